@@ -1,0 +1,11 @@
+/**
+ * `genid`: the one way in which Meshwork makes identifiers. A node, host0 and a boot script must get the same answer,
+ * so it is fixed: the first hex digits of SHA-256 over the parts, joined by NUL. In a shell:
+ * `printf 'machine\0%s' "$h" | sha256sum | cut -c1-8`.
+ */
+import { createHash } from 'node:crypto';
+
+/** The first `digits` hex digits of SHA-256 over `parts` as UTF-8, joined by one NUL byte. */
+export function genid(parts: readonly string[], digits: number): string {
+  return createHash('sha256').update(parts.join('\0'), 'utf8').digest('hex').slice(0, digits);
+}

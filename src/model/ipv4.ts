@@ -1,0 +1,77 @@
+/** IPv4 addresses and subnets: canonical text, branded, with the arithmetic that planning needs. */
+import { MeshError } from './error.ts';
+
+/** A dotted quad without leading zeros, as `parseIpv4` gives it. */
+export type Ipv4 = string & { readonly __brand: 'Ipv4' };
+/** `a.b.c.d/n` with no host bits set. */
+export type Ipv4Cidr = string & { readonly __brand: 'Ipv4Cidr' };
+
+const OCTET = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
+const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
+
+export function isIpv4(text: string): text is Ipv4 {
+  return IPV4.test(text);
+}
+
+/** @throws MESH_ADDRESS_INVALID */
+export function parseIpv4(text: string): Ipv4 {
+  if (isIpv4(text)) return text;
+  throw new MeshError('MESH_ADDRESS_INVALID', `${JSON.stringify(text)} is not an IPv4 address`, {
+    remedy: 'Write four numbers from 0 to 255 with dots between them, as in 10.11.0.1.',
+  });
+}
+
+/** The address as an unsigned 32-bit number, network byte order. */
+export function ipv4ToNumber(address: Ipv4): number {
+  let value = 0;
+  for (const octet of address.split('.')) value = value * 256 + Number(octet);
+  return value;
+}
+
+export function ipv4FromNumber(value: number): Ipv4 {
+  return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join('.') as Ipv4;
+}
+
+export function ipv4FromBytes(bytes: Uint8Array): Ipv4 {
+  return bytes.join('.') as Ipv4;
+}
+
+export function ipv4ToBytes(address: Ipv4): Uint8Array {
+  return Uint8Array.from(address.split('.'), Number);
+}
+
+/** A mask of `length` bits. JavaScript shifts by 32 are shifts by 0, hence the special case. */
+function maskOf(length: number): number {
+  return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
+}
+
+/** The subnet of `length` bits that holds `address`. */
+export function ipv4Subnet(address: Ipv4, length: number): Ipv4Cidr {
+  return `${ipv4FromNumber((ipv4ToNumber(address) & maskOf(length)) >>> 0)}/${length}` as Ipv4Cidr;
+}
+
+/** @throws MESH_ADDRESS_INVALID also when host bits are set */
+export function parseIpv4Cidr(text: string): Ipv4Cidr {
+  const { address, length } = parseIpv4Interface(text);
+  const subnet = ipv4Subnet(address, length);
+  if (subnet !== `${address}/${length}`) {
+    throw new MeshError('MESH_ADDRESS_INVALID', `${text} has host bits set`, { remedy: `Write ${subnet}.` });
+  }
+  return subnet;
+}
+
+/** An interface's address with its prefix length, `10.0.0.5/24`. */
+export function parseIpv4Interface(text: string): { address: Ipv4; length: number } {
+  const [address = '', length = ''] = text.split('/', 2);
+  if (!isIpv4(address) || !/^(?:[0-9]|[12][0-9]|3[0-2])$/.test(length)) {
+    throw new MeshError('MESH_ADDRESS_INVALID', `${JSON.stringify(text)} is not an IPv4 address with a prefix length`, {
+      remedy: 'Write the address, a slash and a number from 0 to 32, as in 10.11.0.0/24.',
+    });
+  }
+  return { address, length: Number(length) };
+}
+
+export function ipv4InSubnet(address: Ipv4, subnet: Ipv4Cidr): boolean {
+  const [base = '', length = ''] = subnet.split('/', 2);
+  return ((ipv4ToNumber(address) ^ ipv4ToNumber(base as Ipv4)) & maskOf(Number(length))) === 0;
+}

@@ -1,0 +1,32 @@
+/** Ethernet addresses: lower-case colon text, branded. */
+import { MeshError } from './error.ts';
+
+/** Six lower-case hex bytes with colons. */
+export type Mac = string & { readonly __brand: 'Mac' };
+
+/** The destination of a flood row in a VXLAN's forwarding table: every frame whose receiver is not known. */
+export const FLOOD_MAC = '00:00:00:00:00:00' as Mac;
+
+const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
+
+/** @throws MESH_ADDRESS_INVALID */
+export function parseMac(text: string): Mac {
+  const lower = text.toLowerCase();
+  if (MAC.test(lower)) return lower as Mac;
+  throw new MeshError('MESH_ADDRESS_INVALID', `${JSON.stringify(text)} is not an Ethernet address`, {
+    remedy: 'Write six bytes in hex with colons between them, as in 02:2f:55:d5:07:f4.',
+  });
+}
+
+/** Twelve hex digits as an Ethernet address. */
+export function macFromHex(hex: string): Mac {
+  return (hex.match(/../g) ?? []).join(':') as Mac;
+}
+
+export function macFromBytes(bytes: Uint8Array): Mac {
+  return macFromHex(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex'));
+}
+
+export function macToBytes(mac: Mac): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
+}

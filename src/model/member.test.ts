@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import type { Ipv6Cidr } from './ipv6.ts';
+import { machineIdOf, parseMachineId } from './machine.ts';
+import { memberAddresses } from './member.ts';
+import { meshNetwork, type Vni } from './network.ts';
+
+const manage = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+
+test('published vectors of a machine in manage/456/456', () => {
+  expect(memberAddresses(manage, parseMachineId('10eff964'))).toEqual({
+    vtepMac: '02:7e:61:7a:4a:d5',
+    bridgeMac: '02:2f:55:d5:07:f4',
+    ipv6: 'fd42:2345:1234:9abc:7647:6b77:cff:6931',
+    linkLocal: 'fe80::7647:6b77:cff:6931',
+  });
+});
+
+test('published vectors of host0 in manage/456/456', () => {
+  expect(memberAddresses(manage, 'host0')).toEqual({
+    vtepMac: '02:36:6e:09:0e:fa',
+    bridgeMac: '02:47:8b:9e:81:6e',
+    ipv6: 'fd42:2345:1234:9abc::1',
+    linkLocal: 'fe80::1',
+  });
+});
+
+test('a machine id is the first 8 digits of SHA-256 over "machine", NUL and the hardware text', () => {
+  expect(machineIdOf('4c4c4544-0042-3510-8053-b4c04f564433')).toBe('d31a9ae7');
+});

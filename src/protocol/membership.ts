@@ -1,0 +1,102 @@
+/**
+ * What a mesh's members and host0 say to each other inside the mesh, at `http://[prefix::1]:8000`:
+ *
+ * - `GET /`            the members, host0 first, a line each (`formatMemberList`); ETag `"epoch.revision"`;
+ *                      header `mesh-left: MAC …` names who left in the last 30 s, so that a poller can tell «left» from «not heard of yet»
+ * - `GET /?name=NAME[&machine=ID]`  the same, and a report: the asker is (or stays) a member
+ * - `PUT /self`        an agent's report (`SelfReport`), answered by `SelfReportAnswer`
+ * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
+ */
+import type { ErrorDocument } from '../model/error.ts';
+import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../model/ipv6.ts';
+import { type Mac, parseMac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import type { Member } from '../model/member.ts';
+
+/** A member that host0 has not heard from for so long is dropped. */
+export const MEMBER_SILENCE_MS = 9_000;
+/** How often a node reports, at least. */
+export const REPORT_INTERVAL_MS = 3_000;
+/** A comment line goes down every stream so often, so that silence means something. */
+export const STREAM_COMMENT_MS = 3_000;
+/** A stream so long without a byte is dead. */
+export const STREAM_SILENCE_MS = 9_000;
+/** How long a leaver is named in `mesh-left`: three polls, and some. */
+export const LEFT_MEMORY_MS = 30_000;
+
+/** One revision of one mesh's membership as host0 knows it. Epochs differ when host0's store was lost; revisions only grow within one. */
+export interface MembershipVersion {
+  readonly epoch: string;
+  readonly revision: number;
+}
+
+export type MembershipEvent =
+  | {
+      readonly type: 'snapshot';
+      readonly version: MembershipVersion;
+      /** host0 first, its IPv4 as the listener sees it. The listener itself is among them. */
+      readonly members: readonly Member[];
+      /** The underlay subnets that host0 forwards VXLAN between. */
+      readonly segments: readonly Ipv4Cidr[];
+    }
+  | { readonly type: 'join' | 'change' | 'leave'; readonly version: MembershipVersion; readonly member: Member };
+
+/** `PUT /self`, JSON. Addresses are claims: host0 believes its own kernel. */
+export interface SelfReport {
+  readonly machine: MachineId;
+  readonly name: string;
+  /** Made anew at each boot of the machine, kept over restarts of the agent: tells a moved machine from a doubled one. */
+  readonly instance: string;
+  /** The underlay address that the node believes it sends from. */
+  readonly ipv4: Ipv4;
+  /** True when the node gives up the mesh on purpose. */
+  readonly leaving?: boolean;
+  readonly state: NetworkState;
+}
+
+export type SelfReportAnswer =
+  | { readonly accepted: true; readonly version: MembershipVersion; readonly segments: readonly Ipv4Cidr[] }
+  | { readonly accepted: false; readonly error: ErrorDocument };
+
+/** How a network fares on a node. */
+export type NetworkState =
+  | { readonly phase: 'ready' }
+  | { readonly phase: 'pending'; readonly why: string }
+  | { readonly phase: 'failed'; readonly error: ErrorDocument };
+
+/** The seed's line: `hostname ipv4 mac ipv6`. */
+export function formatMemberLine(member: Member): string {
+  return `${member.name} ${member.ipv4} ${member.mac} ${member.ipv6}`;
+}
+
+export function formatMemberList(members: readonly Member[]): string {
+  return members.map((member) => `${formatMemberLine(member)}\n`).join('');
+}
+
+/** @throws MESH_ADDRESS_INVALID */
+export function parseMemberList(text: string): Member[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [name = '', ipv4 = '', mac = '', ipv6 = ''] = line.split(' ');
+      if (!isIpv4(ipv4)) throw new TypeError(`not a member line: ${line}`);
+      return { name, ipv4, mac: parseMac(mac), ipv6: parseIpv6(ipv6) };
+    });
+}
+
+export function formatVersion({ epoch, revision }: MembershipVersion): string {
+  return `${epoch}.${revision}`;
+}
+
+/** The inverse of `formatVersion`, also of the quoted form in an ETag; undefined if it is not one. */
+export function parseVersion(text: string): MembershipVersion | undefined {
+  const match = /^(?:W\/)?"?([0-9a-f]{1,32})\.([0-9]{1,15})"?$/.exec(text);
+  return match?.[1] === undefined ? undefined : { epoch: match[1], revision: Number(match[2]) };
+}
+
+/** What identifies a member within its mesh. */
+export function memberKey(member: { readonly ipv6: Ipv6; readonly mac: Mac }): Ipv6 {
+  return member.ipv6;
+}

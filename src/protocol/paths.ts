@@ -1,0 +1,39 @@
+/** Where everything lives on a machine, all below one root so that several hosts of a lab do not meet. */
+import { join } from 'node:path';
+
+export interface Paths {
+  readonly root: string;
+  /** A node's network files (the seed's place). */
+  readonly nodeNetworks: string;
+  /** host0's network files. */
+  readonly host0Networks: string;
+  /** host0's settings, in the order in which they are looked for. */
+  readonly host0Conf: readonly string[];
+  /** A fixed machine id, 8 hex digits. */
+  readonly machineFile: string;
+  /** What must survive a reboot. */
+  readonly state: string;
+  /** What must not. */
+  readonly run: string;
+  /** host0's control socket. */
+  readonly controlSock: string;
+  /** The agent's control socket. */
+  readonly agentSock: string;
+  readonly logs: string;
+}
+
+export function pathsBelow(root: string): Paths {
+  const run = join(root, 'run/meshwork');
+  return {
+    root,
+    nodeNetworks: join(root, 'var/pxen/networks'),
+    host0Networks: join(root, 'host0/network'),
+    host0Conf: [join(root, 'host0/host0.conf'), join(root, 'etc/pxen/host0.conf')],
+    machineFile: join(root, 'etc/meshwork/machine'),
+    state: join(root, 'var/lib/meshwork'),
+    run,
+    controlSock: join(run, 'control.sock'),
+    agentSock: join(run, 'agent.sock'),
+    logs: join(root, 'var/log/meshwork'),
+  };
+}

@@ -1,0 +1,145 @@
+/**
+ * The documents that the control sockets answer with, and that `--json` prints.
+ *
+ * host0, `control.sock`:  GET /v1/status → Host0Status · GET /v1/nodes → NodeView[] · GET /v1/networks → NetworkView[]
+ *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
+ * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
+ *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
+ *                         POST /v1/ping ← PingRequest → PingResult · GET /v1/ports → PortView[]
+ *                         PUT /v1/ports/IFACE ← {network: string} → PortView · DELETE /v1/ports/IFACE
+ * `GET /v1/events?follow=0` ends after the remembered events. An error is an ErrorDocument with the status of its code.
+ */
+import type { ErrorCode } from '../model/error.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Mac } from '../model/mac.ts';
+import type { MachineId, MachineWord } from '../model/machine.ts';
+import type { Member } from '../model/member.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import type { Segment } from './assignment.ts';
+import type { NetworkState } from './membership.ts';
+
+/** One thing that is not well, with what to do about it. An empty list is health. */
+export interface HealthFinding {
+  readonly code: ErrorCode;
+  readonly severity: 'warning' | 'error';
+  readonly object: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface NetworkView {
+  readonly network: Network;
+  readonly state: NetworkState;
+  /** This machine's own addresses in it. */
+  readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
+  /** All members, this machine and host0 among them, host0 first. */
+  readonly members: readonly Member[];
+  /** On a node: whether host0 answers in this mesh now. */
+  readonly host0Answers?: boolean;
+}
+
+export interface NodeView {
+  readonly name: string;
+  readonly machine?: MachineId;
+  readonly role: 'host0' | 'node';
+  readonly online: boolean;
+  readonly ipv4: Ipv4;
+  readonly lastSeenMsAgo: number;
+  readonly meshes: readonly {
+    readonly network: NetworkId;
+    readonly name: string;
+    readonly mac: Mac;
+    readonly ipv6: Ipv6;
+    readonly state: NetworkState;
+  }[];
+}
+
+export interface Host0Status {
+  readonly role: 'host0';
+  readonly version: string;
+  readonly node: string;
+  readonly upSec: number;
+  readonly epoch: string;
+  readonly revision: number;
+  readonly segments: readonly Segment[];
+  readonly nodesOnline: number;
+  readonly networks: number;
+  readonly health: readonly HealthFinding[];
+}
+
+export interface AgentStatus {
+  readonly role: 'agent';
+  readonly version: string;
+  readonly node: string;
+  readonly machine: MachineWord;
+  readonly upSec: number;
+  readonly host0: readonly Ipv4[];
+  readonly networks: readonly NetworkView[];
+  /** Items that the agent owns in the kernel, and how many of them are not as they should be. */
+  readonly items: { readonly owned: number; readonly pending: number; readonly failed: number };
+  readonly health: readonly HealthFinding[];
+}
+
+/** The local agent's own report to host0's daemon: how each network fares on host0 itself. */
+export interface SelfStatus {
+  readonly networks: Readonly<Record<NetworkId, NetworkState>>;
+}
+
+/** One line that an administrator knows: `ip link add …`, `bridge fdb replace …`. */
+export interface StepView {
+  readonly action: 'create' | 'change' | 'recreate' | 'delete';
+  readonly item: string;
+  readonly text: string;
+  /** What is different, for a change: `mtu 1400 → 1380`. */
+  readonly difference?: string;
+}
+
+export interface PlanView {
+  readonly steps: readonly StepView[];
+}
+
+/** Desired against a fresh dump of the kernel; `cacheDifference` counts items in which the cache disagreed with that dump. */
+export interface DriftView {
+  readonly steps: readonly StepView[];
+  readonly cacheDifference: number;
+}
+
+export interface ExplainView {
+  readonly object: string;
+  readonly network?: Network;
+  /** Why it is there, most general first: file, network, member, item. */
+  readonly reasons: readonly string[];
+  /** The kernel objects that belong to it, as the commands that would make them. */
+  readonly items: readonly {
+    readonly item: string;
+    readonly text: string;
+    readonly state: 'ready' | 'missing' | 'different';
+  }[];
+}
+
+export interface PingRequest {
+  readonly network: string;
+  readonly node: string;
+  readonly count?: number;
+  readonly intervalMs?: number;
+}
+
+export interface PingResult {
+  readonly network: string;
+  readonly from: Member;
+  readonly to: Member;
+  /** Devices and addresses on the way: `br456 → vxlan456 → 10.11.0.2`. */
+  readonly path: readonly string[];
+  readonly sent: number;
+  readonly received: number;
+  readonly rttMs: readonly number[];
+  /** The largest IPv6 packet that came back whole, bytes, and what the network promises. */
+  readonly mtu: { readonly provedBytes: number; readonly promisedBytes: number };
+}
+
+export interface PortView {
+  readonly interface: string;
+  readonly network: NetworkId;
+  readonly state: 'wanted' | 'plugged';
+}
