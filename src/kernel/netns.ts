@@ -1,0 +1,37 @@
+/** Network namespaces: entering one for the length of a call. `ip netns` names them under /run/netns. */
+import { closeSync, openSync } from 'node:fs';
+import { CLONE_NEWNET, failed, libc } from './libc.ts';
+
+/** The path of a namespace that `ip netns add` named. */
+export function netnsPath(name: string): string {
+  return `/run/netns/${name}`;
+}
+
+/**
+ * Runs `body` with this thread in the namespace at `path`, and comes back. Sockets made inside stay there. `body` must
+ * not await: while it did, everything else on this thread would be in the wrong namespace.
+ */
+export function inNetns<T>(path: string, body: () => T): T {
+  // The thread's own file: /proc/self names the main thread, wrong in a worker.
+  const home = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    enterNetns(path);
+    try {
+      return body();
+    } finally {
+      if (libc.setns(home, CLONE_NEWNET) < 0) throw failed('return from', path);
+    }
+  } finally {
+    closeSync(home);
+  }
+}
+
+/** Moves this thread into the namespace at `path`, for good. */
+export function enterNetns(path: string): void {
+  const target = openSync(path, 'r');
+  try {
+    if (libc.setns(target, CLONE_NEWNET) < 0) throw failed('enter', path, 'Run it as root.');
+  } finally {
+    closeSync(target);
+  }
+}
