@@ -19,11 +19,16 @@ export function inNetns<T>(path: string, body: () => T): T {
     try {
       return body();
     } finally {
-      if (libc.setns(home, CLONE_NEWNET) < 0) throw failed('return from', path);
+      comeHome(home, path);
     }
   } finally {
     closeSync(home);
   }
+}
+
+/** Staying behind in a foreign namespace would be worse than losing the body's own error. */
+function comeHome(home: number, from: string): void {
+  if (libc.setns(home, CLONE_NEWNET) < 0) throw failed('return from', from);
 }
 
 /** Moves this thread into the namespace at `path`, for good. */
