@@ -1,5 +1,5 @@
 /** Carries out a plan: rank after rank, each rank in as few calls to the kernel as can be. */
-import { MeshError } from '../model/error.ts';
+import type { MeshError } from '../model/error.ts';
 import { type ItemKey, kindOf, type Operation } from './items/item.ts';
 import type { KernelPort } from './kernel-port.ts';
 import type { Step } from './plan.ts';
@@ -21,7 +21,9 @@ export async function apply(steps: readonly Step[], kernel: KernelPort): Promise
   for (const batch of byRank(steps)) {
     const ready: Step[] = [];
     for (const step of batch) {
-      const waitsFor = kindOf(step.item).dependsOn(step.item).find((key) => failed.has(key));
+      const waitsFor = kindOf(step.item)
+        .dependsOn(step.item)
+        .find((key) => failed.has(key));
       if (waitsFor === undefined || step.action === 'delete') ready.push(step);
       else outcomes.push({ step, waitsFor });
     }

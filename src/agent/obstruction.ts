@@ -22,7 +22,14 @@ export class Obstruction {
     for (const [network, error] of errors) {
       if (this.#errors.has(network)) continue;
       const remedy = error.remedy ?? '';
-      this.#journal.record({ level: 'error', kind: 'network refused', message: error.message, network, code: error.code, remedy });
+      this.#journal.record({
+        level: 'error',
+        kind: 'network refused',
+        message: error.message,
+        network,
+        code: error.code,
+        remedy,
+      });
     }
     this.#errors = errors;
     return errors;

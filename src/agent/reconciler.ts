@@ -13,7 +13,7 @@ import { confOfPath } from './items/link.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
 import { MovedRows } from './moved-rows.ts';
-import { obstacles, observedItems } from './observed.ts';
+import { observedItems, obstacles } from './observed.ts';
 import { Obstruction } from './obstruction.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
@@ -103,7 +103,11 @@ export class Reconciler {
     this.#cache.take(event);
     if (event.type === 'nft') this.#rulesets.invalidate();
     if (event.type === 'overflow') {
-      this.#input.journal.record({ level: 'warning', kind: 'monitor overflow', message: 'kernel events were lost; reading everything anew' });
+      this.#input.journal.record({
+        level: 'warning',
+        kind: 'monitor overflow',
+        message: 'kernel events were lost; reading everything anew',
+      });
       void this.audit();
       return;
     }
@@ -259,7 +263,11 @@ export class Reconciler {
     if (repaired.length === 0) return;
     const { journal } = this.#input;
     if (repaired.length > LOUD_STEPS) {
-      journal.record({ level: 'warning', kind: 'repaired', message: `${repaired.length} items that somebody else had changed` });
+      journal.record({
+        level: 'warning',
+        kind: 'repaired',
+        message: `${repaired.length} items that somebody else had changed`,
+      });
       return;
     }
     for (const step of repaired) {
@@ -302,4 +310,3 @@ export class Reconciler {
 function isUnchanged(before: Item | undefined, now: Item): boolean {
   return before !== undefined && before.kind === now.kind && kindOf(now).differences(before, now).length === 0;
 }
-

@@ -51,7 +51,10 @@ function confOperations(link: string, have: LinkConf | undefined, want: LinkConf
 }
 
 /** The link and setting that a path below /proc/sys speaks of, when it is one of these. */
-export function confOfPath(path: readonly string[], value: string): { link: string; conf: Partial<LinkConf> } | undefined {
+export function confOfPath(
+  path: readonly string[],
+  value: string,
+): { link: string; conf: Partial<LinkConf> } | undefined {
   const [, family, , link, file] = path;
   const entry = Object.entries(CONF_FILES).find(([, [f, n]]) => f === family && n === file);
   return entry === undefined || link === undefined ? undefined : { link, conf: { [entry[0]]: Number(value) } };
