@@ -34,6 +34,8 @@ export interface Attachment {
   readonly members: readonly Member[];
   /** On a node: whether host0 answers. While it does not, its neighbour entry is left out, so that this node asks for it aloud and host0 gets to know it. */
   readonly host0Answers: boolean;
+  /** Where rows that an earlier life of this agent left may still lead: VXLAN packets from there are taken until it is known who lives there. */
+  readonly keptSources?: readonly Ipv4[];
 }
 
 export interface DesiredInput {
@@ -60,9 +62,9 @@ function rulesetInput({ host0, attachments }: DesiredInput): Parameters<typeof r
   const subnets = host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : undefined;
   return {
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
-    networks: attachments.map(({ network, members }) => ({
+    networks: attachments.map(({ network, members, keptSources = [] }) => ({
       network,
-      sources: subnets ?? sourcesOf(members.map((member) => member.ipv4)),
+      sources: subnets ?? sourcesOf([...members.map((member) => member.ipv4), ...keptSources]),
     })),
   };
 }

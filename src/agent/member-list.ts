@@ -33,7 +33,7 @@ export class MemberList {
     return this.#settled;
   }
 
-  /** When to ask for a further list, so that the missing are either found or let go; undefined when nothing is open. */
+  /** When to `confirm`, so that the missing are either found or let go; undefined when nothing is open. */
   get confirmAtMs(): number | undefined {
     if (this.#version === undefined) return undefined;
     if (!this.#settled) return this.#epochSinceMs + MEMBER_SILENCE_MS;
@@ -53,6 +53,16 @@ export class MemberList {
     this.#version = event.version;
   }
 
+  /** A stream that still stands is as good as a further list: whoever is missing now would be missing from it. */
+  confirm(nowMs: number): void {
+    for (const [key, sinceMs] of this.#missingSinceMs) {
+      if (nowMs - sinceMs < MEMBER_SILENCE_MS) continue;
+      this.#members.delete(key);
+      this.#missingSinceMs.delete(key);
+    }
+    if (this.#version !== undefined && nowMs - this.#epochSinceMs >= MEMBER_SILENCE_MS) this.#settled = true;
+  }
+
   #list(version: MembershipVersion, members: readonly Member[], nowMs: number): void {
     if (version.epoch !== this.#version?.epoch) {
       this.#epochSinceMs = nowMs;
@@ -60,19 +70,16 @@ export class MemberList {
       this.#missingSinceMs.clear();
     }
     this.#version = version;
-    const listed = new Map(members.map((member) => [memberKey(member), member]));
-    for (const [key, member] of listed) {
+    const listed = new Set<Ipv6>();
+    for (const member of members) {
+      const key = memberKey(member);
+      listed.add(key);
       this.#members.set(key, member);
       this.#missingSinceMs.delete(key);
     }
     for (const key of this.#members.keys()) {
-      if (listed.has(key)) continue;
-      const sinceMs = this.#missingSinceMs.get(key) ?? nowMs;
-      this.#missingSinceMs.set(key, sinceMs);
-      if (nowMs - sinceMs < MEMBER_SILENCE_MS) continue;
-      this.#members.delete(key);
-      this.#missingSinceMs.delete(key);
+      if (!listed.has(key) && !this.#missingSinceMs.has(key)) this.#missingSinceMs.set(key, nowMs);
     }
-    if (nowMs - this.#epochSinceMs >= MEMBER_SILENCE_MS) this.#settled = true;
+    this.confirm(nowMs);
   }
 }
