@@ -128,7 +128,12 @@ async function ownMachineId(kernel: SystemKernel, root: string, override: string
   const permanentMacs = links.flatMap(({ index, name, permanentMac: mac }) =>
     mac === undefined ? [] : [{ index, name, mac }],
   );
-  const { id } = await machineId({ root, permanentMacs, ...(override !== undefined && { override }) });
+  const { id } = await machineId({
+    root,
+    env: process.env,
+    permanentMacs,
+    ...(override !== undefined && { override }),
+  });
   return id;
 }
 
