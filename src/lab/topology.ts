@@ -4,7 +4,7 @@
  */
 import { MeshError } from '../model/error.ts';
 import { genid } from '../model/genid.ts';
-import { type Ipv4, type Ipv4Cidr, parseIpv4, parseIpv4Cidr } from '../model/ipv4.ts';
+import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
 import { type Mac, macFromHex } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { type Member, memberAddresses } from '../model/member.ts';
@@ -162,8 +162,14 @@ export function underlayNeighbours(topology: Topology, host: HostPlan): Underlay
   );
 }
 
-export function subnetOf(segment: number): Ipv4Cidr {
-  return parseIpv4Cidr(`10.11.${segment}.0/${UNDERLAY_PREFIX_BITS}`);
+/** The same lab after a node's underlay address became `ipv4`. */
+export function withIpv4(topology: Topology, name: string, ipv4: Ipv4): Topology {
+  const hosts = topology.hosts.map((host) =>
+    host.name === name
+      ? { ...host, ports: host.ports.map((port) => ({ ...port, ipv4 })), member: { ...host.member, ipv4 } }
+      : host,
+  );
+  return { ...topology, hosts };
 }
 
 function addressOn(segment: number, hostNumber: number): Ipv4 {
