@@ -3,15 +3,17 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { MeshError } from '../model/error.ts';
 
+const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL'] as const;
+
 /**
  * Runs `commands` (without the leading `ip`) in order, in `netns` if given. Stops at the first that fails.
  * @throws MESH_LAB_FAILED naming that command and what `ip` said of it
  */
 export async function ipBatch(commands: readonly string[], netns?: string): Promise<void> {
   if (commands.length === 0) return;
-  const ip = spawn('ip', [...(netns === undefined ? [] : ['-n', netns]), '-batch', '-'], {
-    stdio: ['pipe', 'ignore', 'pipe'],
-  });
+  // Inside a namespace of the lab, whoever clears the lab away finds it; elsewhere it must not outlive us.
+  const [program, ...rest] = netns === undefined ? [...ENDS_WITH_US, 'ip'] : ['ip', '-n', netns];
+  const ip = spawn(program, [...rest, '-batch', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
   const exit = new Promise<number | null>((resolve, reject) => {
     ip.once('error', reject);
     ip.once('close', resolve);

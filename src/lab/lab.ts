@@ -85,7 +85,7 @@ export class Lab implements AsyncDisposable {
       onStage('clearing away what an earlier run left');
       await new Lab(place, planTopology(old)).down();
     }
-    claimLab(place, { name: size.name, nodes: size.nodes, segments: size.segments });
+    await claimLab(place, size);
     const lab = new Lab(place, topology);
     try {
       onStage('building namespaces and wires');
@@ -157,6 +157,11 @@ export class Lab implements AsyncDisposable {
     return findProcess(program, host.root);
   }
 
+  /** True once `keep` was called, by whichever process. */
+  get kept(): boolean {
+    return readRecord(this.directory)?.kept ?? false;
+  }
+
   /** What each pair answers once all do, or once the deadline has passed. */
   async awaitPairs(onStage: OnStage = () => {}, signal?: AbortSignal): Promise<Pair[]> {
     const onCount = (reached: number, of: number) => onStage('waiting until every pair answers', reached, of);
@@ -226,8 +231,8 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Hands the lab to the user: it outlives this process. */
-  keep(): void {
-    keepLab(this.directory);
+  async keep(): Promise<void> {
+    await keepLab(this.directory);
   }
 
   /**

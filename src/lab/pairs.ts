@@ -1,7 +1,7 @@
 /** Who reaches whom: real ICMPv6 echoes over the mesh's bridge, between every two hosts of a lab, from one process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ipv6 } from '../model/ipv6.ts';
-import type { HostPlan } from './topology.ts';
+import type { Ends, HostPlan } from './topology.ts';
 
 /** One host's voice. */
 export interface Echo {
@@ -11,11 +11,6 @@ export interface Echo {
 }
 
 export type OpenEcho = (netns: string) => Echo;
-
-interface Ends {
-  readonly from: HostPlan;
-  readonly to: HostPlan;
-}
 
 export interface Pair extends Ends {
   /** Undefined while `from` does not reach `to`. */

@@ -2,18 +2,10 @@
  * `lab.json`: what a lab is made of, written before anything of it is made, so that whoever comes after a crash can
  * take down that, and only that.
  */
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncDirectory, writeDurable } from '../formats/durable-file.ts';
 import { MeshError } from '../model/error.ts';
 import { isRunning, markOf, type ProcessMark } from './process-mark.ts';
 import { type LabSize, planTopology } from './topology.ts';
@@ -36,31 +28,30 @@ export function recordPath(directory: string): string {
  * Takes the lab's directory for this process.
  * @throws MESH_ALREADY_RUNNING when there is a record already, whoever's it is
  */
-export function claimLab(directory: string, size: LabSize): void {
-  const record: LabRecord = { ...size, owner: markOf(process.pid), kept: false };
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
-  const draft = writeDraft(directory, record);
+export async function claimLab(directory: string, { name, nodes, segments }: LabSize): Promise<void> {
+  const record: LabRecord = { name, nodes, segments, owner: markOf(process.pid), kept: false };
+  const draft = `${recordPath(directory)}.${process.pid}`;
+  await writeDurable(draft, recordText(record));
   try {
-    linkSync(draft, recordPath(directory));
+    // A name that is linked, unlike one that is renamed, never replaces another.
+    await link(draft, recordPath(directory));
   } catch (cause) {
     if (!isErrno(cause, 'EEXIST')) throw cause;
-    throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${size.name} was started by somebody else just now`, {
-      object: size.name,
+    throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${name} was started by somebody else just now`, {
+      object: name,
       cause,
       remedy: 'Use another --name, or wait until that lab is down.',
     });
   } finally {
-    rmSync(draft);
+    await rm(draft);
   }
-  syncDirectory(directory);
+  await syncDirectory(directory);
 }
 
 /** Marks the lab in `directory` as the user's. */
-export function keepLab(directory: string): void {
+export async function keepLab(directory: string): Promise<void> {
   const record = readRecord(directory);
-  if (record === undefined) return;
-  renameSync(writeDraft(directory, { ...record, kept: true }), recordPath(directory));
-  syncDirectory(directory);
+  if (record !== undefined) await writeDurable(recordPath(directory), recordText({ ...record, kept: true }));
 }
 
 /** True when a living process, other than this one, is at work on the lab. */
@@ -102,25 +93,8 @@ function parseRecord(text: string): LabRecord {
   return { name, nodes, segments, owner: { pid: pid as number, startTime }, kept };
 }
 
-function writeDraft(directory: string, record: LabRecord): string {
-  const draft = join(directory, `lab.json.${process.pid}`);
-  const file = openSync(draft, 'w', 0o644);
-  try {
-    writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  return draft;
-}
-
-function syncDirectory(directory: string): void {
-  const handle = openSync(directory, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+function recordText(record: LabRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
 }
 
 function isErrno(error: unknown, code: string): boolean {

@@ -13,15 +13,20 @@ export function silenceError(hosts: readonly LabHost[], silent: readonly Pair[])
   const names = silent.slice(0, PAIRS_SHOWN).map(({ from, to }) => `${from.name} → ${to.name}`);
   const more = silent.length > PAIRS_SHOWN ? ` and ${silent.length - PAIRS_SHOWN} more` : '';
   const suspects = new Set(silent.flatMap(({ from, to }) => [from.name, to.name]));
-  const logs = hosts.filter(({ name }) => suspects.has(name)).slice(0, LOGS_SHOWN);
-  return new MeshError(
-    'MESH_LAB_FAILED',
-    [`no answer: ${names.join(', ')}${more}`, ...logs.flatMap(lastWords)].join('\n'),
-    {
-      operation: 'wait until every pair answers',
-      remedy: 'Keep the lab with --keep, and look around with `mesh lab exec HOST -- mesh status`.',
-    },
-  );
+  const shown = hosts.filter(({ name }) => suspects.has(name)).slice(0, LOGS_SHOWN);
+  return new MeshError('MESH_LAB_FAILED', `no answer: ${names.join(', ')}${more}`, {
+    operation: 'wait until every pair answers',
+    remedy: 'Keep the lab with --keep, and look around with `mesh lab exec HOST -- mesh status`.',
+    cause: new LastWords(shown),
+  });
+}
+
+/** What the processes of `hosts` wrote last, as the cause of their silence. */
+export class LastWords extends Error {
+  constructor(hosts: readonly LabHost[]) {
+    super(hosts.flatMap(lastWords).join('\n'));
+    this.name = 'LastWords';
+  }
 }
 
 function lastWords(host: LabHost): string[] {

@@ -1,16 +1,16 @@
 /** What the mesh carries between two nodes, measured by iperf3 over their mesh addresses. */
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { MeshError } from '../model/error.ts';
 import { spawnInside } from './host-process.ts';
-import type { HostPlan, Topology } from './topology.ts';
+import type { Ends, Topology } from './topology.ts';
 
 const LISTENING_DEADLINE_MS = 5_000;
 
 /** Two nodes on different segments, so that the way leads through host0; else whichever two there are. */
-export function throughputEnds({ hosts }: Topology): { from: HostPlan; to: HostPlan } {
+export function throughputEnds({ hosts }: Topology): Ends {
   const [host0, ...nodes] = hosts;
   const from = nodes[0];
   if (host0 === undefined || from === undefined) throw new RangeError('a lab has host0 and a node at least');
@@ -22,14 +22,13 @@ export function throughputEnds({ hosts }: Topology): { from: HostPlan; to: HostP
  * Gigabits a second of one TCP stream, as received.
  * @throws MESH_LAB_FAILED
  */
-export async function measureThroughput(from: HostPlan, to: HostPlan, seconds: number): Promise<number> {
-  const server = spawnInside(to.netns, ['iperf3', '-6', '--server', '--one-off', '--forceflush'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+export async function measureThroughput({ from, to }: Ends, seconds: number, signal?: AbortSignal): Promise<number> {
+  const options = { stdio: ['ignore', 'pipe', 'inherit'], ...(signal && { signal }) } satisfies SpawnOptions;
+  const server = spawnInside(to.netns, ['iperf3', '-6', '--server', '--one-off', '--forceflush'], options);
   try {
     await listening(server);
     const argv = ['iperf3', '-6', '--client', to.member.ipv6, '--time', String(seconds), '--json'];
-    const client = spawnInside(from.netns, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const client = spawnInside(from.netns, argv, options);
     if (client.stdout === null) throw new TypeError('iperf3 has no stdout');
     const [report] = await Promise.all([text(client.stdout), once(client, 'close')]);
     return gigabits(report);

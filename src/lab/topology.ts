@@ -49,6 +49,12 @@ export interface UnderlayPort {
   readonly ipv4: Ipv4;
 }
 
+/** Two hosts, in this direction. */
+export interface Ends {
+  readonly from: HostPlan;
+  readonly to: HostPlan;
+}
+
 export interface UnderlayNeighbour {
   readonly device: string;
   readonly ipv4: Ipv4;

@@ -3,7 +3,8 @@
  * Every veth is made inside the wire namespace with its peer born in the host's, so that the machine's own namespace
  * never sees an interface of a lab.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetns, netnsPath } from '../kernel/netns.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
@@ -138,8 +139,13 @@ export async function removeWire(namespaces: readonly string[], wire: string, de
   await ipBatch(existing.filter((name) => name !== wire).map((name) => `netns delete ${name}`));
   if (!existing.includes(wire)) return;
   const giveUpAt = performance.now() + deadlineMs;
-  while (portsLeft(wire) > 0 && performance.now() < giveUpAt) await sleep(10);
+  while (isNamespace(wire) && portsLeft(wire) > 0 && performance.now() < giveUpAt) await sleep(10);
   await ipBatch([`netns delete ${wire}`]);
+}
+
+/** False for the empty file that `ip netns add` leaves when it is killed before it mounts the namespace there. */
+function isNamespace(name: string): boolean {
+  return statSync(netnsPath(name)).dev !== statSync(dirname(netnsPath(name))).dev;
 }
 
 /** Wire-side ends that are still there; bridges and loopback stay to the end. */
