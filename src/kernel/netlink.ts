@@ -290,6 +290,11 @@ export class AttributeTable {
     return this.#holds(type, 4) ? this.#bytes.readUInt32LE(this.#start(type)) : 0;
   }
 
+  /** The `index`th of an array of 32-bit numbers; 0 when it is not so long. */
+  u32At(type: number, index: number): number {
+    return this.#holds(type, 4 * (index + 1)) ? this.#bytes.readUInt32LE(this.#start(type) + 4 * index) : 0;
+  }
+
   /** Network byte order; 0 when absent. */
   port(type: number): number {
     return this.#holds(type, 2) ? this.#bytes.readUInt16BE(this.#start(type)) : 0;
