@@ -1,12 +1,13 @@
 /** What changes in the kernel, as it happens: links, addresses, routes, neighbours, forwarding tables, nftables. */
 import koffi from 'koffi';
+import { MeshError } from '../model/error.ts';
 import { RTM_DELADDR, RTM_NEWADDR, readAddress } from './address.ts';
 import { readFdbRow } from './fdb.ts';
 import { AF_BRIDGE } from './libc.ts';
 import { linkFamily, RTM_DELLINK, RTM_NEWLINK, readLink, readPortChange } from './link.ts';
 import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from './neighbour.ts';
 import { type Message, messages } from './netlink.ts';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink-socket.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, type NetlinkSocketOptions } from './netlink-socket.ts';
 import type { KernelEvent } from './objects.ts';
 import { RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE, readRoute } from './route.ts';
 
@@ -21,6 +22,13 @@ const NFT_NEW_GENERATION = (10 << 8) | 15;
 const RECEIVE_BUFFER_BYTES = 32 * 1024 * 1024;
 /** After so many reads, whatever else the process has to do gets its turn. */
 const READS_PER_TURN = 256;
+
+/** A socket, and how what it holds becomes events: `read` tells whether there may be more. */
+interface Source {
+  readonly socket: NetlinkSocket;
+  readonly poll: ReturnType<typeof koffi.node.poll>;
+  readonly read: (socket: NetlinkSocket) => boolean;
+}
 
 export interface KernelMonitorOptions {
   /** Path of the namespace to listen in; without it, the process's own. */
@@ -37,8 +45,7 @@ export interface KernelMonitorOptions {
  */
 export class KernelMonitor {
   readonly #options: KernelMonitorOptions;
-  readonly #sockets: NetlinkSocket[] = [];
-  readonly #polls: ReturnType<typeof koffi.node.poll>[] = [];
+  readonly #sources: Source[] = [];
 
   private constructor(options: KernelMonitorOptions) {
     this.#options = options;
@@ -57,16 +64,19 @@ export class KernelMonitor {
     }
   }
 
-  close(): void {
-    for (const poll of this.#polls.splice(0)) poll.close();
-    for (const socket of this.#sockets.splice(0)) socket.close();
+  /** Tells now of all that has happened so far, without waiting for the event loop. */
+  drain(): void {
+    for (const { socket, read } of [...this.#sources]) while (this.#sources.length > 0 && read(socket));
   }
 
-  #listen(
-    protocol: typeof NETLINK_ROUTE | typeof NETLINK_NETFILTER,
-    groups: readonly number[],
-    onReadable: (socket: NetlinkSocket) => void,
-  ): void {
+  close(): void {
+    for (const { socket, poll } of this.#sources.splice(0)) {
+      poll.close();
+      socket.close();
+    }
+  }
+
+  #listen(protocol: NetlinkSocketOptions['protocol'], groups: readonly number[], read: Source['read']): void {
     const { netns } = this.#options;
     const socket = NetlinkSocket.open({
       protocol,
@@ -74,43 +84,54 @@ export class KernelMonitor {
       receiveBufferBytes: RECEIVE_BUFFER_BYTES,
       ...(netns !== undefined && { netns }),
     });
-    this.#sockets.push(socket);
-    this.#polls.push(koffi.node.poll(socket.fd, { readable: true }, () => onReadable(socket)));
+    const poll = koffi.node.poll(socket.fd, { readable: true }, () => read(socket));
+    this.#sources.push({ socket, poll, read });
   }
 
-  #readRtnl(socket: NetlinkSocket): void {
-    const own = this.#options.ownPortIds?.() ?? [];
-    const complete = this.#drain(socket, (message) => {
+  #readRtnl(socket: NetlinkSocket): boolean {
+    const { ownPortIds, onEvent } = this.#options;
+    const own = ownPortIds?.() ?? [];
+    const events: KernelEvent[] = [];
+    const { complete, more } = readWaiting(socket, (message) => {
       const event = eventOf(message, own.includes(message.portId));
-      if (event !== undefined) this.#options.onEvent(event);
+      if (event !== undefined) events.push(event);
     });
-    if (!complete) this.#options.onEvent({ type: 'overflow' });
+    if (!complete) events.push({ type: 'overflow' });
+    for (const event of events) onEvent(event);
+    return more;
   }
 
   /** A burst of transactions is one event: all that it says is to look again. */
-  #readNft(socket: NetlinkSocket): void {
-    const own = this.#options.ownPortIds?.() ?? [];
+  #readNft(socket: NetlinkSocket): boolean {
+    const { ownPortIds, onEvent } = this.#options;
+    const own = ownPortIds?.() ?? [];
     let changed = false;
     let echo = true;
-    const complete = this.#drain(socket, (message) => {
+    const { complete, more } = readWaiting(socket, (message) => {
       if (message.type !== NFT_NEW_GENERATION) return;
       changed = true;
       echo &&= own.includes(message.portId);
     });
-    if (changed || !complete) this.#options.onEvent({ type: 'nft', echo: echo && complete });
+    if (changed || !complete) onEvent({ type: 'nft', echo: echo && complete });
+    return more;
   }
+}
 
-  /** @returns false when something was lost; a message that cannot be read is as good as lost */
-  #drain(socket: NetlinkSocket, take: (message: Message) => void): boolean {
-    let complete = true;
-    for (let reads = 0; reads < READS_PER_TURN && this.#sockets.includes(socket); reads++) {
+/** Reads what waits, up to a limit. `complete` is false when something was lost, or cannot be read, which is as bad. */
+function readWaiting(socket: NetlinkSocket, take: (message: Message) => void): { complete: boolean; more: boolean } {
+  let complete = true;
+  for (let reads = 0; reads < READS_PER_TURN; reads++) {
+    try {
       const received = socket.receive();
-      if (received === 'empty') break;
+      if (received === 'empty') return { complete, more: false };
       if (received === 'overflow') complete = false;
       else for (const message of messages(received)) take(message);
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.code !== 'MESH_KERNEL_MALFORMED') throw error;
+      complete = false;
     }
-    return complete;
   }
+  return { complete, more: true };
 }
 
 /** @returns undefined for what is of no interest, such as rows of a VLAN and routes outside the main table */

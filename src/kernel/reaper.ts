@@ -53,11 +53,12 @@ export class Reaper {
    */
   async doom(names: readonly string[]): Promise<(MeshError | undefined)[]> {
     const links = await Promise.all(names.map((name) => this.#rtnl.link(name)));
-    // In two messages: before Linux 6.2 a link that is up cannot be renamed.
+    // In two messages: before Linux 6.2 a link that is up cannot be renamed. The mark first: of a link that is down
+    // the kernel announces the name, but not the alias.
     const errors = await this.#rtnl.apply(
       names.flatMap((name, i): KernelOperation[] => [
-        { do: 'link-set', link: name, change: { up: false, master: '' } },
-        { do: 'link-set', link: name, change: { name: doomedName(links[i]), alias: DOOMED_ALIAS } },
+        { do: 'link-set', link: name, change: { alias: DOOMED_ALIAS, master: '', up: false } },
+        { do: 'link-set', link: name, change: { name: doomedName(links[i]) } },
       ]),
     );
     const results = names.map((_, i) => errors[2 * i] ?? errors[2 * i + 1]);
@@ -79,8 +80,11 @@ export class Reaper {
       return false;
     }
     this.#doomed.delete(link.name);
-    const change = { name: wanted.name, alias: '', group: 0 };
-    const [error] = await this.#rtnl.apply([{ do: 'link-set', link: link.name, change }]);
+    const errors = await this.#rtnl.apply([
+      { do: 'link-set', link: link.name, change: { alias: '', group: 0 } },
+      { do: 'link-set', link: link.name, change: { name: wanted.name } },
+    ]);
+    const error = errors[0] ?? errors[1];
     if (error === undefined) return true;
     if (isAbsent(error)) return false;
     this.#enqueue([link]);
@@ -107,7 +111,11 @@ export class Reaper {
     while (this.#doomed.size > 0 && !this.#closed) {
       const links = [...this.#doomed.values()].slice(0, LINKS_PER_MESSAGE);
       this.#dying = new Set(links.map(({ name }) => name));
-      this.#message = this.#delete(links).catch((error: unknown) => this.#report(MeshError.from(error)));
+      this.#message = this.#delete(links).catch((error: unknown) => {
+        // Nothing can be asked of the kernel any more.
+        this.#closed = true;
+        this.#report(MeshError.from(error));
+      });
       await this.#message;
       for (const name of this.#dying) this.#doomed.delete(name);
       this.#dying = new Set();
@@ -118,13 +126,20 @@ export class Reaper {
   async #delete(links: readonly Link[]): Promise<void> {
     const group = FIRST_GROUP + (this.#turn++ % GROUPS);
     await this.#rtnl.apply(links.map(({ name }) => ({ do: 'link-set', link: name, change: { group } })));
-    const members = (await this.#rtnl.links()).filter((link) => link.group === group);
-    const ours = members.every(({ name, alias }) => this.#dying.has(name) && alias === DOOMED_ALIAS);
-    if (ours) {
-      const [error] = await this.#rtnl.apply([{ do: 'group-delete', group }]);
-      if (error === undefined) return;
+    const together = await this.#isOurs(group);
+    const [error] = together ? await this.#rtnl.apply([{ do: 'group-delete', group }]) : [];
+    if (!together || error !== undefined) await this.#deleteEach(links);
+  }
+
+  /** Whether nobody else's link is in the group. A list of links that cannot be had proves nothing. */
+  async #isOurs(group: number): Promise<boolean> {
+    try {
+      const members = (await this.#rtnl.links()).filter((link) => link.group === group);
+      return members.every(({ name, alias }) => this.#dying.has(name) && alias === DOOMED_ALIAS);
+    } catch (error) {
+      if (error instanceof MeshError && error.retryable) return false;
+      throw error;
     }
-    await this.#deleteEach(links);
   }
 
   /** For a group with a stranger in it, or with a link that cannot be deleted. */
