@@ -80,12 +80,15 @@ export interface Neighbour {
   readonly protocol: number;
 }
 
-/** A row of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. */
+/**
+ * A row of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. A
+ * bridge keeps every `extern_learn` row as `dynamic` (it does not age) and not sticky, whatever was asked for.
+ */
 export interface FdbRow {
   readonly table: 'self' | 'master';
   readonly link: number;
   readonly mac: Mac;
-  /** `self` rows of a VXLAN: where the frame is sent. */
+  /** `self` rows, always: where the frame is sent. */
   readonly destination?: Ipv4 | Ipv6;
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
