@@ -1,0 +1,45 @@
+/** The last set of network files that was accepted whole, kept on disk so that a restart finds it when the files went bad. */
+import { readFile } from 'node:fs/promises';
+import { writeDurable } from './durable-file.ts';
+import { errnoOf, unreadable } from './network-files.ts';
+import type { NetworkFile } from './network-set.ts';
+
+interface AcceptedDocument {
+  readonly version: 1;
+  readonly files: readonly { readonly file: string; readonly text: string }[];
+}
+
+/**
+ * The set at `path`; empty when none was ever written.
+ * @throws MESH_NET_FILE_UNREADABLE when there is one that cannot be used
+ */
+export async function readAcceptedSet(path: string): Promise<readonly NetworkFile[]> {
+  try {
+    const document: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (!isAcceptedDocument(document)) throw new Error('not a document that this program wrote');
+    return document.files.map(({ file, text }) => ({ file, bytes: Buffer.from(text) }));
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return [];
+    throw unreadable(path, cause);
+  }
+}
+
+/** @throws MESH_DISK_REFUSED */
+export async function writeAcceptedSet(path: string, files: readonly NetworkFile[]): Promise<void> {
+  const document: AcceptedDocument = {
+    version: 1,
+    files: files.map(({ file, bytes }) => ({ file, text: Buffer.from(bytes).toString('utf8') })),
+  };
+  await writeDurable(path, `${JSON.stringify(document, undefined, 2)}\n`);
+}
+
+function isAcceptedDocument(document: unknown): document is AcceptedDocument {
+  if (typeof document !== 'object' || document === null) return false;
+  if (!('version' in document) || document.version !== 1) return false;
+  return 'files' in document && Array.isArray(document.files) && document.files.every(isAcceptedFile);
+}
+
+function isAcceptedFile(entry: unknown): boolean {
+  if (typeof entry !== 'object' || entry === null || !('file' in entry) || !('text' in entry)) return false;
+  return typeof entry.file === 'string' && typeof entry.text === 'string';
+}

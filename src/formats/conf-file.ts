@@ -1,0 +1,144 @@
+/**
+ * The text of a `.conf` file: lines of `key=value`, blank lines, and comments from a `#` that begins a word. A file that
+ * is sound here is also a sound shell script, which is how nodes without the agent read it. What the keys mean is the
+ * business of mesh-conf.ts and host0-conf.ts.
+ */
+import { isUtf8 } from 'node:buffer';
+import { MeshError, type SourcePlace } from '../model/error.ts';
+
+export const CONF_FILE_MAX_BYTES = 64 * 1024;
+export const CONF_LINE_MAX_BYTES = 1024;
+/** A file with more mistakes than this is not the file that somebody meant to write. */
+const ERRORS_MAX = 50;
+/** What is shown of a line that is too long or not text. */
+const EXCERPT_LENGTH = 60;
+
+export interface ConfEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly keyPlace: SourcePlace;
+  readonly valuePlace: SourcePlace;
+}
+
+export interface ConfText {
+  readonly entries: readonly ConfEntry[];
+  readonly errors: readonly MeshError[];
+  /** The line after the last one: where a missing key would be written. */
+  readonly end: SourcePlace;
+}
+
+/**
+ * The entries of a file, and one error for each line that is neither entry, comment nor blank. `bytes` may be cut after
+ * CONF_FILE_MAX_BYTES + 1.
+ * @returns a single error, MESH_NET_BINARY, MESH_NET_LINE_TOO_LONG or MESH_NET_TOO_LARGE, for what is no such text at all
+ */
+export function parseConfText(file: string, bytes: Uint8Array): ConfText | MeshError {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const unfit = binaryFault(file, buffer) ?? longLineFault(file, buffer) ?? sizeFault(file, buffer);
+  if (unfit !== undefined) return unfit;
+
+  const text = buffer.toString('utf8').replace(/^\uFEFF/, '');
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop();
+  const entries: ConfEntry[] = [];
+  const errors: MeshError[] = [];
+  for (const [index, line] of lines.entries()) {
+    const parsed = parseLine({ file, line: index + 1, column: 1, text: line });
+    if (parsed instanceof MeshError) errors.push(parsed);
+    else if (parsed !== undefined) entries.push(parsed);
+    if (errors.length === ERRORS_MAX) break;
+  }
+  return { entries, errors, end: { file, line: lines.length + 1, column: 1, text: '' } };
+}
+
+function parseLine(place: SourcePlace): ConfEntry | MeshError | undefined {
+  const content = withoutComment(place.text).trimEnd();
+  const indent = content.length - content.trimStart().length;
+  if (content.length === indent) return undefined;
+
+  const [, key, value] = /^\s*([^\s=]+)=(?!\s)(.*)$/u.exec(content) ?? [];
+  const column = indent + 1;
+  if (key === undefined || value === undefined) return syntaxFault(content.trim(), { ...place, column });
+  return { key, value, keyPlace: { ...place, column }, valuePlace: { ...place, column: column + key.length + 1 } };
+}
+
+/** The line up to a `#` that begins a word outside of double quotes, as a shell sees it. */
+function withoutComment(line: string): string {
+  let quoted = false;
+  for (let i = 0; i < line.length; i++) {
+    if (line[i] === '"') quoted = !quoted;
+    else if (line[i] === '#' && !quoted && /^$|\s/u.test(line[i - 1] ?? '')) return line.slice(0, i);
+  }
+  return line;
+}
+
+function syntaxFault(content: string, place: SourcePlace): MeshError {
+  const [, key, value] = /^(\w+)\s*[=:]\s*(\S+)$/u.exec(content) ?? /^(\w+)\s+(\S+)$/u.exec(content) ?? [];
+  return new MeshError('MESH_NET_SYNTAX', 'the line is not key=value', {
+    rule: 'A line is key=value with no blanks around the equals sign, a comment that begins with #, or empty.',
+    remedy:
+      key === undefined ? 'Write a key, an equals sign and a value, or # before a comment' : `Write ${key}=${value}`,
+    place,
+  });
+}
+
+function binaryFault(file: string, buffer: Buffer): MeshError | undefined {
+  if (isText(buffer)) return undefined;
+  let line = 1;
+  for (let start = 0; start < buffer.length; line++) {
+    const newline = buffer.indexOf(10, start);
+    const end = newline < 0 ? buffer.length : newline;
+    const text = buffer.toString('utf8', start, end);
+    const column = text.search(/[\0\uFFFD]/) + 1;
+    if (column > 0) {
+      return new MeshError('MESH_NET_BINARY', 'the file is not text', {
+        rule: 'A file of settings is UTF-8 text without NUL bytes.',
+        remedy: 'Write the file again with a text editor, or remove it',
+        place: { file, line, ...excerpt(text, column) },
+      });
+    }
+    start = end + 1;
+  }
+  return undefined;
+}
+
+/** A file that was cut for its size may end within a character of up to four bytes. */
+function isText(buffer: Buffer): boolean {
+  const cuts = buffer.length > CONF_FILE_MAX_BYTES ? [0, 1, 2, 3] : [0];
+  return !buffer.includes(0) && cuts.some((cut) => isUtf8(buffer.subarray(0, buffer.length - cut)));
+}
+
+function longLineFault(file: string, buffer: Buffer): MeshError | undefined {
+  let line = 1;
+  for (let start = 0; start < buffer.length; line++) {
+    const newline = buffer.indexOf(10, start);
+    const end = newline < 0 ? buffer.length : newline;
+    if (end - start > CONF_LINE_MAX_BYTES) {
+      return new MeshError('MESH_NET_LINE_TOO_LONG', `the line is longer than ${CONF_LINE_MAX_BYTES} bytes`, {
+        rule: `A line has at most ${CONF_LINE_MAX_BYTES} bytes.`,
+        remedy: 'Write one key=value on each line',
+        place: { file, line, ...excerpt(buffer.toString('utf8', start, start + 4 * EXCERPT_LENGTH), 1) },
+      });
+    }
+    start = end + 1;
+  }
+  return undefined;
+}
+
+function sizeFault(file: string, buffer: Buffer): MeshError | undefined {
+  if (buffer.length <= CONF_FILE_MAX_BYTES) return undefined;
+  return new MeshError('MESH_NET_TOO_LARGE', `the file is larger than ${CONF_FILE_MAX_BYTES} bytes`, {
+    operation: 'read settings',
+    object: file,
+    rule: `A file of settings has at most ${CONF_FILE_MAX_BYTES} bytes.`,
+    remedy: 'Remove what does not belong into it; one file describes one network',
+  });
+}
+
+/** At most EXCERPT_LENGTH characters of `text` that hold `column`, and where it is in them. */
+function excerpt(text: string, column: number): { text: string; column: number } {
+  const start = Math.max(0, column - EXCERPT_LENGTH);
+  const end = start + EXCERPT_LENGTH;
+  const head = start > 0 ? '…' : '';
+  return { text: head + text.slice(start, end) + (text.length > end ? '…' : ''), column: column - start + head.length };
+}

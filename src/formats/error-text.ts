@@ -1,0 +1,72 @@
+/**
+ * How an error looks to a person:
+ *
+ *     manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
+ *       2 | prefix=fd42:2345:1234::/48
+ *         |        ^
+ *       rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
+ *       write: prefix=fd42:2345:1234::/64
+ */
+import { styleText } from 'node:util';
+import type { MeshError, SourcePlace } from '../model/error.ts';
+
+export interface ErrorTextOptions {
+  readonly color: boolean;
+  readonly severity?: 'error' | 'warning';
+}
+
+/** What is shown of a long line, characters. */
+const WINDOW_LENGTH = 76;
+
+/** The error in several lines, without a newline at the end. */
+export function errorText(error: MeshError, { color, severity = 'error' }: ErrorTextOptions): string {
+  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
+    color ? styleText(style, text, { validateStream: false }) : text;
+  const hue = severity === 'error' ? 'red' : 'yellow';
+  const { place, rule, remedy, operation, object } = error;
+
+  const where = place === undefined ? '' : paint('bold', `${visible(place.file)}:${place.line}:${place.column}: `);
+  const lines = [
+    `${where}${paint(['bold', hue], `${severity}:`)} ${visible(error.message)} ${paint('dim', `[${error.code}]`)}`,
+  ];
+  if (place !== undefined) {
+    const { text, caret } = excerpt(place);
+    const gutter = String(place.line);
+    lines.push(`${paint('dim', `  ${gutter} |`)}${text && ` ${text}`}`);
+    lines.push(`${paint('dim', `  ${' '.repeat(gutter.length)} |`)} ${' '.repeat(caret)}${paint(hue, '^')}`);
+  } else if (operation !== undefined || object !== undefined) {
+    lines.push(labelled('while', [operation, object].filter((part) => part !== undefined).join(': ')));
+  }
+  if (rule !== undefined) lines.push(labelled('rule', rule));
+  if (remedy !== undefined) lines.push(remedyLine(remedy));
+  return lines.join('\n');
+}
+
+function labelled(label: string, text: string): string {
+  return `  ${label}: ${visible(text)}`;
+}
+
+/** What is to be written stands alone after its label, so that it can be copied. */
+function remedyLine(remedy: string): string {
+  const text = /^Write (.*?)\.?$/su.exec(remedy)?.[1];
+  return text === undefined ? labelled('remedy', remedy) : labelled('write', text);
+}
+
+/** The line as it is shown, cut around the column when it is long, and how many characters stand before the caret. */
+function excerpt({ text, column }: SourcePlace): { text: string; caret: number } {
+  const shown = visible(text);
+  const caret = visible(text.slice(0, column - 1)).length;
+  if (shown.length <= WINDOW_LENGTH) return { text: shown, caret };
+  const start = Math.max(0, Math.min(caret - WINDOW_LENGTH / 2, shown.length - WINDOW_LENGTH));
+  const head = start > 0 ? '…' : '';
+  const tail = start + WINDOW_LENGTH < shown.length ? '…' : '';
+  return { text: head + shown.slice(start, start + WINDOW_LENGTH) + tail, caret: caret - start + head.length };
+}
+
+/** The text with tabs as spaces, and with all else that a terminal would obey, or not show, as an escape. */
+function visible(text: string): string {
+  return text.replaceAll('\t', '    ').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+  });
+}

@@ -1,0 +1,426 @@
+import { expect, test } from 'vitest';
+import { errorText } from './error-text.ts';
+import { parseMeshConf } from './mesh-conf.ts';
+
+const GOOD = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' };
+
+/** The seed's example with some values replaced; an undefined one is left out. */
+function withValues(values: Partial<Record<keyof typeof GOOD, string | undefined>>): string {
+  const lines = Object.entries({ ...GOOD, ...values }).filter(([, value]) => value !== undefined);
+  return lines.map(([key, value]) => `${key}=${value}\n`).join('');
+}
+
+/** All errors of the file as they are printed. */
+function complaints(text: string | Uint8Array): string {
+  const { errors } = parseMeshConf('manage.conf', Buffer.from(text));
+  return errors.map((error) => errorText(error, { color: false })).join('\n');
+}
+
+test('the example of the seed is a network', () => {
+  const { conf } = parseMeshConf('manage.conf', Buffer.from(withValues({})));
+  expect(conf?.network).toEqual({
+    id: 'mesh-456',
+    name: 'manage',
+    devices: { vxlan: 'vxlan456', bridge: 'br456' },
+    fabric: { kind: 'mesh', vni: 456, key: '456', prefix: 'fd42:2345:1234:9abc::/64', mtuBytes: 1380 },
+  });
+  expect(conf?.places.vni).toEqual({ file: 'manage.conf', line: 3, column: 5, text: 'vni=456' });
+});
+
+test.each([
+  ['comments and blank lines', `# the mesh\n\n  # of nodes\n${withValues({ vni: '456 # as in br456' })}\n\t\n`],
+  ['CRLF', withValues({}).replaceAll('\n', '\r\n')],
+  ['a byte-order mark', `\uFEFF${withValues({})}`],
+  ['no newline at the end', withValues({}).trimEnd()],
+  ['blanks around lines', withValues({}).replaceAll('\n', ' \t\n  ')],
+  [
+    'another order and another spelling of the prefix',
+    'key=456\nvni=456\nprefix=FD42:2345:1234:9ABC:0::/64\nname=manage',
+  ],
+  ['the bounds of vni and key', withValues({ vni: '16777215', key: '18446744073709551615' })],
+  ['the lowest vni and key', withValues({ vni: '1', key: '0' })],
+])('accepts %s', (_, text) => {
+  expect(complaints(text)).toBe('');
+});
+
+test('name is missing', () => {
+  expect(complaints(withValues({ name: undefined }))).toMatchInlineSnapshot(`
+    "manage.conf:4:1: error: name is missing [MESH_NET_KEY_MISSING]
+      4 |
+        | ^
+      rule: A mesh has a name, one word.
+      write: name=manage"
+  `);
+});
+test('prefix is missing', () => {
+  expect(complaints(withValues({ prefix: undefined }))).toMatchInlineSnapshot(`
+    "manage.conf:4:1: error: prefix is missing [MESH_NET_KEY_MISSING]
+      4 |
+        | ^
+      rule: A mesh has a prefix, the IPv6 /64 that its members take their addresses from.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('vni is missing', () => {
+  expect(complaints(withValues({ vni: undefined }))).toMatchInlineSnapshot(`
+    "manage.conf:4:1: error: vni is missing [MESH_NET_KEY_MISSING]
+      4 |
+        | ^
+      rule: A mesh has a vni, a number that no other mesh has.
+      write: vni=456"
+  `);
+});
+test('key is missing', () => {
+  expect(complaints(withValues({ key: undefined }))).toMatchInlineSnapshot(`
+    "manage.conf:4:1: error: key is missing [MESH_NET_KEY_MISSING]
+      4 |
+        | ^
+      rule: A mesh has a key, the number from which the addresses of its members are made.
+      write: key=456"
+  `);
+});
+test('every key of an empty file is missing', () => {
+  const { errors } = parseMeshConf('/host0/network/blue.conf', Buffer.from(''));
+  expect(errors.map(({ code, message, remedy }) => `${code}: ${message}. ${remedy}`)).toMatchInlineSnapshot(`
+    [
+      "MESH_NET_KEY_MISSING: name is missing. Write name=blue",
+      "MESH_NET_KEY_MISSING: prefix is missing. Write prefix=fd42:2345:1234:9abc::/64",
+      "MESH_NET_KEY_MISSING: vni is missing. Write vni=456",
+      "MESH_NET_KEY_MISSING: key is missing. Write key=456",
+    ]
+  `);
+});
+
+test('name of two words', () => {
+  expect(complaints(withValues({ name: 'my mesh' }))).toMatchInlineSnapshot(`
+    "manage.conf:1:6: error: name "my mesh" is not a word [MESH_NET_NAME_INVALID]
+      1 | name=my mesh
+        |      ^
+      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
+      write: name=mymesh"
+  `);
+});
+test('name in quotes', () => {
+  expect(complaints(withValues({ name: '"manage"' }))).toMatchInlineSnapshot(`
+    "manage.conf:1:6: error: name "\\"manage\\"" is not a word [MESH_NET_NAME_INVALID]
+      1 | name="manage"
+        |      ^
+      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
+      write: name=manage"
+  `);
+});
+test('name of 64 letters', () => {
+  expect(complaints(withValues({ name: 'm'.repeat(64) }))).toMatchInlineSnapshot(`
+    "manage.conf:1:6: error: name "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm…" is not a word [MESH_NET_NAME_INVALID]
+      1 | name=mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm
+        |      ^
+      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
+      write: name=mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm"
+  `);
+});
+test('name that begins with a hyphen', () => {
+  expect(complaints(withValues({ name: '-manage' }))).toMatchInlineSnapshot(`
+    "manage.conf:1:6: error: name "-manage" is not a word [MESH_NET_NAME_INVALID]
+      1 | name=-manage
+        |      ^
+      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
+      write: name=manage"
+  `);
+});
+test('empty name', () => {
+  expect(complaints(withValues({ name: '' }))).toMatchInlineSnapshot(`
+    "manage.conf:1:6: error: name is empty [MESH_NET_NAME_INVALID]
+      1 | name=
+        |      ^
+      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
+      write: name=manage"
+  `);
+});
+
+test('prefix that is no address', () => {
+  expect(complaints(withValues({ prefix: 'fd42:2345::9abc::/64' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix "fd42:2345::9abc::/64" is not an IPv6 network [MESH_NET_PREFIX_INVALID]
+      2 | prefix=fd42:2345::9abc::/64
+        |        ^
+      rule: A prefix is an IPv6 address, a slash and 64.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('prefix that is IPv4', () => {
+  expect(complaints(withValues({ prefix: '10.11.0.0/16' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix "10.11.0.0/16" is not an IPv6 network [MESH_NET_PREFIX_INVALID]
+      2 | prefix=10.11.0.0/16
+        |        ^
+      rule: A prefix is an IPv6 address, a slash and 64.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('prefix with two lengths', () => {
+  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::/64/64' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix "fd42:2345:1234:9abc::/64/64" is not an IPv6 network [MESH_NET_PREFIX_INVALID]
+      2 | prefix=fd42:2345:1234:9abc::/64/64
+        |        ^
+      rule: A prefix is an IPv6 address, a slash and 64.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('prefix of 48 bits', () => {
+  expect(complaints(withValues({ prefix: 'fd42:2345:1234::/48' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
+      2 | prefix=fd42:2345:1234::/48
+        |        ^
+      rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
+      write: prefix=fd42:2345:1234::/64"
+  `);
+});
+test('prefix of 80 bits', () => {
+  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc:1::/80' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
+      2 | prefix=fd42:2345:1234:9abc:1::/80
+        |        ^
+      rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('prefix without a length', () => {
+  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
+      2 | prefix=fd42:2345:1234:9abc::
+        |        ^
+      rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('prefix with a zero before its length', () => {
+  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::/064' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix length has leading zeros [MESH_NET_NUMBER_FORM]
+      2 | prefix=fd42:2345:1234:9abc::/064
+        |        ^
+      rule: A number is written without leading zeros.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('prefix with host bits', () => {
+  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::1/64' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix has host bits set [MESH_NET_PREFIX_HOST_BITS]
+      2 | prefix=fd42:2345:1234:9abc::1/64
+        |        ^
+      rule: The last 64 bits of a prefix are zero: each member has its own there.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test('prefix that is link-local', () => {
+  expect(complaints(withValues({ prefix: 'fe80::/64' }))).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: prefix "fe80::/64" is link-local [MESH_NET_PREFIX_SCOPE]
+      2 | prefix=fe80::/64
+        |        ^
+      rule: A prefix is a network of unicast addresses, unique local (fd00::/8) or global.
+      write: prefix=fd42:2345:1234:9abc::/64"
+  `);
+});
+test.each([
+  ['ff02::/64', 'prefix "ff02::/64" is multicast'],
+  ['::/64', 'prefix "::/64" is the unspecified address'],
+  ['::1/64', 'prefix "::1/64" is the loopback address'],
+  ['::ffff:10.11.0.0/64', 'prefix "::ffff:10.11.0.0/64" holds IPv4-mapped addresses'],
+  ['::2/64', 'prefix "::2/64" is reserved'],
+])('prefix %s has no unicast addresses for members', (prefix, message) => {
+  const { errors } = parseMeshConf('manage.conf', Buffer.from(withValues({ prefix })));
+  expect(errors).toMatchObject([{ code: 'MESH_NET_PREFIX_SCOPE', message }]);
+});
+
+test('vni abc', () => {
+  expect(complaints(withValues({ vni: 'abc' }))).toMatchInlineSnapshot(`
+    "manage.conf:3:5: error: vni "abc" is not a decimal number [MESH_NET_VNI_INVALID]
+      3 | vni=abc
+        |     ^
+      rule: A vni is a number from 1 to 16777215.
+      write: vni=456"
+  `);
+});
+test('vni 0', () => {
+  expect(complaints(withValues({ vni: '0' }))).toMatchInlineSnapshot(`
+    "manage.conf:3:5: error: vni "0" is out of range [MESH_NET_VNI_RANGE]
+      3 | vni=0
+        |     ^
+      rule: A vni is a number from 1 to 16777215.
+      write: vni=1, or another number in between that no mesh has"
+  `);
+});
+test('vni 16777216', () => {
+  expect(complaints(withValues({ vni: '16777216' }))).toMatchInlineSnapshot(`
+    "manage.conf:3:5: error: vni "16777216" is out of range [MESH_NET_VNI_RANGE]
+      3 | vni=16777216
+        |     ^
+      rule: A vni is a number from 1 to 16777215.
+      write: vni=16777215, or another number in between that no mesh has"
+  `);
+});
+test('vni 0456', () => {
+  expect(complaints(withValues({ vni: '0456' }))).toMatchInlineSnapshot(`
+    "manage.conf:3:5: error: vni "0456" has leading zeros [MESH_NET_NUMBER_FORM]
+      3 | vni=0456
+        |     ^
+      rule: A number is written without leading zeros: addresses are derived from its text.
+      write: vni=456"
+  `);
+});
+test('vni in hex', () => {
+  expect(complaints(withValues({ vni: '0x1c8' }))).toMatchInlineSnapshot(`
+    "manage.conf:3:5: error: vni "0x1c8" is not a decimal number [MESH_NET_VNI_INVALID]
+      3 | vni=0x1c8
+        |     ^
+      rule: A vni is a number from 1 to 16777215.
+      write: vni=456"
+  `);
+});
+test('vni in quotes', () => {
+  expect(complaints(withValues({ vni: '"456"' }))).toMatchInlineSnapshot(`
+    "manage.conf:3:5: error: vni "\\"456\\"" is not a decimal number [MESH_NET_VNI_INVALID]
+      3 | vni="456"
+        |     ^
+      rule: A vni is a number from 1 to 16777215.
+      write: vni=456"
+  `);
+});
+
+test('key abc', () => {
+  expect(complaints(withValues({ key: 'abc' }))).toMatchInlineSnapshot(`
+    "manage.conf:4:5: error: key "abc" is not a decimal number [MESH_NET_KEY_INVALID]
+      4 | key=abc
+        |     ^
+      rule: A key is a number from 0 to 18446744073709551615.
+      write: key=456"
+  `);
+});
+test('key of more than 64 bits', () => {
+  expect(complaints(withValues({ key: '18446744073709551616' }))).toMatchInlineSnapshot(`
+    "manage.conf:4:5: error: key "18446744073709551616" is out of range [MESH_NET_KEY_INVALID]
+      4 | key=18446744073709551616
+        |     ^
+      rule: A key is a number from 0 to 18446744073709551615.
+      write: key=18446744073709551615, or a smaller number"
+  `);
+});
+test('key 007', () => {
+  expect(complaints(withValues({ key: '007' }))).toMatchInlineSnapshot(`
+    "manage.conf:4:5: error: key "007" has leading zeros [MESH_NET_NUMBER_FORM]
+      4 | key=007
+        |     ^
+      rule: A number is written without leading zeros: addresses are derived from its text.
+      write: key=7"
+  `);
+});
+test('empty key', () => {
+  expect(complaints(withValues({ key: '' }))).toMatchInlineSnapshot(`
+    "manage.conf:4:5: error: key is empty [MESH_NET_KEY_INVALID]
+      4 | key=
+        |     ^
+      rule: A key is a number from 0 to 18446744073709551615.
+      write: key=456"
+  `);
+});
+
+test('a key given twice', () => {
+  expect(complaints(`${withValues({})}vni=457\n`)).toMatchInlineSnapshot(`
+    "manage.conf:5:1: error: vni is given a second time, first in line 3 [MESH_NET_KEY_TWICE]
+      5 | vni=457
+        | ^
+      rule: Each key is given once.
+      remedy: Remove one of the two lines"
+  `);
+});
+test('a misspelt key is not called missing as well', () => {
+  expect(complaints(withValues({}).replace('name', 'nmae'))).toMatchInlineSnapshot(`
+    "manage.conf:1:1: error: unknown key "nmae" [MESH_NET_KEY_UNKNOWN]
+      1 | nmae=manage
+        | ^
+      rule: The keys are name, prefix, vni and key.
+      write: name=manage"
+  `);
+});
+test('a key that is like no other', () => {
+  expect(complaints(`${withValues({})}colour=blue\n`)).toMatchInlineSnapshot(`
+    "manage.conf:5:1: error: unknown key "colour" [MESH_NET_KEY_UNKNOWN]
+      5 | colour=blue
+        | ^
+      rule: The keys are name, prefix, vni and key.
+      remedy: Remove the line"
+  `);
+});
+test('blanks around the equals sign', () => {
+  expect(complaints(withValues({}).replace('vni=', 'vni = '))).toMatchInlineSnapshot(`
+    "manage.conf:3:1: error: the line is not key=value [MESH_NET_SYNTAX]
+      3 | vni = 456
+        | ^
+      rule: A line is key=value with no blanks around the equals sign, a comment that begins with #, or empty.
+      write: vni=456
+    manage.conf:5:1: error: vni is missing [MESH_NET_KEY_MISSING]
+      5 |
+        | ^
+      rule: A mesh has a vni, a number that no other mesh has.
+      write: vni=456"
+  `);
+});
+test('a line that is neither entry nor comment', () => {
+  expect(complaints(`${withValues({})}this is my mesh\n`)).toMatchInlineSnapshot(`
+    "manage.conf:5:1: error: the line is not key=value [MESH_NET_SYNTAX]
+      5 | this is my mesh
+        | ^
+      rule: A line is key=value with no blanks around the equals sign, a comment that begins with #, or empty.
+      write: a key, an equals sign and a value, or # before a comment"
+  `);
+});
+test('every error of a file is reported, in the order of its lines', () => {
+  expect(
+    complaints('name=a b\nprefix=fe80::/64\nvni=0\nkey=x\nfoo\n').match(/^\S+: error.*$/gm),
+  ).toMatchInlineSnapshot(`
+    [
+      "manage.conf:1:6: error: name "a b" is not a word [MESH_NET_NAME_INVALID]",
+      "manage.conf:2:8: error: prefix "fe80::/64" is link-local [MESH_NET_PREFIX_SCOPE]",
+      "manage.conf:3:5: error: vni "0" is out of range [MESH_NET_VNI_RANGE]",
+      "manage.conf:4:5: error: key "x" is not a decimal number [MESH_NET_KEY_INVALID]",
+      "manage.conf:5:1: error: the line is not key=value [MESH_NET_SYNTAX]",
+    ]
+  `);
+});
+
+test('a NUL byte', () => {
+  expect(complaints(`name=manage\nprefix=\0\n`)).toMatchInlineSnapshot(`
+    "manage.conf:2:8: error: the file is not text [MESH_NET_BINARY]
+      2 | prefix=\\x00
+        |        ^
+      rule: A file of settings is UTF-8 text without NUL bytes.
+      write: the file again with a text editor, or remove it"
+  `);
+});
+test('bytes that are not UTF-8', () => {
+  expect(complaints(Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 0x0a, 0xc3]))).toMatchInlineSnapshot(`
+    "manage.conf:1:5: error: the file is not text [MESH_NET_BINARY]
+      1 | \\x7fELF��
+        |        ^
+      rule: A file of settings is UTF-8 text without NUL bytes.
+      write: the file again with a text editor, or remove it"
+  `);
+});
+test('a line of 1 MB', () => {
+  expect(complaints(`name=manage\nname=${'x'.repeat(1 << 20)}\n`)).toMatchInlineSnapshot(`
+    "manage.conf:2:1: error: the line is longer than 1024 bytes [MESH_NET_LINE_TOO_LONG]
+      2 | name=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+        | ^
+      rule: A line has at most 1024 bytes.
+      write: one key=value on each line"
+  `);
+});
+test('a line of 1 MB, cut in the middle of a character', () => {
+  const head = Buffer.from(`name=${'ä'.repeat(1 << 16)}`).subarray(0, 64 * 1024 + 1);
+  expect(complaints(head)).toMatch(/error: the line is longer than 1024 bytes/);
+});
+test('a file of more than 64 KiB', () => {
+  expect(complaints('# comment\n'.repeat(7000))).toMatchInlineSnapshot(`
+    "error: the file is larger than 65536 bytes [MESH_NET_TOO_LARGE]
+      while: read settings: manage.conf
+      rule: A file of settings has at most 65536 bytes.
+      remedy: Remove what does not belong into it; one file describes one network"
+  `);
+});

@@ -1,0 +1,171 @@
+/**
+ * The `.conf` door: a mesh as its administrator writes it, four keys, each of them needed.
+ *
+ *     name=manage                        # a word: 1 to 63 of A-Z a-z 0-9 . _ -, a letter or digit first
+ *     prefix=fd42:2345:1234:9abc::/64    # the IPv6 /64 that members take their addresses from
+ *     vni=456                            # 1 to 16777215; devices are vxlan456 and br456
+ *     key=456                            # 0 to 18446744073709551615; the seed of address derivation
+ */
+import { MeshError, type SourcePlace } from '../model/error.ts';
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import { meshNetwork, type Network, VNI_MAX, type Vni } from '../model/network.ts';
+import { type ConfEntry, parseConfText } from './conf-file.ts';
+import { knownEntries, quoted } from './conf-keys.ts';
+import { parseMeshPrefix } from './mesh-prefix.ts';
+
+const KEYS = ['name', 'prefix', 'vni', 'key'] as const;
+type MeshKey = (typeof KEYS)[number];
+
+/** `key` fits into 64 bits, so that a script may compute with it. */
+const KEY_MAX = 2n ** 64n - 1n;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+const PURPOSE: Readonly<Record<MeshKey, string>> = {
+  name: 'A mesh has a name, one word.',
+  prefix: 'A mesh has a prefix, the IPv6 /64 that its members take their addresses from.',
+  vni: 'A mesh has a vni, a number that no other mesh has.',
+  key: 'A mesh has a key, the number from which the addresses of its members are made.',
+};
+
+/** A sound file, and the places of its values for rules that compare files. */
+export interface MeshConf {
+  readonly file: string;
+  readonly network: Network;
+  readonly places: Readonly<Record<MeshKey, SourcePlace>>;
+}
+
+export type MeshConfResult = { readonly conf: MeshConf; readonly errors: readonly [] } | MeshConfFaults;
+interface MeshConfFaults {
+  readonly conf?: undefined;
+  /** Everything that is wrong with the file, in the order of its lines. */
+  readonly errors: readonly MeshError[];
+}
+
+export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
+  const text = parseConfText(file, bytes);
+  if (text instanceof MeshError) return { errors: [text] };
+  const known = knownEntries(text, KEYS);
+  const errors: MeshError[] = [...text.errors, ...known.errors];
+
+  const take = <T>(key: MeshKey, parse: (entry: ConfEntry) => T | MeshError): T | undefined => {
+    const entry = known.entries.get(key);
+    if (entry === undefined) {
+      if (!known.misspelt.has(key)) errors.push(missingKey(key, file, text.end));
+      return undefined;
+    }
+    const value = parse(entry);
+    if (!(value instanceof MeshError)) return value;
+    errors.push(value);
+    return undefined;
+  };
+  const name = take('name', parseName);
+  const prefix = take<Ipv6Cidr>('prefix', parseMeshPrefix);
+  const vni = take('vni', parseVni);
+  const key = take('key', parseKey);
+
+  const complete = name !== undefined && prefix !== undefined && vni !== undefined && key !== undefined;
+  if (errors.length > 0 || !complete) return { errors: errors.sort(byPlace) };
+  const places = Object.fromEntries([...known.entries].map(([key, entry]) => [key, entry.valuePlace]));
+  return {
+    conf: { file, network: meshNetwork({ name, prefix, vni, key }), places: places as Record<MeshKey, SourcePlace> },
+    errors: [],
+  };
+}
+
+/** The file that `parseMeshConf` reads as this network. */
+export function printMeshConf(network: Network): string {
+  const { prefix, vni, key } = network.fabric;
+  return `name=${network.name}\nprefix=${prefix}\nvni=${vni}\nkey=${key}\n`;
+}
+
+function byPlace(a: MeshError, b: MeshError): number {
+  return (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0);
+}
+
+function missingKey(key: MeshKey, file: string, end: SourcePlace): MeshError {
+  const examples: Record<MeshKey, string> = {
+    name: wordFrom(file.replace(/^.*\/|\.conf$/g, '')),
+    prefix: 'fd42:2345:1234:9abc::/64',
+    vni: '456',
+    key: '456',
+  };
+  return new MeshError('MESH_NET_KEY_MISSING', `${key} is missing`, {
+    rule: PURPOSE[key],
+    remedy: `Write ${key}=${examples[key]}`,
+    place: end,
+  });
+}
+
+function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
+  if (NAME.test(value)) return value;
+  return new MeshError(
+    'MESH_NET_NAME_INVALID',
+    value === '' ? 'name is empty' : `name ${quoted(value)} is not a word`,
+    {
+      rule: 'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.',
+      remedy: `Write name=${wordFrom(value)}`,
+      place: valuePlace,
+    },
+  );
+}
+
+/** What is left of `text` as a name. */
+function wordFrom(text: string): string {
+  const word = text.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '');
+  return word.slice(0, 63) || 'manage';
+}
+
+function parseVni(entry: ConfEntry): Vni | MeshError {
+  const rule = `A vni is a number from 1 to ${VNI_MAX}.`;
+  const digits = decimalDigits(entry, 'MESH_NET_VNI_INVALID', rule);
+  if (digits instanceof MeshError) return digits;
+  const vni = Number(digits);
+  if (vni < 1 || vni > VNI_MAX) {
+    return new MeshError('MESH_NET_VNI_RANGE', `vni ${quoted(entry.value)} is out of range`, {
+      rule,
+      remedy: `Write vni=${vni < 1 ? 1 : VNI_MAX}, or another number in between that no mesh has`,
+      place: entry.valuePlace,
+    });
+  }
+  return canonicalForm(entry, digits) ?? (vni as Vni);
+}
+
+function parseKey(entry: ConfEntry): string | MeshError {
+  const rule = `A key is a number from 0 to ${KEY_MAX}.`;
+  const digits = decimalDigits(entry, 'MESH_NET_KEY_INVALID', rule);
+  if (digits instanceof MeshError) return digits;
+  if (BigInt(digits) > KEY_MAX) {
+    return new MeshError('MESH_NET_KEY_INVALID', `key ${quoted(entry.value)} is out of range`, {
+      rule,
+      remedy: `Write key=${KEY_MAX}, or a smaller number`,
+      place: entry.valuePlace,
+    });
+  }
+  return canonicalForm(entry, digits) ?? digits;
+}
+
+/** The value without leading zeros, when it has digits and nothing else. */
+function decimalDigits(
+  { key, value, valuePlace }: ConfEntry,
+  code: 'MESH_NET_VNI_INVALID' | 'MESH_NET_KEY_INVALID',
+  rule: string,
+): string | MeshError {
+  if (/^[0-9]+$/.test(value)) return value.replace(/^0+(?=[0-9])/, '');
+  const hex = /^0x[0-9a-f]{1,6}$/i.test(value) ? String(Number(value)) : undefined;
+  const unquoted = /^(["'])([0-9]{1,20})\1$/.exec(value)?.[2];
+  return new MeshError(code, value === '' ? `${key} is empty` : `${key} ${quoted(value)} is not a decimal number`, {
+    rule,
+    remedy: `Write ${key}=${hex ?? unquoted ?? '456'}`,
+    place: valuePlace,
+  });
+}
+
+/** A number has one spelling, since addresses are derived from its text. */
+function canonicalForm({ key, value, valuePlace }: ConfEntry, digits: string): MeshError | undefined {
+  if (value === digits) return undefined;
+  return new MeshError('MESH_NET_NUMBER_FORM', `${key} ${quoted(value)} has leading zeros`, {
+    rule: 'A number is written without leading zeros: addresses are derived from its text.',
+    remedy: `Write ${key}=${digits}`,
+    place: valuePlace,
+  });
+}

@@ -1,0 +1,220 @@
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../model/clock.ts';
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import { NetworkDirectory, type NetworkOutcome } from './network-directory.ts';
+
+const meshText = (name: string, vni: number | string) =>
+  `name=${name}\nprefix=fd42:0:0:${Number(vni).toString(16)}::/64\nvni=${vni}\nkey=${vni}\n`;
+
+/** A machine's directory of networks, and a way to wait for what it says. */
+class Machine {
+  readonly root: string;
+  readonly directory: string;
+  underlay: Ipv6Cidr[] = [];
+  readonly outcomes: NetworkOutcome[] = [];
+  #networks: NetworkDirectory | undefined;
+  #waiting: (() => void)[] = [];
+
+  static async make(): Promise<Machine> {
+    const root = await mkdtemp(join(tmpdir(), 'mw-networks-'));
+    const machine = new Machine(root);
+    onTestFinished(async () => {
+      await machine.stop();
+      await rm(root, { recursive: true });
+    });
+    return machine;
+  }
+
+  constructor(root: string) {
+    this.root = root;
+    this.directory = join(root, 'var/pxen/networks');
+  }
+
+  async put(name: string, text: string): Promise<void> {
+    await mkdir(this.directory, { recursive: true });
+    await writeFile(join(this.directory, name), text);
+  }
+
+  async start(): Promise<NetworkOutcome> {
+    this.#networks = new NetworkDirectory({
+      directory: this.directory,
+      stateFile: join(this.root, 'state/networks.accepted.json'),
+      underlay: () => this.underlay,
+      clock: systemClock,
+      onChange: (outcome) => {
+        this.outcomes.push(outcome);
+        for (const wake of this.#waiting.splice(0)) wake();
+      },
+    });
+    return this.#networks.start();
+  }
+
+  async reload(): Promise<NetworkOutcome> {
+    if (this.#networks === undefined) throw new Error('not started');
+    return this.#networks.reload();
+  }
+
+  async stop(): Promise<void> {
+    await this.#networks?.close();
+  }
+
+  /** Waits until the networks in force are these. */
+  async until(...names: string[]): Promise<NetworkOutcome> {
+    for (;;) {
+      const last = this.outcomes.at(-1);
+      if (last !== undefined && namesOf(last).join() === names.join()) return last;
+      await new Promise<void>((wake) => this.#waiting.push(wake));
+    }
+  }
+}
+
+const namesOf = ({ networks }: NetworkOutcome) => networks.map(({ name }) => name);
+const codesOf = ({ errors }: NetworkOutcome) => errors.map(({ code }) => code);
+
+test('a missing directory holds no networks, and files that come later are taken up', async () => {
+  const machine = await Machine.make();
+  expect(await machine.start()).toEqual({ networks: [], files: {}, errors: [], warnings: [] });
+
+  await machine.put('blue.conf', meshText('blue', 1));
+  const outcome = await machine.until('blue');
+  expect(outcome.files).toEqual({ 'mesh-1': join(machine.directory, 'blue.conf') });
+
+  await machine.put('amber.conf', meshText('amber', 2));
+  await machine.until('amber', 'blue');
+  await rm(join(machine.directory, 'blue.conf'));
+  await machine.until('amber');
+});
+
+test('a directory that is replaced by another is watched on', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  await machine.start();
+  await rename(machine.directory, `${machine.directory}.old`);
+  await machine.until();
+  await machine.put('red.conf', meshText('red', 3));
+  await machine.until('red');
+  await machine.put('zinc.conf', meshText('zinc', 4));
+  await machine.until('red', 'zinc');
+});
+
+test('while running, a set is taken whole or not at all', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  await machine.start();
+
+  await machine.put('red.conf', meshText('red', 3));
+  await machine.put('bad.conf', 'name=bad\n');
+  await machine.put('blue.conf', meshText('azure', 1));
+  const held = await machine.reload();
+  expect(namesOf(held)).toContain('blue');
+  expect(namesOf(held)).not.toContain('azure');
+  expect(codesOf(held)).toEqual(['MESH_NET_KEY_MISSING', 'MESH_NET_KEY_MISSING', 'MESH_NET_KEY_MISSING']);
+
+  await rm(join(machine.directory, 'bad.conf'));
+  expect((await machine.until('azure', 'red')).errors).toEqual([]);
+});
+
+test('after a restart, the last accepted set is used when the files are bad', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', `\uFEFF${meshText('blue', 1)}`);
+  await machine.start();
+  await machine.stop();
+
+  await machine.put('blue.conf', 'junk\0');
+  await machine.put('red.conf', meshText('red', 3));
+  const outcome = await machine.start();
+  expect(namesOf(outcome)).toEqual(['blue']);
+  expect(codesOf(outcome)).toEqual(['MESH_NET_BINARY']);
+});
+
+test('at a cold boot, every file that is sound and collides with no other is taken', async () => {
+  const machine = await Machine.make();
+  await machine.put('a.conf', meshText('blue', 1));
+  await machine.put('b.conf', meshText('red', 3));
+  await machine.put('c.conf', meshText('rot', 3));
+  await machine.put('d.conf', meshText('grey', '0x5'));
+  await machine.put('e.conf', meshText('green', 4));
+  const outcome = await machine.start();
+  expect(namesOf(outcome)).toEqual(['blue', 'green']);
+  expect(codesOf(outcome)).toEqual([
+    'MESH_NET_VNI_INVALID',
+    'MESH_NET_KEY_INVALID',
+    'MESH_NET_VNI_TWICE',
+    'MESH_NET_PREFIX_TWICE',
+  ]);
+
+  // What came up that way runs, and is not disturbed by a further mistake.
+  await machine.put('a.conf', 'name=blue\n');
+  expect(namesOf(await machine.reload())).toEqual(['blue', 'green']);
+});
+
+test('nothing in force is nothing to keep: the first sound file beside a bad one comes up at once', async () => {
+  const machine = await Machine.make();
+  await machine.start();
+  await machine.put('bad.conf', 'name=bad\n');
+  await machine.put('blue.conf', meshText('blue', 1));
+  expect((await machine.until('blue')).networks).toHaveLength(1);
+});
+
+test('a file that cannot be read is an error, a sub-directory, a hidden file and another ending are not', async () => {
+  const machine = await Machine.make();
+  await mkdir(join(machine.directory, 'sub.conf'), { recursive: true });
+  await machine.put('.blue.conf', 'half writ');
+  await machine.put('README', 'text');
+  await symlink('/nowhere', join(machine.directory, 'link.conf'));
+  await symlink('/dev/zero', join(machine.directory, 'zero.conf'));
+  await machine.put('blue.conf', meshText('blue', 1));
+  const outcome = await machine.start();
+  expect(outcome.errors.map(({ code, object }) => `${code} ${object}`)).toEqual([
+    `MESH_NET_FILE_UNREADABLE ${join(machine.directory, 'link.conf')}`,
+    `MESH_NET_FILE_UNREADABLE ${join(machine.directory, 'zero.conf')}`,
+  ]);
+  expect(namesOf(outcome)).toEqual(['blue']);
+});
+
+test('a state file that cannot be used is a warning, and is written anew', async () => {
+  const machine = await Machine.make();
+  await mkdir(join(machine.root, 'state'));
+  await writeFile(join(machine.root, 'state/networks.accepted.json'), '{"version":1,"files":[{}]}');
+  await machine.put('bad.conf', 'name=bad\n');
+  await machine.put('blue.conf', meshText('blue', 1));
+  const outcome = await machine.start();
+  expect(namesOf(outcome)).toEqual(['blue']);
+  expect(outcome.warnings).toMatchObject([{ code: 'MESH_NET_FILE_UNREADABLE' }]);
+
+  await rm(join(machine.directory, 'bad.conf'));
+  expect((await machine.reload()).warnings).toEqual([]);
+});
+
+test('a state file that cannot be written is a warning, and the set is taken nevertheless', async () => {
+  const machine = await Machine.make();
+  await writeFile(join(machine.root, 'state'), 'a file where the directory should be');
+  await machine.put('blue.conf', meshText('blue', 1));
+  const outcome = await machine.start();
+  expect(namesOf(outcome)).toEqual(['blue']);
+  expect(outcome.errors).toEqual([]);
+  expect(outcome.warnings).not.toEqual([]);
+});
+
+test('an underlay that comes to overlap a prefix is reported, and what runs goes on', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  await machine.start();
+  machine.underlay = ['fd42::/48' as Ipv6Cidr];
+  const outcome = await machine.reload();
+  expect(namesOf(outcome)).toEqual(['blue']);
+  expect(codesOf(outcome)).toEqual(['MESH_NET_PREFIX_UNDERLAY']);
+});
+
+test('nothing is told twice', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  await machine.start();
+  await machine.reload();
+  await machine.put('note.txt', 'text');
+  await machine.reload();
+  expect(machine.outcomes).toHaveLength(1);
+});

@@ -1,0 +1,142 @@
+/**
+ * The networks of a machine, as the files in one directory say, on nodes and on host0 alike.
+ *
+ * While something runs, a set of files is taken whole or not at all: with an error in any of them, what was in force
+ * stays in force. The last set that was taken whole is kept on disk and is what a restart begins with. When nothing is in
+ * force, every file that is sound and collides with no other is taken: one typo must not cut a node off.
+ */
+import type { Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
+import { DirectoryWatch } from './directory-watch.ts';
+import { readNetworkFiles } from './network-files.ts';
+import { judgeNetworks, type NetworkFile, type NetworkSet } from './network-set.ts';
+
+export interface NetworkDirectoryInit {
+  /** Where the `.conf` files are; it may be missing and come later. */
+  readonly directory: string;
+  /** Where the last accepted set is kept: `networks.accepted.json` in the state directory. */
+  readonly stateFile: string;
+  /** What the machine's links and routes hold now, without its default route and without its own meshes. */
+  readonly underlay: () => readonly Ipv6Cidr[];
+  readonly clock: Clock;
+  /** Called at the start, and whenever the outcome is another one. */
+  readonly onChange: (outcome: NetworkOutcome) => void;
+}
+
+export interface NetworkOutcome {
+  /** The networks in force. */
+  readonly networks: readonly Network[];
+  /** The file that each of them comes from. */
+  readonly files: Readonly<Record<NetworkId, string>>;
+  /** What is wrong with the files as they are now. While there is any, `networks` may differ from what the files say. */
+  readonly errors: readonly MeshError[];
+  readonly warnings: readonly MeshError[];
+}
+
+const NOTHING: NetworkSet = { accepted: [], errors: [], warnings: [] };
+
+export class NetworkDirectory {
+  readonly #init: NetworkDirectoryInit;
+  readonly #watch: DirectoryWatch;
+  #inForce = NOTHING;
+  /** What the state file holds. */
+  #kept: readonly NetworkFile[] = [];
+  /** Why the state file is not what it should be. */
+  #stateFault: MeshError | undefined;
+  #outcome = outcomeOf(NOTHING, [], undefined);
+  #lastTold = '';
+  #lastLook: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(init: NetworkDirectoryInit) {
+    this.#init = init;
+    this.#watch = new DirectoryWatch(init.directory, init.clock, () => void this.reload());
+  }
+
+  get current(): NetworkOutcome {
+    return this.#outcome;
+  }
+
+  /** Takes up what was kept, looks at the files, and goes on looking until it is closed. */
+  async start(): Promise<NetworkOutcome> {
+    try {
+      this.#kept = await readAcceptedSet(this.#init.stateFile);
+      this.#inForce = judgeNetworks(this.#kept, this.#init.underlay());
+    } catch (error) {
+      this.#stateFault = MeshError.from(error);
+    }
+    this.#watch.start();
+    return this.reload();
+  }
+
+  /** Looks at the files now. Looks follow one another, and never overlap. */
+  reload(): Promise<NetworkOutcome> {
+    const look = this.#lastLook.then(() => this.#look());
+    // A look that fails is the business of its caller; the next one starts anew.
+    this.#lastLook = look.catch(() => undefined);
+    return look;
+  }
+
+  /** Resolves when no look is under way any more; `onChange` is not called after that. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watch.close();
+    await this.#lastLook;
+  }
+
+  async #look(): Promise<NetworkOutcome> {
+    if (this.#closed) return this.#outcome;
+    const { files, errors: unreadable } = await readNetworkFiles(this.#init.directory);
+    const judged = judgeNetworks(files, this.#init.underlay());
+    const errors = [...unreadable, ...judged.errors];
+    if (errors.length === 0) {
+      this.#inForce = judged;
+      await this.#keep(files);
+    } else if (this.#inForce.accepted.length === 0) {
+      this.#inForce = judged;
+    }
+    this.#tell(outcomeOf(this.#inForce, errors, this.#stateFault));
+    return this.#outcome;
+  }
+
+  async #keep(files: readonly NetworkFile[]): Promise<void> {
+    if (this.#stateFault === undefined && sameFiles(files, this.#kept)) return;
+    try {
+      await writeAcceptedSet(this.#init.stateFile, files);
+      this.#kept = files;
+      this.#stateFault = undefined;
+    } catch (error) {
+      this.#stateFault = MeshError.from(error);
+    }
+  }
+
+  #tell(outcome: NetworkOutcome): void {
+    const text = JSON.stringify(outcome);
+    if (text === this.#lastTold || this.#closed) return;
+    this.#lastTold = text;
+    this.#outcome = outcome;
+    this.#init.onChange(outcome);
+  }
+}
+
+function outcomeOf(
+  { accepted, warnings }: NetworkSet,
+  errors: readonly MeshError[],
+  stateFault: MeshError | undefined,
+): NetworkOutcome {
+  return {
+    networks: accepted.map(({ network }) => network),
+    files: Object.fromEntries(accepted.map(({ network, file }) => [network.id, file])),
+    errors,
+    warnings: stateFault === undefined ? warnings : [...warnings, stateFault],
+  };
+}
+
+function sameFiles(a: readonly NetworkFile[], b: readonly NetworkFile[]): boolean {
+  const same = (file: NetworkFile, other: NetworkFile | undefined) =>
+    file.file === other?.file && Buffer.compare(file.bytes, other.bytes) === 0;
+  return a.length === b.length && a.every((file, index) => same(file, b[index]));
+}

@@ -1,0 +1,117 @@
+/** The network files of one directory, judged together: what each of them may not share with another. */
+import { MeshError, type SourcePlace } from '../model/error.ts';
+import { type Ipv6Cidr, ipv6InSubnet, parseIpv6Interface } from '../model/ipv6.ts';
+import type { Network } from '../model/network.ts';
+import { type MeshConf, parseMeshConf } from './mesh-conf.ts';
+
+/** A file as it was read. */
+export interface NetworkFile {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface NetworkSet {
+  /** Files that are sound and collide with no other: of two that collide, neither is here. */
+  readonly accepted: readonly MeshConf[];
+  readonly errors: readonly MeshError[];
+  /** Doubtful, and accepted nevertheless. */
+  readonly warnings: readonly MeshError[];
+}
+
+/**
+ * Judges `files`, of which the earlier comes first where two are named.
+ * @param underlay what the machine's own links and routes hold, without its default route and without its meshes
+ */
+export function judgeNetworks(files: readonly NetworkFile[], underlay: readonly Ipv6Cidr[]): NetworkSet {
+  const results = files.map(({ file, bytes }) => parseMeshConf(file, bytes));
+  const confs = results.flatMap(({ conf }) => conf ?? []);
+  const errors: MeshError[] = results.flatMap((result) => result.errors);
+  const refused = new Set<MeshConf>();
+
+  for (const { field, code, rule, remedy } of UNIQUE) {
+    for (const [conf, first] of doubles(confs, field)) {
+      errors.push(new MeshError(code, doubleText(conf, first, field), { rule, remedy, place: conf.places[field] }));
+      refused.add(conf).add(first);
+    }
+  }
+  for (const conf of confs) {
+    const subnet = underlay.find((candidate) => overlap(candidate, conf.network.fabric.prefix));
+    if (subnet === undefined) continue;
+    errors.push(underlayPrefix(conf, subnet));
+    refused.add(conf);
+  }
+  const accepted = confs.filter((conf) => !refused.has(conf));
+  return { accepted, errors, warnings: doubles(accepted, 'key').map(([conf, first]) => sharedKey(conf, first)) };
+}
+
+type Field = keyof MeshConf['places'];
+
+const UNIQUE = [
+  {
+    field: 'name',
+    code: 'MESH_NET_NAME_TWICE',
+    rule: 'Each mesh has a name of its own.',
+    remedy: 'Write another name in one of the two files',
+  },
+  {
+    field: 'vni',
+    code: 'MESH_NET_VNI_TWICE',
+    rule: 'Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the wire.',
+    remedy: 'Write another vni in one of the two files',
+  },
+  {
+    field: 'prefix',
+    code: 'MESH_NET_PREFIX_TWICE',
+    rule: 'Each mesh has a prefix of its own: a node has one route for it.',
+    remedy: 'Write another prefix in one of the two files',
+  },
+] as const;
+
+function fieldOf({ name, fabric }: Network, field: Field): string {
+  return field === 'name' ? name : String(fabric[field]);
+}
+
+/** Each file whose value an earlier file has too, with the earliest of those. */
+function doubles(confs: readonly MeshConf[], field: Field): (readonly [conf: MeshConf, first: MeshConf])[] {
+  const firsts = new Map<string, MeshConf>();
+  return confs.flatMap((conf) => {
+    const value = fieldOf(conf.network, field);
+    const first = firsts.get(value);
+    if (first !== undefined) return [[conf, first] as const];
+    firsts.set(value, conf);
+    return [];
+  });
+}
+
+function doubleText(conf: MeshConf, first: MeshConf, field: Field): string {
+  return `${field} ${fieldOf(conf.network, field)} is also that of ${whereIs(first.places[field])}`;
+}
+
+function whereIs({ file, line }: SourcePlace): string {
+  return `${file}:${line}`;
+}
+
+function sharedKey(conf: MeshConf, first: MeshConf): MeshError {
+  return new MeshError('MESH_NET_KEY_SHARED', doubleText(conf, first, 'key'), {
+    rule: 'Each mesh should have a key of its own, so that no two meshes derive the same addresses.',
+    remedy: 'Write another key in one of the two files before nodes join: it changes their addresses',
+    place: conf.places.key,
+  });
+}
+
+function underlayPrefix({ network, places }: MeshConf, subnet: Ipv6Cidr): MeshError {
+  const { prefix } = network.fabric;
+  return new MeshError(
+    'MESH_NET_PREFIX_UNDERLAY',
+    `prefix ${prefix} overlaps ${subnet}, a network that this machine is in`,
+    {
+      rule: 'A mesh has addresses that the physical network does not use.',
+      remedy: 'Write a prefix of your own from fd00::/8',
+      place: places.prefix,
+    },
+  );
+}
+
+function overlap(a: Ipv6Cidr, b: Ipv6Cidr): boolean {
+  return ipv6InSubnet(parseIpv6Interface(a).address, b) || ipv6InSubnet(parseIpv6Interface(b).address, a);
+}
