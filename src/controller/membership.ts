@@ -43,6 +43,9 @@ export interface MembershipInput {
   /** host0's IPv4 as somebody at `viewer` sees it. */
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
   readonly subnets: () => readonly Ipv4Cidr[];
+  readonly onChange: (change: MembershipChange) => void;
+  /** The members have been read, at the start or anew. */
+  readonly onLoad: () => void;
 }
 
 /** A member, past or present, and when it was heard of last. */
@@ -93,9 +96,13 @@ export class Membership {
     });
   }
 
-  /** Reads the members from the store. Until then every question is answered with MESH_HOST0_STARTING. */
+  /** Reads the members from the store, and goes on trying. Until then every question is answered with MESH_HOST0_STARTING. */
   start(): Promise<void> {
-    return this.#roster.load();
+    return this.#roster.start();
+  }
+
+  get loaded(): boolean {
+    return this.#roster.loaded;
   }
 
   /** @throws MESH_HOST0_STARTING */
@@ -294,6 +301,7 @@ export class Membership {
   #loaded(): void {
     this.#pulses.keep(new Set(this.#roster.records.map(({ ipv6 }) => ipv6)));
     this.segmentsChanged();
+    this.#input.onLoad();
   }
 
   #changed(change: MembershipChange, record: MemberRecord): void {
@@ -304,6 +312,7 @@ export class Membership {
       this.#pulses.of(ipv6);
     }
     for (const { listener } of this.#subscribers) listener(change);
+    this.#input.onChange(change);
   }
 
   #departs(record: MemberRecord): void {

@@ -80,29 +80,13 @@ export class Roster {
     return this.#log.since(seen, this.version);
   }
 
-  async load(): Promise<void> {
-    const { store, network, onLoad } = this.#input;
-    const { entries, revision } = await store.range(this.#prefix);
-    if (this.#closed) return;
-    const members = new Map<Ipv6, Stored>();
-    const strangers: Entry[] = [];
-    for (const entry of entries) {
-      const record = parseRecord(network, entry.value);
-      if (record === undefined) strangers.push(entry);
-      else members.set(record.ipv6, { record, modRevision: entry.modRevision });
+  /** Reads everything, and goes on trying. Never rejects. */
+  async start(): Promise<void> {
+    try {
+      await this.#load();
+    } catch (error) {
+      this.#lost(error);
     }
-    this.#members = members;
-    this.#log.reset(revision);
-    this.#loaded = true;
-    this.#reached(revision);
-    this.#watch = store.watch(
-      this.#prefix,
-      revision + 1,
-      (batch) => this.#apply(batch),
-      (error) => this.#lost(error),
-    );
-    onLoad();
-    if (strangers.length > 0) await this.#discard(strangers);
   }
 
   /** Resolves when the change is durable and everybody here has seen it. */
@@ -127,6 +111,31 @@ export class Roster {
     this.#watch?.close();
     this.#reload?.cancel();
     this.#reached(Number.POSITIVE_INFINITY);
+  }
+
+  async #load(): Promise<void> {
+    const { store, network, onLoad } = this.#input;
+    const { entries, revision } = await store.range(this.#prefix);
+    if (this.#closed) return;
+    const members = new Map<Ipv6, Stored>();
+    const strangers: Entry[] = [];
+    for (const entry of entries) {
+      const record = parseRecord(network, entry.value);
+      if (record === undefined) strangers.push(entry);
+      else members.set(record.ipv6, { record, modRevision: entry.modRevision });
+    }
+    this.#members = members;
+    this.#log.reset(revision);
+    this.#loaded = true;
+    this.#reached(revision);
+    this.#watch = store.watch(
+      this.#prefix,
+      revision + 1,
+      (batch) => this.#apply(batch),
+      (error) => this.#lost(error),
+    );
+    onLoad();
+    if (strangers.length > 0) await this.#discard(strangers);
   }
 
   async #commit(ipv6: Ipv6, change: { put: string; value: string } | { delete: string }): Promise<void> {
@@ -182,16 +191,14 @@ export class Roster {
     for (const { resolve } of done) resolve();
   }
 
-  /** Without the watch nothing here would change any more: read everything anew. */
+  /** Without the watch nothing here would change any more: everything is read anew. */
   #lost(error: unknown): void {
     const { clock, journal, network } = this.#input;
     this.#watch?.close();
     if (this.#closed) return;
     const { message, code } = MeshError.from(error);
-    journal.record({ level: 'warning', kind: 'store watch lost', message, code, network: network.id });
-    this.#reload = clock.after(RELOAD_MS, () => {
-      this.load().catch((again: unknown) => this.#lost(again));
-    });
+    journal.record({ level: 'warning', kind: 'members unreadable', message, code, network: network.id });
+    this.#reload = clock.after(RELOAD_MS, () => void this.start());
   }
 
   async #discard(entries: readonly Entry[]): Promise<void> {
