@@ -23,8 +23,19 @@ export interface Link {
   readonly alias: string;
   /** IPv6 address generation; `none` on all links of ours. */
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
+  /** Kernel settings of the link, from IFLA_AF_SPEC. */
+  readonly conf: LinkConf;
   readonly vxlan?: VxlanAttributes;
   readonly port?: BridgePortAttributes;
+}
+
+/** `net.ipv6.conf.<link>.*`, and `net.ipv4.conf.<link>.*` where the name ends in 4 or speaks of ARP. */
+export interface LinkConf {
+  readonly acceptRa: number;
+  readonly autoconf: number;
+  readonly acceptRedirects: number;
+  readonly acceptRedirects4: number;
+  readonly arpIgnore: number;
 }
 
 export type DontFragment = 'unset' | 'set' | 'inherit';

@@ -1,0 +1,147 @@
+/**
+ * One of the two long-running processes as the command line starts and stops it: in a session of its own, its output
+ * in a log file, its pid on record together with its start time, so that a recycled pid is never mistaken for it.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MeshError } from '../model/error.ts';
+import type { Paths } from '../protocol/paths.ts';
+import type { Context, DaemonName } from './context.ts';
+import { agentClient, type ControlClient, host0Client } from './control-client.ts';
+
+const START_DEADLINE_MS = 20_000;
+const STOP_DEADLINE_MS = 10_000;
+const POLL_MS = 50;
+
+export class Daemon {
+  readonly name: DaemonName;
+  readonly client: ControlClient;
+  readonly logFile: string;
+  readonly #entry: string;
+  readonly #paths: Paths;
+
+  constructor(name: DaemonName, { paths, entries }: Context) {
+    this.name = name;
+    this.client = name === 'host0' ? host0Client(paths) : agentClient(paths);
+    this.logFile = logFileOf(paths, name);
+    this.#entry = entries[name];
+    this.#paths = paths;
+  }
+
+  get title(): string {
+    return this.name === 'host0' ? "host0's daemon" : 'the agent';
+  }
+
+  /** The pid on record, if the process that was recorded still lives. */
+  pid(): number | undefined {
+    const [pid, startTime] = (readIfThere(this.#pidFile) ?? '').trim().split(' ');
+    if (pid === undefined || startTime === undefined || startTime !== startTimeOf(Number(pid))) return undefined;
+    return Number(pid);
+  }
+
+  /** Starts the process in the background; it does not answer yet. */
+  start(flags: readonly string[]): number {
+    mkdirSync(this.#paths.logs, { recursive: true, mode: 0o750 });
+    const log = openSync(this.logFile, 'a', 0o640);
+    try {
+      const [node, ...args] = this.#commandLine(flags);
+      const child = spawn(node, args, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
+      if (child.pid === undefined) throw new MeshError('MESH_INTERNAL', `${this.title} could not be started`);
+      child.unref();
+      this.#record(child.pid);
+      return child.pid;
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  /** Becomes the process, in the foreground: the pid stays, the command line's memory goes. */
+  become(flags: readonly string[]): never {
+    this.#record(process.pid);
+    const [node, ...args] = this.#commandLine(flags);
+    process.execve?.(node, [node, ...args], process.env);
+    throw new MeshError('MESH_INTERNAL', `${this.title} could not be started`, {
+      remedy: 'Run it with Node 24 or later.',
+    });
+  }
+
+  /** @throws MESH_NOT_RUNNING when the process ends or stays silent instead */
+  async untilItAnswers(): Promise<void> {
+    const deadline = performance.now() + START_DEADLINE_MS;
+    while (!(await this.client.answers())) {
+      if (this.pid() === undefined) throw this.#failed('ended while it was starting');
+      if (performance.now() > deadline) throw this.#failed(`does not answer after ${START_DEADLINE_MS / 1000} s`);
+      await delay(POLL_MS);
+    }
+  }
+
+  /**
+   * @returns the pid of the process that was stopped, undefined if none ran
+   * @throws MESH_INTERNAL when it does not end
+   */
+  async stop(): Promise<number | undefined> {
+    const pid = this.pid();
+    if (pid === undefined) return undefined;
+    process.kill(pid, 'SIGTERM');
+    const deadline = performance.now() + STOP_DEADLINE_MS;
+    while (this.pid() !== undefined) {
+      if (performance.now() > deadline) {
+        throw new MeshError('MESH_INTERNAL', `${this.title} was told to end and did not`, {
+          operation: 'stop',
+          object: `process ${pid}`,
+          remedy: `See \`mesh system logview --process ${this.name}\`, then end it with \`kill -9 ${pid}\`.`,
+        });
+      }
+      await delay(POLL_MS);
+    }
+    rmSync(this.#pidFile, { force: true });
+    return pid;
+  }
+
+  get #pidFile(): string {
+    return join(this.#paths.run, `${this.name}.pid`);
+  }
+
+  #commandLine(flags: readonly string[]): [string, ...string[]] {
+    return [process.execPath, ...process.execArgv, this.#entry, '--root', this.#paths.root, ...flags];
+  }
+
+  #record(pid: number): void {
+    mkdirSync(this.#paths.run, { recursive: true });
+    writeFileSync(this.#pidFile, `${pid} ${startTimeOf(pid) ?? ''}\n`);
+  }
+
+  #failed(what: string): MeshError {
+    const lastLine = (readIfThere(this.logFile) ?? '').trimEnd().split('\n').at(-1) ?? '';
+    return new MeshError('MESH_NOT_RUNNING', `${this.title} ${what}`, {
+      operation: 'start',
+      object: this.logFile,
+      remedy: `It last said: ${JSON.stringify(lastLine.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
+    });
+  }
+}
+
+export function logFileOf(paths: Paths, name: DaemonName): string {
+  return join(paths.logs, `${name}.log`);
+}
+
+/** When a process started, in clock ticks since the boot (proc_pid_stat(5), field 22); undefined if there is none or it is a zombie. */
+function startTimeOf(pid: number): string | undefined {
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  if (stat === undefined) return undefined;
+  // The second field, the program's name in parentheses, may hold anything; field 3 follows its last parenthesis.
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state === 'Z' ? undefined : fields[18];
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,38 @@
+/** The `mesh` command: runs the command line, prints what it throws, and ends with that error's exit code. */
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import manifest from '../../package.json' with { type: 'json' };
+import { createProgram, runProgram } from '../cli/program.ts';
+import { MeshError } from '../model/error.ts';
+
+/** A reader that has seen enough (`mesh events | head`) is no fault. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const self = fileURLToPath(import.meta.url);
+const sibling = (name: string) => join(dirname(self), name + extname(self));
+const words = process.argv.slice(2);
+try {
+  const program = await createProgram(
+    {
+      version: manifest.version,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      entries: { host0: sibling('host0'), agent: sibling('agent') },
+    },
+    words,
+  );
+  process.exitCode = await runProgram(program, words);
+} catch (thrown) {
+  const error = MeshError.from(thrown);
+  if (words.includes('--json')) {
+    process.stdout.write(`${JSON.stringify({ error }, null, 2)}\n`);
+  } else {
+    const { errorText } = await import('../formats/error-text.ts');
+    process.stderr.write(`${errorText(error, { color: process.stderr.isTTY && process.stderr.hasColors() })}\n`);
+    if (error.code === 'MESH_INTERNAL') console.error(error.cause ?? error);
+  }
+  process.exitCode = error.exitCode;
+}
