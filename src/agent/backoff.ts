@@ -22,7 +22,10 @@ interface Success {
 const FUTILE = { count: 6, withinMs: 3_000 } as const;
 
 export class Backoff {
-  static readonly FIRST_MS = 500;
+  /** A link that an outsider is deleting refuses what is asked of it for some 60 ms. */
+  static readonly FIRST_MS = 50;
+  /** Fewer failures in a row are passing, and nobody's business. */
+  static readonly LASTING_ATTEMPTS = 4;
   /** Long enough not to matter, short enough that a mended cause is noticed while somebody looks. */
   static readonly LONGEST_MS = 15_000;
 
@@ -34,13 +37,16 @@ export class Backoff {
     this.#clock = clock;
   }
 
-  /** @returns whether this is news: the first failure, or another one than before */
+  /** @returns whether this is news: a failure that lasts, and is not the one that was told before */
   failed(key: ItemKey, error: MeshError): boolean {
     const before = this.#failures.get(key);
     const attempts = (before?.attempts ?? 0) + 1;
     const waitMs = Math.min(Backoff.FIRST_MS * 2 ** (attempts - 1), Backoff.LONGEST_MS);
     this.#failures.set(key, { error, attempts, dueMs: this.#clock.nowMs() + waitMs });
-    return before?.error.message !== error.message;
+    return (
+      attempts === Backoff.LASTING_ATTEMPTS ||
+      (attempts > Backoff.LASTING_ATTEMPTS && before?.error.message !== error.message)
+    );
   }
 
   /** @returns an error when the same step has been done again and again, so that it is time to wait */
@@ -68,8 +74,10 @@ export class Backoff {
     return failure === undefined || failure.dueMs <= this.#clock.nowMs();
   }
 
+  /** Why the item is not there; undefined also while that may be passing. */
   errorOf(key: ItemKey): MeshError | undefined {
-    return this.#failures.get(key)?.error;
+    const failure = this.#failures.get(key);
+    return failure !== undefined && failure.attempts >= Backoff.LASTING_ATTEMPTS ? failure.error : undefined;
   }
 
   /** Forgets what nobody wants any more. */

@@ -58,7 +58,7 @@ async function main(): Promise<void> {
     clock,
     journal,
     kernel,
-    ports: new ForeignPorts(await readPlugged(portsFile)),
+    ports: new ForeignPorts(await readPlugged(portsFile), clock),
     keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
     echo: (to: Parameters<EchoSocket['echo']>[0], timeoutMs: number) => echoes.echo(to, { timeoutMs }),
   };
