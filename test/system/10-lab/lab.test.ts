@@ -23,7 +23,7 @@ function namespaces(): string[] {
 }
 
 async function reaches(lab: Lab, from: string, ipv4: string): Promise<boolean> {
-  return (await lab.exec(lab.host(from), ['ping', '-c', '1', '-W', '1', ipv4])).code === 0;
+  return (await lab.exec(lab.host(from), ['ping', '-c', '1', '-W', '0.3', ipv4])).code === 0;
 }
 
 describe('the underlay', () => {
