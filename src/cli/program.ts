@@ -87,6 +87,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./agent.ts')).agentCommand(context),
   },
   {
+    name: 'lab',
+    group: TOOLS,
+    description: 'Try Meshwork on this machine: a whole cluster in network namespaces',
+    load: async (context) => (await import('./lab.ts')).labCommand(context),
+  },
+  {
     name: 'genid',
     group: TOOLS,
     description: 'Print an identifier as Meshwork derives it, or the id of this machine',
