@@ -26,8 +26,6 @@ export interface KernelPort {
   /** Our table's text as nft prints it; undefined when there is none. */
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined>;
   readSysctl(path: readonly string[]): Promise<string | undefined>;
-  /** Gives a doomed link back to the network that wants it again. */
-  rescue(name: string): Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -51,7 +51,7 @@ export class NodeSource implements Source {
 
   async start(): Promise<void> {
     await this.underlayChanged();
-    this.networksChanged();
+    await this.#input.directory.start();
   }
 
   /** Takes the directory's networks: joins the new ones, leaves those that are gone or have become others. */
@@ -135,7 +135,7 @@ export class NodeSource implements Source {
   }
 
   async stop(): Promise<void> {
-    this.#input.directory.close();
+    await this.#input.directory.close();
     await Promise.all([...this.#clients.values()].map((client) => client.stop(false)));
   }
 }

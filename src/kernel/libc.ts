@@ -24,11 +24,13 @@ export const SO_BINDTODEVICE = 25;
 export const SO_RCVBUFFORCE = 33;
 export const MSG_DONTWAIT = 0x40;
 export const CLONE_NEWNET = 0x40000000;
+export const MFD_CLOEXEC = 1;
 export const EAGAIN = 11;
 export const ENOENT = 2;
 export const ENODEV = 19;
 export const ENOBUFS = 105;
 export const MSG_TRUNC = 0x20;
+export const EMSGSIZE = 90;
 
 export const libc = {
   socket: process_.func('int socket(int domain, int type, int protocol)'),
@@ -46,6 +48,9 @@ export const libc = {
   ),
   close: process_.func('int close(int fd)'),
   setns: process_.func('int setns(int fd, int type)'),
+  unshare: process_.func('int unshare(int flags)'),
+  getsockopt: process_.func('int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)'),
+  memfd_create: process_.func('int memfd_create(const char *name, unsigned int flags)'),
   ioctl: process_.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)'),
 };
 

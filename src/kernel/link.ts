@@ -2,7 +2,7 @@
 import { FLOOD_MAC } from '../model/mac.ts';
 import type { Vni } from '../model/network.ts';
 import { isIpv6 } from './ip.ts';
-import { AF_INET6 } from './libc.ts';
+import { AF_INET, AF_INET6 } from './libc.ts';
 import {
   AttributeTable,
   type Message,
@@ -46,7 +46,14 @@ const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_INET_CONF = 1;
+const IFLA_INET6_CONF = 2;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IPV4_DEVCONF_ACCEPT_REDIRECTS = 4;
+const IPV4_DEVCONF_ARP_IGNORE = 19;
+const DEVCONF_ACCEPT_RA = 3;
+const DEVCONF_ACCEPT_REDIRECTS = 4;
+const DEVCONF_AUTOCONF = 5;
 const VETH_INFO_PEER = 1;
 
 const IFLA_VXLAN_ID = 1;
@@ -200,6 +207,7 @@ const linkInfo = new AttributeTable(IFLA_INFO_SLAVE_DATA);
 const vxlanData = new AttributeTable(IFLA_VXLAN_DF);
 const portData = new AttributeTable(IFLA_BRPORT_LOCKED);
 const families = new AttributeTable(AF_INET6);
+const inet = new AttributeTable(IFLA_INET_CONF);
 const inet6 = new AttributeTable(IFLA_INET6_ADDR_GEN_MODE);
 
 /** Whether a message of this type can give a name to another link, so that indexes found before are void. */
@@ -235,7 +243,7 @@ export function readLink(message: Message): Link {
     master: attributes.u32(IFLA_MASTER),
     group: attributes.u32(IFLA_GROUP),
     alias: attributes.text(IFLA_IFALIAS),
-    addressMode: readAddressMode(),
+    ...readFamilies(),
     ...(kind === 'vxlan' && { vxlan: readVxlan() }),
     ...(linkInfo.text(IFLA_INFO_SLAVE_KIND) === 'bridge' && {
       port: readPort(portData.parseNested(linkInfo, IFLA_INFO_SLAVE_DATA)),
@@ -255,11 +263,26 @@ export function readPortChange(message: Message): { link: number; port: BridgePo
   return { link: bytes.readUInt32LE(start + 4), port: readPort(portData.parseNested(attributes, IFLA_PROTINFO)) };
 }
 
-/** A link without IPv6 (its MTU is below 1280, or IPv6 is off) makes no addresses either. */
-function readAddressMode(): Link['addressMode'] {
+/**
+ * What IPv4 and IPv6 keep for the link: their settings come as one array each, IPv4's counted from 1 and IPv6's from 0
+ * (linux/ip.h, linux/ipv6.h). A link without IPv6 (its MTU is below 1280, or IPv6 is off) makes no addresses either.
+ */
+function readFamilies(): Pick<Link, 'addressMode' | 'conf'> {
   families.parseNested(attributes, IFLA_AF_SPEC);
+  inet.parseNested(families, AF_INET);
   inet6.parseNested(families, AF_INET6);
-  return inet6.has(IFLA_INET6_ADDR_GEN_MODE) ? (ADDRESS_MODES[inet6.u8(IFLA_INET6_ADDR_GEN_MODE)] ?? 'none') : 'none';
+  return {
+    addressMode: inet6.has(IFLA_INET6_ADDR_GEN_MODE)
+      ? (ADDRESS_MODES[inet6.u8(IFLA_INET6_ADDR_GEN_MODE)] ?? 'none')
+      : 'none',
+    conf: {
+      acceptRa: inet6.u32At(IFLA_INET6_CONF, DEVCONF_ACCEPT_RA),
+      autoconf: inet6.u32At(IFLA_INET6_CONF, DEVCONF_AUTOCONF),
+      acceptRedirects: inet6.u32At(IFLA_INET6_CONF, DEVCONF_ACCEPT_REDIRECTS),
+      acceptRedirects4: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_ACCEPT_REDIRECTS - 1),
+      arpIgnore: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_ARP_IGNORE - 1),
+    },
+  };
 }
 
 function readVxlan(): VxlanAttributes {

@@ -82,15 +82,18 @@ export class MessageWriter {
   }
 
   u8(value: number): void {
-    this.#bytes[this.#take(1)] = value;
+    const at = this.#take(1);
+    this.#bytes[at] = value;
   }
 
   u16(value: number): void {
-    this.#bytes.writeUInt16LE(value, this.#take(2));
+    const at = this.#take(2);
+    this.#bytes.writeUInt16LE(value, at);
   }
 
   u32(value: number): void {
-    this.#bytes.writeUInt32LE(value, this.#take(4));
+    const at = this.#take(4);
+    this.#bytes.writeUInt32LE(value, at);
   }
 
   /** The index of the link `name`, to be filled in when it is known. */
@@ -99,16 +102,19 @@ export class MessageWriter {
   }
 
   attributeU8(type: number, value: number): void {
-    this.#bytes[this.#attribute(type, 1)] = value;
+    const at = this.#attribute(type, 1);
+    this.#bytes[at] = value;
   }
 
   attributeU32(type: number, value: number): void {
-    this.#bytes.writeUInt32LE(value, this.#attribute(type, 4));
+    const at = this.#attribute(type, 4);
+    this.#bytes.writeUInt32LE(value, at);
   }
 
   /** A port number: network byte order. */
   attributePort(type: number, value: number): void {
-    this.#bytes.writeUInt16BE(value, this.#attribute(type, 2));
+    const at = this.#attribute(type, 2);
+    this.#bytes.writeUInt16BE(value, at);
   }
 
   attributeLink(type: number, name: string): void {
@@ -118,7 +124,8 @@ export class MessageWriter {
   /** Text with its closing NUL. */
   attributeText(type: number, text: string): void {
     const length = Buffer.byteLength(text);
-    this.#bytes.write(text, this.#attribute(type, length + 1), length);
+    const at = this.#attribute(type, length + 1);
+    this.#bytes.write(text, at, length);
   }
 
   attributeMac(type: number, mac: Mac): void {
@@ -130,7 +137,8 @@ export class MessageWriter {
 
   attributeIp(type: number, address: Ip): void {
     const bytes = ipToBytes(address);
-    this.#bytes.set(bytes, this.#attribute(type, bytes.length));
+    const at = this.#attribute(type, bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /** An attribute that holds what `body` writes. */
@@ -149,7 +157,7 @@ export class MessageWriter {
     return at + ATTRIBUTE_HEADER_BYTES;
   }
 
-  /** The next `length` bytes, which are zero. */
+  /** The place of the next `length` bytes, which are zero. May replace `#bytes`, so take first and then write. */
   #take(length: number): number {
     const at = this.#length;
     this.#length += length;
@@ -280,6 +288,11 @@ export class AttributeTable {
   /** 0 when absent. */
   u32(type: number): number {
     return this.#holds(type, 4) ? this.#bytes.readUInt32LE(this.#start(type)) : 0;
+  }
+
+  /** The `index`th of an array of 32-bit numbers; 0 when it is not so long. */
+  u32At(type: number, index: number): number {
+    return this.#holds(type, 4 * (index + 1)) ? this.#bytes.readUInt32LE(this.#start(type) + 4 * index) : 0;
   }
 
   /** Network byte order; 0 when absent. */

@@ -16,12 +16,12 @@ import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
+import { bootInstance } from '../machine/boot-instance.ts';
+import { machineId } from '../machine/machine-id.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
-import { bootInstance } from '../machine/boot-instance.ts';
-import { machineId } from '../machine/machine-id.ts';
 import { Journal } from '../protocol/event.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 
@@ -36,7 +36,9 @@ async function main(): Promise<void> {
     },
   });
   if (process.getuid?.() !== 0) {
-    throw new MeshError('MESH_NOT_ROOT', 'the agent changes the kernel\'s network and must run as root', { remedy: 'Run it with sudo.' });
+    throw new MeshError('MESH_NOT_ROOT', "the agent changes the kernel's network and must run as root", {
+      remedy: 'Run it with sudo.',
+    });
   }
   const paths = pathsBelow(values.root);
   for (const directory of [paths.run, paths.state]) mkdirSync(directory, { recursive: true, mode: 0o755 });
@@ -123,8 +125,15 @@ async function main(): Promise<void> {
 
 async function ownMachineId(kernel: SystemKernel, root: string, override: string | undefined): Promise<MachineId> {
   const links = await kernel.rtnl.links();
-  const permanentMacs = links.flatMap(({ index, name, permanentMac: mac }) => (mac === undefined ? [] : [{ index, name, mac }]));
-  const { id } = await machineId({ root, permanentMacs, ...(override !== undefined && { override }) });
+  const permanentMacs = links.flatMap(({ index, name, permanentMac: mac }) =>
+    mac === undefined ? [] : [{ index, name, mac }],
+  );
+  const { id } = await machineId({
+    root,
+    env: process.env,
+    permanentMacs,
+    ...(override !== undefined && { override }),
+  });
   return id;
 }
 
@@ -133,12 +142,15 @@ function host0Addresses(option: string | undefined, commandLine: string): Ipv4[]
   const text = option ?? /(?:^|\s)host0=(\S+)/.exec(commandLine)?.[1];
   if (text !== undefined) return text.split(',').map(parseIpv4);
   throw new MeshError('MESH_HOST0_UNKNOWN', 'this node does not know where host0 is', {
-    remedy: 'Name its underlay address: --host0 10.11.0.1 (several with commas), or host0=10.11.0.1 on the kernel command line.',
+    remedy:
+      'Name its underlay address: --host0 10.11.0.1 (several with commas), or host0=10.11.0.1 on the kernel command line.',
   });
 }
 
 main().catch((thrown: unknown) => {
   const error = MeshError.from(thrown);
-  process.stderr.write(`mesh agent: ${error.message} [${error.code}]\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`);
+  process.stderr.write(
+    `mesh agent: ${error.message} [${error.code}]\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`,
+  );
   process.exit(error.exitCode);
 });
