@@ -74,6 +74,7 @@ export const ERRORS = {
   MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that is not ours has the name that a network needs.'),
   MESH_KERNEL_VNI_BUSY: conflict('A device that is not ours uses the VNI that a network needs.'),
   MESH_NFT_REFUSED: system('nft refused a set of rules.'),
+  MESH_PACKET_TOO_BIG: conflict('A packet was larger than the way to its receiver takes.'),
   MESH_STORE_CONFLICT: conflict('Somebody else changed the same record at the same time.'),
   MESH_STORE_COMPACTED: gone('The history that was asked for is no longer kept.'),
   MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
