@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh } from '../../test/cli/mesh.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 import { newLines } from './log-file.ts';
@@ -73,6 +74,16 @@ test('stop ends what runs, and says what goes on', async () => {
   expect(stdout).toContain('Forwarding stays in the kernel');
   expect(existsSync(`/proc/${pid}`)).toBe(false);
   expect(await system('stop')).toEqual({ stdout: 'Nothing was running here.\n', code: 0 });
+});
+
+test('what somebody else started is left to them', async () => {
+  const agent = new FakeDaemon({});
+  await agent.listen(pathsBelow(root).agentSock);
+  await expect(system('stop')).rejects.toMatchObject({
+    code: 'MESH_NOT_RUNNING',
+    message: 'the agent runs, but was not started by `mesh system start`',
+  });
+  await agent.close();
 });
 
 test('a recycled pid is never hit', async () => {

@@ -1,7 +1,6 @@
 /** The `mesh` command: runs the command line, prints what it throws, and ends with that error's exit code. */
-import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createProgram, runProgram } from '../cli/program.ts';
+import { programFile } from '../lab/installation.ts';
 import { MeshError } from '../model/error.ts';
 
 /** A reader that has seen enough (`mesh events | head`) is no fault. */
@@ -10,8 +9,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const self = fileURLToPath(import.meta.url);
-const sibling = (name: string) => join(dirname(self), name + extname(self));
 const words = process.argv.slice(2);
 /** Words after `--` belong to another command (`mesh lab exec node1 -- mesh status --json`). */
 const ownWords = words.slice(0, words.includes('--') ? words.indexOf('--') : undefined);
@@ -20,7 +17,7 @@ try {
     {
       stdout: process.stdout,
       stderr: process.stderr,
-      entries: { host0: sibling('host0'), agent: sibling('agent') },
+      entries: { host0: programFile('host0'), agent: programFile('agent') },
     },
     words,
   );
