@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { MeshError } from '../model/error.ts';
+import { VERSION } from '../model/version.ts';
 import { Context, type GlobalOptions, type Host } from './context.ts';
 
 interface Noun {
@@ -110,7 +111,7 @@ export interface Program {
 export async function createProgram(host: Host, words: readonly string[]): Promise<Program> {
   const program = new Command('mesh')
     .description('Meshwork turns a box of bare machines into a private cloud network.')
-    .version(`meshwork ${host.version}`, '-V, --version', 'print the version')
+    .version(`meshwork ${VERSION}`, '-V, --version', 'print the version')
     .addOption(new Option('--root <dir>', 'the directory that all files are below').env('MESH_ROOT').default('/'))
     .option('--json', 'answer with JSON')
     .configureHelp({ showGlobalOptions: true })
@@ -132,15 +133,15 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
     const command = loaded ? await noun.load(context) : new Command(noun.name);
     program.addCommand(command.description(noun.description).helpGroup(noun.group));
   }
+  inheritSettings(program);
   if (wanted === COMPLETE) {
     const { addCompletion } = await import('./complete.ts');
-    await addCompletion(program, context, words);
+    addCompletion(program, context, words);
   } else {
-    program.addCommand(new Command(COMPLETE));
+    program.command(COMPLETE);
   }
   const complete = program.commands.find((command) => command.name() === COMPLETE);
   complete?.description('Print the completion script of a shell: bash, zsh or fish').helpGroup(TOOLS);
-  inheritSettings(program);
   return { command: program, context };
 }
 
@@ -173,10 +174,10 @@ function wantedNoun(words: readonly string[]): string | undefined {
   return operands[0] === 'help' ? operands[1] : operands[0];
 }
 
-/** Settings go from parent to child only when a child is made by its parent, not when it is added. */
+/** Settings go from parent to child only when a child is made by its parent, not when it is added. One `help` is enough. */
 function inheritSettings(parent: Command): void {
   for (const child of parent.commands) {
-    child.copyInheritedSettings(parent);
+    child.copyInheritedSettings(parent).helpCommand(false);
     inheritSettings(child);
   }
 }

@@ -98,18 +98,37 @@ function startedText({ process, pid, wasRunning }: Started): string {
   return wasRunning ? `${title} is already running${number}.\n` : `${title} is up${number}.\n`;
 }
 
+interface Stopped {
+  readonly process: DaemonName;
+  readonly pid: number;
+}
+
 /** The agent first, so that it does not see host0's daemon go. */
 async function stop(context: Context): Promise<void> {
-  const stopped: { process: DaemonName; pid: number }[] = [];
+  const stopped: Stopped[] = [];
+  const strangers: Daemon[] = [];
   for (const daemon of PROCESSES.toReversed().map((name) => new Daemon(name, context))) {
     const pid = await withProgress(context.stderr, `Waiting for ${daemon.title} to end`, daemon.stop());
     if (pid !== undefined) stopped.push({ process: daemon.name, pid });
+    else if (await daemon.client.answers()) strangers.push(daemon);
   }
-  context.answer(stopped, () =>
-    stopped.length === 0
-      ? 'Nothing was running here.\n'
-      : `Stopped ${stopped.map(({ process, pid }) => `${process} (pid ${pid})`).join(' and ')}.\n` +
-        'Forwarding stays in the kernel: the networks keep working as they are, and are looked after again from the next start on.\n',
+  const [stranger] = strangers;
+  if (stranger !== undefined) {
+    throw new MeshError('MESH_NOT_RUNNING', `${stranger.title} runs, but was not started by \`mesh system start\``, {
+      operation: 'stop',
+      object: stranger.client.sock,
+      remedy: 'Stop it where it was started: in its service manager, its terminal or its lab.',
+    });
+  }
+  context.answer(stopped, () => stoppedText(stopped));
+}
+
+function stoppedText(stopped: readonly Stopped[]): string {
+  if (stopped.length === 0) return 'Nothing was running here.\n';
+  const names = stopped.map(({ process, pid }) => `${process} (pid ${pid})`).join(' and ');
+  return (
+    `Stopped ${names}.\n` +
+    'Forwarding stays in the kernel: the networks keep working, and are looked after again from the next start on.\n'
   );
 }
 

@@ -1,10 +1,11 @@
 /** Runs the command line: in this process for its answers, or as a process of its own for exit codes and errors. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import type { DaemonName } from '../../src/cli/context.ts';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
 
-const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
+export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('./stand-in.ts', import.meta.url));
 
 export interface Outcome {
@@ -31,14 +32,17 @@ export async function mesh(words: readonly string[], terminal: Terminal = {}): P
       written[name] += text;
     },
   });
-  const host = { version: '0.1.0', stdout: stream('stdout'), stderr: stream('stderr'), entries };
+  const host = { stdout: stream('stdout'), stderr: stream('stderr'), entries };
   const code = await runProgram(await createProgram(host, words), words);
   return { ...written, code };
 }
 
 /** `bin/mesh` itself, with its answer in pipes. */
-export async function meshProcess(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  const child = spawn(BIN, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function meshProcess(
+  words: readonly string[],
+  { env = {}, cwd = '/' }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): Promise<Outcome> {
+  const child = spawn(BIN, words, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     written.stdout += chunk;
@@ -51,4 +55,11 @@ export async function meshProcess(words: readonly string[], env: NodeJS.ProcessE
     child.once('close', (status) => resolve(status ?? -1));
   });
   return { ...written, code };
+}
+
+/** The command tree with every noun loaded. */
+export async function wholeTree(): Promise<Command> {
+  const silent = { write: () => {} };
+  const host = { stdout: silent, stderr: silent, entries: { host0: STAND_IN, agent: STAND_IN } };
+  return (await createProgram(host, ['complete'])).command;
 }
