@@ -13,7 +13,6 @@ import { isMachineId } from '../model/machine.ts';
 import {
   formatMemberList,
   formatVersion,
-  type NetworkState,
   NODE_NAME,
   parseVersion,
   REPORT_MAX_BYTES,
@@ -22,6 +21,7 @@ import {
 } from '../protocol/membership.ts';
 import { answerErrors } from './error-reply.ts';
 import { EventStream } from './event-stream.ts';
+import { NetworkStateShape } from './state-shape.ts';
 
 /** Where a request came in. */
 export interface Doorway {
@@ -42,22 +42,16 @@ const STREAMS_PER_MEMBER = 4;
 
 const name = z.string().regex(NODE_NAME, 'is not a host name: letters, digits, dots and hyphens, at most 63');
 const machine = z.string().refine(isMachineId, 'is not a machine id: 8 lower-case hex digits');
-const text = z.string().max(1000);
-const errorDocument = z.object({ code: text, message: text, object: text.optional(), remedy: text.optional() });
 
 const Poll = z.object({ name: name.optional(), machine: machine.optional() });
 
-const Report = z.object({
+const Report: z.ZodType<SelfReport> = z.object({
   machine,
   name,
   instance: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens'),
   ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
-  leaving: z.boolean().optional(),
-  state: z.discriminatedUnion('phase', [
-    z.object({ phase: z.literal('ready') }),
-    z.object({ phase: z.literal('pending'), why: text }),
-    z.object({ phase: z.literal('failed'), error: errorDocument }),
-  ]),
+  leaving: z.boolean().exactOptional(),
+  state: NetworkStateShape,
 });
 
 /** @param doorwayOf where the request came in, by its socket */
@@ -83,7 +77,7 @@ export async function membershipApi(
 
   app.put('/self', async (request): Promise<SelfReportAnswer> => {
     const { mesh, peer } = admit(request);
-    await mesh.report(peer, selfReport(request.body));
+    await mesh.report(peer, Report.parse(request.body));
     return { accepted: true, version: mesh.version, segments: mesh.segments };
   });
 
@@ -123,26 +117,6 @@ function addressIn({ mesh, peer }: Doorway): Ipv6 | undefined {
   if (peer === '' || peer.includes('%')) return undefined;
   const ipv6 = parseIpv6(peer);
   return ipv6InSubnet(ipv6, mesh.network.fabric.prefix) ? ipv6 : undefined;
-}
-
-function selfReport(body: unknown): SelfReport {
-  const { state, leaving, ...report } = Report.parse(body);
-  return { ...report, state: networkState(state), ...(leaving !== undefined && { leaving }) };
-}
-
-/** An error that another version of the agent knows and this host0 does not is still an error. */
-function networkState(state: z.infer<typeof Report>['state']): NetworkState {
-  if (state.phase !== 'failed') return state;
-  const { code, message, object, remedy } = state.error;
-  return {
-    phase: 'failed',
-    error: MeshError.fromJSON({
-      code,
-      message,
-      ...(object !== undefined && { object }),
-      ...(remedy !== undefined && { remedy }),
-    } as never).toJSON(),
-  };
 }
 
 function keepNewest(streams: Map<Ipv6, EventStream[]>, peer: Ipv6, stream: EventStream): void {

@@ -68,10 +68,12 @@ export class MeshListener {
         onConnection(socket);
       });
       server.on('error', (error) => this.#failed(error));
-      server.listen({ fd }, () => onHearing(true));
       this.#server = server;
+      server.listen({ fd }, () => {
+        if (this.#server === server) onHearing(true);
+      });
     } catch (error) {
-      this.#failed(error);
+      if (this.#retry === undefined) this.#failed(error);
       // The device may be between two lives.
       this.#retry = clock.after(RETRY_MS, () => this.#listen());
     }
