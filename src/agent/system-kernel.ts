@@ -30,9 +30,8 @@ export class SystemKernel implements KernelPort {
   /** The monitor listens before anything is read, so that no change falls between. */
   static async open(onEvent: (event: KernelEvent) => void): Promise<SystemKernel> {
     const [rtnl, nft] = await Promise.all([Rtnl.open(), Nft.open()]);
-    const monitor = await KernelMonitor.open({ ownPortIds: () => [rtnl.portId], onEvent });
-    const reaper = new Reaper(rtnl);
-    await reaper.start();
+    const monitor = KernelMonitor.open({ ownPortIds: () => [rtnl.portId], onEvent });
+    const reaper = await Reaper.open(rtnl, (error) => console.error(error));
     return new SystemKernel(rtnl, monitor, nft, reaper);
   }
 
@@ -58,11 +57,7 @@ export class SystemKernel implements KernelPort {
     if (first?.do === 'nft') return Promise.all(run.map((operation) => this.#transact(operation)));
     if (first?.do === 'doom') {
       const links = run.flatMap((operation) => (operation.do === 'doom' ? [operation.link] : []));
-      const failure = await this.#reaper.doom(links).then(
-        () => undefined,
-        (error: unknown) => MeshError.from(error),
-      );
-      return run.map(() => failure);
+      return this.#reaper.doom(links);
     }
     return this.#rtnl.apply(run.filter(isRtnl));
   }

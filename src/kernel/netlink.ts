@@ -292,7 +292,8 @@ export class AttributeTable {
 
   /** The `index`th of an array of 32-bit numbers; 0 when it is not so long. */
   u32At(type: number, index: number): number {
-    return this.#holds(type, 4 * (index + 1)) ? this.#bytes.readUInt32LE(this.#start(type) + 4 * index) : 0;
+    const at = this.#start(type) + 4 * index;
+    return this.has(type) && at + 4 <= this.#end(type) ? this.#bytes.readUInt32LE(at) : 0;
   }
 
   /** Network byte order; 0 when absent. */

@@ -111,9 +111,12 @@ export type KernelEvent =
   | {
       readonly type: 'link';
       readonly removed: boolean;
-      readonly link: Link /** From this process's own request. */;
+      readonly link: Link;
+      /** From this process's own request, as far as the kernel says so. */
       readonly echo: boolean;
     }
+  /** `bridge link set` and the like: only the port's attributes are known. */
+  | { readonly type: 'port'; readonly link: number; readonly port: BridgePortAttributes; readonly echo: boolean }
   | { readonly type: 'address'; readonly removed: boolean; readonly address: Address; readonly echo: boolean }
   | { readonly type: 'route'; readonly removed: boolean; readonly route: Route; readonly echo: boolean }
   | { readonly type: 'neighbour'; readonly removed: boolean; readonly neighbour: Neighbour; readonly echo: boolean }

@@ -20,7 +20,7 @@ export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 
 const RTMSG_BYTES = 12;
-const RT_TABLE_MAIN = 254;
+export const RT_TABLE_MAIN = 254;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RT_SCOPE_NOWHERE = 255;
