@@ -21,7 +21,10 @@ const SELF_MAX_BYTES = 1024 * 1024;
 const SelfShape = z.object({ networks: z.record(z.string(), NetworkStateShape) });
 const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
 
-/** @throws MESH_ALREADY_RUNNING, MESH_KERNEL_REFUSED */
+/**
+ * @param path claimed before (control-socket.ts)
+ * @throws MESH_KERNEL_REFUSED
+ */
 export async function openControlApi(path: string, controller: Controller, journal: Journal): Promise<ControlApi> {
   const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false, forceCloseConnections: true });
   answerErrors(app, 'MESH_USAGE');

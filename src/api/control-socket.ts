@@ -11,10 +11,10 @@ const DIRECTORY_MODE = 0o750;
 const SOCKET_MODE = 0o660;
 
 /**
- * Listens on `path`. A socket that a process left behind is taken over; one that somebody answers on is not.
+ * Makes way for a socket at `path`: one that a process left behind is removed, one that somebody answers on is not.
  * @throws MESH_ALREADY_RUNNING, MESH_KERNEL_REFUSED
  */
-export async function listenOnControlSocket(server: Server, path: string): Promise<void> {
+export async function claimControlSocket(path: string): Promise<void> {
   if (await answers(path)) {
     throw new MeshError('MESH_ALREADY_RUNNING', `somebody answers on ${path} already`, {
       operation: 'listen',
@@ -26,18 +26,30 @@ export async function listenOnControlSocket(server: Server, path: string): Promi
     await mkdir(dirname(dirname(path)), { recursive: true });
     await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
     await rm(path, { force: true });
+  } catch (cause) {
+    throw cannotListen(path, cause);
+  }
+}
+
+/** @throws MESH_KERNEL_REFUSED */
+export async function listenOnControlSocket(server: Server, path: string): Promise<void> {
+  try {
     server.listen({ path });
     await once(server, 'listening');
     await chmod(path, SOCKET_MODE);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new MeshError('MESH_KERNEL_REFUSED', `cannot listen on ${path}: ${message}`, {
-      operation: 'listen',
-      object: path,
-      remedy: 'Run it as root, with a run directory that can be written and a path of at most 107 bytes.',
-      cause,
-    });
+    throw cannotListen(path, cause);
   }
+}
+
+function cannotListen(path: string, cause: unknown): MeshError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new MeshError('MESH_KERNEL_REFUSED', `cannot listen on ${path}: ${message}`, {
+    operation: 'listen',
+    object: path,
+    remedy: 'Run it as root, with a run directory that can be written and a path of at most 107 bytes.',
+    cause,
+  });
 }
 
 function answers(path: string): Promise<boolean> {

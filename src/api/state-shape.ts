@@ -3,10 +3,11 @@ import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../model/error.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 
-const text = z.string().max(1000);
+/** For people: cut rather than refused. */
+const text = z.string().transform((value) => value.slice(0, 1000));
 
 /** A code that another version of the agent knows and this host0 does not is still an error. */
-const errorCode = text.transform((code): ErrorCode => (code in ERRORS ? (code as ErrorCode) : 'MESH_INTERNAL'));
+const errorCode = z.string().transform((code): ErrorCode => (code in ERRORS ? (code as ErrorCode) : 'MESH_INTERNAL'));
 
 const ErrorShape = z.object({
   code: errorCode,

@@ -1,11 +1,12 @@
-/** The links and addresses of this host as they are now: read once, then kept up by the kernel's own reports. */
-import type { Address, KernelEvent, Link } from '../kernel/objects.ts';
+/** The links, addresses and IPv6 routes of this host as they are now: read once, then kept up by the kernel's own reports. */
+import type { Address, KernelEvent, Link, Route } from '../kernel/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 
 /** Reads everything at once; `Rtnl` does. */
 export interface LinkReader {
   links(): Promise<Link[]>;
   addresses(): Promise<Address[]>;
+  routes(): Promise<Route[]>;
 }
 
 /** Changes come in bursts: so long is waited before anybody is told. */
@@ -19,12 +20,14 @@ export class HostLinks {
   readonly #links = new Map<number, Link>();
   readonly #indexOf = new Map<string, number>();
   readonly #addresses = new Map<string, Address>();
+  readonly #routes = new Map<string, Route>();
   /** What came while everything was being read: it is newer, or repeats what was read. */
   #meanwhile: KernelEvent[] | undefined;
   #telling: Alarm | undefined;
   #rereading: Alarm | undefined;
   #closed = false;
 
+  /** @param changed is told of links and addresses; routes are only looked at when a network file is judged */
   constructor(reader: LinkReader, clock: Clock, changed: () => void) {
     this.#reader = reader;
     this.#clock = clock;
@@ -39,6 +42,11 @@ export class HostLinks {
     return this.#addresses.values();
   }
 
+  /** IPv6, main table. */
+  get routes(): Iterable<Route> {
+    return this.#routes.values();
+  }
+
   /** The index of the link of that name; a link that is made anew has another one. */
   indexOf(name: string): number | undefined {
     return this.#indexOf.get(name);
@@ -47,12 +55,15 @@ export class HostLinks {
   async read(): Promise<void> {
     this.#meanwhile = [];
     try {
-      const [links, addresses] = await Promise.all([this.#reader.links(), this.#reader.addresses()]);
+      const reader = this.#reader;
+      const [links, addresses, routes] = await Promise.all([reader.links(), reader.addresses(), reader.routes()]);
       this.#links.clear();
       this.#indexOf.clear();
       this.#addresses.clear();
+      this.#routes.clear();
       for (const link of links) this.#putLink(link);
-      for (const address of addresses) this.#addresses.set(keyOf(address), address);
+      for (const address of addresses) this.#takeAddress(address, false);
+      for (const route of routes) this.#takeRoute(route, false);
     } finally {
       const meanwhile = this.#meanwhile;
       this.#meanwhile = undefined;
@@ -69,7 +80,8 @@ export class HostLinks {
     if (event.type === 'overflow') this.#reread(0);
     else if (event.type === 'link') this.#takeLink(event.link, event.removed);
     else if (event.type === 'address') this.#takeAddress(event.address, event.removed);
-    else return;
+    else if (event.type === 'route') this.#takeRoute(event.route, event.removed);
+    if (event.type !== 'link' && event.type !== 'address') return;
     this.#telling ??= this.#clock.after(COALESCE_MS, () => {
       this.#telling = undefined;
       this.#changed();
@@ -96,8 +108,16 @@ export class HostLinks {
   }
 
   #takeAddress(address: Address, removed: boolean): void {
-    if (removed) this.#addresses.delete(keyOf(address));
-    else this.#addresses.set(keyOf(address), address);
+    const key = `${address.link} ${address.address}/${address.length}`;
+    if (removed) this.#addresses.delete(key);
+    else this.#addresses.set(key, address);
+  }
+
+  #takeRoute(route: Route, removed: boolean): void {
+    if (route.family !== 6) return;
+    const key = `${route.destination} ${route.link} ${route.gateway} ${route.metric}`;
+    if (removed) this.#routes.delete(key);
+    else this.#routes.set(key, route);
   }
 
   #reread(delayMs: number): void {
@@ -110,8 +130,4 @@ export class HostLinks {
       );
     });
   }
-}
-
-function keyOf({ link, address, length }: Address): string {
-  return `${link} ${address}/${length}`;
 }
