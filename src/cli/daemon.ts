@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findMark, isRunning, type ProcessMark, signalProcess } from '../lab/process-mark.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/paths.ts';
 import type { Context, DaemonName } from './context.ts';
@@ -36,9 +37,8 @@ export class Daemon {
 
   /** The pid on record, if the process that was recorded still lives. */
   pid(): number | undefined {
-    const [pid, startTime] = (readIfThere(this.#pidFile) ?? '').trim().split(' ');
-    if (pid === undefined || startTime === undefined || startTime !== startTimeOf(Number(pid))) return undefined;
-    return Number(pid);
+    const mark = this.#recorded();
+    return mark !== undefined && isRunning(mark) ? mark.pid : undefined;
   }
 
   /** Starts the process in the background; it does not answer yet. */
@@ -82,11 +82,12 @@ export class Daemon {
    * @throws MESH_INTERNAL when it does not end
    */
   async stop(): Promise<number | undefined> {
-    const pid = this.pid();
-    if (pid === undefined) return undefined;
-    process.kill(pid, 'SIGTERM');
+    const mark = this.#recorded();
+    if (mark === undefined || !isRunning(mark)) return undefined;
+    const { pid } = mark;
+    signalProcess(mark, 'SIGTERM');
     const deadline = performance.now() + STOP_DEADLINE_MS;
-    while (this.pid() !== undefined) {
+    while (isRunning(mark)) {
       if (performance.now() > deadline) {
         throw new MeshError('MESH_INTERNAL', `${this.title} was told to end and did not`, {
           operation: 'stop',
@@ -110,7 +111,12 @@ export class Daemon {
 
   #record(pid: number): void {
     mkdirSync(this.#paths.run, { recursive: true });
-    writeFileSync(this.#pidFile, `${pid} ${startTimeOf(pid) ?? ''}\n`);
+    writeFileSync(this.#pidFile, `${pid} ${findMark(pid)?.startTime ?? ''}\n`);
+  }
+
+  #recorded(): ProcessMark | undefined {
+    const [, pid, startTime] = /^(\d+) (\d+)\n$/.exec(readIfThere(this.#pidFile) ?? '') ?? [];
+    return pid === undefined || startTime === undefined ? undefined : { pid: Number(pid), startTime };
   }
 
   #failed(what: string): MeshError {
@@ -127,21 +133,11 @@ export function logFileOf(paths: Paths, name: DaemonName): string {
   return join(paths.logs, `${name}.log`);
 }
 
-/** When a process started, in clock ticks since the boot (proc_pid_stat(5), field 22); undefined if there is none or it is a zombie. */
-function startTimeOf(pid: number): string | undefined {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  if (stat === undefined) return undefined;
-  // The second field, the program's name in parentheses, may hold anything; field 3 follows its last parenthesis.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return state === 'Z' ? undefined : fields[18];
-}
-
 function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import { host0Flags, host0Option, requireRoot } from './agent.ts';
 import type { Context, DaemonName } from './context.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { durationText } from './duration.ts';
-import { lastLines, logLine, newLines } from './log-file.ts';
+import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
 import { withProgress } from './progress.ts';
 import { type Column, table } from './table.ts';
 
@@ -191,7 +191,8 @@ async function showLogs(context: Context, { follow, lines, process }: LogviewOpt
       remedy: 'Logs are written by what `mesh system start` starts.',
     });
   }
-  for (const file of files) for (const line of await lastLines(file, lines)) show(line);
+  const past = mergedLines(await Promise.all(files.map((file) => lastLines(file, lines))));
+  past.slice(Math.max(0, past.length - lines)).forEach(show);
   if (!follow) return;
   await Promise.all(
     files.map(async (file) => {
