@@ -158,9 +158,9 @@ export class Controller {
     );
     for (const mesh of gone) await this.#remove(mesh);
     const come = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
+    for (const listener of this.#meshListeners) listener(this.meshes);
     await Promise.all(come.map((mesh) => mesh.start()));
     this.#networksKnown = true;
-    for (const listener of this.#meshListeners) listener(this.meshes);
     this.#feed.renew();
   }
 

@@ -136,6 +136,11 @@ export class Membership {
     return this.#roster.records.map(memberOf);
   }
 
+  /** The underlay subnets that host0 forwards VXLAN between. */
+  get segments(): readonly Ipv4Cidr[] {
+    return this.#input.subnets();
+  }
+
   /** Who left in the last 30 s and is not back. */
   left(): readonly Mac[] {
     const nowMs = this.#input.clock.nowMs();
@@ -240,7 +245,7 @@ export class Membership {
   }
 
   #snapshot(viewer: Ipv4 | undefined): MembershipEvent {
-    return { type: 'snapshot', version: this.version, members: this.members(viewer), segments: this.#input.subnets() };
+    return { type: 'snapshot', version: this.version, members: this.members(viewer), segments: this.segments };
   }
 
   async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
