@@ -10,7 +10,7 @@ import { findMark, isRunning, type ProcessMark, signalProcess } from '../lab/pro
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/paths.ts';
 import type { Context, DaemonName } from './context.ts';
-import { agentClient, type ControlClient, host0Client } from './control-client.ts';
+import { agentClient, type ControlClient, host0Client, TITLES } from './control-client.ts';
 
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
@@ -31,10 +31,6 @@ export class Daemon {
     this.#paths = paths;
   }
 
-  get title(): string {
-    return this.name === 'host0' ? "host0's daemon" : 'the agent';
-  }
-
   /** The pid on record, if the process that was recorded still lives. */
   pid(): number | undefined {
     const mark = this.#recorded();
@@ -48,7 +44,7 @@ export class Daemon {
     try {
       const [node, ...args] = this.#commandLine(flags);
       const child = spawn(node, args, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
-      if (child.pid === undefined) throw new MeshError('MESH_INTERNAL', `${this.title} could not be started`);
+      if (child.pid === undefined) throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`);
       child.unref();
       this.#record(child.pid);
       return child.pid;
@@ -62,7 +58,7 @@ export class Daemon {
     this.#record(process.pid);
     const [node, ...args] = this.#commandLine(flags);
     process.execve?.(node, [node, ...args], process.env);
-    throw new MeshError('MESH_INTERNAL', `${this.title} could not be started`, {
+    throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`, {
       remedy: 'Run it with Node 24 or later.',
     });
   }
@@ -89,7 +85,7 @@ export class Daemon {
     const deadline = performance.now() + STOP_DEADLINE_MS;
     while (isRunning(mark)) {
       if (performance.now() > deadline) {
-        throw new MeshError('MESH_INTERNAL', `${this.title} was told to end and did not`, {
+        throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} was told to end and did not`, {
           operation: 'stop',
           object: `process ${pid}`,
           remedy: `See \`mesh system logview --process ${this.name}\`, then end it with \`kill -9 ${pid}\`.`,
@@ -121,7 +117,7 @@ export class Daemon {
 
   #failed(what: string): MeshError {
     const lastLine = (readIfThere(this.logFile) ?? '').trimEnd().split('\n').at(-1) ?? '';
-    return new MeshError('MESH_NOT_RUNNING', `${this.title} ${what}`, {
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.name]} ${what}`, {
       operation: 'start',
       object: this.logFile,
       remedy: `It last said: ${JSON.stringify(lastLine.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,

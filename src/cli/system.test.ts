@@ -37,7 +37,7 @@ function recordedPid(name: string): number {
 test('a machine with a host0 directory gets both processes', async () => {
   mkdirSync(join(root, 'host0'));
   expect(await system('start')).toEqual({
-    stdout: "host0's daemon is up (pid N).\nthe agent is up (pid N).\n",
+    stdout: "Started host0's daemon (pid N).\nStarted the agent (pid N).\n",
     code: 0,
   });
   expect((await system('status')).code).toBe(0);
@@ -50,9 +50,9 @@ test('a machine with a host0 directory gets both processes', async () => {
 });
 
 test('any other machine gets the agent alone, and a second start changes nothing', async () => {
-  expect((await system('start --host0 10.11.0.1')).stdout).toBe('the agent is up (pid N).\n');
+  expect((await system('start --host0 10.11.0.1')).stdout).toBe('Started the agent (pid N).\n');
   const pid = recordedPid('agent');
-  expect((await system('start --host0 10.11.0.1')).stdout).toBe('the agent is already running (pid N).\n');
+  expect((await system('start --host0 10.11.0.1')).stdout).toBe('Already running: the agent (pid N).\n');
   expect(recordedPid('agent')).toBe(pid);
 });
 
@@ -72,7 +72,7 @@ test('stop ends what runs, and says what goes on', async () => {
   await system('start --host0 10.11.0.1');
   const pid = recordedPid('agent');
   const { stdout } = await system('stop');
-  expect(stdout).toContain('Stopped agent (pid N).');
+  expect(stdout).toContain('Stopped the agent (pid N).');
   expect(stdout).toContain('Forwarding stays in the kernel');
   expect(existsSync(`/proc/${pid}`)).toBe(false);
   expect(await system('stop')).toEqual({ stdout: 'Nothing was running here.\n', code: 0 });
@@ -179,6 +179,6 @@ test('a process in the foreground is the command itself, and stop finds it', asy
   expect(JSON.parse(String(started))).toMatchObject({ kind: 'started', message: '--root --host0 --name' });
   expect(recordedPid('agent')).toBe(command.pid);
   const ended = once(command, 'exit');
-  expect((await system('stop')).stdout).toContain('Stopped agent');
+  expect((await system('stop')).stdout).toContain('Stopped the agent');
   await ended;
 });
