@@ -10,7 +10,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** A list of some 100,000 members; more than that is not an answer but a fault. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
+/** What the two processes are called in sentences. */
+export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
 
 const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
 
