@@ -16,6 +16,7 @@ import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
+import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { systemClock } from '../model/clock.ts';
@@ -93,7 +94,10 @@ async function main(): Promise<void> {
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
             stateFile: join(paths.state, 'networks.accepted.json'),
-            underlay: () => [],
+            underlay: () => {
+              const { links, routes } = self.reconciler.cache;
+              return underlayPrefixes(links.values(), routes.values(), source.networks);
+            },
             clock,
             onChange: () => source.networksChanged(),
           }),
