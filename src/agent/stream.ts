@@ -29,10 +29,16 @@ export interface Exchange {
   readonly path: string;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** From the start to a connection: the other kernel's work, so short. */
+  readonly connectTimeoutMs: number;
+  /** From the start to the whole answer. */
   readonly timeoutMs: number;
 }
 
-function send(target: Target, { method, path, body, headers }: Omit<Exchange, 'timeoutMs'>): ClientRequest {
+function send(
+  target: Target,
+  { method, path, body, headers }: Omit<Exchange, 'connectTimeoutMs' | 'timeoutMs'>,
+): ClientRequest {
   // A fresh connection each time: one that was kept may lead to a host0 that is no longer there.
   const outgoing = request({
     ...target,
@@ -52,12 +58,16 @@ function send(target: Target, { method, path, body, headers }: Omit<Exchange, 't
 export function exchange(target: Target, request_: Exchange): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const outgoing = send(target, request_);
-  const deadline = setTimeout(
-    () => outgoing.destroy(new Error(`no answer within ${request_.timeoutMs} ms`)),
-    request_.timeoutMs,
-  );
+  const giveUp = (what: string, ms: number) =>
+    setTimeout(() => outgoing.destroy(new Error(`no ${what} within ${ms} ms`)), ms);
+  const connecting = giveUp('connection', request_.connectTimeoutMs);
+  const answering = giveUp('answer', request_.timeoutMs);
+  outgoing.on('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
   outgoing.on('error', (error) => reject(unreachable(target, error)));
-  outgoing.on('close', () => clearTimeout(deadline));
+  outgoing.on('close', () => {
+    clearTimeout(connecting);
+    clearTimeout(answering);
+  });
   outgoing.on('response', (response) => {
     let text = '';
     response.setEncoding('utf8');

@@ -1,16 +1,17 @@
 /** HTTP over the control sockets of host0's daemon and of the agent (protocol/views.ts lists what they answer). */
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/paths.ts';
+import { SseParser } from '../protocol/sse.ts';
 import type { DaemonName } from './context.ts';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 /** A list of some 100,000 members; more than that is not an answer but a fault. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
+/** What the two processes are called in sentences. */
+export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
 
 const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
 
@@ -50,13 +51,13 @@ export class ControlClient {
   /** The data of each event of a stream, until the other side ends it. */
   async *events<T>(path: string): AsyncGenerator<T> {
     const response = await this.#call({ method: 'GET', path, timeoutMs: 0 });
-    let data = '';
-    for await (const line of createInterface({ input: response })) {
-      if (line.startsWith('data:')) data += line.slice(5);
-      if (data.length > MAX_ANSWER_BYTES) throw this.#garbled('an event without an end');
-      if (line !== '' || data === '') continue;
-      yield this.#parse<T>(data);
-      data = '';
+    const parser = new SseParser();
+    try {
+      for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
+        for (const { data } of parser.push(text)) yield this.#parse<T>(data);
+      }
+    } catch (error) {
+      throw this.#explain(error);
     }
   }
 

@@ -8,8 +8,8 @@ import { MeshError } from '../model/error.ts';
  * @throws MESH_DISK_REFUSED
  */
 export async function writeDurable(path: string, text: string): Promise<void> {
-  try {
-    await makeDirectory(dirname(path));
+  await makeDirectory(dirname(path));
+  await refusing(path, async () => {
     const temporary = `${path}.new`;
     const file = await open(temporary, 'w', 0o640);
     try {
@@ -19,7 +19,38 @@ export async function writeDurable(path: string, text: string): Promise<void> {
       await file.close();
     }
     await rename(temporary, path);
-    await syncDirectory(dirname(path));
+  });
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * Makes a directory and what is missing above it; each name is durable when it resolves.
+ * @throws MESH_DISK_REFUSED
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  const highest = await refusing(path, () => mkdir(path, { recursive: true }));
+  if (highest === undefined) return;
+  for (let made = path; made.length >= highest.length; made = dirname(made)) await syncDirectory(dirname(made));
+}
+
+/**
+ * Makes the names in a directory durable.
+ * @throws MESH_DISK_REFUSED
+ */
+export async function syncDirectory(path: string): Promise<void> {
+  await refusing(path, async () => {
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  });
+}
+
+async function refusing<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
   } catch (cause) {
     throw new MeshError('MESH_DISK_REFUSED', `${path} cannot be written: ${MeshError.from(cause).message}`, {
       operation: 'write file',
@@ -28,22 +59,5 @@ export async function writeDurable(path: string, text: string): Promise<void> {
       cause,
       retryable: true,
     });
-  }
-}
-
-/** Makes a directory and what is missing above it; each name is durable when it resolves. */
-export async function makeDirectory(path: string): Promise<void> {
-  const highest = await mkdir(path, { recursive: true });
-  if (highest === undefined) return;
-  for (let made = path; made.length >= highest.length; made = dirname(made)) await syncDirectory(dirname(made));
-}
-
-/** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseIpv6 } from '../model/ipv6.ts';
 import { boundListener } from './listener.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
-import { ip, twoHosts } from './netns-fixture.ts';
+import { carriesPackets, ip, twoHosts } from './netns-fixture.ts';
 
 const address = parseIpv6('fd42::1');
 const port = 8000;
@@ -46,6 +46,8 @@ beforeEach(async () => {
     'link set port0 up',
   );
   ip(guest.path, 'link set guest0 up', 'address add fd42::9/64 dev guest0 nodad');
+  carriesPackets(guest.path, 'guest0');
+  carriesPackets(hosts.here, 'br456');
   server = createServer((_, response) => response.end('members\n'));
 });
 

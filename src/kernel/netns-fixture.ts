@@ -39,9 +39,18 @@ export function twoHosts(): { readonly here: string; readonly there: string; clo
         'link set eth0 up',
       );
     }
+    for (const netns of [here, there]) carriesPackets(netns, 'eth0');
     return { here, there, close };
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+/** Waits until a link that was just set up has a queue: before, it drops all packets without a word. */
+export function carriesPackets(netns: string, link: string): void {
+  const deadline = performance.now() + 5_000;
+  while (!inside(netns, 'ip', 'link', 'show', link).includes('state UP')) {
+    if (performance.now() > deadline) throw new Error(`${link} does not come up`);
   }
 }

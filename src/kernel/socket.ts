@@ -1,13 +1,10 @@
 /** Sockets that node:net cannot make: raw ones, in another namespace, tied to a device. */
 import { isIPv6 } from 'node:net';
-import type { Ipv4 } from '../model/ipv4.ts';
-import { ipv4ToBytes } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import { ipv6ToBytes } from '../model/ipv6.ts';
+import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/ipv4.ts';
+import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/ipv6.ts';
 import { AF_INET, AF_INET6, failed, libc, SO_BINDTODEVICE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './libc.ts';
 import { inNetns } from './netns.ts';
 
-/** Family, port and flow, before the address of a `struct sockaddr_in6`; after it comes the scope. */
 const SOCKADDR_IN6_BYTES = 28;
 const SOCKADDR_IN_BYTES = 16;
 
@@ -75,4 +72,11 @@ export function sockaddr(address: Ipv4 | Ipv6, port: number): Buffer {
   bytes.writeUInt16BE(port, 2);
   bytes.set(ipv4ToBytes(address as Ipv4), 4);
   return bytes;
+}
+
+/** The address in a `struct sockaddr_in` or `sockaddr_in6` that the kernel filled in. */
+export function addressIn(bytes: Buffer): Ipv4 | Ipv6 {
+  return bytes.readUInt16LE(0) === AF_INET6
+    ? ipv6FromBytes(bytes.subarray(8, 24))
+    : ipv4FromBytes(bytes.subarray(4, 8));
 }

@@ -43,7 +43,7 @@ const THROUGHPUT_SEC = 2;
 
 /** Never throws for what is wrong with the mesh: that is the finding. */
 export async function examine(lab: Lab, onStage: OnStage, signal?: AbortSignal): Promise<Examination> {
-  let found: Examination = { pairs: await lab.awaitPairs(onStage, signal) };
+  let found: Examination = { pairs: await lab.awaitPairs({ onStage, signal }) };
   try {
     refuseSilence(lab, found.pairs);
     onStage('reading the member list inside the mesh');
@@ -79,7 +79,7 @@ export function reportOf(lab: Lab, { pairs, throughput, failure }: Examination, 
       from: from.name,
       to: to.name,
       ok: rttMs !== undefined,
-      rttMs: rttMs ?? null,
+      rttMs: rttMs === undefined ? null : Math.round(rttMs * 1000) / 1000,
     })),
     throughputGbps: throughput?.gbps ?? null,
     tookMs: Math.round(tookMs),

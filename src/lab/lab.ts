@@ -4,11 +4,12 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { EchoSocket } from '../kernel/echo.ts';
+import { netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { MEMBERSHIP_PORT } from '../model/network.ts';
 import { pathsBelow } from '../protocol/paths.ts';
-import { openEcho } from './echo.ts';
 import { EXAMPLE_CONF } from './example-mesh.ts';
 import {
   findProcess,
@@ -33,7 +34,15 @@ export interface LabOptions extends LabSize {
   /** Where labs live; each has a directory of its name there. */
   readonly directory?: string;
   readonly onStage?: OnStage;
-  readonly signal?: AbortSignal;
+}
+
+export interface ReadyOptions {
+  /** Between whom; all hosts of the lab, unless told otherwise. host0 must be the first. */
+  readonly hosts?: readonly LabHost[];
+  /** Five times what a start of so many hosts took, unless told otherwise. */
+  readonly deadlineMs?: number;
+  readonly onStage?: OnStage | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Told as each stage begins, with what can be counted of it. */
@@ -41,6 +50,7 @@ export type OnStage = (stage: string, done?: number, of?: number) => void;
 
 /** How long `down` waits for the kernel to take the links of a lab down: it took 0.1 s for 50 hosts. */
 const REMOVAL_DEADLINE_MS = 10_000;
+
 /** What came of a command on a host. */
 export interface Outcome {
   /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
@@ -62,11 +72,11 @@ export class Lab implements AsyncDisposable {
    * Builds a lab, starts its hosts, and returns once every pair reaches each other. What failed is taken down.
    * @throws MESH_LAB_FAILED, MESH_ALREADY_RUNNING, MESH_NOT_ROOT, MESH_USAGE
    */
-  static async up(options: LabOptions): Promise<Lab> {
+  static async up(options: LabOptions & ReadyOptions): Promise<Lab> {
     const lab = await Lab.build(options);
     try {
       lab.startAll(options.onStage);
-      await lab.ready(options.onStage, options.signal);
+      await lab.ready(options);
       return lab;
     } catch (error) {
       await lab.down();
@@ -144,8 +154,9 @@ export class Lab implements AsyncDisposable {
     for (const host of this.hosts) for (const program of programsOf(host)) this.start(host, program);
   }
 
+  /** A `host` that was given another `machine` poses as that one. */
   start(host: LabHost, program: Program): ProcessMark {
-    return startProcess(program, this.host(host.name), host.root);
+    return startProcess(program, host, host.root);
   }
 
   /** Returns when the process is gone, if `signal` is one that ends it. */
@@ -163,24 +174,24 @@ export class Lab implements AsyncDisposable {
   }
 
   /** What each pair answers once all do, or once the deadline has passed. */
-  async awaitPairs(onStage: OnStage = () => {}, signal?: AbortSignal): Promise<Pair[]> {
-    const onCount = (reached: number, of: number) => onStage('waiting until every pair answers', reached, of);
-    onCount(0, this.hosts.length * (this.hosts.length - 1));
-    return await awaitPairs(this.#topology.hosts, openEcho, readyDeadlineMs(this.#topology.nodes), {
+  async awaitPairs({ hosts = this.hosts, deadlineMs, onStage, signal }: ReadyOptions = {}): Promise<Pair[]> {
+    const onCount = (reached: number, of: number) => onStage?.('waiting until every pair answers', reached, of);
+    onCount(0, hosts.length * (hosts.length - 1));
+    return await awaitPairs(hosts, openEcho, deadlineMs ?? readyDeadlineMs(hosts.length), {
       onCount,
       ...(signal && { signal }),
     });
   }
 
   /** @throws MESH_LAB_FAILED, with the pairs that do not answer and what their hosts wrote last */
-  async ready(onStage?: OnStage, signal?: AbortSignal): Promise<void> {
-    const silent = (await this.awaitPairs(onStage, signal)).filter(({ rttMs }) => rttMs === undefined);
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    const silent = (await this.awaitPairs(options)).filter(({ rttMs }) => rttMs === undefined);
     if (silent.length > 0) throw silenceError(this.hosts, silent);
   }
 
-  /** One quiet round of echoes over all pairs. */
-  async allPairs(): Promise<Pair[]> {
-    return await measurePairs(this.#topology.hosts, openEcho);
+  /** One quiet round of echoes over all pairs of `hosts`. */
+  async allPairs(hosts: readonly LabHost[] = this.hosts): Promise<Pair[]> {
+    return await measurePairs(hosts, openEcho);
   }
 
   /** Runs a command in the host's network, with MESH_ROOT set so that `mesh` there speaks to that host. */
@@ -264,9 +275,13 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-/** Five times what was measured: a second, and a seventh of a second for each node. */
-function readyDeadlineMs(nodes: number): number {
-  return 5 * (1_000 + 140 * nodes);
+function openEcho(netns: string): EchoSocket {
+  return EchoSocket.open({ netns: netnsPath(netns) });
+}
+
+/** Five times what was measured: a second, and a seventh of a second for each host. */
+function readyDeadlineMs(hosts: number): number {
+  return 5 * (1_000 + 140 * hosts);
 }
 
 function writeFiles(host: LabHost): void {

@@ -1,12 +1,13 @@
 /** Who reaches whom: real ICMPv6 echoes over the mesh's bridge, between every two hosts of a lab, from one process. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MeshError } from '../model/error.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
 import type { Ends, HostPlan } from './topology.ts';
 
-/** One host's voice. */
+/** One host's voice; the kernel room's EchoSocket is one. */
 export interface Echo {
-  /** Round trip in milliseconds, undefined when no answer came in time. */
-  ping(to: Ipv6, timeoutMs: number): Promise<number | undefined>;
+  /** Round trip in milliseconds, undefined when no answer came in time; rejects where the kernel knows no way. */
+  echo(to: Ipv6, options: { readonly timeoutMs: number }): Promise<number | undefined>;
   close(): void;
 }
 
@@ -20,9 +21,9 @@ export interface Pair extends Ends {
 /** How long an answer may take while hosts are starting, and how often those without one are asked again. */
 const TRIAL_MS = 100;
 /** Once all answer, a pair gets so long for the measured round: far more than any queue in one machine. */
-const MEASURE_MS = 1_000;
+const MEASURE_MS = 500;
 /** Echoes in flight at once when round trips are measured: few, so that they do not measure each other. */
-const MEASURE_AT_ONCE = 16;
+const MEASURE_AT_ONCE = 4;
 
 /**
  * Asks until every pair answers or the deadline passes; says each time how many do. A host that does not reach host0 has
@@ -47,7 +48,7 @@ export async function awaitPairs(
     const tried = open.filter(({ from, to }) => to.role === 'host0' || (reachesHost0(from) && reachesHost0(to)));
     await Promise.all(
       tried.map(async (pair) => {
-        const rttMs = await echoes.of(pair.from).ping(pair.to.member.ipv6, TRIAL_MS);
+        const rttMs = await echoes.ask(pair, TRIAL_MS);
         if (rttMs !== undefined) rtts.set(keyOf(pair), rttMs);
       }),
     );
@@ -63,17 +64,16 @@ export async function measurePairs(hosts: readonly HostPlan[], openEcho: OpenEch
   const pairs = orderedPairs(hosts);
   const measured: Pair[] = [];
   for (let next = 0; next < pairs.length; next += MEASURE_AT_ONCE) {
-    const batch = pairs.slice(next, next + MEASURE_AT_ONCE).map(async ({ from, to }) => ({
-      from,
-      to,
-      rttMs: await echoes.of(from).ping(to.member.ipv6, MEASURE_MS),
+    const batch = pairs.slice(next, next + MEASURE_AT_ONCE).map(async (pair) => ({
+      ...pair,
+      rttMs: await echoes.ask(pair, MEASURE_MS),
     }));
     measured.push(...(await Promise.all(batch)));
   }
   return measured;
 }
 
-/** Each host's echo, opened when first used, closed together. */
+/** Each host's echo: opened together, closed together. */
 class Echoes implements Disposable {
   readonly #open: ReadonlyMap<HostPlan, Echo>;
 
@@ -81,10 +81,16 @@ class Echoes implements Disposable {
     this.#open = new Map(hosts.map((host) => [host, openEcho(host.netns)]));
   }
 
-  of(host: HostPlan): Echo {
-    const echo = this.#open.get(host);
-    if (echo === undefined) throw new RangeError(`${host.name} is not in this lab`);
-    return echo;
+  /** No way yet is no answer yet. */
+  async ask({ from, to }: Ends, timeoutMs: number): Promise<number | undefined> {
+    const echo = this.#open.get(from);
+    if (echo === undefined) throw new RangeError(`${from.name} is not in this lab`);
+    try {
+      return await echo.echo(to.member.ipv6, { timeoutMs });
+    } catch (error) {
+      if (error instanceof MeshError && error.code === 'MESH_KERNEL_REFUSED') return undefined;
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {

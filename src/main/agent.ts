@@ -47,7 +47,10 @@ async function main(): Promise<void> {
   journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
 
   let agent: Agent | undefined;
-  const kernel = await SystemKernel.open((event) => agent?.onKernelEvent(event));
+  const kernel = await SystemKernel.open(
+    (event) => agent?.onKernelEvent(event),
+    (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
+  );
   const echoes = await EchoSocket.open({});
   const portsFile = join(paths.state, 'ports.json');
   const common = {
@@ -55,7 +58,7 @@ async function main(): Promise<void> {
     clock,
     journal,
     kernel,
-    ports: new ForeignPorts(await readPlugged(portsFile)),
+    ports: new ForeignPorts(await readPlugged(portsFile), clock),
     keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
     echo: (to: Parameters<EchoSocket['echo']>[0], timeoutMs: number) => echoes.echo(to, { timeoutMs }),
   };

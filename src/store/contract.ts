@@ -1,0 +1,259 @@
+/** What every store must do, whatever it is made of: each implementation passes this one suite. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { MeshError } from '../model/error.ts';
+import type { Store, Watch, WatchBatch } from './store.ts';
+
+/** Opens an empty store that keeps `historyRevisions` revisions for watches; the suite closes it. */
+export type OpenStore = (options: { historyRevisions: number }) => Promise<Store>;
+
+export function storeContract(name: string, open: OpenStore): void {
+  describe(name, () => {
+    const opened: Store[] = [];
+    afterEach(async () => {
+      for (const store of opened.splice(0)) await store.close();
+    });
+    const openStore = async (historyRevisions = 10_000) => {
+      const store = await open({ historyRevisions });
+      opened.push(store);
+      return store;
+    };
+    const put = (store: Store, key: string, value: string) => store.txn([], [{ put: key, value }]);
+
+    describe('entries', () => {
+      test('an empty store has an epoch and revision 0', async () => {
+        const store = await openStore();
+        expect(store.epoch).toMatch(/^[0-9a-f]{16}$/);
+        expect(await store.range('')).toEqual({ entries: [], revision: 0 });
+        expect(await store.get('a')).toBeUndefined();
+      });
+
+      test('an entry knows the revisions that made and last changed it', async () => {
+        const store = await openStore();
+        await put(store, 'a', 'one');
+        await put(store, 'b', 'two');
+        await put(store, 'a', 'three');
+        expect(await store.get('a')).toEqual({ key: 'a', value: 'three', createRevision: 1, modRevision: 3 });
+
+        await store.txn([], [{ delete: 'a' }]);
+        expect(await store.get('a')).toBeUndefined();
+        await put(store, 'a', 'four');
+        expect(await store.get('a')).toEqual({ key: 'a', value: 'four', createRevision: 5, modRevision: 5 });
+      });
+
+      test('a range is every entry below its prefix, in key order', async () => {
+        const store = await openStore();
+        for (const key of ['member/2', 'members', 'member/10', 'membe', 'member/', 'n', 'member0', 'a']) {
+          await put(store, key, key);
+        }
+        await store.txn([], [{ delete: 'n' }]);
+        const keysBelow = async (prefix: string) => (await store.range(prefix)).entries.map(({ key }) => key);
+        expect(await keysBelow('member/')).toEqual(['member/', 'member/10', 'member/2']);
+        expect(await keysBelow('member')).toEqual(['member/', 'member/10', 'member/2', 'member0', 'members']);
+        expect(await keysBelow('')).toHaveLength(7);
+        expect(await keysBelow('z')).toEqual([]);
+        expect((await store.range('z')).revision).toBe(9);
+      });
+
+      test('any text is a value', async () => {
+        const store = await openStore();
+        const value = `"quotes' \0 \n ä ${'x'.repeat(100_000)}`;
+        await put(store, 'a', value);
+        expect((await store.get('a'))?.value).toBe(value);
+      });
+    });
+
+    describe('txn', () => {
+      test('does `then` when every comparison holds, and `otherwise` when one does not', async () => {
+        const store = await openStore();
+        await put(store, 'a', '1');
+        const compare = [
+          { key: 'a', modRevision: 1 },
+          { key: 'b', modRevision: 0 },
+        ];
+        const swap = () => store.txn(compare, [{ put: 'b', value: 'then' }], [{ put: 'c', value: 'otherwise' }]);
+        expect(await swap()).toEqual({ succeeded: true, revision: 2 });
+        expect(await swap()).toEqual({ succeeded: false, revision: 3 });
+        expect((await store.range('')).entries.map(({ key, value }) => `${key}=${value}`)).toEqual([
+          'a=1',
+          'b=then',
+          'c=otherwise',
+        ]);
+      });
+
+      test('a deleted key compares as absent', async () => {
+        const store = await openStore();
+        await put(store, 'a', '1');
+        await store.txn([], [{ delete: 'a' }]);
+        expect((await store.txn([{ key: 'a', modRevision: 1 }], [])).succeeded).toBe(false);
+        expect((await store.txn([{ key: 'a', modRevision: 0 }], [])).succeeded).toBe(true);
+      });
+
+      test('all changes carry one revision', async () => {
+        const store = await openStore();
+        await put(store, 'old', '1');
+        const result = await store.txn([], [{ put: 'b', value: '' }, { delete: 'old' }, { put: 'a', value: '' }]);
+        expect(result.revision).toBe(2);
+        expect((await store.range('')).entries.map(({ modRevision }) => modRevision)).toEqual([2, 2]);
+      });
+
+      test('what changes nothing has no revision of its own', async () => {
+        const store = await openStore();
+        await put(store, 'a', '1');
+        expect(await store.txn([{ key: 'a', modRevision: 9 }], [{ put: 'a', value: '2' }])).toEqual({
+          succeeded: false,
+          revision: 1,
+        });
+        expect(await store.txn([], [{ delete: 'absent' }])).toEqual({ succeeded: true, revision: 1 });
+        expect(await store.txn([], [])).toEqual({ succeeded: true, revision: 1 });
+        expect((await store.range('')).revision).toBe(1);
+      });
+
+      test('two changes of one key are refused, and nothing is done', async () => {
+        const store = await openStore();
+        const double = store.txn([], [{ put: 'a', value: '1' }, { delete: 'a' }]);
+        await expect(double).rejects.toBeInstanceOf(MeshError);
+        expect((await store.range('')).revision).toBe(0);
+      });
+
+      test('one hundred writers that compare and set lose no increment', async () => {
+        const store = await openStore();
+        let attempts = 0;
+        const increment = async (): Promise<void> => {
+          attempts++;
+          const now = await store.get('n');
+          const value = String(Number(now?.value ?? 0) + 1);
+          const { succeeded } = await store.txn(
+            [{ key: 'n', modRevision: now?.modRevision ?? 0 }],
+            [{ put: 'n', value }],
+          );
+          if (!succeeded) await increment();
+        };
+        await Promise.all(Array.from({ length: 100 }, increment));
+        expect((await store.get('n'))?.value).toBe('100');
+        expect((await store.range('')).revision).toBe(100);
+        expect(attempts).toBeGreaterThan(100);
+      });
+    });
+
+    describe('watch', () => {
+      /** Watches until `revision` was seen, and gives all batches. */
+      const seen = (store: Store, prefix: string, from: number, revision: number) =>
+        new Promise<WatchBatch[]>((resolve, reject) => {
+          const batches: WatchBatch[] = [];
+          const watch: Watch = store.watch(
+            prefix,
+            from,
+            (batch) => {
+              batches.push(batch);
+              if (batch.revision < revision) return;
+              watch.close();
+              resolve(batches);
+            },
+            reject,
+          );
+        });
+      const throwIt = (error: Error) => {
+        throw error;
+      };
+      const revisionsOf = (batches: readonly WatchBatch[]) => batches.map(({ revision }) => revision);
+
+      test('tells what was, then what comes, in order and each once', async () => {
+        const store = await openStore();
+        for (let i = 1; i <= 20; i++) await put(store, `a/${i}`, '');
+        const watches = [1, 5, 20, 21, 30].map((from) => seen(store, '', from, 60));
+        const writes = Array.from({ length: 40 }, (_, i) => put(store, `b/${i}`, ''));
+        // Watches begin between writes as well: here is where a gap or a double would be.
+        for (const write of writes) watches.push(seen(store, '', (await write).revision - 3, 60));
+        for (const batches of await Promise.all(watches)) {
+          const first = batches[0]?.revision ?? 0;
+          expect(revisionsOf(batches)).toEqual(Array.from({ length: 61 - first }, (_, i) => first + i));
+        }
+      });
+
+      test('tells the changes of a revision together, in the order in which they were written', async () => {
+        const store = await openStore();
+        await put(store, 'old', '1');
+        await store.txn([], [{ put: 'b', value: 'x' }, { delete: 'old' }, { put: 'a', value: 'y' }]);
+        expect(await seen(store, '', 2, 2)).toEqual([
+          {
+            revision: 2,
+            changes: [
+              { put: { key: 'b', value: 'x', createRevision: 2, modRevision: 2 } },
+              { delete: 'old' },
+              { put: { key: 'a', value: 'y', createRevision: 2, modRevision: 2 } },
+            ],
+          },
+        ]);
+      });
+
+      test('tells only what is below its prefix', async () => {
+        const store = await openStore();
+        await put(store, 'a/1', '');
+        await put(store, 'b/1', '');
+        await store.txn(
+          [],
+          [
+            { put: 'a/2', value: '' },
+            { put: 'ab', value: '' },
+          ],
+        );
+        await store.txn([], [{ delete: 'a/1' }, { delete: 'b/1' }]);
+        const batches = await seen(store, 'a/', 1, 4);
+        expect(revisionsOf(batches)).toEqual([1, 3, 4]);
+        expect(batches.map(({ changes }) => changes.length)).toEqual([1, 1, 1]);
+      });
+
+      test('tells nothing before its first revision, also when that is yet to come', async () => {
+        const store = await openStore();
+        const batches = seen(store, '', 3, 4);
+        for (let i = 1; i <= 4; i++) await put(store, 'a', String(i));
+        expect(revisionsOf(await batches)).toEqual([3, 4]);
+      });
+
+      test('tells nothing after it was closed', async () => {
+        const store = await openStore();
+        const told: WatchBatch[] = [];
+        const watch = store.watch('', 1, (batch) => told.push(batch), throwIt);
+        const other = seen(store, '', 1, 2);
+        watch.close();
+        await put(store, 'a', '1');
+        await put(store, 'a', '2');
+        await other;
+        expect(told).toEqual([]);
+      });
+
+      test('from a range onwards, it gives every state that follows', async () => {
+        const store = await openStore();
+        await put(store, 'a', '1');
+        const { entries, revision } = await store.range('');
+        const copy = new Map(entries.map(({ key, value }) => [key, value]));
+        await store.txn([], [{ put: 'b', value: '2' }, { delete: 'a' }]);
+        for (const { changes } of await seen(store, '', revision + 1, 2)) {
+          for (const change of changes) {
+            if ('put' in change) copy.set(change.put.key, change.put.value);
+            else copy.delete(change.delete);
+          }
+        }
+        expect([...copy]).toEqual([['b', '2']]);
+      });
+
+      test('history that is gone is an error, and the newest part of it is there', async () => {
+        const store = await openStore(10);
+        for (let i = 1; i <= 50; i++) await put(store, 'a', String(i));
+        await expect(seen(store, '', 1, 50)).rejects.toMatchObject({ code: 'MESH_STORE_COMPACTED' });
+        expect(revisionsOf(await seen(store, '', 41, 50))).toEqual([41, 42, 43, 44, 45, 46, 47, 48, 49, 50]);
+      });
+    });
+
+    test('close finishes what is under way, and refuses what comes later', async () => {
+      const store = await openStore();
+      const writes = Promise.all(Array.from({ length: 10 }, (_, i) => put(store, `a/${i}`, '')));
+      await store.close();
+      expect((await writes).map(({ revision }) => revision).sort((a, b) => a - b)).toEqual([
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+      ]);
+      await expect(put(store, 'a', '1')).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
+      await expect(store.get('a')).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
+    });
+  });
+}

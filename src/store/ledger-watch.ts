@@ -1,0 +1,76 @@
+/** One watch of a ledger: a place in its history, which moves on as far as the history goes. */
+import { MeshError } from '../model/error.ts';
+import type { Watch, WatchBatch } from './store.ts';
+
+/** What a watch reads: batches by their revision, from `compacted` + 1 to `revision`. */
+interface History {
+  readonly revision: number;
+  readonly compacted: number;
+  batchOf(revision: number): WatchBatch | undefined;
+}
+
+export class LedgerWatch implements Watch {
+  readonly #history: History;
+  readonly #prefix: string;
+  readonly #onBatch: (batch: WatchBatch) => void;
+  readonly #onError: (error: Error) => void;
+  readonly #onClose: () => void;
+  #next: number;
+  #awake = false;
+  #closed = false;
+
+  constructor(
+    history: History,
+    prefix: string,
+    fromRevision: number,
+    onBatch: (batch: WatchBatch) => void,
+    onError: (error: Error) => void,
+    onClose: () => void,
+  ) {
+    this.#history = history;
+    this.#prefix = prefix;
+    this.#next = Math.max(1, fromRevision);
+    this.#onBatch = onBatch;
+    this.#onError = onError;
+    this.#onClose = onClose;
+  }
+
+  /** There is more history. It is delivered in a microtask of its own: what a listener throws is not the writer's business. */
+  wake(): void {
+    if (this.#awake || this.#closed) return;
+    this.#awake = true;
+    queueMicrotask(() => {
+      this.#awake = false;
+      this.#deliver();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#onClose();
+  }
+
+  #deliver(): void {
+    while (!this.#closed && this.#next <= this.#history.revision) {
+      const batch = this.#history.batchOf(this.#next);
+      if (this.#next <= this.#history.compacted || batch === undefined) {
+        this.close();
+        this.#onError(this.#compactedError());
+        return;
+      }
+      this.#next++;
+      const changes = batch.changes.filter((change) =>
+        ('put' in change ? change.put.key : change.delete).startsWith(this.#prefix),
+      );
+      if (changes.length > 0) this.#onBatch({ revision: batch.revision, changes });
+    }
+  }
+
+  #compactedError(): MeshError {
+    return new MeshError('MESH_STORE_COMPACTED', `history before revision ${this.#history.compacted + 1} is gone`, {
+      operation: 'watch store',
+      object: this.#prefix,
+      remedy: 'Read the range anew, and watch from its revision',
+    });
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * What every store of our own does, apart from lasting: entries, revisions, the judgement of transactions, and history.
+ * The memory store is a ledger and nothing else; the sqlite store publishes to one what the disk has taken.
+ */
+import { MeshError } from '../model/error.ts';
+import { LedgerWatch } from './ledger-watch.ts';
+import type { Change, Compare, Entry, TxnResult, Watch, WatchBatch } from './store.ts';
+
+/** How many revisions a watch can go back. */
+export const HISTORY_REVISIONS = 10_000;
+
+export interface Txn {
+  readonly compare: readonly Compare[];
+  readonly then: readonly Change[];
+  readonly otherwise: readonly Change[];
+}
+
+/** A ledger as it lies on a disk. */
+export interface LedgerImage {
+  readonly revision: number;
+  /** History up to this revision is gone. */
+  readonly compacted: number;
+  readonly entries: readonly Entry[];
+  /** One batch for each revision after `compacted`. */
+  readonly history: readonly WatchBatch[];
+}
+
+/** Transactions judged one after the other, and what they would change. */
+export interface Judgement {
+  readonly results: readonly TxnResult[];
+  /** Empty when nothing would change. */
+  readonly batches: readonly WatchBatch[];
+  /** Where history begins after it. */
+  readonly compacted: number;
+}
+
+export class Ledger {
+  readonly #entries: Map<string, Entry>;
+  /** Sorted. */
+  readonly #keys: string[];
+  readonly #history: WatchBatch[];
+  readonly #historyRevisions: number;
+  #revision: number;
+  #compacted: number;
+  readonly #watches = new Set<LedgerWatch>();
+
+  constructor(image: LedgerImage, historyRevisions: number) {
+    this.#entries = new Map(image.entries.map((entry) => [entry.key, entry]));
+    this.#keys = [...this.#entries.keys()].sort();
+    this.#history = [...image.history];
+    this.#historyRevisions = historyRevisions;
+    this.#revision = image.revision;
+    this.#compacted = image.compacted;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get compacted(): number {
+    return this.#compacted;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
+  range(prefix: string): { entries: Entry[]; revision: number } {
+    const entries: Entry[] = [];
+    for (let i = this.#indexOf(prefix); i < this.#keys.length; i++) {
+      const entry = this.#entries.get(this.#keys[i] ?? '');
+      if (!entry?.key.startsWith(prefix)) break;
+      entries.push(entry);
+    }
+    return { entries, revision: this.#revision };
+  }
+
+  /** One result for each transaction, which sees what those before it would change. Nothing is changed yet. */
+  judge(txns: readonly Txn[]): Judgement {
+    const staged = new Map<string, Entry | undefined>();
+    const at = (key: string) => (staged.has(key) ? staged.get(key) : this.#entries.get(key));
+    const batches: WatchBatch[] = [];
+    let revision = this.#revision;
+    const results = txns.map(({ compare, then, otherwise }) => {
+      const succeeded = compare.every(({ key, modRevision }) => (at(key)?.modRevision ?? 0) === modRevision);
+      const changes = (succeeded ? then : otherwise).flatMap((change) => changeAt(change, revision + 1, at));
+      if (changes.length > 0) batches.push({ revision: ++revision, changes });
+      for (const change of changes) {
+        if ('put' in change) staged.set(change.put.key, change.put);
+        else staged.set(change.delete, undefined);
+      }
+      return { succeeded, revision };
+    });
+    return { results, batches, compacted: this.#compactedAt(revision) };
+  }
+
+  /** Makes a judgement the truth, and tells the watches. Nothing may have been published since it was given. */
+  publish({ batches, compacted }: Judgement): void {
+    for (const batch of batches) {
+      for (const change of batch.changes) {
+        if ('put' in change) this.#put(change.put);
+        else this.#delete(change.delete);
+      }
+      this.#history.push(batch);
+      this.#revision = batch.revision;
+    }
+    this.#history.splice(0, compacted - this.#compacted);
+    this.#compacted = compacted;
+    for (const watch of this.#watches) watch.wake();
+  }
+
+  /** The batch that made `revision`, which is after `compacted` and not after the present one. */
+  batchOf(revision: number): WatchBatch | undefined {
+    return this.#history[revision - this.#compacted - 1];
+  }
+
+  watch(
+    prefix: string,
+    fromRevision: number,
+    onBatch: (batch: WatchBatch) => void,
+    onError: (error: Error) => void,
+  ): Watch {
+    const watch = new LedgerWatch(this, prefix, fromRevision, onBatch, onError, () => this.#watches.delete(watch));
+    this.#watches.add(watch);
+    watch.wake();
+    return watch;
+  }
+
+  closeWatches(): void {
+    for (const watch of this.#watches) watch.close();
+  }
+
+  #put(entry: Entry): void {
+    if (!this.#entries.has(entry.key)) this.#keys.splice(this.#indexOf(entry.key), 0, entry.key);
+    this.#entries.set(entry.key, entry);
+  }
+
+  #delete(key: string): void {
+    if (this.#entries.delete(key)) this.#keys.splice(this.#indexOf(key), 1);
+  }
+
+  /** The index of the first key that is not before `key`. */
+  #indexOf(key: string): number {
+    let low = 0;
+    let high = this.#keys.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#keys[middle] ?? '') < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** History is cut a tenth at a time, since cutting costs. */
+  #compactedAt(revision: number): number {
+    const kept = revision - this.#compacted;
+    return kept > this.#historyRevisions * 1.1 ? revision - this.#historyRevisions : this.#compacted;
+  }
+}
+
+function changeAt(change: Change, revision: number, at: (key: string) => Entry | undefined): WatchBatch['changes'] {
+  if ('delete' in change) return at(change.delete) === undefined ? [] : [change];
+  const createRevision = at(change.put)?.createRevision ?? revision;
+  return [{ put: { key: change.put, value: change.value, createRevision, modRevision: revision } }];
+}
+
+/** @throws MESH_INTERNAL when one of the two branches changes a key twice, which has no meaning */
+export function makeTxn(compare: readonly Compare[], then: readonly Change[], otherwise: readonly Change[]): Txn {
+  for (const branch of [then, otherwise]) {
+    const keys = new Set<string>();
+    for (const change of branch) {
+      const key = 'put' in change ? change.put : change.delete;
+      if (keys.has(key)) {
+        throw new MeshError('MESH_INTERNAL', `a transaction changes ${key} twice`, {
+          operation: 'store transaction',
+          object: key,
+          rule: 'A transaction changes each key at most once.',
+        });
+      }
+      keys.add(key);
+    }
+  }
+  return { compare, then, otherwise };
+}

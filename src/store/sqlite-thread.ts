@@ -1,0 +1,93 @@
+/** The main thread's end of the sqlite worker: one question at a time, and faults as MESH_STORE_BROKEN. */
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { MeshError } from '../model/error.ts';
+import type { Judgement, LedgerImage } from './ledger.ts';
+import type { SqliteFailure, SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
+
+const WORKER = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
+
+export class SqliteThread {
+  readonly #path: string;
+  readonly #worker: Worker;
+  #answer: PromiseWithResolvers<SqliteReply> | undefined;
+  #ended: SqliteFailure | undefined;
+
+  private constructor(path: string, worker: Worker) {
+    this.#path = path;
+    this.#worker = worker;
+    worker.on('message', (reply: SqliteReply) => this.#take(reply));
+    worker.on('error', (error) => this.#end(MeshError.from(error).message));
+    worker.on('exit', () => this.#end('its thread ended'));
+  }
+
+  /** @throws MESH_STORE_BROKEN, and the thread is gone */
+  static async open(path: string): Promise<{ thread: SqliteThread; epoch: string; image: LedgerImage }> {
+    const worker = new Worker(WORKER, { workerData: { path } satisfies SqliteWorkerData });
+    const [opening] = (await once(worker, 'message')) as [SqliteOpening];
+    if ('opened' in opening) return { thread: new SqliteThread(path, worker), ...opening.opened };
+    await worker.terminate();
+    throw fault(path, 'open store', opening);
+  }
+
+  /** @throws MESH_STORE_BROKEN, and nothing was written */
+  async commit({ batches, compacted }: Judgement): Promise<void> {
+    const reply = await this.#ask({ commit: { batches, compacted } });
+    if ('failed' in reply) throw fault(this.#path, 'write store', reply);
+  }
+
+  /** @throws MESH_STORE_BROKEN, and the thread is gone all the same */
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    const exit = once(this.#worker, 'exit');
+    const reply = await this.#ask({ close: true });
+    if ('failed' in reply) await this.#worker.terminate();
+    await exit;
+    if ('failed' in reply) throw fault(this.#path, 'close store', reply);
+  }
+
+  #ask(request: SqliteRequest): Promise<SqliteReply> {
+    if (this.#ended !== undefined) return Promise.resolve(this.#ended);
+    this.#answer = Promise.withResolvers();
+    this.#worker.postMessage(request);
+    return this.#answer.promise;
+  }
+
+  #take(reply: SqliteReply): void {
+    this.#answer?.resolve(reply);
+    this.#answer = undefined;
+  }
+
+  #end(reason: string): void {
+    this.#ended ??= { failed: reason, code: 0 };
+    this.#take(this.#ended);
+  }
+}
+
+function fault(path: string, operation: string, { failed, code }: SqliteFailure): MeshError {
+  const help = FAULTS[code] ?? DAMAGED;
+  return new MeshError('MESH_STORE_BROKEN', `${path}: ${failed}`, { operation, object: path, ...help });
+}
+
+/** By sqlite's primary result codes. */
+const FAULTS: Readonly<Record<number, { rule?: string; remedy: string; retryable?: boolean }>> = {
+  // SQLITE_BUSY
+  5: {
+    rule: 'One process at a time uses a store.',
+    remedy: 'Stop the other host0, or give this one a root of its own',
+    retryable: true,
+  },
+  // SQLITE_READONLY
+  8: { remedy: 'Mount the disk for writing, and let root write the file' },
+  // SQLITE_IOERR
+  10: { remedy: 'See what the kernel says of the disk (dmesg)', retryable: true },
+  // SQLITE_FULL
+  13: { remedy: 'Make room on the disk', retryable: true },
+  // SQLITE_CANTOPEN
+  14: { remedy: 'Let root write the file and its directory' },
+};
+
+const DAMAGED = {
+  remedy: 'Restore the file from a backup, or move it away: a new store has a new epoch, and members report anew',
+};

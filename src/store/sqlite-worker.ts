@@ -1,0 +1,50 @@
+/** The thread that waits for the disk, so that the main thread never does. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Judgement, LedgerImage } from './ledger.ts';
+import { SqliteFile } from './sqlite-file.ts';
+
+export interface SqliteWorkerData {
+  readonly path: string;
+}
+
+/** What sqlite said, and its primary result code (sqlite.org/rescode.html); 0 when it was not sqlite that failed. */
+export interface SqliteFailure {
+  readonly failed: string;
+  readonly code: number;
+}
+
+/** The first message of the worker. */
+export type SqliteOpening =
+  | { readonly opened: { readonly epoch: string; readonly image: LedgerImage } }
+  | SqliteFailure;
+
+/** Each gets one reply, and the next is sent after it. The worker ends after `close`. */
+export type SqliteRequest = { readonly commit: Pick<Judgement, 'batches' | 'compacted'> } | { readonly close: true };
+export type SqliteReply = { readonly done: true } | SqliteFailure;
+
+function reply(make: () => SqliteOpening | SqliteReply): void {
+  let message: SqliteOpening | SqliteReply;
+  try {
+    message = make();
+  } catch (error) {
+    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+    message = { failed: error instanceof Error ? error.message : String(error), code };
+  }
+  parentPort?.postMessage(message);
+}
+
+const { path } = workerData as SqliteWorkerData;
+
+reply(() => {
+  const file = new SqliteFile(path);
+  const opened = file.read();
+  parentPort?.on('message', (request: SqliteRequest) => {
+    reply(() => {
+      if ('commit' in request) file.commit(request.commit);
+      else file.close();
+      return { done: true };
+    });
+    if ('close' in request) parentPort?.close();
+  });
+  return { opened };
+});
