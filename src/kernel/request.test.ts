@@ -83,7 +83,7 @@ test('the address mode is set before the link is up, and a port after it has its
 test('an address without duplicate detection', () => {
   expect(hex({ do: 'address-add', link: 'br456', address: parseIpv6('fd42::1'), length: 64, nodad: true })).toBe(
     golden(
-      '48000000 1400 0506 00000000 00000000', // RTM_NEWADDR, REQUEST|ACK|CREATE|EXCL
+      '48000000 1400 0505 00000000 00000000', // RTM_NEWADDR, REQUEST|ACK|CREATE|REPLACE
       '0a 40 00 00 00000000', // AF_INET6, /64
       '1400 0200 fd420000000000000000000000000001', // LOCAL
       '1400 0100 fd420000000000000000000000000001', // ADDRESS
