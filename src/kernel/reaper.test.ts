@@ -90,7 +90,7 @@ test('a network that comes back has its VXLAN again, or waits until the VNI is f
   await make(...vnis(9));
   const before = await rtnl.link('vxlan9');
   await reaper.doom(vnis(9).flatMap(names));
-  expect(await reaper.rescue({ name: 'vxlan9', vni: 9 as Vni })).toBe(true);
+  expect(await reaper.rescue({ name: 'vxlan9', vni: 9 as Vni, udpPort: 4789 })).toBe(true);
   expect(await rtnl.link('vxlan9')).toMatchObject({
     index: before?.index,
     alias: '',
@@ -99,9 +99,10 @@ test('a network that comes back has its VXLAN again, or waits until the VNI is f
     up: false,
     vxlan: before?.vxlan,
   });
-  expect(await reaper.rescue({ name: 'vxlan1', vni: 1 as Vni })).toBe(false);
+  expect(await reaper.rescue({ name: 'vxlan1', vni: 1 as Vni, udpPort: 4789 })).toBe(false);
   await make(1);
-  expect(await reaper.rescue({ name: 'vxlan77', vni: 77 as Vni })).toBe(false);
+  expect(await reaper.rescue({ name: 'vxlan2', vni: 2 as Vni, udpPort: 8472 })).toBe(false);
+  expect(await reaper.rescue({ name: 'vxlan77', vni: 77 as Vni, udpPort: 4789 })).toBe(false);
   await reaper.idle();
   expect((await rtnl.links()).map(({ name }) => name).toSorted()).toEqual(['br1', 'lo', 'vxlan1', 'vxlan9']);
 });
@@ -112,7 +113,7 @@ test('goes on with what an earlier process doomed', async () => {
   await reaper.close();
   expect((await rtnl.links()).length).toBeGreaterThan(1);
   reaper = await Reaper.open(rtnl, (error) => reported.push(error));
-  expect(await reaper.rescue({ name: 'vxlan8', vni: 8 as Vni })).toBe(true);
+  expect(await reaper.rescue({ name: 'vxlan8', vni: 8 as Vni, udpPort: 4789 })).toBe(true);
   await reaper.idle();
   expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'vxlan8']);
 });
