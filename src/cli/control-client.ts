@@ -1,7 +1,8 @@
 /** HTTP over the control sockets of host0's daemon and of the agent (protocol/views.ts lists what they answer). */
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { request } from '../protocol/http.ts';
 import type { Paths } from '../protocol/paths.ts';
 import { SseParser } from '../protocol/sse.ts';
 import type { DaemonName } from './context.ts';

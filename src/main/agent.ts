@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -27,6 +28,8 @@ import { Journal } from '../protocol/event.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 
 async function main(): Promise<void> {
+  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  flushCompileCache();
   const { values } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },

@@ -3,6 +3,7 @@
  * its agent's doing.
  */
 import { mkdir } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -26,6 +27,8 @@ import { pathsBelow } from '../protocol/paths.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 
 async function main(): Promise<void> {
+  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  flushCompileCache();
   const { values } = parseArgs({
     options: { root: { type: 'string', default: '/' }, name: { type: 'string', default: hostname() } },
   });
