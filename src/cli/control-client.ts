@@ -16,6 +16,14 @@ export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", age
 
 const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
 
+/** What the errors of a socket say of the process behind it. */
+const ABSENT: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'is not running'],
+  ['ECONNREFUSED', 'is not running'],
+  ['ECONNRESET', 'went away'],
+  ['EPIPE', 'went away'],
+]);
+
 interface Call {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   readonly path: string;
@@ -149,8 +157,9 @@ export class ControlClient {
         cause: error,
       });
     }
-    const gone = code === 'ECONNRESET' || code === 'EPIPE';
-    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${gone ? 'went away' : 'is not running'}`, {
+    const what = ABSENT.get(code ?? '');
+    if (what === undefined) return MeshError.from(error);
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${what}`, {
       operation: 'call',
       object: this.sock,
       remedy: `Start it with \`mesh system start\`, or in the foreground with \`${FOREGROUND[this.daemon]}\`.`,
