@@ -1,6 +1,9 @@
-/** Steps that the kernel refused, and when to try each again. */
+/**
+ * Steps that came to nothing, and when to try each again: those that the kernel refused, and those that it took and did
+ * not keep, or that somebody else undoes each time. Without this, two programs that disagree would keep a core busy.
+ */
 import type { Clock } from '../model/clock.ts';
-import type { MeshError } from '../model/error.ts';
+import { MeshError } from '../model/error.ts';
 import type { ItemKey } from './items/item.ts';
 
 interface Failure {
@@ -9,6 +12,15 @@ interface Failure {
   readonly dueMs: number;
 }
 
+interface Success {
+  readonly text: string;
+  readonly firstMs: number;
+  readonly count: number;
+}
+
+/** So often the same step within so long is a quarrel, not a repair. */
+const FUTILE = { count: 6, withinMs: 3_000 } as const;
+
 export class Backoff {
   static readonly FIRST_MS = 500;
   /** Long enough not to matter, short enough that a mended cause is noticed while somebody looks. */
@@ -16,6 +28,7 @@ export class Backoff {
 
   readonly #clock: Clock;
   readonly #failures = new Map<ItemKey, Failure>();
+  readonly #successes = new Map<ItemKey, Success>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -30,8 +43,24 @@ export class Backoff {
     return before?.error.message !== error.message;
   }
 
-  succeeded(key: ItemKey): void {
-    this.#failures.delete(key);
+  /** @returns an error when the same step has been done again and again, so that it is time to wait */
+  succeeded(key: ItemKey, text: string): MeshError | undefined {
+    const nowMs = this.#clock.nowMs();
+    const before = this.#successes.get(key);
+    const again = before?.text === text && nowMs - before.firstMs < FUTILE.withinMs;
+    const success = again ? { ...before, count: before.count + 1 } : { text, firstMs: nowMs, count: 1 };
+    this.#successes.set(key, success);
+    if (success.count < FUTILE.count) {
+      if (!again) this.#failures.delete(key);
+      return undefined;
+    }
+    this.#successes.delete(key);
+    return new MeshError('MESH_KERNEL_REFUSED', `${text}: it does not stay`, {
+      object: key,
+      remedy:
+        'Another program undoes it, or this kernel does not keep it; `ip monitor` and `bridge monitor` show which.',
+      retryable: true,
+    });
   }
 
   isDue(key: ItemKey): boolean {
@@ -46,6 +75,7 @@ export class Backoff {
   /** Forgets what nobody wants any more. */
   keepOnly(keys: ReadonlySet<ItemKey>): void {
     for (const key of this.#failures.keys()) if (!keys.has(key)) this.#failures.delete(key);
+    for (const key of this.#successes.keys()) if (!keys.has(key)) this.#successes.delete(key);
   }
 
   get nextDueMs(): number | undefined {

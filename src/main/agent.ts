@@ -47,7 +47,10 @@ async function main(): Promise<void> {
   journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
 
   let agent: Agent | undefined;
-  const kernel = await SystemKernel.open((event) => agent?.onKernelEvent(event));
+  const kernel = await SystemKernel.open(
+    (event) => agent?.onKernelEvent(event),
+    (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
+  );
   const echoes = await EchoSocket.open({});
   const portsFile = join(paths.state, 'ports.json');
   const common = {
