@@ -24,7 +24,13 @@ export const SO_BINDTODEVICE = 25;
 export const SO_RCVBUFFORCE = 33;
 export const MSG_DONTWAIT = 0x40;
 export const CLONE_NEWNET = 0x40000000;
+export const MFD_CLOEXEC = 1;
 export const EAGAIN = 11;
+export const ENOENT = 2;
+export const ENODEV = 19;
+export const ENOBUFS = 105;
+export const MSG_TRUNC = 0x20;
+export const EMSGSIZE = 90;
 
 export const libc = {
   socket: process_.func('int socket(int domain, int type, int protocol)'),
@@ -42,6 +48,10 @@ export const libc = {
   ),
   close: process_.func('int close(int fd)'),
   setns: process_.func('int setns(int fd, int type)'),
+  unshare: process_.func('int unshare(int flags)'),
+  getsockopt: process_.func('int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)'),
+  memfd_create: process_.func('int memfd_create(const char *name, unsigned int flags)'),
+  ioctl: process_.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)'),
 };
 
 /**
@@ -52,13 +62,17 @@ export function failed(operation: string, object: string, remedy?: string): Mesh
   return errnoError(koffi.errno(), operation, object, remedy);
 }
 
-/** @param errno positive, as in errno.h */
-export function errnoError(errno: number, operation: string, object: string, remedy?: string): MeshError {
+/**
+ * @param errno positive, as in errno.h
+ * @param text what the kernel says beside it (netlink's extended acknowledgement)
+ */
+export function errnoError(errno: number, operation: string, object: string, remedy?: string, text = ''): MeshError {
   const name = errno > 0 ? getSystemErrorName(-errno) : 'no errno';
-  return new MeshError('MESH_KERNEL_REFUSED', `${operation} ${object}: ${name}`, {
+  const reason = text === '' ? name : `${name}: ${text}`;
+  return new MeshError('MESH_KERNEL_REFUSED', `${operation} ${object}: ${reason}`, {
     operation,
     object,
-    cause: { errno, name },
+    cause: { errno, name, text },
     retryable: name === 'EAGAIN' || name === 'EBUSY' || name === 'ENOBUFS' || name === 'EINTR',
     ...(remedy !== undefined && { remedy }),
   });

@@ -40,3 +40,25 @@ export function enterNetns(path: string): void {
     closeSync(target);
   }
 }
+
+export interface TemporaryNetns {
+  /** Good for every process that may look into this one. */
+  readonly path: string;
+  close(): void;
+}
+
+/** A new, empty namespace without a name: it goes when it is closed, and also when this process dies. */
+export function temporaryNetns(): TemporaryNetns {
+  const home = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    if (libc.unshare(CLONE_NEWNET) < 0) throw failed('make', 'a network namespace', 'Run it as root.');
+    try {
+      const own = openSync('/proc/thread-self/ns/net', 'r');
+      return { path: `/proc/${process.pid}/fd/${own}`, close: () => closeSync(own) };
+    } finally {
+      comeHome(home, 'a temporary namespace');
+    }
+  } finally {
+    closeSync(home);
+  }
+}

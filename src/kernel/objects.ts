@@ -23,8 +23,19 @@ export interface Link {
   readonly alias: string;
   /** IPv6 address generation; `none` on all links of ours. */
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
+  /** Kernel settings of the link, from IFLA_AF_SPEC. */
+  readonly conf: LinkConf;
   readonly vxlan?: VxlanAttributes;
   readonly port?: BridgePortAttributes;
+}
+
+/** `net.ipv6.conf.<link>.*`, and `net.ipv4.conf.<link>.*` where the name ends in 4 or speaks of ARP. */
+export interface LinkConf {
+  readonly acceptRa: number;
+  readonly autoconf: number;
+  readonly acceptRedirects: number;
+  readonly acceptRedirects4: number;
+  readonly arpIgnore: number;
 }
 
 export type DontFragment = 'unset' | 'set' | 'inherit';
@@ -80,12 +91,15 @@ export interface Neighbour {
   readonly protocol: number;
 }
 
-/** A row of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. */
+/**
+ * A row of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. A
+ * bridge keeps every `extern_learn` row as `dynamic` (it does not age) and not sticky, whatever was asked for.
+ */
 export interface FdbRow {
   readonly table: 'self' | 'master';
   readonly link: number;
   readonly mac: Mac;
-  /** `self` rows of a VXLAN: where the frame is sent. */
+  /** `self` rows, always: where the frame is sent. */
   readonly destination?: Ipv4 | Ipv6;
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
@@ -97,9 +111,12 @@ export type KernelEvent =
   | {
       readonly type: 'link';
       readonly removed: boolean;
-      readonly link: Link /** From this process's own request. */;
+      readonly link: Link;
+      /** From this process's own request, as far as the kernel says so. */
       readonly echo: boolean;
     }
+  /** `bridge link set` and the like: only the port's attributes are known. */
+  | { readonly type: 'port'; readonly link: number; readonly port: BridgePortAttributes; readonly echo: boolean }
   | { readonly type: 'address'; readonly removed: boolean; readonly address: Address; readonly echo: boolean }
   | { readonly type: 'route'; readonly removed: boolean; readonly route: Route; readonly echo: boolean }
   | { readonly type: 'neighbour'; readonly removed: boolean; readonly neighbour: Neighbour; readonly echo: boolean }

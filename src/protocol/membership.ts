@@ -25,6 +25,11 @@ export const STREAM_SILENCE_MS = 9_000;
 /** How long a leaver is named in `mesh-left`: three polls, and some. */
 export const LEFT_MEMORY_MS = 30_000;
 
+/** A host name in member lines: letters, digits, dots and hyphens, at most 63. */
+export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
+/** The longest body of `PUT /self`. */
+export const REPORT_MAX_BYTES = 8 * 1024;
+
 /** One revision of one mesh's membership as host0 knows it. Epochs differ when host0's store was lost; revisions only grow within one. */
 export interface MembershipVersion {
   readonly epoch: string;

@@ -39,19 +39,20 @@ export interface NetworkView {
   readonly host0Answers?: boolean;
 }
 
+/** A node as host0 knows it. Out of a node's own member lists come only those that are there now, without what is optional here. */
 export interface NodeView {
   readonly name: string;
   readonly machine?: MachineId;
   readonly role: 'host0' | 'node';
   readonly online: boolean;
   readonly ipv4: Ipv4;
-  readonly lastSeenMsAgo: number;
+  readonly lastSeenMsAgo?: number;
   readonly meshes: readonly {
     readonly network: NetworkId;
     readonly name: string;
     readonly mac: Mac;
     readonly ipv6: Ipv6;
-    readonly state: NetworkState;
+    readonly state?: NetworkState;
   }[];
 }
 

@@ -1,0 +1,174 @@
+/** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/views.ts. */
+import { chmodSync, rmSync } from 'node:fs';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { MeshError } from '../model/error.ts';
+import { createServer } from '../protocol/http.ts';
+import { STREAM_COMMENT_MS } from '../protocol/membership.ts';
+import { formatSse, SSE_COMMENT } from '../protocol/sse.ts';
+import type { PingRequest } from '../protocol/views.ts';
+import type { Agent } from './agent.ts';
+import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
+import { meshPing, type SizedEcho } from './mesh-ping.ts';
+
+/** Requests are a name or two. */
+const MAX_BODY_BYTES = 8 * 1024;
+
+export interface AgentSocketInput {
+  readonly path: string;
+  readonly agent: Agent;
+  readonly echo: SizedEcho;
+}
+
+/** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
+export async function serveAgentSocket({ path, agent, echo }: AgentSocketInput): Promise<Server> {
+  await removeStale(path);
+  const startMs = agent.input.clock.nowMs();
+  const server = createServer((request, response) => {
+    void answer(request, response, agent, echo, startMs);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  // The group of this socket may do what root may: plug ports, and read everything.
+  chmodSync(path, 0o660);
+  return server;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  agent: Agent,
+  echo: SizedEcho,
+  startMs: number,
+): Promise<void> {
+  try {
+    const url = new URL(request.url ?? '/', 'http://agent');
+    if (url.pathname === '/v1/events') {
+      streamEvents(request, response, agent, url.searchParams.get('follow') !== '0');
+      return;
+    }
+    send(response, 200, await route(request, url, agent, echo, startMs));
+  } catch (thrown) {
+    const error = MeshError.from(thrown);
+    send(response, error.httpStatus, error.toJSON());
+  }
+}
+
+async function route(
+  request: IncomingMessage,
+  url: URL,
+  agent: Agent,
+  echo: SizedEcho,
+  startMs: number,
+): Promise<unknown> {
+  const port = /^\/v1\/ports\/([^/]{1,64})$/.exec(url.pathname)?.[1];
+  switch (`${request.method} ${port === undefined ? url.pathname : '/v1/ports/*'}`) {
+    case 'GET /v1/status':
+      return statusView(agent, Math.round((agent.input.clock.nowMs() - startMs) / 1000));
+    case 'GET /v1/networks':
+      return networkViews(agent);
+    case 'GET /v1/plan':
+      return planView(agent);
+    case 'GET /v1/drift':
+      return driftView(agent);
+    case 'GET /v1/explain':
+      return explainView(agent, url.searchParams.get('object') ?? '');
+    case 'GET /v1/ports':
+      return agent.ports();
+    case 'POST /v1/ping':
+      return meshPing(agent, pingRequest(await bodyOf(request)), echo);
+    case 'PUT /v1/ports/*':
+      return agent.plug(decodeURIComponent(port ?? ''), textField(await bodyOf(request), 'network'));
+    case 'DELETE /v1/ports/*':
+      return agent.unplug(decodeURIComponent(port ?? ''));
+    default:
+      throw new MeshError('MESH_OBJECT_UNKNOWN', `the agent has nothing at ${request.method} ${url.pathname}`);
+  }
+}
+
+function send(response: ServerResponse, status: number, document: unknown): void {
+  const body = document === undefined ? '' : `${JSON.stringify(document)}\n`;
+  response.writeHead(body === '' ? 204 : status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+function streamEvents(request: IncomingMessage, response: ServerResponse, agent: Agent, follow: boolean): void {
+  const { journal } = agent.input;
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  for (const event of journal.recent()) response.write(formatSse({ event: 'event', data: JSON.stringify(event) }));
+  if (!follow) {
+    response.end();
+    return;
+  }
+  const unsubscribe = journal.subscribe((event) =>
+    response.write(formatSse({ event: 'event', data: JSON.stringify(event) })),
+  );
+  const comments = setInterval(() => response.write(SSE_COMMENT), STREAM_COMMENT_MS);
+  request.on('close', () => {
+    unsubscribe();
+    clearInterval(comments);
+  });
+}
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    const bytes = chunk as Buffer;
+    length += bytes.length;
+    if (length > MAX_BODY_BYTES) throw new MeshError('MESH_USAGE', 'the request is too large');
+    chunks.push(bytes);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (cause) {
+    throw new MeshError('MESH_USAGE', 'the request is not JSON', { cause });
+  }
+}
+
+function textField(document: unknown, name: string): string {
+  const value = typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined;
+  if (typeof value === 'string' && value.length <= 256) return value;
+  throw new MeshError('MESH_USAGE', `the request needs a text ${JSON.stringify(name)}`);
+}
+
+function numberField(document: unknown, name: string): number | undefined {
+  const value = typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function pingRequest(document: unknown): PingRequest {
+  const count = numberField(document, 'count');
+  const intervalMs = numberField(document, 'intervalMs');
+  return {
+    network: textField(document, 'network'),
+    node: textField(document, 'node'),
+    ...(count !== undefined && { count }),
+    ...(intervalMs !== undefined && { intervalMs }),
+  };
+}
+
+/** A socket file that nobody answers at was left by a process that was killed. */
+function removeStale(path: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const probe = connect(path);
+  probe.on('connect', () => {
+    probe.destroy();
+    reject(
+      new MeshError('MESH_ALREADY_RUNNING', `an agent answers at ${path} already`, {
+        object: path,
+        remedy: 'Stop it first: `mesh system stop`.',
+      }),
+    );
+  });
+  probe.on('error', () => {
+    rmSync(path, { force: true });
+    resolve();
+  });
+  return promise;
+}

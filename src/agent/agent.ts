@@ -1,0 +1,211 @@
+/** The agent of one machine: puts together what the machine should take part in, and keeps the kernel that way. */
+import type { KernelEvent } from '../kernel/objects.ts';
+import type { Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import { type Ipv4, isIpv4 } from '../model/ipv4.ts';
+import type { MachineWord } from '../model/machine.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import type { Journal } from '../protocol/event.ts';
+import type { NetworkState } from '../protocol/membership.ts';
+import type { PortView } from '../protocol/views.ts';
+import { type Attachment, desiredItems } from './desired.ts';
+import type { ForeignPorts } from './foreign-ports.ts';
+import { type Item, type ItemKey, itemKey, networkOf } from './items/item.ts';
+import { linkKey } from './items/link.ts';
+import type { KernelCache } from './kernel-cache.ts';
+import type { Echo, KernelPort } from './kernel-port.ts';
+import { type Desire, Reconciler } from './reconciler.ts';
+import type { Source } from './source.ts';
+
+export interface AgentInput {
+  readonly name: string;
+  readonly machine: MachineWord;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly kernel: KernelPort;
+  readonly echo: Echo;
+  readonly ports: ForeignPorts;
+  /** Makes the plugged ports survive a reboot. */
+  readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
+  readonly source: (agent: Agent) => Source;
+}
+
+export class Agent {
+  readonly input: AgentInput;
+  readonly source: Source;
+  readonly reconciler: Reconciler;
+  #phases = new Map<NetworkId, NetworkState['phase']>();
+
+  constructor(input: AgentInput) {
+    this.input = input;
+    const { kernel, clock, journal } = input;
+    this.reconciler = new Reconciler({
+      kernel,
+      clock,
+      journal,
+      desire: (cache) => this.#desire(cache),
+      onOutcome: () => this.#onOutcome(),
+    });
+    this.source = input.source(this);
+  }
+
+  async start(): Promise<void> {
+    await this.reconciler.start();
+    await this.source.start();
+    await this.reconciler.wake();
+  }
+
+  onKernelEvent(event: KernelEvent): void {
+    this.reconciler.onKernelEvent(event);
+    const underlay =
+      (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
+    if (underlay) void this.source.underlayChanged();
+  }
+
+  /** Stops; what is in the kernel stays and goes on forwarding. */
+  async stop(): Promise<void> {
+    await this.source.stop();
+    await this.reconciler.close();
+  }
+
+  /** @throws MESH_NET_UNKNOWN */
+  networkCalled(name: string): Network {
+    const network = this.source.networks.find((candidate) => candidate.name === name || candidate.id === name);
+    if (network !== undefined) return network;
+    const names = this.source.networks.map((candidate) => candidate.name).join(', ') || 'none';
+    throw new MeshError('MESH_NET_UNKNOWN', `there is no network ${JSON.stringify(name)} on this node`, {
+      object: name,
+      remedy: `It has: ${names}.`,
+    });
+  }
+
+  /** How a network fares here: what is in the kernel, and whether host0 counts this node as a member. */
+  stateOf(network: Network): NetworkState {
+    const error = this.reconciler.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
+    if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
+    for (const device of ['bridge', 'vxlan'] as const) {
+      if (!this.reconciler.isReady(linkKey(device, network.id)))
+        return { phase: 'pending', why: `its ${device} is being made` };
+    }
+    const membership = this.source.errorOf(network.id);
+    if (membership !== undefined && !membership.retryable) return { phase: 'failed', error: membership.toJSON() };
+    if (membership !== undefined) return { phase: 'pending', why: membership.message };
+    return { phase: 'ready' };
+  }
+
+  ports(): PortView[] {
+    return this.input.ports.wanted(this.reconciler.cache).map(({ link, network }) => ({
+      interface: link,
+      network,
+      state: this.reconciler.isReady(`port:${link}`) ? 'plugged' : 'wanted',
+    }));
+  }
+
+  /** @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN */
+  async plug(link: string, networkName: string): Promise<PortView> {
+    const network = this.networkCalled(networkName);
+    const { cache } = this.reconciler;
+    const device = cache.linkNamed(link);
+    if (device === undefined) {
+      throw new MeshError('MESH_PORT_UNKNOWN', `there is no interface ${JSON.stringify(link)} here`, {
+        object: link,
+        remedy: 'See `ip link` for the interfaces of this machine.',
+      });
+    }
+    const master = cache.links.get(device.master);
+    if (master !== undefined && master.name !== network.devices.bridge) {
+      throw new MeshError('MESH_PORT_TAKEN', `${link} is a port of ${master.name} already`, {
+        object: link,
+        remedy: `Take it off first: \`ip link set ${link} nomaster\`.`,
+      });
+    }
+    this.input.ports.plug({ link, network: network.id });
+    await this.input.keepPorts(this.input.ports);
+    await this.reconciler.wake();
+    return {
+      interface: link,
+      network: network.id,
+      state: this.reconciler.isReady(`port:${link}`) ? 'plugged' : 'wanted',
+    };
+  }
+
+  /** @throws MESH_PORT_UNKNOWN */
+  async unplug(link: string): Promise<void> {
+    if (!this.input.ports.unplug(link)) {
+      throw new MeshError('MESH_PORT_UNKNOWN', `${link} is not plugged into any network`, {
+        object: link,
+        remedy: 'See `mesh port list`.',
+      });
+    }
+    await this.input.keepPorts(this.input.ports);
+    await this.input.kernel.apply([{ do: 'link-set', link, change: { master: '' } }]);
+    await this.reconciler.wake();
+  }
+
+  #firstFailure(network: NetworkId): MeshError | undefined {
+    for (const [key, item] of this.reconciler.desired) {
+      if (networkOf(item) !== network) continue;
+      const error = this.reconciler.failureOf(key);
+      if (error !== undefined) return error;
+    }
+    return undefined;
+  }
+
+  #desire(cache: KernelCache): Desire {
+    const { source } = this;
+    if (!source.known) return { items: new Map(), mayDelete: () => false };
+    const items = desiredItems({
+      machine: this.input.machine,
+      host0: source.host0View(),
+      attachments: source.attachments().map((attachment) => this.#withKeptSources(attachment, cache)),
+      ports: this.input.ports.wanted(cache),
+    });
+    const before = this.reconciler.desired;
+    return { items, mayDelete: (item) => this.#mayDelete(item, before) };
+  }
+
+  /**
+   * A row that nobody wants goes when this agent wanted it before, since then somebody has left; one from before its
+   * start only when it is known whose all rows are. Routes to other segments come with the member lists, so likewise.
+   */
+  #mayDelete(item: Item, before: ReadonlyMap<ItemKey, Item>): boolean {
+    if (before.has(itemKey(item))) return true;
+    switch (item.kind) {
+      case 'fdb':
+      case 'neighbour':
+        return this.source.settled(item.network);
+      case 'route':
+        return this.source.networks.every((network) => this.source.settled(network.id));
+      case 'link':
+      case 'address':
+      case 'port':
+      case 'sysctl':
+      case 'ruleset':
+        return true;
+    }
+  }
+
+  /** Until it is settled who is a member, packets are taken from wherever rows lead that are there. */
+  #withKeptSources(attachment: Attachment, cache: KernelCache): Attachment {
+    const { network } = attachment;
+    if (this.source.settled(network.id)) return attachment;
+    const vxlan = cache.linkNamed(network.devices.vxlan);
+    const keptSources: Ipv4[] = [];
+    for (const { link, table, externLearn, destination } of cache.fdb.values()) {
+      if (link !== vxlan?.index || table !== 'self' || !externLearn) continue;
+      if (destination !== undefined && isIpv4(destination)) keptSources.push(destination);
+    }
+    return { ...attachment, keptSources };
+  }
+
+  #onOutcome(): void {
+    let changed = false;
+    for (const network of this.source.networks) {
+      const { phase } = this.stateOf(network);
+      if (this.#phases.get(network.id) === phase) continue;
+      this.#phases.set(network.id, phase);
+      changed = true;
+    }
+    if (changed) this.source.stateChanged();
+  }
+}

@@ -1,0 +1,175 @@
+/** On host0: what the controller assigns, over its control socket. While that is away, the last assignment holds. */
+import type { Alarm, Clock } from '../model/clock.ts';
+import type { MeshError } from '../model/error.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import type { AssignedMember, Assignment, Segment } from '../protocol/assignment.ts';
+import { type NetworkState, STREAM_SILENCE_MS } from '../protocol/membership.ts';
+import type { SseMessage } from '../protocol/sse.ts';
+import type { SelfStatus } from '../protocol/views.ts';
+import type { Attachment, Host0View } from './desired.ts';
+import { MemberList } from './member-list.ts';
+import type { Source } from './source.ts';
+import { type EventStream, exchange, openStream } from './stream.ts';
+
+export interface Host0SourceInput {
+  readonly controlSock: string;
+  readonly clock: Clock;
+  readonly stateOf: (network: Network) => NetworkState;
+  readonly onChange: () => void;
+}
+
+/** The daemon is on this very machine: asking again costs nothing. */
+const RETRY_MS = 200;
+const ANSWER_TIMEOUT_MS = 2_000;
+
+export class Host0Source implements Source {
+  readonly #input: Host0SourceInput;
+  readonly #lists = new Map<NetworkId, MemberList>();
+  #networks: readonly Network[] = [];
+  #segments: readonly Segment[] = [];
+  #known = false;
+  #stream: EventStream | undefined;
+  #retry: Alarm | undefined;
+  #confirm: Alarm | undefined;
+  #error: MeshError | undefined;
+  #stopped = false;
+
+  constructor(input: Host0SourceInput) {
+    this.#input = input;
+  }
+
+  get known(): boolean {
+    return this.#known;
+  }
+
+  get networks(): readonly Network[] {
+    return this.#networks;
+  }
+
+  get host0(): readonly Ipv4[] {
+    return this.#segments.map((segment) => segment.ipv4);
+  }
+
+  /** The files are the daemon's; it reports on them. */
+  get fileErrors(): readonly MeshError[] {
+    return [];
+  }
+
+  async start(): Promise<void> {
+    this.#connect();
+  }
+
+  attachments(): readonly Attachment[] {
+    return this.#networks.map((network) => ({
+      network,
+      members: this.#lists.get(network.id)?.members ?? [],
+      host0Answers: true,
+    }));
+  }
+
+  host0View(): Host0View {
+    return { role: 'host0', segments: this.#segments };
+  }
+
+  settled(network: NetworkId): boolean {
+    return this.#lists.get(network)?.settled ?? false;
+  }
+
+  errorOf(): MeshError | undefined {
+    return this.#error;
+  }
+
+  async underlayChanged(): Promise<void> {
+    // The daemon follows the segments itself.
+  }
+
+  stateChanged(): void {
+    const { stateOf, controlSock } = this.#input;
+    if (this.#stream === undefined || !this.#known) return;
+    const networks = Object.fromEntries(this.#networks.map((network) => [network.id, stateOf(network)]));
+    const body: SelfStatus = { networks };
+    exchange(
+      { socketPath: controlSock },
+      {
+        method: 'PUT',
+        path: '/v1/self',
+        body: JSON.stringify(body),
+        connectTimeoutMs: ANSWER_TIMEOUT_MS,
+        timeoutMs: ANSWER_TIMEOUT_MS,
+      },
+    ).catch(() => undefined); // A daemon that is away gets the state when it is back.
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    this.#confirm?.cancel();
+    this.#stream?.close();
+  }
+
+  #connect(): void {
+    if (this.#stopped) return;
+    const { controlSock, clock } = this.#input;
+    this.#stream = openStream(
+      { socketPath: controlSock },
+      { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS },
+      {
+        onMessage: (message) => this.#onMessage(message),
+        onEnd: (reason) => {
+          this.#stream = undefined;
+          this.#confirm?.cancel();
+          this.#error = reason;
+          if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect());
+        },
+      },
+    );
+  }
+
+  #onMessage({ event, data }: SseMessage): void {
+    // The daemon runs as the same user on the same machine, behind a socket that only its group may use.
+    if (event === 'snapshot') this.#snapshot(JSON.parse(data) as Assignment);
+    else if (event === 'member') this.#member(JSON.parse(data) as AssignedMember);
+    else return;
+    this.#error = undefined;
+    this.#scheduleConfirm();
+    this.#input.onChange();
+    if (event === 'snapshot') this.stateChanged();
+  }
+
+  #snapshot({ version, networks, members, segments }: Assignment): void {
+    const nowMs = this.#input.clock.nowMs();
+    this.#known = true;
+    this.#networks = networks;
+    this.#segments = segments;
+    const ids = new Set(networks.map((network) => network.id));
+    for (const id of this.#lists.keys()) if (!ids.has(id)) this.#lists.delete(id);
+    for (const id of ids)
+      this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
+  }
+
+  #member({ version, network, change, member }: AssignedMember): void {
+    this.#list(network).apply({ type: change, version, member }, this.#input.clock.nowMs());
+  }
+
+  #list(network: NetworkId): MemberList {
+    let list = this.#lists.get(network);
+    if (list === undefined) {
+      list = new MemberList();
+      this.#lists.set(network, list);
+    }
+    return list;
+  }
+
+  #scheduleConfirm(): void {
+    this.#confirm?.cancel();
+    const times = [...this.#lists.values()].flatMap((list) => list.confirmAtMs ?? []);
+    if (times.length === 0) return;
+    const { clock, onChange } = this.#input;
+    this.#confirm = clock.after(Math.max(0, Math.min(...times) - clock.nowMs()), () => {
+      for (const list of this.#lists.values()) list.confirm(clock.nowMs());
+      this.#scheduleConfirm();
+      onChange();
+    });
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * A row of a forwarding table: in the VXLAN's own (`self`: which host a frame for this Ethernet address goes to; the
+ * zero address for flooding) or in the bridge's (`master`: this Ethernet address is behind the VXLAN port). All carry
+ * extern_learn, which is our mark: the kernel keeps no protocol on these rows.
+ */
+import type { KernelOperation } from '../../kernel/operation.ts';
+import type { Ipv4 } from '../../model/ipv4.ts';
+import { FLOOD_MAC, type Mac } from '../../model/mac.ts';
+import type { NetworkId } from '../../model/network.ts';
+import type { ItemKind } from './item.ts';
+import { linkKey } from './link.ts';
+
+export interface FdbItem {
+  readonly kind: 'fdb';
+  readonly table: 'self' | 'master';
+  readonly network: NetworkId;
+  readonly link: string;
+  readonly mac: Mac;
+  /** `self` rows only. */
+  readonly destination?: Ipv4;
+  /**
+   * Of `self` rows, `permanent` ones hold whatever arrives: a frame of that address from another host is dropped. host0
+   * has `dynamic` ones, which follow the sender, so that a node whose IPv4 changed can be heard and announced.
+   */
+  readonly state: 'permanent' | 'static' | 'dynamic';
+}
+
+function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbItem): KernelOperation {
+  const { table, link, mac, destination, state } = item;
+  return { do: verb, table, link, mac, state, externLearn: true, ...(destination !== undefined && { destination }) };
+}
+
+/** The kernel refuses to replace a flood row, and appending one that is there changes nothing. */
+function put(item: FdbItem): KernelOperation {
+  return operation(item.mac === FLOOD_MAC ? 'fdb-append' : 'fdb-replace', item);
+}
+
+export const fdbKind: ItemKind<FdbItem> = {
+  // There is one flood row for each destination, and one row for any other address.
+  key: ({ link, table, mac, destination }) =>
+    `fdb:${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`,
+  dependsOn: (item) => [linkKey('vxlan', item.network)],
+  rank: () => 7,
+
+  differences(have, want) {
+    const differences: string[] = [];
+    if (have.destination !== want.destination) differences.push(`dst ${have.destination} → ${want.destination}`);
+    if (have.state !== want.state) differences.push(`${have.state} → ${want.state}`);
+    return differences;
+  },
+
+  mustRecreate: () => false,
+
+  print(item) {
+    const verb = item.mac === FLOOD_MAC ? 'append' : 'replace';
+    const where = item.table === 'self' ? `dst ${item.destination} self` : 'master';
+    return `bridge fdb ${verb} ${item.mac} dev ${item.link} ${where} ${item.state} extern_learn`;
+  },
+
+  create: (item) => [put(item)],
+  change: (_, want) => [put(want)],
+  remove: (item) => [operation('fdb-delete', item)],
+};

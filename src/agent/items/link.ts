@@ -1,0 +1,173 @@
+/** The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes. */
+
+import type { LinkConf, VxlanAttributes } from '../../kernel/objects.ts';
+import type { LinkChange } from '../../kernel/operation.ts';
+import type { Mac } from '../../model/mac.ts';
+import type { NetworkId } from '../../model/network.ts';
+import type { ItemKey, ItemKind, Operation } from './item.ts';
+import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
+
+export interface LinkItem {
+  readonly kind: 'link';
+  readonly device: DeviceKind;
+  readonly network: NetworkId;
+  readonly name: string;
+  readonly mac: Mac;
+  readonly mtuBytes: number;
+  readonly up: boolean;
+  /** The bridge that it is a port of; empty for a bridge. */
+  readonly master: string;
+  readonly group: number;
+  readonly alias: string;
+  readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
+  readonly conf: LinkConf;
+  readonly vxlan?: VxlanAttributes;
+}
+
+/**
+ * Kernel settings of every link of ours: no router advertisement, no address of the kernel's own making and no redirect
+ * from a guest counts here, and ARP is answered only for addresses of the link that asks.
+ */
+export const OUR_CONF: LinkConf = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
+
+const CONF_FILES: { readonly [K in keyof LinkConf]: readonly [family: string, file: string] } = {
+  acceptRa: ['ipv6', 'accept_ra'],
+  autoconf: ['ipv6', 'autoconf'],
+  acceptRedirects: ['ipv6', 'accept_redirects'],
+  acceptRedirects4: ['ipv4', 'accept_redirects'],
+  arpIgnore: ['ipv4', 'arp_ignore'],
+};
+
+export function linkKey(device: DeviceKind, network: NetworkId): ItemKey {
+  return `${device}:${network}`;
+}
+
+function confOperations(link: string, have: LinkConf | undefined, want: LinkConf): Operation[] {
+  return Object.entries(CONF_FILES).flatMap(([name, [family, file]]) => {
+    const key = name as keyof LinkConf;
+    if (have?.[key] === want[key]) return [];
+    return [{ do: 'sysctl', path: ['net', family, 'conf', link, file], value: String(want[key]) }];
+  });
+}
+
+/** The link and setting that a path below /proc/sys speaks of, when it is one of these. */
+export function confOfPath(
+  path: readonly string[],
+  value: string,
+): { link: string; conf: Partial<LinkConf> } | undefined {
+  const [, family, , link, file] = path;
+  const entry = Object.entries(CONF_FILES).find(([, [f, n]]) => f === family && n === file);
+  return entry === undefined || link === undefined ? undefined : { link, conf: { [entry[0]]: Number(value) } };
+}
+
+/** The plain fields that differ, as one change of rtnetlink. `local` alone of a VXLAN's attributes may be missing. */
+function changeOf(have: LinkItem, want: LinkItem): LinkChange {
+  return {
+    ...(have.name !== want.name && { name: want.name }),
+    ...(have.mac !== want.mac && { mac: want.mac }),
+    ...(have.mtuBytes !== want.mtuBytes && { mtuBytes: want.mtuBytes }),
+    ...(have.master !== want.master && { master: want.master }),
+    ...(have.group !== want.group && { group: want.group }),
+    ...(have.alias !== want.alias && { alias: want.alias }),
+    ...(have.addressMode !== want.addressMode && { addressMode: 'none' as const }),
+    ...(want.vxlan !== undefined && have.vxlan !== undefined && vxlanChange(have.vxlan, want.vxlan)),
+    ...(have.up !== want.up && { up: want.up }),
+  };
+}
+
+/** How `ip link set` calls what a change calls otherwise. */
+const LINK_WORDS: Readonly<Record<string, string>> = { mac: 'address', mtuBytes: 'mtu', addressMode: 'addrgenmode' };
+
+function vxlanChange(have: VxlanAttributes, want: VxlanAttributes): Pick<LinkChange, 'vxlan'> {
+  const change = {
+    ...(have.local !== want.local && want.local !== undefined && { local: want.local }),
+    ...(have.learning !== want.learning && { learning: want.learning }),
+    ...(have.df !== want.df && { df: want.df }),
+  };
+  return Object.keys(change).length === 0 ? {} : { vxlan: change };
+}
+
+export const linkKind: ItemKind<LinkItem> = {
+  key: (item) => linkKey(item.device, item.network),
+  dependsOn: () => [],
+  rank: (item) => (item.device === 'bridge' ? 1 : 2),
+
+  differences(have, want) {
+    const differences: string[] = [];
+    const compare = (what: string, a: unknown, b: unknown) => {
+      if (a !== b) differences.push(`${what} ${a === '' ? 'none' : a} → ${b === '' ? 'none' : b}`);
+    };
+    compare('name', have.name, want.name);
+    compare('mac', have.mac, want.mac);
+    compare('mtu', have.mtuBytes, want.mtuBytes);
+    compare('master', have.master, want.master);
+    compare('group', have.group, want.group);
+    compare('alias', have.alias, want.alias);
+    compare('addrgenmode', have.addressMode, want.addressMode);
+    compare('up', have.up, want.up);
+    for (const [name, [, file]] of Object.entries(CONF_FILES)) {
+      compare(file, have.conf[name as keyof LinkConf], want.conf[name as keyof LinkConf]);
+    }
+    if (have.vxlan !== undefined && want.vxlan !== undefined) {
+      compare('vni', have.vxlan.vni, want.vxlan.vni);
+      compare('port', have.vxlan.udpPort, want.vxlan.udpPort);
+      if (want.vxlan.local !== undefined) compare('local', have.vxlan.local, want.vxlan.local);
+      compare('learning', have.vxlan.learning, want.vxlan.learning);
+      compare('df', have.vxlan.df, want.vxlan.df);
+    }
+    return differences;
+  },
+
+  // The kernel cannot change a VXLAN's identifier or port (EOPNOTSUPP), nor take a source address away again.
+  mustRecreate: ({ vxlan: have }, { vxlan: want }) =>
+    have !== undefined &&
+    want !== undefined &&
+    (have.vni !== want.vni || have.udpPort !== want.udpPort || (have.local !== undefined && want.local === undefined)),
+
+  print({ name, device, mac, mtuBytes, master, vxlan }) {
+    const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
+    if (device === 'bridge' || vxlan === undefined) return `${head} type bridge`;
+    const local = vxlan.local === undefined ? '' : ` local ${vxlan.local}`;
+    const learning = vxlan.learning ? 'learning' : 'nolearning';
+    return `${head} master ${master} type vxlan id ${vxlan.vni} dstport ${vxlan.udpPort}${local} ${learning} df ${vxlan.df}`;
+  },
+
+  printChange(have, want) {
+    const { vxlan, ...plain } = changeOf(have, want);
+    const words = Object.entries(plain).map(([name, value]) =>
+      name === 'up' ? 'up' : `${LINK_WORDS[name] ?? name} ${value || 'none'}`,
+    );
+    const inner = Object.entries(vxlan ?? {}).map(([name, value]) =>
+      name === 'learning' ? (value ? 'learning' : 'nolearning') : `${name} ${value}`,
+    );
+    const type = inner.length === 0 ? [] : ['type vxlan', ...inner];
+    return ['ip link set', have.name, ...words, ...type].join(' ');
+  },
+
+  // Alias and address mode are ignored or refused in the create; `up` comes last, when all else is in place.
+  create(item) {
+    const { name, mac, mtuBytes, master, alias, vxlan, device } = item;
+    return [
+      {
+        do: 'link-add',
+        kind: device,
+        name,
+        mac,
+        mtuBytes,
+        group: OUR_LINK_GROUP,
+        ...(master !== '' && { master }),
+        ...(vxlan !== undefined && { vxlan }),
+      },
+      { do: 'link-set', link: name, change: { alias, addressMode: 'none', up: true } },
+      ...confOperations(name, undefined, item.conf),
+    ];
+  },
+
+  change(have, want) {
+    const change = changeOf(have, want);
+    const operations = confOperations(want.name, have.conf, want.conf);
+    return Object.keys(change).length === 0 ? operations : [{ do: 'link-set', link: have.name, change }, ...operations];
+  },
+
+  remove: ({ name }) => [{ do: 'doom', link: name }],
+};

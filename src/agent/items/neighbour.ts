@@ -1,0 +1,28 @@
+/** A member's IPv6 address on the bridge, so that nobody needs to ask for its Ethernet address. */
+import type { Ipv6 } from '../../model/ipv6.ts';
+import type { Mac } from '../../model/mac.ts';
+import type { NetworkId } from '../../model/network.ts';
+import type { ItemKind } from './item.ts';
+import { linkKey } from './link.ts';
+import { OUR_PROTOCOL } from './mark.ts';
+
+export interface NeighbourItem {
+  readonly kind: 'neighbour';
+  readonly network: NetworkId;
+  readonly link: string;
+  readonly address: Ipv6;
+  readonly mac: Mac;
+}
+
+export const neighbourKind: ItemKind<NeighbourItem> = {
+  key: (item) => `neighbour:${item.link} ${item.address}`,
+  dependsOn: (item) => [linkKey('bridge', item.network)],
+  rank: () => 6,
+  differences: (have, want) => (have.mac === want.mac ? [] : [`lladdr ${have.mac} → ${want.mac}`]),
+  mustRecreate: () => false,
+  print: ({ link, address, mac }) =>
+    `ip neigh replace ${address} lladdr ${mac} dev ${link} nud permanent extern_learn proto ${OUR_PROTOCOL}`,
+  create: ({ link, address, mac }) => [{ do: 'neighbour-replace', link, address, mac, protocol: OUR_PROTOCOL }],
+  change: (_, { link, address, mac }) => [{ do: 'neighbour-replace', link, address, mac, protocol: OUR_PROTOCOL }],
+  remove: ({ link, address }) => [{ do: 'neighbour-delete', link, address }],
+};

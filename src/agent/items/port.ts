@@ -1,0 +1,26 @@
+/**
+ * A foreign interface on one of our bridges: plugged with `mesh port plug`, or put there by somebody else and put back
+ * after the bridge had to be made anew. The interface itself is not ours; only its place on the bridge is.
+ */
+import type { NetworkId } from '../../model/network.ts';
+import type { ItemKind } from './item.ts';
+import { linkKey } from './link.ts';
+
+export interface PortItem {
+  readonly kind: 'port';
+  readonly network: NetworkId;
+  readonly link: string;
+  readonly bridge: string;
+}
+
+export const portKind: ItemKind<PortItem> = {
+  key: (item) => `port:${item.link}`,
+  dependsOn: (item) => [linkKey('bridge', item.network)],
+  rank: () => 3,
+  differences: (have, want) => (have.bridge === want.bridge ? [] : [`master ${have.bridge} → ${want.bridge}`]),
+  mustRecreate: () => false,
+  print: ({ link, bridge }) => `ip link set ${link} master ${bridge}`,
+  create: ({ link, bridge }) => [{ do: 'link-set', link, change: { master: bridge } }],
+  change: (_, { link, bridge }) => [{ do: 'link-set', link, change: { master: bridge } }],
+  remove: ({ link }) => [{ do: 'link-set', link, change: { master: '' } }],
+};

@@ -1,0 +1,65 @@
+/**
+ * One nft table of ours, whole. It comes into force in one transaction; where only set elements differ (a member came
+ * or went) just these are added and deleted, so that a join costs the same on a node with a thousand members.
+ */
+import type { ItemKind } from './item.ts';
+
+export interface RulesetItem {
+  readonly kind: 'ruleset';
+  readonly family: 'inet' | 'bridge';
+  /** Sets with fixed declarations and changing elements, in nft's own spelling. */
+  readonly sets: ReadonlyMap<string, { readonly declaration: string; readonly elements: ReadonlySet<string> }>;
+  /** Everything else of the table's body. */
+  readonly body: string;
+  /** False when the kernel's table is not what we last put there, so that it must be written whole. */
+  readonly intact: boolean;
+}
+
+export const TABLE = 'meshwork';
+
+function structureOf({ sets, body }: RulesetItem): string {
+  return [...[...sets].map(([name, set]) => `${name} ${set.declaration}`), body].join('\n');
+}
+
+/** The whole table as one transaction, replacing whatever was there. Declaring it first lets the delete never fail. */
+export function rulesetScript(item: RulesetItem): string {
+  const sets = [...item.sets].map(([name, { declaration, elements }]) => {
+    const list = elements.size === 0 ? '' : ` elements = { ${[...elements].join(', ')} };`;
+    return `  set ${name} { ${declaration};${list} }\n`;
+  });
+  const name = `table ${item.family} ${TABLE}`;
+  return `${name} {}\ndelete ${name}\n${name} {\n${sets.join('')}${item.body}}\n`;
+}
+
+function elementScript(have: RulesetItem, want: RulesetItem): string {
+  const lines: string[] = [];
+  for (const [name, { elements }] of want.sets) {
+    const before = have.sets.get(name)?.elements ?? new Set();
+    const added = [...elements].filter((element) => !before.has(element));
+    const gone = [...before].filter((element) => !elements.has(element));
+    const where = `element ${want.family} ${TABLE} ${name}`;
+    if (added.length > 0) lines.push(`add ${where} { ${added.join(', ')} }`);
+    if (gone.length > 0) lines.push(`delete ${where} { ${gone.join(', ')} }`);
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+export const rulesetKind: ItemKind<RulesetItem> = {
+  key: (item) => `nft:${item.family} ${TABLE}`,
+  dependsOn: () => [],
+  // Before the first link, so that nothing is ever forwarded that should not be; and the last to go.
+  rank: () => 0,
+  differences(have, want) {
+    if (!have.intact) return ['changed by somebody else'];
+    if (structureOf(have) !== structureOf(want)) return ['rules'];
+    return elementScript(have, want).split('\n').filter(Boolean);
+  },
+  mustRecreate: () => false,
+  print: ({ family, sets }) => `nft table ${family} ${TABLE} { … } # sets: ${[...sets.keys()].join(' ') || 'none'}`,
+  create: (item) => [{ do: 'nft', script: rulesetScript(item) }],
+  change(have, want) {
+    const whole = !have.intact || structureOf(have) !== structureOf(want);
+    return [{ do: 'nft', script: whole ? rulesetScript(want) : elementScript(have, want) }];
+  },
+  remove: ({ family }) => [{ do: 'nft', script: `table ${family} ${TABLE} {}\ndelete table ${family} ${TABLE}\n` }],
+};

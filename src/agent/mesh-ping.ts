@@ -1,0 +1,97 @@
+/** `mesh ping`: whether a member answers, how fast, by which way, and how large a packet comes back whole. */
+import { MeshError } from '../model/error.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Member } from '../model/member.ts';
+import { memberAddresses } from '../model/member.ts';
+import type { Network } from '../model/network.ts';
+import type { PingRequest, PingResult } from '../protocol/views.ts';
+import type { Agent } from './agent.ts';
+import { networkViews } from './agent-view.ts';
+
+/** An echo with a payload of so many bytes; undefined when no answer came. */
+export type SizedEcho = (to: Ipv6, timeoutMs: number, payloadBytes: number) => Promise<number | undefined>;
+
+const TIMEOUT_MS = 1_000;
+const MAX_COUNT = 100;
+/** IPv6 and ICMPv6 headers around an echo's payload. */
+const HEADER_BYTES = 48;
+/** What every IPv6 link carries (RFC 8200 §5). */
+const SMALLEST_MTU_BYTES = 1_280;
+
+/** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
+export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEcho): Promise<PingResult> {
+  const network = agent.networkCalled(request.network);
+  const { members, self } = networkViews(agent).find((view) => view.network.id === network.id) ?? {
+    members: [],
+    self: undefined,
+  };
+  const to = memberCalled(members, request.node, network);
+  const from = members.find((member) => member.ipv6 === self?.ipv6) ?? to;
+  const count = Math.min(Math.max(1, request.count ?? 3), MAX_COUNT);
+  const rttMs: number[] = [];
+  for (let sent = 0; sent < count; sent++) {
+    if (sent > 0) await pause(agent, request.intervalMs ?? 200);
+    const rtt = await echo(to.ipv6, TIMEOUT_MS, 56);
+    if (rtt !== undefined) rttMs.push(rtt);
+  }
+  const provedBytes = rttMs.length === 0 ? 0 : await proveMtu(to.ipv6, network.fabric.mtuBytes, echo);
+  const { bridge, vxlan } = network.devices;
+  const path = from.ipv6 === to.ipv6 ? [bridge] : [bridge, vxlan, from.ipv4, to.ipv4, vxlan, bridge];
+  return {
+    network: network.name,
+    from,
+    to,
+    path,
+    sent: count,
+    received: rttMs.length,
+    rttMs,
+    mtu: { provedBytes, promisedBytes: network.fabric.mtuBytes },
+  };
+}
+
+/** The promised size at once, as a rule; else the largest that comes back, found by halving. */
+async function proveMtu(to: Ipv6, promisedBytes: number, echo: SizedEcho): Promise<number> {
+  const fits = async (bytes: number) => {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        if ((await echo(to, TIMEOUT_MS / 2, bytes - HEADER_BYTES)) !== undefined) return true;
+      } catch {
+        // EMSGSIZE: this node knows already that it does not fit.
+        return false;
+      }
+    }
+    return false;
+  };
+  if (await fits(promisedBytes)) return promisedBytes;
+  let low = SMALLEST_MTU_BYTES;
+  if (!(await fits(low))) return 0;
+  for (let high = promisedBytes; high - low > 1; ) {
+    const middle = (low + high) >> 1;
+    if (await fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+function memberCalled(members: readonly Member[], name: string, network: Network): Member {
+  const host0 = memberAddresses(network, 'host0').ipv6;
+  const found = members.find((member) => {
+    return (
+      member.name === name ||
+      member.ipv6 === name ||
+      member.ipv4 === name ||
+      (name === 'host0' && member.ipv6 === host0)
+    );
+  });
+  if (found !== undefined) return found;
+  throw new MeshError('MESH_NODE_UNKNOWN', `there is no member ${JSON.stringify(name)} in ${network.name}`, {
+    object: name,
+    remedy: `It has: ${members.map((member) => member.name).join(', ')}.`,
+  });
+}
+
+function pause(agent: Agent, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    agent.input.clock.after(Math.min(delayMs, 1_000), resolve);
+  });
+}

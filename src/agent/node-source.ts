@@ -1,0 +1,162 @@
+/** A node's own files and, for each mesh in them, a membership client. */
+import type { NetworkDirectory } from '../formats/network-directory.ts';
+import type { MeshError } from '../model/error.ts';
+import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
+import type { Member } from '../model/member.ts';
+import { memberAddresses } from '../model/member.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import type { NetworkState } from '../protocol/membership.ts';
+import type { Attachment, Host0View } from './desired.ts';
+import type { KernelCache } from './kernel-cache.ts';
+import type { KernelPort } from './kernel-port.ts';
+import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
+import type { Source } from './source.ts';
+import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
+
+export interface NodeSourceInput
+  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'onChange'> {
+  readonly directory: NetworkDirectory;
+  readonly host0: readonly Ipv4[];
+  readonly kernel: KernelPort;
+  readonly cache: () => KernelCache;
+  readonly stateOf: (network: Network) => NetworkState;
+}
+
+export class NodeSource implements Source {
+  readonly #input: NodeSourceInput;
+  readonly #clients = new Map<NetworkId, MembershipClient>();
+  #networks: readonly Network[] = [];
+  #underlay: UnderlayView | undefined;
+
+  constructor(input: NodeSourceInput) {
+    this.#input = input;
+  }
+
+  get known(): boolean {
+    return true;
+  }
+
+  get networks(): readonly Network[] {
+    return this.#networks;
+  }
+
+  get host0(): readonly Ipv4[] {
+    return this.#input.host0;
+  }
+
+  get fileErrors(): readonly MeshError[] {
+    const { errors, warnings } = this.#input.directory.current;
+    return [...errors, ...warnings];
+  }
+
+  async start(): Promise<void> {
+    await this.underlayChanged();
+    await this.#input.directory.start();
+  }
+
+  /** Takes the directory's networks: joins the new ones, leaves those that are gone or have become others. */
+  networksChanged(): void {
+    const { directory, onChange } = this.#input;
+    const networks = directory.current.networks;
+    const before = new Map(this.#networks.map((network) => [network.id, network]));
+    const after = new Map(networks.map((network) => [network.id, network]));
+    this.#networks = networks;
+    for (const [id, client] of this.#clients) {
+      if (sameNetwork(before.get(id), after.get(id))) continue;
+      this.#clients.delete(id);
+      void client.stop(true).then(onChange);
+    }
+    for (const network of networks) {
+      if (this.#clients.has(network.id)) continue;
+      const { stateOf } = this.#input;
+      const client = new MembershipClient({
+        ...this.#input,
+        network,
+        local: () => this.#underlay?.local,
+        state: () => stateOf(network),
+        forgetHost0: () => this.#forgetHost0(network),
+      });
+      this.#clients.set(network.id, client);
+      client.start();
+    }
+    onChange();
+  }
+
+  attachments(): readonly Attachment[] {
+    return this.#networks.map((network) => {
+      const client = this.#clients.get(network.id);
+      const members = client?.list.members ?? [];
+      return {
+        network,
+        members: withHost0(network, members, this.#underlay?.host0),
+        host0Answers: client?.host0Answers ?? false,
+      };
+    });
+  }
+
+  host0View(): Host0View {
+    const underlay = this.#underlay;
+    const host0 = underlay?.host0 ?? this.#input.host0[0];
+    if (host0 === undefined) throw new TypeError('a node needs an address of host0');
+    const segments = new Set<Ipv4Cidr>();
+    for (const client of this.#clients.values()) for (const segment of client.segments) segments.add(segment);
+    return {
+      role: 'node',
+      ipv4: host0,
+      onLink: underlay?.onLink ?? false,
+      reachable: underlay?.reachable ?? [],
+      segments: [...segments],
+      ...(underlay?.local !== undefined && { local: underlay.local }),
+    };
+  }
+
+  async #forgetHost0(network: Network): Promise<void> {
+    const { ipv6: address } = memberAddresses(network, 'host0');
+    const link = network.devices.bridge;
+    // That there is none is as good.
+    await this.#input.kernel.apply([{ do: 'neighbour-delete', link, address }]);
+  }
+
+  settled(network: NetworkId): boolean {
+    return this.#clients.get(network)?.list.settled ?? false;
+  }
+
+  errorOf(network: NetworkId): MeshError | undefined {
+    return this.#clients.get(network)?.error;
+  }
+
+  stateChanged(): void {
+    // The next report carries it.
+  }
+
+  async underlayChanged(): Promise<void> {
+    const { host0, cache, kernel, onChange } = this.#input;
+    const now = await lookAtUnderlay(host0, cache(), kernel);
+    // Between an address that went and the one that comes, the old one stays: changing to none would need a new device.
+    const local = now.local ?? this.#underlay?.local;
+    const view = local === undefined ? now : { ...now, local };
+    if (sameUnderlay(this.#underlay, view)) return;
+    const moved = this.#underlay !== undefined && this.#underlay.local !== view.local;
+    this.#underlay = view;
+    onChange();
+    if (moved) for (const client of this.#clients.values()) client.reportNow();
+  }
+
+  async stop(): Promise<void> {
+    await this.#input.directory.close();
+    await Promise.all([...this.#clients.values()].map((client) => client.stop(false)));
+  }
+}
+
+/** host0 is a member before any list says so. Where the list's view differs, the node's own is nearer. */
+function withHost0(network: Network, members: readonly Member[], ipv4: Ipv4 | undefined): readonly Member[] {
+  const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
+  const listed = members.find((member) => member.ipv6 === ipv6);
+  const others = members.filter((member) => member !== listed);
+  if (ipv4 === undefined || !isIpv4(ipv4)) return members;
+  return [{ name: listed?.name ?? 'host0', ipv4, mac, ipv6 }, ...others];
+}
+
+function sameNetwork(a: Network | undefined, b: Network | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,47 @@
+/** Networks that cannot be made on this node because a device that is not ours has their name or VNI. */
+import { MeshError } from '../model/error.ts';
+import type { NetworkId } from '../model/network.ts';
+import type { Journal } from '../protocol/event.ts';
+import type { Obstacle } from './observed.ts';
+
+export class Obstruction {
+  readonly #journal: Journal;
+  #errors = new Map<string, MeshError>();
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  errorOf(network: NetworkId): MeshError | undefined {
+    return this.#errors.get(network);
+  }
+
+  /** Takes what was found in this turn. @returns the ids of the networks to leave alone */
+  update(obstacles: readonly Obstacle[]): ReadonlyMap<string, MeshError> {
+    const errors = new Map(obstacles.map((obstacle) => [obstacle.network as string, errorOf(obstacle)]));
+    for (const [network, error] of errors) {
+      if (this.#errors.has(network)) continue;
+      const remedy = error.remedy ?? '';
+      this.#journal.record({
+        level: 'error',
+        kind: 'network refused',
+        message: error.message,
+        network,
+        code: error.code,
+        remedy,
+      });
+    }
+    this.#errors = errors;
+    return errors;
+  }
+}
+
+function errorOf({ device, reason, network }: Obstacle): MeshError {
+  const remedy = `Remove it (\`ip link del ${device}\`) or give it another ${reason === 'name' ? 'name' : 'VNI'}; it is not ours to touch.`;
+  if (reason === 'name') {
+    const message = `a device named ${device} exists and is not Meshwork's`;
+    return new MeshError('MESH_KERNEL_FOREIGN_DEVICE', message, { object: network, remedy });
+  }
+  const message = `the device ${device}, which is not Meshwork's, has this network's VNI`;
+  return new MeshError('MESH_KERNEL_VNI_BUSY', message, { object: network, remedy });
+}

@@ -1,0 +1,315 @@
+/**
+ * The loop of a node: observe, plan, apply, until nothing is left to do. Whatever happens only wakes it; what to do
+ * comes from comparing the kernel with what is wanted.
+ */
+import type { KernelEvent } from '../kernel/objects.ts';
+import type { Alarm, Clock } from '../model/clock.ts';
+import type { MeshError } from '../model/error.ts';
+import type { Journal } from '../protocol/event.ts';
+import { apply, type Outcome } from './apply.ts';
+import { Backoff } from './backoff.ts';
+import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } from './items/item.ts';
+import { confOfPath } from './items/link.ts';
+import { KernelCache } from './kernel-cache.ts';
+import type { KernelPort } from './kernel-port.ts';
+import { MovedRows } from './moved-rows.ts';
+import { observedItems, obstacles } from './observed.ts';
+import { Obstruction } from './obstruction.ts';
+import { disagreement, plan, printStep, type Step } from './plan.ts';
+import { RulesetRecord } from './ruleset-record.ts';
+
+/** What is wanted now; asked for at every turn. */
+export interface Desire {
+  readonly items: ItemMap;
+  /** Whether an item that is there and not wanted may go. */
+  readonly mayDelete: (item: Item) => boolean;
+}
+
+export interface ReconcilerInput {
+  readonly kernel: KernelPort;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly desire: (cache: KernelCache) => Desire;
+  /** Called after each turn that changed how something fares. */
+  readonly onOutcome: () => void;
+}
+
+/** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
+const COALESCE_MS = 20;
+/** A full dump against the cache: what events did not say. Cheap (10,000 rows in 20 ms), so often. */
+const AUDIT_MS = 60_000;
+/** A plan that is not empty after so many turns does not converge: the kernel does not keep what it is told. */
+const MAX_TURNS = 5;
+/** Beyond so many steps in one turn the journal gets a count instead of lines. */
+const LOUD_STEPS = 8;
+
+export class Reconciler {
+  readonly #input: ReconcilerInput;
+  readonly #rulesets: RulesetRecord;
+  readonly #backoff: Backoff;
+  readonly #moved: MovedRows;
+  readonly #obstruction: Obstruction;
+  #cache = new KernelCache();
+  #desired: ItemMap = new Map();
+  #ready = new Set<ItemKey>();
+  #waiting = new Map<ItemKey, ItemKey>();
+  #running: Promise<void> | undefined;
+  #again = false;
+  #coalesce: Alarm | undefined;
+  #retry: Alarm | undefined;
+  #audit: Alarm | undefined;
+  #closed = false;
+  #cacheDifference = 0;
+
+  constructor(input: ReconcilerInput) {
+    this.#input = input;
+    this.#rulesets = new RulesetRecord(input.kernel);
+    this.#backoff = new Backoff(input.clock);
+    this.#moved = new MovedRows(input.clock);
+    this.#obstruction = new Obstruction(input.journal);
+  }
+
+  get cache(): KernelCache {
+    return this.#cache;
+  }
+
+  /** What the last turn wanted. */
+  get desired(): ItemMap {
+    return this.#desired;
+  }
+
+  /** Items in which the cache disagreed with the last audit's dump. Meant to be 0. */
+  get cacheDifference(): number {
+    return this.#cacheDifference;
+  }
+
+  async start(): Promise<void> {
+    this.#cache = KernelCache.of(await this.#input.kernel.dump());
+    this.#scheduleAudit();
+    await this.wake();
+  }
+
+  /** Runs a turn now, or right after the one that is running. Resolves when nothing was left to do. */
+  wake(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#again = true;
+    this.#running ??= this.#turns().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  onKernelEvent(event: KernelEvent): void {
+    this.#cache.take(event);
+    if (event.type === 'nft') this.#rulesets.invalidate();
+    if (event.type === 'overflow') {
+      this.#input.journal.record({
+        level: 'warning',
+        kind: 'monitor overflow',
+        message: 'kernel events were lost; reading everything anew',
+      });
+      void this.audit();
+      return;
+    }
+    if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  /** Reads everything anew, counts what the cache had missed, and repairs. */
+  async audit(): Promise<number> {
+    if (this.#closed) return 0;
+    await this.#running;
+    this.#input.kernel.drainEvents();
+    const before = observedItems(this.#cache, this.#desired);
+    this.#cache = KernelCache.of(await this.#input.kernel.dump());
+    this.#rulesets.invalidate();
+    this.#cacheDifference = disagreement(before, observedItems(this.#cache, this.#desired));
+    await this.wake();
+    return this.#cacheDifference;
+  }
+
+  /** What would be done now, by a fresh look at the kernel; nothing is done. */
+  async drift(): Promise<{ steps: Step[]; cacheDifference: number }> {
+    this.#input.kernel.drainEvents();
+    const before = observedItems(this.#cache, this.#desired);
+    const fresh = KernelCache.of(await this.#input.kernel.dump());
+    this.#rulesets.invalidate();
+    const observed = await this.#observe(fresh, this.#desired);
+    const links = observedItems(fresh, this.#desired);
+    const { mayDelete } = this.#input.desire(fresh);
+    return { steps: plan(observed, this.#desired, { mayDelete }), cacheDifference: disagreement(before, links) };
+  }
+
+  failureOf(key: ItemKey): MeshError | undefined {
+    return this.#backoff.errorOf(key);
+  }
+
+  /** The key that an item waits for, when that failed. */
+  waitsFor(key: ItemKey): ItemKey | undefined {
+    return this.#waiting.get(key);
+  }
+
+  isReady(key: ItemKey): boolean {
+    return this.#ready.has(key);
+  }
+
+  get obstruction(): Obstruction {
+    return this.#obstruction;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#coalesce?.cancel();
+    this.#retry?.cancel();
+    this.#audit?.cancel();
+    await this.#running;
+  }
+
+  async #turns(): Promise<void> {
+    for (let turn = 0; this.#again && !this.#closed; turn++) {
+      this.#again = false;
+      const steps = await this.#turn();
+      if (steps === 0) continue;
+      if (turn < MAX_TURNS) this.#again = true;
+      else this.#wakeSoon(Backoff.FIRST_MS);
+    }
+  }
+
+  /** @returns how many steps were done; 0 when the plan was empty */
+  async #turn(): Promise<number> {
+    const { kernel, desire } = this.#input;
+    kernel.drainEvents();
+    const wanted = desire(this.#cache);
+    const blocked = this.#obstruction.update(obstacles(this.#cache, wanted.items));
+    const desired = new Map([...wanted.items].filter(([, item]) => !blocked.has(networkOf(item) ?? '')));
+    const observed = await this.#observe(this.#cache, desired);
+    const all = plan(observed, desired, {
+      mayDelete: (item) => !blocked.has(networkOf(item) ?? '') && wanted.mayDelete(item),
+    });
+    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
+    const before = this.#desired;
+    this.#desired = desired;
+    const outcomes = await apply(steps, kernel);
+    await this.#note(outcomes, all, before);
+    return steps.length;
+  }
+
+  async #observe(cache: KernelCache, desired: ItemMap): Promise<Map<ItemKey, Item>> {
+    const observed = observedItems(cache, desired);
+    for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
+    for (const item of desired.values()) {
+      if (item.kind !== 'sysctl') continue;
+      const value = await this.#input.kernel.readSysctl(item.path);
+      if (value !== undefined) observed.set(itemKey(item), { ...item, value });
+    }
+    return observed;
+  }
+
+  /** Keeps book: what is ready, what failed and when to try again, and what the journal should know. */
+  async #note(outcomes: readonly Outcome[], all: readonly Step[], before: ItemMap): Promise<void> {
+    const { kernel, onOutcome } = this.#input;
+    const repaired = outcomes.filter(({ step, error, waitsFor }) => {
+      if (error !== undefined || waitsFor !== undefined || step.action === 'delete') return false;
+      return this.#ready.has(step.key) && isUnchanged(before.get(step.key), step.item);
+    });
+    this.#waiting = new Map();
+    for (const { step, error, waitsFor } of outcomes) {
+      if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
+      else if (error !== undefined) this.#fail(step, error);
+      else {
+        const futile = this.#backoff.succeeded(step.key, printStep(step));
+        if (futile !== undefined) this.#fail(step, futile);
+        if (step.item.kind === 'ruleset' && step.action !== 'delete') await this.#rulesets.note(step.item);
+        this.#noteUnannounced(step);
+      }
+    }
+    kernel.drainEvents();
+    const unfinished = new Set(all.map((step) => step.key));
+    for (const { step, error, waitsFor } of outcomes) {
+      if (error === undefined && waitsFor === undefined) unfinished.delete(step.key);
+    }
+    this.#ready = new Set([...this.#desired.keys()].filter((key) => !unfinished.has(key)));
+    this.#backoff.keepOnly(new Set([...this.#desired.keys(), ...unfinished]));
+    this.#report(repaired.map(({ step }) => step));
+    this.#scheduleRetry();
+    onOutcome();
+  }
+
+  #fail(step: Step, error: MeshError): void {
+    if (!this.#backoff.failed(step.key, error)) return;
+    const network = networkOf(step.item);
+    this.#input.journal.record({
+      level: 'error',
+      kind: 'step failed',
+      message: `${printStep(step)}: ${error.message}`,
+      object: step.key,
+      code: error.code,
+      ...(network !== undefined && { network }),
+      ...(error.remedy !== undefined && { remedy: error.remedy }),
+    });
+  }
+
+  /** What the kernel does not announce, or not at once, goes into the cache from here. */
+  #noteUnannounced(step: Step): void {
+    if (step.action === 'delete') return;
+    const kind = kindOf(step.item);
+    const operations = step.action === 'change' ? kind.change(step.have, step.item) : kind.create(step.item);
+    for (const operation of operations) {
+      if (operation.do === 'sysctl') {
+        const setting = confOfPath(operation.path, operation.value);
+        if (setting !== undefined) this.#cache.noteConf(setting.link, setting.conf);
+      }
+    }
+    if (step.item.kind === 'address') this.#cache.noteAddress(step.item.link, step.item.address, step.item.length);
+  }
+
+  #report(repaired: readonly Step[]): void {
+    if (repaired.length === 0) return;
+    const { journal } = this.#input;
+    if (repaired.length > LOUD_STEPS) {
+      journal.record({
+        level: 'warning',
+        kind: 'repaired',
+        message: `${repaired.length} items that somebody else had changed`,
+      });
+      return;
+    }
+    for (const step of repaired) {
+      const network = networkOf(step.item);
+      journal.record({
+        level: 'warning',
+        kind: 'repaired',
+        message: printStep(step),
+        object: step.key,
+        ...(network !== undefined && { network }),
+      });
+    }
+  }
+
+  #wakeSoon(delayMs: number): void {
+    if (this.#coalesce !== undefined || this.#closed) return;
+    this.#coalesce = this.#input.clock.after(delayMs, () => {
+      this.#coalesce = undefined;
+      void this.wake();
+    });
+  }
+
+  #scheduleRetry(): void {
+    this.#retry?.cancel();
+    const nowMs = this.#input.clock.nowMs();
+    const dueMs = Math.min(this.#backoff.nextDueMs ?? Infinity, this.#moved.nextDueMs ?? Infinity);
+    if (dueMs === Infinity || this.#closed) return;
+    this.#retry = this.#input.clock.after(Math.max(0, dueMs - nowMs), () => void this.wake());
+  }
+
+  #scheduleAudit(): void {
+    this.#audit = this.#input.clock.after(AUDIT_MS, () => {
+      void this.audit().finally(() => {
+        if (!this.#closed) this.#scheduleAudit();
+      });
+    });
+  }
+}
+
+function isUnchanged(before: Item | undefined, now: Item): boolean {
+  return before !== undefined && before.kind === now.kind && kindOf(now).differences(before, now).length === 0;
+}

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type TemporaryNetns, temporaryNetns } from '../kernel/netns.ts';
+import { Nft } from '../kernel/nft.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import { meshNetwork, type Vni } from '../model/network.ts';
+import { type RulesetItem, rulesetKind } from './items/ruleset.ts';
+import { rulesets } from './ruleset.ts';
+
+function network(name: string, vni: number) {
+  return meshNetwork({ name, prefix: `fd42:0:0:${vni}::/64` as Ipv6Cidr, vni: vni as Vni, key: '1' });
+}
+
+const segments = [1, 2].map((n) => ({
+  device: `eth${n}`,
+  ipv4: `10.11.${n}.1` as Ipv4,
+  subnet: `10.11.${n}.0/24` as Ipv4Cidr,
+}));
+
+let netns: TemporaryNetns;
+let nft: Nft;
+
+beforeEach(async () => {
+  netns = temporaryNetns();
+  nft = await Nft.open({ netns: netns.path });
+});
+
+afterEach(async () => {
+  await nft.close();
+  netns.close();
+});
+
+async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
+  const operations = before === undefined ? rulesetKind.create(item) : rulesetKind.change(before, item);
+  for (const operation of operations) if (operation.do === 'nft') await nft.run(operation.script);
+}
+
+function tables(...sources: string[]): RulesetItem[] {
+  const networks = [network('manage', 456), network('guests', 500)].map((one) => ({ network: one, sources }));
+  return rulesets({ networks, segments });
+}
+
+test('the kernel takes both tables whole', async () => {
+  for (const item of tables('10.11.1.2', '10.11.2.0/24')) await put(item);
+  const inet = (await nft.list('inet', 'meshwork')) ?? '';
+  expect(inet).toContain('elements = { 10.11.1.2, 10.11.2.0/24 }');
+  expect(inet).toContain('iifname != { "lo", "br456" } ip6 daddr fd42:0:0:456::/64 drop');
+  expect(inet).toContain('iifname . oifname @within accept');
+  expect((await nft.list('bridge', 'meshwork')) ?? '').toContain('tcp option maxseg size set 1320');
+});
+
+test('a member that comes and one that goes are elements, and give the same table as a whole write', async () => {
+  const [before] = tables('10.11.1.2', '10.11.1.3');
+  const [after] = tables('10.11.1.3', '10.11.1.4');
+  if (before === undefined || after === undefined) throw new Error('no tables');
+  await put(before);
+  expect(rulesetKind.differences(before, after)).toEqual([
+    'add element inet meshwork sources_456 { 10.11.1.4 }',
+    'delete element inet meshwork sources_456 { 10.11.1.2 }',
+    'add element inet meshwork sources_500 { 10.11.1.4 }',
+    'delete element inet meshwork sources_500 { 10.11.1.2 }',
+  ]);
+  await put(after, before);
+  const byElements = await nft.list('inet', 'meshwork');
+  await put(after);
+  expect(await nft.list('inet', 'meshwork')).toBe(byElements);
+});
+
+test('a table that somebody else changed is written whole', async () => {
+  const [item] = tables('10.11.1.2');
+  if (item === undefined) throw new Error('no tables');
+  await put(item);
+  const text = await nft.list('inet', 'meshwork');
+  await nft.run('flush table inet meshwork\n');
+  await put(item, { ...item, intact: false });
+  expect(await nft.list('inet', 'meshwork')).toBe(text);
+});
+
+test('a node without a network has no table', () => {
+  expect(rulesets({ networks: [], segments: [] })).toEqual([]);
+});

@@ -1,0 +1,71 @@
+/** host0's control API, on a Unix socket (protocol/views.ts lists the routes). */
+import { type FastifyInstance, fastify } from 'fastify';
+import { z } from 'zod';
+import type { Controller } from '../controller/controller.ts';
+import type { NetworkId } from '../model/network.ts';
+import type { Journal, MeshEvent } from '../protocol/event.ts';
+import type { SelfStatus } from '../protocol/views.ts';
+import { listenOnControlSocket } from './control-socket.ts';
+import { answerErrors } from './error-reply.ts';
+import { EventStream } from './event-stream.ts';
+import { NetworkStateShape } from './state-shape.ts';
+
+export interface ControlApi {
+  /** Ends all streams, and resolves when the socket is gone. */
+  close(): Promise<void>;
+}
+
+/** The states of all networks of one machine. */
+const SELF_MAX_BYTES = 1024 * 1024;
+
+const SelfShape = z.object({ networks: z.record(z.string(), NetworkStateShape) });
+const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
+
+/**
+ * @param path claimed before (control-socket.ts)
+ * @throws MESH_KERNEL_REFUSED
+ */
+export async function openControlApi(path: string, controller: Controller, journal: Journal): Promise<ControlApi> {
+  const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false, forceCloseConnections: true });
+  answerErrors(app, 'MESH_USAGE');
+  app.get('/v1/status', () => controller.status());
+  app.get('/v1/nodes', () => controller.nodes());
+  app.get('/v1/networks', () => controller.networks());
+  app.put('/v1/self', (request, reply) => {
+    controller.selfReported(selfStatus(request.body));
+    return reply.code(204).send();
+  });
+  streamEvents(app, journal);
+  streamAssignment(app, controller);
+  await app.ready();
+  await listenOnControlSocket(app.server, path);
+  return { close: () => app.close() };
+}
+
+function selfStatus(body: unknown): SelfStatus {
+  const { networks } = SelfShape.parse(body);
+  return { networks: networks as Readonly<Record<NetworkId, (typeof networks)[string]>> };
+}
+
+function streamEvents(app: FastifyInstance, journal: Journal): void {
+  app.get('/v1/events', (request, reply) => {
+    const { follow } = EventsQuery.parse(request.query);
+    reply.hijack();
+    const stream = new EventStream(reply.raw);
+    const send = (event: MeshEvent) =>
+      stream.send({ id: String(event.seq), event: 'event', data: JSON.stringify(event) });
+    for (const event of journal.recent()) send(event);
+    if (follow === '0') stream.end();
+    else stream.onClose(journal.subscribe(send));
+  });
+}
+
+function streamAssignment(app: FastifyInstance, controller: Controller): void {
+  app.get('/v1/assignment', (_request, reply) => {
+    reply.hijack();
+    const stream = new EventStream(reply.raw);
+    stream.onClose(
+      controller.followAssignment(({ event, data }) => stream.send({ event, data: JSON.stringify(data) })),
+    );
+  });
+}

@@ -1,0 +1,64 @@
+/** The Unix socket of a control API: for root and the owning group, and for one process at a time. */
+import { once } from 'node:events';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { MeshError } from '../model/error.ts';
+
+/** The directory may be read by the group, and so may the socket be written: they go together. */
+const DIRECTORY_MODE = 0o750;
+const SOCKET_MODE = 0o660;
+
+/**
+ * Makes way for a socket at `path`: one that a process left behind is removed, one that somebody answers on is not.
+ * @throws MESH_ALREADY_RUNNING, MESH_KERNEL_REFUSED
+ */
+export async function claimControlSocket(path: string): Promise<void> {
+  if (await answers(path)) {
+    throw new MeshError('MESH_ALREADY_RUNNING', `somebody answers on ${path} already`, {
+      operation: 'listen',
+      object: path,
+      remedy: 'Stop the other process first (`mesh system stop`), or give this one another --root.',
+    });
+  }
+  try {
+    await mkdir(dirname(dirname(path)), { recursive: true });
+    await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    await rm(path, { force: true });
+  } catch (cause) {
+    throw cannotListen(path, cause);
+  }
+}
+
+/** @throws MESH_KERNEL_REFUSED */
+export async function listenOnControlSocket(server: Server, path: string): Promise<void> {
+  try {
+    server.listen({ path });
+    await once(server, 'listening');
+    await chmod(path, SOCKET_MODE);
+  } catch (cause) {
+    throw cannotListen(path, cause);
+  }
+}
+
+function cannotListen(path: string, cause: unknown): MeshError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new MeshError('MESH_KERNEL_REFUSED', `cannot listen on ${path}: ${message}`, {
+    operation: 'listen',
+    object: path,
+    remedy: 'Run it as root, with a run directory that can be written and a path of at most 107 bytes.',
+    cause,
+  });
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,131 @@
+/**
+ * The membership API inside each mesh (protocol/membership.ts): one application for all meshes. Which mesh a request is
+ * about is known from the socket that it came in on, and never from what it says.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type FastifyRequest, fastify } from 'fastify';
+import { z } from 'zod';
+import type { Membership } from '../controller/membership.ts';
+import { MeshError } from '../model/error.ts';
+import { isIpv4 } from '../model/ipv4.ts';
+import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/ipv6.ts';
+import { isMachineId } from '../model/machine.ts';
+import {
+  formatMemberList,
+  formatVersion,
+  NODE_NAME,
+  parseVersion,
+  REPORT_MAX_BYTES,
+  type SelfReport,
+  type SelfReportAnswer,
+} from '../protocol/membership.ts';
+import { answerErrors } from './error-reply.ts';
+import { EventStream } from './event-stream.ts';
+import { NetworkStateShape } from './state-shape.ts';
+
+/** Where a request came in. */
+export interface Doorway {
+  readonly mesh: Membership;
+  /** `remoteAddress` of the socket. */
+  readonly peer: string;
+}
+
+export interface MembershipApi {
+  /** Answers a request that came in on one of the meshes' sockets. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}
+
+/** A header of 500 addresses has 9 kB; who is not named is found missing from the lists. */
+const LEFT_NAMED = 500;
+/** So many streams of one member are kept: those of a partition linger until TCP gives them up. */
+const STREAMS_PER_MEMBER = 4;
+
+const name = z.string().regex(NODE_NAME, 'is not a host name: letters, digits, dots and hyphens, at most 63');
+const machine = z.string().refine(isMachineId, 'is not a machine id: 8 lower-case hex digits');
+
+const Poll = z.object({ name: name.optional(), machine: machine.optional() });
+
+const Report: z.ZodType<SelfReport> = z.object({
+  machine,
+  name,
+  instance: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens'),
+  ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
+  leaving: z.boolean().exactOptional(),
+  state: NetworkStateShape,
+});
+
+/** @param doorwayOf where the request came in, by its socket */
+export async function membershipApi(
+  doorwayOf: (request: IncomingMessage) => Doorway | undefined,
+): Promise<MembershipApi> {
+  const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
+  const streams = new Map<Ipv6, EventStream[]>();
+  answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
+
+  app.get('/', async (request, reply) => {
+    const { mesh, peer } = admit(request);
+    const asked = Poll.parse(request.query);
+    if (asked.name !== undefined) await mesh.poll(peer, asked.name, asked.machine);
+    const etag = `"${formatVersion(mesh.version)}"`;
+    const left = mesh.left().slice(-LEFT_NAMED);
+    reply.header('etag', etag).header('cache-control', 'no-cache');
+    if (left.length > 0) reply.header('mesh-left', left.join(' '));
+    if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+    const members = mesh.members(await mesh.whereabouts(peer));
+    return reply.type('text/plain; charset=utf-8').send(formatMemberList(members));
+  });
+
+  app.put('/self', async (request): Promise<SelfReportAnswer> => {
+    const { mesh, peer } = admit(request);
+    await mesh.report(peer, Report.parse(request.body));
+    return { accepted: true, version: mesh.version, segments: mesh.segments };
+  });
+
+  app.get('/events', async (request, reply) => {
+    const { mesh, peer } = admit(request);
+    const viewer = await mesh.whereabouts(peer);
+    const seen = request.headers['last-event-id'];
+    const since = typeof seen === 'string' ? parseVersion(seen) : undefined;
+    // Asked before anything is sent, so that a host0 that is starting can still say so.
+    void mesh.version;
+    reply.hijack();
+    const stream = new EventStream(reply.raw);
+    keepNewest(streams, peer, stream);
+    const end = mesh.subscribe(viewer, since, (event) =>
+      stream.send({ id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) }),
+    );
+    stream.onClose(end);
+  });
+
+  await app.ready();
+  return { handle: (request, response) => app.routing(request, response) };
+
+  /** @throws MESH_MEMBER_FORGED for a peer whose address is none of the mesh's */
+  function admit(request: FastifyRequest): { readonly mesh: Membership; readonly peer: Ipv6 } {
+    const doorway = doorwayOf(request.raw);
+    const peer = doorway === undefined ? undefined : addressIn(doorway);
+    if (doorway !== undefined && peer !== undefined) return { mesh: doorway.mesh, peer };
+    throw new MeshError('MESH_MEMBER_FORGED', `${doorway?.peer ?? 'the sender'} is not an address of this mesh`, {
+      rule: 'host0 answers members of the mesh, at addresses of its prefix.',
+      remedy: "Ask from the node's own address in the mesh.",
+    });
+  }
+}
+
+function addressIn({ mesh, peer }: Doorway): Ipv6 | undefined {
+  // A link-local peer carries its device: `fe80::1%br456`.
+  if (peer === '' || peer.includes('%')) return undefined;
+  const ipv6 = parseIpv6(peer);
+  return ipv6InSubnet(ipv6, mesh.network.fabric.prefix) ? ipv6 : undefined;
+}
+
+function keepNewest(streams: Map<Ipv6, EventStream[]>, peer: Ipv6, stream: EventStream): void {
+  const open = [...(streams.get(peer) ?? []), stream];
+  streams.set(peer, open);
+  if (open.length > STREAMS_PER_MEMBER) open[0]?.end();
+  stream.onClose(() => {
+    const rest = (streams.get(peer) ?? []).filter((other) => other !== stream);
+    if (rest.length === 0) streams.delete(peer);
+    else streams.set(peer, rest);
+  });
+}

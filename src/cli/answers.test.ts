@@ -1,0 +1,385 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import * as documents from '../../test/cli/documents.ts';
+import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
+import { mesh, type Terminal } from '../../test/cli/mesh.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+
+const AGENT: Answers = {
+  'GET /v1/status': documents.agentStatus,
+  'GET /v1/networks': documents.networks,
+  'GET /v1/plan': documents.plan,
+  'GET /v1/drift': documents.drift,
+  'GET /v1/explain?object=br456': documents.explanation,
+  'GET /v1/events?follow=0': documents.agentEvents,
+  'GET /v1/events': documents.agentEvents,
+  'GET /v1/ports': documents.ports,
+  'PUT /v1/ports/tap0': documents.ports[0],
+  'DELETE /v1/ports/tap0': {},
+  'POST /v1/ping': documents.pong,
+};
+
+const HOST0: Answers = {
+  'GET /v1/status': documents.host0Status,
+  'GET /v1/nodes': documents.nodes,
+  'GET /v1/networks': documents.networks.slice(0, 1),
+  'GET /v1/events?follow=0': documents.host0Events,
+};
+
+let root: string;
+let running: FakeDaemon[];
+
+beforeAll(() => {
+  process.env.TZ = 'UTC';
+});
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'mesh-cli-'));
+  running = [];
+});
+
+afterEach(async () => {
+  for (const daemon of running) await daemon.close();
+  await rm(root, { recursive: true });
+});
+
+async function agent(answers: Answers = {}): Promise<FakeDaemon> {
+  return listen(new FakeDaemon({ ...AGENT, ...answers }), pathsBelow(root).agentSock);
+}
+
+async function host0(answers: Answers = {}): Promise<FakeDaemon> {
+  return listen(new FakeDaemon({ ...HOST0, ...answers }), pathsBelow(root).controlSock);
+}
+
+async function listen(daemon: FakeDaemon, sock: string): Promise<FakeDaemon> {
+  await daemon.listen(sock);
+  running.push(daemon);
+  return daemon;
+}
+
+/** The command's answer, with its exit code below it unless that is 0. */
+async function answer(line: string, terminal?: Terminal): Promise<string> {
+  const { stdout, code } = await mesh(['--root', root, ...line.split(' ')], terminal);
+  return code === 0 ? stdout : `${stdout}[exit ${code}]`;
+}
+
+describe('networks and nodes', () => {
+  test('a table fits a terminal of 80 columns', async () => {
+    await agent();
+    expect(await answer('network list', { columns: 80 })).toMatchInlineSnapshot(`
+      "NAME    STATE                     VNI  BRIDGE  PREFIX                    MEMBERS
+      manage  ready                     456  br456   fd42:2345:1234:9abc::/64        3
+      blue    pending: host0 has not …   77  br77    fd42:0:0:b::/64                 2
+      "
+    `);
+  });
+
+  test('a pipe gets all of it', async () => {
+    await agent();
+    expect(await answer('network list')).toMatchInlineSnapshot(`
+      "NAME    STATE                                      VNI  BRIDGE  PREFIX                    MEMBERS
+      manage  ready                                      456  br456   fd42:2345:1234:9abc::/64        3
+      blue    pending: host0 has not answered in it yet   77  br77    fd42:0:0:b::/64                 2
+      "
+    `);
+  });
+
+  test('only a terminal with colours gets colours', async () => {
+    await agent();
+    expect(await answer('network list', { columns: 80, colors: true })).toContain('\x1b[32mready\x1b[39m');
+    expect(await answer('network list', { columns: 80 })).not.toContain('\x1b');
+    expect(await answer('network list', { colors: true })).not.toContain('\x1b');
+  });
+
+  test('--json is the document', async () => {
+    await agent();
+    expect(JSON.parse(await answer('network list --json'))).toEqual(documents.networks);
+  });
+
+  test('host0 is asked before the agent', async () => {
+    await agent();
+    await host0();
+    expect(JSON.parse(await answer('network list --json'))).toHaveLength(1);
+  });
+
+  test.each(['manage', 'mesh-456', '456', 'br456'])('a network is found by %s', async (name) => {
+    await agent();
+    expect(JSON.parse(await answer(`network show ${name} --json`))).toEqual(documents.networks[0]);
+  });
+
+  test('a network in full', async () => {
+    await agent();
+    expect(await answer('network show manage', { columns: 80 })).toMatchInlineSnapshot(`
+      "network  manage
+      state    ready
+      host0    answers
+      vni      456
+      key      456
+      prefix   fd42:2345:1234:9abc::/64
+      mtu      1380 bytes
+      devices  vxlan456 in br456
+      here     02:2f:55:d5:07:f4 fd42:2345:1234:9abc:7647:6b77:cff:6931
+
+      NAME   IPV4       MAC                IPV6
+      host0  10.11.0.1  02:47:8b:9e:81:6e  fd42:2345:1234:9abc::1
+      node1  10.11.0.2  02:2f:55:d5:07:f4  fd42:2345:1234:9abc:7647:6b77:cff:6931
+      node2  10.12.0.2  02:65:f2:62:84:3c  fd42:2345:1234:9abc:3073:1bda:2511:a649
+      "
+    `);
+  });
+
+  test('an unknown network is named with those that there are', async () => {
+    await agent();
+    await expect(answer('network show green')).rejects.toMatchObject({
+      code: 'MESH_NET_UNKNOWN',
+      remedy: 'It has manage, blue.',
+    });
+  });
+
+  test('host0 lists every node', async () => {
+    await host0();
+    expect(await answer('node list', { columns: 80 })).toMatchInlineSnapshot(`
+      "NAME   MACHINE   STATE          IPV4       MESHES
+      host0  -         online         10.11.0.1  manage
+      node1  10eff964  online         10.11.0.2  manage
+      node2  2b1c0d3e  offline 1 min  10.12.0.2  manage
+      "
+    `);
+  });
+
+  test('a node lists what its member lists hold', async () => {
+    await agent();
+    expect(await answer('node list', { columns: 80 })).toMatchInlineSnapshot(`
+      "NAME   MACHINE  STATE   IPV4       MESHES
+      host0  -        online  10.11.0.1  manage, blue
+      node1  -        online  10.11.0.2  manage, blue
+      node2  -        online  10.12.0.2  manage
+      "
+    `);
+  });
+
+  test.each(['node1', '10eff964'])('a node is found by %s', async (name) => {
+    await host0();
+    expect(await answer(`node info ${name}`, { columns: 80 })).toContain('10.11.0.2');
+  });
+
+  test('a node in full', async () => {
+    await host0();
+    expect(await answer('node info node1', { columns: 80 })).toMatchInlineSnapshot(`
+      "node     node1
+      machine  10eff964
+      role     node
+      state    online
+      ipv4     10.11.0.2
+
+      MESH    STATE  MAC                IPV6
+      manage  ready  02:2f:55:d5:07:f4  fd42:2345:1234:9abc:7647:6b77:cff:6931
+      "
+    `);
+  });
+});
+
+describe('this machine', () => {
+  test('status of a healthy node', async () => {
+    await agent();
+    expect(await answer('status', { columns: 80 })).toMatchInlineSnapshot(`
+      "node     node1
+      machine  10eff964
+      agent    0.1.0, up 3 min
+      host0    10.11.0.1, answers in 1 of 2 networks
+      kernel   42 items, all in place
+
+      NETWORK  STATE    BRIDGE  ADDRESS                                 MEMBERS
+      blue     pending  br77    fd42::b:fbab:92f7:488a:1e17                   2
+      manage   ready    br456   fd42:2345:1234:9abc:7647:6b77:cff:6931        3
+
+      blue    host0, node1; pending: host0 has not answered in it yet
+      manage  host0, node1, node2
+
+      Healthy: nothing needs attention.
+      "
+    `);
+  });
+
+  test('status of host0 that is not well', async () => {
+    await agent({ 'GET /v1/status': documents.unwellStatus });
+    await host0();
+    expect(await answer('status', { columns: 100 })).toMatchInlineSnapshot(`
+      "node      node1
+      machine   10eff964
+      agent     0.1.0, up 3 min
+      host0     0.1.0, here, up 2 h 5 min, 2 nodes online, member list 5f1e.12
+      segments  10.11.0.0/24 on eth1
+      kernel    42 items, 3 pending, 1 failed
+
+      NETWORK  STATE    BRIDGE  ADDRESS                                 MEMBERS
+      blue     pending  br77    fd42::b:fbab:92f7:488a:1e17                   2
+      manage   ready    br456   fd42:2345:1234:9abc:7647:6b77:cff:6931        3
+
+      blue    host0, node1; pending: host0 has not answered in it yet
+      manage  host0, node1, node2
+
+      error MESH_KERNEL_VNI_BUSY vxlan77: VNI 77 is taken by vx-old, which is not ours
+        → Remove it with \`ip link del vx-old\`, or give the mesh another vni.
+      [exit 1]"
+    `);
+  });
+
+  test('the plan, a line a step', async () => {
+    await agent();
+    expect(await answer('plan')).toMatchInlineSnapshot(`
+      "+ ip link add vxlan456 type vxlan id 456 dstport 4789
+      ~ ip link set br456 mtu 1380  # mtu 1400 → 1380
+      - bridge fdb del 02:2f:55:d5:07:f4 dev vxlan456
+
+      3 steps to do.
+      "
+    `);
+  });
+
+  test('an empty plan says so', async () => {
+    await agent({ 'GET /v1/plan': { steps: [] } });
+    expect(await answer('plan')).toMatchInlineSnapshot(`
+      "Nothing to do: everything is as it should be.
+      "
+    `);
+  });
+
+  test('drift has exit code 1', async () => {
+    await agent();
+    expect(await answer('drift')).toMatchInlineSnapshot(`
+      "~ ip link set br456 mtu 1380  # mtu 1400 → 1380
+
+      1 step would put the kernel right.
+      The agent's own picture of the kernel was wrong in 2 items.
+      [exit 1]"
+    `);
+  });
+
+  test('no drift has exit code 0', async () => {
+    await agent({ 'GET /v1/drift': documents.noDrift });
+    expect(await answer('drift')).toMatchInlineSnapshot(`
+      "No drift: the kernel is as it should be.
+      "
+    `);
+  });
+
+  test('an explanation', async () => {
+    await agent();
+    expect(await answer('explain br456')).toMatchInlineSnapshot(`
+      "br456, of network manage
+        /var/pxen/networks/manage.conf makes the mesh manage
+          a mesh has a bridge that workloads plug into
+
+      STATE    KERNEL OBJECT, AS THE COMMAND THAT WOULD MAKE IT
+      ready    ip link add br456 type bridge
+      missing  ip addr add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad
+      "
+    `);
+  });
+
+  test('a ping', async () => {
+    const daemon = await agent();
+    expect(await answer('ping manage node2 -c 5')).toMatchInlineSnapshot(`
+      "network  manage
+      from     node1 fd42:2345:1234:9abc:7647:6b77:cff:6931
+      to       node2 fd42:2345:1234:9abc:3073:1bda:2511:a649
+      path     br456 → vxlan456 → 10.12.0.2
+      vtep     10.11.0.2 → 10.12.0.2
+      loss     20 % (4 of 5 came back)
+      rtt      0.21 / 0.30 / 0.50 ms (min / avg / max)
+      mtu      1380 bytes, proved end to end
+      "
+    `);
+    expect(JSON.parse(daemon.asked.at(-1)?.body ?? '')).toEqual({
+      network: 'manage',
+      node: 'node2',
+      count: 5,
+      intervalMs: 200,
+    });
+  });
+
+  test('a ping that proves too small an MTU has exit code 1', async () => {
+    await agent({ 'POST /v1/ping': { ...documents.pong, mtu: { provedBytes: 1280, promisedBytes: 1380 } } });
+    expect(await answer('ping manage node2')).toMatchInlineSnapshot(`
+      "network  manage
+      from     node1 fd42:2345:1234:9abc:7647:6b77:cff:6931
+      to       node2 fd42:2345:1234:9abc:3073:1bda:2511:a649
+      path     br456 → vxlan456 → 10.12.0.2
+      vtep     10.11.0.2 → 10.12.0.2
+      loss     20 % (4 of 5 came back)
+      rtt      0.21 / 0.30 / 0.50 ms (min / avg / max)
+      mtu      only 1280 of 1380 bytes came through: check the MTU of the underlay
+      [exit 1]"
+    `);
+  });
+
+  test("the agent's refusal is thrown as it was", async () => {
+    await agent({ 'POST /v1/ping': documents.unknownNode });
+    await expect(answer('ping manage node9')).rejects.toMatchObject(documents.unknownNode.toJSON());
+  });
+
+  test('events of both processes in the order of time', async () => {
+    await agent();
+    await host0();
+    expect(await answer('events')).toMatchInlineSnapshot(`
+      "Nov 21 06:12:02  warning  host0  member refused    a second machine says that it is 10eff964 (MESH_MEMBER_DOUBLE)
+                       → Give one of the two another id with --machine.
+      Nov 21 06:12:03  info     agent  link repaired     vxlan456 was deleted by somebody and is there again
+      "
+    `);
+  });
+
+  test('events from a level on, as lines of JSON', async () => {
+    await agent();
+    await host0();
+    const lines = (await answer('events --level warning --json')).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual(documents.host0Events);
+  });
+
+  test('events are followed to the end of the stream', async () => {
+    await agent();
+    expect(await answer('events --follow --level debug')).toContain('vxlan456 went');
+  });
+});
+
+describe('ports', () => {
+  test('a list', async () => {
+    await agent();
+    expect(await answer('port list')).toMatchInlineSnapshot(`
+      "INTERFACE  NETWORK  STATE
+      tap0       manage   plugged
+      tap1       manage   wanted
+      "
+    `);
+  });
+
+  test('plug', async () => {
+    const daemon = await agent();
+    expect(await answer('port plug manage tap0')).toBe('tap0 is plugged into manage.\n');
+    expect(daemon.asked).toEqual([{ method: 'PUT', path: '/v1/ports/tap0', body: '{"network":"manage"}' }]);
+  });
+
+  test('unplug', async () => {
+    const daemon = await agent();
+    expect(await answer('port unplug tap0')).toBe('tap0 is no longer plugged.\n');
+    expect(daemon.asked).toEqual([{ method: 'DELETE', path: '/v1/ports/tap0', body: '' }]);
+  });
+});
+
+describe('a socket that does not answer', () => {
+  test('nobody listens', async () => {
+    await expect(answer('status')).rejects.toMatchObject({
+      code: 'MESH_NOT_RUNNING',
+      message: 'the agent is not running',
+      remedy: 'Start it with `mesh system start`, or in the foreground with `mesh agent run`.',
+    });
+  });
+
+  test('another program listens', async () => {
+    await agent({ 'GET /v1/plan': undefined });
+    await expect(answer('plan')).rejects.toMatchObject({ code: 'MESH_INTERNAL' });
+  });
+});

@@ -1,0 +1,79 @@
+/** What every command is given: where the machine's files are, how to answer, and what the process can show. */
+import { type Paths, pathsBelow } from '../protocol/paths.ts';
+import { type ColorStream, type Paint, paintFor } from './color.ts';
+import type { Page } from './table.ts';
+
+/** What we ask of stdout and stderr. */
+export interface OutputStream extends ColorStream {
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** The process around the command line, given by the composition root (and by tests). */
+export interface Host {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  /** The programs of the two long-running processes, which are started by path. */
+  readonly entries: Readonly<Record<DaemonName, string>>;
+}
+
+/** The two long-running processes. */
+export type DaemonName = 'host0' | 'agent';
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly root: string;
+  readonly json?: boolean;
+}
+
+export class Context {
+  /** What the process ends with when no error was thrown; 1 where the answer is «not well». */
+  exitCode = 0;
+  readonly #host: Host;
+  readonly #options: () => GlobalOptions;
+
+  /** @param options is called only inside actions, when the command line has been parsed */
+  constructor(host: Host, options: () => GlobalOptions) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  get paths(): Paths {
+    return pathsBelow(this.#options().root);
+  }
+
+  get json(): boolean {
+    return this.#options().json ?? false;
+  }
+
+  get entries(): Host['entries'] {
+    return this.#host.entries;
+  }
+
+  get paint(): Paint {
+    return paintFor(this.#host.stdout);
+  }
+
+  get page(): Page {
+    const { isTTY, columns } = this.#host.stdout;
+    return { width: isTTY ? columns : undefined, paint: this.paint };
+  }
+
+  get stderr(): OutputStream {
+    return this.#host.stderr;
+  }
+
+  /** The command's answer: the document with `--json`, else the text for people. */
+  answer(document: unknown, text: () => string): void {
+    this.print(this.json ? `${JSON.stringify(document, null, 2)}\n` : text());
+  }
+
+  /** One document of a stream: a line of JSON, or the text for people. */
+  emit(document: unknown, text: () => string): void {
+    this.print(this.json ? `${JSON.stringify(document)}\n` : text());
+  }
+
+  print(text: string): void {
+    this.#host.stdout.write(text);
+  }
+}

@@ -1,0 +1,184 @@
+/** HTTP over the control sockets of host0's daemon and of the agent (protocol/views.ts lists what they answer). */
+import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { request } from '../protocol/http.ts';
+import type { Paths } from '../protocol/paths.ts';
+import { SseParser } from '../protocol/sse.ts';
+import type { DaemonName } from './context.ts';
+
+const ANSWER_TIMEOUT_MS = 10_000;
+/** A list of some 100,000 members; more than that is not an answer but a fault. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** What the two processes are called in sentences. */
+export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
+
+const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
+
+/** What the errors of a socket say of the process behind it. */
+const ABSENT: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'is not running'],
+  ['ECONNREFUSED', 'is not running'],
+  ['ECONNRESET', 'went away'],
+  ['EPIPE', 'went away'],
+]);
+
+interface Call {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+  /** Without an answer for so long, the call fails; 0 waits for ever. */
+  readonly timeoutMs?: number;
+}
+
+export class ControlClient {
+  readonly daemon: DaemonName;
+  readonly sock: string;
+
+  constructor(daemon: DaemonName, sock: string) {
+    this.daemon = daemon;
+    this.sock = sock;
+  }
+
+  get<T>(path: string): Promise<T> {
+    return this.#document<T>({ method: 'GET', path });
+  }
+
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#document<T>({ method: 'PUT', path, body });
+  }
+
+  post<T>(path: string, body: unknown, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
+    return this.#document<T>({ method: 'POST', path, body, timeoutMs });
+  }
+
+  delete<T>(path: string): Promise<T> {
+    return this.#document<T>({ method: 'DELETE', path });
+  }
+
+  /** The data of each event of a stream, until the other side ends it. */
+  async *events<T>(path: string): AsyncGenerator<T> {
+    const response = await this.#call({ method: 'GET', path, timeoutMs: 0 });
+    const parser = new SseParser();
+    try {
+      for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
+        for (const { data } of parser.push(text)) yield this.#parse<T>(data);
+      }
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  /** Whether somebody listens on the socket. */
+  answers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.sock);
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.once('error', () => resolve(false));
+    });
+  }
+
+  async #document<T>(call: Call): Promise<T> {
+    const response = await this.#call(call);
+    const text = await this.#text(response);
+    return (text === '' ? undefined : this.#parse(text)) as T;
+  }
+
+  async #call(call: Call): Promise<IncomingMessage> {
+    const response = await this.#send(call);
+    if (response.statusCode !== undefined && response.statusCode < 300) return response;
+    const text = await this.#text(response);
+    const document = this.#parse<Partial<ErrorDocument>>(text);
+    if (typeof document.code !== 'string' || typeof document.message !== 'string') throw this.#garbled(text);
+    throw MeshError.fromJSON(document as ErrorDocument);
+  }
+
+  #send({ method, path, body, timeoutMs = ANSWER_TIMEOUT_MS }: Call): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const outgoing = request({ socketPath: this.sock, agent: false, method, path, headers, timeout: timeoutMs });
+      outgoing.once('response', resolve);
+      outgoing.once('timeout', () => outgoing.destroy(this.#silent(timeoutMs)));
+      outgoing.once('error', (error: NodeJS.ErrnoException) => reject(this.#explain(error)));
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+
+  async #text(response: IncomingMessage): Promise<string> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > MAX_ANSWER_BYTES) throw this.#garbled('an answer without an end');
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw this.#explain(error);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  #parse<T>(text: string): T {
+    try {
+      return JSON.parse(text) as T;
+    } catch {
+      throw this.#garbled(text);
+    }
+  }
+
+  #garbled(text: string): MeshError {
+    return new MeshError('MESH_INTERNAL', `${TITLES[this.daemon]} answered something that is not a document of ours`, {
+      object: this.sock,
+      remedy: `Look whether another program listens there; it said ${JSON.stringify(text.slice(0, 60))}.`,
+    });
+  }
+
+  #silent(timeoutMs: number): MeshError {
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} did not answer within ${timeoutMs / 1000} s`, {
+      object: this.sock,
+      remedy: `See \`mesh system logview --process ${this.daemon}\` for what it is doing.`,
+      retryable: true,
+    });
+  }
+
+  #explain(error: unknown): MeshError {
+    if (error instanceof MeshError) return error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES') {
+      return new MeshError('MESH_NOT_ROOT', `you may not talk to ${TITLES[this.daemon]}`, {
+        object: this.sock,
+        rule: 'Its control socket is for root and for the group that owns it.',
+        remedy: `Run the command as root, or join the group that \`stat -c %G ${this.sock}\` names.`,
+        cause: error,
+      });
+    }
+    const what = ABSENT.get(code ?? '');
+    if (what === undefined) return MeshError.from(error);
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${what}`, {
+      operation: 'call',
+      object: this.sock,
+      remedy: `Start it with \`mesh system start\`, or in the foreground with \`${FOREGROUND[this.daemon]}\`.`,
+      cause: error,
+      retryable: true,
+    });
+  }
+}
+
+export function agentClient(paths: Paths): ControlClient {
+  return new ControlClient('agent', paths.agentSock);
+}
+
+export function host0Client(paths: Paths): ControlClient {
+  return new ControlClient('host0', paths.controlSock);
+}
+
+/** host0's daemon where it runs, since it knows every node; else the agent, which knows its own networks. */
+export async function bestClient(paths: Paths): Promise<ControlClient> {
+  const host0 = host0Client(paths);
+  return (await host0.answers()) ? host0 : agentClient(paths);
+}

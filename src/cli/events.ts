@@ -1,0 +1,45 @@
+/** `mesh events`: what has happened here, from the journals of host0's daemon and of the agent. */
+import { Command, Option } from 'commander';
+import type { EventLevel, MeshEvent } from '../protocol/event.ts';
+import type { Context } from './context.ts';
+import { agentClient, type ControlClient, host0Client } from './control-client.ts';
+import { eventLine, LEVELS } from './event-line.ts';
+
+interface EventsOptions {
+  readonly follow?: boolean;
+  readonly level: EventLevel;
+}
+
+export function eventsCommand(context: Context): Command {
+  return new Command('events')
+    .option('-f, --follow', 'go on with what happens from now, until Ctrl-C')
+    .addOption(new Option('--level <level>', 'only what is at least so important').choices(LEVELS).default('info'))
+    .addHelpText('after', '\nWith --json a line of JSON each.\n\nExample:\n  $ mesh events --follow --level warning')
+    .action(async ({ follow, level }: EventsOptions) => {
+      const sources = await speakers(context);
+      const show = (event: MeshEvent) => {
+        if (LEVELS.indexOf(event.level) >= LEVELS.indexOf(level)) {
+          context.emit(event, () => eventLine(event, context.paint));
+        }
+      };
+      if (follow) {
+        await Promise.all(sources.map((source) => forward(source, '/v1/events', show)));
+        return;
+      }
+      const past: MeshEvent[] = [];
+      await Promise.all(sources.map((source) => forward(source, '/v1/events?follow=0', (event) => past.push(event))));
+      for (const event of past.toSorted((a, b) => a.time.localeCompare(b.time))) show(event);
+    });
+}
+
+/** Both processes where both run. With neither, the agent is asked all the same, for its error. */
+async function speakers({ paths }: Context): Promise<ControlClient[]> {
+  const host0 = host0Client(paths);
+  const agent = agentClient(paths);
+  if (!(await host0.answers())) return [agent];
+  return (await agent.answers()) ? [host0, agent] : [host0];
+}
+
+async function forward(source: ControlClient, path: string, to: (event: MeshEvent) => void): Promise<void> {
+  for await (const event of source.events<MeshEvent>(path)) to(event);
+}

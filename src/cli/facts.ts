@@ -1,0 +1,13 @@
+/** What is known of one thing: a label and a value a line, the values aligned. */
+import type { Paint } from './color.ts';
+import { printable } from './printable.ts';
+
+/** Facts without a value are left out. */
+export function facts(pairs: readonly (readonly [label: string, value: string | undefined])[], paint: Paint): string {
+  const known = pairs.filter(([, value]) => value !== undefined);
+  const width = Math.max(...known.map(([label]) => label.length));
+  return known
+    .map(([label, value = '']) => `${paint('quiet', label.padEnd(width))}  ${printable(value)}`.trimEnd())
+    .map((line) => `${line}\n`)
+    .join('');
+}

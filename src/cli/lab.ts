@@ -1,0 +1,175 @@
+/** `mesh lab`: a whole cluster on this machine, to try things on. */
+import { Command, InvalidArgumentError } from 'commander';
+import { errorText } from '../formats/error-text.ts';
+import { type Examination, examine, reportOf } from '../lab/examination.ts';
+import { programsOf } from '../lab/host-process.ts';
+import { Lab } from '../lab/lab.ts';
+import { LastWords } from '../lab/silence.ts';
+import type { MeshError } from '../model/error.ts';
+import type { Context } from './context.ts';
+import { Interrupt } from './interrupt.ts';
+import { labReportText } from './lab-report.ts';
+import { Stages } from './stages.ts';
+import { table } from './table.ts';
+
+interface LabName {
+  readonly name: string;
+}
+
+interface UpOptions extends LabName {
+  readonly nodes: number;
+  readonly segments: number;
+  readonly keep?: boolean;
+}
+
+export function labCommand(context: Context): Command {
+  const lab = new Command('lab');
+  named(lab.command('up'))
+    .description('Build a lab, run host0 and the agents in it, and show that every pair reaches each other')
+    .option('--nodes <count>', 'nodes besides host0', wholeNumber, 3)
+    .option('--segments <count>', 'underlay segments, which meet in host0 only', wholeNumber, 2)
+    .option('--keep', 'leave the lab running')
+    .addHelpText('after', '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep')
+    .action((options: UpOptions) => up(context, options));
+  named(lab.command('down'))
+    .description('End everything of a lab and remove it')
+    .addHelpText('after', '\nExample:\n  $ mesh lab down')
+    .action((options: LabName) => down(context, options));
+  named(lab.command('status'))
+    .description('Show the hosts of a lab, their processes, and who is a member')
+    .addHelpText('after', '\nExample:\n  $ mesh lab status')
+    .action((options: LabName) => status(context, options));
+  named(lab.command('exec'))
+    .description('Run a command on a host of a lab; `mesh` there speaks to that host')
+    .argument('<host>', 'host0, node1 …')
+    .argument('<command...>', 'the command, after --')
+    .addHelpText('after', '\nExample:\n  $ mesh lab exec node1 -- mesh status')
+    .action((host: string, command: string[], options: LabName) => exec(context, host, command, options));
+  return lab;
+}
+
+function named(command: Command): Command {
+  return command.option('--name <lab>', 'the name of the lab', 'default');
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It is a whole number.');
+}
+
+async function up(context: Context, { name, nodes, segments, keep = false }: UpOptions): Promise<void> {
+  const startedMs = performance.now();
+  using stages = new Stages(context.stderr);
+  using interrupt = new Interrupt();
+  const lab = await Lab.build({ name, nodes, segments, onStage: stages.show });
+  let kept = false;
+  try {
+    const found = await run(lab, stages, interrupt.signal);
+    const tookMs = performance.now() - startedMs;
+    stages.end();
+    context.answer(reportOf(lab, found, tookMs), () => labReportText(found, tookMs, context.page));
+    if (found.failure !== undefined) complain(context, found.failure);
+    if (keep) await lab.keep();
+    kept = keep;
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    context.exitCode = interrupt.exitCode;
+  } finally {
+    if (!kept) {
+      stages.show('taking the lab down');
+      await lab.down();
+    }
+  }
+  if (kept) context.stderr.write(keptText(name));
+}
+
+async function run(lab: Lab, stages: Stages, signal: AbortSignal): Promise<Examination> {
+  signal.throwIfAborted();
+  lab.startAll(stages.show);
+  return await examine(lab, stages.show, signal);
+}
+
+/** The report is the answer, and already says that it is not ok; this says why. */
+function complain(context: Context, failure: MeshError): void {
+  const color = (context.stderr.isTTY && context.stderr.hasColors?.()) ?? false;
+  context.stderr.write(`${errorText(failure, { color })}\n`);
+  if (failure.cause instanceof LastWords) context.stderr.write(`${failure.cause.message}\n`);
+  context.exitCode = failure.exitCode;
+}
+
+function keptText(name: string): string {
+  const option = name === 'default' ? '' : ` --name ${name}`;
+  return [
+    'The lab is up. Look around in it, and take it down:',
+    `  mesh lab exec${option} node1 -- mesh status`,
+    `  mesh lab down${option}`,
+    '',
+  ].join('\n');
+}
+
+async function down(context: Context, { name }: LabName): Promise<void> {
+  using stages = new Stages(context.stderr);
+  stages.show(`taking the lab ${name} down`);
+  await Lab.open(name).down();
+  context.answer({ name, down: true }, () => '');
+}
+
+interface HostStatus {
+  readonly name: string;
+  readonly netns: string;
+  readonly ipv4: readonly string[];
+  readonly ipv6: string;
+  readonly processes: readonly { readonly program: string; readonly pid: number | null }[];
+  readonly member: boolean;
+}
+
+async function status(context: Context, { name }: LabName): Promise<void> {
+  const lab = Lab.open(name);
+  const list = await lab.memberList(lab.host('host0')).catch(() => '');
+  const members = new Set(list.split('\n').map((line) => line.split(' ')[3]));
+  const hosts = lab.hosts.map(
+    (host): HostStatus => ({
+      name: host.name,
+      netns: host.netns,
+      ipv4: host.ports.map((port) => port.ipv4),
+      ipv6: host.member.ipv6,
+      processes: programsOf(host).map((program) => ({ program, pid: lab.process(host, program)?.pid ?? null })),
+      member: members.has(host.member.ipv6),
+    }),
+  );
+  const well = hosts.every((host) => host.member && runsAll(host));
+  context.answer({ name, kept: lab.kept, hosts }, () =>
+    table(
+      hosts,
+      [
+        { title: 'HOST', text: (host) => host.name },
+        { title: 'NAMESPACE', text: (host) => host.netns },
+        { title: 'UNDERLAY', text: (host) => host.ipv4.join(' ') },
+        { title: 'MESH', text: (host) => host.ipv6 },
+        {
+          title: 'MEMBER',
+          text: (host) => (host.member ? 'yes' : 'no'),
+          tone: (host) => (host.member ? 'good' : 'bad'),
+        },
+        { title: 'PROCESSES', text: processText, tone: (host) => (runsAll(host) ? undefined : 'bad') },
+      ],
+      context.page,
+    ),
+  );
+  context.exitCode = well ? 0 : 1;
+}
+
+function runsAll({ processes }: HostStatus): boolean {
+  return processes.every(({ pid }) => pid !== null);
+}
+
+function processText({ processes }: HostStatus): string {
+  return processes.map(({ program, pid }) => `${program} ${pid ?? 'ended'}`).join(', ');
+}
+
+async function exec(context: Context, host: string, command: readonly string[], { name }: LabName): Promise<void> {
+  const lab = Lab.open(name);
+  // The terminal sends Ctrl-C to both; it is meant for the command.
+  using _ = new Interrupt();
+  context.exitCode = await lab.execAttached(lab.host(host), command);
+}

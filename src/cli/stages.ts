@@ -1,0 +1,38 @@
+/** Progress of a long command, on stderr: a line a stage with its time, rewritten on a terminal while it runs. */
+import type { OutputStream } from './context.ts';
+
+const ERASE_LINE = '\r\x1b[K';
+
+export class Stages implements Disposable {
+  readonly #stream: OutputStream;
+  #current: { text: string; count: string; startedMs: number } | undefined;
+
+  constructor(stream: OutputStream) {
+    this.#stream = stream;
+  }
+
+  /** Begins the stage `text` and ends the one before; told again of the same stage, shows how much of it is done. */
+  readonly show = (text: string, done?: number, of?: number): void => {
+    if (this.#current?.text !== text) {
+      this.end();
+      this.#current = { text, count: '', startedMs: performance.now() };
+    }
+    if (this.#current !== undefined && of !== undefined) this.#current.count = ` ${done} of ${of}`;
+    if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
+  };
+
+  end(): void {
+    if (this.#current === undefined) return;
+    const seconds = (performance.now() - this.#current.startedMs) / 1000;
+    this.#stream.write(`${this.#stream.isTTY ? ERASE_LINE : ''}${this.#line()}, ${seconds.toFixed(2)} s\n`);
+    this.#current = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
+  }
+
+  #line(): string {
+    return `${this.#current?.text ?? ''}${this.#current?.count ?? ''}`;
+  }
+}

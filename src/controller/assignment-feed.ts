@@ -1,0 +1,60 @@
+/** What host0's own agent is told (protocol/assignment.ts): a snapshot, each member as it comes and goes, and a new snapshot for anything else. */
+import type { Member } from '../model/member.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import type { AssignedMember, Assignment, Segment } from '../protocol/assignment.ts';
+import type { MembershipVersion } from '../protocol/membership.ts';
+import type { MembershipChange } from './membership-log.ts';
+
+export type AssignmentEvent =
+  | { readonly event: 'snapshot'; readonly data: Assignment }
+  | { readonly event: 'member'; readonly data: AssignedMember };
+
+export interface AssignedMesh {
+  readonly network: Network;
+  others(): readonly Member[];
+}
+
+export class AssignmentFeed {
+  readonly #listeners = new Set<(event: AssignmentEvent) => void>();
+  readonly #snapshot: () => Assignment | undefined;
+
+  /** @param snapshot undefined as long as it is not known */
+  constructor(snapshot: () => Assignment | undefined) {
+    this.#snapshot = snapshot;
+  }
+
+  /** How many agents listen; host0 has one. */
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /** @returns a function that ends the subscription */
+  subscribe(listener: (event: AssignmentEvent) => void): () => void {
+    const data = this.#snapshot();
+    if (data !== undefined) listener({ event: 'snapshot', data });
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Everything may be different. */
+  renew(): void {
+    const data = this.#snapshot();
+    if (data === undefined) return;
+    for (const listener of this.#listeners) listener({ event: 'snapshot', data });
+  }
+
+  changed(network: NetworkId, { type, version, member }: MembershipChange): void {
+    for (const listener of this.#listeners) {
+      listener({ event: 'member', data: { version, network, change: type, member } });
+    }
+  }
+}
+
+export function assignmentOf(
+  version: MembershipVersion,
+  meshes: readonly AssignedMesh[],
+  segments: readonly Segment[],
+): Assignment {
+  const members = Object.fromEntries(meshes.map((mesh) => [mesh.network.id, mesh.others()]));
+  return { version, networks: meshes.map(({ network }) => network), members, segments };
+}

@@ -1,0 +1,243 @@
+/** host0's brain: which meshes there are, who is in them, and what this machine's own agent has to do about it. */
+import type { Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import { type Ipv4, ipv4InSubnet } from '../model/ipv4.ts';
+import { memberAddresses } from '../model/member.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import type { Segment } from '../protocol/assignment.ts';
+import type { Journal } from '../protocol/event.ts';
+import type { MembershipVersion, NetworkState } from '../protocol/membership.ts';
+import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/views.ts';
+import type { Store } from '../store/store.ts';
+import type { Admission } from './admission.ts';
+import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
+import { AGENT_AWAY, failedNetworks, findingOf, NO_SEGMENT } from './health.ts';
+import { Membership } from './membership.ts';
+import { nodesOf } from './node-registry.ts';
+import type { Witness } from './witness.ts';
+
+export interface ControllerInput {
+  /** host0's host name. */
+  readonly name: string;
+  /** The program's version. */
+  readonly version: string;
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly witness: Witness;
+}
+
+/** What the network files say (formats/network-directory.ts). */
+export interface NetworkFiles {
+  readonly networks: readonly Network[];
+  readonly errors: readonly MeshError[];
+  readonly warnings: readonly MeshError[];
+}
+
+/** Shown where host0 has no address of its own yet. */
+const UNSPECIFIED = '0.0.0.0' as Ipv4;
+const AGENT_SILENT: NetworkState = { phase: 'pending', why: "host0's own agent has not reported" };
+
+export class Controller {
+  readonly #input: ControllerInput;
+  readonly #startedMs: number;
+  readonly #feed = new AssignmentFeed(() => this.#assignment());
+  readonly #meshes = new Map<NetworkId, Membership>();
+  readonly #meshListeners = new Set<(meshes: readonly Membership[]) => void>();
+  #segments: readonly Segment[] = [];
+  #fileFindings: readonly HealthFinding[] = [];
+  #selfStates: SelfStatus['networks'] = {};
+  #networksKnown = false;
+  #lastChange: Promise<void> = Promise.resolve();
+
+  constructor(input: ControllerInput) {
+    this.#input = input;
+    this.#startedMs = input.clock.nowMs();
+  }
+
+  get meshes(): readonly Membership[] {
+    return [...this.#meshes.values()];
+  }
+
+  /** Calls `listener` with all meshes, now and whenever one comes or goes. */
+  onMeshes(listener: (meshes: readonly Membership[]) => void): void {
+    this.#meshListeners.add(listener);
+    listener(this.meshes);
+  }
+
+  /** Takes up what the files say. Calls follow one another; each resolves when new meshes have read their members. */
+  setNetworks(files: NetworkFiles): Promise<void> {
+    this.#fileFindings = [
+      ...files.errors.map((error) => findingOf(error, 'error', 'networks')),
+      ...files.warnings.map((error) => findingOf(error, 'warning', 'networks')),
+    ];
+    for (const error of files.errors) this.#journalRefused(error);
+    this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
+    return this.#lastChange;
+  }
+
+  setSegments(segments: readonly Segment[]): void {
+    if (JSON.stringify(segments) === JSON.stringify(this.#segments)) return;
+    this.#segments = segments;
+    const list = segments.map(({ device, ipv4, subnet }) => `${ipv4} on ${device} (${subnet})`).join(', ');
+    this.#input.journal.record({ kind: 'segments changed', message: `segments: ${list || 'none'}` });
+    for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
+    this.#feed.renew();
+  }
+
+  /** For host0's own agent. @returns a function that ends the subscription */
+  followAssignment(listener: (event: AssignmentEvent) => void): () => void {
+    const end = this.#feed.subscribe(listener);
+    return () => {
+      end();
+      if (this.#feed.listeners === 0) this.#selfStates = {};
+    };
+  }
+
+  /** How the networks fare on host0 itself, as its agent says. */
+  selfReported({ networks }: SelfStatus): void {
+    this.#selfStates = networks;
+  }
+
+  status(): Host0Status {
+    const { name, version, clock } = this.#input;
+    return {
+      role: 'host0',
+      version,
+      node: name,
+      upSec: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
+      ...this.#version(),
+      segments: this.#segments,
+      nodesOnline: this.nodes().filter(({ online }) => online).length,
+      networks: this.#meshes.size,
+      health: this.#health(),
+    };
+  }
+
+  /** All nodes, host0 first. */
+  nodes(): readonly NodeView[] {
+    const seen = this.meshes.map((mesh) => ({ network: mesh.network, sightings: mesh.sightings() }));
+    return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
+  }
+
+  /** @throws MESH_HOST0_STARTING */
+  networks(): readonly NetworkView[] {
+    return this.meshes.map((mesh) => {
+      const { bridgeMac: mac, ipv6 } = memberAddresses(mesh.network, 'host0');
+      const state = this.#selfStates[mesh.network.id] ?? AGENT_SILENT;
+      return { network: mesh.network, state, self: { mac, ipv6 }, members: mesh.members() };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#lastChange;
+    for (const mesh of this.#meshes.values()) mesh.close();
+  }
+
+  #self(): NodeView {
+    const { name } = this.#input;
+    const meshes = this.meshes.map(({ network }) => {
+      const { bridgeMac: mac, ipv6 } = memberAddresses(network, 'host0');
+      return {
+        network: network.id,
+        name: network.name,
+        mac,
+        ipv6,
+        state: this.#selfStates[network.id] ?? AGENT_SILENT,
+      };
+    });
+    return { name, role: 'host0', online: true, ipv4: this.#addressFor(undefined), lastSeenMsAgo: 0, meshes };
+  }
+
+  /** Never rejects: a mesh whose members cannot be read tries again by itself, and serves no list until it could. */
+  async #takeUp(networks: readonly Network[]): Promise<void> {
+    const wanted = new Map(networks.map((network) => [network.id, network]));
+    const gone = this.meshes.filter(
+      ({ network }) => JSON.stringify(wanted.get(network.id)) !== JSON.stringify(network),
+    );
+    for (const mesh of gone) await this.#remove(mesh);
+    const come = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
+    for (const listener of this.#meshListeners) listener(this.meshes);
+    await Promise.all(come.map((mesh) => mesh.start()));
+    this.#networksKnown = true;
+    this.#feed.renew();
+  }
+
+  #add(network: Network): Membership {
+    const mesh = new Membership({
+      ...this.#input,
+      network,
+      host0AddressFor: (viewer) => this.#addressFor(viewer),
+      subnets: () => this.#segments.map(({ subnet }) => subnet),
+      onChange: (change) => this.#feed.changed(network.id, change),
+      onLoad: () => this.#feed.renew(),
+    });
+    this.#meshes.set(network.id, mesh);
+    const { name, id, fabric } = network;
+    this.#input.journal.record({
+      kind: 'network added',
+      message: `${name}: VNI ${fabric.vni}, ${fabric.prefix}`,
+      network: id,
+    });
+    return mesh;
+  }
+
+  async #remove(mesh: Membership): Promise<void> {
+    const { journal } = this.#input;
+    const { id, name } = mesh.network;
+    this.#meshes.delete(id);
+    try {
+      await mesh.forget();
+      journal.record({ kind: 'network removed', message: name, network: id });
+    } catch (thrown) {
+      const { code, message } = MeshError.from(thrown);
+      journal.record({
+        level: 'warning',
+        kind: 'members not forgotten',
+        message: `${name}: ${message}`,
+        code,
+        network: id,
+      });
+    }
+  }
+
+  #assignment() {
+    const { meshes } = this;
+    if (!this.#networksKnown || meshes.some(({ loaded }) => !loaded)) return undefined;
+    return assignmentOf(this.#version(), meshes, this.#segments);
+  }
+
+  #version(): MembershipVersion {
+    const loaded = this.meshes.filter((mesh) => mesh.loaded);
+    return { epoch: this.#input.store.epoch, revision: Math.max(0, ...loaded.map(({ version }) => version.revision)) };
+  }
+
+  /** host0 as `viewer` sees it: on the segment that they share, else on the first. */
+  #addressFor(viewer: Ipv4 | undefined): Ipv4 {
+    const shared = this.#segments.find(({ subnet }) => viewer !== undefined && ipv4InSubnet(viewer, subnet));
+    return (shared ?? this.#segments[0])?.ipv4 ?? UNSPECIFIED;
+  }
+
+  #health(): readonly HealthFinding[] {
+    const networks = this.meshes.map(({ network }) => network);
+    return [
+      ...this.#fileFindings,
+      ...(this.#segments.length === 0 ? [NO_SEGMENT] : []),
+      ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
+      ...failedNetworks(networks, this.#selfStates),
+      ...this.meshes.flatMap((mesh) => mesh.refusals().map((error) => findingOf(error, 'error', mesh.network.name))),
+    ];
+  }
+
+  #journalRefused({ code, message, place, rule, remedy }: MeshError): void {
+    this.#input.journal.record({
+      level: 'error',
+      kind: 'network refused',
+      message: place === undefined ? message : `${place.file}:${place.line}:${place.column}: ${message}`,
+      code,
+      ...(place !== undefined && { object: place.file }),
+      remedy: remedy ?? rule ?? 'Correct the file; what ran before still runs.',
+    });
+  }
+}

@@ -1,0 +1,39 @@
+/** What is not well on host0, each with what to do about it. */
+import type { MeshError } from '../model/error.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import type { NetworkState } from '../protocol/membership.ts';
+import type { HealthFinding } from '../protocol/views.ts';
+
+export function findingOf(error: MeshError, severity: HealthFinding['severity'], object: string): HealthFinding {
+  const { code, message, rule, remedy } = error;
+  return { code, severity, object: error.object ?? error.place?.file ?? object, message, remedy: remedy ?? rule ?? '' };
+}
+
+export const AGENT_AWAY: HealthFinding = {
+  code: 'MESH_NOT_RUNNING',
+  severity: 'error',
+  object: 'agent',
+  message: "host0's own agent is not connected: nothing that changes reaches this machine's kernel",
+  remedy: 'Start it with `mesh agent run`, and see `mesh system logview` for why it ended.',
+};
+
+export const NO_SEGMENT: HealthFinding = {
+  code: 'MESH_HOST0_UNREACHABLE',
+  severity: 'error',
+  object: 'segments',
+  message: 'no port of host0 has an IPv4 address: no node can reach it',
+  remedy: 'Give the port on the underlay an address and set it up, or name the ports in host0.conf.',
+};
+
+/** What host0's agent says failed here. */
+export function failedNetworks(
+  networks: readonly Network[],
+  states: Readonly<Record<NetworkId, NetworkState>>,
+): readonly HealthFinding[] {
+  return networks.flatMap(({ id, name }) => {
+    const state = states[id];
+    if (state?.phase !== 'failed') return [];
+    const { code, message, rule, remedy } = state.error;
+    return [{ code, severity: 'error', object: name, message, remedy: remedy ?? rule ?? '' }];
+  });
+}

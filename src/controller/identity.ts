@@ -1,0 +1,52 @@
+/** Who sent a request: what it claims, held against what host0's kernel saw. */
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Mac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import { memberAddresses } from '../model/member.ts';
+import type { Network } from '../model/network.ts';
+import { forged, moving } from './member-error.ts';
+import type { MemberRecord } from './member-record.ts';
+import type { Sighting } from './witness.ts';
+
+/**
+ * @param asker source address of the request, from the socket
+ * @param machine what the asker says it is; a poller may leave it out
+ * @param records the members
+ * @throws MESH_MEMBER_FORGED, MESH_MEMBER_MOVING
+ */
+export function identify(
+  network: Network,
+  asker: Ipv6,
+  machine: MachineId | undefined,
+  { mac, ipv4 }: Sighting,
+  records: readonly MemberRecord[],
+): { readonly mac: Mac; readonly ipv4: Ipv4 } {
+  const host0 = memberAddresses(network, 'host0');
+  if (asker === host0.ipv6) throw forged(network, asker, "this is host0's own address");
+  if (machine !== undefined) mustDerive(network, asker, machine, mac);
+  if (mac === undefined) throw moving(network, asker, "host0's kernel has no neighbour entry for it");
+  if (machine === undefined) mustOwn(network, asker, mac, host0.bridgeMac, records);
+  if (ipv4 === undefined) throw moving(network, asker, `host0's kernel has no forwarding row for ${mac}`);
+  return { mac, ipv4 };
+}
+
+function mustDerive(network: Network, asker: Ipv6, machine: MachineId, mac: Mac | undefined): void {
+  const derived = memberAddresses(network, machine);
+  if (derived.ipv6 !== asker) throw forged(network, asker, `machine ${machine} has ${derived.ipv6}`);
+  if (mac !== undefined && derived.bridgeMac !== mac) {
+    throw forged(network, asker, `its frames come from ${mac}, and machine ${machine} has ${derived.bridgeMac}`);
+  }
+}
+
+/** Without a machine id, all that identifies a poller is that its two addresses belong to nobody else. */
+function mustOwn(network: Network, asker: Ipv6, mac: Mac, host0: Mac, records: readonly MemberRecord[]): void {
+  if (mac === host0) throw forged(network, asker, `its frames come from host0's ${mac}`);
+  for (const { name, mac: theirs, ipv6 } of records) {
+    if (ipv6 === asker && theirs !== mac) {
+      throw forged(network, asker, `it belongs to ${name}, whose frames come from ${theirs}`);
+    }
+    if (ipv6 !== asker && theirs === mac)
+      throw forged(network, asker, `its frames come from ${mac}, which is ${name}'s`);
+  }
+}

@@ -1,0 +1,65 @@
+/** A member as the store keeps it, under `/v1/meshes/<network id>/members/<ipv6>`. */
+import { parseIpv4 } from '../model/ipv4.ts';
+import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/ipv6.ts';
+import { parseMac } from '../model/mac.ts';
+import { type MachineId, parseMachineId } from '../model/machine.ts';
+import { type Member, memberAddresses } from '../model/member.ts';
+import type { Network, NetworkId } from '../model/network.ts';
+import { NODE_NAME } from '../protocol/membership.ts';
+
+export interface MemberRecord extends Member {
+  /** Absent for a poller that never said which machine it is. */
+  readonly machine?: MachineId;
+  /** The boot that its agent reported from (`SelfReport.instance`); absent for a poller. */
+  readonly instance?: string;
+}
+
+export function membersPrefix(network: NetworkId): string {
+  return `/v1/meshes/${network}/members/`;
+}
+
+export function memberStoreKey(network: NetworkId, ipv6: Ipv6): string {
+  return membersPrefix(network) + ipv6;
+}
+
+export function formatRecord({ name, ipv4, mac, ipv6, machine, instance }: MemberRecord): string {
+  return JSON.stringify({ name, ipv4, mac, ipv6, machine, instance });
+}
+
+/** @returns undefined for what is damaged, or was written when the mesh had another name, key or prefix */
+export function parseRecord(network: Network, value: string): MemberRecord | undefined {
+  try {
+    const document = JSON.parse(value) as Readonly<Record<string, unknown>>;
+    const { machine, instance } = document;
+    const record: MemberRecord = {
+      name: String(document.name),
+      ipv4: parseIpv4(String(document.ipv4)),
+      mac: parseMac(String(document.mac)),
+      ipv6: parseIpv6(String(document.ipv6)),
+      ...(machine !== undefined && { machine: parseMachineId(String(machine)) }),
+      ...(instance !== undefined && { instance: String(instance) }),
+    };
+    return NODE_NAME.test(record.name) && belongs(network, record) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function belongs(network: Network, { machine, mac, ipv6 }: MemberRecord): boolean {
+  if (machine === undefined) return ipv6InSubnet(ipv6, network.fabric.prefix);
+  const derived = memberAddresses(network, machine);
+  return derived.ipv6 === ipv6 && derived.bridgeMac === mac;
+}
+
+/** What everybody else needs to know of it. */
+export function memberOf({ name, ipv4, mac, ipv6 }: Member): Member {
+  return { name, ipv4, mac, ipv6 };
+}
+
+export function sameMember(a: Member, b: Member): boolean {
+  return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;
+}
+
+export function sameRecord(a: MemberRecord, b: MemberRecord): boolean {
+  return sameMember(a, b) && a.machine === b.machine && a.instance === b.instance;
+}

@@ -1,0 +1,385 @@
+/**
+ * One mesh's membership on host0 (DESIGN §6): who is in, who may come in, who has gone. Joins, changes and leaves are in
+ * the store; heartbeats and reported states live here, in memory.
+ */
+import type { Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Mac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import { type Member, type MemberAddresses, memberAddresses } from '../model/member.ts';
+import type { Network } from '../model/network.ts';
+import type { Journal } from '../protocol/event.ts';
+import {
+  LEFT_MEMORY_MS,
+  MEMBER_SILENCE_MS,
+  type MembershipEvent,
+  type MembershipVersion,
+  type NetworkState,
+  type SelfReport,
+} from '../protocol/membership.ts';
+import type { Store } from '../store/store.ts';
+import { type Admission, admit } from './admission.ts';
+import { identify } from './identity.ts';
+import { doubled, full, moving } from './member-error.ts';
+import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
+import type { MembershipChange } from './membership-log.ts';
+import { Pulses } from './pulses.ts';
+import { Refusals } from './refusals.ts';
+import { Roster } from './roster.ts';
+import { Turns } from './turns.ts';
+import type { Witness } from './witness.ts';
+
+export interface MembershipInput {
+  readonly network: Network;
+  /** host0's own host name. */
+  readonly name: string;
+  readonly admission: Admission;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly witness: Witness;
+  /** host0's IPv4 as somebody at `viewer` sees it. */
+  readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
+  readonly subnets: () => readonly Ipv4Cidr[];
+  readonly onChange: (change: MembershipChange) => void;
+  /** The members have been read, at the start or anew. */
+  readonly onLoad: () => void;
+}
+
+/** A member, past or present, and when it was heard of last. */
+export interface MemberSighting {
+  readonly record: MemberRecord;
+  readonly online: boolean;
+  readonly heardMs: number;
+  readonly state: NetworkState;
+}
+
+interface Subscriber {
+  readonly viewer: Ipv4 | undefined;
+  readonly listener: (event: MembershipEvent) => void;
+}
+
+/** The kernel's neighbour table ends at 1024 entries unless it was enlarged (`gc_thresh3`). */
+const MEMBERS_MAX = 4096;
+/** How many that left are remembered for `mesh node list`. */
+const DEPARTED_MAX = 1000;
+
+export class Membership {
+  readonly network: Network;
+  readonly #input: MembershipInput;
+  readonly #roster: Roster;
+  readonly #host0: MemberAddresses;
+  readonly #pulses: Pulses;
+  readonly #departed = new Map<
+    Ipv6,
+    { readonly record: MemberRecord; readonly leftMs: number; readonly heardMs: number }
+  >();
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #refusals = new Refusals();
+  readonly #turns = new Turns<Ipv6>();
+
+  constructor(input: MembershipInput) {
+    this.network = input.network;
+    this.#input = input;
+    this.#host0 = memberAddresses(input.network, 'host0');
+    this.#pulses = new Pulses(
+      input.clock,
+      (ipv6) => this.#drop(ipv6),
+      (error) => this.#dropFailed(error),
+    );
+    this.#roster = new Roster({
+      ...input,
+      onChange: (change, record) => this.#changed(change, record),
+      onLoad: () => this.#loaded(),
+    });
+  }
+
+  /** Reads the members from the store, and goes on trying. Until then every question is answered with MESH_HOST0_STARTING. */
+  start(): Promise<void> {
+    return this.#roster.start();
+  }
+
+  get loaded(): boolean {
+    return this.#roster.loaded;
+  }
+
+  /** @throws MESH_HOST0_STARTING */
+  get version(): MembershipVersion {
+    this.#mustBeLoaded();
+    return this.#roster.version;
+  }
+
+  /**
+   * Whether reports can reach host0 now. While they cannot, silence means nothing and nobody is dropped; when they can
+   * again, everybody gets the full nine seconds.
+   */
+  hear(hearing: boolean): void {
+    this.#pulses.hearing = hearing;
+  }
+
+  /**
+   * All members, host0 first.
+   * @param viewer underlay address of whoever asks, if it is known
+   * @throws MESH_HOST0_STARTING
+   */
+  members(viewer?: Ipv4): readonly Member[] {
+    this.#mustBeLoaded();
+    const { name, host0AddressFor } = this.#input;
+    const host0 = { name, ipv4: host0AddressFor(viewer), mac: this.#host0.bridgeMac, ipv6: this.#host0.ipv6 };
+    return [host0, ...this.others()];
+  }
+
+  /** All members but host0. */
+  others(): readonly Member[] {
+    return this.#roster.records.map(memberOf);
+  }
+
+  /** The underlay subnets that host0 forwards VXLAN between. */
+  get segments(): readonly Ipv4Cidr[] {
+    return this.#input.subnets();
+  }
+
+  /** Who left in the last 30 s and is not back. */
+  left(): readonly Mac[] {
+    const nowMs = this.#input.clock.nowMs();
+    return [...this.#departed.values()]
+      .filter(({ leftMs }) => nowMs - leftMs < LEFT_MEMORY_MS)
+      .map(({ record }) => record.mac);
+  }
+
+  /** Those that are here and those that were. */
+  sightings(): readonly MemberSighting[] {
+    const here = this.#roster.records.map((record) => {
+      const pulse = this.#pulses.of(record.ipv6);
+      return { record, online: true, heardMs: pulse.heardMs, state: pulse.state };
+    });
+    const gone = [...this.#departed.values()].map(({ record, heardMs }) => ({
+      record,
+      online: false,
+      heardMs,
+      state: { phase: 'pending' as const, why: 'not heard of' },
+    }));
+    return [...here, ...gone];
+  }
+
+  /** Why somebody is kept out at the moment. */
+  refusals(): readonly MeshError[] {
+    return this.#refusals.current(this.#input.clock.nowMs());
+  }
+
+  /** Where host0's kernel sees the packets of `asker` come from, if it does. */
+  async whereabouts(asker: Ipv6): Promise<Ipv4 | undefined> {
+    return (await this.#input.witness.sight(this.network, asker)).ipv4;
+  }
+
+  /**
+   * An agent's report. When it resolves, the store has what is new in it.
+   * @param asker source address of the request, from the socket
+   * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED, MESH_MEMBER_MOVING, MESH_MEMBER_DOUBLE, MESH_MEMBER_NOT_ADMITTED, MESH_STORE_*
+   */
+  async report(asker: Ipv6, report: SelfReport): Promise<void> {
+    const { machine, name, instance, state } = report;
+    await this.#refusing(asker, async () => {
+      const { mac, ipv4 } = await this.#identify(asker, machine);
+      if (report.ipv4 !== ipv4)
+        throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
+      const record: MemberRecord = { name, ipv4, mac, ipv6: asker, machine, instance };
+      if (report.leaving === true) await this.#leave(record);
+      else await this.#enter(record, () => record, state);
+    });
+  }
+
+  /** `GET /?name=`: a report of somebody who can do no more. Throws what `report` throws. */
+  async poll(asker: Ipv6, name: string, machine?: MachineId): Promise<void> {
+    await this.#refusing(asker, async () => {
+      const { mac, ipv4 } = await this.#identify(asker, machine);
+      const claim: MemberRecord = { name, ipv4, mac, ipv6: asker, ...(machine !== undefined && { machine }) };
+      await this.#enter(claim, (present) => polledRecord(claim, present), { phase: 'ready' });
+    });
+  }
+
+  /**
+   * First what `listener` has missed since `seen`, or else a snapshot; then every change.
+   * @throws MESH_HOST0_STARTING
+   */
+  subscribe(
+    viewer: Ipv4 | undefined,
+    seen: MembershipVersion | undefined,
+    listener: (event: MembershipEvent) => void,
+  ): () => void {
+    this.#mustBeLoaded();
+    const missed = seen === undefined ? undefined : this.#roster.since(seen);
+    for (const event of missed ?? [this.#snapshot(viewer)]) listener(event);
+    const subscriber = { viewer, listener };
+    this.#subscribers.add(subscriber);
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  /** host0's own addresses are different now: everybody is told anew. */
+  segmentsChanged(): void {
+    if (!this.#roster.loaded) return;
+    for (const { viewer, listener } of this.#subscribers) listener(this.#snapshot(viewer));
+  }
+
+  /** The mesh is no more. */
+  async forget(): Promise<void> {
+    this.close();
+    await this.#roster.forget();
+  }
+
+  close(): void {
+    this.#pulses.hearing = false;
+    this.#roster.close();
+    this.#subscribers.clear();
+  }
+
+  #mustBeLoaded(): void {
+    if (this.#roster.loaded) return;
+    throw new MeshError('MESH_HOST0_STARTING', `host0 has not read the members of ${this.network.name} yet`, {
+      object: this.network.name,
+      retryable: true,
+      remedy: 'Ask again in a second.',
+    });
+  }
+
+  #snapshot(viewer: Ipv4 | undefined): MembershipEvent {
+    return { type: 'snapshot', version: this.version, members: this.members(viewer), segments: this.segments };
+  }
+
+  async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
+    this.#mustBeLoaded();
+    const sighting = await this.#input.witness.sight(this.network, asker);
+    return identify(this.network, asker, machine, sighting, this.#roster.records);
+  }
+
+  /** @param recordFor what to keep, given what is kept now */
+  async #enter(
+    claim: MemberRecord,
+    recordFor: (present: MemberRecord | undefined) => MemberRecord,
+    state: NetworkState,
+  ): Promise<void> {
+    const present = this.#roster.get(claim.ipv6);
+    // Nearly every report says what is known already: it waits for nobody.
+    if (present !== undefined && sameRecord(present, recordFor(present))) return this.#pulses.beat(claim.ipv6, state);
+    await this.#turns.take(claim.ipv6, async () => {
+      const before = this.#roster.get(claim.ipv6);
+      const record = recordFor(before);
+      if (before === undefined) await this.#admit(record);
+      else this.#refuseDouble(before, claim);
+      if (before === undefined || !sameRecord(before, record)) await this.#roster.put(record);
+      this.#pulses.beat(record.ipv6, state);
+      if (before === undefined)
+        this.#journal('member joined', record, `${record.name} joined ${this.network.name} from ${record.ipv4}`);
+      else if (before.ipv4 !== record.ipv4)
+        this.#journal('member moved', record, `${record.name} moved from ${before.ipv4} to ${record.ipv4}`);
+    });
+  }
+
+  async #admit(record: MemberRecord): Promise<void> {
+    if (this.#roster.size >= MEMBERS_MAX) throw full(this.network, MEMBERS_MAX);
+    await admit(this.#input.admission, record.machine, this.#input.store);
+  }
+
+  async #leave(record: MemberRecord): Promise<void> {
+    await this.#turns.take(record.ipv6, async () => {
+      const present = this.#roster.get(record.ipv6);
+      if (present === undefined) return;
+      this.#refuseDouble(present, record);
+      await this.#roster.remove(record.ipv6);
+      this.#journal('member left', record, `${record.name} left ${this.network.name}`);
+    });
+  }
+
+  /** @throws MESH_MEMBER_DOUBLE when `claim` is another machine than `present`, which is alive */
+  #refuseDouble(present: MemberRecord, claim: MemberRecord): void {
+    if (present.ipv4 === claim.ipv4) return;
+    const { heardMs, moves, since } = this.#pulses.of(present.ipv6);
+    const nowMs = this.#input.clock.nowMs();
+    const provable = present.instance !== undefined && claim.instance !== undefined;
+    if (provable && present.instance === claim.instance) return;
+    if (provable ? nowMs - heardMs < MEMBER_SILENCE_MS : moves.note(nowMs))
+      throw doubled(this.network, present, since, claim);
+  }
+
+  #loaded(): void {
+    this.#pulses.keep(new Set(this.#roster.records.map(({ ipv6 }) => ipv6)));
+    this.segmentsChanged();
+    this.#input.onLoad();
+  }
+
+  #changed(change: MembershipChange, record: MemberRecord): void {
+    const { ipv6 } = record;
+    if (change.type === 'leave') this.#departs(record);
+    else {
+      this.#departed.delete(ipv6);
+      this.#pulses.of(ipv6);
+    }
+    for (const { listener } of this.#subscribers) listener(change);
+    this.#input.onChange(change);
+  }
+
+  #departs(record: MemberRecord): void {
+    const { heardMs } = this.#pulses.of(record.ipv6);
+    this.#pulses.forget(record.ipv6);
+    this.#departed.set(record.ipv6, { record, heardMs, leftMs: this.#input.clock.nowMs() });
+    const oldest = this.#departed.keys().next().value;
+    if (this.#departed.size > DEPARTED_MAX && oldest !== undefined) this.#departed.delete(oldest);
+  }
+
+  #dropFailed(thrown: unknown): void {
+    const { code, message } = MeshError.from(thrown);
+    this.#input.journal.record({
+      level: 'warning',
+      kind: 'member not dropped',
+      message,
+      code,
+      network: this.network.id,
+    });
+  }
+
+  async #drop(ipv6: Ipv6): Promise<void> {
+    await this.#turns.take(ipv6, async () => {
+      const record = this.#roster.get(ipv6);
+      if (record === undefined || !this.#pulses.silent(ipv6)) return;
+      await this.#roster.remove(ipv6);
+      const message = `${record.name} was dropped from ${this.network.name}: silent for ${MEMBER_SILENCE_MS / 1000} s`;
+      this.#journal('member dropped', record, message, 'warning');
+    });
+  }
+
+  /** Tells the journal of a refusal, once. */
+  async #refusing(asker: Ipv6, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      if (!error.retryable && this.#refusals.note(asker, error, this.#input.clock.nowMs())) {
+        const { message, code, remedy } = error;
+        this.#input.journal.record({
+          level: 'error',
+          kind: 'member refused',
+          message,
+          code,
+          network: this.network.id,
+          object: asker,
+          ...(remedy !== undefined && { remedy }),
+        });
+      }
+      throw error;
+    }
+  }
+
+  #journal(kind: string, { name }: MemberRecord, message: string, level: 'info' | 'warning' = 'info'): void {
+    this.#input.journal.record({ level, kind, message, network: this.network.id, object: name });
+  }
+}
+
+/** Where an agent reports too, it has the word on the name; a poll from there is only a sign of life. */
+function polledRecord(claim: MemberRecord, present: MemberRecord | undefined): MemberRecord {
+  if (present === undefined || present.mac !== claim.mac) return claim;
+  if (present.instance !== undefined && present.ipv4 === claim.ipv4) return present;
+  const machine = claim.machine ?? present.machine;
+  return { ...claim, ...(machine !== undefined && { machine }) };
+}

@@ -1,0 +1,53 @@
+/** Nodes are what the members of all meshes add up to: one for each machine. */
+import type { Network } from '../model/network.ts';
+import type { NodeView } from '../protocol/views.ts';
+import type { MemberSighting } from './membership.ts';
+
+export interface MeshSightings {
+  readonly network: Network;
+  readonly sightings: readonly MemberSighting[];
+}
+
+/** Every node but host0, by name. One that is in any mesh is online. */
+export function nodesOf(meshes: readonly MeshSightings[], nowMs: number): readonly NodeView[] {
+  const byNode = new Map<string, { readonly network: Network; readonly sighting: MemberSighting }[]>();
+  for (const { network, sightings } of meshes) {
+    for (const sighting of sightings) {
+      // A poller that never said which machine it is: its name is all that two meshes of it have in common.
+      const key = sighting.record.machine ?? `poller ${sighting.record.name}`;
+      const same = byNode.get(key);
+      if (same === undefined) byNode.set(key, [{ network, sighting }]);
+      else same.push({ network, sighting });
+    }
+  }
+  return [...byNode.values()].map((seen) => nodeOf(seen, nowMs)).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function nodeOf(
+  seen: readonly { readonly network: Network; readonly sighting: MemberSighting }[],
+  nowMs: number,
+): NodeView {
+  const latest = seen.map(({ sighting }) => sighting).reduce((a, b) => (fresher(b, a) ? b : a));
+  const { machine, name, ipv4 } = latest.record;
+  return {
+    name,
+    ...(machine !== undefined && { machine }),
+    role: 'node',
+    online: latest.online,
+    ipv4,
+    lastSeenMsAgo: Math.round(nowMs - latest.heardMs),
+    meshes: seen
+      .filter(({ sighting }) => sighting.online === latest.online)
+      .map(({ network, sighting: { record, state } }) => ({
+        network: network.id,
+        name: network.name,
+        mac: record.mac,
+        ipv6: record.ipv6,
+        state,
+      })),
+  };
+}
+
+function fresher(a: MemberSighting, b: MemberSighting): boolean {
+  return a.online === b.online ? a.heardMs > b.heardMs : a.online;
+}

@@ -1,0 +1,96 @@
+/** When each member was heard of last, and who has been silent for too long. Never in the store: it lives as long as this process. */
+import type { Alarm, Clock } from '../model/clock.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import { MEMBER_SILENCE_MS, type NetworkState } from '../protocol/membership.ts';
+import { MoveWatch } from './move-watch.ts';
+
+export interface Pulse {
+  heardMs: number;
+  /** When it was first heard of. */
+  readonly since: Date;
+  /** How the mesh fares there, as it said itself. */
+  state: NetworkState;
+  readonly moves: MoveWatch;
+}
+
+const DROP_RETRY_MS = 1_000;
+
+export class Pulses {
+  readonly #clock: Clock;
+  readonly #drop: (ipv6: Ipv6) => Promise<void>;
+  readonly #failed: (error: unknown) => void;
+  readonly #pulses = new Map<Ipv6, Pulse>();
+  #hearing = false;
+  #alarm: Alarm | undefined;
+
+  /**
+   * @param drop is called for whoever is silent, again later if it fails
+   * @param failed is told why
+   */
+  constructor(clock: Clock, drop: (ipv6: Ipv6) => Promise<void>, failed: (error: unknown) => void) {
+    this.#clock = clock;
+    this.#drop = drop;
+    this.#failed = failed;
+  }
+
+  /** While nobody can be heard, silence means nothing; when they can again, everybody gets the full nine seconds. */
+  set hearing(hearing: boolean) {
+    this.#hearing = hearing;
+    const nowMs = this.#clock.nowMs();
+    if (hearing) for (const pulse of this.#pulses.values()) pulse.heardMs = nowMs;
+    this.#alarm?.cancel();
+    this.#alarm = undefined;
+    this.#arm();
+  }
+
+  /** Of a member that has none yet it begins now. */
+  of(ipv6: Ipv6): Pulse {
+    let pulse = this.#pulses.get(ipv6);
+    if (pulse === undefined) {
+      const state = { phase: 'pending' as const, why: 'not heard of since host0 started' };
+      pulse = { heardMs: this.#clock.nowMs(), since: this.#clock.wallTime(), state, moves: new MoveWatch() };
+      this.#pulses.set(ipv6, pulse);
+      this.#arm();
+    }
+    return pulse;
+  }
+
+  beat(ipv6: Ipv6, state: NetworkState): void {
+    const pulse = this.of(ipv6);
+    pulse.heardMs = this.#clock.nowMs();
+    pulse.state = state;
+  }
+
+  forget(ipv6: Ipv6): void {
+    this.#pulses.delete(ipv6);
+  }
+
+  /** Keeps those of `members` and no others. */
+  keep(members: ReadonlySet<Ipv6>): void {
+    for (const ipv6 of this.#pulses.keys()) if (!members.has(ipv6)) this.#pulses.delete(ipv6);
+    for (const ipv6 of members) this.of(ipv6);
+  }
+
+  silent(ipv6: Ipv6): boolean {
+    const pulse = this.#pulses.get(ipv6);
+    return this.#hearing && pulse !== undefined && this.#clock.nowMs() - pulse.heardMs >= MEMBER_SILENCE_MS;
+  }
+
+  /** Sets the alarm for the first member whose time may run out. */
+  #arm(atLeastMs = 0): void {
+    if (!this.#hearing || this.#alarm !== undefined || this.#pulses.size === 0) return;
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const { heardMs } of this.#pulses.values()) firstMs = Math.min(firstMs, heardMs);
+    const delayMs = Math.max(firstMs + MEMBER_SILENCE_MS - this.#clock.nowMs(), atLeastMs);
+    this.#alarm = this.#clock.after(delayMs, () => void this.#sweep());
+  }
+
+  /** Never rejects. */
+  async #sweep(): Promise<void> {
+    const dropping = [...this.#pulses.keys()].filter((ipv6) => this.silent(ipv6)).map((ipv6) => this.#drop(ipv6));
+    const failure = (await Promise.allSettled(dropping)).find((result) => result.status === 'rejected');
+    if (failure !== undefined) this.#failed(failure.reason);
+    this.#alarm = undefined;
+    this.#arm(failure === undefined ? 0 : DROP_RETRY_MS);
+  }
+}

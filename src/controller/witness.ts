@@ -1,0 +1,17 @@
+/** What host0's own kernel says of a sender: the one source that a sender cannot write to. */
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Mac } from '../model/mac.ts';
+import type { Network } from '../model/network.ts';
+
+export interface Sighting {
+  /** The neighbour entry of the sender's IPv6 on the mesh's bridge. */
+  readonly mac?: Mac;
+  /** Where the VXLAN device saw frames of that address come from. */
+  readonly ipv4?: Ipv4;
+}
+
+export interface Witness {
+  /** Both are absent while the kernel knows nothing. */
+  sight(network: Network, ipv6: Ipv6): Promise<Sighting>;
+}

@@ -1,0 +1,87 @@
+/**
+ * ICMP echo on the wire: RFC 792 for IPv4, RFC 4443 for IPv6. Both have type, code and checksum, then identifier and
+ * sequence; they differ in the numbers of the types, and in who computes the checksum (for IPv6, the kernel).
+ */
+
+export type IpFamily = 4 | 6;
+
+/** What a raw socket may hear that concerns an echo. */
+export type EchoMessage =
+  | { readonly kind: 'reply'; readonly id: number; readonly sequence: number; readonly payload: Buffer }
+  /** A router, or this host, could not pass an echo on whole. `mtuBytes` is the IP packet that it would have passed. */
+  | { readonly kind: 'too-big'; readonly id: number; readonly sequence: number; readonly mtuBytes: number };
+
+/** Types, and type with code of «too big» (RFC 1191 §4, RFC 4443 §3.2). */
+interface EchoNumbers {
+  readonly request: number;
+  readonly reply: number;
+  readonly tooBig: { readonly type: number; readonly code: number };
+}
+
+export const ECHO_NUMBERS: Readonly<Record<IpFamily, EchoNumbers>> = {
+  4: { request: 8, reply: 0, tooBig: { type: 3, code: 4 } },
+  6: { request: 128, reply: 129, tooBig: { type: 2, code: 0 } },
+};
+
+/** What an echo's IP packet has beside the payload: the IP header without options, and 8 bytes of ICMP. */
+export const ECHO_OVERHEAD_BYTES: Readonly<Record<IpFamily, number>> = { 4: 28, 6: 48 };
+
+const ICMP_BYTES = 8;
+const IPV6_BYTES = 40;
+const IPV4_MIN_BYTES = 20;
+const PROTOCOL_ICMP = 1;
+const PROTOCOL_ICMPV6 = 58;
+
+export function encodeEchoRequest(family: IpFamily, id: number, sequence: number, payload: Buffer): Buffer {
+  const message = Buffer.alloc(ICMP_BYTES + payload.length);
+  message.writeUInt8(ECHO_NUMBERS[family].request, 0);
+  message.writeUInt16BE(id, 4);
+  message.writeUInt16BE(sequence, 6);
+  message.set(payload, ICMP_BYTES);
+  if (family === 4) message.writeUInt16BE(internetChecksum(message), 2);
+  return message;
+}
+
+/**
+ * What a raw ICMP socket received: for IPv4 with its IP header, for IPv6 without. Undefined for what is not about an
+ * echo, or is cut short.
+ */
+export function decodeEchoMessage(family: IpFamily, packet: Buffer): EchoMessage | undefined {
+  const message = family === 4 ? afterIpv4Header(packet) : packet;
+  if (message === undefined || message.length < ICMP_BYTES) return undefined;
+  const { reply, tooBig } = ECHO_NUMBERS[family];
+  const type = message.readUInt8(0);
+  const code = message.readUInt8(1);
+  if (type === reply && code === 0) {
+    return { kind: 'reply', ...idAndSequence(message), payload: message.subarray(ICMP_BYTES) };
+  }
+  if (type !== tooBig.type || code !== tooBig.code) return undefined;
+  const request = quotedRequest(family, message.subarray(ICMP_BYTES));
+  const mtuBytes = family === 4 ? message.readUInt16BE(6) : message.readUInt32BE(4);
+  return request && { kind: 'too-big', ...idAndSequence(request), mtuBytes };
+}
+
+/** The echo request that an ICMP error quotes, from its ICMP header on. */
+function quotedRequest(family: IpFamily, quoted: Buffer): Buffer | undefined {
+  const isEcho = family === 4 ? quoted[9] === PROTOCOL_ICMP : quoted[6] === PROTOCOL_ICMPV6;
+  const request = family === 4 ? afterIpv4Header(quoted) : quoted.subarray(IPV6_BYTES);
+  if (!isEcho || request === undefined || request.length < ICMP_BYTES) return undefined;
+  return request[0] === ECHO_NUMBERS[family].request ? request : undefined;
+}
+
+function idAndSequence(message: Buffer): { id: number; sequence: number } {
+  return { id: message.readUInt16BE(4), sequence: message.readUInt16BE(6) };
+}
+
+function afterIpv4Header(packet: Buffer): Buffer | undefined {
+  const headerBytes = ((packet[0] ?? 0) & 0x0f) * 4;
+  return headerBytes >= IPV4_MIN_BYTES && packet.length > headerBytes ? packet.subarray(headerBytes) : undefined;
+}
+
+/** RFC 1071. */
+function internetChecksum(bytes: Buffer): number {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
+  return ~sum & 0xffff;
+}

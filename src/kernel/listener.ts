@@ -1,0 +1,41 @@
+/**
+ * TCP listeners that answer on one device only. Linux takes a packet for any of its addresses on any device (the weak
+ * host model, RFC 1122 §3.3.4.2), so an address alone would let the underlay in: whoever routes the mesh prefix to
+ * host0's link-local address reaches it.
+ */
+import type { Ipv6 } from '../model/ipv6.ts';
+import { AF_INET6, failed, libc, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from './libc.ts';
+import { bindToAddress, bindToDevice, openSocket, setOption } from './socket.ts';
+
+const IPPROTO_TCP = 6;
+const SOL_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const IPV6_FREEBIND = 78;
+const DEFAULT_BACKLOG = 511;
+
+export interface BoundListenerOptions {
+  /** May be absent from the device yet, or tentative. */
+  readonly address: Ipv6;
+  readonly port: number;
+  /** Must exist. The socket stays with its index: when the device is made anew, listen anew. */
+  readonly device: string;
+  /** Path of the namespace that the device is in; the process's own when absent. */
+  readonly netns?: string;
+  /** Connections that may wait to be accepted. */
+  readonly backlog?: number;
+}
+
+/**
+ * A listening TCP socket for `server.listen({ fd })`, which then owns it.
+ * @throws MESH_KERNEL_REFUSED (ENODEV, EADDRINUSE, EPERM)
+ */
+export function boundListener({ address, port, device, netns, backlog }: BoundListenerOptions): number {
+  return openSocket({ domain: AF_INET6, type: SOCK_STREAM, protocol: IPPROTO_TCP }, netns, (fd) => {
+    setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, 'SO_REUSEADDR');
+    setOption(fd, SOL_IPV6, IPV6_V6ONLY, 1, 'IPV6_V6ONLY');
+    setOption(fd, SOL_IPV6, IPV6_FREEBIND, 1, 'IPV6_FREEBIND');
+    bindToDevice(fd, device);
+    bindToAddress(fd, address, port);
+    if (libc.listen(fd, backlog ?? DEFAULT_BACKLOG) < 0) throw failed('listen on', `[${address}]:${port}`);
+  });
+}

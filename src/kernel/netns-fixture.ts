@@ -1,0 +1,56 @@
+/** For the tests of this room: links between namespaces that vanish with the test. */
+import { spawnSync } from 'node:child_process';
+import { type TemporaryNetns, temporaryNetns } from './netns.ts';
+
+/** Runs a command in the namespace at `netns`, and gives what it printed. */
+export function inside(netns: string, ...command: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${netns}`, ...command], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** Runs lines of `ip -batch` in the namespace at `netns`. */
+export function ip(netns: string, ...lines: readonly string[]): void {
+  const input = lines.join('\n');
+  const { status, stderr } = spawnSync('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${input}: ${stderr}`);
+}
+
+/** Two hosts with one wire: `eth0` on both, 10.9.0.1, fd09::1 and fe80::1 here, the same with 2 there. */
+export function twoHosts(): { readonly here: string; readonly there: string; close(): void } {
+  const namespaces: TemporaryNetns[] = [temporaryNetns(), temporaryNetns()];
+  const close = (): void => {
+    for (const netns of namespaces) netns.close();
+  };
+  const [here = '', there = ''] = namespaces.map(({ path }) => path);
+  try {
+    ip(here, `link add eth0 type veth peer name eth0 netns ${there}`);
+    for (const [netns, host] of [
+      [here, 1],
+      [there, 2],
+    ] as const) {
+      ip(
+        netns,
+        'link set lo up',
+        `address add 10.9.0.${host}/24 dev eth0`,
+        'link set eth0 addrgenmode none',
+        `address add fd09::${host}/64 dev eth0 nodad`,
+        `address add fe80::${host}/64 dev eth0 nodad`,
+        'link set eth0 up',
+      );
+    }
+    for (const netns of [here, there]) carriesPackets(netns, 'eth0');
+    return { here, there, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** Waits until a link that was just set up has a queue: before, it drops all packets without a word. */
+export function carriesPackets(netns: string, link: string): void {
+  const deadline = performance.now() + 5_000;
+  while (!inside(netns, 'ip', 'link', 'show', link).includes('state UP')) {
+    if (performance.now() > deadline) throw new Error(`${link} does not come up`);
+  }
+}

@@ -1,0 +1,142 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MeshError } from '../model/error.ts';
+import { type TemporaryNetns, temporaryNetns } from './netns.ts';
+import { inside, ip } from './netns-fixture.ts';
+import { Nft } from './nft.ts';
+
+const TABLE = `table inet meshwork {
+	set members {
+		type ipv4_addr
+		elements = { 10.11.0.1, 10.11.0.2 }
+	}
+
+	chain guard {
+		type filter hook prerouting priority raw; policy accept;
+		iifname "br456" ip saddr != @members counter drop
+	}
+}
+`;
+
+let netns: TemporaryNetns;
+let nft: Nft;
+
+beforeEach(async () => {
+  netns = temporaryNetns();
+  nft = await Nft.open({ netns: netns.path });
+});
+
+afterEach(async () => {
+  await nft.close();
+  netns.close();
+});
+
+async function refusal(script: string): Promise<MeshError> {
+  const thrown: unknown = await nft.run(script).catch((error: unknown) => error);
+  if (thrown instanceof MeshError) return thrown;
+  throw new Error(`not refused: ${script}`);
+}
+
+test('a table is listed as it was written, and the list can be run again', async () => {
+  await nft.run(TABLE);
+  const listed = await nft.list('inet', 'meshwork');
+  expect(listed).toBe(TABLE);
+  await nft.run(`delete table inet meshwork\n${listed}`);
+  expect(await nft.list('inet', 'meshwork')).toBe(TABLE);
+});
+
+test('the table is in the namespace, and nowhere else', async () => {
+  await nft.run(TABLE);
+  expect(inside(netns.path, 'nft', '-s', 'list', 'ruleset')).toBe(TABLE);
+  const elsewhere = temporaryNetns();
+  const other = await Nft.open({ netns: elsewhere.path });
+  try {
+    expect(await other.list('inet', 'meshwork')).toBeUndefined();
+  } finally {
+    await other.close();
+    elsewhere.close();
+  }
+});
+
+test('a transaction with a bad last line leaves the former table whole', async () => {
+  await nft.run(TABLE);
+  const error = await refusal('delete table inet meshwork\nadd table inet new\nadd rule inet new nochain accept');
+  expect(error.code).toBe('MESH_NFT_REFUSED');
+  expect(error.message).toContain('No such file or directory');
+  expect(await nft.list('inet', 'meshwork')).toBe(TABLE);
+  expect(await nft.list('inet', 'new')).toBeUndefined();
+});
+
+test("a syntax error is told in nft's own words, with line and caret", async () => {
+  const error = await refusal('add table inet new\nadd rule inet new guard ip saddr 10.0.0.1 bogus');
+  expect(error.message).toMatch(
+    /\nline 2:\d+-\d+: Error: syntax error.*\nadd rule inet new guard ip saddr 10.0.0.1 bogus\n +\^$/,
+  );
+});
+
+test('a table that an outsider flushed or deleted is seen as it is', async () => {
+  await nft.run(TABLE);
+  inside(netns.path, 'nft', 'flush', 'chain', 'inet', 'meshwork', 'guard');
+  expect(await nft.list('inet', 'meshwork')).not.toContain('br456');
+  inside(netns.path, 'nft', 'flush', 'ruleset');
+  expect(await nft.list('inet', 'meshwork')).toBeUndefined();
+});
+
+test('a device that was made anew is known by its new index', async () => {
+  const rule = 'table inet t {}\ndelete table inet t\ntable inet t {\nchain c {\niif "br0" accept\n}\n}';
+  for (let round = 0; round < 2; round++) {
+    ip(netns.path, 'link add br0 type bridge');
+    await nft.run(rule);
+    expect(await nft.list('inet', 't')).toContain('iif "br0" accept');
+    ip(netns.path, 'link delete br0');
+  }
+});
+
+test('many transactions at once, in two namespaces, all take effect in theirs', async () => {
+  const elsewhere = temporaryNetns();
+  const other = await Nft.open({ netns: elsewhere.path });
+  try {
+    const names = Array.from({ length: 20 }, (_, i) => `t${i}`);
+    await Promise.all(names.map((name, i) => (i % 2 === 0 ? nft : other).run(`add table bridge ${name}`)));
+    const here = await Promise.all(names.map((name) => nft.list('bridge', name)));
+    const there = await Promise.all(names.map((name) => other.list('bridge', name)));
+    expect(here.map((text) => text !== undefined)).toEqual(names.map((_, i) => i % 2 === 0));
+    expect(there.map((text) => text !== undefined)).toEqual(names.map((_, i) => i % 2 === 1));
+  } finally {
+    await other.close();
+    elsewhere.close();
+  }
+});
+
+test('a namespace that is gone is an error, and not our own namespace', async () => {
+  const lost = await Nft.open({ netns: '/run/netns/mw-nft-no-such' });
+  await expect(lost.list('inet', 'meshwork')).rejects.toMatchObject({ code: 'MESH_INTERNAL' });
+  await lost.close();
+});
+
+test('closing rejects what was not answered, and what is asked later', async () => {
+  const question = nft.run(TABLE);
+  await nft.close();
+  await expect(question).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+  await expect(nft.run(TABLE)).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+});
+
+test('where the library is missing the error names the package', () => {
+  const library = /\S+libnftables\.so\S*/.exec(readFileSync('/proc/self/maps', 'utf8'))?.[0] ?? '';
+  // In a mount namespace of its own, where the library is an empty file.
+  const script = `import { Nft } from '${new URL('./nft.ts', import.meta.url)}';
+    await Nft.open().catch((error) => console.log(JSON.stringify(error)));`;
+  const node = [process.execPath, '--input-type=module', '-e', script];
+  const { stdout } = spawnSync(
+    'unshare',
+    ['-m', 'sh', '-c', 'mount --bind /dev/null "$0" && exec "$@"', library, ...node],
+    {
+      encoding: 'utf8',
+    },
+  );
+  expect(JSON.parse(stdout)).toMatchObject({
+    code: 'MESH_KERNEL_UNSUPPORTED',
+    remedy: 'Install the package nftables.',
+  });
+});

@@ -1,0 +1,115 @@
+/** Operations as netlink messages. Links are named until the last moment, since a batch may use what it makes. */
+import { MeshError } from '../model/error.ts';
+import { writeAddress } from './address.ts';
+import { writeFdb } from './fdb.ts';
+import { writeGroupDelete, writeLinkAdd, writeLinkDelete, writeLinkSet } from './link.ts';
+import { writeNeighbour } from './neighbour.ts';
+import { MessageWriter } from './netlink.ts';
+import type { KernelOperation } from './operation.ts';
+import { writeRoute } from './route.ts';
+
+/** Messages in one buffer, as it goes to the worker. */
+export interface Request {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Names of the links that the messages speak of. */
+  readonly names: readonly string[];
+  /** Pairs: a place in `bytes` where an index is missing, and whose it is, as a place in `names`. Ascending. */
+  readonly places: Uint32Array<ArrayBuffer>;
+}
+
+/** The messages of `operations`, numbered by them (nlmsg_seq), and those operations that cannot be said at all. */
+export function encodeOperations(operations: readonly KernelOperation[]): {
+  request: Request;
+  refused: ReadonlyMap<number, MeshError>;
+} {
+  const writer = new MessageWriter();
+  const refused = new Map<number, MeshError>();
+  operations.forEach((operation, number) => {
+    try {
+      write(writer, number, operation);
+    } catch (thrown) {
+      writer.abandon();
+      refused.set(number, MeshError.from(thrown));
+    }
+  });
+  return { request: requestOf(writer), refused };
+}
+
+/** One message that `body` writes. */
+export function encodeOne(body: (writer: MessageWriter) => void): Request {
+  const writer = new MessageWriter();
+  body(writer);
+  return requestOf(writer);
+}
+
+function requestOf(writer: MessageWriter): Request {
+  const numbers = new Map<string, number>();
+  const places = new Uint32Array(2 * writer.links.length);
+  writer.links.forEach(({ at, name }, i) => {
+    const number = numbers.get(name) ?? numbers.size;
+    numbers.set(name, number);
+    places[2 * i] = at;
+    places[2 * i + 1] = number;
+  });
+  return { bytes: new Uint8Array(writer.bytes), names: [...numbers.keys()], places };
+}
+
+function write(writer: MessageWriter, sequence: number, operation: KernelOperation): void {
+  switch (operation.do) {
+    case 'link-add':
+      writeLinkAdd(writer, sequence, operation);
+      break;
+    case 'link-set':
+      writeLinkSet(writer, sequence, operation.link, operation.change);
+      break;
+    case 'link-delete':
+      writeLinkDelete(writer, sequence, operation.link);
+      break;
+    case 'group-delete':
+      writeGroupDelete(writer, sequence, operation.group);
+      break;
+    case 'address-add':
+    case 'address-delete':
+      writeAddress(writer, sequence, operation);
+      break;
+    case 'route-replace':
+    case 'route-delete':
+      writeRoute(writer, sequence, operation);
+      break;
+    case 'neighbour-replace':
+    case 'neighbour-delete':
+      writeNeighbour(writer, sequence, operation);
+      break;
+    case 'fdb-replace':
+    case 'fdb-append':
+    case 'fdb-delete':
+      writeFdb(writer, sequence, operation);
+      break;
+  }
+}
+
+/** What an operation is done to, for people. */
+export function objectOf(operation: KernelOperation): string {
+  switch (operation.do) {
+    case 'link-add':
+      return `${operation.kind} ${operation.name}`;
+    case 'link-set':
+    case 'link-delete':
+      return operation.link;
+    case 'group-delete':
+      return String(operation.group);
+    case 'address-add':
+    case 'address-delete':
+      return `${operation.address}/${operation.length} on ${operation.link}`;
+    case 'route-replace':
+    case 'route-delete':
+      return operation.destination;
+    case 'neighbour-replace':
+    case 'neighbour-delete':
+      return `${operation.address} on ${operation.link}`;
+    case 'fdb-replace':
+    case 'fdb-append':
+    case 'fdb-delete':
+      return `${operation.mac} on ${operation.link} ${operation.table}`;
+  }
+}

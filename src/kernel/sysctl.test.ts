@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { inNetns, temporaryNetns } from './netns.ts';
+import { ip } from './netns-fixture.ts';
+import { readSysctl, writeSysctl } from './sysctl.ts';
+
+test('settings are read and written in the namespace of the thread, for devices with dots too', () => {
+  const netns = temporaryNetns();
+  try {
+    ip(netns.path, 'link add br4.5 type bridge');
+    const name = ['net', 'ipv6', 'conf', 'br4.5', 'accept_ra'];
+    inNetns(netns.path, () => {
+      expect(readSysctl(name)).toBe('1');
+      writeSysctl(name, 0);
+      expect(readSysctl(name)).toBe('0');
+    });
+    expect(() => readSysctl(name)).toThrow(/ENOENT/);
+  } finally {
+    netns.close();
+  }
+});
+
+test('a value that the kernel does not take, and a name that leaves /proc/sys, are refused', () => {
+  const netns = temporaryNetns();
+  try {
+    inNetns(netns.path, () => {
+      expect(() => writeSysctl(['net', 'ipv6', 'conf', 'lo', 'accept_ra'], 'maybe')).toThrow(/EINVAL/);
+    });
+    expect(() => readSysctl(['net', '..', '..', 'version'])).toThrow(/does not name/);
+    expect(() => readSysctl(['net/ipv6'])).toThrow(/does not name/);
+  } finally {
+    netns.close();
+  }
+});

@@ -1,0 +1,27 @@
+/** The IPv6 prefixes that this host uses already, and that a mesh must not take over. */
+
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import type { Network } from '../model/network.ts';
+import type { Link, Route } from './objects.ts';
+
+/** Every link has them. */
+const EVERYWHERE = new Set(['::/0', 'fe80::/64']);
+
+/** @param networks whose own devices do not count */
+export function underlayPrefixes(
+  links: Iterable<Link>,
+  routes: Iterable<Route>,
+  networks: readonly Network[],
+): readonly Ipv6Cidr[] {
+  const ours = new Set(networks.map(({ devices }) => devices.bridge));
+  const foreign = new Set<number>();
+  for (const { index, name, alias } of links) {
+    if (!alias.startsWith('meshwork:') && !ours.has(name)) foreign.add(index);
+  }
+  const prefixes = new Set<string>();
+  for (const { family, destination, link } of routes) {
+    if (family !== 6 || link === undefined || !foreign.has(link)) continue;
+    if (!EVERYWHERE.has(destination)) prefixes.add(destination);
+  }
+  return [...prefixes] as Ipv6Cidr[];
+}

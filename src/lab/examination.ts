@@ -1,0 +1,112 @@
+/** Whether a lab's mesh does what a mesh is for: every pair, the member list, and what it carries. */
+import { MeshError } from '../model/error.ts';
+import { formatMemberLine, type NetworkState } from '../protocol/membership.ts';
+import type { Lab, OnStage } from './lab.ts';
+import type { Pair } from './pairs.ts';
+import { silenceError } from './silence.ts';
+import { measureThroughput, throughputEnds } from './throughput.ts';
+import type { HostPlan } from './topology.ts';
+
+export interface Examination {
+  readonly pairs: readonly Pair[];
+  readonly memberList?: { readonly from: HostPlan; readonly text: string };
+  readonly throughput?: { readonly from: HostPlan; readonly to: HostPlan; readonly gbps: number };
+  /** What was found wrong first; nothing after it was examined. */
+  readonly failure?: MeshError;
+}
+
+/** What `mesh lab up --json` prints. */
+export interface LabReport {
+  readonly ok: boolean;
+  readonly hosts: readonly {
+    readonly name: string;
+    /** The machine id. */
+    readonly id: string;
+    readonly ipv4: string;
+    readonly mac: string;
+    readonly ipv6: string;
+    /** `ready`: reaches all and is reached by all; `pending`: by some; `failed`: by none. */
+    readonly state: NetworkState['phase'];
+  }[];
+  readonly pairs: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly ok: boolean;
+    readonly rttMs: number | null;
+  }[];
+  /** One TCP stream over the mesh; null when it could not be measured. */
+  readonly throughputGbps: number | null;
+  readonly tookMs: number;
+}
+
+const THROUGHPUT_SEC = 2;
+
+/** Never throws for what is wrong with the mesh: that is the finding. */
+export async function examine(lab: Lab, onStage: OnStage, signal?: AbortSignal): Promise<Examination> {
+  let found: Examination = { pairs: await lab.awaitPairs({ onStage, signal }) };
+  try {
+    refuseSilence(lab, found.pairs);
+    onStage('reading the member list inside the mesh');
+    const from = lab.host('node1');
+    const text = await lab.memberList(from);
+    found = { ...found, memberList: { from, text } };
+    refuseAbsence(lab.hosts, from, text);
+    onStage('measuring the round trip of every pair');
+    found = { ...found, pairs: await lab.allPairs() };
+    refuseSilence(lab, found.pairs);
+    const ends = throughputEnds(lab.topology);
+    onStage(`measuring the throughput from ${ends.from.name} to ${ends.to.name}`);
+    found = { ...found, throughput: { ...ends, gbps: await measureThroughput(ends, THROUGHPUT_SEC, signal) } };
+    return found;
+  } catch (error) {
+    signal?.throwIfAborted();
+    return { ...found, failure: MeshError.from(error) };
+  }
+}
+
+export function reportOf(lab: Lab, { pairs, throughput, failure }: Examination, tookMs: number): LabReport {
+  return {
+    ok: failure === undefined,
+    hosts: lab.hosts.map(({ name, machine, member }) => ({
+      name,
+      id: machine,
+      ipv4: member.ipv4,
+      mac: member.mac,
+      ipv6: member.ipv6,
+      state: phaseOf(pairs.filter(({ from, to }) => from.name === name || to.name === name)),
+    })),
+    pairs: pairs.map(({ from, to, rttMs }) => ({
+      from: from.name,
+      to: to.name,
+      ok: rttMs !== undefined,
+      rttMs: rttMs === undefined ? null : Math.round(rttMs * 1000) / 1000,
+    })),
+    throughputGbps: throughput?.gbps ?? null,
+    tookMs: Math.round(tookMs),
+  };
+}
+
+function phaseOf(pairs: readonly Pair[]): NetworkState['phase'] {
+  if (pairs.every(({ rttMs }) => rttMs !== undefined)) return 'ready';
+  return pairs.some(({ rttMs }) => rttMs !== undefined) ? 'pending' : 'failed';
+}
+
+function refuseSilence(lab: Lab, pairs: readonly Pair[]): void {
+  const silent = pairs.filter(({ rttMs }) => rttMs === undefined);
+  if (silent.length > 0) throw silenceError(lab.hosts, silent);
+}
+
+/** Every host must be listed exactly as the topology says; host0 with its address on the asker's segment. */
+function refuseAbsence(hosts: readonly HostPlan[], asker: HostPlan, list: string): void {
+  const lines = new Set(list.split('\n'));
+  const missing = hosts
+    .map(({ role, member }) => (role === 'host0' ? { ...member, ipv4: asker.host0 } : member))
+    .map(formatMemberLine)
+    .filter((line) => !lines.has(line));
+  if (missing.length === 0) return;
+  throw new MeshError('MESH_LAB_FAILED', `the member list lacks: ${missing.join(', ')}`, {
+    operation: 'read the member list',
+    object: asker.name,
+    remedy: 'Keep the lab with --keep, and compare `mesh lab exec host0 -- mesh node list`.',
+  });
+}

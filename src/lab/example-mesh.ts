@@ -1,0 +1,18 @@
+/** The mesh that every lab runs: the seed's own example. */
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import { meshNetwork, type Vni } from '../model/network.ts';
+
+/** As an administrator writes it; host0 and every node get it as `manage.conf`. */
+export const EXAMPLE_CONF = `name=manage
+prefix=fd42:2345:1234:9abc::/64
+vni=456
+key=456
+`;
+
+/** The same, as the file means it. */
+export const EXAMPLE_MESH = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});

@@ -1,0 +1,125 @@
+/**
+ * The processes of a lab's hosts: the product's own host0 and agent, each started inside its host's namespace, in a
+ * session of its own, so that they outlive whoever started them.
+ */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { inNetns, netnsPath } from '../kernel/netns.ts';
+import { MeshError } from '../model/error.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+import { commandDirectory, type Program, programFile } from './installation.ts';
+import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from './process-mark.ts';
+import type { HostPlan } from './topology.ts';
+
+/** A process ends within milliseconds of a SIGKILL and within a second of a SIGTERM; five times that is given. */
+const END_DEADLINE_MS = 5_000;
+/** These do not end a process, so there is no end to wait for. */
+const PAUSES: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
+
+/** What a host runs, in the order of starting. */
+export function programsOf(host: HostPlan): readonly Program[] {
+  return host.role === 'host0' ? ['host0', 'agent'] : ['agent'];
+}
+
+function argumentsOf(program: Program, host: HostPlan, root: string): string[] {
+  const common = ['--root', root, '--name', host.name];
+  if (program === 'host0') return common;
+  if (host.role === 'host0') return [...common, '--on-host0'];
+  return [...common, '--machine', host.machine, '--host0', host.host0];
+}
+
+/**
+ * Starts a command inside a namespace. The child inherits the namespace of the thread that forks it: no wrapper process,
+ * and none of the mount namespaces that `ip netns exec` would leave behind for every daemon.
+ */
+export function spawnInside(netns: string, argv: readonly string[], options: SpawnOptions): ChildProcess {
+  const [command = '', ...rest] = argv;
+  return inNetns(netnsPath(netns), () => spawn(command, rest, options));
+}
+
+/** The environment of whatever runs on a host. Fifty Nodes must not each compile the same files; `mesh` is found. */
+export function hostEnvironment(root: string): NodeJS.ProcessEnv {
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/compile');
+  const path = `${commandDirectory}:${process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`;
+  return { NODE_COMPILE_CACHE: cache, ...process.env, PATH: path, MESH_ROOT: root };
+}
+
+/** @throws MESH_ALREADY_RUNNING, MESH_LAB_FAILED when the program is not there */
+export function startProcess(program: Program, host: HostPlan, root: string): ProcessMark {
+  const running = findProcess(program, root);
+  if (running !== undefined) {
+    throw new MeshError('MESH_ALREADY_RUNNING', `${host.name} runs its ${program} already, as process ${running.pid}`, {
+      object: host.name,
+      remedy: 'Stop it first.',
+    });
+  }
+  const file = programFile(program);
+  if (!existsSync(file)) {
+    throw new MeshError('MESH_LAB_FAILED', `there is no ${file}`, { object: file, remedy: 'Repair the installation.' });
+  }
+  const log = openSync(logFile(program, root), 'a');
+  try {
+    const child = spawnInside(
+      host.netns,
+      [process.execPath, '--disable-warning=ExperimentalWarning', file, ...argumentsOf(program, host, root)],
+      { cwd: root, detached: true, stdio: ['ignore', log, log], env: hostEnvironment(root) },
+    );
+    // A child that could not be started has no pid, which is refused below; its event must not end this process.
+    child.on('error', () => {});
+    child.unref();
+    if (child.pid === undefined) {
+      throw new MeshError('MESH_LAB_FAILED', `cannot start ${file}`, { object: host.name });
+    }
+    const mark = markOf(child.pid);
+    writeFileSync(markFile(program, root), JSON.stringify(mark));
+    return mark;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Sends `signal`, and waits for the end if it is one that ends. Does nothing when the program does not run. */
+export async function stopProcess(program: Program, root: string, signal: NodeJS.Signals): Promise<void> {
+  const mark = findProcess(program, root);
+  if (mark === undefined) return;
+  signalProcess(mark, signal);
+  if (PAUSES.has(signal)) return;
+  await awaitEnd([mark], END_DEADLINE_MS);
+  rmSync(markFile(program, root), { force: true });
+}
+
+export async function killAll(marks: readonly ProcessMark[]): Promise<void> {
+  for (const mark of marks) signalProcess(mark, 'SIGKILL');
+  await awaitEnd(marks, END_DEADLINE_MS);
+}
+
+/** The program's process on this host, if it runs. */
+export function findProcess(program: Program, root: string): ProcessMark | undefined {
+  let mark: unknown;
+  try {
+    mark = JSON.parse(readFileSync(markFile(program, root), 'utf8'));
+  } catch {
+    // No file, or one that a crash cut short: the sweep of the namespace finds such a process all the same.
+    return undefined;
+  }
+  const { pid, startTime } = mark as Partial<ProcessMark>;
+  if (typeof pid !== 'number' || typeof startTime !== 'string') return undefined;
+  return isRunning({ pid, startTime }) ? { pid, startTime } : undefined;
+}
+
+/** The last `lines` lines that the program wrote. */
+export function logTail(program: Program, root: string, lines: number): string[] {
+  const file = logFile(program, root);
+  return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines) : [];
+}
+
+function logFile(program: Program, root: string): string {
+  return join(pathsBelow(root).logs, `${program}.log`);
+}
+
+/** In the root itself and not in its run directory, which a reboot of the host empties. */
+function markFile(program: Program, root: string): string {
+  return join(root, `.${program}.json`);
+}

@@ -1,0 +1,333 @@
+/** A whole cluster on one machine: hosts in network namespaces, each running the real daemon and agent. */
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { EchoSocket } from '../kernel/echo.ts';
+import { netnsPath } from '../kernel/netns.ts';
+import { MeshError } from '../model/error.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import { MEMBERSHIP_PORT } from '../model/network.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+import { EXAMPLE_CONF } from './example-mesh.ts';
+import {
+  findProcess,
+  hostEnvironment,
+  killAll,
+  programsOf,
+  spawnInside,
+  startProcess,
+  stopProcess,
+} from './host-process.ts';
+import type { Program } from './installation.ts';
+import type { LabHost } from './lab-host.ts';
+import { awaitPairs, measurePairs, type Pair } from './pairs.ts';
+import type { ProcessMark } from './process-mark.ts';
+import { claimLab, hasOtherOwner, keepLab, LABS_DIRECTORY, type LabRecord, readRecord } from './record.ts';
+import { residentsOf } from './residents.ts';
+import { silenceError } from './silence.ts';
+import { checkLabName, type HostPlan, type LabSize, planTopology, type Topology, withIpv4 } from './topology.ts';
+import { buildWire, namespacesOf, readdress, removeWire, replugHost, setCarrier } from './wire.ts';
+
+export interface LabOptions extends LabSize {
+  /** Where labs live; each has a directory of its name there. */
+  readonly directory?: string;
+  readonly onStage?: OnStage;
+}
+
+export interface ReadyOptions {
+  /** Between whom; all hosts of the lab, unless told otherwise. host0 must be the first. */
+  readonly hosts?: readonly LabHost[];
+  /** Five times what a start of so many hosts took, unless told otherwise. */
+  readonly deadlineMs?: number;
+  readonly onStage?: OnStage | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Told as each stage begins, with what can be counted of it. */
+export type OnStage = (stage: string, done?: number, of?: number) => void;
+
+/** How long `down` waits for the kernel to take the links of a lab down: it took 0.1 s for 50 hosts. */
+const REMOVAL_DEADLINE_MS = 10_000;
+
+/** What came of a command on a host. */
+export interface Outcome {
+  /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Lab implements AsyncDisposable {
+  readonly directory: string;
+  #topology: Topology;
+
+  private constructor(directory: string, topology: Topology) {
+    this.directory = directory;
+    this.#topology = topology;
+  }
+
+  /**
+   * Builds a lab, starts its hosts, and returns once every pair reaches each other. What failed is taken down.
+   * @throws MESH_LAB_FAILED, MESH_ALREADY_RUNNING, MESH_NOT_ROOT, MESH_USAGE
+   */
+  static async up(options: LabOptions & ReadyOptions): Promise<Lab> {
+    const lab = await Lab.build(options);
+    try {
+      lab.startAll(options.onStage);
+      await lab.ready(options);
+      return lab;
+    } catch (error) {
+      await lab.down();
+      throw error;
+    }
+  }
+
+  /** Namespaces, wires and files only; no process runs yet. Clears away first what a crashed run of this name left. */
+  static async build({ onStage = () => {}, directory = LABS_DIRECTORY, ...size }: LabOptions): Promise<Lab> {
+    requireRoot();
+    const topology = planTopology(size);
+    const place = join(directory, size.name);
+    const old = readRecord(place);
+    if (old !== undefined) {
+      refuseKept(old);
+      onStage('clearing away what an earlier run left');
+      await new Lab(place, planTopology(old)).down();
+    }
+    await claimLab(place, size);
+    const lab = new Lab(place, topology);
+    try {
+      onStage('building namespaces and wires');
+      for (const host of lab.hosts) writeFiles(host);
+      await buildWire(topology);
+      return lab;
+    } catch (error) {
+      await lab.down();
+      throw error;
+    }
+  }
+
+  /**
+   * A lab that another process built.
+   * @throws MESH_OBJECT_UNKNOWN, MESH_NOT_ROOT
+   */
+  static open(name: string, directory = LABS_DIRECTORY): Lab {
+    requireRoot();
+    checkLabName(name);
+    const place = join(directory, name);
+    const record = readRecord(place);
+    if (record === undefined) {
+      throw new MeshError('MESH_OBJECT_UNKNOWN', `there is no lab ${name}`, {
+        object: name,
+        remedy: 'Start it with `mesh lab up --keep`.',
+      });
+    }
+    return new Lab(place, planTopology(record));
+  }
+
+  get name(): string {
+    return this.#topology.name;
+  }
+
+  get topology(): Topology {
+    return this.#topology;
+  }
+
+  /** host0 first. */
+  get hosts(): LabHost[] {
+    return this.#topology.hosts.map((host) => ({ ...host, root: join(this.directory, host.name) }));
+  }
+
+  /** @throws MESH_OBJECT_UNKNOWN */
+  host(name: string): LabHost {
+    const host = this.hosts.find((candidate) => candidate.name === name);
+    if (host !== undefined) return host;
+    throw new MeshError('MESH_OBJECT_UNKNOWN', `the lab ${this.name} has no host ${name}`, {
+      object: name,
+      remedy: `Name one of ${this.hosts.map((candidate) => candidate.name).join(', ')}.`,
+    });
+  }
+
+  startAll(onStage: OnStage = () => {}): void {
+    onStage('starting host0 and the agents');
+    for (const host of this.hosts) for (const program of programsOf(host)) this.start(host, program);
+  }
+
+  /** A `host` that was given another `machine` poses as that one. */
+  start(host: LabHost, program: Program): ProcessMark {
+    return startProcess(program, host, host.root);
+  }
+
+  /** Returns when the process is gone, if `signal` is one that ends it. */
+  async stop(host: LabHost, program: Program, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await stopProcess(program, host.root, signal);
+  }
+
+  process(host: LabHost, program: Program): ProcessMark | undefined {
+    return findProcess(program, host.root);
+  }
+
+  /** True once `keep` was called, by whichever process. */
+  get kept(): boolean {
+    return readRecord(this.directory)?.kept ?? false;
+  }
+
+  /** What each pair answers once all do, or once the deadline has passed. */
+  async awaitPairs({ hosts = this.hosts, deadlineMs, onStage, signal }: ReadyOptions = {}): Promise<Pair[]> {
+    const onCount = (reached: number, of: number) => onStage?.('waiting until every pair answers', reached, of);
+    onCount(0, hosts.length * (hosts.length - 1));
+    return await awaitPairs(hosts, openEcho, deadlineMs ?? readyDeadlineMs(hosts.length), {
+      onCount,
+      ...(signal && { signal }),
+    });
+  }
+
+  /** @throws MESH_LAB_FAILED, with the pairs that do not answer and what their hosts wrote last */
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    const silent = (await this.awaitPairs(options)).filter(({ rttMs }) => rttMs === undefined);
+    if (silent.length > 0) throw silenceError(this.hosts, silent);
+  }
+
+  /** One quiet round of echoes over all pairs of `hosts`. */
+  async allPairs(hosts: readonly LabHost[] = this.hosts): Promise<Pair[]> {
+    return await measurePairs(hosts, openEcho);
+  }
+
+  /** Runs a command in the host's network, with MESH_ROOT set so that `mesh` there speaks to that host. */
+  async exec(host: LabHost, argv: readonly string[]): Promise<Outcome> {
+    const options = { stdio: ['ignore', 'pipe', 'pipe'], env: hostEnvironment(host.root) } satisfies SpawnOptions;
+    const child = spawnInside(host.netns, argv, options);
+    if (child.stdout === null || child.stderr === null) throw new TypeError('no pipes');
+    const [code, stdout, stderr] = await Promise.all([exitCode(child), text(child.stdout), text(child.stderr)]);
+    return { code, stdout, stderr };
+  }
+
+  /** The same for a person: with this process's own terminal. */
+  async execAttached(host: LabHost, argv: readonly string[]): Promise<number> {
+    return await exitCode(spawnInside(host.netns, argv, { stdio: 'inherit', env: hostEnvironment(host.root) }));
+  }
+
+  /** The member list as host0 serves it inside the mesh, asked from `host`. */
+  async memberList(host: LabHost): Promise<string> {
+    const [host0] = this.hosts;
+    const url = `http://[${host0?.member.ipv6}]:${MEMBERSHIP_PORT}/`;
+    const { code, stdout, stderr } = await this.exec(host, ['curl', '-sSfg', '--max-time', '5', url]);
+    if (code === 0) return stdout;
+    throw new MeshError('MESH_LAB_FAILED', `${url} asked from ${host.name}: ${stderr.trim()}`, { object: host.name });
+  }
+
+  /** Pulls the host's cables: its ports lose their carrier. */
+  async cutWire(host: LabHost): Promise<void> {
+    await setCarrier(this.#topology, host, false);
+  }
+
+  async healWire(host: LabHost): Promise<void> {
+    await setCarrier(this.#topology, host, true);
+  }
+
+  /** Gives a node another underlay address on its segment. Nobody is told but its neighbours' ARP. */
+  async setIpv4(host: LabHost, ipv4: Ipv4): Promise<void> {
+    const before = this.host(host.name);
+    this.#topology = withIpv4(this.#topology, host.name, ipv4);
+    await readdress(this.#topology, this.#plan(host), before.member.ipv4);
+  }
+
+  /** Power off and on: no process, no network device and no run directory survives; the state directory does. */
+  async rebootHost(host: LabHost): Promise<void> {
+    await killAll(residentsOf([host.netns]));
+    await replugHost(this.#topology, this.#plan(host));
+    rmSync(pathsBelow(host.root).run, { recursive: true, force: true });
+    for (const program of programsOf(host)) this.start(host, program);
+  }
+
+  /** Hands the lab to the user: it outlives this process. */
+  async keep(): Promise<void> {
+    await keepLab(this.directory);
+  }
+
+  /**
+   * Ends every process of the lab, then removes its namespaces and its directory. What is gone already is no error.
+   * @throws MESH_ALREADY_RUNNING while another process is at work on it
+   */
+  async down(): Promise<void> {
+    const record = readRecord(this.directory);
+    if (record !== undefined) refuseLiving(record);
+    const namespaces = namespacesOf(this.#topology);
+    const started = this.hosts.flatMap((host) =>
+      programsOf(host).flatMap((program) => findProcess(program, host.root) ?? []),
+    );
+    await killAll([...started, ...residentsOf(namespaces)]);
+    await removeWire(namespaces, this.#topology.wire, REMOVAL_DEADLINE_MS);
+    // The record goes last: while anything is left, it says so.
+    for (const host of this.hosts) rmSync(host.root, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.down();
+  }
+
+  #plan(host: LabHost): HostPlan {
+    const plan = this.#topology.hosts.find(({ name }) => name === host.name);
+    if (plan === undefined) throw new RangeError(`${host.name} is not in the lab ${this.name}`);
+    return plan;
+  }
+}
+
+function openEcho(netns: string): EchoSocket {
+  return EchoSocket.open({ netns: netnsPath(netns) });
+}
+
+/** Five times what was measured: a second, and a seventh of a second for each host. */
+function readyDeadlineMs(hosts: number): number {
+  return 5 * (1_000 + 140 * hosts);
+}
+
+function writeFiles(host: LabHost): void {
+  const paths = pathsBelow(host.root);
+  const networks = host.role === 'host0' ? paths.host0Networks : paths.nodeNetworks;
+  for (const directory of [networks, paths.logs, dirname(paths.machineFile)]) mkdirSync(directory, { recursive: true });
+  writeFileSync(join(networks, 'manage.conf'), EXAMPLE_CONF);
+  writeFileSync(paths.machineFile, `${host.machine}\n`);
+}
+
+/** @throws MESH_OBJECT_UNKNOWN when the command cannot be started */
+function exitCode(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => {
+      reject(
+        new MeshError('MESH_OBJECT_UNKNOWN', `${child.spawnfile} cannot be run`, {
+          object: child.spawnfile,
+          cause,
+          remedy: 'Write a command of this machine after --; the hosts of a lab share its programs.',
+        }),
+      );
+    });
+    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+  });
+}
+
+function requireRoot(): void {
+  if (process.geteuid?.() === 0) return;
+  throw new MeshError('MESH_NOT_ROOT', 'a lab needs root', {
+    rule: 'Network namespaces and their devices can be made by root only.',
+    remedy: 'Run the same command with sudo.',
+  });
+}
+
+function refuseKept(record: LabRecord): void {
+  if (!record.kept) return;
+  throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${record.name} is up, and was kept`, {
+    object: record.name,
+    remedy: `Take it down with \`mesh lab down --name ${record.name}\`, or use another --name.`,
+  });
+}
+
+function refuseLiving(record: LabRecord): void {
+  if (!hasOtherOwner(record)) return;
+  throw new MeshError('MESH_ALREADY_RUNNING', `process ${record.owner.pid} is at work on the lab ${record.name}`, {
+    object: record.name,
+    remedy: 'Wait until it is done, end it (Ctrl-C), or use another --name.',
+  });
+}

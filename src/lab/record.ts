@@ -1,0 +1,102 @@
+/**
+ * `lab.json`: what a lab is made of, written before anything of it is made, so that whoever comes after a crash can
+ * take down that, and only that.
+ */
+import { readFileSync } from 'node:fs';
+import { link, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { syncDirectory, writeDurable } from '../formats/durable-file.ts';
+import { MeshError } from '../model/error.ts';
+import { isRunning, markOf, type ProcessMark } from './process-mark.ts';
+import { type LabSize, planTopology } from './topology.ts';
+
+/** Where labs live unless told otherwise: gone with a reboot, as namespaces are. */
+export const LABS_DIRECTORY = '/run/meshwork-lab';
+
+export interface LabRecord extends LabSize {
+  /** Who builds and uses the lab. */
+  readonly owner: ProcessMark;
+  /** True once the owner has handed the lab to the user (`--keep`): it then lives until `mesh lab down`. */
+  readonly kept: boolean;
+}
+
+export function recordPath(directory: string): string {
+  return join(directory, 'lab.json');
+}
+
+/**
+ * Takes the lab's directory for this process.
+ * @throws MESH_ALREADY_RUNNING when there is a record already, whoever's it is
+ */
+export async function claimLab(directory: string, { name, nodes, segments }: LabSize): Promise<void> {
+  const record: LabRecord = { name, nodes, segments, owner: markOf(process.pid), kept: false };
+  const draft = `${recordPath(directory)}.${process.pid}`;
+  await writeDurable(draft, recordText(record));
+  try {
+    // A name that is linked, unlike one that is renamed, never replaces another.
+    await link(draft, recordPath(directory));
+  } catch (cause) {
+    if (!isErrno(cause, 'EEXIST')) throw cause;
+    throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${name} was started by somebody else just now`, {
+      object: name,
+      cause,
+      remedy: 'Use another --name, or wait until that lab is down.',
+    });
+  } finally {
+    await rm(draft);
+  }
+  await syncDirectory(directory);
+}
+
+/** Marks the lab in `directory` as the user's. */
+export async function keepLab(directory: string): Promise<void> {
+  const record = readRecord(directory);
+  if (record !== undefined) await writeDurable(recordPath(directory), recordText({ ...record, kept: true }));
+}
+
+/** True when a living process, other than this one, is at work on the lab. */
+export function hasOtherOwner(record: LabRecord): boolean {
+  return !record.kept && record.owner.pid !== process.pid && isRunning(record.owner);
+}
+
+/**
+ * The record in `directory`, undefined when there is none.
+ * @throws MESH_LAB_FAILED when it is not one that we wrote
+ */
+export function readRecord(directory: string): LabRecord | undefined {
+  let text: string;
+  try {
+    text = readFileSync(recordPath(directory), 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  try {
+    return parseRecord(text);
+  } catch (cause) {
+    throw new MeshError('MESH_LAB_FAILED', `${recordPath(directory)} is not the record of a lab`, {
+      object: recordPath(directory),
+      cause,
+      remedy: `See what \`ip netns list\` shows of the lab, delete that by hand, then remove ${dirname(recordPath(directory))}.`,
+    });
+  }
+}
+
+function parseRecord(text: string): LabRecord {
+  const { name, nodes, segments, owner, kept } = JSON.parse(text) as Record<string, unknown>;
+  if (typeof name !== 'string' || typeof nodes !== 'number' || typeof segments !== 'number')
+    throw new TypeError('size');
+  planTopology({ name, nodes, segments });
+  const { pid, startTime } = (owner ?? {}) as Record<string, unknown>;
+  if (!Number.isInteger(pid) || typeof startTime !== 'string' || typeof kept !== 'boolean')
+    throw new TypeError('owner');
+  return { name, nodes, segments, owner: { pid: pid as number, startTime }, kept };
+}
+
+function recordText(record: LabRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,28 @@
+/** Who lives in a namespace: the way to every process of a lab, recorded or not, and to nobody else. */
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { netnsPath } from '../kernel/netns.ts';
+import { findMark, type ProcessMark } from './process-mark.ts';
+
+/** The processes whose network is one of `namespaces`; never this one, which only visits. */
+export function residentsOf(namespaces: readonly string[]): ProcessMark[] {
+  const wanted = new Set(namespaces.map(identityOf).filter((identity) => identity !== undefined));
+  if (wanted.size === 0) return [];
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && wanted.has(networkOf(pid) ?? ''))
+    .flatMap((pid) => findMark(pid) ?? []);
+}
+
+function identityOf(namespace: string): string | undefined {
+  const stat = statSync(netnsPath(namespace), { throwIfNoEntry: false });
+  return stat && `net:[${stat.ino}]`;
+}
+
+function networkOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return undefined;
+  }
+}

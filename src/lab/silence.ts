@@ -1,0 +1,40 @@
+/** Why pairs of a lab are silent, as far as the lab can tell: which ones, and what their hosts wrote last. */
+import { MeshError } from '../model/error.ts';
+import { findProcess, logTail, programsOf } from './host-process.ts';
+import type { LabHost } from './lab-host.ts';
+import type { Pair } from './pairs.ts';
+
+/** How much a failure shows. */
+const PAIRS_SHOWN = 10;
+const LOGS_SHOWN = 3;
+const LOG_LINES_SHOWN = 5;
+
+export function silenceError(hosts: readonly LabHost[], silent: readonly Pair[]): MeshError {
+  const names = silent.slice(0, PAIRS_SHOWN).map(({ from, to }) => `${from.name} → ${to.name}`);
+  const more = silent.length > PAIRS_SHOWN ? ` and ${silent.length - PAIRS_SHOWN} more` : '';
+  const suspects = new Set(silent.flatMap(({ from, to }) => [from.name, to.name]));
+  const shown = hosts.filter(({ name }) => suspects.has(name)).slice(0, LOGS_SHOWN);
+  return new MeshError('MESH_LAB_FAILED', `no answer: ${names.join(', ')}${more}`, {
+    operation: 'wait until every pair answers',
+    remedy: 'Keep the lab with --keep, and look around with `mesh lab exec HOST -- mesh status`.',
+    cause: new LastWords(shown),
+  });
+}
+
+/** What the processes of `hosts` wrote last, as the cause of their silence. */
+export class LastWords extends Error {
+  constructor(hosts: readonly LabHost[]) {
+    super(hosts.flatMap(lastWords).join('\n'));
+    this.name = 'LastWords';
+  }
+}
+
+function lastWords(host: LabHost): string[] {
+  return programsOf(host).flatMap((program) => {
+    const state = findProcess(program, host.root) === undefined ? 'does not run' : 'runs';
+    return [
+      `${host.name}: ${program} ${state}, and wrote last:`,
+      ...logTail(program, host.root, LOG_LINES_SHOWN).map((line) => `  ${line}`),
+    ];
+  });
+}

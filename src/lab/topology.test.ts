@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { planTopology, underlayNeighbours } from './topology.ts';
+
+describe('planTopology', () => {
+  const topology = planTopology({ name: 'default', nodes: 3, segments: 2 });
+
+  test('host0 has port 1 of every segment; nodes take the segments in turn', () => {
+    expect(
+      topology.hosts.map(({ name, netns, host0, ports }) => [
+        name,
+        netns,
+        host0,
+        ...ports.map(({ device, bridge, wireEnd, ipv4 }) => `${device} ${bridge} ${wireEnd} ${ipv4}`),
+      ]),
+    ).toEqual([
+      ['host0', 'mw-default-host0', '10.11.0.1', 'eth1 seg0 host0-1 10.11.0.1', 'eth2 seg1 host0-2 10.11.1.1'],
+      ['node1', 'mw-default-node1', '10.11.0.1', 'eth0 seg0 node1 10.11.0.2'],
+      ['node2', 'mw-default-node2', '10.11.1.1', 'eth0 seg1 node2 10.11.1.2'],
+      ['node3', 'mw-default-node3', '10.11.0.1', 'eth0 seg0 node3 10.11.0.3'],
+    ]);
+    expect(topology.wire).toBe('mw-default-wire');
+    expect(topology.bridges).toEqual(['seg0', 'seg1']);
+  });
+
+  test('is the same each time, and another lab has other machines', () => {
+    expect(planTopology({ name: 'default', nodes: 3, segments: 2 })).toEqual(topology);
+    const other = planTopology({ name: 'other', nodes: 3, segments: 2 });
+    expect(other.hosts[1]?.machine).not.toBe(topology.hosts[1]?.machine);
+  });
+
+  test('no two ports share an address, a MAC or a wire end, at the largest size', () => {
+    const ports = planTopology({ name: 'big', nodes: 2 * 253, segments: 2 }).hosts.flatMap((host) => host.ports);
+    for (const key of ['ipv4', 'mac', 'wireEnd'] as const) {
+      expect(new Set(ports.map((port) => port[key])).size).toBe(2 * 253 + 2);
+    }
+    expect(ports.at(-1)?.ipv4).toBe('10.11.1.254');
+  });
+
+  test('neighbours are those of the same segment: host0 sees all, a node its own', () => {
+    const seen = (name: string) => {
+      const host = topology.hosts.find((candidate) => candidate.name === name);
+      return host && underlayNeighbours(topology, host).map(({ device, ipv4 }) => `${device} ${ipv4}`);
+    };
+    expect(seen('host0')).toEqual(['eth1 10.11.0.2', 'eth1 10.11.0.3', 'eth2 10.11.1.2']);
+    expect(seen('node1')).toEqual(['eth0 10.11.0.1', 'eth0 10.11.0.3']);
+    expect(seen('node2')).toEqual(['eth0 10.11.1.1']);
+  });
+
+  test.each([
+    ['../x', 3, 2],
+    ['-a', 3, 2],
+    ['', 3, 2],
+    ['a'.repeat(33), 3, 2],
+    ['a', 0, 2],
+    ['a', 507, 2],
+    ['a', 1.5, 2],
+    ['a', 3, 0],
+    ['a', 3, 257],
+  ])('refuses name %j, %d nodes, %d segments', (name, nodes, segments) => {
+    expect(() => planTopology({ name, nodes, segments })).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));
+  });
+});

@@ -1,0 +1,195 @@
+/**
+ * What a lab looks like: host0 with a port on every segment, and nodes spread over the segments in turn. Pure: the same
+ * name and numbers always give the same namespaces, addresses and machine ids, so that a lab can be found again.
+ */
+import { MeshError } from '../model/error.ts';
+import { genid } from '../model/genid.ts';
+import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
+import { type Mac, macFromHex } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import { type Member, memberAddresses } from '../model/member.ts';
+import { EXAMPLE_MESH } from './example-mesh.ts';
+
+export interface LabSize {
+  /** Letters, digits and dashes; becomes part of namespace names. */
+  readonly name: string;
+  /** Besides host0. */
+  readonly nodes: number;
+  /** Underlay segments: layer-2 wires that meet in host0 only. */
+  readonly segments: number;
+}
+
+export interface Topology extends LabSize {
+  /** The namespace that holds the segments' bridges and the wire-side ends of all ports. */
+  readonly wire: string;
+  readonly bridges: readonly string[];
+  /** host0 first. */
+  readonly hosts: readonly HostPlan[];
+}
+
+export interface HostPlan {
+  readonly name: string;
+  readonly role: 'host0' | 'node';
+  readonly netns: string;
+  readonly machine: MachineId;
+  readonly ports: readonly UnderlayPort[];
+  /** Where the host finds host0: host0's address on the host's own segment. */
+  readonly host0: Ipv4;
+  /** What the member list will say of it, asked from its own segment. */
+  readonly member: Member;
+}
+
+/** A host's plug into a segment: a veth pair with one end in the host and the other on the segment's bridge. */
+export interface UnderlayPort {
+  readonly segment: number;
+  readonly device: string;
+  readonly wireEnd: string;
+  readonly bridge: string;
+  readonly mac: Mac;
+  readonly ipv4: Ipv4;
+}
+
+/** Two hosts, in this direction. */
+export interface Ends {
+  readonly from: HostPlan;
+  readonly to: HostPlan;
+}
+
+export interface UnderlayNeighbour {
+  readonly device: string;
+  readonly ipv4: Ipv4;
+  readonly mac: Mac;
+}
+
+export const UNDERLAY_PREFIX_BITS = 24;
+/** 10.11.0.0/24 to 10.11.255.0/24. */
+const SEGMENTS_MAX = 256;
+/** .1 is host0's, .255 the broadcast address. */
+const NODES_PER_SEGMENT_MAX = 253;
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
+
+/** @throws MESH_USAGE for a name or a size that cannot be built */
+export function planTopology({ name, nodes, segments }: LabSize): Topology {
+  checkSize({ name, nodes, segments });
+  const hosts = [host0Plan(name, segments)];
+  for (let number = 1; number <= nodes; number++) hosts.push(nodePlan(name, number, segments));
+  return {
+    name,
+    nodes,
+    segments,
+    wire: namespaceOf(name, 'wire'),
+    bridges: Array.from({ length: segments }, (_, segment) => bridgeOf(segment)),
+    hosts,
+  };
+}
+
+/** @throws MESH_USAGE; the name is also a directory, so nothing else may pass */
+export function checkLabName(name: string): void {
+  if (NAME.test(name)) return;
+  throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot name a lab`, {
+    rule: 'A lab name has 1 to 32 lower-case letters, digits and dashes, and no dash at either end.',
+    remedy: 'Use a name such as default or test-1.',
+  });
+}
+
+function checkSize({ name, nodes, segments }: LabSize): void {
+  checkLabName(name);
+  checkCount('segments', segments, SEGMENTS_MAX);
+  checkCount('nodes', nodes, NODES_PER_SEGMENT_MAX * segments);
+}
+
+function checkCount(what: string, count: number, max: number): void {
+  if (Number.isInteger(count) && count >= 1 && count <= max) return;
+  throw new MeshError('MESH_USAGE', `a lab cannot have ${count} ${what}`, {
+    rule: `The number of ${what} is 1 to ${max} (a segment is a /24 with at most ${NODES_PER_SEGMENT_MAX} nodes).`,
+    remedy: `Give --${what} a number in that range.`,
+  });
+}
+
+function host0Plan(lab: string, segments: number): HostPlan {
+  const ports = Array.from({ length: segments }, (_, segment) =>
+    portOf(lab, 'host0', segment, 1, `eth${segment + 1}`, `host0-${segment + 1}`),
+  );
+  const ipv4 = addressOn(0, 1);
+  const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
+  return {
+    name: 'host0',
+    role: 'host0',
+    netns: namespaceOf(lab, 'host0'),
+    machine: machineOf(lab, 'host0'),
+    ports,
+    host0: ipv4,
+    member: { name: 'host0', ipv4, mac: bridgeMac, ipv6 },
+  };
+}
+
+function nodePlan(lab: string, number: number, segments: number): HostPlan {
+  const name = `node${number}`;
+  const segment = (number - 1) % segments;
+  const port = portOf(lab, name, segment, 2 + Math.floor((number - 1) / segments), 'eth0', name);
+  const machine = machineOf(lab, name);
+  const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, machine);
+  return {
+    name,
+    role: 'node',
+    netns: namespaceOf(lab, name),
+    machine,
+    ports: [port],
+    host0: addressOn(segment, 1),
+    member: { name, ipv4: port.ipv4, mac: bridgeMac, ipv6 },
+  };
+}
+
+function portOf(
+  lab: string,
+  host: string,
+  segment: number,
+  hostNumber: number,
+  device: string,
+  wireEnd: string,
+): UnderlayPort {
+  return {
+    segment,
+    device,
+    wireEnd,
+    bridge: bridgeOf(segment),
+    mac: macFromHex(`06${genid(['lab', lab, host, device], 10)}`),
+    ipv4: addressOn(segment, hostNumber),
+  };
+}
+
+/** The hosts that share a segment with `host`, as its ports see them. */
+export function underlayNeighbours(topology: Topology, host: HostPlan): UnderlayNeighbour[] {
+  return host.ports.flatMap(({ device, segment }) =>
+    topology.hosts
+      .filter((other) => other !== host)
+      .flatMap((other) => other.ports.filter((port) => port.segment === segment))
+      .map(({ ipv4, mac }) => ({ device, ipv4, mac })),
+  );
+}
+
+/** The same lab after a node's underlay address became `ipv4`. */
+export function withIpv4(topology: Topology, name: string, ipv4: Ipv4): Topology {
+  const hosts = topology.hosts.map((host) =>
+    host.name === name
+      ? { ...host, ports: host.ports.map((port) => ({ ...port, ipv4 })), member: { ...host.member, ipv4 } }
+      : host,
+  );
+  return { ...topology, hosts };
+}
+
+function addressOn(segment: number, hostNumber: number): Ipv4 {
+  return parseIpv4(`10.11.${segment}.${hostNumber}`);
+}
+
+function bridgeOf(segment: number): string {
+  return `seg${segment}`;
+}
+
+function namespaceOf(lab: string, host: string): string {
+  return `mw-${lab}-${host}`;
+}
+
+function machineOf(lab: string, host: string): MachineId {
+  return genid(['lab', lab, host], 8) as MachineId;
+}

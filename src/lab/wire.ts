@@ -1,0 +1,155 @@
+/**
+ * The lab's hardware: a namespace for each host, one more for the wire that joins them, and veth pairs as network cards.
+ * Every veth is made inside the wire namespace with its peer born in the host's, so that the machine's own namespace
+ * never sees an interface of a lab.
+ */
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inNetns, netnsPath } from '../kernel/netns.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import { ipBatch } from './ip-batch.ts';
+import {
+  type HostPlan,
+  type Topology,
+  UNDERLAY_PREFIX_BITS,
+  type UnderlayNeighbour,
+  type UnderlayPort,
+  underlayNeighbours,
+} from './topology.ts';
+
+/** All namespaces of a lab, the wire last: it goes last too. */
+export function namespacesOf(topology: Topology): string[] {
+  return [...topology.hosts.map((host) => host.netns), topology.wire];
+}
+
+export async function buildWire(topology: Topology): Promise<void> {
+  await ipBatch(namespacesOf(topology).map((name) => `netns add ${name}`));
+  silenceWire(topology.wire);
+  await ipBatch(
+    [
+      ...topology.bridges.map((bridge) => `link add ${bridge} up type bridge mcast_snooping 0`),
+      ...topology.hosts.flatMap((host) => host.ports.map((port) => plugCommand(host, port))),
+    ],
+    topology.wire,
+  );
+  await Promise.all(topology.hosts.map((host) => configureHost(topology, host)));
+}
+
+/** A wire neither speaks nor filters. Both settings belong to the namespace. */
+function silenceWire(wire: string): void {
+  inNetns(netnsPath(wire), () => {
+    writeFileSync('/proc/sys/net/ipv6/conf/default/disable_ipv6', '1');
+    for (const family of ['iptables', 'ip6tables', 'arptables']) {
+      const setting = `/proc/sys/net/bridge/bridge-nf-call-${family}`;
+      if (existsSync(setting)) writeFileSync(setting, '0');
+    }
+  });
+}
+
+function plugCommand(host: HostPlan, { wireEnd, bridge, device, mac }: UnderlayPort): string {
+  return `link add ${wireEnd} master ${bridge} up type veth peer name ${device} address ${mac} netns ${host.netns}`;
+}
+
+/**
+ * Addresses, and permanent neighbours: the kernel's neighbour table is one for all namespaces (gc_thresh3, 1024), and
+ * 50 hosts that resolve each other overflow it; permanent entries do not count.
+ */
+async function configureHost(topology: Topology, host: HostPlan): Promise<void> {
+  await ipBatch(
+    [
+      'link set lo up',
+      ...host.ports.flatMap(({ device, ipv4 }) => [
+        `address add ${ipv4}/${UNDERLAY_PREFIX_BITS} dev ${device}`,
+        `link set ${device} up`,
+      ]),
+      ...underlayNeighbours(topology, host).map(neighbourCommand),
+    ],
+    host.netns,
+  );
+}
+
+function neighbourCommand({ device, ipv4, mac }: UnderlayNeighbour): string {
+  return `neighbour replace ${ipv4} lladdr ${mac} dev ${device} nud permanent`;
+}
+
+/** Takes the host's ports and everything in its namespace away, and plugs it in again with nothing but its underlay. */
+export async function replugHost(topology: Topology, host: HostPlan): Promise<void> {
+  await ipBatch(
+    host.ports.map(({ wireEnd }) => `link delete ${wireEnd}`),
+    topology.wire,
+  );
+  await ipBatch([`netns delete ${host.netns}`, `netns add ${host.netns}`]);
+  await ipBatch(
+    host.ports.map((port) => plugCommand(host, port)),
+    topology.wire,
+  );
+  await configureHost(topology, host);
+}
+
+/** Cuts or heals the host's cables: the wire-side ends, so that nothing in the host is touched but its carrier. */
+export async function setCarrier(topology: Topology, host: HostPlan, up: boolean): Promise<void> {
+  await ipBatch(
+    host.ports.map(({ wireEnd }) => `link set ${wireEnd} ${up ? 'up' : 'down'}`),
+    topology.wire,
+  );
+}
+
+/**
+ * Moves a node from the address `from` to the one that `topology` now gives it, and tells its neighbours, as ARP would.
+ * Losing its last address, the kernel also drops the port's routes and neighbours; ours are put back.
+ */
+export async function readdress(topology: Topology, host: HostPlan, from: Ipv4): Promise<void> {
+  await ipBatch(
+    [
+      ...host.ports.flatMap(({ device, ipv4 }) => [
+        `address delete ${from}/${UNDERLAY_PREFIX_BITS} dev ${device}`,
+        `address add ${ipv4}/${UNDERLAY_PREFIX_BITS} dev ${device}`,
+      ]),
+      ...underlayNeighbours(topology, host).map(neighbourCommand),
+    ],
+    host.netns,
+  );
+  const segments = new Set(host.ports.map((port) => port.segment));
+  const peers = topology.hosts.filter(
+    (other) => other !== host && other.ports.some(({ segment }) => segments.has(segment)),
+  );
+  await Promise.all(
+    peers.map((peer) =>
+      ipBatch(
+        [
+          ...underlayNeighbours(topology, peer).map(neighbourCommand),
+          ...peer.ports
+            .filter(({ segment }) => segments.has(segment))
+            .map(({ device }) => `neighbour delete ${from} dev ${device}`),
+        ],
+        peer.netns,
+      ),
+    ),
+  );
+}
+
+/**
+ * Removes those of `namespaces` that exist, and waits until the kernel has really taken their devices down: it does so
+ * in the background under the global rtnl lock, where it would slow down whoever comes next. The wire's own device list
+ * shows it, since a veth goes with its peer.
+ */
+export async function removeWire(namespaces: readonly string[], wire: string, deadlineMs: number): Promise<void> {
+  const existing = namespaces.filter((name) => existsSync(netnsPath(name)));
+  await ipBatch(existing.filter((name) => name !== wire).map((name) => `netns delete ${name}`));
+  if (!existing.includes(wire)) return;
+  const giveUpAt = performance.now() + deadlineMs;
+  while (isNamespace(wire) && portsLeft(wire) > 0 && performance.now() < giveUpAt) await sleep(10);
+  await ipBatch([`netns delete ${wire}`]);
+}
+
+/** False for the empty file that `ip netns add` leaves when it is killed before it mounts the namespace there. */
+function isNamespace(name: string): boolean {
+  return statSync(netnsPath(name)).dev !== statSync(dirname(netnsPath(name))).dev;
+}
+
+/** Wire-side ends that are still there; bridges and loopback stay to the end. */
+function portsLeft(wire: string): number {
+  const devices = inNetns(netnsPath(wire), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
+  return devices.split('\n').filter((line) => /^\s*(?:host0-|node)\d+:/.test(line)).length;
+}

@@ -1,0 +1,166 @@
+/**
+ * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0)`.
+ * It puts the parts together and nothing else.
+ */
+import { mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Agent } from '../agent/agent.ts';
+import { serveAgentSocket } from '../agent/agent-socket.ts';
+import { ForeignPorts } from '../agent/foreign-ports.ts';
+import { Host0Source } from '../agent/host0-source.ts';
+import { NodeSource } from '../agent/node-source.ts';
+import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
+import { SystemKernel } from '../agent/system-kernel.ts';
+import { NetworkDirectory } from '../formats/network-directory.ts';
+import { EchoSocket } from '../kernel/echo.ts';
+import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
+import { bootInstance } from '../machine/boot-instance.ts';
+import { machineId } from '../machine/machine-id.ts';
+import { systemClock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
+import type { MachineId } from '../model/machine.ts';
+import { Journal } from '../protocol/event.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+
+async function main(): Promise<void> {
+  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  flushCompileCache();
+  const { values } = parseArgs({
+    options: {
+      root: { type: 'string', default: '/' },
+      name: { type: 'string', default: hostname() },
+      machine: { type: 'string' },
+      host0: { type: 'string' },
+      'on-host0': { type: 'boolean', default: false },
+    },
+  });
+  if (process.getuid?.() !== 0) {
+    throw new MeshError('MESH_NOT_ROOT', "the agent changes the kernel's network and must run as root", {
+      remedy: 'Run it with sudo.',
+    });
+  }
+  const paths = pathsBelow(values.root);
+  for (const directory of [paths.run, paths.state]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+  const clock = systemClock;
+  const journal = new Journal(clock, 'agent', values.name);
+  journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
+
+  let agent: Agent | undefined;
+  const kernel = await SystemKernel.open(
+    (event) => agent?.onKernelEvent(event),
+    (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
+  );
+  const echoes = await EchoSocket.open({});
+  const portsFile = join(paths.state, 'ports.json');
+  const common = {
+    name: values.name,
+    clock,
+    journal,
+    kernel,
+    ports: new ForeignPorts(await readPlugged(portsFile), clock),
+    keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
+    echo: (to: Parameters<EchoSocket['echo']>[0], timeoutMs: number) => echoes.echo(to, { timeoutMs }),
+  };
+
+  if (values['on-host0']) {
+    agent = new Agent({
+      ...common,
+      machine: 'host0',
+      source: (self) =>
+        new Host0Source({
+          controlSock: paths.controlSock,
+          clock,
+          stateOf: (network) => self.stateOf(network),
+          onChange: () => void self.reconciler.wake(),
+        }),
+    });
+  } else {
+    const machine = await ownMachineId(kernel, values.root, values.machine);
+    const host0 = host0Addresses(values.host0, await readFile('/proc/cmdline', 'utf8'));
+    agent = new Agent({
+      ...common,
+      machine,
+      source: (self) => {
+        const source: NodeSource = new NodeSource({
+          ...common,
+          machine,
+          host0,
+          instance: bootInstance({ runDirectory: paths.run }),
+          cache: () => self.reconciler.cache,
+          stateOf: (network) => self.stateOf(network),
+          onChange: () => void self.reconciler.wake(),
+          directory: new NetworkDirectory({
+            directory: paths.nodeNetworks,
+            stateFile: join(paths.state, 'networks.accepted.json'),
+            underlay: () => {
+              const { links, routes } = self.reconciler.cache;
+              return underlayPrefixes(links.values(), routes.values(), source.networks);
+            },
+            clock,
+            onChange: () => source.networksChanged(),
+          }),
+        });
+        return source;
+      },
+    });
+  }
+
+  const running = agent;
+  const server = await serveAgentSocket({
+    path: paths.agentSock,
+    agent: running,
+    echo: (to, timeoutMs, payloadBytes) => echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true }),
+  });
+  await running.start();
+  journal.record({ kind: 'started', message: `agent of ${values.name}, machine ${running.input.machine}` });
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    server.close();
+    server.closeAllConnections();
+    await running.stop();
+    await kernel.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
+}
+
+async function ownMachineId(kernel: SystemKernel, root: string, override: string | undefined): Promise<MachineId> {
+  const links = await kernel.rtnl.links();
+  const permanentMacs = links.flatMap(({ index, name, permanentMac: mac }) =>
+    mac === undefined ? [] : [{ index, name, mac }],
+  );
+  const { id } = await machineId({
+    root,
+    env: process.env,
+    permanentMacs,
+    ...(override !== undefined && { override }),
+  });
+  return id;
+}
+
+/** host0's underlay addresses: the option, or `host0=A[,B]` on the kernel command line that host0's boot script wrote. */
+function host0Addresses(option: string | undefined, commandLine: string): Ipv4[] {
+  const text = option ?? /(?:^|\s)host0=(\S+)/.exec(commandLine)?.[1];
+  if (text !== undefined) return text.split(',').map(parseIpv4);
+  throw new MeshError('MESH_HOST0_UNKNOWN', 'this node does not know where host0 is', {
+    remedy:
+      'Name its underlay address: --host0 10.11.0.1 (several with commas), or host0=10.11.0.1 on the kernel command line.',
+  });
+}
+
+main().catch((thrown: unknown) => {
+  const error = MeshError.from(thrown);
+  process.stderr.write(
+    `mesh agent: ${error.message} [${error.code}]\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`,
+  );
+  process.exit(error.exitCode);
+});

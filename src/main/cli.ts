@@ -1,0 +1,35 @@
+/** The `mesh` command: runs the command line, prints what it throws, and ends with that error's exit code. */
+import { createProgram, runProgram } from '../cli/program.ts';
+import { programFile } from '../lab/installation.ts';
+import { MeshError } from '../model/error.ts';
+
+/** A reader that has seen enough (`mesh events | head`) is no fault. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const words = process.argv.slice(2);
+/** Words after `--` belong to another command (`mesh lab exec node1 -- mesh status --json`). */
+const ownWords = words.slice(0, words.includes('--') ? words.indexOf('--') : undefined);
+try {
+  const program = await createProgram(
+    {
+      stdout: process.stdout,
+      stderr: process.stderr,
+      entries: { host0: programFile('host0'), agent: programFile('agent') },
+    },
+    words,
+  );
+  process.exitCode = await runProgram(program, words);
+} catch (thrown) {
+  const error = MeshError.from(thrown);
+  if (ownWords.includes('--json')) {
+    process.stdout.write(`${JSON.stringify({ error }, null, 2)}\n`);
+  } else {
+    const { errorText } = await import('../formats/error-text.ts');
+    process.stderr.write(`${errorText(error, { color: process.stderr.isTTY && process.stderr.hasColors() })}\n`);
+    if (error.code === 'MESH_INTERNAL') console.error(error.cause ?? error);
+  }
+  process.exitCode = error.exitCode;
+}

@@ -1,0 +1,114 @@
+/**
+ * host0's process: `host0.ts --root DIR [--name NAME]`. It decides, and tells; what happens in this machine's kernel is
+ * its agent's doing.
+ */
+import { mkdir } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openControlApi } from '../api/control-api.ts';
+import { claimControlSocket } from '../api/control-socket.ts';
+import { MeshDoors } from '../api/mesh-doors.ts';
+import { KernelWitness } from '../api/witness.ts';
+import { HostLinks } from '../boot/host-links.ts';
+import { segmentsOf } from '../boot/segments.ts';
+import { Controller } from '../controller/controller.ts';
+import { NetworkDirectory } from '../formats/network-directory.ts';
+import { KernelMonitor } from '../kernel/monitor.ts';
+import { Rtnl } from '../kernel/rtnl.ts';
+import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
+import { systemClock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import { VERSION } from '../model/version.ts';
+import { Journal } from '../protocol/event.ts';
+import { NODE_NAME } from '../protocol/membership.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
+
+async function main(): Promise<void> {
+  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  flushCompileCache();
+  const { values } = parseArgs({
+    options: { root: { type: 'string', default: '/' }, name: { type: 'string', default: hostname() } },
+  });
+  const { name } = values;
+  if (!NODE_NAME.test(name)) {
+    throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot stand in a member list`, {
+      rule: 'A host name has at most 63 letters, digits, dots and hyphens.',
+      remedy: 'Give another with --name.',
+    });
+  }
+  if (process.getuid?.() !== 0) {
+    throw new MeshError('MESH_NOT_ROOT', 'host0 listens on single devices, and must run as root', {
+      remedy: 'Run it with sudo.',
+    });
+  }
+  const paths = pathsBelow(values.root);
+  const clock = systemClock;
+  const journal = new Journal(clock, 'host0', name);
+  journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
+
+  await claimControlSocket(paths.controlSock);
+  await mkdir(paths.state, { recursive: true });
+  const [store, rtnl, doors] = await Promise.all([
+    SqliteStore.open(join(paths.state, 'store.db')),
+    Rtnl.open(),
+    MeshDoors.open({ clock, journal, indexOf: (device) => links.indexOf(device) }),
+  ]);
+  const controller = new Controller({
+    name,
+    version: VERSION,
+    admission: 'open',
+    clock,
+    store,
+    journal,
+    witness: new KernelWitness(rtnl),
+  });
+
+  const links = new HostLinks(rtnl, clock, linksChanged);
+  const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
+  await links.read();
+  linksChanged();
+  controller.onMeshes((meshes) => doors.serve(meshes));
+  const control = await openControlApi(paths.controlSock, controller, journal);
+
+  const directory = new NetworkDirectory({
+    directory: paths.host0Networks,
+    stateFile: join(paths.state, 'networks.accepted.json'),
+    underlay: () => underlayPrefixes(links.links, links.routes, directory.current.networks),
+    clock,
+    onChange: (outcome) => void controller.setNetworks(outcome),
+  });
+  await directory.start();
+  journal.record({
+    kind: 'started',
+    message: `host0 is ${name}, ${Math.round(process.uptime() * 1000)} ms after its start`,
+  });
+
+  function linksChanged(): void {
+    controller.setSegments(segmentsOf(links.links, links.addresses, undefined));
+    doors.linksChanged();
+  }
+
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    links.close();
+    monitor.close();
+    doors.close();
+    await directory.close();
+    await control.close();
+    await controller.close();
+    await Promise.all([rtnl.close(), store.close()]);
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
+}
+
+main().catch((thrown: unknown) => {
+  const error = MeshError.from(thrown);
+  process.stderr.write(`host0: ${error.message}\n${error.remedy === undefined ? '' : `${error.remedy}\n`}`);
+  process.exit(error.exitCode);
+});

@@ -1,0 +1,120 @@
+/** Which room may import from which, and why. A room that is not named here may not exist. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+const SOURCE = resolve(import.meta.dirname, '../src');
+
+/** Room → the rooms that it may import from, each with the reason. */
+const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  model: {},
+  protocol: { model: 'documents are made of the model’s types' },
+  formats: { model: 'doors parse into the model', protocol: 'a door may print what a process told' },
+  store: { model: 'errors, the clock and randomness', formats: 'directories that survive a power cut' },
+  machine: { model: 'machine ids and errors', protocol: 'the paths of a machine' },
+  kernel: { model: 'addresses and errors' },
+  agent: {
+    model: 'what a node takes part in',
+    protocol: 'what it tells host0 and hears from it',
+    formats: 'a node’s own network files, and durable writing',
+    kernel: 'the only writer of kernel state',
+    machine: 'who this machine is',
+  },
+  controller: {
+    model: 'what a cluster is',
+    protocol: 'what it tells agents and hears from them',
+    formats: 'host0’s network files and settings',
+    store: 'the only writer of desired state',
+  },
+  lab: {
+    model: 'addresses and identities of its hosts',
+    protocol: 'paths and member lists',
+    formats: 'printing network files',
+    kernel: 'namespaces, links and pings',
+  },
+  boot: {
+    model: 'segments have addresses',
+    protocol: 'the segment that assignments speak of',
+    kernel: 'which ports host0 has, and what is on them',
+  },
+  api: {
+    model: 'documents are made of the model’s types',
+    protocol: 'the routes’ documents',
+    controller: 'a transport calls the controller',
+    kernel: 'listeners bound to a device, and who is at the other end',
+    formats: 'nothing but settings',
+  },
+  cli: {
+    model: 'names and addresses as arguments',
+    protocol: 'the documents that it prints',
+    formats: '`network check` works without a running process',
+    machine: '`genid machine` works without a running process',
+    kernel: 'permanent Ethernet addresses for `genid machine`',
+    lab: '`mesh lab`',
+  },
+  main: Object.fromEntries(
+    [
+      'model',
+      'protocol',
+      'formats',
+      'store',
+      'machine',
+      'kernel',
+      'agent',
+      'controller',
+      'boot',
+      'lab',
+      'api',
+      'cli',
+    ].map((room) => [room, 'a composition root puts the parts together']),
+  ),
+};
+
+interface Import {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+function* imports(): Generator<Import> {
+  for (const entry of readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })) {
+    if (!entry.endsWith('.ts') || entry.endsWith('.test.ts')) continue;
+    const path = join(SOURCE, entry);
+    const text = readFileSync(path, 'utf8');
+    for (const [, target = ''] of text.matchAll(/(?:from|import\()\s*'(\.{1,2}\/[^']+)'/g)) {
+      const resolved = relative(SOURCE, resolve(dirname(path), target));
+      yield { file: entry, from: roomOf(entry), to: roomOf(resolved) };
+    }
+  }
+}
+
+function roomOf(path: string): string {
+  return path.split('/')[0] ?? '';
+}
+
+test('a room imports only from the rooms that it may', () => {
+  const forbidden = [...imports()]
+    .filter(({ from, to }) => from !== to && ALLOWED[from]?.[to] === undefined)
+    .map(({ file, to }) => `${file} imports from ${to}/`);
+  expect(forbidden).toEqual([]);
+});
+
+test('nobody imports a composition root', () => {
+  expect([...imports()].filter(({ from, to }) => to === 'main' && from !== 'main')).toEqual([]);
+});
+
+test('every room has its row', () => {
+  const rooms = readdirSync(SOURCE, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(rooms.map(({ name }) => name).filter((name) => ALLOWED[name] === undefined)).toEqual([]);
+});
+
+test('the model is pure: it touches no file, no network and no process', () => {
+  const impure = [...readdirSync(join(SOURCE, 'model'), { encoding: 'utf8' })]
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .flatMap((name) => {
+      const text = readFileSync(join(SOURCE, 'model', name), 'utf8');
+      return [...text.matchAll(/from 'node:([a-z/_]+)'/g)].map(([, module]) => `${name} uses node:${module}`);
+    })
+    .filter((line) => !/node:(?:crypto|net|timers/promises)$/.test(line));
+  expect(impure).toEqual([]);
+});

@@ -1,0 +1,172 @@
+/** What a small cluster answers: host0 and two nodes in the meshes `manage` and `blue`, seen from node1. */
+import { MeshError } from '../../src/model/error.ts';
+import { parseIpv4, parseIpv4Cidr } from '../../src/model/ipv4.ts';
+import type { Ipv6Cidr } from '../../src/model/ipv6.ts';
+import type { MachineId, MachineWord } from '../../src/model/machine.ts';
+import { type Member, memberAddresses } from '../../src/model/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
+import type { EventLevel, MeshEvent } from '../../src/protocol/event.ts';
+import type {
+  AgentStatus,
+  DriftView,
+  ExplainView,
+  Host0Status,
+  NetworkView,
+  NodeView,
+  PingResult,
+  PlanView,
+  PortView,
+} from '../../src/protocol/views.ts';
+
+export const manage = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+const blue = meshNetwork({ name: 'blue', prefix: 'fd42:0:0:b::/64' as Ipv6Cidr, vni: 77 as Vni, key: '9' });
+
+function member(network: Network, name: string, machine: string, ipv4: string): Member {
+  const { bridgeMac, ipv6 } = memberAddresses(network, machine as MachineWord);
+  return { name, ipv4: parseIpv4(ipv4), mac: bridgeMac, ipv6 };
+}
+
+function membersOf(network: Network): readonly [Member, Member, Member] {
+  return [
+    member(network, 'host0', 'host0', '10.11.0.1'),
+    member(network, 'node1', '10eff964', '10.11.0.2'),
+    member(network, 'node2', '2b1c0d3e', '10.12.0.2'),
+  ];
+}
+
+export const networks: readonly NetworkView[] = [manage, blue].map((network) => {
+  const members = membersOf(network);
+  const [, self] = members;
+  return {
+    network,
+    state: network === manage ? { phase: 'ready' } : { phase: 'pending', why: 'host0 has not answered in it yet' },
+    self: { mac: self.mac, ipv6: self.ipv6 },
+    members: network === manage ? members : [members[0], self],
+    host0Answers: network === manage,
+  };
+});
+
+export const nodes: readonly NodeView[] = membersOf(manage).map(({ name, ipv4, mac, ipv6 }, index) => ({
+  name,
+  ...(index > 0 && { machine: (index === 1 ? '10eff964' : '2b1c0d3e') as MachineId }),
+  role: index === 0 ? 'host0' : 'node',
+  online: index < 2,
+  ipv4,
+  lastSeenMsAgo: index < 2 ? 800 : 75_000,
+  meshes: [{ network: manage.id, name: manage.name, mac, ipv6, state: { phase: 'ready' } }],
+}));
+
+export const agentStatus: AgentStatus = {
+  role: 'agent',
+  version: '0.1.0',
+  node: 'node1',
+  machine: '10eff964' as MachineId,
+  upSec: 190,
+  host0: [parseIpv4('10.11.0.1')],
+  networks,
+  items: { owned: 42, pending: 0, failed: 0 },
+  health: [],
+};
+
+export const unwellStatus: AgentStatus = {
+  ...agentStatus,
+  items: { owned: 42, pending: 3, failed: 1 },
+  health: [
+    {
+      code: 'MESH_KERNEL_VNI_BUSY',
+      severity: 'error',
+      object: 'vxlan77',
+      message: 'VNI 77 is taken by vx-old, which is not ours',
+      remedy: 'Remove it with `ip link del vx-old`, or give the mesh another vni.',
+    },
+  ],
+};
+
+export const host0Status: Host0Status = {
+  role: 'host0',
+  version: '0.1.0',
+  node: 'host0',
+  upSec: 7500,
+  epoch: '5f1e',
+  revision: 12,
+  segments: [{ device: 'eth1', ipv4: parseIpv4('10.11.0.1'), subnet: parseIpv4Cidr('10.11.0.0/24') }],
+  nodesOnline: 2,
+  networks: 2,
+  health: [],
+};
+
+export const plan: PlanView = {
+  steps: [
+    { action: 'create', item: 'link vxlan456', text: 'ip link add vxlan456 type vxlan id 456 dstport 4789' },
+    { action: 'change', item: 'link br456', text: 'ip link set br456 mtu 1380', difference: 'mtu 1400 → 1380' },
+    { action: 'delete', item: 'fdb', text: 'bridge fdb del 02:2f:55:d5:07:f4 dev vxlan456' },
+  ],
+};
+
+export const drift: DriftView = { steps: plan.steps.slice(1, 2), cacheDifference: 2 };
+export const noDrift: DriftView = { steps: [], cacheDifference: 0 };
+
+export const explanation: ExplainView = {
+  object: 'br456',
+  network: manage,
+  reasons: ['/var/pxen/networks/manage.conf makes the mesh manage', 'a mesh has a bridge that workloads plug into'],
+  items: [
+    { item: 'link br456', text: 'ip link add br456 type bridge', state: 'ready' },
+    {
+      item: 'address',
+      text: 'ip addr add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad',
+      state: 'missing',
+    },
+  ],
+};
+
+const [, self, peer] = membersOf(manage);
+export const pong: PingResult = {
+  network: 'manage',
+  from: self,
+  to: peer,
+  path: ['br456', 'vxlan456', '10.12.0.2'],
+  sent: 5,
+  received: 4,
+  rttMs: [0.21, 0.24, 0.5, 0.25],
+  mtu: { provedBytes: 1380, promisedBytes: 1380 },
+};
+
+export const ports: readonly PortView[] = [
+  { interface: 'tap0', network: manage.id, state: 'plugged' },
+  { interface: 'tap1', network: manage.id, state: 'wanted' },
+];
+
+function event(
+  seq: number,
+  level: EventLevel,
+  kind: string,
+  message: string,
+  more: Partial<MeshEvent> = {},
+): MeshEvent {
+  const time = `2026-11-21T06:12:0${seq}.123Z`;
+  return { seq, time, level, source: 'agent', node: 'node1', kind, message, ...more };
+}
+
+export const agentEvents: readonly MeshEvent[] = [
+  event(1, 'debug', 'kernel changed', 'vxlan456 went'),
+  event(3, 'info', 'link repaired', 'vxlan456 was deleted by somebody and is there again', { network: 'manage' }),
+];
+
+export const host0Events: readonly MeshEvent[] = [
+  event(2, 'warning', 'member refused', 'a second machine says that it is 10eff964', {
+    source: 'host0',
+    code: 'MESH_MEMBER_DOUBLE',
+    remedy: 'Give one of the two another id with --machine.',
+  }),
+];
+
+export const unknownNode = new MeshError('MESH_NODE_UNKNOWN', 'manage has no member "node9"', {
+  object: 'node9',
+  remedy: 'See `mesh network show manage`.',
+});

@@ -1,0 +1,69 @@
+/** Runs the command line: in this process for its answers, or as a process of its own for exit codes and errors. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import type { DaemonName } from '../../src/cli/context.ts';
+import { createProgram, runProgram } from '../../src/cli/program.ts';
+
+export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
+/** The same with stand-ins for the processes that it starts. */
+export const MESH_WITH_STAND_INS = fileURLToPath(new URL('./mesh-with-stand-ins.ts', import.meta.url));
+const STAND_IN = fileURLToPath(new URL('./stand-in.ts', import.meta.url));
+
+export const STAND_INS = { host0: STAND_IN, agent: STAND_IN };
+
+export interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number;
+}
+
+export interface Terminal {
+  /** Columns of a terminal without colours; none means a pipe. */
+  readonly columns?: number;
+  readonly colors?: boolean;
+  readonly entries?: Readonly<Record<DaemonName, string>>;
+}
+
+/** @throws what the command throws */
+export async function mesh(words: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
+  const { columns, colors = false, entries = STAND_INS } = terminal;
+  const written = { stdout: '', stderr: '' };
+  const stream = (name: keyof typeof written) => ({
+    ...(columns !== undefined && { isTTY: true, columns }),
+    hasColors: () => colors,
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  const host = { stdout: stream('stdout'), stderr: stream('stderr'), entries };
+  const code = await runProgram(await createProgram(host, words), words);
+  return { ...written, code };
+}
+
+/** `bin/mesh` itself, with its answer in pipes. */
+export async function meshProcess(
+  words: readonly string[],
+  { env = {}, cwd = '/' }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): Promise<Outcome> {
+  const child = spawn(BIN, words, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const written = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    written.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    written.stderr += chunk;
+  });
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status) => resolve(status ?? -1));
+  });
+  return { ...written, code };
+}
+
+/** The command tree with every noun loaded. */
+export async function wholeTree(): Promise<Command> {
+  const silent = { write: () => {} };
+  const host = { stdout: silent, stderr: silent, entries: STAND_INS };
+  return (await createProgram(host, ['complete'])).command;
+}

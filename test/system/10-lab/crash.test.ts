@@ -1,0 +1,98 @@
+/** `mesh lab up` killed at any point: the next run clears away what it left, and works. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { LabReport } from '../../../src/lab/examination.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
+import { residentsOf } from '../../../src/lab/residents.ts';
+import { planTopology } from '../../../src/lab/topology.ts';
+import { namespacesOf } from '../../../src/lab/wire.ts';
+
+const mesh = new URL('../../../bin/mesh', import.meta.url).pathname;
+const size = { name: `c${process.pid}`, nodes: 3, segments: 2 };
+const directory = join(LABS_DIRECTORY, size.name);
+const topology = planTopology(size);
+const POLL_MS = 1;
+const DEADLINE_MS = 20_000;
+
+afterEach(async () => {
+  if (existsSync(directory)) await Lab.open(size.name).down();
+});
+
+function labUp(...options: string[]): ChildProcess {
+  return spawn(mesh, ['lab', 'up', '--name', size.name, '--json', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const giveUpAt = performance.now() + DEADLINE_MS;
+  while (!holds()) {
+    if (performance.now() > giveUpAt) throw new Error(`never: ${what}`);
+    await sleep(POLL_MS);
+  }
+}
+
+function namespaces(): string[] {
+  const list = execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' });
+  return list.split('\n').filter((line) => line.startsWith(`mw-${size.name}-`));
+}
+
+describe.each([
+  ['its record is written', () => existsSync(join(directory, 'lab.json'))],
+  ['some namespaces are there', () => existsSync(`/run/netns/${topology.hosts[1]?.netns}`)],
+  ['the first process runs', () => residentsOf([topology.hosts[0]?.netns ?? '']).length > 0],
+  ['all processes run', () => topology.hosts.every((host) => residentsOf([host.netns]).length > 0)],
+])('killed once %s', (what, holds) => {
+  test('the next run works, and leaves nothing', async () => {
+    const crashed = labUp();
+    await until(what, holds);
+    crashed.kill('SIGKILL');
+    await once(crashed, 'exit');
+
+    const next = labUp();
+    const [report, [code]] = await Promise.all([readJson(next), once(next, 'exit')]);
+    expect(code).toBe(0);
+    expect(report.ok).toBe(true);
+    expect(report.pairs).toHaveLength(12);
+    expect(namespaces()).toEqual([]);
+    expect(residentsOf(namespacesOf(topology))).toEqual([]);
+    expect(existsSync(directory)).toBe(false);
+  });
+});
+
+test('a namespace that was only begun is cleared away', async () => {
+  await using lab = await Lab.build(size);
+  for (const netns of [topology.wire, topology.hosts[1]?.netns ?? '']) {
+    execFileSync('ip', ['netns', 'delete', netns]);
+    writeFileSync(`/run/netns/${netns}`, '');
+  }
+  await lab.down();
+  expect(namespaces()).toEqual([]);
+});
+
+test('Ctrl-C takes the lab down', async () => {
+  const run = labUp('--keep');
+  await until('all processes run', () => topology.hosts.every((host) => residentsOf([host.netns]).length > 0));
+  run.kill('SIGINT');
+  const [code] = await once(run, 'exit');
+  expect(code).toBe(130);
+  expect(namespaces()).toEqual([]);
+  expect(existsSync(directory)).toBe(false);
+});
+
+test('two runs of one name do not meet', async () => {
+  const first = labUp();
+  await until('its record is written', () => existsSync(join(directory, 'lab.json')));
+  await expect(Lab.build(size)).rejects.toMatchObject({ code: 'MESH_ALREADY_RUNNING' });
+  const [report] = await Promise.all([readJson(first), once(first, 'exit')]);
+  expect(report.ok).toBe(true);
+});
+
+async function readJson(run: ChildProcess): Promise<LabReport> {
+  let text = '';
+  for await (const chunk of run.stdout ?? []) text += String(chunk);
+  return JSON.parse(text) as LabReport;
+}
