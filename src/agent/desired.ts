@@ -124,7 +124,8 @@ function memberItems(network: Network, member: Member, role: Host0View['role'], 
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [
     { ...row, table: 'self', mac, destination, state: self },
-    { ...row, table: 'master', mac, state: 'static' },
+    // The kernel has no other state for a row of this table that carries our mark; it does not age.
+    { ...row, table: 'master', mac, state: 'dynamic' },
     { ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },
   ];
   if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });

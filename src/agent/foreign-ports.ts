@@ -3,9 +3,17 @@
  * plug`, which is kept; or it was on the bridge when the bridge was deleted under it, and goes back when the bridge is
  * made anew. One that its owner took off a living bridge is forgotten.
  */
+import type { Link } from '../kernel/objects.ts';
+import type { Clock } from '../model/clock.ts';
 import type { NetworkId } from '../model/network.ts';
 import { parseAlias } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
+
+/**
+ * While the kernel deletes a bridge it first takes the ports off, up to 60 ms before it says that the bridge is gone. A
+ * port that left counts as taken off by its owner only when its bridge is still there so much later.
+ */
+const DELETION_MS = 1_000;
 
 export interface ForeignPort {
   readonly link: string;
@@ -16,9 +24,11 @@ export class ForeignPorts {
   /** By interface name. */
   readonly #plugged: Map<string, NetworkId>;
   /** Seen on a bridge of ours, and which bridge (by index) that was. */
-  readonly #seen = new Map<string, { network: NetworkId; bridge: number }>();
+  readonly #seen = new Map<string, { network: NetworkId; bridge: number; offSinceMs?: number }>();
+  readonly #clock: Clock;
 
-  constructor(plugged: readonly ForeignPort[]) {
+  constructor(plugged: readonly ForeignPort[], clock: Clock) {
+    this.#clock = clock;
     this.#plugged = new Map(plugged.map(({ link, network }) => [link, network]));
   }
 
@@ -47,14 +57,27 @@ export class ForeignPorts {
     for (const link of cache.links.values()) {
       names.add(link.name);
       const network = bridges.get(link.master);
-      if (network !== undefined && parseAlias(link.alias) === undefined)
-        this.#seen.set(link.name, { network, bridge: link.master });
-      // Off a bridge that is still there: its owner took it off, or put it elsewhere.
-      else if (bridges.has(this.#seen.get(link.name)?.bridge ?? 0) || link.master !== 0) this.#seen.delete(link.name);
+      if (network === undefined) this.#left(link, bridges);
+      else if (parseAlias(link.alias) === undefined) this.#seen.set(link.name, { network, bridge: link.master });
     }
-    for (const name of this.#seen.keys()) if (!names.has(name)) this.#seen.delete(name);
-    const wanted = new Map([...this.#seen].map(([link, { network }]) => [link, network]));
+    const wanted = new Map<string, NetworkId>();
+    for (const [link, { network, offSinceMs }] of this.#seen) {
+      if (!names.has(link)) this.#seen.delete(link);
+      else if (offSinceMs === undefined) wanted.set(link, network);
+    }
     for (const [link, network] of this.#plugged) if (names.has(link)) wanted.set(link, network);
     return [...wanted].map(([link, network]) => ({ link, network }));
+  }
+
+  /** Notes that a port is on no bridge of ours (any more). */
+  #left({ name, master }: Link, bridges: ReadonlyMap<number, NetworkId>): void {
+    const seen = this.#seen.get(name);
+    if (seen === undefined) return;
+    const nowMs = this.#clock.nowMs();
+    const { offSinceMs = nowMs, network, bridge } = seen;
+    if (master !== 0) this.#seen.delete(name);
+    else if (!bridges.has(bridge)) this.#seen.set(name, { network, bridge });
+    else if (nowMs - offSinceMs >= DELETION_MS) this.#seen.delete(name);
+    else this.#seen.set(name, { network, bridge, offSinceMs });
   }
 }

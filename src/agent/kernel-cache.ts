@@ -3,6 +3,7 @@
  * look; a lost one costs time and never correctness, since a fresh dump replaces all of this once a minute.
  */
 import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../kernel/objects.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
 import { FLOOD_MAC } from '../model/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
@@ -45,18 +46,43 @@ export class KernelCache {
         put(this.neighbours, neighbourKey(event.neighbour), event.neighbour, event.removed);
         return;
       case 'fdb':
-        put(this.fdb, rowKey(event.row), event.row, event.removed);
+        this.#takeRow(event.row, event.removed);
         return;
+      case 'port': {
+        const link = this.links.get(event.link);
+        if (link !== undefined) this.links.set(event.link, { ...link, port: event.port });
+        return;
+      }
       case 'nft':
       case 'overflow':
         return;
     }
   }
 
+  /** Takes in an IPv6 address that was just added without duplicate detection: the kernel announces it a moment later. */
+  noteAddress(name: string, address: Ipv6, length: number): void {
+    const link = this.linkNamed(name)?.index;
+    if (link === undefined) return;
+    const scope = address.startsWith('fe80:') ? 'link' : 'global';
+    const noted: Address = { family: 6, link, address, length, scope, tentative: false, nodad: true };
+    this.addresses.set(addressKey(noted), noted);
+  }
+
   /** Takes in a link's setting that was just written: the kernel announces few of them. */
   noteConf(name: string, conf: Partial<LinkConf>): void {
     const link = this.linkNamed(name);
     if (link !== undefined) this.links.set(link.index, { ...link, conf: { ...link.conf, ...conf } });
+  }
+
+  /** A bridge has one row for an address: when it is now behind another port, the kernel does not say that it left the first. */
+  #takeRow(row: FdbRow, removed: boolean): void {
+    if (row.table === 'master' && !removed) {
+      const bridge = this.links.get(row.link)?.master;
+      for (const port of this.links.values()) {
+        if (port.master === bridge && port.index !== row.link) this.fdb.delete(rowKey({ ...row, link: port.index }));
+      }
+    }
+    put(this.fdb, rowKey(row), row, removed);
   }
 
   /** The kernel does not announce each of the rows that go with a link. */

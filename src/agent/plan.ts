@@ -68,7 +68,7 @@ export function printStep(step: Step): string {
     case 'recreate':
       return `${line} # made anew: ${differencesOf(step).join(', ')}`;
     case 'change':
-      return `${line} # ${differencesOf(step).join(', ')}`;
+      return `${kindOf(step.item).printChange?.(step.have, step.item) ?? line} # ${differencesOf(step).join(', ')}`;
   }
 }
 

@@ -216,9 +216,10 @@ export class Reconciler {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
       else if (error !== undefined) this.#fail(step, error);
       else {
-        this.#backoff.succeeded(step.key);
+        const futile = this.#backoff.succeeded(step.key, printStep(step));
+        if (futile !== undefined) this.#fail(step, futile);
         if (step.item.kind === 'ruleset' && step.action !== 'delete') await this.#rulesets.note(step.item);
-        this.#noteConf(step);
+        this.#noteUnannounced(step);
       }
     }
     kernel.drainEvents();
@@ -234,8 +235,7 @@ export class Reconciler {
   }
 
   #fail(step: Step, error: MeshError): void {
-    const first = this.#backoff.failed(step.key, error);
-    if (!first) return;
+    if (!this.#backoff.failed(step.key, error)) return;
     const network = networkOf(step.item);
     this.#input.journal.record({
       level: 'error',
@@ -248,15 +248,18 @@ export class Reconciler {
     });
   }
 
-  #noteConf(step: Step): void {
+  /** What the kernel does not announce, or not at once, goes into the cache from here. */
+  #noteUnannounced(step: Step): void {
     if (step.action === 'delete') return;
     const kind = kindOf(step.item);
     const operations = step.action === 'change' ? kind.change(step.have, step.item) : kind.create(step.item);
     for (const operation of operations) {
-      if (operation.do !== 'sysctl') continue;
-      const setting = confOfPath(operation.path, operation.value);
-      if (setting !== undefined) this.#cache.noteConf(setting.link, setting.conf);
+      if (operation.do === 'sysctl') {
+        const setting = confOfPath(operation.path, operation.value);
+        if (setting !== undefined) this.#cache.noteConf(setting.link, setting.conf);
+      }
     }
+    if (step.item.kind === 'address') this.#cache.noteAddress(step.item.link, step.item.address, step.item.length);
   }
 
   #report(repaired: readonly Step[]): void {

@@ -2,6 +2,7 @@
 import { KernelMonitor } from '../kernel/monitor.ts';
 import { Nft } from '../kernel/nft.ts';
 import type { KernelEvent, Route } from '../kernel/objects.ts';
+import type { KernelOperation } from '../kernel/operation.ts';
 import { Reaper } from '../kernel/reaper.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
 import { readSysctl, writeSysctl } from '../kernel/sysctl.ts';
@@ -10,9 +11,6 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Operation } from './items/item.ts';
 import { TABLE } from './items/ruleset.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
-
-type OperationOf<K extends Operation['do']> = Extract<Operation, { do: K }>;
-type RtnlOperation = Exclude<Operation, OperationOf<'sysctl' | 'nft' | 'doom'>>;
 
 export class SystemKernel implements KernelPort {
   readonly #rtnl: Rtnl;
@@ -28,11 +26,10 @@ export class SystemKernel implements KernelPort {
   }
 
   /** The monitor listens before anything is read, so that no change falls between. */
-  static async open(onEvent: (event: KernelEvent) => void): Promise<SystemKernel> {
+  static async open(onEvent: (event: KernelEvent) => void, onError: (error: MeshError) => void): Promise<SystemKernel> {
     const [rtnl, nft] = await Promise.all([Rtnl.open(), Nft.open()]);
     const monitor = KernelMonitor.open({ ownPortIds: () => [rtnl.portId], onEvent });
-    const reaper = await Reaper.open(rtnl, (error) => console.error(error));
-    return new SystemKernel(rtnl, monitor, nft, reaper);
+    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError));
   }
 
   get rtnl(): Rtnl {
@@ -59,7 +56,28 @@ export class SystemKernel implements KernelPort {
       const links = run.flatMap((operation) => (operation.do === 'doom' ? [operation.link] : []));
       return this.#reaper.doom(links);
     }
-    return this.#rtnl.apply(run.filter(isRtnl));
+    return this.#rtnl.apply(await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation))));
+  }
+
+  /**
+   * A VXLAN that is to be made while a doomed one still holds its VNI is that one again, changed to what is wanted; the
+   * rest (its alias, its state) is set by the operation that follows each create.
+   */
+  async #adopting(operation: KernelOperation): Promise<KernelOperation> {
+    if (operation.do !== 'link-add' || operation.vxlan === undefined) return operation;
+    const { name, mac, mtuBytes, group, master, vxlan } = operation;
+    if (!(await this.#reaper.rescue({ name, ...vxlan }))) return operation;
+    return {
+      do: 'link-set',
+      link: name,
+      change: {
+        ...(mac !== undefined && { mac }),
+        ...(mtuBytes !== undefined && { mtuBytes }),
+        ...(group !== undefined && { group }),
+        ...(master !== undefined && { master }),
+        vxlan: { learning: vxlan.learning, df: vxlan.df, ...(vxlan.local !== undefined && { local: vxlan.local }) },
+      },
+    };
   }
 
   async #transact(operation: Operation): Promise<MeshError | undefined> {
@@ -111,7 +129,7 @@ export class SystemKernel implements KernelPort {
   }
 }
 
-function isRtnl(operation: Operation): operation is RtnlOperation {
+function isRtnl(operation: Operation): operation is KernelOperation {
   return channelOf(operation) === 'rtnl';
 }
 

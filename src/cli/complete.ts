@@ -9,19 +9,20 @@ import { agentClient, bestClient, host0Client } from './control-client.ts';
 const PATIENCE_MS = 300;
 
 /** @param words the command line; `complete -- WORD…` is a shell that asks */
-export async function addCompletion(program: Command, context: Context, words: readonly string[]): Promise<void> {
+export function addCompletion(program: Command, context: Context, words: readonly string[]): void {
   const completion = tab(program);
   const complete = program.commands.find((command) => command.name() === 'complete');
   complete?.addHelpText(
     'after',
-    '\nExamples:\n  $ source <(mesh complete bash)\n  $ mesh complete zsh > ~/.zfunc/_mesh\n' +
+    '\nThe script for bash needs the package bash-completion.\n' +
+      '\nExamples:\n  $ source <(mesh complete bash)\n  $ mesh complete zsh > ~/.zfunc/_mesh\n' +
       '  $ mesh complete fish > ~/.config/fish/completions/mesh.fish',
   );
   for (const command of completion.commands.values()) {
     command.option('json', 'answer with JSON');
     command.option('root', 'the directory that all files are below', () => {});
   }
-  if (words.includes('--')) await addNames();
+  if (words.includes('--')) complete?.hook('preAction', addNames);
 
   /** Arguments are completed by what they are called: <network>, <node>. */
   async function addNames(): Promise<void> {

@@ -11,7 +11,6 @@ export interface OutputStream extends ColorStream {
 
 /** The process around the command line, given by the composition root (and by tests). */
 export interface Host {
-  readonly version: string;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   /** The programs of the two long-running processes, which are started by path. */

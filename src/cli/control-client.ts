@@ -1,18 +1,28 @@
 /** HTTP over the control sockets of host0's daemon and of the agent (protocol/views.ts lists what they answer). */
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { request } from '../protocol/http.ts';
 import type { Paths } from '../protocol/paths.ts';
+import { SseParser } from '../protocol/sse.ts';
 import type { DaemonName } from './context.ts';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 /** A list of some 100,000 members; more than that is not an answer but a fault. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
+/** What the two processes are called in sentences. */
+export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
 
 const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
+
+/** What the errors of a socket say of the process behind it. */
+const ABSENT: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'is not running'],
+  ['ECONNREFUSED', 'is not running'],
+  ['ECONNRESET', 'went away'],
+  ['EPIPE', 'went away'],
+]);
 
 interface Call {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -50,13 +60,13 @@ export class ControlClient {
   /** The data of each event of a stream, until the other side ends it. */
   async *events<T>(path: string): AsyncGenerator<T> {
     const response = await this.#call({ method: 'GET', path, timeoutMs: 0 });
-    let data = '';
-    for await (const line of createInterface({ input: response })) {
-      if (line.startsWith('data:')) data += line.slice(5);
-      if (data.length > MAX_ANSWER_BYTES) throw this.#garbled('an event without an end');
-      if (line !== '' || data === '') continue;
-      yield this.#parse<T>(data);
-      data = '';
+    const parser = new SseParser();
+    try {
+      for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
+        for (const { data } of parser.push(text)) yield this.#parse<T>(data);
+      }
+    } catch (error) {
+      throw this.#explain(error);
     }
   }
 
@@ -147,8 +157,9 @@ export class ControlClient {
         cause: error,
       });
     }
-    const gone = code === 'ECONNRESET' || code === 'EPIPE';
-    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${gone ? 'went away' : 'is not running'}`, {
+    const what = ABSENT.get(code ?? '');
+    if (what === undefined) return MeshError.from(error);
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${what}`, {
       operation: 'call',
       object: this.sock,
       remedy: `Start it with \`mesh system start\`, or in the foreground with \`${FOREGROUND[this.daemon]}\`.`,

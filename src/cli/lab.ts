@@ -29,12 +29,15 @@ export function labCommand(context: Context): Command {
     .option('--nodes <count>', 'nodes besides host0', wholeNumber, 3)
     .option('--segments <count>', 'underlay segments, which meet in host0 only', wholeNumber, 2)
     .option('--keep', 'leave the lab running')
+    .addHelpText('after', '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep')
     .action((options: UpOptions) => up(context, options));
   named(lab.command('down'))
     .description('End everything of a lab and remove it')
+    .addHelpText('after', '\nExample:\n  $ mesh lab down')
     .action((options: LabName) => down(context, options));
   named(lab.command('status'))
     .description('Show the hosts of a lab, their processes, and who is a member')
+    .addHelpText('after', '\nExample:\n  $ mesh lab status')
     .action((options: LabName) => status(context, options));
   named(lab.command('exec'))
     .description('Run a command on a host of a lab; `mesh` there speaks to that host')

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { MeshError } from '../model/error.ts';
+import { VERSION } from '../model/version.ts';
 import { Context, type GlobalOptions, type Host } from './context.ts';
 
 interface Noun {
@@ -110,7 +111,7 @@ export interface Program {
 export async function createProgram(host: Host, words: readonly string[]): Promise<Program> {
   const program = new Command('mesh')
     .description('Meshwork turns a box of bare machines into a private cloud network.')
-    .version(`meshwork ${host.version}`, '-V, --version', 'print the version')
+    .version(`meshwork ${VERSION}`, '-V, --version', 'print the version')
     .addOption(new Option('--root <dir>', 'the directory that all files are below').env('MESH_ROOT').default('/'))
     .option('--json', 'answer with JSON')
     .configureHelp({ showGlobalOptions: true })
@@ -132,15 +133,15 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
     const command = loaded ? await noun.load(context) : new Command(noun.name);
     program.addCommand(command.description(noun.description).helpGroup(noun.group));
   }
+  inheritSettings(program);
   if (wanted === COMPLETE) {
     const { addCompletion } = await import('./complete.ts');
-    await addCompletion(program, context, words);
+    addCompletion(program, context, words);
   } else {
-    program.addCommand(new Command(COMPLETE));
+    program.command(COMPLETE);
   }
   const complete = program.commands.find((command) => command.name() === COMPLETE);
   complete?.description('Print the completion script of a shell: bash, zsh or fish').helpGroup(TOOLS);
-  inheritSettings(program);
   return { command: program, context };
 }
 
@@ -150,21 +151,33 @@ export async function runProgram({ command, context }: Program, words: readonly 
     await command.parseAsync(words, { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return endOfParsing(error);
+    if (error instanceof CommanderError) return endOfParsing(error, nearestCommand(command, words));
     throw error;
   }
 }
 
 /** Help and version end the parsing by a throw too; anything else is a wrong command line. */
-function endOfParsing(error: CommanderError): number {
+function endOfParsing(error: CommanderError, command: string): number {
   if (error.exitCode === 0) return 0;
   // Help that nobody asked for, because the noun's verb is missing.
   if (error.code === 'commander.help') return 2;
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const guess = /^\(Did you mean (.+)\?\)$/.exec(suggestion ?? '')?.[1];
   throw new MeshError('MESH_USAGE', message, {
-    remedy: guess === undefined ? 'See `mesh --help`, which knows every command.' : `Did you mean ${guess}?`,
+    remedy: guess === undefined ? `See \`${command} --help\`.` : `Did you mean ${guess}?`,
   });
+}
+
+/** The command that the words got as far as: `mesh network show`. */
+function nearestCommand(program: Command, words: readonly string[]): string {
+  let [command, path] = [program, program.name()];
+  for (const word of words) {
+    const next = command.commands.find((child) => child.name() === word);
+    if (next === undefined) continue;
+    command = next;
+    path += ` ${word}`;
+  }
+  return path;
 }
 
 /** The first word that is neither an option nor an option's value; the one after `help`. */
@@ -173,10 +186,10 @@ function wantedNoun(words: readonly string[]): string | undefined {
   return operands[0] === 'help' ? operands[1] : operands[0];
 }
 
-/** Settings go from parent to child only when a child is made by its parent, not when it is added. */
+/** Settings go from parent to child only when a child is made by its parent, not when it is added. One `help` is enough. */
 function inheritSettings(parent: Command): void {
   for (const child of parent.commands) {
-    child.copyInheritedSettings(parent);
+    child.copyInheritedSettings(parent).helpCommand(false);
     inheritSettings(child);
   }
 }

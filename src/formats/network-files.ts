@@ -34,6 +34,15 @@ export async function readNetworkFiles(directory: string): Promise<NetworkFiles>
   return { files, errors };
 }
 
+/** @throws MESH_NET_FILE_UNREADABLE */
+export async function readNetworkFile(file: string): Promise<NetworkFile> {
+  try {
+    return { file, bytes: await readHead(file) };
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
 /** Hidden files are an editor's, half written. */
 function isNetworkFile(name: string): boolean {
   return name.endsWith('.conf') && !name.startsWith('.');

@@ -8,7 +8,7 @@ import {
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
-  NLM_F_EXCL,
+  NLM_F_REPLACE,
   NLM_F_REQUEST,
   requireStruct,
 } from './netlink.ts';
@@ -32,7 +32,7 @@ type AddressOperation = Extract<KernelOperation, { do: 'address-add' | 'address-
 export function writeAddress(writer: MessageWriter, sequence: number, operation: AddressOperation): void {
   const { address } = operation;
   if (operation.do === 'address-add') {
-    writer.begin(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, sequence);
+    writer.begin(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, sequence);
   } else {
     writer.begin(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, sequence);
   }

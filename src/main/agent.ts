@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +17,7 @@ import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
+import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { systemClock } from '../model/clock.ts';
@@ -26,6 +28,8 @@ import { Journal } from '../protocol/event.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 
 async function main(): Promise<void> {
+  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  flushCompileCache();
   const { values } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },
@@ -47,7 +51,10 @@ async function main(): Promise<void> {
   journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
 
   let agent: Agent | undefined;
-  const kernel = await SystemKernel.open((event) => agent?.onKernelEvent(event));
+  const kernel = await SystemKernel.open(
+    (event) => agent?.onKernelEvent(event),
+    (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
+  );
   const echoes = await EchoSocket.open({});
   const portsFile = join(paths.state, 'ports.json');
   const common = {
@@ -55,7 +62,7 @@ async function main(): Promise<void> {
     clock,
     journal,
     kernel,
-    ports: new ForeignPorts(await readPlugged(portsFile)),
+    ports: new ForeignPorts(await readPlugged(portsFile), clock),
     keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
     echo: (to: Parameters<EchoSocket['echo']>[0], timeoutMs: number) => echoes.echo(to, { timeoutMs }),
   };
@@ -90,7 +97,10 @@ async function main(): Promise<void> {
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
             stateFile: join(paths.state, 'networks.accepted.json'),
-            underlay: () => [],
+            underlay: () => {
+              const { links, routes } = self.reconciler.cache;
+              return underlayPrefixes(links.values(), routes.values(), source.networks);
+            },
             clock,
             onChange: () => source.networksChanged(),
           }),

@@ -1,8 +1,6 @@
 /** The `mesh` command: runs the command line, prints what it throws, and ends with that error's exit code. */
-import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import manifest from '../../package.json' with { type: 'json' };
 import { createProgram, runProgram } from '../cli/program.ts';
+import { programFile } from '../lab/installation.ts';
 import { MeshError } from '../model/error.ts';
 
 /** A reader that has seen enough (`mesh events | head`) is no fault. */
@@ -11,23 +9,22 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const self = fileURLToPath(import.meta.url);
-const sibling = (name: string) => join(dirname(self), name + extname(self));
 const words = process.argv.slice(2);
+/** Words after `--` belong to another command (`mesh lab exec node1 -- mesh status --json`). */
+const ownWords = words.slice(0, words.includes('--') ? words.indexOf('--') : undefined);
 try {
   const program = await createProgram(
     {
-      version: manifest.version,
       stdout: process.stdout,
       stderr: process.stderr,
-      entries: { host0: sibling('host0'), agent: sibling('agent') },
+      entries: { host0: programFile('host0'), agent: programFile('agent') },
     },
     words,
   );
   process.exitCode = await runProgram(program, words);
 } catch (thrown) {
   const error = MeshError.from(thrown);
-  if (words.includes('--json')) {
+  if (ownWords.includes('--json')) {
     process.stdout.write(`${JSON.stringify({ error }, null, 2)}\n`);
   } else {
     const { errorText } = await import('../formats/error-text.ts');

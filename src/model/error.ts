@@ -3,80 +3,92 @@
  * below; HTTP status and exit code come from that table, and the code is what scripts and bug reports quote.
  */
 
-/** What a code means to a transport: the HTTP status of the API, and the exit code of the command line. */
+/** What a code means: to a transport the HTTP status of the API and the exit code of the command line, to people a sentence. */
 interface ErrorClass {
   readonly http: number;
   readonly exit: number;
+  readonly means: string;
 }
 
-/** Exit codes of `mesh`: 0 done, 1 the input or the network is wrong, 2 usage, 3 not running, 4 not allowed, 5 the system refused, 6 not found. */
-const INPUT = { http: 422, exit: 1 } as const;
-const CONFLICT = { http: 409, exit: 1 } as const;
-const USAGE = { http: 400, exit: 2 } as const;
-const AWAY = { http: 503, exit: 3 } as const;
-const DENIED = { http: 403, exit: 4 } as const;
-const SYSTEM = { http: 500, exit: 5 } as const;
-const MISSING = { http: 404, exit: 6 } as const;
+/** What `mesh` ends with, by exit code. */
+export const EXIT_CODES: Readonly<Record<number, string>> = {
+  0: 'Done, and well.',
+  1: 'The input is wrong, or the network is not as it should be.',
+  2: 'The command line is wrong.',
+  3: 'Nobody answers: a process is not running, or host0 is out of reach.',
+  4: 'Not allowed.',
+  5: 'The system refused: the kernel, the disk, or a fault of Meshwork.',
+  6: 'What was named does not exist.',
+};
+
+const input = (means: string) => ({ http: 422, exit: 1, means });
+const conflict = (means: string) => ({ http: 409, exit: 1, means });
+const usage = (means: string) => ({ http: 400, exit: 2, means });
+const away = (means: string) => ({ http: 503, exit: 3, means });
+const denied = (means: string) => ({ http: 403, exit: 4, means });
+const system = (means: string) => ({ http: 500, exit: 5, means });
+const gone = (means: string) => ({ http: 410, exit: 5, means });
+const missing = (means: string) => ({ http: 404, exit: 6, means });
 
 export const ERRORS = {
-  MESH_NET_BINARY: INPUT,
-  MESH_NET_TOO_LARGE: INPUT,
-  MESH_NET_LINE_TOO_LONG: INPUT,
-  MESH_NET_SYNTAX: INPUT,
-  MESH_NET_KEY_UNKNOWN: INPUT,
-  MESH_NET_KEY_TWICE: INPUT,
-  MESH_NET_KEY_MISSING: INPUT,
-  MESH_NET_NAME_INVALID: INPUT,
-  MESH_NET_PREFIX_INVALID: INPUT,
-  MESH_NET_PREFIX_NOT_64: INPUT,
-  MESH_NET_PREFIX_HOST_BITS: INPUT,
-  MESH_NET_PREFIX_SCOPE: INPUT,
-  MESH_NET_PREFIX_UNDERLAY: INPUT,
-  MESH_NET_VNI_INVALID: INPUT,
-  MESH_NET_VNI_RANGE: INPUT,
-  MESH_NET_KEY_INVALID: INPUT,
-  MESH_NET_KEY_SHARED: INPUT,
-  MESH_NET_NUMBER_FORM: INPUT,
-  MESH_NET_NAME_TWICE: CONFLICT,
-  MESH_NET_VNI_TWICE: CONFLICT,
-  MESH_NET_PREFIX_TWICE: CONFLICT,
-  MESH_NET_DEVICE_TWICE: CONFLICT,
-  MESH_NET_FILE_UNREADABLE: SYSTEM,
-  MESH_HOST0_CONF_INVALID: INPUT,
-  MESH_DISK_REFUSED: SYSTEM,
-  MESH_NET_UNKNOWN: MISSING,
-  MESH_NODE_UNKNOWN: MISSING,
-  MESH_OBJECT_UNKNOWN: MISSING,
-  MESH_ADDRESS_INVALID: INPUT,
-  MESH_MACHINE_INVALID: INPUT,
-  MESH_MACHINE_UNREADABLE: SYSTEM,
-  MESH_MACHINE_NONE: SYSTEM,
-  MESH_MEMBER_DOUBLE: CONFLICT,
-  MESH_MEMBER_FORGED: DENIED,
-  MESH_MEMBER_MOVING: CONFLICT,
-  MESH_MEMBER_NOT_ADMITTED: DENIED,
-  MESH_MEMBER_REPORT_INVALID: USAGE,
-  MESH_KERNEL_REFUSED: SYSTEM,
-  MESH_KERNEL_UNSUPPORTED: SYSTEM,
-  MESH_KERNEL_MALFORMED: SYSTEM,
-  MESH_KERNEL_FOREIGN_DEVICE: CONFLICT,
-  MESH_KERNEL_VNI_BUSY: CONFLICT,
-  MESH_NFT_REFUSED: SYSTEM,
-  MESH_PACKET_TOO_BIG: CONFLICT,
-  MESH_STORE_CONFLICT: CONFLICT,
-  MESH_STORE_COMPACTED: { http: 410, exit: 5 },
-  MESH_STORE_BROKEN: SYSTEM,
-  MESH_HOST0_UNREACHABLE: AWAY,
-  MESH_HOST0_STARTING: AWAY,
-  MESH_HOST0_UNKNOWN: USAGE,
-  MESH_NOT_RUNNING: AWAY,
-  MESH_ALREADY_RUNNING: CONFLICT,
-  MESH_NOT_ROOT: DENIED,
-  MESH_USAGE: USAGE,
-  MESH_LAB_FAILED: SYSTEM,
-  MESH_PORT_UNKNOWN: MISSING,
-  MESH_PORT_TAKEN: CONFLICT,
-  MESH_INTERNAL: SYSTEM,
+  MESH_NET_BINARY: input('A network file is not text.'),
+  MESH_NET_TOO_LARGE: input('A network file is larger than such a file can sensibly be.'),
+  MESH_NET_LINE_TOO_LONG: input('A line of a network file is longer than any valid line.'),
+  MESH_NET_SYNTAX: input('A line of a network file is not `key=value`.'),
+  MESH_NET_KEY_UNKNOWN: input('A network file has a key that does not exist.'),
+  MESH_NET_KEY_TWICE: input('A network file gives one key twice.'),
+  MESH_NET_KEY_MISSING: input('A network file lacks a key that it must have.'),
+  MESH_NET_NAME_INVALID: input('The name of a network is not a plain word.'),
+  MESH_NET_PREFIX_INVALID: input('The prefix of a network is not an IPv6 subnet.'),
+  MESH_NET_PREFIX_NOT_64: input('The prefix of a network is not a /64.'),
+  MESH_NET_PREFIX_HOST_BITS: input('The prefix of a network has bits set behind its length.'),
+  MESH_NET_PREFIX_SCOPE: input('The prefix of a network is link-local, multicast or otherwise not usable for hosts.'),
+  MESH_NET_PREFIX_UNDERLAY: input('The prefix of a network overlaps one that the physical network uses.'),
+  MESH_NET_VNI_INVALID: input('The VNI of a network is not a number.'),
+  MESH_NET_VNI_RANGE: input('The VNI of a network is not between 1 and 16777215.'),
+  MESH_NET_KEY_INVALID: input('The address key of a network is not a number that fits into 64 bits.'),
+  MESH_NET_KEY_SHARED: input('Two networks have the same address key; a warning.'),
+  MESH_NET_NUMBER_FORM: input('A number is written with leading zeros, a sign or spaces.'),
+  MESH_NET_NAME_TWICE: conflict('Two networks have the same name.'),
+  MESH_NET_VNI_TWICE: conflict('Two networks have the same VNI.'),
+  MESH_NET_PREFIX_TWICE: conflict('Two networks have the same prefix.'),
+  MESH_NET_DEVICE_TWICE: conflict('Two networks would need devices of the same name.'),
+  MESH_NET_FILE_UNREADABLE: system('A network file, or the directory of network files, cannot be read.'),
+  MESH_HOST0_CONF_INVALID: input('A setting of host0.conf is wrong.'),
+  MESH_DISK_REFUSED: system('The disk did not take what must survive a restart.'),
+  MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
+  MESH_NODE_UNKNOWN: missing('There is no such node or member.'),
+  MESH_OBJECT_UNKNOWN: missing('Meshwork knows nothing of such a device, address or member.'),
+  MESH_ADDRESS_INVALID: input('Something is not the IPv4, IPv6 or Ethernet address that it should be.'),
+  MESH_MACHINE_INVALID: input('A machine id is not 8 lower-case hex digits.'),
+  MESH_MACHINE_UNREADABLE: system('A source of the machine id is there and cannot be read.'),
+  MESH_MACHINE_NONE: system('Nothing about this machine gives it an id.'),
+  MESH_MEMBER_DOUBLE: conflict('Two live machines have one identity; the newcomer is refused.'),
+  MESH_MEMBER_FORGED: denied('A machine reported from addresses that are not those of the identity that it claims.'),
+  MESH_MEMBER_MOVING: conflict('host0 cannot tell yet at which underlay address a member is.'),
+  MESH_MEMBER_NOT_ADMITTED: denied('The mesh does not admit this machine.'),
+  MESH_MEMBER_REPORT_INVALID: usage('A report of a member is malformed.'),
+  MESH_KERNEL_REFUSED: system('The kernel refused a change; its own words are in the message.'),
+  MESH_KERNEL_UNSUPPORTED: system('The kernel lacks a feature that is needed.'),
+  MESH_KERNEL_MALFORMED: system('The kernel sent a message that cannot be read.'),
+  MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that is not ours has the name that a network needs.'),
+  MESH_KERNEL_VNI_BUSY: conflict('A device that is not ours uses the VNI that a network needs.'),
+  MESH_NFT_REFUSED: system('nft refused a set of rules.'),
+  MESH_PACKET_TOO_BIG: conflict('A packet was larger than the way to its receiver takes.'),
+  MESH_STORE_CONFLICT: conflict('Somebody else changed the same record at the same time.'),
+  MESH_STORE_COMPACTED: gone('The history that was asked for is no longer kept.'),
+  MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
+  MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
+  MESH_HOST0_STARTING: away('host0 has not read its members yet and gives no list before.'),
+  MESH_HOST0_UNKNOWN: usage('Nobody has told the agent where host0 is.'),
+  MESH_NOT_RUNNING: away("host0's daemon or the agent is not running, or does not answer."),
+  MESH_ALREADY_RUNNING: conflict('The same process runs already.'),
+  MESH_NOT_ROOT: denied('The operation needs root, or the group of the control socket.'),
+  MESH_USAGE: usage('The command line or the request is wrong.'),
+  MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
+  MESH_PORT_UNKNOWN: missing('No such interface has been plugged.'),
+  MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
+  MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
 } as const satisfies Record<string, ErrorClass>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,11 +1,16 @@
 /** Runs the command line: in this process for its answers, or as a process of its own for exit codes and errors. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import type { DaemonName } from '../../src/cli/context.ts';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
 
-const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
+export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
+/** The same with stand-ins for the processes that it starts. */
+export const MESH_WITH_STAND_INS = fileURLToPath(new URL('./mesh-with-stand-ins.ts', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('./stand-in.ts', import.meta.url));
+
+export const STAND_INS = { host0: STAND_IN, agent: STAND_IN };
 
 export interface Outcome {
   readonly stdout: string;
@@ -22,7 +27,7 @@ export interface Terminal {
 
 /** @throws what the command throws */
 export async function mesh(words: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
-  const { columns, colors = false, entries = { host0: STAND_IN, agent: STAND_IN } } = terminal;
+  const { columns, colors = false, entries = STAND_INS } = terminal;
   const written = { stdout: '', stderr: '' };
   const stream = (name: keyof typeof written) => ({
     ...(columns !== undefined && { isTTY: true, columns }),
@@ -31,14 +36,17 @@ export async function mesh(words: readonly string[], terminal: Terminal = {}): P
       written[name] += text;
     },
   });
-  const host = { version: '0.1.0', stdout: stream('stdout'), stderr: stream('stderr'), entries };
+  const host = { stdout: stream('stdout'), stderr: stream('stderr'), entries };
   const code = await runProgram(await createProgram(host, words), words);
   return { ...written, code };
 }
 
 /** `bin/mesh` itself, with its answer in pipes. */
-export async function meshProcess(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  const child = spawn(BIN, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function meshProcess(
+  words: readonly string[],
+  { env = {}, cwd = '/' }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): Promise<Outcome> {
+  const child = spawn(BIN, words, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     written.stdout += chunk;
@@ -51,4 +59,11 @@ export async function meshProcess(words: readonly string[], env: NodeJS.ProcessE
     child.once('close', (status) => resolve(status ?? -1));
   });
   return { ...written, code };
+}
+
+/** The command tree with every noun loaded. */
+export async function wholeTree(): Promise<Command> {
+  const silent = { write: () => {} };
+  const host = { stdout: silent, stderr: silent, entries: STAND_INS };
+  return (await createProgram(host, ['complete'])).command;
 }

@@ -19,8 +19,8 @@ export interface FdbItem {
   /** `self` rows only. */
   readonly destination?: Ipv4;
   /**
-   * `permanent` rows hold whatever arrives: a frame of that address from another host is dropped. host0 has `dynamic`
-   * ones, which follow the sender, so that a node whose IPv4 changed can be heard and announced.
+   * Of `self` rows, `permanent` ones hold whatever arrives: a frame of that address from another host is dropped. host0
+   * has `dynamic` ones, which follow the sender, so that a node whose IPv4 changed can be heard and announced.
    */
   readonly state: 'permanent' | 'static' | 'dynamic';
 }

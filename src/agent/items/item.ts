@@ -37,6 +37,8 @@ export interface ItemKind<T> {
   mustRecreate(have: T, want: T): boolean;
   /** The one command that an administrator would type to make it. */
   print(item: T): string;
+  /** The one that would change it, where that is another. */
+  printChange?(have: T, want: T): string;
   create(item: T): readonly Operation[];
   change(have: T, want: T): readonly Operation[];
   remove(item: T): readonly Operation[];

@@ -75,6 +75,9 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
   };
 }
 
+/** How `ip link set` calls what a change calls otherwise. */
+const LINK_WORDS: Readonly<Record<string, string>> = { mac: 'address', mtuBytes: 'mtu', addressMode: 'addrgenmode' };
+
 function vxlanChange(have: VxlanAttributes, want: VxlanAttributes): Pick<LinkChange, 'vxlan'> {
   const change = {
     ...(have.local !== want.local && want.local !== undefined && { local: want.local }),
@@ -127,6 +130,18 @@ export const linkKind: ItemKind<LinkItem> = {
     const local = vxlan.local === undefined ? '' : ` local ${vxlan.local}`;
     const learning = vxlan.learning ? 'learning' : 'nolearning';
     return `${head} master ${master} type vxlan id ${vxlan.vni} dstport ${vxlan.udpPort}${local} ${learning} df ${vxlan.df}`;
+  },
+
+  printChange(have, want) {
+    const { vxlan, ...plain } = changeOf(have, want);
+    const words = Object.entries(plain).map(([name, value]) =>
+      name === 'up' ? 'up' : `${LINK_WORDS[name] ?? name} ${value || 'none'}`,
+    );
+    const inner = Object.entries(vxlan ?? {}).map(([name, value]) =>
+      name === 'learning' ? (value ? 'learning' : 'nolearning') : `${name} ${value}`,
+    );
+    const type = inner.length === 0 ? [] : ['type vxlan', ...inner];
+    return ['ip link set', have.name, ...words, ...type].join(' ');
   },
 
   // Alias and address mode are ignored or refused in the create; `up` comes last, when all else is in place.

@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+import * as documents from '../../test/cli/documents.ts';
+import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
+import { BIN, meshProcess, wholeTree } from '../../test/cli/mesh.ts';
+import { VERSION } from '../model/version.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+
+let root: string;
+let agent: FakeDaemon;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'mesh-program-'));
+  agent = new FakeDaemon({
+    'GET /v1/networks': documents.networks,
+    'GET /v1/drift': documents.drift,
+    'GET /v1/events?follow=0': Array.from({ length: 5000 }, () => documents.agentEvents[1]),
+  });
+  await agent.listen(pathsBelow(root).agentSock);
+});
+
+afterAll(async () => {
+  await agent.close();
+  await rm(root, { recursive: true });
+});
+
+const run = (...words: string[]) => meshProcess(words, { cwd: root, env: { MESH_ROOT: root } });
+
+describe('the command line', () => {
+  test('--version is the version of the package', async () => {
+    expect(await run('--version')).toEqual({ stdout: `meshwork ${manifest.version}\n`, stderr: '', code: 0 });
+    expect(VERSION).toBe(manifest.version);
+  });
+
+  test('an unknown noun, verb or option is answered with the nearest, and 2', async () => {
+    const noun = await run('netwrok', 'list');
+    expect(noun).toMatchObject({ stdout: '', code: 2 });
+    expect(noun.stderr).toContain("unknown command 'netwrok'");
+    expect(noun.stderr).toContain('Did you mean network?');
+    expect(await run('network', 'lits')).toMatchObject({ stderr: expect.stringContaining('list?'), code: 2 });
+    expect(await run('status', '--jsn')).toMatchObject({ stderr: expect.stringContaining('--json?'), code: 2 });
+  });
+
+  test('a missing verb or argument is usage', async () => {
+    expect(await run('network')).toMatchObject({ stdout: '', stderr: expect.stringContaining('Usage:'), code: 2 });
+    expect(await run('network', 'show')).toMatchObject({ stderr: expect.stringContaining('network'), code: 2 });
+    const count = await run('ping', 'manage', 'node2', '-c', '0');
+    expect(count).toMatchObject({ stderr: expect.stringContaining('See `mesh ping --help`.'), code: 2 });
+  });
+
+  test('help is an answer', async () => {
+    expect(await run('help', 'network')).toMatchObject({ stdout: expect.stringContaining('check'), code: 0 });
+    expect(await run('--help')).toMatchObject({ stdout: expect.stringContaining('--root'), code: 0 });
+  });
+
+  test('an error goes to stderr, with --json to stdout as a document', async () => {
+    const nowhere = ['--root', join(root, 'nowhere'), 'plan'];
+    expect(await run(...nowhere)).toMatchObject({
+      stdout: '',
+      stderr: expect.stringContaining('the agent is not running [MESH_NOT_RUNNING]'),
+      code: 3,
+    });
+    const { stdout, stderr, code } = await run(...nowhere, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'MESH_NOT_RUNNING' } });
+    expect({ stderr, code }).toEqual({ stderr: '', code: 3 });
+  });
+
+  test('exit codes tell «not well» from «not found»', async () => {
+    expect(await run('drift')).toMatchObject({ code: 1 });
+    expect(await run('network', 'show', 'green')).toMatchObject({ code: 6 });
+  });
+
+  test('a reader that has seen enough is no error', async () => {
+    const child = spawn(BIN, ['events'], {
+      env: { ...process.env, MESH_ROOT: root },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let complaints = '';
+    child.stderr.on('data', (chunk) => {
+      complaints += chunk;
+    });
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [code] = await once(child, 'close');
+    expect({ code, complaints }).toEqual({ code: 0, complaints: '' });
+  });
+});
+
+describe('network check', () => {
+  test('sound files are listed', async () => {
+    await writeFile(join(root, 'sound.conf'), 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n');
+    expect(await run('network', 'check', 'sound.conf')).toMatchInlineSnapshot(`
+      {
+        "code": 0,
+        "stderr": "",
+        "stdout": "FILE        CHECK  NETWORK  VNI  PREFIX
+      sound.conf  ok     manage   456  fd42:2345:1234:9abc::/64
+      ",
+      }
+    `);
+  });
+
+  test('every fault of every file is shown at its place', async () => {
+    await writeFile(join(root, 'faulty.conf'), 'name=manage\nprefix=fd42:2345:1234::/48\nvni=0456\n');
+    expect(await run('network', 'check', 'faulty.conf')).toMatchInlineSnapshot(`
+      {
+        "code": 1,
+        "stderr": "",
+        "stdout": "faulty.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
+        2 | prefix=fd42:2345:1234::/48
+          |        ^
+        rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
+        write: prefix=fd42:2345:1234::/64
+
+      faulty.conf:3:5: error: vni "0456" has leading zeros [MESH_NET_NUMBER_FORM]
+        3 | vni=0456
+          |     ^
+        rule: A number is written without leading zeros: addresses are derived from its text.
+        write: vni=456
+
+      faulty.conf:4:1: error: key is missing [MESH_NET_KEY_MISSING]
+        4 |
+          | ^
+        rule: A mesh has a key, the number from which the addresses of its members are made.
+        write: key=456
+      ",
+      }
+    `);
+    const document = JSON.parse((await run('network', 'check', 'faulty.conf', '--json')).stdout);
+    expect(document).toMatchObject({ ok: false, accepted: [] });
+    expect(document.errors.map((error: { code: string }) => error.code)).toMatchInlineSnapshot(`
+      [
+        "MESH_NET_PREFIX_NOT_64",
+        "MESH_NET_NUMBER_FORM",
+        "MESH_NET_KEY_MISSING",
+      ]
+    `);
+  });
+
+  test('a file that is not there', async () => {
+    expect(await run('network', 'check', 'none.conf')).toMatchObject({ code: 5 });
+  });
+});
+
+describe('completion', () => {
+  const completions = async (...words: string[]) => {
+    const { stdout } = await run('complete', '--', ...words);
+    return stdout.split('\n').flatMap((line) => (line === '' || line.startsWith(':') ? [] : [line.split('\t')[0]]));
+  };
+
+  test.each(['bash', 'zsh', 'fish'])('there is a script for %s', async (shell) => {
+    const { stdout, code } = await run('complete', shell);
+    expect(code).toBe(0);
+    expect(stdout).toContain('mesh complete -- ');
+  });
+
+  test('nouns and verbs', async () => {
+    expect(await completions('ne')).toEqual(['network']);
+    expect(await completions('network', '')).toEqual(['list', 'show', 'check']);
+    expect(await completions('system', 'st')).toEqual(['start', 'stop', 'status']);
+  });
+
+  test('options', async () => {
+    expect(await completions('events', '--')).toEqual(['--follow', '--level', '--help', '--json', '--root']);
+    expect(await completions('events', '--level', 'w')).toEqual(['warning']);
+  });
+
+  test('the networks and nodes that are there', async () => {
+    expect(await completions('network', 'show', '')).toEqual(['manage', 'blue']);
+    expect(await completions('ping', 'manage', 'n')).toEqual(['node1', 'node2']);
+  });
+
+  test('nothing, and no error, where nothing runs', async () => {
+    const { stdout, stderr } = await meshProcess(['complete', '--', 'network', 'show', ''], {
+      env: { MESH_ROOT: '/nowhere' },
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: ':4\n', stderr: '' });
+  });
+});
+
+describe('help', () => {
+  const commands = (command: Command): Command[] => [command, ...command.commands.flatMap(commands)];
+
+  test('every command says what it does, and shows an example', async () => {
+    for (const command of commands(await wholeTree())) {
+      expect(command.description(), command.name()).not.toBe('');
+      if (command.commands.length > 0) continue;
+      let help = '';
+      command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+      expect(help, command.name()).toContain('$ mesh ');
+    }
+  });
+});

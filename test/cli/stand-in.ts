@@ -1,0 +1,36 @@
+/**
+ * Stands in for host0's daemon and the agent in tests of start and stop: listens on the control socket that its flags
+ * choose, answers its status, says so in its log, and ends at SIGTERM. It refuses to start when it is named `broken`.
+ */
+
+import { mkdirSync, writeSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { parseArgs } from 'node:util';
+import { pathsBelow } from '../../src/protocol/paths.ts';
+
+const { values, tokens } = parseArgs({
+  options: {
+    root: { type: 'string', default: '/' },
+    host0: { type: 'string' },
+    name: { type: 'string' },
+    'on-host0': { type: 'boolean', default: false },
+  },
+  tokens: true,
+});
+const paths = pathsBelow(values.root);
+const isAgent = values['on-host0'] || values.host0 !== undefined;
+if (values.host0 === '0.0.0.0') {
+  writeSync(2, 'mesh agent: 0.0.0.0 is nobody\n');
+  process.exit(2);
+}
+mkdirSync(paths.run, { recursive: true });
+const server = createServer((_request, response) => response.end(JSON.stringify({ version: '0.1.0', upSec: 5 })));
+server.listen(isAgent ? paths.agentSock : paths.controlSock, () => {
+  const flags = tokens.flatMap((token) => (token.kind === 'option' ? [token.rawName] : [])).join(' ');
+  const event = { time: '2026-11-21T06:12:01.000Z', level: 'info', source: isAgent ? 'agent' : 'host0' };
+  writeSync(1, `${JSON.stringify({ seq: 1, node: 'here', ...event, kind: 'started', message: flags })}\n`);
+});
+process.on('SIGTERM', () => {
+  server.close();
+  process.exit(0);
+});

@@ -1,0 +1,65 @@
+/** Every command that the documentation shows must exist, with the options and arguments that it is shown with. */
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import manifest from '../package.json' with { type: 'json' };
+import { meshCommands, shownCommands } from './cli/console-block.ts';
+import { wholeTree } from './cli/mesh.ts';
+
+const TOP = new URL('..', import.meta.url).pathname;
+const PAGES = globSync(['README.md', 'CONTRIBUTING.md', 'docs/**/*.md'], { cwd: TOP });
+
+/** Parses a command line and does nothing. @throws CommanderError when it is wrong */
+async function parse(words: readonly string[]): Promise<void> {
+  const tree = await wholeTree();
+  const disarm = (command: Command): void => {
+    if (command.commands.length === 0) command.action(() => {});
+    command.commands.forEach(disarm);
+  };
+  disarm(tree);
+  await tree.parseAsync(words, { from: 'user' });
+}
+
+test('there is documentation', () => {
+  expect(PAGES).toEqual(expect.arrayContaining(['README.md', 'CONTRIBUTING.md', 'docs/tutorial.md']));
+});
+
+describe.each(PAGES)('%s', (page) => {
+  const commands = shownCommands(readFileSync(TOP + page, 'utf8'));
+
+  test('shows only mesh commands that exist', async () => {
+    for (const { line, text } of commands) {
+      for (const words of meshCommands(text)) {
+        await expect(parse(words), `${page}:${line}: mesh ${words.join(' ')}`).resolves.toBeUndefined();
+      }
+    }
+  });
+
+  test('shows only npm scripts that exist', () => {
+    const shown = commands.flatMap(({ text }) => /^npm (?:run )?([a-z]+)/.exec(text)?.[1] ?? []);
+    expect(Object.keys(manifest.scripts)).toEqual(expect.arrayContaining(shown));
+  });
+
+  test('links only to pages that are there', () => {
+    const markdown = readFileSync(TOP + page, 'utf8');
+    for (const [, target = ''] of markdown.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      expect(globSync(new URL(target, `file://${TOP}${page}`).pathname), `${page}: ${target}`).toHaveLength(1);
+    }
+  });
+});
+
+test('the map in CONTRIBUTING.md has every room', () => {
+  const map = readFileSync(`${TOP}CONTRIBUTING.md`, 'utf8');
+  const rooms = readdirSync(`${TOP}src`);
+  expect(rooms.filter((room) => !map.includes(`\`${room}/\``))).toEqual([]);
+});
+
+test('the extractor sees commands in loops, pipes and other hosts', () => {
+  expect(meshCommands("for n in a b; do mesh lab exec $n -- sh -c 'cp x y'; done")).toEqual([
+    ['lab', 'exec', '$n', '--', 'sh', '-c', 'cp x y'],
+  ]);
+  expect(meshCommands('mesh lab exec node1 -- mesh ping manage node2 | head')).toEqual([
+    ['lab', 'exec', 'node1', '--', 'mesh', 'ping', 'manage', 'node2'],
+    ['ping', 'manage', 'node2'],
+  ]);
+});
