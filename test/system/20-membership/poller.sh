@@ -9,7 +9,8 @@ suffix=$(genid ipv6 "$machine" 16 | sed 's/..../:&/g; s/^://') me=$(mac bridge "
 ip link add "$br" address "$me" mtu 1380 type bridge
 ip link add "$vx" address "$(mac vxlan "$machine")" mtu 1380 type vxlan id "$vni" dstport 4789 \
   local "$(ip -o route get "$host0" | sed 's/.* src \([0-9.]*\).*/\1/')"
-ip link set "$br" addrgenmode none up && ip link set "$vx" addrgenmode none master "$br" up
+for device in "$br" "$vx"; do ip link set "$device" addrgenmode none; done
+ip link set "$br" up && ip link set "$vx" master "$br" up
 for address in "$prefix:$suffix" "fe80::$suffix"; do ip address add "$address/64" dev "$br" nodad; done
 bridge fdb replace "$(mac bridge host0)" dev "$vx" self extern_learn dst "$host0"
 bridge fdb append 00:00:00:00:00:00 dev "$vx" self dst "$host0"

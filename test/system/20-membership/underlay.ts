@@ -64,13 +64,15 @@ export class Host {
     return Number.isNaN(status) ? undefined : { status, headers, body: body.join('\r\n\r\n') };
   }
 
-  /** Its lines of the forwarding table, the neighbours and the routes that speak of `address`. */
-  rowsOf(address: string): string[] {
+  /** The rows that it made for `other`: two for its Ethernet address, a neighbour, and one for flooding. */
+  rowsFor(other: Host): string[] {
     const rows = [
       ...this.run('bridge', 'fdb', 'show', 'dev', manage.devices.vxlan).split('\n'),
       ...this.run('ip', 'neighbour', 'show', 'dev', manage.devices.bridge).split('\n'),
     ];
-    return rows.filter((row) => row.includes(address));
+    const { bridgeMac } = other.addresses;
+    const learnt = (row: string) => !/extern_learn|PERMANENT|permanent/.test(row);
+    return rows.filter((row) => (row.includes(bridgeMac) || row.includes(` ${other.ipv4} `)) && !learnt(row));
   }
 }
 
@@ -164,7 +166,10 @@ export class Underlay {
       rest = lines.pop() ?? '';
       for (const line of lines) this.journal.push(JSON.parse(line) as MeshEvent);
     });
-    await until('host0 has started', () => this.journal.slice(before).some(({ kind }) => kind === 'started'));
+    await until('host0 has started', () => {
+      if (child.exitCode !== null) throw new Error(`host0 ended with code ${child.exitCode}`);
+      return this.journal.slice(before).some(({ kind }) => kind === 'started');
+    });
     return child;
   }
 
