@@ -70,10 +70,11 @@ export class Rtnl {
    * @returns for each, undefined or MESH_KERNEL_REFUSED with the errno's name in `cause`
    */
   async apply(operations: readonly KernelOperation[]): Promise<(MeshError | undefined)[]> {
-    const { request, refused } = encodeOperations(operations);
+    const { request, owners, refused } = encodeOperations(operations);
     const { failures } = await this.#ask('apply', request);
-    const failureOf = new Map<number, Acknowledgement>();
-    for (const failure of failures.toReversed()) failureOf.set(failure.sequence, failure);
+    const failureOf = new Map<number | undefined, Acknowledgement>();
+    // Backwards, so that the first counts where an operation failed twice.
+    for (const failure of failures.toReversed()) failureOf.set(owners[failure.sequence], failure);
     return operations.map((operation, number) => {
       const failure = failureOf.get(number);
       if (failure === undefined) return refused.get(number);
