@@ -1,6 +1,7 @@
 /** HTTP as the agent speaks it: short requests with a deadline, and event streams that are dead when they are silent. */
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { MeshError } from '../model/error.ts';
+import { request } from '../protocol/http.ts';
 import { type SseMessage, SseParser } from '../protocol/sse.ts';
 
 /** Where requests go: a TCP address inside a mesh, or a unix socket. */

@@ -238,6 +238,15 @@ test('a second machine with the same id is refused while the first lives, and th
   expect(host.mesh.refusals()[0]?.remedy).toContain('/etc/meshwork/machine');
 });
 
+test('a poller elsewhere does not displace a machine whose agent reports, nor the other way round', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  expect(await host.poll(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+  await host.poll(b);
+  expect(await host.report({ ...b, ipv4: '10.11.0.98' as Ipv4 })).toBe('MESH_MEMBER_DOUBLE');
+  expect(host.changes).toEqual(['join a 10.11.0.10', 'join b 10.11.0.11']);
+});
+
 test('the second machine takes the place when the first has been silent for nine seconds', async () => {
   const host = await Host0.start();
   await host.report(a);

@@ -33,7 +33,7 @@ export interface RtnlJob {
 }
 
 export type RtnlReply =
-  | { readonly opened: { readonly portId: number } }
+  | { readonly opened: { readonly portId: number; readonly fd: number } }
   | { readonly broken: ErrorDocument }
   | {
       readonly id: number;
@@ -227,13 +227,12 @@ function main(port: NonNullable<typeof parentPort>, { netns }: RtnlWorkerData): 
   const post = (reply: RtnlReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
   try {
     const socket = open(netns);
-    post({ opened: { portId: socket.portId } });
+    post({ opened: { portId: socket.portId, fd: socket.fd } });
     port.on('message', (job: RtnlJob) => {
       try {
         const outcome = DO[job.do](socket, job.request);
         post({ id: job.id, ...outcome }, outcome.objects.length > 0 ? [outcome.objects.buffer] : []);
       } catch (error) {
-        socket.close();
         post({ broken: MeshError.from(error).toJSON() });
         port.close();
       }
