@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { MeshError } from '../model/error.ts';
 import { parseIpv4 } from '../model/ipv4.ts';
@@ -48,6 +48,14 @@ function isSocket(path: string): boolean {
     // The directory that is being read is itself among the descriptors, and gone by now.
     return false;
   }
+}
+
+/** Puts another file in the place of a socket, so that its number does not pass to somebody else. */
+function makeUseless(fd: number): void {
+  libc.close(fd);
+  const opened: number[] = [];
+  while (!opened.includes(fd)) opened.push(openSync('/dev/null', 'r'));
+  for (const other of opened) if (other !== fd) closeSync(other);
 }
 
 async function link(name: string): Promise<Link> {
@@ -188,8 +196,8 @@ test('when the thread dies, what waits and what comes is rejected with the reaso
   const dying = await Rtnl.open({ netns: netns.path });
   const [fd] = sockets().filter((each) => !before.has(each));
   expect(fd).toBeDefined();
-  libc.close(Number(fd));
-  const reason = { code: 'MESH_KERNEL_REFUSED', message: 'send to netlink socket: EBADF' };
+  makeUseless(Number(fd));
+  const reason = { code: 'MESH_KERNEL_REFUSED', message: 'send to netlink socket: ENOTSOCK' };
   const outcomes = await Promise.allSettled([dying.links(), dying.addresses()]);
   expect(outcomes).toMatchObject([{ reason }, { reason }]);
   await expect(dying.links()).rejects.toMatchObject(reason);
