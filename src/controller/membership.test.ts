@@ -1,5 +1,6 @@
 /** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
 import { afterEach, expect, test } from 'vitest';
+import type { Admission } from '../formats/host0-conf.ts';
 import type { ErrorCode } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../model/ipv6.ts';
@@ -12,7 +13,7 @@ import { Journal } from '../protocol/event.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../protocol/membership.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { Store } from '../store/store.ts';
-import { type Admission, machineStoreKey } from './admission.ts';
+import { machineStoreKey } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
 import type { Sighting } from './witness.ts';

@@ -2,6 +2,8 @@
  * One mesh's membership on host0 (DESIGN §6): who is in, who may come in, who has gone. Joins, changes and leaves are in
  * the store; heartbeats and reported states live here, in memory.
  */
+
+import type { Admission } from '../formats/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
@@ -20,7 +22,7 @@ import {
   type SelfReport,
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
-import { type Admission, admit } from './admission.ts';
+import { admit } from './admission.ts';
 import { identify } from './identity.ts';
 import { doubled, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
