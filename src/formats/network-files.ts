@@ -36,7 +36,7 @@ export async function readNetworkFiles(directory: string): Promise<NetworkFiles>
 /** @throws MESH_NET_FILE_UNREADABLE */
 export async function readNetworkFile(file: string): Promise<NetworkFile> {
   try {
-    return { file, bytes: await readHead(file) };
+    return { file, bytes: await readConfBytes(file) };
   } catch (cause) {
     throw unreadable(file, cause);
   }

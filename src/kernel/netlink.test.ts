@@ -59,7 +59,7 @@ test('the text of an extended acknowledgement, whether the request is repeated o
 test('what is written can be read, however much it is', () => {
   const writer = new MessageWriter();
   for (let number = 0; number < 1000; number++) {
-    writer.begin(number % 64, 0, number);
+    writer.begin(number % 64, 0);
     writer.u32(number);
     writer.nested(1, () => writer.attributeText(2, 'x'.repeat(number % 100)));
     writer.end();
@@ -111,7 +111,7 @@ test('decoders give an object or a MeshError for any bytes at all', () => {
 
 test('truncated anywhere, a message is refused or read as far as it goes', () => {
   const writer = new MessageWriter();
-  writer.begin(16, 0, 0);
+  writer.begin(16, 0);
   for (let i = 0; i < 4; i++) writer.u32(i);
   writer.attributeText(3, 'vxlan456');
   writer.nested(18, () => {

@@ -31,7 +31,7 @@ test('a VXLAN: create, exclusive, with its data nested', () => {
     }),
   ).toBe(
     golden(
-      '88000000 1000 0506 00000000 00000000', // 136 bytes, RTM_NEWLINK, REQUEST|ACK|CREATE|EXCL
+      '88000000 1000 0106 00000000 00000000', // 136 bytes, RTM_NEWLINK, REQUEST|CREATE|EXCL
       '00 00 0000 00000000 00000000 00000000', // ifinfomsg
       '0d00 0300 76786c616e34353600 000000', // IFNAME "vxlan456"
       '0a00 0100 027e617a4ad5 0000', // ADDRESS
@@ -52,7 +52,7 @@ test('a VXLAN: create, exclusive, with its data nested', () => {
 test('a change that needs neither index nor link data addresses the link by name', () => {
   expect(hex({ do: 'link-set', link: 'br456', change: { alias: 'x', up: false } })).toBe(
     golden(
-      '34000000 1300 0500 00000000 00000000', // RTM_SETLINK, REQUEST|ACK
+      '34000000 1300 0100 00000000 00000000', // RTM_SETLINK, REQUEST
       '00 00 0000 00000000 00000000 01000000', // IFF_UP is to change, to 0
       '0a00 0300 627234353600 0000', // IFNAME "br456"
       '0600 1400 7800 0000', // IFALIAS "x"
@@ -66,12 +66,12 @@ test('the address mode is set before the link is up, and a port after it has its
   ]);
   expect(Buffer.from(request.bytes).toString('hex')).toBe(
     golden(
-      '44000000 1300 0500 00000000 00000000', // RTM_SETLINK
+      '44000000 1300 0100 00000000 00000000', // RTM_SETLINK
       '00 00 0000 00000000 00000000 00000000', // without IFF_UP
       '0900 0300 7461703100 000000', // IFNAME "tap1"
       '0800 0a00 00000000', // MASTER
       '1000 1a80 0c00 0a80 0500 0800 01 000000', // AF_SPEC { AF_INET6 { ADDR_GEN_MODE none } }
-      '3c000000 1000 0500 00000000 00000000', // RTM_NEWLINK, for its LINKINFO
+      '3c000000 1000 0100 01000000 00000000', // RTM_NEWLINK, for its LINKINFO
       '00 00 0000 00000000 01000000 01000000', // by index; IFF_UP
       '1c00 1280 0b00 0400 62726964676500 00', // LINKINFO { SLAVE_KIND "bridge"
       '0c00 0580 0500 2700 01 000000', // SLAVE_DATA { LOCKED } }
@@ -83,7 +83,7 @@ test('the address mode is set before the link is up, and a port after it has its
 test('an address without duplicate detection', () => {
   expect(hex({ do: 'address-add', link: 'br456', address: parseIpv6('fd42::1'), length: 64, nodad: true })).toBe(
     golden(
-      '48000000 1400 0505 00000000 00000000', // RTM_NEWADDR, REQUEST|ACK|CREATE|REPLACE
+      '48000000 1400 0105 00000000 00000000', // RTM_NEWADDR, REQUEST|CREATE|REPLACE
       '0a 40 00 00 00000000', // AF_INET6, /64
       '1400 0200 fd420000000000000000000000000001', // LOCAL
       '1400 0100 fd420000000000000000000000000001', // ADDRESS
@@ -97,20 +97,20 @@ test('a route of ours, and its removal in whatever scope', () => {
   const attributes = '0800 0100 0a0c0000 0800 0500 0a0b0001'; // DST, GATEWAY
   expect(hex({ do: 'route-replace', ...route })).toBe(
     golden(
-      '2c000000 1800 0505 00000000 00000000', // RTM_NEWROUTE, REQUEST|ACK|CREATE|REPLACE
+      '2c000000 1800 0105 00000000 00000000', // RTM_NEWROUTE, REQUEST|CREATE|REPLACE
       '02 18 00 00 fe c8 00 01 00000000', // AF_INET /24, main, protocol 200, universe, unicast
       attributes,
     ),
   );
   expect(hex({ do: 'route-delete', ...route })).toBe(
-    golden('2c000000 1900 0500 00000000 00000000', '02 18 00 00 fe c8 ff 00 00000000', attributes),
+    golden('2c000000 1900 0100 00000000 00000000', '02 18 00 00 fe c8 ff 00 00000000', attributes),
   );
 });
 
 test('a neighbour is permanent, extern_learn and carries its protocol', () => {
   expect(hex({ do: 'neighbour-replace', link: 'br456', address: parseIpv4('10.0.0.7'), mac, protocol: 200 })).toBe(
     golden(
-      '38000000 1c00 0505 00000000 00000000', // RTM_NEWNEIGH, REQUEST|ACK|CREATE|REPLACE
+      '38000000 1c00 0105 00000000 00000000', // RTM_NEWNEIGH, REQUEST|CREATE|REPLACE
       '02 00 0000 00000000 8000 10 00', // AF_INET, PERMANENT, EXT_LEARNED
       '0800 0100 0a000007', // DST
       '0a00 0200 027e617a4ad5 0000', // LLADDR
@@ -126,7 +126,7 @@ test('rows of a forwarding table in every state', () => {
   const to = parseIpv4('10.0.0.7');
   expect(hex({ do: 'fdb-replace', table: 'self', ...row, destination: to, state: 'dynamic' })).toBe(
     golden(
-      '30000000 1c00 0505 00000000 00000000', // REQUEST|ACK|CREATE|REPLACE
+      '30000000 1c00 0105 00000000 00000000', // REQUEST|CREATE|REPLACE
       '07 00 0000 00000000 0200 12 00', // AF_BRIDGE, REACHABLE, SELF|EXT_LEARNED
       address,
       destination,
@@ -134,7 +134,7 @@ test('rows of a forwarding table in every state', () => {
   );
   expect(hex({ do: 'fdb-append', table: 'self', ...row, destination: to, state: 'permanent' })).toBe(
     golden(
-      '30000000 1c00 050c 00000000 00000000', // REQUEST|ACK|CREATE|APPEND
+      '30000000 1c00 010c 00000000 00000000', // REQUEST|CREATE|APPEND
       '07 00 0000 00000000 8000 12 00', // PERMANENT
       address,
       destination,
@@ -142,26 +142,26 @@ test('rows of a forwarding table in every state', () => {
   );
   expect(hex({ do: 'fdb-replace', table: 'master', ...row, externLearn: false, sticky: true, state: 'static' })).toBe(
     golden(
-      '28000000 1c00 0505 00000000 00000000',
+      '28000000 1c00 0105 00000000 00000000',
       '07 00 0000 00000000 4200 44 00', // NOARP|REACHABLE, MASTER|STICKY
       address,
     ),
   );
   expect(hex({ do: 'fdb-delete', table: 'self', ...row, destination: to, state: 'permanent' })).toBe(
-    golden('30000000 1d00 0500 00000000 00000000', '07 00 0000 00000000 8000 12 00', address, destination),
+    golden('30000000 1d00 0100 00000000 00000000', '07 00 0000 00000000 8000 12 00', address, destination),
   );
 });
 
 test('deletions', () => {
   expect(hex({ do: 'link-delete', link: 'br456' })).toBe(
     golden(
-      '2c000000 1100 0500 00000000 00000000',
+      '2c000000 1100 0100 00000000 00000000',
       '00000000 00000000 00000000 00000000',
       '0a00 0300 627234353600 0000',
     ),
   );
   expect(hex({ do: 'group-delete', group: 7 })).toBe(
-    golden('28000000 1100 0500 00000000 00000000', '00000000 00000000 00000000 00000000', '0800 1b00 07000000'),
+    golden('28000000 1100 0100 00000000 00000000', '00000000 00000000 00000000 00000000', '0800 1b00 07000000'),
   );
 });
 
@@ -172,5 +172,5 @@ test('an operation that cannot be said leaves the others as they are', () => {
   const { request, refused } = encodeOperations([lo, bad, good]);
   expect([...refused].map(([number, { code }]) => [number, code])).toEqual([[1, 'MESH_ADDRESS_INVALID']]);
   expect(request.names).toEqual([]);
-  expect(Buffer.from(request.bytes).toString('hex')).toBe(hex(lo) + hex(good).replace(/^(.{16})00/, '$102'));
+  expect(Buffer.from(request.bytes).toString('hex')).toBe(hex(lo) + hex(good).replace(/^(.{16})00/, '$101'));
 });

@@ -1,0 +1,48 @@
+/** What the agents of a lab say of their own kernels. */
+import { agentClient } from '../../src/cli/control-client.ts';
+import type { LabHost } from '../../src/lab/lab-host.ts';
+import { MeshError } from '../../src/model/error.ts';
+import { pathsBelow } from '../../src/protocol/paths.ts';
+import type { AgentStatus, DriftView } from '../../src/protocol/views.ts';
+import { until } from './until.ts';
+
+/** A repair takes some 50 ms; what a lost event hid, as long as a repair of everything. */
+const REPAIR_DEADLINE_MS = 5_000;
+/** A start takes half a second, and a first report to host0 no more. */
+const START_DEADLINE_MS = 15_000;
+
+/** Waits until `mesh drift` is empty on every host. @throws Error with what is left */
+export async function noDrift(hosts: readonly LabHost[]): Promise<void> {
+  await Promise.all(
+    hosts.map(async (host) => {
+      let last: DriftView | undefined;
+      try {
+        await until('there is no drift', REPAIR_DEADLINE_MS, async () => {
+          last = await agentClient(pathsBelow(host.root)).get<DriftView>('/v1/drift');
+          return last.steps.length === 0 && last.cacheDifference === 0;
+        });
+      } catch (cause) {
+        throw new Error(`drift of ${host.name}: ${JSON.stringify(last)}`, { cause });
+      }
+    }),
+  );
+}
+
+/** What the host's agent says of itself; undefined while it does not answer. */
+export async function statusOf(host: LabHost): Promise<AgentStatus | undefined> {
+  try {
+    return await agentClient(pathsBelow(host.root)).get<AgentStatus>('/v1/status');
+  } catch (error) {
+    if (error instanceof MeshError) return undefined;
+    throw error;
+  }
+}
+
+/** Waits until the host's agent answers, and each of its networks is ready. */
+export async function isReady(host: LabHost): Promise<void> {
+  await until(`${host.name} is ready`, START_DEADLINE_MS, async () => {
+    const networks = (await statusOf(host))?.networks ?? [];
+    if (networks.length === 0) return false;
+    return networks.every(({ state, host0Answers }) => state.phase === 'ready' && host0Answers !== false);
+  });
+}

@@ -1,0 +1,43 @@
+/** A guest behind a host of a lab: a namespace with one end of a veth pair, the other end of which is the host's to plug in. */
+
+import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
+import { inside } from '../../src/kernel/netns-fixture.ts';
+import type { LabHost } from '../../src/lab/lab-host.ts';
+
+export class Guest {
+  readonly #namespace: TemporaryNetns;
+  readonly address: string;
+  /** The host's end. */
+  readonly port: string;
+
+  private constructor(namespace: TemporaryNetns, port: string, address: string) {
+    this.#namespace = namespace;
+    this.port = port;
+    this.address = address;
+  }
+
+  /** Made, up, and not plugged into anything. @param mac of the host's end; the kernel's choice when absent */
+  static behind(host: LabHost, port: string, address: string, mac?: string): Guest {
+    const namespace = temporaryNetns();
+    const guest = new Guest(namespace, port, address);
+    const own = mac === undefined ? [] : ['address', mac];
+    const outside = (...words: string[]) => inside(netnsPath(host.netns), 'ip', 'link', ...words);
+    outside('add', port, ...own, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace.path);
+    guest.run('ip', 'address', 'add', `${address}/64`, 'dev', 'eth0', 'nodad');
+    guest.run('ip', 'link', 'set', 'eth0', 'mtu', '1380', 'up');
+    outside('set', port, 'mtu', '1380', 'up');
+    return guest;
+  }
+
+  get netns(): string {
+    return this.#namespace.path;
+  }
+
+  run(...command: readonly string[]): string {
+    return inside(this.netns, ...command);
+  }
+
+  close(): void {
+    this.#namespace.close();
+  }
+}
