@@ -1,18 +1,13 @@
 import { expect, test } from 'vitest';
-import type { Address, Link } from '../kernel/objects.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
-import { parseMac } from '../model/mac.ts';
-import { segmentsOf } from './segments.ts';
+import { type PortAddress, type PortLink, segmentsOf } from './segments.ts';
 
-function link(index: number, name: string, extra: Partial<Link> = {}): Link {
-  const mac = parseMac('02:00:00:00:00:01');
-  const state = { up: true, running: true, loopback: false, master: 0, group: 0 };
-  return { index, name, kind: '', mac, mtuBytes: 1500, ...state, alias: '', addressMode: 'eui64', ...extra };
+function link(index: number, name: string, extra: Partial<PortLink> = {}): PortLink {
+  return { index, name, kind: '', up: true, loopback: false, master: 0, alias: '', ...extra };
 }
 
-function ipv4(index: number, address: string, length = 24, extra: Partial<Address> = {}): Address {
-  const state = { family: 4, scope: 'global', tentative: false, nodad: false } as const;
-  return { link: index, address: address as Ipv4, length, ...state, ...extra };
+function ipv4(index: number, address: string, length = 24, scope: PortAddress['scope'] = 'global'): PortAddress {
+  return { family: 4, link: index, address: address as Ipv4, length, scope };
 }
 
 const links = [
@@ -31,7 +26,7 @@ const addresses = [
   ipv4(2, '10.2.0.9'),
   ipv4(2, '192.168.7.1', 25),
   ipv4(2, '10.99.0.1', 32),
-  ipv4(3, '169.254.1.1', 16, { scope: 'link' }),
+  ipv4(3, '169.254.1.1', 16, 'link'),
 ];
 
 test('every physical port that is up and in no bridge is a segment, once for each subnet, in the order of the ports', () => {

@@ -239,6 +239,19 @@ test('a second machine with the same id is refused while the first lives, and th
   expect(host.mesh.refusals()[0]?.remedy).toContain('/etc/meshwork/machine');
 });
 
+test('the first of two doubles stays alive while the second keeps pulling the kernel’s row to itself', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  for (let i = 0; i < 6; i++) {
+    await host.clock.pass(3_000);
+    const { ipv6, bridgeMac } = memberAddresses(network, a.machine);
+    host.rows.set(ipv6, { mac: bridgeMac, ipv4: copyOfA.ipv4 });
+    expect(await outcome(host.mesh.report(ipv6, { ...a, state: { phase: 'ready' } }))).toBe('MESH_MEMBER_MOVING');
+    expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+  }
+  expect(host.changes).toEqual(['join a 10.11.0.10']);
+});
+
 test('a poller elsewhere does not displace a machine whose agent reports, nor the other way round', async () => {
   const host = await Host0.start();
   await host.report(a);

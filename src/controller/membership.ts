@@ -135,7 +135,7 @@ export class Membership {
 
   /** All members but host0. */
   others(): readonly Member[] {
-    return this.#roster.records.map(memberOf);
+    return this.#roster.records.map(memberOf).toArray();
   }
 
   /** The underlay subnets that host0 forwards VXLAN between. */
@@ -185,8 +185,10 @@ export class Membership {
     const { machine, name, instance, state } = report;
     await this.#refusing(asker, async () => {
       const { mac, ipv4 } = await this.#identify(asker, machine);
-      if (report.ipv4 !== ipv4)
+      if (report.ipv4 !== ipv4) {
+        this.#beatIfKnown(asker, report);
         throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
+      }
       const record: MemberRecord = { name, ipv4, mac, ipv6: asker, machine, instance };
       if (report.leaving === true) await this.#leave(record);
       else await this.#enter(record, () => record, state);
@@ -277,6 +279,15 @@ export class Membership {
       else if (before.ipv4 !== record.ipv4)
         this.#journal('member moved', record, `${record.name} moved from ${before.ipv4} to ${record.ipv4}`);
     });
+  }
+
+  /**
+   * While a double pulls the kernel's row to itself, the reports of the machine that was first do not fit the row. Only
+   * that machine knows its instance: it is alive.
+   */
+  #beatIfKnown(asker: Ipv6, { ipv4, instance, state }: SelfReport): void {
+    const present = this.#roster.get(asker);
+    if (present?.instance === instance && present.ipv4 === ipv4) this.#pulses.beat(asker, state);
   }
 
   async #admit(record: MemberRecord): Promise<void> {

@@ -64,7 +64,15 @@ async function main(): Promise<void> {
     controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentPorts));
     doors.linksChanged();
   };
-  const links = new HostLinks(rtnl, clock, linksChanged);
+  const links = new HostLinks({
+    reader: rtnl,
+    clock,
+    onChange: linksChanged,
+    onError: (error) => {
+      const { code, message } = MeshError.from(error);
+      journal.record({ level: 'warning', kind: 'links unreadable', message, code });
+    },
+  });
   const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
   await links.read();
   linksChanged();
