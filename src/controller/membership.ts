@@ -108,8 +108,18 @@ export class Membership {
   }
 
   /** @throws MESH_HOST0_STARTING */
+  mustBeLoaded(): void {
+    if (this.#roster.loaded) return;
+    throw new MeshError('MESH_HOST0_STARTING', `host0 has not read the members of ${this.network.name} yet`, {
+      object: this.network.name,
+      retryable: true,
+      remedy: 'Ask again in a second.',
+    });
+  }
+
+  /** @throws MESH_HOST0_STARTING */
   get version(): MembershipVersion {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     return this.#roster.version;
   }
 
@@ -127,7 +137,7 @@ export class Membership {
    * @throws MESH_HOST0_STARTING
    */
   members(viewer?: Ipv4): readonly Member[] {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     const { name, host0AddressFor } = this.#input;
     const host0 = { name, ipv4: host0AddressFor(viewer), mac: this.#host0.bridgeMac, ipv6: this.#host0.ipv6 };
     return [host0, ...this.others()];
@@ -213,7 +223,7 @@ export class Membership {
     seen: MembershipVersion | undefined,
     listener: (event: MembershipEvent) => void,
   ): () => void {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     const missed = seen === undefined ? undefined : this.#roster.since(seen);
     for (const event of missed ?? [this.#snapshot(viewer)]) listener(event);
     const subscriber = { viewer, listener };
@@ -239,21 +249,12 @@ export class Membership {
     this.#subscribers.clear();
   }
 
-  #mustBeLoaded(): void {
-    if (this.#roster.loaded) return;
-    throw new MeshError('MESH_HOST0_STARTING', `host0 has not read the members of ${this.network.name} yet`, {
-      object: this.network.name,
-      retryable: true,
-      remedy: 'Ask again in a second.',
-    });
-  }
-
   #snapshot(viewer: Ipv4 | undefined): MembershipEvent {
     return { type: 'snapshot', version: this.version, members: this.members(viewer), segments: this.segments };
   }
 
   async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     const sighting = await this.#input.witness.sight(this.network, asker);
     return identify(this.network, asker, machine, sighting, this.#roster.records);
   }
