@@ -83,11 +83,10 @@ export async function membershipApi(
 
   app.get('/events', async (request, reply) => {
     const { mesh, peer } = admit(request);
+    mesh.mustBeLoaded();
     const viewer = await mesh.whereabouts(peer);
     const seen = request.headers['last-event-id'];
     const since = typeof seen === 'string' ? parseVersion(seen) : undefined;
-    // Asked before anything is sent, so that a host0 that is starting can still say so.
-    void mesh.version;
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);
