@@ -1,5 +1,5 @@
 /** Every command that the documentation shows must exist, with the options and arguments that it is shown with. */
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
@@ -46,6 +46,12 @@ describe.each(PAGES)('%s', (page) => {
       expect(globSync(new URL(target, `file://${TOP}${page}`).pathname), `${page}: ${target}`).toHaveLength(1);
     }
   });
+});
+
+test('the map in CONTRIBUTING.md has every room', () => {
+  const map = readFileSync(`${TOP}CONTRIBUTING.md`, 'utf8');
+  const rooms = readdirSync(`${TOP}src`);
+  expect(rooms.filter((room) => !map.includes(`\`${room}/\``))).toEqual([]);
 });
 
 test('the extractor sees commands in loops, pipes and other hosts', () => {

@@ -1,8 +1,9 @@
 /** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/views.ts. */
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { MeshError } from '../model/error.ts';
+import { createServer } from '../protocol/http.ts';
 import { STREAM_COMMENT_MS } from '../protocol/membership.ts';
 import { formatSse, SSE_COMMENT } from '../protocol/sse.ts';
 import type { PingRequest } from '../protocol/views.ts';

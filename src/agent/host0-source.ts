@@ -95,6 +95,7 @@ export class Host0Source implements Source {
         method: 'PUT',
         path: '/v1/self',
         body: JSON.stringify(body),
+        connectTimeoutMs: ANSWER_TIMEOUT_MS,
         timeoutMs: ANSWER_TIMEOUT_MS,
       },
     ).catch(() => undefined); // A daemon that is away gets the state when it is back.

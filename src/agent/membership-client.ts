@@ -35,12 +35,16 @@ export interface MembershipClientInput {
   /** The underlay address that this node sends from; undefined while it has no route to host0. */
   readonly local: () => Ipv4 | undefined;
   readonly state: () => NetworkState;
+  /** Clears this node's neighbour entry for host0, whatever its state, so that the next packet asks for it aloud. */
+  readonly forgetHost0: () => Promise<void>;
   /** Members, segments or whether host0 answers have changed. */
   readonly onChange: () => void;
 }
 
-/** Inside one machine room an answer takes a millisecond; a lost SYN is repeated by the kernel after one second. */
-const ANSWER_TIMEOUT_MS = 1_200;
+/** A connection takes a millisecond; the kernel repeats a lost SYN after a whole second, and a new try is faster than that. */
+const CONNECT_TIMEOUT_MS = 300;
+/** host0 may have hundreds to answer when they all start at once. */
+const ANSWER_TIMEOUT_MS = 3_000;
 const PING_INTERVAL_MS = 1_000;
 /** So many pings lost in a row, and host0 is asked for anew. */
 const PINGS_LOST = 2;
@@ -133,6 +137,7 @@ export class MembershipClient {
       method: 'PUT',
       path: '/self',
       body: JSON.stringify(report),
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
       timeoutMs: ANSWER_TIMEOUT_MS,
     });
     const document: unknown = JSON.parse(answer.body);
@@ -178,9 +183,9 @@ export class MembershipClient {
     this.#stream = undefined;
     this.#ping?.cancel();
     this.#ping = undefined;
-    this.#schedule(this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
     if (news) this.#input.onChange();
+    void this.#input.forgetHost0().then(() => this.#schedule(this.#retryMs));
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
   }
 
   #openStream(): void {
@@ -253,6 +258,7 @@ export class MembershipClient {
 
   #schedule(delayMs: number): void {
     this.#alarm?.cancel();
+    if (this.#stopped) return;
     this.#alarm = this.#input.clock.after(delayMs, () => void this.#report());
   }
 

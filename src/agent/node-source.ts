@@ -75,6 +75,7 @@ export class NodeSource implements Source {
         network,
         local: () => this.#underlay?.local,
         state: () => stateOf(network),
+        forgetHost0: () => this.#forgetHost0(network),
       });
       this.#clients.set(network.id, client);
       client.start();
@@ -108,6 +109,13 @@ export class NodeSource implements Source {
       segments: [...segments],
       ...(underlay?.local !== undefined && { local: underlay.local }),
     };
+  }
+
+  async #forgetHost0(network: Network): Promise<void> {
+    const { ipv6: address } = memberAddresses(network, 'host0');
+    const link = network.devices.bridge;
+    // That there is none is as good.
+    await this.#input.kernel.apply([{ do: 'neighbour-delete', link, address }]);
   }
 
   settled(network: NetworkId): boolean {

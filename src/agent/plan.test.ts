@@ -73,10 +73,10 @@ test('a node that joins one mesh with one other member, from nothing', () => {
     ip neigh replace fd42:2345:1234:9abc::1 lladdr 02:47:8b:9e:81:6e dev br456 nud permanent extern_learn proto 200
     ip neigh replace fd42:2345:1234:9abc:71ed:f50c:3bbd:cd80 lladdr 02:c6:f1:a6:7f:8d dev br456 nud permanent extern_learn proto 200
     bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 dst 10.11.1.1 self permanent extern_learn
-    bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 master static extern_learn
+    bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 master dynamic extern_learn
     bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.1.1 self permanent extern_learn
     bridge fdb replace 02:c6:f1:a6:7f:8d dev vxlan456 dst 10.11.2.2 self permanent extern_learn
-    bridge fdb replace 02:c6:f1:a6:7f:8d dev vxlan456 master static extern_learn
+    bridge fdb replace 02:c6:f1:a6:7f:8d dev vxlan456 master dynamic extern_learn
     bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.2.2 self permanent extern_learn"
   `);
 });

@@ -1,6 +1,7 @@
 /** HTTP as the agent speaks it: short requests with a deadline, and event streams that are dead when they are silent. */
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { MeshError } from '../model/error.ts';
+import { request } from '../protocol/http.ts';
 import { type SseMessage, SseParser } from '../protocol/sse.ts';
 
 /** Where requests go: a TCP address inside a mesh, or a unix socket. */
@@ -29,10 +30,16 @@ export interface Exchange {
   readonly path: string;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** From the start to a connection: the other kernel's work, so short. */
+  readonly connectTimeoutMs: number;
+  /** From the start to the whole answer. */
   readonly timeoutMs: number;
 }
 
-function send(target: Target, { method, path, body, headers }: Omit<Exchange, 'timeoutMs'>): ClientRequest {
+function send(
+  target: Target,
+  { method, path, body, headers }: Omit<Exchange, 'connectTimeoutMs' | 'timeoutMs'>,
+): ClientRequest {
   // A fresh connection each time: one that was kept may lead to a host0 that is no longer there.
   const outgoing = request({
     ...target,
@@ -52,12 +59,16 @@ function send(target: Target, { method, path, body, headers }: Omit<Exchange, 't
 export function exchange(target: Target, request_: Exchange): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const outgoing = send(target, request_);
-  const deadline = setTimeout(
-    () => outgoing.destroy(new Error(`no answer within ${request_.timeoutMs} ms`)),
-    request_.timeoutMs,
-  );
+  const giveUp = (what: string, ms: number) =>
+    setTimeout(() => outgoing.destroy(new Error(`no ${what} within ${ms} ms`)), ms);
+  const connecting = giveUp('connection', request_.connectTimeoutMs);
+  const answering = giveUp('answer', request_.timeoutMs);
+  outgoing.on('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
   outgoing.on('error', (error) => reject(unreachable(target, error)));
-  outgoing.on('close', () => clearTimeout(deadline));
+  outgoing.on('close', () => {
+    clearTimeout(connecting);
+    clearTimeout(answering);
+  });
   outgoing.on('response', (response) => {
     let text = '';
     response.setEncoding('utf8');

@@ -66,7 +66,7 @@ export class SystemKernel implements KernelPort {
   async #adopting(operation: KernelOperation): Promise<KernelOperation> {
     if (operation.do !== 'link-add' || operation.vxlan === undefined) return operation;
     const { name, mac, mtuBytes, group, master, vxlan } = operation;
-    if (!(await this.#reaper.rescue({ name, vni: vxlan.vni }))) return operation;
+    if (!(await this.#reaper.rescue({ name, ...vxlan }))) return operation;
     return {
       do: 'link-set',
       link: name,

@@ -1,5 +1,5 @@
 /** host0's listening socket in one mesh, on the bridge's device and on no other. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { boundListener } from '../kernel/listener.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
@@ -7,6 +7,7 @@ import { MeshError } from '../model/error.ts';
 import { memberAddresses } from '../model/member.ts';
 import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
+import { createServer } from '../protocol/http.ts';
 
 export interface MeshListenerInput {
   readonly network: Network;

@@ -14,7 +14,8 @@ export function addCompletion(program: Command, context: Context, words: readonl
   const complete = program.commands.find((command) => command.name() === 'complete');
   complete?.addHelpText(
     'after',
-    '\nExamples:\n  $ source <(mesh complete bash)\n  $ mesh complete zsh > ~/.zfunc/_mesh\n' +
+    '\nThe script for bash needs the package bash-completion.\n' +
+      '\nExamples:\n  $ source <(mesh complete bash)\n  $ mesh complete zsh > ~/.zfunc/_mesh\n' +
       '  $ mesh complete fish > ~/.config/fish/completions/mesh.fish',
   );
   for (const command of completion.commands.values()) {

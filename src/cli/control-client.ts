@@ -1,7 +1,8 @@
 /** HTTP over the control sockets of host0's daemon and of the agent (protocol/views.ts lists what they answer). */
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { request } from '../protocol/http.ts';
 import type { Paths } from '../protocol/paths.ts';
 import { SseParser } from '../protocol/sse.ts';
 import type { DaemonName } from './context.ts';
@@ -10,9 +11,18 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** A list of some 100,000 members; more than that is not an answer but a fault. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
+/** What the two processes are called in sentences. */
+export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
 
 const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
+
+/** What the errors of a socket say of the process behind it. */
+const ABSENT: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'is not running'],
+  ['ECONNREFUSED', 'is not running'],
+  ['ECONNRESET', 'went away'],
+  ['EPIPE', 'went away'],
+]);
 
 interface Call {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -147,8 +157,9 @@ export class ControlClient {
         cause: error,
       });
     }
-    const gone = code === 'ECONNRESET' || code === 'EPIPE';
-    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${gone ? 'went away' : 'is not running'}`, {
+    const what = ABSENT.get(code ?? '');
+    if (what === undefined) return MeshError.from(error);
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${what}`, {
       operation: 'call',
       object: this.sock,
       remedy: `Start it with \`mesh system start\`, or in the foreground with \`${FOREGROUND[this.daemon]}\`.`,

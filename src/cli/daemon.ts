@@ -6,10 +6,11 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findMark, isRunning, type ProcessMark, signalProcess } from '../lab/process-mark.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/paths.ts';
 import type { Context, DaemonName } from './context.ts';
-import { agentClient, type ControlClient, host0Client } from './control-client.ts';
+import { agentClient, type ControlClient, host0Client, TITLES } from './control-client.ts';
 
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
@@ -30,15 +31,10 @@ export class Daemon {
     this.#paths = paths;
   }
 
-  get title(): string {
-    return this.name === 'host0' ? "host0's daemon" : 'the agent';
-  }
-
   /** The pid on record, if the process that was recorded still lives. */
   pid(): number | undefined {
-    const [pid, startTime] = (readIfThere(this.#pidFile) ?? '').trim().split(' ');
-    if (pid === undefined || startTime === undefined || startTime !== startTimeOf(Number(pid))) return undefined;
-    return Number(pid);
+    const mark = this.#recorded();
+    return mark !== undefined && isRunning(mark) ? mark.pid : undefined;
   }
 
   /** Starts the process in the background; it does not answer yet. */
@@ -48,7 +44,7 @@ export class Daemon {
     try {
       const [node, ...args] = this.#commandLine(flags);
       const child = spawn(node, args, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
-      if (child.pid === undefined) throw new MeshError('MESH_INTERNAL', `${this.title} could not be started`);
+      if (child.pid === undefined) throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`);
       child.unref();
       this.#record(child.pid);
       return child.pid;
@@ -62,7 +58,7 @@ export class Daemon {
     this.#record(process.pid);
     const [node, ...args] = this.#commandLine(flags);
     process.execve?.(node, [node, ...args], process.env);
-    throw new MeshError('MESH_INTERNAL', `${this.title} could not be started`, {
+    throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`, {
       remedy: 'Run it with Node 24 or later.',
     });
   }
@@ -82,13 +78,14 @@ export class Daemon {
    * @throws MESH_INTERNAL when it does not end
    */
   async stop(): Promise<number | undefined> {
-    const pid = this.pid();
-    if (pid === undefined) return undefined;
-    process.kill(pid, 'SIGTERM');
+    const mark = this.#recorded();
+    if (mark === undefined || !isRunning(mark)) return undefined;
+    const { pid } = mark;
+    signalProcess(mark, 'SIGTERM');
     const deadline = performance.now() + STOP_DEADLINE_MS;
-    while (this.pid() !== undefined) {
+    while (isRunning(mark)) {
       if (performance.now() > deadline) {
-        throw new MeshError('MESH_INTERNAL', `${this.title} was told to end and did not`, {
+        throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} was told to end and did not`, {
           operation: 'stop',
           object: `process ${pid}`,
           remedy: `See \`mesh system logview --process ${this.name}\`, then end it with \`kill -9 ${pid}\`.`,
@@ -110,12 +107,17 @@ export class Daemon {
 
   #record(pid: number): void {
     mkdirSync(this.#paths.run, { recursive: true });
-    writeFileSync(this.#pidFile, `${pid} ${startTimeOf(pid) ?? ''}\n`);
+    writeFileSync(this.#pidFile, `${pid} ${findMark(pid)?.startTime ?? ''}\n`);
+  }
+
+  #recorded(): ProcessMark | undefined {
+    const [, pid, startTime] = /^(\d+) (\d+)\n$/.exec(readIfThere(this.#pidFile) ?? '') ?? [];
+    return pid === undefined || startTime === undefined ? undefined : { pid: Number(pid), startTime };
   }
 
   #failed(what: string): MeshError {
     const lastLine = (readIfThere(this.logFile) ?? '').trimEnd().split('\n').at(-1) ?? '';
-    return new MeshError('MESH_NOT_RUNNING', `${this.title} ${what}`, {
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.name]} ${what}`, {
       operation: 'start',
       object: this.logFile,
       remedy: `It last said: ${JSON.stringify(lastLine.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
@@ -127,21 +129,11 @@ export function logFileOf(paths: Paths, name: DaemonName): string {
   return join(paths.logs, `${name}.log`);
 }
 
-/** When a process started, in clock ticks since the boot (proc_pid_stat(5), field 22); undefined if there is none or it is a zombie. */
-function startTimeOf(pid: number): string | undefined {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  if (stat === undefined) return undefined;
-  // The second field, the program's name in parentheses, may hold anything; field 3 follows its last parenthesis.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return state === 'Z' ? undefined : fields[18];
-}
-
 function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

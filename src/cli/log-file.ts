@@ -49,6 +49,18 @@ export async function* newLines(file: string, directory: string): AsyncGenerator
   }
 }
 
+/** Lines of several logs as one, in the order of time. What is no event stays behind the event that it followed. */
+export function mergedLines(logs: readonly (readonly string[])[]): string[] {
+  const timed = logs.flatMap((lines) => {
+    let time = '';
+    return lines.map((line) => {
+      time = eventOf(line)?.time ?? time;
+      return { time, line };
+    });
+  });
+  return timed.sort((a, b) => (a.time < b.time ? -1 : Number(a.time > b.time))).map(({ line }) => line);
+}
+
 /** A line as people read it: an event in columns, anything else as it is. */
 export function logLine(line: string, paint: Paint): string {
   const event = eventOf(line);

@@ -6,6 +6,7 @@ import type { NetworkView } from '../protocol/views.ts';
 import type { Context } from './context.ts';
 import { bestClient } from './control-client.ts';
 import { facts } from './facts.ts';
+import { inOrder } from './member-order.ts';
 import { stateText, stateTone } from './network-state.ts';
 import { type Column, table } from './table.ts';
 
@@ -55,7 +56,7 @@ const LIST_COLUMNS: readonly Column<NetworkView>[] = [
   { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
 ];
 
-export const MEMBER_COLUMNS: readonly Column<Member>[] = [
+const MEMBER_COLUMNS: readonly Column<Member>[] = [
   { title: 'NAME', text: (member) => member.name, flexible: true },
   { title: 'IPV4', text: (member) => member.ipv4 },
   { title: 'MAC', text: (member) => member.mac },
@@ -96,5 +97,5 @@ function networkText({ network, state, self, members, host0Answers }: NetworkVie
     ],
     context.paint,
   );
-  return `${about}\n${table(members, MEMBER_COLUMNS, context.page)}`;
+  return `${about}\n${table(inOrder(members), MEMBER_COLUMNS, context.page)}`;
 }

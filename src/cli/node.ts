@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { agentClient, host0Client } from './control-client.ts';
 import { durationText } from './duration.ts';
 import { facts } from './facts.ts';
+import { inOrder } from './member-order.ts';
 import { stateText, stateTone } from './network-state.ts';
 import { type Column, table } from './table.ts';
 
@@ -66,7 +67,7 @@ async function fetchNodes(context: Context): Promise<readonly NodeView[]> {
 function nodesOf(networks: readonly NetworkView[]): NodeView[] {
   const nodes = new Map<string, NodeView>();
   for (const { network, members } of networks) {
-    for (const [index, { name, ipv4, mac, ipv6 }] of members.entries()) {
+    for (const [index, { name, ipv4, mac, ipv6 }] of inOrder(members).entries()) {
       const role = index === 0 ? 'host0' : 'node';
       const known = nodes.get(`${name} ${ipv4}`) ?? { name, role, online: true, ipv4, meshes: [] };
       const mesh = { network: network.id, name: network.name, mac, ipv6 };

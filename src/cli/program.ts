@@ -151,21 +151,33 @@ export async function runProgram({ command, context }: Program, words: readonly 
     await command.parseAsync(words, { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return endOfParsing(error);
+    if (error instanceof CommanderError) return endOfParsing(error, nearestCommand(command, words));
     throw error;
   }
 }
 
 /** Help and version end the parsing by a throw too; anything else is a wrong command line. */
-function endOfParsing(error: CommanderError): number {
+function endOfParsing(error: CommanderError, command: string): number {
   if (error.exitCode === 0) return 0;
   // Help that nobody asked for, because the noun's verb is missing.
   if (error.code === 'commander.help') return 2;
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const guess = /^\(Did you mean (.+)\?\)$/.exec(suggestion ?? '')?.[1];
   throw new MeshError('MESH_USAGE', message, {
-    remedy: guess === undefined ? 'See `mesh --help`, which knows every command.' : `Did you mean ${guess}?`,
+    remedy: guess === undefined ? `See \`${command} --help\`.` : `Did you mean ${guess}?`,
   });
+}
+
+/** The command that the words got as far as: `mesh network show`. */
+function nearestCommand(program: Command, words: readonly string[]): string {
+  let [command, path] = [program, program.name()];
+  for (const word of words) {
+    const next = command.commands.find((child) => child.name() === word);
+    if (next === undefined) continue;
+    command = next;
+    path += ` ${word}`;
+  }
+  return path;
 }
 
 /** The first word that is neither an option nor an option's value; the one after `help`. */

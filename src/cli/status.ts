@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { agentClient, host0Client } from './control-client.ts';
 import { durationText } from './duration.ts';
 import { facts } from './facts.ts';
+import { inOrder } from './member-order.ts';
 import { stateText, stateTone } from './network-state.ts';
 import { printable } from './printable.ts';
 import { type Column, table } from './table.ts';
@@ -53,7 +54,9 @@ function networksText(views: readonly NetworkView[], { page, paint }: Context): 
 
 /** Who is in it; and why it is not ready, if it is not. */
 function detailText({ members, state }: NetworkView): string {
-  const names = members.slice(0, MEMBERS_SHOWN).map((member) => member.name);
+  const names = inOrder(members)
+    .slice(0, MEMBERS_SHOWN)
+    .map((member) => member.name);
   const rest = members.length - names.length;
   const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
   return state.phase === 'ready' ? list : `${list}; ${stateText(state)}`;
@@ -84,7 +87,7 @@ function statusText(
 function host0Text(agent: AgentStatus, host0: Host0Status | undefined): string {
   if (host0 !== undefined) {
     const { version, upSec, nodesOnline, epoch, revision } = host0;
-    return `${version}, here, up ${durationText(upSec)}, ${nodesOnline} nodes online, member list ${epoch}.${revision}`;
+    return `${version}, here, up ${durationText(upSec)}, ${nodesOnline} ${nodesOnline === 1 ? 'node' : 'nodes'} online, member list ${epoch}.${revision}`;
   }
   const answering = agent.networks.filter((view) => view.host0Answers);
   const heard =

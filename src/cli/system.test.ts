@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
-import { mesh } from '../../test/cli/mesh.ts';
+import { MESH_WITH_STAND_INS, mesh } from '../../test/cli/mesh.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 import { newLines } from './log-file.ts';
 
@@ -35,7 +37,7 @@ function recordedPid(name: string): number {
 test('a machine with a host0 directory gets both processes', async () => {
   mkdirSync(join(root, 'host0'));
   expect(await system('start')).toEqual({
-    stdout: "host0's daemon is up (pid N).\nthe agent is up (pid N).\n",
+    stdout: "Started host0's daemon (pid N).\nStarted the agent (pid N).\n",
     code: 0,
   });
   expect((await system('status')).code).toBe(0);
@@ -48,9 +50,9 @@ test('a machine with a host0 directory gets both processes', async () => {
 });
 
 test('any other machine gets the agent alone, and a second start changes nothing', async () => {
-  expect((await system('start --host0 10.11.0.1')).stdout).toBe('the agent is up (pid N).\n');
+  expect((await system('start --host0 10.11.0.1')).stdout).toBe('Started the agent (pid N).\n');
   const pid = recordedPid('agent');
-  expect((await system('start --host0 10.11.0.1')).stdout).toBe('the agent is already running (pid N).\n');
+  expect((await system('start --host0 10.11.0.1')).stdout).toBe('Already running: the agent (pid N).\n');
   expect(recordedPid('agent')).toBe(pid);
 });
 
@@ -70,7 +72,7 @@ test('stop ends what runs, and says what goes on', async () => {
   await system('start --host0 10.11.0.1');
   const pid = recordedPid('agent');
   const { stdout } = await system('stop');
-  expect(stdout).toContain('Stopped agent (pid N).');
+  expect(stdout).toContain('Stopped the agent (pid N).');
   expect(stdout).toContain('Forwarding stays in the kernel');
   expect(existsSync(`/proc/${pid}`)).toBe(false);
   expect(await system('stop')).toEqual({ stdout: 'Nothing was running here.\n', code: 0 });
@@ -109,16 +111,74 @@ test('a log is shown from its end, its events in columns and the rest as it is',
   expect((await system('logview -n 1 --json')).stdout).toBe('three\x1b[2J\n');
 });
 
-test('new lines of a log come as they are written, also after it was cut', async () => {
+test('the logs of both processes are one, in the order of time', async () => {
   const { logs } = pathsBelow(root);
   mkdirSync(logs, { recursive: true });
-  const file = join(logs, 'agent.log');
-  writeFileSync(file, 'old\n');
-  const lines = newLines(file, logs);
-  const first = lines.next();
-  // The file is read for its size before the generator waits; a line that is added before that is an old one.
-  const writing = setInterval(() => appendFileSync(file, 'fresh\n'), 10);
-  expect(await first).toEqual({ done: false, value: 'fresh' });
-  clearInterval(writing);
-  await lines.return(undefined);
+  const line = (source: string, second: number) =>
+    `{"time":"2026-11-21T06:12:0${second}.000Z","level":"info","source":"${source}","kind":"said","message":"m"}\n`;
+  writeFileSync(join(logs, 'host0.log'), `${line('host0', 1)}a trace\n${line('host0', 4)}`);
+  writeFileSync(join(logs, 'agent.log'), `${line('agent', 2)}${line('agent', 3)}`);
+  const shown = (await system('logview -n 4')).stdout.trimEnd().split('\n');
+  expect(shown.map((text) => text.split(/ {2,}/)[2] ?? text)).toEqual(['a trace', 'agent', 'agent', 'host0']);
+});
+
+describe('following a log', () => {
+  let file: string;
+  let lines: AsyncGenerator<string>;
+
+  beforeEach(() => {
+    const { logs } = pathsBelow(root);
+    mkdirSync(logs, { recursive: true });
+    file = join(logs, 'agent.log');
+    writeFileSync(file, 'old\n');
+    lines = newLines(file, logs);
+  });
+
+  afterEach(() => lines.return(undefined));
+
+  /** What `change` adds; it is made again until it is seen, since a follower starts in its own time. */
+  async function seenAfter(change: () => void): Promise<string> {
+    const next = lines.next();
+    const again = setInterval(change, 20);
+    try {
+      return (await next).value;
+    } finally {
+      clearInterval(again);
+    }
+  }
+
+  test('new lines come as they are written, the old ones do not', async () => {
+    expect(await seenAfter(() => appendFileSync(file, 'fresh\n'))).toBe('fresh');
+  });
+
+  test('half a line is waited for', async () => {
+    let half = '';
+    const write = () => {
+      appendFileSync(file, half === '' ? 'half' : ' and whole\n');
+      half = 'written';
+    };
+    expect(await seenAfter(write)).toMatch(/and whole$/);
+  });
+
+  test('a log that was cut is read from its start', async () => {
+    await seenAfter(() => appendFileSync(file, 'long '.repeat(100).concat('\n')));
+    let seen: string;
+    do seen = await seenAfter(() => writeFileSync(file, 'after\n'));
+    while (seen.startsWith('long'));
+    expect(seen).toBe('after');
+  });
+});
+
+test('a process in the foreground is the command itself, and stop finds it', async () => {
+  const command = spawn(
+    process.execPath,
+    [MESH_WITH_STAND_INS, '--root', root, 'agent', 'run', '--host0', '10.11.0.1', '--name', 'node1'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const [started] = await once(command.stdout, 'data');
+  expect(JSON.parse(String(started))).toMatchObject({ kind: 'started', message: '--root --host0 --name' });
+  expect(recordedPid('agent')).toBe(command.pid);
+  const ended = once(command, 'exit');
+  expect((await system('stop')).stdout).toContain('Stopped the agent');
+  await ended;
 });

@@ -6,9 +6,10 @@ import { MeshError } from '../model/error.ts';
 import type { AgentStatus, Host0Status } from '../protocol/views.ts';
 import { host0Flags, host0Option, requireRoot } from './agent.ts';
 import type { Context, DaemonName } from './context.ts';
+import { TITLES } from './control-client.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { durationText } from './duration.ts';
-import { lastLines, logLine, newLines } from './log-file.ts';
+import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
 import { withProgress } from './progress.ts';
 import { type Column, table } from './table.ts';
 
@@ -86,16 +87,16 @@ async function start(context: Context, host0: string | undefined): Promise<void>
   for (const daemon of daemonsOf(context)) {
     const wasRunning = await daemon.client.answers();
     const pid = daemon.pid() ?? (wasRunning ? undefined : daemon.start(daemon.name === 'agent' ? flags : []));
-    await withProgress(context.stderr, `Waiting for ${daemon.title}`, daemon.untilItAnswers());
+    await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]}`, daemon.untilItAnswers());
     started.push({ process: daemon.name, wasRunning, ...(pid !== undefined && { pid }) });
   }
   context.answer(started, () => started.map(startedText).join(''));
 }
 
 function startedText({ process, pid, wasRunning }: Started): string {
-  const title = process === 'host0' ? "host0's daemon" : 'the agent';
+  const title = TITLES[process];
   const number = pid === undefined ? '' : ` (pid ${pid})`;
-  return wasRunning ? `${title} is already running${number}.\n` : `${title} is up${number}.\n`;
+  return wasRunning ? `Already running: ${title}${number}.\n` : `Started ${title}${number}.\n`;
 }
 
 interface Stopped {
@@ -108,24 +109,28 @@ async function stop(context: Context): Promise<void> {
   const stopped: Stopped[] = [];
   const strangers: Daemon[] = [];
   for (const daemon of PROCESSES.toReversed().map((name) => new Daemon(name, context))) {
-    const pid = await withProgress(context.stderr, `Waiting for ${daemon.title} to end`, daemon.stop());
+    const pid = await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]} to end`, daemon.stop());
     if (pid !== undefined) stopped.push({ process: daemon.name, pid });
     else if (await daemon.client.answers()) strangers.push(daemon);
   }
   const [stranger] = strangers;
   if (stranger !== undefined) {
-    throw new MeshError('MESH_NOT_RUNNING', `${stranger.title} runs, but was not started by \`mesh system start\``, {
-      operation: 'stop',
-      object: stranger.client.sock,
-      remedy: 'Stop it where it was started: in its service manager, its terminal or its lab.',
-    });
+    throw new MeshError(
+      'MESH_NOT_RUNNING',
+      `${TITLES[stranger.name]} runs, but was not started by \`mesh system start\``,
+      {
+        operation: 'stop',
+        object: stranger.client.sock,
+        remedy: 'Stop it where it was started: in its service manager, its terminal or its lab.',
+      },
+    );
   }
   context.answer(stopped, () => stoppedText(stopped));
 }
 
 function stoppedText(stopped: readonly Stopped[]): string {
   if (stopped.length === 0) return 'Nothing was running here.\n';
-  const names = stopped.map(({ process, pid }) => `${process} (pid ${pid})`).join(' and ');
+  const names = stopped.map(({ process, pid }) => `${TITLES[process]} (pid ${pid})`).join(' and ');
   return (
     `Stopped ${names}.\n` +
     'Forwarding stays in the kernel: the networks keep working, and are looked after again from the next start on.\n'
@@ -191,7 +196,8 @@ async function showLogs(context: Context, { follow, lines, process }: LogviewOpt
       remedy: 'Logs are written by what `mesh system start` starts.',
     });
   }
-  for (const file of files) for (const line of await lastLines(file, lines)) show(line);
+  const past = mergedLines(await Promise.all(files.map((file) => lastLines(file, lines))));
+  past.slice(Math.max(0, past.length - lines)).forEach(show);
   if (!follow) return;
   await Promise.all(
     files.map(async (file) => {

@@ -56,7 +56,9 @@ function columnWidths<Row>(
   cells: readonly string[][],
   width: number | undefined,
 ): number[] {
-  const widths = columns.map((column, index) => Math.max(...[column.title, ...(cells[index] ?? [])].map(lengthOf)));
+  const widths = columns.map(({ title }, index) =>
+    (cells[index] ?? []).reduce((widest, text) => Math.max(widest, lengthOf(text)), title.length),
+  );
   if (width === undefined) return widths;
   const total = () => widths.reduce((sum, each) => sum + each + GAP.length, -GAP.length);
   while (total() > width) {

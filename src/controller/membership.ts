@@ -297,10 +297,10 @@ export class Membership {
     if (present.ipv4 === claim.ipv4) return;
     const { heardMs, moves, since } = this.#pulses.of(present.ipv6);
     const nowMs = this.#input.clock.nowMs();
-    const provable = present.instance !== undefined && claim.instance !== undefined;
-    if (provable && present.instance === claim.instance) return;
-    if (provable ? nowMs - heardMs < MEMBER_SILENCE_MS : moves.note(nowMs))
-      throw doubled(this.network, present, since, claim);
+    const unproven = present.instance === undefined && claim.instance === undefined;
+    if (!unproven && present.instance === claim.instance) return;
+    const double = unproven ? moves.note(nowMs) : nowMs - heardMs < MEMBER_SILENCE_MS;
+    if (double) throw doubled(this.network, present, since, claim);
   }
 
   #loaded(): void {

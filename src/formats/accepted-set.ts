@@ -1,7 +1,7 @@
 /** The last set of network files that was accepted whole, kept on disk so that a restart finds it when the files went bad. */
 import { readFile } from 'node:fs/promises';
+import { errnoOf, unreadable } from './conf-reader.ts';
 import { writeDurable } from './durable-file.ts';
-import { errnoOf, unreadable } from './network-files.ts';
 import type { NetworkFile } from './network-set.ts';
 
 interface AcceptedDocument {

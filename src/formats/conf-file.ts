@@ -23,6 +23,8 @@ export interface ConfEntry {
 export interface ConfText {
   readonly entries: readonly ConfEntry[];
   readonly errors: readonly MeshError[];
+  /** What seems to be the key in lines that are wrong. */
+  readonly brokenKeys: readonly string[];
   /** The line after the last one: where a missing key would be written. */
   readonly end: SourcePlace;
 }
@@ -42,24 +44,38 @@ export function parseConfText(file: string, bytes: Uint8Array): ConfText | MeshE
   if (lines.at(-1) === '') lines.pop();
   const entries: ConfEntry[] = [];
   const errors: MeshError[] = [];
+  const brokenKeys: string[] = [];
   for (const [index, line] of lines.entries()) {
-    const parsed = parseLine({ file, line: index + 1, column: 1, text: line });
-    if (parsed instanceof MeshError) errors.push(parsed);
-    else if (parsed !== undefined) entries.push(parsed);
+    const place = { file, line: index + 1, column: 1, text: line };
+    const content = withoutComment(line).trimEnd();
+    const entry = parseEntry(content, place);
+    if (entry !== undefined) {
+      entries.push(entry);
+    } else if (content !== '') {
+      const meant = meantEntry(content);
+      if (meant !== undefined) brokenKeys.push(meant.key);
+      errors.push(syntaxFault(meant, { ...place, column: indentOf(content) + 1 }));
+    }
     if (errors.length === ERRORS_MAX) break;
   }
-  return { entries, errors, end: { file, line: lines.length + 1, column: 1, text: '' } };
+  return { entries, errors, brokenKeys, end: { file, line: lines.length + 1, column: 1, text: '' } };
 }
 
-function parseLine(place: SourcePlace): ConfEntry | MeshError | undefined {
-  const content = withoutComment(place.text).trimEnd();
-  const indent = content.length - content.trimStart().length;
-  if (content.length === indent) return undefined;
-
+function parseEntry(content: string, place: SourcePlace): ConfEntry | undefined {
   const [, key, value] = /^\s*([^\s=]+)=(?!\s)(.*)$/u.exec(content) ?? [];
-  const column = indent + 1;
-  if (key === undefined || value === undefined) return syntaxFault(content.trim(), { ...place, column });
+  if (key === undefined || value === undefined) return undefined;
+  const column = indentOf(content) + 1;
   return { key, value, keyPlace: { ...place, column }, valuePlace: { ...place, column: column + key.length + 1 } };
+}
+
+/** What `key = value`, `key: value` and `key value` were meant to be. */
+function meantEntry(content: string): { key: string; value: string } | undefined {
+  const [, key, value] = /^\s*(\w+)(?:\s*[=:]\s*|\s+)(\S+)$/u.exec(content) ?? [];
+  return key === undefined || value === undefined ? undefined : { key, value };
+}
+
+function indentOf(content: string): number {
+  return content.length - content.trimStart().length;
 }
 
 /** The line up to a `#` that begins a word outside of double quotes, as a shell sees it. */
@@ -72,12 +88,10 @@ function withoutComment(line: string): string {
   return line;
 }
 
-function syntaxFault(content: string, place: SourcePlace): MeshError {
-  const [, key, value] = /^(\w+)\s*[=:]\s*(\S+)$/u.exec(content) ?? /^(\w+)\s+(\S+)$/u.exec(content) ?? [];
+function syntaxFault(meant: { key: string; value: string } | undefined, place: SourcePlace): MeshError {
   return new MeshError('MESH_NET_SYNTAX', 'the line is not key=value', {
     rule: 'A line is key=value with no blanks around the equals sign, a comment that begins with #, or empty.',
-    remedy:
-      key === undefined ? 'Write a key, an equals sign and a value, or # before a comment' : `Write ${key}=${value}`,
+    remedy: meant === undefined ? 'Write key=value, or # before a comment' : `Write ${meant.key}=${meant.value}`,
     place,
   });
 }
@@ -93,7 +107,7 @@ function binaryFault(file: string, buffer: Buffer): MeshError | undefined {
     if (column > 0) {
       return new MeshError('MESH_NET_BINARY', 'the file is not text', {
         rule: 'A file of settings is UTF-8 text without NUL bytes.',
-        remedy: 'Write the file again with a text editor, or remove it',
+        remedy: 'Save the file as text, or remove it',
         place: { file, line, ...excerpt(text, column) },
       });
     }
@@ -127,11 +141,11 @@ function longLineFault(file: string, buffer: Buffer): MeshError | undefined {
 
 function sizeFault(file: string, buffer: Buffer): MeshError | undefined {
   if (buffer.length <= CONF_FILE_MAX_BYTES) return undefined;
-  return new MeshError('MESH_NET_TOO_LARGE', `the file is larger than ${CONF_FILE_MAX_BYTES} bytes`, {
+  return new MeshError('MESH_NET_TOO_LARGE', `${file} is larger than ${CONF_FILE_MAX_BYTES} bytes`, {
     operation: 'read settings',
     object: file,
     rule: `A file of settings has at most ${CONF_FILE_MAX_BYTES} bytes.`,
-    remedy: 'Remove what does not belong into it; one file describes one network',
+    remedy: 'Remove what does not belong in it',
   });
 }
 

@@ -1,34 +1,71 @@
-/** Which keys a `.conf` file may hold: the same judgement for mesh files and for host0.conf. */
-import { MeshError } from '../model/error.ts';
+/** The keys of a `.conf` file: the same judgement for mesh files and for host0.conf. */
+import { MeshError, type SourcePlace } from '../model/error.ts';
 import type { ConfEntry, ConfText } from './conf-file.ts';
 import { nearest } from './nearest.ts';
 
-export interface KnownEntries<K extends string> {
-  readonly entries: ReadonlyMap<K, ConfEntry>;
-  /** Keys that were not given, but a misspelt one in the file was probably meant to be: its error says enough. */
-  readonly misspelt: ReadonlySet<K>;
-  readonly errors: readonly MeshError[];
-}
+/** Reads the value of an entry. */
+type Parse<T> = (entry: ConfEntry) => T | MeshError;
 
-/** Sorts the entries by key. A key that is unknown (MESH_NET_KEY_UNKNOWN) or given twice (MESH_NET_KEY_TWICE) is an error. */
-export function knownEntries<K extends string>(text: ConfText, keys: readonly K[]): KnownEntries<K> {
-  const entries = new Map<K, ConfEntry>();
-  const misspelt = new Set<K>();
-  const errors: MeshError[] = [];
-  for (const entry of text.entries) {
+/** The values that a file gives to known keys, and everything that is wrong with it. */
+export class ConfKeys<K extends string> {
+  readonly #end: SourcePlace;
+  readonly #entries = new Map<K, ConfEntry>();
+  /** Keys that were not given, but that a misspelt line was probably meant to give: its error says enough. */
+  readonly #meant = new Set<string>();
+  readonly #errors: MeshError[];
+
+  /** A key that is not in `keys` (MESH_NET_KEY_UNKNOWN) or is given twice (MESH_NET_KEY_TWICE) is an error. */
+  constructor(text: ConfText, keys: readonly K[]) {
+    this.#end = text.end;
+    this.#errors = [...text.errors];
+    for (const key of text.brokenKeys) this.#meant.add(key);
+    for (const entry of text.entries) this.#sort(entry, keys);
+  }
+
+  /** All errors so far, in the order of their lines. */
+  get errors(): readonly MeshError[] {
+    return this.#errors.sort(byPlace);
+  }
+
+  /** Where the value of a key stands. */
+  placeOf(key: K): SourcePlace {
+    return this.#entries.get(key)?.valuePlace ?? this.#end;
+  }
+
+  /** The value of `key`, or nothing when it is not given or wrong. */
+  optional<T>(key: K, parse: Parse<T>): T | undefined {
+    const entry = this.#entries.get(key);
+    const value = entry && parse(entry);
+    if (!(value instanceof MeshError)) return value;
+    this.#errors.push(value);
+    return undefined;
+  }
+
+  /** The value of `key`, or nothing when it is wrong or, which is an error (MESH_NET_KEY_MISSING), not given. */
+  required<T>(key: K, parse: Parse<T>, { rule, example }: { rule: string; example: string }): T | undefined {
+    if (!this.#entries.has(key) && !this.#meant.has(key)) {
+      const remedy = `Write ${key}=${example}`;
+      this.#errors.push(new MeshError('MESH_NET_KEY_MISSING', `${key} is missing`, { rule, remedy, place: this.#end }));
+    }
+    return this.optional(key, parse);
+  }
+
+  #sort(entry: ConfEntry, keys: readonly K[]): void {
     const key = keys.find((known) => known === entry.key);
-    const first = key === undefined ? undefined : entries.get(key);
     if (key === undefined) {
       const meant = nearest(entry.key, keys);
-      if (meant !== undefined) misspelt.add(meant);
-      errors.push(unknownKey(entry, meant, keys));
-    } else if (first !== undefined) {
-      errors.push(keyTwice(entry, first));
-    } else {
-      entries.set(key, entry);
+      if (meant !== undefined) this.#meant.add(meant);
+      this.#errors.push(unknownKey(entry, meant, keys));
+      return;
     }
+    const first = this.#entries.get(key);
+    if (first === undefined) this.#entries.set(key, entry);
+    else this.#errors.push(keyTwice(entry, first));
   }
-  return { entries, misspelt, errors };
+}
+
+function byPlace(a: MeshError, b: MeshError): number {
+  return (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0);
 }
 
 function unknownKey(entry: ConfEntry, meant: string | undefined, keys: readonly string[]): MeshError {

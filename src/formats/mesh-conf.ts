@@ -6,11 +6,11 @@
  *     vni=456                            # 1 to 16777215; devices are vxlan456 and br456
  *     key=456                            # 0 to 18446744073709551615; the seed of address derivation
  */
+import { basename } from 'node:path';
 import { MeshError, type SourcePlace } from '../model/error.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
 import { meshNetwork, type Network, VNI_MAX, type Vni } from '../model/network.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
-import { knownEntries, quoted } from './conf-keys.ts';
+import { ConfKeys, quoted } from './conf-keys.ts';
 import { parseMeshPrefix } from './mesh-prefix.ts';
 
 const KEYS = ['name', 'prefix', 'vni', 'key'] as const;
@@ -26,6 +26,9 @@ const PURPOSE: Readonly<Record<MeshKey, string>> = {
   vni: 'A mesh has a vni, a number that no other mesh has.',
   key: 'A mesh has a key, the number from which the addresses of its members are made.',
 };
+
+/** Values to write where there is nothing better to suggest: the seed's. */
+const EXAMPLE = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' } as const;
 
 /** A sound file, and the places of its values for rules that compare files. */
 export interface MeshConf {
@@ -44,56 +47,24 @@ interface MeshConfFaults {
 export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
-  const known = knownEntries(text, KEYS);
-  const errors: MeshError[] = [...text.errors, ...known.errors];
-
-  const take = <T>(key: MeshKey, parse: (entry: ConfEntry) => T | MeshError): T | undefined => {
-    const entry = known.entries.get(key);
-    if (entry === undefined) {
-      if (!known.misspelt.has(key)) errors.push(missingKey(key, file, text.end));
-      return undefined;
-    }
-    const value = parse(entry);
-    if (!(value instanceof MeshError)) return value;
-    errors.push(value);
-    return undefined;
-  };
-  const name = take('name', parseName);
-  const prefix = take<Ipv6Cidr>('prefix', parseMeshPrefix);
-  const vni = take('vni', parseVni);
-  const key = take('key', parseKey);
+  const keys = new ConfKeys(text, KEYS);
+  const required = <T>(key: MeshKey, parse: (entry: ConfEntry) => T | MeshError, example: string = EXAMPLE[key]) =>
+    keys.required(key, parse, { rule: PURPOSE[key], example });
+  const name = required('name', parseName, wordFrom(basename(file, '.conf')));
+  const prefix = required('prefix', parseMeshPrefix);
+  const vni = required('vni', parseVni);
+  const key = required('key', parseKey);
 
   const complete = name !== undefined && prefix !== undefined && vni !== undefined && key !== undefined;
-  if (errors.length > 0 || !complete) return { errors: errors.sort(byPlace) };
-  const places = Object.fromEntries([...known.entries].map(([key, entry]) => [key, entry.valuePlace]));
-  return {
-    conf: { file, network: meshNetwork({ name, prefix, vni, key }), places: places as Record<MeshKey, SourcePlace> },
-    errors: [],
-  };
+  if (keys.errors.length > 0 || !complete) return { errors: keys.errors };
+  const places = Object.fromEntries(KEYS.map((key) => [key, keys.placeOf(key)])) as MeshConf['places'];
+  return { conf: { file, network: meshNetwork({ name, prefix, vni, key }), places }, errors: [] };
 }
 
 /** The file that `parseMeshConf` reads as this network. */
 export function printMeshConf(network: Network): string {
   const { prefix, vni, key } = network.fabric;
   return `name=${network.name}\nprefix=${prefix}\nvni=${vni}\nkey=${key}\n`;
-}
-
-function byPlace(a: MeshError, b: MeshError): number {
-  return (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0);
-}
-
-function missingKey(key: MeshKey, file: string, end: SourcePlace): MeshError {
-  const examples: Record<MeshKey, string> = {
-    name: wordFrom(file.replace(/^.*\/|\.conf$/g, '')),
-    prefix: 'fd42:2345:1234:9abc::/64',
-    vni: '456',
-    key: '456',
-  };
-  return new MeshError('MESH_NET_KEY_MISSING', `${key} is missing`, {
-    rule: PURPOSE[key],
-    remedy: `Write ${key}=${examples[key]}`,
-    place: end,
-  });
 }
 
 function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
@@ -112,18 +83,18 @@ function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
 /** What is left of `text` as a name. */
 function wordFrom(text: string): string {
   const word = text.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '');
-  return word.slice(0, 63) || 'manage';
+  return word.slice(0, 63) || EXAMPLE.name;
 }
 
 function parseVni(entry: ConfEntry): Vni | MeshError {
   const rule = `A vni is a number from 1 to ${VNI_MAX}.`;
-  const digits = decimalDigits(entry, 'MESH_NET_VNI_INVALID', rule);
+  const digits = decimalDigits('vni', entry, 'MESH_NET_VNI_INVALID', rule);
   if (digits instanceof MeshError) return digits;
   const vni = Number(digits);
   if (vni < 1 || vni > VNI_MAX) {
     return new MeshError('MESH_NET_VNI_RANGE', `vni ${quoted(entry.value)} is out of range`, {
       rule,
-      remedy: `Write vni=${vni < 1 ? 1 : VNI_MAX}, or another number in between that no mesh has`,
+      remedy: `Write vni=${EXAMPLE.vni}, or another number that no mesh has`,
       place: entry.valuePlace,
     });
   }
@@ -132,12 +103,12 @@ function parseVni(entry: ConfEntry): Vni | MeshError {
 
 function parseKey(entry: ConfEntry): string | MeshError {
   const rule = `A key is a number from 0 to ${KEY_MAX}.`;
-  const digits = decimalDigits(entry, 'MESH_NET_KEY_INVALID', rule);
+  const digits = decimalDigits('key', entry, 'MESH_NET_KEY_INVALID', rule);
   if (digits instanceof MeshError) return digits;
   if (BigInt(digits) > KEY_MAX) {
     return new MeshError('MESH_NET_KEY_INVALID', `key ${quoted(entry.value)} is out of range`, {
       rule,
-      remedy: `Write key=${KEY_MAX}, or a smaller number`,
+      remedy: `Write key=${EXAMPLE.key}, or another number that no mesh has`,
       place: entry.valuePlace,
     });
   }
@@ -146,7 +117,8 @@ function parseKey(entry: ConfEntry): string | MeshError {
 
 /** The value without leading zeros, when it has digits and nothing else. */
 function decimalDigits(
-  { key, value, valuePlace }: ConfEntry,
+  key: 'vni' | 'key',
+  { value, valuePlace }: ConfEntry,
   code: 'MESH_NET_VNI_INVALID' | 'MESH_NET_KEY_INVALID',
   rule: string,
 ): string | MeshError {
@@ -155,7 +127,7 @@ function decimalDigits(
   const unquoted = /^(["'])([0-9]{1,20})\1$/.exec(value)?.[2];
   return new MeshError(code, value === '' ? `${key} is empty` : `${key} ${quoted(value)} is not a decimal number`, {
     rule,
-    remedy: `Write ${key}=${hex ?? unquoted ?? '456'}`,
+    remedy: `Write ${key}=${hex ?? unquoted ?? EXAMPLE[key]}`,
     place: valuePlace,
   });
 }

@@ -5,7 +5,6 @@ import {
   AttributeTable,
   type Message,
   type MessageWriter,
-  NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
@@ -29,12 +28,12 @@ const IFA_F_TENTATIVE = 0x40;
 
 type AddressOperation = Extract<KernelOperation, { do: 'address-add' | 'address-delete' }>;
 
-export function writeAddress(writer: MessageWriter, sequence: number, operation: AddressOperation): void {
+export function writeAddress(writer: MessageWriter, operation: AddressOperation): void {
   const { address } = operation;
   if (operation.do === 'address-add') {
-    writer.begin(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, sequence);
+    writer.begin(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
   } else {
-    writer.begin(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, sequence);
+    writer.begin(RTM_DELADDR, NLM_F_REQUEST);
   }
   writer.u8(addressFamily(address));
   writer.u8(operation.length);
@@ -48,7 +47,7 @@ export function writeAddress(writer: MessageWriter, sequence: number, operation:
 
 /** All addresses of both families. */
 export function writeAddressDump(writer: MessageWriter): void {
-  writer.begin(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, 0);
+  writer.begin(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
   writer.u32(0);
   writer.u32(0);
   writer.end();

@@ -3,11 +3,8 @@
  * payload. Raw, not ping sockets: `net.ipv4.ping_group_range` is closed in every new namespace.
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import koffi from 'koffi';
 import { MeshError } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
 import {
   decodeEchoMessage,
   ECHO_NUMBERS,
@@ -16,6 +13,7 @@ import {
   encodeEchoRequest,
   type IpFamily,
 } from './icmp.ts';
+import { addressFamily, type Ip, isIpv6 } from './ip.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -60,7 +58,7 @@ export interface EchoSocketOptions {
   /** Echoes leave and answers come through this device only. It stays with its index, as any bound socket. */
   readonly device?: string;
   /** Where echoes come from; the route decides when absent. Only its family can be pinged then. */
-  readonly source?: Ipv4 | Ipv6;
+  readonly source?: Ip;
 }
 
 export interface EchoOptions {
@@ -75,7 +73,7 @@ export class PacketTooBig extends MeshError {
   /** The largest IP packet that fits, as far as is known; the payload is `ECHO_OVERHEAD_BYTES` less. */
   readonly mtuBytes: number | undefined;
 
-  constructor(to: Ipv4 | Ipv6, packetBytes: number, mtuBytes: number | undefined) {
+  constructor(to: Ip, packetBytes: number, mtuBytes: number | undefined) {
     const known = mtuBytes === undefined ? '' : `, which takes ${mtuBytes}`;
     super('MESH_PACKET_TOO_BIG', `a packet of ${packetBytes} bytes does not fit the path to ${to}${known}`, {
       operation: 'ping',
@@ -86,7 +84,7 @@ export class PacketTooBig extends MeshError {
 }
 
 interface Pending {
-  readonly to: Ipv4 | Ipv6;
+  readonly to: Ip;
   readonly payload: Buffer;
   readonly sentMs: number;
   readonly timer: NodeJS.Timeout;
@@ -136,7 +134,7 @@ export class EchoSocket {
    * @returns the round-trip time in ms, or undefined when no answer came in time
    * @throws PacketTooBig, and MESH_KERNEL_REFUSED when the kernel would not send it (ENETUNREACH)
    */
-  echo(to: Ipv4 | Ipv6, { timeoutMs, payloadBytes, dontFragment }: EchoOptions): Promise<number | undefined> {
+  echo(to: Ip, { timeoutMs, payloadBytes, dontFragment }: EchoOptions): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
       const family = familyOf(to);
       const socket = this.#sockets[family];
@@ -189,14 +187,7 @@ export class EchoSocket {
     return this.#sequence;
   }
 
-  #send(
-    family: IpFamily,
-    socket: RawSocket,
-    to: Ipv4 | Ipv6,
-    sequence: number,
-    payload: Buffer,
-    dontFragment: boolean,
-  ): void {
+  #send(family: IpFamily, socket: RawSocket, to: Ip, sequence: number, payload: Buffer, dontFragment: boolean): void {
     if (socket.dontFragment !== dontFragment) {
       setDontFragment(family, socket.fd, dontFragment);
       socket.dontFragment = dontFragment;
@@ -223,7 +214,7 @@ export class EchoSocket {
     }
   }
 
-  #answer(message: EchoMessage, from: Ipv4 | Ipv6): void {
+  #answer(message: EchoMessage, from: Ip): void {
     const { sequence } = message;
     const pending = this.#pending.get(sequence);
     if (pending === undefined) return;
@@ -248,8 +239,8 @@ export class EchoSocket {
   }
 }
 
-function familyOf(address: Ipv4 | Ipv6): IpFamily {
-  return isIPv6(address) ? 6 : 4;
+function familyOf(address: Ip): IpFamily {
+  return isIpv6(address) ? 6 : 4;
 }
 
 /** A host hears much ICMP: only echo replies and «too big» wake us. A set bit is a type that is kept out. */
@@ -275,14 +266,13 @@ function setDontFragment(family: IpFamily, fd: number, on: boolean): void {
 }
 
 /** What the route to an address is known to take: only a connected socket may ask (ip(7), IP_MTU). */
-function knownPathMtu(to: Ipv4 | Ipv6, { netns, device }: EchoSocketOptions): number | undefined {
-  const isV6 = isIPv6(to);
+function knownPathMtu(to: Ip, { netns, device }: EchoSocketOptions): number | undefined {
   const address = sockaddr(to, 9);
   const value = Buffer.alloc(4);
   let known = false;
-  const fd = openSocket({ domain: isV6 ? AF_INET6 : AF_INET, type: SOCK_DGRAM, protocol: 0 }, netns, (socket) => {
+  const fd = openSocket({ domain: addressFamily(to), type: SOCK_DGRAM, protocol: 0 }, netns, (socket) => {
     if (device !== undefined) bindToDevice(socket, device);
-    const [level, option] = isV6 ? [SOL_IPV6, IPV6_MTU] : [SOL_IP, IP_MTU];
+    const [level, option] = isIpv6(to) ? [SOL_IPV6, IPV6_MTU] : [SOL_IP, IP_MTU];
     known =
       libc.connect(socket, address, address.length) === 0 &&
       libc.getsockopt(socket, level, option, value, [value.length]) === 0;

@@ -19,7 +19,6 @@ import {
   AttributeTable,
   type Message,
   type MessageWriter,
-  NLM_F_ACK,
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -51,9 +50,9 @@ const STATE: Readonly<Record<FdbRow['state'], number>> = {
 
 const TABLE: Readonly<Record<FdbRow['table'], number>> = { self: NTF_SELF, master: NTF_MASTER };
 
-export function writeFdb(writer: MessageWriter, sequence: number, row: FdbOperation): void {
+export function writeFdb(writer: MessageWriter, row: FdbOperation): void {
   const [type, flags] = REQUEST[row.do];
-  writer.begin(type, NLM_F_REQUEST | NLM_F_ACK | flags, sequence);
+  writer.begin(type, NLM_F_REQUEST | flags);
   const marks = (row.externLearn ? NTF_EXT_LEARNED : 0) | (row.sticky === true ? NTF_STICKY : 0);
   writeNeighbourHeader(writer, AF_BRIDGE, row.link, STATE[row.state], TABLE[row.table] | marks);
   writer.attributeMac(NDA_LLADDR, row.mac);
@@ -63,13 +62,13 @@ export function writeFdb(writer: MessageWriter, sequence: number, row: FdbOperat
 
 /** The tables of all links. */
 export function writeFdbDump(writer: MessageWriter): void {
-  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP, 0);
+  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP);
   writeNeighbourHeader(writer, AF_BRIDGE, undefined, 0, 0);
   writer.end();
 }
 
 export function writeFdbGet(writer: MessageWriter, table: FdbRow['table'], link: string, mac: Mac): void {
-  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST, 0);
+  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST);
   writeNeighbourHeader(writer, AF_BRIDGE, link, 0, TABLE[table]);
   writer.attributeMac(NDA_LLADDR, mac);
   writer.end();

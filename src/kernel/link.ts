@@ -7,7 +7,6 @@ import {
   AttributeTable,
   type Message,
   type MessageWriter,
-  NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_EXCL,
   NLM_F_REQUEST,
@@ -73,8 +72,8 @@ const DONT_FRAGMENT: readonly DontFragment[] = ['unset', 'set', 'inherit'];
 
 type LinkAdd = Extract<KernelOperation, { do: 'link-add' }>;
 
-export function writeLinkAdd(writer: MessageWriter, sequence: number, link: LinkAdd): void {
-  writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, sequence);
+export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
+  writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
   writeHeader(writer, undefined, link.up);
   writer.attributeText(IFLA_IFNAME, link.name);
   if (link.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, link.mac);
@@ -101,27 +100,27 @@ export function writeLinkAdd(writer: MessageWriter, sequence: number, link: Link
  * One message, or two where the kernel's order within one is wrong: it raises a link before it looks at the address
  * mode (which makes the very address that `none` is to prevent), and sets a port's attributes before its bridge.
  */
-export function writeLinkSet(writer: MessageWriter, sequence: number, link: string, change: LinkChange): void {
+export function writeLinkSet(writer: MessageWriter, link: string, change: LinkChange): void {
   const { up, port, ...rest } = change;
   const upLater = up === true && rest.addressMode !== undefined;
   const portLater = port !== undefined && Boolean(rest.master);
   if (!upLater && !portLater) {
-    writeChange(writer, sequence, link, change);
+    writeChange(writer, link, change);
     return;
   }
   const now = { ...(up !== undefined && !upLater && { up }), ...(port !== undefined && !portLater && { port }) };
   const later = { ...(up !== undefined && upLater && { up }), ...(port !== undefined && portLater && { port }) };
-  writeChange(writer, sequence, link, { ...rest, ...now });
-  writeChange(writer, sequence, rest.name ?? link, later);
+  writeChange(writer, link, { ...rest, ...now });
+  writeChange(writer, rest.name ?? link, later);
 }
 
 /**
  * RTM_SETLINK does not look at IFLA_LINKINFO, RTM_NEWLINK does; but to the latter an absent link that is addressed by
  * name and a group mean "every link of that group", so it is sent by index only.
  */
-function writeChange(writer: MessageWriter, sequence: number, link: string, change: LinkChange): void {
+function writeChange(writer: MessageWriter, link: string, change: LinkChange): void {
   const inside = change.vxlan !== undefined || change.port !== undefined;
-  writer.begin(inside ? RTM_NEWLINK : RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence);
+  writer.begin(inside ? RTM_NEWLINK : RTM_SETLINK, NLM_F_REQUEST);
   if (inside || change.name !== undefined) {
     writeHeader(writer, link, change.up);
     if (change.name !== undefined) writer.attributeText(IFLA_IFNAME, change.name);
@@ -160,15 +159,15 @@ function writeLinkInfo(writer: MessageWriter, { vxlan, port }: LinkChange): void
   }
 }
 
-export function writeLinkDelete(writer: MessageWriter, sequence: number, link: string): void {
-  writer.begin(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, sequence);
+export function writeLinkDelete(writer: MessageWriter, link: string): void {
+  writer.begin(RTM_DELLINK, NLM_F_REQUEST);
   writeHeader(writer, undefined, undefined);
   writer.attributeText(IFLA_IFNAME, link);
   writer.end();
 }
 
-export function writeGroupDelete(writer: MessageWriter, sequence: number, group: number): void {
-  writer.begin(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, sequence);
+export function writeGroupDelete(writer: MessageWriter, group: number): void {
+  writer.begin(RTM_DELLINK, NLM_F_REQUEST);
   writeHeader(writer, undefined, undefined);
   writer.attributeU32(IFLA_GROUP, group);
   writer.end();
@@ -176,7 +175,7 @@ export function writeGroupDelete(writer: MessageWriter, sequence: number, group:
 
 /** @param link one link; without it, all */
 export function writeLinkGet(writer: MessageWriter, flags: number, link?: string): void {
-  writer.begin(RTM_GETLINK, NLM_F_REQUEST | flags, 0);
+  writer.begin(RTM_GETLINK, NLM_F_REQUEST | flags);
   writeHeader(writer, undefined, undefined);
   if (link !== undefined) writer.attributeText(IFLA_IFNAME, link);
   writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);

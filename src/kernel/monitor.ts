@@ -84,8 +84,13 @@ export class KernelMonitor {
       receiveBufferBytes: RECEIVE_BUFFER_BYTES,
       ...(netns !== undefined && { netns }),
     });
-    const poll = koffi.node.poll(socket.fd, { readable: true }, () => read(socket));
-    this.#sources.push({ socket, poll, read });
+    // An overflow is an error of the socket, at which libuv stops polling: hence the start after every call.
+    const onReadable = (): void => {
+      read(socket);
+      if (this.#sources.includes(source)) source.poll.start({ readable: true }, onReadable);
+    };
+    const source: Source = { socket, poll: koffi.node.poll(socket.fd, { readable: true }, onReadable), read };
+    this.#sources.push(source);
   }
 
   #readRtnl(socket: NetlinkSocket): boolean {

@@ -5,7 +5,6 @@ import {
   AttributeTable,
   type Message,
   type MessageWriter,
-  NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
@@ -43,14 +42,14 @@ const STATES = [
 
 type NeighbourOperation = Extract<KernelOperation, { do: 'neighbour-replace' | 'neighbour-delete' }>;
 
-export function writeNeighbour(writer: MessageWriter, sequence: number, operation: NeighbourOperation): void {
+export function writeNeighbour(writer: MessageWriter, operation: NeighbourOperation): void {
   const { address, link } = operation;
   if (operation.do === 'neighbour-delete') {
-    writer.begin(RTM_DELNEIGH, NLM_F_REQUEST | NLM_F_ACK, sequence);
+    writer.begin(RTM_DELNEIGH, NLM_F_REQUEST);
     writeNeighbourHeader(writer, addressFamily(address), link, 0, 0);
     writer.attributeIp(NDA_DST, address);
   } else {
-    writer.begin(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, sequence);
+    writer.begin(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
     writeNeighbourHeader(writer, addressFamily(address), link, NUD_PERMANENT, NTF_EXT_LEARNED);
     writer.attributeIp(NDA_DST, address);
     writer.attributeMac(NDA_LLADDR, operation.mac);
@@ -61,13 +60,13 @@ export function writeNeighbour(writer: MessageWriter, sequence: number, operatio
 
 /** All neighbours of both families. */
 export function writeNeighbourDump(writer: MessageWriter): void {
-  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP, 0);
+  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP);
   writeNeighbourHeader(writer, 0, undefined, 0, 0);
   writer.end();
 }
 
 export function writeNeighbourGet(writer: MessageWriter, link: string, address: Ip): void {
-  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST, 0);
+  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST);
   writeNeighbourHeader(writer, addressFamily(address), link, 0, 0);
   writer.attributeIp(NDA_DST, address);
   writer.end();

@@ -50,6 +50,7 @@ export class MessageWriter {
   #bytes = Buffer.alloc(4096);
   #length = 0;
   #message = 0;
+  #count = 0;
   readonly #links: LinkPlace[] = [];
 
   /** What was written; valid until the next write. */
@@ -62,16 +63,22 @@ export class MessageWriter {
     return this.#links;
   }
 
-  begin(type: number, flags: number, sequence: number): void {
+  /** How many messages were written. Each carries as its sequence number how many were before it. */
+  get count(): number {
+    return this.#count;
+  }
+
+  begin(type: number, flags: number): void {
     this.#message = this.#take(MESSAGE_HEADER_BYTES);
     this.#bytes.writeUInt16LE(type, this.#message + 4);
     this.#bytes.writeUInt16LE(flags, this.#message + 6);
-    this.#bytes.writeUInt32LE(sequence, this.#message + 8);
+    this.#bytes.writeUInt32LE(this.#count, this.#message + 8);
   }
 
   end(): void {
     this.#bytes.writeUInt32LE(this.#length - this.#message, this.#message);
     this.#message = this.#length;
+    this.#count++;
   }
 
   /** Forgets the message that was begun and not ended, if there is one. */

@@ -64,3 +64,4 @@ function answer({ id, netns, commands }: NftRequest): NftReply {
 }
 
 parentPort?.on('message', (request: NftRequest) => parentPort?.postMessage(answer(request)));
+parentPort?.postMessage('ready');

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MeshError } from '../model/error.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
@@ -111,4 +113,30 @@ test('a namespace that is gone is an error, and not our own namespace', async ()
   const lost = await Nft.open({ netns: '/run/netns/mw-nft-no-such' });
   await expect(lost.list('inet', 'meshwork')).rejects.toMatchObject({ code: 'MESH_INTERNAL' });
   await lost.close();
+});
+
+test('closing rejects what was not answered, and what is asked later', async () => {
+  const question = nft.run(TABLE);
+  await nft.close();
+  await expect(question).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+  await expect(nft.run(TABLE)).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+});
+
+test('where the library is missing the error names the package', () => {
+  const library = /\S+libnftables\.so\S*/.exec(readFileSync('/proc/self/maps', 'utf8'))?.[0] ?? '';
+  // In a mount namespace of its own, where the library is an empty file.
+  const script = `import { Nft } from '${new URL('./nft.ts', import.meta.url)}';
+    await Nft.open().catch((error) => console.log(JSON.stringify(error)));`;
+  const node = [process.execPath, '--input-type=module', '-e', script];
+  const { stdout } = spawnSync(
+    'unshare',
+    ['-m', 'sh', '-c', 'mount --bind /dev/null "$0" && exec "$@"', library, ...node],
+    {
+      encoding: 'utf8',
+    },
+  );
+  expect(JSON.parse(stdout)).toMatchObject({
+    code: 'MESH_KERNEL_UNSUPPORTED',
+    remedy: 'Install the package nftables.',
+  });
 });

@@ -97,8 +97,10 @@ async function releaseThread(): Promise<void> {
   await (await thread).stop();
 }
 
+type Outcome = { readonly output: string; readonly refusal?: string };
+
 interface Asker {
-  resolve(answer: { output: string; refusal?: string }): void;
+  resolve(outcome: Outcome): void;
   reject(error: MeshError): void;
 }
 
@@ -106,29 +108,36 @@ class NftThread {
   readonly #worker: Worker;
   readonly #asked = new Map<number, Asker>();
   #lastId = 0;
-  #death: MeshError | undefined;
+  #ended: MeshError | undefined;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
     worker.on('message', (reply: NftReply) => this.#settle(reply));
-    worker.on('error', (error) => this.#die(error));
-    worker.on('exit', () => this.#die());
+    worker.on('error', (cause) => this.#end(cause));
+    worker.on('exit', () => this.#end());
   }
 
-  static async start(): Promise<NftThread> {
+  static start(): Promise<NftThread> {
     // The source runs as .ts, a build as .js.
     const worker = new Worker(new URL(`./nft-worker${extname(import.meta.url)}`, import.meta.url));
-    const thread = new NftThread(worker);
-    await new Promise<void>((resolve, reject) => {
-      worker.once('online', resolve);
-      worker.once('error', reject);
+    return new Promise((resolve, reject) => {
+      worker.once('message', () => resolve(new NftThread(worker)));
+      worker.once('error', (cause) =>
+        reject(
+          new MeshError('MESH_KERNEL_UNSUPPORTED', 'libnftables.so.1 cannot be loaded', {
+            operation: 'load',
+            object: 'libnftables.so.1',
+            cause,
+            remedy: 'Install the package nftables.',
+          }),
+        ),
+      );
     });
-    return thread;
   }
 
-  ask(netns: string | undefined, commands: string): Promise<{ output: string; refusal?: string }> {
+  ask(netns: string | undefined, commands: string): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      if (this.#death !== undefined) return reject(this.#death);
+      if (this.#ended !== undefined) return reject(this.#ended);
       const id = ++this.#lastId;
       this.#asked.set(id, { resolve, reject });
       const request: NftRequest = { id, commands, ...(netns !== undefined && { netns }) };
@@ -147,14 +156,9 @@ class NftThread {
     else asker?.resolve(reply);
   }
 
-  #die(cause?: unknown): void {
-    this.#death ??= new MeshError('MESH_KERNEL_UNSUPPORTED', 'nftables cannot be used', {
-      operation: 'load',
-      object: 'libnftables.so.1',
-      cause,
-      remedy: 'Install the package nftables.',
-    });
-    for (const asker of this.#asked.values()) asker.reject(this.#death);
+  #end(cause?: unknown): void {
+    this.#ended ??= new MeshError('MESH_NOT_RUNNING', 'the nftables thread has ended', { cause });
+    for (const asker of this.#asked.values()) asker.reject(this.#ended);
     this.#asked.clear();
   }
 }

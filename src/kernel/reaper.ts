@@ -68,12 +68,13 @@ export class Reaper {
   }
 
   /**
-   * Gives back the doomed VXLAN of a network that is wanted again, under `name`, down and without a bridge; its rows
-   * are what they were. Waits when it is already being deleted.
+   * Gives back the doomed VXLAN that stands in the way of a new one (same VNI and port), under `name`, down and without
+   * a bridge; its rows are what they were. Waits when it is already being deleted.
    * @returns false when there is none, so that one can be made
    */
-  async rescue(wanted: { readonly name: string; readonly vni: Vni }): Promise<boolean> {
-    const link = [...this.#doomed.values()].find(({ vxlan }) => vxlan?.vni === wanted.vni);
+  async rescue(wanted: { readonly name: string; readonly vni: Vni; readonly udpPort: number }): Promise<boolean> {
+    const stands = ({ vxlan }: Link) => vxlan?.vni === wanted.vni && vxlan.udpPort === wanted.udpPort;
+    const link = [...this.#doomed.values()].find(stands);
     if (link === undefined) return false;
     if (this.#dying.has(link.name)) {
       await this.#message;

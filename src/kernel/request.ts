@@ -17,22 +17,29 @@ export interface Request {
   readonly places: Uint32Array<ArrayBuffer>;
 }
 
-/** The messages of `operations`, numbered by them (nlmsg_seq), and those operations that cannot be said at all. */
-export function encodeOperations(operations: readonly KernelOperation[]): {
-  request: Request;
-  refused: ReadonlyMap<number, MeshError>;
-} {
+export interface EncodedOperations {
+  readonly request: Request;
+  /** The place in the operations of each message, by its sequence number. */
+  readonly owners: readonly number[];
+  /** Operations that cannot be said at all, by their place. */
+  readonly refused: ReadonlyMap<number, MeshError>;
+}
+
+/** The messages of `operations`, in order: one or two each. */
+export function encodeOperations(operations: readonly KernelOperation[]): EncodedOperations {
   const writer = new MessageWriter();
+  const owners: number[] = [];
   const refused = new Map<number, MeshError>();
   operations.forEach((operation, number) => {
     try {
-      write(writer, number, operation);
+      write(writer, operation);
     } catch (thrown) {
       writer.abandon();
       refused.set(number, MeshError.from(thrown));
     }
+    while (owners.length < writer.count) owners.push(number);
   });
-  return { request: requestOf(writer), refused };
+  return { request: requestOf(writer), owners, refused };
 }
 
 /** One message that `body` writes. */
@@ -54,36 +61,36 @@ function requestOf(writer: MessageWriter): Request {
   return { bytes: new Uint8Array(writer.bytes), names: [...numbers.keys()], places };
 }
 
-function write(writer: MessageWriter, sequence: number, operation: KernelOperation): void {
+function write(writer: MessageWriter, operation: KernelOperation): void {
   switch (operation.do) {
     case 'link-add':
-      writeLinkAdd(writer, sequence, operation);
+      writeLinkAdd(writer, operation);
       break;
     case 'link-set':
-      writeLinkSet(writer, sequence, operation.link, operation.change);
+      writeLinkSet(writer, operation.link, operation.change);
       break;
     case 'link-delete':
-      writeLinkDelete(writer, sequence, operation.link);
+      writeLinkDelete(writer, operation.link);
       break;
     case 'group-delete':
-      writeGroupDelete(writer, sequence, operation.group);
+      writeGroupDelete(writer, operation.group);
       break;
     case 'address-add':
     case 'address-delete':
-      writeAddress(writer, sequence, operation);
+      writeAddress(writer, operation);
       break;
     case 'route-replace':
     case 'route-delete':
-      writeRoute(writer, sequence, operation);
+      writeRoute(writer, operation);
       break;
     case 'neighbour-replace':
     case 'neighbour-delete':
-      writeNeighbour(writer, sequence, operation);
+      writeNeighbour(writer, operation);
       break;
     case 'fdb-replace':
     case 'fdb-append':
     case 'fdb-delete':
-      writeFdb(writer, sequence, operation);
+      writeFdb(writer, operation);
       break;
   }
 }

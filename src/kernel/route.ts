@@ -5,7 +5,6 @@ import {
   AttributeTable,
   type Message,
   type MessageWriter,
-  NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
@@ -40,12 +39,12 @@ const RTA_VIA = 18;
 type RouteOperation = Extract<KernelOperation, { do: 'route-replace' | 'route-delete' }>;
 
 /** In the main table. */
-export function writeRoute(writer: MessageWriter, sequence: number, route: RouteOperation): void {
+export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   const { address, length } = parseInterface(route.destination);
   const family = addressFamily(address);
   const replace = route.do === 'route-replace';
-  if (replace) writer.begin(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, sequence);
-  else writer.begin(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, sequence);
+  if (replace) writer.begin(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
+  else writer.begin(RTM_DELROUTE, NLM_F_REQUEST);
   writer.u8(family);
   writer.u8(length);
   writer.u16(0);
@@ -64,7 +63,7 @@ export function writeRoute(writer: MessageWriter, sequence: number, route: Route
 
 /** The main table of one family: strict checking lets the kernel choose the rows. */
 export function writeRouteDump(writer: MessageWriter, family: typeof AF_INET | typeof AF_INET6): void {
-  writer.begin(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, 0);
+  writer.begin(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP);
   writer.u32(family);
   writer.u32(RT_TABLE_MAIN);
   writer.u32(0);
@@ -74,7 +73,7 @@ export function writeRouteDump(writer: MessageWriter, family: typeof AF_INET | t
 /** The way that a packet to `destination` would take. */
 export function writeRouteTo(writer: MessageWriter, destination: Ip): void {
   const family = addressFamily(destination);
-  writer.begin(RTM_GETROUTE, NLM_F_REQUEST, 0);
+  writer.begin(RTM_GETROUTE, NLM_F_REQUEST);
   writer.u8(family);
   writer.u8(family === AF_INET ? 32 : 128);
   writer.u16(0);

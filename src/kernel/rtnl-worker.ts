@@ -10,7 +10,9 @@ import {
   type Acknowledgement,
   acknowledgement,
   MESSAGE_HEADER_BYTES,
+  type Message,
   messages,
+  NLM_F_ACK,
   NLM_F_DUMP_INTR,
   NLMSG_DONE,
   NLMSG_ERROR,
@@ -32,7 +34,7 @@ export interface RtnlJob {
 }
 
 export type RtnlReply =
-  | { readonly opened: { readonly portId: number } }
+  | { readonly opened: { readonly portId: number; readonly fd: number } }
   | { readonly broken: ErrorDocument }
   | {
       readonly id: number;
@@ -68,41 +70,44 @@ function apply(socket: NetlinkSocket, request: Request): Outcome {
   const failures: Acknowledgement[] = [];
   const links = new LinkIndexes(socket, request);
   let start = 0;
-  let count = 0;
-  const flush = (end: number) => {
-    if (count > 0) exchange(socket, bytes.subarray(start, end), count, failures);
-    start = end;
-    count = 0;
+  let queued: Message[] = [];
+  const flush = () => {
+    const last = queued.at(-1);
+    if (last !== undefined) exchange(socket, bytes.subarray(start, last.end), last, failures);
+    queued = [];
   };
   for (const message of messages(bytes)) {
-    const at = message.start - MESSAGE_HEADER_BYTES;
     if (links.stale && links.wantedBefore(message.end)) {
-      flush(at);
+      flush();
       links.forget();
     }
     const absent = links.fillIn(bytes, message.end);
     if (absent !== undefined) {
-      flush(at);
+      flush();
       failures.push({ sequence: message.sequence, errno: ENODEV, text: `There is no link ${absent}` });
-      start = message.end;
       continue;
     }
     if (changesNames(message.type)) links.stale = true;
-    count++;
-    if (count === BATCH_MESSAGES || message.end - start >= BATCH_BYTES) flush(message.end);
+    if (queued.length === 0) start = message.start - MESSAGE_HEADER_BYTES;
+    queued.push(message);
+    if (queued.length === BATCH_MESSAGES || message.end - start >= BATCH_BYTES) flush();
   }
-  flush(bytes.length);
+  flush();
   return { objects: NO_OBJECTS, failures, interrupted: false };
 }
 
-/** Sends `count` messages and reads the acknowledgement of each: all of them wait when `send` returns. */
-function exchange(socket: NetlinkSocket, bytes: Buffer, count: number, failures: Acknowledgement[]): void {
+/**
+ * Sends messages that end with `last`. The kernel works on them in order and answers each that fails, and the last in
+ * any case if asked to: when that answer is there, all others are, and whatever was not answered is done.
+ */
+function exchange(socket: NetlinkSocket, bytes: Buffer, last: Message, failures: Acknowledgement[]): void {
+  last.bytes.writeUInt16LE(last.flags | NLM_F_ACK, last.start - MESSAGE_HEADER_BYTES + 6);
   socket.send(bytes);
-  for (let acknowledged = 0; acknowledged < count; ) {
+  for (let answered = -1; answered !== last.sequence; ) {
     for (const message of messages(receive(socket))) {
       const answer = acknowledgement(message);
       if (answer.errno !== 0) failures.push(answer);
-      acknowledged++;
+      answered = answer.sequence;
     }
   }
 }
@@ -223,13 +228,12 @@ function main(port: NonNullable<typeof parentPort>, { netns }: RtnlWorkerData): 
   const post = (reply: RtnlReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
   try {
     const socket = open(netns);
-    post({ opened: { portId: socket.portId } });
+    post({ opened: { portId: socket.portId, fd: socket.fd } });
     port.on('message', (job: RtnlJob) => {
       try {
         const outcome = DO[job.do](socket, job.request);
         post({ id: job.id, ...outcome }, outcome.objects.length > 0 ? [outcome.objects.buffer] : []);
       } catch (error) {
-        socket.close();
         port.close();
         post({ broken: MeshError.from(error).toJSON() });
       }

@@ -5,7 +5,7 @@ import type { Mac } from '../model/mac.ts';
 import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbRow, writeFdbDump, writeFdbGet } from './fdb.ts';
 import type { Ip } from './ip.ts';
-import { AF_INET, AF_INET6, ENODEV, ENOENT, errnoError } from './libc.ts';
+import { AF_INET, AF_INET6, ENODEV, ENOENT, errnoError, libc } from './libc.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
 import { type Acknowledgement, type Message, type MessageWriter, messages, NLM_F_DUMP } from './netlink.ts';
@@ -19,6 +19,7 @@ import type { RtnlJob, RtnlReply, RtnlWorkerData } from './rtnl-worker.ts';
 const WORKER = new URL('./rtnl-worker.ts', import.meta.url);
 
 type Answer = Extract<RtnlReply, { id: number }>;
+type Opened = Extract<RtnlReply, { opened: unknown }>['opened'];
 
 interface Pending {
   resolve(answer: Answer): void;
@@ -32,13 +33,16 @@ export class Rtnl {
   /** Port id of the socket: events that our own requests cause carry it. */
   readonly portId: number;
   readonly #worker: Worker;
+  readonly #fd: number;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
+  #closed = false;
   /** Why nothing can be asked any more. */
   #ended: MeshError | undefined;
 
-  private constructor(worker: Worker, portId: number) {
+  private constructor(worker: Worker, { portId, fd }: Opened) {
     this.#worker = worker;
+    this.#fd = fd;
     this.portId = portId;
     worker.on('message', (reply: RtnlReply) => this.#take(reply));
     worker.on('error', (error) => this.#end(MeshError.from(error)));
@@ -54,7 +58,7 @@ export class Rtnl {
   static async open(options: { readonly netns?: string } = {}): Promise<Rtnl> {
     const worker = new Worker(WORKER, { workerData: options satisfies RtnlWorkerData });
     try {
-      return new Rtnl(worker, await portIdOf(worker));
+      return new Rtnl(worker, await openedBy(worker));
     } catch (error) {
       await worker.terminate();
       throw error;
@@ -66,10 +70,11 @@ export class Rtnl {
    * @returns for each, undefined or MESH_KERNEL_REFUSED with the errno's name in `cause`
    */
   async apply(operations: readonly KernelOperation[]): Promise<(MeshError | undefined)[]> {
-    const { request, refused } = encodeOperations(operations);
+    const { request, owners, refused } = encodeOperations(operations);
     const { failures } = await this.#ask('apply', request);
-    const failureOf = new Map<number, Acknowledgement>();
-    for (const failure of failures.toReversed()) failureOf.set(failure.sequence, failure);
+    const failureOf = new Map<number | undefined, Acknowledgement>();
+    // Backwards, so that the first counts where an operation failed twice.
+    for (const failure of failures.toReversed()) failureOf.set(owners[failure.sequence], failure);
     return operations.map((operation, number) => {
       const failure = failureOf.get(number);
       if (failure === undefined) return refused.get(number);
@@ -147,8 +152,12 @@ export class Rtnl {
 
   /** Ends the thread; what was asked before and not answered is rejected. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#end(new MeshError('MESH_NOT_RUNNING', 'the rtnetlink socket was closed'));
     await this.#worker.terminate();
+    // A thread that is ended leaves its sockets open, and an open socket keeps its namespace.
+    libc.close(this.#fd);
   }
 
   async #dump<T>(what: string, write: (writer: MessageWriter) => void, type: number, reader: Read<T>): Promise<T[]> {
@@ -210,12 +219,12 @@ export class Rtnl {
 }
 
 /** The worker's first word. */
-function portIdOf(worker: Worker): Promise<number> {
+function openedBy(worker: Worker): Promise<Opened> {
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
     worker.once('message', (reply: RtnlReply) => {
-      if ('opened' in reply) resolve(reply.opened.portId);
-      else reject('broken' in reply ? MeshError.fromJSON(reply.broken) : new MeshError('MESH_INTERNAL', 'no port id'));
+      if ('opened' in reply) resolve(reply.opened);
+      else reject('broken' in reply ? MeshError.fromJSON(reply.broken) : new MeshError('MESH_INTERNAL', 'no socket'));
     });
   });
 }

@@ -1,8 +1,8 @@
 /** Sockets that node:net cannot make: raw ones, in another namespace, tied to a device. */
-import { isIPv6 } from 'node:net';
-import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/ipv4.ts';
-import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/ipv6.ts';
-import { AF_INET, AF_INET6, failed, libc, SO_BINDTODEVICE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './libc.ts';
+import { ipv4FromBytes } from '../model/ipv4.ts';
+import { ipv6FromBytes } from '../model/ipv6.ts';
+import { addressFamily, type Ip, ipToBytes, isIpv6 } from './ip.ts';
+import { AF_INET6, failed, libc, SO_BINDTODEVICE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './libc.ts';
 import { inNetns } from './netns.ts';
 
 const SOCKADDR_IN6_BYTES = 28;
@@ -51,31 +51,25 @@ export function bindToDevice(fd: number, device: string): void {
   }
 }
 
-export function bindToAddress(fd: number, address: Ipv4 | Ipv6, port: number): void {
+export function bindToAddress(fd: number, address: Ip, port: number): void {
   const bytes = sockaddr(address, port);
   if (libc.bind(fd, bytes, bytes.length) < 0) {
-    throw failed('bind a socket to', isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`);
+    throw failed('bind a socket to', isIpv6(address) ? `[${address}]:${port}` : `${address}:${port}`);
   }
 }
 
 /** `struct sockaddr_in` or `sockaddr_in6`, after the family of the address. */
-export function sockaddr(address: Ipv4 | Ipv6, port: number): Buffer {
-  if (isIPv6(address)) {
-    const bytes = Buffer.alloc(SOCKADDR_IN6_BYTES);
-    bytes.writeUInt16LE(AF_INET6, 0);
-    bytes.writeUInt16BE(port, 2);
-    bytes.set(ipv6ToBytes(address as Ipv6), 8);
-    return bytes;
-  }
-  const bytes = Buffer.alloc(SOCKADDR_IN_BYTES);
-  bytes.writeUInt16LE(AF_INET, 0);
+export function sockaddr(address: Ip, port: number): Buffer {
+  const bytes = Buffer.alloc(isIpv6(address) ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES);
+  bytes.writeUInt16LE(addressFamily(address), 0);
   bytes.writeUInt16BE(port, 2);
-  bytes.set(ipv4ToBytes(address as Ipv4), 4);
+  // In sockaddr_in6 the flow label comes before the address.
+  bytes.set(ipToBytes(address), isIpv6(address) ? 8 : 4);
   return bytes;
 }
 
 /** The address in a `struct sockaddr_in` or `sockaddr_in6` that the kernel filled in. */
-export function addressIn(bytes: Buffer): Ipv4 | Ipv6 {
+export function addressIn(bytes: Buffer): Ip {
   return bytes.readUInt16LE(0) === AF_INET6
     ? ipv6FromBytes(bytes.subarray(8, 24))
     : ipv4FromBytes(bytes.subarray(4, 8));

@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +17,7 @@ import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
+import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { systemClock } from '../model/clock.ts';
@@ -26,6 +28,8 @@ import { Journal } from '../protocol/event.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 
 async function main(): Promise<void> {
+  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  flushCompileCache();
   const { values } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },
@@ -93,7 +97,10 @@ async function main(): Promise<void> {
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
             stateFile: join(paths.state, 'networks.accepted.json'),
-            underlay: () => [],
+            underlay: () => {
+              const { links, routes } = self.reconciler.cache;
+              return underlayPrefixes(links.values(), routes.values(), source.networks);
+            },
             clock,
             onChange: () => source.networksChanged(),
           }),

@@ -3,6 +3,7 @@
  * its agent's doing.
  */
 import { mkdir } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,11 +13,11 @@ import { MeshDoors } from '../api/mesh-doors.ts';
 import { KernelWitness } from '../api/witness.ts';
 import { HostLinks } from '../boot/host-links.ts';
 import { segmentsOf } from '../boot/segments.ts';
-import { underlayPrefixes } from '../boot/underlay.ts';
 import { Controller } from '../controller/controller.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
+import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
@@ -26,6 +27,8 @@ import { pathsBelow } from '../protocol/paths.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 
 async function main(): Promise<void> {
+  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  flushCompileCache();
   const { values } = parseArgs({
     options: { root: { type: 'string', default: '/' }, name: { type: 'string', default: hostname() } },
   });

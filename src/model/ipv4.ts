@@ -21,11 +21,21 @@ export function parseIpv4(text: string): Ipv4 {
   });
 }
 
+const DOT = '.'.charCodeAt(0);
+const ZERO = '0'.charCodeAt(0);
+
 /** The address as an unsigned 32-bit number, network byte order. */
 export function ipv4ToNumber(address: Ipv4): number {
   let value = 0;
-  for (const octet of address.split('.')) value = value * 256 + Number(octet);
-  return value;
+  let octet = 0;
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i);
+    if (code === DOT) {
+      value = value * 256 + octet;
+      octet = 0;
+    } else octet = octet * 10 + code - ZERO;
+  }
+  return value * 256 + octet;
 }
 
 export function ipv4FromNumber(value: number): Ipv4 {
@@ -37,7 +47,8 @@ export function ipv4FromBytes(bytes: Uint8Array): Ipv4 {
 }
 
 export function ipv4ToBytes(address: Ipv4): Uint8Array {
-  return Uint8Array.from(address.split('.'), Number);
+  const value = ipv4ToNumber(address);
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
 /** A mask of `length` bits. JavaScript shifts by 32 are shifts by 0, hence the special case. */

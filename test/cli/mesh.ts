@@ -6,7 +6,11 @@ import type { DaemonName } from '../../src/cli/context.ts';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
 
 export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
+/** The same with stand-ins for the processes that it starts. */
+export const MESH_WITH_STAND_INS = fileURLToPath(new URL('./mesh-with-stand-ins.ts', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('./stand-in.ts', import.meta.url));
+
+export const STAND_INS = { host0: STAND_IN, agent: STAND_IN };
 
 export interface Outcome {
   readonly stdout: string;
@@ -23,7 +27,7 @@ export interface Terminal {
 
 /** @throws what the command throws */
 export async function mesh(words: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
-  const { columns, colors = false, entries = { host0: STAND_IN, agent: STAND_IN } } = terminal;
+  const { columns, colors = false, entries = STAND_INS } = terminal;
   const written = { stdout: '', stderr: '' };
   const stream = (name: keyof typeof written) => ({
     ...(columns !== undefined && { isTTY: true, columns }),
@@ -60,6 +64,6 @@ export async function meshProcess(
 /** The command tree with every noun loaded. */
 export async function wholeTree(): Promise<Command> {
   const silent = { write: () => {} };
-  const host = { stdout: silent, stderr: silent, entries: { host0: STAND_IN, agent: STAND_IN } };
+  const host = { stdout: silent, stderr: silent, entries: STAND_INS };
   return (await createProgram(host, ['complete'])).command;
 }

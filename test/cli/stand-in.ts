@@ -12,6 +12,7 @@ const { values, tokens } = parseArgs({
   options: {
     root: { type: 'string', default: '/' },
     host0: { type: 'string' },
+    name: { type: 'string' },
     'on-host0': { type: 'boolean', default: false },
   },
   tokens: true,

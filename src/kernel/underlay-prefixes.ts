@@ -1,7 +1,8 @@
 /** The IPv6 prefixes that this host uses already, and that a mesh must not take over. */
-import type { Link, Route } from '../kernel/objects.ts';
+
 import type { Ipv6Cidr } from '../model/ipv6.ts';
 import type { Network } from '../model/network.ts';
+import type { Link, Route } from './objects.ts';
 
 /** Every link has them. */
 const EVERYWHERE = new Set(['::/0', 'fe80::/64']);
@@ -18,8 +19,9 @@ export function underlayPrefixes(
     if (!alias.startsWith('meshwork:') && !ours.has(name)) foreign.add(index);
   }
   const prefixes = new Set<string>();
-  for (const { destination, link } of routes) {
-    if (link !== undefined && foreign.has(link) && !EVERYWHERE.has(destination)) prefixes.add(destination);
+  for (const { family, destination, link } of routes) {
+    if (family !== 6 || link === undefined || !foreign.has(link)) continue;
+    if (!EVERYWHERE.has(destination)) prefixes.add(destination);
   }
   return [...prefixes] as Ipv6Cidr[];
 }

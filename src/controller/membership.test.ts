@@ -1,0 +1,437 @@
+/** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
+import { afterEach, expect, test } from 'vitest';
+import type { ErrorCode } from '../model/error.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../model/ipv6.ts';
+import { parseMac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import { ManualClock } from '../model/manual-clock.ts';
+import { memberAddresses } from '../model/member.ts';
+import { meshNetwork, type Vni } from '../model/network.ts';
+import { Journal } from '../protocol/event.ts';
+import { formatMemberLine, type MembershipEvent, type SelfReport } from '../protocol/membership.ts';
+import { MemoryStore } from '../store/memory-store.ts';
+import type { Store } from '../store/store.ts';
+import { type Admission, machineStoreKey } from './admission.ts';
+import { memberStoreKey } from './member-record.ts';
+import { Membership } from './membership.ts';
+import type { Sighting } from './witness.ts';
+
+const network = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+const host0 = memberAddresses(network, 'host0');
+const SUBNET = '10.11.0.0/24' as Ipv4Cidr;
+
+/** A machine that sends packets: what host0's kernel knows of it, and what it says. */
+interface Node {
+  readonly name: string;
+  readonly machine: MachineId;
+  readonly instance: string;
+  readonly ipv4: Ipv4;
+}
+
+const a: Node = { name: 'a', machine: '0000000a' as MachineId, instance: 'boot-a', ipv4: '10.11.0.10' as Ipv4 };
+const b: Node = { name: 'b', machine: '0000000b' as MachineId, instance: 'boot-b', ipv4: '10.11.0.11' as Ipv4 };
+/** Somebody who copied a's machine id. */
+const copyOfA: Node = { ...a, name: 'copy', instance: 'boot-copy', ipv4: '10.11.0.99' as Ipv4 };
+
+class Host0 {
+  readonly clock: ManualClock;
+  readonly journal: Journal;
+  readonly store: Store;
+  readonly mesh: Membership;
+  readonly rows = new Map<Ipv6, Sighting>();
+  readonly changes: string[] = [];
+
+  private constructor(clock: ManualClock, store: Store, admission: Admission) {
+    this.clock = clock;
+    this.store = store;
+    this.journal = new Journal(clock, 'host0', 'host0');
+    this.mesh = new Membership({
+      network,
+      name: 'host0',
+      admission,
+      clock,
+      store,
+      journal: this.journal,
+      witness: { sight: async (_network, ipv6) => this.rows.get(ipv6) ?? {} },
+      host0AddressFor: (viewer) => (viewer?.startsWith('10.11.1.') ? '10.11.1.1' : '10.11.0.1') as Ipv4,
+      subnets: () => [SUBNET],
+      onChange: ({ type, member }) => this.changes.push(`${type} ${member.name} ${member.ipv4}`),
+      onLoad: () => {},
+    });
+    opened.push(this.mesh);
+  }
+
+  static async start({
+    clock = new ManualClock(),
+    store = new MemoryStore() as Store,
+    admission = 'open' as Admission,
+  } = {}): Promise<Host0> {
+    const host0 = new Host0(clock, store, admission);
+    await host0.mesh.start();
+    host0.mesh.hear(true);
+    return host0;
+  }
+
+  get names(): string[] {
+    return this.mesh.members().map(({ name }) => name);
+  }
+
+  /** A packet of the node arrives, and its report in it. */
+  async report(node: Node, extra: Partial<SelfReport> = {}): Promise<ErrorCode | 'accepted'> {
+    const ipv6 = this.seePacket(node);
+    const { name, machine, instance, ipv4 } = node;
+    return outcome(this.mesh.report(ipv6, { name, machine, instance, ipv4, state: { phase: 'ready' }, ...extra }));
+  }
+
+  async poll(node: Node, machine?: MachineId): Promise<ErrorCode | 'accepted'> {
+    return outcome(this.mesh.poll(this.seePacket(node), node.name, machine));
+  }
+
+  seePacket({ machine, ipv4 }: Node): Ipv6 {
+    const { ipv6, bridgeMac } = memberAddresses(network, machine);
+    this.rows.set(ipv6, { mac: bridgeMac, ipv4 });
+    return ipv6;
+  }
+
+  told(kind: string): string[] {
+    return this.journal
+      .recent()
+      .filter((event) => event.kind === kind)
+      .map(({ message }) => message);
+  }
+}
+
+const opened: Membership[] = [];
+afterEach(() => {
+  for (const mesh of opened.splice(0)) mesh.close();
+});
+
+async function outcome(work: Promise<void>): Promise<ErrorCode | 'accepted'> {
+  try {
+    await work;
+    return 'accepted';
+  } catch (error) {
+    return (error as { code: ErrorCode }).code;
+  }
+}
+
+test('a node that reports is listed after host0, and is in the store by then', async () => {
+  const host = await Host0.start();
+  const answer = host.report(a);
+  expect(await answer).toBe('accepted');
+  expect(host.mesh.members().map(formatMemberLine)).toEqual([
+    `host0 10.11.0.1 ${host0.bridgeMac} ${host0.ipv6}`,
+    `a 10.11.0.10 ${memberAddresses(network, a.machine).bridgeMac} ${memberAddresses(network, a.machine).ipv6}`,
+  ]);
+  const stored = await host.store.get(memberStoreKey(network.id, memberAddresses(network, a.machine).ipv6));
+  expect(stored?.modRevision).toBe(host.mesh.version.revision);
+  expect(host.told('member joined')).toEqual(['a joined manage from 10.11.0.10']);
+});
+
+test('a report that says nothing new writes nothing', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  const { version } = host.mesh;
+  for (let i = 0; i < 5; i++) {
+    await host.clock.pass(3_000);
+    expect(await host.report(a)).toBe('accepted');
+  }
+  expect(host.mesh.version).toEqual(version);
+  expect(host.changes).toEqual(['join a 10.11.0.10']);
+});
+
+test('host0 shows the address that the asker can reach', async () => {
+  const host = await Host0.start();
+  expect(host.mesh.members('10.11.1.7' as Ipv4)[0]?.ipv4).toBe('10.11.1.1');
+});
+
+test('a silent member is dropped after nine seconds, to the millisecond', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.clock.pass(4_000);
+  await host.report(b);
+  await host.clock.pass(4_999);
+  expect(host.names).toEqual(['host0', 'a', 'b']);
+  await host.clock.pass(1);
+  expect(host.names).toEqual(['host0', 'b']);
+  await host.clock.pass(4_000);
+  expect(host.names).toEqual(['host0']);
+  expect(host.changes).toEqual(['join a 10.11.0.10', 'join b 10.11.0.11', 'leave a 10.11.0.10', 'leave b 10.11.0.11']);
+});
+
+test('a member that gives the mesh up is gone at once, and named for thirty seconds to those who only poll', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  expect(await host.report(a, { leaving: true })).toBe('accepted');
+  expect(host.names).toEqual(['host0']);
+  const mac = memberAddresses(network, a.machine).bridgeMac;
+  await host.clock.pass(29_999);
+  expect(host.mesh.left()).toEqual([mac]);
+  await host.clock.pass(1);
+  expect(host.mesh.left()).toEqual([]);
+});
+
+test('who left and came back is not named as gone', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.report(a, { leaving: true });
+  await host.report(a);
+  expect(host.mesh.left()).toEqual([]);
+});
+
+test('a machine that moves is one change', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  expect(await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 })).toBe('accepted');
+  expect(host.changes).toEqual(['join a 10.11.0.10', 'change a 10.11.0.20']);
+});
+
+test('a machine that reboots where it was is accepted, and nobody else hears of it', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  expect(await host.report({ ...a, instance: 'boot-2' })).toBe('accepted');
+  expect(host.changes).toEqual(['join a 10.11.0.10']);
+});
+
+test('a report that the kernel does not bear out yet may be repeated', async () => {
+  const host = await Host0.start();
+  expect(await host.report(a, { ipv4: '10.11.0.77' as Ipv4 })).toBe('MESH_MEMBER_MOVING');
+  const { ipv6, bridgeMac } = memberAddresses(network, a.machine);
+  const report = { ...a, state: { phase: 'ready' as const } };
+  host.rows.set(ipv6, { mac: bridgeMac });
+  expect(await outcome(host.mesh.report(ipv6, report))).toBe('MESH_MEMBER_MOVING');
+  host.rows.delete(ipv6);
+  expect(await outcome(host.mesh.report(ipv6, report))).toBe('MESH_MEMBER_MOVING');
+  expect(host.told('member refused')).toEqual([]);
+});
+
+test.each([
+  ['another IPv6', memberAddresses(network, b.machine).ipv6, memberAddresses(network, a.machine).bridgeMac],
+  ['another MAC', memberAddresses(network, a.machine).ipv6, memberAddresses(network, b.machine).bridgeMac],
+  ["host0's IPv6", host0.ipv6, host0.bridgeMac],
+])('a claimed machine with %s is a forgery', async (_what, ipv6, mac) => {
+  const host = await Host0.start();
+  host.rows.set(ipv6, { mac, ipv4: a.ipv4 });
+  expect(await outcome(host.mesh.report(ipv6, { ...a, state: { phase: 'ready' } }))).toBe('MESH_MEMBER_FORGED');
+  expect(host.names).toEqual(['host0']);
+});
+
+test('a second machine with the same id is refused while the first lives, and the first is unharmed', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  for (let i = 0; i < 5; i++) {
+    await host.clock.pass(2_000);
+    expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+    expect(await host.report(copyOfA, { leaving: true })).toBe('MESH_MEMBER_DOUBLE');
+    expect(await host.report(a)).toBe('accepted');
+  }
+  expect(host.changes).toEqual(['join a 10.11.0.10']);
+  const [cause, ...more] = host.told('member refused');
+  expect(more).toEqual([]);
+  expect(cause).toContain('a at 10.11.0.10, heard since 2030-01-01T00:00:00.000Z, and copy at 10.11.0.99');
+  expect(host.mesh.refusals()[0]?.remedy).toContain('/etc/meshwork/machine');
+});
+
+test('a poller elsewhere does not displace a machine whose agent reports, nor the other way round', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  expect(await host.poll(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+  await host.poll(b);
+  expect(await host.report({ ...b, ipv4: '10.11.0.98' as Ipv4 })).toBe('MESH_MEMBER_DOUBLE');
+  expect(host.changes).toEqual(['join a 10.11.0.10', 'join b 10.11.0.11']);
+});
+
+test('the second machine takes the place when the first has been silent for nine seconds', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.clock.pass(8_999);
+  expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+  await host.clock.pass(1);
+  expect(await host.report(copyOfA)).toBe('accepted');
+  expect(host.mesh.refusals()).toHaveLength(1);
+  await host.clock.pass(9_000);
+  expect(host.mesh.refusals()).toEqual([]);
+});
+
+test('two pollers with one identity: the one that makes it three moves within nine seconds is refused', async () => {
+  const host = await Host0.start();
+  const outcomes: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    outcomes.push(await host.poll(i % 2 === 0 ? a : copyOfA));
+    await host.clock.pass(1_500);
+  }
+  const [first, ...later] = outcomes;
+  expect([first, ...later.slice(0, 2)]).toEqual(['accepted', 'accepted', 'accepted']);
+  expect(later.slice(2)).toEqual([
+    'MESH_MEMBER_DOUBLE',
+    'accepted',
+    'MESH_MEMBER_DOUBLE',
+    'accepted',
+    'MESH_MEMBER_DOUBLE',
+  ]);
+  expect(host.mesh.members()[1]?.ipv4).toBe(a.ipv4);
+});
+
+test('a poller is a member without saying which machine it is, as long as its addresses are nobody else’s', async () => {
+  const host = await Host0.start();
+  expect(await host.poll(a)).toBe('accepted');
+  expect(await host.poll(b, b.machine)).toBe('accepted');
+  expect(host.names).toEqual(['host0', 'a', 'b']);
+  const stranger = 'fd42:2345:1234:9abc::77' as Ipv6;
+  for (const mac of [host0.bridgeMac, memberAddresses(network, a.machine).bridgeMac]) {
+    host.rows.set(stranger, { mac, ipv4: b.ipv4 });
+    expect(await outcome(host.mesh.poll(stranger, 'stranger'))).toBe('MESH_MEMBER_FORGED');
+  }
+  host.rows.set(memberAddresses(network, a.machine).ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: b.ipv4 });
+  expect(await outcome(host.mesh.poll(memberAddresses(network, a.machine).ipv6, 'a'))).toBe('MESH_MEMBER_FORGED');
+});
+
+test('whoever holds an address without saying which machine it is gives way to the machine that it belongs to', async () => {
+  const host = await Host0.start();
+  const { ipv6 } = memberAddresses(network, a.machine);
+  host.rows.set(ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: a.ipv4 });
+  expect(await outcome(host.mesh.poll(ipv6, 'squatter'))).toBe('accepted');
+  expect(await host.report(a)).toBe('accepted');
+  expect(host.names).toEqual(['host0', 'a']);
+});
+
+test('polling on a node whose agent reports is a sign of life and changes nothing', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.clock.pass(8_000);
+  expect(await host.poll({ ...a, name: 'curl' })).toBe('accepted');
+  await host.clock.pass(8_000);
+  expect(host.names).toEqual(['host0', 'a']);
+  expect(host.changes).toEqual(['join a 10.11.0.10']);
+});
+
+test('with admission=known only registered machines come in', async () => {
+  const host = await Host0.start({ admission: 'known' });
+  await host.store.txn([], [{ put: machineStoreKey(a.machine), value: '{}' }]);
+  expect(await host.report(a)).toBe('accepted');
+  expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(await host.poll(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(host.names).toEqual(['host0', 'a']);
+});
+
+test('before the store has been read there is no list', async () => {
+  const store = new MemoryStore();
+  const broken: Store = Object.assign(Object.create(store) as Store, {
+    epoch: store.epoch,
+    range: () => Promise.reject(new Error('away')),
+  });
+  const host = await Host0.start({ store: broken });
+  expect(() => host.mesh.members()).toThrow('not read the members');
+  expect(await host.report(a)).toBe('MESH_HOST0_STARTING');
+  broken.range = (prefix) => store.range(prefix);
+  broken.watch = (...watched) => store.watch(...watched);
+  await host.clock.pass(1_000);
+  expect(host.names).toEqual(['host0']);
+});
+
+test('a restart keeps epoch and members, and drops nobody for nine seconds', async () => {
+  const before = await Host0.start();
+  await before.report(a);
+  await before.report(b);
+  before.mesh.close();
+  const { store, clock } = before;
+  await clock.pass(60_000);
+  const after = await Host0.start({ store, clock });
+  expect(after.mesh.version).toEqual(before.mesh.version);
+  await clock.pass(8_999);
+  expect(after.names).toEqual(['host0', 'a', 'b']);
+  await after.report(b);
+  await clock.pass(1);
+  expect(after.names).toEqual(['host0', 'b']);
+});
+
+test('a lost store is another epoch', async () => {
+  const [before, after] = [await Host0.start(), await Host0.start()];
+  expect(after.mesh.version.epoch).not.toBe(before.mesh.version.epoch);
+});
+
+test('while nobody can be heard, nobody is dropped', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  host.mesh.hear(false);
+  await host.clock.pass(60_000);
+  expect(host.names).toEqual(['host0', 'a']);
+  host.mesh.hear(true);
+  await host.clock.pass(8_999);
+  expect(host.names).toEqual(['host0', 'a']);
+  await host.clock.pass(1);
+  expect(host.names).toEqual(['host0']);
+});
+
+test('what is in the store from a time when the mesh had other keys is thrown away', async () => {
+  const store = new MemoryStore();
+  const key = memberStoreKey(network.id, memberAddresses(network, a.machine).ipv6);
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, b.machine);
+  await store.txn([], [{ put: key, value: JSON.stringify({ ...a, mac, ipv6 }) }]);
+  const host = await Host0.start({ store });
+  expect(host.names).toEqual(['host0']);
+  await host.clock.pass(1);
+  expect((await store.range('/v1/meshes/')).entries).toEqual([]);
+});
+
+test('a listener gets a snapshot and then every change, in order', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  const heard: string[] = [];
+  const end = host.mesh.subscribe(undefined, undefined, (event) => heard.push(textOf(event)));
+  await host.report(b);
+  await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 });
+  await host.report(b, { leaving: true });
+  end();
+  await host.report(b);
+  expect(heard).toEqual(['snapshot host0 a', 'join b', 'change a', 'leave b']);
+});
+
+test('a listener that comes back gets what it missed; one that host0 does not remember, a snapshot', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  const seen = host.mesh.version;
+  await host.report(b);
+  await host.report(a, { leaving: true });
+  const resumed: string[] = [];
+  host.mesh.subscribe(undefined, seen, (event) => resumed.push(textOf(event)));
+  expect(resumed).toEqual(['join b', 'leave a']);
+  for (const stranger of [
+    { ...seen, epoch: 'ffff' },
+    { ...seen, revision: 99 },
+  ]) {
+    const heard: string[] = [];
+    host.mesh.subscribe(undefined, stranger, (event) => heard.push(textOf(event)));
+    expect(heard).toEqual(['snapshot host0 b']);
+  }
+});
+
+test('a listener that missed more than host0 remembers gets a snapshot', async () => {
+  const host = await Host0.start();
+  const seen = host.mesh.version;
+  for (let i = 0; i < 501; i++) {
+    await host.report(a);
+    await host.report(a, { leaving: true });
+  }
+  const heard: string[] = [];
+  host.mesh.subscribe(undefined, seen, (event) => heard.push(textOf(event)));
+  expect(heard).toEqual(['snapshot host0']);
+});
+
+test('a mesh that is no more leaves nothing in the store', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.mesh.forget();
+  expect((await host.store.range('/v1/meshes/')).entries).toEqual([]);
+});
+
+function textOf(event: MembershipEvent): string {
+  if (event.type !== 'snapshot') return `${event.type} ${event.member.name}`;
+  return ['snapshot', ...event.members.map(({ name }) => name)].join(' ');
+}

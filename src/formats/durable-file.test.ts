@@ -1,0 +1,31 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { writeDurable } from './durable-file.ts';
+
+async function newDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'mw-durable-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  return directory;
+}
+
+test('makes the directories above, replaces what was there, and leaves nothing else', async () => {
+  const directory = join(await newDirectory(), 'a/b');
+  const path = join(directory, 'state.json');
+  await writeDurable(path, 'a longer text');
+  await writeFile(`${path}.new`, 'left by a crash, and longer than what is written now');
+  await writeDurable(path, 'new');
+  expect(await readFile(path, 'utf8')).toBe('new');
+  expect(await readdir(directory)).toEqual(['state.json']);
+});
+
+test('a disk that refuses is an error that names the file', async () => {
+  const directory = await newDirectory();
+  await writeFile(join(directory, 'file'), '');
+  const path = join(directory, 'file/state.json');
+  await expect(writeDurable(path, 'new')).rejects.toMatchObject({
+    code: 'MESH_DISK_REFUSED',
+    object: join(directory, 'file'),
+  });
+});

@@ -1,0 +1,118 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { errorText } from './error-text.ts';
+import { HOST0_DEFAULTS, parseHost0Conf, readHost0Conf } from './host0-conf.ts';
+
+const parse = (text: string) => parseHost0Conf('host0.conf', Buffer.from(text));
+const complaints = (text: string) =>
+  parse(text)
+    .errors.map((error) => errorText(error, { color: false }))
+    .join('\n');
+
+test('all settings', () => {
+  const text = `# static defaults
+subnet_pool="10.11.0.0/16" "192.168.0.0/23"
+default_subnet_size="24" # of a pool
+segment_ports="eth1" eth2
+admission=known
+`;
+  expect(parse(text)).toEqual({
+    settings: {
+      subnetPool: ['10.11.0.0/16', '192.168.0.0/23'],
+      defaultSubnetSize: 24,
+      segmentPorts: ['eth1', 'eth2'],
+      admission: 'known',
+    },
+    errors: [],
+  });
+});
+
+test('an empty file has the defaults', () => {
+  expect(parse('')).toEqual({ settings: HOST0_DEFAULTS, errors: [] });
+});
+
+test('a pool with host bits', () => {
+  expect(complaints('subnet_pool="10.11.0.0/16" "192.168.0.5/23"')).toMatchInlineSnapshot(`
+    "host0.conf:1:29: error: subnet_pool 192.168.0.5/23 has host bits set [MESH_HOST0_CONF_INVALID]
+      1 | subnet_pool="10.11.0.0/16" "192.168.0.5/23"
+        |                             ^
+      rule: A pool is an IPv4 network, as in 10.11.0.0/16.
+      write: subnet_pool="10.11.0.0/16" "192.168.0.0/23""
+  `);
+});
+test('a pool that is no network', () => {
+  expect(complaints('subnet_pool="fd42::/64"')).toMatchInlineSnapshot(`
+    "host0.conf:1:14: error: subnet_pool "fd42::/64" is not an IPv4 address with a prefix length [MESH_HOST0_CONF_INVALID]
+      1 | subnet_pool="fd42::/64"
+        |              ^
+      rule: A pool is an IPv4 network, as in 10.11.0.0/16.
+      write: subnet_pool="10.11.0.0/16""
+  `);
+});
+test('a subnet size out of range', () => {
+  expect(complaints('default_subnet_size="31"')).toMatchInlineSnapshot(`
+    "host0.conf:1:22: error: default_subnet_size "31" is not a subnet size [MESH_HOST0_CONF_INVALID]
+      1 | default_subnet_size="31"
+        |                      ^
+      rule: A subnet size is the length of a prefix in bits, from 1 to 30.
+      write: default_subnet_size="25""
+  `);
+});
+test('two subnet sizes', () => {
+  expect(complaints('default_subnet_size="24" "25"')).toMatchInlineSnapshot(`
+    "host0.conf:1:27: error: default_subnet_size has several values [MESH_HOST0_CONF_INVALID]
+      1 | default_subnet_size="24" "25"
+        |                           ^
+      rule: This key has one value.
+      write: default_subnet_size="24""
+  `);
+});
+test('a port with a name too long', () => {
+  expect(complaints('segment_ports="eth0" "enx0123456789abcdef"')).toMatchInlineSnapshot(`
+    "host0.conf:1:23: error: segment_ports "enx0123456789abcdef" is not the name of a device [MESH_HOST0_CONF_INVALID]
+      1 | segment_ports="eth0" "enx0123456789abcdef"
+        |                       ^
+      rule: A port is the name of a network device, 1 to 15 characters without blanks, slashes and colons.
+      write: segment_ports="eth0" "eth1""
+  `);
+});
+test('an unknown kind of admission does not mean the default', () => {
+  expect(parse('admission=tokn').settings).toBeUndefined();
+  expect(complaints('admission=tokn')).toMatchInlineSnapshot(`
+    "host0.conf:1:11: error: admission "tokn" is no kind of admission [MESH_HOST0_CONF_INVALID]
+      1 | admission=tokn
+        |           ^
+      rule: Admission is open (anybody joins), known (machines that host0 knows) or token (who has a token).
+      write: admission="token""
+  `);
+});
+test('a key without a value', () => {
+  expect(complaints('segment_ports=')).toMatchInlineSnapshot(`
+    "host0.conf:1:15: error: segment_ports is empty [MESH_HOST0_CONF_INVALID]
+      1 | segment_ports=
+        |               ^
+      rule: A key that is given has a value.
+      write: a value, or remove the line"
+  `);
+});
+test('a misspelt key', () => {
+  expect(complaints('subnet_pools="10.11.0.0/16"')).toMatchInlineSnapshot(`
+    "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
+      1 | subnet_pools="10.11.0.0/16"
+        | ^
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports and admission.
+      write: subnet_pool="10.11.0.0/16""
+  `);
+});
+
+test('the first file that exists is read', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'mw-host0-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const [first, second] = [join(directory, 'a/host0.conf'), join(directory, 'host0.conf')];
+  expect(await readHost0Conf([first, second])).toEqual({ settings: HOST0_DEFAULTS, errors: [] });
+  await writeFile(second, 'admission="token"\n');
+  expect((await readHost0Conf([first, second])).settings?.admission).toBe('token');
+  expect((await readHost0Conf([directory, second])).errors).toMatchObject([{ code: 'MESH_NET_FILE_UNREADABLE' }]);
+});

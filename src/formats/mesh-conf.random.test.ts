@@ -1,0 +1,126 @@
+/** Properties of the `.conf` door over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
+import { expect, test } from 'vitest';
+import { type Ipv6Cidr, ipv6FromBigint, ipv6Subnet } from '../model/ipv6.ts';
+import { meshNetwork, type Network, VNI_MAX, type Vni } from '../model/network.ts';
+import { errorText } from './error-text.ts';
+import { parseHost0Conf } from './host0-conf.ts';
+import { parseMeshConf, printMeshConf } from './mesh-conf.ts';
+import { judgeNetworks } from './network-set.ts';
+
+const FUZZ_MS = 2000;
+const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
+console.info(`MESH_SEED=${SEED}`);
+
+/** Mulberry32: good enough to choose inputs, and short. */
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed;
+  }
+
+  /** From 0 to `bound` - 1. */
+  below(bound: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * bound);
+  }
+
+  bits(count: number): bigint {
+    let value = 0n;
+    for (let i = 0; i < count; i += 16) value = (value << 16n) | BigInt(this.below(0x10000));
+    return value;
+  }
+
+  of<T>(choices: ArrayLike<T>): T {
+    return choices[this.below(choices.length)] as T;
+  }
+
+  network(): Network {
+    const word = 'abcxyzABCXYZ0189';
+    const length = this.below(63);
+    const rest = Array.from({ length }, () => this.of(`${word}._-`)).join('');
+    return meshNetwork({
+      name: this.of(word) + rest,
+      prefix: this.prefix(),
+      vni: (1 + this.below(VNI_MAX)) as Vni,
+      key: String(this.bits(64) >> BigInt(this.below(65))),
+    });
+  }
+
+  /** Unique local or global. */
+  prefix(): Ipv6Cidr {
+    const top = this.of([0xfdn, 0x20n, 0x2an]);
+    return ipv6Subnet(
+      ipv6FromBigint((top << 120n) | ((this.bits(64) & this.of([0n, 0xffn, 2n ** 56n - 1n])) << 64n)),
+      64,
+    );
+  }
+
+  bytes(length: number): Buffer {
+    return Buffer.from(Array.from({ length }, () => this.below(256)));
+  }
+
+  /** The text with some bytes replaced, removed, repeated or put in. */
+  mutated(text: string): Buffer {
+    let bytes = Buffer.from(text);
+    for (let times = 1 + this.below(4); times > 0; times--) {
+      const at = this.below(bytes.length + 1);
+      const end = Math.min(bytes.length, at + this.below(8));
+      const put = this.of([
+        this.bytes(this.below(4)),
+        Buffer.from(this.of(['\n', '\r\n', '=', '#', '"', ' ', '/', ':', '0', '-', '\u202e', '\uFEFF', 'vni=', 'é'])),
+        bytes.subarray(at, end),
+        Buffer.alloc(this.of([0, 1, 2000, 70_000]), this.of([0, 32, 57, 97])),
+      ]);
+      bytes = Buffer.concat([bytes.subarray(0, at), put, bytes.subarray(this.of([at, end]))]);
+    }
+    return bytes;
+  }
+}
+
+test('what is printed is parsed as the same network', () => {
+  const random = new Random(SEED);
+  for (let i = 0; i < 1000; i++) {
+    const network = random.network();
+    const text = printMeshConf(network);
+    const { conf, errors } = parseMeshConf('a.conf', Buffer.from(text));
+    expect(errors, text).toEqual([]);
+    expect(conf?.network).toEqual(network);
+  }
+});
+
+test('whatever the bytes, the outcome is a network or errors that can be printed', () => {
+  const random = new Random(SEED);
+  const deadline = performance.now() + FUZZ_MS;
+  let accepted = 0;
+  let refused = 0;
+  while (performance.now() < deadline) {
+    const bytes =
+      random.below(4) === 0 ? random.bytes(random.below(300)) : random.mutated(printMeshConf(random.network()));
+    const { conf, errors } = parseMeshConf('a.conf', bytes);
+    if (conf === undefined) {
+      refused++;
+      expect(errors).not.toEqual([]);
+    } else {
+      accepted++;
+      expect(parseMeshConf('a.conf', Buffer.from(printMeshConf(conf.network))).conf?.network).toEqual(conf.network);
+    }
+    judgeNetworks(
+      [
+        { file: 'a.conf', bytes },
+        { file: 'b.conf', bytes },
+      ],
+      [],
+    );
+    for (const error of [...errors, ...parseHost0Conf('host0.conf', bytes).errors]) {
+      expect(error.code).toMatch(/^MESH_(?:NET|HOST0_CONF)_/);
+      // Nothing that a terminal obeys, and no line without end.
+      for (const line of errorText(error, { color: false }).split('\n')) expect(line).toMatch(/^\P{C}{0,2500}$/u);
+    }
+  }
+  console.info(`${accepted} accepted, ${refused} refused`);
+  expect(accepted).toBeGreaterThan(0);
+  expect(refused).toBeGreaterThan(0);
+});

@@ -1,0 +1,130 @@
+import { expect, test } from 'vitest';
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import { errorText } from './error-text.ts';
+import { judgeNetworks, type NetworkFile } from './network-set.ts';
+
+const MANAGE = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' };
+const GREEN = { name: 'green', prefix: 'fd42:2345:1234:c::/64', vni: '12', key: '12' };
+const BLUE = { name: 'blue', prefix: 'fd42:2345:1234:b::/64', vni: '11', key: '11' };
+
+function file(path: string, values: Record<string, string>): NetworkFile {
+  const lines = Object.entries(values).map(([key, value]) => `${key}=${value}\n`);
+  return { file: path, bytes: Buffer.from(lines.join('')) };
+}
+
+function judge(files: NetworkFile[], underlay: string[] = []) {
+  const { accepted, errors, warnings } = judgeNetworks(files, underlay as Ipv6Cidr[]);
+  return {
+    accepted: accepted.map(({ file }) => file),
+    errors: errors.map((error) => errorText(error, { color: false })).join('\n'),
+    warnings: warnings.map((error) => errorText(error, { color: false, severity: 'warning' })).join('\n'),
+  };
+}
+
+test('files that share nothing are accepted', () => {
+  expect(judge([file('manage.conf', MANAGE), file('blue.conf', BLUE)])).toEqual({
+    accepted: ['manage.conf', 'blue.conf'],
+    errors: '',
+    warnings: '',
+  });
+});
+
+test('two meshes of one name', () => {
+  const { accepted, errors } = judge([file('a.conf', MANAGE), file('b.conf', { ...BLUE, name: 'manage' })]);
+  expect(accepted).toEqual([]);
+  expect(errors).toMatchInlineSnapshot(`
+    "b.conf:1:6: error: name manage is also that of a.conf:1 [MESH_NET_NAME_TWICE]
+      1 | name=manage
+        |      ^
+      rule: Each mesh has a name of its own.
+      write: another name in one of the two files"
+  `);
+});
+
+test('two meshes of one vni', () => {
+  const { accepted, errors } = judge([
+    file('a.conf', MANAGE),
+    file('b.conf', { ...BLUE, vni: '456' }),
+    file('c.conf', GREEN),
+  ]);
+  expect(accepted).toEqual(['c.conf']);
+  expect(errors).toMatchInlineSnapshot(`
+    "b.conf:3:5: error: vni 456 is also that of a.conf:3 [MESH_NET_VNI_TWICE]
+      3 | vni=456
+        |     ^
+      rule: Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the wire.
+      write: another vni in one of the two files"
+  `);
+});
+
+test('two meshes of one prefix, differently written', () => {
+  const { accepted, errors } = judge([
+    file('a.conf', MANAGE),
+    file('b.conf', { ...BLUE, prefix: 'FD42:2345:1234:9ABC:0::/64' }),
+  ]);
+  expect(accepted).toEqual([]);
+  expect(errors).toMatchInlineSnapshot(`
+    "b.conf:2:8: error: prefix fd42:2345:1234:9abc::/64 is also that of a.conf:2 [MESH_NET_PREFIX_TWICE]
+      2 | prefix=FD42:2345:1234:9ABC:0::/64
+        |        ^
+      rule: Each mesh has a prefix of its own: a node has one route for it.
+      write: another prefix in one of the two files"
+  `);
+});
+
+test('a third of one vni is named with the first', () => {
+  const { accepted, errors } = judge(
+    ['a', 'b', 'c'].map((name, i) =>
+      file(`${name}.conf`, { name, prefix: `fd42::${i + 1}:0:0:0:0/64`, vni: '7', key: `${i}` }),
+    ),
+  );
+  expect(accepted).toEqual([]);
+  expect(errors.match(/^\S+: error.*$/gm)).toMatchInlineSnapshot(`
+    [
+      "b.conf:3:5: error: vni 7 is also that of a.conf:3 [MESH_NET_VNI_TWICE]",
+      "c.conf:3:5: error: vni 7 is also that of a.conf:3 [MESH_NET_VNI_TWICE]",
+    ]
+  `);
+});
+
+test('a key that two meshes share is a warning', () => {
+  const { accepted, errors, warnings } = judge([file('a.conf', MANAGE), file('b.conf', { ...BLUE, key: '456' })]);
+  expect(accepted).toEqual(['a.conf', 'b.conf']);
+  expect(errors).toBe('');
+  expect(warnings).toMatchInlineSnapshot(`
+    "b.conf:4:5: warning: key 456 is also that of a.conf:4 [MESH_NET_KEY_SHARED]
+      4 | key=456
+        |     ^
+      rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
+      write: another key in one of the two files before nodes join: it changes their addresses"
+  `);
+});
+
+test('a prefix in conflict with the underlay', () => {
+  const { accepted, errors } = judge(
+    [file('a.conf', MANAGE), file('b.conf', BLUE)],
+    ['2001:db8::/32', 'fd42:2345:1234:9abc:1::/80'],
+  );
+  expect(accepted).toEqual(['b.conf']);
+  expect(errors).toMatchInlineSnapshot(`
+    "a.conf:2:8: error: prefix fd42:2345:1234:9abc::/64 overlaps fd42:2345:1234:9abc:1::/80, a network that this machine is in [MESH_NET_PREFIX_UNDERLAY]
+      2 | prefix=fd42:2345:1234:9abc::/64
+        |        ^
+      rule: A mesh has addresses that the physical network does not use.
+      write: a prefix of your own from fd00::/8"
+  `);
+});
+
+test('a prefix within a network of the underlay is in conflict with it too', () => {
+  expect(judge([file('a.conf', MANAGE)], ['fd42:2345:1234::/48']).accepted).toEqual([]);
+  expect(judge([file('a.conf', MANAGE)], ['fd42:2345:1235::/48']).accepted).toEqual(['a.conf']);
+});
+
+test('a file with errors of its own spoils no other', () => {
+  const { accepted, errors } = judge([
+    file('a.conf', { ...MANAGE, prefix: 'fe80::/64' }),
+    file('b.conf', { ...BLUE, vni: '456' }),
+  ]);
+  expect(accepted).toEqual(['b.conf']);
+  expect(errors).toMatch(/^a\.conf:2:8: error: prefix "fe80::\/64" is link-local/);
+});

@@ -1,0 +1,221 @@
+/** host0's real process on the real kernel; members are shell scripts and hand-made devices. */
+import { statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { inNetns } from '../../../src/kernel/netns.ts';
+import type { Ipv6Cidr } from '../../../src/model/ipv6.ts';
+import { meshNetwork, type Vni } from '../../../src/model/network.ts';
+import type { Host0Status, NodeView } from '../../../src/protocol/views.ts';
+import { type Host, manage, Underlay, URL_IN_MESH, until } from './underlay.ts';
+
+let underlay: Underlay;
+beforeEach(() => {
+  underlay = new Underlay();
+});
+afterEach(async () => {
+  await underlay[Symbol.asyncDispose]();
+});
+
+async function list(host: Host = underlay.host0): Promise<string[]> {
+  const answer = await host.get(URL_IN_MESH);
+  return answer === undefined ? [] : answer.body.split('\n').slice(0, -1);
+}
+
+function lineOf(name: string, host: Host): string {
+  return `${name} ${host.ipv4} ${host.addresses.bridgeMac} ${host.addresses.ipv6}`;
+}
+
+const HOST0_LINE = 'host0 10.11.0.1 02:47:8b:9e:81:6e fd42:2345:1234:9abc::1';
+
+describe('nodes that can only poll with curl and ip', () => {
+  test('are full members, across segments, and are gone everywhere when they vanish', async () => {
+    const one = underlay.addHost(0, 11, '10eff964');
+    const two = underlay.addHost(1, 12, '0000000b');
+    await underlay.startHost0();
+    expect(await list()).toEqual([HOST0_LINE]);
+
+    underlay.poll(one, 'one');
+    const second = underlay.poll(two, 'two');
+    await until('both are members', async () => (await list()).length === 3);
+    const [, ...members] = await list();
+    expect(members.toSorted()).toEqual([lineOf('one', one), lineOf('two', two)]);
+    expect((await list(two))[0]).toBe(HOST0_LINE.replace('10.11.0.1', '10.11.1.1'));
+
+    await until(
+      'each has its four rows for the other',
+      () => one.rowsFor(two).length === 4 && two.rowsFor(one).length === 4,
+    );
+    expect(one.run('ping', '-6', '-c', '3', '-i', '0.1', '-W', '1', two.addresses.ipv6)).toContain(' 0% packet loss');
+
+    await underlay.end(second);
+    two.run('ip', 'link', 'set', 'eth0', 'down');
+    await until('host0 drops it', async () => !(await list()).some((line) => line.startsWith('two ')));
+    const nodes = await underlay.control<NodeView[]>('/v1/nodes');
+    expect(nodes.map(({ name, online }) => `${name} ${online}`)).toEqual(['host0 true', 'one true', 'two false']);
+    await until('the other has no row of it', () => one.rowsFor(two).length === 0);
+  });
+});
+
+describe('host0', () => {
+  test('keeps its members over kill -9, and its epoch', async () => {
+    const one = underlay.addHost(0, 11, '10eff964');
+    const daemon = await underlay.startHost0();
+    underlay.poll(one, 'one');
+    await until('the node is a member', async () => (await list()).length === 2);
+    const before = await underlay.control<Host0Status>('/v1/status');
+
+    await underlay.end(daemon);
+    await underlay.startHost0();
+    const after = await underlay.control<Host0Status>('/v1/status');
+    expect([after.epoch, after.revision]).toEqual([before.epoch, before.revision]);
+    expect(await list()).toEqual([HOST0_LINE, lineOf('one', one)]);
+  });
+
+  test('ends in order, and leaves the kernel as it was', async () => {
+    const daemon = await underlay.startHost0();
+    const links = underlay.host0.run('ip', '-o', 'link');
+    expect(await underlay.end(daemon, 'SIGTERM')).toBe(0);
+    expect(underlay.host0.run('ip', '-o', 'link')).toBe(links);
+  });
+
+  test('is there once: a second one is refused, and the first is unharmed', async () => {
+    await underlay.startHost0();
+    const second = await underlay.startHost0().catch((error: unknown) => String(error));
+    expect(second).toContain('ended with code 1');
+    expect(await list()).toEqual([HOST0_LINE]);
+    expect(statSync(underlay.paths.controlSock).mode & 0o777).toBe(0o660);
+  });
+
+  test('answers again when its devices have been made anew', async () => {
+    await underlay.startHost0();
+    expect(await list()).toEqual([HOST0_LINE]);
+    underlay.removeDevices();
+    await until('nobody answers', async () => (await list()).length === 0);
+    underlay.makeDevices();
+    await until('it answers again', async () => (await list()).length === 1);
+  });
+
+  test('takes up and gives up networks as their files come and go', async () => {
+    await underlay.startHost0();
+    const other = meshNetwork({ name: 'other', prefix: 'fd42:1::/64' as Ipv6Cidr, vni: 7 as Vni, key: '7' });
+    underlay.writeNetwork(other);
+    await until('it is there', async () => (await underlay.control<Host0Status>('/v1/status')).networks === 2);
+    underlay.removeNetwork(manage);
+    await until('the first is gone', async () => (await list()).length === 0);
+    underlay.writeNetwork({ ...other, name: 'third' });
+    await until('the duplicate is a finding', async () => {
+      const { health } = await underlay.control<Host0Status>('/v1/status');
+      return health.some(({ code, remedy }) => code.startsWith('MESH_NET_') && remedy !== '');
+    });
+    expect((await underlay.control<Host0Status>('/v1/status')).networks).toBe(1);
+  });
+
+  test('follows its own addresses', async () => {
+    await underlay.startHost0();
+    const subnets = async () =>
+      (await underlay.control<Host0Status>('/v1/status')).segments.map(({ subnet }) => subnet);
+    expect(await subnets()).toEqual(['10.11.0.0/24', '10.11.1.0/24']);
+    underlay.host0.run('ip', 'address', 'del', '10.11.1.1/24', 'dev', 'eth1');
+    await until('the segment is gone', async () => (await subnets()).length === 1);
+  });
+});
+
+describe('the membership API', () => {
+  test('is refused at host0’s IPv4, and to an underlay host that routes the prefix to host0’s link-local', async () => {
+    const outsider = underlay.addHost(0, 66, '00000066');
+    await underlay.startHost0();
+    expect(await outsider.get('http://10.11.0.1:8000/')).toBeUndefined();
+    const linkLocal = /inet6 (fe80::[0-9a-f:]+)/.exec(
+      underlay.host0.run('ip', '-6', 'address', 'show', 'dev', 'eth0'),
+    )?.[1];
+    outsider.run('ip', '-6', 'route', 'add', manage.fabric.prefix, 'via', linkLocal ?? '', 'dev', 'eth0');
+    outsider.run('ip', '-6', 'address', 'add', 'fd42:2345:1234:9abc::66/128', 'dev', 'eth0', 'nodad');
+    expect(await outsider.get(URL_IN_MESH)).toBeUndefined();
+    expect(await list()).toEqual([HOST0_LINE]);
+  });
+
+  test('answers 304 while nothing has changed', async () => {
+    await underlay.startHost0();
+    const etag = /etag: (\S+)/.exec((await underlay.host0.get(URL_IN_MESH))?.headers ?? '')?.[1] ?? '';
+    const again = await underlay.host0.get(URL_IN_MESH, '-H', `If-None-Match: ${etag}`);
+    expect([again?.status, again?.body]).toEqual([304, '']);
+  });
+
+  test('believes the kernel and not the report', async () => {
+    const one = underlay.addHost(0, 11, '10eff964');
+    await underlay.startHost0();
+    underlay.poll(one, 'one');
+    await until('the node is a member', async () => (await list()).length === 2);
+    const report = { machine: one.machine, name: 'one', instance: 'boot-1', ipv4: one.ipv4, state: { phase: 'ready' } };
+    const put = (body: unknown) =>
+      one.get(`${URL_IN_MESH}self`, '-X', 'PUT', '-H', 'content-type: application/json', '-d', JSON.stringify(body));
+    const codes = async (body: unknown) => {
+      const answer = await put(body);
+      return `${answer?.status} ${(JSON.parse(answer?.body ?? '{}') as { code?: string }).code}`;
+    };
+    expect(await codes(report)).toBe('200 undefined');
+    expect(await codes({ ...report, machine: '0000000b' })).toBe('403 MESH_MEMBER_FORGED');
+    expect(await codes({ ...report, ipv4: '10.11.0.1' })).toBe('409 MESH_MEMBER_MOVING');
+    expect(await codes({ ...report, name: 'a b' })).toBe('400 MESH_MEMBER_REPORT_INVALID');
+    expect(await codes({ ...report, state: { phase: 'on fire' } })).toBe('400 MESH_MEMBER_REPORT_INVALID');
+    expect(await codes({ ...report, unknown: true })).toBe('200 undefined');
+    expect(await codes({ ...report, filler: 'x'.repeat(9000) })).toBe('413 MESH_MEMBER_REPORT_INVALID');
+    const fromLinkLocal = await one.get('http://[fe80::1%25br456]:8000/');
+    expect(fromLinkLocal).toBeUndefined();
+  });
+
+  test('tells both ends when two machines have one id, and the first stays', async () => {
+    const first = underlay.addHost(0, 11, '10eff964');
+    const copy = underlay.addHost(0, 99, '10eff964');
+    await underlay.startHost0();
+    const report = (host: Host, name: string) => {
+      const { machine, ipv4 } = host;
+      const body = JSON.stringify({ machine, name, instance: name, ipv4, state: { phase: 'ready' } });
+      return host.get(`${URL_IN_MESH}self`, '-X', 'PUT', '-H', 'content-type: application/json', '-d', body);
+    };
+    const polls = underlay.poll(first, 'first');
+    await until('the first is a member', async () => (await list()).length === 2);
+    await underlay.end(polls);
+    expect((await report(first, 'first'))?.status).toBe(200);
+
+    const copying = underlay.poll(copy, 'copy');
+    await until('the copy is refused, and told why', async () => {
+      const answer = await report(copy, 'copy');
+      return (
+        answer?.status === 409 &&
+        answer.body.includes('MESH_MEMBER_DOUBLE') &&
+        answer.body.includes('first at 10.11.0.11')
+      );
+    });
+    await underlay.end(copying);
+    expect(underlay.journal.filter(({ code }) => code === 'MESH_MEMBER_DOUBLE').length).toBeGreaterThan(0);
+    const { health } = await underlay.control<Host0Status>('/v1/status');
+    expect(health.map(({ code }) => code)).toContain('MESH_MEMBER_DOUBLE');
+  });
+
+  test('streams what happens, and cuts off who sends no request', async () => {
+    const one = underlay.addHost(0, 11, '10eff964');
+    await underlay.startHost0();
+    const stream = underlay.host0.spawn('curl', '-sgN', `${URL_IN_MESH}events`);
+    let heard = '';
+    stream.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      heard += text;
+    });
+    await until('the snapshot came', () => heard.includes('event: snapshot'));
+    const poller = underlay.poll(one, 'one');
+    await until('the join came', () => heard.includes('event: join'));
+    expect(/id: [0-9a-f]{16}\.[0-9]+\nevent: join\ndata: (.*)\n\n/.exec(heard)?.[1]).toContain('"name":"one"');
+    await until('a comment came', () => heard.includes('\n\n: \n\n'));
+    await underlay.end(poller);
+    await underlay.end(stream);
+
+    const slow = inNetns(underlay.host0.netns, () => connect(8000, 'fd42:2345:1234:9abc::1'));
+    let cut = false;
+    slow.on('close', () => {
+      cut = true;
+    });
+    slow.on('error', () => {});
+    slow.write('GET / HTTP/1.1\r\nhost: x\r\n');
+    await until('the connection is cut', () => cut);
+  });
+});
