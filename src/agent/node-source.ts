@@ -25,7 +25,8 @@ export interface NodeSourceInput
 export class NodeSource implements Source {
   readonly #input: NodeSourceInput;
   readonly #clients = new Map<NetworkId, MembershipClient>();
-  #networks: readonly Network[] = [];
+  /** Undefined until the files have been read: until then, nothing may be taken for left over. */
+  #networks: readonly Network[] | undefined;
   #underlay: UnderlayView | undefined;
 
   constructor(input: NodeSourceInput) {
@@ -33,11 +34,11 @@ export class NodeSource implements Source {
   }
 
   get known(): boolean {
-    return true;
+    return this.#networks !== undefined;
   }
 
   get networks(): readonly Network[] {
-    return this.#networks;
+    return this.#networks ?? [];
   }
 
   get host0(): readonly Ipv4[] {
@@ -58,7 +59,7 @@ export class NodeSource implements Source {
   networksChanged(): void {
     const { directory, onChange } = this.#input;
     const networks = directory.current.networks;
-    const before = new Map(this.#networks.map((network) => [network.id, network]));
+    const before = new Map(this.networks.map((network) => [network.id, network]));
     const after = new Map(networks.map((network) => [network.id, network]));
     this.#networks = networks;
     for (const [id, client] of this.#clients) {
@@ -83,7 +84,7 @@ export class NodeSource implements Source {
   }
 
   attachments(): readonly Attachment[] {
-    return this.#networks.map((network) => {
+    return this.networks.map((network) => {
       const client = this.#clients.get(network.id);
       const members = client?.list.members ?? [];
       return {

@@ -3,22 +3,24 @@
 import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
 import { inside } from '../../src/kernel/netns-fixture.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
+import { type Ipv6, parseIpv6 } from '../../src/model/ipv6.ts';
 
 export class Guest {
   readonly #namespace: TemporaryNetns;
-  readonly address: string;
+  readonly address: Ipv6;
   /** The host's end. */
   readonly port: string;
 
-  private constructor(namespace: TemporaryNetns, port: string, address: string) {
+  private constructor(namespace: TemporaryNetns, port: string, address: Ipv6) {
     this.#namespace = namespace;
     this.port = port;
     this.address = address;
   }
 
   /** Made, up, and not plugged into anything. @param mac of the host's end; the kernel's choice when absent */
-  static behind(host: LabHost, port: string, address: string, mac?: string): Guest {
+  static behind(host: LabHost, port: string, ipv6: string, mac?: string): Guest {
     const namespace = temporaryNetns();
+    const address = parseIpv6(ipv6);
     const guest = new Guest(namespace, port, address);
     const own = mac === undefined ? [] : ['address', mac];
     const outside = (...words: string[]) => inside(netnsPath(host.netns), 'ip', 'link', ...words);

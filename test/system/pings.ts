@@ -1,78 +1,93 @@
-/** A ping each millisecond, and which of them were lost. */
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { inNetns } from '../../src/kernel/netns.ts';
-import { until } from './until.ts';
+/**
+ * A ping each millisecond, and which of them were lost. ping(8) would keep a core busy for each pair: it spins when it is
+ * to wait for less than 10 ms.
+ */
+import { EchoSocket } from '../../src/kernel/echo.ts';
+import type { Ipv6 } from '../../src/model/ipv6.ts';
 
-const INTERVAL_SEC = '0.001';
-/** An answer takes a millisecond, and an entry for a neighbour that must be asked for some more. */
+const INTERVAL_MS = 1;
+/** An answer takes less than a millisecond; after so long without one, no test goes on. */
 const ANSWER_DEADLINE_MS = 10_000;
-/** ping numbers its packets with 16 bits. */
-const NUMBERS = 0x1_0000;
 
-export class Pings implements AsyncDisposable {
-  readonly #process: ChildProcessByStdio<null, Readable, null>;
-  /** Of every packet up to the last one that was answered. */
-  #answered: boolean[] = [];
-  #last = 0;
+export class Pings {
+  readonly #socket: EchoSocket;
+  readonly #address: Ipv6;
+  readonly #startMs = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  /** When each of those was sent that have not been answered, in ms after the start. */
+  readonly #open = new Set<number>();
+  #sent = 0;
 
-  private constructor(process: ChildProcessByStdio<null, Readable, null>) {
-    this.#process = process;
-    createInterface(process.stdout).on('line', (line) => this.#read(line));
+  private constructor(socket: EchoSocket, address: Ipv6) {
+    this.#socket = socket;
+    this.#address = address;
+    this.#timer = setInterval(() => this.#sendDue(), INTERVAL_MS);
   }
 
   /**
-   * Pings an address of IPv6 from the namespace at `netns`; resolves with the first answer.
+   * Pings from the namespace at `netns`; resolves with the first answer.
    * @throws Error when none comes
    */
-  static async start(netns: string, address: string): Promise<Pings> {
-    const argv = ['-6', '-n', '-i', INTERVAL_SEC, address];
-    const pings = new Pings(inNetns(netns, () => spawn('ping', argv, { stdio: ['ignore', 'pipe', 'inherit'] })));
+  static async start(netns: string, address: Ipv6): Promise<Pings> {
+    const socket = EchoSocket.open({ netns });
     try {
-      await pings.#nextAnswer();
-      pings.#answered = pings.#answered.fill(true);
-      return pings;
+      await answered(socket, address);
     } catch (error) {
-      await pings[Symbol.asyncDispose]();
+      socket.close();
       throw error;
     }
+    return new Pings(socket, address);
+  }
+
+  /** How many were sent. */
+  get sent(): number {
+    return this.#sent;
   }
 
   /**
-   * Numbers of the packets that were not answered, of those between the first answer and one that comes from now on:
-   * what is under way counts neither as lost nor as answered.
-   * @throws Error when no answer comes any more
+   * When those were sent that were not answered before a ping that is sent now is: spans in ms after the start, such as
+   * `165-520`. Empty when nothing was lost.
+   * @throws Error when that one is not answered either
    */
-  async lost(): Promise<number[]> {
-    await this.#nextAnswer();
-    return Array.from(this.#answered.keys()).filter((number) => number > 0 && this.#answered[number] !== true);
+  async lost(): Promise<string> {
+    const before = new Set(this.#open);
+    await answered(this.#socket, this.#address);
+    return spansOf([...this.#open].filter((sentMs) => before.has(sentMs)));
   }
 
-  /** How many packets have been sent and answered. */
-  get count(): number {
-    return this.#answered.reduce((sum, answered) => sum + (answered ? 1 : 0), 0);
+  close(): void {
+    clearInterval(this.#timer);
+    this.#socket.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    this.#process.kill('SIGKILL');
-    await once(this.#process, 'exit');
+  /** A timer that comes late sends what is due, so that no gap hides an outage. */
+  #sendDue(): void {
+    const due = (performance.now() - this.#startMs) / INTERVAL_MS;
+    while (this.#sent < due) this.#send(this.#sent++ * INTERVAL_MS);
   }
 
-  async #nextAnswer(): Promise<void> {
-    const before = this.#last;
-    await until('a ping is answered', ANSWER_DEADLINE_MS, () => this.#last > before);
+  #send(atMs: number): void {
+    this.#open.add(atMs);
+    this.#socket.echo(this.#address, { timeoutMs: ANSWER_DEADLINE_MS }).then(
+      (rttMs) => rttMs !== undefined && this.#open.delete(atMs),
+      // It could not even be sent: lost.
+      () => {},
+    );
   }
+}
 
-  #read(line: string): void {
-    const number = / icmp_seq=(\d+) .*time=/.exec(line)?.[1];
-    if (number === undefined) return;
-    // Of the numbers that end in these 16 bits, the one that is nearest to the last.
-    const round = Math.round((this.#last - Number(number)) / NUMBERS);
-    const whole = Number(number) + round * NUMBERS;
-    this.#answered[whole] = true;
-    this.#last = Math.max(this.#last, whole);
+async function answered(socket: EchoSocket, address: Ipv6): Promise<void> {
+  const rttMs = await socket.echo(address, { timeoutMs: ANSWER_DEADLINE_MS });
+  if (rttMs === undefined) throw new Error(`${address} does not answer within ${ANSWER_DEADLINE_MS} ms`);
+}
+
+/** @param times ascending */
+function spansOf(times: readonly number[]): string {
+  const spans: { first: number; last: number }[] = [];
+  for (const time of times) {
+    const span = spans.at(-1);
+    if (span !== undefined && time - span.last <= INTERVAL_MS) span.last = time;
+    else spans.push({ first: time, last: time });
   }
+  return spans.map(({ first, last }) => `${first}-${last}`).join(' ');
 }
