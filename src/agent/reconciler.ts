@@ -55,6 +55,7 @@ export class Reconciler {
   #waiting = new Map<ItemKey, ItemKey>();
   #running: Promise<void> | undefined;
   #again = false;
+  #routesStale = false;
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
   #audit: Alarm | undefined;
@@ -100,6 +101,7 @@ export class Reconciler {
   }
 
   onKernelEvent(event: KernelEvent): void {
+    if (this.#losesRoutes(event)) this.#routesStale = true;
     this.#cache.take(event);
     if (event.type === 'nft') this.#rulesets.invalidate();
     if (event.type === 'overflow') {
@@ -112,6 +114,12 @@ export class Reconciler {
       return;
     }
     if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
+  #losesRoutes(event: KernelEvent): boolean {
+    if (event.type === 'address') return event.removed && event.address.family === 4;
+    return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
   }
 
   /** Reads everything anew, counts what the cache had missed, and repairs. */
@@ -178,6 +186,10 @@ export class Reconciler {
   async #turn(): Promise<number> {
     const { kernel, desire } = this.#input;
     kernel.drainEvents();
+    if (this.#routesStale) {
+      this.#routesStale = false;
+      this.#cache.replaceRoutes(await kernel.routes());
+    }
     const wanted = desire(this.#cache);
     const blocked = this.#obstruction.update(obstacles(this.#cache, wanted.items));
     const desired = new Map([...wanted.items].filter(([, item]) => !blocked.has(networkOf(item) ?? '')));

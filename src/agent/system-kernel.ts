@@ -101,6 +101,10 @@ export class SystemKernel implements KernelPort {
     return { links, addresses, routes, neighbours, fdb };
   }
 
+  routes(): Promise<readonly Route[]> {
+    return this.#rtnl.routes();
+  }
+
   drainEvents(): void {
     this.#monitor.drain();
   }
