@@ -103,7 +103,7 @@ export class Reconciler {
   onKernelEvent(event: KernelEvent): void {
     if (this.#losesRoutes(event)) this.#routesStale = true;
     this.#cache.take(event);
-    if (event.type === 'nft') this.#rulesets.invalidate();
+    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#input.journal.record({
         level: 'warning',
@@ -230,7 +230,10 @@ export class Reconciler {
       else {
         const futile = this.#backoff.succeeded(step.key, printStep(step));
         if (futile !== undefined) this.#fail(step, futile);
-        if (step.item.kind === 'ruleset' && step.action !== 'delete') await this.#rulesets.note(step.item);
+        if (step.item.kind === 'ruleset') {
+          if (step.action === 'delete') this.#rulesets.invalidate();
+          else await this.#rulesets.note(step.item);
+        }
         this.#noteUnannounced(step);
       }
     }
