@@ -181,20 +181,20 @@ export class Reconciler {
     const wanted = desire(this.#cache);
     const blocked = this.#obstruction.update(obstacles(this.#cache, wanted.items));
     const desired = new Map([...wanted.items].filter(([, item]) => !blocked.has(networkOf(item) ?? '')));
-    const observed = await this.#observe(this.#cache, desired);
+    const before = this.#desired;
+    const observed = await this.#observe(this.#cache, desired, before);
     const all = plan(observed, desired, {
       mayDelete: (item) => !blocked.has(networkOf(item) ?? '') && wanted.mayDelete(item),
     });
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
-    const before = this.#desired;
     this.#desired = desired;
     const outcomes = await apply(steps, kernel);
     await this.#note(outcomes, all, before);
     return steps.length;
   }
 
-  async #observe(cache: KernelCache, desired: ItemMap): Promise<Map<ItemKey, Item>> {
-    const observed = observedItems(cache, desired);
+  async #observe(cache: KernelCache, desired: ItemMap, before?: ItemMap): Promise<Map<ItemKey, Item>> {
+    const observed = observedItems(cache, desired, before);
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
     for (const item of desired.values()) {
       if (item.kind !== 'sysctl') continue;
