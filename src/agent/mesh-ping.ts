@@ -1,4 +1,5 @@
 /** `mesh ping`: whether a member answers, how fast, by which way, and how large a packet comes back whole. */
+import { PacketTooBig } from '../kernel/echo.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
 import type { Member } from '../model/member.ts';
@@ -55,9 +56,9 @@ async function proveMtu(to: Ipv6, promisedBytes: number, echo: SizedEcho): Promi
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
         if ((await echo(to, TIMEOUT_MS / 2, bytes - HEADER_BYTES)) !== undefined) return true;
-      } catch {
-        // EMSGSIZE: this node knows already that it does not fit.
-        return false;
+      } catch (error) {
+        if (error instanceof PacketTooBig) return false;
+        throw error;
       }
     }
     return false;

@@ -10,6 +10,7 @@ import { MeshError } from '../model/error.ts';
 import { isIpv4 } from '../model/ipv4.ts';
 import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/ipv6.ts';
 import { isMachineId } from '../model/machine.ts';
+import { EventStream } from '../protocol/event-stream.ts';
 import {
   formatMemberList,
   formatVersion,
@@ -20,7 +21,6 @@ import {
   type SelfReportAnswer,
 } from '../protocol/membership.ts';
 import { answerErrors } from './error-reply.ts';
-import { EventStream } from './event-stream.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 /** Where a request came in. */
@@ -83,11 +83,10 @@ export async function membershipApi(
 
   app.get('/events', async (request, reply) => {
     const { mesh, peer } = admit(request);
+    mesh.mustBeLoaded();
     const viewer = await mesh.whereabouts(peer);
     const seen = request.headers['last-event-id'];
     const since = typeof seen === 'string' ? parseVersion(seen) : undefined;
-    // Asked before anything is sent, so that a host0 that is starting can still say so.
-    void mesh.version;
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);

@@ -9,14 +9,21 @@ export interface LinkReader {
   routes(): Promise<Route[]>;
 }
 
+export interface HostLinksInput {
+  readonly reader: LinkReader;
+  readonly clock: Clock;
+  /** Links or addresses have changed. Routes are only looked at when a network file is judged. */
+  readonly onChange: () => void;
+  /** They could not be read anew, and may be out of date until the next try succeeds. */
+  readonly onError: (error: unknown) => void;
+}
+
 /** Changes come in bursts: so long is waited before anybody is told. */
 const COALESCE_MS = 20;
 const REREAD_MS = 200;
 
 export class HostLinks {
-  readonly #reader: LinkReader;
-  readonly #clock: Clock;
-  readonly #changed: () => void;
+  readonly #input: HostLinksInput;
   readonly #links = new Map<number, Link>();
   readonly #indexOf = new Map<string, number>();
   readonly #addresses = new Map<string, Address>();
@@ -27,11 +34,8 @@ export class HostLinks {
   #rereading: Alarm | undefined;
   #closed = false;
 
-  /** @param changed is told of links and addresses; routes are only looked at when a network file is judged */
-  constructor(reader: LinkReader, clock: Clock, changed: () => void) {
-    this.#reader = reader;
-    this.#clock = clock;
-    this.#changed = changed;
+  constructor(input: HostLinksInput) {
+    this.#input = input;
   }
 
   get links(): Iterable<Link> {
@@ -55,7 +59,7 @@ export class HostLinks {
   async read(): Promise<void> {
     this.#meanwhile = [];
     try {
-      const reader = this.#reader;
+      const { reader } = this.#input;
       const [links, addresses, routes] = await Promise.all([reader.links(), reader.addresses(), reader.routes()]);
       this.#links.clear();
       this.#indexOf.clear();
@@ -82,9 +86,9 @@ export class HostLinks {
     else if (event.type === 'address') this.#takeAddress(event.address, event.removed);
     else if (event.type === 'route') this.#takeRoute(event.route, event.removed);
     if (event.type !== 'link' && event.type !== 'address') return;
-    this.#telling ??= this.#clock.after(COALESCE_MS, () => {
+    this.#telling ??= this.#input.clock.after(COALESCE_MS, () => {
       this.#telling = undefined;
-      this.#changed();
+      this.#input.onChange();
     });
   }
 
@@ -122,11 +126,13 @@ export class HostLinks {
 
   #reread(delayMs: number): void {
     this.#rereading?.cancel();
-    this.#rereading = this.#clock.after(delayMs, () => {
+    this.#rereading = this.#input.clock.after(delayMs, () => {
       this.read().then(
-        () => this.#changed(),
-        // Everything may be out of date until this succeeds.
-        () => this.#reread(REREAD_MS),
+        () => this.#input.onChange(),
+        (error: unknown) => {
+          this.#input.onError(error);
+          this.#reread(REREAD_MS);
+        },
       );
     });
   }

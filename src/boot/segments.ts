@@ -7,14 +7,18 @@ import type { Segment } from '../protocol/assignment.ts';
 /** What every link of ours carries at the front of its ifalias. */
 const OUR_ALIAS = 'meshwork:';
 
+/** What makes a link a port on a wire. */
+export type PortLink = Pick<Link, 'index' | 'name' | 'kind' | 'up' | 'loopback' | 'master' | 'alias'>;
+export type PortAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
+
 /**
  * @param ports names of the ports to use, whatever they are; without it, every port that is up, physical (or one end
  * of a veth pair) and in no bridge
  * @returns one for each subnet of each port, in the order of the ports
  */
 export function segmentsOf(
-  links: Iterable<Link>,
-  addresses: Iterable<Address>,
+  links: Iterable<PortLink>,
+  addresses: Iterable<PortAddress>,
   ports: readonly string[] | undefined,
 ): readonly Segment[] {
   const devices = new Map<number, string>();
@@ -36,6 +40,6 @@ export function segmentsOf(
     .map(({ device, ipv4, subnet }) => ({ device, ipv4, subnet }));
 }
 
-function isWire({ up, loopback, kind, master, alias }: Link): boolean {
+function isWire({ up, loopback, kind, master, alias }: PortLink): boolean {
   return up && !loopback && (kind === '' || kind === 'veth') && master === 0 && !alias.startsWith(OUR_ALIAS);
 }

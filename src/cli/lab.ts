@@ -85,7 +85,7 @@ async function up(context: Context, { name, nodes, segments, keep = false }: UpO
 
 async function run(lab: Lab, stages: Stages, signal: AbortSignal): Promise<Examination> {
   signal.throwIfAborted();
-  lab.startAll(stages.show);
+  await lab.startAll({ onStage: stages.show, signal });
   return await examine(lab, stages.show, signal);
 }
 

@@ -1,4 +1,6 @@
 /** host0's brain: which meshes there are, who is in them, and what this machine's own agent has to do about it. */
+
+import type { Admission } from '../formats/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, ipv4InSubnet } from '../model/ipv4.ts';
@@ -9,7 +11,6 @@ import type { Journal } from '../protocol/event.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/membership.ts';
 import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
-import type { Admission } from './admission.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { AGENT_AWAY, failedNetworks, findingOf, NO_SEGMENT } from './health.ts';
 import { Membership } from './membership.ts';

@@ -20,7 +20,7 @@ export function identify(
   asker: Ipv6,
   machine: MachineId | undefined,
   { mac, ipv4 }: Sighting,
-  records: readonly MemberRecord[],
+  records: Iterable<MemberRecord>,
 ): { readonly mac: Mac; readonly ipv4: Ipv4 } {
   const host0 = memberAddresses(network, 'host0');
   if (asker === host0.ipv6) throw forged(network, asker, "this is host0's own address");
@@ -40,7 +40,7 @@ function mustDerive(network: Network, asker: Ipv6, machine: MachineId, mac: Mac 
 }
 
 /** Without a machine id, all that identifies a poller is that its two addresses belong to nobody else. */
-function mustOwn(network: Network, asker: Ipv6, mac: Mac, host0: Mac, records: readonly MemberRecord[]): void {
+function mustOwn(network: Network, asker: Ipv6, mac: Mac, host0: Mac, records: Iterable<MemberRecord>): void {
   if (mac === host0) throw forged(network, asker, `its frames come from host0's ${mac}`);
   for (const { name, mac: theirs, ipv6 } of records) {
     if (ipv6 === asker && theirs !== mac) {

@@ -1,5 +1,6 @@
 /** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
 import { afterEach, expect, test } from 'vitest';
+import type { Admission } from '../formats/host0-conf.ts';
 import type { ErrorCode } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../model/ipv6.ts';
@@ -12,7 +13,7 @@ import { Journal } from '../protocol/event.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../protocol/membership.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { Store } from '../store/store.ts';
-import { type Admission, machineStoreKey } from './admission.ts';
+import { machineStoreKey } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
 import type { Sighting } from './witness.ts';
@@ -236,6 +237,19 @@ test('a second machine with the same id is refused while the first lives, and th
   expect(more).toEqual([]);
   expect(cause).toContain('a at 10.11.0.10, heard since 2030-01-01T00:00:00.000Z, and copy at 10.11.0.99');
   expect(host.mesh.refusals()[0]?.remedy).toContain('/etc/meshwork/machine');
+});
+
+test('the first of two doubles stays alive while the second keeps pulling the kernel’s row to itself', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  for (let i = 0; i < 6; i++) {
+    await host.clock.pass(3_000);
+    const { ipv6, bridgeMac } = memberAddresses(network, a.machine);
+    host.rows.set(ipv6, { mac: bridgeMac, ipv4: copyOfA.ipv4 });
+    expect(await outcome(host.mesh.report(ipv6, { ...a, state: { phase: 'ready' } }))).toBe('MESH_MEMBER_MOVING');
+    expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+  }
+  expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
 test('a poller elsewhere does not displace a machine whose agent reports, nor the other way round', async () => {

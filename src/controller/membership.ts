@@ -2,6 +2,8 @@
  * One mesh's membership on host0 (DESIGN §6): who is in, who may come in, who has gone. Joins, changes and leaves are in
  * the store; heartbeats and reported states live here, in memory.
  */
+
+import type { Admission } from '../formats/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
@@ -20,7 +22,7 @@ import {
   type SelfReport,
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
-import { type Admission, admit } from './admission.ts';
+import { admit } from './admission.ts';
 import { identify } from './identity.ts';
 import { doubled, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
@@ -106,8 +108,18 @@ export class Membership {
   }
 
   /** @throws MESH_HOST0_STARTING */
+  mustBeLoaded(): void {
+    if (this.#roster.loaded) return;
+    throw new MeshError('MESH_HOST0_STARTING', `host0 has not read the members of ${this.network.name} yet`, {
+      object: this.network.name,
+      retryable: true,
+      remedy: 'Ask again in a second.',
+    });
+  }
+
+  /** @throws MESH_HOST0_STARTING */
   get version(): MembershipVersion {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     return this.#roster.version;
   }
 
@@ -125,7 +137,7 @@ export class Membership {
    * @throws MESH_HOST0_STARTING
    */
   members(viewer?: Ipv4): readonly Member[] {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     const { name, host0AddressFor } = this.#input;
     const host0 = { name, ipv4: host0AddressFor(viewer), mac: this.#host0.bridgeMac, ipv6: this.#host0.ipv6 };
     return [host0, ...this.others()];
@@ -133,7 +145,7 @@ export class Membership {
 
   /** All members but host0. */
   others(): readonly Member[] {
-    return this.#roster.records.map(memberOf);
+    return this.#roster.records.map(memberOf).toArray();
   }
 
   /** The underlay subnets that host0 forwards VXLAN between. */
@@ -183,8 +195,10 @@ export class Membership {
     const { machine, name, instance, state } = report;
     await this.#refusing(asker, async () => {
       const { mac, ipv4 } = await this.#identify(asker, machine);
-      if (report.ipv4 !== ipv4)
+      if (report.ipv4 !== ipv4) {
+        this.#beatIfKnown(asker, report);
         throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
+      }
       const record: MemberRecord = { name, ipv4, mac, ipv6: asker, machine, instance };
       if (report.leaving === true) await this.#leave(record);
       else await this.#enter(record, () => record, state);
@@ -209,7 +223,7 @@ export class Membership {
     seen: MembershipVersion | undefined,
     listener: (event: MembershipEvent) => void,
   ): () => void {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     const missed = seen === undefined ? undefined : this.#roster.since(seen);
     for (const event of missed ?? [this.#snapshot(viewer)]) listener(event);
     const subscriber = { viewer, listener };
@@ -235,21 +249,12 @@ export class Membership {
     this.#subscribers.clear();
   }
 
-  #mustBeLoaded(): void {
-    if (this.#roster.loaded) return;
-    throw new MeshError('MESH_HOST0_STARTING', `host0 has not read the members of ${this.network.name} yet`, {
-      object: this.network.name,
-      retryable: true,
-      remedy: 'Ask again in a second.',
-    });
-  }
-
   #snapshot(viewer: Ipv4 | undefined): MembershipEvent {
     return { type: 'snapshot', version: this.version, members: this.members(viewer), segments: this.segments };
   }
 
   async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
-    this.#mustBeLoaded();
+    this.mustBeLoaded();
     const sighting = await this.#input.witness.sight(this.network, asker);
     return identify(this.network, asker, machine, sighting, this.#roster.records);
   }
@@ -275,6 +280,15 @@ export class Membership {
       else if (before.ipv4 !== record.ipv4)
         this.#journal('member moved', record, `${record.name} moved from ${before.ipv4} to ${record.ipv4}`);
     });
+  }
+
+  /**
+   * While a double pulls the kernel's row to itself, the reports of the machine that was first do not fit the row. Only
+   * that machine knows its instance: it is alive.
+   */
+  #beatIfKnown(asker: Ipv6, { ipv4, instance, state }: SelfReport): void {
+    const present = this.#roster.get(asker);
+    if (present?.instance === instance && present.ipv4 === ipv4) this.#pulses.beat(asker, state);
   }
 
   async #admit(record: MemberRecord): Promise<void> {

@@ -67,8 +67,8 @@ export class Roster {
     return this.#members.size;
   }
 
-  get records(): readonly MemberRecord[] {
-    return [...this.#members.values()].map(({ record }) => record);
+  get records(): IteratorObject<MemberRecord> {
+    return this.#members.values().map(({ record }) => record);
   }
 
   get(ipv6: Ipv6): MemberRecord | undefined {

@@ -1,6 +1,8 @@
 /** Rows of forwarding tables on the wire: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
 import type { Mac } from '../model/mac.ts';
+import { AttributeTable } from './attribute-table.ts';
 import { AF_BRIDGE } from './libc.ts';
+import type { MessageWriter } from './message-writer.ts';
 import {
   NDA_DST,
   NDA_LLADDR,
@@ -15,16 +17,7 @@ import {
   RTM_NEWNEIGH,
   writeNeighbourHeader,
 } from './neighbour.ts';
-import {
-  AttributeTable,
-  type Message,
-  type MessageWriter,
-  NLM_F_APPEND,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_REPLACE,
-  NLM_F_REQUEST,
-} from './netlink.ts';
+import { type Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST } from './netlink.ts';
 import type { FdbRow } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 

@@ -1,17 +1,11 @@
 /** Links on the wire (linux/if_link.h, net/core/rtnetlink.c): struct ifinfomsg and IFLA_* attributes. */
 import { FLOOD_MAC } from '../model/mac.ts';
 import type { Vni } from '../model/network.ts';
+import { AttributeTable } from './attribute-table.ts';
 import { isIpv6 } from './ip.ts';
 import { AF_INET, AF_INET6 } from './libc.ts';
-import {
-  AttributeTable,
-  type Message,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  NLM_F_REQUEST,
-  requireStruct,
-} from './netlink.ts';
+import type { MessageWriter } from './message-writer.ts';
+import { type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, requireStruct } from './netlink.ts';
 import type { BridgePortAttributes, DontFragment, Link, VxlanAttributes } from './objects.ts';
 import type { KernelOperation, LinkChange } from './operation.ts';
 

@@ -1,16 +1,10 @@
 /** Neighbours on the wire (linux/neighbour.h): struct ndmsg and NDA_* attributes, families AF_INET and AF_INET6. */
+
+import { AttributeTable } from './attribute-table.ts';
 import { addressFamily, type Ip, isIpv6 } from './ip.ts';
 import { AF_INET, AF_INET6 } from './libc.ts';
-import {
-  AttributeTable,
-  type Message,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_REPLACE,
-  NLM_F_REQUEST,
-  requireStruct,
-} from './netlink.ts';
+import type { MessageWriter } from './message-writer.ts';
+import { type Message, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, requireStruct } from './netlink.ts';
 import type { Neighbour } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 

@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { MeshError } from '../model/error.ts';
+import { acknowledgement } from './acknowledgement.ts';
 import { readAddress } from './address.ts';
+import { AttributeTable } from './attribute-table.ts';
 import { readFdbRow } from './fdb.ts';
 import { readLink, readPortChange } from './link.ts';
+import { MessageWriter } from './message-writer.ts';
 import { readNeighbour } from './neighbour.ts';
-import { AttributeTable, acknowledgement, type Message, MessageWriter, messages } from './netlink.ts';
+import { type Message, messages } from './netlink.ts';
 import { readRoute } from './route.ts';
 
 function bytes(...parts: readonly string[]): Buffer {

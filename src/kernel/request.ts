@@ -3,8 +3,8 @@ import { MeshError } from '../model/error.ts';
 import { writeAddress } from './address.ts';
 import { writeFdb } from './fdb.ts';
 import { writeGroupDelete, writeLinkAdd, writeLinkDelete, writeLinkSet } from './link.ts';
+import { MessageWriter } from './message-writer.ts';
 import { writeNeighbour } from './neighbour.ts';
-import { MessageWriter } from './netlink.ts';
 import type { KernelOperation } from './operation.ts';
 import { writeRoute } from './route.ts';
 

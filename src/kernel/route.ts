@@ -1,16 +1,10 @@
 /** Routes on the wire (linux/rtnetlink.h): struct rtmsg and RTA_* attributes. */
+
+import { AttributeTable } from './attribute-table.ts';
 import { addressFamily, type Ip, parseInterface } from './ip.ts';
 import { AF_INET, AF_INET6 } from './libc.ts';
-import {
-  AttributeTable,
-  type Message,
-  type MessageWriter,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_REPLACE,
-  NLM_F_REQUEST,
-  requireStruct,
-} from './netlink.ts';
+import type { MessageWriter } from './message-writer.ts';
+import { type Message, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, requireStruct } from './netlink.ts';
 import type { Route } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 

@@ -4,11 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { type Acknowledgement, acknowledgement } from './acknowledgement.ts';
 import { ENODEV, libc } from './libc.ts';
 import { changesNames } from './link.ts';
 import {
-  type Acknowledgement,
-  acknowledgement,
   MESSAGE_HEADER_BYTES,
   type Message,
   messages,
@@ -234,8 +233,8 @@ function main(port: NonNullable<typeof parentPort>, { netns }: RtnlWorkerData): 
         const outcome = DO[job.do](socket, job.request);
         post({ id: job.id, ...outcome }, outcome.objects.length > 0 ? [outcome.objects.buffer] : []);
       } catch (error) {
-        port.close();
         post({ broken: MeshError.from(error).toJSON() });
+        port.close();
       }
     });
   } catch (error) {

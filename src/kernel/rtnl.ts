@@ -2,13 +2,15 @@
 import { Worker } from 'node:worker_threads';
 import { MeshError } from '../model/error.ts';
 import type { Mac } from '../model/mac.ts';
+import type { Acknowledgement } from './acknowledgement.ts';
 import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbRow, writeFdbDump, writeFdbGet } from './fdb.ts';
 import type { Ip } from './ip.ts';
 import { AF_INET, AF_INET6, ENODEV, ENOENT, errnoError, libc } from './libc.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
+import type { MessageWriter } from './message-writer.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
-import { type Acknowledgement, type Message, type MessageWriter, messages, NLM_F_DUMP } from './netlink.ts';
+import { type Message, messages, NLM_F_DUMP } from './netlink.ts';
 import type { Address, FdbRow, Link, Neighbour, Route } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOne, encodeOperations, objectOf, type Request } from './request.ts';

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EchoSocket } from '../kernel/echo.ts';
 import { netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
@@ -22,6 +23,7 @@ import {
 } from './host-process.ts';
 import type { Program } from './installation.ts';
 import type { LabHost } from './lab-host.ts';
+import { isListening } from './listening.ts';
 import { awaitPairs, measurePairs, type Pair } from './pairs.ts';
 import type { ProcessMark } from './process-mark.ts';
 import { claimLab, hasOtherOwner, keepLab, LABS_DIRECTORY, type LabRecord, readRecord } from './record.ts';
@@ -51,6 +53,11 @@ export type OnStage = (stage: string, done?: number, of?: number) => void;
 /** How long `down` waits for the kernel to take the links of a lab down: it took 0.1 s for 50 hosts. */
 const REMOVAL_DEADLINE_MS = 10_000;
 
+/** Five times what host0 needs from its start until it serves the member list. */
+const SERVING_DEADLINE_MS = 5_000;
+/** The kernel walks its whole table of connections at each look. */
+const SERVING_POLL_MS = 30;
+
 /** What came of a command on a host. */
 export interface Outcome {
   /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
@@ -75,7 +82,7 @@ export class Lab implements AsyncDisposable {
   static async up(options: LabOptions & ReadyOptions): Promise<Lab> {
     const lab = await Lab.build(options);
     try {
-      lab.startAll(options.onStage);
+      await lab.startAll(options);
       await lab.ready(options);
       return lab;
     } catch (error) {
@@ -149,9 +156,24 @@ export class Lab implements AsyncDisposable {
     });
   }
 
-  startAll(onStage: OnStage = () => {}): void {
-    onStage('starting host0 and the agents');
-    for (const host of this.hosts) for (const program of programsOf(host)) this.start(host, program);
+  /** host0 first, as in life: nodes that start before it serves wait for it, and share the processor with its start. */
+  async startAll({ onStage, signal }: Pick<ReadyOptions, 'onStage' | 'signal'> = {}): Promise<void> {
+    onStage?.('starting host0');
+    const [host0, ...nodes] = this.hosts;
+    if (host0 === undefined) throw new RangeError('a lab has host0 at least');
+    for (const program of programsOf(host0)) this.start(host0, program);
+    await this.#serving(host0, signal);
+    onStage?.('starting the agents of the nodes');
+    for (const host of nodes) for (const program of programsOf(host)) this.start(host, program);
+  }
+
+  /** Returns too when host0 does not come to serve in time: the pairs will tell, and show what it wrote. */
+  async #serving(host0: LabHost, signal?: AbortSignal): Promise<void> {
+    const giveUpAt = performance.now() + SERVING_DEADLINE_MS;
+    while (performance.now() < giveUpAt && !isListening(host0.netns, MEMBERSHIP_PORT)) {
+      signal?.throwIfAborted();
+      await sleep(SERVING_POLL_MS);
+    }
   }
 
   /** A `host` that was given another `machine` poses as that one. */

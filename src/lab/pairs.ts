@@ -18,17 +18,21 @@ export interface Pair extends Ends {
   readonly rttMs: number | undefined;
 }
 
-/** How long an answer may take while hosts are starting, and how often those without one are asked again. */
+/** How long an answer may take while hosts are starting. */
 const TRIAL_MS = 100;
+/** Between two rounds in which not everybody answered. */
+const PAUSE_MS = 50;
 /** Once all answer, a pair gets so long for the measured round: far more than any queue in one machine. */
 const MEASURE_MS = 500;
 /** Echoes in flight at once when round trips are measured: few, so that they do not measure each other. */
 const MEASURE_AT_ONCE = 4;
 
 /**
- * Asks until every pair answers or the deadline passes; says each time how many do. A host that does not reach host0 has
- * no members yet, so its other pairs are not tried: 50 hosts have 2,550 pairs, and asking all of them 20 times a second
- * would take the processor from the hosts that are starting.
+ * Asks until every pair answers or the deadline passes; says after each round how many do.
+ *
+ * While hosts start, asking costs them dearly: an echo to a member that is not known yet is a neighbour solicitation to
+ * everybody, and 50 hosts have 2,550 pairs. So a host that does not reach host0 asks nobody else and is asked by nobody;
+ * and each host asks one other, then two, four … as long as all answer, and one again when one did not.
  */
 export async function awaitPairs(
   hosts: readonly HostPlan[],
@@ -37,25 +41,60 @@ export async function awaitPairs(
   { onCount = () => {}, signal }: { onCount?: (reached: number, of: number) => void; signal?: AbortSignal } = {},
 ): Promise<Pair[]> {
   using echoes = new Echoes(hosts, openEcho);
-  const pairs = orderedPairs(hosts);
-  const rtts = new Map<string, number>();
-  const reachesHost0 = ({ name, role }: HostPlan) => role === 'host0' || rtts.has(`${name} host0`);
+  const askers = hosts.map((host) => new Asker(host, hosts, echoes));
+  const total = hosts.length * (hosts.length - 1);
   const giveUpAt = performance.now() + deadlineMs;
-  while (rtts.size < pairs.length && performance.now() < giveUpAt) {
+  let reached = 0;
+  while (reached < total && performance.now() < giveUpAt) {
     signal?.throwIfAborted();
-    const pause = sleep(TRIAL_MS / 2);
-    const open = pairs.filter((pair) => !rtts.has(keyOf(pair)));
-    const tried = open.filter(({ from, to }) => to.role === 'host0' || (reachesHost0(from) && reachesHost0(to)));
+    const pause = sleep(PAUSE_MS);
+    const atHost0 = new Set(askers.filter((asker) => asker.reachesHost0).map(({ host }) => host));
+    const answered = await Promise.all(askers.map((asker) => asker.ask(atHost0)));
+    reached = askers.reduce((sum, { rtts }) => sum + rtts.size, 0);
+    onCount(reached, total);
+    if (!answered.every(Boolean)) await pause;
+  }
+  return askers.flatMap(({ host, rtts }) =>
+    othersOf(host, hosts).map((to) => ({ from: host, to, rttMs: rtts.get(to) })),
+  );
+}
+
+/** One host on its way to reaching all others. */
+class Asker {
+  readonly host: HostPlan;
+  /** Who answered, and how fast. */
+  readonly rtts = new Map<HostPlan, number>();
+  readonly #echoes: Echoes;
+  /** Who did not answer yet; who was asked in vain goes to the end, so that one dead pair hides no other. */
+  #open: readonly HostPlan[];
+  #atOnce = 1;
+
+  constructor(host: HostPlan, hosts: readonly HostPlan[], echoes: Echoes) {
+    this.host = host;
+    this.#open = othersOf(host, hosts);
+    this.#echoes = echoes;
+  }
+
+  get reachesHost0(): boolean {
+    return this.host.role === 'host0' || !this.#open.some(isHost0);
+  }
+
+  /** @returns false when somebody who was asked did not answer, or nobody could be asked */
+  async ask(atHost0: ReadonlySet<HostPlan>): Promise<boolean> {
+    const ready = this.reachesHost0 ? this.#open.filter((to) => atHost0.has(to)) : this.#open.filter(isHost0);
+    const asked = ready.slice(0, this.#atOnce);
     await Promise.all(
-      tried.map(async (pair) => {
-        const rttMs = await echoes.ask(pair, TRIAL_MS);
-        if (rttMs !== undefined) rtts.set(keyOf(pair), rttMs);
+      asked.map(async (to) => {
+        const rttMs = await this.#echoes.ask({ from: this.host, to }, TRIAL_MS);
+        if (rttMs !== undefined) this.rtts.set(to, rttMs);
       }),
     );
-    onCount(rtts.size, pairs.length);
-    await pause;
+    const silent = asked.filter((to) => !this.rtts.has(to));
+    this.#open = [...this.#open.filter((to) => !asked.includes(to)), ...silent];
+    if (silent.length > 0) this.#atOnce = 1;
+    else if (asked.length > 0) this.#atOnce *= 2;
+    return silent.length === 0 && (asked.length > 0 || this.#open.length === 0);
   }
-  return pairs.map((pair) => ({ ...pair, rttMs: rtts.get(keyOf(pair)) }));
 }
 
 /** One round trip for each ordered pair. */
@@ -99,9 +138,13 @@ class Echoes implements Disposable {
 }
 
 function orderedPairs(hosts: readonly HostPlan[]): Ends[] {
-  return hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => ({ from, to })));
+  return hosts.flatMap((from) => othersOf(from, hosts).map((to) => ({ from, to })));
 }
 
-function keyOf({ from, to }: Ends): string {
-  return `${from.name} ${to.name}`;
+function othersOf(host: HostPlan, hosts: readonly HostPlan[]): HostPlan[] {
+  return hosts.filter((other) => other !== host);
+}
+
+function isHost0({ role }: HostPlan): boolean {
+  return role === 'host0';
 }

@@ -8,12 +8,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control-api.ts';
-import { claimControlSocket } from '../api/control-socket.ts';
 import { MeshDoors } from '../api/mesh-doors.ts';
 import { KernelWitness } from '../api/witness.ts';
 import { HostLinks } from '../boot/host-links.ts';
 import { segmentsOf } from '../boot/segments.ts';
 import { Controller } from '../controller/controller.ts';
+import { errorText } from '../formats/error-text.ts';
+import { readHost0Conf } from '../formats/host0-conf.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
@@ -21,6 +22,7 @@ import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
+import { claimControlSocket } from '../protocol/control-socket.ts';
 import { Journal } from '../protocol/event.ts';
 import { NODE_NAME } from '../protocol/membership.ts';
 import { pathsBelow } from '../protocol/paths.ts';
@@ -33,22 +35,14 @@ async function main(): Promise<void> {
     options: { root: { type: 'string', default: '/' }, name: { type: 'string', default: hostname() } },
   });
   const { name } = values;
-  if (!NODE_NAME.test(name)) {
-    throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot stand in a member list`, {
-      rule: 'A host name has at most 63 letters, digits, dots and hyphens.',
-      remedy: 'Give another with --name.',
-    });
-  }
-  if (process.getuid?.() !== 0) {
-    throw new MeshError('MESH_NOT_ROOT', 'host0 listens on single devices, and must run as root', {
-      remedy: 'Run it with sudo.',
-    });
-  }
+  mustBeAble(name);
   const paths = pathsBelow(values.root);
   const clock = systemClock;
   const journal = new Journal(clock, 'host0', name);
   journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
 
+  const { settings, errors } = await readHost0Conf(paths.host0Conf);
+  if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
   await mkdir(paths.state, { recursive: true });
   const [store, rtnl, doors] = await Promise.all([
@@ -59,14 +53,26 @@ async function main(): Promise<void> {
   const controller = new Controller({
     name,
     version: VERSION,
-    admission: 'open',
+    admission: settings.admission,
     clock,
     store,
     journal,
     witness: new KernelWitness(rtnl),
   });
 
-  const links = new HostLinks(rtnl, clock, linksChanged);
+  const linksChanged = (): void => {
+    controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentPorts));
+    doors.linksChanged();
+  };
+  const links = new HostLinks({
+    reader: rtnl,
+    clock,
+    onChange: linksChanged,
+    onError: (error) => {
+      const { code, message } = MeshError.from(error);
+      journal.record({ level: 'warning', kind: 'links unreadable', message, code });
+    },
+  });
   const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
   await links.read();
   linksChanged();
@@ -86,11 +92,6 @@ async function main(): Promise<void> {
     message: `host0 is ${name}, ${Math.round(process.uptime() * 1000)} ms after its start`,
   });
 
-  function linksChanged(): void {
-    controller.setSegments(segmentsOf(links.links, links.addresses, undefined));
-    doors.linksChanged();
-  }
-
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;
@@ -107,8 +108,23 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
 }
 
-main().catch((thrown: unknown) => {
-  const error = MeshError.from(thrown);
-  process.stderr.write(`host0: ${error.message}\n${error.remedy === undefined ? '' : `${error.remedy}\n`}`);
-  process.exit(error.exitCode);
-});
+function mustBeAble(name: string): void {
+  if (!NODE_NAME.test(name)) {
+    throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot stand in a member list`, {
+      rule: 'A host name has at most 63 letters, digits, dots and hyphens.',
+      remedy: 'Give another with --name.',
+    });
+  }
+  if (process.getuid?.() !== 0) {
+    throw new MeshError('MESH_NOT_ROOT', 'host0 listens on single devices, and must run as root', {
+      remedy: 'Run it with sudo.',
+    });
+  }
+}
+
+function fail(errors: readonly MeshError[]): never {
+  for (const error of errors) process.stderr.write(`${errorText(error, { color: false })}\n`);
+  process.exit(errors[0]?.exitCode ?? 1);
+}
+
+main().catch((thrown: unknown) => fail([MeshError.from(thrown)]));

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { inNetns } from '../../../src/kernel/netns.ts';
 import type { Ipv6Cidr } from '../../../src/model/ipv6.ts';
 import { meshNetwork, type Vni } from '../../../src/model/network.ts';
-import type { Host0Status, NodeView } from '../../../src/protocol/views.ts';
+import type { Assignment } from '../../../src/protocol/assignment.ts';
+import type { Host0Status, NetworkView, NodeView } from '../../../src/protocol/views.ts';
 import { type Host, manage, Underlay, URL_IN_MESH, until } from './underlay.ts';
 
 let underlay: Underlay;
@@ -120,6 +121,45 @@ describe('host0', () => {
   });
 });
 
+describe('the control API', () => {
+  test('tells host0’s agent what to do, and takes its report', async () => {
+    const one = underlay.addHost(0, 11, '10eff964');
+    await underlay.startHost0();
+    const findings = async () => (await underlay.control<Host0Status>('/v1/status')).health.map(({ object }) => object);
+    expect(await findings()).toEqual(['agent']);
+
+    const heard = underlay.follow('http://control/v1/assignment', '--unix-socket', underlay.paths.controlSock);
+    await until('the assignment came', () => heard().includes('event: snapshot'));
+    const assignment = JSON.parse(/data: (.*)/.exec(heard())?.[1] ?? '') as Assignment;
+    expect(assignment.networks).toEqual([manage]);
+    expect(assignment.members).toEqual({ [manage.id]: [] });
+    expect(assignment.segments.map(({ device, ipv4 }) => `${device} ${ipv4}`)).toEqual([
+      'eth0 10.11.0.1',
+      'eth1 10.11.1.1',
+    ]);
+    underlay.poll(one, 'one');
+    await until('the member came', () => /event: member\ndata: .*"change":"join".*"name":"one"/.test(heard()));
+
+    const error = { code: 'MESH_KERNEL_VNI_BUSY', message: 'VNI 456 is taken', remedy: 'Remove vxlan9.' };
+    const states = { networks: { [manage.id]: { phase: 'failed', error } } };
+    await underlay.host0.get(
+      'http://control/v1/self',
+      '--unix-socket',
+      underlay.paths.controlSock,
+      ...['-X', 'PUT', '-H', 'content-type: application/json', '-d', JSON.stringify(states)],
+    );
+    expect(await findings()).toEqual(['manage']);
+    expect((await underlay.control<NetworkView[]>('/v1/networks'))[0]?.state).toEqual({ phase: 'failed', error });
+  });
+
+  test('answers what it cannot do with the code, the status and the remedy', async () => {
+    await underlay.startHost0();
+    const answer = await underlay.host0.get('http://control/v1/nothing', '--unix-socket', underlay.paths.controlSock);
+    expect(answer?.status).toBe(404);
+    expect(answer?.body).toContain('MESH_OBJECT_UNKNOWN');
+  });
+});
+
 describe('the membership API', () => {
   test('is refused at host0’s IPv4, and to an underlay host that routes the prefix to host0’s link-local', async () => {
     const outsider = underlay.addHost(0, 66, '00000066');
@@ -196,18 +236,13 @@ describe('the membership API', () => {
   test('streams what happens, and cuts off who sends no request', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     await underlay.startHost0();
-    const stream = underlay.host0.spawn('curl', '-sgN', `${URL_IN_MESH}events`);
-    let heard = '';
-    stream.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      heard += text;
-    });
-    await until('the snapshot came', () => heard.includes('event: snapshot'));
+    const heard = underlay.follow(`${URL_IN_MESH}events`);
+    await until('the snapshot came', () => heard().includes('event: snapshot'));
     const poller = underlay.poll(one, 'one');
-    await until('the join came', () => heard.includes('event: join'));
-    expect(/id: [0-9a-f]{16}\.[0-9]+\nevent: join\ndata: (.*)\n\n/.exec(heard)?.[1]).toContain('"name":"one"');
-    await until('a comment came', () => heard.includes('\n\n: \n\n'));
+    await until('the join came', () => heard().includes('event: join'));
+    expect(/id: [0-9a-f]{16}\.[0-9]+\nevent: join\ndata: (.*)\n\n/.exec(heard())?.[1]).toContain('"name":"one"');
+    await until('a comment came', () => heard().includes('\n\n: \n\n'));
     await underlay.end(poller);
-    await underlay.end(stream);
 
     const slow = inNetns(underlay.host0.netns, () => connect(8000, 'fd42:2345:1234:9abc::1'));
     let cut = false;

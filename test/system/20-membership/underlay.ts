@@ -173,6 +173,16 @@ export class Underlay {
     return child;
   }
 
+  /** Follows a stream on host0; what it has said so far. */
+  follow(url: string, ...options: readonly string[]): () => string {
+    const curl = this.#keep(this.host0.spawn('curl', '-sgN', ...options, url));
+    let heard = '';
+    curl.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      heard += text;
+    });
+    return () => heard;
+  }
+
   async control<T>(route: string, ...options: readonly string[]): Promise<T> {
     const answer = await this.host0.get(`http://control${route}`, '--unix-socket', this.paths.controlSock, ...options);
     return JSON.parse(answer?.body ?? '') as T;

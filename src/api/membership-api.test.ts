@@ -1,0 +1,125 @@
+/** The routes over real HTTP on loopback; the test decides where a request seems to come from. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Membership } from '../controller/membership.ts';
+import type { ErrorDocument } from '../model/error.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Ipv6Cidr } from '../model/ipv6.ts';
+import { parseMachineId } from '../model/machine.ts';
+import { ManualClock } from '../model/manual-clock.ts';
+import { memberAddresses } from '../model/member.ts';
+import { meshNetwork, type Vni } from '../model/network.ts';
+import { Journal } from '../protocol/event.ts';
+import { MemoryStore } from '../store/memory-store.ts';
+import { membershipApi } from './membership-api.ts';
+
+const network = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+const node = memberAddresses(network, parseMachineId('10eff964'));
+
+let server: Server;
+let mesh: Membership;
+let peer: string;
+
+beforeEach(async () => {
+  const clock = new ManualClock();
+  mesh = new Membership({
+    network,
+    name: 'host0',
+    admission: 'open',
+    clock,
+    store: new MemoryStore(),
+    journal: new Journal(clock, 'host0', 'host0'),
+    witness: { sight: async () => ({ mac: node.bridgeMac, ipv4: '10.11.0.2' as Ipv4 }) },
+    host0AddressFor: () => '10.11.0.1' as Ipv4,
+    subnets: () => [],
+    onChange: () => {},
+    onLoad: () => {},
+  });
+  peer = node.ipv6;
+  const api = await membershipApi(() => ({ mesh, peer }));
+  server = createServer((request, response) => api.handle(request, response)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+
+afterEach(() => {
+  mesh.close();
+  server.close();
+  server.closeAllConnections();
+});
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const { port } = server.address() as AddressInfo;
+  return fetch(`http://127.0.0.1:${port}${path}`, init);
+}
+
+async function codeOf(response: Response): Promise<string> {
+  return `${response.status} ${((await response.json()) as ErrorDocument).code}`;
+}
+
+test.each(['/', '/?name=node', '/events'])('%s says when to come again while host0 starts', async (path) => {
+  const response = await ask(path);
+  expect(response.headers.get('retry-after')).toBe('1');
+  expect(await codeOf(response)).toBe('503 MESH_HOST0_STARTING');
+});
+
+test.each([
+  'fd42:2345:1234:9abd::2',
+  'fe80::2%br456',
+  '::ffff:10.11.0.2',
+  '',
+])('a peer at %j gets nothing', async (address) => {
+  await mesh.start();
+  peer = address;
+  for (const path of ['/', '/events']) expect(await codeOf(await ask(path))).toBe('403 MESH_MEMBER_FORGED');
+});
+
+test('a poll makes a member, and the list is in the seed’s format', async () => {
+  await mesh.start();
+  const response = await ask('/?name=node&machine=10eff964');
+  const { bridgeMac, ipv6 } = memberAddresses(network, 'host0');
+  expect(await response.text()).toBe(
+    `host0 10.11.0.1 ${bridgeMac} ${ipv6}\nnode 10.11.0.2 ${node.bridgeMac} ${node.ipv6}\n`,
+  );
+  expect(response.headers.get('etag')).toMatch(/^"[0-9a-f]{16}\.1"$/);
+});
+
+test.each([
+  '/?name=a%20b',
+  '/?name=a&name=b',
+  `/?name=${'a'.repeat(64)}`,
+  '/?name=a&machine=x',
+])('%s is refused', async (path) => {
+  await mesh.start();
+  expect(await codeOf(await ask(path))).toBe('400 MESH_MEMBER_REPORT_INVALID');
+});
+
+test('leavers are named until they are back', async () => {
+  await mesh.start();
+  const put = (leaving: boolean) => {
+    const report = {
+      machine: '10eff964',
+      name: 'node',
+      instance: 'boot',
+      ipv4: '10.11.0.2',
+      leaving,
+      state: { phase: 'ready' },
+    };
+    return ask('/self', {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(report),
+    });
+  };
+  expect(await (await put(false)).json()).toMatchObject({ accepted: true, version: { revision: 1 } });
+  expect((await put(true)).status).toBe(200);
+  expect((await ask('/')).headers.get('mesh-left')).toBe(node.bridgeMac);
+  await put(false);
+  expect((await ask('/')).headers.get('mesh-left')).toBeNull();
+});

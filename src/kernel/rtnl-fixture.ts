@@ -1,0 +1,30 @@
+/** For the tests of rtnetlink: a mesh, and how to read a failure. */
+import type { MeshError } from '../model/error.ts';
+import { parseIpv4 } from '../model/ipv4.ts';
+import { parseIpv6 } from '../model/ipv6.ts';
+import { parseMac } from '../model/mac.ts';
+import type { Vni } from '../model/network.ts';
+import type { KernelOperation } from './operation.ts';
+
+export const peerMac = parseMac('02:00:00:00:00:07');
+export const peer = parseIpv4('10.0.0.7');
+export const vxlan = { vni: 456 as Vni, udpPort: 4789, learning: true, df: 'inherit' } as const;
+
+const bridgeMac = parseMac('02:2f:55:d5:07:f4');
+const vxlanMac = parseMac('02:7e:61:7a:4a:d5');
+
+/** A mesh in one batch, whose operations use links that it makes itself. */
+export const MESH: readonly KernelOperation[] = [
+  { do: 'link-set', link: 'lo', change: { up: true } },
+  { do: 'link-add', kind: 'bridge', name: 'br456', mac: bridgeMac, mtuBytes: 1380, group: 9 },
+  { do: 'link-add', kind: 'vxlan', name: 'vxlan456', mac: vxlanMac, mtuBytes: 1380, master: 'br456', vxlan },
+  { do: 'link-set', link: 'br456', change: { alias: 'meshwork:bridge:x', addressMode: 'none', up: true } },
+  { do: 'link-set', link: 'vxlan456', change: { alias: 'meshwork:vxlan:x', addressMode: 'none', up: true } },
+  { do: 'address-add', link: 'br456', address: parseIpv6('fd42::1'), length: 64, nodad: true },
+  { do: 'address-add', link: 'br456', address: parseIpv4('10.3.0.1'), length: 24 },
+];
+
+/** The errno's name. */
+export function errnoOf(error: MeshError | undefined): string | undefined {
+  return (error?.cause as { name: string } | undefined)?.name;
+}
