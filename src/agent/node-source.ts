@@ -27,6 +27,8 @@ export class NodeSource implements Source {
   readonly #clients = new Map<NetworkId, MembershipClient>();
   /** Undefined until the files have been read: until then, nothing may be taken for left over. */
   #networks: readonly Network[] | undefined;
+  /** Resolves when the newest set of files has been taken up. */
+  #lastChange: Promise<void> = Promise.resolve();
   #underlay: UnderlayView | undefined;
 
   constructor(input: NodeSourceInput) {
@@ -53,20 +55,24 @@ export class NodeSource implements Source {
   async start(): Promise<void> {
     await this.underlayChanged();
     await this.#input.directory.start();
+    await this.#lastChange;
   }
 
-  /** Takes the directory's networks: joins the new ones, leaves those that are gone or have become others. */
+  /** Takes the directory's networks: leaves those that are gone or have become others, joins the new ones. */
   networksChanged(): void {
-    const { directory, onChange } = this.#input;
-    const networks = directory.current.networks;
+    const { networks } = this.#input.directory.current;
+    this.#lastChange = this.#lastChange.then(() => this.#takeUp(networks));
+  }
+
+  async #takeUp(networks: readonly Network[]): Promise<void> {
+    const { onChange } = this.#input;
     const before = new Map(this.networks.map((network) => [network.id, network]));
     const after = new Map(networks.map((network) => [network.id, network]));
+    const gone = [...this.#clients].filter(([id]) => !sameNetwork(before.get(id), after.get(id)));
+    // A goodbye goes through the mesh itself: its devices stay until it has been said.
+    await Promise.all(gone.map(([, client]) => client.stop(true)));
+    for (const [id] of gone) this.#clients.delete(id);
     this.#networks = networks;
-    for (const [id, client] of this.#clients) {
-      if (sameNetwork(before.get(id), after.get(id))) continue;
-      this.#clients.delete(id);
-      void client.stop(true).then(onChange);
-    }
     for (const network of networks) {
       if (this.#clients.has(network.id)) continue;
       const { stateOf } = this.#input;
@@ -145,6 +151,7 @@ export class NodeSource implements Source {
 
   async stop(): Promise<void> {
     await this.#input.directory.close();
+    await this.#lastChange;
     await Promise.all([...this.#clients.values()].map((client) => client.stop(false)));
   }
 }
