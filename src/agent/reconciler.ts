@@ -5,6 +5,7 @@
 import type { KernelEvent } from '../kernel/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
+import type { NetworkId } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
@@ -29,7 +30,8 @@ export interface ReconcilerInput {
   readonly kernel: KernelPort;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly desire: (cache: KernelCache) => Desire;
+  /** @param refused the networks to leave out, since a device of somebody else stands in their place */
+  readonly desire: (cache: KernelCache, refused: ReadonlySet<NetworkId>) => Desire;
   /** Called after each turn that changed how something fares. */
   readonly onOutcome: () => void;
 }
@@ -42,6 +44,8 @@ const AUDIT_MS = 60_000;
 const MAX_TURNS = 5;
 /** Beyond so many steps in one turn the journal gets a count instead of lines. */
 const LOUD_STEPS = 8;
+
+const NONE: ReadonlySet<NetworkId> = new Set();
 
 export class Reconciler {
   readonly #input: ReconcilerInput;
@@ -143,7 +147,7 @@ export class Reconciler {
     this.#rulesets.invalidate();
     const observed = await this.#observe(fresh, this.#desired);
     const links = observedItems(fresh, this.#desired);
-    const { mayDelete } = this.#input.desire(fresh);
+    const { mayDelete } = this.#input.desire(fresh, this.#obstruction.refused);
     return { steps: plan(observed, this.#desired, { mayDelete }), cacheDifference: disagreement(before, links) };
   }
 
@@ -190,23 +194,21 @@ export class Reconciler {
       this.#routesStale = false;
       this.#cache.replaceRoutes(await kernel.routes());
     }
-    const wanted = desire(this.#cache);
-    const blocked = this.#obstruction.update(obstacles(this.#cache, wanted.items));
-    const desired = new Map([...wanted.items].filter(([, item]) => !blocked.has(networkOf(item) ?? '')));
-    const observed = await this.#observe(this.#cache, desired);
-    const all = plan(observed, desired, {
-      mayDelete: (item) => !blocked.has(networkOf(item) ?? '') && wanted.mayDelete(item),
-    });
-    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
+    const everything = desire(this.#cache, NONE);
+    const refused = this.#obstruction.update(obstacles(this.#cache, everything.items));
+    const { items: desired, mayDelete } = refused.size === 0 ? everything : desire(this.#cache, refused);
     const before = this.#desired;
+    const observed = await this.#observe(this.#cache, desired, before);
+    const all = plan(observed, desired, { mayDelete });
+    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     this.#desired = desired;
     const outcomes = await apply(steps, kernel);
     await this.#note(outcomes, all, before);
     return steps.length;
   }
 
-  async #observe(cache: KernelCache, desired: ItemMap): Promise<Map<ItemKey, Item>> {
-    const observed = observedItems(cache, desired);
+  async #observe(cache: KernelCache, desired: ItemMap, before?: ItemMap): Promise<Map<ItemKey, Item>> {
+    const observed = observedItems(cache, desired, before);
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
     for (const item of desired.values()) {
       if (item.kind !== 'sysctl') continue;
