@@ -1,11 +1,9 @@
 /** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/views.ts. */
-import { chmodSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { connect } from 'node:net';
 import { MeshError } from '../model/error.ts';
+import { claimControlSocket, listenOnControlSocket } from '../protocol/control-socket.ts';
 import { createServer } from '../protocol/http.ts';
-import { STREAM_COMMENT_MS } from '../protocol/membership.ts';
-import { formatSse, SSE_COMMENT } from '../protocol/sse.ts';
+import { streamJournal } from '../protocol/journal-stream.ts';
 import type { PingRequest } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
@@ -22,17 +20,13 @@ export interface AgentSocketInput {
 
 /** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
 export async function serveAgentSocket({ path, agent, echo }: AgentSocketInput): Promise<Server> {
-  await removeStale(path);
+  await claimControlSocket(path);
   const startMs = agent.input.clock.nowMs();
   const server = createServer((request, response) => {
     void answer(request, response, agent, echo, startMs);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
   // The group of this socket may do what root may: plug ports, and read everything.
-  chmodSync(path, 0o660);
+  await listenOnControlSocket(server, path);
   return server;
 }
 
@@ -46,7 +40,7 @@ async function answer(
   try {
     const url = new URL(request.url ?? '/', 'http://agent');
     if (url.pathname === '/v1/events') {
-      streamEvents(request, response, agent, url.searchParams.get('follow') !== '0');
+      streamJournal(agent.input.journal, response, url.searchParams.get('follow') !== '0');
       return;
     }
     send(response, 200, await route(request, url, agent, echo, startMs));
@@ -97,24 +91,6 @@ function send(response: ServerResponse, status: number, document: unknown): void
   response.end(body);
 }
 
-function streamEvents(request: IncomingMessage, response: ServerResponse, agent: Agent, follow: boolean): void {
-  const { journal } = agent.input;
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-  for (const event of journal.recent()) response.write(formatSse({ event: 'event', data: JSON.stringify(event) }));
-  if (!follow) {
-    response.end();
-    return;
-  }
-  const unsubscribe = journal.subscribe((event) =>
-    response.write(formatSse({ event: 'event', data: JSON.stringify(event) })),
-  );
-  const comments = setInterval(() => response.write(SSE_COMMENT), STREAM_COMMENT_MS);
-  request.on('close', () => {
-    unsubscribe();
-    clearInterval(comments);
-  });
-}
-
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -151,24 +127,4 @@ function pingRequest(document: unknown): PingRequest {
     ...(count !== undefined && { count }),
     ...(intervalMs !== undefined && { intervalMs }),
   };
-}
-
-/** A socket file that nobody answers at was left by a process that was killed. */
-function removeStale(path: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const probe = connect(path);
-  probe.on('connect', () => {
-    probe.destroy();
-    reject(
-      new MeshError('MESH_ALREADY_RUNNING', `an agent answers at ${path} already`, {
-        object: path,
-        remedy: 'Stop it first: `mesh system stop`.',
-      }),
-    );
-  });
-  probe.on('error', () => {
-    rmSync(path, { force: true });
-    resolve();
-  });
-  return promise;
 }

@@ -3,11 +3,12 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
 import type { Controller } from '../controller/controller.ts';
 import type { NetworkId } from '../model/network.ts';
-import type { Journal, MeshEvent } from '../protocol/event.ts';
+import { listenOnControlSocket } from '../protocol/control-socket.ts';
+import type { Journal } from '../protocol/event.ts';
+import { EventStream } from '../protocol/event-stream.ts';
+import { streamJournal } from '../protocol/journal-stream.ts';
 import type { SelfStatus } from '../protocol/views.ts';
-import { listenOnControlSocket } from './control-socket.ts';
 import { answerErrors } from './error-reply.ts';
-import { EventStream } from './event-stream.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 export interface ControlApi {
@@ -51,12 +52,7 @@ function streamEvents(app: FastifyInstance, journal: Journal): void {
   app.get('/v1/events', (request, reply) => {
     const { follow } = EventsQuery.parse(request.query);
     reply.hijack();
-    const stream = new EventStream(reply.raw);
-    const send = (event: MeshEvent) =>
-      stream.send({ id: String(event.seq), event: 'event', data: JSON.stringify(event) });
-    for (const event of journal.recent()) send(event);
-    if (follow === '0') stream.end();
-    else stream.onClose(journal.subscribe(send));
+    streamJournal(journal, reply.raw, follow === '1');
   });
 }
 

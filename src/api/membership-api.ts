@@ -10,6 +10,7 @@ import { MeshError } from '../model/error.ts';
 import { isIpv4 } from '../model/ipv4.ts';
 import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/ipv6.ts';
 import { isMachineId } from '../model/machine.ts';
+import { EventStream } from '../protocol/event-stream.ts';
 import {
   formatMemberList,
   formatVersion,
@@ -20,7 +21,6 @@ import {
   type SelfReportAnswer,
 } from '../protocol/membership.ts';
 import { answerErrors } from './error-reply.ts';
-import { EventStream } from './event-stream.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 /** Where a request came in. */

@@ -45,7 +45,8 @@ async function main(): Promise<void> {
     });
   }
   const paths = pathsBelow(values.root);
-  for (const directory of [paths.run, paths.state]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+  mkdirSync(paths.run, { recursive: true, mode: 0o750 });
+  mkdirSync(paths.state, { recursive: true });
   const clock = systemClock;
   const journal = new Journal(clock, 'agent', values.name);
   journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
