@@ -1,0 +1,41 @@
+/** A machine on a segment of a lab that takes part in nothing: what it may reach, anybody on the wire may. */
+import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
+import { inside } from '../../src/kernel/netns-fixture.ts';
+import type { Lab } from '../../src/lab/lab.ts';
+import { type Ipv4, parseIpv4 } from '../../src/model/ipv4.ts';
+
+/** Behind the addresses of a lab's own hosts. */
+const NUMBER = 200;
+
+export class Stranger {
+  readonly #namespace: TemporaryNetns;
+  readonly ipv4: Ipv4;
+
+  private constructor(namespace: TemporaryNetns, ipv4: Ipv4) {
+    this.#namespace = namespace;
+    this.ipv4 = ipv4;
+  }
+
+  /** One for each segment. */
+  static on(lab: Lab, segment: number): Stranger {
+    const stranger = new Stranger(temporaryNetns(), parseIpv4(`10.11.${segment}.${NUMBER}`));
+    const wire = netnsPath(lab.topology.wire);
+    const peer = ['peer', 'name', 'eth0', 'netns', stranger.netns];
+    inside(wire, 'ip', 'link', 'add', `stranger${segment}`, 'master', `seg${segment}`, 'up', 'type', 'veth', ...peer);
+    stranger.run('ip', 'address', 'add', `${stranger.ipv4}/24`, 'dev', 'eth0');
+    stranger.run('ip', 'link', 'set', 'eth0', 'up');
+    return stranger;
+  }
+
+  get netns(): string {
+    return this.#namespace.path;
+  }
+
+  run(...command: readonly string[]): string {
+    return inside(this.netns, ...command);
+  }
+
+  close(): void {
+    this.#namespace.close();
+  }
+}
