@@ -18,8 +18,7 @@ let lab: Lab;
 let strangers: Stranger[] = [];
 const guests = new Map<string, Guest>();
 /** node1 on the underlay, over IPv6. */
-const UNDERLAY_OF_NODE1 = parseIpv6('fd77::2');
-const UNDERLAY_OF_STRANGER = parseIpv6('fd77::c8');
+const UNDERLAY_OF_NODE1 = parseIpv6('fd77:0::2');
 const COUNTED_DEADLINE_MS = 5_000;
 
 const MESHES = [
@@ -33,7 +32,6 @@ beforeAll(async () => {
   const [node1, node2] = [lab.host('node1'), lab.host('node2')];
   const inside1 = (...command: string[]) => inside(netnsPath(node1.netns), ...command);
   strangers = [Stranger.on(lab, 0), Stranger.on(lab, 1)];
-  strangers[0]?.run('ip', 'address', 'add', `${UNDERLAY_OF_STRANGER}/64`, 'dev', 'eth0', 'nodad');
   inside1('ip', 'address', 'add', `${UNDERLAY_OF_NODE1}/64`, 'dev', node1.ports[0]?.device ?? '', 'nodad');
   inside1('sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1', 'net.ipv4.ip_forward=1');
 
@@ -82,7 +80,7 @@ function strangerOn(segment: number): Stranger {
 function forbidden(): { readonly from: string; readonly netns: string; readonly to: readonly Ip[] }[] {
   const node1 = lab.host('node1');
   const [manage, second, stranger] = [guestOf('manage node1'), guestOf('second node1'), strangerOn(0)];
-  const underlay: Ip[] = [node1.member.ipv4, UNDERLAY_OF_NODE1, stranger.ipv4, UNDERLAY_OF_STRANGER];
+  const underlay: Ip[] = [node1.member.ipv4, UNDERLAY_OF_NODE1, stranger.ipv4, stranger.ipv6];
   return [
     {
       from: 'a guest of the first mesh',
