@@ -49,7 +49,8 @@ test('the kernel takes both tables whole', async () => {
   for (const item of tables('10.11.1.2', '10.11.2.0/24')) await put(item);
   const inet = (await nft.list('inet', 'meshwork')) ?? '';
   expect(inet).toContain('elements = { 10.11.1.2, 10.11.2.0/24 }');
-  expect(inet).toContain('iifname != { "lo", "br456" } ip6 daddr fd42:0:0:456::/64 drop');
+  expect(inet).toContain('iifname != "lo" ip6 daddr @prefixes iifname . ip6 daddr != @homes drop');
+  expect(inet).toContain('@th,96,24 vmap { 456 : jump from-456, 500 : jump from-500 }');
   expect(inet).toContain('iifname . oifname @within accept');
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');

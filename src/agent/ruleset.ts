@@ -55,28 +55,31 @@ function inetTable({ networks, segments }: RulesetInput): RulesetItem {
   const segmentPorts = segments.map(({ device }) => quote(device));
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentPorts) });
 
-  // Linux takes a packet for any of its addresses from any link; ours are for their own link, and a network sees no other.
-  const strict = networks.map(
-    ({ network }) =>
-      `    iifname != { "lo", ${quote(network.devices.bridge)} } ip6 daddr ${network.fabric.prefix} drop\n`,
-  );
-  // The VNI is the 24 bits behind the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
-  const known = networks.map(
-    ({ network }) =>
-      `    udp dport ${VXLAN_PORT} @th,96,24 ${network.fabric.vni} ip saddr != @${sourceSet(network)} drop\n`,
-  );
+  sets.set('prefixes', {
+    declaration: 'type ipv6_addr; flags interval',
+    elements: new Set(networks.map(({ network }) => network.fabric.prefix)),
+  });
+  sets.set('homes', {
+    declaration: 'type ifname . ipv6_addr; flags interval',
+    elements: new Set(networks.map(({ network }) => `${quote(network.devices.bridge)} . ${network.fabric.prefix}`)),
+  });
   return {
     kind: 'ruleset',
     family: 'inet',
     intact: true,
     sets,
     body: [
+      // Linux takes a packet for any of its addresses from any link; ours are for their own link, and a network sees no other.
       '  chain strict-host {\n    type filter hook input priority raw; policy accept;\n',
-      ...strict,
+      '    iifname != "lo" ip6 daddr @prefixes iifname . ip6 daddr != @homes drop\n',
       '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
       '  }\n',
+      ...networks.map(
+        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
+      ),
       '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
-      ...known,
+      // The VNI is the 24 bits behind the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
+      `    udp dport ${VXLAN_PORT} @th,96,24 vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
       '    iifname . oifname @within accept\n',
@@ -100,6 +103,13 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     declaration: 'type ifname',
     elements: new Set(networks.map(({ network }) => quote(network.devices.vxlan))),
   });
+  const byMtu = Map.groupBy(networks, ({ network }) => network.fabric.mtuBytes);
+  for (const [mtuBytes, group] of byMtu) {
+    sets.set(clampSet(mtuBytes), {
+      declaration: 'type ifname',
+      elements: new Set(group.map(({ network }) => quote(network.devices.vxlan))),
+    });
+  }
   sets.set('plugged', { declaration: 'type ifname', elements: new Set(plugged) });
   return {
     kind: 'ruleset',
@@ -115,7 +125,7 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
       `  chain floods {\n${ports.map(floodLimit).join('')}  }\n`,
       '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
       '    oifname @vxlans ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 jump floods\n',
-      ...networks.flatMap(({ network }) => clamps(network)),
+      ...[...byMtu].flatMap(([mtuBytes]) => clamps(mtuBytes)),
       '  }\n',
     ].join(''),
   };
@@ -138,18 +148,30 @@ function floodLimit({ link }: RulesetInput['ports'][number]): string {
  * A guest at MTU 1500 on a mesh of 1380: the bridge drops what does not fit without a word, so no answer to its TCP SYN
  * may promise more than fits (both directions pass here).
  */
-function clamps({ devices, fabric }: Network): string[] {
-  const device = quote(devices.vxlan);
+function clamps(mtuBytes: number): string[] {
   const largest = [
-    ['ip', fabric.mtuBytes - HEADERS_IPV4],
-    ['ip6', fabric.mtuBytes - HEADERS_IPV6],
+    ['ip', mtuBytes - HEADERS_IPV4],
+    ['ip6', mtuBytes - HEADERS_IPV6],
   ] as const;
   return ['iifname', 'oifname'].flatMap((direction) =>
     largest.map(
       ([type, mss]) =>
-        `    ${direction} ${device} ether type ${type} tcp flags & (syn | rst) == syn tcp option maxseg size > ${mss} tcp option maxseg size set ${mss}\n`,
+        `    ${direction} @${clampSet(mtuBytes)} ether type ${type} tcp flags & (syn | rst) == syn tcp option maxseg size > ${mss} tcp option maxseg size set ${mss}\n`,
     ),
   );
+}
+
+function clampSet(mtuBytes: number): string {
+  return `vxlans_${mtuBytes}`;
+}
+
+/** One look-up finds the chain of a network, however many there are. */
+function sourceVerdict({ network }: RulesetInput['networks'][number]): string {
+  return `${network.fabric.vni} : jump ${sourceChain(network)}`;
+}
+
+function sourceChain(network: Network): string {
+  return `from-${network.fabric.vni}`;
 }
 
 function sourceSet(network: Network): string {
