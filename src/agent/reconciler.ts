@@ -59,6 +59,7 @@ export class Reconciler {
   #waiting = new Map<ItemKey, ItemKey>();
   #running: Promise<void> | undefined;
   #again = false;
+  #routesStale = false;
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
   #audit: Alarm | undefined;
@@ -104,8 +105,9 @@ export class Reconciler {
   }
 
   onKernelEvent(event: KernelEvent): void {
+    if (this.#losesRoutes(event)) this.#routesStale = true;
     this.#cache.take(event);
-    if (event.type === 'nft') this.#rulesets.invalidate();
+    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#input.journal.record({
         level: 'warning',
@@ -116,6 +118,12 @@ export class Reconciler {
       return;
     }
     if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
+  #losesRoutes(event: KernelEvent): boolean {
+    if (event.type === 'address') return event.removed && event.address.family === 4;
+    return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
   }
 
   /** Reads everything anew, counts what the cache had missed, and repairs. */
@@ -182,6 +190,10 @@ export class Reconciler {
   async #turn(): Promise<number> {
     const { kernel, desire } = this.#input;
     kernel.drainEvents();
+    if (this.#routesStale) {
+      this.#routesStale = false;
+      this.#cache.replaceRoutes(await kernel.routes());
+    }
     const everything = desire(this.#cache, NONE);
     const refused = this.#obstruction.update(obstacles(this.#cache, everything.items));
     const { items: desired, mayDelete } = refused.size === 0 ? everything : desire(this.#cache, refused);
@@ -220,7 +232,10 @@ export class Reconciler {
       else {
         const futile = this.#backoff.succeeded(step.key, printStep(step));
         if (futile !== undefined) this.#fail(step, futile);
-        if (step.item.kind === 'ruleset' && step.action !== 'delete') await this.#rulesets.note(step.item);
+        if (step.item.kind === 'ruleset') {
+          if (step.action === 'delete') this.#rulesets.invalidate();
+          else await this.#rulesets.note(step.item);
+        }
         this.#noteUnannounced(step);
       }
     }

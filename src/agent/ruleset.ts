@@ -3,7 +3,7 @@
  * underlay; `bridge meshwork` makes large guests' TCP fit. Every rule is right with bridge-nf-call-* on and off: with it
  * on, bridged frames pass the inet hooks too, with the bridge as both input and output interface.
  */
-import type { Ipv4 } from '../model/ipv4.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
 import { type Network, VXLAN_PORT } from '../model/network.ts';
 import type { Segment } from '../protocol/assignment.ts';
 import type { RulesetItem } from './items/ruleset.ts';
@@ -11,9 +11,11 @@ import type { RulesetItem } from './items/ruleset.ts';
 export interface RulesetInput {
   readonly networks: readonly {
     readonly network: Network;
-    /** Where VXLAN packets of this network may come from: addresses, or whole subnets on host0, where anybody may ask to join. */
-    readonly sources: readonly string[];
+    /** Where VXLAN packets of this network may come from. */
+    readonly sources: readonly Ipv4[];
   }[];
+  /** Where VXLAN packets of any network may come from: host0's subnets, where anybody may ask to join. */
+  readonly openTo: readonly Ipv4Cidr[];
   /** host0's segments; forwarding between them carries VXLAN and nothing else. */
   readonly segments: readonly Segment[];
 }
@@ -26,7 +28,7 @@ export function rulesets(input: RulesetInput): RulesetItem[] {
 
 type Sets = Map<string, { declaration: string; elements: ReadonlySet<string> }>;
 
-function inetTable({ networks, segments }: RulesetInput): RulesetItem {
+function inetTable({ networks, openTo, segments }: RulesetInput): RulesetItem {
   const bridges = networks.map(({ network }) => quote(network.devices.bridge));
   const sets: Sets = new Map();
   sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
@@ -35,10 +37,9 @@ function inetTable({ networks, segments }: RulesetInput): RulesetItem {
     elements: new Set(bridges.map((name) => `${name} . ${name}`)),
   });
   for (const { network, sources } of networks) {
-    sets.set(sourceSet(network), {
-      declaration: 'type ipv4_addr; flags interval',
-      elements: new Set(sources),
-    });
+    // Single addresses, never intervals: the kernel looks into a set of intervals in vain for a moment after the table
+    // was written anew (one packet lost in thirty times, Linux 6.18).
+    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: new Set(sources) });
   }
   const segmentPorts = segments.map(({ device }) => quote(device));
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentPorts) });
@@ -48,6 +49,7 @@ function inetTable({ networks, segments }: RulesetInput): RulesetItem {
       `    iifname != { "lo", ${quote(network.devices.bridge)} } ip6 daddr ${network.fabric.prefix} drop\n`,
   );
   // The VNI is the 24 bits behind the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
+  const open = openTo.map((subnet) => `    udp dport ${VXLAN_PORT} ip saddr ${subnet} accept\n`);
   const known = networks.map(
     ({ network }) =>
       `    udp dport ${VXLAN_PORT} @th,96,24 ${network.fabric.vni} ip saddr != @${sourceSet(network)} drop\n`,
@@ -62,6 +64,7 @@ function inetTable({ networks, segments }: RulesetInput): RulesetItem {
       ...strict,
       '  }\n',
       '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
+      ...open,
       ...known,
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
@@ -115,9 +118,4 @@ function sourceSet(network: Network): string {
 /** Device names come from our own model and are plain; quotes keep nft from reading one as a keyword. */
 function quote(name: string): string {
   return `"${name}"`;
-}
-
-/** The source list of a node: the members' addresses. Two members may share one in theory; a set holds it once. */
-export function sourcesOf(addresses: Iterable<Ipv4>): readonly string[] {
-  return [...new Set(addresses)];
 }

@@ -20,6 +20,10 @@ afterAll(async () => {
   await lab?.down();
 });
 
+async function ip(host: LabHost, words: string): Promise<void> {
+  expect(await lab.exec(host, ['ip', 'link', ...words.split(' ')])).toEqual({ code: 0, stdout: '', stderr: '' });
+}
+
 /** All that the kernel says of the device, but for its timers. */
 async function shown(host: LabHost, device: string): Promise<unknown> {
   const { stdout } = await lab.exec(host, ['ip', '-json', '-detail', 'link', 'show', device]);
@@ -34,15 +38,15 @@ async function stateOn(host: LabHost, name: string) {
 
 const DEVICES: [what: string, device: string, make: string, code: string][] = [
   ['the name of our bridge', 'br1001', 'add br1001 type bridge', 'MESH_KERNEL_FOREIGN_DEVICE'],
-  ['the name of our VXLAN', 'vxlan1001', 'add vxlan1001 type dummy', 'MESH_KERNEL_FOREIGN_DEVICE'],
+  ['the name of our VXLAN', 'vxlan1001', 'add vxlan1001 type vxlan id 77 dstport 8472', 'MESH_KERNEL_FOREIGN_DEVICE'],
   ['our VNI', 'mine0', 'add mine0 type vxlan id 1001 dstport 4789', 'MESH_KERNEL_VNI_BUSY'],
 ];
 
 describe.each(['node1', 'host0'])('on %s', (name) => {
   test.each(DEVICES)('a foreign device with %s', async (_, device, make, code) => {
     const host = lab.host(name);
-    expect((await lab.exec(host, ['ip', 'link', ...make.split(' ')])).code).toBe(0);
-    expect((await lab.exec(host, ['ip', 'link', 'set', device, 'up'])).code).toBe(0);
+    await ip(host, make);
+    await ip(host, `set ${device} up`);
     const before = await shown(host, device);
     for (const each of lab.hosts) writeMesh(each, mesh);
 
@@ -59,14 +63,14 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     expect((await lab.exec(host, ['nft', 'list', 'ruleset'])).stdout).not.toContain('1001');
     await noDrift(lab.hosts);
 
-    expect((await lab.exec(host, ['ip', 'link', 'delete', device])).code).toBe(0);
+    await ip(host, `delete ${device}`);
     await isReady(host);
     await allAnswer(mesh, lab.hosts);
     await noDrift(lab.hosts);
     for (const each of lab.hosts) removeMesh(each, mesh);
-    await until('it is gone again', CHANGE_DEADLINE_MS, async () => {
-      const states = await Promise.all(lab.hosts.map((each) => stateOn(each, mesh.name)));
-      return states.every((seen) => seen === undefined);
+    await until('its devices are gone again', CHANGE_DEADLINE_MS, async () => {
+      const links = await Promise.all(lab.hosts.map((each) => lab.exec(each, ['ip', '-detail', 'link', 'show'])));
+      return links.every(({ stdout }) => !/1001|mwx/.test(stdout));
     });
   });
 });
@@ -74,15 +78,15 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
 test('a device that takes the place of ours while the agent is away is left alone', async () => {
   const host = lab.host('node1');
   await lab.stop(host, 'agent');
-  const script = 'ip link delete vxlan456; ip link delete br456; ip link add br456 type dummy; ip link set br456 up';
-  expect((await lab.exec(host, ['sh', '-c', script])).code).toBe(0);
+  const script = ['delete vxlan456', 'delete br456', 'add br456 type veth', 'set br456 up'];
+  for (const words of script) await ip(host, words);
   const before = await shown(host, 'br456');
   lab.start(host, 'agent');
   await until('the mesh is refused', CHANGE_DEADLINE_MS, async () => {
     return (await stateOn(host, 'manage'))?.phase === 'failed';
   });
   expect(await shown(host, 'br456')).toEqual(before);
-  expect((await lab.exec(host, ['ip', 'link', 'delete', 'br456'])).code).toBe(0);
+  await ip(host, 'delete br456');
   await lab.ready();
   await noDrift(lab.hosts);
 });
