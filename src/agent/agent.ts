@@ -44,7 +44,7 @@ export class Agent {
       kernel,
       clock,
       journal,
-      desire: (cache) => this.#desire(cache),
+      desire: (cache, refused) => this.#desire(cache, refused),
       onOutcome: () => this.#onOutcome(),
     });
     this.source = input.source(this);
@@ -159,17 +159,22 @@ export class Agent {
     return undefined;
   }
 
-  #desire(cache: KernelCache): Desire {
+  /** What of a refused network is there stays as it is; and no rule speaks of a device that is not ours. */
+  #desire(cache: KernelCache, refused: ReadonlySet<NetworkId>): Desire {
     const { source } = this;
     if (!source.known) return { items: new Map(), mayDelete: () => false };
     const items = desiredItems({
       machine: this.input.machine,
       host0: source.host0View(),
-      attachments: source.attachments().map((attachment) => this.#withKeptSources(attachment, cache)),
+      attachments: source
+        .attachments()
+        .filter(({ network }) => !refused.has(network.id))
+        .map((attachment) => this.#withKeptSources(attachment, cache)),
       ports: this.input.ports.wanted(cache),
     });
     const before = this.reconciler.desired;
-    return { items, mayDelete: (item) => this.#mayDelete(item, before) };
+    const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
+    return { items, mayDelete: (item) => !isRefused(item) && this.#mayDelete(item, before) };
   }
 
   /**

@@ -120,7 +120,7 @@ function linkItems(network: Network, own: MemberAddresses, host0: Host0View): It
 /** A member is four rows; three while it must be asked for (`neighbour` false). */
 function memberItems(network: Network, member: Member, role: Host0View['role'], neighbour: boolean): Item[] {
   const { id, devices } = network;
-  const row = { kind: 'fdb', network: id, link: devices.vxlan } as const;
+  const row = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
   const { ipv4: destination, mac } = member;
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [
