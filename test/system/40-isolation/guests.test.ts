@@ -138,6 +138,17 @@ test('a storm of broadcasts ends at the node of its guest', async () => {
   expect(broadcastsAt(far.netns) - before.far).toBeLessThanOrEqual(FLOOD_BURST + refilled + 1);
 });
 
+test('an interface that no rule can name is not plugged in', async () => {
+  inside(netnsPath(node1.netns), 'ip', 'link', 'add', 'a"b', 'type', 'dummy');
+  const { code, stderr } = await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', 'a"b']);
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('MESH_USAGE');
+  // Nor does it harm the rules when somebody puts it on the bridge by hand.
+  inside(netnsPath(node1.netns), 'ip', 'link', 'set', 'a"b', 'master', 'br456');
+  await noDrift([node1]);
+  inside(netnsPath(node1.netns), 'ip', 'link', 'delete', 'a"b');
+});
+
 describe.each<BridgeNetfilter>(['off', 'on'])('with bridge-nf-call %s', (state) => {
   test.each(['IPv6', 'IPv4'] as const)('guests at an MTU of 1500 get their TCP through, over %s', async (family) => {
     setBridgeNetfilter(lab.hosts, state);
