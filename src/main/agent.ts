@@ -12,6 +12,7 @@ import { Agent } from '../agent/agent.ts';
 import { serveAgentSocket } from '../agent/agent-socket.ts';
 import { ForeignPorts } from '../agent/foreign-ports.ts';
 import { Host0Source } from '../agent/host0-source.ts';
+import { httpTransport } from '../agent/http-transport.ts';
 import { NodeSource } from '../agent/node-source.ts';
 import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
@@ -75,6 +76,7 @@ async function main(): Promise<void> {
       source: (self) =>
         new Host0Source({
           controlSock: paths.controlSock,
+          transport: httpTransport,
           clock,
           stateOf: (network) => self.stateOf(network),
           onChange: () => void self.reconciler.wake(),
@@ -91,6 +93,7 @@ async function main(): Promise<void> {
           ...common,
           machine,
           host0,
+          transport: httpTransport,
           instance: bootInstance({ runDirectory: paths.run }),
           cache: () => self.reconciler.cache,
           stateOf: (network) => self.stateOf(network),
