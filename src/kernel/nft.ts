@@ -60,6 +60,14 @@ export class Nft {
     throw refused('read nftables', command, refusal);
   }
 
+  /** Every table of the namespace, whoever made it. */
+  async ruleset(): Promise<string> {
+    const command = 'list ruleset';
+    const { output, refusal } = await this.#thread.ask(this.#netns, command);
+    if (refusal === undefined) return output;
+    throw refused('read nftables', command, refusal);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
