@@ -10,8 +10,6 @@ export type Target = { readonly host: string; readonly port: number } | { readon
 export interface Answer {
   readonly status: number;
   readonly body: string;
-  /** The other side's clock as its answer was made (RFC 9110 §6.6.1), if it said. */
-  readonly date?: Date;
 }
 
 export interface StreamHandlers {
@@ -78,11 +76,7 @@ export function exchange(target: Target, request_: Exchange): Promise<Answer> {
       text += chunk;
       if (text.length > MAX_BODY_BYTES) outgoing.destroy(new Error('the answer is too large'));
     });
-    response.on('end', () => {
-      const date = new Date(response.headers.date ?? '');
-      const told = Number.isNaN(date.getTime()) ? {} : { date };
-      resolve({ status: response.statusCode ?? 0, body: text, ...told });
-    });
+    response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
     response.on('error', (error) => reject(unreachable(target, error)));
   });
   return promise;

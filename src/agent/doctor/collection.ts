@@ -2,7 +2,6 @@
 import { statfs } from 'node:fs/promises';
 import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
-import { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/member.ts';
 import { MEMBERSHIP_PORT } from '../../model/network.ts';
 import type { HealthFinding, Host0Status } from '../../protocol/views.ts';
@@ -10,9 +9,9 @@ import type { Agent } from '../agent.ts';
 import { networkViews, statusView } from '../agent-view.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../path-mtu.ts';
-import { exchange } from '../stream.ts';
 import type { DiskFacts, Facts, UnderlayPort } from './facts.ts';
 import { parseChains } from './filter-chain.ts';
+import { askHost0 } from './host0-answer.ts';
 import { probePaths } from './path-probe.ts';
 import { readCounters, runningRivals } from './proc.ts';
 
@@ -26,9 +25,6 @@ export interface CollectionInput {
   /** host0's daemon on this machine, if this is host0. */
   readonly controlSock: string;
 }
-
-const CONNECT_TIMEOUT_MS = 1_000;
-const ANSWER_TIMEOUT_MS = 2_000;
 
 export async function collectFacts(input: CollectionInput): Promise<Facts> {
   const { agent } = input;
@@ -104,36 +100,25 @@ async function diskOf(directory: string): Promise<DiskFacts> {
 /** By the date of an answer of the member list: undefined while host0 does not answer, which others find. */
 async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number | undefined> {
   for (const network of source.networks) {
-    const target = { host: memberAddresses(network, 'host0').ipv6, port: MEMBERSHIP_PORT };
-    const { date } = await ask(target, '/');
-    // The header was made at some time within the second that it names.
-    if (date !== undefined) return clock.wallTime().getTime() - date.getTime();
+    const host = memberAddresses(network, 'host0').ipv6;
+    const answer = await askHost0({ host, port: MEMBERSHIP_PORT, path: '/' });
+    if (typeof answer !== 'string' && answer.date !== undefined) {
+      return clock.wallTime().getTime() - answer.date.getTime();
+    }
   }
   return undefined;
 }
 
 async function healthOfDaemon(socketPath: string): Promise<readonly HealthFinding[]> {
-  const { body, error } = await ask({ socketPath }, '/v1/status');
-  if (body !== undefined) return (JSON.parse(body) as Host0Status).health;
+  const answer = await askHost0({ socketPath, path: '/v1/status' });
+  if (typeof answer !== 'string') return (JSON.parse(answer.body) as Host0Status).health;
   return [
     {
       code: 'MESH_NOT_RUNNING',
       severity: 'error',
       object: 'host0',
-      message: `host0's daemon does not answer: ${error}`,
+      message: `host0's daemon does not answer: ${answer}`,
       remedy: 'Start it with `mesh system start`; `mesh system logview` shows why it ended.',
     },
   ];
-}
-
-async function ask(
-  target: Parameters<typeof exchange>[0],
-  path: string,
-): Promise<{ readonly body?: string; readonly date?: Date; readonly error?: string }> {
-  try {
-    const timeouts = { connectTimeoutMs: CONNECT_TIMEOUT_MS, timeoutMs: ANSWER_TIMEOUT_MS };
-    return await exchange(target, { method: 'GET', path, ...timeouts });
-  } catch (thrown) {
-    return { error: MeshError.from(thrown).message };
-  }
 }

@@ -58,8 +58,9 @@ export class Doctor {
     const facts = await this.#input.collect();
     const settings = findings(facts).flatMap(({ fix = [] }) => fix);
     const fixed = settings.map((setting) => {
+      const before = facts.setting(setting.name) ?? '';
       this.#input.set(setting);
-      return { ...setting, before: facts.setting(setting.name) ?? '' };
+      return { ...setting, before };
     });
     return { ...(await this.examine()), fixed };
   }
