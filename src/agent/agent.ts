@@ -15,6 +15,7 @@ import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel-port.ts';
 import { type Desire, Reconciler } from './reconciler.ts';
+import { isNameable } from './ruleset.ts';
 import type { Source } from './source.ts';
 
 export interface AgentInput {
@@ -43,7 +44,7 @@ export class Agent {
       kernel,
       clock,
       journal,
-      desire: (cache) => this.#desire(cache),
+      desire: (cache, refused) => this.#desire(cache, refused),
       onOutcome: () => this.#onOutcome(),
     });
     this.source = input.source(this);
@@ -112,6 +113,13 @@ export class Agent {
         remedy: 'See `ip link` for the interfaces of this machine.',
       });
     }
+    if (!isNameable(link)) {
+      throw new MeshError('MESH_USAGE', `${JSON.stringify(link)} is not a name that rules can be written for`, {
+        object: link,
+        rule: 'The name of a port has letters, digits and . _ @ + - only.',
+        remedy: `Give it another name: \`ip link set dev ${link} name NAME\`.`,
+      });
+    }
     const master = cache.links.get(device.master);
     if (master !== undefined && master.name !== network.devices.bridge) {
       throw new MeshError('MESH_PORT_TAKEN', `${link} is a port of ${master.name} already`, {
@@ -151,17 +159,22 @@ export class Agent {
     return undefined;
   }
 
-  #desire(cache: KernelCache): Desire {
+  /** What of a refused network is there stays as it is; and no rule speaks of a device that is not ours. */
+  #desire(cache: KernelCache, refused: ReadonlySet<NetworkId>): Desire {
     const { source } = this;
     if (!source.known) return { items: new Map(), mayDelete: () => false };
     const items = desiredItems({
       machine: this.input.machine,
       host0: source.host0View(),
-      attachments: source.attachments().map((attachment) => this.#withKeptSources(attachment, cache)),
+      attachments: source
+        .attachments()
+        .filter(({ network }) => !refused.has(network.id))
+        .map((attachment) => this.#withKeptSources(attachment, cache)),
       ports: this.input.ports.wanted(cache),
     });
     const before = this.reconciler.desired;
-    return { items, mayDelete: (item) => this.#mayDelete(item, before) };
+    const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
+    return { items, mayDelete: (item) => !isRefused(item) && this.#mayDelete(item, before) };
   }
 
   /**

@@ -42,8 +42,8 @@ export interface DesiredInput {
   readonly machine: MachineWord;
   readonly host0: Host0View;
   readonly attachments: readonly Attachment[];
-  /** Foreign interfaces that belong on our bridges. */
-  readonly ports: readonly { readonly link: string; readonly network: NetworkId }[];
+  /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
+  readonly ports: readonly { readonly link: string; readonly network: NetworkId; readonly plugged: boolean }[];
 }
 
 export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
@@ -58,9 +58,10 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   return itemMap(items);
 }
 
-function rulesetInput({ host0, attachments }: DesiredInput): Parameters<typeof rulesets>[0] {
+function rulesetInput({ host0, attachments, ports }: DesiredInput): Parameters<typeof rulesets>[0] {
   const subnets = host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : undefined;
   return {
+    ports,
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
     networks: attachments.map(({ network, members, keptSources = [] }) => ({
       network,
@@ -119,7 +120,7 @@ function linkItems(network: Network, own: MemberAddresses, host0: Host0View): It
 /** A member is four rows; three while it must be asked for (`neighbour` false). */
 function memberItems(network: Network, member: Member, role: Host0View['role'], neighbour: boolean): Item[] {
   const { id, devices } = network;
-  const row = { kind: 'fdb', network: id, link: devices.vxlan } as const;
+  const row = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
   const { ipv4: destination, mac } = member;
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [

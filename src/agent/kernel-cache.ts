@@ -24,6 +24,11 @@ export class KernelCache {
     return cache;
   }
 
+  replaceRoutes(routes: readonly Route[]): void {
+    this.routes.clear();
+    for (const route of routes) this.routes.set(routeKey(route), route);
+  }
+
   linkNamed(name: string): Link | undefined {
     for (const link of this.links.values()) if (link.name === name) return link;
     return undefined;

@@ -20,6 +20,8 @@ export interface KernelPort {
   /** Does the operations in order; one that fails does not keep the others from being done. */
   apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]>;
   dump(): Promise<KernelDump>;
+  /** The routes alone. */
+  routes(): Promise<readonly Route[]>;
   /** Hands over events that the kernel has sent already, so that what was just applied is in the cache. */
   drainEvents(): void;
   routeTo(destination: Ipv4): Promise<Route>;

@@ -176,7 +176,12 @@ export class MembershipClient {
   /** host0 does not answer: its neighbour entry goes, so that the next try asks for it aloud. */
   #lost(error: MeshError): void {
     const news = this.#answers || this.#error === undefined;
-    if (this.#answers) this.#journal('warning', 'host0 lost', error.message, error);
+    this.#journal(
+      this.#answers ? 'warning' : 'debug',
+      this.#answers ? 'host0 lost' : 'host0 sought',
+      error.message,
+      error,
+    );
     this.#answers = false;
     this.#error = error;
     this.#stream?.close();
@@ -262,7 +267,7 @@ export class MembershipClient {
     this.#alarm = this.#input.clock.after(delayMs, () => void this.#report());
   }
 
-  #journal(level: 'info' | 'warning' | 'error', kind: string, message: string, error?: MeshError): void {
+  #journal(level: 'debug' | 'info' | 'warning' | 'error', kind: string, message: string, error?: MeshError): void {
     this.#input.journal.record({
       level,
       kind,

@@ -14,7 +14,9 @@ import type { Source } from './source.ts';
 import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
 
 export interface NodeSourceInput
-  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'onChange'> {
+  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo'> {
+  /** What this node takes part in has changed; resolves when the kernel has it. */
+  readonly onChange: () => Promise<void>;
   readonly directory: NetworkDirectory;
   readonly host0: readonly Ipv4[];
   readonly kernel: KernelPort;
@@ -28,6 +30,7 @@ export class NodeSource implements Source {
   /** Undefined until the files have been read: until then, nothing may be taken for left over. */
   #networks: readonly Network[] | undefined;
   #underlay: UnderlayView | undefined;
+  #change: Promise<void> = Promise.resolve();
 
   constructor(input: NodeSourceInput) {
     this.#input = input;
@@ -55,21 +58,23 @@ export class NodeSource implements Source {
     await this.#input.directory.start();
   }
 
-  /** Takes the directory's networks: joins the new ones, leaves those that are gone or have become others. */
-  networksChanged(): void {
-    const { directory, onChange } = this.#input;
+  /** Takes the directory's networks; changes follow one another. */
+  networksChanged(): Promise<void> {
+    this.#change = this.#change.then(() => this.#takeNetworks());
+    return this.#change;
+  }
+
+  /** Leaves the networks that are gone or have become others, while they still work, and joins the new ones once they do. */
+  async #takeNetworks(): Promise<void> {
+    const { directory, onChange, stateOf } = this.#input;
     const networks = directory.current.networks;
     const before = new Map(this.networks.map((network) => [network.id, network]));
     const after = new Map(networks.map((network) => [network.id, network]));
-    this.#networks = networks;
-    for (const [id, client] of this.#clients) {
-      if (sameNetwork(before.get(id), after.get(id))) continue;
-      this.#clients.delete(id);
-      void client.stop(true).then(onChange);
-    }
-    for (const network of networks) {
-      if (this.#clients.has(network.id)) continue;
-      const { stateOf } = this.#input;
+    const gone = [...this.#clients].filter(([id]) => !sameNetwork(before.get(id), after.get(id)));
+    await Promise.all(gone.map(([, client]) => client.stop(true)));
+    for (const [id] of gone) this.#clients.delete(id);
+    const joining = networks.filter((network) => !this.#clients.has(network.id));
+    for (const network of joining) {
       const client = new MembershipClient({
         ...this.#input,
         network,
@@ -78,9 +83,10 @@ export class NodeSource implements Source {
         forgetHost0: () => this.#forgetHost0(network),
       });
       this.#clients.set(network.id, client);
-      client.start();
     }
-    onChange();
+    this.#networks = networks;
+    await onChange();
+    for (const { id } of joining) this.#clients.get(id)?.start();
   }
 
   attachments(): readonly Attachment[] {
@@ -139,12 +145,13 @@ export class NodeSource implements Source {
     if (sameUnderlay(this.#underlay, view)) return;
     const moved = this.#underlay !== undefined && this.#underlay.local !== view.local;
     this.#underlay = view;
-    onChange();
+    await onChange();
     if (moved) for (const client of this.#clients.values()) client.reportNow();
   }
 
   async stop(): Promise<void> {
     await this.#input.directory.close();
+    await this.#change;
     await Promise.all([...this.#clients.values()].map((client) => client.stop(false)));
   }
 }

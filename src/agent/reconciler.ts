@@ -5,6 +5,7 @@
 import type { KernelEvent } from '../kernel/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
+import type { NetworkId } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
@@ -29,7 +30,8 @@ export interface ReconcilerInput {
   readonly kernel: KernelPort;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly desire: (cache: KernelCache) => Desire;
+  /** @param refused the networks to leave out, since a device of somebody else stands in their place */
+  readonly desire: (cache: KernelCache, refused: ReadonlySet<NetworkId>) => Desire;
   /** Called after each turn that changed how something fares. */
   readonly onOutcome: () => void;
 }
@@ -43,6 +45,8 @@ const MAX_TURNS = 5;
 /** Beyond so many steps in one turn the journal gets a count instead of lines. */
 const LOUD_STEPS = 8;
 
+const NONE: ReadonlySet<NetworkId> = new Set();
+
 export class Reconciler {
   readonly #input: ReconcilerInput;
   readonly #rulesets: RulesetRecord;
@@ -55,6 +59,7 @@ export class Reconciler {
   #waiting = new Map<ItemKey, ItemKey>();
   #running: Promise<void> | undefined;
   #again = false;
+  #routesStale = false;
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
   #audit: Alarm | undefined;
@@ -100,8 +105,9 @@ export class Reconciler {
   }
 
   onKernelEvent(event: KernelEvent): void {
+    if (this.#losesRoutes(event)) this.#routesStale = true;
     this.#cache.take(event);
-    if (event.type === 'nft') this.#rulesets.invalidate();
+    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#input.journal.record({
         level: 'warning',
@@ -112,6 +118,12 @@ export class Reconciler {
       return;
     }
     if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
+  #losesRoutes(event: KernelEvent): boolean {
+    if (event.type === 'address') return event.removed && event.address.family === 4;
+    return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
   }
 
   /** Reads everything anew, counts what the cache had missed, and repairs. */
@@ -135,7 +147,7 @@ export class Reconciler {
     this.#rulesets.invalidate();
     const observed = await this.#observe(fresh, this.#desired);
     const links = observedItems(fresh, this.#desired);
-    const { mayDelete } = this.#input.desire(fresh);
+    const { mayDelete } = this.#input.desire(fresh, this.#obstruction.refused);
     return { steps: plan(observed, this.#desired, { mayDelete }), cacheDifference: disagreement(before, links) };
   }
 
@@ -186,23 +198,25 @@ export class Reconciler {
   async #turn(): Promise<number> {
     const { kernel, desire } = this.#input;
     kernel.drainEvents();
-    const wanted = desire(this.#cache);
-    const blocked = this.#obstruction.update(obstacles(this.#cache, wanted.items));
-    const desired = new Map([...wanted.items].filter(([, item]) => !blocked.has(networkOf(item) ?? '')));
-    const observed = await this.#observe(this.#cache, desired);
-    const all = plan(observed, desired, {
-      mayDelete: (item) => !blocked.has(networkOf(item) ?? '') && wanted.mayDelete(item),
-    });
-    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
+    if (this.#routesStale) {
+      this.#routesStale = false;
+      this.#cache.replaceRoutes(await kernel.routes());
+    }
+    const everything = desire(this.#cache, NONE);
+    const refused = this.#obstruction.update(obstacles(this.#cache, everything.items));
+    const { items: desired, mayDelete } = refused.size === 0 ? everything : desire(this.#cache, refused);
     const before = this.#desired;
+    const observed = await this.#observe(this.#cache, desired, before);
+    const all = plan(observed, desired, { mayDelete });
+    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     this.#desired = desired;
     const outcomes = await apply(steps, kernel);
     await this.#note(outcomes, all, before);
     return steps.length;
   }
 
-  async #observe(cache: KernelCache, desired: ItemMap): Promise<Map<ItemKey, Item>> {
-    const observed = observedItems(cache, desired);
+  async #observe(cache: KernelCache, desired: ItemMap, before?: ItemMap): Promise<Map<ItemKey, Item>> {
+    const observed = observedItems(cache, desired, before);
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
     for (const item of desired.values()) {
       if (item.kind !== 'sysctl') continue;
@@ -226,7 +240,10 @@ export class Reconciler {
       else {
         const futile = this.#backoff.succeeded(step.key, printStep(step));
         if (futile !== undefined) this.#fail(step, futile);
-        if (step.item.kind === 'ruleset' && step.action !== 'delete') await this.#rulesets.note(step.item);
+        if (step.item.kind === 'ruleset') {
+          if (step.action === 'delete') this.#rulesets.invalidate();
+          else await this.#rulesets.note(step.item);
+        }
         this.#noteUnannounced(step);
       }
     }

@@ -28,7 +28,7 @@ export class SystemKernel implements KernelPort {
   /** The monitor listens before anything is read, so that no change falls between. */
   static async open(onEvent: (event: KernelEvent) => void, onError: (error: MeshError) => void): Promise<SystemKernel> {
     const [rtnl, nft] = await Promise.all([Rtnl.open(), Nft.open()]);
-    const monitor = KernelMonitor.open({ ownPortIds: () => [rtnl.portId], onEvent });
+    const monitor = KernelMonitor.open({ ownPortIds: () => [rtnl.portId, process.pid], onEvent });
     return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError));
   }
 
@@ -99,6 +99,10 @@ export class SystemKernel implements KernelPort {
       this.#rtnl.fdb(),
     ]);
     return { links, addresses, routes, neighbours, fdb };
+  }
+
+  routes(): Promise<readonly Route[]> {
+    return this.#rtnl.routes();
   }
 
   drainEvents(): void {

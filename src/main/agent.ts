@@ -99,7 +99,7 @@ async function main(): Promise<void> {
           instance: bootInstance({ runDirectory: paths.run }),
           cache: () => self.reconciler.cache,
           stateOf: (network) => self.stateOf(network),
-          onChange: () => void self.reconciler.wake(),
+          onChange: () => self.reconciler.wake(),
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
             stateFile: join(paths.state, 'networks.accepted.json'),
@@ -108,7 +108,7 @@ async function main(): Promise<void> {
               return underlayPrefixes(links.values(), routes.values(), source.networks);
             },
             clock,
-            onChange: () => source.networksChanged(),
+            onChange: () => void source.networksChanged(),
           }),
         });
         return source;
