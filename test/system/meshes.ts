@@ -35,7 +35,8 @@ export async function allAnswer(network: Network, hosts: readonly LabHost[]): Pr
   await Promise.all(pairs.map(({ from, to }) => answersTo(netnsPath(from.netns), addressIn(network, to))));
 }
 
-function fileOf(host: LabHost, name: string): string {
+/** Where the host looks for NAME.conf. */
+export function fileOf(host: LabHost, name: string): string {
   const paths = pathsBelow(host.root);
   return join(host.role === 'host0' ? paths.host0Networks : paths.nodeNetworks, `${name}.conf`);
 }

@@ -58,6 +58,8 @@ beforeAll(async () => {
   await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', plugged.port]);
   await lab.exec(node2, ['mesh', 'port', 'plug', 'manage', far.port]);
   await allReachable(plugged.netns, [far.address, trusted.address]);
+  const tentative = ({ netns }: LabHost) => inside(netnsPath(netns), 'ip', '-6', 'address', 'show', 'tentative') !== '';
+  await until('the kernel has its own addresses', ARRIVAL_DEADLINE_MS, () => !lab.hosts.some(tentative));
 });
 
 afterAll(async () => {
@@ -139,7 +141,7 @@ test('a storm of broadcasts ends at the node of its guest', async () => {
 });
 
 test('an interface that no rule can name is not plugged in', async () => {
-  inside(netnsPath(node1.netns), 'ip', 'link', 'add', 'a"b', 'type', 'dummy');
+  inside(netnsPath(node1.netns), 'ip', 'link', 'add', 'a"b', 'type', 'veth');
   const { code, stderr } = await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', 'a"b']);
   expect(code).not.toBe(0);
   expect(stderr).toContain('MESH_USAGE');
