@@ -15,6 +15,7 @@ import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel-port.ts';
 import { type Desire, Reconciler } from './reconciler.ts';
+import { isNameable } from './ruleset.ts';
 import type { Source } from './source.ts';
 
 export interface AgentInput {
@@ -110,6 +111,13 @@ export class Agent {
       throw new MeshError('MESH_PORT_UNKNOWN', `there is no interface ${JSON.stringify(link)} here`, {
         object: link,
         remedy: 'See `ip link` for the interfaces of this machine.',
+      });
+    }
+    if (!isNameable(link)) {
+      throw new MeshError('MESH_USAGE', `${JSON.stringify(link)} is not a name that rules can be written for`, {
+        object: link,
+        rule: 'The name of a port has letters, digits and . _ @ + - only.',
+        remedy: `Give it another name: \`ip link set dev ${link} name NAME\`.`,
       });
     }
     const master = cache.links.get(device.master);

@@ -61,7 +61,7 @@ export class Backoff {
       return undefined;
     }
     this.#successes.delete(key);
-    return new MeshError('MESH_KERNEL_REFUSED', `${text}: it does not stay`, {
+    return new MeshError('MESH_KERNEL_NOT_KEPT', `${text}: it does not stay`, {
       object: key,
       remedy:
         'Another program undoes it, or this kernel does not keep it; `ip monitor` and `bridge monitor` show which.',

@@ -42,8 +42,8 @@ export interface DesiredInput {
   readonly machine: MachineWord;
   readonly host0: Host0View;
   readonly attachments: readonly Attachment[];
-  /** Foreign interfaces that belong on our bridges. */
-  readonly ports: readonly { readonly link: string; readonly network: NetworkId }[];
+  /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
+  readonly ports: readonly { readonly link: string; readonly network: NetworkId; readonly plugged: boolean }[];
 }
 
 export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
@@ -58,8 +58,9 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   return itemMap(items);
 }
 
-function rulesetInput({ host0, attachments }: DesiredInput): Parameters<typeof rulesets>[0] {
+function rulesetInput({ host0, attachments, ports }: DesiredInput): Parameters<typeof rulesets>[0] {
   return {
+    ports,
     openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
     networks: attachments.map(({ network, members, keptSources = [] }) => ({

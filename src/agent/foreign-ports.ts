@@ -20,6 +20,11 @@ export interface ForeignPort {
   readonly network: NetworkId;
 }
 
+/** A port that should be on a bridge of ours, and whether for the first of the two reasons. */
+export interface WantedPort extends ForeignPort {
+  readonly plugged: boolean;
+}
+
 export class ForeignPorts {
   /** By interface name. */
   readonly #plugged: Map<string, NetworkId>;
@@ -47,7 +52,7 @@ export class ForeignPorts {
   }
 
   /** Takes in what is on the bridges now. @returns every port that should be on one of ours, if it exists */
-  wanted(cache: KernelCache): ForeignPort[] {
+  wanted(cache: KernelCache): WantedPort[] {
     const bridges = new Map<number, NetworkId>();
     for (const link of cache.links.values()) {
       const mark = parseAlias(link.alias);
@@ -66,7 +71,7 @@ export class ForeignPorts {
       else if (offSinceMs === undefined) wanted.set(link, network);
     }
     for (const [link, network] of this.#plugged) if (names.has(link)) wanted.set(link, network);
-    return [...wanted].map(([link, network]) => ({ link, network }));
+    return [...wanted].map(([link, network]) => ({ link, network, plugged: this.#plugged.has(link) }));
   }
 
   /** Notes that a port is on no bridge of ours (any more). */

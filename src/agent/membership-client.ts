@@ -21,7 +21,7 @@ import {
 import type { SseMessage } from '../protocol/sse.ts';
 import type { Echo } from './kernel-port.ts';
 import { MemberList } from './member-list.ts';
-import { type EventStream, exchange, openStream, type Target } from './stream.ts';
+import type { EventStream, Target, Transport } from './transport.ts';
 
 export interface MembershipClientInput {
   readonly network: Network;
@@ -32,6 +32,7 @@ export interface MembershipClientInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly echo: Echo;
+  readonly transport: Transport;
   /** The underlay address that this node sends from; undefined while it has no route to host0. */
   readonly local: () => Ipv4 | undefined;
   readonly state: () => NetworkState;
@@ -133,7 +134,7 @@ export class MembershipClient {
     const ipv4 = local();
     if (ipv4 === undefined) return undefined;
     const report: SelfReport = { machine, name, instance, ipv4, state: state(), ...extra };
-    const answer = await exchange(this.#target, {
+    const answer = await this.#input.transport.exchange(this.#target, {
       method: 'PUT',
       path: '/self',
       body: JSON.stringify(report),
@@ -196,7 +197,7 @@ export class MembershipClient {
   #openStream(): void {
     if (this.#stream !== undefined || this.#stopped) return;
     const version = this.list.version;
-    const stream = openStream(
+    const stream = this.#input.transport.openStream(
       this.#target,
       {
         path: '/events',

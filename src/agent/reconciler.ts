@@ -155,6 +155,14 @@ export class Reconciler {
     return this.#backoff.errorOf(key);
   }
 
+  /** What fails again and again. */
+  lastingFailures(): { item: ItemKey; error: MeshError }[] {
+    return [...this.#desired.keys()].flatMap((item) => {
+      const error = this.#backoff.errorOf(item);
+      return error === undefined ? [] : [{ item, error }];
+    });
+  }
+
   /** The key that an item waits for, when that failed. */
   waitsFor(key: ItemKey): ItemKey | undefined {
     return this.#waiting.get(key);

@@ -117,6 +117,11 @@ export class SystemKernel implements KernelPort {
     return this.#nft.list(family, TABLE);
   }
 
+  /** Every nft table of this machine, ours among them. */
+  ruleset(): Promise<string> {
+    return this.#nft.ruleset();
+  }
+
   async readSysctl(path: readonly string[]): Promise<string | undefined> {
     try {
       return readSysctl(path);
