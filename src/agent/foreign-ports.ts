@@ -6,7 +6,7 @@
 import type { Link } from '../kernel/objects.ts';
 import type { Clock } from '../model/clock.ts';
 import type { NetworkId } from '../model/network.ts';
-import { parseAlias } from './items/mark.ts';
+import { OUR_LINK_GROUP, parseAlias } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 /**
@@ -63,7 +63,7 @@ export class ForeignPorts {
       names.add(link.name);
       const network = bridges.get(link.master);
       if (network === undefined) this.#left(link, bridges);
-      else if (parseAlias(link.alias) === undefined) this.#seen.set(link.name, { network, bridge: link.master });
+      else if (isForeign(link)) this.#seen.set(link.name, { network, bridge: link.master });
     }
     const wanted = new Map<string, NetworkId>();
     for (const [link, { network, offSinceMs }] of this.#seen) {
@@ -85,4 +85,9 @@ export class ForeignPorts {
     else if (nowMs - offSinceMs >= DELETION_MS) this.#seen.delete(name);
     else this.#seen.set(name, { network, bridge, offSinceMs });
   }
+}
+
+/** One of ours lacks its alias between its create and the message after it, and when somebody took the alias off. */
+function isForeign({ alias, group }: Link): boolean {
+  return parseAlias(alias) === undefined && group !== OUR_LINK_GROUP;
 }
