@@ -105,6 +105,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     expect(await kernelPicture(lab, host)).toBe(before);
     expect(await pings.lost()).toBe('');
     pings.close();
+    await run(host, 'ip link delete low0');
     low.close();
     await noDrift(lab.hosts);
   });
