@@ -127,7 +127,7 @@ test('a storm of broadcasts ends at the node of its guest', async () => {
   const startMs = performance.now();
   storm(plugged.netns, 10 * FLOOD_BURST);
   await until('what is let through has come', ARRIVAL_DEADLINE_MS, () => {
-    return broadcastsAt(far.netns) >= before.far + FLOOD_BURST;
+    return broadcastsAt(far.netns) > before.far + FLOOD_BURST / 2;
   });
   const arrived = broadcastsAt(far.netns) - before.far;
   const refilled = ((performance.now() - startMs) / 1000) * FLOOD_BURST;
