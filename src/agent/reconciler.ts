@@ -13,7 +13,7 @@ import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } fro
 import { confOfPath } from './items/link.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
-import { MovedRows } from './moved-rows.ts';
+import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
 import { observedItems, obstacles } from './observed.ts';
 import { Obstruction } from './obstruction.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
@@ -108,6 +108,7 @@ export class Reconciler {
 
   onKernelEvent(event: KernelEvent): void {
     if (this.#losesRoutes(event)) this.#routesStale = true;
+    if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
@@ -120,6 +121,13 @@ export class Reconciler {
       return;
     }
     if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  async #forgetRoutes(): Promise<void> {
+    const [error] = await this.#input.kernel.apply([FORGET_ROUTES]);
+    if (error === undefined) return;
+    const { code, message } = error;
+    this.#input.journal.record({ level: 'warning', kind: 'routes not renewed', message, code });
   }
 
   /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
