@@ -7,8 +7,8 @@ import type { LabHost } from '../../src/lab/lab-host.ts';
 import type { Ipv6, Ipv6Cidr } from '../../src/model/ipv6.ts';
 import { memberAddresses } from '../../src/model/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
+import { pathsBelow } from '../../src/protocol/paths.ts';
 import { allReachable } from './reach.ts';
-import { networksOf } from './second-mesh.ts';
 
 /** A mesh whose key and prefix follow from its VNI. */
 export function meshOf(name: string, vni: number, prefix = `fd42:2345:1234:${vni}::/64`): Network {
@@ -38,5 +38,6 @@ export async function allAnswer(network: Network, hosts: readonly LabHost[]): Pr
 
 /** Where the host looks for NAME.conf. */
 export function fileOf(host: LabHost, name: string): string {
-  return join(networksOf(host), `${name}.conf`);
+  const paths = pathsBelow(host.root);
+  return join(host.role === 'host0' ? paths.host0Networks : paths.nodeNetworks, `${name}.conf`);
 }
