@@ -1,5 +1,6 @@
 /** The agent of one machine: puts together what the machine should take part in, and keeps the kernel that way. */
 import type { KernelEvent } from '../kernel/objects.ts';
+import type { Feature } from '../kernel/probe.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, isIpv4 } from '../model/ipv4.ts';
@@ -14,7 +15,9 @@ import { type Item, type ItemKey, itemKey, networkOf } from './items/item.ts';
 import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel-port.ts';
+import { MissingFeatures } from './missing-features.ts';
 import { type Desire, Reconciler } from './reconciler.ts';
+import { isNameable } from './ruleset.ts';
 import type { Source } from './source.ts';
 
 export interface AgentInput {
@@ -28,12 +31,16 @@ export interface AgentInput {
   /** Makes the plugged ports survive a reboot. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly source: (agent: Agent) => Source;
+  /** Tries out what the kernel can do; absent where the kernel is not a real one. It takes a third of a second. */
+  readonly probe?: () => Promise<readonly Feature[]>;
 }
 
 export class Agent {
   readonly input: AgentInput;
   readonly source: Source;
   readonly reconciler: Reconciler;
+  /** Looked for when a step of ours keeps failing. */
+  readonly missingFeatures: MissingFeatures;
   #phases = new Map<NetworkId, NetworkState['phase']>();
 
   constructor(input: AgentInput) {
@@ -43,9 +50,11 @@ export class Agent {
       kernel,
       clock,
       journal,
-      desire: (cache) => this.#desire(cache),
+      desire: (cache, refused) => this.#desire(cache, refused),
       onOutcome: () => this.#onOutcome(),
+      onLastingFailure: () => this.missingFeatures.look(),
     });
+    this.missingFeatures = new MissingFeatures(input);
     this.source = input.source(this);
   }
 
@@ -112,6 +121,13 @@ export class Agent {
         remedy: 'See `ip link` for the interfaces of this machine.',
       });
     }
+    if (!isNameable(link)) {
+      throw new MeshError('MESH_USAGE', `${JSON.stringify(link)} is not a name that rules can be written for`, {
+        object: link,
+        rule: 'The name of a port has letters, digits and . _ @ + - only.',
+        remedy: `Give it another name: \`ip link set dev ${link} name NAME\`.`,
+      });
+    }
     const master = cache.links.get(device.master);
     if (master !== undefined && master.name !== network.devices.bridge) {
       throw new MeshError('MESH_PORT_TAKEN', `${link} is a port of ${master.name} already`, {
@@ -151,17 +167,22 @@ export class Agent {
     return undefined;
   }
 
-  #desire(cache: KernelCache): Desire {
+  /** What of a refused network is there stays as it is; and no rule speaks of a device that is not ours. */
+  #desire(cache: KernelCache, refused: ReadonlySet<NetworkId>): Desire {
     const { source } = this;
     if (!source.known) return { items: new Map(), mayDelete: () => false };
     const items = desiredItems({
       machine: this.input.machine,
       host0: source.host0View(),
-      attachments: source.attachments().map((attachment) => this.#withKeptSources(attachment, cache)),
+      attachments: source
+        .attachments()
+        .filter(({ network }) => !refused.has(network.id))
+        .map((attachment) => this.#withKeptSources(attachment, cache)),
       ports: this.input.ports.wanted(cache),
     });
     const before = this.reconciler.desired;
-    return { items, mayDelete: (item) => this.#mayDelete(item, before) };
+    const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
+    return { items, mayDelete: (item) => !isRefused(item) && this.#mayDelete(item, before) };
   }
 
   /**

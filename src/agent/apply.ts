@@ -53,16 +53,20 @@ function byRank(steps: readonly Step[]): Step[][] {
  * round trip for each.
  */
 async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<Outcome[]> {
-  const entries = steps.flatMap((step) => operationsOf(step).map((operation) => ({ step, operation })));
+  const entries = steps.flatMap((step) => [
+    ...removalsOf(step).map((operation) => ({ step, operation, removal: true })),
+    ...additionsOf(step).map((operation) => ({ step, operation, removal: false })),
+  ]);
   const ordered = [
     ...entries.filter(({ operation }) => operation.do !== 'sysctl'),
     ...entries.filter(({ operation }) => operation.do === 'sysctl'),
   ];
   const errors = await kernel.apply(ordered.map(({ operation }) => operation));
   const firstError = new Map<Step, MeshError>();
-  for (const [index, { step }] of ordered.entries()) {
+  for (const [index, { step, removal }] of ordered.entries()) {
     const error = errors[index];
-    if (error !== undefined && !firstError.has(step) && !isGone(step, error)) firstError.set(step, error);
+    if (error === undefined || firstError.has(step) || (removal && isGone(error))) continue;
+    firstError.set(step, error);
   }
   return steps.map((step) => {
     const error = firstError.get(step);
@@ -70,23 +74,30 @@ async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<O
   });
 }
 
-function operationsOf(step: Step): readonly Operation[] {
-  const kind = kindOf(step.item);
+function removalsOf(step: Step): readonly Operation[] {
   switch (step.action) {
     case 'create':
-      return kind.create(step.item);
     case 'change':
-      return kind.change(step.have, step.item);
+      return [];
     case 'recreate':
-      return [...kind.remove(step.have), ...kind.create(step.item)];
+      return kindOf(step.item).remove(step.have);
     case 'delete':
-      return kind.remove(step.item);
+      return kindOf(step.item).remove(step.item);
   }
 }
 
-function isGone(step: Step, error: MeshError): boolean {
-  const { cause } = error;
-  return step.action === 'delete' && typeof cause === 'object' && cause !== null && 'name' in cause
-    ? GONE.has(String(cause.name))
-    : false;
+function additionsOf(step: Step): readonly Operation[] {
+  switch (step.action) {
+    case 'create':
+    case 'recreate':
+      return kindOf(step.item).create(step.item);
+    case 'change':
+      return kindOf(step.item).change(step.have, step.item);
+    case 'delete':
+      return [];
+  }
+}
+
+function isGone({ cause }: MeshError): boolean {
+  return typeof cause === 'object' && cause !== null && 'name' in cause && GONE.has(String(cause.name));
 }

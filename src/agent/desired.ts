@@ -8,7 +8,7 @@ import type { Segment } from '../protocol/assignment.ts';
 import { type Item, type ItemKey, itemMap } from './items/item.ts';
 import { OUR_CONF } from './items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from './items/mark.ts';
-import { rulesets, sourcesOf } from './ruleset.ts';
+import { rulesets } from './ruleset.ts';
 
 /** How a node stands to host0. */
 export type Host0View =
@@ -42,8 +42,8 @@ export interface DesiredInput {
   readonly machine: MachineWord;
   readonly host0: Host0View;
   readonly attachments: readonly Attachment[];
-  /** Foreign interfaces that belong on our bridges. */
-  readonly ports: readonly { readonly link: string; readonly network: NetworkId }[];
+  /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
+  readonly ports: readonly { readonly link: string; readonly network: NetworkId; readonly plugged: boolean }[];
 }
 
 export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
@@ -58,13 +58,14 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   return itemMap(items);
 }
 
-function rulesetInput({ host0, attachments }: DesiredInput): Parameters<typeof rulesets>[0] {
-  const subnets = host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : undefined;
+function rulesetInput({ host0, attachments, ports }: DesiredInput): Parameters<typeof rulesets>[0] {
   return {
+    ports,
+    openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
     networks: attachments.map(({ network, members, keptSources = [] }) => ({
       network,
-      sources: subnets ?? sourcesOf([...members.map((member) => member.ipv4), ...keptSources]),
+      sources: host0.role === 'host0' ? [] : [...members.map((member) => member.ipv4), ...keptSources],
     })),
   };
 }
@@ -119,7 +120,7 @@ function linkItems(network: Network, own: MemberAddresses, host0: Host0View): It
 /** A member is four rows; three while it must be asked for (`neighbour` false). */
 function memberItems(network: Network, member: Member, role: Host0View['role'], neighbour: boolean): Item[] {
   const { id, devices } = network;
-  const row = { kind: 'fdb', network: id, link: devices.vxlan } as const;
+  const row = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
   const { ipv4: destination, mac } = member;
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [

@@ -6,7 +6,7 @@
 import type { Link } from '../kernel/objects.ts';
 import type { Clock } from '../model/clock.ts';
 import type { NetworkId } from '../model/network.ts';
-import { parseAlias } from './items/mark.ts';
+import { OUR_LINK_GROUP, parseAlias } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 /**
@@ -18,6 +18,11 @@ const DELETION_MS = 1_000;
 export interface ForeignPort {
   readonly link: string;
   readonly network: NetworkId;
+}
+
+/** A port that should be on a bridge of ours, and whether for the first of the two reasons. */
+export interface WantedPort extends ForeignPort {
+  readonly plugged: boolean;
 }
 
 export class ForeignPorts {
@@ -47,7 +52,7 @@ export class ForeignPorts {
   }
 
   /** Takes in what is on the bridges now. @returns every port that should be on one of ours, if it exists */
-  wanted(cache: KernelCache): ForeignPort[] {
+  wanted(cache: KernelCache): WantedPort[] {
     const bridges = new Map<number, NetworkId>();
     for (const link of cache.links.values()) {
       const mark = parseAlias(link.alias);
@@ -57,8 +62,9 @@ export class ForeignPorts {
     for (const link of cache.links.values()) {
       names.add(link.name);
       const network = bridges.get(link.master);
-      if (network === undefined) this.#left(link, bridges);
-      else if (parseAlias(link.alias) === undefined) this.#seen.set(link.name, { network, bridge: link.master });
+      if (isOurs(link)) this.#seen.delete(link.name);
+      else if (network === undefined) this.#left(link, bridges);
+      else this.#seen.set(link.name, { network, bridge: link.master });
     }
     const wanted = new Map<string, NetworkId>();
     for (const [link, { network, offSinceMs }] of this.#seen) {
@@ -66,7 +72,7 @@ export class ForeignPorts {
       else if (offSinceMs === undefined) wanted.set(link, network);
     }
     for (const [link, network] of this.#plugged) if (names.has(link)) wanted.set(link, network);
-    return [...wanted].map(([link, network]) => ({ link, network }));
+    return [...wanted].map(([link, network]) => ({ link, network, plugged: this.#plugged.has(link) }));
   }
 
   /** Notes that a port is on no bridge of ours (any more). */
@@ -80,4 +86,9 @@ export class ForeignPorts {
     else if (nowMs - offSinceMs >= DELETION_MS) this.#seen.delete(name);
     else this.#seen.set(name, { network, bridge, offSinceMs });
   }
+}
+
+/** One of the two marks may be gone for a moment: an outsider took it, and it is about to be put back. */
+function isOurs({ alias, group }: Link): boolean {
+  return parseAlias(alias) !== undefined || group === OUR_LINK_GROUP;
 }

@@ -3,7 +3,7 @@ import type { Link } from '../kernel/objects.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
 import type { NetworkId } from '../model/network.ts';
-import { type Item, type ItemKey, type ItemMap, itemMap } from './items/item.ts';
+import { type Item, type ItemKey, type ItemMap, itemKey, itemMap } from './items/item.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
@@ -17,8 +17,11 @@ interface OwnLink {
 /** The main routing table (rtnetlink.h, RT_TABLE_MAIN). */
 const MAIN_TABLE = 254;
 
-/** Items in the kernel's links, addresses, routes and rows. Rulesets and plain settings are observed apart. */
-export function observedItems(cache: KernelCache, desired: ItemMap): Map<ItemKey, Item> {
+/**
+ * Items in the kernel's links, addresses, routes and rows. Rulesets and plain settings are observed apart.
+ * @param before what was desired in the last turn
+ */
+export function observedItems(cache: KernelCache, desired: ItemMap, before: ItemMap = desired): Map<ItemKey, Item> {
   const own = ownLinks(cache, desired);
   const items: Item[] = [];
   for (const { link, device, network } of own.values()) {
@@ -38,7 +41,7 @@ export function observedItems(cache: KernelCache, desired: ItemMap): Map<ItemKey
       ...(link.vxlan !== undefined && { vxlan: link.vxlan }),
     });
   }
-  items.push(...addressItems(cache, own), ...neighbourItems(cache, own), ...fdbItems(cache, own));
+  items.push(...addressItems(cache, own), ...neighbourItems(cache, own), ...fdbItems(cache, own, [desired, before]));
   items.push(...routeItems(cache), ...portItems(cache, desired));
   return itemMap(items);
 }
@@ -82,21 +85,23 @@ function neighbourItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): 
   return items;
 }
 
-function fdbItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): Item[] {
+/** What is marked, and what stands unmarked where a row of ours is wanted, or was: a foreign hand can take the mark off. */
+function fdbItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, wanted: readonly ItemMap[]): Item[] {
   const items: Item[] = [];
-  for (const { link, table, mac, destination, state, externLearn } of cache.fdb.values()) {
+  for (const { link, table, mac, destination, state, externLearn: marked } of cache.fdb.values()) {
     const vxlan = own.get(link);
-    if (vxlan?.device !== 'vxlan' || !externLearn) continue;
-    if (destination !== undefined && !isIpv4(destination)) continue;
-    items.push({
+    if (vxlan?.device !== 'vxlan' || (destination !== undefined && !isIpv4(destination))) continue;
+    const item: Item = {
       kind: 'fdb',
       table,
       network: vxlan.network,
       link: vxlan.link.name,
       mac,
       state,
+      marked,
       ...(destination !== undefined && { destination }),
-    });
+    };
+    if (marked || (table === 'self' && wanted.some((map) => map.has(itemKey(item))))) items.push(item);
   }
   return items;
 }

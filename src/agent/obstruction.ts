@@ -6,7 +6,7 @@ import type { Obstacle } from './observed.ts';
 
 export class Obstruction {
   readonly #journal: Journal;
-  #errors = new Map<string, MeshError>();
+  #errors = new Map<NetworkId, MeshError>();
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -16,9 +16,13 @@ export class Obstruction {
     return this.#errors.get(network);
   }
 
-  /** Takes what was found in this turn. @returns the ids of the networks to leave alone */
-  update(obstacles: readonly Obstacle[]): ReadonlyMap<string, MeshError> {
-    const errors = new Map(obstacles.map((obstacle) => [obstacle.network as string, errorOf(obstacle)]));
+  get refused(): ReadonlySet<NetworkId> {
+    return new Set(this.#errors.keys());
+  }
+
+  /** Takes what was found in this turn. @returns the networks to leave alone */
+  update(obstacles: readonly Obstacle[]): ReadonlySet<NetworkId> {
+    const errors = new Map(obstacles.map((obstacle) => [obstacle.network, errorOf(obstacle)]));
     for (const [network, error] of errors) {
       if (this.#errors.has(network)) continue;
       const remedy = error.remedy ?? '';
@@ -32,7 +36,7 @@ export class Obstruction {
       });
     }
     this.#errors = errors;
-    return errors;
+    return this.refused;
   }
 }
 

@@ -5,6 +5,7 @@
 import type { KernelEvent } from '../kernel/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
+import type { NetworkId } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
@@ -12,7 +13,7 @@ import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } fro
 import { confOfPath } from './items/link.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
-import { MovedRows } from './moved-rows.ts';
+import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
 import { observedItems, obstacles } from './observed.ts';
 import { Obstruction } from './obstruction.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
@@ -29,9 +30,12 @@ export interface ReconcilerInput {
   readonly kernel: KernelPort;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly desire: (cache: KernelCache) => Desire;
+  /** @param refused the networks to leave out, since a device of somebody else stands in their place */
+  readonly desire: (cache: KernelCache, refused: ReadonlySet<NetworkId>) => Desire;
   /** Called after each turn that changed how something fares. */
   readonly onOutcome: () => void;
+  /** Called when a step turns out to fail again and again. */
+  readonly onLastingFailure: () => void;
 }
 
 /** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
@@ -42,6 +46,8 @@ const AUDIT_MS = 60_000;
 const MAX_TURNS = 5;
 /** Beyond so many steps in one turn the journal gets a count instead of lines. */
 const LOUD_STEPS = 8;
+
+const NONE: ReadonlySet<NetworkId> = new Set();
 
 export class Reconciler {
   readonly #input: ReconcilerInput;
@@ -102,8 +108,9 @@ export class Reconciler {
 
   onKernelEvent(event: KernelEvent): void {
     if (this.#losesRoutes(event)) this.#routesStale = true;
+    if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
-    if (event.type === 'nft') this.#rulesets.invalidate();
+    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#input.journal.record({
         level: 'warning',
@@ -114,6 +121,13 @@ export class Reconciler {
       return;
     }
     if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  async #forgetRoutes(): Promise<void> {
+    const [error] = await this.#input.kernel.apply([FORGET_ROUTES]);
+    if (error === undefined) return;
+    const { code, message } = error;
+    this.#input.journal.record({ level: 'warning', kind: 'routes not renewed', message, code });
   }
 
   /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
@@ -143,12 +157,20 @@ export class Reconciler {
     this.#rulesets.invalidate();
     const observed = await this.#observe(fresh, this.#desired);
     const links = observedItems(fresh, this.#desired);
-    const { mayDelete } = this.#input.desire(fresh);
+    const { mayDelete } = this.#input.desire(fresh, this.#obstruction.refused);
     return { steps: plan(observed, this.#desired, { mayDelete }), cacheDifference: disagreement(before, links) };
   }
 
   failureOf(key: ItemKey): MeshError | undefined {
     return this.#backoff.errorOf(key);
+  }
+
+  /** What fails again and again. */
+  lastingFailures(): { item: ItemKey; error: MeshError }[] {
+    return [...this.#desired.keys()].flatMap((item) => {
+      const error = this.#backoff.errorOf(item);
+      return error === undefined ? [] : [{ item, error }];
+    });
   }
 
   /** The key that an item waits for, when that failed. */
@@ -190,23 +212,21 @@ export class Reconciler {
       this.#routesStale = false;
       this.#cache.replaceRoutes(await kernel.routes());
     }
-    const wanted = desire(this.#cache);
-    const blocked = this.#obstruction.update(obstacles(this.#cache, wanted.items));
-    const desired = new Map([...wanted.items].filter(([, item]) => !blocked.has(networkOf(item) ?? '')));
-    const observed = await this.#observe(this.#cache, desired);
-    const all = plan(observed, desired, {
-      mayDelete: (item) => !blocked.has(networkOf(item) ?? '') && wanted.mayDelete(item),
-    });
-    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
+    const everything = desire(this.#cache, NONE);
+    const refused = this.#obstruction.update(obstacles(this.#cache, everything.items));
+    const { items: desired, mayDelete } = refused.size === 0 ? everything : desire(this.#cache, refused);
     const before = this.#desired;
+    const observed = await this.#observe(this.#cache, desired, before);
+    const all = plan(observed, desired, { mayDelete });
+    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     this.#desired = desired;
     const outcomes = await apply(steps, kernel);
     await this.#note(outcomes, all, before);
     return steps.length;
   }
 
-  async #observe(cache: KernelCache, desired: ItemMap): Promise<Map<ItemKey, Item>> {
-    const observed = observedItems(cache, desired);
+  async #observe(cache: KernelCache, desired: ItemMap, before?: ItemMap): Promise<Map<ItemKey, Item>> {
+    const observed = observedItems(cache, desired, before);
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
     for (const item of desired.values()) {
       if (item.kind !== 'sysctl') continue;
@@ -226,11 +246,15 @@ export class Reconciler {
     this.#waiting = new Map();
     for (const { step, error, waitsFor } of outcomes) {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
-      else if (error !== undefined) this.#fail(step, error);
-      else {
+      else if (error !== undefined) {
+        if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
+      } else {
         const futile = this.#backoff.succeeded(step.key, printStep(step));
-        if (futile !== undefined) this.#fail(step, futile);
-        if (step.item.kind === 'ruleset' && step.action !== 'delete') await this.#rulesets.note(step.item);
+        if (futile?.news) this.#tellFailure(step, futile.error);
+        if (step.item.kind === 'ruleset') {
+          if (step.action === 'delete') this.#rulesets.invalidate();
+          else await this.#rulesets.note(step.item);
+        }
         this.#noteUnannounced(step);
       }
     }
@@ -240,14 +264,15 @@ export class Reconciler {
       if (error === undefined && waitsFor === undefined) unfinished.delete(step.key);
     }
     this.#ready = new Set([...this.#desired.keys()].filter((key) => !unfinished.has(key)));
-    this.#backoff.keepOnly(new Set([...this.#desired.keys(), ...unfinished]));
+    this.#backoff.keepOnly(new Set(this.#desired.keys()), unfinished);
     this.#report(repaired.map(({ step }) => step));
     this.#scheduleRetry();
     onOutcome();
   }
 
-  #fail(step: Step, error: MeshError): void {
-    if (!this.#backoff.failed(step.key, error)) return;
+  /** That it lasts. */
+  #tellFailure(step: Step, error: MeshError): void {
+    this.#input.onLastingFailure();
     const network = networkOf(step.item);
     this.#input.journal.record({
       level: 'error',

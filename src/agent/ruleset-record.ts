@@ -31,9 +31,13 @@ export class RulesetRecord {
   /** Notes that `item` was just put in force. */
   async note(item: RulesetItem): Promise<void> {
     const text = await this.#kernel.listRuleset(item.family);
-    if (text === undefined) this.#records.delete(item.family);
-    else this.#records.set(item.family, { item, text });
-    this.invalidate();
+    if (text === undefined) {
+      this.#records.delete(item.family);
+      this.invalidate();
+      return;
+    }
+    this.#records.set(item.family, { item, text });
+    this.#observed = this.#observed && [...this.#observed.filter(({ family }) => family !== item.family), item];
   }
 
   async #look(): Promise<RulesetItem[]> {

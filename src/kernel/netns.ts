@@ -1,5 +1,6 @@
 /** Network namespaces: entering one for the length of a call. `ip netns` names them under /run/netns. */
 import { closeSync, openSync } from 'node:fs';
+import { MeshError } from '../model/error.ts';
 import { CLONE_NEWNET, failed, libc } from './libc.ts';
 
 /** The path of a namespace that `ip netns add` named. */
@@ -33,11 +34,24 @@ function comeHome(home: number, from: string): void {
 
 /** Moves this thread into the namespace at `path`, for good. */
 export function enterNetns(path: string): void {
-  const target = openSync(path, 'r');
+  const target = openNetns(path);
   try {
     if (libc.setns(target, CLONE_NEWNET) < 0) throw failed('enter', path, 'Run it as root.');
   } finally {
     closeSync(target);
+  }
+}
+
+function openNetns(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    throw new MeshError('MESH_KERNEL_REFUSED', `there is no network namespace at ${path}`, {
+      operation: 'enter',
+      object: path,
+      cause,
+      remedy: 'See `ip netns list` for those that have a name.',
+    });
   }
 }
 

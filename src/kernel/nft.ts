@@ -1,36 +1,31 @@
 /**
- * nftables transactions, in nft's own language. They go through libnftables in a thread of its own: 0.1 ms for a small
- * change where a process takes 15 ms, and the main thread does not wait while the kernel retires a hook.
+ * nftables transactions, in nft's own language. They go through libnftables on a thread of libuv's pool: 0.1 ms for a
+ * small change where a process takes 15 ms, and the main thread does not wait while the kernel retires a hook.
  */
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { closeSync, writeFileSync } from 'node:fs';
+import koffi from 'koffi';
+import { MeshError } from '../model/error.ts';
+import { failed, libc, MFD_CLOEXEC } from './libc.ts';
+import { inNetns } from './netns.ts';
 
 export type NftFamily = 'inet' | 'bridge' | 'netdev';
 
-export interface NftRequest {
-  readonly id: number;
-  /** Path of the namespace to run in; the process's own when absent. */
-  readonly netns?: string;
-  readonly commands: string;
-}
-
-/** `refusal` is nft's text when it refused; `failure`, when it could not even be asked. */
-export type NftReply =
-  | { readonly id: number; readonly output: string; readonly refusal?: string }
-  | { readonly id: number; readonly failure: ErrorDocument };
-
 /** nft prints every error of a transaction; the first few say what is wrong. */
 const REFUSAL_CHARACTERS = 2_000;
+/** NFT_CTX_OUTPUT_STATELESS of nftables/libnftables.h: no counters, no element time-outs. */
+const OUTPUT_STATELESS = 1 << 2;
 
-/** nftables in one network namespace. */
+/**
+ * nftables in one network namespace. Rules name devices by `iifname` and `oifname`: for `iif`, the library would look
+ * the index up in the process's own namespace.
+ */
 export class Nft {
-  readonly #thread: NftThread;
+  readonly #library: Library;
   readonly #netns: string | undefined;
   #closed = false;
 
-  private constructor(thread: NftThread, netns: string | undefined) {
-    this.#thread = thread;
+  private constructor(library: Library, netns: string | undefined) {
+    this.#library = library;
     this.#netns = netns;
   }
 
@@ -39,7 +34,7 @@ export class Nft {
    * @throws MESH_KERNEL_UNSUPPORTED when libnftables is not installed
    */
   static async open({ netns }: { readonly netns?: string } = {}): Promise<Nft> {
-    return new Nft(await acquireThread(), netns);
+    return new Nft(loaded(), netns);
   }
 
   /**
@@ -47,24 +42,45 @@ export class Nft {
    * @throws MESH_NFT_REFUSED with nft's own text
    */
   async run(script: string): Promise<void> {
-    const { refusal } = await this.#thread.ask(this.#netns, script);
+    const { refusal } = await this.#ask(script);
     if (refusal !== undefined) throw refused('change nftables', script, refusal);
   }
 
   /** The table in nft's canonical text, without counters; undefined when there is none. */
   async list(family: NftFamily, table: string): Promise<string | undefined> {
     const command = `list table ${family} ${table}`;
-    const { output, refusal } = await this.#thread.ask(this.#netns, command);
+    const { output, refusal } = await this.#ask(command);
     if (refusal === undefined) return output;
     if (refusal.includes('No such file or directory')) return undefined;
     throw refused('read nftables', command, refusal);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await releaseThread();
+  /** Every table of the namespace, whoever made it. */
+  async ruleset(): Promise<string> {
+    const command = 'list ruleset';
+    const { output, refusal } = await this.#ask(command);
+    if (refusal === undefined) return output;
+    throw refused('read nftables', command, refusal);
   }
+
+  /** What is under way is finished; nothing further is taken. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await lastTurn;
+  }
+
+  #ask(commands: string): Promise<Answer> {
+    if (this.#closed) return Promise.reject(new MeshError('MESH_NOT_RUNNING', 'nftables was closed'));
+    const turn = lastTurn.then(() => runCommands(this.#library, this.#netns, commands));
+    // A turn that fails is its caller's business, and not that of whoever comes next.
+    lastTurn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+interface Answer {
+  readonly output: string;
+  readonly refusal?: string;
 }
 
 function refused(operation: string, commands: string, refusal: string): MeshError {
@@ -76,89 +92,66 @@ function refused(operation: string, commands: string, refusal: string): MeshErro
   });
 }
 
-/** libnftables keeps state that all its contexts share and nothing guards, so a process has one thread for it. */
-let shared: { readonly thread: Promise<NftThread>; users: number } | undefined;
+/** libnftables keeps state that all its contexts share and nothing guards: one command of the process at a time. */
+let lastTurn: Promise<unknown> = Promise.resolve();
 
-async function acquireThread(): Promise<NftThread> {
-  shared ??= { thread: NftThread.start(), users: 0 };
-  shared.users++;
+type Library = ReturnType<typeof load>;
+let library: Library | undefined;
+
+function loaded(): Library {
   try {
-    return await shared.thread;
-  } catch (error) {
-    shared = undefined;
-    throw error;
-  }
-}
-
-async function releaseThread(): Promise<void> {
-  if (shared === undefined || --shared.users > 0) return;
-  const { thread } = shared;
-  shared = undefined;
-  await (await thread).stop();
-}
-
-type Outcome = { readonly output: string; readonly refusal?: string };
-
-interface Asker {
-  resolve(outcome: Outcome): void;
-  reject(error: MeshError): void;
-}
-
-class NftThread {
-  readonly #worker: Worker;
-  readonly #asked = new Map<number, Asker>();
-  #lastId = 0;
-  #ended: MeshError | undefined;
-
-  private constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.on('message', (reply: NftReply) => this.#settle(reply));
-    worker.on('error', (cause) => this.#end(cause));
-    worker.on('exit', () => this.#end());
-  }
-
-  static start(): Promise<NftThread> {
-    // The source runs as .ts, a build as .js.
-    const worker = new Worker(new URL(`./nft-worker${extname(import.meta.url)}`, import.meta.url));
-    return new Promise((resolve, reject) => {
-      worker.once('message', () => resolve(new NftThread(worker)));
-      worker.once('error', (cause) =>
-        reject(
-          new MeshError('MESH_KERNEL_UNSUPPORTED', 'libnftables.so.1 cannot be loaded', {
-            operation: 'load',
-            object: 'libnftables.so.1',
-            cause,
-            remedy: 'Install the package nftables.',
-          }),
-        ),
-      );
+    library ??= load();
+    return library;
+  } catch (cause) {
+    throw new MeshError('MESH_KERNEL_UNSUPPORTED', 'libnftables.so.1 cannot be loaded', {
+      operation: 'load',
+      object: 'libnftables.so.1',
+      cause,
+      remedy: 'Install the package nftables.',
     });
   }
+}
 
-  ask(netns: string | undefined, commands: string): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) return reject(this.#ended);
-      const id = ++this.#lastId;
-      this.#asked.set(id, { resolve, reject });
-      const request: NftRequest = { id, commands, ...(netns !== undefined && { netns }) };
-      this.#worker.postMessage(request);
+function load() {
+  const so = koffi.load('libnftables.so.1');
+  return {
+    newContext: so.func('void *nft_ctx_new(uint32_t flags)'),
+    freeContext: so.func('void nft_ctx_free(void *context)'),
+    setOutputFlags: so.func('void nft_ctx_output_set_flags(void *context, unsigned int flags)'),
+    bufferOutput: so.func('int nft_ctx_buffer_output(void *context)'),
+    bufferError: so.func('int nft_ctx_buffer_error(void *context)'),
+    output: so.func('str nft_ctx_get_output_buffer(void *context)'),
+    error: so.func('str nft_ctx_get_error_buffer(void *context)'),
+    run: so.func('int nft_run_cmd_from_filename(void *context, str path)'),
+  };
+}
+
+/**
+ * From a file in memory, since only in a file does nft tell the line of an error: in a buffer it quotes the first. Each
+ * has a context of its own (20 µs), because one that is kept remembers interface indexes that may be others' by now; the
+ * context's socket, and with it the namespace, is the one in which it is made.
+ */
+async function runCommands(nft: Library, netns: string | undefined, commands: string): Promise<Answer> {
+  const file: number = libc.memfd_create('nft', MFD_CLOEXEC);
+  if (file < 0) throw failed('make', 'a file in memory');
+  const path = `/proc/self/fd/${file}`;
+  const make = (): unknown => nft.newContext(0);
+  let context: unknown;
+  try {
+    writeFileSync(file, `${commands}\n`);
+    context = netns === undefined ? make() : inNetns(netns, make);
+    nft.bufferOutput(context);
+    nft.bufferError(context);
+    nft.setOutputFlags(context, OUTPUT_STATELESS);
+    const status = await new Promise<number>((resolve, reject) => {
+      nft.run.async(context, path, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)));
     });
-  }
-
-  async stop(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  #settle(reply: NftReply): void {
-    const asker = this.#asked.get(reply.id);
-    this.#asked.delete(reply.id);
-    if ('failure' in reply) asker?.reject(MeshError.fromJSON(reply.failure));
-    else asker?.resolve(reply);
-  }
-
-  #end(cause?: unknown): void {
-    this.#ended ??= new MeshError('MESH_NOT_RUNNING', 'the nftables thread has ended', { cause });
-    for (const asker of this.#asked.values()) asker.reject(this.#ended);
-    this.#asked.clear();
+    const output: string = nft.output(context);
+    if (status === 0) return { output };
+    const refusal: string = nft.error(context);
+    return { output, refusal: refusal.replaceAll(`${path}:`, 'line ') };
+  } finally {
+    if (context !== undefined) nft.freeContext(context);
+    closeSync(file);
   }
 }

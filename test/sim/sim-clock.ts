@@ -9,6 +9,9 @@ interface Pending {
   ring: (() => void) | undefined;
 }
 
+/** A power of two, so that sums of times are exact: whoever waits until a moment must not wake just before it. */
+const TICKS_PER_MS = 1024;
+
 export class SimClock implements Clock {
   readonly #heap: Pending[] = [];
   #nowMs = 0;
@@ -25,7 +28,8 @@ export class SimClock implements Clock {
   }
 
   after(delayMs: number, ring: () => void): Alarm {
-    const pending: Pending = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, ring };
+    const atMs = Math.ceil((this.#nowMs + Math.max(0, delayMs)) * TICKS_PER_MS) / TICKS_PER_MS;
+    const pending: Pending = { atMs, order: this.#order++, ring };
     this.#push(pending);
     return {
       cancel: () => {

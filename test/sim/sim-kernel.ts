@@ -181,12 +181,11 @@ export class SimKernel {
 
   /** Whether our rules let a VXLAN packet of this network in. */
   takesFrom(source: Ipv4, vni: number): boolean {
-    const sources = this.#tables.get('inet')?.sets.get(`sources_${vni}`);
-    if (sources === undefined || sources.has(source)) return true;
-    for (const element of sources) {
-      if (element.includes('/') && ipv4InSubnet(source, element as Ipv4Cidr)) return true;
-    }
-    return false;
+    const table = this.#tables.get('inet');
+    const sources = table?.sets.get(`sources_${vni}`);
+    if (table === undefined || sources === undefined || sources.has(source)) return true;
+    const open = table.body.matchAll(/udp dport 4789 ip saddr (\S+) accept/g);
+    return open.some(([, subnet]) => ipv4InSubnet(source, subnet as Ipv4Cidr));
   }
 
   /** What the kernel learns from packets: a VXLAN's row, a neighbour. */
@@ -482,7 +481,9 @@ export class SimKernel {
   }
 
   #writeSetting(path: readonly string[], value: string): Errno {
-    const [, family, , device = '', file] = path;
+    const [, family, group, device = '', file] = path;
+    // The underlay caches no routes here, so that there is nothing to forget.
+    if (group === 'route') return undefined;
     const name = CONF_OF_FILE[`${family}/${file}`];
     const link = this.linkNamed(device);
     if (link === undefined) return 'ENOENT';

@@ -23,6 +23,8 @@ export interface FdbItem {
    * has `dynamic` ones, which follow the sender, so that a node whose IPv4 changed can be heard and announced.
    */
   readonly state: 'permanent' | 'static' | 'dynamic';
+  /** Carries our mark. */
+  readonly marked: boolean;
 }
 
 function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbItem): KernelOperation {
@@ -33,6 +35,14 @@ function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbI
 /** The kernel refuses to replace a flood row, and appending one that is there changes nothing. */
 function put(item: FdbItem): KernelOperation {
   return operation(item.mac === FLOOD_MAC ? 'fdb-append' : 'fdb-replace', item);
+}
+
+/**
+ * A row that an administrator wrote keeps its state and its lack of a mark, whatever replaces it (vxlan_core.c). It must
+ * go first. All flood rows share one mark, so that a foreign one among them takes it from ours, which do as well without.
+ */
+function isUsurped({ table, mac, marked }: FdbItem): boolean {
+  return table === 'self' && mac !== FLOOD_MAC && !marked;
 }
 
 export const fdbKind: ItemKind<FdbItem> = {
@@ -46,10 +56,14 @@ export const fdbKind: ItemKind<FdbItem> = {
     const differences: string[] = [];
     if (have.destination !== want.destination) differences.push(`dst ${have.destination} → ${want.destination}`);
     if (have.state !== want.state) differences.push(`${have.state} → ${want.state}`);
+    if (isUsurped(have)) differences.push('not extern_learn');
     return differences;
   },
 
-  mustRecreate: () => false,
+  // A row that the VXLAN learnt (they are dynamic) takes our mark; the bridge keeps a row static, or permanent (its own
+  // address: frames for it end here), whatever replaces it.
+  mustRecreate: (have, want) =>
+    (isUsurped(have) && have.state !== 'dynamic') || (have.table === 'master' && have.state !== want.state),
 
   print(item) {
     const verb = item.mac === FLOOD_MAC ? 'append' : 'replace';

@@ -1,0 +1,185 @@
+/** Who is not in a mesh reaches neither its member list nor its members, and no control socket at all. */
+import { statSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { inside } from '../../../src/kernel/netns-fixture.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { type Ipv6, parseIpv6 } from '../../../src/model/ipv6.ts';
+import { formatMemberLine } from '../../../src/protocol/membership.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { isReady, noDrift } from '../drift.ts';
+import { Guest } from '../guest.ts';
+import { addressIn, allAnswer, meshOf, writeMesh } from '../meshes.ts';
+import { allReachable, reachable } from '../reach.ts';
+import { Stranger } from '../stranger.ts';
+import { until } from '../until.ts';
+
+const { prefix, vni } = EXAMPLE_MESH.fabric;
+const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
+const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
+/** How curl ends when there is nobody at the port, and when nothing answers at all. */
+const REFUSED = 7;
+const SILENCE = 28;
+
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let node2: LabHost;
+let stranger: Stranger;
+let guest: Guest;
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `strangers-${process.pid}`, nodes: 2, segments: 1 });
+  [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
+  for (const host of lab.hosts) writeMesh(host, SECOND_MESH);
+  await allAnswer(SECOND_MESH, lab.hosts);
+  stranger = Stranger.on(lab, 0);
+  // What host0 would answer finds its way.
+  inside(
+    netnsPath(host0.netns),
+    'ip',
+    '-6',
+    'route',
+    'add',
+    `${stranger.ipv6}/128`,
+    'dev',
+    host0.ports[0]?.device ?? '',
+  );
+  guest = Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abd:9::1');
+  await lab.exec(node1, ['mesh', 'port', 'plug', SECOND_MESH.name, guest.port]);
+});
+
+afterAll(async () => {
+  guest?.close();
+  stranger?.close();
+  await lab?.down();
+});
+
+/** Curl's exit code. */
+function fetch(netns: string, url: string): number {
+  return Number(inside(netns, 'sh', '-c', `curl -sg -o /dev/null --max-time 1 '${url}'; echo $?`));
+}
+
+/** The address that the kernel gave host0's port on the underlay. */
+async function linkLocalOf(host: LabHost): Promise<Ipv6> {
+  const list = ['ip', '-6', '-o', 'address', 'show', 'dev', host.ports[0]?.device ?? '', 'scope', 'link', '-tentative'];
+  return await until('the port has its link-local address', 10_000, () => {
+    const address = /inet6 (\S+)\//.exec(inside(netnsPath(host.netns), ...list))?.[1];
+    return address === undefined ? undefined : parseIpv6(address);
+  });
+}
+
+describe('the member list', () => {
+  test('is served in its mesh', async () => {
+    expect(await lab.memberList(node1)).toContain(formatMemberLine(node2.member));
+    expect(fetch(netnsPath(node2.netns), URL_IN_MESH)).toBe(0);
+  });
+
+  test("is not there at host0's addresses on the underlay", () => {
+    const url = `http://${host0.member.ipv4}:8000/`;
+    for (const netns of [stranger.netns, ...lab.hosts.map((host) => netnsPath(host.netns))]) {
+      expect(fetch(netns, url)).toBe(REFUSED);
+    }
+  });
+
+  test("is not given to a host of the underlay that routes the prefix to host0's link-local address", async () => {
+    const gateway = await linkLocalOf(host0);
+    stranger.run('ip', '-6', 'route', 'replace', prefix, 'via', gateway, 'dev', 'eth0');
+    await until(
+      'the way to host0 is known',
+      10_000,
+      () => fetch(stranger.netns, `http://[${gateway}%25eth0]:9/`) === REFUSED,
+    );
+    expect(fetch(stranger.netns, URL_IN_MESH)).toBe(SILENCE);
+    expect(await reachable(stranger.netns, [host0.member.ipv6, node1.member.ipv6])).toEqual([]);
+  });
+
+  test('is not given to guests of another mesh on the same node, whichever way they route the prefix', async () => {
+    for (const gateway of [addressIn(SECOND_MESH, host0), addressIn(SECOND_MESH, node1)]) {
+      await allReachable(guest.netns, [gateway]);
+      guest.run('ip', '-6', 'route', 'replace', prefix, 'via', gateway);
+      expect(fetch(guest.netns, URL_IN_MESH)).toBe(SILENCE);
+    }
+  });
+
+  test('is not given to a host of another mesh by a way through that mesh', () => {
+    const { bridge } = SECOND_MESH.devices;
+    const route = [prefix, 'via', addressIn(SECOND_MESH, host0), 'dev', bridge, 'metric', '1'];
+    inside(netnsPath(node2.netns), 'ip', '-6', 'route', 'add', ...route);
+    expect(fetch(netnsPath(node2.netns), URL_IN_MESH)).toBe(SILENCE);
+    inside(netnsPath(node2.netns), 'ip', '-6', 'route', 'delete', ...route);
+    expect(fetch(netnsPath(node2.netns), URL_IN_MESH)).toBe(0);
+  });
+
+  test('is refused by the socket itself where no rule stands before it', async () => {
+    await lab.stop(host0, 'agent', 'SIGKILL');
+    inside(netnsPath(host0.netns), 'nft', 'delete', 'table', 'inet', 'meshwork');
+    await allReachable(stranger.netns, [host0.member.ipv6]);
+    expect(fetch(stranger.netns, URL_IN_MESH)).toBe(REFUSED);
+    lab.start(host0, 'agent');
+    await isReady(host0);
+    await noDrift([host0]);
+    expect(fetch(stranger.netns, URL_IN_MESH)).toBe(SILENCE);
+  });
+});
+
+test('nothing listens on the network but the member lists in their meshes', () => {
+  const listening = (host: LabHost) =>
+    inside(netnsPath(host.netns), 'ss', '-Htln')
+      .split('\n')
+      .flatMap((line) => line.trim().split(/\s+/)[3] ?? []);
+  expect(listening(host0).toSorted()).toEqual([
+    '[fd42:2345:1234:9abc::1]%br456:8000',
+    '[fd42:2345:1234:9abd::1]%br457:8000',
+  ]);
+  for (const node of [node1, node2]) expect(listening(node)).toEqual([]);
+});
+
+test('the control sockets are for root and the group', () => {
+  const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8);
+  expect(modeOf(pathsBelow(host0.root).controlSock)).toBe('660');
+  for (const host of lab.hosts) expect(modeOf(pathsBelow(host.root).agentSock)).toBe('660');
+});
+
+describe('a VXLAN device of a stranger', () => {
+  const inMesh = 'fd42:2345:1234:9abc:bad::1';
+
+  function addVxlan(netns: string, id: number, local: string, remote: string, ...addresses: string[]): void {
+    const device = `vxlan${id}`;
+    const tunnel = ['type', 'vxlan', 'id', String(id), 'dstport', '4789', 'local', local, 'remote', remote];
+    inside(netns, 'ip', 'link', 'add', device, 'mtu', '1380', ...tunnel);
+    for (const address of addresses) inside(netns, 'ip', 'address', 'add', `${address}/64`, 'dev', device, 'nodad');
+    inside(netns, 'ip', 'link', 'set', device, 'up');
+  }
+
+  test('with the right VNI is not heard', async () => {
+    addVxlan(stranger.netns, vni, stranger.ipv4, node1.member.ipv4, inMesh);
+    stranger.run('ip', '-6', 'route', 'replace', prefix, 'dev', `vxlan${vni}`, 'metric', '1');
+    expect(await reachable(stranger.netns, [node1.member.ipv6])).toEqual([]);
+  });
+
+  test('with another VNI is none of our business', async () => {
+    addVxlan(stranger.netns, 999, stranger.ipv4, node1.member.ipv4, 'fd99::1');
+    addVxlan(netnsPath(node1.netns), 999, node1.member.ipv4, stranger.ipv4, 'fd99::2');
+    await allReachable(stranger.netns, [parseIpv6('fd99::2')]);
+    await allReachable(netnsPath(node1.netns), [parseIpv6('fd99::1')]);
+  });
+
+  test('would be heard if it were a member: it is the rule that keeps it out', async () => {
+    await lab.stop(node1, 'agent', 'SIGKILL');
+    const element = ['element', 'inet', 'meshwork', `sources_${vni}`, '{', stranger.ipv4, '}'];
+    inside(netnsPath(node1.netns), 'nft', 'add', ...element);
+    await allReachable(stranger.netns, [node1.member.ipv6]);
+    lab.start(node1, 'agent');
+    await isReady(node1);
+    await noDrift([node1]);
+    expect(await reachable(stranger.netns, [node1.member.ipv6])).toEqual([]);
+    await allReachable(stranger.netns, [parseIpv6('fd99::2')]);
+  });
+});
+
+test('no host has drifted', async () => {
+  await noDrift(lab.hosts);
+});

@@ -1,0 +1,89 @@
+/** What a host's kernel holds of the meshes, as iproute2 and nft show it: for comparing a state with an earlier one. */
+import type { Lab } from '../../src/lab/lab.ts';
+import type { LabHost } from '../../src/lab/lab-host.ts';
+import { until } from './until.ts';
+
+/** The issue asks for a second; on an idle machine it takes a tenth of that. */
+const REPAIR_DEADLINE_MS = 5_000;
+
+/** What is not here ages, counts, or is another one after a repair (indexes, timers, learnt rows). */
+const SHOW = `
+ip -6 -oneline address show | grep nodad | cut -d' ' -f 2- | sort
+ip -6 neighbour show nud permanent proto 200 | sort
+bridge fdb show | grep extern_learn | sort
+ip route show
+nft list table inet meshwork
+nft list table bridge meshwork`;
+
+export async function kernelPicture(lab: Lab, host: LabHost): Promise<string> {
+  const [links, rest] = await Promise.all([
+    lab.exec(host, ['ip', '-json', '-detail', 'link', 'show']),
+    lab.exec(host, ['sh', '-c', SHOW]),
+  ]);
+  return `${(JSON.parse(links.stdout) as IpLink[]).map(lineOf).toSorted().join('\n')}\n${rest.stdout}`;
+}
+
+interface IpLink {
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly address: string;
+  readonly mtu: number;
+  readonly group: string;
+  readonly master?: string;
+  readonly ifalias?: string;
+  readonly inet6_addr_gen_mode?: string;
+  readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: Readonly<Record<string, unknown>> };
+}
+
+function lineOf({
+  ifname,
+  flags,
+  address,
+  mtu,
+  group,
+  master,
+  ifalias,
+  inet6_addr_gen_mode,
+  linkinfo,
+}: IpLink): string {
+  const { id, local, port, learning, df } = linkinfo?.info_data ?? {};
+  const state = flags.includes('UP') ? 'up' : 'down';
+  return JSON.stringify([
+    ifname,
+    state,
+    address,
+    mtu,
+    group,
+    master,
+    ifalias,
+    inet6_addr_gen_mode,
+    id,
+    local,
+    port,
+    learning,
+    df,
+  ]);
+}
+
+/**
+ * Waits until the kernel of `host` looks as it did.
+ * @throws Error with the lines that differ
+ */
+export async function becomesAgain(lab: Lab, host: LabHost, before: string): Promise<void> {
+  let now = '';
+  try {
+    await until('it looks as before', REPAIR_DEADLINE_MS, async () => {
+      now = await kernelPicture(lab, host);
+      return now === before;
+    });
+  } catch (cause) {
+    throw new Error(`${host.name} differs:\n${differences(before, now)}`, { cause });
+  }
+}
+
+function differences(before: string, now: string): string {
+  const [was, is] = [new Set(before.split('\n')), new Set(now.split('\n'))];
+  const minus = [...was].filter((line) => !is.has(line)).map((line) => `- ${line}`);
+  const plus = [...is].filter((line) => !was.has(line)).map((line) => `+ ${line}`);
+  return [...minus, ...plus].join('\n');
+}

@@ -1,0 +1,41 @@
+/** Who answers whom. */
+import { EchoSocket } from '../../src/kernel/echo.ts';
+import type { Ip } from '../../src/kernel/ip.ts';
+import { MeshError } from '../../src/model/error.ts';
+import { until } from './until.ts';
+
+/** Silence is known after so long; an answer takes a millisecond. */
+const SILENCE_MS = 1_000;
+/** For an answer that must come: neighbours that have to be asked for, on a busy machine. */
+const ANSWER_DEADLINE_MS = 15_000;
+
+/** Which of `addresses` answer an echo from the namespace at `netns`, of three each. */
+export async function reachable<T extends Ip>(netns: string, addresses: readonly T[]): Promise<T[]> {
+  const socket = EchoSocket.open({ netns });
+  try {
+    const echoes = addresses.map(async (address) => {
+      const answers = [1, 2, 3].map(() => isAnswered(socket, address));
+      return (await Promise.all(answers)).includes(true) ? [address] : [];
+    });
+    return (await Promise.all(echoes)).flat();
+  } finally {
+    socket.close();
+  }
+}
+
+/** Waits until all of `addresses` answer. */
+export async function allReachable(netns: string, addresses: readonly Ip[]): Promise<void> {
+  await until(`${addresses.join(', ')} answer`, ANSWER_DEADLINE_MS, async () => {
+    return (await reachable(netns, addresses)).length === addresses.length;
+  });
+}
+
+async function isAnswered(socket: EchoSocket, address: Ip): Promise<boolean> {
+  try {
+    return (await socket.echo(address, { timeoutMs: SILENCE_MS })) !== undefined;
+  } catch (error) {
+    // No route yet.
+    if (error instanceof MeshError) return false;
+    throw error;
+  }
+}

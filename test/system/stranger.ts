@@ -1,0 +1,46 @@
+/** A machine on a segment of a lab that takes part in nothing: what it may reach, anybody on the wire may. */
+import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
+import { inside } from '../../src/kernel/netns-fixture.ts';
+import type { Lab } from '../../src/lab/lab.ts';
+import { type Ipv4, parseIpv4 } from '../../src/model/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../../src/model/ipv6.ts';
+
+/** Behind the addresses of a lab's own hosts. */
+const NUMBER = 200;
+
+export class Stranger {
+  readonly #namespace: TemporaryNetns;
+  readonly ipv4: Ipv4;
+  readonly ipv6: Ipv6;
+
+  private constructor(namespace: TemporaryNetns, segment: number) {
+    this.#namespace = namespace;
+    this.ipv4 = parseIpv4(`10.11.${segment}.${NUMBER}`);
+    this.ipv6 = parseIpv6(`fd77:${segment}::${NUMBER}`);
+  }
+
+  /** One for each segment. */
+  static on(lab: Lab, segment: number): Stranger {
+    const stranger = new Stranger(temporaryNetns(), segment);
+    const wire = netnsPath(lab.topology.wire);
+    const peer = ['peer', 'name', 'eth0', 'netns', stranger.netns];
+    inside(wire, 'ip', 'link', 'add', `stranger${segment}`, 'master', `seg${segment}`, 'up', 'type', 'veth', ...peer);
+    stranger.run('ip', 'link', 'set', 'eth0', 'addrgenmode', 'none');
+    const addresses = [`${stranger.ipv4}/24`, `${stranger.ipv6}/64`, `fe80::${NUMBER}/64`];
+    for (const address of addresses) stranger.run('ip', 'address', 'add', address, 'dev', 'eth0', 'nodad');
+    stranger.run('ip', 'link', 'set', 'eth0', 'up');
+    return stranger;
+  }
+
+  get netns(): string {
+    return this.#namespace.path;
+  }
+
+  run(...command: readonly string[]): string {
+    return inside(this.netns, ...command);
+  }
+
+  close(): void {
+    this.#namespace.close();
+  }
+}
