@@ -330,7 +330,7 @@ export class SimKernel {
       bridge === 0 ? { ...rest, master: 0 } : { ...rest, master: bridge, port: { learning: true, locked: false } },
     );
     this.#changeLink(index, {});
-    for (const of of [link.master, bridge]) this.#adjustMtu(of);
+    for (const changed of [link.master, bridge]) this.#adjustMtu(changed);
   }
 
   /** Until somebody sets it, a bridge has the MTU of its smallest port (br_mtu_auto_adjust). */
