@@ -34,6 +34,11 @@ export class KernelCache {
     return undefined;
   }
 
+  /** The row that `row` takes the place of; of flood rows, only that very one. */
+  rowLike(row: FdbRow): FdbRow | undefined {
+    return this.fdb.get(rowKey(row));
+  }
+
   /** Takes an event in. An `overflow` or `nft` event holds nothing to take. */
   take(event: KernelEvent): void {
     switch (event.type) {

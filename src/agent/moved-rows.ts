@@ -3,11 +3,21 @@
  * is either the member at its new address, whose report will say so in a moment, or a second machine with its identity.
  * So a moved row is left alone for a second, and put back if no report has confirmed the move.
  */
+import type { KernelEvent } from '../kernel/objects.ts';
 import type { Clock } from '../model/clock.ts';
-import type { ItemKey } from './items/item.ts';
+import type { ItemKey, Operation } from './items/item.ts';
+import { OUR_LINK_GROUP } from './items/mark.ts';
+import type { KernelCache } from './kernel-cache.ts';
 import type { Step } from './plan.ts';
 
 const GRACE_MS = 1_000;
+
+/**
+ * Makes the kernel look up afresh how to reach every IPv4 address. When a VXLAN's row moves, it keeps the route that
+ * led to the old place (vxlan_snoop changes the address and leaves its dst_cache): to a place on another segment, packets
+ * would leave by the wrong port for ever.
+ */
+export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
 
 export class MovedRows {
   readonly #clock: Clock;
@@ -35,6 +45,14 @@ export class MovedRows {
   get nextDueMs(): number | undefined {
     return this.#sinceMs.size === 0 ? undefined : Math.min(...this.#sinceMs.values()) + GRACE_MS;
   }
+}
+
+/** Whether a row of a VXLAN of ours leads elsewhere now. @param before the kernel as it was until `event` */
+export function movesRow(event: KernelEvent, before: KernelCache): boolean {
+  if (event.type !== 'fdb' || event.removed || event.echo || event.row.destination === undefined) return false;
+  if (before.links.get(event.row.link)?.group !== OUR_LINK_GROUP) return false;
+  const row = before.rowLike(event.row);
+  return row !== undefined && row.destination !== event.row.destination;
 }
 
 function isMove(step: Step): boolean {
