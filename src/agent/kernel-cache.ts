@@ -34,8 +34,8 @@ export class KernelCache {
     return undefined;
   }
 
-  /** The row that `row` takes the place of; of flood rows, only that very one. */
-  rowLike(row: FdbRow): FdbRow | undefined {
+  /** The row as it was last heard of, wherever it led then. */
+  rowAt(row: FdbRow): FdbRow | undefined {
     return this.fdb.get(rowKey(row));
   }
 

@@ -6,18 +6,24 @@
 import type { KernelEvent } from '../kernel/objects.ts';
 import type { Clock } from '../model/clock.ts';
 import type { ItemKey, Operation } from './items/item.ts';
-import { OUR_LINK_GROUP } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Step } from './plan.ts';
 
 const GRACE_MS = 1_000;
 
 /**
- * Makes the kernel look up afresh how to reach every IPv4 address. When a VXLAN's row moves, it keeps the route that
- * led to the old place (vxlan_snoop changes the address and leaves its dst_cache): to a place on another segment, packets
- * would leave by the wrong port for ever.
+ * A row that follows its sender keeps the route that it was used with (vxlan_snoop in vxlan_core.c leaves `dst_cache` as
+ * it is, seen in Linux 6.18): where the new address is behind another port, nothing arrives there. All routes that the
+ * kernel keeps in such places are looked up anew after this.
  */
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
+
+/** Whether the event says that the kernel has moved a row by itself. @param cache as it was before the event */
+export function isMovedByKernel(event: KernelEvent, cache: KernelCache): boolean {
+  if (event.type !== 'fdb' || event.echo || event.removed || event.row.table !== 'self') return false;
+  const before = cache.rowAt(event.row);
+  return before !== undefined && before.destination !== event.row.destination;
+}
 
 export class MovedRows {
   readonly #clock: Clock;
@@ -45,14 +51,6 @@ export class MovedRows {
   get nextDueMs(): number | undefined {
     return this.#sinceMs.size === 0 ? undefined : Math.min(...this.#sinceMs.values()) + GRACE_MS;
   }
-}
-
-/** Whether a row of a VXLAN of ours leads elsewhere now. @param before the kernel as it was until `event` */
-export function movesRow(event: KernelEvent, before: KernelCache): boolean {
-  if (event.type !== 'fdb' || event.removed || event.echo || event.row.destination === undefined) return false;
-  if (before.links.get(event.row.link)?.group !== OUR_LINK_GROUP) return false;
-  const row = before.rowLike(event.row);
-  return row !== undefined && row.destination !== event.row.destination;
 }
 
 function isMove(step: Step): boolean {

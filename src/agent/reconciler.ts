@@ -13,7 +13,7 @@ import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } fro
 import { confOfPath } from './items/link.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
-import { FORGET_ROUTES, MovedRows, movesRow } from './moved-rows.ts';
+import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
 import { observedItems, obstacles } from './observed.ts';
 import { Obstruction } from './obstruction.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
@@ -108,7 +108,7 @@ export class Reconciler {
 
   onKernelEvent(event: KernelEvent): void {
     if (this.#losesRoutes(event)) this.#routesStale = true;
-    if (movesRow(event, this.#cache)) void this.#forgetRoutes();
+    if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
@@ -123,18 +123,17 @@ export class Reconciler {
     if (!event.echo) this.#wakeSoon(COALESCE_MS);
   }
 
+  async #forgetRoutes(): Promise<void> {
+    const [error] = await this.#input.kernel.apply([FORGET_ROUTES]);
+    if (error === undefined) return;
+    const { code, message } = error;
+    this.#input.journal.record({ level: 'warning', kind: 'routes not renewed', message, code });
+  }
+
   /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
   #losesRoutes(event: KernelEvent): boolean {
     if (event.type === 'address') return event.removed && event.address.family === 4;
     return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
-  }
-
-  /** Now, and not at the next turn: what is on its way goes astray meanwhile. */
-  async #forgetRoutes(): Promise<void> {
-    const { kernel, journal } = this.#input;
-    const [error] = await kernel.apply([FORGET_ROUTES]);
-    if (error === undefined) return;
-    journal.record({ level: 'warning', kind: 'routes not forgotten', message: error.message, code: error.code });
   }
 
   /** Reads everything anew, counts what the cache had missed, and repairs. */

@@ -2,7 +2,7 @@
  * Kernel settings below /proc/sys, in the namespace of the thread that asks. A name is given as path segments, since a
  * device's name may hold dots: `['net', 'ipv6', 'conf', 'eth0.5', 'accept_ra']`.
  */
-import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 
@@ -27,12 +27,12 @@ export function readSysctl(name: SysctlName, root: string = PROC_SYS): string {
 export function writeSysctl(name: SysctlName, value: string | number, root: string = PROC_SYS): void {
   const path = pathOf(name, root);
   try {
-    // A setting that is not there must not be made, and some may not be read.
-    const fd = openSync(path, constants.O_WRONLY);
+    // A setting that is not there must not be made, and some can be written only.
+    const setting = openSync(path, constants.O_WRONLY);
     try {
-      writeFileSync(fd, `${value}\n`);
+      writeSync(setting, `${value}\n`);
     } finally {
-      closeSync(fd);
+      closeSync(setting);
     }
   } catch (error) {
     throw refused(`write ${value} to`, path, error);
