@@ -7,7 +7,9 @@ import { streamJournal } from '../protocol/journal-stream.ts';
 import type { PingRequest } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
-import { meshPing, type SizedEcho } from './mesh-ping.ts';
+import type { Doctor } from './doctor/doctor.ts';
+import { meshPing } from './mesh-ping.ts';
+import type { SizedEcho } from './path-mtu.ts';
 
 /** Requests are a name or two. */
 const MAX_BODY_BYTES = 8 * 1024;
@@ -16,14 +18,16 @@ export interface AgentSocketInput {
   readonly path: string;
   readonly agent: Agent;
   readonly echo: SizedEcho;
+  readonly doctor: Doctor;
 }
 
 /** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
-export async function serveAgentSocket({ path, agent, echo }: AgentSocketInput): Promise<Server> {
+export async function serveAgentSocket(input: AgentSocketInput): Promise<Server> {
+  const { path, agent } = input;
   await claimControlSocket(path);
   const startMs = agent.input.clock.nowMs();
   const server = createServer((request, response) => {
-    void answer(request, response, agent, echo, startMs);
+    void answer(request, response, input, startMs);
   });
   // The group of this socket may do what root may: plug ports, and read everything.
   await listenOnControlSocket(server, path);
@@ -33,17 +37,16 @@ export async function serveAgentSocket({ path, agent, echo }: AgentSocketInput):
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  agent: Agent,
-  echo: SizedEcho,
+  input: AgentSocketInput,
   startMs: number,
 ): Promise<void> {
   try {
     const url = new URL(request.url ?? '/', 'http://agent');
     if (url.pathname === '/v1/events') {
-      streamJournal(agent.input.journal, response, url.searchParams.get('follow') !== '0');
+      streamJournal(input.agent.input.journal, response, url.searchParams.get('follow') !== '0');
       return;
     }
-    send(response, 200, await route(request, url, agent, echo, startMs));
+    send(response, 200, await route(request, url, input, startMs));
   } catch (thrown) {
     const error = MeshError.from(thrown);
     send(response, error.httpStatus, error.toJSON());
@@ -53,8 +56,7 @@ async function answer(
 async function route(
   request: IncomingMessage,
   url: URL,
-  agent: Agent,
-  echo: SizedEcho,
+  { agent, echo, doctor }: AgentSocketInput,
   startMs: number,
 ): Promise<unknown> {
   const port = /^\/v1\/ports\/([^/]{1,64})$/.exec(url.pathname)?.[1];
@@ -69,6 +71,10 @@ async function route(
       return driftView(agent);
     case 'GET /v1/explain':
       return explainView(agent, url.searchParams.get('object') ?? '');
+    case 'GET /v1/doctor':
+      return doctor.examine();
+    case 'POST /v1/doctor/fix':
+      return doctor.fix();
     case 'GET /v1/ports':
       return agent.ports();
     case 'POST /v1/ping':

@@ -8,7 +8,7 @@ import type { Segment } from '../protocol/assignment.ts';
 import { type Item, type ItemKey, itemMap } from './items/item.ts';
 import { OUR_CONF } from './items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from './items/mark.ts';
-import { rulesets, sourcesOf } from './ruleset.ts';
+import { rulesets } from './ruleset.ts';
 
 /** How a node stands to host0. */
 export type Host0View =
@@ -59,13 +59,13 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 function rulesetInput({ host0, attachments, ports }: DesiredInput): Parameters<typeof rulesets>[0] {
-  const subnets = host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : undefined;
   return {
     ports,
+    openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
     networks: attachments.map(({ network, members, keptSources = [] }) => ({
       network,
-      sources: subnets ?? sourcesOf([...members.map((member) => member.ipv4), ...keptSources]),
+      sources: host0.role === 'host0' ? [] : [...members.map((member) => member.ipv4), ...keptSources],
     })),
   };
 }

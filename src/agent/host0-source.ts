@@ -10,11 +10,12 @@ import type { SelfStatus } from '../protocol/views.ts';
 import type { Attachment, Host0View } from './desired.ts';
 import { MemberList } from './member-list.ts';
 import type { Source } from './source.ts';
-import { type EventStream, exchange, openStream } from './stream.ts';
+import type { EventStream, Transport } from './transport.ts';
 
 export interface Host0SourceInput {
   readonly controlSock: string;
   readonly clock: Clock;
+  readonly transport: Transport;
   readonly stateOf: (network: Network) => NetworkState;
   readonly onChange: () => void;
 }
@@ -85,20 +86,22 @@ export class Host0Source implements Source {
   }
 
   stateChanged(): void {
-    const { stateOf, controlSock } = this.#input;
+    const { stateOf, controlSock, transport } = this.#input;
     if (this.#stream === undefined || !this.#known) return;
     const networks = Object.fromEntries(this.#networks.map((network) => [network.id, stateOf(network)]));
     const body: SelfStatus = { networks };
-    exchange(
-      { socketPath: controlSock },
-      {
-        method: 'PUT',
-        path: '/v1/self',
-        body: JSON.stringify(body),
-        connectTimeoutMs: ANSWER_TIMEOUT_MS,
-        timeoutMs: ANSWER_TIMEOUT_MS,
-      },
-    ).catch(() => undefined); // A daemon that is away gets the state when it is back.
+    transport
+      .exchange(
+        { socketPath: controlSock },
+        {
+          method: 'PUT',
+          path: '/v1/self',
+          body: JSON.stringify(body),
+          connectTimeoutMs: ANSWER_TIMEOUT_MS,
+          timeoutMs: ANSWER_TIMEOUT_MS,
+        },
+      )
+      .catch(() => undefined); // A daemon that is away gets the state when it is back.
   }
 
   async stop(): Promise<void> {
@@ -110,8 +113,8 @@ export class Host0Source implements Source {
 
   #connect(): void {
     if (this.#stopped) return;
-    const { controlSock, clock } = this.#input;
-    this.#stream = openStream(
+    const { controlSock, clock, transport } = this.#input;
+    this.#stream = transport.openStream(
       { socketPath: controlSock },
       { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS },
       {

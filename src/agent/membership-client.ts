@@ -21,7 +21,7 @@ import {
 import type { SseMessage } from '../protocol/sse.ts';
 import type { Echo } from './kernel-port.ts';
 import { MemberList } from './member-list.ts';
-import { type EventStream, exchange, openStream, type Target } from './stream.ts';
+import type { EventStream, Target, Transport } from './transport.ts';
 
 export interface MembershipClientInput {
   readonly network: Network;
@@ -32,6 +32,7 @@ export interface MembershipClientInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly echo: Echo;
+  readonly transport: Transport;
   /** The underlay address that this node sends from; undefined while it has no route to host0. */
   readonly local: () => Ipv4 | undefined;
   readonly state: () => NetworkState;
@@ -66,7 +67,7 @@ export class MembershipClient {
   #confirm: Alarm | undefined;
   #retryMs: number = RETRY_MS.first;
   #pingsLost = 0;
-  #reporting = false;
+  #underWay: Promise<void> | undefined;
   #stopped = false;
 
   constructor(input: MembershipClientInput) {
@@ -104,6 +105,8 @@ export class MembershipClient {
     for (const alarm of [this.#alarm, this.#ping, this.#confirm]) alarm?.cancel();
     this.#stream?.close();
     if (!leave || !this.#answers) return;
+    // A report that is under way would make this node a member again.
+    await this.#underWay;
     try {
       await this.#put({ leaving: true });
     } catch {
@@ -111,9 +114,16 @@ export class MembershipClient {
     }
   }
 
-  async #report(): Promise<void> {
-    if (this.#reporting || this.#stopped) return;
-    this.#reporting = true;
+  /** One report at a time: who asks for another meanwhile has the one that is under way. */
+  #report(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    this.#underWay ??= this.#reportOnce().finally(() => {
+      this.#underWay = undefined;
+    });
+    return this.#underWay;
+  }
+
+  async #reportOnce(): Promise<void> {
     try {
       const answer = await this.#put({});
       if (this.#stopped) return;
@@ -122,8 +132,6 @@ export class MembershipClient {
       else this.#refused(MeshError.fromJSON(answer.error));
     } catch (error) {
       if (!this.#stopped) this.#lost(MeshError.from(error));
-    } finally {
-      this.#reporting = false;
     }
   }
 
@@ -133,7 +141,7 @@ export class MembershipClient {
     const ipv4 = local();
     if (ipv4 === undefined) return undefined;
     const report: SelfReport = { machine, name, instance, ipv4, state: state(), ...extra };
-    const answer = await exchange(this.#target, {
+    const answer = await this.#input.transport.exchange(this.#target, {
       method: 'PUT',
       path: '/self',
       body: JSON.stringify(report),
@@ -196,7 +204,7 @@ export class MembershipClient {
   #openStream(): void {
     if (this.#stream !== undefined || this.#stopped) return;
     const version = this.list.version;
-    const stream = openStream(
+    const stream = this.#input.transport.openStream(
       this.#target,
       {
         path: '/events',

@@ -1,24 +1,15 @@
 /** `mesh ping`: whether a member answers, how fast, by which way, and how large a packet comes back whole. */
-import { PacketTooBig } from '../kernel/echo.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
 import type { Member } from '../model/member.ts';
 import { memberAddresses } from '../model/member.ts';
 import type { Network } from '../model/network.ts';
 import type { PingRequest, PingResult } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { networkViews } from './agent-view.ts';
-
-/** An echo with a payload of so many bytes; undefined when no answer came. */
-export type SizedEcho = (to: Ipv6, timeoutMs: number, payloadBytes: number) => Promise<number | undefined>;
+import { proveMtu, type SizedEcho } from './path-mtu.ts';
 
 const TIMEOUT_MS = 1_000;
 const MAX_COUNT = 100;
-/** IPv6 and ICMPv6 headers around an echo's payload. */
-const HEADER_BYTES = 48;
-/** What every IPv6 link carries (RFC 8200 §5). */
-const SMALLEST_MTU_BYTES = 1_280;
-
 /** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
 export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEcho): Promise<PingResult> {
   const network = agent.networkCalled(request.network);
@@ -48,30 +39,6 @@ export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEc
     rttMs,
     mtu: { provedBytes, promisedBytes: network.fabric.mtuBytes },
   };
-}
-
-/** The promised size at once, as a rule; else the largest that comes back, found by halving. */
-async function proveMtu(to: Ipv6, promisedBytes: number, echo: SizedEcho): Promise<number> {
-  const fits = async (bytes: number) => {
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        if ((await echo(to, TIMEOUT_MS / 2, bytes - HEADER_BYTES)) !== undefined) return true;
-      } catch (error) {
-        if (error instanceof PacketTooBig) return false;
-        throw error;
-      }
-    }
-    return false;
-  };
-  if (await fits(promisedBytes)) return promisedBytes;
-  let low = SMALLEST_MTU_BYTES;
-  if (!(await fits(low))) return 0;
-  for (let high = promisedBytes; high - low > 1; ) {
-    const middle = (low + high) >> 1;
-    if (await fits(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
 }
 
 function memberCalled(members: readonly Member[], name: string, network: Network): Member {

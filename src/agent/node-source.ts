@@ -14,10 +14,10 @@ import type { Source } from './source.ts';
 import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
 
 export interface NodeSourceInput
-  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo'> {
+  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
   /** What this node takes part in has changed; resolves when the kernel has it. */
   readonly onChange: () => Promise<void>;
-  readonly directory: NetworkDirectory;
+  readonly directory: Pick<NetworkDirectory, 'current' | 'start' | 'close'>;
   readonly host0: readonly Ipv4[];
   readonly kernel: KernelPort;
   readonly cache: () => KernelCache;

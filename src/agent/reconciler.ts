@@ -34,6 +34,8 @@ export interface ReconcilerInput {
   readonly desire: (cache: KernelCache, refused: ReadonlySet<NetworkId>) => Desire;
   /** Called after each turn that changed how something fares. */
   readonly onOutcome: () => void;
+  /** Called when a step turns out to fail again and again. */
+  readonly onLastingFailure: () => void;
 }
 
 /** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
@@ -163,6 +165,14 @@ export class Reconciler {
     return this.#backoff.errorOf(key);
   }
 
+  /** What fails again and again. */
+  lastingFailures(): { item: ItemKey; error: MeshError }[] {
+    return [...this.#desired.keys()].flatMap((item) => {
+      const error = this.#backoff.errorOf(item);
+      return error === undefined ? [] : [{ item, error }];
+    });
+  }
+
   /** The key that an item waits for, when that failed. */
   waitsFor(key: ItemKey): ItemKey | undefined {
     return this.#waiting.get(key);
@@ -236,10 +246,11 @@ export class Reconciler {
     this.#waiting = new Map();
     for (const { step, error, waitsFor } of outcomes) {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
-      else if (error !== undefined) this.#fail(step, error);
-      else {
+      else if (error !== undefined) {
+        if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
+      } else {
         const futile = this.#backoff.succeeded(step.key, printStep(step));
-        if (futile !== undefined) this.#fail(step, futile);
+        if (futile?.news) this.#tellFailure(step, futile.error);
         if (step.item.kind === 'ruleset') {
           if (step.action === 'delete') this.#rulesets.invalidate();
           else await this.#rulesets.note(step.item);
@@ -253,14 +264,15 @@ export class Reconciler {
       if (error === undefined && waitsFor === undefined) unfinished.delete(step.key);
     }
     this.#ready = new Set([...this.#desired.keys()].filter((key) => !unfinished.has(key)));
-    this.#backoff.keepOnly(new Set([...this.#desired.keys(), ...unfinished]));
+    this.#backoff.keepOnly(new Set(this.#desired.keys()), unfinished);
     this.#report(repaired.map(({ step }) => step));
     this.#scheduleRetry();
     onOutcome();
   }
 
-  #fail(step: Step, error: MeshError): void {
-    if (!this.#backoff.failed(step.key, error)) return;
+  /** That it lasts. */
+  #tellFailure(step: Step, error: MeshError): void {
+    this.#input.onLastingFailure();
     const network = networkOf(step.item);
     this.#input.journal.record({
       level: 'error',

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type TemporaryNetns, temporaryNetns } from '../kernel/netns.ts';
 import { Nft } from '../kernel/nft.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../model/ipv4.ts';
 import type { Ipv6Cidr } from '../model/ipv6.ts';
 import { meshNetwork, type Vni } from '../model/network.ts';
 import { type RulesetItem, rulesetKind } from './items/ruleset.ts';
@@ -40,16 +40,20 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
   for (const operation of operations) if (operation.do === 'nft') await nft.run(operation.script);
 }
 
-function tables(...sources: string[]): RulesetItem[] {
+function tables(...addresses: string[]): RulesetItem[] {
+  const sources = addresses.map(parseIpv4);
   const networks = [network('manage', 456), network('guests', 500)].map((one) => ({ network: one, sources }));
-  return rulesets({ networks, segments, ports });
+  return rulesets({ networks, segments, ports, openTo: segments.map(({ subnet }) => subnet) });
 }
 
 test('the kernel takes both tables whole', async () => {
-  for (const item of tables('10.11.1.2', '10.11.2.0/24')) await put(item);
+  for (const item of tables('10.11.1.2', '10.11.1.3')) await put(item);
   const inet = (await nft.list('inet', 'meshwork')) ?? '';
-  expect(inet).toContain('elements = { 10.11.1.2, 10.11.2.0/24 }');
-  expect(inet).toContain('iifname != { "lo", "br456" } ip6 daddr fd42:0:0:456::/64 drop');
+  expect(inet).toContain('udp dport 4789 ip saddr 10.11.1.0/24 accept');
+  expect(inet).toContain(
+    'iifname != "lo" ip6 daddr & ffff:ffff:ffff:ffff:: vmap { fd42:0:0:456:: : jump home-456, fd42:0:0:500:: : jump home-500 }',
+  );
+  expect(inet).toContain('@th,96,24 vmap { 456 : jump from-456, 500 : jump from-500 }');
   expect(inet).toContain('iifname . oifname @within accept');
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');
@@ -86,5 +90,5 @@ test('a table that somebody else changed is written whole', async () => {
 });
 
 test('a node without a network has no table', () => {
-  expect(rulesets({ networks: [], segments: [], ports: [] })).toEqual([]);
+  expect(rulesets({ networks: [], segments: [], ports: [], openTo: [] })).toEqual([]);
 });

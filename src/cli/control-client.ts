@@ -41,8 +41,8 @@ export class ControlClient {
     this.sock = sock;
   }
 
-  get<T>(path: string): Promise<T> {
-    return this.#document<T>({ method: 'GET', path });
+  get<T>(path: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
+    return this.#document<T>({ method: 'GET', path, timeoutMs });
   }
 
   put<T>(path: string, body: unknown): Promise<T> {

@@ -51,6 +51,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./ping.ts')).pingCommand(context),
   },
   {
+    name: 'doctor',
+    group: HERE,
+    description: 'Look for what is wrong with this machine, and mend what is safe to mend',
+    load: async (context) => (await import('./doctor.ts')).doctorCommand(context),
+  },
+  {
     name: 'events',
     group: HERE,
     description: 'Show what has happened: members that came and went, repairs, refusals',

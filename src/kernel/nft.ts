@@ -55,6 +55,14 @@ export class Nft {
     throw refused('read nftables', command, refusal);
   }
 
+  /** Every table of the namespace, whoever made it. */
+  async ruleset(): Promise<string> {
+    const command = 'list ruleset';
+    const { output, refusal } = await this.#ask(command);
+    if (refusal === undefined) return output;
+    throw refused('read nftables', command, refusal);
+  }
+
   /** What is under way is finished; nothing further is taken. */
   async close(): Promise<void> {
     this.#closed = true;

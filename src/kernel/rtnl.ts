@@ -1,4 +1,5 @@
 /** rtnetlink from the main thread: changes, dumps and questions, in the order in which they are asked. */
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MeshError } from '../model/error.ts';
 import type { Mac } from '../model/mac.ts';
@@ -17,8 +18,8 @@ import { encodeOne, encodeOperations, objectOf, type Request } from './request.t
 import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
 import type { RtnlJob, RtnlReply, RtnlWorkerData } from './rtnl-worker.ts';
 
-/** The one place that names the worker's file. */
-const WORKER = new URL('./rtnl-worker.ts', import.meta.url);
+/** The one place that names the worker's file: TypeScript in a checkout, a bundle beside this one when built. */
+const WORKER = new URL(`./rtnl-worker${extname(import.meta.url)}`, import.meta.url);
 
 type Answer = Extract<RtnlReply, { id: number }>;
 type Opened = Extract<RtnlReply, { opened: unknown }>['opened'];

@@ -10,13 +10,19 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent/agent.ts';
 import { serveAgentSocket } from '../agent/agent-socket.ts';
+import { collectFacts } from '../agent/doctor/collection.ts';
+import { Doctor } from '../agent/doctor/doctor.ts';
 import { ForeignPorts } from '../agent/foreign-ports.ts';
 import { Host0Source } from '../agent/host0-source.ts';
+import { httpTransport } from '../agent/http-transport.ts';
 import { NodeSource } from '../agent/node-source.ts';
+import type { SizedEcho } from '../agent/path-mtu.ts';
 import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
+import { probeKernel } from '../kernel/probe.ts';
+import { writeSysctl } from '../kernel/sysctl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { machineId } from '../machine/machine-id.ts';
@@ -65,6 +71,7 @@ async function main(): Promise<void> {
     kernel,
     ports: new ForeignPorts(await readPlugged(portsFile), clock),
     keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
+    probe: probeKernel,
     echo: (to: Parameters<EchoSocket['echo']>[0], timeoutMs: number) => echoes.echo(to, { timeoutMs }),
   };
 
@@ -75,6 +82,7 @@ async function main(): Promise<void> {
       source: (self) =>
         new Host0Source({
           controlSock: paths.controlSock,
+          transport: httpTransport,
           clock,
           stateOf: (network) => self.stateOf(network),
           onChange: () => void self.reconciler.wake(),
@@ -91,6 +99,7 @@ async function main(): Promise<void> {
           ...common,
           machine,
           host0,
+          transport: httpTransport,
           instance: bootInstance({ runDirectory: paths.run }),
           cache: () => self.reconciler.cache,
           stateOf: (network) => self.stateOf(network),
@@ -112,10 +121,24 @@ async function main(): Promise<void> {
   }
 
   const running = agent;
+  const echo: SizedEcho = (to, timeoutMs, payloadBytes) =>
+    echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent: running,
-    echo: (to, timeoutMs, payloadBytes) => echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true }),
+    echo,
+    doctor: new Doctor({
+      collect: () =>
+        collectFacts({
+          agent: running,
+          echo,
+          ruleset: () => kernel.ruleset(),
+          probe: probeKernel,
+          stateDirectory: paths.state,
+          controlSock: paths.controlSock,
+        }),
+      set: ({ name, value }) => writeSysctl(name.split('/'), value),
+    }),
   });
   await running.start();
   journal.record({ kind: 'started', message: `agent of ${values.name}, machine ${running.input.machine}` });

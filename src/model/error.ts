@@ -69,6 +69,7 @@ export const ERRORS = {
   MESH_MEMBER_NOT_ADMITTED: denied('The mesh does not admit this machine.'),
   MESH_MEMBER_REPORT_INVALID: usage('A report of a member is malformed.'),
   MESH_KERNEL_REFUSED: system('The kernel refused a change; its own words are in the message.'),
+  MESH_KERNEL_NOT_KEPT: system('The kernel took a change and it does not stay: another program undoes it.'),
   MESH_KERNEL_UNSUPPORTED: system('The kernel lacks a feature that is needed.'),
   MESH_KERNEL_MALFORMED: system('The kernel sent a message that cannot be read.'),
   MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that is not ours has the name that a network needs.'),

@@ -6,6 +6,7 @@
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
  *                         POST /v1/ping ← PingRequest → PingResult · GET /v1/ports → PortView[]
+ *                         GET /v1/doctor → DoctorView · POST /v1/doctor/fix → DoctorView, after what is safe to mend was mended
  *                         PUT /v1/ports/IFACE ← {network: string} → PortView · DELETE /v1/ports/IFACE
  * `GET /v1/events?follow=0` ends after the remembered events. An error is an ErrorDocument with the status of its code.
  */
@@ -143,4 +144,33 @@ export interface PortView {
   readonly interface: string;
   readonly network: NetworkId;
   readonly state: 'wanted' | 'plugged';
+}
+
+/** A kernel setting, and what it should be. `name` is the path below /proc/sys: `net/ipv4/conf/eth0/rp_filter`. */
+export interface Setting {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What is wrong with the machine or with what it stands on. */
+export interface DoctorFinding {
+  /** The check that found it: `udp-4789`. */
+  readonly check: string;
+  readonly severity: 'warning' | 'error';
+  /** A device, a member, a directory. */
+  readonly object: string;
+  readonly saw: string;
+  readonly matters: string;
+  readonly remedy: string;
+  /** What `--fix` sets; absent where no change is safe to make unasked. */
+  readonly fix?: readonly Setting[];
+}
+
+export interface DoctorView {
+  /** Every check that was made, in order. */
+  readonly checks: readonly string[];
+  /** The worst first; none on a healthy machine. */
+  readonly findings: readonly DoctorFinding[];
+  /** What was set in answer to `--fix`, with the value before. */
+  readonly fixed: readonly (Setting & { readonly before: string })[];
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { netnsPath } from '../../src/kernel/netns.ts';
 import { inside } from '../../src/kernel/netns-fixture.ts';
 import { spawnInside } from '../../src/lab/host-process.ts';
+import type { Lab } from '../../src/lab/lab.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
 import { until } from './until.ts';
 
@@ -56,5 +57,29 @@ export class ForwardingWatch {
       row('delete');
       return false;
     });
+  }
+}
+
+/**
+ * Runs `work` while the forwarding of `hosts` is watched.
+ * @returns by name, whom each of them stopped forwarding to meanwhile; empty when nobody did
+ */
+export async function droppedDuring(
+  lab: Lab,
+  hosts: readonly LabHost[],
+  work: () => Promise<void>,
+): Promise<Record<string, readonly string[]>> {
+  const watches = new Map<string, ForwardingWatch>();
+  try {
+    for (const host of hosts) watches.set(host.name, await ForwardingWatch.of(host));
+    await work();
+    const dropped: Record<string, readonly string[]> = {};
+    for (const [name, watch] of watches) {
+      const members = await watch.dropped(lab.hosts);
+      if (members.length > 0) dropped[name] = members;
+    }
+    return dropped;
+  } finally {
+    for (const watch of watches.values()) await watch.close();
   }
 }

@@ -76,16 +76,6 @@ export class Pings {
   }
 }
 
-/** One ping. @throws Error when it is not answered */
-export async function answersTo(netns: string, address: Ipv6): Promise<void> {
-  const socket = EchoSocket.open({ netns });
-  try {
-    await answered(socket, address);
-  } finally {
-    socket.close();
-  }
-}
-
 async function answered(socket: EchoSocket, address: Ipv6): Promise<void> {
   const rttMs = await socket.echo(address, { timeoutMs: ANSWER_DEADLINE_MS });
   if (rttMs === undefined) throw new Error(`${address} does not answer within ${ANSWER_DEADLINE_MS} ms`);

@@ -1,40 +1,14 @@
-/** HTTP as the agent speaks it: short requests with a deadline, and event streams that are dead when they are silent. */
+/** The agent's transport, the real one: HTTP over TCP or a unix socket. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { MeshError } from '../model/error.ts';
 import { request } from '../protocol/http.ts';
-import { type SseMessage, SseParser } from '../protocol/sse.ts';
+import { SseParser } from '../protocol/sse.ts';
+import type { Answer, EventStream, Exchange, StreamHandlers, StreamRequest, Target, Transport } from './transport.ts';
 
-/** Where requests go: a TCP address inside a mesh, or a unix socket. */
-export type Target = { readonly host: string; readonly port: number } | { readonly socketPath: string };
-
-export interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
-
-export interface StreamHandlers {
-  readonly onMessage: (message: SseMessage) => void;
-  /** Called once, whoever ended it; with the reason unless `close` was called. */
-  readonly onEnd: (reason: MeshError | undefined) => void;
-}
-
-export interface EventStream {
-  close(): void;
-}
+export const httpTransport: Transport = { exchange, openStream };
 
 /** What a member list of thousands needs; more is not an answer of ours. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
-
-export interface Exchange {
-  readonly method: 'GET' | 'PUT';
-  readonly path: string;
-  readonly body?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** From the start to a connection: the other kernel's work, so short. */
-  readonly connectTimeoutMs: number;
-  /** From the start to the whole answer. */
-  readonly timeoutMs: number;
-}
 
 function send(
   target: Target,
@@ -55,8 +29,7 @@ function send(
   return outgoing;
 }
 
-/** @throws MESH_HOST0_UNREACHABLE when no whole answer came within the time */
-export function exchange(target: Target, request_: Exchange): Promise<Answer> {
+function exchange(target: Target, request_: Exchange): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const outgoing = send(target, request_);
   const giveUp = (what: string, ms: number) =>
@@ -82,10 +55,9 @@ export function exchange(target: Target, request_: Exchange): Promise<Answer> {
   return promise;
 }
 
-/** Opens an event stream; it counts as dead after `silenceMs` without a byte. */
-export function openStream(
+function openStream(
   target: Target,
-  { path, headers, silenceMs }: { path: string; headers?: Readonly<Record<string, string>>; silenceMs: number },
+  { path, headers, silenceMs }: StreamRequest,
   handlers: StreamHandlers,
 ): EventStream {
   const outgoing = send(target, { method: 'GET', path, ...(headers !== undefined && { headers }) });

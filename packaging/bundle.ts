@@ -1,0 +1,61 @@
+/**
+ * What is installed instead of the source: `node packaging/bundle.ts [DIRECTORY]` bundles every program into `dist/`.
+ * Each long-running one and each of their threads is one file. The command line is split, since most commands need
+ * little of it; its parts lie beside it, so that a URL relative to any of them means the same.
+ */
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+
+export const TOP = dirname(import.meta.dirname);
+
+/** Programs and threads, which start others by a URL beside their own. */
+const WHOLE = ['main/agent', 'main/host0', 'kernel/rtnl-worker', 'store/sqlite-worker'];
+const SPLIT = ['main/cli'];
+
+/** koffi's native code, for glibc and musl, which no bundle can hold: Node finds it as a package beside the bundles. */
+const NATIVE = 'node_modules/@koromix/koffi-linux-x64';
+
+const OPTIONS = {
+  absWorkingDir: TOP,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  entryNames: '[name]',
+  chunkNames: 'cli-[name]-[hash]',
+  outExtension: { '.js': '.mjs' },
+  minifyWhitespace: true,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+  external: ['@koromix/*'],
+  // What our dependencies have in CommonJS requires Node's own modules.
+  banner: {
+    js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);",
+  },
+} satisfies BuildOptions;
+
+/** @returns the directories of the packages in node_modules that something was taken from */
+export async function bundle(directory: string): Promise<string[]> {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const built = await Promise.all([
+    build({ ...OPTIONS, entryPoints: WHOLE.map(source), outdir: directory }),
+    build({ ...OPTIONS, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
+  ]);
+  cpSync(join(TOP, NATIVE), join(directory, NATIVE), { recursive: true, dereference: true });
+  const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  return [...new Set(inputs.flatMap(packageOf))].sort();
+}
+
+function source(module: string): string {
+  return join(TOP, 'src', `${module}.ts`);
+}
+
+function packageOf(input: string): string[] {
+  const [directory] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? [];
+  return directory === undefined ? [] : [join(TOP, directory)];
+}
+
+if (import.meta.main) await bundle(process.argv[2] ?? join(TOP, 'dist'));

@@ -1,0 +1,24 @@
+/** This machine's clock against host0's. */
+import type { Check } from '../facts.ts';
+
+/** HTTP gives whole seconds, and the answer takes its time. */
+const TOLERANCE_MS = 5_000;
+
+export const clockSkew: Check = {
+  name: 'clock',
+  find({ aheadOfHost0Ms }) {
+    if (aheadOfHost0Ms === undefined || Math.abs(aheadOfHost0Ms) <= TOLERANCE_MS) return [];
+    const seconds = Math.round(Math.abs(aheadOfHost0Ms) / 1000);
+    return [
+      {
+        severity: 'warning',
+        object: 'clock',
+        saw: `this machine's clock is ${seconds} s ${aheadOfHost0Ms > 0 ? 'ahead of' : 'behind'} host0's`,
+        matters:
+          'Events of two machines cannot be put in order, and certificates look expired or not yet valid. The mesh itself does not mind.',
+        remedy:
+          'Run a time service on both (chrony, systemd-timesyncd), and let the nodes ask the same server as host0.',
+      },
+    ];
+  },
+};

@@ -1,0 +1,73 @@
+/** Other firewalls on the machine. They and our table all must let a packet pass, so each of them can break the mesh. */
+import { VXLAN_PORT } from '../../../model/network.ts';
+import type { Check, Facts } from '../facts.ts';
+import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
+
+/** Which setting sends bridged packets through which families' hooks. */
+const BRIDGE_CALLS = {
+  'net/bridge/bridge-nf-call-iptables': ['ip', 'inet'],
+  'net/bridge/bridge-nf-call-ip6tables': ['ip6', 'inet'],
+} as const;
+
+/** Docker sets such a policy when it starts. */
+export const bridgedPackets: Check = {
+  name: 'br-netfilter',
+  find(facts) {
+    const families = Object.entries(BRIDGE_CALLS)
+      .filter(([name]) => facts.setting(name) === '1')
+      .flatMap(([, called]) => called as readonly string[]);
+    const bridges = facts.networks.map(({ network }) => network.devices.bridge);
+    return facts.chains.flatMap((chain) => {
+      if (chain.hook !== 'forward' || !families.includes(chain.family) || !refusesByDefault(chain)) return [];
+      const rules = rulesAround(chain, facts.chains).join('\n');
+      const refused = bridges.filter((bridge) => !rules.includes(`"${bridge}"`));
+      if (refused.length === 0) return [];
+      const insert = refused
+        .map((bridge) => `\`nft insert rule ${chainText(chain)} iifname "${bridge}" oifname "${bridge}" accept\``)
+        .join(', ');
+      return [
+        {
+          severity: 'error' as const,
+          object: chainText(chain),
+          saw: `bridged packets pass the forwarding hooks (bridge-nf-call-*), and the chain ${chainText(chain)} drops what it does not know; it does not know ${refused.join(', ')}`,
+          matters: 'Virtual machines and ports on these bridges reach nobody, while this machine itself does.',
+          remedy: `Let the bridge's own packets pass: ${insert}, with Docker in its chain DOCKER-USER, and where your firewall keeps its rules. If nothing on this machine filters bridged packets, \`sysctl net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0\` is the simpler cure.`,
+        },
+      ];
+    });
+  },
+};
+
+export const firewalld: Check = {
+  name: 'firewalld',
+  find(facts) {
+    const rules = facts.chains.filter(({ table }) => table === 'firewalld').flatMap((chain) => chain.rules);
+    if (rules.length === 0) return [];
+    const unknown = [
+      ...(rules.some((rule) => speaksOf(rule, VXLAN_PORT)) ? [] : [`UDP ${VXLAN_PORT}`]),
+      ...bridgesIn(facts).filter((bridge) => !rules.some((rule) => rule.includes(`"${bridge}"`))),
+    ];
+    if (unknown.length === 0) return [];
+    const trust = bridgesIn(facts)
+      .map((bridge) => ` --add-interface=${bridge}`)
+      .join('');
+    return [
+      {
+        severity: 'warning',
+        object: 'firewalld',
+        saw: `firewalld is active, and its rules do not know ${unknown.join(', ')}`,
+        matters:
+          'It rejects VXLAN packets of members that this machine has not spoken to first, and what comes in over a bridge.',
+        remedy: `\`firewall-cmd --permanent --add-port=${VXLAN_PORT}/udp\`, \`firewall-cmd --permanent --zone=trusted${trust}\`, then \`firewall-cmd --reload\`.`,
+      },
+    ];
+  },
+};
+
+function bridgesIn({ networks }: Facts): string[] {
+  return networks.map(({ network }) => network.devices.bridge);
+}
+
+function speaksOf(rule: string, port: number): boolean {
+  return /\bdport\b/.test(rule) && new RegExp(`\\b${port}\\b`).test(rule);
+}

@@ -1,0 +1,71 @@
+/** Settings of the kernel's IP layer that mesh traffic needs, and that other software likes to change. */
+import type { Check } from '../facts.ts';
+
+/** net.ipv4.conf.*.rp_filter: 1 is strict, 2 asks only for any route back (Documentation/networking/ip-sysctl.rst). */
+const STRICT = 1;
+const LOOSE = '2';
+
+/** Strict filtering is a good setting on most machines, so it is a finding only where packets were lost by it. */
+export const reversePath: Check = {
+  name: 'rp-filter',
+  find({ underlay, setting, counters }) {
+    if (counters.reversePathDrops === 0) return [];
+    const all = Number(setting('net/ipv4/conf/all/rp_filter') ?? 0);
+    return underlay.flatMap(({ link: { name } }) => {
+      const path = `net/ipv4/conf/${name}/rp_filter`;
+      // The kernel takes the larger of the two.
+      if (Math.max(all, Number(setting(path) ?? 0)) !== STRICT) return [];
+      return [
+        {
+          severity: 'warning' as const,
+          object: name,
+          saw: `rp_filter is strict on ${name}, and ${counters.reversePathDrops} packets were dropped by it since boot`,
+          matters: 'VXLAN packets that come in by another way than answers would go out vanish without a trace.',
+          remedy: `Make it loose: \`sysctl net/ipv4/conf/${name}/rp_filter=${LOOSE}\`, and in /etc/sysctl.d to keep it.`,
+          fix: [{ name: path, value: LOOSE }],
+        },
+      ];
+    });
+  },
+};
+
+export const segmentForwarding: Check = {
+  name: 'ip-forward',
+  find({ role, underlay, setting }) {
+    if (role !== 'host0' || underlay.length < 2) return [];
+    return underlay.flatMap(({ link: { name } }) => {
+      const path = `net/ipv4/conf/${name}/forwarding`;
+      if (setting(path) !== '0') return [];
+      return [
+        {
+          severity: 'error' as const,
+          object: name,
+          saw: `IPv4 forwarding is off on ${name}, one of ${underlay.length} segments of host0`,
+          matters: 'Members on different segments do not reach each other.',
+          remedy: `\`sysctl ${path}=1\`; if it is turned off again, look for the program in /etc/sysctl.d.`,
+          fix: [{ name: path, value: '1' }],
+        },
+      ];
+    });
+  },
+};
+
+export const ipv6Disabled: Check = {
+  name: 'ipv6-disabled',
+  find({ networks, links, setting }) {
+    return networks.flatMap(({ network: { name, devices } }) => {
+      const path = `net/ipv6/conf/${devices.bridge}/disable_ipv6`;
+      if (!links.some((link) => link.name === devices.bridge) || setting(path) !== '1') return [];
+      return [
+        {
+          severity: 'error' as const,
+          object: devices.bridge,
+          saw: `IPv6 is turned off on ${devices.bridge}`,
+          matters: `This machine has no address in ${name}, and cannot speak to host0 there.`,
+          remedy: `\`sysctl ${path}=0\`, and take disable_ipv6 out of /etc/sysctl.d.`,
+          fix: [{ name: path, value: '0' }],
+        },
+      ];
+    });
+  },
+};

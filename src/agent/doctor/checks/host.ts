@@ -1,0 +1,46 @@
+/** The machine that all of it runs on. */
+import type { Check } from '../facts.ts';
+
+const OLDEST_NODE = 24;
+/** What the agent writes is some kilobytes, but whatever shares its disk writes more. */
+const FEW_BYTES = 32 * 1024 * 1024;
+const FEW_INODES = 1_000;
+
+export const disk: Check = {
+  name: 'disk',
+  find({ disk: { directory, freeBytes, totalBytes, freeInodes, totalInodes } }) {
+    // Some file systems have no fixed number of inodes, and say 0 of 0.
+    const noInodes = totalInodes > 0 && freeInodes === 0;
+    const fewInodes = totalInodes > 0 && freeInodes < FEW_INODES && freeInodes < totalInodes / 20;
+    const fewBytes = freeBytes < FEW_BYTES && freeBytes < totalBytes / 5;
+    if (!fewBytes && !fewInodes) return [];
+    const left = fewBytes
+      ? `${Math.floor(freeBytes / 1024)} kB of ${Math.floor(totalBytes / 1024)} kB`
+      : `${freeInodes} of ${totalInodes} inodes`;
+    return [
+      {
+        severity: freeBytes === 0 || noInodes ? 'error' : 'warning',
+        object: directory,
+        saw: `${left} are free where ${directory} is`,
+        matters: 'Networks, ports and members that are accepted now would be forgotten at the next start.',
+        remedy: `Make room: \`du -xh ${directory} | sort -h | tail\`, and look at /var/log on the same disk.`,
+      },
+    ];
+  },
+};
+
+export const nodeRuntime: Check = {
+  name: 'node',
+  find({ nodeVersion }) {
+    if (Number.parseInt(nodeVersion, 10) >= OLDEST_NODE) return [];
+    return [
+      {
+        severity: 'warning',
+        object: 'Node.js',
+        saw: `the agent runs on Node.js ${nodeVersion}`,
+        matters: `Meshwork is built for and tested on ${OLDEST_NODE}; on older ones it may fail where no test looks.`,
+        remedy: `Run \`scripts/setup\`, install Node.js ${OLDEST_NODE}, or name one in MESH_NODE; then restart the agent.`,
+      },
+    ];
+  },
+};

@@ -1,0 +1,44 @@
+/** Two machines that say they are one. */
+import type { ErrorCode } from '../../../model/error.ts';
+import type { Check } from '../facts.ts';
+
+const DOUBLES: ReadonlySet<ErrorCode> = new Set(['MESH_MEMBER_DOUBLE', 'MESH_MEMBER_MOVING', 'MESH_MEMBER_FORGED']);
+
+/** host0 refuses the newcomer and tells both: the one in the refusal, itself in its health. */
+export const doubleMachine: Check = {
+  name: 'double-id',
+  find: ({ health }) =>
+    health
+      .filter(({ code }) => DOUBLES.has(code))
+      .map(({ severity, object, message, remedy }) => ({
+        severity,
+        object,
+        saw: message,
+        matters: 'Two machines with one id have the same Ethernet and IPv6 addresses, and take each other’s packets.',
+        remedy,
+      })),
+};
+
+export const doubleMac: Check = {
+  name: 'double-mac',
+  find({ underlay, neighbours, networks }) {
+    const members = new Set(networks.flatMap(({ members }) => members.map(({ ipv4 }) => ipv4 as string)));
+    return underlay.flatMap(({ link }) => {
+      const owners = new Map<string, string[]>([[link.mac, ['this machine']]]);
+      for (const { link: index, family, address, mac } of neighbours) {
+        if (index !== link.index || family !== 4 || mac === undefined || !members.has(address)) continue;
+        owners.set(mac, [...(owners.get(mac) ?? []), address]);
+      }
+      return [...owners]
+        .filter(([, names]) => names.length > 1)
+        .map(([mac, names]) => ({
+          severity: 'error' as const,
+          object: mac,
+          saw: `${names.join(' and ')} have the same Ethernet address ${mac} on the wire behind ${link.name}`,
+          matters: 'Switches send the packets of both to whichever spoke last.',
+          remedy:
+            'Give each its own: clones of one virtual machine image often share it; see its definition, or `ip link set … address`.',
+        }));
+    });
+  },
+};

@@ -1,0 +1,123 @@
+/** Collects the doctor's facts from the agent, the kernel, /proc, the disk, and by asking host0 and other members. */
+import { statfs } from 'node:fs/promises';
+import type { Feature } from '../../kernel/probe.ts';
+import { readSysctl } from '../../kernel/sysctl.ts';
+import { memberAddresses } from '../../model/member.ts';
+import { MEMBERSHIP_PORT } from '../../model/network.ts';
+import type { HealthFinding, Host0Status } from '../../protocol/views.ts';
+import type { Agent } from '../agent.ts';
+import { networkViews, statusView } from '../agent-view.ts';
+import { TABLE } from '../items/ruleset.ts';
+import type { SizedEcho } from '../path-mtu.ts';
+import type { DiskFacts, Facts, UnderlayPort } from './facts.ts';
+import { parseChains } from './filter-chain.ts';
+import { askHost0 } from './host0-answer.ts';
+import { probePaths } from './path-probe.ts';
+import { readCounters, runningRivals } from './proc.ts';
+
+export interface CollectionInput {
+  readonly agent: Agent;
+  readonly echo: SizedEcho;
+  /** Every nft table of the machine, as nft prints them. */
+  readonly ruleset: () => Promise<string>;
+  readonly probe: () => Promise<Feature[]>;
+  readonly stateDirectory: string;
+  /** host0's daemon on this machine, if this is host0. */
+  readonly controlSock: string;
+}
+
+export async function collectFacts(input: CollectionInput): Promise<Facts> {
+  const { agent } = input;
+  const { cache } = agent.reconciler;
+  const { role } = agent.source.host0View();
+  const networks = networkViews(agent);
+  const [paths, ruleset, counters, rivals, disk, features, aheadOfHost0Ms, daemonHealth] = await Promise.all([
+    probePaths(networks, input.echo),
+    input.ruleset(),
+    readCounters(),
+    runningRivals(),
+    diskOf(input.stateDirectory),
+    input.probe(),
+    role === 'node' ? aheadOfHost0(agent) : undefined,
+    role === 'host0' ? healthOfDaemon(input.controlSock) : [],
+  ]);
+  return {
+    role,
+    networks,
+    links: [...cache.links.values()],
+    neighbours: [...cache.neighbours.values()],
+    underlay: underlayPorts(agent),
+    setting: readSetting,
+    counters,
+    chains: parseChains(ruleset).filter(({ table }) => table !== TABLE),
+    rivals,
+    disk,
+    nodeVersion: process.versions.node,
+    features,
+    failures: agent.reconciler.lastingFailures(),
+    health: [...statusView(agent, 0).health, ...daemonHealth],
+    paths,
+    aheadOfHost0Ms,
+  };
+}
+
+/** @param name the path below /proc/sys */
+function readSetting(name: string): string | undefined {
+  try {
+    return readSysctl(name.split('/'));
+  } catch {
+    // This kernel, or this device, has no such setting: there is nothing to judge.
+    return undefined;
+  }
+}
+
+function underlayPorts({ source, reconciler: { cache } }: Agent): UnderlayPort[] {
+  const view = source.host0View();
+  if (view.role === 'host0') {
+    return view.segments.flatMap(({ device, ipv4 }) => {
+      const link = cache.linkNamed(device);
+      return link === undefined ? [] : [{ link, ipv4 }];
+    });
+  }
+  return [...cache.addresses.values()].flatMap(({ address, link: index }) => {
+    const link = cache.links.get(index);
+    return link === undefined || address !== view.local ? [] : [{ link, ipv4: view.local }];
+  });
+}
+
+async function diskOf(directory: string): Promise<DiskFacts> {
+  const { bsize, blocks, bavail, files, ffree } = await statfs(directory);
+  return {
+    directory,
+    totalBytes: blocks * bsize,
+    freeBytes: bavail * bsize,
+    totalInodes: files,
+    freeInodes: ffree,
+  };
+}
+
+/** By the date of an answer of the member list: undefined while host0 does not answer, which others find. */
+async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number | undefined> {
+  for (const network of source.networks) {
+    const host = memberAddresses(network, 'host0').ipv6;
+    const answer = await askHost0({ host, port: MEMBERSHIP_PORT, path: '/' });
+    if (typeof answer !== 'string' && answer.date !== undefined) {
+      return clock.wallTime().getTime() - answer.date.getTime();
+    }
+  }
+  return undefined;
+}
+
+async function healthOfDaemon(socketPath: string): Promise<readonly HealthFinding[]> {
+  const answer = await askHost0({ socketPath, path: '/v1/status' });
+  if (typeof answer !== 'string') return (JSON.parse(answer.body) as Host0Status).health;
+  return [
+    {
+      code: 'MESH_NOT_RUNNING',
+      severity: 'error',
+      object: 'host0',
+      message: `host0's daemon does not answer: ${answer}`,
+      remedy: 'Start it with `mesh system start`; `mesh system logview` shows why it ended.',
+    },
+  ];
+}

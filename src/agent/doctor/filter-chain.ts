@@ -1,0 +1,57 @@
+/** The chains in a ruleset as `nft list ruleset` prints it: enough to say which of them drops what nobody names. */
+
+export interface Chain {
+  /** `ip`, `ip6`, `inet`, `bridge` … */
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  /** Where packets enter it; absent for one that others jump to. */
+  readonly hook?: string;
+  readonly policy?: 'accept' | 'drop';
+  readonly rules: readonly string[];
+}
+
+/** A rule that takes every packet and lets none go on. */
+const REFUSES_ALL = /^(?:counter )?(?:drop|reject(?: with .*)?)$/;
+
+export function parseChains(ruleset: string): Chain[] {
+  const chains: Chain[] = [];
+  let [family, table] = ['', ''];
+  let chain: (Chain & { rules: string[] }) | undefined;
+  for (const raw of ruleset.split('\n')) {
+    const line = raw.trim();
+    const opensTable = /^table (\S+) (\S+) \{/.exec(line);
+    const opensChain = /^chain (\S+) \{/.exec(line);
+    if (opensTable !== null) [, family = '', table = ''] = opensTable;
+    else if (opensChain !== null) chain = { family, table, name: opensChain[1] ?? '', rules: [] };
+    else if (chain === undefined) continue;
+    else if (line === '}') {
+      chains.push(chain);
+      chain = undefined;
+    } else {
+      const base = /^type \S+ hook (\S+) .*?(?:policy (accept|drop);)?$/.exec(line);
+      if (base === null) chain.rules.push(line);
+      else {
+        const [, hook = '', policy] = base;
+        chain = { ...chain, hook, ...((policy === 'accept' || policy === 'drop') && { policy }) };
+      }
+    }
+  }
+  return chains;
+}
+
+/** Whether packets that no rule names are dropped or rejected. */
+export function refusesByDefault({ policy, rules }: Chain): boolean {
+  return policy === 'drop' || REFUSES_ALL.test(rules.at(-1) ?? '');
+}
+
+/** The rules that a packet may meet from this chain on: those of its whole table, since chains jump to each other. */
+export function rulesAround(chain: Chain, chains: readonly Chain[]): string[] {
+  return chains
+    .filter(({ family, table }) => family === chain.family && table === chain.table)
+    .flatMap(({ rules }) => rules);
+}
+
+export function chainText({ family, table, name }: Chain): string {
+  return `${family} ${table} ${name}`;
+}

@@ -1,0 +1,40 @@
+/** One question to host0: what it answers, and what its clock says. */
+import type { RequestOptions } from 'node:http';
+import { request } from '../../protocol/http.ts';
+
+export interface Host0Answer {
+  readonly body: string;
+  /** RFC 9110 §6.6.1: to the second. */
+  readonly date: Date | undefined;
+}
+
+const TIMEOUT_MS = 2_000;
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+/** @returns why there is no answer, as text, when there is none */
+export function askHost0(
+  target: Pick<RequestOptions, 'host' | 'port' | 'socketPath' | 'path'>,
+): Promise<Host0Answer | string> {
+  const { promise, resolve } = Promise.withResolvers<Host0Answer | string>();
+  const outgoing = request({ ...target, agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  outgoing.on('error', (error) => resolve(error.message));
+  outgoing.on('response', (response) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    response.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_BODY_BYTES) outgoing.destroy(new Error('the answer is too large'));
+      else chunks.push(chunk);
+    });
+    response.on('error', (error) => resolve(error.message));
+    response.on('end', () => {
+      const date = new Date(response.headers.date ?? '');
+      resolve({
+        body: Buffer.concat(chunks).toString('utf8'),
+        date: Number.isNaN(date.getTime()) ? undefined : date,
+      });
+    });
+  });
+  outgoing.end();
+  return promise;
+}

@@ -1,0 +1,61 @@
+/** What /proc tells beyond settings: counters of this network namespace, and which programs run. */
+import { readdir, readFile } from 'node:fs/promises';
+import type { Counters } from './facts.ts';
+
+/** By the name that the kernel keeps of a program, at most 15 characters (proc_pid_comm(5)). */
+const RIVALS: ReadonlySet<string> = new Set([
+  'NetworkManager',
+  'systemd-network',
+  'dhcpcd',
+  'connmand',
+  'wicked',
+  'netifd',
+]);
+
+/**
+ * Counters out of the texts of /proc/net/netstat, /proc/net/snmp and /proc/net/snmp6. The first two have two lines for
+ * each protocol, names and numbers; the third a name and a number a line.
+ */
+export function parseCounters(texts: { netstat: string; snmp: string; snmp6: string }): Counters {
+  const counts = new Map([...columns(texts.netstat), ...columns(texts.snmp), ...rows(texts.snmp6)]);
+  const of = (name: string) => counts.get(name) ?? 0;
+  return {
+    reversePathDrops: of('TcpExt IPReversePathFilter'),
+    checksumErrors: of('Tcp InCsumErrors') + of('Udp InCsumErrors') + of('Udp6InCsumErrors') + of('Icmp6InCsumErrors'),
+  };
+}
+
+function* columns(text: string): Generator<[string, number]> {
+  const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
+  for (let index = 0; index + 1 < lines.length; index += 2) {
+    const [[protocol = '', ...names] = [], [, ...numbers] = []] = [lines[index], lines[index + 1]];
+    for (const [column, name] of names.entries()) yield [`${protocol.slice(0, -1)} ${name}`, Number(numbers[column])];
+  }
+}
+
+function* rows(text: string): Generator<[string, number]> {
+  for (const line of text.split('\n')) {
+    const [name = '', number = ''] = line.split(/\s+/);
+    if (name !== '') yield [name, Number(number)];
+  }
+}
+
+export async function readCounters(): Promise<Counters> {
+  const [netstat, snmp, snmp6] = await Promise.all(
+    ['netstat', 'snmp', 'snmp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(emptyIfAbsent)),
+  );
+  return parseCounters({ netstat: netstat ?? '', snmp: snmp ?? '', snmp6: snmp6 ?? '' });
+}
+
+/** Running programs that configure network devices too. */
+export async function runningRivals(): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  // A process may end between the two reads.
+  const names = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(emptyIfAbsent)));
+  return [...new Set(names.map((name) => name.trim()))].filter((name) => RIVALS.has(name)).sort();
+}
+
+function emptyIfAbsent(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT' || error.code === 'ESRCH') return '';
+  throw error;
+}

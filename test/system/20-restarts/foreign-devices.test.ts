@@ -1,0 +1,92 @@
+/** A device of somebody else in the place of one of ours: refused by name, left alone, and waited for. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { isReady, noDrift, statusOf } from '../drift.ts';
+import { allAnswer, meshOf, removeMesh, writeMesh } from '../meshes.ts';
+import { until } from '../until.ts';
+
+/** A file is taken up within 30 ms, and so is a device that goes. */
+const CHANGE_DEADLINE_MS = 5_000;
+
+const mesh = meshOf('other', 1001);
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `foreign-${process.pid}`, nodes: 2, segments: 1 });
+});
+
+afterAll(async () => {
+  await lab?.down();
+});
+
+async function ip(host: LabHost, words: string): Promise<void> {
+  expect(await lab.exec(host, ['ip', 'link', ...words.split(' ')])).toEqual({ code: 0, stdout: '', stderr: '' });
+}
+
+/** All that the kernel says of the device, but for its timers. */
+async function shown(host: LabHost, device: string): Promise<unknown> {
+  const { stdout } = await lab.exec(host, ['ip', '-json', '-detail', 'link', 'show', device]);
+  const [{ linkinfo, ...link }] = JSON.parse(stdout);
+  return { ...link, kind: linkinfo.info_kind, id: linkinfo.info_data?.id };
+}
+
+async function stateOn(host: LabHost, name: string) {
+  const status = await statusOf(host);
+  return status?.networks.find(({ network }) => network.name === name)?.state;
+}
+
+const DEVICES: [what: string, device: string, make: string, code: string][] = [
+  ['the name of our bridge', 'br1001', 'add br1001 type bridge', 'MESH_KERNEL_FOREIGN_DEVICE'],
+  ['the name of our VXLAN', 'vxlan1001', 'add vxlan1001 type vxlan id 77 dstport 8472', 'MESH_KERNEL_FOREIGN_DEVICE'],
+  ['our VNI', 'mine0', 'add mine0 type vxlan id 1001 dstport 4789', 'MESH_KERNEL_VNI_BUSY'],
+];
+
+describe.each(['node1', 'host0'])('on %s', (name) => {
+  test.each(DEVICES)('a foreign device with %s', async (_, device, make, code) => {
+    const host = lab.host(name);
+    await ip(host, make);
+    await ip(host, `set ${device} up`);
+    const before = await shown(host, device);
+    for (const each of lab.hosts) writeMesh(each, mesh);
+
+    const state = await until('the mesh is refused', CHANGE_DEADLINE_MS, async () => {
+      const seen = await stateOn(host, mesh.name);
+      return seen?.phase === 'failed' && seen;
+    });
+    expect(state.error).toMatchObject({ code, message: expect.stringContaining(device) });
+    const { code: exit, stdout } = await lab.exec(host, ['mesh', 'status']);
+    expect([exit, stdout]).toEqual([1, expect.stringContaining(`${code} ${mesh.name}: `)]);
+    expect(await stateOn(host, 'manage')).toEqual({ phase: 'ready' });
+    expect((await lab.allPairs()).filter(({ rttMs }) => rttMs === undefined)).toEqual([]);
+    expect(await shown(host, device)).toEqual(before);
+    expect((await lab.exec(host, ['nft', 'list', 'ruleset'])).stdout).not.toContain('1001');
+    await noDrift(lab.hosts);
+
+    await ip(host, `delete ${device}`);
+    await isReady(host);
+    await allAnswer(mesh, lab.hosts);
+    await noDrift(lab.hosts);
+    for (const each of lab.hosts) removeMesh(each, mesh);
+    await until('its devices are gone again', CHANGE_DEADLINE_MS, async () => {
+      const links = await Promise.all(lab.hosts.map((each) => lab.exec(each, ['ip', '-detail', 'link', 'show'])));
+      return links.every(({ stdout }) => !/1001|mwx/.test(stdout));
+    });
+  });
+});
+
+test('a device that takes the place of ours while the agent is away is left alone', async () => {
+  const host = lab.host('node1');
+  await lab.stop(host, 'agent');
+  const script = ['delete vxlan456', 'delete br456', 'add br456 type veth', 'set br456 up'];
+  for (const words of script) await ip(host, words);
+  const before = await shown(host, 'br456');
+  lab.start(host, 'agent');
+  await until('the mesh is refused', CHANGE_DEADLINE_MS, async () => {
+    return (await stateOn(host, 'manage'))?.phase === 'failed';
+  });
+  expect(await shown(host, 'br456')).toEqual(before);
+  await ip(host, 'delete br456');
+  await lab.ready();
+  await noDrift(lab.hosts);
+});

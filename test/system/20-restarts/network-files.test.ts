@@ -1,0 +1,112 @@
+/** Network files that come, change and go while everything runs. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { Mac } from '../../../src/model/mac.ts';
+import { memberAddresses } from '../../../src/model/member.ts';
+import { isReady, noDrift } from '../drift.ts';
+import { kernelPicture } from '../kernel-picture.ts';
+import { addressIn, allAnswer, meshOf, removeMesh, writeMesh } from '../meshes.ts';
+import { Pings } from '../pings.ts';
+import { until } from '../until.ts';
+
+/** A file is taken up within 30 ms, and a goodbye is heard at once. */
+const CHANGE_DEADLINE_MS = 5_000;
+
+let lab: Lab;
+/** In the mesh that nothing happens to. */
+let pings: Pings;
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `files-${process.pid}`, nodes: 3, segments: 2 });
+  pings = await Pings.start(netnsPath(lab.host('node1').netns), lab.host('node2').member.ipv6);
+});
+
+afterAll(async () => {
+  pings?.close();
+  await lab?.down();
+});
+
+async function devices(host: LabHost): Promise<string[]> {
+  const { stdout } = await lab.exec(host, ['ip', '-json', 'link', 'show']);
+  return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname);
+}
+
+/** Our rows and neighbour entries for the member of the MAC. */
+async function rowsOf(host: LabHost, mac: Mac): Promise<string[]> {
+  const { stdout } = await lab.exec(host, ['sh', '-c', 'bridge fdb show; ip -6 neighbour show']);
+  return stdout.split('\n').filter((line) => line.includes(mac) && line.includes('extern_learn'));
+}
+
+test('meshes come, and all their members reach each other', async () => {
+  const meshes = [meshOf('second', 1001), meshOf('third', 1002)];
+  for (const mesh of meshes) for (const host of lab.hosts) writeMesh(host, mesh);
+  for (const mesh of meshes) await allAnswer(mesh, lab.hosts);
+  for (const host of lab.hosts) await isReady(host);
+  await noDrift(lab.hosts);
+});
+
+test('a node whose file goes leaves, and the others drop it at once', async () => {
+  const second = meshOf('second', 1001);
+  const [leaver, stays] = [lab.host('node1'), lab.host('node2')];
+  const { bridgeMac: mac } = memberAddresses(second, leaver.machine);
+  expect(await rowsOf(stays, mac)).toHaveLength(3);
+  removeMesh(leaver, second);
+  await until('all others have dropped it', CHANGE_DEADLINE_MS, async () => {
+    const rows = [lab.host('host0'), stays, lab.host('node3')].map((host) => rowsOf(host, mac));
+    return (await Promise.all(rows)).flat().length === 0;
+  });
+  await until('its devices are gone', CHANGE_DEADLINE_MS, async () => {
+    const names = await devices(leaver);
+    return !names.some((name) => /1001|mwx/.test(name)) && names.includes('br1002') && names.includes('br456');
+  });
+  await allAnswer(second, [lab.host('host0'), stays, lab.host('node3')]);
+  await noDrift(lab.hosts);
+});
+
+test('it is a member again when the file is back', async () => {
+  const second = meshOf('second', 1001);
+  writeMesh(lab.host('node1'), second);
+  await allAnswer(second, lab.hosts);
+  await noDrift(lab.hosts);
+});
+
+test('a mesh whose VNI changes moves to other devices', async () => {
+  const [before, after] = [meshOf('third', 1002), meshOf('third', 1003)];
+  for (const host of lab.hosts) writeMesh(host, after);
+  await allAnswer(after, lab.hosts);
+  await until('the old devices are gone', CHANGE_DEADLINE_MS, async () => {
+    const names = (await Promise.all(lab.hosts.map(devices))).flat();
+    return !names.some((name) => name === before.devices.bridge || name === before.devices.vxlan);
+  });
+  await noDrift(lab.hosts);
+});
+
+test('a mesh whose prefix changes keeps its devices and has new addresses', async () => {
+  const [before, after] = [meshOf('third', 1003), meshOf('third', 1003, 'fd42:2345:1234:beef::/64')];
+  for (const host of lab.hosts) writeMesh(host, after);
+  await allAnswer(after, lab.hosts);
+  await until('nobody has an old address', CHANGE_DEADLINE_MS, async () => {
+    const pictures = await Promise.all(lab.hosts.map((host) => kernelPicture(lab, host)));
+    return lab.hosts.every((host) => pictures.every((picture) => !picture.includes(`${addressIn(before, host)}/`)));
+  });
+  await noDrift(lab.hosts);
+});
+
+test('a mesh that is taken from all hosts leaves nothing behind', async () => {
+  for (const host of lab.hosts) {
+    removeMesh(host, meshOf('second', 1001));
+    removeMesh(host, meshOf('third', 1003));
+  }
+  await until('only the first is left', CHANGE_DEADLINE_MS, async () => {
+    const names = (await Promise.all(lab.hosts.map(devices))).flat();
+    return !names.some((name) => /^(br|vxlan)100|^mwx/.test(name));
+  });
+  await noDrift(lab.hosts);
+  for (const host of lab.hosts) expect(await kernelPicture(lab, host)).not.toContain('100');
+});
+
+test('the mesh that nothing happened to has lost nothing', async () => {
+  expect(await pings.lost()).toBe('');
+});

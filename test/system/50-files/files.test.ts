@@ -1,0 +1,145 @@
+/** Bad network files: each is named with its fault, and what ran goes on. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { MeshError } from '../../../src/model/error.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import type { AgentStatus, HealthFinding, Host0Status } from '../../../src/protocol/views.ts';
+import { isReady, noDrift, statusOf } from '../drift.ts';
+import { fileOf, meshOf, writeMesh } from '../meshes.ts';
+import { Pings } from '../pings.ts';
+import { until } from '../until.ts';
+import { BAD_FILES, confWith } from './bad-files.ts';
+
+const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
+/** A change of a file is seen after 30 ms, and in force within a second. */
+const TAKEN_DEADLINE_MS = 5_000;
+
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let pings: Pings[] = [];
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `files-${process.pid}`, nodes: 2, segments: 1 });
+  [host0, node1] = [lab.host('host0'), lab.host('node1')];
+  const node2 = lab.host('node2');
+  pings = [
+    await Pings.start(netnsPath(node2.netns), node1.member.ipv6),
+    await Pings.start(netnsPath(node1.netns), host0.member.ipv6),
+  ];
+});
+
+afterAll(async () => {
+  for (const running of pings) running.close();
+  await lab?.down();
+});
+
+async function losses(): Promise<string[]> {
+  return await Promise.all(pings.map((running) => running.lost()));
+}
+
+/** What `mesh status` on the host finds wrong with its files. */
+async function findings(host: LabHost): Promise<HealthFinding[]> {
+  const { stdout } = await lab.exec(host, ['mesh', 'status', '--json']);
+  const { agent, host0: daemon } = JSON.parse(stdout) as { agent: AgentStatus; host0?: Host0Status };
+  return [...agent.health, ...(daemon?.health ?? [])].filter(({ code }) => code.startsWith('MESH_NET_'));
+}
+
+async function networksAt(host: LabHost): Promise<string[]> {
+  return ((await statusOf(host))?.networks ?? []).map(({ network }) => network.name).toSorted();
+}
+
+/** Waits until that, and nothing else, is what `mesh status` finds wrong with the host's files. */
+async function isFound(host: LabHost, expected: readonly unknown[]): Promise<void> {
+  await expect.poll(() => findings(host), { timeout: TAKEN_DEADLINE_MS }).toEqual(expected);
+}
+
+describe.each(BAD_FILES)('$title', ({ content, code, message, line, column }) => {
+  test('is named by `mesh network check` and by `mesh status`, and disturbs nothing', async () => {
+    const [good, bad] = [fileOf(node1, 'manage'), fileOf(node1, 'zzz')];
+    writeFileSync(bad, content);
+    const check = await lab.exec(node1, ['mesh', 'network', 'check', good, bad, '--json']);
+    expect(check.code).toBe(1);
+    const { errors } = JSON.parse(check.stdout) as { errors: MeshError[] };
+    expect(errors).toEqual([
+      expect.objectContaining({
+        code,
+        message: expect.stringMatching(message),
+        rule: expect.any(String),
+        remedy: expect.any(String),
+        place: expect.objectContaining({ file: bad, line, column }),
+      }),
+    ]);
+    const [{ message: said, remedy } = { message: '', remedy: '' }] = errors;
+    await isFound(node1, [{ code, severity: 'error', object: bad, message: said, remedy }]);
+    expect(await networksAt(node1)).toEqual([EXAMPLE_MESH.name]);
+    await noDrift([node1]);
+    expect(await losses()).toEqual(['', '']);
+  });
+});
+
+test('beside a bad file nothing new is taken, and what was taken last outlives a restart', async () => {
+  writeFileSync(fileOf(node1, 'zzz'), confWith({ vni: 'abc' }));
+  writeMesh(node1, SECOND_MESH);
+  rmSync(fileOf(node1, 'manage'));
+  await lab.stop(node1, 'agent', 'SIGKILL');
+  lab.start(node1, 'agent');
+  await isReady(node1);
+  await isFound(node1, [expect.objectContaining({ code: 'MESH_NET_VNI_INVALID' })]);
+  expect(await networksAt(node1)).toEqual([EXAMPLE_MESH.name]);
+  await noDrift([node1]);
+  expect(await losses()).toEqual(['', '']);
+});
+
+test('once it is mended, all of it is taken', async () => {
+  writeMesh(node1, EXAMPLE_MESH);
+  writeFileSync(fileOf(node1, 'zzz'), confWith({}));
+  await until('the files are in force', TAKEN_DEADLINE_MS, async () => (await networksAt(node1)).length === 3);
+  expect(await networksAt(node1)).toEqual(['bad', EXAMPLE_MESH.name, SECOND_MESH.name]);
+  expect(await findings(node1)).not.toContainEqual(expect.objectContaining({ severity: 'error' }));
+  for (const name of ['zzz', 'second']) rmSync(fileOf(node1, name));
+  await until('the files are gone', TAKEN_DEADLINE_MS, async () => (await networksAt(node1)).length === 1);
+  await noDrift([node1]);
+  expect(await losses()).toEqual(['', '']);
+});
+
+test('host0 keeps what it took last too, also when its daemon is started again', async () => {
+  writeFileSync(fileOf(host0, 'zzz'), confWith({ vni: '456' }));
+  writeMesh(host0, SECOND_MESH);
+  const expected = [expect.objectContaining({ code: 'MESH_NET_VNI_TWICE', object: fileOf(host0, 'zzz') })];
+  await isFound(host0, expected);
+  await lab.stop(host0, 'host0', 'SIGKILL');
+  lab.start(host0, 'host0');
+  for (const host of lab.hosts) await isReady(host);
+  await isFound(host0, expected);
+  expect(await networksAt(host0)).toEqual([EXAMPLE_MESH.name]);
+
+  rmSync(fileOf(host0, 'zzz'));
+  await until('the files are in force', TAKEN_DEADLINE_MS, async () => (await networksAt(host0)).length === 2);
+  expect(await findings(host0)).toEqual([]);
+  rmSync(fileOf(host0, 'second'));
+  await until('the second mesh is gone', TAKEN_DEADLINE_MS, async () => (await networksAt(host0)).length === 1);
+  await noDrift(lab.hosts);
+  expect(await losses()).toEqual(['', '']);
+});
+
+test('at a cold boot the sound files come up, and the rest is named', async () => {
+  for (const running of pings.splice(0)) running.close();
+  await lab.stop(node1, 'agent', 'SIGKILL');
+  rmSync(pathsBelow(node1.root).state, { recursive: true });
+  // Two that collide with each other, and one of every other kind.
+  const others = BAD_FILES.filter(({ code }) => code !== 'MESH_NET_VNI_TWICE');
+  for (const [index, { content }] of others.entries()) writeFileSync(fileOf(node1, `bad${index}`), content);
+  writeFileSync(fileOf(node1, 'same1'), confWith({ name: 'same1', vni: '777' }));
+  writeFileSync(fileOf(node1, 'same2'), confWith({ name: 'same2', vni: '777', prefix: 'fd42:2345:1234:9abf::/64' }));
+  await lab.rebootHost(node1);
+  await lab.ready();
+  expect(await networksAt(node1)).toEqual([EXAMPLE_MESH.name]);
+  const found = await findings(node1);
+  expect(found.map(({ code }) => code).toSorted()).toEqual(BAD_FILES.map(({ code }) => code).toSorted());
+  await noDrift(lab.hosts);
+});

@@ -1,0 +1,177 @@
+/** The doctor on real hosts: silent while they are well, and naming each fault that is made here on purpose. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { isReady } from '../drift.ts';
+import { until } from '../until.ts';
+import { Patient } from './patient.ts';
+
+let lab: Lab;
+let host0: Patient;
+let node1: Patient;
+let node2: Patient;
+/** What takes the fault of a test away again. */
+let cures: (() => Promise<unknown>)[] = [];
+
+/** Whatever was lost while a fault lasted is back in a second; five times that, and the two seconds of a look. */
+const DEADLINE_MS = 20_000;
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `doctor-${process.pid}`, nodes: 2, segments: 1 });
+  [host0, node1, node2] = [new Patient(lab, 'host0'), new Patient(lab, 'node1'), new Patient(lab, 'node2')];
+  await Promise.all(lab.hosts.map(isReady));
+});
+
+afterEach(async () => {
+  for (const cure of cures.reverse()) await cure();
+  cures = [];
+  // Each test begins with a healthy lab, so every fault is shown to be what the doctor complained of.
+  await healthy();
+});
+
+afterAll(async () => {
+  await lab?.down();
+});
+
+async function healthy(): Promise<void> {
+  for (const patient of [host0, node1, node2]) {
+    let complaints: unknown;
+    await until(`${patient.host.name} is well`, DEADLINE_MS, async () => {
+      complaints = (await patient.doctor()).findings;
+      return JSON.stringify(complaints) === '[]';
+    }).catch((error) => {
+      throw new Error(`${error}: ${JSON.stringify(complaints)}`);
+    });
+  }
+}
+
+/** An nft table of somebody else's, until the end of the test. */
+async function foreignTable(patient: Patient, family: string, table: string, ...lines: string[]): Promise<void> {
+  await patient.run('nft', `table ${family} ${table} {\n${lines.join('\n')}\n}`);
+  cures.push(() => patient.run('nft', `delete table ${family} ${table}`));
+}
+
+async function setting(patient: Patient, name: string, value: string): Promise<void> {
+  const before = (await patient.run('sysctl', '-n', name)).trim();
+  await patient.run('sysctl', '-q', `${name}=${value}`);
+  cures.push(() => patient.run('sysctl', '-q', `${name}=${before}`));
+}
+
+test('on healthy hosts it finds nothing', async () => {
+  await healthy();
+});
+
+describe('the underlay', () => {
+  test('UDP 4789 filtered elsewhere', async () => {
+    await foreignTable(
+      node2,
+      'inet',
+      'edge',
+      'chain input {',
+      'type filter hook input priority 0;',
+      'udp dport 4789 ip saddr 10.11.0.2 drop',
+      '}',
+    );
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('udp-4789'));
+    expect(finding).toContain('node2 answers at its underlay address 10.11.0.3, and not in manage');
+    expect(finding).toContain('Let UDP 4789 through the firewall of node2');
+  });
+
+  test('UDP 4789 filtered on this machine', async () => {
+    await foreignTable(
+      node1,
+      'inet',
+      'edge',
+      'chain input {',
+      'type filter hook input priority 0; policy drop;',
+      'iif lo accept',
+      'ip protocol icmp accept',
+      '}',
+    );
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('udp-4789'));
+    expect(finding).toContain('`nft insert rule inet edge input udp dport 4789 accept`');
+  });
+
+  test('a link too narrow', async () => {
+    await node1.run('ip', 'link', 'set', 'eth0', 'mtu', '1400');
+    cures.push(() => node1.run('ip', 'link', 'set', 'eth0', 'mtu', '1500'));
+    expect(await node1.complaints()).toEqual(['link-mtu']);
+    expect(await node1.finding('link-mtu')).toContain('eth0 carries packets of 1400 bytes');
+  });
+
+  test('a path too narrow', async () => {
+    await wire(node1.host, 'mtu', '1400');
+    cures.push(() => wire(node1.host, 'mtu', '1500'));
+    expect(await node1.complaints()).toEqual(['path-mtu', 'path-mtu']);
+    expect(await node1.finding('path-mtu')).toMatch(/13[0-9]{2} bytes pass/);
+  });
+});
+
+describe('settings of the kernel', () => {
+  test('strict rp_filter that drops packets, and is made loose', async () => {
+    await setting(node1, 'net.ipv4.conf.eth0.rp_filter', '1');
+    expect(await node1.complaints()).toEqual([]);
+    await host0.run('ip', 'address', 'add', '192.0.2.9/32', 'dev', 'lo');
+    cures.push(() => host0.run('ip', 'address', 'delete', '192.0.2.9/32', 'dev', 'lo'));
+    await lab.exec(host0.host, ['ping', '-c', '1', '-W', '0.2', '-I', '192.0.2.9', '10.11.0.2']);
+    expect(await node1.complaints()).toEqual(['rp-filter']);
+    const { fixed, findings } = await node1.doctor('--fix');
+    expect(fixed).toEqual([{ name: 'net/ipv4/conf/eth0/rp_filter', before: '1', value: '2' }]);
+    expect(findings).toEqual([]);
+  });
+
+  test('IPv6 turned off on a bridge, and turned on again', async () => {
+    await node1.run('sysctl', '-q', 'net.ipv6.conf.br456.disable_ipv6=1');
+    expect(await node1.complaints()).toContain('ipv6-disabled');
+    const { fixed } = await node1.doctor('--fix');
+    expect(fixed).toEqual([{ name: 'net/ipv6/conf/br456/disable_ipv6', before: '1', value: '0' }]);
+  });
+});
+
+describe('other firewalls', () => {
+  test("Docker's policy on bridged packets", async () => {
+    await setting(node1, 'net.bridge.bridge-nf-call-iptables', '1');
+    await foreignTable(
+      node1,
+      'ip',
+      'filter',
+      'chain FORWARD {',
+      'type filter hook forward priority 0; policy drop;',
+      'jump DOCKER-USER',
+      '}',
+      'chain DOCKER-USER {',
+      'return',
+      '}',
+    );
+    expect(await node1.complaints()).toEqual(['br-netfilter']);
+    await node1.run('nft', 'insert rule ip filter FORWARD iifname br456 oifname br456 accept');
+    expect(await node1.complaints()).toEqual([]);
+  });
+
+  test('firewalld', async () => {
+    await foreignTable(
+      node1,
+      'inet',
+      'firewalld',
+      'chain filter_INPUT {',
+      'type filter hook input priority 10;',
+      'ct state established,related accept',
+      'iif lo accept',
+      'ip protocol icmp accept',
+      'udp dport 4789 ip saddr 10.11.0.0/24 accept',
+      'meta l4proto ipv6-icmp accept',
+      'tcp sport 8000 accept',
+      'reject with icmpx admin-prohibited',
+      '}',
+    );
+    expect(await node1.finding('firewalld')).toContain('its rules do not know br456');
+  });
+});
+
+/** Changes the port of the wire that a host is plugged into. */
+async function wire(host: LabHost, ...words: string[]): Promise<void> {
+  const [port] = host.ports;
+  const wireHost = { ...host, netns: lab.topology.wire };
+  const { code, stderr } = await lab.exec(wireHost, ['ip', 'link', 'set', port?.wireEnd ?? '', ...words]);
+  if (code !== 0) throw new Error(stderr);
+}
