@@ -17,7 +17,10 @@ test('every command has its place in a page', async () => {
 
 test('groff has nothing to complain of', async () => {
   for (const [name, page] of manualPages(await wholeTree(), '1.2.3')) {
-    const { status, stderr } = spawnSync('groff', ['-man', '-Tutf8', '-ww'], { input: page, encoding: 'utf8' });
+    const { status, stderr } = spawnSync('groff', ['-Kutf8', '-man', '-Tutf8', '-ww'], {
+      input: page,
+      encoding: 'utf8',
+    });
     expect({ name, status, stderr }).toEqual({ name, status: 0, stderr: '' });
   }
 });
