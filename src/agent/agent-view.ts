@@ -68,6 +68,7 @@ function health(agent: Agent): HealthFinding[] {
       if (error !== undefined) findings.push({ ...finding(error, network.name), severity: 'warning' });
     }
   }
+  findings.push(...agent.missingFeatures.findings);
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',

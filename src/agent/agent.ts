@@ -1,5 +1,6 @@
 /** The agent of one machine: puts together what the machine should take part in, and keeps the kernel that way. */
 import type { KernelEvent } from '../kernel/objects.ts';
+import type { Feature } from '../kernel/probe.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, isIpv4 } from '../model/ipv4.ts';
@@ -14,6 +15,7 @@ import { type Item, type ItemKey, itemKey, networkOf } from './items/item.ts';
 import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel-port.ts';
+import { MissingFeatures } from './missing-features.ts';
 import { type Desire, Reconciler } from './reconciler.ts';
 import { isNameable } from './ruleset.ts';
 import type { Source } from './source.ts';
@@ -29,12 +31,16 @@ export interface AgentInput {
   /** Makes the plugged ports survive a reboot. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly source: (agent: Agent) => Source;
+  /** Tries out what the kernel can do; absent where the kernel is not a real one. It takes a third of a second. */
+  readonly probe?: () => Promise<readonly Feature[]>;
 }
 
 export class Agent {
   readonly input: AgentInput;
   readonly source: Source;
   readonly reconciler: Reconciler;
+  /** Looked for when a step of ours keeps failing. */
+  readonly missingFeatures: MissingFeatures;
   #phases = new Map<NetworkId, NetworkState['phase']>();
 
   constructor(input: AgentInput) {
@@ -46,7 +52,9 @@ export class Agent {
       journal,
       desire: (cache, refused) => this.#desire(cache, refused),
       onOutcome: () => this.#onOutcome(),
+      onLastingFailure: () => this.missingFeatures.look(),
     });
+    this.missingFeatures = new MissingFeatures(input);
     this.source = input.source(this);
   }
 

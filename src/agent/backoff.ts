@@ -10,6 +10,8 @@ interface Failure {
   readonly error: MeshError;
   readonly attempts: number;
   readonly dueMs: number;
+  /** The step's text, when it succeeds and does not stay. */
+  readonly futile?: string;
 }
 
 interface Success {
@@ -39,34 +41,48 @@ export class Backoff {
 
   /** @returns whether this is news: a failure that lasts, and is not the one that was told before */
   failed(key: ItemKey, error: MeshError): boolean {
-    const before = this.#failures.get(key);
-    const attempts = (before?.attempts ?? 0) + 1;
-    const waitMs = Math.min(Backoff.FIRST_MS * 2 ** (attempts - 1), Backoff.LONGEST_MS);
-    this.#failures.set(key, { error, attempts, dueMs: this.#clock.nowMs() + waitMs });
-    return (
-      attempts === Backoff.LASTING_ATTEMPTS ||
-      (attempts > Backoff.LASTING_ATTEMPTS && before?.error.message !== error.message)
-    );
+    return this.#put(key, error, 1);
   }
 
-  /** @returns an error when the same step has been done again and again, so that it is time to wait */
-  succeeded(key: ItemKey, text: string): MeshError | undefined {
+  /** @returns an error when the same step has been done again and again, so that it is time to wait; with whether it is news */
+  succeeded(key: ItemKey, text: string): { error: MeshError; news: boolean } | undefined {
+    const quarrel = this.#failures.get(key);
+    if (quarrel?.futile === text && !this.#isOver(quarrel)) return this.#quarrel(key, text);
     const nowMs = this.#clock.nowMs();
     const before = this.#successes.get(key);
     const again = before?.text === text && nowMs - before.firstMs < FUTILE.withinMs;
     const success = again ? { ...before, count: before.count + 1 } : { text, firstMs: nowMs, count: 1 };
     this.#successes.set(key, success);
-    if (success.count < FUTILE.count) {
-      if (!again) this.#failures.delete(key);
-      return undefined;
-    }
+    if (success.count >= FUTILE.count) return this.#quarrel(key, text);
+    if (!again) this.#failures.delete(key);
+    return undefined;
+  }
+
+  /** That it was done so often already makes it a lasting failure at once. */
+  #quarrel(key: ItemKey, text: string): { error: MeshError; news: boolean } {
     this.#successes.delete(key);
-    return new MeshError('MESH_KERNEL_NOT_KEPT', `${text}: it does not stay`, {
+    const error = new MeshError('MESH_KERNEL_NOT_KEPT', `${text}: it does not stay`, {
       object: key,
       remedy:
         'Another program undoes it, or this kernel does not keep it; `ip monitor` and `bridge monitor` show which.',
       retryable: true,
     });
+    return { error, news: this.#put(key, error, Backoff.LASTING_ATTEMPTS, text) };
+  }
+
+  #put(key: ItemKey, error: MeshError, leastAttempts: number, futile?: string): boolean {
+    const before = this.#failures.get(key);
+    const attempts = Math.max((before?.attempts ?? 0) + 1, leastAttempts);
+    const waitMs = Math.min(Backoff.FIRST_MS * 2 ** (attempts - 1), Backoff.LONGEST_MS);
+    const dueMs = this.#clock.nowMs() + waitMs;
+    this.#failures.set(key, { error, attempts, dueMs, ...(futile !== undefined && { futile }) });
+    if (attempts < Backoff.LASTING_ATTEMPTS) return false;
+    return (before?.attempts ?? 0) < Backoff.LASTING_ATTEMPTS || before?.error.message !== error.message;
+  }
+
+  /** Nobody has undone the step for a while after it could have been done again. */
+  #isOver({ futile, dueMs }: Failure): boolean {
+    return futile !== undefined && this.#clock.nowMs() > dueMs + FUTILE.withinMs;
   }
 
   isDue(key: ItemKey): boolean {
@@ -77,17 +93,25 @@ export class Backoff {
   /** Why the item is not there; undefined also while that may be passing. */
   errorOf(key: ItemKey): MeshError | undefined {
     const failure = this.#failures.get(key);
-    return failure !== undefined && failure.attempts >= Backoff.LASTING_ATTEMPTS ? failure.error : undefined;
+    if (failure === undefined || this.#isOver(failure)) return undefined;
+    return failure.attempts >= Backoff.LASTING_ATTEMPTS ? failure.error : undefined;
   }
 
-  /** Forgets what nobody wants any more. */
-  keepOnly(keys: ReadonlySet<ItemKey>): void {
-    for (const key of this.#failures.keys()) if (!keys.has(key)) this.#failures.delete(key);
-    for (const key of this.#successes.keys()) if (!keys.has(key)) this.#successes.delete(key);
+  /** Forgets what nobody wants any more, and refusals of what is in place now. */
+  keepOnly(wanted: ReadonlySet<ItemKey>, unfinished: ReadonlySet<ItemKey>): void {
+    for (const [key, failure] of this.#failures) {
+      const open = unfinished.has(key) || (wanted.has(key) && failure.futile !== undefined && !this.#isOver(failure));
+      if (!open) this.#failures.delete(key);
+    }
+    for (const key of this.#successes.keys()) if (!wanted.has(key) && !unfinished.has(key)) this.#successes.delete(key);
   }
 
+  /** When to look again: something may be done, or a quarrel that nobody took up may be over. */
   get nextDueMs(): number | undefined {
-    const dues = [...this.#failures.values()].map((failure) => failure.dueMs);
+    const nowMs = this.#clock.nowMs();
+    const dues = [...this.#failures.values()].map(({ futile, dueMs }) =>
+      futile !== undefined && dueMs <= nowMs ? dueMs + FUTILE.withinMs + 1 : dueMs,
+    );
     return dues.length === 0 ? undefined : Math.min(...dues);
   }
 }

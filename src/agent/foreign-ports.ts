@@ -6,7 +6,7 @@
 import type { Link } from '../kernel/objects.ts';
 import type { Clock } from '../model/clock.ts';
 import type { NetworkId } from '../model/network.ts';
-import { parseAlias } from './items/mark.ts';
+import { OUR_LINK_GROUP, parseAlias } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 /**
@@ -62,8 +62,9 @@ export class ForeignPorts {
     for (const link of cache.links.values()) {
       names.add(link.name);
       const network = bridges.get(link.master);
-      if (network === undefined) this.#left(link, bridges);
-      else if (parseAlias(link.alias) === undefined) this.#seen.set(link.name, { network, bridge: link.master });
+      if (isOurs(link)) this.#seen.delete(link.name);
+      else if (network === undefined) this.#left(link, bridges);
+      else this.#seen.set(link.name, { network, bridge: link.master });
     }
     const wanted = new Map<string, NetworkId>();
     for (const [link, { network, offSinceMs }] of this.#seen) {
@@ -85,4 +86,9 @@ export class ForeignPorts {
     else if (nowMs - offSinceMs >= DELETION_MS) this.#seen.delete(name);
     else this.#seen.set(name, { network, bridge, offSinceMs });
   }
+}
+
+/** One of the two marks may be gone for a moment: an outsider took it, and it is about to be put back. */
+function isOurs({ alias, group }: Link): boolean {
+  return parseAlias(alias) !== undefined || group === OUR_LINK_GROUP;
 }

@@ -34,6 +34,11 @@ export class KernelCache {
     return undefined;
   }
 
+  /** The row as it was last heard of, wherever it led then. */
+  rowAt(row: FdbRow): FdbRow | undefined {
+    return this.fdb.get(rowKey(row));
+  }
+
   /** Takes an event in. An `overflow` or `nft` event holds nothing to take. */
   take(event: KernelEvent): void {
     switch (event.type) {

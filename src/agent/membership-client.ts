@@ -67,7 +67,7 @@ export class MembershipClient {
   #confirm: Alarm | undefined;
   #retryMs: number = RETRY_MS.first;
   #pingsLost = 0;
-  #reporting = false;
+  #underWay: Promise<void> | undefined;
   #stopped = false;
 
   constructor(input: MembershipClientInput) {
@@ -105,6 +105,8 @@ export class MembershipClient {
     for (const alarm of [this.#alarm, this.#ping, this.#confirm]) alarm?.cancel();
     this.#stream?.close();
     if (!leave || !this.#answers) return;
+    // A report that is under way would make this node a member again.
+    await this.#underWay;
     try {
       await this.#put({ leaving: true });
     } catch {
@@ -112,9 +114,16 @@ export class MembershipClient {
     }
   }
 
-  async #report(): Promise<void> {
-    if (this.#reporting || this.#stopped) return;
-    this.#reporting = true;
+  /** One report at a time: who asks for another meanwhile has the one that is under way. */
+  #report(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    this.#underWay ??= this.#reportOnce().finally(() => {
+      this.#underWay = undefined;
+    });
+    return this.#underWay;
+  }
+
+  async #reportOnce(): Promise<void> {
     try {
       const answer = await this.#put({});
       if (this.#stopped) return;
@@ -123,8 +132,6 @@ export class MembershipClient {
       else this.#refused(MeshError.fromJSON(answer.error));
     } catch (error) {
       if (!this.#stopped) this.#lost(MeshError.from(error));
-    } finally {
-      this.#reporting = false;
     }
   }
 

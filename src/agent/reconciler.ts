@@ -13,7 +13,7 @@ import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } fro
 import { confOfPath } from './items/link.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
-import { MovedRows } from './moved-rows.ts';
+import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
 import { observedItems, obstacles } from './observed.ts';
 import { Obstruction } from './obstruction.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
@@ -34,6 +34,8 @@ export interface ReconcilerInput {
   readonly desire: (cache: KernelCache, refused: ReadonlySet<NetworkId>) => Desire;
   /** Called after each turn that changed how something fares. */
   readonly onOutcome: () => void;
+  /** Called when a step turns out to fail again and again. */
+  readonly onLastingFailure: () => void;
 }
 
 /** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
@@ -106,6 +108,7 @@ export class Reconciler {
 
   onKernelEvent(event: KernelEvent): void {
     if (this.#losesRoutes(event)) this.#routesStale = true;
+    if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
@@ -118,6 +121,13 @@ export class Reconciler {
       return;
     }
     if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  async #forgetRoutes(): Promise<void> {
+    const [error] = await this.#input.kernel.apply([FORGET_ROUTES]);
+    if (error === undefined) return;
+    const { code, message } = error;
+    this.#input.journal.record({ level: 'warning', kind: 'routes not renewed', message, code });
   }
 
   /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
@@ -236,10 +246,11 @@ export class Reconciler {
     this.#waiting = new Map();
     for (const { step, error, waitsFor } of outcomes) {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
-      else if (error !== undefined) this.#fail(step, error);
-      else {
+      else if (error !== undefined) {
+        if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
+      } else {
         const futile = this.#backoff.succeeded(step.key, printStep(step));
-        if (futile !== undefined) this.#fail(step, futile);
+        if (futile?.news) this.#tellFailure(step, futile.error);
         if (step.item.kind === 'ruleset') {
           if (step.action === 'delete') this.#rulesets.invalidate();
           else await this.#rulesets.note(step.item);
@@ -253,14 +264,15 @@ export class Reconciler {
       if (error === undefined && waitsFor === undefined) unfinished.delete(step.key);
     }
     this.#ready = new Set([...this.#desired.keys()].filter((key) => !unfinished.has(key)));
-    this.#backoff.keepOnly(new Set([...this.#desired.keys(), ...unfinished]));
+    this.#backoff.keepOnly(new Set(this.#desired.keys()), unfinished);
     this.#report(repaired.map(({ step }) => step));
     this.#scheduleRetry();
     onOutcome();
   }
 
-  #fail(step: Step, error: MeshError): void {
-    if (!this.#backoff.failed(step.key, error)) return;
+  /** That it lasts. */
+  #tellFailure(step: Step, error: MeshError): void {
+    this.#input.onLastingFailure();
     const network = networkOf(step.item);
     this.#input.journal.record({
       level: 'error',

@@ -1,5 +1,6 @@
 /** The agent's kernel, the real one: rtnetlink, the monitor, nftables, /proc/sys and the reaper behind one port. */
 import { KernelMonitor } from '../kernel/monitor.ts';
+import { inNetns } from '../kernel/netns.ts';
 import { Nft } from '../kernel/nft.ts';
 import type { KernelEvent, Route } from '../kernel/objects.ts';
 import type { KernelOperation } from '../kernel/operation.ts';
@@ -17,19 +18,28 @@ export class SystemKernel implements KernelPort {
   readonly #monitor: KernelMonitor;
   readonly #nft: Nft;
   readonly #reaper: Reaper;
+  readonly #netns: string | undefined;
 
-  private constructor(rtnl: Rtnl, monitor: KernelMonitor, nft: Nft, reaper: Reaper) {
+  private constructor(rtnl: Rtnl, monitor: KernelMonitor, nft: Nft, reaper: Reaper, netns: string | undefined) {
+    this.#netns = netns;
     this.#rtnl = rtnl;
     this.#monitor = monitor;
     this.#nft = nft;
     this.#reaper = reaper;
   }
 
-  /** The monitor listens before anything is read, so that no change falls between. */
-  static async open(onEvent: (event: KernelEvent) => void, onError: (error: MeshError) => void): Promise<SystemKernel> {
-    const [rtnl, nft] = await Promise.all([Rtnl.open(), Nft.open()]);
-    const monitor = KernelMonitor.open({ ownPortIds: () => [rtnl.portId, process.pid], onEvent });
-    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError));
+  /**
+   * The monitor listens before anything is read, so that no change falls between.
+   * @param place.netns path of the namespace; the process's own when absent
+   */
+  static async open(
+    onEvent: (event: KernelEvent) => void,
+    onError: (error: MeshError) => void,
+    place: { readonly netns?: string } = {},
+  ): Promise<SystemKernel> {
+    const [rtnl, nft] = await Promise.all([Rtnl.open(place), Nft.open(place)]);
+    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId, process.pid], onEvent });
+    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), place.netns);
   }
 
   get rtnl(): Rtnl {
@@ -50,7 +60,9 @@ export class SystemKernel implements KernelPort {
   /** @param run operations of one channel */
   async #applyRun(run: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
     const first = run[0];
-    if (first?.do === 'sysctl') return run.map((operation) => attempt(() => writeSetting(operation)));
+    if (first?.do === 'sysctl') {
+      return this.#there(() => run.map((operation) => attempt(() => writeSetting(operation))));
+    }
     if (first?.do === 'nft') return Promise.all(run.map((operation) => this.#transact(operation)));
     if (first?.do === 'doom') {
       const links = run.flatMap((operation) => (operation.do === 'doom' ? [operation.link] : []));
@@ -124,11 +136,16 @@ export class SystemKernel implements KernelPort {
 
   async readSysctl(path: readonly string[]): Promise<string | undefined> {
     try {
-      return readSysctl(path);
+      return this.#there(() => readSysctl(path));
     } catch {
       // The device is not there, or this kernel has no such setting: writing it will say which.
       return undefined;
     }
+  }
+
+  /** /proc/sys shows the settings of the namespace that the reading thread is in. */
+  #there<T>(body: () => T): T {
+    return this.#netns === undefined ? body() : inNetns(this.#netns, body);
   }
 
   async close(): Promise<void> {

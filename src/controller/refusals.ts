@@ -15,7 +15,7 @@ export class Refusals {
 
   /** @returns whether this is news */
   note(who: string, error: MeshError, nowMs: number): boolean {
-    const key = `${who} ${error.code}`;
+    const key = `${who} ${error.message}`;
     const known = this.#refusals.get(key);
     this.#refusals.delete(key);
     this.#refusals.set(key, { error, lastMs: nowMs });

@@ -2,7 +2,7 @@
  * Kernel settings below /proc/sys, in the namespace of the thread that asks. A name is given as path segments, since a
  * device's name may hold dots: `['net', 'ipv6', 'conf', 'eth0.5', 'accept_ra']`.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 
@@ -27,8 +27,13 @@ export function readSysctl(name: SysctlName, root: string = PROC_SYS): string {
 export function writeSysctl(name: SysctlName, value: string | number, root: string = PROC_SYS): void {
   const path = pathOf(name, root);
   try {
-    // `r+`, since a setting that is not there must not be made.
-    writeFileSync(path, `${value}\n`, { flag: 'r+' });
+    // A setting that is not there must not be made, and some can be written only.
+    const setting = openSync(path, constants.O_WRONLY);
+    try {
+      writeSync(setting, `${value}\n`);
+    } finally {
+      closeSync(setting);
+    }
   } catch (error) {
     throw refused(`write ${value} to`, path, error);
   }

@@ -71,6 +71,7 @@ async function main(): Promise<void> {
     kernel,
     ports: new ForeignPorts(await readPlugged(portsFile), clock),
     keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
+    probe: probeKernel,
     echo: (to: Parameters<EchoSocket['echo']>[0], timeoutMs: number) => echoes.echo(to, { timeoutMs }),
   };
 

@@ -1,13 +1,14 @@
 /** Meshes of a lab besides the one that it begins with. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { printMeshConf } from '../../src/formats/mesh-conf.ts';
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
 import type { Ipv6, Ipv6Cidr } from '../../src/model/ipv6.ts';
 import { memberAddresses } from '../../src/model/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
 import { pathsBelow } from '../../src/protocol/paths.ts';
-import { answersTo } from './pings.ts';
+import { allReachable } from './reach.ts';
 
 /** A mesh whose key and prefix follow from its VNI. */
 export function meshOf(name: string, vni: number, prefix = `fd42:2345:1234:${vni}::/64`): Network {
@@ -15,9 +16,9 @@ export function meshOf(name: string, vni: number, prefix = `fd42:2345:1234:${vni
 }
 
 /** Puts NAME.conf among the host's network files, in one step as an editor would. */
-export function writeMesh(host: LabHost, { name, fabric }: Network): void {
-  const file = fileOf(host, name);
-  writeFileSync(`${file}.new`, `name=${name}\nprefix=${fabric.prefix}\nvni=${fabric.vni}\nkey=${fabric.key}\n`);
+export function writeMesh(host: LabHost, mesh: Network): void {
+  const file = fileOf(host, mesh.name);
+  writeFileSync(`${file}.new`, printMeshConf(mesh));
   renameSync(`${file}.new`, file);
 }
 
@@ -31,11 +32,12 @@ export function addressIn(network: Network, host: LabHost): Ipv6 {
 
 /** Waits until each of `hosts` answers each other in the mesh. */
 export async function allAnswer(network: Network, hosts: readonly LabHost[]): Promise<void> {
-  const pairs = hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => ({ from, to })));
-  await Promise.all(pairs.map(({ from, to }) => answersTo(netnsPath(from.netns), addressIn(network, to))));
+  const addresses = hosts.map((host) => addressIn(network, host));
+  await Promise.all(hosts.map(({ netns }) => allReachable(netnsPath(netns), addresses)));
 }
 
-function fileOf(host: LabHost, name: string): string {
+/** Where the host looks for NAME.conf. */
+export function fileOf(host: LabHost, name: string): string {
   const paths = pathsBelow(host.root);
   return join(host.role === 'host0' ? paths.host0Networks : paths.nodeNetworks, `${name}.conf`);
 }

@@ -3,15 +3,11 @@
  * to wait for less than 10 ms.
  */
 import { EchoSocket } from '../../src/kernel/echo.ts';
-import { MeshError } from '../../src/model/error.ts';
 import type { Ipv6 } from '../../src/model/ipv6.ts';
-import { until } from './until.ts';
 
 const INTERVAL_MS = 1;
 /** An answer takes less than a millisecond; after so long without one, no test goes on. */
 const ANSWER_DEADLINE_MS = 10_000;
-/** Of one echo among many tries. */
-const ECHO_TIMEOUT_MS = 200;
 
 export class Pings {
   readonly #socket: EchoSocket;
@@ -77,26 +73,6 @@ export class Pings {
       // It could not even be sent: lost.
       () => {},
     );
-  }
-}
-
-/** Pings until there is an answer. @throws Error when none comes */
-export async function answersTo(netns: string, address: Ipv6): Promise<void> {
-  const socket = EchoSocket.open({ netns });
-  try {
-    await until(`${address} answers`, ANSWER_DEADLINE_MS, () => reaches(socket, address));
-  } finally {
-    socket.close();
-  }
-}
-
-async function reaches(socket: EchoSocket, address: Ipv6): Promise<boolean> {
-  try {
-    return (await socket.echo(address, { timeoutMs: ECHO_TIMEOUT_MS })) !== undefined;
-  } catch (error) {
-    // No route yet.
-    if (error instanceof MeshError) return false;
-    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Who answers whom. */
 import { EchoSocket } from '../../src/kernel/echo.ts';
 import type { Ip } from '../../src/kernel/ip.ts';
+import { MeshError } from '../../src/model/error.ts';
 import { until } from './until.ts';
 
 /** Silence is known after so long; an answer takes a millisecond. */
@@ -13,8 +14,8 @@ export async function reachable<T extends Ip>(netns: string, addresses: readonly
   const socket = EchoSocket.open({ netns });
   try {
     const echoes = addresses.map(async (address) => {
-      const answers = [1, 2, 3].map(() => socket.echo(address, { timeoutMs: SILENCE_MS }));
-      return (await Promise.all(answers)).some((rttMs) => rttMs !== undefined) ? [address] : [];
+      const answers = [1, 2, 3].map(() => isAnswered(socket, address));
+      return (await Promise.all(answers)).includes(true) ? [address] : [];
     });
     return (await Promise.all(echoes)).flat();
   } finally {
@@ -27,4 +28,14 @@ export async function allReachable(netns: string, addresses: readonly Ip[]): Pro
   await until(`${addresses.join(', ')} answer`, ANSWER_DEADLINE_MS, async () => {
     return (await reachable(netns, addresses)).length === addresses.length;
   });
+}
+
+async function isAnswered(socket: EchoSocket, address: Ip): Promise<boolean> {
+  try {
+    return (await socket.echo(address, { timeoutMs: SILENCE_MS })) !== undefined;
+  } catch (error) {
+    // No route yet.
+    if (error instanceof MeshError) return false;
+    throw error;
+  }
 }

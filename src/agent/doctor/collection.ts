@@ -45,7 +45,6 @@ export async function collectFacts(input: CollectionInput): Promise<Facts> {
     role,
     networks,
     links: [...cache.links.values()],
-    addresses: [...cache.addresses.values()],
     neighbours: [...cache.neighbours.values()],
     underlay: underlayPorts(agent),
     setting: readSetting,

@@ -1,5 +1,5 @@
 /** What the doctor knows of the machine when it judges: collected first, so that every check is a function of it. */
-import type { Address, Link, Neighbour } from '../../kernel/objects.ts';
+import type { Link, Neighbour } from '../../kernel/objects.ts';
 import type { Feature } from '../../kernel/probe.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Ipv4 } from '../../model/ipv4.ts';
@@ -13,7 +13,6 @@ export interface Facts {
   readonly role: 'host0' | 'node';
   readonly networks: readonly NetworkView[];
   readonly links: readonly Link[];
-  readonly addresses: readonly Address[];
   readonly neighbours: readonly Neighbour[];
   /** The links that VXLAN packets come and go through: one on a node, one for each segment on host0. */
   readonly underlay: readonly UnderlayPort[];

@@ -6,7 +6,8 @@ import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { noDrift } from '../drift.ts';
 import { Guest } from '../guest.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
-import { answersTo, Pings } from '../pings.ts';
+import { Pings } from '../pings.ts';
+import { allReachable } from '../reach.ts';
 
 let lab: Lab;
 const guests = new Map<string, Guest>();
@@ -90,7 +91,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     expect(await lab.memberList(lab.host('node2'))).toContain(host.member.ipv6);
     await lab.ready();
     for (const how of ['put', 'plugged']) {
-      await answersTo(netnsPath(lab.host('node2').netns), guestOf(name, how).address);
+      await allReachable(netnsPath(lab.host('node2').netns), [guestOf(name, how).address]);
     }
   });
 
@@ -100,11 +101,12 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     const low = Guest.behind(host, 'low0', 'fd42:2345:1234:9abc:9::9', '02:00:00:00:00:01');
     const before = await kernelPicture(lab, host);
     await run(host, 'ip link set low0 master br456');
-    await answersTo(low.netns, lab.host('node2').member.ipv6);
+    await allReachable(low.netns, [lab.host('node2').member.ipv6]);
     await run(host, 'ip link set low0 nomaster');
     expect(await kernelPicture(lab, host)).toBe(before);
     expect(await pings.lost()).toBe('');
     pings.close();
+    await run(host, 'ip link delete low0');
     low.close();
     await noDrift(lab.hosts);
   });
@@ -120,7 +122,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     guest.run('ip', 'link', 'set', 'eth0', 'address', own);
     await becomesAgain(lab, host, before);
     await noDrift(lab.hosts);
-    await answersTo(netnsPath(host.netns), ipv6);
+    await allReachable(netnsPath(host.netns), [ipv6]);
   });
 
   test('a flood row of an outsider stays, and so do ours', async () => {

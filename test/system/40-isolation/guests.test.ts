@@ -58,6 +58,8 @@ beforeAll(async () => {
   await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', plugged.port]);
   await lab.exec(node2, ['mesh', 'port', 'plug', 'manage', far.port]);
   await allReachable(plugged.netns, [far.address, trusted.address]);
+  const tentative = ({ netns }: LabHost) => inside(netnsPath(netns), 'ip', '-6', 'address', 'show', 'tentative') !== '';
+  await until('the kernel has its own addresses', ARRIVAL_DEADLINE_MS, () => !lab.hosts.some(tentative));
 });
 
 afterAll(async () => {
@@ -124,22 +126,21 @@ test('a storm of broadcasts ends at the node of its guest', async () => {
   const before = { near: broadcastsAt(trusted.netns), far: broadcastsAt(far.netns) };
   const startMs = performance.now();
   storm(plugged.netns, 10 * FLOOD_BURST);
-  const tookMs = performance.now() - startMs;
-  await until(
-    'what is let through has come',
-    ARRIVAL_DEADLINE_MS,
-    () => broadcastsAt(far.netns) >= before.far + FLOOD_BURST,
-  );
-  // Another guest of the same node has a measure of its own.
+  await until('what is let through has come', ARRIVAL_DEADLINE_MS, () => {
+    return broadcastsAt(far.netns) > before.far + FLOOD_BURST / 2;
+  });
+  const arrived = broadcastsAt(far.netns) - before.far;
+  const refilled = ((performance.now() - startMs) / 1000) * FLOOD_BURST;
+  expect(arrived).toBeLessThanOrEqual(FLOOD_BURST + refilled + 1);
+  // On its own node nothing is held back, but what a busy kernel has no room for.
+  expect(broadcastsAt(trusted.netns) - before.near).toBeGreaterThan(3 * FLOOD_BURST);
+  // Another guest of that node has a measure of its own.
   trusted.run('ip', 'neighbour', 'flush', 'dev', 'eth0');
   await allReachable(trusted.netns, [far.address]);
-  expect(broadcastsAt(trusted.netns) - before.near).toBe(10 * FLOOD_BURST);
-  const refilled = Math.ceil((tookMs / 1000) * FLOOD_BURST);
-  expect(broadcastsAt(far.netns) - before.far).toBeLessThanOrEqual(FLOOD_BURST + refilled + 1);
 });
 
 test('an interface that no rule can name is not plugged in', async () => {
-  inside(netnsPath(node1.netns), 'ip', 'link', 'add', 'a"b', 'type', 'dummy');
+  inside(netnsPath(node1.netns), 'ip', 'link', 'add', 'a"b', 'type', 'veth');
   const { code, stderr } = await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', 'a"b']);
   expect(code).not.toBe(0);
   expect(stderr).toContain('MESH_USAGE');

@@ -9,8 +9,8 @@ import { parseIpv6 } from '../../../src/model/ipv6.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { Guest } from '../guest.ts';
+import { addressIn, allAnswer, meshOf, writeMesh } from '../meshes.ts';
 import { allReachable, reachable } from '../reach.ts';
-import { inSecondMesh, joinSecondMesh } from '../second-mesh.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
@@ -19,6 +19,7 @@ let strangers: Stranger[] = [];
 const guests = new Map<string, Guest>();
 /** node1 on the underlay, over IPv6. */
 const UNDERLAY_OF_NODE1 = parseIpv6('fd77:0::2');
+const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
 const COUNTED_DEADLINE_MS = 5_000;
 
 const MESHES = [
@@ -28,7 +29,8 @@ const MESHES = [
 
 beforeAll(async () => {
   lab = await Lab.up({ name: `separation-${process.pid}`, nodes: 2, segments: 2 });
-  await joinSecondMesh(lab.hosts);
+  for (const host of lab.hosts) writeMesh(host, SECOND_MESH);
+  await allAnswer(SECOND_MESH, lab.hosts);
   const [node1, node2] = [lab.host('node1'), lab.host('node2')];
   const inside1 = (...command: string[]) => inside(netnsPath(node1.netns), ...command);
   strangers = [Stranger.on(lab, 0), Stranger.on(lab, 1)];
@@ -42,7 +44,7 @@ beforeAll(async () => {
       const guest = Guest.behind(node, `${mesh}0`, `${prefix}:9::${index + 1}`);
       guests.set(`${mesh} ${node.name}`, guest);
       await lab.exec(node, ['ip', 'link', 'set', guest.port, 'master', bridge]);
-      const gateway = mesh === 'manage' ? node.member.ipv6 : inSecondMesh(node).ipv6;
+      const gateway = mesh === 'manage' ? node.member.ipv6 : addressIn(SECOND_MESH, node);
       const gateway4 = node === node1 ? routers.node1 : routers.node2;
       inside(netnsPath(node.netns), 'ip', 'address', 'add', `${gateway4}/24`, 'dev', bridge);
       guest.run('ip', 'address', 'add', `${ipv4Of(number, index)}/24`, 'dev', 'eth0');
@@ -85,7 +87,7 @@ function forbidden(): { readonly from: string; readonly netns: string; readonly 
     {
       from: 'a guest of the first mesh',
       netns: manage.netns,
-      to: [second.address, ipv4Of(98, 0), inSecondMesh(node1).ipv6, parseIpv4('10.98.0.254'), ...underlay],
+      to: [second.address, ipv4Of(98, 0), addressIn(SECOND_MESH, node1), parseIpv4('10.98.0.254'), ...underlay],
     },
     {
       from: 'a guest of the second mesh',
@@ -113,7 +115,7 @@ describe.each<BridgeNetfilter>(['off', 'on'])('with bridge-nf-call %s', (state) 
     const [node1, node2] = [lab.host('node1'), lab.host('node2')];
     for (const [{ mesh, number }, members] of [
       [MESHES[0], [node1.member.ipv6, node2.member.ipv6, lab.host('host0').member.ipv6]],
-      [MESHES[1], lab.hosts.map((host) => inSecondMesh(host).ipv6)],
+      [MESHES[1], lab.hosts.map((host) => addressIn(SECOND_MESH, host))],
     ] as const) {
       const far = guestOf(`${mesh} node2`).address;
       const own = [...members, far, ipv4Of(number, 1), parseIpv4(`10.${number}.0.254`)];

@@ -11,12 +11,13 @@ import { formatMemberLine } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { Guest } from '../guest.ts';
+import { addressIn, allAnswer, meshOf, writeMesh } from '../meshes.ts';
 import { allReachable, reachable } from '../reach.ts';
-import { inSecondMesh, joinSecondMesh, SECOND_MESH } from '../second-mesh.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
 const { prefix, vni } = EXAMPLE_MESH.fabric;
+const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
 const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
 /** How curl ends when there is nobody at the port, and when nothing answers at all. */
 const REFUSED = 7;
@@ -32,7 +33,8 @@ let guest: Guest;
 beforeAll(async () => {
   lab = await Lab.up({ name: `strangers-${process.pid}`, nodes: 2, segments: 1 });
   [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
-  await joinSecondMesh(lab.hosts);
+  for (const host of lab.hosts) writeMesh(host, SECOND_MESH);
+  await allAnswer(SECOND_MESH, lab.hosts);
   stranger = Stranger.on(lab, 0);
   // What host0 would answer finds its way.
   inside(
@@ -95,7 +97,7 @@ describe('the member list', () => {
   });
 
   test('is not given to guests of another mesh on the same node, whichever way they route the prefix', async () => {
-    for (const gateway of [inSecondMesh(host0).ipv6, inSecondMesh(node1).ipv6]) {
+    for (const gateway of [addressIn(SECOND_MESH, host0), addressIn(SECOND_MESH, node1)]) {
       await allReachable(guest.netns, [gateway]);
       guest.run('ip', '-6', 'route', 'replace', prefix, 'via', gateway);
       expect(fetch(guest.netns, URL_IN_MESH)).toBe(SILENCE);
@@ -104,7 +106,7 @@ describe('the member list', () => {
 
   test('is not given to a host of another mesh by a way through that mesh', () => {
     const { bridge } = SECOND_MESH.devices;
-    const route = [prefix, 'via', inSecondMesh(host0).ipv6, 'dev', bridge, 'metric', '1'];
+    const route = [prefix, 'via', addressIn(SECOND_MESH, host0), 'dev', bridge, 'metric', '1'];
     inside(netnsPath(node2.netns), 'ip', '-6', 'route', 'add', ...route);
     expect(fetch(netnsPath(node2.netns), URL_IN_MESH)).toBe(SILENCE);
     inside(netnsPath(node2.netns), 'ip', '-6', 'route', 'delete', ...route);

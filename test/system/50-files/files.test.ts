@@ -1,8 +1,6 @@
 /** Bad network files: each is named with its fault, and what ran goes on. */
 import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { printMeshConf } from '../../../src/formats/mesh-conf.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import { Lab } from '../../../src/lab/lab.ts';
@@ -11,11 +9,12 @@ import type { MeshError } from '../../../src/model/error.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { AgentStatus, HealthFinding, Host0Status } from '../../../src/protocol/views.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
+import { fileOf, meshOf, writeMesh } from '../meshes.ts';
 import { Pings } from '../pings.ts';
-import { networksOf, SECOND_MESH } from '../second-mesh.ts';
 import { until } from '../until.ts';
 import { BAD_FILES, confWith } from './bad-files.ts';
 
+const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
 /** A change of a file is seen after 30 ms, and in force within a second. */
 const TAKEN_DEADLINE_MS = 5_000;
 
@@ -41,10 +40,6 @@ afterAll(async () => {
 
 async function losses(): Promise<string[]> {
   return await Promise.all(pings.map((running) => running.lost()));
-}
-
-function fileOf(host: LabHost, name: string): string {
-  return join(networksOf(host), `${name}.conf`);
 }
 
 /** What `mesh status` on the host finds wrong with its files. */
@@ -89,7 +84,7 @@ describe.each(BAD_FILES)('$title', ({ content, code, message, line, column }) =>
 
 test('beside a bad file nothing new is taken, and what was taken last outlives a restart', async () => {
   writeFileSync(fileOf(node1, 'zzz'), confWith({ vni: 'abc' }));
-  writeFileSync(fileOf(node1, 'second'), printMeshConf(SECOND_MESH));
+  writeMesh(node1, SECOND_MESH);
   rmSync(fileOf(node1, 'manage'));
   await lab.stop(node1, 'agent', 'SIGKILL');
   lab.start(node1, 'agent');
@@ -101,7 +96,7 @@ test('beside a bad file nothing new is taken, and what was taken last outlives a
 });
 
 test('once it is mended, all of it is taken', async () => {
-  writeFileSync(fileOf(node1, 'manage'), printMeshConf(EXAMPLE_MESH));
+  writeMesh(node1, EXAMPLE_MESH);
   writeFileSync(fileOf(node1, 'zzz'), confWith({}));
   await until('the files are in force', TAKEN_DEADLINE_MS, async () => (await networksAt(node1)).length === 3);
   expect(await networksAt(node1)).toEqual(['bad', EXAMPLE_MESH.name, SECOND_MESH.name]);
@@ -114,7 +109,7 @@ test('once it is mended, all of it is taken', async () => {
 
 test('host0 keeps what it took last too, also when its daemon is started again', async () => {
   writeFileSync(fileOf(host0, 'zzz'), confWith({ vni: '456' }));
-  writeFileSync(fileOf(host0, 'second'), printMeshConf(SECOND_MESH));
+  writeMesh(host0, SECOND_MESH);
   const expected = [expect.objectContaining({ code: 'MESH_NET_VNI_TWICE', object: fileOf(host0, 'zzz') })];
   await isFound(host0, expected);
   await lab.stop(host0, 'host0', 'SIGKILL');

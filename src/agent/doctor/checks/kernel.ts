@@ -1,5 +1,5 @@
 /** What this kernel cannot do, and who undoes what it was told. */
-import type { Feature } from '../../../kernel/probe.ts';
+import { missing } from '../../missing-features.ts';
 import type { Check, Facts } from '../facts.ts';
 
 /** Without these there is no mesh at all. */
@@ -17,11 +17,6 @@ export const kernelFeatures: Check = {
         'Load the module (`modprobe`), install the full kernel of the distribution, or build it with this feature.',
     })),
 };
-
-/** br_netfilter is no feature that we need: what it changes is another check's subject. */
-export function missing(features: readonly Feature[]): Feature[] {
-  return features.filter(({ name, present }) => !present && name !== 'br_netfilter');
-}
 
 const KEEP_OFF: Readonly<Record<string, (devices: string) => string>> = {
   NetworkManager: (devices) =>

@@ -1,0 +1,129 @@
+/** A whole mesh: joins as every member's kernel sees them, restarts under pings, and what it carries and costs. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KernelMonitor } from '../src/kernel/monitor.ts';
+import { netnsPath } from '../src/kernel/netns.ts';
+import { Lab } from '../src/lab/lab.ts';
+import type { LabHost } from '../src/lab/lab-host.ts';
+import { Pings } from '../test/system/pings.ts';
+import { type Measurement, measured, percentile } from './measurement.ts';
+
+const AGENTS = 20;
+const JOINS = 5;
+/** Longer than the members' silence, so that a machine that rebooted is a new member to all. */
+const IDLE_MS = 5_000;
+
+export async function mesh(): Promise<Measurement[]> {
+  await using lab = await Lab.up({ name: `bench-${process.pid}`, nodes: AGENTS, segments: 2 });
+  return [await joins(lab), ...(await costs(lab)), ...(await restarts(lab))];
+}
+
+/** From host0's record of the join to the row in each of the other kernels: an agent that leaves and comes again. */
+async function joins(lab: Lab): Promise<Measurement> {
+  const [, joiner, ...others] = lab.hosts;
+  if (joiner === undefined) throw new RangeError('no node');
+  const values: number[] = [];
+  for (let round = 0; round < JOINS; round++) {
+    await leave(lab, joiner, others);
+    values.push(...(await joinOnce(lab, joiner, others)));
+  }
+  const name = `join → row in every kernel, p99 of ${AGENTS - 1} agents`;
+  return measured({ name, unit: 'ms', budget: { of: 'value', atMost: 20 } }, values, percentile(values, 0.99));
+}
+
+async function leave(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Promise<void> {
+  const gone = watch(others, joiner, true);
+  await lab.exec(joiner, ['sh', '-c', 'mv "$MESH_ROOT/var/pxen/networks/manage.conf" "$MESH_ROOT/manage.conf"']);
+  await gone;
+}
+
+/** The first kernel that has the row is host0's own or the quickest agent's: times count from there. */
+async function joinOnce(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Promise<number[]> {
+  const seen = watch([...lab.hosts.slice(0, 1), ...others], joiner, false);
+  await lab.exec(joiner, ['sh', '-c', 'mv "$MESH_ROOT/manage.conf" "$MESH_ROOT/var/pxen/networks/manage.conf"']);
+  const [firstMs = 0, ...timesMs] = (await seen).toSorted((a, b) => a - b);
+  return timesMs.map((timeMs) => timeMs - firstMs);
+}
+
+/** When each host's kernel told of the row of `member`, made or removed. */
+async function watch(hosts: readonly LabHost[], { member }: LabHost, removed: boolean): Promise<number[]> {
+  const monitors: KernelMonitor[] = [];
+  try {
+    return await Promise.all(
+      hosts.map(
+        ({ netns }) =>
+          new Promise<number>((resolve, reject) => {
+            setTimeout(() => reject(new Error(`${netns} did not tell of ${member.mac}`)), 20_000).unref();
+            monitors.push(
+              KernelMonitor.open({
+                netns: netnsPath(netns),
+                onEvent: (event) => {
+                  if (event.type !== 'fdb' || event.removed !== removed || event.row.table !== 'self') return;
+                  if (event.row.mac === member.mac && event.row.externLearn) resolve(performance.now());
+                },
+              }),
+            );
+          }),
+      ),
+    );
+  } finally {
+    for (const monitor of monitors) monitor.close();
+  }
+}
+
+/** Memory of an agent, and its processor time while nothing happens. */
+async function costs(lab: Lab): Promise<Measurement[]> {
+  const pids = lab.hosts.slice(1).flatMap((host) => lab.process(host, 'agent')?.pid ?? []);
+  const before = pids.map(cpuSec);
+  await sleep(IDLE_MS);
+  const idle = pids.map((pid, i) => ((cpuSec(pid) - (before[i] ?? 0)) / (IDLE_MS / 1000)) * 100);
+  return [
+    measured(
+      { name: 'agent, RSS (run from source)', unit: 'MB', budget: { of: 'value', atMost: 75 } },
+      pids.map((pid) => memoryMb(pid, 'Rss')),
+    ),
+    measured(
+      { name: 'agent, PSS (run from source)', unit: 'MB', budget: { of: 'value', atMost: 40 } },
+      pids.map((pid) => memoryMb(pid, 'Pss')),
+    ),
+    measured({ name: 'agent, processor while idle', unit: '%', budget: { of: 'value', atMost: 0.2 } }, idle),
+  ];
+}
+
+function memoryMb(pid: number, kind: 'Rss' | 'Pss'): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024;
+}
+
+/** User and system time; /proc/PID/stat counts hundredths of a second after the command's closing bracket. */
+function cpuSec(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function restarts(lab: Lab): Promise<Measurement[]> {
+  const [host0, node, other] = lab.hosts;
+  if (host0 === undefined || node === undefined || other === undefined) throw new RangeError('too few hosts');
+  const pings = await Pings.start(netnsPath(node.netns), other.member.ipv6);
+  try {
+    for (const [host, program] of [
+      [node, 'agent'],
+      [host0, 'agent'],
+      [host0, 'host0'],
+    ] as const) {
+      await lab.stop(host, program);
+      lab.start(host, program);
+      await lab.ready({ hosts: [host0, node, other] });
+    }
+    const spans = await pings.lost();
+    const lost = spans === '' ? 0 : spans.split(' ').length;
+    return [
+      measured(
+        { name: `of ${pings.sent} pings lost over restarts`, unit: 'packets', budget: { of: 'value', atMost: 0 } },
+        [lost],
+      ),
+    ];
+  } finally {
+    pings.close();
+  }
+}

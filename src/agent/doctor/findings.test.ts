@@ -1,0 +1,196 @@
+/** Faults that no test can make on a machine that others use, too: its one neighbour table, its Node, its kernel. */
+import { describe, expect, test } from 'vitest';
+import type { Link, Neighbour } from '../../kernel/objects.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Ipv4 } from '../../model/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../../model/ipv6.ts';
+import type { Mac } from '../../model/mac.ts';
+import type { Member } from '../../model/member.ts';
+import { meshNetwork, type Vni } from '../../model/network.ts';
+import { findings } from './doctor.ts';
+import type { Facts } from './facts.ts';
+
+const manage = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+
+function member(number: number): Member {
+  const ipv4 = `10.11.${number >> 8}.${number & 255}` as Ipv4;
+  const hex = number.toString(16).padStart(4, '0');
+  const mac = `02:00:00:00:${hex.slice(0, 2)}:${hex.slice(2)}` as Mac;
+  return { name: `node${number}`, ipv4, mac, ipv6: `fd42:2345:1234:9abc::${hex}` as Ipv6 };
+}
+
+function members(count: number): Member[] {
+  return Array.from({ length: count }, (_, index) => member(index + 1));
+}
+
+const eth0: Link = {
+  index: 2,
+  name: 'eth0',
+  kind: '',
+  mac: '06:00:00:00:00:02' as Mac,
+  mtuBytes: 1500,
+  up: true,
+  running: true,
+  loopback: false,
+  master: 0,
+  group: 0,
+  alias: '',
+  addressMode: 'eui64',
+  conf: { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 },
+};
+
+const SETTINGS: Readonly<Record<string, string>> = {
+  'net/ipv4/neigh/default/gc_thresh2': '512',
+  'net/ipv4/neigh/default/gc_thresh3': '1024',
+  'net/ipv4/conf/eth0/forwarding': '1',
+  'net/ipv4/conf/eth1/forwarding': '1',
+};
+
+function view(of: readonly Member[]): Facts['networks'] {
+  const self = member(2);
+  return [{ network: manage, state: { phase: 'ready' }, self, members: of, host0Answers: true }];
+}
+
+const WELL: Facts = {
+  role: 'node',
+  networks: view(members(3)),
+  links: [eth0],
+  neighbours: [],
+  underlay: [{ link: eth0, ipv4: member(2).ipv4 }],
+  setting: (name) => SETTINGS[name],
+  counters: { reversePathDrops: 0, checksumErrors: 0 },
+  chains: [],
+  rivals: [],
+  disk: { directory: '/var/lib/meshwork', totalBytes: 1e10, freeBytes: 5e9, totalInodes: 1e6, freeInodes: 5e5 },
+  nodeVersion: '24.21.0',
+  features: [{ name: 'vxlan', present: true, costs: 'This machine cannot take part in a mesh.' }],
+  failures: [],
+  health: [],
+  paths: [{ network: manage, member: member(1), underlay: true, mesh: true, provedBytes: 1380 }],
+  aheadOfHost0Ms: 400,
+};
+
+/** `severity check: what was seen`, a line each. */
+function complaints(fault: Partial<Facts>): string[] {
+  return findings({ ...WELL, ...fault }).map(({ severity, check, saw }) => `${severity} ${check}: ${saw}`);
+}
+
+test('a healthy machine has no finding', () => {
+  expect(complaints({})).toEqual([]);
+});
+
+describe('the neighbour table', () => {
+  test.each([
+    [512, undefined, undefined],
+    [600, 'warning', '2048'],
+    [1500, 'error', '4096'],
+  ])('for %i members', (count, severity, wanted) => {
+    const found = findings({ ...WELL, networks: view(members(count)) });
+    expect(found.map((finding) => finding.severity)).toEqual(severity === undefined ? [] : [severity]);
+    expect(found[0]?.fix?.[0]?.value).toBe(wanted);
+  });
+});
+
+test('VXLAN packets that do not pass hide what follows from it', () => {
+  const [path] = WELL.paths;
+  if (path === undefined) throw new TypeError('there is a path');
+  const unreachable = {
+    code: 'MESH_HOST0_UNREACHABLE',
+    severity: 'error',
+    object: 'manage',
+    message: 'host0 does not answer',
+    remedy: 'Check it.',
+  } as const;
+  expect(complaints({ paths: [{ ...path, mesh: false, provedBytes: 0 }], health: [unreachable] })).toEqual([
+    'error udp-4789: node1 answers at its underlay address 10.11.0.1, and not in manage',
+  ]);
+  expect(complaints({ health: [unreachable] })).toEqual([
+    'error health: host0 does not answer [MESH_HOST0_UNREACHABLE]',
+  ]);
+});
+
+test('host0 with several segments must forward', () => {
+  const underlay = [eth0, { ...eth0, index: 3, name: 'eth1' }].map((link) => ({ link, ipv4: member(1).ipv4 }));
+  expect(complaints({ role: 'host0', underlay })).toEqual([]);
+  const setting = (name: string) => (name === 'net/ipv4/conf/eth1/forwarding' ? '0' : SETTINGS[name]);
+  expect(complaints({ role: 'host0', underlay, setting })).toEqual([
+    'error ip-forward: IPv4 forwarding is off on eth1, one of 2 segments of host0',
+  ]);
+});
+
+test('an Ethernet address that two members have, or a member and this machine', () => {
+  const neighbour = (ipv4: Ipv4, mac: Mac): Neighbour => ({
+    family: 4,
+    link: eth0.index,
+    address: ipv4,
+    mac,
+    state: 'reachable',
+    externLearn: false,
+    protocol: 0,
+  });
+  const [one, three] = [member(1).ipv4, member(3).ipv4];
+  const mac = '06:00:00:00:00:09' as Mac;
+  expect(complaints({ neighbours: [neighbour(one, mac), neighbour(three, mac)] })).toEqual([
+    'error double-mac: 10.11.0.1 and 10.11.0.3 have the same Ethernet address 06:00:00:00:00:09 on the wire behind eth0',
+  ]);
+  expect(complaints({ neighbours: [neighbour(one, eth0.mac)] })).toEqual([
+    'error double-mac: this machine and 10.11.0.1 have the same Ethernet address 06:00:00:00:00:02 on the wire behind eth0',
+  ]);
+  // A router that answers for several strangers is no fault.
+  expect(complaints({ neighbours: [neighbour('10.11.9.8' as Ipv4, mac), neighbour(one, mac)] })).toEqual([]);
+});
+
+test.each([
+  [4_900, []],
+  [3_600_000, ["warning clock: this machine's clock is 3600 s ahead of host0's"]],
+  [-90_000, ["warning clock: this machine's clock is 90 s behind host0's"]],
+  [undefined, []],
+])('a clock that is %s ms ahead', (aheadOfHost0Ms, expected) => {
+  expect(complaints({ aheadOfHost0Ms })).toEqual(expected);
+});
+
+test('a missing feature is told with what it costs', () => {
+  const features = [
+    { name: 'vxlan', present: false, costs: 'This machine cannot take part in a mesh.', why: 'EOPNOTSUPP' },
+    { name: 'br_netfilter', present: false, costs: 'Nothing.' },
+  ];
+  expect(findings({ ...WELL, features })).toMatchObject([
+    { check: 'kernel-features', saw: 'this kernel cannot do «vxlan»: EOPNOTSUPP', matters: features[0]?.costs },
+  ]);
+});
+
+test('who takes our devices is named, with how to keep it off', () => {
+  const error = new MeshError('MESH_KERNEL_NOT_KEPT', 'ip link set br456 address …: it does not stay');
+  const failures = [{ item: 'bridge:mesh-456', error }];
+  const remedies = [['NetworkManager'], ['systemd-network', 'dhcpcd'], []].map(
+    (rivals) => findings({ ...WELL, failures, rivals })[0]?.remedy,
+  );
+  expect(remedies[0]).toContain('`unmanaged-devices=interface-name:br456;interface-name:vxlan456`');
+  expect(remedies[1]).toContain('Unmanaged=yes');
+  expect(remedies[2]).toContain('a udev rule or a script');
+});
+
+test('a disk without room, for bytes or for files', () => {
+  expect(complaints({ disk: { ...WELL.disk, freeBytes: 4096 } })).toEqual([
+    'warning disk: 4 kB of 9765625 kB are free where /var/lib/meshwork is',
+  ]);
+  expect(complaints({ disk: { ...WELL.disk, freeInodes: 0 } })).toEqual([
+    'error disk: 0 of 1000000 inodes are free where /var/lib/meshwork is',
+  ]);
+  // btrfs counts no inodes.
+  expect(complaints({ disk: { ...WELL.disk, totalInodes: 0, freeInodes: 0 } })).toEqual([]);
+});
+
+test('an old Node', () => {
+  expect(complaints({ nodeVersion: '20.19.2' })).toEqual(['warning node: the agent runs on Node.js 20.19.2']);
+});
+
+test('the worst comes first', () => {
+  const found = findings({ ...WELL, nodeVersion: '20.19.2', disk: { ...WELL.disk, freeBytes: 0 } });
+  expect(found.map(({ severity }) => severity)).toEqual(['error', 'warning']);
+});

@@ -1,0 +1,59 @@
+/** More events than an agent can be told of: what it missed makes no difference. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { agentClient } from '../../../src/cli/control-client.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { MeshEvent } from '../../../src/protocol/event.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { noDrift } from '../drift.ts';
+import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
+import { until } from '../until.ts';
+
+/** Each is two events of some 800 bytes as the kernel counts them; the agent has room for 64 MB. */
+const ROWS = 50_000;
+const READING_DEADLINE_MS = 20_000;
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `overflow-${process.pid}`, nodes: 2, segments: 1 });
+});
+
+afterAll(async () => {
+  await lab?.down();
+});
+
+async function run(host: LabHost, script: string): Promise<void> {
+  expect(await lab.exec(host, ['sh', '-c', script])).toEqual({ code: 0, stdout: '', stderr: '' });
+}
+
+/** Lines for `bridge -batch`, made where they are used. */
+function rows(verb: 'add' | 'del'): string {
+  const line = `fdb ${verb} 0a:00:00:00:%02x:%02x dev mine0 dst 192.0.2.1 self`;
+  return `awk 'BEGIN { for (i = 0; i < ${ROWS}; i++) printf "${line}\\n", i / 256, i % 256 }' | bridge -batch -`;
+}
+
+async function overflows(host: LabHost): Promise<number> {
+  let count = 0;
+  for await (const event of agentClient(pathsBelow(host.root)).events<MeshEvent>('/v1/events?follow=0')) {
+    if (event.kind === 'monitor overflow') count++;
+  }
+  return count;
+}
+
+describe.each(['node1', 'host0'])('on %s', (name) => {
+  test('a flood of events while the agent is stopped, and all broken meanwhile', async () => {
+    const host = lab.host(name);
+    const before = await kernelPicture(lab, host);
+    const overflowed = await overflows(host);
+    await lab.stop(host, 'agent', 'SIGSTOP');
+    await run(host, `ip link add mine0 type vxlan id 77 dstport 8472; ${rows('add')}; ${rows('del')}`);
+    await run(host, 'ip link delete mine0; ip link set vxlan456 mtu 1300; ip neighbour flush dev br456 nud permanent');
+    await run(host, 'bridge fdb flush dev vxlan456 self; nft flush ruleset');
+    await lab.stop(host, 'agent', 'SIGCONT');
+    await until('the agent has noticed', READING_DEADLINE_MS, async () => (await overflows(host)) > overflowed);
+    await becomesAgain(lab, host, before);
+    await lab.ready();
+    await noDrift(lab.hosts);
+  });
+});

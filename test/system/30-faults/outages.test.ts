@@ -1,0 +1,109 @@
+/** A node is cut off, and host0 loses its machine or its memory: nobody drops anybody else for that, and all talk again. */
+import { globSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { host0Client } from '../../../src/cli/control-client.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import type { Host0Status } from '../../../src/protocol/views.ts';
+import { isReady, noDrift } from '../drift.ts';
+import { droppedDuring } from '../forwarding-watch.ts';
+import { PingSet } from '../ping-set.ts';
+import { allTalk, areListed } from '../talk.ts';
+import { until } from '../until.ts';
+
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let node2: LabHost;
+/** On one wire with node1. */
+let node3: LabHost;
+let nodes: LabHost[];
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `outages-${process.pid}`, nodes: 3, segments: 2 });
+  [host0, node1, node2, node3] = [lab.host('host0'), lab.host('node1'), lab.host('node2'), lab.host('node3')];
+  nodes = [node1, node2, node3];
+});
+
+afterAll(async () => {
+  await lab?.down();
+});
+
+/** Everybody talks, is a member, and has in its kernel what it should. @returns what took how long */
+async function allIsWell(): Promise<string> {
+  const talkMs = await allTalk(lab);
+  const listMs = await areListed(lab, node3, nodes);
+  for (const host of lab.hosts) await isReady(host);
+  await noDrift(lab.hosts);
+  return `all talk after ${talkMs} ms, and are listed after ${talkMs + listMs} ms`;
+}
+
+async function epoch(): Promise<string> {
+  return (await host0Client(pathsBelow(host0.root)).get<Host0Status>('/v1/status')).epoch;
+}
+
+function loseStore(): void {
+  for (const file of globSync(join(pathsBelow(host0.root).state, 'store.db*'))) rmSync(file);
+}
+
+test('a node that was cut off until all had dropped it drops nobody, and joins again', async ({ annotate }) => {
+  using others = await PingSet.start([node1, node3], [node3, host0], [host0, node1]);
+  const dropped = await droppedDuring(lab, lab.hosts, async () => {
+    await lab.cutWire(node2);
+    await areListed(lab, node3, [node1, node3]);
+    await until('node1 has no row for it', MEMBER_SILENCE_MS, async () => {
+      const { stdout } = await lab.exec(node1, ['bridge', 'fdb', 'show', 'dev', 'vxlan456']);
+      return !stdout.includes(node2.member.mac);
+    });
+    await lab.healWire(node2);
+    await annotate(await allIsWell());
+  });
+  expect(dropped).toEqual({ host0: ['node2'], node1: ['node2'], node3: ['node2'] });
+  expect(await others.lost()).toEqual({});
+});
+
+test("host0's machine is switched off and on", async ({ annotate }) => {
+  using others = await PingSet.start([node1, node3], [node3, node1]);
+  const dropped = await droppedDuring(lab, nodes, async () => {
+    await lab.rebootHost(host0);
+    await annotate(await allIsWell());
+  });
+  expect(dropped).toEqual({});
+  expect(await others.lost()).toEqual({});
+});
+
+test("host0's store is lost", async ({ annotate }) => {
+  using all = await PingSet.start([node1, node2], [node2, node3], [node3, host0], [host0, node2]);
+  const dropped = await droppedDuring(lab, lab.hosts, async () => {
+    const before = await epoch();
+    await lab.stop(host0, 'host0', 'SIGKILL');
+    loseStore();
+    lab.start(host0, 'host0');
+    await annotate(await allIsWell());
+    expect(await epoch()).not.toBe(before);
+  });
+  expect(dropped).toEqual({});
+  expect(await all.lost()).toEqual({});
+});
+
+test("host0's machine comes back without its store, and is believed no sooner than after nine seconds", async ({
+  annotate,
+}) => {
+  using others = await PingSet.start([node1, node3], [node3, node1]);
+  const dropped = await droppedDuring(lab, nodes, async () => {
+    for (const program of ['agent', 'host0'] as const) await lab.stop(host0, program, 'SIGKILL');
+    loseStore();
+    await lab.rebootHost(host0);
+    await annotate(await allIsWell());
+    const sinceMs = performance.now();
+    await until('all clear away what is left over', 5 * MEMBER_SILENCE_MS, () => {
+      return performance.now() - sinceMs > MEMBER_SILENCE_MS + 2_000;
+    });
+    await noDrift(lab.hosts);
+  });
+  expect(dropped).toEqual({});
+  expect(await others.lost()).toEqual({});
+});

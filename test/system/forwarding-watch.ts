@@ -1,0 +1,85 @@
+/** Which members a host has stopped forwarding to, as iproute2's own monitor tells it. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { netnsPath } from '../../src/kernel/netns.ts';
+import { inside } from '../../src/kernel/netns-fixture.ts';
+import { spawnInside } from '../../src/lab/host-process.ts';
+import type { Lab } from '../../src/lab/lab.ts';
+import type { LabHost } from '../../src/lab/lab-host.ts';
+import { until } from './until.ts';
+
+/** A monitor shows a row within a millisecond, once it has started. */
+const SHOWN_DEADLINE_MS = 10_000;
+/** An Ethernet address that no member has: once its row has been shown, so has everything before it. */
+const MARKER = '02:00:00:00:00:01';
+
+export class ForwardingWatch {
+  readonly #host: LabHost;
+  readonly #monitor: ChildProcess;
+  #heard = '';
+
+  private constructor(host: LabHost) {
+    this.#host = host;
+    this.#monitor = spawnInside(host.netns, ['bridge', 'monitor', 'fdb'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#monitor.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#heard += text;
+    });
+  }
+
+  static async of(host: LabHost): Promise<ForwardingWatch> {
+    const watch = new ForwardingWatch(host);
+    await watch.#mark();
+    return watch;
+  }
+
+  /** The names of those of `members` that lost a row since the last call, or since the start. */
+  async dropped(members: readonly LabHost[]): Promise<string[]> {
+    await this.#mark();
+    const deleted = this.#heard.split('\n').filter((line) => line.startsWith('Deleted '));
+    this.#heard = '';
+    return members.filter(({ member }) => deleted.some((line) => line.includes(member.mac))).map(({ name }) => name);
+  }
+
+  async close(): Promise<void> {
+    if (this.#monitor.exitCode !== null || this.#monitor.signalCode !== null) return;
+    const exited = once(this.#monitor, 'exit');
+    this.#monitor.kill();
+    await exited;
+  }
+
+  async #mark(): Promise<void> {
+    const device = this.#host.ports[0]?.device ?? '';
+    const row = (verb: 'add' | 'delete') =>
+      inside(netnsPath(this.#host.netns), 'bridge', 'fdb', verb, MARKER, 'dev', device, 'self', 'permanent');
+    await until(`the monitor of ${this.#host.name} shows a row`, SHOWN_DEADLINE_MS, () => {
+      if (this.#heard.includes(`Deleted ${MARKER}`)) return true;
+      row('add');
+      row('delete');
+      return false;
+    });
+  }
+}
+
+/**
+ * Runs `work` while the forwarding of `hosts` is watched.
+ * @returns by name, whom each of them stopped forwarding to meanwhile; empty when nobody did
+ */
+export async function droppedDuring(
+  lab: Lab,
+  hosts: readonly LabHost[],
+  work: () => Promise<void>,
+): Promise<Record<string, readonly string[]>> {
+  const watches = new Map<string, ForwardingWatch>();
+  try {
+    for (const host of hosts) watches.set(host.name, await ForwardingWatch.of(host));
+    await work();
+    const dropped: Record<string, readonly string[]> = {};
+    for (const [name, watch] of watches) {
+      const members = await watch.dropped(lab.hosts);
+      if (members.length > 0) dropped[name] = members;
+    }
+    return dropped;
+  } finally {
+    for (const watch of watches.values()) await watch.close();
+  }
+}

@@ -1,0 +1,37 @@
+/** Several pings at once, each by a name. */
+import { netnsPath } from '../../src/kernel/netns.ts';
+import type { LabHost } from '../../src/lab/lab-host.ts';
+import { Pings } from './pings.ts';
+
+export class PingSet implements Disposable {
+  readonly #pings: ReadonlyMap<string, Pings>;
+
+  private constructor(pings: ReadonlyMap<string, Pings>) {
+    this.#pings = pings;
+  }
+
+  /** A ping each millisecond for each pair, from the first host to the second one's address in the mesh. */
+  static async start(...pairs: readonly (readonly [LabHost, LabHost])[]): Promise<PingSet> {
+    const pings = new Map<string, Pings>();
+    const set = new PingSet(pings);
+    try {
+      for (const [from, to] of pairs) {
+        pings.set(`${from.name} to ${to.name}`, await Pings.start(netnsPath(from.netns), to.member.ipv6));
+      }
+      return set;
+    } catch (error) {
+      set[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Which pings of which pairs were not answered; empty when nothing was lost. */
+  async lost(): Promise<Record<string, string>> {
+    const entries = [...this.#pings].map(async ([pair, pings]) => [pair, await pings.lost()] as const);
+    return Object.fromEntries((await Promise.all(entries)).filter(([, spans]) => spans !== ''));
+  }
+
+  [Symbol.dispose](): void {
+    for (const pings of this.#pings.values()) pings.close();
+  }
+}
