@@ -27,7 +27,7 @@ const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
  * @throws MESH_KERNEL_REFUSED
  */
 export async function openControlApi(path: string, controller: Controller, journal: Journal): Promise<ControlApi> {
-  const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false, forceCloseConnections: true });
+  const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false });
   answerErrors(app, 'MESH_USAGE');
   app.get('/v1/status', () => controller.status());
   app.get('/v1/nodes', () => controller.nodes());
@@ -40,7 +40,14 @@ export async function openControlApi(path: string, controller: Controller, journ
   streamAssignment(app, controller);
   await app.ready();
   await listenOnControlSocket(app.server, path);
-  return { close: () => app.close() };
+  return {
+    close: async () => {
+      // fastify ends no connections of a server that it did not start listening itself, and would wait for every stream.
+      app.server.close();
+      app.server.closeAllConnections();
+      await app.close();
+    },
+  };
 }
 
 function selfStatus(body: unknown): SelfStatus {
