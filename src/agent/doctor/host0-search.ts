@@ -29,7 +29,9 @@ export async function otherHost0s(search: Host0Search): Promise<Facts['otherHost
     const { bridgeMac: mac, ipv6 } = memberAddresses(network, askerOf(search.machine));
     const target = memberAddresses(network, 'host0').ipv6;
     return wires.map(async (wire) => {
-      const answers = await search.askWire(wire, { vni: network.fabric.vni, from: { mac, ipv6 }, target });
+      const question = { vni: network.fabric.vni, from: { mac, ipv6 }, target };
+      // A port that is down takes no question, and has no second host0 behind it.
+      const answers = await search.askWire(wire, question).catch(() => []);
       return answers.filter((ipv4) => !search.known.includes(ipv4)).map((ipv4) => ({ network, ipv4 }));
     });
   });

@@ -47,14 +47,19 @@ afterAll(async () => {
 });
 
 async function healthy(): Promise<void> {
-  for (const patient of [host0, node1, node2]) {
-    let complaints: unknown;
+  await Promise.all([host0, node1, node2].map(isWell));
+}
+
+async function isWell(patient: Patient): Promise<void> {
+  let last: unknown;
+  try {
     await until(`${patient.host.name} is well`, DEADLINE_MS, async () => {
-      complaints = (await patient.doctor()).findings;
-      return JSON.stringify(complaints) === '[]';
-    }).catch((error) => {
-      throw new Error(`${error}: ${JSON.stringify(complaints)}`);
+      const { findings } = await patient.doctor();
+      last = findings;
+      return findings.length === 0;
     });
+  } catch (cause) {
+    throw new Error(`findings of ${patient.host.name}: ${JSON.stringify(last)}`, { cause });
   }
 }
 
@@ -103,6 +108,18 @@ describe('the underlay', () => {
     );
     const finding = await until('it is found', DEADLINE_MS, () => node1.finding('udp-4789'));
     expect(finding).toContain('`nft insert rule inet edge input udp dport 4789 accept`');
+  });
+
+  test('a port that is down', async () => {
+    await node1.run('ip', 'link', 'set', 'eth0', 'down');
+    cures.push(async () => {
+      await node1.run('ip', 'link', 'set', 'eth0', 'up');
+      // The lab's hosts know each other's Ethernet addresses beforehand; the kernel forgot them with the port.
+      await lab.rebootHost(node1.host);
+      await isReady(node1.host);
+    });
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('health'));
+    expect(finding).toContain('[MESH_HOST0_UNREACHABLE]');
   });
 
   test('a link too narrow', async () => {
