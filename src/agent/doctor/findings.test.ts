@@ -73,6 +73,7 @@ const WELL: Facts = {
   failures: [],
   health: [],
   paths: [{ network: manage, member: member(1), underlay: true, mesh: true, provedBytes: 1380 }],
+  otherHost0s: [],
   aheadOfHost0Ms: 400,
 };
 

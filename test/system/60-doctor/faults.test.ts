@@ -2,9 +2,14 @@
 
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
+import { ip as ipIn } from '../../../src/kernel/netns-fixture.ts';
 import { spawnInside } from '../../../src/lab/host-process.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { Ipv6Cidr } from '../../../src/model/ipv6.ts';
+import { memberAddresses } from '../../../src/model/member.ts';
+import { meshNetwork, type Vni } from '../../../src/model/network.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
@@ -42,14 +47,19 @@ afterAll(async () => {
 });
 
 async function healthy(): Promise<void> {
-  for (const patient of [host0, node1, node2]) {
-    let complaints: unknown;
+  await Promise.all([host0, node1, node2].map(isWell));
+}
+
+async function isWell(patient: Patient): Promise<void> {
+  let last: unknown;
+  try {
     await until(`${patient.host.name} is well`, DEADLINE_MS, async () => {
-      complaints = (await patient.doctor()).findings;
-      return JSON.stringify(complaints) === '[]';
-    }).catch((error) => {
-      throw new Error(`${error}: ${JSON.stringify(complaints)}`);
+      const { findings } = await patient.doctor();
+      last = findings;
+      return findings.length === 0;
     });
+  } catch (cause) {
+    throw new Error(`findings of ${patient.host.name}: ${JSON.stringify(last)}`, { cause });
   }
 }
 
@@ -98,6 +108,18 @@ describe('the underlay', () => {
     );
     const finding = await until('it is found', DEADLINE_MS, () => node1.finding('udp-4789'));
     expect(finding).toContain('`nft insert rule inet edge input udp dport 4789 accept`');
+  });
+
+  test('a port that is down', async () => {
+    await node1.run('ip', 'link', 'set', 'eth0', 'down');
+    cures.push(async () => {
+      await node1.run('ip', 'link', 'set', 'eth0', 'up');
+      // The lab's hosts know each other's Ethernet addresses beforehand; the kernel forgot them with the port.
+      await lab.rebootHost(node1.host);
+      await isReady(node1.host);
+    });
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('health'));
+    expect(finding).toContain('[MESH_HOST0_UNREACHABLE]');
   });
 
   test('a link too narrow', async () => {
@@ -190,6 +212,41 @@ describe('identities', () => {
       return (await node2.complaints().catch((): string[] => [])).includes('double-id');
     });
     expect(await host0.complaints()).toContain('double-id');
+  });
+
+  test('two host0s on one wire, seen by both sides', async () => {
+    const network = meshNetwork({
+      name: 'manage',
+      prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+      vni: 456 as Vni,
+      key: '456',
+    });
+    const { bridgeMac, ipv6 } = memberAddresses(network, 'host0');
+    const second = temporaryNetns();
+    const wirePort = 'second0';
+    cures.push(async () => {
+      ipIn(netnsPath(lab.topology.wire), `link delete ${wirePort}`);
+      second.close();
+    });
+    ipIn(
+      netnsPath(lab.topology.wire),
+      `link add ${wirePort} master ${lab.topology.bridges[0]} up type veth peer name eth0 netns ${second.path}`,
+    );
+    ipIn(
+      second.path,
+      'link set lo up',
+      'address add 10.11.0.200/24 dev eth0',
+      'link set eth0 up',
+      `link add br456 address ${bridgeMac} type bridge`,
+      'link add vxlan456 master br456 type vxlan id 456 dstport 4789',
+      'link set br456 up',
+      'link set vxlan456 up',
+      `address add ${ipv6}/64 dev br456 nodad`,
+    );
+    for (const patient of [node1, host0]) {
+      const finding = await until('it is found', DEADLINE_MS, () => patient.finding('two-host0s'));
+      expect(finding).toContain('10.11.0.200 answers as host0 of manage too');
+    }
   });
 
   test('two network cards with one Ethernet address', async () => {
