@@ -58,7 +58,6 @@ describe.each([
   let second: LabHost;
 
   test('is refused, with the cause and the remedy on both ends; the first is unharmed', async ({ annotate }) => {
-    using toHost0 = await PingSet.start([first, host0], [host0, first]);
     second = { ...lab.host(name), machine: first.machine };
     const membersBefore = await members();
     const startMs = performance.now();
@@ -81,6 +80,8 @@ describe.each([
       ({ kind, message }) => kind === 'member refused' && message === there.message,
     );
     expect(told).toMatchObject({ code: 'MESH_MEMBER_DOUBLE', remedy: there.remedy });
+
+    using toHost0 = await PingSet.start([first, host0], [host0, first]);
 
     await until(
       'it has tried again, and again',
