@@ -47,6 +47,8 @@ class Host0 {
   readonly mesh: Membership;
   readonly rows = new Map<Ipv6, Sighting>();
   readonly changes: string[] = [];
+  /** The kernel answers once this resolves. */
+  kernelAnswers = Promise.resolve();
 
   private constructor(clock: ManualClock, store: Store, admission: Admission) {
     this.clock = clock;
@@ -59,7 +61,12 @@ class Host0 {
       clock,
       store,
       journal: this.journal,
-      witness: { sight: async (_network, ipv6) => this.rows.get(ipv6) ?? {} },
+      witness: {
+        sight: async (_network, ipv6) => {
+          await this.kernelAnswers;
+          return this.rows.get(ipv6) ?? {};
+        },
+      },
       host0AddressFor: (viewer) => (viewer?.startsWith('10.11.1.') ? '10.11.1.1' : '10.11.0.1') as Ipv4,
       subnets: () => [SUBNET],
       onChange: ({ type, member }) => this.changes.push(`${type} ${member.name} ${member.ipv4}`),
@@ -252,6 +259,15 @@ test('the first of two doubles stays alive while the second keeps pulling the ke
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
+test('a second machine is told why although the first keeps pulling the kernel’s row back', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  const { ipv6 } = memberAddresses(network, a.machine);
+  const report = { ...copyOfA, state: { phase: 'ready' as const } };
+  expect(await outcome(host.mesh.report(ipv6, report))).toBe('MESH_MEMBER_DOUBLE');
+  expect(await outcome(host.mesh.report(ipv6, { ...report, instance: a.instance }))).toBe('MESH_MEMBER_MOVING');
+});
+
 test('a poller elsewhere does not displace a machine whose agent reports, nor the other way round', async () => {
   const host = await Host0.start();
   await host.report(a);
@@ -381,6 +397,22 @@ test('while nobody can be heard, nobody is dropped', async () => {
   expect(host.names).toEqual(['host0', 'a']);
   await host.clock.pass(1);
   expect(host.names).toEqual(['host0']);
+});
+
+test('while host0 waits for its own kernel, whoever reports is not dropped', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.report(b);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  host.kernelAnswers = promise;
+  const reports = [];
+  for (let second = 0; second < 30; second += 3) {
+    reports.push(host.report(a));
+    await host.clock.pass(3_000);
+  }
+  expect(host.names).toEqual(['host0', 'a']);
+  resolve();
+  expect(new Set(await Promise.all(reports))).toEqual(new Set(['accepted']));
 });
 
 test('what is in the store from a time when the mesh had other keys is thrown away', async () => {

@@ -275,6 +275,7 @@ export class SimKernel {
       master: 0,
       alias: '',
       addressMode: 'eui64',
+      forwards: false,
       conf: NEW_CONF,
     });
     this.#changeLink(index, {});
