@@ -62,6 +62,8 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #again = false;
   #routesStale = false;
+  /** Events since the dump that is under way was asked for. */
+  #announced: KernelEvent[] | undefined;
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
   #audit: Alarm | undefined;
@@ -91,7 +93,7 @@ export class Reconciler {
   }
 
   async start(): Promise<void> {
-    this.#cache = KernelCache.of(await this.#input.kernel.dump());
+    this.#cache = await this.#read();
     this.#scheduleAudit();
     await this.wake();
   }
@@ -110,6 +112,7 @@ export class Reconciler {
     if (this.#losesRoutes(event)) this.#routesStale = true;
     if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
+    this.#announced?.push(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#input.journal.record({
@@ -136,13 +139,23 @@ export class Reconciler {
     return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
   }
 
+  /** A fresh dump, and what was announced while it was made, which may be newer. */
+  async #read(): Promise<KernelCache> {
+    const announced: KernelEvent[] = [];
+    this.#announced = announced;
+    const cache = KernelCache.of(await this.#input.kernel.dump());
+    if (this.#announced === announced) this.#announced = undefined;
+    for (const event of announced) cache.take(event);
+    return cache;
+  }
+
   /** Reads everything anew, counts what the cache had missed, and repairs. */
   async audit(): Promise<number> {
     if (this.#closed) return 0;
     await this.#running;
     this.#input.kernel.drainEvents();
     const before = observedItems(this.#cache, this.#desired);
-    this.#cache = KernelCache.of(await this.#input.kernel.dump());
+    this.#cache = await this.#read();
     this.#rulesets.invalidate();
     this.#cacheDifference = disagreement(before, observedItems(this.#cache, this.#desired));
     await this.wake();
