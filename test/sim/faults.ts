@@ -155,14 +155,18 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     return { what: 'has its rules flushed by an outsider', durationMs: 0, end: nothing, silent: false };
   }),
 
-  'monitor overflow': ofNode((node, random) => {
+  'monitor overflow': ofNode((node, random, cluster) => {
     const kernel = node.process?.kernel;
     kernel?.beginOverflow();
     const count = flush(node, random(), random);
     return {
       what: `misses the events of ${count} rows that an outsider flushes`,
       durationMs: between(random, 1, 500),
-      end: () => kernel?.endOverflow(),
+      // The outsider does not stop when the events can be heard again.
+      end: () => {
+        kernel?.endOverflow();
+        cluster.clock.after(random(), () => flush(node, 0.2, random));
+      },
     };
   }),
 

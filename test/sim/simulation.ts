@@ -31,8 +31,12 @@ const FAULTS_MS = 30_000;
 /** N ticks: silence is noticed after 9 s, a list is believed after 9 s more, and a refused step is tried again within 15 s. */
 const SETTLE_MS = 40_000;
 const SETTLE_TICK_MS = 1_000;
+/** Before the audits of the first minute are due: nobody may have needed them. */
+const RIGHT_WITHIN_MS = 19_000;
 /** Whoever was silent may be dropped, and let go of, some time later. */
 const CONSEQUENCES_MS = 30_000;
+/** A fault that finds nothing to befall comes back. */
+const LATER_MS = 1_000;
 /** Violations are told once each, and only so many. */
 const VIOLATIONS_MAX = 20;
 
@@ -66,6 +70,7 @@ export async function simulate({ seed, agents, faults, trace }: RunInput): Promi
   timeline.note('simulation', 'the last fault is over');
   const settledMs = await settle(cluster);
 
+  if (settledMs > RIGHT_WITHIN_MS) violated(`all rows were right only ${settledMs / 1_000} s after the last fault`);
   for (const sentence of wrongRows(cluster)) violated(sentence);
   for (const sentence of sharedAddresses(cluster)) violated(sentence);
   for (const sentence of await drifts(cluster)) violated(sentence);
@@ -107,6 +112,7 @@ class Storm {
   readonly #random: () => number;
   readonly #active = new Set<Fault>();
   readonly #silentUntilMs = new Map<SimMachine, number>();
+  #over = false;
   readonly counts: Record<string, number> = {};
 
   constructor(cluster: Cluster, random: () => number) {
@@ -114,12 +120,15 @@ class Storm {
     this.#random = random;
   }
 
-  strike(): void {
-    const kind = pick(this.#random, Object.keys(FAULTS));
+  strike(kind = pick(this.#random, Object.keys(FAULTS))): void {
+    if (this.#over) return;
     const befallen = new Set([...this.#active].flatMap(({ silences }) => silences));
     const free = this.#cluster.nodes.filter((node) => node.process !== undefined && !befallen.has(node));
     const fault = FAULTS[kind]?.(this.#cluster, this.#random, free);
-    if (fault === undefined) return;
+    if (fault === undefined) {
+      this.#cluster.clock.after(LATER_MS, () => this.strike(kind));
+      return;
+    }
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     this.#cluster.timeline.note('fault', fault.what);
     this.#active.add(fault);
@@ -129,6 +138,7 @@ class Storm {
 
   /** Ends what has not ended by itself. */
   calm(): void {
+    this.#over = true;
     for (const fault of [...this.#active]) this.#end(fault);
   }
 
