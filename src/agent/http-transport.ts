@@ -90,6 +90,7 @@ function readStream(
   response.on('data', (chunk: string) => {
     try {
       for (const message of parser.push(chunk)) handlers.onMessage(message);
+      handlers.onHeard?.();
     } catch (error) {
       end(unreachable(target, error));
     }

@@ -64,7 +64,6 @@ export class MembershipClient {
   #stream: EventStream | undefined;
   #alarm: Alarm | undefined;
   #ping: Alarm | undefined;
-  #confirm: Alarm | undefined;
   #retryMs: number = RETRY_MS.first;
   #pingsLost = 0;
   #underWay: Promise<void> | undefined;
@@ -102,7 +101,7 @@ export class MembershipClient {
   /** @param leave tells host0 that this node gives the mesh up, so that nobody waits nine seconds */
   async stop(leave: boolean): Promise<void> {
     this.#stopped = true;
-    for (const alarm of [this.#alarm, this.#ping, this.#confirm]) alarm?.cancel();
+    for (const alarm of [this.#alarm, this.#ping]) alarm?.cancel();
     this.#stream?.close();
     if (!leave || !this.#answers) return;
     // A report that is under way would make this node a member again.
@@ -214,9 +213,9 @@ export class MembershipClient {
       },
       {
         onMessage: (message) => this.#onMessage(message),
+        onHeard: () => this.#confirmList(),
         onEnd: (reason) => {
           if (this.#stream === stream) this.#stream = undefined;
-          this.#confirm?.cancel();
           if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);
         },
       },
@@ -230,21 +229,16 @@ export class MembershipClient {
     const membership = JSON.parse(data) as MembershipEvent;
     if (membership.type === 'snapshot') this.#segments = membership.segments;
     this.list.apply(membership, this.#input.clock.nowMs());
-    this.#scheduleConfirm();
     this.#input.onChange();
   }
 
-  #scheduleConfirm(): void {
-    this.#confirm?.cancel();
+  /** A stream that stands confirms the list; one that is only not yet known to be dead must not. */
+  #confirmList(): void {
+    const nowMs = this.#input.clock.nowMs();
     const atMs = this.list.confirmAtMs;
-    if (atMs === undefined) return;
-    const { clock, onChange } = this.#input;
-    this.#confirm = clock.after(Math.max(0, atMs - clock.nowMs()), () => {
-      if (this.#stream === undefined) return;
-      this.list.confirm(clock.nowMs());
-      this.#scheduleConfirm();
-      onChange();
-    });
+    if (atMs === undefined || nowMs < atMs) return;
+    this.list.confirm(nowMs);
+    this.#input.onChange();
   }
 
   #schedulePing(): void {

@@ -12,6 +12,8 @@ export interface Answer {
 
 export interface StreamHandlers {
   readonly onMessage: (message: SseMessage) => void;
+  /** Called after whatever came, a comment too: the other end is there. */
+  readonly onHeard?: () => void;
   /** Called once, whoever ended it; with the reason unless `close` was called. */
   readonly onEnd: (reason: MeshError | undefined) => void;
 }

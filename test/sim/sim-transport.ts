@@ -221,6 +221,7 @@ class SimStream implements EventStream {
     void clock.arrival(this.#arrivesMs - clock.nowMs()).then(() => {
       this.#lastByteMs = clock.nowMs();
       for (const message of messages) if (!this.#ended) this.#handlers.onMessage(message);
+      if (!this.#ended) this.#handlers.onHeard?.();
     });
     return true;
   }
