@@ -42,10 +42,10 @@ export async function openControlApi(path: string, controller: Controller, journ
   await listenOnControlSocket(app.server, path);
   return {
     close: async () => {
-      // fastify ends no connections of a server that it did not start listening itself, and would wait for every stream.
-      app.server.close();
+      const closed = app.close();
+      // Streams do not end by themselves, and fastify knows only of sockets that it made itself.
       app.server.closeAllConnections();
-      await app.close();
+      await closed;
     },
   };
 }

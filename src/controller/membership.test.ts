@@ -47,6 +47,8 @@ class Host0 {
   readonly mesh: Membership;
   readonly rows = new Map<Ipv6, Sighting>();
   readonly changes: string[] = [];
+  /** The kernel answers once this resolves. */
+  kernelAnswers = Promise.resolve();
 
   private constructor(clock: ManualClock, store: Store, admission: Admission) {
     this.clock = clock;
@@ -59,7 +61,12 @@ class Host0 {
       clock,
       store,
       journal: this.journal,
-      witness: { sight: async (_network, ipv6) => this.rows.get(ipv6) ?? {} },
+      witness: {
+        sight: async (_network, ipv6) => {
+          await this.kernelAnswers;
+          return this.rows.get(ipv6) ?? {};
+        },
+      },
       host0AddressFor: (viewer) => (viewer?.startsWith('10.11.1.') ? '10.11.1.1' : '10.11.0.1') as Ipv4,
       subnets: () => [SUBNET],
       onChange: ({ type, member }) => this.changes.push(`${type} ${member.name} ${member.ipv4}`),
@@ -381,6 +388,22 @@ test('while nobody can be heard, nobody is dropped', async () => {
   expect(host.names).toEqual(['host0', 'a']);
   await host.clock.pass(1);
   expect(host.names).toEqual(['host0']);
+});
+
+test('while host0 waits for its own kernel, whoever reports is not dropped', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.report(b);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  host.kernelAnswers = promise;
+  const reports = [];
+  for (let second = 0; second < 30; second += 3) {
+    reports.push(host.report(a));
+    await host.clock.pass(3_000);
+  }
+  expect(host.names).toEqual(['host0', 'a']);
+  resolve();
+  expect(new Set(await Promise.all(reports))).toEqual(new Set(['accepted']));
 });
 
 test('what is in the store from a time when the mesh had other keys is thrown away', async () => {

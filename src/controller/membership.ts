@@ -193,10 +193,10 @@ export class Membership {
    */
   async report(asker: Ipv6, report: SelfReport): Promise<void> {
     const { machine, name, instance, state } = report;
+    this.#beatIfKnown(asker, report);
     await this.#refusing(asker, async () => {
       const { mac, ipv4 } = await this.#identify(asker, machine);
       if (report.ipv4 !== ipv4) {
-        this.#beatIfKnown(asker, report);
         throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
       }
       const record: MemberRecord = { name, ipv4, mac, ipv6: asker, machine, instance };
@@ -283,8 +283,9 @@ export class Membership {
   }
 
   /**
-   * While a double pulls the kernel's row to itself, the reports of the machine that was first do not fit the row. Only
-   * that machine knows its instance: it is alive.
+   * A sign of life counts when it arrives, whatever comes of the report: host0's kernel may take its time (it answers
+   * under a lock of the whole machine), and while a double pulls the kernel's row to itself, the reports of the machine
+   * that was first do not fit the row. Only that machine knows its instance.
    */
   #beatIfKnown(asker: Ipv6, { ipv4, instance, state }: SelfReport): void {
     const present = this.#roster.get(asker);

@@ -41,6 +41,7 @@ const eth0: Link = {
   group: 0,
   alias: '',
   addressMode: 'eui64',
+  forwards: false,
   conf: { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 },
 };
 

@@ -1,10 +1,18 @@
 /** The doctor on real hosts: silent while they are well, and naming each fault that is made here on purpose. */
+
+import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { spawnInside } from '../../../src/lab/host-process.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
+import { OtherClock } from './other-clock.ts';
 import { Patient } from './patient.ts';
+import { spoiltDatagram } from './spoilt-datagram.ts';
+
+const SOURCE = new URL('../../../src', import.meta.url).href;
 
 let lab: Lab;
 let host0: Patient;
@@ -165,6 +173,111 @@ describe('other firewalls', () => {
       '}',
     );
     expect(await node1.finding('firewalld')).toContain('its rules do not know br456');
+  });
+});
+
+describe('identities', () => {
+  test('two machines with one id, told on both ends', async () => {
+    const posing: LabHost = { ...node2.host, machine: node1.host.machine };
+    await lab.stop(node2.host, 'agent', 'SIGTERM');
+    lab.start(posing, 'agent');
+    cures.push(async () => {
+      await lab.stop(node2.host, 'agent', 'SIGTERM');
+      lab.start(node2.host, 'agent');
+      await isReady(node2.host);
+    });
+    await until('node2 is told', DEADLINE_MS, async () => {
+      return (await node2.complaints().catch((): string[] => [])).includes('double-id');
+    });
+    expect(await host0.complaints()).toContain('double-id');
+  });
+
+  test('two network cards with one Ethernet address', async () => {
+    const [mine, theirs] = [node1.host.ports[0], node2.host.ports[0]];
+    if (mine === undefined || theirs === undefined) throw new TypeError('hosts have ports');
+    const forget = (patient: Patient, ipv4: string) => patient.run('ip', 'neighbour', 'delete', ipv4, 'dev', 'eth0');
+    const keep = (patient: Patient, { ipv4, mac }: { ipv4: string; mac: string }) =>
+      patient.run('ip', 'neighbour', 'replace', ipv4, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent');
+    await forget(node1, theirs.ipv4);
+    await forget(node2, mine.ipv4);
+    await node2.run('ip', 'link', 'set', 'eth0', 'address', mine.mac);
+    cures.push(async () => {
+      await node2.run('ip', 'link', 'set', 'eth0', 'address', theirs.mac);
+      await keep(node1, theirs);
+      await keep(node2, mine);
+    });
+    // Its question for the other's address tells the other where it lives.
+    await lab.exec(node2.host, ['ping', '-c', '1', '-W', '0.2', mine.ipv4]);
+    expect(await node1.finding('double-mac')).toContain(`${mine.mac}: this machine and ${theirs.ipv4} have the same`);
+  });
+});
+
+describe('time', () => {
+  test("a clock that is not host0's", async () => {
+    await lab.stop(host0.host, 'host0', 'SIGTERM');
+    const server = await OtherClock.start(host0.host, 3_600_000);
+    cures.push(async () => {
+      server.stop();
+      lab.start(host0.host, 'host0');
+      await Promise.all(lab.hosts.map(isReady));
+    });
+    expect(await node1.finding('clock')).toContain("this machine's clock is 3600 s behind host0's");
+  });
+});
+
+describe('the machine', () => {
+  test('a full disk', async () => {
+    const { state } = pathsBelow(node1.host.root);
+    await node1.run('mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', state);
+    cures.push(() => node1.run('umount', state));
+    expect(await node1.complaints()).toEqual([]);
+    await node1.run('sh', '-c', `cat /dev/zero 2>/dev/null >${state}/filler || true`);
+    expect(await node1.finding('disk')).toContain(`0 kB of 1024 kB are free where ${state} is`);
+  });
+
+  test('packets with a wrong checksum', async () => {
+    const before = await node1.complaints();
+    for (let packet = 0; packet < 12; packet++) spoiltDatagram(node1.host);
+    expect([before, await node1.complaints()]).toEqual([[], ['checksums']]);
+    // The counter is the namespace's, and does not go back.
+    await lab.rebootHost(node1.host);
+    await isReady(node1.host);
+  });
+
+  test('a kernel without a feature', () => {
+    const script = `
+      import { kernelFeatures } from '${SOURCE}/agent/doctor/checks/kernel.ts';
+      import { probeKernel } from '${SOURCE}/kernel/probe.ts';
+      console.log(JSON.stringify(kernelFeatures.find({ features: await probeKernel() })));`;
+    const look = (...hide: string[]) =>
+      execFileSync(
+        'unshare',
+        ['--mount', 'sh', '-c', [...hide, 'exec "$0" -e "$1"'].join(' && '), process.execPath, script],
+        {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+        },
+      );
+    expect(JSON.parse(look())).toEqual([]);
+    expect(JSON.parse(look('mount -t tmpfs tmpfs /dev/net'))).toMatchObject([
+      { object: 'tun', matters: 'No virtual machine can be plugged in.' },
+    ]);
+  });
+
+  test('a device that another program takes again and again', async () => {
+    const thief = spawnInside(node1.host.netns, ['ip', 'monitor', 'link', 'dev', 'br456'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    thief.stdout?.on(
+      'data',
+      () => void lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']),
+    );
+    cures.push(async () => {
+      thief.kill();
+    });
+    await lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']);
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('stolen-device'));
+    expect(finding).toMatch(/^bridge:mesh-456: ip link set br456 .*: it does not stay/);
   });
 });
 

@@ -1,0 +1,123 @@
+/** Nodes that join and nodes that vanish, seen by agents on their streams and by a node that can only poll. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { inside } from '../../../src/kernel/netns-fixture.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
+import { spawnInside } from '../../../src/lab/host-process.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { formatMemberLine, MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
+import { noDrift } from '../drift.ts';
+import { Pings } from '../pings.ts';
+import { allReachable } from '../reach.ts';
+import { until } from '../until.ts';
+
+const POLLER = new URL('../20-membership/poller.sh', import.meta.url).pathname;
+/** Five times what is promised to streams; to pollers four seconds are. */
+const JOIN_DEADLINE_MS = { stream: 5_000, poll: 20_000 } as const;
+
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let node2: LabHost;
+/** On node2's segment, and not on node1's: shell script and no agent. */
+let poller: LabHost;
+let script: ChildProcess;
+let pings: Pings;
+
+beforeAll(async () => {
+  lab = await Lab.build({ name: `coming-${process.pid}`, nodes: 4, segments: 2 });
+  [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
+  poller = lab.host('node4');
+  lab.start(host0, 'host0');
+  for (const host of [host0, node1, node2]) lab.start(host, 'agent');
+  await lab.ready({ hosts: [host0, node1, node2] });
+  pings = await Pings.start(netnsPath(node1.netns), node2.member.ipv6);
+});
+
+afterAll(async () => {
+  pings?.close();
+  await lab?.down();
+});
+
+/** Whether the kernel of `host` has a row, or a neighbour, for `other`. */
+function knows(host: LabHost, other: LabHost): boolean {
+  const { vxlan, bridge } = EXAMPLE_MESH.devices;
+  const rows = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', vxlan);
+  const neighbours = inside(netnsPath(host.netns), 'ip', '-6', 'neighbour', 'show', 'dev', bridge, 'nud', 'permanent');
+  const { mac, ipv4, ipv6 } = other.member;
+  return rows.includes(mac) || rows.includes(` ${ipv4} `) || neighbours.includes(`${ipv6} `);
+}
+
+async function listed(): Promise<string[]> {
+  return (await lab.memberList(host0)).split('\n').slice(1, -1).toSorted();
+}
+
+function lines(...hosts: LabHost[]): string[] {
+  return hosts.map(({ member }) => formatMemberLine(member)).toSorted();
+}
+
+test('a node that can only poll, with curl and ip, is a full member', async () => {
+  const { name, fabric } = EXAMPLE_MESH;
+  const { prefix, vni, key } = fabric;
+  const words = [name, prefix, `${vni}`, key, poller.machine, poller.host0, poller.name];
+  script = spawnInside(poller.netns, ['sh', POLLER, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
+  await until('the streams know it', JOIN_DEADLINE_MS.poll, () =>
+    [host0, node1, node2].every((host) => knows(host, poller)),
+  );
+  expect(await listed()).toEqual(lines(node1, node2, poller));
+  await allReachable(
+    netnsPath(poller.netns),
+    [host0, node1, node2].map(({ member }) => member.ipv6),
+  );
+  for (const host of [host0, node1, node2]) await allReachable(netnsPath(host.netns), [poller.member.ipv6]);
+});
+
+test('a node that joins is in every kernel at once, and in those that poll a poll later', async () => {
+  const node3 = lab.host('node3');
+  lab.start(node3, 'agent');
+  await until('it is a member', JOIN_DEADLINE_MS.poll, async () => (await listed()).length === 4);
+  await until('the streams know it', JOIN_DEADLINE_MS.stream, () =>
+    [host0, node1, node2].every((host) => knows(host, node3)),
+  );
+  await until('the poller knows it', JOIN_DEADLINE_MS.poll, () => knows(poller, node3));
+  for (const host of [host0, node1, node2, poller]) await allReachable(netnsPath(host.netns), [node3.member.ipv6]);
+  await allReachable(netnsPath(node3.netns), [poller.member.ipv6]);
+  expect(await pings.lost()).toBe('');
+});
+
+test('a node that vanishes is gone from the list and from every kernel', async () => {
+  const node3 = lab.host('node3');
+  await lab.cutWire(node3);
+  await lab.stop(node3, 'agent');
+  await until(
+    'it is off the list',
+    2 * MEMBER_SILENCE_MS,
+    async () => !(await lab.memberList(host0)).includes('node3'),
+  );
+  await until('the streams have forgotten it', JOIN_DEADLINE_MS.stream, () =>
+    [host0, node1, node2].every((host) => !knows(host, node3)),
+  );
+  await until('the poller has forgotten it', JOIN_DEADLINE_MS.poll, () => !knows(poller, node3));
+  expect(await listed()).toEqual(lines(node1, node2, poller));
+  expect(await pings.lost()).toBe('');
+});
+
+test('so is one that could only poll', async () => {
+  const exited = once(script, 'exit');
+  script.kill('SIGKILL');
+  await exited;
+  await until(
+    'it is off the list',
+    2 * MEMBER_SILENCE_MS,
+    async () => !(await lab.memberList(host0)).includes('node4'),
+  );
+  await until('the streams have forgotten it', JOIN_DEADLINE_MS.stream, () =>
+    [host0, node1, node2].every((host) => !knows(host, poller)),
+  );
+  expect(await listed()).toEqual(lines(node1, node2));
+  expect(await pings.lost()).toBe('');
+  await noDrift([host0, node1, node2]);
+});
