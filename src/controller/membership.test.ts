@@ -259,6 +259,15 @@ test('the first of two doubles stays alive while the second keeps pulling the ke
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
+test('a second machine is told why although the first keeps pulling the kernel’s row back', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  const { ipv6 } = memberAddresses(network, a.machine);
+  const report = { ...copyOfA, state: { phase: 'ready' as const } };
+  expect(await outcome(host.mesh.report(ipv6, report))).toBe('MESH_MEMBER_DOUBLE');
+  expect(await outcome(host.mesh.report(ipv6, { ...report, instance: a.instance }))).toBe('MESH_MEMBER_MOVING');
+});
+
 test('a poller elsewhere does not displace a machine whose agent reports, nor the other way round', async () => {
   const host = await Host0.start();
   await host.report(a);

@@ -196,10 +196,13 @@ export class Membership {
     this.#beatIfKnown(asker, report);
     await this.#refusing(asker, async () => {
       const { mac, ipv4 } = await this.#identify(asker, machine);
+      const record: MemberRecord = { name, ipv4: report.ipv4, mac, ipv6: asker, machine, instance };
       if (report.ipv4 !== ipv4) {
+        const present = this.#roster.get(asker);
+        // The first machine's packets have pulled the row back already: the second need not win that race to be told.
+        if (present?.ipv4 === ipv4) this.#refuseDouble(present, record);
         throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
       }
-      const record: MemberRecord = { name, ipv4, mac, ipv6: asker, machine, instance };
       if (report.leaving === true) await this.#leave(record);
       else await this.#enter(record, () => record, state);
     });

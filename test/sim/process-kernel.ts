@@ -19,6 +19,7 @@ export class ProcessKernel implements KernelPort {
   readonly #random: () => number;
   readonly #events: KernelEvent[] = [];
   #overflowing = false;
+  #busyUntilMs = 0;
   /** The part of all operations that are refused at the moment. */
   refusing = 0;
   /** Told of every operation before it is done. */
@@ -34,7 +35,7 @@ export class ProcessKernel implements KernelPort {
 
   async apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
     const errors = operations.map((operation) => this.#perform(operation));
-    await this.#clock.pause(APPLY_MS.call + APPLY_MS.each * operations.length);
+    await this.#takes(APPLY_MS.call + APPLY_MS.each * operations.length);
     return errors;
   }
 
@@ -94,7 +95,14 @@ export class ProcessKernel implements KernelPort {
   }
 
   #read(): Promise<void> {
-    return this.#clock.pause(READ_MS * (0.5 + this.#random()));
+    return this.#takes(READ_MS * (0.5 + this.#random()));
+  }
+
+  /** One thread works for the process: it answers in the order in which it was asked. */
+  #takes(ms: number): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    this.#busyUntilMs = Math.max(nowMs, this.#busyUntilMs) + ms;
+    return this.#clock.pause(this.#busyUntilMs - nowMs);
   }
 
   #queue(event: KernelEvent): void {

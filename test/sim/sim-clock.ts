@@ -148,7 +148,7 @@ export class ProcessClock implements Clock {
 
   /** SIGSTOP, and SIGCONT after `durationMs`. */
   stop(durationMs: number): void {
-    this.#stoppedUntilMs = this.#clock.nowMs() + durationMs;
+    this.#stoppedUntilMs = Math.max(this.#stoppedUntilMs, this.#clock.nowMs() + durationMs);
   }
 
   kill(): void {

@@ -154,6 +154,7 @@ class SimStream implements EventStream {
   readonly #handlers: StreamHandlers;
   readonly #silenceMs: number;
   #lastByteMs: number;
+  #arrivesMs = 0;
   #ended = false;
   /** The server's end. */
   #hangUp: (() => void) | undefined;
@@ -215,7 +216,9 @@ class SimStream implements EventStream {
   #take(messages: readonly SseMessage[]): boolean {
     if (this.#ended || this.#input.clock.dead) return false;
     const { clock, underlay, station } = this.#input;
-    void clock.arrival(underlay.oneWayMs(station.name, 'host0')).then(() => {
+    // TCP keeps the order.
+    this.#arrivesMs = Math.max(this.#arrivesMs, clock.nowMs() + underlay.oneWayMs(station.name, 'host0'));
+    void clock.arrival(this.#arrivesMs - clock.nowMs()).then(() => {
       this.#lastByteMs = clock.nowMs();
       for (const message of messages) if (!this.#ended) this.#handlers.onMessage(message);
     });

@@ -1,10 +1,11 @@
-/** A node is cut off, and host0 loses its machine or its memory: nobody drops anybody else for that, and all talk again. */
+/** A node is cut off or gets another IPv4, host0 loses its machine or its memory: nobody drops anybody, and all talk again. */
 import { globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { host0Client } from '../../../src/cli/control-client.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { parseIpv4 } from '../../../src/model/ipv4.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';
@@ -20,22 +21,25 @@ let node1: LabHost;
 let node2: LabHost;
 /** On one wire with node1. */
 let node3: LabHost;
-let nodes: LabHost[];
 
 beforeAll(async () => {
   lab = await Lab.up({ name: `outages-${process.pid}`, nodes: 3, segments: 2 });
   [host0, node1, node2, node3] = [lab.host('host0'), lab.host('node1'), lab.host('node2'), lab.host('node3')];
-  nodes = [node1, node2, node3];
 });
 
 afterAll(async () => {
   await lab?.down();
 });
 
+/** As the lab knows them now: their addresses change. */
+function nodes(): LabHost[] {
+  return lab.hosts.filter(({ role }) => role === 'node');
+}
+
 /** Everybody talks, is a member, and has in its kernel what it should. @returns what took how long */
 async function allIsWell(): Promise<string> {
   const talkMs = await allTalk(lab);
-  const listMs = await areListed(lab, node3, nodes);
+  const listMs = await areListed(lab, node3, nodes());
   for (const host of lab.hosts) await isReady(host);
   await noDrift(lab.hosts);
   return `all talk after ${talkMs} ms, and are listed after ${talkMs + listMs} ms`;
@@ -65,9 +69,19 @@ test('a node that was cut off until all had dropped it drops nobody, and joins a
   expect(await others.lost()).toEqual({});
 });
 
+test("a node's IPv4 becomes another", async ({ annotate }) => {
+  using others = await PingSet.start([node1, node3], [node3, host0], [host0, node1]);
+  const dropped = await droppedDuring(lab, lab.hosts, async () => {
+    await lab.setIpv4(node2, parseIpv4('10.11.1.77'));
+    await annotate(await allIsWell());
+  });
+  expect(dropped).toEqual({});
+  expect(await others.lost()).toEqual({});
+});
+
 test("host0's machine is switched off and on", async ({ annotate }) => {
   using others = await PingSet.start([node1, node3], [node3, node1]);
-  const dropped = await droppedDuring(lab, nodes, async () => {
+  const dropped = await droppedDuring(lab, nodes(), async () => {
     await lab.rebootHost(host0);
     await annotate(await allIsWell());
   });
@@ -93,7 +107,7 @@ test("host0's machine comes back without its store, and is believed no sooner th
   annotate,
 }) => {
   using others = await PingSet.start([node1, node3], [node3, node1]);
-  const dropped = await droppedDuring(lab, nodes, async () => {
+  const dropped = await droppedDuring(lab, nodes(), async () => {
     for (const program of ['agent', 'host0'] as const) await lab.stop(host0, program, 'SIGKILL');
     loseStore();
     await lab.rebootHost(host0);

@@ -51,6 +51,10 @@ function knows(host: LabHost, other: LabHost): boolean {
   return rows.includes(mac) || rows.includes(` ${ipv4} `) || neighbours.includes(`${ipv6} `);
 }
 
+function msSince(startMs: number): string {
+  return `${Math.round(performance.now() - startMs)} ms`;
+}
+
 async function listed(): Promise<string[]> {
   return (await lab.memberList(host0)).split('\n').slice(1, -1).toSorted();
 }
@@ -59,14 +63,16 @@ function lines(...hosts: LabHost[]): string[] {
   return hosts.map(({ member }) => formatMemberLine(member)).toSorted();
 }
 
-test('a node that can only poll, with curl and ip, is a full member', async () => {
+test('a node that can only poll, with curl and ip, is a full member', async ({ annotate }) => {
   const { name, fabric } = EXAMPLE_MESH;
   const { prefix, vni, key } = fabric;
   const words = [name, prefix, `${vni}`, key, poller.machine, poller.host0, poller.name];
+  const startMs = performance.now();
   script = spawnInside(poller.netns, ['sh', POLLER, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
   await until('the streams know it', JOIN_DEADLINE_MS.poll, () =>
     [host0, node1, node2].every((host) => knows(host, poller)),
   );
+  await annotate(`in every kernel ${msSince(startMs)} after the script's start`);
   expect(await listed()).toEqual(lines(node1, node2, poller));
   await allReachable(
     netnsPath(poller.netns),
@@ -75,21 +81,26 @@ test('a node that can only poll, with curl and ip, is a full member', async () =
   for (const host of [host0, node1, node2]) await allReachable(netnsPath(host.netns), [poller.member.ipv6]);
 });
 
-test('a node that joins is in every kernel at once, and in those that poll a poll later', async () => {
+test('a node that joins is in every kernel at once, and in those that poll a poll later', async ({ annotate }) => {
   const node3 = lab.host('node3');
+  const startMs = performance.now();
   lab.start(node3, 'agent');
   await until('it is a member', JOIN_DEADLINE_MS.poll, async () => (await listed()).length === 4);
+  await annotate(`a member ${msSince(startMs)} after its agent's start`);
   await until('the streams know it', JOIN_DEADLINE_MS.stream, () =>
     [host0, node1, node2].every((host) => knows(host, node3)),
   );
+  await annotate(`in every kernel ${msSince(startMs)} after its agent's start`);
   await until('the poller knows it', JOIN_DEADLINE_MS.poll, () => knows(poller, node3));
+  await annotate(`and in the poller's ${msSince(startMs)} after it`);
   for (const host of [host0, node1, node2, poller]) await allReachable(netnsPath(host.netns), [node3.member.ipv6]);
   await allReachable(netnsPath(node3.netns), [poller.member.ipv6]);
   expect(await pings.lost()).toBe('');
 });
 
-test('a node that vanishes is gone from the list and from every kernel', async () => {
+test('a node that vanishes is gone from the list and from every kernel', async ({ annotate }) => {
   const node3 = lab.host('node3');
+  const startMs = performance.now();
   await lab.cutWire(node3);
   await lab.stop(node3, 'agent');
   await until(
@@ -100,12 +111,15 @@ test('a node that vanishes is gone from the list and from every kernel', async (
   await until('the streams have forgotten it', JOIN_DEADLINE_MS.stream, () =>
     [host0, node1, node2].every((host) => !knows(host, node3)),
   );
+  await annotate(`out of every kernel after ${msSince(startMs)}`);
   await until('the poller has forgotten it', JOIN_DEADLINE_MS.poll, () => !knows(poller, node3));
+  await annotate(`out of the poller's after ${msSince(startMs)}`);
   expect(await listed()).toEqual(lines(node1, node2, poller));
   expect(await pings.lost()).toBe('');
 });
 
-test('so is one that could only poll', async () => {
+test('so is one that could only poll', async ({ annotate }) => {
+  const startMs = performance.now();
   const exited = once(script, 'exit');
   script.kill('SIGKILL');
   await exited;
@@ -117,6 +131,7 @@ test('so is one that could only poll', async () => {
   await until('the streams have forgotten it', JOIN_DEADLINE_MS.stream, () =>
     [host0, node1, node2].every((host) => !knows(host, poller)),
   );
+  await annotate(`out of every kernel after ${msSince(startMs)}`);
   expect(await listed()).toEqual(lines(node1, node2));
   expect(await pings.lost()).toBe('');
   await noDrift([host0, node1, node2]);

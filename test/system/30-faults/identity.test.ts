@@ -10,6 +10,7 @@ import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
+import { PingSet } from '../ping-set.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 
@@ -56,7 +57,7 @@ describe.each([
 ])('a second machine with the id of a member, %s', (_, name) => {
   let second: LabHost;
 
-  test('is refused, with the cause and the remedy on both ends; the first is unharmed', async () => {
+  test('is refused, with the cause and the remedy on both ends; the first is unharmed', async ({ annotate }) => {
     second = { ...lab.host(name), machine: first.machine };
     const membersBefore = await members();
     const startMs = performance.now();
@@ -64,6 +65,7 @@ describe.each([
     const there = await until('the agent there says why', REFUSED_DEADLINE_MS, async () =>
       (await statusOf(second))?.health.find(({ code }) => code === 'MESH_MEMBER_DOUBLE'),
     );
+    await annotate(`told after ${Math.round(performance.now() - startMs)} ms`);
     expect(there.message).toContain(`node1 at ${first.member.ipv4}`);
     expect(there.message).toContain(`${name} at ${second.member.ipv4}, which is refused`);
     expect(there.remedy).toContain('/etc/meshwork/machine');
@@ -79,6 +81,8 @@ describe.each([
     );
     expect(told).toMatchObject({ code: 'MESH_MEMBER_DOUBLE', remedy: there.remedy });
 
+    using toHost0 = await PingSet.start([first, host0], [host0, first]);
+
     await until(
       'it has tried again, and again',
       5 * MEMBER_SILENCE_MS,
@@ -89,6 +93,8 @@ describe.each([
     expect(fates).toEqual(['member joined']);
     await isReady(first);
     expect(await pings.lost()).toBe('');
+    // The second speaks with the first one's addresses: what host0 answers meanwhile goes to whoever spoke last.
+    await annotate(`lost between host0 and the first: ${JSON.stringify(await toHost0.lost())}`);
   });
 
   test('becomes a member as soon as it has an id of its own', async () => {
@@ -110,8 +116,8 @@ describe('a report that is not true', () => {
   test.each([
     ['names another machine', 'node1', 'node2', false, '403 MESH_MEMBER_FORGED'],
     ['says that another machine leaves', 'node1', 'node1', true, '403 MESH_MEMBER_FORGED'],
-    ["gives another machine's IPv4", 'node2', 'node1', false, '409 MESH_MEMBER_MOVING'],
-    ["gives host0's IPv4", 'node2', 'host0', false, '409 MESH_MEMBER_MOVING'],
+    ["gives another machine's IPv4", 'node2', 'node1', false, '409 MESH_MEMBER_DOUBLE'],
+    ["gives host0's IPv4", 'node2', 'host0', false, '409 MESH_MEMBER_DOUBLE'],
   ])('is refused when it %s', async (_, machineOf, ipv4Of, leaving, refusal) => {
     const before = await members();
     const { machine } = lab.host(machineOf);
