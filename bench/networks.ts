@@ -33,6 +33,7 @@ const networks: readonly Network[] = Array.from({ length: NETWORKS }, (_, i) =>
 
 const desired = desiredItems({
   machine,
+  routes: false,
   host0: {
     role: 'node',
     ipv4: '10.11.0.1' as Ipv4,

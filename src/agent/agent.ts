@@ -173,6 +173,8 @@ export class Agent {
     if (!source.known) return { items: new Map(), mayDelete: () => false };
     const items = desiredItems({
       machine: this.input.machine,
+      // `ip_forward` is set on every link, loopback too; we set it on single ports of the underlay.
+      routes: cache.linkNamed('lo')?.forwards ?? false,
       host0: source.host0View(),
       attachments: source
         .attachments()

@@ -39,6 +39,8 @@ export interface Attachment {
 }
 
 export interface DesiredInput {
+  /** The administrator made this machine a router. */
+  readonly routes: boolean;
   readonly machine: MachineWord;
   readonly host0: Host0View;
   readonly attachments: readonly Attachment[];
@@ -58,9 +60,10 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   return itemMap(items);
 }
 
-function rulesetInput({ host0, attachments, ports }: DesiredInput): Parameters<typeof rulesets>[0] {
+function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): Parameters<typeof rulesets>[0] {
   return {
     ports,
+    routes,
     openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
     networks: attachments.map(({ network, members, keptSources = [] }) => ({

@@ -203,7 +203,8 @@ export class MembershipClient {
 
   #openStream(): void {
     if (this.#stream !== undefined || this.#stopped) return;
-    const version = this.list.version;
+    // While a list is to be confirmed, only a whole one will do: what is resumed may have nothing to say.
+    const version = this.list.confirmAtMs === undefined ? this.list.version : undefined;
     const stream = this.#input.transport.openStream(
       this.#target,
       {

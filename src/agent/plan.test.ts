@@ -28,6 +28,7 @@ function memberOf(network: Network, id: string, ipv4: string): Member {
 function input(...attachments: Attachment[]): DesiredInput {
   return {
     machine,
+    routes: false,
     host0: {
       role: 'node',
       ipv4: '10.11.1.1' as Ipv4,

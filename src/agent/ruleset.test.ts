@@ -43,7 +43,7 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 function tables(...addresses: string[]): RulesetItem[] {
   const sources = addresses.map(parseIpv4);
   const networks = [network('manage', 456), network('guests', 500)].map((one) => ({ network: one, sources }));
-  return rulesets({ networks, segments, ports, openTo: segments.map(({ subnet }) => subnet) });
+  return rulesets({ networks, segments, ports, routes: false, openTo: segments.map(({ subnet }) => subnet) });
 }
 
 test('the kernel takes both tables whole', async () => {
@@ -55,6 +55,7 @@ test('the kernel takes both tables whole', async () => {
   );
   expect(inet).toContain('@th,96,24 vmap { 456 : jump from-456, 500 : jump from-500 }');
   expect(inet).toContain('iifname . oifname @within accept');
+  expect(inet).toContain('iifname @segments drop');
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');
   expect(bridge).toContain('elements = { "tap0" }');
@@ -90,5 +91,12 @@ test('a table that somebody else changed is written whole', async () => {
 });
 
 test('a node without a network has no table', () => {
-  expect(rulesets({ networks: [], segments: [], ports: [], openTo: [] })).toEqual([]);
+  expect(rulesets({ networks: [], segments: [], ports: [], routes: false, openTo: [] })).toEqual([]);
+});
+
+test('on a router of its own, host0 keeps its segments apart and leaves their other ways alone', () => {
+  const networks = [{ network: network('manage', 456), sources: [] }];
+  const [inet] = rulesets({ networks, segments, ports: [], routes: true, openTo: [] });
+  expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
+  expect(inet?.body).not.toContain('    iifname @segments drop\n');
 });

@@ -19,6 +19,8 @@ export interface RulesetInput {
   readonly openTo: readonly Ipv4Cidr[];
   /** host0's segments; forwarding between them carries VXLAN and nothing else. */
   readonly segments: readonly Segment[];
+  /** The machine is a router without us: what goes from a segment to elsewhere is not ours to stop. */
+  readonly routes: boolean;
   /** Interfaces of others on our bridges. There is no rule for one that is not nameable; none of these is plugged. */
   readonly ports: readonly {
     readonly link: string;
@@ -40,7 +42,7 @@ export function rulesets(input: RulesetInput): RulesetItem[] {
 
 type Sets = Map<string, { declaration: string; elements: ReadonlySet<string> }>;
 
-function inetTable({ networks, openTo, segments }: RulesetInput): RulesetItem {
+function inetTable({ networks, openTo, segments, routes }: RulesetInput): RulesetItem {
   const bridges = networks.map(({ network }) => quote(network.devices.bridge));
   const sets: Sets = new Map();
   sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
@@ -80,7 +82,7 @@ function inetTable({ networks, openTo, segments }: RulesetInput): RulesetItem {
       '    iifname . oifname @within accept\n',
       '    iifname @bridges drop\n    oifname @bridges drop\n',
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
-      '    iifname @segments oifname @segments drop\n',
+      `    iifname @segments ${routes ? 'oifname @segments ' : ''}drop\n`,
       '  }\n',
     ].join(''),
   };

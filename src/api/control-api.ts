@@ -27,7 +27,7 @@ const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
  * @throws MESH_KERNEL_REFUSED
  */
 export async function openControlApi(path: string, controller: Controller, journal: Journal): Promise<ControlApi> {
-  const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false, forceCloseConnections: true });
+  const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false });
   answerErrors(app, 'MESH_USAGE');
   app.get('/v1/status', () => controller.status());
   app.get('/v1/nodes', () => controller.nodes());
@@ -40,7 +40,14 @@ export async function openControlApi(path: string, controller: Controller, journ
   streamAssignment(app, controller);
   await app.ready();
   await listenOnControlSocket(app.server, path);
-  return { close: () => app.close() };
+  return {
+    close: async () => {
+      const closed = app.close();
+      // Streams do not end by themselves, and fastify knows only of sockets that it made itself.
+      app.server.closeAllConnections();
+      await closed;
+    },
+  };
 }
 
 function selfStatus(body: unknown): SelfStatus {

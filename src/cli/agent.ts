@@ -1,5 +1,6 @@
 /** `mesh agent`: the process that runs on every machine and makes its kernel as the networks want it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Command, Option } from 'commander';
 import { MeshError } from '../model/error.ts';
 import type { Context } from './context.ts';
@@ -21,17 +22,23 @@ export function agentCommand(context: Context): Command {
     .addOption(host0Option())
     .option('--machine <id>', 'the id of this machine, 8 hex digits, instead of what its hardware says')
     .option('--name <name>', "the node's name, instead of the host name")
-    .option('--on-host0', "this machine is host0: take the networks from host0's daemon")
+    .option('--on-host0', "take the networks from host0's daemon here; so it is where there is a host0 directory")
     .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
     .action(({ host0, machine, name, onHost0 }: RunOptions) => {
       requireRoot('run the agent');
-      const flags = onHost0 ? ['--on-host0'] : host0Flags(host0);
+      const beside = onHost0 ?? (host0 === undefined && isHost0(context));
+      const flags = beside ? ['--on-host0'] : host0Flags(host0);
       if (machine !== undefined) flags.push('--machine', machine);
       if (name !== undefined) flags.push('--name', name);
       new Daemon('agent', context).become(flags);
     });
 
   return agent;
+}
+
+/** host0 is the machine that has host0's directory. */
+export function isHost0({ paths }: Context): boolean {
+  return existsSync(dirname(paths.host0Networks));
 }
 
 export function host0Option(): Option {

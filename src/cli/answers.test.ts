@@ -19,6 +19,12 @@ const AGENT: Answers = {
   'PUT /v1/ports/tap0': documents.ports[0],
   'DELETE /v1/ports/tap0': {},
   'POST /v1/ping': documents.pong,
+  'GET /v1/doctor': documents.diagnosis,
+  'POST /v1/doctor/fix': {
+    ...documents.diagnosis,
+    findings: documents.diagnosis.findings.slice(0, 1),
+    fixed: [{ name: 'net/ipv4/conf/eth0/rp_filter', value: '2', before: '1' }],
+  },
 };
 
 const HOST0: Answers = {
@@ -381,5 +387,44 @@ describe('a socket that does not answer', () => {
   test('another program listens', async () => {
     await agent({ 'GET /v1/plan': undefined });
     await expect(answer('plan')).rejects.toMatchObject({ code: 'MESH_INTERNAL' });
+  });
+});
+
+describe('the doctor', () => {
+  test('says what it saw, why it matters and what to do', async () => {
+    await agent();
+    expect(await answer('doctor')).toMatchInlineSnapshot(`
+      "error udp-4789: host0 answers at its underlay address 10.11.0.1, and not in manage
+        why: UDP 4789 does not pass between the two machines, so nothing of the mesh does.
+        → Let UDP 4789 through.
+
+      warning rp-filter: rp_filter is strict on eth0, and 7 packets were dropped by it since boot
+        why: VXLAN packets vanish without a trace.
+        → Make it loose.
+
+      \`mesh doctor --fix\` can mend 1 of 2.
+      [exit 1]"
+    `);
+  });
+
+  test('says what it has set', async () => {
+    await agent();
+    expect(await answer('doctor --fix')).toMatchInlineSnapshot(`
+      "set net/ipv4/conf/eth0/rp_filter = 2 (it was 1)
+      Until the next boot: write it to /etc/sysctl.d to keep it.
+
+      error udp-4789: host0 answers at its underlay address 10.11.0.1, and not in manage
+        why: UDP 4789 does not pass between the two machines, so nothing of the mesh does.
+        → Let UDP 4789 through.
+      [exit 1]"
+    `);
+  });
+
+  test('is short with a healthy machine', async () => {
+    await agent({ 'GET /v1/doctor': { ...documents.diagnosis, findings: [] } });
+    expect(await answer('doctor')).toMatchInlineSnapshot(`
+      "Healthy: 3 checks found nothing.
+      "
+    `);
   });
 });

@@ -1,6 +1,7 @@
 /** The reference pages that are made from the source: the command tree, the exit codes and the error codes. */
 import type { Argument, Command, Option } from 'commander';
 import { ERRORS, EXIT_CODES } from '../model/error.ts';
+import { argumentText, choicesText, helpAfter, type Leaf, leavesOf, usageOf } from './command-leaf.ts';
 
 const MADE = '<!-- Made from the source by src/cli/reference.test.ts: `vitest run src/cli/reference.test.ts -u`. -->';
 
@@ -10,7 +11,7 @@ export function cliPage(program: Command): string {
   return [
     `# The mesh command\n\n${MADE}\n\n${program.description()}`,
     `Every command takes these options, and ends with one of the [exit codes](exit-codes.md).\n\n${optionTable(global)}`,
-    ...leavesOf(program, []).map(commandSection),
+    ...leavesOf(program).map(commandSection),
   ]
     .join('\n\n')
     .concat('\n');
@@ -34,31 +35,13 @@ export function errorsPage(): string {
   return `# Errors\n\n${MADE}\n\n${intro}\n\n${markdownTable(['Code', 'Meaning', 'Exit code', 'HTTP status'], rows)}\n`;
 }
 
-interface Leaf {
-  readonly path: readonly string[];
-  readonly command: Command;
-}
-
-/** The commands that do something, in the order of the tree. */
-function leavesOf(command: Command, path: readonly string[]): Leaf[] {
-  const here = [...path, command.name()];
-  return command.commands.length === 0
-    ? [{ path: here, command }]
-    : command.commands.flatMap((child) => leavesOf(child, here));
-}
-
-function commandSection({ path, command }: Leaf): string {
-  const name = path.join(' ');
-  const usage = [
-    name,
-    ...(command.options.length > 0 ? ['[options]'] : []),
-    ...command.registeredArguments.map(argumentText),
-  ];
+function commandSection(leaf: Leaf): string {
+  const { path, command } = leaf;
   const { after, examples } = helpAfter(command);
   return [
-    `## ${name}`,
+    `## ${path.join(' ')}`,
     command.description(),
-    `\`\`\`text\n${usage.join(' ')}\n\`\`\``,
+    `\`\`\`text\n${usageOf(leaf)}\n\`\`\``,
     argumentTable(command.registeredArguments),
     optionTable(command.options),
     after,
@@ -68,43 +51,20 @@ function commandSection({ path, command }: Leaf): string {
     .join('\n\n');
 }
 
-function argumentText(argument: Argument): string {
-  const name = argument.name() + (argument.variadic ? '...' : '');
-  return argument.required ? `<${name}>` : `[${name}]`;
-}
-
-/** What a command's help says below its options, and the examples in it. */
-function helpAfter(command: Command): { after: string; examples: string } {
-  let text = '';
-  command
-    .configureOutput({
-      writeOut: (part) => {
-        text += part;
-      },
-    })
-    .outputHelp();
-  const own = text.slice(text.indexOf('Global Options:')).split('\n\n').slice(1).join('\n\n');
-  const [after = '', examples = ''] = own.split(/^Examples?:\n/m);
-  return { after: after.trim(), examples: examples.trimEnd().replaceAll(/^ {2}/gm, '') };
-}
-
 function argumentTable(argumentsOf: readonly Argument[]): string {
   const rows = argumentsOf.map((argument) => [`\`${argumentText(argument)}\``, argument.description] as const);
   return rows.length === 0 ? '' : markdownTable(['Argument', 'Meaning'], rows);
 }
 
 function optionTable(options: readonly Option[]): string {
-  const rows = options.map((option) => [`\`${option.flags}\``, option.description + choicesText(option)] as const);
+  const rows = options.map(
+    (option) => [`\`${option.flags}\``, option.description + choicesText(option, code)] as const,
+  );
   return rows.length === 0 ? '' : markdownTable(['Option', 'Meaning'], rows);
 }
 
-function choicesText({ argChoices, defaultValue, envVar }: Option): string {
-  const notes = [
-    argChoices === undefined ? '' : `one of ${argChoices.map((choice) => `\`${choice}\``).join(', ')}`,
-    defaultValue === undefined ? '' : `\`${defaultValue}\` if not given`,
-    envVar === undefined ? '' : `also \`${envVar}\` in the environment`,
-  ].filter((note) => note !== '');
-  return notes.length === 0 ? '' : `; ${notes.join('; ')}`;
+function code(text: string): string {
+  return `\`${text}\``;
 }
 
 function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {

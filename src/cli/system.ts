@@ -1,10 +1,9 @@
 /** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MeshError } from '../model/error.ts';
 import type { AgentStatus, Host0Status } from '../protocol/views.ts';
-import { host0Flags, host0Option, requireRoot } from './agent.ts';
+import { host0Flags, host0Option, isHost0, requireRoot } from './agent.ts';
 import type { Context, DaemonName } from './context.ts';
 import { TITLES } from './control-client.ts';
 import { Daemon, logFileOf } from './daemon.ts';
@@ -63,11 +62,6 @@ export function systemCommand(context: Context): Command {
     .action((options: LogviewOptions) => showLogs(context, options));
 
   return system;
-}
-
-/** host0 is the machine that has host0's directory. */
-function isHost0({ paths }: Context): boolean {
-  return existsSync(dirname(paths.host0Networks));
 }
 
 function daemonsOf(context: Context): Daemon[] {

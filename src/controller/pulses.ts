@@ -14,6 +14,10 @@ export interface Pulse {
 }
 
 const DROP_RETRY_MS = 1_000;
+/** So often, at least, it is noticed whether this process itself gets to run. */
+const WATCH_MS = 1_000;
+/** A busy machine is late by less. */
+const LATE_MS = 500;
 
 export class Pulses {
   readonly #clock: Clock;
@@ -22,6 +26,7 @@ export class Pulses {
   readonly #pulses = new Map<Ipv6, Pulse>();
   #hearing = false;
   #alarm: Alarm | undefined;
+  #dueMs = 0;
 
   /**
    * @param drop is called for whoever is silent, again later if it fails
@@ -76,17 +81,27 @@ export class Pulses {
     return this.#hearing && pulse !== undefined && this.#clock.nowMs() - pulse.heardMs >= MEMBER_SILENCE_MS;
   }
 
-  /** Sets the alarm for the first member whose time may run out. */
+  /** Sets the alarm for the first member whose time may run out, or for a look at the clock before. */
   #arm(atLeastMs = 0): void {
     if (!this.#hearing || this.#alarm !== undefined || this.#pulses.size === 0) return;
     let firstMs = Number.POSITIVE_INFINITY;
     for (const { heardMs } of this.#pulses.values()) firstMs = Math.min(firstMs, heardMs);
-    const delayMs = Math.max(firstMs + MEMBER_SILENCE_MS - this.#clock.nowMs(), atLeastMs);
+    const delayMs = Math.min(Math.max(firstMs + MEMBER_SILENCE_MS - this.#clock.nowMs(), atLeastMs), WATCH_MS);
+    this.#dueMs = this.#clock.nowMs() + delayMs;
     this.#alarm = this.#clock.after(delayMs, () => void this.#sweep());
+  }
+
+  /** Time in which this process got no CPU (stopped, or its machine was) is nobody's silence: nothing could be heard. */
+  #excuseOwnAbsence(): void {
+    const nowMs = this.#clock.nowMs();
+    const lateMs = nowMs - this.#dueMs;
+    if (lateMs < LATE_MS) return;
+    for (const pulse of this.#pulses.values()) pulse.heardMs = Math.min(pulse.heardMs + lateMs, nowMs);
   }
 
   /** Never rejects. */
   async #sweep(): Promise<void> {
+    this.#excuseOwnAbsence();
     const dropping = [...this.#pulses.keys()].filter((ipv6) => this.silent(ipv6)).map((ipv6) => this.#drop(ipv6));
     const failure = (await Promise.allSettled(dropping)).find((result) => result.status === 'rejected');
     if (failure !== undefined) this.#failed(failure.reason);

@@ -78,8 +78,8 @@ function afterIpv4Header(packet: Buffer): Buffer | undefined {
   return headerBytes >= IPV4_MIN_BYTES && packet.length > headerBytes ? packet.subarray(headerBytes) : undefined;
 }
 
-/** RFC 1071. */
-function internetChecksum(bytes: Buffer): number {
+/** RFC 1071, over an even or odd number of bytes. */
+export function internetChecksum(bytes: Buffer): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);

@@ -42,6 +42,7 @@ const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_INET_CONF = 1;
 const IFLA_INET6_CONF = 2;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IPV4_DEVCONF_FORWARDING = 1;
 const IPV4_DEVCONF_ACCEPT_REDIRECTS = 4;
 const IPV4_DEVCONF_ARP_IGNORE = 19;
 const DEVCONF_ACCEPT_RA = 3;
@@ -260,7 +261,7 @@ export function readPortChange(message: Message): { link: number; port: BridgePo
  * What IPv4 and IPv6 keep for the link: their settings come as one array each, IPv4's counted from 1 and IPv6's from 0
  * (linux/ip.h, linux/ipv6.h). A link without IPv6 (its MTU is below 1280, or IPv6 is off) makes no addresses either.
  */
-function readFamilies(): Pick<Link, 'addressMode' | 'conf'> {
+function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'conf'> {
   families.parseNested(attributes, IFLA_AF_SPEC);
   inet.parseNested(families, AF_INET);
   inet6.parseNested(families, AF_INET6);
@@ -268,6 +269,7 @@ function readFamilies(): Pick<Link, 'addressMode' | 'conf'> {
     addressMode: inet6.has(IFLA_INET6_ADDR_GEN_MODE)
       ? (ADDRESS_MODES[inet6.u8(IFLA_INET6_ADDR_GEN_MODE)] ?? 'none')
       : 'none',
+    forwards: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING - 1) !== 0,
     conf: {
       acceptRa: inet6.u32At(IFLA_INET6_CONF, DEVCONF_ACCEPT_RA),
       autoconf: inet6.u32At(IFLA_INET6_CONF, DEVCONF_AUTOCONF),

@@ -73,7 +73,10 @@ export class Nft {
     if (this.#closed) return Promise.reject(new MeshError('MESH_NOT_RUNNING', 'nftables was closed'));
     const turn = lastTurn.then(() => runCommands(this.#library, this.#netns, commands));
     // A turn that fails is its caller's business, and not that of whoever comes next.
-    lastTurn = turn.catch(() => undefined);
+    lastTurn = turn.then(
+      ({ release }) => release(),
+      () => undefined,
+    );
     return turn;
   }
 }
@@ -81,6 +84,11 @@ export class Nft {
 interface Answer {
   readonly output: string;
   readonly refusal?: string;
+}
+
+interface Finished extends Answer {
+  /** To be called before the next command. */
+  readonly release: () => Promise<void>;
 }
 
 function refused(operation: string, commands: string, refusal: string): MeshError {
@@ -130,28 +138,41 @@ function load() {
  * From a file in memory, since only in a file does nft tell the line of an error: in a buffer it quotes the first. Each
  * has a context of its own (20 µs), because one that is kept remembers interface indexes that may be others' by now; the
  * context's socket, and with it the namespace, is the one in which it is made.
+ *
+ * The kernel lets that socket be closed only when it has destroyed what the transaction removed (nft_rcv_nl_event in
+ * nf_tables_api.c), which takes it 6 ms: nobody who waits for the answer waits for that, nor does the main thread.
  */
-async function runCommands(nft: Library, netns: string | undefined, commands: string): Promise<Answer> {
+async function runCommands(nft: Library, netns: string | undefined, commands: string): Promise<Finished> {
   const file: number = libc.memfd_create('nft', MFD_CLOEXEC);
   if (file < 0) throw failed('make', 'a file in memory');
   const path = `/proc/self/fd/${file}`;
   const make = (): unknown => nft.newContext(0);
   let context: unknown;
+  const release = async (): Promise<void> => {
+    if (context !== undefined) await onThread<void>((done) => nft.freeContext.async(context, done));
+  };
   try {
     writeFileSync(file, `${commands}\n`);
     context = netns === undefined ? make() : inNetns(netns, make);
     nft.bufferOutput(context);
     nft.bufferError(context);
     nft.setOutputFlags(context, OUTPUT_STATELESS);
-    const status = await new Promise<number>((resolve, reject) => {
-      nft.run.async(context, path, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)));
-    });
+    const status = await onThread<number>((done) => nft.run.async(context, path, done));
     const output: string = nft.output(context);
-    if (status === 0) return { output };
+    if (status === 0) return { output, release };
     const refusal: string = nft.error(context);
-    return { output, refusal: refusal.replaceAll(`${path}:`, 'line ') };
+    return { output, refusal: refusal.replaceAll(`${path}:`, 'line '), release };
+  } catch (error) {
+    await release();
+    throw error;
   } finally {
-    if (context !== undefined) nft.freeContext(context);
     closeSync(file);
   }
+}
+
+/** What a function of the library gives that runs on a thread of libuv's pool. */
+function onThread<T>(call: (done: (error: Error | null, result: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call((error, result) => (error ? reject(error) : resolve(result)));
+  });
 }

@@ -23,6 +23,8 @@ export interface Link {
   readonly alias: string;
   /** IPv6 address generation; `none` on all links of ours. */
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
+  /** IPv4 packets that arrive on it are forwarded. */
+  readonly forwards: boolean;
   /** Kernel settings of the link, from IFLA_AF_SPEC. */
   readonly conf: LinkConf;
   readonly vxlan?: VxlanAttributes;

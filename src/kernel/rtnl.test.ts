@@ -189,7 +189,7 @@ test('what is asked of a closed socket, and what waits when it closes, is reject
 });
 
 test('a namespace that is not there is an error of the opening', async () => {
-  await expect(Rtnl.open({ netns: '/run/netns/mw-absent' })).rejects.toThrow(/ENOENT/);
+  await expect(Rtnl.open({ netns: '/run/netns/mw-absent' })).rejects.toThrow(/no network namespace/);
 });
 test('when the thread dies, what waits and what comes is rejected with the reason', async () => {
   const before = new Set(sockets());

@@ -21,6 +21,7 @@ import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
+import { askWire } from '../kernel/inquiry.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
@@ -32,6 +33,9 @@ import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
 import { Journal } from '../protocol/event.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+
+/** An answer takes less than one; whoever is busier than this is asked again the next time. */
+const WIRE_TIMEOUT_MS = 400;
 
 async function main(): Promise<void> {
   // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
@@ -134,6 +138,7 @@ async function main(): Promise<void> {
           echo,
           ruleset: () => kernel.ruleset(),
           probe: probeKernel,
+          askWire: (wire, question) => askWire(wire, question, { timeoutMs: WIRE_TIMEOUT_MS }),
           stateDirectory: paths.state,
           controlSock: paths.controlSock,
         }),

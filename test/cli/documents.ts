@@ -8,6 +8,7 @@ import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts'
 import type { EventLevel, MeshEvent } from '../../src/protocol/event.ts';
 import type {
   AgentStatus,
+  DoctorView,
   DriftView,
   ExplainView,
   Host0Status,
@@ -170,3 +171,27 @@ export const unknownNode = new MeshError('MESH_NODE_UNKNOWN', 'manage has no mem
   object: 'node9',
   remedy: 'See `mesh network show manage`.',
 });
+
+export const diagnosis: DoctorView = {
+  checks: ['udp-4789', 'rp-filter', 'disk'],
+  findings: [
+    {
+      check: 'udp-4789',
+      severity: 'error',
+      object: 'host0',
+      saw: 'host0 answers at its underlay address 10.11.0.1, and not in manage',
+      matters: 'UDP 4789 does not pass between the two machines, so nothing of the mesh does.',
+      remedy: 'Let UDP 4789 through.',
+    },
+    {
+      check: 'rp-filter',
+      severity: 'warning',
+      object: 'eth0',
+      saw: 'rp_filter is strict on eth0, and 7 packets were dropped by it since boot',
+      matters: 'VXLAN packets vanish without a trace.',
+      remedy: 'Make it loose.',
+      fix: [{ name: 'net/ipv4/conf/eth0/rp_filter', value: '2' }],
+    },
+  ],
+  fixed: [],
+};

@@ -1,7 +1,7 @@
 /** Waiting for something to become true, by looking again and again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const LOOK_AGAIN_MS = 5;
+const LOOK_AGAIN_MS = 20;
 
 /**
  * Resolves with what `look` gives as soon as that is neither undefined nor false.

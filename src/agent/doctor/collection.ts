@@ -12,6 +12,7 @@ import type { SizedEcho } from '../path-mtu.ts';
 import type { DiskFacts, Facts, UnderlayPort } from './facts.ts';
 import { parseChains } from './filter-chain.ts';
 import { askHost0 } from './host0-answer.ts';
+import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
 import { readCounters, runningRivals } from './proc.ts';
 
@@ -21,6 +22,7 @@ export interface CollectionInput {
   /** Every nft table of the machine, as nft prints them. */
   readonly ruleset: () => Promise<string>;
   readonly probe: () => Promise<Feature[]>;
+  readonly askWire: Host0Search['askWire'];
   readonly stateDirectory: string;
   /** host0's daemon on this machine, if this is host0. */
   readonly controlSock: string;
@@ -31,8 +33,18 @@ export async function collectFacts(input: CollectionInput): Promise<Facts> {
   const { cache } = agent.reconciler;
   const { role } = agent.source.host0View();
   const networks = networkViews(agent);
-  const [paths, ruleset, counters, rivals, disk, features, aheadOfHost0Ms, daemonHealth] = await Promise.all([
+  const underlay = underlayPorts(agent);
+  const search = {
+    networks,
+    underlay,
+    cache,
+    machine: agent.input.machine,
+    known: agent.source.host0,
+    askWire: input.askWire,
+  };
+  const [paths, others, ruleset, counters, rivals, disk, features, aheadOfHost0Ms, daemonHealth] = await Promise.all([
     probePaths(networks, input.echo),
+    otherHost0s(search),
     input.ruleset(),
     readCounters(),
     runningRivals(),
@@ -46,7 +58,7 @@ export async function collectFacts(input: CollectionInput): Promise<Facts> {
     networks,
     links: [...cache.links.values()],
     neighbours: [...cache.neighbours.values()],
-    underlay: underlayPorts(agent),
+    underlay,
     setting: readSetting,
     counters,
     chains: parseChains(ruleset).filter(({ table }) => table !== TABLE),
@@ -57,6 +69,7 @@ export async function collectFacts(input: CollectionInput): Promise<Facts> {
     failures: agent.reconciler.lastingFailures(),
     health: [...statusView(agent, 0).health, ...daemonHealth],
     paths,
+    otherHost0s: others,
     aheadOfHost0Ms,
   };
 }

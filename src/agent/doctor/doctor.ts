@@ -5,7 +5,7 @@ import { bridgedPackets, firewalld } from './checks/firewall.ts';
 import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwarding.ts';
 import { health } from './checks/health.ts';
 import { disk, nodeRuntime } from './checks/host.ts';
-import { doubleMac, doubleMachine } from './checks/identity.ts';
+import { doubleMac, doubleMachine, twoHost0s } from './checks/identity.ts';
 import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
@@ -16,6 +16,7 @@ const CHECKS: readonly Check[] = [
   vxlanPort,
   linkMtu,
   pathMtu,
+  twoHost0s,
   neighbourTable,
   reversePath,
   segmentForwarding,

@@ -32,6 +32,8 @@ export interface Facts {
   /** What the agent, and on host0 the daemon, finds by itself. */
   readonly health: readonly HealthFinding[];
   readonly paths: readonly PathFacts[];
+  /** Who else answers as host0. */
+  readonly otherHost0s: readonly { readonly network: Network; readonly ipv4: Ipv4 }[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not tell. */
   readonly aheadOfHost0Ms: number | undefined;
 }

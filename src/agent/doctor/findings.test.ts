@@ -41,6 +41,7 @@ const eth0: Link = {
   group: 0,
   alias: '',
   addressMode: 'eui64',
+  forwards: false,
   conf: { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 },
 };
 
@@ -72,6 +73,7 @@ const WELL: Facts = {
   failures: [],
   health: [],
   paths: [{ network: manage, member: member(1), underlay: true, mesh: true, provedBytes: 1380 }],
+  otherHost0s: [],
   aheadOfHost0Ms: 400,
 };
 

@@ -60,8 +60,10 @@ export const fdbKind: ItemKind<FdbItem> = {
     return differences;
   },
 
-  // The bridge keeps a row static, or permanent (its own address: frames for it end here), whatever replaces it.
-  mustRecreate: (have, want) => isUsurped(have) || (have.table === 'master' && have.state !== want.state),
+  // A row that the VXLAN learnt (they are dynamic) takes our mark; the bridge keeps a row static, or permanent (its own
+  // address: frames for it end here), whatever replaces it.
+  mustRecreate: (have, want) =>
+    (isUsurped(have) && have.state !== 'dynamic') || (have.table === 'master' && have.state !== want.state),
 
   print(item) {
     const verb = item.mac === FLOOD_MAC ? 'append' : 'replace';

@@ -12,7 +12,7 @@ import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 
 /** A file is taken up within 30 ms, and a goodbye is heard at once. */
-const CHANGE_DEADLINE_MS = 5_000;
+const CHANGE_DEADLINE_MS = 15_000;
 
 let lab: Lab;
 /** In the mesh that nothing happens to. */

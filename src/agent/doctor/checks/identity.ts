@@ -5,6 +5,19 @@ import type { Check } from '../facts.ts';
 const DOUBLES: ReadonlySet<ErrorCode> = new Set(['MESH_MEMBER_DOUBLE', 'MESH_MEMBER_MOVING', 'MESH_MEMBER_FORGED']);
 
 /** host0 refuses the newcomer and tells both: the one in the refusal, itself in its health. */
+export const twoHost0s: Check = {
+  name: 'two-host0s',
+  find: ({ otherHost0s }) =>
+    otherHost0s.map(({ network, ipv4 }) => ({
+      severity: 'error' as const,
+      object: ipv4,
+      saw: `${ipv4} answers as host0 of ${network.name} too`,
+      matters:
+        'Each of the two lists only the nodes that asked it: the mesh falls into parts that do not see each other.',
+      remedy: `Stop one: \`mesh system stop\` on ${ipv4}, or give its network another VNI; a host0 that was replaced must not be started again.`,
+    })),
+};
+
 export const doubleMachine: Check = {
   name: 'double-id',
   find: ({ health }) =>

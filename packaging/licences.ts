@@ -1,0 +1,23 @@
+/** What is said about rights: our own licence, and those of the packages that the bundles were made from. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TOP } from './bundle.ts';
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+}
+
+/** @param packages directories, each with a package.json */
+export function licences(packages: readonly string[]): string {
+  return [TOP, ...packages].map(licenceOf).join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** A few packages have no file of it: then what their manifest says is all that there is to pass on. */
+function licenceOf(directory: string): string {
+  const { name, version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+  const [file] = globSync('{LICENSE,LICENCE,license}{,.md,.txt}', { cwd: directory }).sort();
+  const text = file === undefined ? '' : `\n${readFileSync(join(directory, file), 'utf8')}`;
+  return `${name} ${version}: ${license}\n${text}`;
+}

@@ -1,0 +1,22 @@
+/** `npm run package`: what is handed out, in `packages/`: a .deb, and the tree that an .apk is made of. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { VERSION } from '../src/model/version.ts';
+import { alpineTree } from './alpine.ts';
+import { TOP } from './bundle.ts';
+import { debianPackage } from './debian.ts';
+
+const output = join(TOP, 'packages');
+mkdirSync(output, { recursive: true });
+const work = mkdtempSync(join(tmpdir(), 'meshwork-deb-'));
+try {
+  const file = join(output, `meshwork_${VERSION}_amd64.deb`);
+  await debianPackage(file, { work: join(work, 'tree'), version: VERSION });
+  process.stdout.write(`${file}\n`);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+const apk = join(output, `meshwork-${VERSION}-r0.apk.d`);
+await alpineTree(apk, VERSION);
+process.stdout.write(`${apk}\n`);

@@ -1,0 +1,87 @@
+/** The files of an installation, as they lie on the disk of the machine that gets them. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { manualPages } from '../src/cli/manual.ts';
+import { createProgram } from '../src/cli/program.ts';
+import { VERSION } from '../src/model/version.ts';
+import { bundle, TOP } from './bundle.ts';
+import { licences } from './licences.ts';
+
+/** Where all is that only Meshwork itself uses. */
+export const HOME = 'usr/lib/meshwork';
+
+const COMPLETIONS = {
+  bash: 'usr/share/bash-completion/completions/mesh',
+  zsh: 'usr/share/zsh/vendor-completions/_mesh',
+  fish: 'usr/share/fish/vendor_completions.d/mesh.fish',
+};
+
+/** A directory that is filled from empty; modes do not depend on who fills it. */
+export class Tree {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    rmSync(directory, { recursive: true, force: true });
+    this.directory = directory;
+    mkdirSync(directory, { recursive: true });
+  }
+
+  write(path: string, content: string | Buffer, mode: 0o644 | 0o755 = 0o644): void {
+    writeFileSync(this.#place(path), content);
+    chmodSync(join(this.directory, path), mode);
+  }
+
+  copy(path: string, from: string, mode: 0o644 | 0o755 = 0o644): void {
+    cpSync(from, this.#place(path), { recursive: true, dereference: true });
+    if (statSync(from).isFile()) chmodSync(join(this.directory, path), mode);
+  }
+
+  link(path: string, target: string): void {
+    symlinkSync(target, this.#place(path));
+  }
+
+  /** The files, not the links, in one order everywhere. */
+  files(): string[] {
+    return readdirSync(this.directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(this.directory.length + 1))
+      .sort();
+  }
+
+  #place(path: string): string {
+    const place = join(this.directory, path);
+    mkdirSync(dirname(place), { recursive: true });
+    return place;
+  }
+}
+
+/** What every distribution gets: programs, manual, completions, licences. */
+export async function installationTree(directory: string): Promise<Tree> {
+  const tree = new Tree(directory);
+  const packages = await bundle(join(directory, HOME, 'dist'));
+  tree.copy(`${HOME}/bin/mesh`, join(TOP, 'bin/mesh'), 0o755);
+  tree.link('usr/bin/mesh', '../lib/meshwork/bin/mesh');
+  for (const [name, page] of await manual()) tree.write(`usr/share/man/man1/${name}.gz`, compressed(page));
+  for (const [shell, path] of Object.entries(COMPLETIONS)) tree.write(path, mesh(tree, 'complete', shell));
+  tree.write('usr/share/doc/meshwork/copyright', licences(packages));
+  return tree;
+}
+
+/** What the `mesh` of the tree answers. */
+function mesh(tree: Tree, ...words: readonly string[]): string {
+  const env = { ...process.env, MESH_NODE: process.execPath };
+  return execFileSync(join(tree.directory, 'usr/bin/mesh'), words, { env, encoding: 'utf8' });
+}
+
+export function compressed(text: string): Buffer {
+  return gzipSync(text, { level: 9 });
+}
+
+async function manual(): Promise<Map<string, string>> {
+  const silent = { write: () => {} };
+  const host = { stdout: silent, stderr: silent, entries: { host0: '', agent: '' } };
+  const { command } = await createProgram(host, ['complete']);
+  return manualPages(command, VERSION);
+}

@@ -1,0 +1,56 @@
+/** Looks for machines on the underlay that answer as host0 of our meshes, and are not the one that we know. */
+
+import type { Wire } from '../../kernel/inquiry.ts';
+import type { Solicitation } from '../../kernel/solicitation.ts';
+import { genid } from '../../model/genid.ts';
+import type { Ipv4 } from '../../model/ipv4.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../model/ipv4.ts';
+import type { MachineId, MachineWord } from '../../model/machine.ts';
+import { memberAddresses } from '../../model/member.ts';
+import type { NetworkView } from '../../protocol/views.ts';
+import type { KernelCache } from '../kernel-cache.ts';
+import type { Facts, UnderlayPort } from './facts.ts';
+
+export interface Host0Search {
+  readonly machine: MachineWord;
+  readonly networks: readonly NetworkView[];
+  readonly underlay: readonly UnderlayPort[];
+  readonly cache: KernelCache;
+  /** host0's own addresses, as far as they are known. */
+  readonly known: readonly Ipv4[];
+  readonly askWire: (wire: Wire, solicitation: Solicitation) => Promise<readonly Ipv4[]>;
+}
+
+const NETWORKS_ASKED = 8;
+
+export async function otherHost0s(search: Host0Search): Promise<Facts['otherHost0s']> {
+  const wires = search.underlay.flatMap((port) => wireOf(port, search.cache));
+  const found = search.networks.slice(0, NETWORKS_ASKED).flatMap(({ network }) => {
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, askerOf(search.machine));
+    const target = memberAddresses(network, 'host0').ipv6;
+    return wires.map(async (wire) => {
+      const question = { vni: network.fabric.vni, from: { mac, ipv6 }, target };
+      // A port that is down takes no question, and has no second host0 behind it.
+      const answers = await search.askWire(wire, question).catch(() => []);
+      return answers.filter((ipv4) => !search.known.includes(ipv4)).map((ipv4) => ({ network, ipv4 }));
+    });
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Nobody answers a question that comes from the very address that it asks for, so host0 asks under another name. */
+function askerOf(machine: MachineWord): MachineWord {
+  return machine === 'host0' ? (genid(['machine', 'host0 looking for another'], 8) as MachineId) : machine;
+}
+
+function wireOf({ link, ipv4 }: UnderlayPort, cache: KernelCache): Wire[] {
+  const length = [...cache.addresses.values()].find(
+    (candidate) => candidate.address === ipv4 && candidate.link === link.index,
+  )?.length;
+  // A /31 or /32 has no broadcast address, and no third machine on its wire.
+  if (length === undefined || length > 30) return [];
+  const hosts = 2 ** (32 - length) - 1;
+  return [
+    { device: link.name, index: link.index, ipv4, broadcast: ipv4FromNumber((ipv4ToNumber(ipv4) | hosts) >>> 0) },
+  ];
+}

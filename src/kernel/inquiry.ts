@@ -1,0 +1,90 @@
+/**
+ * Asks a whole wire who has an address of a mesh, by one VXLAN packet to the broadcast address. Answers are taken by a
+ * packet socket, that is, before any firewall of this machine: also those of machines that nothing here speaks with.
+ */
+import koffi from 'koffi';
+import type { Ipv4 } from '../model/ipv4.ts';
+import { VXLAN_PORT } from '../model/network.ts';
+import { AF_INET, failed, libc, SO_RCVBUFFORCE, SOCK_DGRAM, SOL_SOCKET } from './libc.ts';
+import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';
+import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
+
+export interface Wire {
+  /** The port on it, by name and index. */
+  readonly device: string;
+  readonly index: number;
+  readonly ipv4: Ipv4;
+  readonly broadcast: Ipv4;
+}
+
+const AF_PACKET = 17;
+const ETH_P_IP = 0x0800;
+const SOCKADDR_LL_BYTES = 20;
+const SO_BROADCAST = 6;
+/** Everything that comes in meanwhile passes this socket; an answer that was pushed out costs one finding. */
+const RECEIVE_BYTES = 0x400000;
+const PACKET_BYTES = 256;
+
+/**
+ * @param netns path of the namespace; the process's own when absent
+ * @returns the underlay addresses of all others who answered within the time
+ * @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV)
+ */
+export async function askWire(
+  wire: Wire,
+  solicitation: Solicitation,
+  { timeoutMs, netns }: { readonly timeoutMs: number; readonly netns?: string },
+): Promise<Ipv4[]> {
+  const answers = openSocket({ domain: AF_PACKET, type: SOCK_DGRAM, protocol: bigEndian(ETH_P_IP) }, netns, (fd) => {
+    setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
+    bindToLink(fd, wire);
+  });
+  try {
+    send(wire, encodeSolicitation(solicitation), netns);
+    const others = new Set<Ipv4>();
+    const poll = koffi.node.poll(answers, { readable: true }, () => {
+      for (const packet of packetsOf(answers)) {
+        const from = decodeAdvertiser(packet, solicitation);
+        if (from !== undefined && from !== wire.ipv4) others.add(from);
+      }
+    });
+    await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+    poll.close();
+    return [...others];
+  } finally {
+    libc.close(answers);
+  }
+}
+
+function send(wire: Wire, payload: Buffer, netns: string | undefined): void {
+  const to = sockaddr(wire.broadcast, VXLAN_PORT);
+  const fd = openSocket({ domain: AF_INET, type: SOCK_DGRAM, protocol: 0 }, netns, (socket) => {
+    setOption(socket, SOL_SOCKET, SO_BROADCAST, 1, 'SO_BROADCAST');
+    bindToDevice(socket, wire.device);
+    bindToAddress(socket, wire.ipv4, 0);
+    if (libc.sendto(socket, payload, payload.length, 0, to, to.length) < 0) throw failed('send to', wire.broadcast);
+  });
+  libc.close(fd);
+}
+
+function* packetsOf(fd: number): Generator<Buffer> {
+  const bytes = Buffer.alloc(PACKET_BYTES);
+  for (;;) {
+    const length: number = libc.recv(fd, bytes, bytes.length, 0);
+    if (length < 0) return;
+    yield bytes.subarray(0, length);
+  }
+}
+
+/** `struct sockaddr_ll` (packet(7)): family, protocol, index. */
+function bindToLink(fd: number, { device, index }: Wire): void {
+  const address = Buffer.alloc(SOCKADDR_LL_BYTES);
+  address.writeUInt16LE(AF_PACKET, 0);
+  address.writeUInt16BE(ETH_P_IP, 2);
+  address.writeInt32LE(index, 4);
+  if (libc.bind(fd, address, address.length) < 0) throw failed('bind a socket to', device);
+}
+
+function bigEndian(value: number): number {
+  return ((value & 0xff) << 8) | (value >> 8);
+}

@@ -1,0 +1,93 @@
+/**
+ * Neighbour solicitation inside VXLAN on the wire: RFC 4861 §4.3 and §4.4 in an Ethernet frame behind the 8 bytes of
+ * RFC 7348 §5. It asks who has an address, and carries the asker's own Ethernet address, so that anybody can answer.
+ */
+import { type Ipv4, ipv4FromBytes } from '../model/ipv4.ts';
+import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/ipv6.ts';
+import { type Mac, macToBytes } from '../model/mac.ts';
+import { type Vni, VXLAN_PORT } from '../model/network.ts';
+import { internetChecksum } from './icmp.ts';
+
+export interface Solicitation {
+  readonly vni: Vni;
+  readonly from: { readonly mac: Mac; readonly ipv6: Ipv6 };
+  readonly target: Ipv6;
+}
+
+const VXLAN_BYTES = 8;
+const ETHERNET_BYTES = 14;
+const IPV6_BYTES = 40;
+const UDP_BYTES = 8;
+const IPV4_MIN_BYTES = 20;
+/** Type, code, checksum, flags, target. */
+const MESSAGE_BYTES = 24;
+const OPTION_BYTES = 8;
+
+/** The I flag: a VNI is given. */
+const VXLAN_FLAGS = 0x08;
+const ETHERTYPE_IPV6 = 0x86dd;
+const PROTOCOL_UDP = 17;
+const NEXT_HEADER_ICMPV6 = 58;
+/** Whatever passed a router is refused (RFC 4861 §7.1). */
+const HOP_LIMIT = 255;
+const SOLICITATION = 135;
+const ADVERTISEMENT = 136;
+const SOURCE_LINK_LAYER_ADDRESS = 1;
+
+/** The payload of a UDP datagram to the VXLAN port. */
+export function encodeSolicitation({ vni, from, target }: Solicitation): Buffer {
+  const message = Buffer.alloc(MESSAGE_BYTES + OPTION_BYTES);
+  message.writeUInt8(SOLICITATION, 0);
+  message.set(ipv6ToBytes(target), 8);
+  message.writeUInt8(SOURCE_LINK_LAYER_ADDRESS, MESSAGE_BYTES);
+  message.writeUInt8(1, MESSAGE_BYTES + 1);
+  message.set(macToBytes(from.mac), MESSAGE_BYTES + 2);
+
+  // RFC 4291 §2.7.1: ff02::1:ffXX:XXXX with the last 24 bits of the target.
+  const group = Buffer.from('ff0200000000000000000001ff000000', 'hex');
+  group.set(ipv6ToBytes(target).subarray(13), 13);
+  const header = Buffer.alloc(IPV6_BYTES);
+  header.writeUInt8(0x60, 0);
+  header.writeUInt16BE(message.length, 4);
+  header.writeUInt8(NEXT_HEADER_ICMPV6, 6);
+  header.writeUInt8(HOP_LIMIT, 7);
+  header.set(ipv6ToBytes(from.ipv6), 8);
+  header.set(group, 24);
+  message.writeUInt16BE(checksum(header, message), 2);
+
+  const ethernet = Buffer.alloc(ETHERNET_BYTES);
+  ethernet.set([0x33, 0x33, ...group.subarray(12)], 0);
+  ethernet.set(macToBytes(from.mac), 6);
+  ethernet.writeUInt16BE(ETHERTYPE_IPV6, 12);
+  const vxlan = Buffer.alloc(VXLAN_BYTES);
+  vxlan.writeUInt8(VXLAN_FLAGS, 0);
+  vxlan.writeUInt32BE(vni * 0x100, 4);
+  return Buffer.concat([vxlan, ethernet, header, message]);
+}
+
+/** With the pseudo header of RFC 8200 §8.1. */
+function checksum(header: Buffer, message: Buffer): number {
+  const pseudo = Buffer.alloc(IPV6_BYTES);
+  pseudo.set(header.subarray(8, 40), 0);
+  pseudo.writeUInt32BE(message.length, 32);
+  pseudo.writeUInt8(NEXT_HEADER_ICMPV6, 39);
+  return internetChecksum(Buffer.concat([pseudo, message]));
+}
+
+/** The outer sender of an IPv4 packet that holds an answer; undefined for any other packet. */
+export function decodeAdvertiser(packet: Buffer, { vni, target }: Solicitation): Ipv4 | undefined {
+  const outer = ((packet[0] ?? 0) & 15) * 4;
+  const vxlan = outer + UDP_BYTES;
+  const header = vxlan + VXLAN_BYTES + ETHERNET_BYTES;
+  const message = header + IPV6_BYTES;
+  if (outer < IPV4_MIN_BYTES || packet.length < message + MESSAGE_BYTES) return undefined;
+  const answers =
+    packet.readUInt8(9) === PROTOCOL_UDP &&
+    packet.readUInt16BE(outer + 2) === VXLAN_PORT &&
+    packet.readUInt32BE(vxlan + 4) >>> 8 === vni &&
+    packet.readUInt16BE(header - 2) === ETHERTYPE_IPV6 &&
+    packet.readUInt8(header + 6) === NEXT_HEADER_ICMPV6 &&
+    packet.readUInt8(message) === ADVERTISEMENT &&
+    ipv6FromBytes(packet.subarray(message + 8, message + MESSAGE_BYTES)) === target;
+  return answers ? ipv4FromBytes(packet.subarray(12, 16)) : undefined;
+}

@@ -1,0 +1,136 @@
+/** A whole cluster: host0 and its nodes, on one simulated clock, network and store. */
+import type { Operation } from '../../src/agent/items/item.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../src/model/ipv4.ts';
+import type { Ipv6Cidr } from '../../src/model/ipv6.ts';
+import { machineIdOf } from '../../src/model/machine.ts';
+import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
+import { MemoryStore } from '../../src/store/memory-store.ts';
+import { MeshPath } from './mesh-path.ts';
+import { SimClock } from './sim-clock.ts';
+import { Host0Process } from './sim-host0.ts';
+import { SimMachine, type World } from './sim-machine.ts';
+import { Timeline } from './timeline.ts';
+import { Underlay } from './underlay.ts';
+
+export interface ClusterInput {
+  readonly random: () => number;
+  readonly agents: number;
+  readonly segments: number;
+  readonly networks: number;
+  readonly trace: boolean;
+}
+
+const SEGMENTS = ['10.1.0.0/16', '10.2.0.0/16'] as Ipv4Cidr[];
+
+export class Cluster implements World {
+  readonly clock = new SimClock();
+  readonly random: () => number;
+  readonly underlay: Underlay;
+  readonly path: MeshPath;
+  readonly timeline: Timeline;
+  readonly networks: readonly Network[];
+  readonly segments: readonly Ipv4Cidr[];
+  readonly host0Machine: SimMachine;
+  readonly nodes: SimMachine[] = [];
+  daemon: Host0Process | undefined;
+  bytes = 0;
+  messages = 0;
+  operations = 0;
+  /** Told of what agents are about to do in kernels. */
+  onOperation: (machine: SimMachine, operation: Operation) => void = () => undefined;
+  #store: MemoryStore;
+  #epochs = 0;
+  #addresses = 0;
+
+  constructor({ random, agents, segments, networks, trace }: ClusterInput) {
+    this.random = random;
+    this.segments = SEGMENTS.slice(0, segments);
+    this.underlay = new Underlay(this.segments, random);
+    this.path = new MeshPath(this.underlay, this.clock);
+    this.timeline = new Timeline(this.clock, trace);
+    this.networks = Array.from({ length: networks }, (_, number) => meshOf(number));
+    this.#store = this.#newStore();
+    const ports = this.segments.map((segment) => addressIn(segment, 1));
+    this.host0Machine = new SimMachine('host0', 'host0', ports, this);
+    this.underlay.add(this.host0Machine, 'host0');
+    for (let number = 1; number <= agents; number++) this.#addNode(number);
+  }
+
+  readonly host0 = (): Host0Process | undefined => this.daemon;
+
+  readonly count = (bytes: number): void => {
+    this.bytes += bytes;
+    this.messages++;
+  };
+
+  readonly performing = (machine: SimMachine, operation: Operation): void => {
+    this.operations++;
+    this.onOperation(machine, operation);
+  };
+
+  get machines(): readonly SimMachine[] {
+    return [this.host0Machine, ...this.nodes];
+  }
+
+  /** host0 first, then all nodes within two seconds. */
+  start(): void {
+    this.bootHost0();
+    for (const node of this.nodes) this.clock.after(this.random() * 2_000, () => node.boot());
+  }
+
+  bootHost0(): void {
+    this.host0Machine.boot();
+    this.startDaemon();
+  }
+
+  startDaemon(): void {
+    if (this.host0Machine.on) this.daemon ??= new Host0Process(this.host0Machine, this.#store);
+  }
+
+  killDaemon(): void {
+    this.daemon?.kill();
+    this.daemon = undefined;
+  }
+
+  powerOffHost0(): void {
+    this.killDaemon();
+    this.host0Machine.powerOff();
+  }
+
+  /** The next daemon begins with nothing. */
+  emptyStore(): void {
+    this.#store = this.#newStore();
+  }
+
+  /** An IPv4 address that nobody has had. */
+  freshIpv4(segment: Ipv4Cidr): Ipv4 {
+    return addressIn(segment, 1_000 + this.#addresses++);
+  }
+
+  #addNode(number: number): void {
+    const segment = this.segments[number % this.segments.length] ?? SEGMENTS[0];
+    if (segment === undefined) throw new RangeError('no segment');
+    const node = new SimMachine(
+      `node${number}`,
+      machineIdOf(`board ${number}`),
+      [addressIn(segment, 1 + number)],
+      this,
+    );
+    this.nodes.push(node);
+    this.underlay.add(node, 'node');
+  }
+
+  #newStore(): MemoryStore {
+    return new MemoryStore({ epoch: (++this.#epochs).toString(16).padStart(16, '0') });
+  }
+}
+
+function meshOf(number: number): Network {
+  const vni = 456 + number;
+  const prefix = `fd42:2345:1234:${(0x9abc + number).toString(16)}::/64` as Ipv6Cidr;
+  return meshNetwork({ name: `mesh${number}`, prefix, vni: vni as Vni, key: String(vni) });
+}
+
+function addressIn(segment: Ipv4Cidr, number: number): Ipv4 {
+  return ipv4FromNumber(ipv4ToNumber(segment.split('/')[0] as Ipv4) + number);
+}

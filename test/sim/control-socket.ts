@@ -1,0 +1,71 @@
+/** host0's control socket, for the agent on the same machine: nothing is lost, and a process that dies hangs up. */
+import type {
+  Answer,
+  EventStream,
+  Exchange,
+  StreamHandlers,
+  StreamRequest,
+  Target,
+  Transport,
+} from '../../src/agent/transport.ts';
+import type { Controller } from '../../src/controller/controller.ts';
+import { MeshError } from '../../src/model/error.ts';
+import type { SelfStatus } from '../../src/protocol/views.ts';
+import type { ProcessClock } from './sim-clock.ts';
+
+export interface ControlServer {
+  readonly clock: ProcessClock;
+  readonly controller: Controller;
+  onEnd(ended: () => void): () => void;
+}
+
+const SOCKET_MS = 0.1;
+
+export class ControlSocket implements Transport {
+  readonly #clock: ProcessClock;
+  readonly #server: () => ControlServer | undefined;
+
+  constructor(clock: ProcessClock, server: () => ControlServer | undefined) {
+    this.#clock = clock;
+    this.#server = server;
+  }
+
+  async exchange(_target: Target, { body = '{}' }: Exchange): Promise<Answer> {
+    await this.#clock.pause(SOCKET_MS);
+    const server = this.#server();
+    if (server === undefined) throw refused();
+    server.controller.selfReported(JSON.parse(body) as SelfStatus);
+    return { status: 204, body: '' };
+  }
+
+  openStream(_target: Target, _request: StreamRequest, handlers: StreamHandlers): EventStream {
+    let ended = false;
+    let unfollow = () => {};
+    const end = (reason: MeshError | undefined) => {
+      if (ended) return;
+      ended = true;
+      unfollow();
+      handlers.onEnd(reason);
+    };
+    this.#clock.after(SOCKET_MS, () => {
+      const server = this.#server();
+      if (server === undefined) return end(refused());
+      const forget = server.onEnd(() => this.#clock.after(SOCKET_MS, () => end(refused())));
+      const stop = server.controller.followAssignment(({ event, data }) => {
+        const message = { event, data: JSON.stringify(data) };
+        this.#clock.after(SOCKET_MS, () => {
+          if (!ended) handlers.onMessage(message);
+        });
+      });
+      unfollow = () => {
+        forget();
+        stop();
+      };
+    });
+    return { close: () => end(undefined) };
+  }
+}
+
+function refused(): MeshError {
+  return new MeshError('MESH_HOST0_UNREACHABLE', 'the control socket does not answer', { retryable: true });
+}

@@ -1,0 +1,129 @@
+/** What must hold in every run (DESIGN §10). Each check gives sentences about what does not. */
+import type { Operation } from '../../src/agent/items/item.ts';
+import { printStep } from '../../src/agent/plan.ts';
+import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
+import { FLOOD_MAC } from '../../src/model/mac.ts';
+import { memberAddresses } from '../../src/model/member.ts';
+import type { Network } from '../../src/model/network.ts';
+import type { Cluster } from './cluster.ts';
+import type { SimMachine } from './sim-machine.ts';
+
+/** Machines that are there, with their agent. */
+export function live(cluster: Cluster): SimMachine[] {
+  return cluster.machines.filter(({ on, process }) => on && process !== undefined);
+}
+
+/** Every live machine has the four rows of every other one, and none of anybody else. */
+export function wrongRows(cluster: Cluster): string[] {
+  const machines = live(cluster);
+  return machines.flatMap((machine) =>
+    cluster.networks.flatMap((network) => {
+      const have = marked(machine, network);
+      const want = new Set(
+        machines.flatMap((other) => (other === machine ? [] : rowsOf(machine, other, network, cluster))),
+      );
+      return [
+        ...[...want.difference(have)].map((row) => `${machine.name} lacks ${row}`),
+        ...[...have.difference(want)].map((row) => `${machine.name} has left over ${row}`),
+      ];
+    }),
+  );
+}
+
+function rowsOf(viewer: SimMachine, other: SimMachine, network: Network, cluster: Cluster): string[] {
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, other.word);
+  const { vxlan, bridge } = network.devices;
+  const ipv4 = addressFor(viewer, other, cluster);
+  return [
+    `row ${mac} self ${ipv4} on ${vxlan}`,
+    `row ${mac} master  on ${vxlan}`,
+    `row ${FLOOD_MAC} self ${ipv4} on ${vxlan}`,
+    `neighbour ${ipv6} ${mac} on ${bridge}`,
+  ];
+}
+
+/** host0 has an address on each segment. */
+function addressFor(viewer: SimMachine, other: SimMachine, cluster: Cluster): string | undefined {
+  if (other !== cluster.host0Machine) return other.ipv4s[0];
+  const segment = cluster.segments.indexOf(viewer.segment() ?? ('' as Ipv4Cidr));
+  return other.ipv4s[segment];
+}
+
+/** What carries our mark in a machine's kernel. */
+function marked({ kernel }: SimMachine, { devices }: Network): Set<string> {
+  const rows = new Set<string>();
+  const vxlan = kernel.linkNamed(devices.vxlan)?.index;
+  const bridge = kernel.linkNamed(devices.bridge)?.index;
+  for (const { link, mac, table, destination = '', externLearn } of kernel.fdb.values()) {
+    if (link === vxlan && externLearn) rows.add(`row ${mac} ${table} ${destination} on ${devices.vxlan}`);
+  }
+  for (const { link, address, mac, externLearn } of kernel.neighbours.values()) {
+    if (link === bridge && externLearn) rows.add(`neighbour ${address} ${mac} on ${devices.bridge}`);
+  }
+  return rows;
+}
+
+/** Every live machine reaches every other one in every mesh. */
+export function unreachable(cluster: Cluster): string[] {
+  const machines = live(cluster);
+  return cluster.networks.flatMap((network) => {
+    const addresses = new Map(machines.map((machine) => [machine, memberAddresses(network, machine.word).ipv6]));
+    return machines.flatMap((from) =>
+      machines.flatMap((to) => {
+        const [source, destination] = [addresses.get(from), addresses.get(to)];
+        if (from === to || source === undefined || destination === undefined) return [];
+        const answered = cluster.path.roundTrip(from, network.devices.bridge, source, destination);
+        return answered?.station === to ? [] : [`${from.name} does not reach ${to.name} in ${network.name}`];
+      }),
+    );
+  });
+}
+
+/** A second plan is empty, and the cache agrees with the kernel. Time must pass for the answer. */
+export async function drifting(machine: SimMachine): Promise<string[]> {
+  const drift = await machine.process?.agent.reconciler.drift();
+  if (drift === undefined) return [];
+  const { steps, cacheDifference } = drift;
+  return [
+    ...steps.map((step) => `${machine.name} would still do: ${printStep(step)}`),
+    ...(cacheDifference === 0
+      ? []
+      : [`${machine.name}: the cache disagrees with the kernel in ${cacheDifference} items`]),
+  ];
+}
+
+/** No address of a mesh has two members. */
+export function sharedAddresses({ daemon }: Cluster): string[] {
+  if (daemon === undefined) return ['host0 has no daemon'];
+  return daemon.controller.meshes.flatMap((mesh) => {
+    const members = mesh.members();
+    return (['ipv4', 'ipv6', 'mac'] as const).flatMap((field) => {
+      const seen = new Set<string>();
+      return members.flatMap((member) => {
+        const double = seen.has(member[field]);
+        seen.add(member[field]);
+        return double ? [`${member[field]} has two members in ${mesh.network.name}`] : [];
+      });
+    });
+  });
+}
+
+/**
+ * Whether an agent is about to take away a way to somebody who is there and was never silent: then it is because host0
+ * was away or forgot.
+ * @param silenced who may have been silent of late
+ */
+export function wrongRemoval(
+  cluster: Cluster,
+  machine: SimMachine,
+  operation: Operation,
+  silenced: (node: SimMachine) => boolean,
+): string | undefined {
+  if (operation.do === 'doom') return `${machine.name} gives up ${operation.link}`;
+  if (operation.do !== 'fdb-delete' || operation.destination === undefined) return undefined;
+  const other = live(cluster).find(({ ipv4s }) => ipv4s.some((ipv4) => ipv4 === operation.destination));
+  if (other === undefined || silenced(other)) return undefined;
+  // A node that moves may be without any address for a moment, and take another of host0's for the nearest.
+  if (other === cluster.host0Machine && silenced(machine)) return undefined;
+  return `${machine.name} removes its row ${operation.mac} to ${other.name}, which was never silent`;
+}

@@ -1,0 +1,127 @@
+/** A process's view of its machine's kernel: answers take time, events come in bursts, and faults befall both. */
+import type { Operation } from '../../src/agent/items/item.ts';
+import type { KernelDump, KernelEventListener, KernelPort } from '../../src/agent/kernel-port.ts';
+import type { KernelEvent, Route } from '../../src/kernel/objects.ts';
+import { MeshError } from '../../src/model/error.ts';
+import type { Ipv4 } from '../../src/model/ipv4.ts';
+import type { ProcessClock } from './sim-clock.ts';
+import type { SimKernel } from './sim-kernel.ts';
+
+/** Of a batch, and of each operation in it. */
+const APPLY_MS = { call: 0.3, each: 0.004 };
+const READ_MS = 0.5;
+const EVENT_MS = 0.2;
+
+export class ProcessKernel implements KernelPort {
+  readonly #kernel: SimKernel;
+  readonly #clock: ProcessClock;
+  readonly #onEvent: KernelEventListener;
+  readonly #random: () => number;
+  readonly #events: KernelEvent[] = [];
+  #overflowing = false;
+  #busyUntilMs = 0;
+  /** The part of all operations that are refused at the moment. */
+  refusing = 0;
+  /** Told of every operation before it is done. */
+  onOperation: (operation: Operation) => void = () => undefined;
+
+  constructor(kernel: SimKernel, clock: ProcessClock, random: () => number, onEvent: KernelEventListener) {
+    this.#kernel = kernel;
+    this.#clock = clock;
+    this.#random = random;
+    this.#onEvent = onEvent;
+    kernel.subscribe(this, (event) => this.#queue(event));
+  }
+
+  async apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
+    const errors = operations.map((operation) => this.#perform(operation));
+    await this.#takes(APPLY_MS.call + APPLY_MS.each * operations.length);
+    return errors;
+  }
+
+  async dump(): Promise<KernelDump> {
+    const dump = this.#kernel.dump();
+    await this.#read();
+    return dump;
+  }
+
+  async routes(): Promise<readonly Route[]> {
+    const routes = [...this.#kernel.routes.values()];
+    await this.#read();
+    return routes;
+  }
+
+  drainEvents(): void {
+    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#onEvent(event);
+  }
+
+  async routeTo(destination: Ipv4): Promise<Route> {
+    const route = this.#kernel.routeTo(destination);
+    await this.#read();
+    if (route === undefined) throw refused('find route to', destination, 'ENETUNREACH');
+    return route;
+  }
+
+  async listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined> {
+    const text = this.#kernel.printRuleset(family);
+    await this.#read();
+    return text;
+  }
+
+  async readSysctl(path: readonly string[]): Promise<string | undefined> {
+    return this.#kernel.setting(path);
+  }
+
+  async close(): Promise<void> {
+    this.#kernel.unsubscribe(this);
+  }
+
+  /** The monitor's buffer is full: events are lost until `endOverflow`, which says so. */
+  beginOverflow(): void {
+    this.#overflowing = true;
+    this.#events.length = 0;
+  }
+
+  endOverflow(): void {
+    this.#overflowing = false;
+    this.#queue({ type: 'overflow' });
+  }
+
+  #perform(operation: Operation): MeshError | undefined {
+    if (this.refusing > 0 && this.#random() < this.refusing) return refused(operation.do, objectOf(operation), 'EBUSY');
+    this.onOperation(operation);
+    const errno = this.#kernel.perform(operation, this);
+    return errno === undefined ? undefined : refused(operation.do, objectOf(operation), errno);
+  }
+
+  #read(): Promise<void> {
+    return this.#takes(READ_MS * (0.5 + this.#random()));
+  }
+
+  /** One thread works for the process: it answers in the order in which it was asked. */
+  #takes(ms: number): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    this.#busyUntilMs = Math.max(nowMs, this.#busyUntilMs) + ms;
+    return this.#clock.pause(this.#busyUntilMs - nowMs);
+  }
+
+  #queue(event: KernelEvent): void {
+    if (this.#overflowing) return;
+    this.#events.push(event);
+    if (this.#events.length === 1) this.#clock.after(EVENT_MS, () => this.drainEvents());
+  }
+}
+
+function objectOf(operation: Operation): string {
+  if ('link' in operation && operation.link !== undefined) return operation.link;
+  return 'name' in operation ? operation.name : 'table';
+}
+
+function refused(operation: string, object: string, name: string): MeshError {
+  return new MeshError('MESH_KERNEL_REFUSED', `${operation} ${object}: ${name}`, {
+    operation,
+    object,
+    cause: { name },
+    retryable: name === 'EBUSY',
+  });
+}

@@ -1,0 +1,140 @@
+/** host0's daemon, put together as src/main/host0.ts does it, with its doors opened by the simulation. */
+import type { Answer, Exchange } from '../../src/agent/transport.ts';
+import { KernelWitness } from '../../src/api/witness.ts';
+import { segmentsOf } from '../../src/boot/segments.ts';
+import { Controller } from '../../src/controller/controller.ts';
+import type { Membership } from '../../src/controller/membership.ts';
+import { MeshError } from '../../src/model/error.ts';
+import type { Ipv6 } from '../../src/model/ipv6.ts';
+import type { Network } from '../../src/model/network.ts';
+import { Journal } from '../../src/protocol/event.ts';
+import { formatVersion, parseVersion, type SelfReport, type SelfReportAnswer } from '../../src/protocol/membership.ts';
+import type { SseMessage } from '../../src/protocol/sse.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { ControlServer } from './control-socket.ts';
+import type { Place } from './mesh-path.ts';
+import { ProcessStore } from './process-store.ts';
+import { ProcessClock } from './sim-clock.ts';
+import type { SimKernel } from './sim-kernel.ts';
+import type { SimMachine } from './sim-machine.ts';
+import type { MembershipServer } from './sim-transport.ts';
+
+/** As in boot/host-links.ts. */
+const COALESCE_MS = 20;
+
+export class Host0Process implements MembershipServer, ControlServer {
+  readonly clock: ProcessClock;
+  readonly controller: Controller;
+  readonly #machine: SimMachine;
+  readonly #kernel: SimKernel;
+  readonly #store: ProcessStore;
+  readonly #ends = new Set<() => void>();
+  /** Index of the bridge that the socket of each mesh is bound to. */
+  readonly #listening = new Map<Network, number | undefined>();
+  #looking = false;
+
+  constructor(machine: SimMachine, store: Store) {
+    const { world, kernel } = machine;
+    this.#machine = machine;
+    this.#kernel = kernel;
+    this.clock = new ProcessClock(world.clock);
+    this.#store = new ProcessStore(store, this.clock);
+    const journal = new Journal(this.clock, 'host0', machine.name);
+    journal.subscribe((event) => world.timeline.journal(event));
+    this.controller = new Controller({
+      name: machine.name,
+      version: 'simulated',
+      admission: 'open',
+      clock: this.clock,
+      store: this.#store,
+      journal,
+      witness: new KernelWitness({
+        neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
+        fdbRow: async (link, mac) => kernel.row('self', kernel.linkNamed(link)?.index ?? 0, mac),
+      }),
+    });
+    kernel.subscribe(this, ({ type }) => {
+      if (type === 'link' || type === 'address') this.#lookSoon();
+    });
+    this.#look();
+    this.controller.onMeshes(() => this.#look());
+    void this.controller.setNetworks({ networks: world.networks, errors: [], warnings: [] });
+  }
+
+  kill(): void {
+    this.clock.kill();
+    this.#kernel.unsubscribe(this);
+    void this.#store.close();
+    for (const ended of [...this.#ends]) ended();
+    this.#ends.clear();
+  }
+
+  onEnd(ended: () => void): () => void {
+    this.#ends.add(ended);
+    return () => this.#ends.delete(ended);
+  }
+
+  listensAt({ station, bridge }: Place, network: Network): boolean {
+    return station === this.#machine && this.#listening.get(network) === bridge.index;
+  }
+
+  async request(network: Network, peer: Ipv6, { body = '' }: Exchange): Promise<Answer> {
+    await this.clock.arrival(0);
+    const mesh = this.#meshOf(network);
+    try {
+      if (mesh === undefined) throw new MeshError('MESH_HOST0_STARTING', 'no such mesh yet', { retryable: true });
+      await mesh.report(peer, JSON.parse(body) as SelfReport);
+      const answer: SelfReportAnswer = { accepted: true, version: mesh.version, segments: mesh.segments };
+      return { status: 200, body: JSON.stringify(answer) };
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      return { status: error.httpStatus, body: JSON.stringify(error) };
+    }
+  }
+
+  async follow(
+    network: Network,
+    peer: Ipv6,
+    lastEventId: string | undefined,
+    send: (message: SseMessage) => void,
+  ): Promise<() => void> {
+    await this.clock.arrival(0);
+    const mesh = this.#meshOf(network);
+    if (mesh === undefined) throw new MeshError('MESH_HOST0_STARTING', 'no such mesh yet');
+    mesh.mustBeLoaded();
+    const viewer = await mesh.whereabouts(peer);
+    const seen = lastEventId === undefined ? undefined : parseVersion(lastEventId);
+    return mesh.subscribe(viewer, seen, (event) =>
+      send({ id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) }),
+    );
+  }
+
+  #meshOf(network: Network): Membership | undefined {
+    return this.controller.meshes.find((mesh) => mesh.network.id === network.id);
+  }
+
+  #lookSoon(): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    this.clock.after(COALESCE_MS, () => {
+      this.#looking = false;
+      this.#look();
+    });
+  }
+
+  /** Segments are what the ports say; each mesh's socket is bound to its bridge and made again when that is. */
+  #look(): void {
+    const { links, addresses } = this.#kernel.dump();
+    this.controller.setSegments(segmentsOf(links, addresses, undefined));
+    for (const mesh of this.controller.meshes) {
+      const index = this.#kernel.linkNamed(mesh.network.devices.bridge)?.index;
+      if (index === this.#listening.get(mesh.network)) continue;
+      if (this.#listening.get(mesh.network) !== undefined) {
+        mesh.hear(false);
+        for (const ended of [...this.#ends]) ended();
+      }
+      this.#listening.set(mesh.network, index);
+      if (index !== undefined) mesh.hear(true);
+    }
+  }
+}

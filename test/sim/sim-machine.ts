@@ -1,0 +1,186 @@
+/** A machine: power, a kernel, and the agent's process, put together as src/main/agent.ts does it. */
+import { Agent } from '../../src/agent/agent.ts';
+import { ForeignPorts } from '../../src/agent/foreign-ports.ts';
+import { Host0Source } from '../../src/agent/host0-source.ts';
+import type { Operation } from '../../src/agent/items/item.ts';
+import type { Echo } from '../../src/agent/kernel-port.ts';
+import { NodeSource } from '../../src/agent/node-source.ts';
+import type { NetworkOutcome } from '../../src/formats/network-directory.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/ipv4.ts';
+import type { MachineWord } from '../../src/model/machine.ts';
+import { memberAddresses } from '../../src/model/member.ts';
+import type { Network } from '../../src/model/network.ts';
+import { Journal } from '../../src/protocol/event.ts';
+import { type ControlServer, ControlSocket } from './control-socket.ts';
+import type { MeshPath } from './mesh-path.ts';
+import { ProcessKernel } from './process-kernel.ts';
+import { ProcessClock, type SimClock } from './sim-clock.ts';
+import { SimKernel } from './sim-kernel.ts';
+import { type MembershipServer, SimTransport } from './sim-transport.ts';
+import type { Timeline } from './timeline.ts';
+import type { Station, Underlay } from './underlay.ts';
+
+/** What all machines of a cluster share. */
+export interface World {
+  readonly clock: SimClock;
+  readonly random: () => number;
+  readonly underlay: Underlay;
+  readonly path: MeshPath;
+  readonly timeline: Timeline;
+  readonly networks: readonly Network[];
+  readonly segments: readonly Ipv4Cidr[];
+  readonly host0: () => (MembershipServer & ControlServer) | undefined;
+  /** Bytes of HTTP bodies and streams. */
+  readonly count: (bytes: number) => void;
+  /** Told of what agents are about to do in kernels. */
+  readonly performing: (machine: SimMachine, operation: Operation) => void;
+}
+
+export interface AgentProcess {
+  readonly agent: Agent;
+  readonly clock: ProcessClock;
+  readonly kernel: ProcessKernel;
+}
+
+export class SimMachine implements Station {
+  readonly name: string;
+  readonly word: MachineWord;
+  readonly world: World;
+  kernel = new SimKernel();
+  on = false;
+  process: AgentProcess | undefined;
+  /** Of its ports to the underlay, eth0 first. */
+  ipv4s: readonly Ipv4[];
+  #boots = 0;
+  #wallOffsetMs = 0;
+
+  constructor(name: string, word: MachineWord, ipv4s: readonly Ipv4[], world: World) {
+    this.name = name;
+    this.word = word;
+    this.ipv4s = ipv4s;
+    this.world = world;
+  }
+
+  boot(): void {
+    this.kernel = new SimKernel();
+    this.on = true;
+    this.#boots++;
+    for (const [number, ipv4] of this.ipv4s.entries()) this.kernel.addPort(`eth${number}`, ipv4, 16);
+    this.world.underlay.addressed();
+    this.startAgent();
+  }
+
+  powerOff(): void {
+    this.killAgent();
+    this.on = false;
+  }
+
+  killAgent(): void {
+    this.process?.clock.kill();
+    void this.process?.kernel.close();
+    this.process = undefined;
+  }
+
+  startAgent(): void {
+    if (!this.on || this.process !== undefined) return;
+    const clock = new ProcessClock(this.world.clock);
+    clock.wallOffsetMs = this.#wallOffsetMs;
+    const journal = new Journal(clock, 'agent', this.name);
+    journal.subscribe((event) => this.world.timeline.journal(event));
+    const kernel: ProcessKernel = new ProcessKernel(this.kernel, clock, this.world.random, (event) =>
+      agent.onKernelEvent(event),
+    );
+    kernel.onOperation = (operation) => this.world.performing(this, operation);
+    const agent: Agent = new Agent({
+      name: this.name,
+      machine: this.word,
+      clock,
+      journal,
+      kernel,
+      ports: new ForeignPorts([], clock),
+      keepPorts: async () => undefined,
+      echo: this.#echo(clock),
+      source: (self) => this.#source(self, clock, kernel),
+    });
+    this.process = { agent, clock, kernel };
+    void agent.start();
+  }
+
+  moveTo(ipv4: Ipv4): void {
+    const [old] = this.ipv4s;
+    this.ipv4s = [ipv4];
+    if (!this.on || old === undefined) return;
+    this.kernel.removeIpv4('eth0', old);
+    this.kernel.addIpv4('eth0', ipv4, 16);
+    this.world.underlay.addressed();
+  }
+
+  jumpWallClock(ms: number): void {
+    this.#wallOffsetMs += ms;
+    if (this.process !== undefined) this.process.clock.wallOffsetMs = this.#wallOffsetMs;
+  }
+
+  #source(self: Agent, clock: ProcessClock, kernel: ProcessKernel) {
+    const { world } = this;
+    const stateOf = (network: Network) => self.stateOf(network);
+    if (this.word === 'host0') {
+      const transport = new ControlSocket(clock, world.host0);
+      const onChange = () => void self.reconciler.wake();
+      return new Host0Source({ controlSock: 'control.sock', transport, clock, stateOf, onChange });
+    }
+    const machine = this.word;
+    const transport = new SimTransport({ ...world, station: this, machine, clock, server: world.host0 });
+    const source: NodeSource = new NodeSource({
+      machine,
+      name: this.name,
+      instance: `boot-${this.name}-${this.#boots}`,
+      clock,
+      journal: self.input.journal,
+      echo: self.input.echo,
+      transport,
+      kernel,
+      host0: this.#host0Addresses(),
+      cache: () => self.reconciler.cache,
+      stateOf,
+      onChange: () => self.reconciler.wake(),
+      directory: directoryOf(world.networks, () => void source.networksChanged()),
+    });
+    return source;
+  }
+
+  /** As its boot script says them: all of host0's. */
+  #host0Addresses(): Ipv4[] {
+    return this.world.segments.map((segment) => segment.replace(/0\/16$/, '1') as Ipv4);
+  }
+
+  #echo(clock: ProcessClock): Echo {
+    const { path, networks, underlay } = this.world;
+    return async (to, timeoutMs) => {
+      const sentMs = clock.nowMs();
+      const network = networks.find((candidate) => memberAddresses(candidate, 'host0').ipv6 === to);
+      if (network === undefined) throw new TypeError(`nobody pings ${to}`);
+      const own = memberAddresses(network, this.word).ipv6;
+      const place = path.roundTrip(this, network.devices.bridge, own, to);
+      await clock.pause(place === undefined ? timeoutMs : 2 * underlay.oneWayMs(this.name, place.station.name));
+      return place === undefined ? undefined : clock.nowMs() - sentMs;
+    };
+  }
+
+  segment(): Ipv4Cidr | undefined {
+    const [ipv4] = this.ipv4s;
+    return this.world.segments.find((segment) => ipv4 !== undefined && ipv4InSubnet(ipv4, segment));
+  }
+}
+
+/** Network files that never change. */
+function directoryOf(networks: readonly Network[], changed: () => void) {
+  const current: NetworkOutcome = { networks, files: {}, errors: [], warnings: [] };
+  return {
+    current,
+    start: async () => {
+      changed();
+      return current;
+    },
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,147 @@
+/** One run: a cluster that comes up, is befallen by faults from a seed, and must be whole again some time after the last. */
+import { pick, randomFrom } from '../../src/model/random.ts';
+import { Cluster } from './cluster.ts';
+import { FAULTS, type Fault } from './faults.ts';
+import { drifting, live, sharedAddresses, unreachable, wrongRemoval, wrongRows } from './invariants.ts';
+import type { SimMachine } from './sim-machine.ts';
+
+export interface RunInput {
+  readonly seed: number;
+  readonly agents: number;
+  readonly faults: number;
+  readonly trace: boolean;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  /** What did not hold; empty is well. */
+  readonly violations: readonly string[];
+  /** How often each kind of fault occurred. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** From the end of the last fault until all rows were right. */
+  readonly settledMs: number;
+  /** What the cluster did, for the cost model. */
+  readonly cost: { readonly messages: number; readonly bytes: number; readonly operations: number };
+  readonly timeline: string;
+}
+
+/** Enough for everybody to have come up. */
+const CALM_MS = 10_000;
+const FAULTS_MS = 30_000;
+/** N ticks: silence is noticed after 9 s, a list is believed after 9 s more, and a refused step is tried again within 15 s. */
+const SETTLE_MS = 40_000;
+const SETTLE_TICK_MS = 1_000;
+/** Whoever was silent may be dropped, and let go of, some time later. */
+const CONSEQUENCES_MS = 30_000;
+/** Violations are told once each, and only so many. */
+const VIOLATIONS_MAX = 20;
+
+export async function simulate({ seed, agents, faults, trace }: RunInput): Promise<RunResult> {
+  const random = randomFrom(seed);
+  const cluster = new Cluster({
+    random,
+    agents,
+    segments: random() < 0.3 ? 2 : 1,
+    networks: random() < 0.2 ? 2 : 1,
+    trace,
+  });
+  const { clock, timeline } = cluster;
+  const violations = new Set<string>();
+  const violated = (sentence: string) => {
+    if (violations.has(sentence) || violations.size >= VIOLATIONS_MAX) return;
+    violations.add(sentence);
+    timeline.note('VIOLATION', sentence);
+  };
+  const storm = new Storm(cluster, random);
+  cluster.onOperation = (machine, operation) => {
+    const sentence = wrongRemoval(cluster, machine, operation, (node) => storm.silenced(node));
+    if (sentence !== undefined) violated(sentence);
+  };
+
+  cluster.start();
+  await clock.run(CALM_MS);
+  for (let number = 0; number < faults; number++) clock.after(random() * FAULTS_MS, () => storm.strike());
+  await clock.run(CALM_MS + FAULTS_MS);
+  storm.calm();
+  timeline.note('simulation', 'the last fault is over');
+  const settledMs = await settle(cluster);
+
+  for (const sentence of wrongRows(cluster)) violated(sentence);
+  for (const sentence of sharedAddresses(cluster)) violated(sentence);
+  for (const sentence of await drifts(cluster)) violated(sentence);
+  for (const sentence of unreachable(cluster)) violated(sentence);
+  timeline.note('simulation', violations.size === 0 ? 'all is well' : `${violations.size} things are not well`);
+  const { messages, bytes, operations } = cluster;
+  return {
+    seed,
+    violations: [...violations],
+    faults: storm.counts,
+    settledMs,
+    cost: { messages, bytes, operations },
+    timeline: timeline.print(),
+  };
+}
+
+/** @returns how long it took until all rows were right */
+async function settle(cluster: Cluster): Promise<number> {
+  const { clock } = cluster;
+  const fromMs = clock.nowMs();
+  let settledMs = SETTLE_MS;
+  for (let passedMs = SETTLE_TICK_MS; passedMs <= SETTLE_MS; passedMs += SETTLE_TICK_MS) {
+    await clock.run(fromMs + passedMs);
+    if (wrongRows(cluster).length > 0) settledMs = SETTLE_MS;
+    else settledMs = Math.min(settledMs, passedMs);
+  }
+  return settledMs;
+}
+
+async function drifts(cluster: Cluster): Promise<string[]> {
+  const asked = Promise.all(live(cluster).map(drifting));
+  await cluster.clock.run(cluster.clock.nowMs() + 100);
+  return (await asked).flat();
+}
+
+/** The faults of one run. */
+class Storm {
+  readonly #cluster: Cluster;
+  readonly #random: () => number;
+  readonly #active = new Set<Fault>();
+  readonly #silentUntilMs = new Map<SimMachine, number>();
+  readonly counts: Record<string, number> = {};
+
+  constructor(cluster: Cluster, random: () => number) {
+    this.#cluster = cluster;
+    this.#random = random;
+  }
+
+  strike(): void {
+    const kind = pick(this.#random, Object.keys(FAULTS));
+    const befallen = new Set([...this.#active].flatMap(({ silences }) => silences));
+    const free = this.#cluster.nodes.filter((node) => node.process !== undefined && !befallen.has(node));
+    const fault = FAULTS[kind]?.(this.#cluster, this.#random, free);
+    if (fault === undefined) return;
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+    this.#cluster.timeline.note('fault', fault.what);
+    this.#active.add(fault);
+    for (const node of fault.silences) this.#silentUntilMs.set(node, Number.POSITIVE_INFINITY);
+    this.#cluster.clock.after(fault.durationMs, () => this.#end(fault));
+  }
+
+  /** Ends what has not ended by itself. */
+  calm(): void {
+    for (const fault of [...this.#active]) this.#end(fault);
+  }
+
+  /** Whether host0 may have had reason to drop the node. */
+  silenced(node: SimMachine): boolean {
+    return (this.#silentUntilMs.get(node) ?? 0) > this.#cluster.clock.nowMs();
+  }
+
+  #end(fault: Fault): void {
+    if (!this.#active.delete(fault)) return;
+    fault.end();
+    if (fault.durationMs > 0) this.#cluster.timeline.note('fault', `over: ${fault.what}`);
+    const untilMs = this.#cluster.clock.nowMs() + CONSEQUENCES_MS;
+    for (const node of fault.silences) this.#silentUntilMs.set(node, untilMs);
+  }
+}

@@ -1,0 +1,30 @@
+/** host0's door in the example mesh with a clock of its own: it answers everybody, and the date is wrong. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { spawnInside } from '../../../src/lab/host-process.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { MEMBERSHIP_PORT } from '../../../src/model/network.ts';
+
+export class OtherClock {
+  readonly #server: ChildProcess;
+
+  private constructor(server: ChildProcess) {
+    this.#server = server;
+  }
+
+  static async start(host0: LabHost, aheadMs: number): Promise<OtherClock> {
+    const script = `
+      require('node:http').createServer((request, response) => {
+        response.setHeader('date', new Date(Date.now() + ${aheadMs}).toUTCString());
+        response.end('{}');
+      }).listen(${MEMBERSHIP_PORT}, '${host0.member.ipv6}', () => console.log('listening'));`;
+    const server = spawnInside(host0.netns, [process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    if (server.stdout === null) throw new TypeError('no pipe');
+    await once(server.stdout, 'data');
+    return new OtherClock(server);
+  }
+
+  stop(): void {
+    this.#server.kill();
+  }
+}

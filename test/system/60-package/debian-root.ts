@@ -1,0 +1,79 @@
+/**
+ * A Debian machine to install packages on: this machine's own files under a layer that takes every change and is thrown
+ * away, in a mount namespace that goes with its last process. Its systemctl only writes down what it is told.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Without `/run/systemd/system` a package takes it that there is no systemd. */
+const SCRIPT = `
+set -e
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none "$1/root"
+mount --rbind /proc "$1/root/proc"
+mount --rbind /dev "$1/root/dev"
+mkdir -p "$1/root$2" "$1/root/run/systemd/system"
+mount --bind "$2" "$1/root$2"
+rm -f "$1/root/usr/bin/systemctl"
+printf '#!/bin/sh\\necho "$*" >>/systemctl.log\\n' >"$1/root/usr/bin/systemctl"
+chmod 755 "$1/root/usr/bin/systemctl"
+: >"$1/root/systemctl.log"
+echo ready
+exec chroot "$1/root" cat
+`;
+
+export class DebianRoot {
+  readonly #holder: ChildProcess;
+  readonly #mountPoint: string;
+
+  private constructor(holder: ChildProcess, mountPoint: string) {
+    this.#holder = holder;
+    this.#mountPoint = mountPoint;
+  }
+
+  /** @param shared a directory that is the same inside */
+  static async open(shared: string): Promise<DebianRoot> {
+    const mountPoint = mkdtempSync(join(tmpdir(), 'mw-debian-root-'));
+    const holder = spawn('unshare', ['--mount', 'sh', '-c', SCRIPT, 'sh', mountPoint, shared], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const ready = await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')]);
+    if (!String(ready[0]).startsWith('ready')) throw new Error('no Debian root: see above');
+    return new DebianRoot(holder, mountPoint);
+  }
+
+  /** The command line that runs `argv` inside. */
+  inside(argv: readonly string[]): string[] {
+    return ['nsenter', '--target', String(this.#holder.pid), '--mount', '--root', '--wd', '--', ...argv];
+  }
+
+  /** @returns what it prints @throws Error when it fails */
+  run(...argv: readonly string[]): string {
+    const [command = '', ...rest] = this.inside(argv);
+    return execFileSync(command, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  /** A file inside. */
+  read(path: string): string {
+    return readFileSync(`/proc/${this.#holder.pid}/root${path}`, 'utf8');
+  }
+
+  /** What systemctl was told since this was asked last. */
+  systemctlCalls(): string[] {
+    const calls = this.read('/systemctl.log').split('\n').slice(0, -1);
+    this.run('truncate', '--size=0', '/systemctl.log');
+    return calls;
+  }
+
+  /** Call it when nothing runs inside any more. */
+  async close(): Promise<void> {
+    const exit = once(this.#holder, 'exit');
+    this.#holder.stdin?.end();
+    await exit;
+    rmdirSync(this.#mountPoint);
+  }
+}

@@ -1,0 +1,110 @@
+/** The .deb on a running mesh: installed, upgraded and removed by dpkg, and not a packet is lost. */
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { debianPackage } from '../../../packaging/debian.ts';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { hostEnvironment, spawnInside } from '../../../src/lab/host-process.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { awaitEnd, markOf, type ProcessMark, signalProcess } from '../../../src/lab/process-mark.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { isReady, noDrift } from '../drift.ts';
+import { Pings } from '../pings.ts';
+import { DebianRoot } from './debian-root.ts';
+import { readUnit } from './unit-file.ts';
+
+/** In the order of starting. */
+const PROGRAMS = { 'meshwork-host0.service': 'host0', 'meshwork-agent.service': 'agent' } as const;
+type UnitName = keyof typeof PROGRAMS;
+const UNITS = Object.keys(PROGRAMS) as UnitName[];
+
+/** A process ends within a second of a SIGTERM. */
+const END_DEADLINE_MS = 5_000;
+
+let place: string;
+let debian: DebianRoot;
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let pings: Pings;
+const running = new Map<string, ProcessMark>();
+
+beforeAll(async () => {
+  place = mkdtempSync(join(tmpdir(), 'mw-package-'));
+  for (const version of ['0.1.0', '0.1.1'])
+    await debianPackage(deb(version), { work: join(place, 'tree'), version, compression: 1 });
+  mkdirSync(join(place, 'labs'));
+  lab = await Lab.build({ name: `package-${process.pid}`, nodes: 1, segments: 1, directory: join(place, 'labs') });
+  [host0, node1] = [lab.host('host0'), lab.host('node1')];
+  debian = await DebianRoot.open(place);
+});
+
+afterAll(async () => {
+  pings?.close();
+  await lab?.down();
+  await debian?.close();
+  rmSync(place, { recursive: true, force: true });
+});
+
+function deb(version: string): string {
+  return join(place, `meshwork_${version}_amd64.deb`);
+}
+
+/** What a service manager does with a unit: on this host, from the files that are installed now. */
+function start(host: LabHost, name: UnitName): void {
+  const options = host.role === 'host0' ? '' : `--host0 ${host.host0} --machine ${host.machine}`;
+  const variables = { AGENT_OPTIONS: `${options} --name ${host.name}`.trim() };
+  const { argv, environment } = readUnit(debian.read(`/usr/lib/systemd/system/${name}`), variables);
+  const { PATH, MESH_ROOT } = hostEnvironment(host.root);
+  const env = { PATH, MESH_ROOT, ...environment };
+  const log = openSync(join(pathsBelow(host.root).logs, `${PROGRAMS[name]}.log`), 'a');
+  const child = spawnInside(host.netns, debian.inside(argv), { env, stdio: ['ignore', log, log], detached: true });
+  closeSync(log);
+  if (child.pid === undefined) throw new Error(`cannot start ${name}`);
+  running.set(`${host.name} ${name}`, markOf(child.pid));
+}
+
+async function stop(host: LabHost, name: UnitName): Promise<void> {
+  const mark = running.get(`${host.name} ${name}`);
+  if (mark === undefined) throw new Error(`${host.name} does not run ${name}`);
+  signalProcess(mark, 'SIGTERM');
+  await awaitEnd([mark], END_DEADLINE_MS);
+}
+
+function services(): [LabHost, UnitName][] {
+  return [...UNITS.map((name): [LabHost, UnitName] => [host0, name]), [node1, 'meshwork-agent.service']];
+}
+
+test('it is installed, and its services work with the capabilities that they name', async () => {
+  debian.run('dpkg', '--install', deb('0.1.0'));
+  expect(debian.systemctlCalls()).toEqual(['daemon-reload']);
+  expect(debian.run('mesh', '--version')).toBe('meshwork 0.1.0\n');
+  for (const [host, name] of services()) start(host, name);
+  await lab.ready();
+  pings = await Pings.start(netnsPath(node1.netns), host0.member.ipv6);
+  for (const host of lab.hosts) await isReady(host);
+  await noDrift(lab.hosts);
+});
+
+test('an upgrade starts the processes anew, and loses nothing', async () => {
+  debian.run('dpkg', '--install', deb('0.1.1'));
+  expect(debian.systemctlCalls()).toEqual(['daemon-reload', `try-restart ${UNITS.join(' ')}`]);
+  for (const [host, name] of services()) await stop(host, name);
+  for (const [host, name] of services()) start(host, name);
+  for (const host of lab.hosts) await isReady(host);
+  await noDrift(lab.hosts);
+  expect(await pings.lost()).toBe('');
+});
+
+test('a removal ends the processes and leaves the forwarding', async () => {
+  debian.run('dpkg', '--remove', 'meshwork');
+  expect(debian.systemctlCalls()).toEqual([`disable --now ${UNITS.toReversed().join(' ')}`, 'daemon-reload']);
+  for (const [host, name] of services().toReversed()) await stop(host, name);
+  expect(await pings.lost()).toBe('');
+  expect(pings.sent).toBeGreaterThan(1_000);
+  expect(() => debian.run('test', '-e', '/usr/lib/meshwork')).toThrow();
+  debian.run('dpkg', '--purge', 'meshwork');
+  expect(() => debian.run('test', '-e', '/var/lib/meshwork')).toThrow();
+});
