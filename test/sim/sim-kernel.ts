@@ -41,6 +41,8 @@ export class SimKernel {
   readonly #settings = new Map<string, string>();
   readonly #listeners = new Map<object, Listener>();
   readonly #byName = new Map<string, number>();
+  /** Bridges whose MTU was set after they were made. */
+  readonly #fixedMtus = new Set<number>();
   #lastIndex = 0;
   /** Who asks at the moment: to that one, events are an echo. */
   #asker: object | undefined;
@@ -246,14 +248,14 @@ export class SimKernel {
   }
 
   #addLink({ name, kind, mac, mtuBytes = 1500, group = 0, master, up, vxlan }: Of<'link-add'>): Errno {
+    const bridge = master === undefined ? undefined : this.linkNamed(master);
+    if (master !== undefined && bridge === undefined) return 'ENODEV';
     if (this.#byName.has(name)) return 'EEXIST';
     if (vxlan !== undefined) {
       for (const link of this.links.values()) {
         if (link.vxlan?.vni === vxlan.vni && link.vxlan.udpPort === vxlan.udpPort) return 'EEXIST';
       }
     }
-    const bridge = master === undefined ? undefined : this.linkNamed(master);
-    if (master !== undefined && bridge === undefined) return 'ENODEV';
     const index = this.#newLink({ name, kind, mac: mac ?? ('02:00:00:00:00:02' as Mac), mtuBytes, group });
     if (vxlan !== undefined) this.#changeLink(index, { vxlan });
     if (bridge !== undefined) this.#enslave(index, bridge.index);
@@ -289,9 +291,10 @@ export class SimKernel {
       this.#byName.delete(name);
       this.#byName.set(newName, link.index);
     }
+    if (plain.mtuBytes !== undefined) this.#fixedMtus.add(link.index);
     const bridge = master === undefined || master === '' ? undefined : this.linkNamed(master);
     if (master !== undefined && master !== '' && bridge === undefined) return 'ENODEV';
-    if (plain.up === false || (plain.mac !== undefined && plain.mac !== link.mac)) this.#flushNeighbours(link.index);
+    if ((plain.up === false && link.up) || plain.mac !== undefined) this.#flushNeighbours(link.index);
     if (plain.up === false && link.up) this.#goesDown(link);
     this.#changeLink(link.index, {
       ...plain,
@@ -328,6 +331,16 @@ export class SimKernel {
       bridge === 0 ? { ...rest, master: 0 } : { ...rest, master: bridge, port: { learning: true, locked: false } },
     );
     this.#changeLink(index, {});
+    for (const changed of [link.master, bridge]) this.#adjustMtu(changed);
+  }
+
+  /** Until somebody sets it, a bridge has the MTU of its smallest port (br_mtu_auto_adjust). */
+  #adjustMtu(index: number): void {
+    const bridge = this.links.get(index);
+    if (bridge === undefined || this.#fixedMtus.has(index)) return;
+    const mtus = [...this.links.values()].filter(({ master }) => master === index).map(({ mtuBytes }) => mtuBytes);
+    const mtuBytes = mtus.length === 0 ? 1500 : Math.min(...mtus);
+    if (mtuBytes !== bridge.mtuBytes) this.#changeLink(index, { mtuBytes });
   }
 
   #changeLink(index: number, change: Partial<Link>): void {
@@ -348,13 +361,14 @@ export class SimKernel {
     this.#floods.delete(link.index);
     this.links.delete(link.index);
     this.#byName.delete(link.name);
+    this.#adjustMtu(link.master);
     this.#tell({ type: 'link', removed: true, link, echo: false });
     return undefined;
   }
 
+  /** Asked with NLM_F_REPLACE: adding one that is there is harmless. */
   #addAddress(link: Link, { address, length, nodad = false }: Of<'address-add' | 'address-delete'>): Errno {
     const key = `${link.index} ${address}`;
-    if (this.addresses.has(key)) return 'EEXIST';
     const added: Address = {
       family: 6,
       link: link.index,
@@ -435,7 +449,7 @@ export class SimKernel {
 
   #changeRow(link: Link, operation: Of<'fdb-replace' | 'fdb-append' | 'fdb-delete'>): Errno {
     const { table, mac, destination, externLearn, sticky = false } = operation;
-    if (table === 'master' ? link.master === 0 : link.vxlan === undefined) return 'EOPNOTSUPP';
+    if (table === 'master' ? link.master === 0 : link.vxlan === undefined) return 'ENOTSUP';
     const state = table === 'master' && externLearn ? 'dynamic' : operation.state;
     const row: FdbRow = {
       table,
@@ -448,14 +462,18 @@ export class SimKernel {
     };
     const present = this.fdb.get(rowKey(row));
     if (operation.do === 'fdb-delete') {
-      if (present === undefined || (destination !== undefined && present.destination !== destination)) return 'ENOENT';
-      this.#dropRow(present);
+      const others = mac === FLOOD_MAC && (this.#floods.get(link.index)?.size ?? 0) > 0;
+      if (present === undefined) return others ? undefined : 'ENOENT';
+      // Taking away a destination that the row does not have succeeds (__vxlan_fdb_delete).
+      if (destination === undefined || present.destination === destination) this.#dropRow(present);
       return undefined;
     }
-    if (operation.do === 'fdb-replace' && mac === FLOOD_MAC) return 'EOPNOTSUPP';
+    if (operation.do === 'fdb-replace' && mac === FLOOD_MAC) return 'ENOTSUP';
     if (operation.do === 'fdb-append' && present !== undefined) return undefined;
     if (table === 'master') this.#leaveOtherPorts(link, mac);
-    this.#putRow(row);
+    // A VXLAN's row that was asked for keeps its state, whatever replaces it (vxlan_fdb_update_existing).
+    const kept = table === 'self' && present?.externLearn === true ? present.state : state;
+    this.#putRow({ ...row, state: kept });
     return undefined;
   }
 
