@@ -394,8 +394,8 @@ describe('the doctor', () => {
   test('says what it saw, why it matters and what to do', async () => {
     await agent();
     expect(await answer('doctor')).toMatchInlineSnapshot(`
-      "error udp-4789: host0 answers at its underlay address 10.11.0.1, and not in manage
-        why: UDP 4789 does not pass between the two machines, so nothing of the mesh does.
+      "error udp-4789: no answer in manage from host0 (10.11.0.1), while the same machines answer on the underlay
+        why: UDP 4789 does not pass between them and this machine, so nothing of the mesh does.
         → Let UDP 4789 through.
 
       warning rp-filter: rp_filter is strict on eth0, and 7 packets were dropped by it since boot
@@ -413,8 +413,8 @@ describe('the doctor', () => {
       "set net/ipv4/conf/eth0/rp_filter = 2 (it was 1)
       Until the next boot: write it to /etc/sysctl.d to keep it.
 
-      error udp-4789: host0 answers at its underlay address 10.11.0.1, and not in manage
-        why: UDP 4789 does not pass between the two machines, so nothing of the mesh does.
+      error udp-4789: no answer in manage from host0 (10.11.0.1), while the same machines answer on the underlay
+        why: UDP 4789 does not pass between them and this machine, so nothing of the mesh does.
         → Let UDP 4789 through.
       [exit 1]"
     `);

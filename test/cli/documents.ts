@@ -178,9 +178,9 @@ export const diagnosis: DoctorView = {
     {
       check: 'udp-4789',
       severity: 'error',
-      object: 'host0',
-      saw: 'host0 answers at its underlay address 10.11.0.1, and not in manage',
-      matters: 'UDP 4789 does not pass between the two machines, so nothing of the mesh does.',
+      object: 'manage',
+      saw: 'no answer in manage from host0 (10.11.0.1), while the same machines answer on the underlay',
+      matters: 'UDP 4789 does not pass between them and this machine, so nothing of the mesh does.',
       remedy: 'Let UDP 4789 through.',
     },
     {

@@ -109,7 +109,7 @@ test('VXLAN packets that do not pass hide what follows from it', () => {
     remedy: 'Check it.',
   } as const;
   expect(complaints({ paths: [{ ...path, mesh: false, provedBytes: 0 }], health: [unreachable] })).toEqual([
-    'error udp-4789: node1 answers at its underlay address 10.11.0.1, and not in manage',
+    'error udp-4789: no answer in manage from node1 (10.11.0.1), while the same machines answer on the underlay',
   ]);
   expect(complaints({ health: [unreachable] })).toEqual([
     'error health: host0 does not answer [MESH_HOST0_UNREACHABLE]',

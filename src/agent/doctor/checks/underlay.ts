@@ -1,26 +1,31 @@
 /** Whether the physical network carries what the meshes send: VXLAN packets at all, and large ones. */
-import { VXLAN_PORT } from '../../../model/network.ts';
-import type { Check, Facts } from '../facts.ts';
+import { ECHO_OVERHEAD_BYTES } from '../../../kernel/icmp.ts';
+import { type Network, VXLAN_PORT } from '../../../model/network.ts';
+import type { Check, Facts, PathFacts } from '../facts.ts';
 import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
 
 /** Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 §5). */
 const OVERHEAD_BYTES = 50;
+const HANGS = 'Small packets pass and large ones do not: a connection opens and then hangs.';
 
 export const vxlanPort: Check = {
   name: 'udp-4789',
   find(facts) {
-    const filtered = facts.paths.filter(({ underlay, mesh }) => underlay && !mesh);
     const suspects = inputFilters(facts);
-    return filtered.map(({ member, network }) => ({
-      severity: 'error' as const,
-      object: member.name,
-      saw: `${member.name} answers at its underlay address ${member.ipv4}, and not in ${network.name}`,
-      matters: `UDP ${VXLAN_PORT} does not pass between the two machines, so nothing of the mesh does.`,
-      remedy:
-        suspects.length > 0
-          ? `Here, ${suspects.join(' and ')} drops what it does not know: let UDP ${VXLAN_PORT} in, such as \`nft insert rule ${suspects[0]} udp dport ${VXLAN_PORT} accept\`.`
-          : `Let UDP ${VXLAN_PORT} through the firewall of ${member.name} and whatever is between (\`tcpdump -ni any udp port ${VXLAN_PORT}\` on both ends shows where it is lost), and see that its agent runs.`,
-    }));
+    const filtered = facts.paths.filter(({ underlay, mesh }) => underlay && !mesh);
+    return byNetwork(filtered).map(({ network, paths }) => {
+      const members = paths.map(({ member }) => `${member.name} (${member.ipv4})`).join(', ');
+      return {
+        severity: 'error' as const,
+        object: network.name,
+        saw: `no answer in ${network.name} from ${members}, while the same machines answer on the underlay`,
+        matters: `UDP ${VXLAN_PORT} does not pass between them and this machine, so nothing of the mesh does.`,
+        remedy:
+          suspects.length > 0
+            ? `Here, ${suspects.join(' and ')} drops what it does not know: let UDP ${VXLAN_PORT} in, such as \`nft insert rule ${suspects[0]} udp dport ${VXLAN_PORT} accept\`.`
+            : `Let UDP ${VXLAN_PORT} through the firewalls of these machines and whatever is between (\`tcpdump -ni any udp port ${VXLAN_PORT}\` on both ends shows where it is lost), and see that their agents run.`,
+      };
+    });
   },
 };
 
@@ -47,7 +52,7 @@ export const linkMtu: Check = {
         severity: 'error' as const,
         object: name,
         saw: `${name} carries packets of ${mtuBytes} bytes, and the largest of the meshes need ${needed}`,
-        matters: 'Small packets pass and large ones do not: a connection opens and then hangs.',
+        matters: HANGS,
         remedy: `\`ip link set ${name} mtu ${Math.max(1500, needed)}\`, and the same in the network settings of the machine; every switch between must carry it too.`,
       }));
   },
@@ -58,14 +63,30 @@ export const pathMtu: Check = {
   find(facts) {
     // A narrow link of this machine's own explains all of them.
     if (linkMtu.find(facts).length > 0) return [];
-    return facts.paths
-      .filter(({ mesh, provedBytes, network }) => mesh && provedBytes < network.fabric.mtuBytes)
-      .map(({ member, network, provedBytes }) => ({
+    const narrow = facts.paths.filter(
+      ({ mesh, provedBytes, network }) => mesh && provedBytes < network.fabric.mtuBytes,
+    );
+    return byNetwork(narrow).map(({ network, paths }) => {
+      const { mtuBytes } = network.fabric;
+      const members = paths.map(({ member, provedBytes }) => `${member.name} (${provedBytes})`).join(', ');
+      const pingBytes = mtuBytes + OVERHEAD_BYTES - ECHO_OVERHEAD_BYTES[4];
+      return {
         severity: 'error' as const,
-        object: member.name,
-        saw: `of a packet of ${network.fabric.mtuBytes} bytes to ${member.name} in ${network.name} nothing comes back; ${provedBytes} bytes pass`,
-        matters: 'Small packets pass and large ones do not: a connection opens and then hangs.',
-        remedy: `Something between here and ${member.ipv4} carries less than ${network.fabric.mtuBytes + OVERHEAD_BYTES} bytes: \`ping -M do -s ${network.fabric.mtuBytes + OVERHEAD_BYTES - 28} ${member.ipv4}\` from each hop finds it. Raise the MTU there.`,
-      }));
+        object: network.name,
+        saw: `packets of ${mtuBytes} bytes in ${network.name} do not come back from these members, only of so many: ${members}`,
+        matters: HANGS,
+        remedy: `Something on the way carries less than ${mtuBytes + OVERHEAD_BYTES} bytes: \`ping -M do -s ${pingBytes} ${paths[0]?.member.ipv4}\` from each hop finds it. Raise the MTU there.`,
+      };
+    });
   },
 };
+
+function byNetwork(paths: readonly PathFacts[]): { network: Network; paths: PathFacts[] }[] {
+  const groups = new Map<string, { network: Network; paths: PathFacts[] }>();
+  for (const path of paths) {
+    const group = groups.get(path.network.id) ?? { network: path.network, paths: [] };
+    group.paths.push(path);
+    groups.set(path.network.id, group);
+  }
+  return [...groups.values()];
+}

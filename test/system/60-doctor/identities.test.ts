@@ -1,0 +1,104 @@
+/** The doctor where two machines say they are one, or disagree about the time. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
+import { ip as ipIn } from '../../../src/kernel/netns-fixture.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
+import type { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { memberAddresses } from '../../../src/model/member.ts';
+import { isReady } from '../drift.ts';
+import { until } from '../until.ts';
+import { OtherClock } from './other-clock.ts';
+import type { Patient } from './patient.ts';
+import { DEADLINE_MS, Ward } from './ward.ts';
+
+let ward: Ward;
+let lab: Lab;
+let host0: Patient;
+let node1: Patient;
+let node2: Patient;
+
+beforeAll(async () => {
+  ward = await Ward.open('identities');
+  ({ lab, host0, node1, node2 } = ward);
+});
+afterEach(() => ward.cure());
+afterAll(() => ward?.close());
+
+describe('identities', () => {
+  test('two machines with one id, told on both ends', async () => {
+    const posing: LabHost = { ...node2.host, machine: node1.host.machine };
+    await lab.stop(node2.host, 'agent', 'SIGTERM');
+    lab.start(posing, 'agent');
+    ward.after(async () => {
+      await lab.stop(node2.host, 'agent', 'SIGTERM');
+      lab.start(node2.host, 'agent');
+      await isReady(node2.host);
+    });
+    await until('node2 is told', DEADLINE_MS, async () => {
+      return (await node2.complaints().catch((): string[] => [])).includes('double-id');
+    });
+    expect(await host0.complaints()).toContain('double-id');
+  });
+
+  test('two host0s on one wire, seen by both sides', async () => {
+    const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
+    const second = temporaryNetns();
+    const wirePort = 'second0';
+    ward.after(async () => {
+      ipIn(netnsPath(lab.topology.wire), `link delete ${wirePort}`);
+      second.close();
+    });
+    ipIn(
+      netnsPath(lab.topology.wire),
+      `link add ${wirePort} master ${lab.topology.bridges[0]} up type veth peer name eth0 netns ${second.path}`,
+    );
+    ipIn(
+      second.path,
+      'link set lo up',
+      'address add 10.11.0.200/24 dev eth0',
+      'link set eth0 up',
+      `link add br456 address ${bridgeMac} type bridge`,
+      'link add vxlan456 master br456 type vxlan id 456 dstport 4789',
+      'link set br456 up',
+      'link set vxlan456 up',
+      `address add ${ipv6}/64 dev br456 nodad`,
+    );
+    for (const patient of [node1, host0]) {
+      const finding = await until('it is found', DEADLINE_MS, () => patient.finding('two-host0s'));
+      expect(finding).toContain('10.11.0.200 answers as host0 of manage too');
+    }
+  });
+
+  test('two network cards with one Ethernet address', async () => {
+    const [mine, theirs] = [node1.host.ports[0], node2.host.ports[0]];
+    if (mine === undefined || theirs === undefined) throw new TypeError('hosts have ports');
+    const forget = (patient: Patient, ipv4: string) => patient.run('ip', 'neighbour', 'delete', ipv4, 'dev', 'eth0');
+    const keep = (patient: Patient, { ipv4, mac }: { ipv4: string; mac: string }) =>
+      patient.run('ip', 'neighbour', 'replace', ipv4, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent');
+    await forget(node1, theirs.ipv4);
+    await forget(node2, mine.ipv4);
+    await node2.run('ip', 'link', 'set', 'eth0', 'address', mine.mac);
+    ward.after(async () => {
+      await node2.run('ip', 'link', 'set', 'eth0', 'address', theirs.mac);
+      await keep(node1, theirs);
+      await keep(node2, mine);
+    });
+    // Its question for the other's address tells the other where it lives.
+    await lab.exec(node2.host, ['ping', '-c', '1', '-W', '0.2', mine.ipv4]);
+    expect(await node1.finding('double-mac')).toContain(`${mine.mac}: this machine and ${theirs.ipv4} have the same`);
+  });
+});
+
+describe('time', () => {
+  test("a clock that is not host0's", async () => {
+    await lab.stop(host0.host, 'host0', 'SIGTERM');
+    const server = await OtherClock.start(host0.host, 3_600_000);
+    ward.after(async () => {
+      server.stop();
+      lab.start(host0.host, 'host0');
+      await Promise.all(lab.hosts.map(isReady));
+    });
+    expect(await node1.finding('clock')).toMatch(/clock is (3599|3600) s behind host0's/);
+  });
+});

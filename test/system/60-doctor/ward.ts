@@ -1,0 +1,75 @@
+/** A lab of host0 and two nodes on one wire, whose faults are taken away again after each test. */
+import { Lab } from '../../../src/lab/lab.ts';
+import { isReady } from '../drift.ts';
+import { until } from '../until.ts';
+import { Patient } from './patient.ts';
+
+/** Whatever was lost while a fault lasted is back in a second; five times that, and the two seconds of a look. */
+export const DEADLINE_MS = 20_000;
+
+export class Ward {
+  readonly lab: Lab;
+  readonly host0: Patient;
+  readonly node1: Patient;
+  readonly node2: Patient;
+  #cures: (() => unknown)[] = [];
+
+  private constructor(lab: Lab) {
+    this.lab = lab;
+    this.host0 = new Patient(lab, 'host0');
+    this.node1 = new Patient(lab, 'node1');
+    this.node2 = new Patient(lab, 'node2');
+  }
+
+  static async open(name: string): Promise<Ward> {
+    const lab = await Lab.up({ name: `${name}-${process.pid}`, nodes: 2, segments: 1 });
+    await Promise.all(lab.hosts.map(isReady));
+    return new Ward(lab);
+  }
+
+  /** To be done at the end of the test. */
+  after(cure: () => unknown): void {
+    this.#cures.push(cure);
+  }
+
+  /** Takes the faults of a test away, the last first: the next begins with a lab that is well, so what is found then is its own fault. */
+  async cure(): Promise<void> {
+    for (const cure of this.#cures.reverse()) await cure();
+    this.#cures = [];
+    await this.healthy();
+  }
+
+  async healthy(): Promise<void> {
+    await Promise.all([this.host0, this.node1, this.node2].map(isWell));
+  }
+
+  /** An nft table of somebody else's, until the end of the test. */
+  async foreignTable(patient: Patient, family: string, table: string, ...lines: string[]): Promise<void> {
+    await patient.run('nft', `table ${family} ${table} {\n${lines.join('\n')}\n}`);
+    this.after(() => patient.run('nft', `delete table ${family} ${table}`));
+  }
+
+  /** Another value of a kernel setting, until the end of the test. */
+  async setting(patient: Patient, name: string, value: string): Promise<void> {
+    const before = (await patient.run('sysctl', '-n', name)).trim();
+    await patient.run('sysctl', '-q', `${name}=${value}`);
+    this.after(() => patient.run('sysctl', '-q', `${name}=${before}`));
+  }
+
+  async close(): Promise<void> {
+    await this.lab.down();
+  }
+}
+
+async function isWell(patient: Patient): Promise<void> {
+  let last: unknown;
+  try {
+    await until(`${patient.host.name} is well`, DEADLINE_MS, async () => {
+      const { findings } = await patient.doctor();
+      last = findings;
+      return findings.length === 0;
+    });
+  } catch (cause) {
+    throw new Error(`findings of ${patient.host.name}: ${JSON.stringify(last)}`, { cause });
+  }
+}

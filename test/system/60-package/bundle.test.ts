@@ -1,0 +1,29 @@
+/** What `npm run build` makes runs anywhere, with nothing of the source or of node_modules beside it. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundle, TOP } from '../../../packaging/bundle.ts';
+
+let place: string;
+
+beforeAll(async () => {
+  place = mkdtempSync(join(tmpdir(), 'mw-bundle-'));
+  await bundle(join(place, 'built'));
+  cpSync(join(place, 'built'), join(place, 'copied/dist'), { recursive: true });
+  rmSync(join(place, 'built'), { recursive: true });
+  cpSync(join(TOP, 'bin'), join(place, 'copied/bin'), { recursive: true });
+});
+
+afterAll(() => rmSync(place, { recursive: true, force: true }));
+
+function mesh(...words: readonly string[]): string {
+  const env = { ...process.env, MESH_NODE: process.execPath };
+  return execFileSync(join(place, 'copied/bin/mesh'), words, { cwd: '/', env, encoding: 'utf8' });
+}
+
+test('a lab of two nodes, from the bundles alone', () => {
+  const report = JSON.parse(mesh('lab', 'up', '--name', `bundle-${process.pid}`, '--nodes', '2', '--json'));
+  expect(report).toMatchObject({ ok: true });
+}, 60_000);
