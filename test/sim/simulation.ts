@@ -31,8 +31,8 @@ const FAULTS_MS = 30_000;
 /** N ticks: silence is noticed after 9 s, a list is believed after 9 s more, and a refused step is tried again within 15 s. */
 const SETTLE_MS = 40_000;
 const SETTLE_TICK_MS = 1_000;
-/** Before the audits of the first minute are due: nobody may have needed them. */
-const RIGHT_WITHIN_MS = 19_000;
+/** Silence is noticed after 9 s, a list is confirmed up to 12 s later. */
+const RIGHT_WITHIN_MS = 22_000;
 /** Whoever was silent may be dropped, and let go of, some time later. */
 const CONSEQUENCES_MS = 30_000;
 /** A fault that finds nothing to befall comes back. */
