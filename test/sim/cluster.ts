@@ -33,6 +33,8 @@ export class Cluster implements World {
   readonly host0Machine: SimMachine;
   readonly nodes: SimMachine[] = [];
   daemon: Host0Process | undefined;
+  /** When the last fault is to be over. */
+  calmAtMs = Number.POSITIVE_INFINITY;
   bytes = 0;
   messages = 0;
   operations = 0;

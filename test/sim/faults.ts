@@ -98,8 +98,8 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     };
   }),
 
-  'agent stopped': ofNode((node, random) => {
-    const durationMs = between(random, 500, 15_000);
+  'agent stopped': ofNode((node, random, cluster) => {
+    const durationMs = Math.min(between(random, 500, 15_000), cluster.calmAtMs - cluster.clock.nowMs());
     node.process?.clock.stop(durationMs);
     return { what: 'agent gets no CPU', durationMs, end: nothing };
   }),
@@ -200,7 +200,7 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
   }),
 
   'host0 stopped': ofHost0((cluster, random) => {
-    const durationMs = between(random, 500, 15_000);
+    const durationMs = Math.min(between(random, 500, 15_000), cluster.calmAtMs - cluster.clock.nowMs());
     cluster.daemon?.clock.stop(durationMs);
     return cluster.daemon === undefined ? undefined : { what: 'daemon gets no CPU', durationMs, end: nothing };
   }),

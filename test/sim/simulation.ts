@@ -62,10 +62,11 @@ export async function simulate({ seed, agents, faults, trace }: RunInput): Promi
     if (sentence !== undefined) violated(sentence);
   };
 
+  cluster.calmAtMs = CALM_MS + FAULTS_MS;
   cluster.start();
   await clock.run(CALM_MS);
   for (let number = 0; number < faults; number++) clock.after(random() * FAULTS_MS, () => storm.strike());
-  await clock.run(CALM_MS + FAULTS_MS);
+  await clock.run(cluster.calmAtMs);
   storm.calm();
   timeline.note('simulation', 'the last fault is over');
   const settledMs = await settle(cluster);
