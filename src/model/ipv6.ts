@@ -37,10 +37,6 @@ function groupsOf(side: string): number[] {
   });
 }
 
-export function ipv6ToBigint(address: Ipv6): bigint {
-  return bigintOf(address);
-}
-
 export function ipv6FromBigint(value: bigint): Ipv6 {
   const groups: number[] = [];
   for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(Number((value >> shift) & 0xffffn));

@@ -23,10 +23,6 @@ export function macFromHex(hex: string): Mac {
   return (hex.match(/../g) ?? []).join(':') as Mac;
 }
 
-export function macFromBytes(bytes: Uint8Array): Mac {
-  return macFromHex(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex'));
-}
-
 export function macToBytes(mac: Mac): Uint8Array {
   return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
 }

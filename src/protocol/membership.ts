@@ -8,9 +8,9 @@
  * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
  */
 import type { ErrorDocument } from '../model/error.ts';
-import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
-import { type Ipv6, parseIpv6 } from '../model/ipv6.ts';
-import { type Mac, parseMac } from '../model/mac.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Member } from '../model/member.ts';
 
@@ -77,18 +77,6 @@ export function formatMemberLine(member: Member): string {
 
 export function formatMemberList(members: readonly Member[]): string {
   return members.map((member) => `${formatMemberLine(member)}\n`).join('');
-}
-
-/** @throws MESH_ADDRESS_INVALID */
-export function parseMemberList(text: string): Member[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const [name = '', ipv4 = '', mac = '', ipv6 = ''] = line.split(' ');
-      if (!isIpv4(ipv4)) throw new TypeError(`not a member line: ${line}`);
-      return { name, ipv4, mac: parseMac(mac), ipv6: parseIpv6(ipv6) };
-    });
 }
 
 export function formatVersion({ epoch, revision }: MembershipVersion): string {
