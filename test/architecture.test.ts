@@ -36,6 +36,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     model: 'segments have addresses',
     protocol: 'the segment that assignments speak of',
     kernel: 'which ports host0 has, and what is on them',
+    machine: 'a machine is recognised as it would recognise itself',
   },
   api: {
     model: 'documents are made of the model’s types',

@@ -32,7 +32,7 @@ beforeEach(async () => {
   mesh = new Membership({
     network,
     name: 'host0',
-    admission: 'open',
+    admit: () => {},
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),

@@ -1,5 +1,6 @@
 /** What host0 sees of machines that boot: packets, requests and reports, each a fact with a time. The timeline follows from them alone. */
 
+import type { ErrorDocument } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
@@ -46,14 +47,44 @@ export interface TftpSighting extends Sighting {
   readonly outcome: { readonly type: 'asked' } | { readonly type: 'refused'; readonly why: string };
 }
 
-/** A request to host0's boot HTTP server: seen when the head is answered, and again when the body is delivered or broken off. */
+/** A request to host0's boot server: seen when it comes, and again when the whole answer is delivered or broken off. */
 export interface HttpSighting extends Sighting {
   readonly kind: 'http';
   readonly ipv4: Ipv4;
   readonly mac?: Mac;
+  /** Of the URL, without the query. */
   readonly path: string;
-  readonly status: number;
-  readonly phase: 'begun' | 'done' | 'broken';
+  readonly outcome:
+    | { readonly type: 'asked' }
+    | { readonly type: 'answered'; readonly status: number }
+    | { readonly type: 'broken off' };
+}
+
+/** host0 has decided which machine it is, and what it boots: an attempt begins. */
+export interface IdentifiedSighting extends Sighting {
+  readonly kind: 'identified';
+  readonly machine: MachineId;
+  readonly mac: Mac;
+  readonly ipv4: Ipv4;
+  readonly attempt: string;
+}
+
+/** host0 will not boot it; iPXE shows the same words on the machine's console, and asks again. */
+export interface RefusedSighting extends Sighting {
+  readonly kind: 'refused';
+  readonly mac: Mac;
+  readonly machine?: MachineId;
+  readonly error: ErrorDocument;
+}
+
+/** Too many machines load at once: this one asks again. */
+export interface QueuedSighting extends Sighting {
+  readonly kind: 'queued';
+  readonly mac: Mac;
+  readonly machine: MachineId;
+  /** So many that wait came before it. */
+  readonly ahead: number;
+  readonly againSec: number;
 }
 
 /** The node itself says how far it is. */
@@ -72,4 +103,12 @@ export interface MemberSighting extends Sighting {
   readonly mesh: string;
 }
 
-export type BootSighting = DhcpSighting | TftpSighting | HttpSighting | StageSighting | MemberSighting;
+export type BootSighting =
+  | DhcpSighting
+  | TftpSighting
+  | HttpSighting
+  | IdentifiedSighting
+  | RefusedSighting
+  | QueuedSighting
+  | StageSighting
+  | MemberSighting;

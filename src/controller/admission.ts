@@ -1,15 +1,17 @@
-/** Who may become a member: anybody who fits (`open`), or only machines that host0 has been told of (`known`). */
+/** Who may become a member: anybody who fits (`open`), or only machines that an administrator has named (`known`). */
 import type { Admission } from '../formats/host0-conf.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
-import type { Store } from '../store/store.ts';
 
-export function machineStoreKey(machine: MachineId): string {
-  return `/v1/machines/${machine}`;
-}
-
-/** @throws MESH_MEMBER_NOT_ADMITTED */
-export async function admit(admission: Admission, machine: MachineId | undefined, store: Store): Promise<void> {
+/**
+ * @param isNamed whether the machine has a folder in `/host0/machines`
+ * @throws MESH_MEMBER_NOT_ADMITTED
+ */
+export function admit(
+  admission: Admission,
+  machine: MachineId | undefined,
+  isNamed: (machine: MachineId) => boolean,
+): void {
   if (admission === 'open') return;
   if (admission === 'token') {
     throw new MeshError('MESH_MEMBER_NOT_ADMITTED', 'this mesh admits by token, and host0 hands out none yet', {
@@ -23,10 +25,10 @@ export async function admit(admission: Admission, machine: MachineId | undefined
       remedy: 'Ask with `&machine=ID`; `mesh genid machine 8` prints the id.',
     });
   }
-  if ((await store.get(machineStoreKey(machine))) !== undefined) return;
-  throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `machine ${machine} is not known to host0`, {
+  if (isNamed(machine)) return;
+  throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `machine ${machine} has no folder on host0`, {
     object: machine,
-    rule: 'With admission=known only registered machines become members.',
-    remedy: 'Register the machine on host0, or write admission="open" into host0.conf, and restart host0.',
+    rule: 'With admission=known only machines that have a folder in /host0/machines become members.',
+    remedy: `Name it with \`mesh node adopt ${machine} NAME\`, or write admission="open" into host0.conf.`,
   });
 }

@@ -4,6 +4,7 @@ import type { Admission } from '../formats/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, ipv4InSubnet } from '../model/ipv4.ts';
+import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/member.ts';
 import type { Network, NetworkId } from '../model/network.ts';
 import type { Segment } from '../protocol/assignment.ts';
@@ -11,6 +12,7 @@ import type { Journal } from '../protocol/event.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/membership.ts';
 import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
+import { admit } from './admission.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { AGENT_AWAY, failedNetworks, findingOf, NO_SEGMENT } from './health.ts';
 import { Membership } from './membership.ts';
@@ -47,6 +49,7 @@ export class Controller {
   readonly #meshes = new Map<NetworkId, Membership>();
   readonly #meshListeners = new Set<(meshes: readonly Membership[]) => void>();
   #segments: readonly Segment[] = [];
+  #names: ReadonlyMap<MachineId, string> = new Map();
   #fileFindings: readonly HealthFinding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
@@ -85,6 +88,15 @@ export class Controller {
     this.#input.journal.record({ kind: 'segments changed', message: `segments: ${list || 'none'}` });
     for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
     this.#feed.renew();
+  }
+
+  /** The names of the machines that have a folder in `/host0/machines`. */
+  get machineNames(): ReadonlyMap<MachineId, string> {
+    return this.#names;
+  }
+
+  setMachineNames(names: ReadonlyMap<MachineId, string>): void {
+    this.#names = names;
   }
 
   /** For host0's own agent. @returns a function that ends the subscription */
@@ -169,6 +181,7 @@ export class Controller {
     const mesh = new Membership({
       ...this.#input,
       network,
+      admit: (machine) => admit(this.#input.admission, machine, (id) => this.#names.has(id)),
       host0AddressFor: (viewer) => this.#addressFor(viewer),
       subnets: () => this.#segments.map(({ subnet }) => subnet),
       onChange: (change) => this.#feed.changed(network.id, change),

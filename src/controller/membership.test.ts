@@ -13,7 +13,7 @@ import { Journal } from '../protocol/event.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../protocol/membership.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { Store } from '../store/store.ts';
-import { machineStoreKey } from './admission.ts';
+import { admit } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
 import type { Sighting } from './witness.ts';
@@ -57,7 +57,7 @@ class Host0 {
     this.mesh = new Membership({
       network,
       name: 'host0',
-      admission,
+      admit: (machine) => admit(admission, machine, (id) => id === a.machine),
       clock,
       store,
       journal: this.journal,
@@ -341,9 +341,8 @@ test('polling on a node whose agent reports is a sign of life and changes nothin
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
-test('with admission=known only registered machines come in', async () => {
+test('with admission=known only machines with a folder come in', async () => {
   const host = await Host0.start({ admission: 'known' });
-  await host.store.txn([], [{ put: machineStoreKey(a.machine), value: '{}' }]);
   expect(await host.report(a)).toBe('accepted');
   expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
   expect(await host.poll(b)).toBe('MESH_MEMBER_NOT_ADMITTED');

@@ -3,7 +3,6 @@
  * the store; heartbeats and reported states live here, in memory.
  */
 
-import type { Admission } from '../formats/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
@@ -22,7 +21,6 @@ import {
   type SelfReport,
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
-import { admit } from './admission.ts';
 import { identify } from './identity.ts';
 import { doubled, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
@@ -37,7 +35,8 @@ export interface MembershipInput {
   readonly network: Network;
   /** host0's own host name. */
   readonly name: string;
-  readonly admission: Admission;
+  /** @throws MESH_MEMBER_NOT_ADMITTED for a machine, or an asker that names none, that may not become a member */
+  readonly admit: (machine: MachineId | undefined) => void;
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
@@ -274,7 +273,7 @@ export class Membership {
     await this.#turns.take(claim.ipv6, async () => {
       const before = this.#roster.get(claim.ipv6);
       const record = recordFor(before);
-      if (before === undefined) await this.#admit(record);
+      if (before === undefined) this.#admit(record);
       else this.#refuseDouble(before, claim);
       if (before === undefined || !sameRecord(before, record)) await this.#roster.put(record);
       this.#pulses.beat(record.ipv6, state);
@@ -295,9 +294,9 @@ export class Membership {
     if (present?.instance === instance && present.ipv4 === ipv4) this.#pulses.beat(asker, state);
   }
 
-  async #admit(record: MemberRecord): Promise<void> {
+  #admit(record: MemberRecord): void {
     if (this.#roster.size >= MEMBERS_MAX) throw full(this.network, MEMBERS_MAX);
-    await admit(this.#input.admission, record.machine, this.#input.store);
+    this.#input.admit(record.machine);
   }
 
   async #leave(record: MemberRecord): Promise<void> {

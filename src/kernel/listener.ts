@@ -3,19 +3,21 @@
  * host model, RFC 1122 §3.3.4.2), so an address alone would let the underlay in: whoever routes the mesh prefix to
  * host0's link-local address reaches it.
  */
-import type { Ipv6 } from '../model/ipv6.ts';
-import { AF_INET6, failed, libc, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from './libc.ts';
+import { addressFamily, type Ip, isIpv6 } from './ip.ts';
+import { failed, libc, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from './libc.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption } from './socket.ts';
 
 const IPPROTO_TCP = 6;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_FREEBIND = 78;
+const SOL_IP = 0;
+const IP_FREEBIND = 15;
 const DEFAULT_BACKLOG = 511;
 
 export interface BoundListenerOptions {
   /** May be absent from the device yet, or tentative. */
-  readonly address: Ipv6;
+  readonly address: Ip;
   readonly port: number;
   /** Must exist. The socket stays with its index: when the device is made anew, listen anew. */
   readonly device: string;
@@ -30,12 +32,16 @@ export interface BoundListenerOptions {
  * @throws MESH_KERNEL_REFUSED (ENODEV, EADDRINUSE, EPERM)
  */
 export function boundListener({ address, port, device, netns, backlog }: BoundListenerOptions): number {
-  return openSocket({ domain: AF_INET6, type: SOCK_STREAM, protocol: IPPROTO_TCP }, netns, (fd) => {
+  return openSocket({ domain: addressFamily(address), type: SOCK_STREAM, protocol: IPPROTO_TCP }, netns, (fd) => {
     setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, 'SO_REUSEADDR');
-    setOption(fd, SOL_IPV6, IPV6_V6ONLY, 1, 'IPV6_V6ONLY');
-    setOption(fd, SOL_IPV6, IPV6_FREEBIND, 1, 'IPV6_FREEBIND');
+    if (isIpv6(address)) {
+      setOption(fd, SOL_IPV6, IPV6_V6ONLY, 1, 'IPV6_V6ONLY');
+      setOption(fd, SOL_IPV6, IPV6_FREEBIND, 1, 'IPV6_FREEBIND');
+    } else {
+      setOption(fd, SOL_IP, IP_FREEBIND, 1, 'IP_FREEBIND');
+    }
     bindToDevice(fd, device);
     bindToAddress(fd, address, port);
-    if (libc.listen(fd, backlog ?? DEFAULT_BACKLOG) < 0) throw failed('listen on', `[${address}]:${port}`);
+    if (libc.listen(fd, backlog ?? DEFAULT_BACKLOG) < 0) throw failed('listen on', `${address} port ${port}`);
   });
 }

@@ -1,0 +1,52 @@
+/** What a machine tells of itself when it asks for its boot script, in the query that `/boot.ipxe` makes. */
+import { type Mac, parseMac } from '../model/mac.ts';
+
+/** All of it is the machine's own word, and only of what SMBIOS says; the MAC is checked against the neighbour table. */
+export interface Hardware {
+  /** Of the NIC that it boots from. */
+  readonly mac: Mac;
+  /** As Linux prints it, lower case. */
+  readonly uuid?: string;
+  readonly boardSerial?: string;
+  readonly serial?: string;
+  readonly manufacturer?: string;
+  readonly product?: string;
+  /** iPXE's `${buildarch}`: `i386`, `x86_64`, `arm64`. */
+  readonly architecture?: string;
+  /** iPXE's `${platform}`: `pcbios` or `efi`. */
+  readonly platform?: string;
+}
+
+/** The key in the query, and the setting of iPXE that fills it. SMBIOS type 2 (board), string 7, is the board's serial. */
+export const HARDWARE_SETTINGS = {
+  uuid: 'uuid',
+  boardSerial: 'smbios/2.7.0',
+  serial: 'serial',
+  manufacturer: 'manufacturer',
+  product: 'product',
+  architecture: 'buildarch',
+  platform: 'platform',
+} as const satisfies Record<Exclude<keyof Hardware, 'mac'>, string>;
+
+/** SMBIOS strings are short; longer ones are no machine's. */
+const VALUE_MAX = 128;
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+/**
+ * @param mac with dashes, from the path
+ * @throws MESH_ADDRESS_INVALID
+ */
+export function parseHardware(mac: string, query: URLSearchParams): Hardware {
+  const hardware: Record<string, string> = {};
+  for (const key of Object.keys(HARDWARE_SETTINGS)) {
+    const value = query.get(key)?.trim() ?? '';
+    if (value.length > VALUE_MAX || !PRINTABLE.test(value)) continue;
+    hardware[key] = key === 'uuid' ? value.toLowerCase() : value;
+  }
+  return { ...hardware, mac: parseMac(mac.replaceAll('-', ':').toLowerCase()) };
+}
+
+/** The machine as people speak of it: `QEMU Standard PC (52:54:00:12:34:56)`. */
+export function hardwareName({ manufacturer, product, mac }: Hardware): string {
+  return `${[manufacturer, product].filter((part) => part !== undefined).join(' ') || 'machine'} (${mac})`;
+}
