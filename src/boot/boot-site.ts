@@ -84,8 +84,10 @@ export class BootSite {
     }
   }
 
-  #see({ device, peer }: BootPlace, path: string, outcome: HttpSighting['outcome']): void {
+  #see({ device, peer }: BootPlace, asked: string, outcome: HttpSighting['outcome']): void {
     const { attempts, clock, onSighting } = this.#input;
+    // Sightings are shown and logged; a token is not.
+    const path = asked.startsWith('/secrets/') ? '/secrets' : asked;
     const mac = attempts.at(peer)?.mac;
     onSighting({ kind: 'http', atMs: clock.nowMs(), device, ipv4: peer, path, outcome, ...(mac && { mac }) });
   }

@@ -17,15 +17,18 @@ export interface Hardware {
   readonly platform?: string;
 }
 
-/** The key in the query, and the setting of iPXE that fills it. SMBIOS type 2 (board), string 7, is the board's serial. */
+/**
+ * The key in the query, and the setting of iPXE that fills it. SMBIOS type 2 (board), string 7, is the board's serial.
+ * Texts are percent-encoded; the UUID must not be, since `:uristring` takes its 16 bytes and not their text.
+ */
 export const HARDWARE_SETTINGS = {
   uuid: 'uuid',
-  boardSerial: 'smbios/2.7.0',
-  serial: 'serial',
-  manufacturer: 'manufacturer',
-  product: 'product',
-  architecture: 'buildarch',
-  platform: 'platform',
+  boardSerial: 'smbios/2.7.0:uristring',
+  serial: 'serial:uristring',
+  manufacturer: 'manufacturer:uristring',
+  product: 'product:uristring',
+  architecture: 'buildarch:uristring',
+  platform: 'platform:uristring',
 } as const satisfies Record<Exclude<keyof Hardware, 'mac'>, string>;
 
 /** SMBIOS strings are short; longer ones are no machine's. */

@@ -20,7 +20,7 @@ export function bootIf(mac: Mac): string {
 
 /** The first script, the same for every machine: it asks again with what iPXE knows of the hardware. */
 export function entryScript(host0: Ipv4): string {
-  const query = Object.entries(HARDWARE_SETTINGS).map(([key, setting]) => `${key}=\${${setting}:uristring}`);
+  const query = Object.entries(HARDWARE_SETTINGS).map(([key, setting]) => `${key}=\${${setting}}`);
   return lines(
     ':ask',
     `chain --replace http://${host0}/boot/\${netX/mac:hexhyp}.ipxe?${query.join('&')} || goto again`,
@@ -55,7 +55,7 @@ export function bootScript(script: BootScript): string {
     `initrd --name initrd.img ${site}${initrd} || goto failed`,
     'boot || goto failed',
     ':failed',
-    `imgfetch --name report ${site}/stage/${attempt}/failed?detail=\${errno:uristring} || goto retry`,
+    `imgfetch --name report ${site}/stage/${attempt}/failed?detail=\${errno} || goto retry`,
     ':retry',
     `sleep ${ASK_AGAIN_SEC}`,
     `chain --replace ${site}${ENTRY_PATH} || goto retry`,

@@ -1,0 +1,273 @@
+/** The boot server over real sockets on loopback, with a wire that says what the test wants. */
+
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MeshError } from '../model/error.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import { type Mac, parseMac } from '../model/mac.ts';
+import { machineIdOf } from '../model/machine.ts';
+import { ManualClock } from '../model/manual-clock.ts';
+import { randomFrom } from '../model/random.ts';
+import { Journal, type MeshEvent } from '../protocol/event.ts';
+import { createServer } from '../protocol/http.ts';
+import { Attempts } from './attempts.ts';
+import { BootSite } from './boot-site.ts';
+import type { BootSighting } from './sighting.ts';
+import { Turnstile } from './turnstile.ts';
+
+const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
+const machine = machineIdOf(UUID);
+const mac = parseMac('52:54:00:12:34:56');
+const SHA256 = 'ab'.repeat(32);
+const KERNEL = Buffer.from('0123456789');
+const HOST0 = '10.11.0.1' as Ipv4;
+
+let directory: string;
+let server: ReturnType<typeof createServer>;
+let port: number;
+let there: Mac | undefined;
+let leasedTo: Mac | undefined;
+let noOverlay: MeshError | undefined;
+let double: MeshError | undefined;
+let turnstile: Turnstile;
+let sightings: BootSighting[];
+let events: MeshEvent[];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'boot-site-'));
+  mkdirSync(join(directory, 'images/abc1'), { recursive: true });
+  mkdirSync(join(directory, 'isos/deep'), { recursive: true });
+  writeFileSync(join(directory, 'images/abc1/vmlinuz'), KERNEL);
+  writeFileSync(join(directory, 'images/abc1/initrd.img'), 'initrd');
+  writeFileSync(join(directory, 'isos/deep/a b.iso'), 'iso');
+  writeFileSync(join(directory, 'secret'), 'not to be had');
+  symlinkSync('../secret', join(directory, 'isos/out'));
+  symlinkSync('deep', join(directory, 'isos/in'));
+  writeFileSync(join(directory, 'overlay'), 'overlay of 10eff964');
+  [there, leasedTo, noOverlay, double, sightings, events] = [mac, undefined, undefined, undefined, [], []];
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'host0', 'host0');
+  journal.subscribe((event) => events.push(event));
+  turnstile = new Turnstile(1, clock);
+  const site = new BootSite({
+    clock,
+    journal,
+    attempts: new Attempts(clock),
+    turnstile,
+    catalogue: {
+      image: async () => ({ generation: 'abc1', commandLine: 'quiet' }),
+      overlay: async () => {
+        if (noOverlay !== undefined) throw noOverlay;
+        return { sha256: SHA256, path: join(directory, 'overlay') };
+      },
+    },
+    registry: {
+      isKnown: () => false,
+      boots: async () => {
+        if (double !== undefined) throw double;
+        return 'node1';
+      },
+    },
+    neighbour: async () => there,
+    leasedTo: () => leasedTo,
+    secretsOf: async () => Buffer.from('secrets'),
+    host0Addresses: () => [HOST0, '10.11.1.1' as Ipv4],
+    images: join(directory, 'images'),
+    isos: join(directory, 'isos'),
+    onSighting: (sighting) => sightings.push(sighting),
+  });
+  const door = { device: 'eth1', host0: HOST0 };
+  server = createServer((request, response) => void site.handle(request, response, door));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
+});
+
+afterEach(() => {
+  server.close();
+  server.closeAllConnections();
+  rmSync(directory, { recursive: true });
+});
+
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(`http://127.0.0.1:${port}${path}`, { headers });
+const askScript = (from: Mac = mac) => get(`/boot/${from.replaceAll(':', '-')}.ipxe?uuid=${UUID}&product=Box`);
+
+/** A request as it is, with nothing made canonical on the way. */
+async function raw(path: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+  return text(socket);
+}
+
+/** What a boot script holds after `name=`. */
+function word(script: string, name: string): string {
+  return new RegExp(`${name.replace('.', '\\.')}=(\\S+)`).exec(script)?.[1] ?? '';
+}
+
+test('a machine is led from the first script over its kernel to its overlay and its secrets', async () => {
+  const entry = await (await get('/boot.ipxe')).text();
+  expect(entry).toMatch(
+    `chain --replace http://${HOST0}/boot/\${netX/mac:hexhyp}.ipxe?uuid=\${uuid}&boardSerial=\${smbios/2.7.0:uristring}`,
+  );
+  const script = await (await askScript()).text();
+  expect(script.split('\n').slice(0, 3)).toEqual(['#!ipxe', `echo Meshwork: machine ${machine}, node1`, 'imgfree']);
+  expect(word(script, 'mesh.machine')).toBe(machine);
+  expect(word(script, 'host0')).toBe('10.11.0.1,10.11.1.1');
+  expect(word(script, 'BOOTIF')).toBe('01-52-54-00-12-34-56');
+  expect(script).toMatch(/^initrd --name initrd.img http:\/\/10.11.0.1\/image\/abc1\/initrd.img \|\| goto failed$/m);
+  expect(await (await get('/image/abc1/vmlinuz')).text()).toBe('0123456789');
+  expect(turnstile.loading).toBe(1);
+  await (await get('/image/abc1/initrd.img')).text();
+  await expect.poll(() => turnstile.loading).toBe(0);
+  const attempt = word(script, 'mesh.boot');
+  expect(await (await get(`/stage/${attempt}/overlay?detail=eth0%20up`)).text()).toBe('noted\n');
+  const overlay = await get(word(script, 'mesh.overlay').replace(`http://${HOST0}`, ''));
+  expect(await overlay.text()).toBe('overlay of 10eff964');
+  expect(overlay.headers.get('content-length')).toBe('19');
+  expect(await (await get(`/secrets/${word(script, 'mesh.token')}`)).text()).toBe('secrets');
+  expect(sightings).toContainEqual(
+    expect.objectContaining({ kind: 'identified', machine, attempt, ipv4: '127.0.0.1' }),
+  );
+  expect(sightings).toContainEqual(expect.objectContaining({ kind: 'stage', stage: 'overlay', detail: 'eth0 up' }));
+  expect(JSON.stringify([sightings, events]).includes(word(script, 'mesh.token'))).toBe(false);
+});
+
+test('secrets are given once, and never to who is not that machine; both is reported', async () => {
+  const token = word(await (await askScript()).text(), 'mesh.token');
+  there = parseMac('52:54:00:66:66:66');
+  expect((await get(`/secrets/${token}`)).status).toBe(403);
+  there = mac;
+  leasedTo = parseMac('52:54:00:66:66:66');
+  expect((await get(`/secrets/${token}`)).status).toBe(403);
+  leasedTo = mac;
+  expect((await get(`/secrets/${token}`)).status).toBe(200);
+  expect((await get(`/secrets/${token}`)).status).toBe(403);
+  expect(events.map(({ code, object }) => `${code} ${object}`)).toEqual(
+    Array.from({ length: 3 }, () => `MESH_BOOT_SECRET_REFUSED ${machine}`),
+  );
+});
+
+test('who cannot boot learns why on its own console, and asks again', async () => {
+  noOverlay = new MeshError('MESH_BOOT_NO_OVERLAY', 'no overlay for it', {
+    remedy: 'Run `mesh system configure` $now.',
+  });
+  expect(await (await askScript()).text()).toBe(
+    `#!ipxe\necho Meshwork does not boot machine ${machine}: no overlay for it\n` +
+      'echo Run `mesh system configure`  now.\n:again\nsleep 10\n' +
+      `chain --replace http://${HOST0}/boot.ipxe || goto again\n`,
+  );
+  noOverlay = undefined;
+  double = new MeshError('MESH_BOOT_MACHINE_DOUBLE', 'two of them');
+  expect(await (await askScript()).text()).toMatch('two of them');
+  double = undefined;
+  expect(await (await askScript(parseMac('52:54:00:66:66:66'))).text()).toMatch('and is 52:54:00:12:34:56');
+  expect(events.map(({ code }) => code)).toEqual([
+    'MESH_BOOT_NO_OVERLAY',
+    'MESH_BOOT_MACHINE_DOUBLE',
+    'MESH_BOOT_FORGED',
+  ]);
+  expect(sightings.filter(({ kind }) => kind === 'refused')).toHaveLength(3);
+});
+
+test('while others load, iPXE is told to come again', async () => {
+  turnstile.ask(parseMac('52:54:00:66:66:66'));
+  const answer = await askScript();
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '4']);
+  expect(sightings).toContainEqual(expect.objectContaining({ kind: 'queued', machine, ahead: 0, againSec: 4 }));
+});
+
+test('files come in ranges, with tags, and always with their length', async () => {
+  const path = '/image/abc1/vmlinuz';
+  const whole = await get(path);
+  const etag = whole.headers.get('etag') ?? '';
+  expect([await whole.text(), whole.headers.get('accept-ranges')]).toEqual(['0123456789', 'bytes']);
+  const asked = async (range: string, headers = {}) => {
+    const answer = await get(path, { range, ...headers });
+    return [answer.status, await answer.text(), answer.headers.get('content-range')];
+  };
+  expect(await asked('bytes=2-4')).toEqual([206, '234', 'bytes 2-4/10']);
+  expect(await asked('bytes=7-')).toEqual([206, '789', 'bytes 7-9/10']);
+  expect(await asked('bytes=-3')).toEqual([206, '789', 'bytes 7-9/10']);
+  expect(await asked('bytes=5-99')).toEqual([206, '56789', 'bytes 5-9/10']);
+  expect(await asked('bytes=10-')).toEqual([416, '', 'bytes */10']);
+  expect(await asked('bytes=4-2')).toEqual([200, '0123456789', null]);
+  expect(await asked('bytes=0-1,3-4')).toEqual([200, '0123456789', null]);
+  expect(await asked('bytes=2-4', { 'if-range': etag })).toEqual([206, '234', 'bytes 2-4/10']);
+  expect(await asked('bytes=2-4', { 'if-range': '"old"' })).toEqual([200, '0123456789', null]);
+  expect((await get(path, { 'if-none-match': etag })).status).toBe(304);
+  const head = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'HEAD' });
+  expect([head.headers.get('content-length'), await head.text()]).toEqual(['10', '']);
+  writeFileSync(join(directory, 'images/abc1/vmlinuz'), 'abcdefghij');
+  expect((await get(path)).headers.get('etag')).not.toBe(etag);
+});
+
+test('no path leads out of what is published', async () => {
+  expect(await raw('/isos/deep/a%20b.iso')).toMatch(/\r\n\r\niso$/);
+  expect(await raw('/isos/in/a%20b.iso')).toMatch(/\r\n\r\niso$/);
+  const outside = [
+    '/isos/../secret',
+    '/isos/%2e%2e/secret',
+    '/isos/deep/../../secret',
+    '/isos/out',
+    '/isos//etc/passwd',
+  ];
+  const odd = [
+    '/isos/',
+    '/isos/deep',
+    '/isos/%00',
+    '/isos/%ff',
+    '/isos/..',
+    '/image/abc1/../../secret',
+    '/secret',
+    '//secret',
+  ];
+  for (const path of [
+    ...outside,
+    ...odd,
+    '/stage/0123456789abcdef/x',
+    `/overlay/0123456789abcdef/${SHA256}.apkovl.tar.gz`,
+  ]) {
+    expect(await raw(path), path).toMatch(/^HTTP\/1.1 404 /);
+  }
+  expect((await fetch(`http://127.0.0.1:${port}/boot.ipxe`, { method: 'PUT' })).status).toBe(404);
+});
+
+test('paths at random never reach the file outside, and never break the server', async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  const random = randomFrom(seed);
+  const pieces = [
+    'isos',
+    'image',
+    'abc1',
+    '..',
+    '.',
+    '%2e%2e',
+    '%2f',
+    '/',
+    '//',
+    '\\',
+    'secret',
+    'out',
+    '%00',
+    '%',
+    '?',
+    'deep',
+    '\u00e9',
+    '*',
+    'boot',
+  ];
+  const until = Date.now() + 400;
+  for (let tries = 0; tries < 5_000 && Date.now() < until; tries++) {
+    const length = 1 + Math.floor(random() * 8);
+    const path = `/${Array.from({ length }, () => pieces[Math.floor(random() * pieces.length)]).join(random() < 0.5 ? '/' : '')}`;
+    expect(await raw(path), `seed ${seed}: ${path}`).not.toMatch('not to be had');
+  }
+  expect((await get('/boot.ipxe')).status).toBe(200);
+});
