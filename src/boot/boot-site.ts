@@ -27,7 +27,7 @@ import type { HttpSighting } from './sighting.ts';
 export interface BootSiteInput extends ReceptionInput {
   /** Whom host0's DHCP server gave an address, where it is the one that gives them. */
   readonly leasedTo: (address: Ipv4) => Mac | undefined;
-  /** A gzipped tar. */
+  /** A tar. */
   readonly secretsOf: (machine: MachineId) => Promise<Uint8Array>;
   /** Where the images' generations are. */
   readonly images: string;

@@ -1,0 +1,188 @@
+/** Boots as packets, requests and reports tell of them: which stage each is in, and what a silence is put down to. */
+import { beforeEach, expect, test } from 'vitest';
+import type { Ipv4 } from '../model/ipv4.ts';
+import { parseMac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import { ManualClock } from '../model/manual-clock.ts';
+import { Journal, type MeshEvent } from '../protocol/event.ts';
+import { BootLog } from './boot-log.ts';
+import type { WireState } from './boot-trouble.ts';
+import type { BootSighting, DhcpSighting } from './sighting.ts';
+
+const mac = parseMac('52:54:00:12:34:56');
+const machine = '10eff964' as MachineId;
+const attempt = '0123456789abcdef';
+const ipv4 = '10.11.0.7' as Ipv4;
+const HOST0 = '10.11.0.1' as Ipv4;
+const FOREIGN = '10.11.0.254' as Ipv4;
+const IMAGE = '/image/abc1';
+
+type Unplaced<T> = T extends BootSighting ? Omit<T, 'atMs' | 'device'> : never;
+
+let clock: ManualClock;
+let log: BootLog;
+let wire: WireState;
+let meshes: string[];
+let events: MeshEvent[];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  wire = { mode: 'server', why: 'no other server answers' };
+  [meshes, events] = [[], []];
+  const journal = new Journal(clock, 'host0', 'host0');
+  journal.subscribe((event) => events.push(event));
+  log = new BootLog({ clock, journal, wireOf: () => wire, nameOf: () => 'node1', meshesOf: () => meshes });
+});
+
+function see(sighting: Unplaced<BootSighting>): void {
+  log.take({ ...sighting, atMs: clock.nowMs(), device: 'eth1' } as BootSighting);
+}
+
+function dhcp(message: DhcpSighting['message'], more: Partial<DhcpSighting> = {}): void {
+  see({ kind: 'dhcp', message, mac, port: 67, ...more });
+}
+
+const fromUs = { server: HOST0, ours: true } as const;
+const asked = { type: 'asked' } as const;
+const loaded = { type: 'answered', status: 200 } as const;
+
+/** Everything up to a stage, each step 100 ms after the one before. */
+async function bootUntil(stage: string): Promise<void> {
+  const steps: [string, () => void][] = [
+    ['discover', () => dhcp('DISCOVER', { client: 'firmware', architecture: 7 })],
+    ['offer', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: 'ipxe.efi' })],
+    ['tftp', () => see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: asked })],
+    ['ipxe', () => dhcp('DISCOVER', { client: 'ipxe' })],
+    ['ipxe', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: `http://${HOST0}/boot.ipxe` })],
+    ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt })],
+    ['kernel', () => see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: asked })],
+    ['kernel', () => see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: loaded })],
+    ['initrd', () => see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: asked })],
+    ['initrd', () => see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: loaded })],
+    ['overlay', () => see({ kind: 'stage', machine, attempt, stage: 'overlay' })],
+    ['packages', () => see({ kind: 'stage', machine, attempt, stage: 'packages' })],
+    ['agent', () => see({ kind: 'stage', machine, attempt, stage: 'agent' })],
+  ];
+  const last = steps.findLastIndex(([name]) => name === stage);
+  for (const [, step] of steps.slice(0, last + 1)) {
+    step();
+    await clock.pass(100);
+  }
+}
+
+const boot = () => log.views()[0];
+const stages = () => boot()?.stages.map(({ stage }) => stage);
+
+/** After how many seconds of silence what cause is named. */
+async function silence(withinSec: number): Promise<{ afterSec: number; cause: string } | undefined> {
+  const from = clock.nowMs();
+  while (clock.nowMs() - from < withinSec * 1000) {
+    await clock.pass(250);
+    const cause = boot()?.trouble?.cause;
+    if (cause !== undefined) return { afterSec: (clock.nowMs() - from) / 1000, cause };
+  }
+  return undefined;
+}
+
+test('a boot goes through its stages and ends as a member', async () => {
+  await bootUntil('agent');
+  expect(boot()).toMatchObject({ state: 'booting', machine, name: 'node1', ipv4, attempt });
+  meshes = ['manage'];
+  await clock.pass(300);
+  expect(stages()).toEqual([
+    'discover',
+    'offer',
+    'tftp',
+    'script',
+    'kernel',
+    'initrd',
+    'overlay',
+    'packages',
+    'agent',
+    'mesh',
+  ]);
+  expect(boot()?.stages.map(({ atMs }) => atMs)).toEqual([0, 100, 200, 500, 600, 800, 1000, 1100, 1200, 1500]);
+  expect(events.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
+    `machine booted: node1 (${mac} on eth1) is a member after 1.5 s`,
+  ]);
+  await clock.pass(600_000);
+  expect(boot()).toMatchObject({ state: 'member', ageMs: 1500 });
+});
+
+test.each([
+  ['discover', 1, 'has not answered'],
+  ['offer', 8, 'asks for no file'],
+  ['tftp', 22, 'ipxe.efi was asked for by TFTP'],
+  ['ipxe', 22, 'HTTP does not get through'],
+  ['script', 5, 'does not load the kernel'],
+  ['kernel', 60, 'the kernel stands still'],
+  ['initrd', 60, 'has not been heard of'],
+  ['overlay', 20, 'does not report'],
+  ['packages', 30, 'its agent has not started'],
+  ['agent', 15, '4789 is filtered'],
+])('a silence after %s is named within 2 s after the %i s that it may take', async (stage, ownSec, cause) => {
+  await bootUntil(stage);
+  const named = await silence(ownSec + 5);
+  expect(named?.cause).toMatch(cause);
+  expect(named?.afterSec).toBeGreaterThanOrEqual(ownSec - 0.5);
+  expect(named?.afterSec).toBeLessThanOrEqual(ownSec + 2);
+  expect(boot()).toMatchObject({ state: 'stuck', trouble: { code: 'MESH_BOOT_SILENT', remedy: expect.any(String) } });
+  await clock.pass(120_000);
+  expect(events.map(({ kind }) => kind)).toEqual(['boot stuck']);
+});
+
+test('a silence means something else where host0 does not answer, or only adds a boot file', async () => {
+  wire = { mode: 'observe', why: 'looking for other servers' };
+  dhcp('DISCOVER', { client: 'firmware' });
+  expect((await silence(3))?.cause).toMatch('its mode is observe (looking for other servers)');
+  wire = { mode: 'proxy', why: 'fixed' };
+  expect(boot()?.trouble?.cause).toMatch('no DHCP server answers');
+  wire = { mode: 'observe', why: 'looking for other servers' };
+  dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4 });
+  expect((await silence(10))?.cause).toMatch('10.11.0.254 gives an address, and host0 adds no boot file');
+});
+
+test('what a packet shows is said at once, and taken back when the machine gets on', async () => {
+  wire = { mode: 'proxy', why: 'another server answers' };
+  dhcp('DISCOVER', { client: 'firmware' });
+  dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4, bootFile: 'pxelinux.0' });
+  dhcp('OFFER', { ...fromUs, bootFile: 'ipxe.efi' });
+  expect(boot()?.state).toBe('booting');
+  dhcp('ACK', { server: FOREIGN, ours: false, address: ipv4, bootFile: 'pxelinux.0' });
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining('pxelinux.0') });
+  see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: asked });
+  expect(boot()?.state).toBe('booting');
+  see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: { type: 'refused', why: 'no such file' } });
+  expect(boot()?.trouble?.cause).toBe('TFTP refused ipxe.efi: no such file');
+});
+
+test('a refused machine, a missing kernel and what the machine itself says are named with their remedy', async () => {
+  await bootUntil('ipxe');
+  const error = { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it', remedy: 'Configure.' } as const;
+  see({ kind: 'refused', mac, machine, error });
+  expect(boot()?.trouble).toEqual({ code: error.code, stage: 'script', cause: error.message, remedy: error.remedy });
+  see({ kind: 'identified', machine, mac, ipv4, attempt });
+  see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: { type: 'answered', status: 404 } });
+  expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
+  see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
+  expect(boot()?.trouble?.cause).toMatch('error 0x2d0c613b (ipxe.org/2d0c61)');
+  see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
+  expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
+  see({ kind: 'stage', machine, attempt, stage: 'agent' });
+  expect(boot()?.state).toBe('booting');
+});
+
+test('a machine that is switched on anew begins anew; one that asks again does not', async () => {
+  dhcp('DISCOVER', { client: 'firmware' });
+  await clock.pass(4_000);
+  dhcp('DISCOVER', { client: 'firmware' });
+  expect(boot()?.ageMs).toBe(4_000);
+  await bootUntil('kernel');
+  expect(boot()?.ageMs).toBeGreaterThan(4_000);
+  dhcp('DISCOVER', { client: 'firmware' });
+  expect([boot()?.ageMs, stages()]).toEqual([0, ['discover']]);
+  // A running system that renews its address does not boot.
+  await bootUntil('agent');
+  dhcp('DISCOVER', { client: 'system' });
+  expect(stages()?.at(-1)).toBe('agent');
+});

@@ -1,0 +1,145 @@
+/**
+ * What a silence in a boot means. Each stage has a time of its own, after which the next one should have begun; when it
+ * has not, the cause follows from what was seen so far. A table, since every number is some firmware's.
+ */
+import type { BootStage, BootTrouble } from '../protocol/boot-view.ts';
+import { stageOf, type Timeline } from './timeline.ts';
+
+/** What host0 does on the wire where the machine is. */
+export interface WireState {
+  readonly mode: 'off' | 'observe' | 'proxy' | 'server' | 'dry';
+  /** Why the mode is as it is, for people. */
+  readonly why: string;
+}
+
+/** Until the next stage begins, seconds, when nothing else is seen. */
+const OWN_TIME_SEC: Readonly<Record<Exclude<BootStage, 'mesh'>, number>> = {
+  // A server answers at once.
+  discover: 1,
+  // OVMF collects offers for 4 s, and gets through a round with port 4011 in 2 s more.
+  offer: 8,
+  // 200 kB, the start of iPXE, and what iPXE takes itself.
+  tftp: 22,
+  script: 5,
+  // Any sign of loading counts: these are for a transfer that stands still.
+  kernel: 60,
+  initrd: 60,
+  overlay: 20,
+  packages: 30,
+  agent: 15,
+};
+
+/** iPXE waits 2 s for proxies after an offer, and up to 16 s for a router's IPv6 advertisement. */
+const IPXE_OFFER_SEC = 22;
+
+/** After so long without a word a machine has been switched off, or boots from its disk. */
+const GIVEN_UP_SEC = 600;
+
+type Judge = (timeline: Timeline, wire: WireState) => { readonly cause: string; readonly remedy: string };
+
+const NO_SCRIPT = {
+  cause: 'iPXE got its address, and has not asked host0 for a boot script: HTTP does not get through',
+  remedy: 'See that TCP port 80 of host0 is not filtered on the way, and that `mesh system boot` shows it listening.',
+};
+
+const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
+  discover: (_, { mode, why }) => {
+    if (mode === 'server') {
+      return {
+        cause: 'host0 gives the addresses on this wire, and has not answered',
+        remedy: 'See `mesh system boot`: dnsmasq may be down, or the subnet has no address left.',
+      };
+    }
+    if (mode === 'proxy') {
+      return {
+        cause: 'no DHCP server answers; host0 only adds the boot file on this wire, and gives no addresses',
+        remedy: 'Start the DHCP server of this wire, or let host0 be it: boot_mode="PORT=server" in host0.conf.',
+      };
+    }
+    return {
+      cause: `host0 does not answer on this wire: its mode is ${mode} (${why})`,
+      remedy:
+        'Wait until host0 has looked for other servers, or fix the mode with boot_mode="PORT=server" in host0.conf.',
+    };
+  },
+  offer: ({ offer, client }, { mode, why }) => {
+    if (mode !== 'server' && mode !== 'proxy') {
+      const server = offer?.server ?? 'another server';
+      return {
+        cause: `${server} gives an address, and host0 adds no boot file: its mode is ${mode} (${why})`,
+        remedy:
+          'Wait until host0 has looked for other servers, or fix the mode with boot_mode="PORT=proxy" in host0.conf.',
+      };
+    }
+    if (client === 'ipxe') return NO_SCRIPT;
+    return {
+      cause: 'the firmware got an offer, and asks for no file: it does not take the offer, or TFTP is filtered',
+      remedy: 'See that UDP port 69 of host0 is not filtered, and that the firmware boots from this card by IPv4.',
+    };
+  },
+  tftp: (timeline, wire) => {
+    const { client, stages, unanswered } = timeline;
+    if (client === 'ipxe') return unanswered > 0 ? CAUSES.discover(timeline, wire) : NO_SCRIPT;
+    return {
+      cause: `${stages.at(-1)?.detail ?? 'the boot file'} was asked for by TFTP, and iPXE has not started from it`,
+      remedy:
+        'A firewall lets the request through and not the data (UDP from a high port), or Secure Boot refuses the file: ' +
+        'switch it off in the firmware setup.',
+    };
+  },
+  script: () => ({
+    cause: 'the machine has its boot script, and does not load the kernel',
+    remedy: 'Look at its console: iPXE says there what it cannot do. It asks again by itself.',
+  }),
+  kernel: () => ({
+    cause: 'the download of the kernel stands still',
+    remedy: 'Look at the cable and at the load of the wire; iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
+  }),
+  initrd: ({ stages }) =>
+    stages.at(-1)?.detail === 'loaded'
+      ? {
+          cause: 'the kernel was started and has not been heard of: it does not start, or has no driver for the card',
+          remedy:
+            'Look at the console. An image of the kernel package linux-image-amd64 has the drivers of real hardware: ' +
+            '`mesh system image node --kernel linux-image-amd64`.',
+        }
+      : {
+          cause: 'the download of the initrd stands still',
+          remedy: 'Look at the cable and at the load of the wire. The machine needs 2 GB of memory.',
+        },
+  overlay: () => ({
+    cause: 'the machine has its overlay, and does not report that it has taken it up',
+    remedy: 'Look at its console. An overlay that fills the memory is one reason.',
+  }),
+  packages: () => ({
+    cause: 'the machine is set up, and its agent has not started',
+    remedy: 'Look at its console, and at /var/log/meshwork/agent.log there.',
+  }),
+  agent: () => ({
+    cause: 'the agent runs and has not joined a mesh: UDP port 4789 is filtered, or the overlay has no network file',
+    remedy: 'Run `mesh doctor` on host0, and `mesh node preview` to see that a file goes to /var/pxen/networks.',
+  }),
+};
+
+/** What is wrong with a boot now; undefined while it goes on as it should. */
+export function troubleOf(timeline: Timeline, wire: WireState, nowMs: number): BootTrouble | undefined {
+  const stage = stageOf(timeline);
+  if (stage === 'mesh') return undefined;
+  if (timeline.trouble !== undefined) return timeline.trouble;
+  if (nowMs < silentFromMs(timeline)) return undefined;
+  return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, wire) };
+}
+
+/** When a boot in which nothing more is seen counts as silent. */
+export function silentFromMs(timeline: Timeline): number {
+  const stage = stageOf(timeline);
+  if (stage === 'mesh') return Number.POSITIVE_INFINITY;
+  // A machine that asks again for an address is heard, and yet stands still.
+  const sinceMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
+  const ownTimeSec = stage === 'offer' && timeline.client === 'ipxe' ? IPXE_OFFER_SEC : OWN_TIME_SEC[stage];
+  return (sinceMs ?? timeline.heardMs) + ownTimeSec * 1000;
+}
+
+export function isGivenUp(timeline: Timeline, nowMs: number): boolean {
+  return stageOf(timeline) !== 'mesh' && nowMs - timeline.heardMs > GIVEN_UP_SEC * 1000;
+}

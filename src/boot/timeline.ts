@@ -1,0 +1,210 @@
+/**
+ * The course of one boot, as a function of what was seen: `advance` takes a sighting up, and never looks at a clock or a
+ * wire itself. What a silence means is the business of boot-trouble.ts.
+ */
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Mac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/boot-view.ts';
+import type { BootSighting, DhcpClientKind, DhcpSighting, HttpSighting, StageSighting } from './sighting.ts';
+
+export interface Reached {
+  readonly stage: BootStage;
+  readonly atMs: number;
+  readonly detail?: string;
+}
+
+export interface Timeline {
+  readonly mac: Mac;
+  readonly device: string;
+  readonly beganMs: number;
+  /** Of the last sighting, whatever it was. */
+  readonly heardMs: number;
+  readonly machine?: MachineId;
+  readonly attempt?: string;
+  readonly ipv4?: Ipv4;
+  readonly stages: readonly Reached[];
+  /** Who spoke DHCP last. */
+  readonly client?: DhcpClientKind;
+  /** Option 93 of the firmware. */
+  readonly architecture?: number;
+  /** The server whose offer the client took up, and the boot file that it was given. */
+  readonly offer?: { readonly server: Ipv4; readonly ours: boolean; readonly bootFile?: string };
+  /** So many questions for an address were heard since the last answer. */
+  readonly unanswered: number;
+  /** What a sighting said in so many words; a later stage takes it back. */
+  readonly trouble?: BootTrouble;
+}
+
+export function stageOf({ stages }: Timeline): BootStage {
+  return stages.at(-1)?.stage ?? 'discover';
+}
+
+/** A boot begins with the first question of a machine that is not booting, or that was further on already. */
+export function beginsBoot(timeline: Timeline | undefined, sighting: BootSighting): boolean {
+  if (sighting.kind !== 'dhcp' || sighting.message !== 'DISCOVER' || sighting.client === 'system') return false;
+  if (timeline === undefined) return true;
+  const stage = stageOf(timeline);
+  if (stage === 'discover' || stage === 'offer') {
+    // A ROM that asks after its own iPXE did was switched on anew; otherwise it asks again.
+    return timeline.client === 'ipxe' && sighting.client === 'firmware';
+  }
+  // iPXE, once it is loaded, asks for an address a second time.
+  return !(stage === 'tftp' && sighting.client === 'ipxe');
+}
+
+export function begin({ mac, device, atMs }: DhcpSighting): Timeline {
+  return {
+    mac,
+    device,
+    beganMs: atMs,
+    heardMs: atMs,
+    stages: [{ stage: 'discover', atMs }],
+    unanswered: 0,
+  };
+}
+
+/** The timeline with one more sighting of its machine. */
+export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
+  const heard: Timeline = { ...timeline, heardMs: sighting.atMs };
+  switch (sighting.kind) {
+    case 'dhcp':
+      return takeDhcp(heard, sighting);
+    case 'tftp': {
+      const reached = reach(heard, 'tftp', sighting.atMs, sighting.file);
+      if (sighting.outcome.type === 'asked') return reached;
+      return {
+        ...reached,
+        trouble: {
+          code: 'MESH_BOOT_PATH_UNKNOWN',
+          stage: 'tftp',
+          cause: `TFTP refused ${sighting.file}: ${sighting.outcome.why}`,
+          remedy: 'See `mesh system boot` for the boot files that host0 serves, and reinstall the package ipxe.',
+        },
+      };
+    }
+    case 'http':
+      return takeHttp(heard, sighting);
+    case 'identified': {
+      const { machine, attempt, ipv4 } = sighting;
+      return { ...reach(heard, 'script', sighting.atMs, `machine ${machine}`), machine, attempt, ipv4 };
+    }
+    case 'refused': {
+      const { machine, error } = sighting;
+      const { code, message, remedy = error.rule ?? '' } = error;
+      return {
+        ...reach(heard, 'script', sighting.atMs, 'refused'),
+        ...(machine !== undefined && { machine }),
+        trouble: { code, stage: 'script', cause: message, remedy },
+      };
+    }
+    case 'queued':
+      return reach(heard, 'script', sighting.atMs, `waits, ${sighting.ahead} before it`);
+    case 'stage':
+      return takeStage(heard, sighting);
+    case 'member':
+      return reach(heard, 'mesh', sighting.atMs, sighting.mesh);
+  }
+}
+
+function takeDhcp(timeline: Timeline, sighting: DhcpSighting): Timeline {
+  const { atMs, message, client, architecture, server, ours = false, address, bootFile } = sighting;
+  if (client === 'system') return timeline;
+  if (message === 'DISCOVER') {
+    return {
+      ...timeline,
+      unanswered: timeline.unanswered + 1,
+      ...(client !== undefined && { client }),
+      ...(architecture !== undefined && client === 'firmware' && { architecture }),
+    };
+  }
+  if ((message !== 'OFFER' && message !== 'ACK') || server === undefined) return timeline;
+  const offer = { server, ours, ...(bootFile !== undefined && { bootFile }) };
+  // Of several answers the one with a boot file counts, and ours before another's.
+  const better = timeline.offer === undefined || ours || (bootFile !== undefined && !timeline.offer.ours);
+  const detail = `${address ?? 'a boot file'} from ${server}${ours ? '' : ', a foreign server'}`;
+  const reached = reach(timeline, 'offer', atMs, detail);
+  const answered = { ...reached, unanswered: 0, ...(better && { offer }) };
+  return message === 'ACK' && !ours && bootFile !== undefined && stageOf(reached) === 'offer'
+    ? { ...answered, trouble: foreignBootFile(server, bootFile) }
+    : answered;
+}
+
+function foreignBootFile(server: Ipv4, bootFile: string): BootTrouble {
+  return {
+    code: 'MESH_BOOT_FOREIGN',
+    stage: 'offer',
+    cause: `the foreign server ${server} names the boot file ${bootFile}, and the machine takes that`,
+    remedy: 'Take the boot file out of that server (options 66 and 67): one network has one PXE server.',
+  };
+}
+
+const LOADED = { vmlinuz: 'kernel', 'initrd.img': 'initrd' } as const satisfies Record<string, BootStage>;
+
+function takeHttp(timeline: Timeline, { atMs, path, outcome }: HttpSighting): Timeline {
+  const file = path.split('/').at(-1) ?? '';
+  const stage = path.startsWith('/overlay/') ? 'overlay' : LOADED[file as keyof typeof LOADED];
+  if (stage === undefined) return timeline;
+  const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
+  if (outcome.type === 'asked' || (outcome.type === 'answered' && outcome.status < 400)) return reached;
+  const fault = outcome.type === 'answered' ? `was answered with ${outcome.status}` : 'broke off';
+  return {
+    ...reached,
+    trouble: {
+      code: outcome.type === 'answered' ? 'MESH_BOOT_PATH_UNKNOWN' : 'MESH_BOOT_SILENT',
+      stage,
+      cause: `the download of ${path} ${fault}`,
+      remedy:
+        outcome.type === 'answered'
+          ? 'Build the image anew with `mesh system image node`, and boot the machine again.'
+          : 'If it happens again, look for a loose cable or a full disk on the way.',
+    },
+  };
+}
+
+/** What the node's init and iPXE's script report: a stage that was reached, or with a detail what is wrong in it. */
+function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
+  if (stage === 'failed') return { ...timeline, trouble: loadFailed(stageOf(timeline), detail) };
+  const known = BOOT_STAGES.find((candidate) => candidate === stage);
+  if (known === undefined) return timeline;
+  if (detail === '') return withoutTrouble(reach(timeline, known, atMs, undefined));
+  return { ...reach(timeline, known, atMs, detail), trouble: saidByNode(known, detail) };
+}
+
+const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
+  overlay: 'See `mesh node preview` for what the machine should get; compile it anew with `mesh system configure`.',
+  packages:
+    'The Debian image holds what it was built with. Build another with these packages, or take them out of the world file.',
+  agent: 'The agent is started again every two seconds; its log on the machine is /var/log/meshwork/agent.log.',
+};
+
+function saidByNode(stage: BootStage, detail: string): BootTrouble {
+  const remedy = NODE_REMEDIES[stage] ?? "The words are the machine's own; its console shows what came before.";
+  return { code: 'MESH_BOOT_FAILED', stage, cause: `the machine reports from stage ${stage}: ${detail}`, remedy };
+}
+
+/** iPXE says by number (https://ipxe.org/err/…) why it could not load what its script told it to. */
+function loadFailed(stage: BootStage, errno: string): BootTrouble {
+  const page = /^0x([0-9a-f]{6})/.exec(errno)?.[1];
+  return {
+    code: 'MESH_BOOT_FAILED',
+    stage,
+    cause: `iPXE could not load the kernel or the initrd: error ${errno}${page === undefined ? '' : ` (ipxe.org/${page})`}`,
+    remedy: 'See that the image is whole: `mesh system image list`. Not enough memory in the machine looks the same.',
+  };
+}
+
+/** A stage that was passed is not gone back to; of the present one the last detail is kept. A new one ends a trouble. */
+function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: string | undefined): Timeline {
+  const present = BOOT_STAGES.indexOf(stageOf(timeline));
+  const wanted = BOOT_STAGES.indexOf(stage);
+  if (wanted < present) return timeline;
+  const reached = { stage, atMs, ...(detail !== undefined && { detail }) };
+  if (wanted > present) return { ...withoutTrouble(timeline), stages: [...timeline.stages, reached] };
+  const atFirst = timeline.stages.at(-1)?.atMs ?? atMs;
+  return { ...timeline, stages: [...timeline.stages.slice(0, -1), { ...reached, atMs: atFirst }] };
+}
+
+function withoutTrouble({ trouble, ...timeline }: Timeline): Timeline {
+  return timeline;
+}

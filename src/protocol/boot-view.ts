@@ -1,0 +1,57 @@
+/** One boot of one machine, as `mesh node boot` shows it and `GET /v1/boots` answers it. */
+import type { ErrorCode } from '../model/error.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Mac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+
+/** In this order; which of `offer` and `tftp` a boot has depends on its firmware, and the others it has all. */
+export const BOOT_STAGES = [
+  'discover',
+  'offer',
+  'tftp',
+  'script',
+  'kernel',
+  'initrd',
+  'overlay',
+  'packages',
+  'agent',
+  'mesh',
+] as const;
+export type BootStage = (typeof BOOT_STAGES)[number];
+
+export interface ReachedStage {
+  readonly stage: BootStage;
+  /** Milliseconds after the boot began. */
+  readonly atMs: number;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  /** What was seen last in it: `10.11.0.7 from 10.11.0.1`, `asked 3 times`. */
+  readonly detail?: string;
+}
+
+/** Why a boot does not go on, as far as host0 can see it. */
+export interface BootTrouble {
+  readonly code: ErrorCode;
+  /** The stage that it is stuck in. */
+  readonly stage: BootStage;
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+export interface BootView {
+  readonly mac: Mac;
+  /** host0's port that it is heard at. */
+  readonly device: string;
+  /** Known from the script on. */
+  readonly machine?: MachineId;
+  readonly name?: string;
+  readonly ipv4?: Ipv4;
+  readonly attempt?: string;
+  /** ISO 8601, UTC. */
+  readonly began: string;
+  readonly ageMs: number;
+  readonly state: 'booting' | 'stuck' | 'member';
+  /** In the order in which they were reached. */
+  readonly stages: readonly ReachedStage[];
+  readonly trouble?: BootTrouble;
+}
