@@ -8,6 +8,7 @@ import type { Journal } from '../protocol/event.ts';
 import { EventStream } from '../protocol/event-stream.ts';
 import { streamJournal } from '../protocol/journal-stream.ts';
 import type { SelfStatus } from '../protocol/views.ts';
+import { addBootRoutes, type Boots } from './boot-routes.ts';
 import { answerErrors } from './error-reply.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
@@ -26,7 +27,12 @@ const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
  * @param path claimed before (control-socket.ts)
  * @throws MESH_KERNEL_REFUSED
  */
-export async function openControlApi(path: string, controller: Controller, journal: Journal): Promise<ControlApi> {
+export async function openControlApi(
+  path: string,
+  controller: Controller,
+  journal: Journal,
+  boots: Boots,
+): Promise<ControlApi> {
   const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false });
   answerErrors(app, 'MESH_USAGE');
   app.get('/v1/status', () => controller.status());
@@ -36,6 +42,7 @@ export async function openControlApi(path: string, controller: Controller, journ
     controller.selfReported(selfStatus(request.body));
     return reply.code(204).send();
   });
+  addBootRoutes(app, boots);
   streamEvents(app, journal);
   streamAssignment(app, controller);
   await app.ready();

@@ -8,6 +8,7 @@ import { durationText } from './duration.ts';
 import { facts } from './facts.ts';
 import { inOrder } from './member-order.ts';
 import { stateText, stateTone } from './network-state.ts';
+import { nodeBootCommand } from './node-boot.ts';
 import { type Column, table } from './table.ts';
 
 type NodeMesh = NodeView['meshes'][number];
@@ -34,6 +35,7 @@ export function nodeCommand(context: Context): Command {
       context.answer(found, () => nodeText(found, context));
     });
 
+  node.addCommand(nodeBootCommand(context));
   return node;
 }
 

@@ -1,0 +1,125 @@
+/** `mesh node boot`: how far machines are that boot over the network, and why one does not get on. */
+import { Command } from 'commander';
+import { MeshError } from '../model/error.ts';
+import { BOOT_STAGES, type BootView, type ReachedStage } from '../protocol/boot-view.ts';
+import type { Paint, Tone } from './color.ts';
+import type { Context } from './context.ts';
+import { type ControlClient, host0Client } from './control-client.ts';
+import { durationText } from './duration.ts';
+import { printable } from './printable.ts';
+import { type Column, table } from './table.ts';
+
+export function nodeBootCommand(context: Context): Command {
+  return new Command('boot')
+    .description('Show how far machines are that boot over the network, and why one does not get on')
+    .argument('[machine]', 'its name, its machine id, or the address of its network card; without it, all')
+    .option('-f, --follow', 'go on until the machine is a member, or until Ctrl-C')
+    .addHelpText(
+      'after',
+      '\nA boot goes through these stages: ' +
+        `${BOOT_STAGES.join(', ')}.\n` +
+        '\nExamples:\n  $ mesh node boot\n  $ mesh node boot node1\n  $ mesh node boot 52:54:00:12:34:56 --follow',
+    )
+    .action(async (wanted: string | undefined, { follow }: { follow?: boolean }) => {
+      const host0 = host0Client(context.paths);
+      if (follow) return await followBoots(context, host0, wanted);
+      const boots = await host0.get<BootView[]>('/v1/boots');
+      if (wanted === undefined) {
+        context.answer(
+          boots,
+          () => table(boots, COLUMNS, context.page) || 'No machine has booted since host0 started.\n',
+        );
+        return;
+      }
+      const boot = boots.find((view) => is(view, wanted));
+      if (boot === undefined) throw unknown(wanted);
+      if (boot.state === 'stuck') context.exitCode = 1;
+      context.answer(boot, () => bootText(boot, context.paint));
+    });
+}
+
+const STATE_TONES = { booting: 'warning', stuck: 'bad', member: 'good' } as const satisfies Record<string, Tone>;
+
+const COLUMNS: readonly Column<BootView>[] = [
+  { title: 'MACHINE', text: ({ name, machine }) => name ?? machine ?? '-', flexible: true },
+  { title: 'MAC', text: ({ mac }) => mac },
+  { title: 'PORT', text: ({ device }) => device },
+  { title: 'STATE', text: ({ state }) => state, tone: ({ state }) => STATE_TONES[state] },
+  { title: 'STAGE', text: ({ stages }) => stages.at(-1)?.stage ?? '-' },
+  { title: 'AGE', text: ({ ageMs }) => durationText(ageMs / 1000), align: 'right' },
+  { title: 'CAUSE', text: ({ trouble }) => trouble?.cause ?? '', flexible: true },
+];
+
+function is({ name, machine, mac }: BootView, wanted: string): boolean {
+  return name === wanted || machine === wanted || mac === wanted.toLowerCase();
+}
+
+function unknown(wanted: string): MeshError {
+  return new MeshError('MESH_NODE_UNKNOWN', `no boot of ${JSON.stringify(wanted)} has been seen`, {
+    operation: 'show boot',
+    object: wanted,
+    remedy: 'See `mesh node boot` for the machines that booted, or switch it on and use --follow.',
+  });
+}
+
+/** Each stage as it is reached; with --json each view. Ends when the one that is wanted is a member. */
+async function followBoots(context: Context, host0: ControlClient, wanted: string | undefined): Promise<void> {
+  const shown = new Map<string, BootView>();
+  for await (const view of host0.events<BootView>('/v1/boots/events')) {
+    if (wanted !== undefined && !is(view, wanted)) continue;
+    const before = shown.get(view.mac);
+    shown.set(view.mac, view);
+    context.emit(view, () => newsText(view, before, context.paint));
+    if (wanted !== undefined && view.state === 'member') return;
+  }
+}
+
+/** What is new about a boot, a line each. */
+function newsText(view: BootView, before: BootView | undefined, paint: Paint): string {
+  const again = before?.began === view.began ? before : undefined;
+  const who = printable(view.name ?? view.machine ?? view.mac);
+  const fresh = view.stages.slice(Math.max(0, (again?.stages.length ?? 0) - 1)).filter((reached, index) => {
+    const old = again?.stages.at(-1);
+    return index > 0 || again === undefined || JSON.stringify(old) !== JSON.stringify(reached);
+  });
+  const lines = fresh.map((reached) => `${who}  ${stageText(reached, 'good', paint)}`);
+  const { trouble } = view;
+  if (trouble !== undefined && trouble.cause !== again?.trouble?.cause) lines.push(troubleText(view, paint).trimEnd());
+  if (view.state === 'member' && again?.state !== 'member') {
+    lines.push(paint('good', `${who} is a member after ${seconds(view.ageMs)}`));
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Who it is, every stage with its time, and what is wrong. */
+export function bootText(view: BootView, paint: Paint): string {
+  const { name, machine, mac, device, ipv4, state, ageMs, stages } = view;
+  const who = [name, machine, `${mac} on ${device}`, ipv4].filter((word) => word !== undefined).join(', ');
+  const reached = stages.map((stage, index) => {
+    const tone = index < stages.length - 1 ? 'good' : STATE_TONES[state];
+    return `  ${stageText(stage, tone, paint)}\n`;
+  });
+  const last = stages.at(-1)?.stage;
+  const ahead = BOOT_STAGES.slice(last === undefined ? 0 : BOOT_STAGES.indexOf(last) + 1);
+  const missing = ahead.map((stage) => `  ${paint('quiet', `· ${stage}`)}\n`);
+  const heading = `${paint('heading', printable(who))}: ${paint(STATE_TONES[state], state)} after ${seconds(ageMs)}\n`;
+  return `${heading}${reached.join('')}${missing.join('')}${troubleText(view, paint)}`;
+}
+
+const MARKS: Readonly<Partial<Record<Tone, string>>> = { good: '✓', warning: '▸', bad: '✗' };
+const STAGE_WIDTH = Math.max(...BOOT_STAGES.map((stage) => stage.length));
+
+function stageText({ stage, atMs, detail }: ReachedStage, tone: Tone, paint: Paint): string {
+  const mark = paint(tone, MARKS[tone] ?? ' ');
+  return `${mark} ${stage.padEnd(STAGE_WIDTH)} ${seconds(atMs).padStart(8)}  ${printable(detail ?? '')}`.trimEnd();
+}
+
+function troubleText({ trouble }: BootView, paint: Paint): string {
+  if (trouble === undefined) return '';
+  const { stage, cause, remedy, code } = trouble;
+  return `${paint('bad', `Stuck in ${stage}`)}: ${printable(cause)} (${code})\n${printable(remedy)}\n`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
