@@ -26,6 +26,11 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     formats: 'host0’s network files and settings',
     store: 'the only writer of desired state',
   },
+  image: {
+    model: 'machines and errors',
+    protocol: 'the paths of host0',
+    formats: 'manifests and the administrator’s tree, and writing that survives a power cut',
+  },
   lab: {
     model: 'addresses and identities of its hosts',
     protocol: 'paths and member lists',
@@ -52,6 +57,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     machine: '`genid machine` works without a running process',
     kernel: 'permanent Ethernet addresses for `genid machine`',
     lab: '`mesh lab`',
+    image: '`mesh system configure` and `mesh node preview` work without a running process',
   },
   main: Object.fromEntries(
     [
@@ -63,6 +69,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'kernel',
       'agent',
       'controller',
+      'image',
       'boot',
       'lab',
       'api',

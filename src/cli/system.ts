@@ -10,6 +10,7 @@ import { Daemon, logFileOf } from './daemon.ts';
 import { durationText } from './duration.ts';
 import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
 import { withProgress } from './progress.ts';
+import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 import { type Column, table } from './table.ts';
 
 const PROCESSES: readonly DaemonName[] = ['host0', 'agent'];
@@ -61,6 +62,8 @@ export function systemCommand(context: Context): Command {
     .addHelpText('after', '\nWith --json the lines as they are.\n\nExample:\n  $ mesh system logview --follow -n 20')
     .action((options: LogviewOptions) => showLogs(context, options));
 
+  system.addCommand(systemInitCommand(context));
+  system.addCommand(systemConfigureCommand(context));
   return system;
 }
 

@@ -16,6 +16,7 @@ test('all settings', () => {
 subnet_pool="10.11.0.0/16" "192.168.0.0/23"
 default_subnet_size="24" # of a pool
 segment_ports="eth1" eth2
+default_networks="manage" "storage.conf"
 admission=known
 `;
   expect(parse(text)).toEqual({
@@ -23,6 +24,7 @@ admission=known
       subnetPool: ['10.11.0.0/16', '192.168.0.0/23'],
       defaultSubnetSize: 24,
       segmentPorts: ['eth1', 'eth2'],
+      defaultNetworks: ['manage', 'storage'],
       admission: 'known',
     },
     errors: [],
@@ -102,7 +104,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports and admission.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks and admission.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

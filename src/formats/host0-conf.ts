@@ -4,6 +4,7 @@
  *     subnet_pool="10.11.0.0/16" "192.168.0.0/23"   # where new boot segments take their subnets from
  *     default_subnet_size="25"                      # bits of such a subnet's prefix, 1 to 30
  *     segment_ports="eth1" "eth2"                   # ports that boot segments may be on; without it, any that is fit
+ *     default_networks="manage"                     # network files that every machine gets
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
  */
 import { MeshError } from '../model/error.ts';
@@ -21,6 +22,8 @@ export interface Host0Settings {
   readonly defaultSubnetSize: number;
   /** Undefined: to be decided from the machine. */
   readonly segmentPorts: readonly string[] | undefined;
+  /** Names of network files, without `.conf`, that every machine gets whatever its manifest says. */
+  readonly defaultNetworks: readonly string[];
   readonly admission: Admission;
 }
 
@@ -28,6 +31,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   subnetPool: [parseIpv4Cidr('10.11.0.0/16')],
   defaultSubnetSize: 25,
   segmentPorts: undefined,
+  defaultNetworks: ['manage'],
   admission: 'open',
 };
 
@@ -52,11 +56,18 @@ export async function readHost0Conf(files: readonly string[]): Promise<Host0Conf
 export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
-  const keys = new ConfKeys(text, ['subnet_pool', 'default_subnet_size', 'segment_ports', 'admission']);
+  const keys = new ConfKeys(text, [
+    'subnet_pool',
+    'default_subnet_size',
+    'segment_ports',
+    'default_networks',
+    'admission',
+  ]);
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
     segmentPorts: keys.optional('segment_ports', listOf(parsePort)),
+    defaultNetworks: keys.optional('default_networks', listOf(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
     admission: keys.optional('admission', oneOf(parseAdmission)) ?? HOST0_DEFAULTS.admission,
   };
   return keys.errors.length > 0 ? { errors: keys.errors } : { settings, errors: [] };
@@ -91,6 +102,12 @@ function parsePort(word: string): string | Fault {
   if (/^[^\s/:]{1,15}$/.test(word) && word !== '.' && word !== '..') return word;
   const rule = 'A port is the name of a network device, 1 to 15 characters without blanks, slashes and colons.';
   return { fault: `${quoted(word)} is not the name of a device`, rule, example: 'eth1' };
+}
+
+function parseNetworkName(word: string): string | Fault {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(word)) return word.replace(/\.conf$/, '');
+  const rule = 'A network file is named as in /host0/network, without .conf.';
+  return { fault: `${quoted(word)} is not the name of a network file`, rule, example: 'manage' };
 }
 
 function parseAdmission(word: string): Admission | Fault {

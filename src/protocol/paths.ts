@@ -5,6 +5,8 @@ export interface Paths {
   readonly root: string;
   /** A node's network files (the seed's place). */
   readonly nodeNetworks: string;
+  /** The administrator's tree on host0. */
+  readonly host0: string;
   /** host0's network files. */
   readonly host0Networks: string;
   /** host0's settings, in the order in which they are looked for. */
@@ -27,6 +29,7 @@ export function pathsBelow(root: string): Paths {
   return {
     root,
     nodeNetworks: join(root, 'var/pxen/networks'),
+    host0: join(root, 'host0'),
     host0Networks: join(root, 'host0/network'),
     host0Conf: [join(root, 'host0/host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),

@@ -1,0 +1,173 @@
+/** `mesh system configure` and `mesh system init`: from the administrator's tree in `/host0` to what machines boot with. */
+import { mkdir, open, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Command } from 'commander';
+import { errorText } from '../formats/error-text.ts';
+import { authorizedKeysIn } from '../image/authorized-keys.ts';
+import { type Compilation, type CompiledMachine, compile, contentHash } from '../image/compilation.ts';
+import { EXAMPLE_TREE } from '../image/example-tree.ts';
+import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
+import { OverlayShelf } from '../image/overlay-shelf.ts';
+import { MeshError } from '../model/error.ts';
+import { requireRoot } from './agent.ts';
+import { plain } from './color.ts';
+import type { Context } from './context.ts';
+import { Stages } from './stages.ts';
+import { type Column, table } from './table.ts';
+
+export function systemConfigureCommand(context: Context): Command {
+  return new Command('configure')
+    .description('Check all of /host0 and compile what machines get when they boot')
+    .option('--check', 'only check; changes nothing')
+    .option('--plan', 'show what would change for which machine; changes nothing')
+    .addHelpText(
+      'after',
+      '\nAll or nothing: with one fault anywhere, what was compiled before is still served.\n' +
+        'What is new is in force from the next boot of a machine on.\n' +
+        '\nExamples:\n  $ mesh system configure --check\n  $ mesh system configure --plan\n  $ mesh system configure',
+    )
+    .action((options: ConfigureOptions) => configure(context, options));
+}
+
+export function systemInitCommand(context: Context): Command {
+  return new Command('init')
+    .description('Make /host0 with a commented example: a default machine, a group and the network manage')
+    .addHelpText('after', '\nWhat is there already is left as it is.\n\nExample:\n  $ mesh system init')
+    .action(() => init(context));
+}
+
+interface ConfigureOptions {
+  readonly check?: boolean;
+  readonly plan?: boolean;
+}
+
+interface MachineChange {
+  readonly machine: string;
+  readonly name: string;
+  readonly change: 'new' | 'changed' | 'same' | 'skipped' | 'gone';
+  readonly paths: readonly PathChange[];
+}
+
+async function configure(context: Context, { check, plan }: ConfigureOptions): Promise<void> {
+  if (!check && !plan) requireRoot('write what machines boot with');
+  using stages = new Stages(context.stderr);
+  const { paths } = context;
+  stages.show('Reading /host0');
+  const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
+  const { machines, errors } = compilation;
+  if (errors.length > 0) {
+    stages.end();
+    return refuse(context, compilation);
+  }
+  const shelf = new OverlayShelf(paths.state);
+  stages.show('Comparing with what is served');
+  const changes = await changesOf(machines, shelf);
+  if (!check && !plan) {
+    stages.show('Writing overlays', changes.filter(isNews).length, machines.length);
+    await shelf.publish(machines, new Date());
+  }
+  stages.end();
+  context.answer({ ok: true, changes, warnings: compilation.warnings }, () =>
+    check
+      ? `All of ${machines.length} machines and their groups is sound.\n`
+      : changesText(changes, context, plan === true),
+  );
+}
+
+/** Every fault, and the exit code of the first. */
+function refuse(context: Context, { errors, warnings }: Compilation): void {
+  context.exitCode = errors[0]?.exitCode ?? 1;
+  const color = context.paint !== plain;
+  context.answer({ ok: false, errors, warnings }, () => {
+    const faults = errors.map((error) => `${errorText(error, { color })}\n`);
+    const count = errors.length === 1 ? 'One fault' : `${errors.length} faults`;
+    return `${faults.join('\n')}\n${count}: nothing was changed, and machines boot with what they had.\n`;
+  });
+}
+
+async function changesOf(machines: readonly CompiledMachine[], shelf: OverlayShelf): Promise<MachineChange[]> {
+  const before = new Map((await shelf.index())?.machines.map((machine) => [machine.machine, machine]));
+  const changes: MachineChange[] = [];
+  for (const { machine, name, entries } of machines) {
+    const overlay = before.get(machine)?.overlay;
+    before.delete(machine);
+    if (entries === undefined) {
+      changes.push({ machine, name, change: 'skipped', paths: [] });
+    } else if (overlay?.content === contentHash(entries)) {
+      changes.push({ machine, name, change: 'same', paths: [] });
+    } else {
+      const old = overlay === undefined ? [] : await shelf.entriesOf(overlay);
+      const paths = overlayDifference(old, entries);
+      changes.push({ machine, name, change: overlay === undefined ? 'new' : 'changed', paths });
+    }
+  }
+  for (const { machine, name } of before.values()) changes.push({ machine, name, change: 'gone', paths: [] });
+  return changes;
+}
+
+function isNews({ change }: MachineChange): boolean {
+  return change === 'new' || change === 'changed' || change === 'gone';
+}
+
+const TONES = { new: 'good', changed: 'warning', same: 'quiet', skipped: 'quiet', gone: 'bad' } as const;
+
+const COLUMNS: readonly Column<MachineChange>[] = [
+  { title: 'NAME', text: ({ name }) => name, flexible: true },
+  { title: 'MACHINE', text: ({ machine }) => machine },
+  { title: 'OVERLAY', text: ({ change }) => change, tone: ({ change }) => TONES[change] },
+  { title: 'FILES', text: ({ paths }) => (paths.length === 0 ? '-' : String(paths.length)), align: 'right' },
+];
+
+/** More would scroll away what it is about. */
+const PATHS_SHOWN = 12;
+
+function changesText(changes: readonly MachineChange[], context: Context, planned: boolean): string {
+  if (changes.length === 0) return 'There is no machine in /host0/machines yet: `mesh system init` makes an example.\n';
+  const news = changes.filter(isNews);
+  if (news.length === 0) return `Nothing changes: all ${changes.length} machines have what /host0 says.\n`;
+  const details = news
+    .filter(({ change }) => change === 'changed')
+    .map(
+      ({ name, paths }) =>
+        `\n${context.paint('heading', name)}\n${paths.slice(0, PATHS_SHOWN).map(pathText).join('')}${moreText(paths)}`,
+    );
+  const end = planned
+    ? '\nNothing was changed: `mesh system configure` does it.\n'
+    : '\nIn force from the next boot of each machine on: `mesh node reboot` boots one.\n';
+  return `${table(news, COLUMNS, context.page)}${details.join('')}${end}`;
+}
+
+const SIGNS = { added: '+', changed: '~', removed: '-' } as const;
+
+export function pathText({ path, change, what }: PathChange): string {
+  return `  ${SIGNS[change]} /${path}${what === undefined ? '' : `  (${what})`}\n`;
+}
+
+function moreText(paths: readonly PathChange[]): string {
+  return paths.length > PATHS_SHOWN ? `  … and ${paths.length - PATHS_SHOWN} more\n` : '';
+}
+
+/** Makes every file of the example that is not there; a tree that has machines already gets none. */
+async function init(context: Context): Promise<void> {
+  requireRoot('make /host0');
+  const { host0 } = context.paths;
+  const present = await readdir(join(host0, 'machines')).catch(() => []);
+  if (present.length > 0) {
+    throw new MeshError('MESH_ALREADY_MADE', `${host0} has machines already`, {
+      operation: 'make /host0',
+      object: host0,
+      remedy: 'Change its files, and run `mesh system configure`; for an example, give --root another directory.',
+    });
+  }
+  const made: string[] = [];
+  for (const [path, text] of Object.entries(EXAMPLE_TREE)) {
+    const file = join(host0, path);
+    await mkdir(dirname(file), { recursive: true });
+    const handle = await open(file, 'wx', 0o644).catch(() => undefined);
+    if (handle === undefined) continue;
+    await handle.writeFile(text);
+    await handle.close();
+    made.push(file);
+  }
+  context.answer({ made }, () => `Made:\n${made.map((file) => `  ${file}\n`).join('')}\nNext: mesh system configure\n`);
+}

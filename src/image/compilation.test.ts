@@ -1,0 +1,173 @@
+/** Trees of files on a real disk, from manifests to the bytes that a machine fetches, and back. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { MachineId } from '../model/machine.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+import { type Compilation, compile, contentHash } from './compilation.ts';
+import { packOverlay, unpackOverlay } from './overlay.ts';
+import { OverlayShelf } from './overlay-shelf.ts';
+
+const NOW = new Date('2026-11-21T10:00:00Z');
+const MANAGE = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'mesh-host0-'));
+  put('host0/network/manage.conf', MANAGE);
+  put('host0/groups/baseline/manifest', 'O MODE=root:root:0644 SRC=/host0/groups/baseline/motd TGT=/etc/motd\n');
+  put('host0/groups/baseline/motd', 'from the group\n');
+  put('host0/groups/baseline/packages', 'chrony\nbash # for people\n');
+  put('host0/machines/node1/UUID', '10eff964\n');
+  put('host0/machines/node1/groups', 'baseline\n');
+  put(
+    'host0/machines/node1/manifest',
+    'O MODE=root:root:0600 SRC=/host0/machines/node1/motd TGT=/etc/motd\n' +
+      'A MODE=root:root:0644 SRC=/host0/machines/node1/world TGT=/etc/apk/world\n' +
+      'L SRC=/usr/share/zoneinfo/EST TGT=/etc/localtime\nD MODE=root:root:0750 TGT=/mnt/data\n',
+  );
+  put('host0/machines/node1/motd', 'from the machine\n');
+  put('host0/machines/node1/world', 'vim\nbash\n');
+  put('host0/machines/spare/UUID', 'default');
+  put('host0/machines/spare/manifest', '');
+});
+
+afterEach(() => rmSync(root, { recursive: true }));
+
+function put(path: string, text: string): void {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+const compileAll = () => compile({ paths: pathsBelow(root), authorizedKeys: ['ssh-ed25519 AAAA host0'] });
+
+function entriesOf({ machines }: Compilation, name: string) {
+  return machines.find((machine) => machine.name === name)?.entries ?? [];
+}
+
+/** What tar sees in an overlay: mode, owner, name and link, a line each. */
+function listed(bytes: Buffer): string[] {
+  return execFileSync('tar', ['-tvz', '--numeric-owner'], {
+    input: bytes,
+    encoding: 'utf8',
+    env: { TZ: 'UTC', PATH: process.env.PATH },
+  })
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/ +\d+ 20\d\d-\d\d-\d\d \d\d:\d\d/, ''));
+}
+
+test('groups come first, then the machine; packages end in the world file', async () => {
+  const compilation = await compileAll();
+  expect(compilation.errors).toEqual([]);
+  const text = new Map(
+    entriesOf(compilation, 'node1').map((entry) => [
+      entry.path,
+      entry.type === 'file' ? Buffer.from(entry.content).toString() : entry.type,
+    ]),
+  );
+  expect(text.get('etc/motd')).toBe('from the machine\n');
+  expect(text.get('etc/apk/world')).toBe('bash\nchrony\nvim\n');
+  expect(text.get('etc/hostname')).toBe('node1\n');
+  expect(text.get('var/pxen/networks/manage.conf')).toBe(MANAGE);
+  expect(text.get('root/.ssh/authorized_keys')).toBe('ssh-ed25519 AAAA host0\n');
+  expect(entriesOf(compilation, 'spare').some(({ path }) => path === 'etc/hostname')).toBe(false);
+  expect(compilation.packages).toEqual(['bash', 'chrony']);
+});
+
+test('an overlay is a tar that another tar reads, with modes, owners and links, and always the same bytes', async () => {
+  const entries = entriesOf(await compileAll(), 'node1');
+  const bytes = await packOverlay(entries);
+  expect(await packOverlay(entries)).toEqual(bytes);
+  const lines = listed(bytes);
+  expect(lines).toContain('drwxr-xr-x 0/0 etc/');
+  expect(lines).toContain('-rw------- 0/0 etc/motd');
+  expect(lines).toContain('lrwxrwxrwx 0/0 etc/localtime -> /usr/share/zoneinfo/EST');
+  expect(lines).toContain('drwxr-x--- 0/0 mnt/data/');
+  expect(lines).toContain('drwx------ 0/0 root/.ssh/');
+  expect(lines).toContain('lrwxrwxrwx 0/0 etc/runlevels/default/meshwork-agent -> /etc/init.d/meshwork-agent');
+  expect(lines.findIndex((line) => line.endsWith(' etc/'))).toBeLessThan(
+    lines.findIndex((line) => line.includes('etc/motd')),
+  );
+  expect(lines.some((line) => line.includes('./'))).toBe(false);
+  const again = await unpackOverlay(bytes);
+  expect(contentHash(again)).toBe(contentHash(entries));
+});
+
+test('names up to the longest that is allowed survive', async () => {
+  const long = `/srv/${'d'.repeat(100)}/${'e'.repeat(60)}/${'f'.repeat(70)}`;
+  put('host0/machines/node1/manifest', `D MODE=root:root:0755 TGT=${long}\n`);
+  const bytes = await packOverlay(entriesOf(await compileAll(), 'node1'));
+  expect(listed(bytes)).toContain(`drwxr-xr-x 0/0 ${long.slice(1)}/`);
+  expect((await unpackOverlay(bytes)).map(({ path }) => path)).toContain(long.slice(1));
+});
+
+test.each([
+  ['a source that is not there', 'O MODE=root:root:0644 SRC=/host0/nothing TGT=/etc/a', 'MESH_MANIFEST_SOURCE', '1:27'],
+  ['a relative path', 'O MODE=root:root:0644 SRC=motd TGT=/etc/a', 'MESH_MANIFEST_INVALID', '1:27'],
+  ['an unknown action', 'X TGT=/etc/a', 'MESH_MANIFEST_INVALID', '1:1'],
+  ['a bad mode', 'D MODE=root:root:9 TGT=/etc/a', 'MESH_MANIFEST_INVALID', '1:18'],
+  ['a path through ..', 'D MODE=root:root:0755 TGT=/etc/../a', 'MESH_MANIFEST_INVALID', '1:27'],
+  ['a directory in the place of a file', 'D MODE=root:root:0755 TGT=/etc/motd', 'MESH_MANIFEST_TARGET', '1:27'],
+  ['something below a file', 'D MODE=root:root:0755 TGT=/etc/motd/a', 'MESH_MANIFEST_TARGET', '1:27'],
+  ['a removal of nothing', 'R TGT=/etc/nothing', 'MESH_MANIFEST_TARGET', '1:7'],
+])('%s stops everything with its own error', async (_what, line, code, where) => {
+  put('host0/machines/node1/manifest', `${line}\n`);
+  const { errors } = await compileAll();
+  expect(errors.map((error) => `${error.code} ${error.place?.line}:${error.place?.column}`)).toEqual([
+    `${code} ${where}`,
+  ]);
+  expect(errors[0]?.place?.file).toBe(join(root, 'host0/machines/node1/manifest'));
+});
+
+test('folders that lack a file, groups that are not there and machines with two folders are errors', async () => {
+  put('host0/machines/node1/groups', 'baseline\nbaselin\n');
+  put('host0/machines/node2/UUID', '10eff964');
+  put('host0/machines/node3/manifest', '');
+  put('host0/machines/node4/UUID', 'six');
+  const { errors } = await compileAll();
+  expect(errors.map(({ code, message }) => `${code} ${message.replaceAll(root, '')}`)).toEqual([
+    'MESH_GROUP_UNKNOWN there is no group "baselin"',
+    'MESH_MACHINE_FOLDER there is no /host0/machines/node2/manifest',
+    'MESH_MACHINE_FOLDER there is no /host0/machines/node3/UUID',
+    'MESH_MACHINE_FOLDER "six" is no machine id',
+    'MESH_MACHINE_FOLDER there is no /host0/machines/node4/manifest',
+    'MESH_MACHINE_TWICE machine 10eff964 has two folders: node1 and node2',
+  ]);
+  expect(errors[0]?.remedy).toBe('Write baseline');
+});
+
+test('SKIP leaves a machine out, and its faults in', async () => {
+  put('host0/machines/node1/SKIP', '');
+  const { machines } = await compileAll();
+  expect(machines.map(({ name, entries }) => `${name} ${entries !== undefined}`)).toEqual([
+    'node1 false',
+    'spare true',
+  ]);
+});
+
+test('what is published is found by machine, and only what changed is written', async () => {
+  const shelf = new OverlayShelf(join(root, 'state'));
+  expect(await shelf.index()).toBeUndefined();
+  await shelf.publish((await compileAll()).machines, NOW);
+  const files = () => readdirSync(join(root, 'state/overlays')).sort();
+  expect(files()).toHaveLength(3);
+  const own = await shelf.overlayOf('10eff964' as MachineId);
+  expect(own?.name).toBe('node1');
+  expect((await shelf.overlayOf('00000001' as MachineId))?.name).toBe('spare');
+  const overlay = own?.overlay ?? { sha256: '', bytes: 0, content: '' };
+  const path = shelf.pathOf(overlay);
+  expect(readFileSync(path)).toHaveLength(overlay.bytes);
+  const [before] = files();
+  await shelf.publish((await compileAll()).machines, NOW);
+  expect(files()[0]).toBe(before);
+  put('host0/machines/node1/motd', 'another\n');
+  await shelf.publish((await compileAll()).machines, new Date(Date.now() + 2 * 3_600_000));
+  // The old one is not served any more and was kept for an hour.
+  expect(files()).toHaveLength(3);
+  expect((await shelf.overlayOf('10eff964' as MachineId))?.overlay?.sha256).not.toBe(overlay.sha256);
+});

@@ -1,0 +1,149 @@
+/** The whole of `/host0` as overlays: every machine's, or the list of all that is wrong and none. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { errnoOf, unreadable } from '../formats/conf-reader.ts';
+import { type Host0Settings, readHost0Conf } from '../formats/host0-conf.ts';
+import { type Host0Tree, type MachineFolder, readHost0Tree } from '../formats/host0-tree.ts';
+import { readNetworkFiles } from '../formats/network-files.ts';
+import { judgeNetworks, type NetworkFile } from '../formats/network-set.ts';
+import { MeshError } from '../model/error.ts';
+import type { MachineId } from '../model/machine.ts';
+import type { Paths } from '../protocol/paths.ts';
+import { Overlay, type OverlayEntry, type ReadSource } from './overlay.ts';
+
+export interface CompiledMachine {
+  readonly machine: MachineId | 'default';
+  /** The folder's name. */
+  readonly name: string;
+  /** Sorted; its own and its groups'. */
+  readonly packages: readonly string[];
+  /** Absent for a machine with SKIP. */
+  readonly entries?: readonly OverlayEntry[];
+}
+
+export interface Compilation {
+  readonly machines: readonly CompiledMachine[];
+  /** Every package that some machine may want. */
+  readonly packages: readonly string[];
+  /** When there is any, nothing of it may be used. */
+  readonly errors: readonly MeshError[];
+  readonly warnings: readonly MeshError[];
+}
+
+export interface CompileInput {
+  readonly paths: Paths;
+  /** Public keys that may command every node, lines of an `authorized_keys`. */
+  readonly authorizedKeys: readonly string[];
+}
+
+/** What a program on host0 may sensibly copy to a machine that runs from memory. */
+const SOURCE_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Alpine's own services, as its initramfs would choose them without an overlay (mkinitfs, initramfs-init). */
+const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
+  sysinit: ['devfs', 'dmesg', 'mdev', 'hwdrivers', 'modloop'],
+  boot: ['modules', 'sysctl', 'hostname', 'bootmisc', 'syslog'],
+  default: ['local', 'meshwork-agent'],
+  shutdown: ['mount-ro', 'killprocs', 'savecache'],
+};
+
+/** Reads and judges all of `/host0`; changes nothing. */
+export async function compile({ paths, authorizedKeys }: CompileInput): Promise<Compilation> {
+  const tree = readHost0Tree(paths.host0);
+  const [{ settings, errors: settingErrors }, { files, errors: fileErrors }] = await Promise.all([
+    readHost0Conf(paths.host0Conf),
+    readNetworkFiles(paths.host0Networks),
+  ]);
+  const networks = judgeNetworks(files, []);
+  const errors = [...settingErrors, ...fileErrors, ...networks.errors, ...tree.errors];
+  const shared = { files: networkFilesFor(settings, files), authorizedKeys, read: sourcesOf(paths) };
+  const machines = tree.machines.map((folder) => compileMachine(folder, shared, errors));
+  return { machines, packages: allPackages(tree), errors: withoutDoubles(errors), warnings: networks.warnings };
+}
+
+interface Shared {
+  readonly files: readonly NetworkFile[];
+  readonly authorizedKeys: readonly string[];
+  readonly read: ReadSource;
+}
+
+function compileMachine(folder: MachineFolder, shared: Shared, errors: MeshError[]): CompiledMachine {
+  const { machine, name, groups, skip } = folder;
+  const packages = sorted([...groups.flatMap((group) => group.packages), ...folder.packages]);
+  if (skip) return { machine, name, packages };
+  const overlay = new Overlay();
+  for (const { file, bytes } of shared.files) overlay.putFile(`var/pxen/networks/${basename(file)}`, bytes);
+  for (const { actions } of [...groups, folder]) overlay.run(actions, shared.read);
+  if (machine !== 'default' && !overlay.has('etc/hostname')) overlay.putFile('etc/hostname', `${name}\n`);
+  for (const [level, services] of Object.entries(RUNLEVELS)) {
+    for (const service of services) addService(overlay, level, service);
+  }
+  overlay.addLines('etc/apk/world', packages);
+  overlay.sortLines('etc/apk/world');
+  overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
+  errors.push(...overlay.errors);
+  return { machine, name, packages, entries: overlay.entries };
+}
+
+function addService(overlay: Overlay, level: string, service: string): void {
+  const path = `etc/runlevels/${level}/${service}`;
+  if (!overlay.has(path)) overlay.putLink(path, `/etc/init.d/${service}`);
+}
+
+/** The networks that every machine takes part in, whatever its manifest says. */
+function networkFilesFor(settings: Host0Settings | undefined, files: readonly NetworkFile[]): readonly NetworkFile[] {
+  const wanted = settings?.defaultNetworks ?? [];
+  return files.filter(({ file }) => wanted.includes(basename(file, '.conf')));
+}
+
+/** Each file is read once: a thousand machines share their groups'. */
+function sourcesOf({ root, host0 }: Paths): ReadSource {
+  const known = new Map<string, ReturnType<ReadSource>>();
+  return (path) => {
+    if (!known.has(path))
+      known.set(path, readSource(path.startsWith('/host0/') ? join(host0, path.slice(7)) : join(root, path)));
+    return known.get(path);
+  };
+}
+
+function readSource(file: string): ReturnType<ReadSource> {
+  try {
+    const bytes = readFileSync(file);
+    if (bytes.length <= SOURCE_MAX_BYTES) return bytes;
+    return new MeshError('MESH_MANIFEST_SOURCE', `${file} is larger than ${SOURCE_MAX_BYTES / 1024 / 1024} MiB`);
+  } catch (cause) {
+    return errnoOf(cause) === 'ENOENT' ? undefined : unreadable(file, cause);
+  }
+}
+
+function allPackages({ machines, packages }: Host0Tree): readonly string[] {
+  const named = machines.flatMap((folder) => [...folder.groups.flatMap((group) => group.packages), ...folder.packages]);
+  return sorted([...packages, ...named]);
+}
+
+function sorted(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort();
+}
+
+/** A fault of a group is every machine's that has the group; it is told once. */
+function withoutDoubles(errors: readonly MeshError[]): readonly MeshError[] {
+  const seen = new Set<string>();
+  return errors.filter((error) => {
+    const text = JSON.stringify(error);
+    return !seen.has(text) && seen.add(text);
+  });
+}
+
+/** Of all that is in an overlay: two with one hash have the same bytes when packed. */
+export function contentHash(entries: readonly OverlayEntry[]): string {
+  const hash = createHash('sha256');
+  for (const entry of entries) {
+    const { path, type } = entry;
+    const mode = type === 'link' ? entry.to : `${entry.mode.uid}:${entry.mode.gid}:${entry.mode.permissions}`;
+    const length = type === 'file' ? entry.content.length : 0;
+    hash.update(JSON.stringify([type, path, mode, length]));
+    if (type === 'file') hash.update(entry.content);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,44 @@
+/** What `mesh system init` writes: a tree that works as it is, and says in comments what can be changed. */
+
+/** Paths below `/host0`, with their texts. */
+export const EXAMPLE_TREE: Readonly<Record<string, string>> = {
+  'host0.conf': `# host0's settings. Every line may be left out: what is written here is what holds without it.
+
+# Where boot segments without a DHCP server of their own get their subnets from, and how large these are (prefix bits).
+subnet_pool="10.11.0.0/16"
+default_subnet_size="25"
+
+# Networks that every machine is in, whatever its manifest says: names of files in network/.
+default_networks="manage"
+
+# Who may join: open (anybody on the wire), known (machines with a folder in machines/), token (who has a token of host0).
+admission="open"
+`,
+  'network/manage.conf': `# The mesh that every machine is in. host0 is at ::1 in it.
+name=manage
+prefix=fd42:2345:1234:9abc::/64
+vni=456
+key=456
+`,
+  packages: `# Packages that the mirror holds besides those that machines and groups name, one a line.
+`,
+  'groups/baseline/manifest': `# What all machines of this group get. A line is one of:
+#   O MODE=user:group:permissions SRC=/on/host0 TGT=/on/the/machine    a file
+#   A MODE=user:group:permissions SRC=/on/host0 TGT=/on/the/machine    lines at the end of a file
+#   L SRC=/on/the/machine TGT=/on/the/machine                          a link at TGT that points to SRC
+#   D MODE=user:group:permissions TGT=/on/the/machine                  a directory
+#   R TGT=/on/the/machine                                              takes away what a line before put there
+O MODE=root:root:0644 SRC=/host0/groups/baseline/motd TGT=/etc/motd
+`,
+  'groups/baseline/motd': `This machine runs from memory: what is changed here is gone after a reboot.
+Change /host0 on host0, run \`mesh system configure\` there, and reboot this machine.
+`,
+  'groups/baseline/packages': `# Packages to install, one a line.
+`,
+  'machines/default/UUID': `default
+`,
+  'machines/default/groups': `baseline
+`,
+  'machines/default/manifest': `# What a machine gets that has no folder of its own. \`mesh node adopt ID NAME\` on host0 gives it one.
+`,
+};

@@ -1,0 +1,169 @@
+/**
+ * The compiled overlays on disk: files named by their SHA-256, and an index that says whose they are. The index is
+ * replaced in one step when all files are there, so that a power cut leaves the old set or the new one.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { access, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectory, syncDirectory, writeDurable } from '../formats/durable-file.ts';
+import { MeshError } from '../model/error.ts';
+import { isMachineId, type MachineId } from '../model/machine.ts';
+import { type CompiledMachine, contentHash } from './compilation.ts';
+import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
+
+export interface ShelvedOverlay {
+  /** Of the file's bytes. */
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Of what is in it (compilation.ts). */
+  readonly content: string;
+}
+
+export interface ShelvedMachine {
+  readonly machine: MachineId | 'default';
+  readonly name: string;
+  readonly packages: readonly string[];
+  /** Absent for a machine with SKIP. */
+  readonly overlay?: ShelvedOverlay;
+}
+
+export interface OverlayIndex {
+  /** ISO 8601, UTC. */
+  readonly compiledAt: string;
+  readonly machines: readonly ShelvedMachine[];
+}
+
+const SUFFIX = '.apkovl.tar.gz';
+/** A machine that was given the name of a file fetches it within this. */
+const KEEP_MS = 60 * 60_000;
+/** Enough that the disk takes many files in one journal commit. */
+const WRITERS = 32;
+
+export class OverlayShelf {
+  readonly #directory: string;
+  readonly #indexFile: string;
+  #index: { readonly version: string; readonly index: OverlayIndex } | undefined;
+
+  /** @param stateDirectory host0's, as in Paths */
+  constructor(stateDirectory: string) {
+    this.#directory = join(stateDirectory, 'overlays');
+    this.#indexFile = join(this.#directory, 'index.json');
+  }
+
+  /** The set in force; undefined before the first. Read anew when it was replaced. */
+  async index(): Promise<OverlayIndex | undefined> {
+    const found = await stat(this.#indexFile, { bigint: true }).catch(() => undefined);
+    if (found === undefined) return undefined;
+    const version = `${found.ino} ${found.mtimeNs} ${found.size}`;
+    if (this.#index?.version !== version) {
+      this.#index = { version, index: JSON.parse(await readFile(this.#indexFile, 'utf8')) as OverlayIndex };
+    }
+    return this.#index.index;
+  }
+
+  /** The overlay of a machine: its own, or the default one; a machine with SKIP has none. */
+  async overlayOf(machine: MachineId): Promise<ShelvedMachine | undefined> {
+    const machines = (await this.index())?.machines ?? [];
+    return machines.find((own) => own.machine === machine) ?? machines.find((other) => other.machine === 'default');
+  }
+
+  pathOf({ sha256 }: ShelvedOverlay): string {
+    return join(this.#directory, `${sha256}${SUFFIX}`);
+  }
+
+  async entriesOf(overlay: ShelvedOverlay): Promise<OverlayEntry[]> {
+    return unpackOverlay(await readFile(this.pathOf(overlay)));
+  }
+
+  /**
+   * Puts a new set in force; durable when it resolves. What did not change is not packed again.
+   * @throws MESH_DISK_REFUSED: the set before stays in force
+   */
+  async publish(machines: readonly CompiledMachine[], now: Date): Promise<OverlayIndex> {
+    const before = await this.#namesOnDisk();
+    const packed = new Map(
+      (await this.index())?.machines.flatMap(({ overlay }) => packedBefore(overlay, before)) ?? [],
+    );
+    await makeDirectory(this.#directory);
+    const shelved: ShelvedMachine[] = new Array(machines.length);
+    const queue = machines.entries();
+    const work = async () => {
+      for (const [index, machine] of queue) shelved[index] = await this.#shelve(machine, packed);
+    };
+    await Promise.all(Array.from({ length: WRITERS }, work));
+    await syncDirectory(this.#directory);
+    const index = { compiledAt: now.toISOString(), machines: shelved };
+    await writeDurable(this.#indexFile, `${JSON.stringify(index, null, 1)}\n`);
+    await this.#collectGarbage(index, now);
+    return index;
+  }
+
+  async #shelve(
+    { machine, name, packages, entries }: CompiledMachine,
+    packed: Map<string, ShelvedOverlay>,
+  ): Promise<ShelvedMachine> {
+    if (entries === undefined) return { machine, name, packages };
+    const content = contentHash(entries);
+    const known = packed.get(content);
+    if (known !== undefined) return { machine, name, packages, overlay: known };
+    const bytes = await packOverlay(entries);
+    const overlay = { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length, content };
+    packed.set(content, overlay);
+    await this.#write(this.pathOf(overlay), bytes);
+    return { machine, name, packages, overlay };
+  }
+
+  async #write(path: string, bytes: Uint8Array): Promise<void> {
+    try {
+      // Named by its content: what is there already is the same.
+      if (
+        await access(path).then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
+      const unfinished = `${path}.${randomBytes(4).toString('hex')}.new`;
+      const file = await open(unfinished, 'wx', 0o640);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(unfinished, path);
+    } catch (cause) {
+      throw new MeshError('MESH_DISK_REFUSED', `${path} cannot be written: ${MeshError.from(cause).message}`, {
+        operation: 'write overlay',
+        object: this.#directory,
+        remedy: 'Make room on the disk; the overlays from before are still served.',
+        cause,
+        retryable: true,
+      });
+    }
+  }
+
+  async #collectGarbage({ machines }: OverlayIndex, now: Date): Promise<void> {
+    const used = new Set(machines.map(({ overlay }) => `${overlay?.sha256}${SUFFIX}`));
+    for (const name of await this.#namesOnDisk()) {
+      if (used.has(name) || !name.includes(SUFFIX)) continue;
+      const path = join(this.#directory, name);
+      const age = now.getTime() - (await stat(path)).mtimeMs;
+      if (age > KEEP_MS) await rm(path, { force: true });
+    }
+  }
+
+  async #namesOnDisk(): Promise<ReadonlySet<string>> {
+    return new Set(await readdir(this.#directory).catch(() => []));
+  }
+}
+
+/** The names of the machines that have a folder, by their ids. */
+export function machineNames(index: OverlayIndex | undefined): ReadonlyMap<MachineId, string> {
+  return new Map(index?.machines.flatMap(({ machine, name }) => (isMachineId(machine) ? [[machine, name]] : [])) ?? []);
+}
+
+/** What was packed once and still lies there, by its content. */
+function packedBefore(overlay: ShelvedOverlay | undefined, onDisk: ReadonlySet<string>): [string, ShelvedOverlay][] {
+  return overlay !== undefined && onDisk.has(`${overlay.sha256}${SUFFIX}`) ? [[overlay.content, overlay]] : [];
+}
