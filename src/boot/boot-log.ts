@@ -3,8 +3,8 @@ import type { Alarm, Clock } from '../model/clock.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
-import type { BootView } from '../protocol/boot-view.ts';
 import type { Journal } from '../protocol/event.ts';
+import type { TimelineView } from '../protocol/timeline-view.ts';
 import { isGivenUp, troubleOf, type WireState } from './boot-trouble.ts';
 import type { BootSighting } from './sighting.ts';
 import { advance, begin, beginsBoot, stageOf, type Timeline } from './timeline.ts';
@@ -36,7 +36,7 @@ export class BootLog {
   readonly #input: BootLogInput;
   readonly #boots = new Map<Mac, Boot>();
   readonly #macOf = new Map<MachineId | Ipv4, Mac>();
-  readonly #listeners = new Set<(view: BootView) => void>();
+  readonly #listeners = new Set<(view: TimelineView) => void>();
   #look: Alarm | undefined;
 
   constructor(input: BootLogInput) {
@@ -58,12 +58,12 @@ export class BootLog {
   }
 
   /** The newest first. */
-  views(): readonly BootView[] {
+  views(): readonly TimelineView[] {
     return [...this.#boots.values()].map((boot) => this.#view(boot)).reverse();
   }
 
   /** Calls `listener` with every boot that gets on or is stuck. @returns a function that ends it */
-  subscribe(listener: (view: BootView) => void): () => void {
+  subscribe(listener: (view: TimelineView) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -130,7 +130,7 @@ export class BootLog {
     if (cause !== boot.toldCause || view.state === 'member') this.#record(view);
   }
 
-  #record({ mac, machine, name, trouble, state, ageMs, device }: BootView): void {
+  #record({ mac, machine, name, trouble, state, ageMs, device }: TimelineView): void {
     const { journal } = this.#input;
     const who = `${name ?? machine ?? mac} (${mac} on ${device})`;
     const object = machine ?? mac;
@@ -153,7 +153,7 @@ export class BootLog {
     }
   }
 
-  #view({ timeline, began }: Boot): BootView {
+  #view({ timeline, began }: Boot): TimelineView {
     const { clock, nameOf, wireOf } = this.#input;
     const { mac, device, machine, ipv4, attempt, stages, beganMs } = timeline;
     const stage = stageOf(timeline);

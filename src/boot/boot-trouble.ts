@@ -2,7 +2,7 @@
  * What a silence in a boot means. Each stage has a time of its own, after which the next one should have begun; when it
  * has not, the cause follows from what was seen so far. A table, since every number is some firmware's.
  */
-import type { BootStage, BootTrouble } from '../protocol/boot-view.ts';
+import type { BootStage, BootTrouble } from '../protocol/timeline-view.ts';
 import { stageOf, type Timeline } from './timeline.ts';
 
 /** What host0 does on the wire where the machine is. */

@@ -5,7 +5,7 @@
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
-import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/boot-view.ts';
+import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/timeline-view.ts';
 import type { BootSighting, DhcpClientKind, DhcpSighting, HttpSighting, StageSighting } from './sighting.ts';
 
 export interface Reached {

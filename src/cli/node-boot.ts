@@ -1,7 +1,7 @@
 /** `mesh node boot`: how far machines are that boot over the network, and why one does not get on. */
 import { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
-import { BOOT_STAGES, type BootView, type ReachedStage } from '../protocol/boot-view.ts';
+import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../protocol/timeline-view.ts';
 import type { Paint, Tone } from './color.ts';
 import type { Context } from './context.ts';
 import { type ControlClient, host0Client } from './control-client.ts';
@@ -23,7 +23,7 @@ export function nodeBootCommand(context: Context): Command {
     .action(async (wanted: string | undefined, { follow }: { follow?: boolean }) => {
       const host0 = host0Client(context.paths);
       if (follow) return await followBoots(context, host0, wanted);
-      const boots = await host0.get<BootView[]>('/v1/boots');
+      const boots = await host0.get<TimelineView[]>('/v1/boots');
       if (wanted === undefined) {
         context.answer(
           boots,
@@ -40,7 +40,7 @@ export function nodeBootCommand(context: Context): Command {
 
 const STATE_TONES = { booting: 'warning', stuck: 'bad', member: 'good' } as const satisfies Record<string, Tone>;
 
-const COLUMNS: readonly Column<BootView>[] = [
+const COLUMNS: readonly Column<TimelineView>[] = [
   { title: 'MACHINE', text: ({ name, machine }) => name ?? machine ?? '-', flexible: true },
   { title: 'MAC', text: ({ mac }) => mac },
   { title: 'PORT', text: ({ device }) => device },
@@ -50,7 +50,7 @@ const COLUMNS: readonly Column<BootView>[] = [
   { title: 'CAUSE', text: ({ trouble }) => trouble?.cause ?? '', flexible: true },
 ];
 
-function is({ name, machine, mac }: BootView, wanted: string): boolean {
+function is({ name, machine, mac }: TimelineView, wanted: string): boolean {
   return name === wanted || machine === wanted || mac === wanted.toLowerCase();
 }
 
@@ -64,8 +64,8 @@ function unknown(wanted: string): MeshError {
 
 /** Each stage as it is reached; with --json each view. Ends when the one that is wanted is a member. */
 async function followBoots(context: Context, host0: ControlClient, wanted: string | undefined): Promise<void> {
-  const shown = new Map<string, BootView>();
-  for await (const view of host0.events<BootView>('/v1/boots/events')) {
+  const shown = new Map<string, TimelineView>();
+  for await (const view of host0.events<TimelineView>('/v1/boots/events')) {
     if (wanted !== undefined && !is(view, wanted)) continue;
     const before = shown.get(view.mac);
     shown.set(view.mac, view);
@@ -75,7 +75,7 @@ async function followBoots(context: Context, host0: ControlClient, wanted: strin
 }
 
 /** What is new about a boot, a line each. */
-function newsText(view: BootView, before: BootView | undefined, paint: Paint): string {
+function newsText(view: TimelineView, before: TimelineView | undefined, paint: Paint): string {
   const again = before?.began === view.began ? before : undefined;
   const who = printable(view.name ?? view.machine ?? view.mac);
   const fresh = view.stages.slice(Math.max(0, (again?.stages.length ?? 0) - 1)).filter((reached, index) => {
@@ -92,7 +92,7 @@ function newsText(view: BootView, before: BootView | undefined, paint: Paint): s
 }
 
 /** Who it is, every stage with its time, and what is wrong. */
-export function bootText(view: BootView, paint: Paint): string {
+export function bootText(view: TimelineView, paint: Paint): string {
   const { name, machine, mac, device, ipv4, state, ageMs, stages } = view;
   const who = [name, machine, `${mac} on ${device}`, ipv4].filter((word) => word !== undefined).join(', ');
   const reached = stages.map((stage, index) => {
@@ -114,7 +114,7 @@ function stageText({ stage, atMs, detail }: ReachedStage, tone: Tone, paint: Pai
   return `${mark} ${stage.padEnd(STAGE_WIDTH)} ${seconds(atMs).padStart(8)}  ${printable(detail ?? '')}`.trimEnd();
 }
 
-function troubleText({ trouble }: BootView, paint: Paint): string {
+function troubleText({ trouble }: TimelineView, paint: Paint): string {
   if (trouble === undefined) return '';
   const { stage, cause, remedy, code } = trouble;
   return `${paint('bad', `Stuck in ${stage}`)}: ${printable(cause)} (${code})\n${printable(remedy)}\n`;

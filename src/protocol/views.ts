@@ -3,7 +3,7 @@
  *
  * host0, `control.sock`:  GET /v1/status → Host0Status · GET /v1/nodes → NodeView[] · GET /v1/networks → NetworkView[]
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
- *                         GET /v1/boots → BootView[] · GET /v1/boots/events → SSE of BootView (boot-view.ts)
+ *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
  *                         POST /v1/ping ← PingRequest → PingResult · GET /v1/ports → PortView[]

@@ -38,7 +38,7 @@ export interface BootTrouble {
   readonly remedy: string;
 }
 
-export interface BootView {
+export interface TimelineView {
   readonly mac: Mac;
   /** host0's port that it is heard at. */
   readonly device: string;
