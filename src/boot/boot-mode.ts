@@ -18,7 +18,8 @@ export const QUIET_MS = 600_000;
 export const RIVAL_MS = 150_000;
 
 export interface Foreign extends HeardServer {
-  readonly firstMs: number;
+  /** It came while host0 gave out addresses. */
+  readonly intruded: boolean;
   readonly lastMs: number;
 }
 
@@ -60,7 +61,7 @@ export interface Surroundings {
 /** What happened, for the journal. */
 export type ModeNote =
   | { readonly note: 'mode'; readonly from: BootMode }
-  | { readonly note: 'server appeared'; readonly server: Foreign; readonly whileServing: boolean }
+  | { readonly note: 'server appeared'; readonly server: Foreign }
   | { readonly note: 'server silent'; readonly server: Foreign }
   | { readonly note: 'host0 appeared'; readonly rival: Rival }
   | { readonly note: 'host0 gone'; readonly rival: Rival };
@@ -138,10 +139,11 @@ function probed(state: ModeState, answered: boolean, nowMs: number, notes: ModeN
 
 function heardServer(state: ModeState, heard: HeardServer, nowMs: number, notes: ModeNote[]): ModeState {
   const known = state.foreign.get(heard.server);
-  const server: Foreign = { ...known, ...heard, firstMs: known?.firstMs ?? nowMs, lastMs: nowMs };
   const gives = known?.gives === 'addresses' ? 'addresses' : heard.gives;
-  const foreign = new Map(state.foreign).set(heard.server, { ...server, gives });
-  if (known === undefined) notes.push({ note: 'server appeared', server, whileServing: state.mode === 'server' });
+  const intruded = known?.intruded ?? (gives === 'addresses' && state.mode === 'server');
+  const server: Foreign = { ...known, ...heard, gives, intruded, lastMs: nowMs };
+  const foreign = new Map(state.foreign).set(heard.server, server);
+  if (known === undefined) notes.push({ note: 'server appeared', server });
   return gives === 'addresses' ? { ...state, foreign, silentProbes: 0, lastForeignMs: nowMs } : { ...state, foreign };
 }
 

@@ -6,7 +6,7 @@ import { MeshError } from '../model/error.ts';
 import { type Ipv4, ipv4InSubnet } from '../model/ipv4.ts';
 import { memberAddresses } from '../model/member.ts';
 import type { Network, NetworkId } from '../model/network.ts';
-import type { Segment } from '../protocol/assignment.ts';
+import type { Segment, UnderlayPort } from '../protocol/assignment.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/membership.ts';
 import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/views.ts';
@@ -47,6 +47,8 @@ export class Controller {
   readonly #meshes = new Map<NetworkId, Membership>();
   readonly #meshListeners = new Set<(meshes: readonly Membership[]) => void>();
   #segments: readonly Segment[] = [];
+  #ports: readonly UnderlayPort[] = [];
+  #findings: () => readonly HealthFinding[] = () => [];
   #fileFindings: readonly HealthFinding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
@@ -85,6 +87,18 @@ export class Controller {
     this.#input.journal.record({ kind: 'segments changed', message: `segments: ${list || 'none'}` });
     for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
     this.#feed.renew();
+  }
+
+  /** How this machine's ports should be; its agent sees to it. */
+  setPorts(ports: readonly UnderlayPort[]): void {
+    if (JSON.stringify(ports) === JSON.stringify(this.#ports)) return;
+    this.#ports = ports;
+    this.#feed.renew();
+  }
+
+  /** What else is to be told of this machine's health. */
+  onHealth(findings: () => readonly HealthFinding[]): void {
+    this.#findings = findings;
   }
 
   /** For host0's own agent. @returns a function that ends the subscription */
@@ -206,7 +220,7 @@ export class Controller {
   #assignment() {
     const { meshes } = this;
     if (!this.#networksKnown || meshes.some(({ loaded }) => !loaded)) return undefined;
-    return assignmentOf(this.#version(), meshes, this.#segments);
+    return assignmentOf(this.#version(), meshes, this.#segments, this.#ports);
   }
 
   #version(): MembershipVersion {
@@ -227,6 +241,7 @@ export class Controller {
       ...(this.#segments.length === 0 ? [NO_SEGMENT] : []),
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...failedNetworks(networks, this.#selfStates),
+      ...this.#findings(),
       ...this.meshes.flatMap((mesh) => mesh.refusals().map((error) => findingOf(error, 'error', mesh.network.name))),
     ];
   }

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control-api.ts';
 import { MeshDoors } from '../api/mesh-doors.ts';
 import { KernelWitness } from '../api/witness.ts';
+import { Boot } from '../boot/boot.ts';
 import { HostLinks } from '../boot/host-links.ts';
 import { segmentsOf } from '../boot/segments.ts';
 import { Controller } from '../controller/controller.ts';
@@ -60,9 +61,11 @@ async function main(): Promise<void> {
     witness: new KernelWitness(rtnl),
   });
 
+  let boot: Boot | undefined;
   const linksChanged = (): void => {
     controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentPorts));
     doors.linksChanged();
+    boot?.linksChanged();
   };
   const links = new HostLinks({
     reader: rtnl,
@@ -77,7 +80,17 @@ async function main(): Promise<void> {
   await links.read();
   linksChanged();
   controller.onMeshes((meshes) => doors.serve(meshes));
-  const control = await openControlApi(paths.controlSock, controller, journal);
+  boot = await Boot.open({
+    settings,
+    directory: join(paths.state, 'boot'),
+    clock,
+    journal,
+    links,
+    setPorts: (ports) => controller.setPorts(ports),
+    onSighting: () => {},
+  });
+  controller.onHealth(() => boot?.health() ?? []);
+  const control = await openControlApi(paths.controlSock, { controller, journal, boot });
 
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
@@ -101,6 +114,7 @@ async function main(): Promise<void> {
     doors.close();
     await directory.close();
     await control.close();
+    await boot?.close();
     await controller.close();
     await Promise.all([rtnl.close(), store.close()]);
     process.exit(0);

@@ -15,6 +15,8 @@ export interface ServiceSpec {
   readonly argv: readonly [program: string, ...rest: string[]];
   /** Whatever the process depends on: with another one, a running process is replaced. */
   readonly fingerprint: string;
+  /** Writes what the process reads; called before each start. */
+  readonly prepare: () => void;
   /** Kept in the record, for whoever adopts it. */
   readonly label: string;
 }
@@ -125,6 +127,7 @@ export class Service {
     const spec = this.#spec;
     if (spec === undefined) return;
     mkdirSync(directory, { recursive: true });
+    spec.prepare();
     turnOver(this.logFile);
     const log = openSync(this.logFile, 'a', 0o640);
     try {
