@@ -13,6 +13,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   store: { model: 'errors, the clock and randomness', formats: 'directories that survive a power cut' },
   machine: { model: 'machine ids and errors', protocol: 'the paths of a machine' },
   kernel: { model: 'addresses and errors' },
+  services: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
   agent: {
     model: 'what a node takes part in',
     protocol: 'what it tells host0 and hears from it',
@@ -36,12 +37,15 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     protocol: 'paths and member lists',
     formats: 'printing network files',
     kernel: 'namespaces, links and pings',
+    services: 'processes by pid and start time',
   },
   boot: {
     model: 'segments have addresses',
     protocol: 'the segment that assignments speak of',
     kernel: 'which ports host0 has, and what is on them',
     machine: 'a machine is recognised as it would recognise itself',
+    services: 'dnsmasq, which speaks DHCP and TFTP for us',
+    formats: 'allocations that survive a power cut, and host0’s settings',
   },
   api: {
     model: 'documents are made of the model’s types',
@@ -58,6 +62,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     kernel: 'permanent Ethernet addresses for `genid machine`',
     lab: '`mesh lab`',
     image: '`mesh system configure` and `mesh node preview` work without a running process',
+    services: 'processes by pid and start time',
   },
   main: Object.fromEntries(
     [
@@ -70,6 +75,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'agent',
       'controller',
       'image',
+      'services',
       'boot',
       'lab',
       'api',

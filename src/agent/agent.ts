@@ -204,6 +204,8 @@ export class Agent {
       case 'port':
       case 'sysctl':
       case 'ruleset':
+      case 'wire':
+      case 'wire-address':
         return true;
     }
   }

@@ -4,7 +4,7 @@ import { FLOOD_MAC } from '../model/mac.ts';
 import type { MachineWord } from '../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../model/member.ts';
 import { type Network, type NetworkId, VXLAN_PORT } from '../model/network.ts';
-import type { Segment } from '../protocol/assignment.ts';
+import type { Segment, UnderlayPort } from '../protocol/assignment.ts';
 import { type Item, type ItemKey, itemMap } from './items/item.ts';
 import { OUR_CONF } from './items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from './items/mark.ts';
@@ -13,7 +13,7 @@ import { rulesets } from './ruleset.ts';
 /** How a node stands to host0. */
 export type Host0View =
   /** This is host0: members may be anywhere, and are heard before they are known. */
-  | { readonly role: 'host0'; readonly segments: readonly Segment[] }
+  | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly ports: readonly UnderlayPort[] }
   | {
       readonly role: 'node';
       /** host0's underlay address on this node's side. */
@@ -56,7 +56,8 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
     const network = attachments.find((attachment) => attachment.network.id === id)?.network;
     if (network !== undefined) items.push({ kind: 'port', network: id, link, bridge: network.devices.bridge });
   }
-  items.push(...(host0.role === 'host0' ? forwardingItems(host0.segments) : routeItems(host0, attachments.length > 0)));
+  if (host0.role === 'host0') items.push(...forwardingItems(host0.segments), ...wireItems(host0.ports));
+  else items.push(...routeItems(host0, attachments.length > 0));
   return itemMap(items);
 }
 
@@ -144,6 +145,16 @@ function forwardingItems(segments: readonly Segment[]): Item[] {
     path: ['net', 'ipv4', 'conf', device, 'forwarding'],
     value: '1',
   }));
+}
+
+/** Ports that machines boot on are up, and have the addresses that host0 gave them. */
+function wireItems(ports: readonly UnderlayPort[]): Item[] {
+  return ports.flatMap(({ device: link, address }): Item[] => [
+    { kind: 'wire', link, up: true },
+    ...(address === undefined
+      ? []
+      : [{ kind: 'wire-address', link, address: address.ipv4, length: address.length } as const]),
+  ]);
 }
 
 /** Routes by way of host0 to the segments that this node does not reach by itself. */

@@ -3,7 +3,7 @@ import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Network, NetworkId } from '../model/network.ts';
-import type { AssignedMember, Assignment, Segment } from '../protocol/assignment.ts';
+import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/assignment.ts';
 import { type NetworkState, STREAM_SILENCE_MS } from '../protocol/membership.ts';
 import type { SseMessage } from '../protocol/sse.ts';
 import type { SelfStatus } from '../protocol/views.ts';
@@ -29,6 +29,7 @@ export class Host0Source implements Source {
   readonly #lists = new Map<NetworkId, MemberList>();
   #networks: readonly Network[] = [];
   #segments: readonly Segment[] = [];
+  #ports: readonly UnderlayPort[] = [];
   #known = false;
   #stream: EventStream | undefined;
   #retry: Alarm | undefined;
@@ -70,7 +71,7 @@ export class Host0Source implements Source {
   }
 
   host0View(): Host0View {
-    return { role: 'host0', segments: this.#segments };
+    return { role: 'host0', segments: this.#segments, ports: this.#ports };
   }
 
   settled(network: NetworkId): boolean {
@@ -140,11 +141,12 @@ export class Host0Source implements Source {
     if (event === 'snapshot') this.stateChanged();
   }
 
-  #snapshot({ version, networks, members, segments }: Assignment): void {
+  #snapshot({ version, networks, members, segments, ports }: Assignment): void {
     const nowMs = this.#input.clock.nowMs();
     this.#known = true;
     this.#networks = networks;
     this.#segments = segments;
+    this.#ports = ports;
     const ids = new Set(networks.map((network) => network.id));
     for (const id of this.#lists.keys()) if (!ids.has(id)) this.#lists.delete(id);
     for (const id of ids)

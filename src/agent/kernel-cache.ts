@@ -74,7 +74,7 @@ export class KernelCache {
     const link = this.linkNamed(name)?.index;
     if (link === undefined) return;
     const scope = address.startsWith('fe80:') ? 'link' : 'global';
-    const noted: Address = { family: 6, link, address, length, scope, tentative: false, nodad: true };
+    const noted: Address = { family: 6, link, address, length, scope, tentative: false, nodad: true, protocol: 0 };
     this.addresses.set(addressKey(noted), noted);
   }
 

@@ -42,7 +42,7 @@ export function observedItems(cache: KernelCache, desired: ItemMap, before: Item
     });
   }
   items.push(...addressItems(cache, own), ...neighbourItems(cache, own), ...fdbItems(cache, own, [desired, before]));
-  items.push(...routeItems(cache), ...portItems(cache, desired));
+  items.push(...routeItems(cache), ...portItems(cache, desired), ...wireItems(cache, desired));
   return itemMap(items);
 }
 
@@ -123,6 +123,22 @@ function portItems(cache: KernelCache, desired: ItemMap): Item[] {
     const link = cache.linkNamed(item.link);
     const bridge = link === undefined ? undefined : cache.links.get(link.master);
     if (bridge !== undefined) items.push({ ...item, bridge: bridge.name });
+  }
+  return items;
+}
+
+/** Ports of the underlay count only while they are wanted; addresses there when they carry our mark, or are wanted. */
+function wireItems(cache: KernelCache, desired: ItemMap): Item[] {
+  const items: Item[] = [];
+  for (const item of desired.values()) {
+    const link = item.kind === 'wire' ? cache.linkNamed(item.link) : undefined;
+    if (item.kind === 'wire' && link !== undefined) items.push({ ...item, up: link.up });
+  }
+  for (const { family, link: index, address, length, protocol } of cache.addresses.values()) {
+    const link = cache.links.get(index)?.name;
+    if (family !== 4 || link === undefined) continue;
+    const item: Item = { kind: 'wire-address', link, address: address as Ipv4, length };
+    if (protocol === OUR_PROTOCOL || desired.has(itemKey(item))) items.push(item);
   }
   return items;
 }

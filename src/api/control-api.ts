@@ -3,6 +3,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
 import type { Controller } from '../controller/controller.ts';
 import type { NetworkId } from '../model/network.ts';
+import type { BootView, ScanView } from '../protocol/boot-views.ts';
 import { listenOnControlSocket } from '../protocol/control-socket.ts';
 import type { Journal } from '../protocol/event.ts';
 import { EventStream } from '../protocol/event-stream.ts';
@@ -11,6 +12,20 @@ import type { SelfStatus } from '../protocol/views.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 import { answerErrors } from './error-reply.ts';
 import { NetworkStateShape } from './state-shape.ts';
+
+/** The wires that machines boot on (boot/boot.ts). */
+export interface BootControl {
+  view(): Promise<BootView>;
+  scan(): Promise<ScanView>;
+  stopServices(): Promise<void>;
+}
+
+export interface ControlApiInput {
+  readonly controller: Controller;
+  readonly journal: Journal;
+  readonly boot: BootControl;
+  readonly boots: Boots;
+}
 
 export interface ControlApi {
   /** Ends all streams, and resolves when the socket is gone. */
@@ -29,15 +44,19 @@ const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
  */
 export async function openControlApi(
   path: string,
-  controller: Controller,
-  journal: Journal,
-  boots: Boots,
+  { controller, journal, boot, boots }: ControlApiInput,
 ): Promise<ControlApi> {
   const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false });
   answerErrors(app, 'MESH_USAGE');
   app.get('/v1/status', () => controller.status());
   app.get('/v1/nodes', () => controller.nodes());
   app.get('/v1/networks', () => controller.networks());
+  app.get('/v1/boot', () => boot.view());
+  app.post('/v1/scan', () => boot.scan());
+  app.post('/v1/boot/stop', async (_request, reply) => {
+    await boot.stopServices();
+    return reply.code(204).send();
+  });
   app.put('/v1/self', (request, reply) => {
     controller.selfReported(selfStatus(request.body));
     return reply.code(204).send();

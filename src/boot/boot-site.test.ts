@@ -75,7 +75,7 @@ beforeEach(async () => {
       },
     },
     neighbour: async () => there,
-    leasedTo: () => leasedTo,
+    leasedTo: async () => leasedTo,
     secretsOf: async () => Buffer.from('secrets'),
     host0Addresses: () => [HOST0, '10.11.1.1' as Ipv4],
     images: join(directory, 'images'),

@@ -26,7 +26,7 @@ import type { HttpSighting } from './sighting.ts';
 
 export interface BootSiteInput extends ReceptionInput {
   /** Whom host0's DHCP server gave an address, where it is the one that gives them. */
-  readonly leasedTo: (address: Ipv4) => Mac | undefined;
+  readonly leasedTo: (device: string, address: Ipv4) => Promise<Mac | undefined>;
   /** A tar. */
   readonly secretsOf: (machine: MachineId) => Promise<Uint8Array>;
   /** Where the images' generations are. */
@@ -129,8 +129,7 @@ export class BootSite {
   async #secrets(visit: Visit, token: string): Promise<void> {
     const { attempts, leasedTo, neighbour, secretsOf } = this.#input;
     const { device, peer, response } = visit;
-    const mac = await neighbour(device, peer);
-    const lease = leasedTo(peer);
+    const [mac, lease] = await Promise.all([neighbour(device, peer), leasedTo(device, peer)]);
     const asker = { ipv4: peer, ...(mac !== undefined && { mac }), ...(lease !== undefined && { leasedTo: lease }) };
     // Made first: once the token is spent there must be no reason left to fail.
     const owner = attempts.owner(token);

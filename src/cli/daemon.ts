@@ -6,9 +6,9 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findMark, isRunning, type ProcessMark, signalProcess } from '../lab/process-mark.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/paths.ts';
+import { findMark, isRunning, type ProcessMark, signalProcess } from '../services/process-mark.ts';
 import type { Context, DaemonName } from './context.ts';
 import { agentClient, type ControlClient, host0Client, TITLES } from './control-client.ts';
 

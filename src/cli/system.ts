@@ -11,6 +11,7 @@ import { durationText } from './duration.ts';
 import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
 import { withProgress } from './progress.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
+import { addBoot, addScan } from './system-boot.ts';
 import { type Column, table } from './table.ts';
 
 const PROCESSES: readonly DaemonName[] = ['host0', 'agent'];
@@ -52,6 +53,9 @@ export function systemCommand(context: Context): Command {
     .description('Show which processes run here')
     .addHelpText('after', '\nExit code 0 when all that belong here answer, else 3.\n\nExample:\n  $ mesh system status')
     .action(() => showStatus(context));
+
+  addScan(system, context);
+  addBoot(system, context);
 
   system
     .command('logview')
@@ -106,6 +110,9 @@ async function stop(context: Context): Promise<void> {
   const stopped: Stopped[] = [];
   const strangers: Daemon[] = [];
   for (const daemon of PROCESSES.toReversed().map((name) => new Daemon(name, context))) {
+    // Whoever stops host0 means what it runs too; its service manager, which restarts it, does not.
+    if (daemon.name === 'host0' && daemon.pid() !== undefined)
+      await daemon.client.post('/v1/boot/stop', {}).catch(() => {});
     const pid = await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]} to end`, daemon.stop());
     if (pid !== undefined) stopped.push({ process: daemon.name, pid });
     else if (await daemon.client.answers()) strangers.push(daemon);

@@ -1,7 +1,7 @@
 /** What host0's own agent is told (protocol/assignment.ts): a snapshot, each member as it comes and goes, and a new snapshot for anything else. */
 import type { Member } from '../model/member.ts';
 import type { Network, NetworkId } from '../model/network.ts';
-import type { AssignedMember, Assignment, Segment } from '../protocol/assignment.ts';
+import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/assignment.ts';
 import type { MembershipVersion } from '../protocol/membership.ts';
 import type { MembershipChange } from './membership-log.ts';
 
@@ -54,7 +54,8 @@ export function assignmentOf(
   version: MembershipVersion,
   meshes: readonly AssignedMesh[],
   segments: readonly Segment[],
+  ports: readonly UnderlayPort[],
 ): Assignment {
   const members = Object.fromEntries(meshes.map((mesh) => [mesh.network.id, mesh.others()]));
-  return { version, networks: meshes.map(({ network }) => network), members, segments };
+  return { version, networks: meshes.map(({ network }) => network), members, segments, ports };
 }

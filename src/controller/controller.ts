@@ -7,7 +7,7 @@ import { type Ipv4, ipv4InSubnet } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/member.ts';
 import type { Network, NetworkId } from '../model/network.ts';
-import type { Segment } from '../protocol/assignment.ts';
+import type { Segment, UnderlayPort } from '../protocol/assignment.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/membership.ts';
 import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/views.ts';
@@ -50,6 +50,8 @@ export class Controller {
   readonly #meshListeners = new Set<(meshes: readonly Membership[]) => void>();
   #segments: readonly Segment[] = [];
   #names: ReadonlyMap<MachineId, string> = new Map();
+  #ports: readonly UnderlayPort[] = [];
+  #findings: () => readonly HealthFinding[] = () => [];
   #fileFindings: readonly HealthFinding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
@@ -97,6 +99,18 @@ export class Controller {
 
   setMachineNames(names: ReadonlyMap<MachineId, string>): void {
     this.#names = names;
+  }
+
+  /** How this machine's ports should be; its agent sees to it. */
+  setPorts(ports: readonly UnderlayPort[]): void {
+    if (JSON.stringify(ports) === JSON.stringify(this.#ports)) return;
+    this.#ports = ports;
+    this.#feed.renew();
+  }
+
+  /** What else is to be told of this machine's health. */
+  onHealth(findings: () => readonly HealthFinding[]): void {
+    this.#findings = findings;
   }
 
   /** For host0's own agent. @returns a function that ends the subscription */
@@ -219,7 +233,7 @@ export class Controller {
   #assignment() {
     const { meshes } = this;
     if (!this.#networksKnown || meshes.some(({ loaded }) => !loaded)) return undefined;
-    return assignmentOf(this.#version(), meshes, this.#segments);
+    return assignmentOf(this.#version(), meshes, this.#segments, this.#ports);
   }
 
   #version(): MembershipVersion {
@@ -240,6 +254,7 @@ export class Controller {
       ...(this.#segments.length === 0 ? [NO_SEGMENT] : []),
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...failedNetworks(networks, this.#selfStates),
+      ...this.#findings(),
       ...this.meshes.flatMap((mesh) => mesh.refusals().map((error) => findingOf(error, 'error', mesh.network.name))),
     ];
   }

@@ -18,6 +18,9 @@ default_subnet_size="24" # of a pool
 segment_ports="eth1" eth2
 default_networks="manage" "storage.conf"
 admission=known
+boot=auto
+boot_mode="eth1=server" eth2=off
+manual_subnets="eth1=10.20.0.0/24" "eth2=26"
 `;
   expect(parse(text)).toEqual({
     settings: {
@@ -26,6 +29,15 @@ admission=known
       segmentPorts: ['eth1', 'eth2'],
       defaultNetworks: ['manage', 'storage'],
       admission: 'known',
+      boot: 'auto',
+      bootModes: [
+        { port: 'eth1', mode: 'server' },
+        { port: 'eth2', mode: 'off' },
+      ],
+      manualSubnets: [
+        { port: 'eth1', subnet: '10.20.0.0/24' },
+        { port: 'eth2', subnet: 26 },
+      ],
     },
     errors: [],
   });
@@ -90,6 +102,42 @@ test('an unknown kind of admission does not mean the default', () => {
       write: admission="token""
   `);
 });
+test('a mode that does not exist', () => {
+  expect(complaints('boot_mode="eth1=server" "eth2=serve"')).toMatchInlineSnapshot(`
+    "host0.conf:1:26: error: boot_mode "eth2=serve" gives no port a mode [MESH_HOST0_CONF_INVALID]
+      1 | boot_mode="eth1=server" "eth2=serve"
+        |                          ^
+      rule: A mode is written PORT=MODE, and is off, observe, proxy, server or auto.
+      write: boot_mode="eth1=server" "eth2=server""
+  `);
+});
+test('a subnet for no port', () => {
+  expect(complaints('manual_subnets="10.20.0.0/24"')).toMatchInlineSnapshot(`
+    "host0.conf:1:17: error: manual_subnets "10.20.0.0/24" gives no port a subnet [MESH_HOST0_CONF_INVALID]
+      1 | manual_subnets="10.20.0.0/24"
+        |                 ^
+      rule: A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.
+      write: manual_subnets="eth1=25""
+  `);
+});
+test('a manual subnet with host bits', () => {
+  expect(complaints('manual_subnets="eth1=10.20.0.7/24"')).toMatchInlineSnapshot(`
+    "host0.conf:1:17: error: manual_subnets "eth1=10.20.0.7/24" gives no port a subnet [MESH_HOST0_CONF_INVALID]
+      1 | manual_subnets="eth1=10.20.0.7/24"
+        |                 ^
+      rule: A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.
+      write: manual_subnets="eth1=10.20.0.0/24""
+  `);
+});
+test('another way to boot', () => {
+  expect(complaints('boot=on')).toMatchInlineSnapshot(`
+    "host0.conf:1:6: error: boot "on" is not a way to boot [MESH_HOST0_CONF_INVALID]
+      1 | boot=on
+        |      ^
+      rule: Boot is off (host0 sends and answers nothing), auto, or dry (it only says what it would have answered).
+      write: boot="auto""
+  `);
+});
 test('a key without a value', () => {
   expect(complaints('segment_ports=')).toMatchInlineSnapshot(`
     "host0.conf:1:15: error: segment_ports is empty [MESH_HOST0_CONF_INVALID]
@@ -104,7 +152,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks and admission.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode and manual_subnets.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

@@ -5,10 +5,14 @@
  *     default_subnet_size="25"                      # bits of such a subnet's prefix, 1 to 30
  *     segment_ports="eth1" "eth2"                   # ports that boot segments may be on; without it, any that is fit
  *     default_networks="manage"                     # network files that every machine gets
+ *     boot="auto"                                   # off (nothing is sent or answered), auto, dry (answers nothing, tells)
+ *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the wire of a port
+ *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the wire of a port
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
  */
 import { MeshError } from '../model/error.ts';
-import { type Ipv4Cidr, parseIpv4Cidr } from '../model/ipv4.ts';
+import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/ipv4.ts';
+import { WANTED_MODES, type WantedMode } from '../protocol/boot-views.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
@@ -16,6 +20,21 @@ import { nearest } from './nearest.ts';
 
 const ADMISSIONS = ['open', 'known', 'token'] as const;
 export type Admission = (typeof ADMISSIONS)[number];
+
+const BOOTS = ['off', 'auto', 'dry'] as const;
+/** Whether host0 boots machines: with `dry` it only says what it would have answered. */
+export type Boot = (typeof BOOTS)[number];
+
+export interface PortMode {
+  readonly port: string;
+  readonly mode: WantedMode;
+}
+
+/** A subnet, or the length of one's prefix, for the wire of a port. */
+export interface PortSubnet {
+  readonly port: string;
+  readonly subnet: Ipv4Cidr | number;
+}
 
 export interface Host0Settings {
   readonly subnetPool: readonly Ipv4Cidr[];
@@ -25,6 +44,10 @@ export interface Host0Settings {
   /** Names of network files, without `.conf`, that every machine gets whatever its manifest says. */
   readonly defaultNetworks: readonly string[];
   readonly admission: Admission;
+  readonly boot: Boot;
+  /** Of ports that are not named, the mode is `auto`. */
+  readonly bootModes: readonly PortMode[];
+  readonly manualSubnets: readonly PortSubnet[];
 }
 
 export const HOST0_DEFAULTS: Host0Settings = {
@@ -33,6 +56,10 @@ export const HOST0_DEFAULTS: Host0Settings = {
   segmentPorts: undefined,
   defaultNetworks: ['manage'],
   admission: 'open',
+  // A machine on which nobody has thought of it must not disturb its network.
+  boot: 'off',
+  bootModes: [],
+  manualSubnets: [],
 };
 
 export interface Host0Conf {
@@ -62,6 +89,9 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     'segment_ports',
     'default_networks',
     'admission',
+    'boot',
+    'boot_mode',
+    'manual_subnets',
   ]);
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
@@ -69,6 +99,9 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     segmentPorts: keys.optional('segment_ports', listOf(parsePort)),
     defaultNetworks: keys.optional('default_networks', listOf(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
     admission: keys.optional('admission', oneOf(parseAdmission)) ?? HOST0_DEFAULTS.admission,
+    boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
+    bootModes: keys.optional('boot_mode', listOf(parsePortMode)) ?? HOST0_DEFAULTS.bootModes,
+    manualSubnets: keys.optional('manual_subnets', listOf(parsePortSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
   };
   return keys.errors.length > 0 ? { errors: keys.errors } : { settings, errors: [] };
 }
@@ -79,7 +112,7 @@ interface Fault {
   readonly rule: string;
   readonly example: string;
 }
-type ParseWord<T extends string | number> = (word: string) => T | Fault;
+type ParseWord<T extends string | number | object> = (word: string) => T | Fault;
 
 function parsePool(word: string): Ipv4Cidr | Fault {
   try {
@@ -121,13 +154,47 @@ function parseAdmission(word: string): Admission | Fault {
   };
 }
 
-function listOf<T extends string | number>(parse: ParseWord<T>) {
+function parseBoot(word: string): Boot | Fault {
+  const boot = BOOTS.find((known) => known === word);
+  if (boot !== undefined) return boot;
+  const rule =
+    'Boot is off (host0 sends and answers nothing), auto, or dry (it only says what it would have answered).';
+  return { fault: `${quoted(word)} is not a way to boot`, rule, example: nearest(word, BOOTS) ?? 'auto' };
+}
+
+function parsePortMode(word: string): PortMode | Fault {
+  const [, port = '', mode = ''] = /^(.*)=(.*)$/.exec(word) ?? [];
+  const known = WANTED_MODES.find((name) => name === mode);
+  const named = parsePort(port);
+  if (known !== undefined && typeof named === 'string') return { port: named, mode: known };
+  const rule = 'A mode is written PORT=MODE, and is off, observe, proxy, server or auto.';
+  const example = `${typeof named === 'string' ? named : 'eth1'}=${nearest(mode, WANTED_MODES) ?? 'auto'}`;
+  return { fault: `${quoted(word)} gives no port a mode`, rule, example };
+}
+
+function parsePortSubnet(word: string): PortSubnet | Fault {
+  const [, port = '', wish = ''] = /^(.*)=(.*)$/.exec(word) ?? [];
+  const named = parsePort(port);
+  const subnet = wish.includes('/') ? parsePool(wish) : parseSize(wish);
+  if (typeof named === 'string' && !isFault(subnet)) {
+    if (typeof subnet === 'number' || ipv4Length(subnet) <= 30) return { port: named, subnet };
+  }
+  const rule = 'A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.';
+  const example = `${typeof named === 'string' ? named : 'eth1'}=${isFault(subnet) ? subnet.example : '10.20.0.0/24'}`;
+  return { fault: `${quoted(word)} gives no port a subnet`, rule, example };
+}
+
+function isFault(value: string | number | object): value is Fault {
+  return typeof value === 'object' && 'fault' in value;
+}
+
+function listOf<T extends string | number | object>(parse: ParseWord<T>) {
   return (entry: ConfEntry): T[] | MeshError => {
     const values: T[] = [];
     const words = wordsOf(entry.value);
     for (const [index, { word, column }] of words.entries()) {
       const value = parse(word);
-      if (typeof value === 'object') {
+      if (isFault(value)) {
         const better = words.map((other) => other.word).with(index, value.example);
         return invalid(entry, column, value.fault, value.rule, better);
       }

@@ -16,6 +16,7 @@ const IFADDRMSG_BYTES = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_FLAGS = 8;
+const IFA_PROTO = 11;
 const IFA_F_NODAD = 0x02;
 const IFA_F_DADFAILED = 0x08;
 const IFA_F_TENTATIVE = 0x40;
@@ -36,6 +37,7 @@ export function writeAddress(writer: MessageWriter, operation: AddressOperation)
   writer.attributeIp(IFA_LOCAL, address);
   writer.attributeIp(IFA_ADDRESS, address);
   if (operation.nodad === true) writer.attributeU32(IFA_FLAGS, IFA_F_NODAD);
+  if (operation.protocol !== undefined) writer.attributeU8(IFA_PROTO, operation.protocol);
   writer.end();
 }
 
@@ -47,7 +49,7 @@ export function writeAddressDump(writer: MessageWriter): void {
   writer.end();
 }
 
-const attributes = new AttributeTable(IFA_FLAGS);
+const attributes = new AttributeTable(IFA_PROTO);
 
 /**
  * @returns undefined for families other than IP
@@ -71,6 +73,7 @@ export function readAddress(message: Message): Address | undefined {
     scope: scopeOf(bytes.readUInt8(start + 3)),
     tentative: (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) !== 0,
     nodad: (flags & IFA_F_NODAD) !== 0,
+    protocol: attributes.u8(IFA_PROTO),
   };
 }
 

@@ -65,6 +65,8 @@ export interface Address {
   /** IFA_F_TENTATIVE or IFA_F_DADFAILED: not usable. */
   readonly tentative: boolean;
   readonly nodad: boolean;
+  /** IFA_PROTO, who put it there; ours on a port of the underlay is 200. 0 on kernels before 5.18. */
+  readonly protocol: number;
 }
 
 export interface Route {

@@ -47,6 +47,8 @@ export type KernelOperation =
       readonly address: Ipv4 | Ipv6;
       readonly length: number;
       readonly nodad?: boolean;
+      /** IFA_PROTO; kernels before 5.18 do not keep it. */
+      readonly protocol?: number;
     }
   | {
       readonly do: 'route-replace' | 'route-delete';

@@ -80,6 +80,7 @@ test('links are as `ip -d link` shows them', async () => {
 test('addresses are as `ip addr` shows them', async () => {
   await done(...MESH);
   await done({ do: 'address-add', link: 'br456', address: parseIpv6('fe80::1'), length: 64, nodad: true });
+  await done({ do: 'address-add', link: 'br456', address: parseIpv4('10.11.0.1'), length: 25, protocol: 200 });
   const shown = oracle('ip', '-j', 'addr').flatMap(({ ifindex, addr_info }) =>
     (addr_info as Record<string, unknown>[]).map((info) => ({
       link: ifindex,
@@ -92,8 +93,10 @@ test('addresses are as `ip addr` shows them', async () => {
     })),
   );
   const ours = await rtnl.addresses();
-  expect(ours).toHaveLength(5);
-  expect(new Set(ours)).toEqual(new Set(shown));
+  expect(ours).toHaveLength(6);
+  expect(new Set(ours.map(({ protocol: _, ...rest }) => rest))).toEqual(new Set(shown));
+  // What `ip` does not show.
+  expect(ours.find(({ address }) => address === '10.11.0.1')?.protocol).toBe(200);
 });
 
 test('routes are as `ip route` shows them, from both families', async () => {

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { inNetns, netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from '../services/process-mark.ts';
 import { commandDirectory, type Program, programFile } from './installation.ts';
-import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from './process-mark.ts';
 import type { HostPlan } from './topology.ts';
 
 /** A process ends within milliseconds of a SIGKILL and within a second of a SIGTERM; five times that is given. */

@@ -11,6 +11,7 @@ import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { MEMBERSHIP_PORT } from '../model/network.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import type { ProcessMark } from '../services/process-mark.ts';
 import { EXAMPLE_CONF } from './example-mesh.ts';
 import {
   findProcess,
@@ -25,7 +26,6 @@ import type { Program } from './installation.ts';
 import type { LabHost } from './lab-host.ts';
 import { isListening } from './listening.ts';
 import { awaitPairs, measurePairs, type Pair } from './pairs.ts';
-import type { ProcessMark } from './process-mark.ts';
 import { claimLab, hasOtherOwner, keepLab, LABS_DIRECTORY, type LabRecord, readRecord } from './record.ts';
 import { residentsOf } from './residents.ts';
 import { silenceError } from './silence.ts';

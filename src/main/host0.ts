@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control-api.ts';
 import { MeshDoors } from '../api/mesh-doors.ts';
 import { KernelWitness } from '../api/witness.ts';
+import { Boot } from '../boot/boot.ts';
 import { HostLinks } from '../boot/host-links.ts';
 import { segmentsOf } from '../boot/segments.ts';
 import { Controller } from '../controller/controller.ts';
@@ -27,6 +28,7 @@ import { Journal } from '../protocol/event.ts';
 import { NODE_NAME } from '../protocol/membership.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
+import { openMachineBoots } from './machine-boots.ts';
 
 async function main(): Promise<void> {
   // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
@@ -60,9 +62,11 @@ async function main(): Promise<void> {
     witness: new KernelWitness(rtnl),
   });
 
+  let boot: Boot | undefined;
   const linksChanged = (): void => {
     controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentPorts));
     doors.linksChanged();
+    boot?.linksChanged();
   };
   const links = new HostLinks({
     reader: rtnl,
@@ -77,7 +81,29 @@ async function main(): Promise<void> {
   await links.read();
   linksChanged();
   controller.onMeshes((meshes) => doors.serve(meshes));
-  const control = await openControlApi(paths.controlSock, controller, journal);
+  const machineBoots = await openMachineBoots({
+    paths,
+    clock,
+    journal,
+    store,
+    rtnl,
+    links,
+    controller,
+    wires: { wireOf: (device) => boot?.wireOf(device), leasedTo: async (...where) => boot?.leasedTo(...where) },
+  });
+  boot = await Boot.open({
+    settings,
+    directory: join(paths.state, 'boot'),
+    clock,
+    journal,
+    links,
+    setPorts: (ports) => controller.setPorts(ports),
+    onSighting: (sighting) => machineBoots.take(sighting),
+    onDoors: () => machineBoots.serve(boot?.doors ?? []),
+  });
+  machineBoots.serve(boot.doors);
+  controller.onHealth(() => boot?.health() ?? []);
+  const control = await openControlApi(paths.controlSock, { controller, journal, boot, boots: machineBoots.log });
 
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
@@ -101,6 +127,8 @@ async function main(): Promise<void> {
     doors.close();
     await directory.close();
     await control.close();
+    await boot?.close();
+    machineBoots.close();
     await controller.close();
     await Promise.all([rtnl.close(), store.close()]);
     process.exit(0);

@@ -86,3 +86,38 @@ export function ipv4InSubnet(address: Ipv4, subnet: Ipv4Cidr): boolean {
   const [base = '', length = ''] = subnet.split('/', 2);
   return ((ipv4ToNumber(address) ^ ipv4ToNumber(base as Ipv4)) & maskOf(Number(length))) === 0;
 }
+
+/** A subnet's parts. `first` and `last` are its hosts; a /31 and a /32 have none to give. */
+export interface Ipv4Range {
+  readonly network: Ipv4;
+  readonly mask: Ipv4;
+  readonly length: number;
+  readonly first: Ipv4;
+  readonly last: Ipv4;
+}
+
+export function ipv4Range(subnet: Ipv4Cidr): Ipv4Range {
+  const { network, length } = partsOf(subnet);
+  const mask = maskOf(length);
+  return {
+    network: ipv4FromNumber(network),
+    mask: ipv4FromNumber(mask),
+    length,
+    first: ipv4FromNumber(network + 1),
+    last: ipv4FromNumber((network | ~mask) - 1),
+  };
+}
+
+export function ipv4Overlap(a: Ipv4Cidr, b: Ipv4Cidr): boolean {
+  const [one, other] = [partsOf(a), partsOf(b)];
+  return ((one.network ^ other.network) & maskOf(Math.min(one.length, other.length))) === 0;
+}
+
+export function ipv4Length(subnet: Ipv4Cidr): number {
+  return partsOf(subnet).length;
+}
+
+function partsOf(subnet: Ipv4Cidr): { network: number; length: number } {
+  const [base = '', length = ''] = subnet.split('/', 2);
+  return { network: ipv4ToNumber(base as Ipv4), length: Number(length) };
+}

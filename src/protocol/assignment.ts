@@ -16,6 +16,12 @@ export interface Segment {
   readonly subnet: Ipv4Cidr;
 }
 
+/** A port of the underlay as host0 wants it: up, and with the address that host0 gave the wire, if it did. */
+export interface UnderlayPort {
+  readonly device: string;
+  readonly address?: { readonly ipv4: Ipv4; readonly length: number };
+}
+
 export interface Assignment {
   readonly version: MembershipVersion;
   readonly networks: readonly Network[];
@@ -23,6 +29,7 @@ export interface Assignment {
   readonly members: Readonly<Record<NetworkId, readonly Member[]>>;
   /** host0 forwards VXLAN packets, and nothing else, between these. */
   readonly segments: readonly Segment[];
+  readonly ports: readonly UnderlayPort[];
 }
 
 export interface AssignedMember {

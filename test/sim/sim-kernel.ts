@@ -65,6 +65,7 @@ export class SimKernel {
       scope: 'global',
       tentative: false,
       nodad: false,
+      protocol: 0,
     };
     this.addresses.set(`${link} ${ipv4}`, address);
     this.#tell({ type: 'address', removed: false, address, echo: false });
@@ -377,6 +378,7 @@ export class SimKernel {
       scope: address.startsWith('fe80:') ? 'link' : 'global',
       tentative: false,
       nodad,
+      protocol: 0,
     };
     this.addresses.set(key, added);
     this.#tell({ type: 'address', removed: false, address: added, echo: false });

@@ -12,8 +12,20 @@ import { type PortItem, portKind } from './port.ts';
 import { type RouteItem, routeKind } from './route.ts';
 import { type RulesetItem, rulesetKind } from './ruleset.ts';
 import { type SysctlItem, sysctlKind } from './sysctl.ts';
+import { type WireItem, wireKind } from './wire.ts';
+import { type WireAddressItem, wireAddressKind } from './wire-address.ts';
 
-export type Item = LinkItem | PortItem | AddressItem | RouteItem | NeighbourItem | FdbItem | SysctlItem | RulesetItem;
+export type Item =
+  | LinkItem
+  | PortItem
+  | AddressItem
+  | RouteItem
+  | NeighbourItem
+  | FdbItem
+  | SysctlItem
+  | RulesetItem
+  | WireItem
+  | WireAddressItem;
 
 /** Unique among the items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:… 10.11.0.2`. */
 export type ItemKey = string;
@@ -53,6 +65,8 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   fdb: fdbKind,
   sysctl: sysctlKind,
   ruleset: rulesetKind,
+  wire: wireKind,
+  'wire-address': wireAddressKind,
 };
 
 /** The kind of an item. The cast is sound: the table maps each kind's name to the kind of exactly those items. */

@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Lab, type LabOptions } from '../../../src/lab/lab.ts';
-import { isRunning, markOf } from '../../../src/lab/process-mark.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
 import { parseIpv4 } from '../../../src/model/ipv4.ts';
+import { isRunning, markOf } from '../../../src/services/process-mark.ts';
 
 const name = `t${process.pid}`;
 const directory = join(LABS_DIRECTORY, name);

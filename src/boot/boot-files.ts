@@ -1,0 +1,57 @@
+/**
+ * What TFTP gives out: `<state>/boot/tftp` with the boot loaders of the distribution's package and nothing else. They are
+ * copies, so that an upgrade of the package in the middle of a transfer is not seen.
+ */
+import { copyFile, mkdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MeshError } from '../model/error.ts';
+
+/** The loaders by name, and where Debian and Alpine keep them. */
+const FILES = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi'] as const;
+const PLACES = ['/usr/lib/ipxe', '/usr/share/ipxe', '/boot'];
+/** Without these, some firmware that is asked for most gets nothing. */
+const NEEDED: readonly string[] = ['undionly.kpxe', 'ipxe.efi'];
+
+export interface BootFiles {
+  readonly root: string;
+  readonly missing?: MeshError;
+}
+
+/** @throws an error of the file system when the copies cannot be written */
+export async function provideBootFiles(root: string, places: readonly string[] = PLACES): Promise<BootFiles> {
+  await mkdir(root, { recursive: true, mode: 0o755 });
+  const missing: string[] = [];
+  for (const name of FILES) {
+    const source = await firstThatExists(places.map((place) => join(place, name)));
+    if (source === undefined) {
+      if (NEEDED.includes(name)) missing.push(name);
+    } else await refresh(source, join(root, name));
+  }
+  if (missing.length === 0) return { root };
+  return {
+    root,
+    missing: new MeshError('MESH_BOOT_FILES_MISSING', `there is no ${missing.join(' and no ')} to boot machines with`, {
+      object: missing.join(', '),
+      rule: `They are looked for in ${places.join(', ')}.`,
+      remedy: 'Install the package ipxe: `apt-get install ipxe`, or `apk add ipxe`; then restart host0.',
+    }),
+  };
+}
+
+async function firstThatExists(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) if (await fileStat(path)) return path;
+  return undefined;
+}
+
+async function refresh(source: string, copy: string): Promise<void> {
+  const [theirs, ours] = await Promise.all([fileStat(source), fileStat(copy)]);
+  if (ours !== undefined && ours.size === theirs?.size && ours.mtimeMs >= theirs.mtimeMs) return;
+  await copyFile(source, `${copy}.new`);
+  await rename(`${copy}.new`, copy);
+}
+
+/** Of the file behind a link; undefined when there is none. */
+async function fileStat(path: string): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() ? found : undefined;
+}

@@ -1,0 +1,34 @@
+/** The packets of network boot, out of all that a wire carries: DHCP, PXE's second port, and TFTP's requests and errors. */
+import type { FilterStep } from '../kernel/packet-filter.ts';
+
+const TO_TFTP = { yes: 'tftp' } as const;
+const TO_TAKE = { yes: 'take' } as const;
+
+/** Offsets from the Ethernet header; `indexed` ones from the end of the IPv4 header less its 14 bytes. */
+export const BOOT_FILTER: readonly FilterStep[] = [
+  { load: 'half', offset: 12 },
+  { equal: 0x0800, no: 'drop' },
+  { load: 'byte', offset: 23 },
+  { equal: 17, no: 'drop' },
+  // Fragments: only the first has ports, and none of these is ever so long.
+  { load: 'half', offset: 20 },
+  { anyBit: 0x3fff, yes: 'drop' },
+  { headerLength: 14 },
+  { load: 'half', offset: 14, indexed: true },
+  { equal: 67, ...TO_TAKE },
+  { equal: 68, ...TO_TAKE },
+  { equal: 4011, ...TO_TAKE },
+  { equal: 69, ...TO_TFTP },
+  { load: 'half', offset: 16, indexed: true },
+  { equal: 67, ...TO_TAKE },
+  { equal: 68, ...TO_TAKE },
+  { equal: 4011, ...TO_TAKE },
+  { equal: 69, yes: 'tftp', no: 'drop' },
+  // Not the blocks of a file: RRQ, WRQ and ERROR alone.
+  { at: 'tftp', load: 'half', offset: 22, indexed: true },
+  { equal: 1, ...TO_TAKE },
+  { equal: 2, ...TO_TAKE },
+  { equal: 5, yes: 'take', no: 'drop' },
+  { at: 'take', take: true },
+  { at: 'drop', take: false },
+];

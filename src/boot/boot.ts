@@ -1,0 +1,492 @@
+/**
+ * host0's side of the wires that machines boot on: scans which ports share one, takes part in each (wire.ts), gives wires
+ * their subnets, and keeps dnsmasq as the modes say. Kernel state is the agent's: addresses are told to `setPorts`.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Host0Settings } from '../formats/host0-conf.ts';
+import type { Alarm, Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Length, ipv4Subnet } from '../model/ipv4.ts';
+import type { Mac } from '../model/mac.ts';
+import type { UnderlayPort } from '../protocol/assignment.ts';
+import type { BootView, LeaseView, ScanView, SubnetView, WireView } from '../protocol/boot-views.ts';
+import type { Journal } from '../protocol/event.ts';
+import type { HealthFinding } from '../protocol/views.ts';
+import { parseLeases } from '../services/lease-file.ts';
+import { Service } from '../services/service.ts';
+import type { BootDoor } from './boot-site.ts';
+import type { WireState } from './boot-trouble.ts';
+import { type BootFiles, provideBootFiles } from './boot-files.ts';
+import { foreignSubnets, foreignViews, rivalViews } from './boot-mode.ts';
+import { type BootLink, isBootPort, isServable, scanPorts, wantedMode } from './boot-port.ts';
+import { dryAnswer } from './dry-answer.ts';
+import type { HostLinks } from './host-links.ts';
+import type { Installation } from './host0-mark.ts';
+import { installationAt } from './installation.ts';
+import { scan } from './scan.ts';
+import type { BootSighting } from './sighting.ts';
+import { host0AddressIn, SubnetBook } from './subnet-book.ts';
+import { Wire } from './wire.ts';
+import { findingFor, wireFindings } from './wire-note.ts';
+import { guestAddress, leaseFile, ownAddresses, type PortAddress, serviceSpec, subnetOf } from './wire-service.ts';
+
+export interface BootInput {
+  readonly settings: Host0Settings;
+  /** `<state>/boot` */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
+  /** What the agent should make of this machine's ports. */
+  readonly setPorts: (ports: readonly UnderlayPort[]) => void;
+  readonly onSighting: (sighting: BootSighting) => void;
+  /** Where machines find host0 may have changed: see `doors`. */
+  readonly onDoors: () => void;
+}
+
+/** One group of ports at work. */
+interface Place {
+  readonly ports: readonly string[];
+  readonly wire: Wire;
+  readonly would: string[];
+  problem?: MeshError | undefined;
+  /** What serves there. */
+  subnet?: SubnetView | undefined;
+}
+
+/** Cables are plugged one after the other, and links come up in steps. */
+const SCAN_DELAY_MS = 300;
+/** A switch that looks for loops passes nothing on for thirty seconds after a link came up (IEEE 802.1D). */
+const SECOND_SCAN_MS = 35_000;
+const WOULD_MAX = 50;
+const SERVICE_FILES = /^dnsmasq-(.+)\.process\.json$/;
+
+export class Boot {
+  readonly #input: BootInput;
+  readonly #installation: Installation;
+  readonly #book: SubnetBook;
+  readonly #files: BootFiles;
+  readonly #startedMs: number;
+  readonly #services = new Map<string, Service>();
+  #places: readonly Place[] = [];
+  #scanned: string | undefined;
+  /** The first scan is through: what serves where no wire is may go. */
+  #settled = false;
+  #scanning: Promise<ScanView> | undefined;
+  #soon: Alarm | undefined;
+  #later: Alarm | undefined;
+  #closed = false;
+
+  private constructor(input: BootInput, installation: Installation, book: SubnetBook, files: BootFiles) {
+    this.#input = input;
+    this.#installation = installation;
+    this.#book = book;
+    this.#files = files;
+    this.#startedMs = input.clock.nowMs();
+  }
+
+  /** @throws MESH_DISK_REFUSED */
+  static async open(input: BootInput): Promise<Boot> {
+    const { directory, settings } = input;
+    const { subnetPool: pools, defaultSubnetSize: defaultLength, manualSubnets: wishes } = settings;
+    const [installation, book, files] = await Promise.all([
+      installationAt(join(directory, 'installation')),
+      SubnetBook.open(join(directory, 'subnets.json'), { pools, defaultLength, wishes }),
+      settings.boot === 'off' ? { root: '' } : provideBootFiles(join(directory, 'tftp')),
+    ]);
+    const boot = new Boot(input, installation, book, files);
+    await boot.#findServices();
+    boot.#tellPorts();
+    boot.linksChanged();
+    return boot;
+  }
+
+  get installation(): string {
+    return this.#installation;
+  }
+
+  /** Links or addresses have changed. Another carrier, device or bridge is looked into; it takes a moment. */
+  linksChanged(): void {
+    if (this.#closed || this.#input.settings.boot === 'off') return;
+    const picture = this.#picture();
+    if (picture !== this.#scanned) {
+      this.#scanned = picture;
+      this.#endLostWires();
+      this.#soon?.cancel();
+      this.#later?.cancel();
+      this.#soon = this.#input.clock.after(SCAN_DELAY_MS, () => void this.scan());
+      this.#later = this.#input.clock.after(SECOND_SCAN_MS, () => void this.scan());
+    }
+    for (const { wire } of this.#places) wire.look();
+    this.#serve();
+  }
+
+  /** Scans now, or waits for the scan that is under way. */
+  scan(): Promise<ScanView> {
+    this.#scanning ??= this.#scan().finally(() => {
+      this.#scanning = undefined;
+    });
+    return this.#scanning;
+  }
+
+  /** host0's address for the machines on the wire of a port: where their boot files and scripts come from. */
+  addressOf(device: string): Ipv4 | undefined {
+    return this.#places.find(({ ports }) => ports.includes(device))?.subnet?.ipv4;
+  }
+
+  /** Where machines that boot find host0: on each wire that it serves, its port and address. */
+  get doors(): readonly BootDoor[] {
+    if (this.#input.settings.boot !== 'auto') return [];
+    return this.#places.flatMap(({ wire, subnet, problem }) =>
+      subnet === undefined || problem !== undefined ? [] : [{ device: wire.input.device, host0: subnet.ipv4 }],
+    );
+  }
+
+  /** What host0 is on the wire of a port. */
+  wireOf(device: string): WireState {
+    const { boot } = this.#input.settings;
+    const state = this.#places.find(({ ports }) => ports.includes(device))?.wire.state;
+    if (state === undefined) return { mode: 'off', why: boot === 'off' ? 'boot is off' : 'the port has no wire' };
+    return { mode: boot === 'dry' ? 'dry' : state.mode, why: state.reason };
+  }
+
+  /** Whom our DHCP server gave an address; undefined where another gives them, too. */
+  async leasedTo(device: string, ipv4: Ipv4): Promise<Mac | undefined> {
+    if (this.wireOf(device).mode !== 'server') return undefined;
+    return (await this.#leases(device)).find((lease) => lease.ipv4 === ipv4)?.mac;
+  }
+
+  async view(): Promise<BootView> {
+    const { settings, clock } = this.#input;
+    const nowMs = clock.nowMs();
+    const wires = await Promise.all(this.#places.map((place) => this.#wireView(place, nowMs)));
+    return { boot: settings.boot, installation: this.#installation, wires };
+  }
+
+  health(): readonly HealthFinding[] {
+    const findings = this.#places.flatMap((place): HealthFinding[] => {
+      const { device } = place.wire.input;
+      const errors = [place.wire.error, place.problem, this.#services.get(device)?.error];
+      const wish = this.#book.unmetWish(place.ports);
+      return [
+        ...wireFindings(device, place.wire.state),
+        ...errors.flatMap((error) => (error === undefined ? [] : [findingFor(device, error)])),
+        ...(wish === undefined ? [] : [unmet(device, wish, place.subnet)]),
+      ];
+    });
+    return this.#files.missing === undefined ? findings : [findingFor('boot', this.#files.missing), ...findings];
+  }
+
+  /** Ends what serves; machines that boot get no answer until host0 starts again. */
+  async stopServices(): Promise<void> {
+    this.#leave();
+    await Promise.all([...this.#services.values()].map((service) => service.stop()));
+  }
+
+  /** Leaves what serves as it is, for the next life of this process. */
+  async close(): Promise<void> {
+    this.#leave();
+    await Promise.all([...this.#services.values()].map((service) => service.release()));
+    await this.#scanning?.catch(() => {});
+    await this.#book.saved().catch(() => {});
+  }
+
+  #leave(): void {
+    this.#closed = true;
+    this.#soon?.cancel();
+    this.#later?.cancel();
+    for (const { wire } of this.#places) wire.close();
+    this.#places = [];
+  }
+
+  /** What an earlier life left running: to be taken over, or ended where it is not wanted any more. */
+  async #findServices(): Promise<void> {
+    const { directory, settings } = this.#input;
+    const names = await readdir(directory).catch(() => []);
+    const devices = names.flatMap((name) => SERVICE_FILES.exec(name)?.[1] ?? []);
+    for (const device of devices) this.#serviceOf(device);
+    if (settings.boot === 'auto') return;
+    await Promise.all([...this.#services.values()].map((service) => service.stop()));
+  }
+
+  #serviceOf(device: string): Service {
+    const { directory, clock, journal } = this.#input;
+    const service = this.#services.get(device) ?? new Service({ name: `dnsmasq-${device}`, directory, clock, journal });
+    this.#services.set(device, service);
+    return service;
+  }
+
+  #bootLinks(): BootLink[] {
+    const { links, settings } = this.#input;
+    return [...links.links].filter((link) => isBootPort(link, settings.segmentPorts) && isServable(link.name));
+  }
+
+  /** All that a scan's result depends on. */
+  #picture(): string {
+    const { links, settings } = this.#input;
+    const ports = scanPorts([...links.links], settings.segmentPorts);
+    return JSON.stringify(ports.map(({ index, name, mac, running, master }) => [index, name, mac, running, master]));
+  }
+
+  async #scan(): Promise<ScanView> {
+    const { links, settings } = this.#input;
+    const ports = scanPorts([...links.links], settings.segmentPorts);
+    const view = await scan(ports, links.addresses);
+    if (!this.#closed && settings.boot !== 'off') this.#takeUp(view);
+    return view;
+  }
+
+  /** A wire goes on while its port is in a group; of two that turn out to be one, the first goes on. */
+  #takeUp({ groups }: ScanView): void {
+    const fit = new Map(this.#bootLinks().map((link) => [link.name, link]));
+    const before = new Set(this.#places);
+    const places: Place[] = [];
+    for (const ports of groups) {
+      const able = ports.flatMap((name) => fit.get(name) ?? []).filter(({ running }) => running);
+      if (able.length === 0) continue;
+      const names = able.map(({ name }) => name);
+      const wanted = wantedMode(names, this.#input.settings.bootModes);
+      const known = [...before].find(({ wire: { input } }) =>
+        able.some(({ index, name }) => index === input.link && name === input.device && wanted === input.wanted),
+      );
+      if (known !== undefined) before.delete(known);
+      places.push(known === undefined ? this.#begin(names, this.#choose(able), wanted) : { ...known, ports: names });
+    }
+    for (const { wire } of before) wire.close();
+    this.#places = places;
+    this.#settled = true;
+    for (const { wire } of places) if (wire.state.mode !== 'off' && !wire.listens) wire.start();
+    this.#serve();
+  }
+
+  /** The port with an address, or that had the subnet before; else the first. */
+  #choose(able: readonly BootLink[]): BootLink {
+    const names = able.map(({ name }) => name);
+    const [allocated] = this.#book.of(names)?.ports ?? [];
+    const chosen =
+      able.find(({ name }) => name === allocated) ??
+      able.find(({ name }) => this.#addressesOf(name).length > 0) ??
+      able[0];
+    if (chosen === undefined) throw new MeshError('MESH_INTERNAL', 'a wire without a port');
+    return chosen;
+  }
+
+  #begin(ports: readonly string[], { name: device, index, mac }: BootLink, wanted: Wire['input']['wanted']): Place {
+    const { clock, journal, settings, onSighting } = this.#input;
+    const serving = this.#services.get(device)?.running?.label;
+    const would: string[] = [];
+    const wire: Wire = new Wire({
+      device,
+      link: index,
+      mac,
+      wanted,
+      ...((serving === 'proxy' || serving === 'server') && { serving }),
+      clock,
+      journal,
+      installation: this.#installation,
+      ageMs: () => clock.nowMs() - this.#startedMs,
+      dry: settings.boot === 'dry',
+      ipv4: () => this.#addressesOf(device)[0]?.ipv4,
+      isGuestIn: (subnets) => this.#isGuestIn(device, subnets),
+      onSighting: (sighting) => {
+        onSighting(sighting);
+        if (settings.boot === 'dry') this.#noteDry(wire, sighting, would);
+      },
+      onChange: () => this.#serve(),
+      onOwnProbe: () => this.#scanAgain(),
+    });
+    return { ports, wire, would };
+  }
+
+  /** Two groups are one after all: a probe got lost, or a switch had not passed it on yet. */
+  #scanAgain(): void {
+    this.#soon?.cancel();
+    this.#soon = this.#input.clock.after(SCAN_DELAY_MS, () => void this.scan());
+  }
+
+  /** Whoever lost its carrier may be on another wire when it comes back. */
+  #endLostWires(): void {
+    const alive = new Set(
+      this.#bootLinks()
+        .filter(({ running }) => running)
+        .map(({ index }) => index),
+    );
+    const lost = this.#places.filter(({ wire }) => !alive.has(wire.input.link));
+    for (const { wire } of lost) {
+      wire.close();
+      this.#input.journal.record({
+        kind: 'wire lost',
+        object: wire.input.device,
+        message: `${wire.input.device}: no carrier, or gone`,
+      });
+    }
+    this.#places = this.#places.filter((place) => !lost.includes(place));
+  }
+
+  #addressesOf(device: string): PortAddress[] {
+    const { links } = this.#input;
+    const index = links.indexOf(device);
+    return [...links.addresses].flatMap(({ family, scope, link, address, length }) =>
+      family === 4 && scope === 'global' && link === index && length <= 30 ? [{ ipv4: address as Ipv4, length }] : [],
+    );
+  }
+
+  #isGuestIn(device: string, subnets: readonly Ipv4Cidr[]): boolean {
+    const own = ownAddresses(this.#addressesOf(device), this.#book.of([device]));
+    return own.some(({ ipv4 }) => subnets.some((subnet) => ipv4InSubnet(ipv4, subnet)));
+  }
+
+  /** Makes subnets, addresses and processes what the modes say. Cheap when nothing is to be done. */
+  #serve(): void {
+    if (this.#closed) return;
+    const served = new Set<string>();
+    for (const place of this.#places) {
+      const { device } = place.wire.input;
+      place.problem = undefined;
+      place.subnet = undefined;
+      try {
+        if (this.#servePlace(place)) served.add(device);
+      } catch (error) {
+        place.problem = MeshError.from(error);
+      }
+    }
+    if (this.#settled) {
+      for (const [device, service] of this.#services) if (!served.has(device)) void service.stop();
+    }
+    this.#tellPorts();
+    this.#input.onDoors();
+  }
+
+  /** @returns whether something serves there now @throws MESH_BOOT_* for why not */
+  #servePlace(place: Place): boolean {
+    const { device } = place.wire.input;
+    const { state } = place.wire;
+    const addresses = this.#addressesOf(device);
+    if (state.mode === 'server') {
+      place.subnet = this.#serverSubnet(place, addresses);
+      // The address is the agent's to put there, and the links tell when it is.
+      if (!addresses.some(({ ipv4 }) => ipv4 === place.subnet?.ipv4)) return false;
+    } else if (state.mode === 'proxy') {
+      place.subnet = this.#proxySubnet(device, addresses, foreignSubnets(state));
+    } else return false;
+    if (this.#input.settings.boot === 'dry' || place.subnet === undefined) return false;
+    const { directory } = this.#input;
+    const spec = serviceSpec({ device, directory, tftpRoot: this.#files.root }, state.mode, place.subnet);
+    void this.#serviceOf(device).run(spec);
+    return true;
+  }
+
+  /** @throws MESH_BOOT_POOL_EXHAUSTED */
+  #serverSubnet({ ports, wire }: Place, addresses: readonly PortAddress[]): SubnetView | undefined {
+    const own = subnetOf(addresses, this.#book.of(ports));
+    if (own?.origin === 'own') {
+      this.#book.release(ports);
+      return own;
+    }
+    const inOrder = [wire.input.device, ...ports.filter((port) => port !== wire.input.device)];
+    const used = this.#usedSubnets();
+    const dry = this.#input.settings.boot === 'dry';
+    return subnetOf([], dry ? this.#book.propose(inOrder, used) : this.#book.allocate(inOrder, used));
+  }
+
+  #proxySubnet(device: string, addresses: readonly PortAddress[], foreign: readonly Ipv4Cidr[]): SubnetView {
+    const address = guestAddress(addresses, foreign);
+    if (address !== undefined) {
+      const { ipv4, length } = address;
+      return { subnet: ipv4Subnet(ipv4, length), origin: 'own', ipv4 };
+    }
+    const where = foreign.length === 0 ? '' : ` in ${foreign.join(' or ')}`;
+    throw new MeshError(
+      'MESH_BOOT_NO_ADDRESS',
+      `host0 has no address${where} on ${device}: what boots there could not reach it`,
+      {
+        object: device,
+        rule: 'Beside another DHCP server, machines get their addresses from it, and must reach host0 with them.',
+        remedy: `Give ${device} an address${where}, fixed or from that server, for example with \`ip address add\`.`,
+      },
+    );
+  }
+
+  /** What may not be given out: the subnets of this machine's ports, and of other servers. */
+  #usedSubnets(): Ipv4Cidr[] {
+    const ours = new Set(this.#book.allocations.map(({ subnet }) => host0AddressIn(subnet)));
+    const here = [...this.#input.links.addresses].flatMap(({ family, address, length }) =>
+      family === 4 && !ours.has(address as Ipv4) ? [ipv4Subnet(address as Ipv4, length)] : [],
+    );
+    return [...here, ...this.#places.flatMap(({ wire }) => foreignSubnets(wire.state))];
+  }
+
+  /** Ports that are not off are up; and have the addresses of their allocations, also before the first scan of a new life. */
+  #tellPorts(): void {
+    const { settings, setPorts } = this.#input;
+    if (settings.boot !== 'auto') {
+      setPorts([]);
+      return;
+    }
+    const ports = this.#bootLinks().flatMap(({ name: device }): UnderlayPort[] => {
+      const wanted = wantedMode([device], settings.bootModes);
+      if (wanted === 'off') return [];
+      const allocation = this.#book.of([device]);
+      if (allocation?.ports[0] !== device || (wanted !== 'auto' && wanted !== 'server')) return [{ device }];
+      const { subnet } = allocation;
+      return [{ device, address: { ipv4: host0AddressIn(subnet), length: ipv4Length(subnet) } }];
+    });
+    setPorts(ports);
+  }
+
+  #noteDry(wire: Wire, sighting: BootSighting, would: string[]): void {
+    const place = this.#places.find((candidate) => candidate.wire === wire);
+    const { subnet } = place ?? {};
+    const answer = dryAnswer(sighting, wire.state.mode, subnet && { subnet: subnet.subnet, host0: subnet.ipv4 });
+    if (answer === undefined) return;
+    would.push(answer);
+    if (would.length > WOULD_MAX) would.shift();
+    this.#input.journal.record({ kind: 'would have answered', object: wire.input.device, message: answer });
+  }
+
+  async #wireView({ ports, wire, would, subnet, problem }: Place, nowMs: number): Promise<WireView> {
+    const { device, wanted } = wire.input;
+    const { state } = wire;
+    const service = this.#services.get(device);
+    const dry = this.#input.settings.boot === 'dry';
+    const serves = subnet !== undefined && problem === undefined;
+    return {
+      ports,
+      device,
+      wanted,
+      mode: state.mode,
+      reason: state.reason,
+      sinceSec: Math.floor((nowMs - state.sinceMs) / 1000),
+      ...(serves && { service: serviceView(dry, service) }),
+      ...(subnet !== undefined && { subnet }),
+      leases: state.mode === 'server' && !dry ? await this.#leases(device) : [],
+      foreignServers: foreignViews(state, nowMs),
+      otherHost0s: rivalViews(state, nowMs),
+      ...(problem !== undefined && { remark: problem.message }),
+      ...(dry && { wouldHaveAnswered: would }),
+    };
+  }
+
+  async #leases(device: string): Promise<LeaseView[]> {
+    const { directory, clock } = this.#input;
+    const file = leaseFile({ device, directory, tftpRoot: '' });
+    return parseLeases(await readFile(file, 'utf8').catch(() => ''), clock.wallTime());
+  }
+}
+
+function serviceView(dry: boolean, service: Service | undefined): NonNullable<WireView['service']> {
+  if (dry) return { state: 'would' };
+  const { pid } = service?.running ?? {};
+  return pid === undefined ? { state: 'restarting' } : { state: 'running', pid };
+}
+
+function unmet(device: string, wish: Ipv4Cidr, subnet: SubnetView | undefined): HealthFinding {
+  return {
+    code: 'MESH_BOOT_SUBNET_TAKEN',
+    severity: 'warning',
+    object: device,
+    message: `${wish}, which host0.conf wishes for ${device}, overlaps another subnet; it has ${subnet?.subnet ?? 'none'}`,
+    remedy: 'Choose another network in manual_subnets, or free this one and restart host0.',
+  };
+}

@@ -1,0 +1,33 @@
+/** What would have been answered, for the dry mode: one line a question. Pure. */
+
+import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { BootMode } from '../protocol/boot-views.ts';
+import { httpLoaderUrl, LOADERS, scriptUrl } from '../services/dnsmasq-conf.ts';
+import type { BootSighting, DhcpSighting } from './sighting.ts';
+
+/** @returns undefined for what is not asked of us */
+export function dryAnswer(
+  sighting: BootSighting,
+  mode: BootMode,
+  place: { readonly subnet: Ipv4Cidr; readonly host0: Ipv4 } | undefined,
+): string | undefined {
+  if (sighting.kind !== 'dhcp' || sighting.message !== 'DISCOVER' || place === undefined) return undefined;
+  if (mode !== 'server' && mode !== 'proxy') return undefined;
+  const file = bootFileFor(sighting, place.host0);
+  if (mode === 'proxy' && file === undefined) return undefined;
+  const address = mode === 'server' ? [`an address of ${place.subnet}`] : [];
+  const answer = [...address, ...(file === undefined ? [] : [file])].join(' and ');
+  return `${sighting.mac} (${sighting.client ?? 'system'}${architectureText(sighting)}): ${answer}`;
+}
+
+function bootFileFor({ client, architecture }: DhcpSighting, host0: Ipv4): string | undefined {
+  if (client === 'ipxe') return scriptUrl(host0);
+  if (client === 'http boot') return architecture === 16 ? httpLoaderUrl(host0) : undefined;
+  if (client !== 'firmware') return undefined;
+  if (architecture === 0) return LOADERS.bios;
+  return architecture === 7 || architecture === 9 ? LOADERS.efi64 : undefined;
+}
+
+function architectureText({ architecture }: DhcpSighting): string {
+  return architecture === undefined ? '' : `, architecture ${architecture}`;
+}

@@ -1,0 +1,116 @@
+/** What serves on a wire, from its mode and host0's addresses there: pure, but for the process itself. */
+import { createHash } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { MeshError } from '../model/error.ts';
+import {
+  type Ipv4,
+  type Ipv4Cidr,
+  ipv4FromNumber,
+  ipv4InSubnet,
+  ipv4Range,
+  ipv4Subnet,
+  ipv4ToNumber,
+} from '../model/ipv4.ts';
+import type { BootMode, SubnetView } from '../protocol/boot-views.ts';
+import { dnsmasqConf, type WireService } from '../services/dnsmasq-conf.ts';
+import type { ServiceSpec } from '../services/service.ts';
+import { PROBE_CLASS } from './host0-mark.ts';
+import type { Allocation } from './subnet-book.ts';
+
+/** An IPv4 address of host0's port. */
+export interface PortAddress {
+  readonly ipv4: Ipv4;
+  readonly length: number;
+}
+
+/** Long enough for host0 to be away a while, short enough for another server to take over within the hour. */
+const LEASE_SEC = 3600;
+const PROGRAM = 'dnsmasq';
+/** Whom Debian's and Alpine's packages make for it. */
+const PLACES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+/**
+ * The subnet that host0 would serve on a port: that of the address which the port has by itself, else what it was given.
+ * @param addresses all of the port
+ */
+export function subnetOf(
+  addresses: readonly PortAddress[],
+  allocation: Allocation | undefined,
+): SubnetView | undefined {
+  const own = ownAddresses(addresses, allocation)[0];
+  if (own !== undefined) return { subnet: ipv4Subnet(own.ipv4, own.length), origin: 'own', ipv4: own.ipv4 };
+  if (allocation === undefined) return undefined;
+  const { subnet, origin } = allocation;
+  return { subnet, origin, ipv4: ipv4Range(subnet).first };
+}
+
+/** Those that are not of our giving. */
+export function ownAddresses(addresses: readonly PortAddress[], allocation: Allocation | undefined): PortAddress[] {
+  const ours = allocation === undefined ? undefined : ipv4Range(allocation.subnet).first;
+  return addresses.filter(({ ipv4 }) => ipv4 !== ours);
+}
+
+/** host0's address for machines whose addresses another server gives: one in its subnet, as far as that is known. */
+export function guestAddress(addresses: readonly PortAddress[], foreign: readonly Ipv4Cidr[]): PortAddress | undefined {
+  if (foreign.length === 0) return addresses[0];
+  return addresses.find(({ ipv4 }) => foreign.some((subnet) => ipv4InSubnet(ipv4, subnet)));
+}
+
+/** Where a server's addresses come from. The lower half of a subnet that an administrator made is left to fixed ones. */
+export function leaseRange({ subnet, origin, ipv4 }: SubnetView): { first: Ipv4; last: Ipv4 } {
+  const { first, last } = ipv4Range(subnet);
+  const [from, to] = [ipv4ToNumber(first), ipv4ToNumber(last)];
+  const start = origin === 'own' ? from + Math.floor((to - from + 1) / 2) : from;
+  const next = start === ipv4ToNumber(ipv4) ? start + 1 : start;
+  const end = to === ipv4ToNumber(ipv4) && to > next ? to - 1 : to;
+  return { first: ipv4FromNumber(Math.min(next, end)), last: ipv4FromNumber(end) };
+}
+
+export interface ServicePlace {
+  readonly device: string;
+  /** Where its files are. */
+  readonly directory: string;
+  readonly tftpRoot: string;
+}
+
+/** @throws MESH_BOOT_FILES_MISSING when there is no dnsmasq */
+export function serviceSpec(
+  place: ServicePlace,
+  mode: Extract<BootMode, 'proxy' | 'server'>,
+  subnet: SubnetView,
+): ServiceSpec {
+  const { device, directory, tftpRoot } = place;
+  const service: WireService = {
+    device,
+    host0: subnet.ipv4,
+    subnet: ipv4Range(subnet.subnet),
+    tftpRoot,
+    leaseFile: leaseFile(place),
+    ignoredClass: PROBE_CLASS,
+    mode: mode === 'proxy' ? { name: mode } : { name: mode, ...leaseRange(subnet), leaseSec: LEASE_SEC },
+  };
+  const conf = dnsmasqConf(service);
+  const file = join(directory, `${device}.conf`);
+  return {
+    argv: [programFile(), '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
+    fingerprint: createHash('sha256').update(conf).digest('hex').slice(0, 16),
+    prepare: () => writeFileSync(file, conf),
+    label: mode,
+  };
+}
+
+export function leaseFile({ device, directory }: ServicePlace): string {
+  return join(directory, `${device}.leases`);
+}
+
+function programFile(): string {
+  const places = [...(process.env.PATH ?? '').split(delimiter), ...PLACES].filter((place) => place !== '');
+  const found = places.map((place) => join(place, PROGRAM)).find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  throw new MeshError('MESH_BOOT_FILES_MISSING', 'there is no dnsmasq, which gives out addresses and boot files', {
+    object: PROGRAM,
+    rule: `It is looked for in PATH and in ${PLACES.join(', ')}.`,
+    remedy: 'Install it: `apt-get install dnsmasq-base`, or `apk add dnsmasq`.',
+  });
+}

@@ -1,0 +1,148 @@
+/** What host0 gives machines that boot, put together: the boot server, who machines are, and how far each is. */
+import { watch } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Attempts } from '../boot/attempts.ts';
+import { BootDoors } from '../boot/boot-doors.ts';
+import { BootLog } from '../boot/boot-log.ts';
+import { type BootDoor, BootSite } from '../boot/boot-site.ts';
+import type { WireState } from '../boot/boot-trouble.ts';
+import type { HostLinks } from '../boot/host-links.ts';
+import type { BootCatalogue } from '../boot/reception.ts';
+import type { BootSighting } from '../boot/sighting.ts';
+import { Turnstile } from '../boot/turnstile.ts';
+import type { Controller } from '../controller/controller.ts';
+import { MachineRegistry } from '../controller/machine-registry.ts';
+import { Generations } from '../image/generations.ts';
+import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
+import type { Rtnl } from '../kernel/rtnl.ts';
+import type { Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import type { Ipv4 } from '../model/ipv4.ts';
+import type { Mac } from '../model/mac.ts';
+import type { MachineId } from '../model/machine.ts';
+import type { Journal } from '../protocol/event.ts';
+import type { Paths } from '../protocol/paths.ts';
+import type { Store } from '../store/store.ts';
+
+export interface MachineBootsInput {
+  readonly paths: Paths;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly store: Store;
+  readonly rtnl: Rtnl;
+  readonly links: HostLinks;
+  readonly controller: Controller;
+  readonly wires: {
+    wireOf(device: string): WireState | undefined;
+    leasedTo(device: string, address: Ipv4): Promise<Mac | undefined>;
+  };
+}
+
+export interface MachineBoots {
+  readonly log: BootLog;
+  readonly registry: MachineRegistry;
+  take(sighting: BootSighting): void;
+  serve(doors: readonly BootDoor[]): void;
+  close(): void;
+}
+
+/** Kernel and initrd have some 60 MB: as many loads at once keep a wire of 10 Gbit/s busy, and one of 1 Gbit/s fair. */
+const LOADING_MAX = 24;
+
+export async function openMachineBoots(input: MachineBootsInput): Promise<MachineBoots> {
+  const { paths, clock, journal, store, rtnl, links, controller, wires } = input;
+  const shelf = new OverlayShelf(paths.state);
+  const images = new Generations(paths.state);
+  const online = (machine: MachineId) => controller.nodes().find((node) => node.online && node.machine === machine);
+  const registry = await MachineRegistry.open({
+    store,
+    clock,
+    names: () => controller.machineNames,
+    isOnline: (machine) => online(machine) !== undefined,
+  });
+  const log = new BootLog({
+    clock,
+    journal,
+    wireOf: (device) => wires.wireOf(device) ?? { mode: 'off', why: 'host0 is starting' },
+    nameOf: (machine) => controller.machineNames.get(machine),
+    meshesOf: (machine) => online(machine)?.meshes.map(({ name }) => name) ?? [],
+  });
+  let doors: readonly BootDoor[] = [];
+  const site = new BootSite({
+    clock,
+    journal,
+    attempts: new Attempts(clock),
+    turnstile: new Turnstile(LOADING_MAX, clock),
+    catalogue: catalogueOf(images, shelf),
+    registry,
+    neighbour: async (device, address) => (await rtnl.neighbour(device, address))?.mac,
+    leasedTo: (device, address) => wires.leasedTo(device, address),
+    secretsOf: async () => Buffer.alloc(0),
+    host0Addresses: (device) => nearestFirst(doors, device),
+    images: images.directory,
+    isos: join(paths.host0, 'isos'),
+    onSighting: (sighting) => log.take(sighting),
+  });
+  const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+  const names = await followNames(paths, shelf, controller);
+  return {
+    log,
+    registry,
+    take: (sighting) => log.take(sighting),
+    serve: (wanted) => {
+      doors = wanted;
+      sockets.serve(wanted);
+    },
+    close: () => {
+      names.close();
+      sockets.close();
+      log.close();
+    },
+  };
+}
+
+function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
+  return {
+    image: async (machine) => {
+      const image = await images.current();
+      if (image !== undefined) return { generation: image.generation };
+      throw new MeshError('MESH_BOOT_NO_IMAGE', 'host0 has no image for nodes', {
+        operation: 'boot machine',
+        object: machine,
+        remedy: 'Build one with `mesh system image node`.',
+      });
+    },
+    overlay: async (machine) => {
+      const shelved = await shelf.overlayOf(machine);
+      if (shelved?.overlay !== undefined) return { sha256: shelved.overlay.sha256, path: shelf.pathOf(shelved.overlay) };
+      const why = shelved === undefined ? 'it has no folder in /host0/machines, and there is no default one' : 'its folder says SKIP';
+      throw new MeshError('MESH_BOOT_NO_OVERLAY', `there is no overlay for machine ${machine}: ${why}`, {
+        operation: 'boot machine',
+        object: machine,
+        remedy:
+          shelved === undefined
+            ? `Name it with \`mesh node adopt ${machine} NAME\`, or make a folder whose UUID says default; then run \`mesh system configure\`.`
+            : 'Remove the file SKIP, and run `mesh system configure`.',
+      });
+    },
+  };
+}
+
+/** Names come with what `mesh system configure` has put in force; it replaces the index in one step. */
+async function followNames(paths: Paths, shelf: OverlayShelf, controller: Controller): Promise<{ close(): void }> {
+  const look = async () => controller.setMachineNames(machineNames(await shelf.index()));
+  const directory = join(paths.state, 'overlays');
+  await mkdir(directory, { recursive: true });
+  const watcher = watch(directory, (_type, name) => {
+    if (name === 'index.json') void look().catch(() => undefined);
+  });
+  await look();
+  return watcher;
+}
+
+function nearestFirst(doors: readonly BootDoor[], device: string): readonly Ipv4[] {
+  const own = doors.filter((door) => door.device === device);
+  const others = doors.filter((door) => door.device !== device);
+  return [...own, ...others].map(({ host0 }) => host0);
+}

@@ -1,0 +1,15 @@
+/** dnsmasq's lease file: `EXPIRY MAC IPV4 NAME CLIENTID` a line, `*` for what is not known; 0 never expires. */
+import { isIpv4 } from '../model/ipv4.ts';
+import { parseMac } from '../model/mac.ts';
+import type { LeaseView } from '../protocol/boot-views.ts';
+
+/** Those that are in force. Other lines (DHCPv6's, or one that a crash cut short) are left out. */
+export function parseLeases(text: string, now: Date): LeaseView[] {
+  return text.split('\n').flatMap((line) => {
+    const [expiry = '', mac = '', ipv4 = '', name = '*'] = line.split(' ');
+    if (!/^\d{1,12}$/.test(expiry) || !/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac) || !isIpv4(ipv4)) return [];
+    const expires = new Date(Number(expiry) * 1000);
+    if (Number(expiry) !== 0 && expires <= now) return [];
+    return [{ mac: parseMac(mac), ipv4, expires: expires.toISOString(), ...(name !== '*' && { name }) }];
+  });
+}

@@ -1,0 +1,233 @@
+/** Machines on wires: a namespace for each machine, a bridge for each wire, and host0's own processes where they belong. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
+import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
+import type { BootView, ScanView, WireView } from '../../../src/protocol/boot-views.ts';
+import type { MeshEvent } from '../../../src/protocol/event.ts';
+import { request } from '../../../src/protocol/http.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import type { Host0Status } from '../../../src/protocol/views.ts';
+import { findMark, isRunning, signalProcess } from '../../../src/services/process-mark.ts';
+import { until } from '../until.ts';
+
+const SOURCES = new URL('../../../src/main/', import.meta.url).pathname;
+
+export class BootBench {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'mw-boot-'));
+  readonly #namespaces: TemporaryNetns[] = [];
+  readonly #hosts: BootHost[] = [];
+  readonly #children: ChildProcess[] = [];
+  readonly #wire = this.machine();
+
+  constructor() {
+    // dnsmasq reads its files as a user of its own.
+    chmodSync(this.#directory, 0o755);
+    writeFileSync(join(this.#directory, 'udhcpc.sh'), UDHCPC_SCRIPT, { mode: 0o755 });
+  }
+
+  /** A new namespace. */
+  machine(): string {
+    const namespace = temporaryNetns();
+    this.#namespaces.push(namespace);
+    ip(namespace.path, 'link set lo up');
+    return namespace.path;
+  }
+
+  wire(name: string): void {
+    ip(this.#wire, `link add ${name} up type bridge mcast_snooping 0`);
+    inside(this.#wire, 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=0', `net.ipv6.conf.${name}.disable_ipv6=1`);
+  }
+
+  /** Plugs a new port of a machine into a wire. */
+  plug(machine: string, device: string, wire: string): void {
+    const end = `p${this.#ends++}`;
+    ip(this.#wire, `link add ${end} master ${wire} up type veth peer name ${device} netns ${machine}`);
+    // Nobody is to be heard but who is asked, and no address appears by itself.
+    ip(machine, `link set ${device} addrgenmode none`, `link set ${device} up`);
+  }
+  #ends = 0;
+
+  /** Joins two wires by a cable. */
+  join(one: string, other: string): void {
+    const end = `j${this.#ends++}`;
+    ip(
+      this.#wire,
+      `link add ${end} master ${one} up type veth peer name ${end}b`,
+      `link set ${end}b master ${other} up`,
+    );
+  }
+
+  host0(name: string, machine: string, conf: string): BootHost {
+    const host = new BootHost(join(this.#directory, name), machine, conf);
+    this.#hosts.push(host);
+    return host;
+  }
+
+  /** A DHCP server of somebody else, on eth0 of a machine of its own. */
+  foreignServer(wire: string, subnet: string): { readonly netns: string; leases(): string; stop(): void } {
+    const netns = this.machine();
+    this.plug(netns, 'eth0', wire);
+    ip(netns, `address add ${subnet}.1/24 dev eth0`);
+    const leases = join(this.#directory, `foreign-${this.#ends}.leases`);
+    writeFileSync(leases, '');
+    const range = `--dhcp-range=${subnet}.100,${subnet}.150,600`;
+    const options = [
+      '--port=0',
+      '--conf-file=/dev/null',
+      '--no-ping',
+      '--user=root',
+      range,
+      '--dhcp-option=option:domain-name,office.example',
+    ];
+    const child = this.#run(netns, [
+      'dnsmasq',
+      '--keep-in-foreground',
+      '--pid-file',
+      ...options,
+      `--dhcp-leasefile=${leases}`,
+    ]);
+    return { netns, leases: () => readFileSync(leases, 'utf8'), stop: () => void child.kill('SIGKILL') };
+  }
+
+  /** A machine that is only plugged in asks for an address, once. @returns what it was told */
+  udhcpc(machine: string, device = 'eth0'): Record<string, string> {
+    const script = join(this.#directory, 'udhcpc.sh');
+    const said = inside(machine, 'udhcpc', '-i', device, '-n', '-q', '-f', '-t', '5', '-T', '1', '-s', script);
+    return Object.fromEntries(
+      said
+        .split('\n')
+        .flatMap((line) => /^(\w+)=(.*)$/.exec(line)?.slice(1, 3) ?? [])
+        .reduce<string[][]>(pairwise, []),
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL');
+    for (const host of this.#hosts) await host.close();
+    for (const namespace of this.#namespaces) namespace.close();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #run(netns: string, [program = '', ...rest]: readonly string[]): ChildProcess {
+    const child = inNetns(netns, () => spawn(program, rest, { stdio: 'ignore' }));
+    this.#children.push(child);
+    return child;
+  }
+}
+
+const UDHCPC_SCRIPT = `#!/bin/sh
+[ "$1" = bound ] || exit 0
+for name in ip subnet mask serverid domain lease ntpsrv router; do eval "echo $name=\\$$name"; done
+`;
+
+function pairwise(pairs: string[][], word: string): string[][] {
+  const last = pairs.at(-1);
+  if (last?.length === 1) last.push(word);
+  else pairs.push([word]);
+  return pairs;
+}
+
+/** A host0 with its daemon and its agent. */
+export class BootHost {
+  readonly root: string;
+  readonly netns: string;
+  readonly #running = new Map<'host0' | 'agent', ChildProcess>();
+
+  constructor(root: string, netns: string, conf: string) {
+    this.root = root;
+    this.netns = netns;
+    mkdirSync(join(root, 'host0/network'), { recursive: true });
+    this.configure(conf);
+  }
+
+  configure(conf: string): void {
+    writeFileSync(join(this.root, 'host0/host0.conf'), conf);
+  }
+
+  start(program: 'host0' | 'agent'): void {
+    const log = openSync(join(this.root, `${program}.log`), 'a');
+    const args = [
+      '--disable-warning=ExperimentalWarning',
+      `${SOURCES}${program}.ts`,
+      '--root',
+      this.root,
+      '--name',
+      'host0',
+    ];
+    if (program === 'agent') args.push('--on-host0');
+    const child = inNetns(this.netns, () =>
+      spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] }),
+    );
+    this.#running.set(program, child);
+  }
+
+  /** Returns when it is gone. */
+  async end(program: 'host0' | 'agent', signal: NodeJS.Signals): Promise<void> {
+    const child = this.#running.get(program);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  boot(): Promise<BootView> {
+    return this.#ask('GET', '/v1/boot') as Promise<BootView>;
+  }
+
+  scan(): Promise<ScanView> {
+    return this.#ask('POST', '/v1/scan') as Promise<ScanView>;
+  }
+
+  status(): Promise<Host0Status> {
+    return this.#ask('GET', '/v1/status') as Promise<Host0Status>;
+  }
+
+  /** Waits until the wire of a port is as wanted. */
+  wire(device: string, what: string, is: (wire: WireView) => boolean, deadlineMs = 30_000): Promise<WireView> {
+    return until(`${device}: ${what}`, deadlineMs, async () => {
+      const view = await this.boot().catch(() => undefined);
+      return view?.wires.find((wire) => wire.ports.includes(device) && is(wire));
+    });
+  }
+
+  events(): MeshEvent[] {
+    const lines = readFileSync(join(this.root, 'host0.log'), 'utf8').split('\n');
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as MeshEvent);
+  }
+
+  addresses(device: string): string[] {
+    const [link] = JSON.parse(inside(this.netns, 'ip', '-j', '-4', 'address', 'show', device)) as [
+      { addr_info?: { local: string; prefixlen: number }[] }?,
+    ];
+    return (link?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  }
+
+  /** What dnsmasq runs, by the records that host0 keeps. */
+  async close(): Promise<void> {
+    const view = await this.boot().catch(() => undefined);
+    const pids = view?.wires.flatMap(({ service }) => service?.pid ?? []) ?? [];
+    const marks = pids.flatMap((pid) => findMark(pid) ?? []);
+    for (const program of ['agent', 'host0'] as const) await this.end(program, 'SIGKILL');
+    for (const mark of marks) signalProcess(mark, 'SIGKILL');
+    await until('dnsmasq has ended', 5_000, () => !marks.some(isRunning));
+  }
+
+  #ask(method: string, path: string): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const socketPath = pathsBelow(this.root).controlSock;
+      const asked = request({ socketPath, path, method, agent: false }, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8');
+        answer.on('data', (part: string) => {
+          text += part;
+        });
+        answer.on('end', () => resolve(text === '' ? undefined : JSON.parse(text)));
+      });
+      asked.on('error', reject);
+      asked.end();
+    });
+  }
+}
