@@ -37,6 +37,10 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     protocol: 'the segment that assignments speak of',
     kernel: 'which ports host0 has, and what is on them',
   },
+  image: {
+    model: 'errors and the version',
+    formats: 'archives, programs, and durable writing',
+  },
   api: {
     model: 'documents are made of the model’s types',
     protocol: 'the routes’ documents',
@@ -51,6 +55,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     machine: '`genid machine` works without a running process',
     kernel: 'permanent Ethernet addresses for `genid machine`',
     lab: '`mesh lab`',
+    image: '`mesh system image` works without a running process',
   },
   main: Object.fromEntries(
     [
@@ -63,6 +68,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'agent',
       'controller',
       'boot',
+      'image',
       'lab',
       'api',
       'cli',

@@ -8,6 +8,7 @@ import type { Context, DaemonName } from './context.ts';
 import { TITLES } from './control-client.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { durationText } from './duration.ts';
+import { imageCommand } from './image.ts';
 import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
 import { withProgress } from './progress.ts';
 import { type Column, table } from './table.ts';
@@ -60,6 +61,8 @@ export function systemCommand(context: Context): Command {
     .addOption(new Option('--process <name>', 'only this process').choices(PROCESSES))
     .addHelpText('after', '\nWith --json the lines as they are.\n\nExample:\n  $ mesh system logview --follow -n 20')
     .action((options: LogviewOptions) => showLogs(context, options));
+
+  system.addCommand(imageCommand(context));
 
   return system;
 }
