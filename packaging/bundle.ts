@@ -16,6 +16,9 @@ const SPLIT = ['main/cli'];
 /** koffi's native code, for glibc and musl, which no bundle can hold: Node finds it as a package beside the bundles. */
 const NATIVE = 'node_modules/@koromix/koffi-linux-x64';
 
+/** What a node's boot runs; an image is built with them. */
+const BOOT_SCRIPTS = 'src/image/node';
+
 const OPTIONS = {
   absWorkingDir: TOP,
   bundle: true,
@@ -45,6 +48,7 @@ export async function bundle(directory: string): Promise<string[]> {
     build({ ...OPTIONS, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
   ]);
   cpSync(join(TOP, NATIVE), join(directory, NATIVE), { recursive: true, dereference: true });
+  cpSync(join(TOP, BOOT_SCRIPTS), join(directory, 'node-boot'), { recursive: true });
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return [...new Set(inputs.flatMap(packageOf))].sort();
 }

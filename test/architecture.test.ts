@@ -28,9 +28,9 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     store: 'the only writer of desired state',
   },
   image: {
-    model: 'machines and errors',
+    model: 'machines, errors and the version',
     protocol: 'the paths of host0',
-    formats: 'manifests and the administrator’s tree, and writing that survives a power cut',
+    formats: 'manifests, archives and programs, and writing that survives a power cut',
   },
   lab: {
     model: 'addresses and identities of its hosts',

@@ -8,10 +8,11 @@ import type { Context, DaemonName } from './context.ts';
 import { TITLES } from './control-client.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { durationText } from './duration.ts';
+import { imageCommand } from './image.ts';
 import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
 import { withProgress } from './progress.ts';
-import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 import { addBoot, addScan } from './system-boot.ts';
+import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 import { type Column, table } from './table.ts';
 
 const PROCESSES: readonly DaemonName[] = ['host0', 'agent'];
@@ -68,6 +69,8 @@ export function systemCommand(context: Context): Command {
 
   system.addCommand(systemInitCommand(context));
   system.addCommand(systemConfigureCommand(context));
+  system.addCommand(imageCommand(context));
+
   return system;
 }
 

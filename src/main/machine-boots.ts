@@ -115,8 +115,12 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
     },
     overlay: async (machine) => {
       const shelved = await shelf.overlayOf(machine);
-      if (shelved?.overlay !== undefined) return { sha256: shelved.overlay.sha256, path: shelf.pathOf(shelved.overlay) };
-      const why = shelved === undefined ? 'it has no folder in /host0/machines, and there is no default one' : 'its folder says SKIP';
+      if (shelved?.overlay !== undefined)
+        return { sha256: shelved.overlay.sha256, path: shelf.pathOf(shelved.overlay) };
+      const why =
+        shelved === undefined
+          ? 'it has no folder in /host0/machines, and there is no default one'
+          : 'its folder says SKIP';
       throw new MeshError('MESH_BOOT_NO_OVERLAY', `there is no overlay for machine ${machine}: ${why}`, {
         operation: 'boot machine',
         object: machine,

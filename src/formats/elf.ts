@@ -1,0 +1,58 @@
+/** What we read of ELF files (System V ABI, chapters 4 and 5): 64-bit, little-endian, as x86-64 has them. */
+
+const MAGIC = 0x464c457f;
+const CLASS_64 = 2;
+const LITTLE_ENDIAN = 1;
+const PT_LOAD = 1;
+
+const HEADER = { bytes: 64, programOffset: 32, sectionOffset: 40, programCount: 56, sectionCount: 60, namesIndex: 62 };
+const PROGRAM = { bytes: 56, type: 0, offset: 8, fileBytes: 32 };
+const SECTION = { bytes: 64, name: 0, offset: 24, size: 32 };
+
+/** The bytes of a section; undefined when there is none of that name, or when the file is no such ELF file. */
+export function elfSection(file: Buffer, name: string): Buffer | undefined {
+  if (!isElf(file)) return undefined;
+  const at = (index: number) => Number(file.readBigUInt64LE(HEADER.sectionOffset)) + index * SECTION.bytes;
+  const place = (index: number) => {
+    const offset = Number(file.readBigUInt64LE(at(index) + SECTION.offset));
+    return file.subarray(offset, offset + Number(file.readBigUInt64LE(at(index) + SECTION.size)));
+  };
+  const count = file.readUInt16LE(HEADER.sectionCount);
+  if (at(count) > file.length) return undefined;
+  const names = place(file.readUInt16LE(HEADER.namesIndex));
+  for (let index = 0; index < count; index++) {
+    if (cString(names, file.readUInt32LE(at(index) + SECTION.name)) === name) return place(index);
+  }
+  return undefined;
+}
+
+/**
+ * A program without what only debuggers read: all that lies behind its last loaded segment, and the section table that
+ * says so. It runs as before. What is no such ELF file comes back as it is.
+ */
+export function strippedProgram(file: Buffer): Buffer {
+  if (!isElf(file)) return file;
+  const programs = Number(file.readBigUInt64LE(HEADER.programOffset));
+  let end = HEADER.bytes;
+  for (let index = 0; index < file.readUInt16LE(HEADER.programCount); index++) {
+    const at = programs + index * PROGRAM.bytes;
+    if (file.readUInt32LE(at + PROGRAM.type) !== PT_LOAD) continue;
+    const offset = Number(file.readBigUInt64LE(at + PROGRAM.offset));
+    end = Math.max(end, offset + Number(file.readBigUInt64LE(at + PROGRAM.fileBytes)));
+  }
+  const stripped = Buffer.from(file.subarray(0, end));
+  stripped.writeBigUInt64LE(0n, HEADER.sectionOffset);
+  stripped.writeUInt16LE(0, HEADER.sectionCount);
+  stripped.writeUInt16LE(0, HEADER.namesIndex);
+  return stripped;
+}
+
+function isElf(file: Buffer): boolean {
+  return (
+    file.length >= HEADER.bytes && file.readUInt32LE(0) === MAGIC && file[4] === CLASS_64 && file[5] === LITTLE_ENDIAN
+  );
+}
+
+function cString(bytes: Buffer, start: number): string {
+  return bytes.toString('latin1', start, bytes.indexOf(0, start));
+}

@@ -1,0 +1,148 @@
+/**
+ * Debian packages out of the apt sources of this machine, into a directory of our own. What is installed here plays no
+ * part and does not change: apt is shown an empty list of installed packages, and writes nowhere else.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { MeshError } from '../model/error.ts';
+
+/** One package, as apt would fetch it. */
+export interface DebianPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+}
+
+/** A name or a version in the file names of packages: a colon is written `%3a`. */
+const PACKAGE_FILE = /^([^_]+)_([^_]+)_([^_]+)\.deb$/;
+
+export class Apt {
+  readonly #directory: string;
+  /** Where lists of our own are; the machine's own serve as long as they are fresh enough. */
+  #ownLists = false;
+
+  /** @param directory is filled with lists and packages; it may go at any time */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /**
+   * Packages and all that they depend on, in the order of their names.
+   * @throws MESH_IMAGE_PACKAGES
+   */
+  async closure(names: readonly string[]): Promise<DebianPackage[]> {
+    const printed = await this.#run(['--print-uris', '--yes', 'install', ...names]);
+    return printed
+      .split('\n')
+      .flatMap((line) => packageOf(/^'[^']+' (\S+) \d+/.exec(line)?.[1] ?? '') ?? [])
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * Fetches what is not here yet, and takes away files of other packages.
+   * @returns the files of the packages, in their order
+   * @throws MESH_IMAGE_PACKAGES
+   */
+  async fetch(packages: readonly DebianPackage[]): Promise<string[]> {
+    const archives = join(this.#directory, 'archives');
+    await mkdir(archives, { recursive: true });
+    const files = packages.map(fileOf);
+    for (const name of await readdir(archives)) {
+      if (!files.includes(name)) await rm(join(archives, name), { recursive: true });
+    }
+    const missing = packages.filter((wanted) => !existsSync(join(archives, fileOf(wanted))));
+    if (missing.length > 0) {
+      await this.#run(
+        ['download', ...missing.map(({ name, architecture, version }) => `${name}:${architecture}=${version}`)],
+        archives,
+      );
+    }
+    return files.map((file) => join(archives, file));
+  }
+
+  /** What the machine's lists cannot do, because they are old or were cleaned away, is tried once more with fresh ones. */
+  async #run(args: readonly string[], cwd?: string): Promise<string> {
+    try {
+      return await this.#aptGet(args, cwd);
+    } catch (error) {
+      if (this.#ownLists) throw error;
+      this.#ownLists = true;
+      await this.#aptGet(['update']);
+      return await this.#aptGet(args, cwd);
+    }
+  }
+
+  async #aptGet(args: readonly string[], cwd = this.#directory): Promise<string> {
+    const options = await this.#options();
+    const child = spawn('apt-get', ['--quiet=2', ...options.flatMap((option) => ['--option', option]), ...args], {
+      cwd,
+      env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive', APT_CONFIG: '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const closed = once(child, 'close');
+    try {
+      const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr)]);
+      const [status] = await closed;
+      if (status === 0) return output;
+      throw refused(args, complaint);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw noApt(error);
+      throw error;
+    }
+  }
+
+  async #options(): Promise<string[]> {
+    const status = join(this.#directory, 'status');
+    const lists = join(this.#directory, 'lists');
+    for (const directory of [join(lists, 'partial'), join(this.#directory, 'cache/archives/partial')]) {
+      await mkdir(directory, { recursive: true });
+    }
+    await writeFile(status, '');
+    return [
+      `Dir::State::status=${status}`,
+      `Dir::Cache=${join(this.#directory, 'cache')}`,
+      ...(this.#ownLists ? [`Dir::State::lists=${lists}`] : []),
+      'APT::Architecture=amd64',
+      'APT::Install-Recommends=false',
+      // The directory is root's; apt would warn that its own user cannot write there, and go on as root.
+      'APT::Sandbox::User=root',
+    ];
+  }
+}
+
+export function fileOf({ name, version, architecture }: DebianPackage): string {
+  return `${name}_${version.replaceAll(':', '%3a')}_${architecture}.deb`;
+}
+
+function packageOf(file: string): DebianPackage | undefined {
+  const [, name, version, architecture] = PACKAGE_FILE.exec(basename(file)) ?? [];
+  if (name === undefined || version === undefined || architecture === undefined) return undefined;
+  return { name, version: version.replaceAll('%3a', ':'), architecture };
+}
+
+function refused(args: readonly string[], complaint: string): MeshError {
+  const reasons = complaint.split('\n').filter((line) => line.startsWith('E:'));
+  const reason = (reasons.length > 0 ? reasons : complaint.trim().split('\n').slice(-1))
+    .map((line) => line.replace(/^E: /, ''))
+    .join('; ');
+  return new MeshError('MESH_IMAGE_PACKAGES', `apt cannot give the packages of the image: ${reason}`, {
+    operation: 'fetch packages',
+    object: `apt-get ${args.join(' ').slice(0, 200)}`,
+    rule: 'An image is built from the packages of the apt sources of this machine.',
+    remedy: 'See that `apt-get update` works here, and that the packages are in its sources (`apt-cache policy NAME`).',
+    retryable: true,
+  });
+}
+
+function noApt(cause: unknown): MeshError {
+  return new MeshError('MESH_IMAGE_PACKAGES', 'there is no apt-get on this machine', {
+    operation: 'fetch packages',
+    rule: 'The Debian flavour is built from Debian packages.',
+    remedy: 'Build the image on a machine with Debian or one of its relatives, and copy it here.',
+    cause,
+  });
+}

@@ -1,0 +1,158 @@
+/**
+ * The images that host0 has for nodes, one directory each, named by what is in it. `current` names the one that machines
+ * boot; what they are booting from stays for a while.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectory, syncDirectory } from '../formats/durable-file.ts';
+import { MeshError } from '../model/error.ts';
+
+/** `image.json`: what is in an image. */
+export interface NodeImage {
+  /** 16 hex digits of SHA-256 over kernel and initramfs: the same content has the same name. */
+  readonly generation: string;
+  readonly flavor: 'debian';
+  /** What `uname -r` prints. */
+  readonly kernelRelease: string;
+  readonly vmlinuz: ImageFile;
+  readonly initrd: ImageFile;
+  /** `name version`, in the order of the names. */
+  readonly packages: readonly string[];
+  readonly meshworkVersion: string;
+  readonly nodeVersion: string;
+}
+
+export interface ImageFile {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface ListedImage extends NodeImage {
+  /** Machines boot this one. */
+  readonly current: boolean;
+  readonly builtAt: string;
+  readonly directory: string;
+}
+
+/** The current one and the one before: machines may be in the middle of fetching that. */
+const KEPT = 2;
+const CURRENT = 'current';
+const GENERATION = /^[0-9a-f]{16}$/;
+/** Of what was never finished. */
+const UNFINISHED = /\.new(?:-[0-9a-f]+)?$/;
+
+export class Generations {
+  readonly directory: string;
+
+  /** @param stateDirectory host0's, as in Paths */
+  constructor(stateDirectory: string) {
+    this.directory = join(stateDirectory, 'images/node');
+  }
+
+  /**
+   * Puts an image beside the others and lets machines boot it; durable when it resolves. After a power cut `current` is
+   * the old one or this one.
+   * @throws MESH_DISK_REFUSED
+   */
+  async publish(image: NodeImage, files: { readonly vmlinuz: Uint8Array; readonly initrd: Uint8Array }): Promise<void> {
+    const finished = join(this.directory, image.generation);
+    const unfinished = `${finished}.new-${randomBytes(4).toString('hex')}`;
+    await makeDirectory(this.directory);
+    try {
+      await mkdir(unfinished);
+      await writeSynced(join(unfinished, 'vmlinuz'), files.vmlinuz);
+      await writeSynced(join(unfinished, 'initrd.img'), files.initrd);
+      await writeSynced(join(unfinished, 'image.json'), Buffer.from(`${JSON.stringify(image, null, 2)}\n`));
+      await syncDirectory(unfinished);
+      // The same image again is put in place of itself: what lies there may have been damaged.
+      await rm(finished, { recursive: true, force: true });
+      await rename(unfinished, finished);
+      await syncDirectory(this.directory);
+      await this.#setCurrent(image.generation);
+    } catch (cause) {
+      await rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
+      if (cause instanceof MeshError) throw cause;
+      throw new MeshError('MESH_DISK_REFUSED', `${unfinished} cannot be written: ${MeshError.from(cause).message}`, {
+        operation: 'write image',
+        object: this.directory,
+        remedy:
+          'Make room on the disk, and see that it is mounted for writing; machines boot the image that was there before',
+        cause,
+        retryable: true,
+      });
+    }
+    await this.#collectGarbage();
+  }
+
+  /** The image that machines boot; undefined while there is none. */
+  async current(): Promise<ListedImage | undefined> {
+    return (await this.list()).find(({ current }) => current);
+  }
+
+  /** All whole images, the newest first. */
+  async list(): Promise<ListedImage[]> {
+    const current = await this.#currentGeneration();
+    const names = (await namesIn(this.directory)).filter((name) => GENERATION.test(name));
+    const images = await Promise.all(names.map((name) => this.#read(name, current)));
+    return images.filter((image) => image !== undefined).sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
+  }
+
+  async #read(generation: string, current: string | undefined): Promise<ListedImage | undefined> {
+    const directory = join(this.directory, generation);
+    try {
+      const file = join(directory, 'image.json');
+      const image = JSON.parse(await readFile(file, 'utf8')) as NodeImage;
+      const builtAt = (await stat(file)).mtime.toISOString();
+      return { ...image, current: generation === current, builtAt, directory };
+    } catch {
+      // Half of one, left by a hand that copied: it is no image.
+      return undefined;
+    }
+  }
+
+  async #currentGeneration(): Promise<string | undefined> {
+    try {
+      return await readlink(join(this.directory, CURRENT));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #setCurrent(generation: string): Promise<void> {
+    const temporary = join(this.directory, `${CURRENT}.new`);
+    await rm(temporary, { force: true });
+    await symlink(generation, temporary);
+    await rename(temporary, join(this.directory, CURRENT));
+    await syncDirectory(this.directory);
+  }
+
+  async #collectGarbage(): Promise<void> {
+    const kept = (await this.list())
+      .sort((a, b) => Number(b.current) - Number(a.current))
+      .slice(0, KEPT)
+      .map(({ generation }) => generation);
+    for (const name of await namesIn(this.directory)) {
+      const old = GENERATION.test(name) && !kept.includes(name);
+      if (old || UNFINISHED.test(name)) await rm(join(this.directory, name), { recursive: true, force: true });
+    }
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o644);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch {
+    return [];
+  }
+}

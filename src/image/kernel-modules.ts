@@ -1,0 +1,181 @@
+/**
+ * Which of a kernel's modules a node gets, and the indexes by which modprobe finds them. Pure: what a module says of
+ * itself (its `.modinfo` section) comes in, paths and text go out. Formats as in modules.dep(5), depmod.d(5).
+ */
+
+/** What one module says of itself. */
+export interface ModuleFacts {
+  /** Relative to the kernel's module directory: `kernel/drivers/net/vxlan/vxlan.ko`. */
+  readonly path: string;
+  /** Patterns of devices and features that it serves. */
+  readonly aliases: readonly string[];
+  /** Names of modules that must be loaded before. */
+  readonly depends: readonly string[];
+  /** Names or aliases of modules that should be loaded before, where there are such. */
+  readonly softDepends: readonly string[];
+}
+
+/** Directories (with a slash at the end) and modules that a node needs, with what for. The modules they need follow by themselves. */
+const WANTED: Readonly<Record<string, string>> = {
+  'drivers/net/ethernet/': 'wired network cards',
+  'drivers/net/phy/': 'their transceivers',
+  'drivers/net/mdio/': 'their transceivers',
+  'drivers/net/usb/': 'wired network cards on USB',
+  'drivers/net/vxlan/': 'meshes',
+  'drivers/net/bonding/': 'several cables as one',
+  'drivers/net/hyperv/': 'network cards of Hyper-V',
+  'drivers/net/vmxnet3/': 'network cards of VMware',
+  'drivers/net/xen-netfront': 'network cards of Xen',
+  'drivers/net/virtio_net': 'network cards of QEMU',
+  'drivers/net/dummy': 'links for trials',
+  'drivers/net/ifb': 'limits on what comes in',
+  'drivers/net/macvlan': 'guests directly on a wire',
+  'drivers/net/macvtap': 'guests directly on a wire',
+  'drivers/net/tap': 'guests directly on a wire',
+  'drivers/net/tun': 'guests',
+  'drivers/net/veth': 'containers',
+  'drivers/net/vrf': 'routing apart',
+  'drivers/net/wireguard/': 'tunnels',
+  'net/bridge/': 'meshes',
+  'net/8021q/': 'VLANs',
+  'net/netfilter/nf_': 'the firewall',
+  'net/netfilter/nft_': 'the firewall',
+  'net/netfilter/nfnetlink': 'the firewall',
+  'net/ipv4/netfilter/nf_': 'the firewall',
+  'net/ipv4/netfilter/nft_': 'the firewall',
+  'net/ipv6/netfilter/nf_': 'the firewall',
+  'net/ipv6/netfilter/nft_': 'the firewall',
+  'net/packet/': 'DHCP and probes',
+  'net/sched/': 'limits',
+  'net/vmw_vsock/': 'talk between guest and host',
+  'arch/x86/kvm/': 'guests',
+  'drivers/vhost/vhost_net': 'fast network cards of guests',
+  'drivers/vhost/vsock': 'talk between guest and host',
+  'drivers/virtio/': 'devices of QEMU',
+  'drivers/char/hw_random/': 'randomness',
+  'drivers/char/virtio_console': 'consoles of QEMU',
+  'drivers/hv/': 'devices of Hyper-V',
+  'drivers/block/virtio_blk': 'disks of QEMU',
+  'drivers/block/loop': 'files as disks',
+  'drivers/block/nbd': 'disks over the network',
+  'drivers/block/zram': 'compressed memory',
+  'drivers/block/xen-blkfront': 'disks of Xen',
+  'drivers/nvme/host/nvme.ko': 'disks',
+  'drivers/ata/ahci': 'disks',
+  'drivers/ata/ata_piix': 'disks of old machines',
+  'drivers/scsi/sd_mod': 'disks',
+  'drivers/scsi/virtio_scsi': 'disks of QEMU',
+  'drivers/scsi/hv_storvsc': 'disks of Hyper-V',
+  'drivers/scsi/vmw_pvscsi': 'disks of VMware',
+  'drivers/scsi/megaraid/megaraid_sas': 'disks of servers',
+  'drivers/scsi/mpt3sas/': 'disks of servers',
+  'drivers/scsi/hpsa': 'disks of servers',
+  'drivers/scsi/smartpqi/': 'disks of servers',
+  'drivers/scsi/aacraid/': 'disks of servers',
+  'drivers/md/dm-mod': 'volumes',
+  'drivers/mmc/': 'disks of small machines',
+  'drivers/usb/host/': 'keyboards, sticks, network cards',
+  'drivers/usb/storage/usb-storage': 'sticks',
+  'drivers/usb/storage/uas': 'sticks',
+  'drivers/hid/hid': 'keyboards',
+  'drivers/hid/usbhid/': 'keyboards',
+  'drivers/watchdog/': 'a machine that hangs restarts',
+  'drivers/char/ipmi/': 'sensors of servers',
+  'fs/ext4/': 'disks of whoever mounts them',
+  'fs/xfs/': 'disks of whoever mounts them',
+  'fs/fat/': 'sticks',
+  'fs/nls/nls_ascii': 'sticks',
+  'fs/nls/nls_cp437': 'sticks',
+  'fs/nls/nls_iso8859-1': 'sticks',
+  'fs/nls/nls_utf8': 'sticks',
+  'fs/isofs/': 'images of installers',
+  'fs/overlayfs/': 'containers and labs',
+  'fs/squashfs/': 'packed file systems',
+  'fs/fuse/': 'file systems of programs',
+  'crypto/crc32c_generic': 'checksums, asked for by name',
+  'arch/x86/crypto/crc32c-intel': 'checksums, asked for by name',
+};
+
+/** Not what a node is: other buses and machines in the directories above. */
+const UNWANTED = /\/(?:ipvs|isdn|ebt_\w+|ebtables?|ebtable_\w+|ieee802154)(?:\/|\.ko)/;
+
+/** Whether a module is wanted for its own sake. @param path as in ModuleFacts */
+export function isWanted(path: string): boolean {
+  const inside = path.replace(/^kernel\//, '');
+  return !UNWANTED.test(path) && WANTED_PREFIXES.some((prefix) => inside.startsWith(prefix));
+}
+
+const WANTED_PREFIXES = Object.keys(WANTED);
+
+/** The name that modprobe, `depends=` and lsmod use: `-` is written `_`. */
+export function moduleName(path: string): string {
+  return (/([^/]+)\.ko(?:\.\w+)?$/.exec(path)?.[1] ?? path).replaceAll('-', '_');
+}
+
+/** @param modinfo the `.modinfo` section: `key=value` texts, each ended by NUL */
+export function moduleFacts(path: string, modinfo: Buffer): ModuleFacts {
+  const lines = modinfo.toString('latin1').split('\0');
+  const values = (key: string) =>
+    lines.filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1));
+  const depends = values('depends').flatMap((list) => list.split(',').filter((name) => name !== ''));
+  const softDepends = values('softdep').flatMap((text) => {
+    const before = /\bpre:([^:]*?)(?:\s*\bpost:|$)/.exec(text)?.[1] ?? '';
+    return before.split(/\s+/).filter((name) => name !== '');
+  });
+  return { path, aliases: values('alias'), depends: depends.map(underscored), softDepends };
+}
+
+/**
+ * The wanted modules and all that they depend on, in the order of their paths.
+ * @param paths of all modules
+ * @param factsOf reads one of them
+ */
+export function chosenModules(paths: readonly string[], factsOf: (path: string) => ModuleFacts): ModuleFacts[] {
+  const byName = new Map(paths.map((path) => [moduleName(path), path]));
+  const chosen = new Map<string, ModuleFacts>();
+  const queue = paths.filter(isWanted);
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (chosen.has(path)) continue;
+    const facts = factsOf(path);
+    chosen.set(path, facts);
+    for (const name of [...facts.depends, ...facts.softDepends.map(underscored)]) {
+      const needed = byName.get(name);
+      if (needed !== undefined) queue.push(needed);
+    }
+  }
+  return [...chosen.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** `modules.dep`: each module with all that go before it, the first of them last. What should go before is taken as what must. */
+export function dependencyIndex(modules: readonly ModuleFacts[]): string {
+  const byName = new Map<string, ModuleFacts[]>();
+  for (const module of modules) {
+    for (const name of [moduleName(module.path), ...module.aliases]) {
+      byName.set(name, [...(byName.get(name) ?? []), module]);
+    }
+  }
+  const before = (module: ModuleFacts, above: ReadonlySet<ModuleFacts>): ModuleFacts[] =>
+    [...module.depends, ...module.softDepends]
+      .flatMap((name) => byName.get(name) ?? byName.get(underscored(name)) ?? [])
+      .filter((needed) => !above.has(needed))
+      .flatMap((needed) => [needed, ...before(needed, new Set([...above, needed]))]);
+  return modules
+    .map((module) => {
+      const all = before(module, new Set([module])).map(({ path }) => path);
+      // Of a module that is named twice the last counts: it must be loaded before all that want it.
+      const order = all.filter((path, index) => all.lastIndexOf(path) === index);
+      return `${[`${module.path}:`, ...order].join(' ')}\n`;
+    })
+    .join('');
+}
+
+/** `modules.alias`: which module serves a device or a feature. */
+export function aliasIndex(modules: readonly ModuleFacts[]): string {
+  return modules
+    .flatMap(({ path, aliases }) => aliases.map((alias) => `alias ${alias} ${moduleName(path)}\n`))
+    .join('');
+}
+
+function underscored(name: string): string {
+  return name.replaceAll('-', '_');
+}

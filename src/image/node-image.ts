@@ -1,0 +1,164 @@
+/**
+ * `mesh system image node`: the kernel and the initramfs that machines boot, out of Debian packages. The root runs from
+ * RAM. The same packages and the same Meshwork give the same bytes.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { constants, createZstdCompress } from 'node:zlib';
+import { cpio } from '../formats/cpio.ts';
+import { MeshError } from '../model/error.ts';
+import { VERSION } from '../model/version.ts';
+import { Apt, type DebianPackage } from './apt.ts';
+import { Generations, type ImageFile, type NodeImage } from './generations.ts';
+import { nodeRoot } from './node-root.ts';
+import { programOutput } from './program-output.ts';
+
+/** For real hardware. */
+export const DEFAULT_KERNEL = 'linux-image-amd64';
+
+/** What a node runs besides the kernel and Meshwork: a shell with everything, SSH, and the libraries of Node, koffi and nftables. */
+const USERLAND = ['busybox-static', 'dropbear-bin', 'libc6', 'libgcc-s1', 'libnftables1', 'libstdc++6'];
+
+/** Kernels unpack zstd nearly as fast as anything; higher levels take long to pack and, by their windows, to unpack. */
+const ZSTD_LEVEL = 9;
+
+export interface ImageOptions {
+  /** host0's, as in Paths. */
+  readonly stateDirectory: string;
+  /** The Debian package of a kernel; may depend on the one that has it. */
+  readonly kernelPackage: string;
+  /** Further packages to unpack into the root, with what they depend on. */
+  readonly packages: readonly string[];
+  readonly programs: NodePrograms;
+  /** What is being done, as a verb phrase in -ing. */
+  readonly onStage: (stage: string) => void;
+}
+
+/** Where what a node runs of ours comes from. */
+export interface NodePrograms {
+  /** Makes `dist` and `bin` in a directory. */
+  readonly install: (directory: string) => Promise<void>;
+  /** The boot's own scripts. */
+  readonly scripts: string;
+  /** Node itself. */
+  readonly node: string;
+  readonly nodeVersion: string;
+}
+
+/**
+ * Builds the image, and lets machines boot it from now on.
+ * @throws MESH_IMAGE_PACKAGES, MESH_IMAGE_FAILED, MESH_DISK_REFUSED
+ */
+export async function buildNodeImage(options: ImageOptions): Promise<NodeImage> {
+  const { stateDirectory, onStage } = options;
+  const work = await mkdtemp(join(tmpdir(), 'meshwork-image-'));
+  try {
+    const cache = join(stateDirectory, 'images/cache');
+    await mkdir(cache, { recursive: true });
+    onStage('Looking up packages');
+    const apt = new Apt(cache);
+    const userland = await apt.closure([...USERLAND, ...options.packages]);
+    const kernel = (await apt.closure([options.kernelPackage])).filter(({ name }) => name.startsWith('linux-image-'));
+    onStage('Fetching packages');
+    const packages = [...userland, ...kernel.filter((one) => !userland.some(({ name }) => name === one.name))];
+    const files = await apt.fetch(packages);
+    onStage('Unpacking packages');
+    for (const [index, file] of files.entries()) {
+      await programOutput('dpkg-deb', '-x', file, join(work, index < userland.length ? 'userland' : 'kernel'));
+    }
+    return await assembled(options, work, packages);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function assembled(
+  { stateDirectory, kernelPackage, programs, onStage }: ImageOptions,
+  work: string,
+  packages: readonly DebianPackage[],
+): Promise<NodeImage> {
+  const kernel = await unpackedKernel(join(work, 'kernel'), kernelPackage);
+  onStage('Bundling Meshwork');
+  const meshwork = join(work, 'meshwork');
+  await programs.install(meshwork);
+  onStage('Putting the root together');
+  const userland = join(work, 'userland');
+  const busybox = join(userland, 'bin/busybox');
+  const root = await nodeRoot({
+    userland,
+    kernel: kernel.modules,
+    kernelRelease: kernel.release,
+    modules: kernel.paths,
+    meshwork,
+    node: programs.node,
+    scripts: programs.scripts,
+    applets: (await programOutput(busybox, '--list-full')).trim().split('\n'),
+    packages: packages.map(({ name }) => name),
+  });
+  onStage('Packing');
+  const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  const initrd = await buffer(Readable.from(cpio(root.entries())).pipe(compress));
+  onStage('Writing');
+  const files = { vmlinuz: await readFile(kernel.vmlinuz), initrd };
+  const image: NodeImage = {
+    generation: createHash('sha256').update(files.vmlinuz).update(files.initrd).digest('hex').slice(0, 16),
+    flavor: 'debian',
+    kernelRelease: kernel.release,
+    vmlinuz: described(files.vmlinuz),
+    initrd: described(files.initrd),
+    packages: packages.map(({ name, version }) => `${name} ${version}`),
+    meshworkVersion: VERSION,
+    nodeVersion: programs.nodeVersion,
+  };
+  await new Generations(stateDirectory).publish(image, files);
+  return image;
+}
+
+interface UnpackedKernel {
+  readonly release: string;
+  readonly vmlinuz: string;
+  /** The directory of the release is in it. */
+  readonly modules: string;
+  /** Of the modules, relative to the release's directory, in order. */
+  readonly paths: readonly string[];
+}
+
+async function unpackedKernel(directory: string, name: string): Promise<UnpackedKernel> {
+  const boot = join(directory, 'boot');
+  const vmlinuz = (await namesIn(boot)).find((file) => file.startsWith('vmlinuz-'));
+  if (vmlinuz === undefined) {
+    throw new MeshError('MESH_IMAGE_FAILED', `the package ${name} brings no kernel`, {
+      operation: 'build image',
+      object: name,
+      rule: 'It has a /boot/vmlinuz-RELEASE, or depends on a linux-image- package that has.',
+      remedy: `Name another, for example --kernel ${DEFAULT_KERNEL}, or linux-image-cloud-amd64 for virtual machines.`,
+    });
+  }
+  const release = vmlinuz.replace(/^vmlinuz-/, '');
+  for (const modules of [join(directory, 'lib/modules'), join(directory, 'usr/lib/modules')]) {
+    const found = (await namesIn(join(modules, release), true)).filter((path) => /\.ko(?:\.xz)?$/.test(path)).sort();
+    if (found.length === 0) continue;
+    const packed = found.filter((path) => path.endsWith('.xz')).map((path) => join(modules, release, path));
+    for (let at = 0; at < packed.length; at += 500) {
+      await programOutput('xz', '--decompress', ...packed.slice(at, at + 500));
+    }
+    return { release, vmlinuz: join(boot, vmlinuz), modules, paths: found.map((path) => path.replace(/\.xz$/, '')) };
+  }
+  throw new MeshError('MESH_IMAGE_FAILED', `the package ${name} brings a kernel without modules`, { object: name });
+}
+
+async function namesIn(directory: string, recursive = false): Promise<string[]> {
+  try {
+    return await readdir(directory, { recursive });
+  } catch {
+    return [];
+  }
+}
+
+function described(content: Uint8Array): ImageFile {
+  return { bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') };
+}

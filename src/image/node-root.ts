@@ -1,0 +1,113 @@
+/** What is in the root of a node: Debian's programs and libraries, the chosen modules of a kernel, Meshwork, and the boot. */
+import { readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { elfSection, strippedProgram } from '../formats/elf.ts';
+import { aliasIndex, chosenModules, dependencyIndex, moduleFacts } from './kernel-modules.ts';
+import { RootTree } from './root-tree.ts';
+
+/** Where Meshwork is on a node, as in its packages. */
+const HOME = 'usr/lib/meshwork';
+
+/** What nobody reads on a machine whose root is in RAM. */
+const DOCUMENTATION =
+  /^usr\/(?:share\/(?:bug|doc|gcc|gdb|info|lintian|locale|man)|lib\/x86_64-linux-gnu\/(?:audit|gconv))(?:\/|$)/;
+
+/** The programs of Meshwork that a node has no use for. */
+const OF_HOST0 = /^(?:host0|sqlite-worker)\.mjs$|musl/;
+
+/** Names by which overlays made for Alpine ask for what is in the image anyway. */
+const ALPINE_NAMES = [
+  'alpine-base',
+  'alpine-baselayout',
+  'apk-tools',
+  'busybox',
+  'busybox-openrc',
+  'dropbear',
+  'libnftables',
+  'libstdc++',
+  'linux-lts',
+  'linux-virt',
+  'meshwork',
+  'nodejs',
+  'openrc',
+];
+
+export interface RootParts {
+  /** Where the packages of the programs are unpacked. */
+  readonly userland: string;
+  /** Directory in which the modules of `kernelRelease` are. */
+  readonly kernel: string;
+  readonly kernelRelease: string;
+  /** Paths of all its modules, as in ModuleFacts. */
+  readonly modules: readonly string[];
+  /** A directory with `dist` as packaging/bundle.ts makes it, and `bin`. */
+  readonly meshwork: string;
+  readonly node: string;
+  /** The boot's own scripts: src/image/node. */
+  readonly scripts: string;
+  /** Paths of busybox's applets. */
+  readonly applets: readonly string[];
+  readonly packages: readonly string[];
+}
+
+export async function nodeRoot(parts: RootParts): Promise<RootTree> {
+  const root = new RootTree();
+  for (const name of ['dev', 'mnt', 'proc', 'run', 'sys', 'var/log', 'var/pxen/networks']) root.directory(name);
+  root.directory('root', 0o700);
+  root.directory('tmp', 0o1777);
+  root.directory('var/tmp', 0o1777);
+  root.link('var/run', '../run');
+  await root.copy(parts.userland, '', (path) => !DOCUMENTATION.test(path));
+  for (const applet of parts.applets) {
+    if (!root.has(applet)) root.link(applet, '/usr/bin/busybox');
+  }
+  root.link('usr/sbin/init', '/usr/bin/busybox');
+  await addModules(root, parts);
+  await addMeshwork(root, parts);
+  addSettings(root);
+  return root;
+}
+
+async function addModules(root: RootTree, { kernel, kernelRelease, modules }: RootParts): Promise<void> {
+  const directory = join(kernel, kernelRelease);
+  const content = new Map<string, Buffer>();
+  const chosen = chosenModules(modules, (path) => {
+    const module = readFileSync(join(directory, path));
+    content.set(path, module);
+    return moduleFacts(path, elfSection(module, '.modinfo') ?? Buffer.alloc(0));
+  });
+  const place = `usr/lib/modules/${kernelRelease}`;
+  for (const { path } of chosen) root.file(`${place}/${path}`, content.get(path) ?? '');
+  root.file(`${place}/modules.dep`, dependencyIndex(chosen));
+  root.file(`${place}/modules.alias`, aliasIndex(chosen));
+  root.file(`${place}/modules.builtin`, await readFile(join(directory, 'modules.builtin')));
+}
+
+async function addMeshwork(root: RootTree, { meshwork, node, scripts, packages }: RootParts): Promise<void> {
+  root.file(`${HOME}/node`, strippedProgram(await readFile(node)), 0o755);
+  root.link('usr/bin/node', '../lib/meshwork/node');
+  await root.copy(meshwork, HOME, (path) => !OF_HOST0.test(path.slice(path.lastIndexOf('/') + 1)));
+  root.link('usr/bin/mesh', '../lib/meshwork/bin/mesh');
+  for (const name of await readdir(scripts)) {
+    const plain = name === 'common' || name === 'inittab';
+    root.file(`${HOME}/boot/${name}`, await readFile(join(scripts, name)), plain ? 0o644 : 0o755);
+  }
+  root.file(`${HOME}/boot/packages`, [...ALPINE_NAMES, ...packages].map((name) => `${name}\n`).join(''));
+  root.link('init', `${HOME}/boot/init`);
+}
+
+/** Nobody logs in unless the overlay says who. */
+function addSettings(root: RootTree): void {
+  root.file(
+    'etc/passwd',
+    'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
+  );
+  root.file('etc/shadow', 'root:*:::::::\nnobody:*:::::::\n', 0o600);
+  root.file('etc/group', 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n');
+  root.file('etc/shells', '/bin/sh\n/bin/ash\n');
+  root.file('etc/hosts', '127.0.0.1 localhost\n::1 localhost\n');
+  root.file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n');
+  root.file('etc/profile', 'export PATH=/usr/sbin:/usr/bin\n');
+  root.file('etc/os-release', 'ID=meshwork-node\nID_LIKE=debian\nNAME="Meshwork node"\nPRETTY_NAME="Meshwork node"\n');
+}

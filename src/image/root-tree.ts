@@ -1,0 +1,64 @@
+/** The files of a root file system while it is put together, in memory: what comes later replaces what was there. */
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CpioEntry } from '../formats/cpio.ts';
+
+/** As in Debian since 12: programs and libraries have one place, and the old paths are links. */
+const MERGED = ['bin', 'lib', 'lib64', 'sbin'];
+
+export class RootTree {
+  readonly #entries = new Map<string, CpioEntry>();
+
+  constructor() {
+    for (const name of MERGED) {
+      this.directory(`usr/${name}`);
+      this.#entries.set(name, { kind: 'link', path: name, target: `usr/${name}` });
+    }
+  }
+
+  has(path: string): boolean {
+    return this.#entries.has(merged(path));
+  }
+
+  directory(path: string, mode = 0o755): void {
+    this.#put({ kind: 'directory', path, mode });
+  }
+
+  file(path: string, content: string | Uint8Array, mode = 0o644): void {
+    this.#put({ kind: 'file', path, mode, content: typeof content === 'string' ? Buffer.from(content) : content });
+  }
+
+  link(path: string, target: string): void {
+    this.#put({ kind: 'link', path, target });
+  }
+
+  /** Everything below a directory of the disk, modes as there. @param wanted of paths in the tree */
+  async copy(from: string, to = '', wanted: (path: string) => boolean = () => true): Promise<void> {
+    const entries = await readdir(from, { recursive: true, withFileTypes: true });
+    for (const entry of entries) {
+      const source = join(entry.parentPath, entry.name);
+      const path = merged(join(to, source.slice(from.length + 1)));
+      if (!wanted(path)) continue;
+      if (entry.isSymbolicLink()) this.link(path, await readlink(source));
+      else if (entry.isFile()) this.file(path, await readFile(source), (await stat(source)).mode & 0o7777);
+      else if (entry.isDirectory() && !this.has(path)) this.directory(path, (await stat(source)).mode & 0o7777);
+    }
+  }
+
+  /** In the order of their paths, so that a directory comes before what is in it. */
+  entries(): CpioEntry[] {
+    return [...this.#entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  #put(entry: CpioEntry): void {
+    const path = merged(entry.path);
+    for (let above = dirname(path); above !== '.' && !this.#entries.has(above); above = dirname(above)) {
+      this.#entries.set(above, { kind: 'directory', path: above, mode: 0o755 });
+    }
+    this.#entries.set(path, { ...entry, path });
+  }
+}
+
+function merged(path: string): string {
+  return MERGED.includes(path.split('/')[0] ?? '') ? `usr/${path}` : path;
+}
