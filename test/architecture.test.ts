@@ -38,6 +38,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     formats: 'printing network files',
     kernel: 'namespaces, links and pings',
     services: 'processes by pid and start time',
+    boot: 'the boot script that `mesh node preview` shows',
   },
   boot: {
     model: 'segments have addresses',

@@ -14,7 +14,7 @@ export const ENTRY_PATH = '/boot.ipxe';
 const ASK_AGAIN_SEC = 5;
 
 /** `01`, Ethernet, and the address with dashes: how boot loaders tell the kernel which NIC they used. */
-export function bootIf(mac: Mac): string {
+function bootIf(mac: Mac): string {
   return `01-${mac.replaceAll(':', '-')}`;
 }
 
@@ -29,6 +29,33 @@ export function entryScript(host0: Ipv4): string {
     `sleep ${ASK_AGAIN_SEC}`,
     'goto ask',
   );
+}
+
+export interface CommandLine {
+  readonly machine: MachineId;
+  readonly mac: Mac;
+  /** As the node should try them. */
+  readonly host0: readonly Ipv4[];
+  readonly attempt: string;
+  readonly token: string;
+  /** URL of the overlay. */
+  readonly overlay: string;
+  /** What the image wants besides. */
+  readonly more?: string;
+}
+
+/** What the kernel is started with: who the machine is, where host0 is, and what it fetches from there. */
+export function commandLine({ machine, mac, host0, attempt, token, overlay, more }: CommandLine): string {
+  const words = [
+    `mesh.machine=${machine}`,
+    `host0=${host0.join(',')}`,
+    `BOOTIF=${bootIf(mac)}`,
+    `mesh.boot=${attempt}`,
+    `mesh.token=${token}`,
+    `mesh.overlay=${overlay}`,
+    'console=tty0 console=ttyS0,115200 panic=30',
+  ];
+  return [...words, ...(more === undefined ? [] : [more])].join(' ');
 }
 
 export interface BootScript {

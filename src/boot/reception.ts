@@ -5,10 +5,10 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
-import type { Attempt, Attempts } from './attempts.ts';
+import type { Attempts } from './attempts.ts';
 import { type Hardware, hardwareName } from './hardware.ts';
 import { identify } from './identification.ts';
-import { bootIf, bootScript, refusalScript } from './ipxe-script.ts';
+import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
 import type { BootSighting } from './sighting.ts';
 import type { Turnstile } from './turnstile.ts';
 
@@ -114,7 +114,15 @@ export class Reception {
       attempt: attempt.id,
       kernel: `/image/${image.generation}/vmlinuz`,
       initrd: `/image/${image.generation}/initrd.img`,
-      commandLine: this.#commandLine(attempt, image, overlay, place),
+      commandLine: commandLine({
+        machine,
+        mac,
+        host0: this.#input.host0Addresses(device),
+        attempt: attempt.id,
+        token: attempt.token,
+        overlay: `http://${place.host0}/overlay/${attempt.id}/${overlay.sha256}.apkovl.tar.gz`,
+        ...(image.commandLine !== undefined && { more: image.commandLine }),
+      }),
       ...(name !== undefined && { name }),
     });
     return { type: 'script', text };
@@ -129,19 +137,6 @@ export class Reception {
       rule: 'A machine boots from the network card that host0 sees at its address; relays between them are not known.',
       remedy: 'Let it boot from the card that is plugged into this wire.',
     });
-  }
-
-  #commandLine({ id, token, machine, mac }: Attempt, image: BootImage, overlay: BootOverlay, place: BootPlace): string {
-    const words = [
-      `mesh.machine=${machine}`,
-      `host0=${this.#input.host0Addresses(place.device).join(',')}`,
-      `BOOTIF=${bootIf(mac)}`,
-      `mesh.boot=${id}`,
-      `mesh.token=${token}`,
-      `mesh.overlay=http://${place.host0}/overlay/${id}/${overlay.sha256}.apkovl.tar.gz`,
-      'console=tty0 console=ttyS0,115200 panic=30',
-    ];
-    return [...words, ...(image.commandLine === undefined ? [] : [image.commandLine])].join(' ');
   }
 
   #refuse(machine: MachineId, hardware: Hardware, { device }: BootPlace, error: MeshError): void {

@@ -8,7 +8,9 @@ import { durationText } from './duration.ts';
 import { facts } from './facts.ts';
 import { inOrder } from './member-order.ts';
 import { stateText, stateTone } from './network-state.ts';
+import { nodeAdoptCommand } from './node-adopt.ts';
 import { nodeBootCommand } from './node-boot.ts';
+import { nodePreviewCommand } from './node-preview.ts';
 import { type Column, table } from './table.ts';
 
 type NodeMesh = NodeView['meshes'][number];
@@ -35,6 +37,8 @@ export function nodeCommand(context: Context): Command {
       context.answer(found, () => nodeText(found, context));
     });
 
+  node.addCommand(nodeAdoptCommand(context));
+  node.addCommand(nodePreviewCommand(context));
   node.addCommand(nodeBootCommand(context));
   return node;
 }

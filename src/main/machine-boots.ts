@@ -2,6 +2,7 @@
 import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { packTar } from 'modern-tar';
 import { Attempts } from '../boot/attempts.ts';
 import { BootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
@@ -78,7 +79,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     registry,
     neighbour: async (device, address) => (await rtnl.neighbour(device, address))?.mac,
     leasedTo: (device, address) => wires.leasedTo(device, address),
-    secretsOf: async () => Buffer.alloc(0),
+    secretsOf: async () => packTar([]),
     host0Addresses: (device) => nearestFirst(doors, device),
     images: images.directory,
     isos: join(paths.host0, 'isos'),
