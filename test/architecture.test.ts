@@ -38,7 +38,6 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     formats: 'printing network files',
     kernel: 'namespaces, links and pings',
     services: 'processes by pid and start time',
-    boot: 'the boot script that `mesh node preview` shows',
   },
   boot: {
     model: 'segments have addresses',
@@ -64,6 +63,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     lab: '`mesh lab`',
     image: '`mesh system configure` and `mesh node preview` work without a running process',
     services: 'processes by pid and start time',
+    boot: 'the boot script that `mesh node preview` shows',
   },
   main: Object.fromEntries(
     [
