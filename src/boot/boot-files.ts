@@ -17,8 +17,22 @@ export interface BootFiles {
   readonly missing?: MeshError;
 }
 
-/** @throws an error of the file system when the copies cannot be written */
+/** What is missing, or cannot be copied, is told and left out: the rest of host0 runs all the same. */
 export async function provideBootFiles(root: string, places: readonly string[] = PLACES): Promise<BootFiles> {
+  try {
+    return await copyBootFiles(root, places);
+  } catch (cause) {
+    const { message } = MeshError.from(cause);
+    const missing = new MeshError('MESH_BOOT_FILES_MISSING', `the boot loaders cannot be copied: ${message}`, {
+      object: root,
+      remedy: 'Make room on the disk, see that it is mounted for writing, and restart host0.',
+      cause,
+    });
+    return { root, missing };
+  }
+}
+
+async function copyBootFiles(root: string, places: readonly string[]): Promise<BootFiles> {
   await mkdir(root, { recursive: true, mode: 0o755 });
   const missing: string[] = [];
   for (const name of FILES) {

@@ -84,7 +84,7 @@ export function firstState(wanted: WantedMode, nowMs: number, serving?: 'proxy' 
   if (serving === 'proxy' && wanted !== 'observe') {
     return { ...blank, mode: 'proxy', reason: 'as before', silentProbes: 0, lastForeignMs: nowMs };
   }
-  return { ...blank, mode: 'observe', reason: 'probing', silentProbes: 0 };
+  return { ...blank, mode: 'observe', reason: wanted === 'observe' ? 'configured' : 'probing', silentProbes: 0 };
 }
 
 export function judge(before: ModeState, event: ModeEvent, nowMs: number, around: Surroundings): Judgement {

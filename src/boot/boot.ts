@@ -2,21 +2,21 @@
  * host0's side of the wires that machines boot on: scans which ports share one, takes part in each (wire.ts), gives wires
  * their subnets, and keeps dnsmasq as the modes say. Kernel state is the agent's: addresses are told to `setPorts`.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0-conf.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Length, ipv4Subnet } from '../model/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { UnderlayPort } from '../protocol/assignment.ts';
-import type { BootView, LeaseView, ScanView, SubnetView, WireView } from '../protocol/boot-views.ts';
+import type { BootView, ScanView, SubnetView } from '../protocol/boot-views.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { HealthFinding } from '../protocol/views.ts';
-import { parseLeases } from '../services/lease-file.ts';
 import { Service } from '../services/service.ts';
 import { type BootFiles, provideBootFiles } from './boot-files.ts';
-import { foreignSubnets, foreignViews, rivalViews } from './boot-mode.ts';
+import { foreignSubnets } from './boot-mode.ts';
+import { leasesOf, type Place, placeFindings, placeView } from './boot-place.ts';
 import { type BootLink, isBootPort, isServable, scanPorts, wantedMode } from './boot-port.ts';
 import type { BootDoor } from './boot-site.ts';
 import type { WireState } from './boot-trouble.ts';
@@ -24,12 +24,13 @@ import { dryAnswer } from './dry-answer.ts';
 import type { HostLinks } from './host-links.ts';
 import type { Installation } from './host0-mark.ts';
 import { installationAt } from './installation.ts';
+import { addressesOf, isGuestIn, type PortAddress, subnetsHere } from './port-address.ts';
 import { scan } from './scan.ts';
 import type { BootSighting } from './sighting.ts';
 import { host0AddressIn, SubnetBook } from './subnet-book.ts';
 import { Wire } from './wire.ts';
-import { findingFor, wireFindings } from './wire-note.ts';
-import { guestAddress, leaseFile, ownAddresses, type PortAddress, serviceSpec, subnetOf } from './wire-service.ts';
+import { findingFor } from './wire-note.ts';
+import { guestAddress, serviceSpec, subnetOf } from './wire-service.ts';
 
 export interface BootInput {
   readonly settings: Host0Settings;
@@ -45,22 +46,15 @@ export interface BootInput {
   readonly onDoors: () => void;
 }
 
-/** One group of ports at work. */
-interface Place {
-  readonly ports: readonly string[];
-  readonly wire: Wire;
-  readonly would: string[];
-  problem?: MeshError | undefined;
-  /** What serves there. */
-  subnet?: SubnetView | undefined;
-}
-
 /** Cables are plugged one after the other, and links come up in steps. */
 const SCAN_DELAY_MS = 300;
 /** A switch that looks for loops passes nothing on for thirty seconds after a link came up (IEEE 802.1D). */
 const SECOND_SCAN_MS = 35_000;
 const WOULD_MAX = 50;
 const SERVICE_FILES = /^dnsmasq-(.+)\.process\.json$/;
+
+/** Where nothing is sent, nobody hears of it, and nothing is written. */
+const NOBODY = '00000000' as Installation;
 
 export class Boot {
   readonly #input: BootInput;
@@ -91,7 +85,7 @@ export class Boot {
     const { directory, settings } = input;
     const { subnetPool: pools, defaultSubnetSize: defaultLength, manualSubnets: wishes } = settings;
     const [installation, book, files] = await Promise.all([
-      installationAt(join(directory, 'installation')),
+      settings.boot === 'off' ? NOBODY : installationAt(join(directory, 'installation')),
       SubnetBook.open(join(directory, 'subnets.json'), { pools, defaultLength, wishes }),
       settings.boot === 'off' ? { root: '' } : provideBootFiles(join(directory, 'tftp')),
     ]);
@@ -100,10 +94,6 @@ export class Boot {
     boot.#tellPorts();
     boot.linksChanged();
     return boot;
-  }
-
-  get installation(): string {
-    return this.#installation;
   }
 
   /** Links or addresses have changed. Another carrier, device or bridge is looked into; it takes a moment. */
@@ -154,27 +144,23 @@ export class Boot {
   /** Whom our DHCP server gave an address; undefined where another gives them, too. */
   async leasedTo(device: string, ipv4: Ipv4): Promise<Mac | undefined> {
     if (this.wireOf(device).mode !== 'server') return undefined;
-    return (await this.#leases(device)).find((lease) => lease.ipv4 === ipv4)?.mac;
+    const { directory, clock } = this.#input;
+    return (await leasesOf(device, directory, clock)).find((lease) => lease.ipv4 === ipv4)?.mac;
   }
 
   async view(): Promise<BootView> {
-    const { settings, clock } = this.#input;
-    const nowMs = clock.nowMs();
-    const wires = await Promise.all(this.#places.map((place) => this.#wireView(place, nowMs)));
+    const { settings, clock, directory } = this.#input;
+    const around = { clock, directory, dry: settings.boot === 'dry' };
+    const wires = await Promise.all(
+      this.#places.map((place) => placeView(place, this.#services.get(place.wire.input.device), around)),
+    );
     return { boot: settings.boot, installation: this.#installation, wires };
   }
 
   health(): readonly HealthFinding[] {
-    const findings = this.#places.flatMap((place): HealthFinding[] => {
-      const { device } = place.wire.input;
-      const errors = [place.wire.error, place.problem, this.#services.get(device)?.error];
-      const wish = this.#book.unmetWish(place.ports);
-      return [
-        ...wireFindings(device, place.wire.state),
-        ...errors.flatMap((error) => (error === undefined ? [] : [findingFor(device, error)])),
-        ...(wish === undefined ? [] : [unmet(device, wish, place.subnet)]),
-      ];
-    });
+    const findings = this.#places.flatMap((place) =>
+      placeFindings(place, this.#services.get(place.wire.input.device)?.error, this.#book.unmetWish(place.ports)),
+    );
     return this.#files.missing === undefined ? findings : [findingFor('boot', this.#files.missing), ...findings];
   }
 
@@ -266,14 +252,14 @@ export class Boot {
     const [allocated] = this.#book.of(names)?.ports ?? [];
     const chosen =
       able.find(({ name }) => name === allocated) ??
-      able.find(({ name }) => this.#addressesOf(name).length > 0) ??
+      able.find(({ name }) => addressesOf(this.#input.links, name).length > 0) ??
       able[0];
     if (chosen === undefined) throw new MeshError('MESH_INTERNAL', 'a wire without a port');
     return chosen;
   }
 
   #begin(ports: readonly string[], { name: device, index, mac }: BootLink, wanted: Wire['input']['wanted']): Place {
-    const { clock, journal, settings, onSighting } = this.#input;
+    const { clock, journal, links, settings, onSighting } = this.#input;
     const serving = this.#services.get(device)?.running?.label;
     const would: string[] = [];
     const wire: Wire = new Wire({
@@ -287,8 +273,8 @@ export class Boot {
       installation: this.#installation,
       ageMs: () => clock.nowMs() - this.#startedMs,
       dry: settings.boot === 'dry',
-      ipv4: () => this.#addressesOf(device)[0]?.ipv4,
-      isGuestIn: (subnets) => this.#isGuestIn(device, subnets),
+      ipv4: () => addressesOf(links, device)[0]?.ipv4,
+      isGuestIn: (subnets) => isGuestIn(subnets, addressesOf(links, device), this.#book.of([device])),
       onSighting: (sighting) => {
         onSighting(sighting);
         if (settings.boot === 'dry') this.#noteDry(wire, sighting, would);
@@ -324,19 +310,6 @@ export class Boot {
     this.#places = this.#places.filter((place) => !lost.includes(place));
   }
 
-  #addressesOf(device: string): PortAddress[] {
-    const { links } = this.#input;
-    const index = links.indexOf(device);
-    return [...links.addresses].flatMap(({ family, scope, link, address, length }) =>
-      family === 4 && scope === 'global' && link === index && length <= 30 ? [{ ipv4: address as Ipv4, length }] : [],
-    );
-  }
-
-  #isGuestIn(device: string, subnets: readonly Ipv4Cidr[]): boolean {
-    const own = ownAddresses(this.#addressesOf(device), this.#book.of([device]));
-    return own.some(({ ipv4 }) => subnets.some((subnet) => ipv4InSubnet(ipv4, subnet)));
-  }
-
   /** Makes subnets, addresses and processes what the modes say. Cheap when nothing is to be done. */
   #serve(): void {
     if (this.#closed) return;
@@ -362,7 +335,7 @@ export class Boot {
   #servePlace(place: Place): boolean {
     const { device } = place.wire.input;
     const { state } = place.wire;
-    const addresses = this.#addressesOf(device);
+    const addresses = addressesOf(this.#input.links, device);
     if (state.mode === 'server') {
       place.subnet = this.#serverSubnet(place, addresses);
       // The address is the agent's to put there, and the links tell when it is.
@@ -385,7 +358,8 @@ export class Boot {
       return own;
     }
     const inOrder = [wire.input.device, ...ports.filter((port) => port !== wire.input.device)];
-    const used = this.#usedSubnets();
+    const foreign = this.#places.flatMap((place) => foreignSubnets(place.wire.state));
+    const used = [...subnetsHere(this.#input.links, this.#book.allocations), ...foreign];
     const dry = this.#input.settings.boot === 'dry';
     return subnetOf([], dry ? this.#book.propose(inOrder, used) : this.#book.allocate(inOrder, used));
   }
@@ -406,15 +380,6 @@ export class Boot {
         remedy: `Give ${device} an address${where}, fixed or from that server, for example with \`ip address add\`.`,
       },
     );
-  }
-
-  /** What may not be given out: the subnets of this machine's ports, and of other servers. */
-  #usedSubnets(): Ipv4Cidr[] {
-    const ours = new Set(this.#book.allocations.map(({ subnet }) => host0AddressIn(subnet)));
-    const here = [...this.#input.links.addresses].flatMap(({ family, address, length }) =>
-      family === 4 && !ours.has(address as Ipv4) ? [ipv4Subnet(address as Ipv4, length)] : [],
-    );
-    return [...here, ...this.#places.flatMap(({ wire }) => foreignSubnets(wire.state))];
   }
 
   /** Ports that are not off are up; and have the addresses of their allocations, also before the first scan of a new life. */
@@ -444,49 +409,4 @@ export class Boot {
     if (would.length > WOULD_MAX) would.shift();
     this.#input.journal.record({ kind: 'would have answered', object: wire.input.device, message: answer });
   }
-
-  async #wireView({ ports, wire, would, subnet, problem }: Place, nowMs: number): Promise<WireView> {
-    const { device, wanted } = wire.input;
-    const { state } = wire;
-    const service = this.#services.get(device);
-    const dry = this.#input.settings.boot === 'dry';
-    const serves = subnet !== undefined && problem === undefined;
-    return {
-      ports,
-      device,
-      wanted,
-      mode: state.mode,
-      reason: state.reason,
-      sinceSec: Math.floor((nowMs - state.sinceMs) / 1000),
-      ...(serves && { service: serviceView(dry, service) }),
-      ...(subnet !== undefined && { subnet }),
-      leases: state.mode === 'server' && !dry ? await this.#leases(device) : [],
-      foreignServers: foreignViews(state, nowMs),
-      otherHost0s: rivalViews(state, nowMs),
-      ...(problem !== undefined && { remark: problem.message }),
-      ...(dry && { wouldHaveAnswered: would }),
-    };
-  }
-
-  async #leases(device: string): Promise<LeaseView[]> {
-    const { directory, clock } = this.#input;
-    const file = leaseFile({ device, directory, tftpRoot: '' });
-    return parseLeases(await readFile(file, 'utf8').catch(() => ''), clock.wallTime());
-  }
-}
-
-function serviceView(dry: boolean, service: Service | undefined): NonNullable<WireView['service']> {
-  if (dry) return { state: 'would' };
-  const { pid } = service?.running ?? {};
-  return pid === undefined ? { state: 'restarting' } : { state: 'running', pid };
-}
-
-function unmet(device: string, wish: Ipv4Cidr, subnet: SubnetView | undefined): HealthFinding {
-  return {
-    code: 'MESH_BOOT_SUBNET_TAKEN',
-    severity: 'warning',
-    object: device,
-    message: `${wish}, which host0.conf wishes for ${device}, overlaps another subnet; it has ${subnet?.subnet ?? 'none'}`,
-    remedy: 'Choose another network in manual_subnets, or free this one and restart host0.',
-  };
 }

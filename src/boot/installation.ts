@@ -4,11 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { writeDurable } from '../formats/durable-file.ts';
 import type { Installation } from './host0-mark.ts';
 
-/** @throws MESH_DISK_REFUSED */
+/** On a disk that takes nothing, another one at each start: the meshes must run all the same. */
 export async function installationAt(file: string): Promise<Installation> {
   const text = (await readFile(file, 'utf8').catch(() => '')).trim();
   if (/^[0-9a-f]{8}$/.test(text)) return text as Installation;
   const made = randomBytes(4).toString('hex');
-  await writeDurable(file, `${made}\n`);
+  await writeDurable(file, `${made}\n`).catch(() => {});
   return made as Installation;
 }

@@ -16,13 +16,8 @@ import type { BootMode, SubnetView } from '../protocol/boot-views.ts';
 import { dnsmasqConf, type WireService } from '../services/dnsmasq-conf.ts';
 import type { ServiceSpec } from '../services/service.ts';
 import { PROBE_CLASS } from './host0-mark.ts';
-import type { Allocation } from './subnet-book.ts';
-
-/** An IPv4 address of host0's port. */
-export interface PortAddress {
-  readonly ipv4: Ipv4;
-  readonly length: number;
-}
+import { ownAddresses, type PortAddress } from './port-address.ts';
+import { type Allocation, host0AddressIn } from './subnet-book.ts';
 
 /** Long enough for host0 to be away a while, short enough for another server to take over within the hour. */
 const LEASE_SEC = 3600;
@@ -42,13 +37,7 @@ export function subnetOf(
   if (own !== undefined) return { subnet: ipv4Subnet(own.ipv4, own.length), origin: 'own', ipv4: own.ipv4 };
   if (allocation === undefined) return undefined;
   const { subnet, origin } = allocation;
-  return { subnet, origin, ipv4: ipv4Range(subnet).first };
-}
-
-/** Those that are not of our giving. */
-export function ownAddresses(addresses: readonly PortAddress[], allocation: Allocation | undefined): PortAddress[] {
-  const ours = allocation === undefined ? undefined : ipv4Range(allocation.subnet).first;
-  return addresses.filter(({ ipv4 }) => ipv4 !== ours);
+  return { subnet, origin, ipv4: host0AddressIn(subnet) };
 }
 
 /** host0's address for machines whose addresses another server gives: one in its subnet, as far as that is known. */
@@ -57,11 +46,15 @@ export function guestAddress(addresses: readonly PortAddress[], foreign: readonl
   return addresses.find(({ ipv4 }) => foreign.some((subnet) => ipv4InSubnet(ipv4, subnet)));
 }
 
+/** Of so few hosts every one is given out. */
+const SMALL = 8;
+
 /** Where a server's addresses come from. The lower half of a subnet that an administrator made is left to fixed ones. */
 export function leaseRange({ subnet, origin, ipv4 }: SubnetView): { first: Ipv4; last: Ipv4 } {
   const { first, last } = ipv4Range(subnet);
   const [from, to] = [ipv4ToNumber(first), ipv4ToNumber(last)];
-  const start = origin === 'own' ? from + Math.floor((to - from + 1) / 2) : from;
+  const hosts = to - from + 1;
+  const start = origin === 'own' && hosts > SMALL ? from + Math.floor(hosts / 2) : from;
   const next = start === ipv4ToNumber(ipv4) ? start + 1 : start;
   const end = to === ipv4ToNumber(ipv4) && to > next ? to - 1 : to;
   return { first: ipv4FromNumber(Math.min(next, end)), last: ipv4FromNumber(end) };
@@ -86,7 +79,7 @@ export function serviceSpec(
     host0: subnet.ipv4,
     subnet: ipv4Range(subnet.subnet),
     tftpRoot,
-    leaseFile: leaseFile(place),
+    leaseFile: leaseFile(directory, device),
     ignoredClass: PROBE_CLASS,
     mode: mode === 'proxy' ? { name: mode } : { name: mode, ...leaseRange(subnet), leaseSec: LEASE_SEC },
   };
@@ -100,7 +93,7 @@ export function serviceSpec(
   };
 }
 
-export function leaseFile({ device, directory }: ServicePlace): string {
+export function leaseFile(directory: string, device: string): string {
   return join(directory, `${device}.leases`);
 }
 

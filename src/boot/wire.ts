@@ -14,6 +14,7 @@ import { BOOT_FILTER } from './boot-filter.ts';
 import { FIRST_PROBES, firstState, foreignSubnets, judge, type ModeEvent, type ModeState } from './boot-mode.ts';
 import { encodeProbe, type Host0Mark, type Installation, isSenior } from './host0-mark.ts';
 import { observe } from './observation.ts';
+import { RouterAnswer } from './router-answer.ts';
 import type { BootSighting } from './sighting.ts';
 import { noteEvent } from './wire-note.ts';
 
@@ -54,6 +55,8 @@ export class Wire {
   readonly input: WireInput;
   #state: ModeState;
   #socket: PacketSocket | undefined;
+  /** While host0 is the server here. */
+  #router: RouterAnswer | undefined;
   #next: Alarm | undefined;
   #verdict: Alarm | undefined;
   #heardSinceProbe = false;
@@ -96,6 +99,7 @@ export class Wire {
       this.#error = MeshError.from(error);
       return;
     }
+    this.#route();
     this.#ask();
   }
 
@@ -109,6 +113,17 @@ export class Wire {
     this.#verdict?.cancel();
     this.#socket?.close();
     this.#socket = undefined;
+    this.#router?.close();
+    this.#router = undefined;
+  }
+
+  #route(): void {
+    const { link, mac, dry } = this.input;
+    const wanted = this.#socket !== undefined && this.#state.mode === 'server' && !dry;
+    if (wanted === (this.#router !== undefined)) return;
+    this.#router?.close();
+    // Without it iPXE is slower and nothing else; a device that goes is told of by the other socket.
+    this.#router = wanted ? RouterAnswer.open({ link, mac, onError: () => {} }) : undefined;
   }
 
   /** Asks, and judges the silence; soon again until something is known, else every minute. */
@@ -173,6 +188,7 @@ export class Wire {
     const around = { isGuest: isGuestIn(foreignSubnets(before)) };
     const { state, notes } = judge(before, event, clock.nowMs(), around);
     this.#state = state;
+    this.#route();
     for (const note of notes) journal.record(noteEvent(device, note, state));
     if (notes.length > 0) onChange();
   }

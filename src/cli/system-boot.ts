@@ -60,7 +60,7 @@ function bootText({ boot, installation, wires }: BootView, context: Context): st
   const about = facts(
     [
       ['boot', boot === 'dry' ? 'dry: nothing is answered' : boot],
-      ['installation', installation],
+      ['installation', boot === 'off' ? undefined : installation],
     ],
     context.paint,
   );

@@ -85,3 +85,12 @@ export function internetChecksum(bytes: Buffer): number {
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return ~sum & 0xffff;
 }
+
+/** Of a message behind an IPv6 header, with the pseudo header of RFC 8200 §8.1. */
+export function icmpv6Checksum(header: Buffer, message: Buffer): number {
+  const pseudo = Buffer.alloc(IPV6_BYTES);
+  pseudo.set(header.subarray(8, 40), 0);
+  pseudo.writeUInt32BE(message.length, 32);
+  pseudo.writeUInt8(PROTOCOL_ICMPV6, 39);
+  return internetChecksum(Buffer.concat([pseudo, message]));
+}

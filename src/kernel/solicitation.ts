@@ -6,7 +6,7 @@ import { type Ipv4, ipv4FromBytes } from '../model/ipv4.ts';
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/ipv6.ts';
 import { type Mac, macToBytes } from '../model/mac.ts';
 import { type Vni, VXLAN_PORT } from '../model/network.ts';
-import { internetChecksum } from './icmp.ts';
+import { icmpv6Checksum } from './icmp.ts';
 
 export interface Solicitation {
   readonly vni: Vni;
@@ -53,7 +53,7 @@ export function encodeSolicitation({ vni, from, target }: Solicitation): Buffer 
   header.writeUInt8(HOP_LIMIT, 7);
   header.set(ipv6ToBytes(from.ipv6), 8);
   header.set(group, 24);
-  message.writeUInt16BE(checksum(header, message), 2);
+  message.writeUInt16BE(icmpv6Checksum(header, message), 2);
 
   const ethernet = Buffer.alloc(ETHERNET_BYTES);
   ethernet.set([0x33, 0x33, ...group.subarray(12)], 0);
@@ -63,15 +63,6 @@ export function encodeSolicitation({ vni, from, target }: Solicitation): Buffer 
   vxlan.writeUInt8(VXLAN_FLAGS, 0);
   vxlan.writeUInt32BE(vni * 0x100, 4);
   return Buffer.concat([vxlan, ethernet, header, message]);
-}
-
-/** With the pseudo header of RFC 8200 §8.1. */
-function checksum(header: Buffer, message: Buffer): number {
-  const pseudo = Buffer.alloc(IPV6_BYTES);
-  pseudo.set(header.subarray(8, 40), 0);
-  pseudo.writeUInt32BE(message.length, 32);
-  pseudo.writeUInt8(NEXT_HEADER_ICMPV6, 39);
-  return internetChecksum(Buffer.concat([pseudo, message]));
 }
 
 /** The outer sender of an IPv4 packet that holds an answer; undefined for any other packet. */

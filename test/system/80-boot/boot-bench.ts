@@ -41,12 +41,17 @@ export class BootBench {
     inside(this.#wire, 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=0', `net.ipv6.conf.${name}.disable_ipv6=1`);
   }
 
-  /** Plugs a new port of a machine into a wire. */
-  plug(machine: string, device: string, wire: string): void {
-    const end = `p${this.#ends++}`;
-    ip(this.#wire, `link add ${end} master ${wire} up type veth peer name ${device} netns ${machine}`);
+  /** Plugs new ports of a machine into wires. */
+  plug(machine: string, wires: Readonly<Record<string, string>>): void {
+    const ends = Object.entries(wires).map(([device, wire]) => ({ device, wire, end: `p${this.#ends++}` }));
+    ip(
+      this.#wire,
+      ...ends.map(
+        ({ device, wire, end }) => `link add ${end} master ${wire} up type veth peer name ${device} netns ${machine}`,
+      ),
+    );
     // Nobody is to be heard but who is asked, and no address appears by itself.
-    ip(machine, `link set ${device} addrgenmode none`, `link set ${device} up`);
+    ip(machine, ...ends.flatMap(({ device }) => [`link set ${device} addrgenmode none`, `link set ${device} up`]));
   }
   #ends = 0;
 
@@ -69,7 +74,7 @@ export class BootBench {
   /** A DHCP server of somebody else, on eth0 of a machine of its own. */
   foreignServer(wire: string, subnet: string): { readonly netns: string; leases(): string; stop(): void } {
     const netns = this.machine();
-    this.plug(netns, 'eth0', wire);
+    this.plug(netns, { eth0: wire });
     ip(netns, `address add ${subnet}.1/24 dev eth0`);
     const leases = join(this.#directory, `foreign-${this.#ends}.leases`);
     writeFileSync(leases, '');

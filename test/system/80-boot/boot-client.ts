@@ -56,6 +56,10 @@ export class BootClient {
     });
   }
 
+  static macOf(netns: string, device: string): Mac {
+    return parseMac(JSON.parse(inside(netns, 'ip', '-j', 'link', 'show', device))[0].address);
+  }
+
   static on(netns: string, device = 'eth0'): BootClient {
     return new BootClient(netns, device);
   }

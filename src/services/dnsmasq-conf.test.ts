@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest';
+import { type Ipv4, ipv4Range, parseIpv4Cidr } from '../model/ipv4.ts';
+import { dnsmasqConf, type WireService } from './dnsmasq-conf.ts';
+import { parseLeases } from './lease-file.ts';
+
+const WIRE: Omit<WireService, 'mode'> = {
+  device: 'eth1',
+  host0: '10.11.0.1' as Ipv4,
+  subnet: ipv4Range(parseIpv4Cidr('10.11.0.0/25')),
+  tftpRoot: '/var/lib/meshwork/boot/tftp',
+  leaseFile: '/var/lib/meshwork/boot/eth1.leases',
+  ignoredClass: 'meshwork-probe',
+};
+
+test('a server', () => {
+  const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
+  expect(dnsmasqConf({ ...WIRE, mode: { name: 'server', first, last, leaseSec: 3600 } })).toMatchInlineSnapshot(`
+    "# Made by Meshwork; changes are overwritten.
+    # No DNS, and nothing but this one port.
+    port=0
+    no-resolv
+    no-hosts
+    bind-dynamic
+    interface=eth1
+    except-interface=lo
+
+    # Who asks: other host0s that look for servers, iPXE, and the architectures of firmware.
+    dhcp-vendorclass=set:host0,meshwork-probe
+    dhcp-ignore=tag:host0
+    dhcp-vendorclass=set:pxe,PXEClient
+    dhcp-userclass=set:ipxe,iPXE
+    dhcp-match=set:ipxe,175
+    dhcp-match=set:bios,option:client-arch,0
+    dhcp-match=set:efi64,option:client-arch,7
+    dhcp-match=set:efi64,option:client-arch,9
+    dhcp-match=set:http64,option:client-arch,16
+
+    # Firmware loads iPXE; iPXE loads its script, and never itself again.
+    dhcp-boot=tag:bios,tag:!ipxe,undionly.kpxe,,10.11.0.1
+    dhcp-boot=tag:efi64,tag:!ipxe,ipxe.efi,,10.11.0.1
+    dhcp-boot=tag:http64,tag:!ipxe,http://10.11.0.1/tftp/ipxe.efi,,10.11.0.1
+    dhcp-boot=tag:ipxe,http://10.11.0.1/boot.ipxe,,10.11.0.1
+
+    dhcp-range=10.11.0.2,10.11.0.126,255.255.255.128,3600
+    dhcp-leasefile=/var/lib/meshwork/boot/eth1.leases
+    dhcp-lease-max=10000
+    # The wire is ours: who asks for an address of another one is told so at once.
+    dhcp-authoritative
+    # A machine is its Ethernet address: ROM, iPXE and Linux each name another client.
+    dhcp-ignore-clid
+    no-ping
+    # host0 is no router; it gives the time.
+    dhcp-option=option:router
+    dhcp-option=option:ntp-server,10.11.0.1
+    # PXE: take the file in this packet, look for no other server; iPXE: wait for no proxy.
+    dhcp-option-force=tag:pxe,tag:!ipxe,43,06:01:08:ff
+    dhcp-option-force=tag:pxe,option:vendor-class,PXEClient
+    dhcp-option-force=tag:http64,option:vendor-class,HTTPClient
+    dhcp-option=tag:ipxe,encap:175,176,1b
+
+    # Everything from one port, so that firewalls and observers see whole transfers.
+    enable-tftp
+    tftp-root=/var/lib/meshwork/boot/tftp
+    tftp-single-port
+    tftp-max=4096
+    quiet-tftp
+    "
+  `);
+});
+
+test('a proxy', () => {
+  expect(dnsmasqConf({ ...WIRE, mode: { name: 'proxy' } })).toMatchInlineSnapshot(`
+    "# Made by Meshwork; changes are overwritten.
+    # No DNS, and nothing but this one port.
+    port=0
+    no-resolv
+    no-hosts
+    bind-dynamic
+    interface=eth1
+    except-interface=lo
+
+    # Who asks: other host0s that look for servers, iPXE, and the architectures of firmware.
+    dhcp-vendorclass=set:host0,meshwork-probe
+    dhcp-ignore=tag:host0
+    dhcp-vendorclass=set:pxe,PXEClient
+    dhcp-userclass=set:ipxe,iPXE
+    dhcp-match=set:ipxe,175
+    dhcp-match=set:bios,option:client-arch,0
+    dhcp-match=set:efi64,option:client-arch,7
+    dhcp-match=set:efi64,option:client-arch,9
+    dhcp-match=set:http64,option:client-arch,16
+
+    # Firmware loads iPXE; iPXE loads its script, and never itself again.
+    dhcp-boot=tag:bios,tag:!ipxe,undionly.kpxe,,10.11.0.1
+    dhcp-boot=tag:efi64,tag:!ipxe,ipxe.efi,,10.11.0.1
+    dhcp-boot=tag:http64,tag:!ipxe,http://10.11.0.1/tftp/ipxe.efi,,10.11.0.1
+    dhcp-boot=tag:ipxe,http://10.11.0.1/boot.ipxe,,10.11.0.1
+
+    dhcp-range=10.11.0.0,proxy,255.255.255.128
+    # Also for firmware that boots by HTTP.
+    dhcp-pxe-vendor=PXEClient,HTTPClient
+    # Matches nobody: it opens port 4011, where UEFI asks again for the file named above.
+    pxe-service=tag:nobody,x86PC,"Meshwork"
+
+    # Everything from one port, so that firewalls and observers see whole transfers.
+    enable-tftp
+    tftp-root=/var/lib/meshwork/boot/tftp
+    tftp-single-port
+    tftp-max=4096
+    quiet-tftp
+    "
+  `);
+});
+
+test('leases that are in force, and no line that is none', () => {
+  const file = `1795255923 c2:74:05:d1:6f:b0 10.11.0.58 node1 *
+1795250000 c2:74:05:d1:6f:b1 10.11.0.59 * *
+0 c2:74:05:d1:6f:b2 10.11.0.60 * 01:c2
+duid 00:01:00:01
+1795255923 c2:74:05`;
+  expect(parseLeases(file, new Date(1795255000_000))).toEqual([
+    { mac: 'c2:74:05:d1:6f:b0', ipv4: '10.11.0.58', name: 'node1', expires: '2026-11-21T10:12:03.000Z' },
+    { mac: 'c2:74:05:d1:6f:b2', ipv4: '10.11.0.60', expires: '1970-01-01T00:00:00.000Z' },
+  ]);
+});

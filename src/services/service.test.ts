@@ -1,0 +1,74 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../model/clock.ts';
+import { Journal } from '../protocol/event.ts';
+import { findMark, isRunning } from './process-mark.ts';
+import { Service, type ServiceSpec } from './service.ts';
+
+function place() {
+  const directory = mkdtempSync(join(tmpdir(), 'mw-service-'));
+  const journal = new Journal(systemClock, 'host0', 'host0');
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const service = () => {
+    const made = new Service({ name: 'sleeper', directory, clock: systemClock, journal });
+    onTestFinished(() => made.stop());
+    return made;
+  };
+  return { directory, service, kinds: () => journal.recent().map(({ kind }) => kind) };
+}
+
+function spec(fingerprint: string, script = 'echo $$; exec sleep 60'): ServiceSpec {
+  return { argv: ['sh', '-c', script], fingerprint, label: `label ${fingerprint}`, prepare: () => {} };
+}
+
+async function until<T>(look: () => T | undefined | false): Promise<T> {
+  for (const deadline = performance.now() + 10_000; performance.now() < deadline; ) {
+    const seen = look();
+    if (seen !== undefined && seen !== false) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('not in time');
+}
+
+test('it runs in a session of its own, is left running, and is taken over as it is', async () => {
+  const { directory, service, kinds } = place();
+  const first = service();
+  await first.run(spec('a'));
+  const pid = first.running?.pid ?? 0;
+  await until(() => readFileSync(join(directory, 'sleeper.log'), 'utf8') === `${pid}\n`);
+  // Session, the sixth field of proc_pid_stat(5).
+  expect(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[5]).toBe(String(pid));
+  await first.release();
+  const second = service();
+  expect(second.running).toEqual({ pid, label: 'label a' });
+  await second.run(spec('a'));
+  expect(second.running?.pid).toBe(pid);
+  // What it depends on has changed: another process.
+  await second.run(spec('b'));
+  expect(second.running).toMatchObject({ label: 'label b' });
+  expect(second.running?.pid).not.toBe(pid);
+  const last = findMark(second.running?.pid ?? 0);
+  await second.stop();
+  expect(last !== undefined && isRunning(last)).toBe(false);
+  expect(kinds()).toEqual(['service started', 'service adopted', 'service started']);
+});
+
+test('what ends is started again, later each time, and says what it said last', async () => {
+  const { service, kinds } = place();
+  const failing = service();
+  await failing.run(spec('a', 'echo no such device >&2; exit 2'));
+  const error = await until(() => failing.error);
+  expect(error).toMatchObject({ code: 'MESH_SERVICE_FAILED', message: expect.stringContaining('no such device') });
+  await until(() => kinds().filter((kind) => kind === 'service started').length === 2);
+  await failing.stop();
+  expect(failing.error).toBeUndefined();
+});
+
+test('a program that is not there is an error and not the end of us', async () => {
+  const { service } = place();
+  const absent = service();
+  await absent.run({ ...spec('a'), argv: ['/no/such/program'] });
+  expect((await until(() => absent.error)).message).toContain('ENOENT');
+});

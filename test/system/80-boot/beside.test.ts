@@ -1,0 +1,119 @@
+/** host0 beside others on one wire: a DHCP server of somebody else, and another host0. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { addressOption, OPTION } from '../../../src/boot/dhcp-packet.ts';
+import { ip } from '../../../src/kernel/netns-fixture.ts';
+import { until } from '../until.ts';
+import { BootBench, type BootHost } from './boot-bench.ts';
+import { BootClient } from './boot-client.ts';
+
+const OFFICE = '192.168.44';
+
+let bench: BootBench;
+let older: BootHost;
+let younger: BootHost;
+let guest: BootHost;
+let server: ReturnType<BootBench['foreignServer']>;
+
+/** All three at once: each has to watch for a while before it does anything. */
+beforeAll(async () => {
+  bench = new BootBench();
+  bench.wire('office');
+  bench.wire('lonely');
+  server = bench.foreignServer('office', OFFICE);
+  const machine = bench.machine();
+  bench.plug(machine, { eth0: 'office' });
+  ip(machine, `address add ${OFFICE}.9/24 dev eth0`);
+  guest = bench.host0('guest', machine, 'boot="auto"\n');
+  guest.start('host0');
+  const machines = [bench.machine(), bench.machine()] as const;
+  for (const one of machines) bench.plug(one, { eth1: 'lonely' });
+  older = bench.host0('older', machines[0], 'boot="auto"\nsubnet_pool="10.71.0.0/24"\n');
+  younger = bench.host0('younger', machines[1], 'boot="auto"\nsubnet_pool="10.72.0.0/24"\n');
+  older.start('host0');
+  older.start('agent');
+  await older.wire('eth1', 'serves', ({ service }) => service?.state === 'running');
+  younger.start('host0');
+  younger.start('agent');
+});
+
+afterAll(() => bench.close());
+
+test('beside a DHCP server host0 is a proxy: addresses are the server’s, boot files host0’s', async () => {
+  const wire = await guest.wire('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
+  expect(wire).toMatchObject({
+    mode: 'proxy',
+    reason: 'another server answers',
+    foreignServers: [{ server: `${OFFICE}.1`, gives: 'addresses', subnet: `${OFFICE}.0/24` }],
+    subnet: { ipv4: `${OFFICE}.9`, origin: 'own' },
+  });
+  const node = bench.machine();
+  bench.plug(node, { eth0: 'office' });
+  const client = BootClient.on(node);
+  for (const [firmware, file, encapsulated] of [
+    ['bios', 'undionly.kpxe', '0601080a0400505845ff'],
+    // UEFI would not ask again at port 4011 if it got option 43 here, and not every one takes a file that comes with it.
+    ['efi', 'ipxe.efi', undefined],
+    ['efi http', `http://${OFFICE}.9/tftp/ipxe.efi`, undefined],
+    ['ipxe', `http://${OFFICE}.9/boot.ipxe`, '0601080a0400505845ff'],
+    ['ipxe efi', `http://${OFFICE}.9/boot.ipxe`, undefined],
+  ] as const) {
+    const offers = await client.discover(firmware, (all) => all.length > 1);
+    const proxy = offers.find((offer) => addressOption(offer, OPTION.serverId) === `${OFFICE}.9`);
+    expect(proxy).toMatchObject({ yiaddr: '0.0.0.0', siaddr: `${OFFICE}.9`, file });
+    expect(proxy?.options.get(OPTION.vendorEncapsulated)?.toString('hex')).toBe(encapsulated);
+  }
+  const [offer] = await client.discover('efi', (all) => all.some(({ yiaddr }) => yiaddr !== '0.0.0.0'));
+  if (offer === undefined) throw new Error('no offer');
+  ip(node, `address add ${offer.yiaddr}/24 dev eth0`);
+  const second = await client.request4011('efi', offer.yiaddr, {
+    ...offer.from,
+    mac: wireMac(guest),
+    ipv4: wire.subnet?.ipv4 ?? offer.yiaddr,
+  });
+  expect(second).toMatchObject({ from: { port: 4011 }, siaddr: `${OFFICE}.9`, file: 'ipxe.efi' });
+  client.close();
+});
+
+test('who does not boot never hears of host0: the server’s leases and options are what they were', async () => {
+  const node = bench.machine();
+  bench.plug(node, { eth0: 'office' });
+  const { ip: address = '', serverid, domain, lease, router } = bench.udhcpc(node);
+  expect({ serverid, domain, lease, router }).toEqual({
+    serverid: `${OFFICE}.1`,
+    domain: 'office.example',
+    lease: '600',
+    router: `${OFFICE}.1`,
+  });
+  // One lease, this one: neither probes nor offers that were not taken left any.
+  expect(
+    server
+      .leases()
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[2]),
+  ).toEqual([address]);
+  expect(guest.addresses('eth0')).toEqual([`${OFFICE}.9/24`]);
+});
+
+test('of two host0s on one wire the newcomer stays passive, and both tell', async () => {
+  const passive = await younger.wire('eth1', 'found the other', ({ otherHost0s }) => otherHost0s.length > 0);
+  const first = (await older.boot()).wires[0];
+  expect(passive.otherHost0s).toMatchObject([{ ipv4: first?.subnet?.ipv4, senior: true }]);
+  expect(first?.otherHost0s).toMatchObject([{ installation: (await younger.boot()).installation, senior: false }]);
+  // Longer than it would have watched.
+  await until('the newcomer has asked three times and more', 20_000, async () => {
+    const [wire] = (await younger.boot()).wires;
+    return (wire?.sinceSec ?? 0) >= 6;
+  });
+  expect((await younger.boot()).wires).toMatchObject([{ mode: 'observe', reason: 'another host0' }]);
+  expect(younger.addresses('eth1')).toEqual([]);
+  expect((await older.boot()).wires).toMatchObject([{ mode: 'server' }]);
+  for (const host of [older, younger]) {
+    const { health } = await host.status();
+    expect(health).toContainEqual(expect.objectContaining({ code: 'MESH_BOOT_TWO_HOST0', object: 'eth1' }));
+  }
+});
+
+function wireMac(host: BootHost) {
+  return BootClient.macOf(host.netns, 'eth0');
+}

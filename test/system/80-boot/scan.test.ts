@@ -1,0 +1,93 @@
+/** Which ports are on one wire: found by what is heard, whatever the ports are called and however many there are. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scanPorts } from '../../../src/boot/boot-port.ts';
+import { scan } from '../../../src/boot/scan.ts';
+import { ip } from '../../../src/kernel/netns-fixture.ts';
+import { Rtnl } from '../../../src/kernel/rtnl.ts';
+import { BootBench, type BootHost } from './boot-bench.ts';
+
+let bench: BootBench;
+
+beforeAll(() => {
+  bench = new BootBench();
+});
+
+afterAll(() => bench.close());
+
+async function scanned(netns: string) {
+  const rtnl = await Rtnl.open({ netns });
+  try {
+    const [links, addresses] = await Promise.all([rtnl.links(), rtnl.addresses()]);
+    return await scan(scanPorts(links, undefined), addresses, netns);
+  } finally {
+    await rtnl.close();
+  }
+}
+
+test('ports on one switch, in a bridge of host0’s own, alone, without a carrier and down', async () => {
+  const machine = bench.machine();
+  for (const wire of ['wire-a', 'wire-b', 'wire-c', 'wire-d']) bench.wire(wire);
+  // eth1 and eth10 are not the same, nor is eth10 on the wire of eth1.
+  bench.plug(machine, {
+    eth1: 'wire-a',
+    eth2: 'wire-a',
+    eth10: 'wire-b',
+    eth3: 'wire-c',
+    eth4: 'wire-d',
+    eth5: 'wire-b',
+    eth6: 'wire-c',
+  });
+  ip(
+    machine,
+    'link add dead type veth peer name deadend',
+    'link set dead up',
+    'link add br0 up type bridge',
+    'link set eth3 master br0',
+    'link set eth4 master br0',
+    'link add meshwork0 up type veth peer name meshwork1',
+    'link set meshwork0 alias meshwork:port:mesh-456',
+    'address add 10.3.0.1/24 dev br0',
+  );
+  const { groups, ports, heard } = await scanned(machine);
+  expect(groups.map((group) => [...group].sort())).toEqual([
+    ['eth1', 'eth2'],
+    ['eth10', 'eth5'],
+    ['br0', 'eth3', 'eth4', 'eth6'],
+  ]);
+  expect(heard).toContainEqual({ from: 'eth1', by: 'eth2' });
+  expect(heard).not.toContainEqual({ from: 'eth1', by: 'eth10' });
+  const port = (name: string) => ports.find((candidate) => candidate.name === name);
+  expect(port('dead')).toMatchObject({ up: true, carrier: false });
+  expect(port('deadend')).toMatchObject({ up: false, carrier: false });
+  expect(port('eth3')).toMatchObject({ bridge: 'br0', ipv4: [] });
+  expect(port('br0')).toMatchObject({ ipv4: ['10.3.0.1/24'] });
+  expect(port('meshwork0')).toBeUndefined();
+});
+
+test('three hundred ports on three switches', async () => {
+  const machine = bench.machine();
+  const wires = ['wire-x', 'wire-y', 'wire-z'];
+  for (const wire of wires) bench.wire(wire);
+  const ports = Array.from({ length: 300 }, (_, number) => [`eth${number}`, wires[number % 3] ?? ''] as const);
+  bench.plug(machine, Object.fromEntries(ports));
+  const { groups } = await scanned(machine);
+  expect(groups.map((group) => group.length)).toEqual([100, 100, 100]);
+  expect(groups[1]).toContain('eth298');
+});
+
+test('host0 scans again when a cable joins two wires, and serves what is one wire now once', async () => {
+  const machine = bench.machine();
+  for (const wire of ['wire-p', 'wire-q']) bench.wire(wire);
+  bench.plug(machine, { eth1: 'wire-p', eth2: 'wire-q' });
+  const host: BootHost = bench.host0('host0', machine, 'boot="auto"\nboot_mode="eth1=observe" "eth2=observe"\n');
+  host.start('host0');
+  await host.wire('eth2', 'is there', ({ ports }) => ports.length === 1);
+  expect((await host.scan()).groups).toEqual([['eth1'], ['eth2']]);
+  bench.join('wire-p', 'wire-q');
+  // A cable between two switches elsewhere changes no link here: host0 hears its own probe, at the latest in a minute.
+  expect((await host.scan()).groups).toEqual([['eth1', 'eth2']]);
+  const { wires } = await host.boot();
+  expect(wires).toMatchObject([{ device: 'eth1', ports: ['eth1', 'eth2'], mode: 'observe', reason: 'configured' }]);
+  ip(machine, 'link set eth1 down');
+  await host.wire('eth2', 'is alone', ({ device, ports }) => device === 'eth2' && ports.length === 1);
+});
