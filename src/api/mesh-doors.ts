@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Membership } from '../controller/membership.ts';
+import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Journal } from '../protocol/event.ts';
 import { type Doorway, type MembershipApi, membershipApi } from './membership-api.ts';
@@ -12,6 +13,7 @@ export interface MeshDoorsInput {
   readonly journal: Journal;
   /** Index of the link of that name, if there is one. */
   readonly indexOf: (device: string) => number | undefined;
+  readonly metrics: ApiMetrics;
 }
 
 export class MeshDoors {
@@ -28,7 +30,7 @@ export class MeshDoors {
 
   static async open(input: MeshDoorsInput): Promise<MeshDoors> {
     const doorways = new WeakMap<Socket, Doorway>();
-    const api = await membershipApi(({ socket }: IncomingMessage) => doorways.get(socket));
+    const api = await membershipApi(({ socket }: IncomingMessage) => doorways.get(socket), input.metrics);
     return new MeshDoors(input, api, doorways);
   }
 
