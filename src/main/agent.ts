@@ -1,5 +1,5 @@
 /**
- * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0)`.
+ * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK]`.
  * It puts the parts together and nothing else.
  */
 import { mkdirSync } from 'node:fs';
@@ -25,18 +25,21 @@ import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
 import { askWire } from '../kernel/inquiry.ts';
+import { boundListener } from '../kernel/listener.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
+import { MetricsDoor } from '../metrics/metrics-door.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
 import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
+import { METRICS_PORTS } from '../model/network.ts';
 import { Journal } from '../protocol/event.ts';
 import { Log } from '../protocol/log.ts';
 import { pathsBelow } from '../protocol/paths.ts';
@@ -55,6 +58,7 @@ async function main(): Promise<void> {
       machine: { type: 'string' },
       host0: { type: 'string' },
       'on-host0': { type: 'boolean', default: false },
+      metrics: { type: 'string' },
     },
   });
   if (process.getuid?.() !== 0) {
@@ -71,6 +75,7 @@ async function main(): Promise<void> {
   journal.subscribe((event) => log.take(event));
 
   let agent: Agent | undefined;
+  let metricsDoor: MetricsDoor | undefined;
   const registry = new Registry();
   addProcessMetrics(registry, { process: 'agent', clock, stateDirectory: paths.state, log });
   const loop = addAgentMetrics(registry, () => agent);
@@ -93,6 +98,7 @@ async function main(): Promise<void> {
       turn: (report) => {
         loop.turn(report);
         standing.lookSoon();
+        metricsDoor?.follow(agent?.source.networks ?? []);
       },
       audit: (difference) => loop.audit(difference),
       overflow: () => loop.overflow(),
@@ -146,6 +152,16 @@ async function main(): Promise<void> {
   }
 
   const running = agent;
+  metricsDoor = new MetricsDoor({
+    network: values.metrics,
+    machine: running.input.machine,
+    port: METRICS_PORTS.agent,
+    registry,
+    clock,
+    journal,
+    openListener: boundListener,
+    indexOf: (device) => running.reconciler.cache.linkNamed(device)?.index,
+  });
   const echo: SizedEcho = (to, timeoutMs, payloadBytes) =>
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
   const server = await serveAgentSocket({
@@ -177,6 +193,7 @@ async function main(): Promise<void> {
     if (stopping) return;
     stopping = true;
     server.close();
+    metricsDoor?.close();
     server.closeAllConnections();
     await running.stop();
     await kernel.close();

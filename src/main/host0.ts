@@ -18,14 +18,17 @@ import { addHost0Metrics } from '../controller/host0-metrics.ts';
 import { errorText } from '../formats/error-text.ts';
 import { readHost0Conf } from '../formats/host0-conf.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
+import { boundListener } from '../kernel/listener.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
+import { MetricsDoor } from '../metrics/metrics-door.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
 import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
+import { METRICS_PORTS } from '../model/network.ts';
 import { VERSION } from '../model/version.ts';
 import { claimControlSocket } from '../protocol/control-socket.ts';
 import { Journal } from '../protocol/event.ts';
@@ -81,9 +84,20 @@ async function main(): Promise<void> {
   });
   const health = new Standing(journal, clock, () => healthFacts(controller.health()));
 
+  const metricsDoor = new MetricsDoor({
+    network: settings.metricsNetwork,
+    machine: 'host0',
+    port: METRICS_PORTS.host0,
+    registry,
+    clock,
+    journal,
+    openListener: boundListener,
+    indexOf: (device) => links.indexOf(device),
+  });
   const linksChanged = (): void => {
     controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentPorts));
     doors.linksChanged();
+    metricsDoor.follow(controller.meshes.map(({ network }) => network));
   };
   const links = new HostLinks({
     reader: rtnl,
@@ -97,7 +111,10 @@ async function main(): Promise<void> {
   const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
   await links.read();
   linksChanged();
-  controller.onMeshes((meshes) => doors.serve(meshes));
+  controller.onMeshes((meshes) => {
+    doors.serve(meshes);
+    metricsDoor.follow(meshes.map(({ network }) => network));
+  });
   const control = await openControlApi({
     path: paths.controlSock,
     controller,
@@ -135,6 +152,7 @@ async function main(): Promise<void> {
     links.close();
     monitor.close();
     doors.close();
+    metricsDoor.close();
     await directory.close();
     await control.close();
     await controller.close();
