@@ -29,6 +29,7 @@ interface Call {
   readonly path: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
   /** Without an answer for so long, the call fails; 0 waits for ever. */
   readonly timeoutMs?: number;
 }
@@ -69,9 +70,13 @@ export class ControlClient {
   }
 
   /** The same with their ids. @param lastId the last id that was heard, of a stream that is taken up again */
-  async *messages(path: string, lastId?: string): AsyncGenerator<{ readonly id?: string; readonly data: unknown }> {
+  async *messages(
+    path: string,
+    lastId?: string,
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ readonly id?: string; readonly data: unknown }> {
     const headers = lastId === undefined ? {} : { 'last-event-id': lastId };
-    const response = await this.#call({ method: 'GET', path, timeoutMs: 0, headers });
+    const response = await this.#call({ method: 'GET', path, timeoutMs: 0, headers, signal });
     const parser = new SseParser();
     try {
       for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
@@ -111,10 +116,18 @@ export class ControlClient {
     throw MeshError.fromJSON(document as ErrorDocument);
   }
 
-  #send({ method, path, body, headers: more = {}, timeoutMs = ANSWER_TIMEOUT_MS }: Call): Promise<IncomingMessage> {
+  #send({
+    method,
+    path,
+    body,
+    headers: more = {},
+    signal,
+    timeoutMs = ANSWER_TIMEOUT_MS,
+  }: Call): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const headers = { ...more, ...(body !== undefined && { 'content-type': 'application/json' }) };
-      const outgoing = request({ socketPath: this.sock, agent: false, method, path, headers, timeout: timeoutMs });
+      const options = { method, path, headers, timeout: timeoutMs, signal };
+      const outgoing = request({ socketPath: this.sock, agent: false, ...options });
       outgoing.once('response', resolve);
       outgoing.once('timeout', () => outgoing.destroy(this.#silent(timeoutMs)));
       outgoing.once('error', (error: NodeJS.ErrnoException) => reject(this.#explain(error)));

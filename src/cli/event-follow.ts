@@ -26,7 +26,7 @@ export async function followEvents(client: ControlClient, { onEvent, onAway, sig
   while (!isOver()) {
     let heard = false;
     try {
-      for await (const { id, data } of client.messages('/v1/events', lastId)) {
+      for await (const { id, data } of client.messages('/v1/events', lastId, signal)) {
         heard = true;
         connected = true;
         onEvent(data as MeshEvent);
@@ -34,6 +34,7 @@ export async function followEvents(client: ControlClient, { onEvent, onAway, sig
         if (isOver()) return;
       }
     } catch (thrown) {
+      if (isOver()) return;
       const error = MeshError.from(thrown);
       if (!connected || error.code !== 'MESH_NOT_RUNNING') throw error;
     }

@@ -73,5 +73,5 @@ function rows({ process, metrics }: ProcessMetrics): Row[] {
 
 /** Six digits are enough to look at; large numbers are shown whole. */
 function valueText(value: number): string {
-  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+  return String(Math.abs(value) < 1e6 ? Number(value.toPrecision(6)) : Math.round(value));
 }

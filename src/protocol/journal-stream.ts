@@ -50,7 +50,8 @@ export function streamJournal(
 }
 
 function snapshotOf(journal: Journal, facts: readonly EventInit[]): MeshEvent[] {
-  const title = journal.fact({ kind: 'snapshot', message: `${facts.length} things are so now` });
+  const things = facts.length === 1 ? 'thing is' : 'things are';
+  const title = journal.fact({ kind: 'snapshot', message: `${facts.length} ${things} so now` });
   return [{ ...title, facts: facts.length }, ...facts.map((fact) => journal.fact(fact))];
 }
 
