@@ -2,23 +2,44 @@
  * What is so on a node, for its journal and for whoever follows that: networks, members, health. On host0 the daemon
  * tells of members; its agent only of what is in the kernel.
  */
+import type { Member } from '../model/member.ts';
+import type { Network } from '../model/network.ts';
+import type { NetworkState } from '../protocol/membership.ts';
 import { type Fact, healthFacts } from '../protocol/standing.ts';
-import type { NetworkView } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
-import { healthOf, networkViews } from './agent-view.ts';
+import { healthOf } from './agent-view.ts';
 
-export function agentFacts(agent: Agent): Fact[] {
-  if (!agent.source.known) return [];
-  const views = networkViews(agent);
-  const tellsMembers = agent.input.machine !== 'host0';
-  return [
-    ...views.map(networkFact),
-    ...(tellsMembers ? views.flatMap(memberFacts) : []),
-    ...healthFacts(healthOf(agent)),
-  ];
+export class AgentFacts {
+  readonly #agent: Agent;
+  /** Lists keep the members that do not change: thousands of facts need not be made anew at each look. */
+  readonly #members = new WeakMap<Member, Fact>();
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  read(): Fact[] {
+    const agent = this.#agent;
+    if (!agent.source.known) return [];
+    const facts = healthFacts(healthOf(agent));
+    for (const { network, members } of agent.source.attachments()) {
+      facts.push(networkFact(network, agent.stateOf(network)));
+      if (agent.input.machine === 'host0') continue;
+      for (const member of members) facts.push(this.#memberFact(network, member));
+    }
+    return facts;
+  }
+
+  #memberFact(network: Network, member: Member): Fact {
+    const known = this.#members.get(member);
+    if (known !== undefined) return known;
+    const fact = memberFact(network, member);
+    this.#members.set(member, fact);
+    return fact;
+  }
 }
 
-function networkFact({ network: { id, name }, state }: NetworkView): Fact {
+function networkFact({ id, name }: Network, state: NetworkState): Fact {
   const isNoMore = { kind: 'network removed', message: name, network: id };
   const key = `network ${id}`;
   switch (state.phase) {
@@ -28,29 +49,17 @@ function networkFact({ network: { id, name }, state }: NetworkView): Fact {
       return { key, is: { kind: 'network pending', message: `${name}: ${state.why}`, network: id }, isNoMore };
     case 'failed': {
       const { message, code } = state.error;
-      return {
-        key,
-        is: { level: 'error', kind: 'network failed', message: `${name}: ${message}`, network: id, code },
-        isNoMore,
-      };
+      const is = { level: 'error', kind: 'network failed', message: `${name}: ${message}`, network: id, code } as const;
+      return { key, is, isNoMore };
     }
   }
 }
 
-function memberFacts({ network: { id, name }, members }: NetworkView): Fact[] {
-  return members.map((member) => ({
-    key: `member ${id} ${member.ipv6}`,
-    is: {
-      kind: 'member joined',
-      message: `${member.name} is in ${name} at ${member.ipv4}`,
-      network: id,
-      object: member.name,
-    },
-    isNoMore: {
-      kind: 'member left',
-      message: `${member.name} is in ${name} no more`,
-      network: id,
-      object: member.name,
-    },
-  }));
+function memberFact({ id, name: mesh }: Network, { name, ipv4, ipv6 }: Member): Fact {
+  const common = { network: id, object: name };
+  return {
+    key: `member ${id} ${ipv6}`,
+    is: { kind: 'member joined', message: `${name} is in ${mesh} at ${ipv4}`, ...common },
+    isNoMore: { kind: 'member left', message: `${name} is in ${mesh} no more`, ...common },
+  };
 }

@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent/agent.ts';
-import { agentFacts } from '../agent/agent-facts.ts';
+import { AgentFacts } from '../agent/agent-facts.ts';
 import { addAgentMetrics } from '../agent/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/agent-socket.ts';
 import { collectFacts } from '../agent/doctor/collection.ts';
@@ -79,7 +79,8 @@ async function main(): Promise<void> {
   const registry = new Registry();
   addProcessMetrics(registry, { process: 'agent', clock, stateDirectory: paths.state, log });
   const loop = addAgentMetrics(registry, () => agent);
-  const standing = new Standing(journal, clock, () => (agent === undefined ? [] : agentFacts(agent)));
+  let facts: AgentFacts | undefined;
+  const standing = new Standing(journal, clock, () => facts?.read() ?? []);
   const kernel = await SystemKernel.open(
     (event) => agent?.onKernelEvent(event),
     (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
@@ -152,6 +153,7 @@ async function main(): Promise<void> {
   }
 
   const running = agent;
+  facts = new AgentFacts(running);
   metricsDoor = new MetricsDoor({
     network: values.metrics,
     machine: running.input.machine,

@@ -31,7 +31,7 @@ export interface Liveness {
 
 export function readinessOf(status: AgentStatus | Host0Status): Readiness {
   const own = status.role === 'agent' ? agentParts(status) : [];
-  const told = new Set(own.map(({ part }) => part));
+  const told = new Set(own.filter(({ state }) => state !== 'ready').map(({ part }) => part));
   const others = status.health
     .filter(({ severity, code }) => severity === 'error' || isStarting(code))
     .filter(({ object }) => !told.has(`network ${object}`))

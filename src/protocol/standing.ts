@@ -55,7 +55,8 @@ export class Standing {
     const changes: EventInit[] = [];
     for (const [key, { isNoMore }] of before) if (!now.has(key)) changes.push(isNoMore);
     for (const [key, { is }] of now) {
-      if (JSON.stringify(before.get(key)?.is) !== JSON.stringify(is)) changes.push(is);
+      const was = before.get(key)?.is;
+      if (was !== is && JSON.stringify(was) !== JSON.stringify(is)) changes.push(is);
     }
     this.#facts = now;
     if (changes.length <= LOUD_CHANGES) {
