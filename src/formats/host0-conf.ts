@@ -9,6 +9,7 @@
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the wire of a port
  *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the wire of a port
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
+ *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
 import { MeshError } from '../model/error.ts';
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/ipv4.ts';
@@ -16,6 +17,7 @@ import { WANTED_MODES, type WantedMode } from '../protocol/boot-views.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
+import { NETWORK_NAME } from './mesh-conf.ts';
 import { nearest } from './nearest.ts';
 
 const ADMISSIONS = ['open', 'known', 'token'] as const;
@@ -48,6 +50,8 @@ export interface Host0Settings {
   /** Of ports that are not named, the mode is `auto`. */
   readonly bootModes: readonly PortMode[];
   readonly manualSubnets: readonly PortSubnet[];
+  /** Name of the network whose members may read host0's metrics. Undefined: none. */
+  readonly metricsNetwork: string | undefined;
 }
 
 export const HOST0_DEFAULTS: Host0Settings = {
@@ -60,6 +64,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   boot: 'off',
   bootModes: [],
   manualSubnets: [],
+  metricsNetwork: undefined,
 };
 
 export interface Host0Conf {
@@ -92,6 +97,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     'boot',
     'boot_mode',
     'manual_subnets',
+    'metrics',
   ]);
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
@@ -102,6 +108,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
     bootModes: keys.optional('boot_mode', listOf(parsePortMode)) ?? HOST0_DEFAULTS.bootModes,
     manualSubnets: keys.optional('manual_subnets', listOf(parsePortSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
+    metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
   return keys.errors.length > 0 ? { errors: keys.errors } : { settings, errors: [] };
 }
@@ -138,9 +145,9 @@ function parsePort(word: string): string | Fault {
 }
 
 function parseNetworkName(word: string): string | Fault {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(word)) return word.replace(/\.conf$/, '');
-  const rule = 'A network file is named as in /host0/network, without .conf.';
-  return { fault: `${quoted(word)} is not the name of a network file`, rule, example: 'manage' };
+  if (NETWORK_NAME.test(word)) return word;
+  const rule = 'A network is named by letters, digits, dots, underscores and hyphens.';
+  return { fault: `${quoted(word)} is not the name of a network`, rule, example: 'manage' };
 }
 
 function parseAdmission(word: string): Admission | Fault {
