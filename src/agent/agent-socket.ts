@@ -4,12 +4,14 @@ import { MeshError } from '../model/error.ts';
 import { claimControlSocket, listenOnControlSocket } from '../protocol/control-socket.ts';
 import { createServer } from '../protocol/http.ts';
 import { streamJournal } from '../protocol/journal-stream.ts';
+import type { TraceRequest } from '../protocol/trace.ts';
 import type { PingRequest } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
 import type { Doctor } from './doctor/doctor.ts';
 import { meshPing } from './mesh-ping.ts';
 import type { SizedEcho } from './path-mtu.ts';
+import { trace } from './trace/tracer.ts';
 
 /** Requests are a name or two. */
 const MAX_BODY_BYTES = 8 * 1024;
@@ -79,6 +81,8 @@ async function route(
       return agent.ports();
     case 'POST /v1/ping':
       return meshPing(agent, pingRequest(await bodyOf(request)), echo);
+    case 'POST /v1/trace':
+      return trace(agent, traceRequest(await bodyOf(request)));
     case 'PUT /v1/ports/*':
       return agent.plug(decodeURIComponent(port ?? ''), textField(await bodyOf(request), 'network'));
     case 'DELETE /v1/ports/*':
@@ -132,5 +136,13 @@ function pingRequest(document: unknown): PingRequest {
     node: textField(document, 'node'),
     ...(count !== undefined && { count }),
     ...(intervalMs !== undefined && { intervalMs }),
+  };
+}
+
+function traceRequest(document: unknown): TraceRequest {
+  return {
+    network: textField(document, 'network'),
+    from: textField(document, 'from'),
+    to: textField(document, 'to'),
   };
 }

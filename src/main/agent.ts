@@ -17,6 +17,8 @@ import { Host0Source } from '../agent/host0-source.ts';
 import { httpTransport } from '../agent/http-transport.ts';
 import { NodeSource } from '../agent/node-source.ts';
 import type { SizedEcho } from '../agent/path-mtu.ts';
+import { peerHandler } from '../agent/peer-answer.ts';
+import { PeerDoors } from '../agent/peer-door.ts';
 import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
@@ -62,8 +64,12 @@ async function main(): Promise<void> {
   journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
 
   let agent: Agent | undefined;
+  let doors: PeerDoors | undefined;
   const kernel = await SystemKernel.open(
-    (event) => agent?.onKernelEvent(event),
+    (event) => {
+      agent?.onKernelEvent(event);
+      if (event.type === 'link' || event.type === 'overflow') doors?.follow();
+    },
     (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
   );
   const echoes = await EchoSocket.open({});
@@ -145,7 +151,9 @@ async function main(): Promise<void> {
       set: ({ name, value }) => writeSysctl(name.split('/'), value),
     }),
   });
+  doors = new PeerDoors(running, peerHandler(running));
   await running.start();
+  doors.follow();
   journal.record({ kind: 'started', message: `agent of ${values.name}, machine ${running.input.machine}` });
 
   let stopping = false;
@@ -154,6 +162,7 @@ async function main(): Promise<void> {
     stopping = true;
     server.close();
     server.closeAllConnections();
+    doors?.close();
     await running.stop();
     await kernel.close();
     process.exit(0);

@@ -1,8 +1,9 @@
-/** One question to host0: what it answers, and what its clock says. */
+/** One question to another process: what it answers, and what its clock says. */
 import type { RequestOptions } from 'node:http';
-import { request } from '../../protocol/http.ts';
+import { request } from '../protocol/http.ts';
 
-export interface Host0Answer {
+export interface PeerAnswer {
+  readonly status: number;
   readonly body: string;
   /** RFC 9110 §6.6.1: to the second. */
   readonly date: Date | undefined;
@@ -12,10 +13,10 @@ const TIMEOUT_MS = 2_000;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /** @returns why there is no answer, as text, when there is none */
-export function askHost0(
-  target: Pick<RequestOptions, 'host' | 'port' | 'socketPath' | 'path'>,
-): Promise<Host0Answer | string> {
-  const { promise, resolve } = Promise.withResolvers<Host0Answer | string>();
+export function ask(
+  target: Pick<RequestOptions, 'host' | 'port' | 'localAddress' | 'socketPath' | 'path'>,
+): Promise<PeerAnswer | string> {
+  const { promise, resolve } = Promise.withResolvers<PeerAnswer | string>();
   const outgoing = request({ ...target, agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
   outgoing.on('error', (error) => resolve(error.message));
   outgoing.on('response', (response) => {
@@ -30,6 +31,7 @@ export function askHost0(
     response.on('end', () => {
       const date = new Date(response.headers.date ?? '');
       resolve({
+        status: response.statusCode ?? 0,
         body: Buffer.concat(chunks).toString('utf8'),
         date: Number.isNaN(date.getTime()) ? undefined : date,
       });
