@@ -15,10 +15,13 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** @returns why there is no answer, as text, when there is none */
 export function ask(
   target: Pick<RequestOptions, 'host' | 'port' | 'localAddress' | 'socketPath' | 'path'>,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<PeerAnswer | string> {
   const { promise, resolve } = Promise.withResolvers<PeerAnswer | string>();
-  const outgoing = request({ ...target, agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  outgoing.on('error', (error) => resolve(error.message));
+  const signal = AbortSignal.timeout(timeoutMs);
+  const failed = (error: Error) => resolve(signal.aborted ? `silent for ${timeoutMs / 1000} s` : error.message);
+  const outgoing = request({ ...target, agent: false, signal });
+  outgoing.on('error', failed);
   outgoing.on('response', (response) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -27,7 +30,7 @@ export function ask(
       if (bytes > MAX_BODY_BYTES) outgoing.destroy(new Error('the answer is too large'));
       else chunks.push(chunk);
     });
-    response.on('error', (error) => resolve(error.message));
+    response.on('error', failed);
     response.on('end', () => {
       const date = new Date(response.headers.date ?? '');
       resolve({

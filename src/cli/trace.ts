@@ -7,7 +7,7 @@ import { agentClient } from './control-client.ts';
 import { printable } from './printable.ts';
 import { withProgress } from './progress.ts';
 
-/** Up to three agents, and two seconds for each that is silent. */
+/** Up to three agents, and four seconds for each that is silent. */
 const TIMEOUT_MS = 30_000;
 
 export function traceCommand(context: Context): Command {

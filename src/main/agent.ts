@@ -72,6 +72,11 @@ async function main(): Promise<void> {
     },
     (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
   );
+  /** Brings the kernel up to what the node takes part in now. */
+  const takeUp = async (changed: Agent): Promise<void> => {
+    await changed.reconciler.wake();
+    doors?.follow();
+  };
   const echoes = await EchoSocket.open({});
   const portsFile = join(paths.state, 'ports.json');
   const common = {
@@ -95,7 +100,7 @@ async function main(): Promise<void> {
           transport: httpTransport,
           clock,
           stateOf: (network) => self.stateOf(network),
-          onChange: () => void self.reconciler.wake(),
+          onChange: () => void takeUp(self),
         }),
     });
   } else {
@@ -113,7 +118,7 @@ async function main(): Promise<void> {
           instance: bootInstance({ runDirectory: paths.run }),
           cache: () => self.reconciler.cache,
           stateOf: (network) => self.stateOf(network),
-          onChange: () => self.reconciler.wake(),
+          onChange: () => takeUp(self),
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
             stateFile: join(paths.state, 'networks.accepted.json'),

@@ -21,6 +21,9 @@ import { pathView } from './path-view.ts';
 import { traceEnd } from './trace-end.ts';
 import { type Part, walk } from './walk.ts';
 
+/** A look takes milliseconds; an agent may have several to do, on a busy machine. */
+const ANSWER_TIMEOUT_MS = 4_000;
+
 /** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
 export async function trace(agent: Agent, request: TraceRequest): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
@@ -58,7 +61,8 @@ async function part(agent: Agent, network: Network, query: PathQuery, member: Me
 
 /** @returns why there is no answer, as text, when there is none */
 async function askAgent({ name, ipv6 }: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
-  const answer = await ask({ host: ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) });
+  const target = { host: ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) };
+  const answer = await ask(target, ANSWER_TIMEOUT_MS);
   if (typeof answer === 'string') return answer;
   if (answer.status !== 200) return `it answers ${answer.status}: ${answer.body.slice(0, 200)}`;
   try {
