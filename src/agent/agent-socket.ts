@@ -1,6 +1,8 @@
 /** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/views.ts. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { MeshError } from '../model/error.ts';
+import { memberAddresses } from '../model/member.ts';
+import { readCaptureParameters } from '../protocol/capture.ts';
 import { claimControlSocket, listenOnControlSocket } from '../protocol/control-socket.ts';
 import { createServer } from '../protocol/http.ts';
 import { streamJournal } from '../protocol/journal-stream.ts';
@@ -8,6 +10,9 @@ import type { TraceRequest } from '../protocol/trace.ts';
 import type { PingRequest } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
+import { memberCalled } from './called-member.ts';
+import type { Captures } from './capture/captures.ts';
+import { passOnCapture } from './capture/remote-capture.ts';
 import type { Doctor } from './doctor/doctor.ts';
 import { meshPing } from './mesh-ping.ts';
 import type { SizedEcho } from './path-mtu.ts';
@@ -21,6 +26,7 @@ export interface AgentSocketInput {
   readonly agent: Agent;
   readonly echo: SizedEcho;
   readonly doctor: Doctor;
+  readonly captures: Captures;
 }
 
 /** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
@@ -48,10 +54,38 @@ async function answer(
       streamJournal(input.agent.input.journal, response, url.searchParams.get('follow') !== '0');
       return;
     }
+    if (request.method === 'GET' && url.pathname === '/v1/capture') {
+      await serveCapture(response, input, url.searchParams);
+      return;
+    }
     send(response, 200, await route(request, url, input, startMs));
   } catch (thrown) {
     const error = MeshError.from(thrown);
-    send(response, error.httpStatus, error.toJSON());
+    if (response.headersSent) response.destroy();
+    else send(response, error.httpStatus, error.toJSON());
+  }
+}
+
+async function serveCapture(
+  response: ServerResponse,
+  { agent, captures }: AgentSocketInput,
+  parameters: URLSearchParams,
+): Promise<void> {
+  const network = agent.networkCalled(parameters.get('network') ?? '');
+  const settings = readCaptureParameters(parameters);
+  const members = networkViews(agent).find((view) => view.network.id === network.id)?.members ?? [];
+  const member = memberCalled(members, parameters.get('node') ?? '', network);
+  const { machine, name } = agent.input;
+  if (member.ipv6 === memberAddresses(network, machine).ipv6) {
+    await captures.serve(response, { network, settings, who: 'the control socket' });
+  } else if (machine === 'host0') {
+    await passOnCapture(response, network, member, settings);
+  } else {
+    throw new MeshError('MESH_MEMBER_FORGED', `${name} may not capture on ${member.name}`, {
+      object: member.name,
+      rule: 'A node captures on itself; on others, host0 alone may.',
+      remedy: `Leave out --nodes, or run \`mesh capture ${network.name}\` on host0.`,
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 /**
- * What an agent answers other members, inside each mesh: its part of a path, and nothing that changes anything. The
+ * What an agent answers other members, inside each mesh: its part of a path, and to host0 what passes
+ * the node; nothing that changes anything. The
  * socket is bound to the node's address in the mesh and to the bridge; the strict-host rule of the mesh keeps everybody
  * else away from that address, and only members get an answer.
  */
-import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { boundListener } from '../kernel/listener.ts';
 import { MeshError } from '../model/error.ts';
 import { memberAddresses } from '../model/member.ts';
@@ -23,9 +24,9 @@ const CONNECTIONS_MAX = 16;
 /** Answers a member. @param peer its address, that is known to be a member's */
 export type PeerHandler = (
   request: IncomingMessage,
-  response: Parameters<RequestListener>[1],
+  response: ServerResponse,
   caller: { readonly network: Network; readonly peer: string },
-) => void;
+) => unknown;
 
 interface Listener {
   /** Index of the bridge that the socket is bound to; it hears nothing any more once that is gone. */
@@ -85,7 +86,7 @@ export class PeerDoors {
     }
   }
 
-  #answer(network: Network, request: IncomingMessage, response: Parameters<RequestListener>[1]): void {
+  #answer(network: Network, request: IncomingMessage, response: ServerResponse): void {
     const peer = request.socket.remoteAddress ?? '';
     const attachment = this.#agent.source.attachments().find((candidate) => candidate.network.id === network.id);
     response.setHeader('connection', 'close');

@@ -57,6 +57,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./trace.ts')).traceCommand(context),
   },
   {
+    name: 'capture',
+    group: HERE,
+    description: 'Capture packets of a network, inside and outside of the tunnel, on several nodes at once',
+    load: async (context) => (await import('./capture.ts')).captureCommand(context),
+  },
+  {
     name: 'doctor',
     group: HERE,
     description: 'Look for what is wrong with this machine, and mend what is safe to mend',

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent/agent.ts';
 import { serveAgentSocket } from '../agent/agent-socket.ts';
+import { Captures } from '../agent/capture/captures.ts';
 import { collectFacts } from '../agent/doctor/collection.ts';
 import { Doctor } from '../agent/doctor/doctor.ts';
 import { ForeignPorts } from '../agent/foreign-ports.ts';
@@ -138,10 +139,12 @@ async function main(): Promise<void> {
   const running = agent;
   const echo: SizedEcho = (to, timeoutMs, payloadBytes) =>
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
+  const captures = new Captures(running);
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent: running,
     echo,
+    captures,
     doctor: new Doctor({
       collect: () =>
         collectFacts({
@@ -156,7 +159,7 @@ async function main(): Promise<void> {
       set: ({ name, value }) => writeSysctl(name.split('/'), value),
     }),
   });
-  doors = new PeerDoors(running, peerHandler(running));
+  doors = new PeerDoors(running, peerHandler(running, captures));
   await running.start();
   doors.follow();
   journal.record({ kind: 'started', message: `agent of ${values.name}, machine ${running.input.machine}` });
