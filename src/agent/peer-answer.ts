@@ -57,7 +57,11 @@ async function captureFor(
   parameters: URLSearchParams,
   response: ServerResponse,
 ): Promise<void> {
-  const stillAllowed = () => isHost0(agent.reconciler.cache, network, peer);
+  const stillAllowed = () => {
+    // The packet that asks may be the one that has just moved host0's row.
+    agent.input.kernel.drainEvents();
+    return isHost0(agent.reconciler.cache, network, peer);
+  };
   if (!stillAllowed()) {
     const { journal } = agent.input;
     const told = { network: network.id, object: peer };

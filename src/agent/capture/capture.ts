@@ -27,7 +27,7 @@ interface Captured extends CapturedFrame {
 
 /**
  * Writes until the time is over, or until the stream is closed. Then all sockets are closed and the stream is ended.
- * @param stillAllowed asked at each turn
+ * @param stillAllowed asked before each write; when it says no, the stream ends without what has come since
  * @throws MESH_USAGE for the filter, MESH_KERNEL_REFUSED
  */
 export async function capture(
@@ -49,7 +49,8 @@ export async function capture(
     let last = false;
     while (!last) {
       await nextTick(clock, to);
-      last = to.destroyed || clock.nowMs() >= endMs || !stillAllowed();
+      if (!stillAllowed()) break;
+      last = to.destroyed || clock.nowMs() >= endMs;
       // What does not fit waits in the sockets, where the kernel counts what it has to drop.
       if (to.destroyed || to.writableNeedDrain) continue;
       // What came later than this may be in one socket and not yet in another: it is for the next turn.
