@@ -294,7 +294,7 @@ describe('this machine', () => {
       ✓ node1  bridge row  02:47:8b:9e:81:6e is behind vxlan456
       ✓ node1  route       10.11.0.1 is direct through eth0 from 10.11.0.2
       ✓ host0  firewall    table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2
-      ✓ the way back: 1 hops as wanted
+      ✓ the way back: 1 hop as wanted
 
       Every hop is as wanted. If packets are lost all the same: \`mesh ping manage host0\` and \`mesh doctor\`.
       "

@@ -53,7 +53,7 @@ function traceText(view: TraceView, context: Context): string {
   const wrong = back.filter(({ state }) => state !== 'ok');
   const backText =
     wrong.length === 0
-      ? `${paint('good', '✓')} the way back: ${back.length} hops as wanted\n`
+      ? `${paint('good', '✓')} the way back: ${back.length === 1 ? '1 hop' : `${back.length} hops`} as wanted\n`
       : `\n${paint('heading', 'The way back')}, where it is not as wanted\n${lines(wrong)}`;
   const verdict = isWell(view)
     ? `\nEvery hop is as wanted. If packets are lost all the same: \`mesh ping ${network} ${to.member}\` and \`mesh doctor\`.\n`

@@ -168,6 +168,13 @@ test.each(Object.entries(named))('%s', (_name, [spoilt, first]) => {
   expect(faults(walked(spoilt))[0]).toBe(first);
 });
 
+test('a wrong row is told once, and not again by the receiver', () => {
+  const wrong = rows((row) =>
+    row.table === 'self' && row.mac === node2.mac ? { ...row, destination: '10.11.0.1' as Ipv4 } : row,
+  );
+  expect(faults(walked({ node1: wrong }))).toHaveLength(1);
+});
+
 test('a fault of the way back is named there', () => {
   const found = faults(walked({ node2: rows((row) => (row.mac === node1.mac ? undefined : row)) }));
   expect(found).toEqual([

@@ -35,7 +35,8 @@ function oneWay(direction: 'forth' | 'back', parts: readonly (Part | undefined)[
   if (between !== undefined && sends?.via !== undefined) hops.push(...hopsOf(between, direction));
   if (receiver !== undefined) {
     hops.push(...hopsOf(receiver, direction));
-    if (sends !== undefined && receives !== undefined)
+    // A sender whose own table is wrong has said so.
+    if (sends?.hops.every(({ state }) => state === 'ok') && receives !== undefined)
       hops.push(...disagreements(sender?.node ?? '', sends, receiver.node, receives));
   }
   return hops;
