@@ -181,6 +181,8 @@ async function pump(
     if (cause.code !== 'EPIPE') error ??= cannotWrite(cause);
     outcome.resolve();
   });
+  out.setMaxListeners(0);
+  if (signal.aborted) outcome.resolve();
   signal.addEventListener('abort', () => outcome.resolve());
   const turns = setInterval(() => {
     if (out.writableNeedDrain) return;
@@ -193,7 +195,7 @@ async function pump(
       for await (const chunk of response as AsyncIterable<Buffer>) {
         merge.push(number, chunk, performance.now());
         // While nothing can be written, nothing is read: then the kernels of the nodes count what is lost.
-        while (out.writableNeedDrain && !out.destroyed) await Promise.race([once(out, 'drain'), outcome.promise]);
+        if (out.writableNeedDrain && !out.destroyed) await Promise.race([once(out, 'drain'), outcome.promise]);
       }
     } catch (cause) {
       // A node that goes away ends its part.

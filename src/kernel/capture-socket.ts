@@ -8,8 +8,9 @@ import { attachFilter } from './socket-filter.ts';
 export interface CaptureSocketOptions {
   readonly device: string;
   readonly index: number;
-  /** What the kernel lets through (socket-filter.ts); its verdict is also how many bytes of a frame are kept. */
+  /** What the kernel lets through (socket-filter.ts). */
   readonly filter: Buffer;
+  /** So much of each frame is kept. */
   readonly snapBytes: number;
   /** Path of the namespace; the process's own when absent. */
   readonly netns?: string;

@@ -43,6 +43,8 @@ const SHIFT_RIGHT = 0x74;
 const EQUAL = 0x15;
 const ANY_BIT = 0x45;
 const RETURN = 0x06;
+/** A verdict of fewer bytes would cut the frame so that nobody knew any more how long it was. */
+const WHOLE = 0x40000;
 
 const ETHERNET_BYTES = 14;
 const ETHERTYPE_IPV4 = 0x0800;
@@ -59,56 +61,50 @@ const SOURCE_PORT = ETHERNET_BYTES + 40;
 const DESTINATION_PORT = SOURCE_PORT + 2;
 
 /** All frames, but those of TCP over IPv6 from and to a port: a capture that travels there must not see itself. */
-export function framesWithout(tcpPort: number, snapBytes: number): Buffer {
-  return program(
-    [
-      { code: LOAD_HALF, k: 12 },
-      { code: EQUAL, k: ETHERTYPE_IPV6, whenFalse: 'take' },
-      { code: LOAD_BYTE, k: NEXT_HEADER },
-      { code: EQUAL, k: PROTOCOL_TCP, whenFalse: 'take' },
-      { code: LOAD_HALF, k: SOURCE_PORT },
-      { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
-      { code: LOAD_HALF, k: DESTINATION_PORT },
-      { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
-    ],
-    snapBytes,
-  );
+export function framesWithout(tcpPort: number): Buffer {
+  return program([
+    { code: LOAD_HALF, k: 12 },
+    { code: EQUAL, k: ETHERTYPE_IPV6, whenFalse: 'take' },
+    { code: LOAD_BYTE, k: NEXT_HEADER },
+    { code: EQUAL, k: PROTOCOL_TCP, whenFalse: 'take' },
+    { code: LOAD_HALF, k: SOURCE_PORT },
+    { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
+    { code: LOAD_HALF, k: DESTINATION_PORT },
+    { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
+  ]);
 }
 
 /** VXLAN packets of a VNI over IPv4 (RFC 7348 §5), but those that carry TCP over IPv6 from or to the port. */
-export function vxlanWithout(tcpPort: number, vni: Vni, snapBytes: number): Buffer {
+export function vxlanWithout(tcpPort: number, vni: Vni): Buffer {
   const inner = ETHERNET_BYTES + VXLAN_BYTES;
-  return program(
-    [
-      { code: LOAD_HALF, k: 12 },
-      { code: EQUAL, k: ETHERTYPE_IPV4, whenFalse: 'drop' },
-      { code: LOAD_BYTE, k: ETHERNET_BYTES + 9 },
-      { code: EQUAL, k: PROTOCOL_UDP, whenFalse: 'drop' },
-      { code: LOAD_HALF, k: ETHERNET_BYTES + 6 },
-      { code: ANY_BIT, k: FRAGMENT_OFFSET, whenTrue: 'drop' },
-      { code: LOAD_X_HEADER_LENGTH, k: ETHERNET_BYTES },
-      { code: LOAD_HALF_BEHIND_X, k: ETHERNET_BYTES + 2 },
-      { code: EQUAL, k: VXLAN_PORT, whenFalse: 'drop' },
-      { code: LOAD_WORD_BEHIND_X, k: ETHERNET_BYTES + 12 },
-      { code: SHIFT_RIGHT, k: 8 },
-      { code: EQUAL, k: vni, whenFalse: 'drop' },
-      { code: LOAD_HALF_BEHIND_X, k: inner + 12 },
-      { code: EQUAL, k: ETHERTYPE_IPV6, whenFalse: 'take' },
-      { code: LOAD_BYTE_BEHIND_X, k: inner + NEXT_HEADER },
-      { code: EQUAL, k: PROTOCOL_TCP, whenFalse: 'take' },
-      { code: LOAD_HALF_BEHIND_X, k: inner + SOURCE_PORT },
-      { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
-      { code: LOAD_HALF_BEHIND_X, k: inner + DESTINATION_PORT },
-      { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
-    ],
-    snapBytes,
-  );
+  return program([
+    { code: LOAD_HALF, k: 12 },
+    { code: EQUAL, k: ETHERTYPE_IPV4, whenFalse: 'drop' },
+    { code: LOAD_BYTE, k: ETHERNET_BYTES + 9 },
+    { code: EQUAL, k: PROTOCOL_UDP, whenFalse: 'drop' },
+    { code: LOAD_HALF, k: ETHERNET_BYTES + 6 },
+    { code: ANY_BIT, k: FRAGMENT_OFFSET, whenTrue: 'drop' },
+    { code: LOAD_X_HEADER_LENGTH, k: ETHERNET_BYTES },
+    { code: LOAD_HALF_BEHIND_X, k: ETHERNET_BYTES + 2 },
+    { code: EQUAL, k: VXLAN_PORT, whenFalse: 'drop' },
+    { code: LOAD_WORD_BEHIND_X, k: ETHERNET_BYTES + 12 },
+    { code: SHIFT_RIGHT, k: 8 },
+    { code: EQUAL, k: vni, whenFalse: 'drop' },
+    { code: LOAD_HALF_BEHIND_X, k: inner + 12 },
+    { code: EQUAL, k: ETHERTYPE_IPV6, whenFalse: 'take' },
+    { code: LOAD_BYTE_BEHIND_X, k: inner + NEXT_HEADER },
+    { code: EQUAL, k: PROTOCOL_TCP, whenFalse: 'take' },
+    { code: LOAD_HALF_BEHIND_X, k: inner + SOURCE_PORT },
+    { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
+    { code: LOAD_HALF_BEHIND_X, k: inner + DESTINATION_PORT },
+    { code: EQUAL, k: tcpPort, whenTrue: 'drop' },
+  ]);
 }
 
 /** Followed by the two verdicts; who comes to the end is taken. A jump counts from the instruction behind it. */
-function program(instructions: readonly Instruction[], snapBytes: number): Buffer {
+function program(instructions: readonly Instruction[]): Buffer {
   const verdicts = { take: instructions.length, drop: instructions.length + 1 };
-  const all = [...instructions, { code: RETURN, k: snapBytes }, { code: RETURN, k: 0 }];
+  const all = [...instructions, { code: RETURN, k: WHOLE }, { code: RETURN, k: 0 }];
   const bytes = Buffer.alloc(all.length * INSTRUCTION_BYTES);
   for (const [number, { code, k, ...jumps }] of all.entries()) {
     const { whenTrue, whenFalse }: Partial<Instruction> = jumps;

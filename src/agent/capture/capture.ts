@@ -15,6 +15,8 @@ import type { CapturePoint } from './points.ts';
 const TICK_MS = 50;
 /** 10,000 packets a second at each point: a tenth of a core. */
 const FRAMES_PER_TICK = 500;
+/** A reader may look at what he has for a while; one that is gone without a word gives up his place. */
+const STUCK_MS = 60_000;
 
 interface Probe {
   readonly point: CapturePoint;
@@ -46,13 +48,16 @@ export async function capture(
     }
     const endMs = clock.nowMs() + settings.durationSec * 1000;
     let held: Captured[] = [];
+    let movedMs = clock.nowMs();
     let last = false;
     while (!last) {
       await nextTick(clock, to);
       if (!stillAllowed()) break;
       last = to.destroyed || clock.nowMs() >= endMs;
       // What does not fit waits in the sockets, where the kernel counts what it has to drop.
+      if (to.writableNeedDrain && clock.nowMs() - movedMs > STUCK_MS) to.destroy();
       if (to.destroyed || to.writableNeedDrain) continue;
+      movedMs = clock.nowMs();
       // What came later than this may be in one socket and not yet in another: it is for the next turn.
       const untilNs = BigInt(clock.wallTime().getTime()) * 1_000_000n;
       const frames = [...held, ...drained(probes)].sort((a, b) => Number(a.timeNs - b.timeNs));

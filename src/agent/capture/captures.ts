@@ -38,7 +38,7 @@ export class Captures {
         retryable: true,
       });
     }
-    const points = capturePoints(this.#agent, network, settings.snapBytes);
+    const points = capturePoints(this.#agent, network);
     const devices = points.map(({ device }) => device).join(', ');
     const told = { network: network.id, object: devices };
     this.#running++;

@@ -14,7 +14,7 @@ export interface CapturePoint {
 }
 
 /** @throws MESH_NET_UNKNOWN while the network has no device here */
-export function capturePoints(agent: Agent, network: Network, snapBytes: number): CapturePoint[] {
+export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
   const { cache } = agent.reconciler;
   const vxlan = cache.linkNamed(network.devices.vxlan);
   if (vxlan === undefined) {
@@ -28,14 +28,14 @@ export function capturePoints(agent: Agent, network: Network, snapBytes: number)
     device: vxlan.name,
     index: vxlan.index,
     side: 'inner',
-    filter: framesWithout(AGENT_PORT, snapBytes),
+    filter: framesWithout(AGENT_PORT),
   };
   const outer = underlayPorts(agent).map(
     ({ name: device, index }): CapturePoint => ({
       device,
       index,
       side: 'outer',
-      filter: vxlanWithout(AGENT_PORT, network.fabric.vni, snapBytes),
+      filter: vxlanWithout(AGENT_PORT, network.fabric.vni),
     }),
   );
   return [inner, ...outer];

@@ -18,14 +18,20 @@ export async function passOnCapture(
   member: Member,
   settings: CaptureSettings,
 ): Promise<void> {
-  const upstream = await open(network, member, settings);
+  const upstream = await open(network, member, settings, () => response.writableNeedDrain);
   if (upstream.statusCode !== 200) throw await refusal(upstream, member);
   response.setHeader('content-type', 'application/x-pcapng');
   // Either end may end it: that is no error, and the other end is closed by it.
   await pipeline(upstream, response).catch(() => undefined);
 }
 
-function open(network: Network, { ipv6, name }: Member, settings: CaptureSettings): Promise<IncomingMessage> {
+/** @param isFull whoever reads does not, so that nothing can come */
+function open(
+  network: Network,
+  { ipv6, name }: Member,
+  settings: CaptureSettings,
+  isFull: () => boolean,
+): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = request({
     host: ipv6,
@@ -35,7 +41,9 @@ function open(network: Network, { ipv6, name }: Member, settings: CaptureSetting
     agent: false,
     timeout: SILENCE_MS,
   });
-  outgoing.on('timeout', () => outgoing.destroy(new Error(`silent for ${SILENCE_MS / 1000} s`)));
+  outgoing.on('timeout', () => {
+    if (!isFull()) outgoing.destroy(new Error(`silent for ${SILENCE_MS / 1000} s`));
+  });
   outgoing.on('error', (cause) =>
     reject(
       new MeshError('MESH_NOT_RUNNING', `the agent of ${name} does not answer: ${cause.message}`, {

@@ -45,6 +45,7 @@ export function memberOf(name: HostName, asker: HostName = name): Member {
 export interface Spoilt {
   readonly dump?: (dump: KernelDump) => KernelDump;
   readonly firewall?: (table: string) => string | undefined;
+  readonly firewallDrift?: string;
   readonly routes?: (routes: Map<Ipv4, Route>) => void;
   readonly members?: (members: readonly Member[]) => readonly Member[];
 }
@@ -88,6 +89,7 @@ export function factsOf(node: HostName, spoilt: Spoilt = {}): PathFacts {
     observed: observedItems(kernel, desired),
     kernel,
     firewall: spoilt.firewall === undefined ? table : spoilt.firewall(table),
+    firewallDrift: spoilt.firewallDrift ?? '',
     routes,
   };
 }

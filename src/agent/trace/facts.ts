@@ -12,6 +12,7 @@ import { networkViews } from '../agent-view.ts';
 import type { ItemMap } from '../items/item.ts';
 import { KernelCache } from '../kernel-cache.ts';
 import { observedItems } from '../observed.ts';
+import { differencesOf } from '../plan.ts';
 
 export interface PathFacts {
   readonly node: string;
@@ -27,6 +28,8 @@ export interface PathFacts {
   readonly kernel: KernelCache;
   /** Our inet table as nft prints it; undefined when there is none. */
   readonly firewall: string | undefined;
+  /** How that table is not the agent's; empty when it is. */
+  readonly firewallDrift: string;
   /** The ways to the outer addresses of both ends; no entry where there is none. */
   readonly routes: ReadonlyMap<Ipv4, Route>;
 }
@@ -34,7 +37,12 @@ export interface PathFacts {
 /** @throws MESH_KERNEL_REFUSED */
 export async function collectPathFacts(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathFacts> {
   const { kernel } = agent.input;
-  const [dump, firewall] = await Promise.all([kernel.dump(), kernel.listRuleset('inet')]);
+  const [dump, firewall, drift] = await Promise.all([
+    kernel.dump(),
+    kernel.listRuleset('inet'),
+    agent.reconciler.drift(),
+  ]);
+  const rules = drift.steps.find(({ item }) => item.kind === 'ruleset' && item.family === 'inet');
   const fresh = KernelCache.of(dump);
   const { desired } = agent.reconciler;
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, agent.input.machine);
@@ -57,6 +65,7 @@ export async function collectPathFacts(agent: Agent, network: Network, { from, t
     observed: observedItems(fresh, desired),
     kernel: fresh,
     firewall,
+    firewallDrift: rules === undefined ? '' : differencesOf(rules).join(', ') || rules.action,
     routes,
   };
 }

@@ -15,23 +15,34 @@ export function receivingHop(facts: PathFacts, from: Ipv4): TraceHop {
     const open = segments.filter(({ subnet }) =>
       firewall.includes(`udp dport ${VXLAN_PORT} ip saddr ${subnet} accept`),
     );
-    if (open.some(({ subnet }) => ipv4InSubnet(from, subnet))) return fine(node, 'firewall', taken);
+    if (open.some(({ subnet }) => ipv4InSubnet(from, subnet))) return wholeHop(facts, taken);
     return differs(node, 'firewall', `no rule takes VXLAN from ${from}`, taken);
   }
   const name = `sources_${network.fabric.vni}`;
-  if (elementsOf(firewall, name).includes(from)) return fine(node, 'firewall', `${taken} (set ${name})`);
+  if (elementsOf(firewall, name).includes(from)) return wholeHop(facts, `${taken} (set ${name})`);
   return differs(node, 'firewall', `${from} is not in the set ${name}: its packets are dropped`, taken);
 }
 
 /** host0 forwards VXLAN between its segments' ports. */
 export function forwardingHop(facts: PathFacts, devices: readonly [from: string, to: string]): TraceHop {
   const { node, firewall } = facts;
-  const let_ = `table inet ${TABLE} lets VXLAN through from ${devices[0]} to ${devices[1]}`;
-  if (firewall === undefined) return differs(node, 'firewall', `there is no table inet ${TABLE}`, let_);
+  const passes = `table inet ${TABLE} lets VXLAN through from ${devices[0]} to ${devices[1]}`;
+  if (firewall === undefined) return differs(node, 'firewall', `there is no table inet ${TABLE}`, passes);
   const allowed = elementsOf(firewall, 'segments');
   const missing = devices.filter((device) => !allowed.includes(device));
-  if (missing.length === 0) return fine(node, 'firewall', let_);
-  return differs(node, 'firewall', `${missing.join(' and ')} is not in the set segments: what comes is dropped`, let_);
+  if (missing.length === 0) return wholeHop(facts, passes);
+  return differs(
+    node,
+    'firewall',
+    `${missing.join(' and ')} is not in the set segments: what comes is dropped`,
+    passes,
+  );
+}
+
+/** What the path needs is there; a rule of somebody else's may undo it. */
+function wholeHop({ node, firewallDrift }: PathFacts, held: string): TraceHop {
+  if (firewallDrift === '') return fine(node, 'firewall', held);
+  return differs(node, 'firewall', `${held}, but the table is not ours alone: ${firewallDrift}`, held);
 }
 
 /** The elements of a set of plain values, without quotes. */

@@ -12,7 +12,7 @@ export function differs(
   subject: HopSubject,
   held: string,
   wanted: string,
-  remedy = agentRepairs(node),
+  remedy: string = agentRepairs(node),
 ): TraceHop {
   return { node, subject, state: 'differs', held, wanted, remedy };
 }

@@ -1,5 +1,5 @@
 /** The sender's part of a path: from its bridge to the wire. Pure. */
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, isIpv4 } from '../../model/ipv4.ts';
+import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/mac.ts';
 import type { Member } from '../../model/member.ts';
 import type { PathPart, TraceHop } from '../../protocol/trace.ts';
@@ -125,14 +125,13 @@ function floodRowHop(facts: PathFacts, { ipv4, name }: Member): TraceHop {
 function routeHop(facts: PathFacts, to: Ipv4): TraceHop {
   const { node, routes, desired } = facts;
   const route = routes.get(to);
-  const gateway = [...desired.values()].find(
-    (item): item is typeof item & { destination: Ipv4Cidr; gateway: Ipv4 } =>
-      item.kind === 'route' && ipv4InSubnet(to, item.destination),
-  )?.gateway;
+  const gateway = [...desired.values()]
+    .filter((item) => item.kind === 'route')
+    .find(({ destination }) => ipv4InSubnet(to, destination))?.gateway;
   const wanted = gateway === undefined ? `there is a route to ${to}` : `${to} goes via ${gateway}`;
   if (route === undefined) {
     const remedy = gateway === undefined ? `Give ${node} a route to ${to}.` : undefined;
-    return differs(node, 'route', `there is no route to ${to}`, wanted, ...(remedy === undefined ? [] : [remedy]));
+    return differs(node, 'route', `there is no route to ${to}`, wanted, remedy);
   }
   const held = `${to} ${routeText(facts, route)}`;
   if (gateway !== undefined && route.gateway !== gateway) return differs(node, 'route', held, wanted);
