@@ -27,7 +27,7 @@ const attach = koffi
     'int',
     'int',
     'int',
-    koffi.pointer(koffi.struct('sock_fprog', { length: 'uint16', filter: 'const void *' })),
+    koffi.pointer(koffi.struct({ length: 'uint16', filter: 'const void *' })),
     'uint32',
   ]);
 

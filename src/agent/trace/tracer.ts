@@ -35,14 +35,13 @@ export async function trace(agent: Agent, request: TraceRequest): Promise<TraceV
   const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);
   const atTo = members.find(({ ipv6 }) => ipv6 === query.to.member);
   const host0 = members.find(({ ipv6 }) => ipv6 === memberAddresses(network, 'host0').ipv6);
-  const [first, last] = await Promise.all([partOf(atFrom), atFrom === atTo ? undefined : partOf(atTo)]);
-  const routed = isRouted(first) || (last !== undefined && isRouted(last));
-  const between = routed && host0 !== undefined && host0 !== atFrom && host0 !== atTo ? await partOf(host0) : undefined;
+  // Whether the way leads over host0 is known from the ends only; where it is cut, they may be silent.
+  const [first, last, between] = await Promise.all([
+    partOf(atFrom),
+    atFrom === atTo ? undefined : partOf(atTo),
+    host0 === undefined || host0 === atFrom || host0 === atTo ? undefined : partOf(host0),
+  ]);
   return { network: network.name, from, to, ...walk({ first, between, last }) };
-}
-
-function isRouted({ view }: Part): boolean {
-  return view !== undefined && [view.forth, view.back].some(({ via }) => via !== undefined);
 }
 
 function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery['from'] {

@@ -13,7 +13,7 @@ export type Part = { readonly node: string } & (
 
 export interface Parts {
   readonly first: Part;
-  /** host0, where the packet is forwarded by it. */
+  /** host0, if it is neither end: it counts where a sender sends by way of it. */
   readonly between: Part | undefined;
   /** Undefined when both ends are on one node. */
   readonly last: Part | undefined;
