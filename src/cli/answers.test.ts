@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -316,6 +317,17 @@ describe('this machine', () => {
                            → On host0: \`mesh status\` shows whether the agent runs.
       [exit 1]"
     `);
+  });
+
+  test.each([
+    ['capture manage -o x --filter tcp|udp', 'MESH_USAGE'],
+    ['capture nothing -o x', 'MESH_NET_UNKNOWN'],
+    ['capture manage -o x --for 4000', 'MESH_USAGE'],
+    ['capture manage -o x --count none', 'MESH_USAGE'],
+  ])('%s is refused before anything is written', async (line, code) => {
+    await agent();
+    await expect(answer(line.replace(' x', ` ${join(root, 'x')}`))).rejects.toMatchObject({ code });
+    expect(existsSync(join(root, 'x'))).toBe(false);
   });
 
   test('a ping', async () => {

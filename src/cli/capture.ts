@@ -161,9 +161,7 @@ async function openAll(
 
 function openOutput(output: string): Writable {
   // What guests say to each other is for whoever asked.
-  return output === STDOUT
-    ? createWriteStream('', { fd: 1, autoClose: false })
-    : createWriteStream(output, { mode: 0o600 });
+  return output === STDOUT ? process.stdout : createWriteStream(output, { mode: 0o600 });
 }
 
 /** Reads from all, writes in order, and returns when nothing more comes, or is wanted, or can be written. */
@@ -208,8 +206,16 @@ async function pump(
   clearInterval(turns);
   for (const { response } of sources) response.destroy();
   const rest = merge.finish(BigInt(Date.now()) * 1_000_000n);
-  if (!out.destroyed) await new Promise<void>((resolve) => out.end(rest, () => resolve()));
+  if (!out.destroyed) await writeLast(out, rest);
   if (error !== undefined) throw error;
+}
+
+/** Who reads from stdout sees its end when this process ends. */
+function writeLast(out: Writable, blocks: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    if (out === process.stdout) out.write(blocks, () => resolve());
+    else out.end(blocks, () => resolve());
+  });
 }
 
 function cannotWrite(cause: NodeJS.ErrnoException): MeshError {

@@ -51,6 +51,7 @@ function traceText(view: TraceView, context: Context): string {
   };
   const lines = (list: readonly TraceHop[]): string => list.map((hop) => hopText(hop, widths, context)).join('');
   const wrong = back.filter(({ state }) => state !== 'ok');
+  if (hops.length === 0) return `${paint('heading', endText(from))} is both ends: nothing is on the way.\n`;
   const backText =
     wrong.length === 0
       ? `${paint('good', '✓')} the way back: ${back.length === 1 ? '1 hop' : `${back.length} hops`} as wanted\n`
