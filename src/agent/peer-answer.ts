@@ -18,8 +18,9 @@ const WAITING_MAX = 8;
 export function peerHandler(agent: Agent, captures: Captures): PeerHandler {
   const looks = new Looks();
   return async (request, response, { network, peer }) => {
-    const url = new URL(request.url ?? '/', 'http://agent');
     try {
+      const url = URL.parse(request.url ?? '/', 'http://agent');
+      if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
       switch (`${request.method} ${url.pathname}`) {
         case 'GET /path':
           return answer(response, await looks.take(() => look(agent, network, url.searchParams)));

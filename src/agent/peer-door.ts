@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { boundListener } from '../kernel/listener.ts';
+import type { Alarm } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { memberAddresses } from '../model/member.ts';
 import { AGENT_PORT, type Network } from '../model/network.ts';
@@ -20,6 +21,8 @@ const LIMITS = {
 } as const;
 /** Traces are asked for by people. */
 const CONNECTIONS_MAX = 16;
+/** Links change by the hundred when networks come. */
+const FOLLOW_MS = 20;
 
 /** Answers a member. @param peer its address, that is known to be a member's */
 export type PeerHandler = (
@@ -39,6 +42,7 @@ export class PeerDoors {
   readonly #agent: Agent;
   readonly #handler: PeerHandler;
   readonly #listeners = new Map<string, Listener>();
+  #soon: Alarm | undefined;
   /** Networks of which it has been said that they cannot be served. */
   readonly #told = new Set<string>();
 
@@ -47,13 +51,22 @@ export class PeerDoors {
     this.#handler = handler;
   }
 
-  /** Listens in every network whose bridge is there, and nowhere else. To be called whenever links have changed. */
+  /** To be called whenever links or networks have changed: soon after, it listens where it should. */
   follow(): void {
+    this.#soon ??= this.#agent.input.clock.after(FOLLOW_MS, () => {
+      this.#soon = undefined;
+      this.#follow();
+    });
+  }
+
+  /** Listens in every network whose bridge is there, and nowhere else. */
+  #follow(): void {
     const { source, reconciler } = this.#agent;
+    const indexes = new Map([...reconciler.cache.links.values()].map(({ name, index }) => [name, index]));
     const wanted = new Map<string, { network: Network; index: number }>();
     for (const network of source.networks) {
-      const bridge = reconciler.cache.linkNamed(network.devices.bridge);
-      if (bridge !== undefined) wanted.set(network.id, { network, index: bridge.index });
+      const index = indexes.get(network.devices.bridge);
+      if (index !== undefined) wanted.set(network.id, { network, index });
     }
     for (const [id, listener] of this.#listeners) {
       const want = wanted.get(id);
@@ -64,6 +77,7 @@ export class PeerDoors {
   }
 
   close(): void {
+    this.#soon?.cancel();
     for (const [id, listener] of this.#listeners) this.#close(id, listener);
   }
 

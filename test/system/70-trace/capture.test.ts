@@ -163,7 +163,7 @@ test.each([
   const guest = Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abc::77');
   try {
     await lab.exec(node1, plug);
-    expect(statusOf(guest.netns, node1)).toBe('403');
+    await until('it is answered as itself', BEGIN_DEADLINE_MS, () => statusOf(guest.netns, node1) === '403');
     guest.run('ip', 'link', 'set', 'eth0', 'address', host0.member.mac);
     guest.run('ip', 'address', 'del', `${guest.address}/64`, 'dev', 'eth0');
     guest.run('ip', 'address', 'add', `${host0.member.ipv6}/64`, 'dev', 'eth0', 'nodad');
@@ -171,6 +171,9 @@ test.each([
   } finally {
     await lab.exec(node1, ['mesh', 'port', 'unplug', 'guest0']);
     guest.close();
+    await until('its port is gone', BEGIN_DEADLINE_MS, async () => {
+      return (await lab.exec(node1, ['ip', 'link', 'show', 'guest0'])).code !== 0;
+    });
   }
   await noDrift(lab.hosts);
 });
