@@ -6,14 +6,14 @@ import koffi from 'koffi';
 import type { MeshError } from '../model/error.ts';
 import { type Mac, macFromHex } from '../model/mac.ts';
 import { AF_PACKET, EAGAIN, ENETDOWN, errnoError, failed, libc, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
-import { assembleFilter, type FilterStep } from './packet-filter.ts';
+import { attachFilter, type FilterStep } from './packet-filter.ts';
 import { openSocket, setOption } from './socket.ts';
 
-const SO_ATTACH_FILTER = 26;
 const SOL_PACKET = 263;
 const PACKET_IGNORE_OUTGOING = 23;
 /** All protocols: frames of a bridge's port are taken by the bridge before a socket for one protocol sees them, and only such a socket hears what this host sends. */
-const ETH_P_ALL = 0x0003;
+export const ETH_P_ALL = 0x0003;
+export const ETH_P_IP = 0x0800;
 /** struct sockaddr_ll */
 const SOCKADDR_LL_BYTES = 20;
 const PACKET_OUTGOING = 4;
@@ -65,9 +65,8 @@ export class PacketSocket {
     const fd = openSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0 }, options.netns, (socket) => {
       setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
       if (options.outgoing !== true) setOption(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING');
-      attach(socket, options.filter);
-      const address = linkAddress(options.link, ETH_P_ALL);
-      if (libc.bind(socket, address, address.length) < 0) throw failed('listen on', `link ${options.link}`);
+      attachFilter(socket, options.filter);
+      bindToLink(socket, { device: `link ${options.link}`, index: options.link }, ETH_P_ALL);
     });
     return new PacketSocket(fd, options);
   }
@@ -117,13 +116,17 @@ export function destinationMac(frame: Buffer): Mac {
   return macFromHex(frame.toString('hex', 0, 6));
 }
 
-/** struct sock_fprog: the number of instructions, and where they are. */
-function attach(fd: number, steps: readonly FilterStep[]): void {
-  const instructions = assembleFilter(steps);
-  const program = Buffer.alloc(16);
-  program.writeUInt16LE(steps.length, 0);
-  program.writeBigUInt64LE(koffi.address(instructions), 8);
-  if (libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length) < 0) throw failed('filter', 'packets');
+/**
+ * Ties a packet socket to a link; until then it hears of all of them.
+ * @throws MESH_KERNEL_REFUSED
+ */
+export function bindToLink(
+  fd: number,
+  { device, index }: { readonly device: string; readonly index: number },
+  protocol: number,
+): void {
+  const address = linkAddress(index, protocol);
+  if (libc.bind(fd, address, address.length) < 0) throw failed('bind a socket to', device);
 }
 
 function linkAddress(link: number, protocol: number): Buffer {
