@@ -34,10 +34,13 @@ export interface Pair {
   readonly to: LabHost;
 }
 
-export interface Excuse {
-  readonly fault: Befallen;
+export interface Span {
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+export interface Excuse extends Span {
+  readonly fault: Befallen;
 }
 
 /** A ping on its way when the fault begins was sent before. */
@@ -50,11 +53,6 @@ export function excuses(faults: readonly Befallen[]): Excuse[] {
   // What host0 loses packets by keeps it from telling, too.
   const host0Away = [...absences(faults, 'host0'), ...own.filter(({ fault }) => fault.host === 'host0')];
   return own.map((known) => (known.fault.cost.throughHost0 ? extended(known, host0Away) : known));
-}
-
-interface Span {
-  readonly fromMs: number;
-  readonly toMs: number;
 }
 
 function absences(faults: readonly Befallen[], helper: Helper, host?: string): Span[] {
@@ -96,7 +94,7 @@ function segmentOf(host: LabHost): number | undefined {
 }
 
 /** The part of `loss` that none of `known` covers. */
-export function unexcused({ firstMs, lastMs }: Loss, known: readonly Excuse[]): Loss | undefined {
+export function unexcused({ firstMs, lastMs }: Loss, known: readonly Span[]): Loss | undefined {
   let fromMs = firstMs;
   for (const { fromMs: start, toMs } of known.toSorted((a, b) => a.fromMs - b.fromMs)) {
     if (start <= fromMs && toMs >= fromMs) fromMs = toMs;

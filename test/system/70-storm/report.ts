@@ -1,13 +1,18 @@
 /** What came of a storm, in words. Pure. */
 import type { Loss } from '../pings.ts';
-import { type Befallen, type Excuse, type Pair, touches, unexcused } from './excuse.ts';
+import { type Befallen, type Excuse, type Pair, type Span, touches, unexcused } from './excuse.ts';
 
 export interface Seen {
   /** When the storm began; all times are those of `performance.now()`. */
   readonly startMs: number;
   readonly faults: readonly Befallen[];
   readonly excuses: readonly Excuse[];
-  readonly pairs: readonly { readonly pair: Pair; readonly losses: readonly Loss[] }[];
+  readonly pairs: readonly {
+    readonly pair: Pair;
+    readonly losses: readonly Loss[];
+    /** When the machine under the lab lost some of its pings. */
+    readonly machine: readonly Span[];
+  }[];
 }
 
 /** So long before a loss, a fault is named beside it. */
@@ -15,8 +20,8 @@ const SUSPECT_MS = 5_000;
 
 /** A sentence for each loss that no fault excuses. */
 export function complaints({ startMs, faults, excuses, pairs }: Seen): string[] {
-  return pairs.flatMap(({ pair, losses }) => {
-    const valid = excuses.filter((excuse) => touches(excuse, pair));
+  return pairs.flatMap(({ pair, losses, machine }) => {
+    const valid = [...excuses.filter((excuse) => touches(excuse, pair)), ...machine];
     return losses.flatMap((loss) => {
       const bare = unexcused(loss, valid);
       if (bare === undefined) return [];
