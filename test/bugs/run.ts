@@ -7,7 +7,7 @@ import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Bug, CATCHERS, type Catcher, catalogue, changed } from './bug.ts';
+import { type Bug, CATCHERS, catalogue, changed } from './bug.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const COPIED = ['bin', 'packaging', 'src', 'test', 'package.json', 'vitest.config.ts'];

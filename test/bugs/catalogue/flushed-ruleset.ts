@@ -5,8 +5,8 @@ export const bug: Bug = {
   changes: [
     {
       file: 'src/agent/items/ruleset.ts',
-      find: 'return `${name} {}\\ndelete ${name}\\n${name}',
-      replace: 'return `flush ruleset\\n${name}',
+      find: "create: (item) => [{ do: 'nft', script: rulesetScript(item) }]",
+      replace: "create: (item) => [{ do: 'nft', script: 'flush ruleset\\n' + rulesetScript(item) }]",
     },
   ],
   catcher: 'storm',

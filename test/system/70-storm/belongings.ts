@@ -27,9 +27,9 @@ nft 'table inet theirs { set hosts { type ipv4_addr; elements = { 192.0.2.6 }; }
   chain input { type filter hook input priority 10; policy accept; ip saddr @hosts tcp dport 4 drop; }; }'
 nft 'table bridge theirs { chain forward { type filter hook forward priority 0; policy accept; }; }'`;
 
-/** Link-local addresses, timers and counters are the kernel's own. */
+/** Link-local addresses, timers and counters are the kernel's own, and so is what a bridge keeps of a port such as put0. */
 const SHOW = `
-for link in theirs0 theirs1 theirs2 theirs3 put0 put1; do
+for link in theirs0 theirs1 theirs2 theirs3 put1; do
   ip -oneline -details link show $link | sed 's/ [a-z_]*timer *[0-9.]*//g'
   ip -oneline address show dev $link scope global
 done
