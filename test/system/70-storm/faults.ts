@@ -104,7 +104,10 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
     times: 5,
     cost: NOTHING,
     part: 'devices',
-    harm: outsider('nft delete table inet meshwork; nft delete table bridge meshwork'),
+    harm: outsider(
+      'nft delete table inet meshwork; nft delete table bridge meshwork',
+      'nft list table inet meshwork; nft list table bridge meshwork',
+    ),
   },
   'foreign bridge in our place': {
     on: 'every host',
@@ -112,7 +115,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
     lastsMs: [200, 3_000],
     cost: A_REPAIR,
     part: 'devices',
-    harm: replaced('br456', 'link delete br456', 'link add br456 type veth peer name br456-peer', 'link set br456 up'),
+    harm: replaced('br456', 'link delete br456', 'link add br456 type bridge', 'link set br456 up'),
   },
   'foreign VXLAN with our VNI': {
     on: 'every host',

@@ -21,8 +21,6 @@ export type Harm = (lab: Lab, name: string) => Promise<() => Promise<void>>;
 /** A start takes a second on two busy cores; what an earlier fault took is back as soon, or when its agent is. */
 const THERE_AGAIN_MS = 20_000;
 
-const nothing = async (): Promise<void> => {};
-
 export function killed(program: Program): Harm {
   return async (lab, name) => {
     await lab.stop(lab.host(name), program, 'SIGKILL');
@@ -49,11 +47,17 @@ async function answers(lab: Lab, name: string, program: Program): Promise<void> 
   });
 }
 
-/** A script that needs our devices: again until they are there. */
-export function outsider(script: string): Harm {
+/**
+ * A script that needs our devices: again until they are there.
+ * @param repaired succeeds once it has been undone; for what costs no packets, so that nothing else would tell. Asking the
+ *   agent would make it look, and mend what it had not noticed.
+ */
+export function outsider(script: string, repaired?: string): Harm {
   return async (lab, name) => {
     await succeeds(lab, name, ['sh', '-c', `set -e; ${script}`]);
-    return nothing;
+    return async () => {
+      if (repaired !== undefined) await succeeds(lab, name, ['sh', '-c', `set -e; ${repaired}`]);
+    };
   };
 }
 
@@ -136,7 +140,7 @@ export const deafened: Harm = async (lab, name) => {
   } finally {
     hearAgain();
   }
-  return nothing;
+  return async () => {};
 };
 
 async function overflows(lab: Lab, name: string): Promise<number> {
