@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'an overflow of the kernel’s events not noticed',
+  title: 'an overflow of kernel events not noticed',
   changes: [
     {
       file: 'src/kernel/monitor.ts',
