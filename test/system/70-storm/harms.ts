@@ -10,6 +10,8 @@ import { MeshError } from '../../../src/model/error.ts';
 import { parseIpv4 } from '../../../src/model/ipv4.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { statusOf } from '../drift.ts';
+import { linkPicture } from '../kernel-picture.ts';
 import { fileOf } from '../meshes.ts';
 import { until } from '../until.ts';
 import { deafen } from './deafness.ts';
@@ -74,22 +76,25 @@ async function succeeds(lab: Lab, name: string, command: readonly string[]): Pro
   }
 }
 
-/** Somebody else's `device` in the place of ours; it must be the same when it is taken away. */
+/**
+ * Somebody else's `device` in the place of ours. From when the agent refuses the network, it must stay the same; before, a
+ * turn that is under way may still mean ours, which it knows by name.
+ */
 export function replaced(device: string, ...batch: readonly string[]): Harm {
   return async (lab, name) => {
     const lines = batch.map((line) => `${line}\n`).join('');
     await succeeds(lab, name, ['sh', '-c', `printf '${lines}' | ip -batch -`]);
-    const before = await shown(lab, name, device);
+    await until(`the agent of ${name} refuses the network`, THERE_AGAIN_MS, async () => {
+      if (lab.process(lab.host(name), 'agent') === undefined) return true;
+      return (await statusOf(lab.host(name)))?.networks.some(({ state }) => state.phase === 'failed');
+    });
+    const before = await linkPicture(lab, lab.host(name), device);
     return async () => {
-      const after = await shown(lab, name, device);
+      const after = await linkPicture(lab, lab.host(name), device);
       if (after !== before) throw new Error(`${device} of somebody else on ${name} was ${before}, and is ${after}`);
       await succeeds(lab, name, ['ip', 'link', 'delete', device]);
     };
   };
-}
-
-async function shown(lab: Lab, name: string, device: string): Promise<string> {
-  return (await lab.exec(lab.host(name), ['ip', '-oneline', 'link', 'show', device])).stdout;
 }
 
 export const cutOff: Harm = async (lab, name) => {
