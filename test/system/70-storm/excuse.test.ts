@@ -44,6 +44,13 @@ describe('a fault', () => {
     expect(untilMs(moved, befallen('bridge down', 'host0', 7_000, 7_000))).toBe(16_000);
   });
 
+  test('that took rows away while the agent was dead needs host0 too', () => {
+    const deleted = befallen('bridge deleted', 'node1', 1_000, 1_000);
+    const daemon = befallen("host0's daemon killed", 'host0', 3_500, 8_000);
+    expect(untilMs(deleted, daemon)).toBe(4_000);
+    expect(untilMs(deleted, daemon, befallen('agent killed', 'node1', 500, 3_000))).toBe(11_000);
+  });
+
   test('is one for the pairs of its host, and for those that it forwards for when it cuts them', () => {
     const [down] = excuses([befallen('bridge down', 'host0', 0, 0)]);
     const [cut] = excuses([befallen("host0's underlay cut", 'host0', 0, 0)]);

@@ -48,11 +48,20 @@ const UNDER_WAY_MS = 20;
 
 /** For each fault that may cost something, from when to when: longer where a helper was away. */
 export function excuses(faults: readonly Befallen[]): Excuse[] {
-  const costly = faults.filter(({ cost }) => !cost.free);
-  const own = costly.map((fault) => excuse(fault, absences(faults, 'agent', fault.host)));
+  const own = faults
+    .filter(({ cost }) => !cost.free)
+    .map((fault) => {
+      const alone = excuse(fault);
+      const known = extended(alone, absences(faults, 'agent', fault.host));
+      // An agent that begins anew knows the members of the rows that are there; of those that went meanwhile, host0 tells.
+      return { known, needsHost0: fault.cost.throughHost0 === true || known.toMs > alone.toMs };
+    });
   // What host0 loses packets by keeps it from telling, too.
-  const host0Away = [...absences(faults, 'host0'), ...own.filter(({ fault }) => fault.host === 'host0')];
-  return own.map((known) => (known.fault.cost.throughHost0 ? extended(known, host0Away) : known));
+  const host0Away = [
+    ...absences(faults, 'host0'),
+    ...own.map(({ known }) => known).filter(({ fault }) => fault.host === 'host0'),
+  ];
+  return own.map(({ known, needsHost0 }) => (needsHost0 ? extended(known, host0Away) : known));
 }
 
 function absences(faults: readonly Befallen[], helper: Helper, host?: string): Span[] {
@@ -67,9 +76,8 @@ function isAgentOfHost0({ host, withholds }: Befallen): boolean {
   return host === 'host0' && withholds === 'agent';
 }
 
-function excuse(fault: Befallen, away: readonly Span[]): Excuse {
-  const { startMs, endMs, cost } = fault;
-  return extended({ fault, fromMs: startMs - UNDER_WAY_MS, toMs: endMs + cost.settlesMs }, away);
+function excuse(fault: Befallen): Excuse {
+  return { fault, fromMs: fault.startMs - UNDER_WAY_MS, toMs: fault.endMs + fault.cost.settlesMs };
 }
 
 /** The time to settle begins when the last helper is back. */
