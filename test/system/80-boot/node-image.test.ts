@@ -33,22 +33,27 @@ const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
 const BOOT_MS = 90_000;
 
 let image: ListedImage;
-let netns: TemporaryNetns;
+/** Where host0 is, and the wire on which it and the machines hang. */
+let host0: TemporaryNetns;
+let wire: TemporaryNetns;
 let server: BootServer;
 const place = mkdtempSync(join(tmpdir(), 'mw-node-image-'));
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
   image = await builtImage();
-  netns = temporaryNetns();
+  host0 = temporaryNetns();
+  wire = temporaryNetns();
+  ip(wire.path, 'link add wire0 type bridge', 'link set wire0 up');
   ip(
-    netns.path,
+    host0.path,
     'link set lo up',
-    'link add boot0 type bridge',
-    'link set boot0 up',
-    'address add 10.11.0.1/24 dev boot0',
+    `link add eth0 type veth peer name host0 netns ${wire.path}`,
+    'address add 10.11.0.1/24 dev eth0',
+    'link set eth0 up',
   );
-  server = new BootServer(netns.path);
+  ip(wire.path, 'link set host0 master wire0 up');
+  server = new BootServer(host0.path);
   startDhcp();
   await startHost0();
 }, 300_000);
@@ -63,12 +68,13 @@ afterAll(async () => {
       await exited;
     }),
   );
-  netns?.close();
+  host0?.close();
+  wire?.close();
   rmSync(place, { recursive: true, force: true });
 });
 
 function start(command: string, ...words: readonly string[]): ChildProcess {
-  const child = inNetns(netns.path, () => spawn(command, words, { stdio: ['ignore', 'ignore', 'inherit'] }));
+  const child = inNetns(host0.path, () => spawn(command, words, { stdio: ['ignore', 'ignore', 'inherit'] }));
   children.push(child);
   return child;
 }
@@ -76,7 +82,7 @@ function start(command: string, ...words: readonly string[]): ChildProcess {
 function startDhcp(): void {
   const files = [`--dhcp-leasefile=${join(place, 'leases')}`, `--pid-file=${join(place, 'dnsmasq.pid')}`];
   const range = ['--dhcp-range=10.11.0.100,10.11.0.200,1h', '--dhcp-authoritative', '--no-ping'];
-  const lone = ['--conf-file=/dev/null', '--keep-in-foreground', '--port=0', '--user=root', '--interface=boot0'];
+  const lone = ['--conf-file=/dev/null', '--keep-in-foreground', '--port=0', '--user=root', '--interface=eth0'];
   start('dnsmasq', ...lone, ...files, ...range, '--log-facility=/dev/null');
 }
 
@@ -86,7 +92,7 @@ async function startHost0(): Promise<void> {
   start(process.execPath, programFile('host0'), '--root', place, '--name', 'host0');
   start(process.execPath, programFile('agent'), '--root', place, '--name', 'host0', '--on-host0');
   const { bridge } = MANAGE.devices;
-  await until('host0 has its mesh', 30_000, () => inside(netns.path, 'ip', '-o', 'link').includes(` ${bridge}: `));
+  await until('host0 has its mesh', 30_000, () => inside(host0.path, 'ip', '-o', 'link').includes(` ${bridge}: `));
 }
 
 /** A tar archive of files, each with its mode, all of root. */
@@ -111,8 +117,8 @@ function keyPair(name: string): { readonly file: string; readonly own: string; r
 
 function boot(tap: string, mac: string, commandLine: string): QemuMachine {
   return QemuMachine.start({
-    netns: netns.path,
-    bridge: 'boot0',
+    netns: wire.path,
+    bridge: 'wire0',
     tap,
     mac,
     kernel: {
@@ -166,18 +172,18 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${join(place, 'known')}`];
   const ssh = (command: string) =>
     inside(
-      netns.path,
+      host0.path,
       ...['ssh', '-F', 'none', '-i', host0Key.file, ...options.flatMap((option) => ['-o', option])],
       ...[`root@${NODE}`, command],
     ).trim();
   await machine.until('SSH', 30_000, () => {
     const { status } = spawnSync('nsenter', [
-      ...[`--net=${netns.path}`, 'ssh-keyscan', '-T', '1', '-t', 'ed25519', NODE],
+      ...[`--net=${host0.path}`, 'ssh-keyscan', '-T', '1', '-t', 'ed25519', NODE],
     ]);
     return status === 0 && ssh('true') === '';
   });
   expect(ssh('mesh genid machine 8; hostname; cat /run/mark').split('\n')).toEqual([MACHINE, 'node-a', 'done']);
-  expect(JSON.parse(ssh('mesh status --json'))).toMatchObject({ machine: MACHINE });
+  expect(JSON.parse(ssh('mesh status --json'))).toMatchObject({ agent: { machine: MACHINE, node: 'node-a' } });
   expect(ssh("stat -c '%a %u %n' /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key").split('\n')).toEqual([
     '700 0 /root',
     '600 0 /root/.ssh/authorized_keys',
