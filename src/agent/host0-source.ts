@@ -31,6 +31,7 @@ export class Host0Source implements Source {
   #segments: readonly Segment[] = [];
   #known = false;
   #stream: EventStream | undefined;
+  #streamSinceMs: number | undefined;
   #retry: Alarm | undefined;
   #confirm: Alarm | undefined;
   #error: MeshError | undefined;
@@ -81,6 +82,11 @@ export class Host0Source implements Source {
     return this.#error;
   }
 
+  /** One stream from the daemon for all networks. */
+  streamSinceMs(): number | undefined {
+    return this.#streamSinceMs;
+  }
+
   async underlayChanged(): Promise<void> {
     // The daemon follows the segments itself.
   }
@@ -121,6 +127,7 @@ export class Host0Source implements Source {
         onMessage: (message) => this.#onMessage(message),
         onEnd: (reason) => {
           this.#stream = undefined;
+          this.#streamSinceMs = undefined;
           this.#confirm?.cancel();
           this.#error = reason;
           if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect());
@@ -135,6 +142,7 @@ export class Host0Source implements Source {
     else if (event === 'member') this.#member(JSON.parse(data) as AssignedMember);
     else return;
     this.#error = undefined;
+    this.#streamSinceMs ??= this.#input.clock.nowMs();
     this.#scheduleConfirm();
     this.#input.onChange();
     if (event === 'snapshot') this.stateChanged();

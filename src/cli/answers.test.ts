@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +15,12 @@ const AGENT: Answers = {
   'GET /v1/drift': documents.drift,
   'GET /v1/explain?object=br456': documents.explanation,
   'GET /v1/events?follow=0': documents.agentEvents,
-  'GET /v1/events': documents.agentEvents,
+  'GET /metrics': documents.metrics,
   'GET /v1/ports': documents.ports,
   'PUT /v1/ports/tap0': documents.ports[0],
   'DELETE /v1/ports/tap0': {},
   'POST /v1/ping': documents.pong,
+  'POST /v1/trace': documents.wellTraced,
   'GET /v1/doctor': documents.diagnosis,
   'POST /v1/doctor/fix': {
     ...documents.diagnosis,
@@ -32,6 +34,7 @@ const HOST0: Answers = {
   'GET /v1/nodes': documents.nodes,
   'GET /v1/networks': documents.networks.slice(0, 1),
   'GET /v1/events?follow=0': documents.host0Events,
+  'GET /metrics': documents.metrics.slice(0, 1),
 };
 
 let root: string;
@@ -286,6 +289,48 @@ describe('this machine', () => {
     `);
   });
 
+  test('a trace without a fault', async () => {
+    const daemon = await agent();
+    expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
+      "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
+      ✓ node1  bridge row  02:47:8b:9e:81:6e is behind vxlan456
+      ✓ node1  route       10.11.0.1 is direct through eth0 from 10.11.0.2
+      ✓ host0  firewall    table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2
+      ✓ the way back: 1 hop as wanted
+
+      Every hop is as wanted. If packets are lost all the same: \`mesh ping manage host0\` and \`mesh doctor\`.
+      "
+    `);
+    expect(daemon.asked[0]?.body).toBe('{"network":"manage","from":"node1","to":"host0"}');
+  });
+
+  test('a trace that names the hop has exit code 1', async () => {
+    await agent({ 'POST /v1/trace': documents.badlyTraced });
+    expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
+      "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
+      ✓ node1  bridge row  02:47:8b:9e:81:6e is behind vxlan456
+      ✗ node1  vxlan row   02:47:8b:9e:81:6e leads to 10.11.0.77
+                           wanted: 02:47:8b:9e:81:6e leads to 10.11.0.1
+                           → node1's agent puts this back within a second.
+
+      The way back, where it is not as wanted
+      ? host0  agent       its agent does not answer: connect ECONNREFUSED
+                           → On host0: \`mesh status\` shows whether the agent runs.
+      [exit 1]"
+    `);
+  });
+
+  test.each([
+    ['capture manage -o x --filter tcp|udp', 'MESH_USAGE'],
+    ['capture nothing -o x', 'MESH_NET_UNKNOWN'],
+    ['capture manage -o x --for 4000', 'MESH_USAGE'],
+    ['capture manage -o x --count none', 'MESH_USAGE'],
+  ])('%s is refused before anything is written', async (line, code) => {
+    await agent();
+    await expect(answer(line.replace(' x', ` ${join(root, 'x')}`))).rejects.toMatchObject({ code });
+    expect(existsSync(join(root, 'x'))).toBe(false);
+  });
+
   test('a ping', async () => {
     const daemon = await agent();
     expect(await answer('ping manage node2 -c 5')).toMatchInlineSnapshot(`
@@ -345,9 +390,23 @@ describe('this machine', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(documents.host0Events);
   });
 
-  test('events are followed to the end of the stream', async () => {
+  test('metrics of both processes, without zeros and buckets', async () => {
     await agent();
-    expect(await answer('events --follow --level debug')).toContain('vxlan456 went');
+    await host0();
+    expect(await answer('metrics')).toMatchInlineSnapshot(`
+      "PROCESS  METRIC                                         VALUE
+      host0    meshwork_members{network="manage"}                 3
+      agent    meshwork_members{network="manage"}                 3
+      agent    meshwork_reconcile_duration_seconds_sum    0.0123457
+      agent    meshwork_reconcile_duration_seconds_count          2
+      "
+    `);
+  });
+
+  test('metrics of one process as JSON', async () => {
+    await agent();
+    const document: unknown = JSON.parse(await answer('metrics --json --process agent'));
+    expect(document).toEqual([{ process: 'agent', metrics: documents.metrics }]);
   });
 });
 
