@@ -107,7 +107,10 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
   return {
     image: async (machine) => {
       const image = await images.current();
-      if (image !== undefined) return { generation: image.generation };
+      if (image !== undefined) {
+        const { generation, kernelArguments } = image;
+        return { generation, ...(kernelArguments.length > 0 && { commandLine: kernelArguments.join(' ') }) };
+      }
       throw new MeshError('MESH_BOOT_NO_IMAGE', 'host0 has no image for nodes', {
         operation: 'boot machine',
         object: machine,
