@@ -118,7 +118,8 @@ export class Service {
   }
 
   #next(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(() => (this.#released ? undefined : work()));
+    const turn = this.#turn.then(() => (this.#released ? undefined : work()));
+    this.#turn = turn.catch((thrown: unknown) => this.#refused(MeshError.from(thrown)));
     return this.#turn;
   }
 
@@ -150,13 +151,13 @@ export class Service {
 
   async #end(): Promise<void> {
     const record = this.#record;
-    this.#record = undefined;
     if (record === undefined) return;
     signalProcess(record, 'SIGTERM');
     if (!(await this.#isGone(record))) {
       signalProcess(record, 'SIGKILL');
       await this.#isGone(record);
     }
+    this.#record = undefined;
     rmSync(this.#recordFile, { force: true });
     this.#input.onChange?.();
   }
@@ -194,6 +195,20 @@ export class Service {
     }
     this.#start();
     this.#lookSoon(LOOK_MS);
+  }
+
+  /** The system does not let us: no signal, no file. What runs, runs on. */
+  #refused({ message }: MeshError): void {
+    const { name, journal, onChange } = this.#input;
+    this.#error = new MeshError('MESH_SERVICE_FAILED', `${name}: ${message}`, {
+      object: name,
+      remedy: `See ${this.logFile}; it is tried again by itself.`,
+      retryable: true,
+    });
+    const { code, remedy = '' } = this.#error;
+    journal.record({ level: 'error', kind: 'service refused', message, object: name, code, remedy });
+    onChange?.();
+    if (this.#spec !== undefined) this.#lookSoon(LONGEST_PAUSE_MS);
   }
 
   /** Starts it anew, each time later. */
