@@ -64,6 +64,11 @@ export class BootClient {
     return new BootClient(netns, device);
   }
 
+  /** Asks once, and waits for nothing. */
+  ask(firmware: Firmware): void {
+    this.#send(randomInt(2 ** 32 - 1), DISCOVER, firmware, []);
+  }
+
   /** The offers that came within `waitMs`, or the first ones that come at all. */
   async discover(
     firmware: Firmware,
