@@ -15,6 +15,7 @@ import { type Item, type ItemKey, itemKey, networkOf } from './items/item.ts';
 import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel-port.ts';
+import type { LoopWatch } from './loop-watch.ts';
 import { MissingFeatures } from './missing-features.ts';
 import { type Desire, Reconciler } from './reconciler.ts';
 import { isNameable } from './ruleset.ts';
@@ -33,7 +34,11 @@ export interface AgentInput {
   readonly source: (agent: Agent) => Source;
   /** Tries out what the kernel can do; absent where the kernel is not a real one. It takes a third of a second. */
   readonly probe?: () => Promise<readonly Feature[]>;
+  readonly watch?: LoopWatch;
 }
+
+/** How one item fares in the kernel. */
+export type ItemState = 'ready' | 'pending' | 'failed';
 
 export class Agent {
   readonly input: AgentInput;
@@ -53,6 +58,7 @@ export class Agent {
       desire: (cache, refused) => this.#desire(cache, refused),
       onOutcome: () => this.#onOutcome(),
       onLastingFailure: () => this.missingFeatures.look(),
+      ...(input.watch !== undefined && { watch: input.watch }),
     });
     this.missingFeatures = new MissingFeatures(input);
     this.source = input.source(this);
@@ -100,6 +106,11 @@ export class Agent {
     if (membership !== undefined && !membership.retryable) return { phase: 'failed', error: membership.toJSON() };
     if (membership !== undefined) return { phase: 'pending', why: membership.message };
     return { phase: 'ready' };
+  }
+
+  stateOfItem(key: ItemKey): ItemState {
+    if (this.reconciler.failureOf(key) !== undefined) return 'failed';
+    return this.reconciler.isReady(key) ? 'ready' : 'pending';
   }
 
   ports(): PortView[] {

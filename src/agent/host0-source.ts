@@ -32,6 +32,7 @@ export class Host0Source implements Source {
   #ports: readonly UnderlayPort[] = [];
   #known = false;
   #stream: EventStream | undefined;
+  #streamSinceMs: number | undefined;
   #retry: Alarm | undefined;
   #confirm: Alarm | undefined;
   #error: MeshError | undefined;
@@ -82,6 +83,11 @@ export class Host0Source implements Source {
     return this.#error;
   }
 
+  /** One stream from the daemon for all networks. */
+  streamSinceMs(): number | undefined {
+    return this.#streamSinceMs;
+  }
+
   async underlayChanged(): Promise<void> {
     // The daemon follows the segments itself.
   }
@@ -122,6 +128,7 @@ export class Host0Source implements Source {
         onMessage: (message) => this.#onMessage(message),
         onEnd: (reason) => {
           this.#stream = undefined;
+          this.#streamSinceMs = undefined;
           this.#confirm?.cancel();
           this.#error = reason;
           if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect());
@@ -136,6 +143,7 @@ export class Host0Source implements Source {
     else if (event === 'member') this.#member(JSON.parse(data) as AssignedMember);
     else return;
     this.#error = undefined;
+    this.#streamSinceMs ??= this.#input.clock.nowMs();
     this.#scheduleConfirm();
     this.#input.onChange();
     if (event === 'snapshot') this.stateChanged();

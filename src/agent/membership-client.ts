@@ -62,6 +62,8 @@ export class MembershipClient {
   #answers = false;
   #error: MeshError | undefined;
   #stream: EventStream | undefined;
+  /** Of the stream that is open now: when something came down it first. */
+  #heardSinceMs: number | undefined;
   #alarm: Alarm | undefined;
   #ping: Alarm | undefined;
   #retryMs: number = RETRY_MS.first;
@@ -86,6 +88,11 @@ export class MembershipClient {
   /** Why this node is not a member now; undefined when it is. */
   get error(): MeshError | undefined {
     return this.#error;
+  }
+
+  /** Since when the stream of joins and leaves speaks; undefined while it does not. */
+  get streamSinceMs(): number | undefined {
+    return this.#stream === undefined ? undefined : this.#heardSinceMs;
   }
 
   start(): void {
@@ -204,6 +211,7 @@ export class MembershipClient {
     if (this.#stream !== undefined || this.#stopped) return;
     // While a list is to be confirmed, only a whole one will do: what is resumed may have nothing to say.
     const version = this.list.confirmAtMs === undefined ? this.list.version : undefined;
+    this.#heardSinceMs = undefined;
     const stream = this.#input.transport.openStream(
       this.#target,
       {
@@ -213,7 +221,10 @@ export class MembershipClient {
       },
       {
         onMessage: (message) => this.#onMessage(message),
-        onHeard: () => this.#confirmList(),
+        onHeard: () => {
+          this.#heardSinceMs ??= this.#input.clock.nowMs();
+          this.#confirmList();
+        },
         onEnd: (reason) => {
           if (this.#stream === stream) this.#stream = undefined;
           if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);

@@ -13,6 +13,7 @@ import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } fro
 import { confOfPath } from './items/link.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
+import type { LoopWatch } from './loop-watch.ts';
 import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
 import { observedItems, obstacles } from './observed.ts';
 import { Obstruction } from './obstruction.ts';
@@ -36,6 +37,7 @@ export interface ReconcilerInput {
   readonly onOutcome: () => void;
   /** Called when a step turns out to fail again and again. */
   readonly onLastingFailure: () => void;
+  readonly watch?: LoopWatch;
 }
 
 /** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
@@ -69,6 +71,7 @@ export class Reconciler {
   #audit: Alarm | undefined;
   #closed = false;
   #cacheDifference = 0;
+  #turnStartMs: number | undefined;
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
@@ -90,6 +93,11 @@ export class Reconciler {
   /** Items in which the cache disagreed with the last audit's dump. Meant to be 0. */
   get cacheDifference(): number {
     return this.#cacheDifference;
+  }
+
+  /** When the turn that is under way began. */
+  get turnStartMs(): number | undefined {
+    return this.#turnStartMs;
   }
 
   async start(): Promise<void> {
@@ -115,6 +123,7 @@ export class Reconciler {
     this.#announced?.push(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
+      this.#input.watch?.overflow();
       this.#input.journal.record({
         level: 'warning',
         kind: 'monitor overflow',
@@ -158,6 +167,7 @@ export class Reconciler {
     this.#cache = await this.#read();
     this.#rulesets.invalidate();
     this.#cacheDifference = disagreement(before, observedItems(this.#cache, this.#desired));
+    this.#input.watch?.audit(this.#cacheDifference);
     await this.wake();
     return this.#cacheDifference;
   }
@@ -219,7 +229,9 @@ export class Reconciler {
 
   /** @returns how many steps were done; 0 when the plan was empty */
   async #turn(): Promise<number> {
-    const { kernel, desire } = this.#input;
+    const { kernel, desire, clock } = this.#input;
+    const startMs = clock.nowMs();
+    this.#turnStartMs = startMs;
     kernel.drainEvents();
     if (this.#routesStale) {
       this.#routesStale = false;
@@ -234,7 +246,9 @@ export class Reconciler {
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     this.#desired = desired;
     const outcomes = await apply(steps, kernel);
-    await this.#note(outcomes, all, before);
+    const drifted = await this.#note(outcomes, all, before);
+    this.#turnStartMs = undefined;
+    this.#input.watch?.turn({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
     return steps.length;
   }
 
@@ -249,13 +263,17 @@ export class Reconciler {
     return observed;
   }
 
-  /** Keeps book: what is ready, what failed and when to try again, and what the journal should know. */
-  async #note(outcomes: readonly Outcome[], all: readonly Step[], before: ItemMap): Promise<void> {
+  /**
+   * Keeps book: what is ready, what failed and when to try again, and what the journal should know.
+   * @returns those that somebody else had changed
+   */
+  async #note(outcomes: readonly Outcome[], all: readonly Step[], before: ItemMap): Promise<readonly Outcome[]> {
     const { kernel, onOutcome } = this.#input;
-    const repaired = outcomes.filter(({ step, error, waitsFor }) => {
-      if (error !== undefined || waitsFor !== undefined || step.action === 'delete') return false;
-      return this.#ready.has(step.key) && isUnchanged(before.get(step.key), step.item);
-    });
+    const drifted = outcomes.filter(
+      ({ step }) =>
+        step.action !== 'delete' && this.#ready.has(step.key) && isUnchanged(before.get(step.key), step.item),
+    );
+    const repaired = drifted.filter(({ error, waitsFor }) => error === undefined && waitsFor === undefined);
     this.#waiting = new Map();
     for (const { step, error, waitsFor } of outcomes) {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
@@ -281,6 +299,7 @@ export class Reconciler {
     this.#report(repaired.map(({ step }) => step));
     this.#scheduleRetry();
     onOutcome();
+    return drifted;
   }
 
   /** That it lasts. */
@@ -291,8 +310,10 @@ export class Reconciler {
       level: 'error',
       kind: 'step failed',
       message: `${printStep(step)}: ${error.message}`,
-      object: step.key,
+      item: step.key,
+      step: printStep(step),
       code: error.code,
+      ...(error.errno !== undefined && { errno: error.errno }),
       ...(network !== undefined && { network }),
       ...(error.remedy !== undefined && { remedy: error.remedy }),
     });
@@ -329,7 +350,8 @@ export class Reconciler {
         level: 'warning',
         kind: 'repaired',
         message: printStep(step),
-        object: step.key,
+        item: step.key,
+        step: printStep(step),
         ...(network !== undefined && { network }),
       });
     }

@@ -20,6 +20,7 @@ admission=known
 boot=auto
 boot_mode="eth1=server" eth2=off
 manual_subnets="eth1=10.20.0.0/24" "eth2=26"
+metrics="manage"
 `;
   expect(parse(text)).toEqual({
     settings: {
@@ -36,6 +37,7 @@ manual_subnets="eth1=10.20.0.0/24" "eth2=26"
         { port: 'eth1', subnet: '10.20.0.0/24' },
         { port: 'eth2', subnet: 26 },
       ],
+      metricsNetwork: 'manage',
     },
     errors: [],
   });
@@ -150,7 +152,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, admission, boot, boot_mode and manual_subnets.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, admission, boot, boot_mode, manual_subnets and metrics.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

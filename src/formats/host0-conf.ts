@@ -8,6 +8,7 @@
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the wire of a port
  *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the wire of a port
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
+ *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
 import { MeshError } from '../model/error.ts';
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/ipv4.ts';
@@ -15,6 +16,7 @@ import { WANTED_MODES, type WantedMode } from '../protocol/boot-views.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
+import { NETWORK_NAME } from './mesh-conf.ts';
 import { nearest } from './nearest.ts';
 
 const ADMISSIONS = ['open', 'known', 'token'] as const;
@@ -45,6 +47,8 @@ export interface Host0Settings {
   /** Of ports that are not named, the mode is `auto`. */
   readonly bootModes: readonly PortMode[];
   readonly manualSubnets: readonly PortSubnet[];
+  /** Name of the network whose members may read host0's metrics. Undefined: none. */
+  readonly metricsNetwork: string | undefined;
 }
 
 export const HOST0_DEFAULTS: Host0Settings = {
@@ -56,6 +60,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   boot: 'off',
   bootModes: [],
   manualSubnets: [],
+  metricsNetwork: undefined,
 };
 
 export interface Host0Conf {
@@ -87,6 +92,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     'boot',
     'boot_mode',
     'manual_subnets',
+    'metrics',
   ]);
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
@@ -96,6 +102,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
     bootModes: keys.optional('boot_mode', listOf(parsePortMode)) ?? HOST0_DEFAULTS.bootModes,
     manualSubnets: keys.optional('manual_subnets', listOf(parsePortSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
+    metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
   return keys.errors.length > 0 ? { errors: keys.errors } : { settings, errors: [] };
 }
@@ -129,6 +136,12 @@ function parsePort(word: string): string | Fault {
   if (/^[^\s/:]{1,15}$/.test(word) && word !== '.' && word !== '..') return word;
   const rule = 'A port is the name of a network device, 1 to 15 characters without blanks, slashes and colons.';
   return { fault: `${quoted(word)} is not the name of a device`, rule, example: 'eth1' };
+}
+
+function parseNetworkName(word: string): string | Fault {
+  if (NETWORK_NAME.test(word)) return word;
+  const rule = 'Metrics are served in one network, by its name: letters, digits, dots, underscores and hyphens.';
+  return { fault: `${quoted(word)} is not the name of a network`, rule, example: 'manage' };
 }
 
 function parseAdmission(word: string): Admission | Fault {
