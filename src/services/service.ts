@@ -80,6 +80,8 @@ export class Service {
   /** Wants it to run like this from now on. Resolves when it was started, or found running. */
   run(spec: ServiceSpec): Promise<void> {
     return this.#next(async () => {
+      // Asked for again: it runs, or waits for its next start.
+      if (this.#spec?.fingerprint === spec.fingerprint) return;
       this.#spec = spec;
       const { journal, name } = this.#input;
       if (this.#record?.fingerprint === spec.fingerprint) {
@@ -174,11 +176,13 @@ export class Service {
   #lookSoon(delayMs: number): void {
     if (this.#released) return;
     this.#look?.cancel();
-    this.#look = this.#input.clock.after(delayMs, () => void this.#next(async () => this.#lookAfter()));
+    this.#look = this.#input.clock.after(delayMs, () => void this.#next(() => this.#lookAfter()));
   }
 
-  #lookAfter(): void {
+  async #lookAfter(): Promise<void> {
     if (this.#spec === undefined) return;
+    // One that could not be ended before.
+    if (this.#record !== undefined && this.#record.fingerprint !== this.#spec.fingerprint) await this.#end();
     const { clock } = this.#input;
     if (this.#record !== undefined && isRunning(this.#record)) {
       if (clock.nowMs() - this.#startedMs >= WELL_MS) {
