@@ -18,7 +18,7 @@ import { until } from '../until.ts';
 export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'system';
 
 const [DISCOVER, REQUEST] = [1, 3];
-const ANSWER_MS = 5_000;
+const ANSWER_MS = 15_000;
 
 /** Of each kind: vendor class, architecture, and the rest of what it sends. */
 const ASKS: Readonly<Record<Firmware, { vendor?: string; architecture?: number; broadcast: boolean; ipxe?: boolean }>> =
