@@ -115,9 +115,15 @@ export class Backoff {
     }
     const nowMs = this.#clock.nowMs();
     for (const [key, { firstMs }] of this.#successes) {
-      const old = nowMs - firstMs >= FUTILE.withinMs;
-      if (old || (!isWanted(key) && !unfinished.has(key))) this.#successes.delete(key);
+      if (nowMs - firstMs < FUTILE.withinMs) break;
+      this.#successes.delete(key);
     }
+  }
+
+  /** It is gone, as it should be: there is nothing to remember. */
+  forget(key: ItemKey): void {
+    this.#failures.delete(key);
+    this.#successes.delete(key);
   }
 
   /** When to look again: something may be done, or a quarrel that nobody took up may be over. */

@@ -266,9 +266,8 @@ export class Reconciler {
       else if (error !== undefined) {
         if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
       } else {
-        const futile = this.#backoff.succeeded(step.key, printStep(step));
-        if (futile?.news) this.#tellFailure(step, futile.error);
         unfinished.delete(step.key);
+        this.#noteSuccess(step);
         await this.#noteRuleset(step);
         this.#noteUnannounced(step);
       }
@@ -279,6 +278,15 @@ export class Reconciler {
     this.#report(outcomes.flatMap(({ step }) => (repairs.has(step) && !unfinished.has(step.key) ? [step] : [])));
     this.#scheduleRetry();
     onOutcome();
+  }
+
+  #noteSuccess(step: Step): void {
+    if (step.action === 'delete') {
+      this.#backoff.forget(step.key);
+      return;
+    }
+    const futile = this.#backoff.succeeded(step.key, printStep(step));
+    if (futile?.news) this.#tellFailure(step, futile.error);
   }
 
   async #noteRuleset(step: Step): Promise<void> {
