@@ -22,9 +22,9 @@ const own = memberAddresses(network, machine);
 const STEPS = 400;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 1e9));
 
-/** Few addresses for the members, so that one comes to where another was. */
+/** host0, this node and others, at few addresses, so that one comes to where another was. */
 const POOL: readonly Member[] = Array.from({ length: 24 }, (_, i) => {
-  const word = i % 8 === 0 ? 'host0' : machineIdOf(`board ${i % 8}`);
+  const word = i % 8 === 0 ? 'host0' : i % 8 === 1 ? machine : machineIdOf(`board ${i % 8}`);
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
   return { name: `node${i % 8}`, ipv4: `10.11.0.${1 + (i % 5)}` as Ipv4, mac, ipv6 };
 });
