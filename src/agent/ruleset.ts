@@ -5,6 +5,7 @@
  * input and output interface, all but `input`, which is for this host alone.
  */
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import { memberAddresses } from '../model/member.ts';
 import { type Network, VXLAN_PORT } from '../model/network.ts';
 import type { Segment } from '../protocol/assignment.ts';
 import type { RulesetItem } from './items/ruleset.ts';
@@ -13,7 +14,7 @@ export interface RulesetInput {
   readonly networks: readonly {
     readonly network: Network;
     /** Where VXLAN packets of this network may come from. */
-    readonly sources: readonly Ipv4[];
+    readonly sources: ReadonlySet<Ipv4>;
   }[];
   /** Where VXLAN packets of any network may come from: host0's subnets, where anybody may ask to join. */
   readonly openTo: readonly Ipv4Cidr[];
@@ -40,6 +41,16 @@ export function rulesets(input: RulesetInput): RulesetItem[] {
   return [inetTable(input), bridgeTable(input)];
 }
 
+/** `table` with these sources instead of the ones that it has; the same one when they are the same. */
+export function withSources(table: RulesetItem, networks: RulesetInput['networks']): RulesetItem {
+  const changed = networks.flatMap(({ network, sources }) => {
+    const name = sourceSet(network);
+    const set = table.sets.get(name);
+    return set === undefined || set.elements === sources ? [] : [[name, { ...set, elements: sources }] as const];
+  });
+  return changed.length === 0 ? table : { ...table, sets: new Map([...table.sets, ...changed]) };
+}
+
 type Sets = Map<string, { declaration: string; elements: ReadonlySet<string> }>;
 
 function inetTable({ networks, openTo, segments, routes }: RulesetInput): RulesetItem {
@@ -53,7 +64,7 @@ function inetTable({ networks, openTo, segments, routes }: RulesetInput): Rulese
   for (const { network, sources } of networks) {
     // Single addresses, never intervals: the kernel looks into a set of intervals in vain for a moment after the table
     // was written anew (one packet lost in thirty times, Linux 6.18).
-    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: new Set(sources) });
+    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
   }
   const segmentPorts = segments.map(({ device }) => quote(device));
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentPorts) });
@@ -108,6 +119,8 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     });
   }
   sets.set('plugged', { declaration: 'type ifname', elements: new Set(plugged) });
+  const host0s = networks.map(({ network }) => memberAddresses(network, 'host0').bridgeMac);
+  sets.set('host0s', { declaration: 'type ether_addr', elements: new Set(host0s) });
   return {
     kind: 'ruleset',
     family: 'bridge',
@@ -115,6 +128,8 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     sets,
     body: [
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
+      // Before the bridge learns where host0 is: whoever passes for it may capture what passes this node.
+      '    iifname @plugged ether saddr @host0s drop\n',
       '    iifname @plugged icmpv6 type nd-router-advert drop\n',
       // Servers speak from 67 and 547 to clients at 68 and 546 (RFC 2131 §4.1, RFC 8415 §7.2).
       '    iifname @plugged udp sport . udp dport { 67 . 68, 547 . 546 } drop\n',

@@ -9,8 +9,8 @@ import {
   NO_IPV4,
   type UdpEnd,
 } from '../../../src/boot/udp-frame.ts';
+import { FrameSocket } from '../../../src/kernel/frame-socket.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
-import { PacketSocket } from '../../../src/kernel/packet-socket.ts';
 import type { Ipv4 } from '../../../src/model/ipv4.ts';
 import { type Mac, parseMac } from '../../../src/model/mac.ts';
 import { until } from '../until.ts';
@@ -40,14 +40,14 @@ export interface Answer extends DhcpPacket {
 
 export class BootClient {
   readonly mac: Mac;
-  readonly #socket: PacketSocket;
+  readonly #socket: FrameSocket;
   readonly #answers: Answer[] = [];
   readonly #uuid = Buffer.alloc(16, randomInt(256));
 
   private constructor(netns: string, device: string) {
     const [link] = JSON.parse(inside(netns, 'ip', '-j', 'link', 'show', device));
     this.mac = parseMac(link.address);
-    this.#socket = PacketSocket.open({
+    this.#socket = FrameSocket.open({
       link: link.ifindex,
       netns,
       filter: [{ take: true }],
