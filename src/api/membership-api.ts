@@ -15,6 +15,7 @@ import { EventStream } from '../protocol/event-stream.ts';
 import {
   formatMemberList,
   formatVersion,
+  membershipMessage,
   NODE_NAME,
   parseVersion,
   REPORT_MAX_BYTES,
@@ -94,9 +95,7 @@ export async function membershipApi(
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);
-    const end = mesh.subscribe(viewer, since, (event) =>
-      stream.send({ id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) }),
-    );
+    const end = mesh.subscribe(viewer, since, (event) => stream.send(membershipMessage(event)));
     stream.onClose(end);
   });
 

@@ -21,6 +21,7 @@ import {
   type SelfReport,
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
+import { Announcements } from './announcements.ts';
 import { identify } from './identity.ts';
 import { doubled, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
@@ -82,6 +83,7 @@ export class Membership {
   readonly #subscribers = new Set<Subscriber>();
   readonly #refusals = new Refusals();
   readonly #turns = new Turns<Ipv6>();
+  readonly #announcements: Announcements<MembershipChange>;
   /** Whose removal is under way because of their silence. */
   readonly #dropping = new Set<Ipv6>();
 
@@ -89,6 +91,7 @@ export class Membership {
     this.network = input.network;
     this.#input = input;
     this.#host0 = memberAddresses(input.network, 'host0');
+    this.#announcements = new Announcements(input.clock, (changes) => this.#announce(changes));
     this.#pulses = new Pulses(
       input.clock,
       (ipv6) => this.#drop(ipv6),
@@ -235,6 +238,7 @@ export class Membership {
     listener: (event: MembershipEvent) => void,
   ): () => void {
     this.mustBeLoaded();
+    this.#announcements.flush();
     const missed = seen === undefined ? undefined : this.#roster.since(seen);
     for (const event of missed ?? [this.#snapshot(viewer)]) listener(event);
     const subscriber = { viewer, listener };
@@ -245,6 +249,7 @@ export class Membership {
   /** host0's own addresses are different now: everybody is told anew. */
   segmentsChanged(): void {
     if (!this.#roster.loaded) return;
+    this.#announcements.flush();
     for (const { viewer, listener } of this.#subscribers) listener(this.#snapshot(viewer));
   }
 
@@ -256,6 +261,7 @@ export class Membership {
 
   close(): void {
     this.#pulses.hearing = false;
+    this.#announcements.close();
     this.#roster.close();
     this.#subscribers.clear();
   }
@@ -343,8 +349,12 @@ export class Membership {
       this.#departed.delete(ipv6);
       this.#pulses.of(ipv6);
     }
-    for (const { listener } of this.#subscribers) listener(change);
-    this.#input.onChange(change);
+    this.#announcements.add(change);
+  }
+
+  #announce(changes: readonly MembershipChange[]): void {
+    for (const { listener } of this.#subscribers) for (const change of changes) listener(change);
+    for (const change of changes) this.#input.onChange(change);
   }
 
   #departs(record: MemberRecord): void {

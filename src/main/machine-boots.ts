@@ -83,6 +83,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     host0Addresses: (device) => nearestFirst(doors, device),
     images: images.directory,
     isos: join(paths.host0, 'isos'),
+    bootFiles: join(paths.state, 'boot/tftp'),
     onSighting: (sighting) => log.take(sighting),
   });
   const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });

@@ -5,8 +5,8 @@ export const bug: Bug = {
   changes: [
     {
       file: 'src/agent/desired.ts',
-      find: 'member.ipv6 !== host0Address || host0Answers',
-      replace: 'member.ipv6 !== host0Address || host0Answers || true',
+      find: 'const asked = ipv6 === host0Ipv6 && !host0Answers;',
+      replace: 'const asked = false && ipv6 === host0Ipv6 && !host0Answers;',
     },
     {
       file: 'src/agent/node-source.ts',

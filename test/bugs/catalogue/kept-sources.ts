@@ -5,8 +5,8 @@ export const bug: Bug = {
   changes: [
     {
       file: 'src/agent/agent.ts',
-      find: 'if (destination !== undefined && isIpv4(destination)) keptSources.push(destination);',
-      replace: 'if (destination !== undefined && isIpv4(destination)) keptSources.length = 0;',
+      find: 'const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache);',
+      replace: 'const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache).slice(0, 0);',
     },
   ],
   catcher: 'storm',

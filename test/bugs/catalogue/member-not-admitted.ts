@@ -5,8 +5,8 @@ export const bug: Bug = {
   changes: [
     {
       file: 'src/agent/desired.ts',
-      find: '[...members.map((member) => member.ipv4), ...keptSources]',
-      replace: '[...members.slice(0, 1).map((member) => member.ipv4), ...keptSources]',
+      find: 'part.sources = new Set(part.senders.keys()).union(new Set(keptSources));',
+      replace: 'part.sources = new Set([...part.senders.keys()].slice(0, 1)).union(new Set(keptSources));',
     },
   ],
   catcher: 'simulation',

@@ -5,8 +5,8 @@ export const bug: Bug = {
   changes: [
     {
       file: 'src/agent/member-list.ts',
-      find: '    else this.#members.set(key, event.member);',
-      replace: "    else if (event.type === 'join') this.#members.set(key, event.member);",
+      find: '    else this.#put(key, event.member);',
+      replace: "    else if (event.type === 'join') this.#put(key, event.member);",
     },
   ],
   catcher: 'simulation',

@@ -5,7 +5,7 @@ export const bug: Bug = {
   changes: [
     {
       file: 'src/agent/member-list.ts',
-      find: "if (event.type === 'leave') this.#members.delete(key);",
+      find: "if (event.type === 'leave') this.#remove(key);",
       replace: "if (event.type === 'leave') return;",
     },
   ],
