@@ -1,5 +1,4 @@
 /** A whole mesh: joins as every member's kernel sees them, restarts under pings, and what it carries and costs. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KernelMonitor } from '../src/kernel/monitor.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
@@ -7,6 +6,7 @@ import { Lab } from '../src/lab/lab.ts';
 import type { LabHost } from '../src/lab/lab-host.ts';
 import { Pings } from '../test/system/pings.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
+import { cpuSec, memoryMb } from './process-cost.ts';
 import { type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
@@ -94,20 +94,6 @@ async function costs(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
     ),
     measured({ name: 'agent, processor while idle', unit: '%', budget: { of: 'value', atMost: 0.2 } }, idle),
   ];
-}
-
-function memoryMb(pid: number, kind: 'Rss' | 'Pss'): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024;
-}
-
-/** Of all threads, by the scheduler's own count in nanoseconds: the ticks in /proc/PID/stat are too coarse for what is idle. */
-function cpuSec(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const nanoseconds = tasks.map((task) =>
-    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
-  );
-  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 }
 
 async function restarts(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {

@@ -15,7 +15,7 @@ import { compared, type Measurement } from './measurement.ts';
 import { BenchNode } from './node.ts';
 import { interleaved, type Run } from './run.ts';
 
-const PAIRS = 9;
+const PAIRS = 15;
 const SECONDS = 1;
 /** Of the guest's port on its host. */
 const PORT = 'guest0';
