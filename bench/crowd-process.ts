@@ -6,7 +6,7 @@ import type { Ipv6 } from '../src/model/ipv6.ts';
 import type { MachineId } from '../src/model/machine.ts';
 import type { Member } from '../src/model/member.ts';
 import { MEMBERSHIP_PORT } from '../src/model/network.ts';
-import { REPORT_INTERVAL_MS, type SelfReport } from '../src/protocol/membership.ts';
+import { reportIntervalMs, type SelfReport } from '../src/protocol/membership.ts';
 
 export type CrowdMember = Omit<Member, 'mac'> & { readonly machine: MachineId; readonly ipv4: Ipv4 };
 
@@ -39,6 +39,7 @@ const count = { joined: 0, refused: 0, lost: 0, streams: 0, reports: 0, messages
 class Somebody {
   readonly #host0: Ipv6;
   readonly #ipv6: Ipv6;
+  readonly #intervalMs: number;
   readonly #request: string;
   #joined = false;
   #stream: Socket | undefined;
@@ -48,6 +49,7 @@ class Somebody {
     const body = JSON.stringify(report);
     this.#host0 = host0;
     this.#ipv6 = ipv6;
+    this.#intervalMs = reportIntervalMs(machine);
     this.#request =
       `PUT /self HTTP/1.1\r\nHost: [${host0}]:${MEMBERSHIP_PORT}\r\nConnection: close\r\n` +
       `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
@@ -65,7 +67,7 @@ class Somebody {
       if (accepted) this.#accepted();
       else if (answer === '') count.lost++;
       else count.refused++;
-      setTimeout(() => this.report(), accepted ? REPORT_INTERVAL_MS : RETRY_MS);
+      setTimeout(() => this.report(), accepted ? this.#intervalMs : RETRY_MS);
     });
     socket.write(this.#request);
   }
