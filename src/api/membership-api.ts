@@ -23,6 +23,7 @@ import {
 } from '../protocol/membership.ts';
 import type { SseMessage } from '../protocol/sse.ts';
 import { answerErrors } from './error-reply.ts';
+import { Herald } from './herald.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 /** Where a request came in. */
@@ -62,6 +63,7 @@ export async function membershipApi(
 ): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
   const streams = new Map<Ipv6, EventStream[]>();
+  const herald = new Herald();
   const print = eventPrinter();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
 
@@ -93,8 +95,11 @@ export async function membershipApi(
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);
-    const end = mesh.subscribe(viewer, since, (event) => stream.send(print(event)));
-    stream.onClose(end);
+    const end = mesh.subscribe(viewer, since, (event) => herald.tell(stream, print(event)));
+    stream.onClose(() => {
+      end();
+      herald.forget(stream);
+    });
   });
 
   await app.ready();

@@ -22,8 +22,9 @@ export class EventStream {
     response.on('error', () => response.destroy());
   }
 
-  send(message: SseMessage): void {
-    this.#write(formatSse(message));
+  /** All in one write. */
+  send(...messages: readonly SseMessage[]): void {
+    this.#write(messages.map(formatSse).join(''));
   }
 
   end(): void {
