@@ -14,16 +14,14 @@ import { EventStream } from '../protocol/event-stream.ts';
 import {
   formatMemberList,
   formatVersion,
-  type MembershipEvent,
+  membershipMessage,
   NODE_NAME,
   parseVersion,
   REPORT_MAX_BYTES,
   type SelfReport,
   type SelfReportAnswer,
 } from '../protocol/membership.ts';
-import type { SseMessage } from '../protocol/sse.ts';
 import { answerErrors } from './error-reply.ts';
-import { Herald } from './herald.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 /** Where a request came in. */
@@ -63,8 +61,6 @@ export async function membershipApi(
 ): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
   const streams = new Map<Ipv6, EventStream[]>();
-  const herald = new Herald();
-  const print = eventPrinter();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
 
   app.get('/', async (request, reply) => {
@@ -95,11 +91,8 @@ export async function membershipApi(
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);
-    const end = mesh.subscribe(viewer, since, (event) => herald.tell(stream, print(event)));
-    stream.onClose(() => {
-      end();
-      herald.forget(stream);
-    });
+    const end = mesh.subscribe(viewer, since, (event) => stream.send(membershipMessage(event)));
+    stream.onClose(end);
   });
 
   await app.ready();
@@ -115,19 +108,6 @@ export async function membershipApi(
       remedy: "Ask from the node's own address in the mesh.",
     });
   }
-}
-
-/** One event goes to thousands of streams: it is put into words once. */
-function eventPrinter(): (event: MembershipEvent) => SseMessage {
-  const printed = new WeakMap<MembershipEvent, SseMessage>();
-  return (event) => {
-    let message = printed.get(event);
-    if (message === undefined) {
-      message = { id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) };
-      printed.set(event, message);
-    }
-    return message;
-  };
 }
 
 function addressIn({ mesh, peer }: Doorway): Ipv6 | undefined {

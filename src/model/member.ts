@@ -17,6 +17,10 @@ export interface Member {
   readonly ipv6: Ipv6;
 }
 
+export function sameMember(a: Member, b: Member): boolean {
+  return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;
+}
+
 export interface MemberAddresses {
   /** The VXLAN device's own Ethernet address. */
   readonly vtepMac: Mac;

@@ -22,9 +22,8 @@ export class EventStream {
     response.on('error', () => response.destroy());
   }
 
-  /** All in one write. */
-  send(...messages: readonly SseMessage[]): void {
-    this.#write(messages.map(formatSse).join(''));
+  send(message: SseMessage): void {
+    this.#write(formatSse(message));
   }
 
   end(): void {
@@ -44,7 +43,15 @@ export class EventStream {
     if (pending === 0) this.#stuckSinceMs = undefined;
     else this.#stuckSinceMs ??= performance.now();
     const stuck = this.#stuckSinceMs !== undefined && performance.now() - this.#stuckSinceMs > STREAM_SILENCE_MS;
-    if (stuck || pending > BUFFER_MAX_BYTES) response.destroy();
-    else response.write(text);
+    if (stuck || pending > BUFFER_MAX_BYTES) {
+      response.destroy();
+      return;
+    }
+    // What is sent in one go goes out in one packet.
+    if (response.writableCorked === 0) {
+      response.cork();
+      process.nextTick(() => response.uncork());
+    }
+    response.write(text);
   }
 }
