@@ -6,6 +6,7 @@
  */
 import { desiredItems } from '../src/agent/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
+import { MOMENT_MS } from '../src/controller/announcements.ts';
 import type { Ipv4, Ipv4Cidr } from '../src/model/ipv4.ts';
 import { ipv6Subnet, parseIpv6 } from '../src/model/ipv6.ts';
 import { machineIdOf } from '../src/model/machine.ts';
@@ -87,8 +88,9 @@ export function bootCost(shape: Shape): Cost {
   const { nodes, networks } = shape;
   const weights = weightsOf(shape);
   const pairs = (nodes * (nodes - 1)) / 2;
-  // A node reports, is answered, opens a stream and gets a snapshot; and whoever is there already hears of it.
-  const messages = networks * (3 * nodes + pairs);
+  // A node reports, is answered, opens a stream and gets a snapshot; and whoever is there already hears of it, and of
+  // others that joined in the same moment.
+  const messages = networks * (3 * nodes + pairs / joinsPerMessage(shape));
   // The k-th snapshot has host0 and k members.
   const snapshots = nodes * weights.snapshot + weights.snapshotMember * (pairs + 2 * nodes);
   const bytes = networks * (nodes * (weights.report + weights.answer) + snapshots + pairs * weights.join);
@@ -120,25 +122,38 @@ export function costUntil(shape: Shape, sec: number): Cost {
   };
 }
 
-function bootOperations({ nodes, networks, bootSec, turnSec }: Shape): number {
+function bootOperations(shape: Shape): number {
+  const { nodes, networks } = shape;
   const own = operationsOf('node', networks, 0);
   const ownOfHost0 = operationsOf('host0', networks, 0);
   // Of the k-th member the same as of the first, and host0 is one of them to every node.
   const rowsPerMember = operationsOf('node', networks, 1) - own;
   const rowsOnHost0 = operationsOf('host0', networks, 1) - ownOfHost0;
   const rows = nodes * nodes * rowsPerMember + nodes * rowsOnHost0;
-  return nodes * own + ownOfHost0 + rows + nodes * rulesetChanges(nodes, networks, bootSec, turnSec);
+  return nodes * own + ownOfHost0 + rows + nodes * rulesetChanges(shape);
+}
+
+/** How many joins host0 tells of in one message, in the mean, while all nodes start. */
+export function joinsPerMessage({ nodes, bootSec }: Shape): number {
+  return gathered(nodes / bootSec, MOMENT_MS / 1_000);
+}
+
+/** How often a node lets new members through its filter: for its first list, and for each message after its own start. */
+function rulesetChanges(shape: Shape): number {
+  const { nodes, networks, bootSec, turnSec } = shape;
+  const perMessage = joinsPerMessage(shape);
+  // Half of all others join after it, in the mean.
+  const changes = networks * (1 + (nodes - 1) / 2 / perMessage);
+  return changes / gathered((nodes * networks) / bootSec / perMessage, turnSec);
 }
 
 /**
- * How often a node lets a new member through its filter: for its first list, and for each join after its own start (half
- * of all, in the mean). Joins that come during a turn of the loop share the next one: with joins at a rate r and turns
- * of d, turns come at the rate 1 / (d + e^(−rd) / r).
+ * How many of those that come at a rate are dealt with together, in the mean, when the first is dealt with at once, that
+ * takes a while, and those that came meanwhile are next: turns begin at the rate 1 / (while + e^(−rate · while) / rate).
  */
-function rulesetChanges(nodes: number, networks: number, bootSec: number, turnSec: number): number {
-  const joins = networks * (1 + (nodes - 1) / 2);
-  const inTurn = ((nodes * networks) / bootSec) * turnSec;
-  return joins / (inTurn + Math.exp(-inTurn));
+function gathered(ratePerSec: number, whileSec: number): number {
+  const meanwhile = ratePerSec * whileSec;
+  return meanwhile + Math.exp(-meanwhile);
 }
 
 /** What makes the items of a machine with so many members in each network, from nothing. */

@@ -7,7 +7,7 @@
 import type { Alarm, Clock } from '../model/clock.ts';
 
 /** Nobody notices 20 ms more until the second of two members that join together is reached. */
-const MOMENT_MS = 20;
+export const MOMENT_MS = 20;
 
 export class Announcements<T> {
   readonly #clock: Clock;
