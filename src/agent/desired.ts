@@ -122,17 +122,15 @@ export class DesiredItems {
       this.#updateMembers(part, members, host0.role, host0Answers);
     }
     if (before?.members !== members || before.keptSources !== keptSources) {
-      part.sources = new Set([...part.senders.keys(), ...(keptSources ?? [])]);
+      part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
     }
     part.attachment = attachment;
   }
 
   #updateMembers(part: MeshPart, members: readonly Member[], role: Host0View['role'], host0Answers: boolean): void {
     const { rows, own, host0Ipv6, network } = part;
-    const gone = new Set(rows.keys());
     for (const member of members) {
       const { ipv6 } = member;
-      gone.delete(ipv6);
       const asked = ipv6 === host0Ipv6 && !host0Answers;
       const before = rows.get(ipv6);
       if (before?.member === member && before.asked === asked) continue;
@@ -143,10 +141,12 @@ export class DesiredItems {
       if (before !== undefined) this.#removeRows(part, before, after.items);
       for (const [key, item] of after.items) this.#put(key, item);
     }
-    for (const ipv6 of gone) {
-      const before = rows.get(ipv6);
+    if (rows.size === members.length) return;
+    const present = new Set(members.map(({ ipv6 }) => ipv6));
+    for (const [ipv6, before] of rows) {
+      if (present.has(ipv6)) continue;
       rows.delete(ipv6);
-      if (before !== undefined) this.#removeRows(part, before, new Map());
+      this.#removeRows(part, before, new Map());
     }
   }
 

@@ -17,7 +17,8 @@ const UNKNOWN = { kind: 'ruleset', sets: new Map(), body: '', intact: false } as
  */
 const OWN_LOOK_MS = 1_000;
 
-type Elements = ReadonlyMap<string, ReadonlySet<string>>;
+/** Elements of each set. */
+type Elements = ReadonlyMap<string, readonly string[]>;
 
 export class RulesetRecord {
   readonly #records = new Map<RulesetItem['family'], { item: RulesetItem; rules: string }>();
@@ -96,9 +97,9 @@ function withElements(item: RulesetItem, printed: Elements): RulesetItem {
   let same = true;
   const sets = new Map(item.sets);
   for (const [name, set] of item.sets) {
-    const elements = printed.get(name) ?? new Set();
-    if (elements.size === set.elements.size && set.elements.isSubsetOf(elements)) continue;
-    sets.set(name, { ...set, elements });
+    const elements = printed.get(name) ?? [];
+    if (elements.length === set.elements.size && elements.every((element) => set.elements.has(element))) continue;
+    sets.set(name, { ...set, elements: new Set(elements) });
     same = false;
   }
   return same ? item : { ...item, sets };
@@ -108,9 +109,9 @@ function withElements(item: RulesetItem, printed: Elements): RulesetItem {
 const SET = /^\tset (\S+) \{\n([^}]*?)(?:\t\telements = \{([^}]*)\}\n)?\t\}\n/gm;
 
 function parsePrinted(text: string): { rules: string; elements: Elements } {
-  const elements = new Map<string, ReadonlySet<string>>();
+  const elements = new Map<string, readonly string[]>();
   const rules = text.replace(SET, (_, name: string, declaration: string, list: string | undefined) => {
-    elements.set(name, new Set(list === undefined ? [] : list.split(',').map((element) => element.trim())));
+    if (list !== undefined) elements.set(name, list.trim().split(/,\s+/));
     return `\tset ${name} {\n${declaration}\t}\n`;
   });
   return { rules, elements };

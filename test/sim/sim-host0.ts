@@ -55,7 +55,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       journal,
       witness: new KernelWitness({
         neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
-        fdbRow: async (link, mac) => kernel.row('self', kernel.linkNamed(link)?.index ?? 0, mac),
+        fdbRow: async (link, mac) => kernel.row(kernel.linkNamed(link)?.index ?? 0, mac),
       }),
     });
     kernel.subscribe(this, ({ type }) => {

@@ -35,6 +35,10 @@ export class SimKernel {
   readonly routes = new Map<string, Route>();
   readonly neighbours = new Map<string, Neighbour>();
   readonly fdb = new Map<string, FdbRow>();
+  /** Grows with everything that happens. */
+  revision = 0;
+  /** The rows of each VXLAN by Ethernet address, once more, since every packet needs one. */
+  readonly #ways = new Map<number, Map<Mac, FdbRow>>();
   /** The flood rows of each link, once more, since every broadcast needs them. */
   readonly #floods = new Map<number, Map<string, FdbRow>>();
   readonly #tables = new Map<string, SimTable>();
@@ -133,8 +137,9 @@ export class SimKernel {
     return this.neighbours.get(`${link} ${address}`);
   }
 
-  row(table: FdbRow['table'], link: number, mac: Mac): FdbRow | undefined {
-    return this.fdb.get(`${link} ${table} ${mac}`);
+  /** The row of a VXLAN for an Ethernet address. */
+  row(link: number, mac: Mac): FdbRow | undefined {
+    return this.#ways.get(link)?.get(mac);
   }
 
   floodsOf(link: number): Iterable<FdbRow> {
@@ -186,8 +191,7 @@ export class SimKernel {
     const table = this.#tables.get('inet');
     const sources = table?.sets.get(`sources_${vni}`);
     if (table === undefined || sources === undefined || sources.has(source)) return true;
-    const open = table.body.matchAll(/udp dport 4789 ip saddr (\S+) accept/g);
-    return open.some(([, subnet]) => ipv4InSubnet(source, subnet as Ipv4Cidr));
+    return table.open.some((subnet) => ipv4InSubnet(source, subnet));
   }
 
   /** What the kernel learns from packets: a VXLAN's row, a neighbour. */
@@ -359,6 +363,7 @@ export class SimKernel {
       for (const [key, entry] of table) if (entry.link === link.index) table.delete(key);
     }
     this.#floods.delete(link.index);
+    this.#ways.delete(link.index);
     this.links.delete(link.index);
     this.#byName.delete(link.name);
     this.#adjustMtu(link.master);
@@ -489,6 +494,9 @@ export class SimKernel {
     if (row.mac === FLOOD_MAC && row.destination !== undefined) {
       const floods = this.#floods.get(row.link) ?? new Map<string, FdbRow>();
       this.#floods.set(row.link, floods.set(row.destination, row));
+    } else if (row.table === 'self') {
+      const ways = this.#ways.get(row.link) ?? new Map<Mac, FdbRow>();
+      this.#ways.set(row.link, ways.set(row.mac, row));
     }
     this.#tell({ type: 'fdb', removed: false, row, echo: false });
   }
@@ -496,6 +504,7 @@ export class SimKernel {
   #dropRow(row: FdbRow): void {
     this.fdb.delete(rowKey(row));
     if (row.mac === FLOOD_MAC) this.#floods.get(row.link)?.delete(row.destination ?? '');
+    else if (row.table === 'self') this.#ways.get(row.link)?.delete(row.mac);
     this.#tell({ type: 'fdb', removed: true, row, echo: false });
   }
 
@@ -525,6 +534,7 @@ export class SimKernel {
   }
 
   #tell(event: KernelEvent): void {
+    this.revision++;
     for (const [who, listener] of this.#listeners) listener(who === this.#asker ? { ...event, ...ECHO } : event);
   }
 }

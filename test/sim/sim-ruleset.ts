@@ -1,8 +1,11 @@
 /** As much of nftables as our own scripts use: a table replaced whole, and elements added to and deleted from its sets. */
+import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
 
 export interface SimTable {
   readonly sets: Map<string, Set<string>>;
   readonly body: string;
+  /** Subnets from which VXLAN packets are taken in any network. */
+  readonly open: readonly Ipv4Cidr[];
 }
 
 /** @returns the errno's name, and then nothing was changed: a script is one transaction */
@@ -38,13 +41,15 @@ function parseTable(text: string): SimTable {
   for (const [, name = '', list] of text.matchAll(/^ {2}set (\w+) \{ [^{}]*?;(?: elements = \{ (.*?) \};)? \}$/gm)) {
     sets.set(name, new Set(list === undefined ? [] : list.split(', ')));
   }
-  return { sets, body: text.replaceAll(/^ {2}set .*\n/gm, '') };
+  const body = text.replaceAll(/^ {2}set .*\n/gm, '');
+  const open = [...body.matchAll(/udp dport 4789 ip saddr (\S+) accept/g)].map(([, subnet]) => subnet as Ipv4Cidr);
+  return { sets, body, open };
 }
 
 /** In nft's own form, as far as the agent reads it. */
 export function printTable({ sets, body }: SimTable): string {
   const lines = [...sets].map(([name, set]) => {
-    const elements = set.size === 0 ? '' : `\t\telements = { ${[...set].sort().join(', ')} }\n`;
+    const elements = set.size === 0 ? '' : `\t\telements = { ${[...set].join(', ')} }\n`;
     return `\tset ${name} {\n${elements}\t}\n`;
   });
   return `${lines.join('')}\n${body}`;

@@ -39,18 +39,31 @@ export function rulesetScript(item: RulesetItem): string {
   return `${name} {}\ndelete ${name}\n${name} {\n${sets.join('')}${item.body}}\n`;
 }
 
+/** What a step is made of, said and done with: worked out once for the two. */
+const scripts = new WeakMap<RulesetItem, { readonly have: RulesetItem; readonly script: string }>();
+
 function elementScript(have: RulesetItem, want: RulesetItem): string {
+  const known = scripts.get(want);
+  if (known?.have === have) return known.script;
   const lines: string[] = [];
   for (const [name, { elements }] of want.sets) {
     const before = have.sets.get(name)?.elements ?? new Set();
     if (before === elements) continue;
-    const added = [...elements].filter((element) => !before.has(element));
-    const gone = [...before].filter((element) => !elements.has(element));
     const where = `element ${want.family} ${TABLE} ${name}`;
-    if (added.length > 0) lines.push(`add ${where} { ${added.join(', ')} }`);
-    if (gone.length > 0) lines.push(`delete ${where} { ${gone.join(', ')} }`);
+    const added = without(elements, before);
+    const gone = without(before, elements);
+    if (added.length > 0) lines.push(`add ${where} { ${added.join(', ')} }\n`);
+    if (gone.length > 0) lines.push(`delete ${where} { ${gone.join(', ')} }\n`);
   }
-  return lines.map((line) => `${line}\n`).join('');
+  const script = lines.join('');
+  scripts.set(want, { have, script });
+  return script;
+}
+
+function without(elements: ReadonlySet<string>, others: ReadonlySet<string>): string[] {
+  const rest: string[] = [];
+  for (const element of elements) if (!others.has(element)) rest.push(element);
+  return rest;
 }
 
 export const rulesetKind: ItemKind<RulesetItem> = {
