@@ -98,7 +98,7 @@ export function bootCost(shape: Shape): Cost {
 }
 
 /** What goes on while nothing happens, each second. */
-export function steadyCostPerSec({ nodes, networks }: Shape): Cost {
+export function steadyCostPerSec({ nodes, networks }: Shape): Cost & { readonly reportsPerSec: number } {
   const { report, answer } = weightsOf({ nodes });
   const reportsPerSec = (nodes * networks) / MEAN_REPORT_SEC;
   const commentsPerSec = (nodes * networks) / (STREAM_COMMENT_MS / 1_000);
@@ -106,6 +106,7 @@ export function steadyCostPerSec({ nodes, networks }: Shape): Cost {
     messages: 2 * reportsPerSec + commentsPerSec,
     bytes: reportsPerSec * (report + answer),
     operations: 0,
+    reportsPerSec,
   };
 }
 
