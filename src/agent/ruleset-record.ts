@@ -15,7 +15,7 @@ const UNKNOWN = { kind: 'ruleset', sets: new Map(), body: '', intact: false } as
  * The kernel does not say which of several changes was ours (nft events carry the port of a passing socket), so that each
  * change of our own calls for a look. It may wait until a burst of joins is over: printing a table takes a millisecond.
  */
-const OWN_LOOK_MS = 1_000;
+const OWN_LOOK_MS = 2_000;
 
 /** Elements of each set. */
 type Elements = ReadonlyMap<string, readonly string[]>;

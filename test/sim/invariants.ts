@@ -3,8 +3,8 @@ import type { Operation } from '../../src/agent/items/item.ts';
 import { printStep } from '../../src/agent/plan.ts';
 import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
 import { FLOOD_MAC } from '../../src/model/mac.ts';
+import { memberAddresses } from '../../src/model/member.ts';
 import type { Network } from '../../src/model/network.ts';
-import { addressesOf } from './addresses.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimMachine } from './sim-machine.ts';
 
@@ -81,7 +81,7 @@ function wantedFrom(viewer: SimMachine, network: Network, machines: readonly Sim
 const ROWS_PER_MEMBER = 4;
 
 function rowsOf(viewer: SimMachine, other: SimMachine, network: Network, cluster: Cluster): string[] {
-  const { bridgeMac: mac, ipv6 } = addressesOf(network, other.word);
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, other.word);
   const { vxlan, bridge } = network.devices;
   const ipv4 = addressFor(viewer, other, cluster);
   return [
@@ -117,7 +117,7 @@ function marked({ kernel }: SimMachine, { devices }: Network): Set<string> {
 export function unreachable(cluster: Cluster): string[] {
   const machines = live(cluster);
   return cluster.networks.flatMap((network) => {
-    const addresses = new Map(machines.map((machine) => [machine, addressesOf(network, machine.word).ipv6]));
+    const addresses = new Map(machines.map((machine) => [machine, memberAddresses(network, machine.word).ipv6]));
     return machines.flatMap((from) =>
       machines.flatMap((to) => {
         const [source, destination] = [addresses.get(from), addresses.get(to)];

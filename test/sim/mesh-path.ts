@@ -106,10 +106,12 @@ export class MeshPath {
 }
 
 /** Where the VXLAN `port` sends a frame for `destination`. */
-function targets({ kernel }: Station, port: Link, destination: Mac | 'everybody'): Ipv4[] {
+function* targets({ kernel }: Station, port: Link, destination: Mac | 'everybody'): Iterable<Ipv4> {
   const row = destination === 'everybody' ? undefined : kernel.row(port.index, destination);
-  const rows = row === undefined ? kernel.floodsOf(port.index) : [row];
-  return [...rows].flatMap((entry) => (entry.destination === undefined ? [] : [entry.destination as Ipv4]));
+  // A packet may change the rows as it arrives; who gets it was decided before.
+  for (const entry of row === undefined ? [...kernel.floodsOf(port.index)] : [row]) {
+    if (entry.destination !== undefined) yield entry.destination as Ipv4;
+  }
 }
 
 /** @returns the bridge that the frame comes out of */
