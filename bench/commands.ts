@@ -6,14 +6,20 @@ import { resolve } from 'node:path';
 import { hostEnvironment } from '../src/lab/host-process.ts';
 import { Lab } from '../src/lab/lab.ts';
 import { compared, type Measurement, timed } from './measurement.ts';
-import { interleaved, type Run } from './run.ts';
+import { interleaved, LAB_DEADLINE_MS, type Run } from './run.ts';
 
 const RUNS = 20;
 const MESH = resolve(import.meta.dirname, '../bin/mesh');
 
 export async function commands(run: Run): Promise<Measurement[]> {
   run.stage('starting a lab of two');
-  await using lab = await Lab.up({ name: `bench-${process.pid}`, nodes: 1, segments: 1, signal: run.signal });
+  await using lab = await Lab.up({
+    name: `bench-${process.pid}`,
+    nodes: 1,
+    segments: 1,
+    signal: run.signal,
+    deadlineMs: LAB_DEADLINE_MS,
+  });
   const env = hostEnvironment(lab.host('host0').root);
   const spawn = (command: string, words: readonly string[]) => {
     const { status, stderr } = spawnSync(command, words, { env, encoding: 'utf8' });

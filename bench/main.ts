@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- [--json] [--against FILE] [NAME …]]`: measures the budgets that the product has, each beside its
- * yardstick in the same run. Needs root and a quiet machine. Exit code 1 when a budget is missed, 130 after Ctrl-C.
+ * yardstick in the same run. Needs root and a quiet machine. Exit code 1 when a budget is missed or a
+ * benchmark failed, 130 after Ctrl-C.
  * docs/performance.md explains every figure.
  */
 import { readFileSync } from 'node:fs';
@@ -42,18 +43,20 @@ const say = (text: string) => stderr.write(stderr.isTTY ? `${ERASE_LINE}${text}`
 const all: Measurement[] = [];
 using interrupt = new Interrupt();
 const { signal } = interrupt;
-try {
-  for (const { name, benchmark } of chosen) {
-    signal.throwIfAborted();
+let failed = false;
+for (const { name, benchmark } of chosen) {
+  if (signal.aborted) break;
+  try {
     all.push(...(await benchmark({ signal, stage: (what) => say(`${name}: ${what}`) })));
+  } catch (error) {
+    if (signal.aborted) say('interrupted: what follows was measured before\n');
+    else say(`${name} failed: ${error instanceof Error ? error.message : String(error)}\n`);
+    failed = true;
   }
-} catch (error) {
-  if (!signal.aborted) throw error;
-  say('interrupted: what follows was measured before\n');
 }
 if (stderr.isTTY) stderr.write(ERASE_LINE);
 process.stdout.write(
   values.json ? `${JSON.stringify(all, null, 2)}\n` : formatMeasurements(all, paintFor(process.stdout)),
 );
 if (before !== undefined) process.stderr.write(formatChanges(before, all));
-process.exitCode = interrupt.exitCode || (all.every(({ ok }) => ok) ? 0 : 1);
+process.exitCode = interrupt.exitCode || (failed || all.some(({ ok }) => !ok) ? 1 : 0);

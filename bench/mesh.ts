@@ -9,7 +9,7 @@ import { until } from '../test/system/until.ts';
 import { Crowd } from './crowd.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
 import { cpuSec, memoryMb } from './process-cost.ts';
-import { type Run, unlessStopped } from './run.ts';
+import { LAB_DEADLINE_MS, type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
 const JOINS = 20;
@@ -25,7 +25,14 @@ const SETTLED_MS = 15_000;
 const IDLE_MS = 10_000;
 
 export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
-  await using lab = await Lab.up({ name: `bench-${process.pid}`, nodes: AGENTS, segments: 2, signal, onStage: stage });
+  await using lab = await Lab.up({
+    name: `bench-${process.pid}`,
+    nodes: AGENTS,
+    segments: 2,
+    signal,
+    onStage: stage,
+    deadlineMs: LAB_DEADLINE_MS,
+  });
   stage(`an agent leaves and joins, ${JOINS} times`);
   const joined = await joins(lab, signal, AGENTS, 20);
   stage('what an agent costs while nothing happens');

@@ -8,6 +8,9 @@ export interface Run {
   readonly stage: (what: string) => void;
 }
 
+/** A lab of a benchmark may take its time: what is measured comes after. */
+export const LAB_DEADLINE_MS = 60_000;
+
 export type Benchmark = (run: Run) => Promise<Measurement[]>;
 
 /**

@@ -11,6 +11,7 @@ import { Lab } from '../src/lab/lab.ts';
 import { REPORT_INTERVAL_MS } from '../src/protocol/membership.ts';
 import { Crowd } from './crowd.ts';
 import { cpuSec, memoryMb } from './process-cost.ts';
+import { LAB_DEADLINE_MS } from './run.ts';
 
 const STEADY_MS = 15_000;
 /** After a mass join: whoever was behind has caught up. */
@@ -41,7 +42,13 @@ process.exitCode = interrupt.exitCode;
 
 async function measure(): Promise<string> {
   say('starting a lab of two');
-  await using lab = await Lab.up({ name: `scale-${process.pid}`, nodes: 1, segments: 1, signal });
+  await using lab = await Lab.up({
+    name: `scale-${process.pid}`,
+    nodes: 1,
+    segments: 1,
+    signal,
+    deadlineMs: LAB_DEADLINE_MS,
+  });
   say(`making ${members} members`);
   await using crowd = await Crowd.open(lab, members);
   const daemon = pidOf(lab, 'host0');
