@@ -57,7 +57,7 @@ interface MeshPart {
   readonly host0Ipv6: MemberAddresses['ipv6'];
   readonly items: Set<ItemKey>;
   readonly rows: Map<Member['ipv6'], MemberRows>;
-  /** How many members are at an underlay address: one that moves may come to where another one was. */
+  /** How many of the others are at an underlay address: one that moves may come to where another one was. */
   readonly senders: Map<Ipv4, number>;
   sources: ReadonlySet<Ipv4>;
   attachment: Attachment | undefined;
@@ -127,14 +127,15 @@ export class DesiredItems {
     part.attachment = attachment;
   }
 
-  #updateMembers(part: MeshPart, members: readonly Member[], role: Host0View['role'], host0Answers: boolean): void {
+  #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0View['role'], host0Answers: boolean): void {
     const { rows, own, host0Ipv6, network } = part;
+    const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
     for (const member of members) {
       const { ipv6 } = member;
       const asked = ipv6 === host0Ipv6 && !host0Answers;
       const before = rows.get(ipv6);
       if (before?.member === member && before.asked === asked) continue;
-      const items = ipv6 === own.ipv6 ? [] : memberItems(network, member, role, !asked);
+      const items = memberItems(network, member, role, !asked);
       const after = { member, asked, items: new Map(items.map((item) => [itemKey(item), item])) };
       count(part.senders, member.ipv4, 1);
       rows.set(ipv6, after);
