@@ -65,6 +65,8 @@ export async function installationTree(directory: string): Promise<Tree> {
   tree.link('usr/bin/mesh', '../lib/meshwork/bin/mesh');
   for (const [name, page] of await manual()) tree.write(`usr/share/man/man1/${name}.gz`, compressed(page));
   for (const [shell, path] of Object.entries(COMPLETIONS)) tree.write(path, mesh(tree, 'complete', shell));
+  tree.copy('usr/share/meshwork/grafana/meshwork.json', join(TOP, 'packaging/grafana/meshwork.json'));
+  tree.copy('usr/share/meshwork/prometheus/meshwork.rules.yml', join(TOP, 'packaging/prometheus/meshwork.rules.yml'));
   tree.write('usr/share/doc/meshwork/copyright', licences(packages));
   return tree;
 }

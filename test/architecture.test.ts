@@ -9,6 +9,7 @@ const SOURCE = resolve(import.meta.dirname, '../src');
 const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   model: {},
   protocol: { model: 'documents are made of the model’s types' },
+  metrics: { model: 'the clock and the version', protocol: 'the status that becomes numbers' },
   formats: { model: 'doors parse into the model', protocol: 'a door may print what a process told' },
   store: { model: 'errors, the clock and randomness', formats: 'directories that survive a power cut' },
   machine: { model: 'machine ids and errors', protocol: 'the paths of a machine' },
@@ -19,12 +20,14 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     formats: 'a node’s own network files, and durable writing',
     kernel: 'the only writer of kernel state',
     machine: 'who this machine is',
+    metrics: 'what it counts of itself',
   },
   controller: {
     model: 'what a cluster is',
     protocol: 'what it tells agents and hears from them',
     formats: 'host0’s network files and settings',
     store: 'the only writer of desired state',
+    metrics: 'what it counts of itself',
   },
   lab: {
     model: 'addresses and identities of its hosts',
@@ -43,6 +46,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     controller: 'a transport calls the controller',
     kernel: 'listeners bound to a device, and who is at the other end',
     formats: 'nothing but settings',
+    metrics: 'it times its answers, and serves what was counted',
   },
   cli: {
     model: 'names and addresses as arguments',
@@ -51,11 +55,13 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     machine: '`genid machine` works without a running process',
     kernel: 'permanent Ethernet addresses for `genid machine`',
     lab: '`mesh lab`',
+    metrics: 'how labels are written',
   },
   main: Object.fromEntries(
     [
       'model',
       'protocol',
+      'metrics',
       'formats',
       'store',
       'machine',

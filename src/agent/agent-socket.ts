@@ -1,9 +1,14 @@
 /** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/views.ts. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { ApiMetrics } from '../metrics/api-metrics.ts';
+import { expose } from '../metrics/exposition.ts';
+import type { Registry } from '../metrics/registry.ts';
 import { MeshError } from '../model/error.ts';
+import { VERSION } from '../model/version.ts';
 import { claimControlSocket, listenOnControlSocket } from '../protocol/control-socket.ts';
 import { createServer } from '../protocol/http.ts';
-import { streamJournal } from '../protocol/journal-stream.ts';
+import { type Facts, streamJournal } from '../protocol/journal-stream.ts';
+import { type Liveness, readinessOf } from '../protocol/readiness.ts';
 import type { PingRequest } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
@@ -13,12 +18,17 @@ import type { SizedEcho } from './path-mtu.ts';
 
 /** Requests are a name or two. */
 const MAX_BODY_BYTES = 8 * 1024;
+/** Thousands of links are made in some seconds; what takes longer than this does not come back. */
+const TURN_LONGEST_MS = 120_000;
 
 export interface AgentSocketInput {
   readonly path: string;
   readonly agent: Agent;
   readonly echo: SizedEcho;
   readonly doctor: Doctor;
+  readonly facts: Facts;
+  readonly registry: Registry;
+  readonly metrics: ApiMetrics;
 }
 
 /** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
@@ -40,17 +50,41 @@ async function answer(
   input: AgentSocketInput,
   startMs: number,
 ): Promise<void> {
+  const { agent, facts, registry, metrics } = input;
+  const { clock, journal } = agent.input;
+  const startOfAnswerMs = clock.nowMs();
   try {
     const url = new URL(request.url ?? '/', 'http://agent');
-    if (url.pathname === '/v1/events') {
-      streamJournal(input.agent.input.journal, response, url.searchParams.get('follow') !== '0');
-      return;
-    }
-    send(response, 200, await route(request, url, input, startMs));
+    const { method = '' } = request;
+    const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
+    if (path === '/v1/events') return streamJournal(journal, facts, request, response);
+    response.once('finish', () => {
+      // A path that is none of ours is not worth a series of its own.
+      const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
+      metrics.answered('agent', verb, known, response.statusCode, (clock.nowMs() - startOfAnswerMs) / 1000);
+    });
+    if (method === 'GET' && path === '/metrics') {
+      const { contentType, body } = expose(registry, request.headers.accept);
+      response.writeHead(200, { 'content-type': contentType }).end(body);
+    } else if (method === 'GET' && path === '/health') {
+      const liveness = livenessOf(agent, (clock.nowMs() - startMs) / 1000);
+      send(response, liveness.live ? 200 : 503, liveness);
+    } else if (method === 'GET' && path === '/ready') {
+      const readiness = readinessOf(statusView(agent, 0));
+      send(response, readiness.ready ? 200 : 503, readiness);
+    } else send(response, 200, await route(request, url, input, startMs));
   } catch (thrown) {
     const error = MeshError.from(thrown);
     send(response, error.httpStatus, error.toJSON());
   }
+}
+
+function livenessOf(agent: Agent, upSec: number): Liveness {
+  const { clock, name } = agent.input;
+  const turnMs = clock.nowMs() - (agent.reconciler.turnStartMs ?? clock.nowMs());
+  const live = turnMs < TURN_LONGEST_MS;
+  const reason = `a turn of the loop has been under way for ${Math.round(turnMs / 1000)} s`;
+  return { live, process: 'agent', node: name, version: VERSION, upSec: Math.round(upSec), ...(!live && { reason }) };
 }
 
 async function route(

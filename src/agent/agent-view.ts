@@ -12,15 +12,14 @@ import type {
   PlanView,
   StepView,
 } from '../protocol/views.ts';
-import type { Agent } from './agent.ts';
+import type { Agent, ItemState } from './agent.ts';
 import { kindOf, networkOf } from './items/item.ts';
 import { differencesOf, printStep, type Step } from './plan.ts';
 
 export function statusView(agent: Agent, upSec: number): AgentStatus {
   const { reconciler, source, input } = agent;
-  const keys = [...reconciler.desired.keys()];
-  const failed = keys.filter((key) => reconciler.failureOf(key) !== undefined).length;
-  const ready = keys.filter((key) => reconciler.isReady(key)).length;
+  const states = [...reconciler.desired.keys()].map((key) => agent.stateOfItem(key));
+  const count = (wanted: ItemState) => states.filter((state) => state === wanted).length;
   return {
     role: 'agent',
     version: VERSION,
@@ -29,8 +28,8 @@ export function statusView(agent: Agent, upSec: number): AgentStatus {
     upSec,
     host0: source.host0,
     networks: networkViews(agent),
-    items: { owned: keys.length, failed, pending: keys.length - ready - failed },
-    health: health(agent),
+    items: { owned: states.length, failed: count('failed'), pending: count('pending') },
+    health: healthOf(agent),
   };
 }
 
@@ -57,8 +56,17 @@ function rank(ipv6: string, host0: string): number {
   return ipv6 === host0 ? 0 : 1;
 }
 
-function health(agent: Agent): HealthFinding[] {
-  const findings: HealthFinding[] = [];
+const NETWORKS_UNKNOWN: HealthFinding = {
+  code: 'MESH_HOST0_STARTING',
+  severity: 'warning',
+  object: 'networks',
+  message: 'the agent has not been told yet which networks there are',
+  remedy: 'Wait a second. On host0, see that its daemon runs: `mesh system status`.',
+};
+
+/** What is not well here. */
+export function healthOf(agent: Agent): HealthFinding[] {
+  const findings: HealthFinding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
   for (const error of agent.source.fileErrors) findings.push(finding(error, error.place?.file ?? 'network files'));
   for (const network of agent.source.networks) {
     const state = agent.stateOf(network);

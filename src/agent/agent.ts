@@ -11,10 +11,11 @@ import type { NetworkState } from '../protocol/membership.ts';
 import type { PortView } from '../protocol/views.ts';
 import { type Attachment, DesiredItems } from './desired.ts';
 import type { ForeignPorts, WantedPort } from './foreign-ports.ts';
-import { type Item, networkOf } from './items/item.ts';
+import { type Item, type ItemKey, networkOf } from './items/item.ts';
 import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel-port.ts';
+import type { LoopWatch } from './loop-watch.ts';
 import { MissingFeatures } from './missing-features.ts';
 import { obstacles } from './observed.ts';
 import { Obstruction } from './obstruction.ts';
@@ -35,6 +36,7 @@ export interface AgentInput {
   readonly source: (agent: Agent) => Source;
   /** Tries out what the kernel can do; absent where the kernel is not a real one. It takes a third of a second. */
   readonly probe?: () => Promise<readonly Feature[]>;
+  readonly watch?: LoopWatch;
 }
 
 /** What the links of the machine say, as long as neither they nor the networks change. */
@@ -47,6 +49,9 @@ interface Ground {
   readonly ports: readonly WantedPort[];
   readonly routes: boolean;
 }
+
+/** How one item fares in the kernel. */
+export type ItemState = 'ready' | 'pending' | 'failed';
 
 export class Agent {
   readonly input: AgentInput;
@@ -70,6 +75,7 @@ export class Agent {
       desire: (cache) => this.#desire(cache),
       onOutcome: () => this.#onOutcome(),
       onLastingFailure: () => this.missingFeatures.look(),
+      ...(input.watch !== undefined && { watch: input.watch }),
     });
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
@@ -118,6 +124,11 @@ export class Agent {
     if (membership !== undefined && !membership.retryable) return { phase: 'failed', error: membership.toJSON() };
     if (membership !== undefined) return { phase: 'pending', why: membership.message };
     return { phase: 'ready' };
+  }
+
+  stateOfItem(key: ItemKey): ItemState {
+    if (this.reconciler.failureOf(key) !== undefined) return 'failed';
+    return this.reconciler.isReady(key) ? 'ready' : 'pending';
   }
 
   ports(): PortView[] {

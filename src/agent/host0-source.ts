@@ -31,6 +31,7 @@ export class Host0Source implements Source {
   #segments: readonly Segment[] = [];
   #known = false;
   #stream: EventStream | undefined;
+  #streamSinceMs: number | undefined;
   #retry: Alarm | undefined;
   #confirm: Alarm | undefined;
   #error: MeshError | undefined;
@@ -83,6 +84,11 @@ export class Host0Source implements Source {
     return this.#error;
   }
 
+  /** One stream from the daemon for all networks. */
+  streamSinceMs(): number | undefined {
+    return this.#streamSinceMs;
+  }
+
   async underlayChanged(): Promise<void> {
     // The daemon follows the segments itself.
   }
@@ -125,6 +131,7 @@ export class Host0Source implements Source {
         onEnd: (reason) => {
           this.#tellNews();
           this.#stream = undefined;
+          this.#streamSinceMs = undefined;
           this.#confirm?.cancel();
           this.#error = reason;
           if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect());
@@ -139,6 +146,7 @@ export class Host0Source implements Source {
     else if (event === 'member') this.#member(JSON.parse(data) as AssignedMember);
     else return;
     this.#error = undefined;
+    this.#streamSinceMs ??= this.#input.clock.nowMs();
     this.#news = event === 'snapshot' || this.#news === 'snapshot' ? 'snapshot' : 'member';
   }
 

@@ -63,6 +63,8 @@ export class MembershipClient {
   #answers = false;
   #error: MeshError | undefined;
   #stream: EventStream | undefined;
+  /** Of the stream that is open now: when something came down it first. */
+  #heardSinceMs: number | undefined;
   #alarm: Alarm | undefined;
   #ping: Alarm | undefined;
   #retryMs: number = RETRY_MS.first;
@@ -91,6 +93,11 @@ export class MembershipClient {
   /** Why this node is not a member now; undefined when it is. */
   get error(): MeshError | undefined {
     return this.#error;
+  }
+
+  /** Since when the stream of joins and leaves speaks; undefined while it does not. */
+  get streamSinceMs(): number | undefined {
+    return this.#stream === undefined ? undefined : this.#heardSinceMs;
   }
 
   start(): void {
@@ -209,6 +216,7 @@ export class MembershipClient {
     if (this.#stream !== undefined || this.#stopped) return;
     // While a list is to be confirmed, only a whole one will do: what is resumed may have nothing to say.
     const version = this.list.confirmAtMs === undefined ? this.list.version : undefined;
+    this.#heardSinceMs = undefined;
     const stream = this.#input.transport.openStream(
       this.#target,
       {
@@ -218,7 +226,10 @@ export class MembershipClient {
       },
       {
         onMessage: (message) => this.#onMessage(message),
-        onHeard: () => this.#heard(),
+        onHeard: () => {
+          this.#heardSinceMs ??= this.#input.clock.nowMs();
+          this.#heard();
+        },
         onEnd: (reason) => {
           this.#tellNews();
           if (this.#stream === stream) this.#stream = undefined;

@@ -149,6 +149,10 @@ export class NodeSource implements Source {
     return this.#clients.get(network)?.error;
   }
 
+  streamSinceMs(network: NetworkId): number | undefined {
+    return this.#clients.get(network)?.streamSinceMs;
+  }
+
   stateChanged(): void {
     // The next report carries it.
   }

@@ -14,6 +14,7 @@ import { confOfPath } from './items/link.ts';
 import { isElementChange } from './items/ruleset.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
+import type { LoopWatch } from './loop-watch.ts';
 import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
 import { observedItems } from './observed.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
@@ -37,6 +38,7 @@ export interface ReconcilerInput {
   readonly onOutcome: () => void;
   /** Called when a step turns out to fail again and again. */
   readonly onLastingFailure: () => void;
+  readonly watch?: LoopWatch;
 }
 
 /** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
@@ -70,6 +72,7 @@ export class Reconciler {
   #audit: Alarm | undefined;
   #closed = false;
   #cacheDifference = 0;
+  #turnStartMs: number | undefined;
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
@@ -90,6 +93,11 @@ export class Reconciler {
   /** Items in which the cache disagreed with the last audit's dump. Meant to be 0. */
   get cacheDifference(): number {
     return this.#cacheDifference;
+  }
+
+  /** When the turn that is under way began. */
+  get turnStartMs(): number | undefined {
+    return this.#turnStartMs;
   }
 
   async start(): Promise<void> {
@@ -115,6 +123,7 @@ export class Reconciler {
     this.#announced?.push(event);
     if (event.type === 'nft') this.#rulesets.changed();
     if (event.type === 'overflow') {
+      this.#input.watch?.overflow();
       this.#input.journal.record({
         level: 'warning',
         kind: 'monitor overflow',
@@ -158,6 +167,7 @@ export class Reconciler {
     this.#cache = await this.#read();
     this.#rulesets.invalidate();
     this.#cacheDifference = disagreement(before, observedItems(this.#cache, this.#desired));
+    this.#input.watch?.audit(this.#cacheDifference);
     await this.wake();
     return this.#cacheDifference;
   }
@@ -220,7 +230,9 @@ export class Reconciler {
 
   /** @returns how many steps were done; 0 when the plan was empty */
   async #turn(): Promise<number> {
-    const { kernel, desire } = this.#input;
+    const { kernel, desire, clock } = this.#input;
+    const startMs = clock.nowMs();
+    this.#turnStartMs = startMs;
     kernel.drainEvents();
     if (this.#routesStale) {
       this.#routesStale = false;
@@ -238,7 +250,9 @@ export class Reconciler {
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     const outcomes = await apply(steps, kernel);
-    await this.#note(outcomes, repairs);
+    const drifted = await this.#note(outcomes, repairs);
+    this.#turnStartMs = undefined;
+    this.#input.watch?.turn({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
     return steps.length;
   }
 
@@ -256,9 +270,14 @@ export class Reconciler {
     }
   }
 
-  /** Keeps book: what is ready, what failed and when to try again, and what the journal should know. */
-  async #note(outcomes: readonly Outcome[], repairs: ReadonlySet<Step>): Promise<void> {
+  /**
+   * Keeps book: what is ready, what failed and when to try again, and what the journal should know.
+   * @param repairs steps for what was as it should be until somebody else changed it
+   * @returns what came of those of them that were due
+   */
+  async #note(outcomes: readonly Outcome[], repairs: ReadonlySet<Step>): Promise<readonly Outcome[]> {
     const { kernel, onOutcome } = this.#input;
+    const drifted = outcomes.filter(({ step }) => repairs.has(step));
     const unfinished = new Set(this.#unfinished);
     this.#waiting = new Map();
     for (const { step, error, waitsFor } of outcomes) {
@@ -275,9 +294,10 @@ export class Reconciler {
     kernel.drainEvents();
     this.#unfinished = unfinished;
     this.#backoff.keepOnly((key) => this.#desired.has(key), unfinished);
-    this.#report(outcomes.flatMap(({ step }) => (repairs.has(step) && !unfinished.has(step.key) ? [step] : [])));
+    this.#report(drifted.flatMap(({ step }) => (unfinished.has(step.key) ? [] : [step])));
     this.#scheduleRetry();
     onOutcome();
+    return drifted;
   }
 
   #noteSuccess(step: Step): void {
@@ -305,8 +325,10 @@ export class Reconciler {
       level: 'error',
       kind: 'step failed',
       message: `${printStep(step)}: ${error.message}`,
-      object: step.key,
+      item: step.key,
+      step: printStep(step),
       code: error.code,
+      ...(error.errno !== undefined && { errno: error.errno }),
       ...(network !== undefined && { network }),
       ...(error.remedy !== undefined && { remedy: error.remedy }),
     });
@@ -343,7 +365,8 @@ export class Reconciler {
         level: 'warning',
         kind: 'repaired',
         message: printStep(step),
-        object: step.key,
+        item: step.key,
+        step: printStep(step),
         ...(network !== undefined && { network }),
       });
     }

@@ -14,6 +14,8 @@ export interface Source {
   settled(network: NetworkId): boolean;
   /** Why the node is not a member of the network now. */
   errorOf(network: NetworkId): MeshError | undefined;
+  /** When the stream that the network's members come from was opened, on the clock; undefined while there is none. */
+  streamSinceMs(network: NetworkId): number | undefined;
   /** What is wrong with the network files, if they are this node's. */
   readonly fileErrors: readonly MeshError[];
   readonly host0: readonly Ipv4[];

@@ -2,14 +2,19 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
 import type { Controller } from '../controller/controller.ts';
+import type { ApiMetrics } from '../metrics/api-metrics.ts';
+import { expose } from '../metrics/exposition.ts';
+import type { Registry } from '../metrics/registry.ts';
 import type { NetworkId } from '../model/network.ts';
 import { listenOnControlSocket } from '../protocol/control-socket.ts';
 import type { Journal } from '../protocol/event.ts';
 import { EventStream } from '../protocol/event-stream.ts';
-import { streamJournal } from '../protocol/journal-stream.ts';
+import { type Facts, streamJournal } from '../protocol/journal-stream.ts';
+import { type Liveness, readinessOf } from '../protocol/readiness.ts';
 import type { SelfStatus } from '../protocol/views.ts';
 import { answerErrors } from './error-reply.ts';
 import { NetworkStateShape } from './state-shape.ts';
+import { timeAnswers } from './timing.ts';
 
 export interface ControlApi {
   /** Ends all streams, and resolves when the socket is gone. */
@@ -22,13 +27,24 @@ const SELF_MAX_BYTES = 1024 * 1024;
 const SelfShape = z.object({ networks: z.record(z.string(), NetworkStateShape) });
 const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
 
-/**
- * @param path claimed before (control-socket.ts)
- * @throws MESH_KERNEL_REFUSED
- */
-export async function openControlApi(path: string, controller: Controller, journal: Journal): Promise<ControlApi> {
+export interface ControlApiInput {
+  /** Claimed before (control-socket.ts). */
+  readonly path: string;
+  readonly controller: Controller;
+  readonly journal: Journal;
+  readonly facts: Facts;
+  readonly registry: Registry;
+  readonly metrics: ApiMetrics;
+  /** Why the process should be started anew; undefined when it should not. */
+  readonly stuck: () => string | undefined;
+}
+
+/** @throws MESH_KERNEL_REFUSED */
+export async function openControlApi(input: ControlApiInput): Promise<ControlApi> {
+  const { path, controller } = input;
   const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false });
   answerErrors(app, 'MESH_USAGE');
+  timeAnswers(app, 'control', input.metrics);
   app.get('/v1/status', () => controller.status());
   app.get('/v1/nodes', () => controller.nodes());
   app.get('/v1/networks', () => controller.networks());
@@ -36,7 +52,8 @@ export async function openControlApi(path: string, controller: Controller, journ
     controller.selfReported(selfStatus(request.body));
     return reply.code(204).send();
   });
-  streamEvents(app, journal);
+  answerProbes(app, input);
+  streamEvents(app, input);
   streamAssignment(app, controller);
   await app.ready();
   await listenOnControlSocket(app.server, path);
@@ -55,11 +72,29 @@ function selfStatus(body: unknown): SelfStatus {
   return { networks: networks as Readonly<Record<NetworkId, (typeof networks)[string]>> };
 }
 
-function streamEvents(app: FastifyInstance, journal: Journal): void {
+function answerProbes(app: FastifyInstance, { controller, registry, stuck }: ControlApiInput): void {
+  app.get('/health', (_request, reply) => {
+    const { node, version, upSec } = controller.status();
+    const reason = stuck();
+    const live = reason === undefined;
+    const answer: Liveness = { live, process: 'host0', node, version, upSec, ...(!live && { reason }) };
+    return reply.code(live ? 200 : 503).send(answer);
+  });
+  app.get('/ready', (_request, reply) => {
+    const readiness = readinessOf(controller.status());
+    return reply.code(readiness.ready ? 200 : 503).send(readiness);
+  });
+  app.get('/metrics', (request, reply) => {
+    const { contentType, body } = expose(registry, request.headers.accept);
+    return reply.type(contentType).send(body);
+  });
+}
+
+function streamEvents(app: FastifyInstance, { journal, facts }: ControlApiInput): void {
   app.get('/v1/events', (request, reply) => {
-    const { follow } = EventsQuery.parse(request.query);
+    EventsQuery.parse(request.query);
     reply.hijack();
-    streamJournal(journal, reply.raw, follow === '1');
+    streamJournal(journal, facts, request.raw, reply.raw);
   });
 }
 

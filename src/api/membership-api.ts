@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyRequest, fastify } from 'fastify';
 import { z } from 'zod';
 import type { Membership } from '../controller/membership.ts';
+import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MeshError } from '../model/error.ts';
 import { isIpv4 } from '../model/ipv4.ts';
 import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/ipv6.ts';
@@ -23,6 +24,7 @@ import {
 } from '../protocol/membership.ts';
 import { answerErrors } from './error-reply.ts';
 import { NetworkStateShape } from './state-shape.ts';
+import { timeAnswers } from './timing.ts';
 
 /** Where a request came in. */
 export interface Doorway {
@@ -58,10 +60,12 @@ const Report: z.ZodType<SelfReport> = z.object({
 /** @param doorwayOf where the request came in, by its socket */
 export async function membershipApi(
   doorwayOf: (request: IncomingMessage) => Doorway | undefined,
+  metrics?: ApiMetrics,
 ): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
   const streams = new Map<Ipv6, EventStream[]>();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
+  if (metrics !== undefined) timeAnswers(app, 'membership', metrics);
 
   app.get('/', async (request, reply) => {
     const { mesh, peer } = admit(request);

@@ -2,16 +2,21 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Membership } from '../controller/membership.ts';
+import { boundListener } from '../kernel/listener.ts';
+import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import type { Clock } from '../model/clock.ts';
+import { memberAddresses } from '../model/member.ts';
+import { MEMBERSHIP_PORT } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
+import { MeshListener } from '../protocol/mesh-listener.ts';
 import { type Doorway, type MembershipApi, membershipApi } from './membership-api.ts';
-import { MeshListener } from './mesh-listener.ts';
 
 export interface MeshDoorsInput {
   readonly clock: Clock;
   readonly journal: Journal;
   /** Index of the link of that name, if there is one. */
   readonly indexOf: (device: string) => number | undefined;
+  readonly metrics: ApiMetrics;
 }
 
 export class MeshDoors {
@@ -28,7 +33,7 @@ export class MeshDoors {
 
   static async open(input: MeshDoorsInput): Promise<MeshDoors> {
     const doorways = new WeakMap<Socket, Doorway>();
-    const api = await membershipApi(({ socket }: IncomingMessage) => doorways.get(socket));
+    const api = await membershipApi(({ socket }: IncomingMessage) => doorways.get(socket), input.metrics);
     return new MeshDoors(input, api, doorways);
   }
 
@@ -60,6 +65,10 @@ export class MeshDoors {
     return new MeshListener({
       ...this.#input,
       network: mesh.network,
+      address: memberAddresses(mesh.network, 'host0').ipv6,
+      port: MEMBERSHIP_PORT,
+      service: 'membership',
+      openListener: boundListener,
       handler: (request, response) => this.#api.handle(request, response),
       onConnection: (socket) => this.#doorways.set(socket, { mesh, peer: socket.remoteAddress ?? '' }),
       onHearing: (hearing) => mesh.hear(hearing),

@@ -11,6 +11,7 @@ interface RunOptions {
   readonly machine?: string;
   readonly name?: string;
   readonly onHost0?: boolean;
+  readonly metrics?: string;
 }
 
 export function agentCommand(context: Context): Command {
@@ -23,13 +24,18 @@ export function agentCommand(context: Context): Command {
     .option('--machine <id>', 'the id of this machine, 8 hex digits, instead of what its hardware says')
     .option('--name <name>', "the node's name, instead of the host name")
     .option('--on-host0', "take the networks from host0's daemon here; so it is where there is a host0 directory")
+    .option(
+      '--metrics <network>',
+      'serve metrics to the members of this network; without it, on the control socket alone',
+    )
     .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
-    .action(({ host0, machine, name, onHost0 }: RunOptions) => {
+    .action(({ host0, machine, name, onHost0, metrics }: RunOptions) => {
       requireRoot('run the agent');
       const beside = onHost0 ?? (host0 === undefined && isHost0(context));
       const flags = beside ? ['--on-host0'] : host0Flags(host0);
       if (machine !== undefined) flags.push('--machine', machine);
       if (name !== undefined) flags.push('--name', name);
+      if (metrics !== undefined) flags.push('--metrics', metrics);
       new Daemon('agent', context).become(flags);
     });
 

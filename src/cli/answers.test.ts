@@ -14,7 +14,7 @@ const AGENT: Answers = {
   'GET /v1/drift': documents.drift,
   'GET /v1/explain?object=br456': documents.explanation,
   'GET /v1/events?follow=0': documents.agentEvents,
-  'GET /v1/events': documents.agentEvents,
+  'GET /metrics': documents.metrics,
   'GET /v1/ports': documents.ports,
   'PUT /v1/ports/tap0': documents.ports[0],
   'DELETE /v1/ports/tap0': {},
@@ -32,6 +32,7 @@ const HOST0: Answers = {
   'GET /v1/nodes': documents.nodes,
   'GET /v1/networks': documents.networks.slice(0, 1),
   'GET /v1/events?follow=0': documents.host0Events,
+  'GET /metrics': documents.metrics.slice(0, 1),
 };
 
 let root: string;
@@ -345,9 +346,23 @@ describe('this machine', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(documents.host0Events);
   });
 
-  test('events are followed to the end of the stream', async () => {
+  test('metrics of both processes, without zeros and buckets', async () => {
     await agent();
-    expect(await answer('events --follow --level debug')).toContain('vxlan456 went');
+    await host0();
+    expect(await answer('metrics')).toMatchInlineSnapshot(`
+      "PROCESS  METRIC                                         VALUE
+      host0    meshwork_members{network="manage"}                 3
+      agent    meshwork_members{network="manage"}                 3
+      agent    meshwork_reconcile_duration_seconds_sum    0.0123457
+      agent    meshwork_reconcile_duration_seconds_count          2
+      "
+    `);
+  });
+
+  test('metrics of one process as JSON', async () => {
+    await agent();
+    const document: unknown = JSON.parse(await answer('metrics --json --process agent'));
+    expect(document).toEqual([{ process: 'agent', metrics: documents.metrics }]);
   });
 });
 

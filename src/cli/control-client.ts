@@ -28,6 +28,8 @@ interface Call {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   readonly path: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
   /** Without an answer for so long, the call fails; 0 waits for ever. */
   readonly timeoutMs?: number;
 }
@@ -57,13 +59,30 @@ export class ControlClient {
     return this.#document<T>({ method: 'DELETE', path });
   }
 
+  /** An answer as it is. @param accept the type that it should have */
+  async text(path: string, accept: string): Promise<string> {
+    return this.#text(await this.#call({ method: 'GET', path, headers: { accept } }));
+  }
+
   /** The data of each event of a stream, until the other side ends it. */
   async *events<T>(path: string): AsyncGenerator<T> {
-    const response = await this.#call({ method: 'GET', path, timeoutMs: 0 });
+    for await (const { data } of this.messages(path)) yield data as T;
+  }
+
+  /** The same with their ids. @param lastId the last id that was heard, of a stream that is taken up again */
+  async *messages(
+    path: string,
+    lastId?: string,
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ readonly id?: string; readonly data: unknown }> {
+    const headers = lastId === undefined ? {} : { 'last-event-id': lastId };
+    const response = await this.#call({ method: 'GET', path, timeoutMs: 0, headers, signal });
     const parser = new SseParser();
     try {
       for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
-        for (const { data } of parser.push(text)) yield this.#parse<T>(data);
+        for (const { id, data } of parser.push(text)) {
+          yield { data: this.#parse(data), ...(id !== undefined && { id }) };
+        }
       }
     } catch (error) {
       throw this.#explain(error);
@@ -97,10 +116,18 @@ export class ControlClient {
     throw MeshError.fromJSON(document as ErrorDocument);
   }
 
-  #send({ method, path, body, timeoutMs = ANSWER_TIMEOUT_MS }: Call): Promise<IncomingMessage> {
+  #send({
+    method,
+    path,
+    body,
+    headers: more = {},
+    signal,
+    timeoutMs = ANSWER_TIMEOUT_MS,
+  }: Call): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-      const outgoing = request({ socketPath: this.sock, agent: false, method, path, headers, timeout: timeoutMs });
+      const headers = { ...more, ...(body !== undefined && { 'content-type': 'application/json' }) };
+      const options = { method, path, headers, timeout: timeoutMs, signal };
+      const outgoing = request({ socketPath: this.sock, agent: false, ...options });
       outgoing.once('response', resolve);
       outgoing.once('timeout', () => outgoing.destroy(this.#silent(timeoutMs)));
       outgoing.once('error', (error: NodeJS.ErrnoException) => reject(this.#explain(error)));

@@ -12,20 +12,24 @@ const TONES: Record<EventLevel, Tone | undefined> = {
   error: 'bad',
 };
 
-/** The event's line, and one below it for its remedy. */
+/** The event's line, and one below it for its remedy. What is so already has no time. */
 export function eventLine(event: MeshEvent, paint: Paint): string {
   const { level, source, kind, message, code, remedy } = event;
   const tone = TONES[level];
   const word = level.padEnd(7);
   const parts = [
-    paint('quiet', localTime(event.time)),
+    paint('quiet', event.snapshot ? 'now'.padEnd(15) : localTime(event.time)),
     tone === undefined ? word : paint(tone, word),
     source.padEnd(5),
     printable(kind).padEnd(16),
-    printable(message) + (code === undefined ? '' : ` (${code})`),
+    printable(message) + (code === undefined ? '' : ` (${code})`) + moreText(event),
   ];
   const below = remedy === undefined ? '' : `${' '.repeat(17)}→ ${printable(remedy)}\n`;
   return `${parts.join('  ')}\n${below}`;
+}
+
+function moreText({ suppressed = 0 }: MeshEvent): string {
+  return suppressed === 0 ? '' : `, and ${suppressed} more of the same`;
 }
 
 /** `Nov 21 06:12:03`, in the time zone of the reader. */

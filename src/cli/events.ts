@@ -2,7 +2,8 @@
 import { Command, Option } from 'commander';
 import type { EventLevel, MeshEvent } from '../protocol/event.ts';
 import type { Context } from './context.ts';
-import { agentClient, type ControlClient, host0Client } from './control-client.ts';
+import { agentClient, type ControlClient, host0Client, TITLES } from './control-client.ts';
+import { followEvents } from './event-follow.ts';
 import { eventLine, LEVELS } from './event-line.ts';
 
 interface EventsOptions {
@@ -12,9 +13,13 @@ interface EventsOptions {
 
 export function eventsCommand(context: Context): Command {
   return new Command('events')
-    .option('-f, --follow', 'go on with what happens from now, until Ctrl-C')
+    .option('-f, --follow', 'begin with what is so now, and go on with what happens, until Ctrl-C')
     .addOption(new Option('--level <level>', 'only what is at least so important').choices(LEVELS).default('info'))
-    .addHelpText('after', '\nWith --json a line of JSON each.\n\nExample:\n  $ mesh events --follow --level warning')
+    .addHelpText(
+      'after',
+      '\nWith --json a line of JSON each; `"snapshot": true` marks what is so when the following begins, and when it begins\n' +
+        'anew: a process that goes away is waited for.\n\nExample:\n  $ mesh events --follow --level warning',
+    )
     .action(async ({ follow, level }: EventsOptions) => {
       const sources = await speakers(context);
       const show = (event: MeshEvent) => {
@@ -23,7 +28,10 @@ export function eventsCommand(context: Context): Command {
         }
       };
       if (follow) {
-        await Promise.all(sources.map((source) => forward(source, '/v1/events', show)));
+        const away = ({ daemon }: ControlClient) => {
+          context.stderr.write(`${TITLES[daemon]} went away; waiting for it.\n`);
+        };
+        await Promise.all(sources.map((source) => followEvents(source, { onEvent: show, onAway: () => away(source) })));
         return;
       }
       const past: MeshEvent[] = [];

@@ -63,6 +63,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./events.ts')).eventsCommand(context),
   },
   {
+    name: 'metrics',
+    group: HERE,
+    description: 'Show what the processes of this machine count: turns, repairs, members, answers',
+    load: async (context) => (await import('./metrics.ts')).metricsCommand(context),
+  },
+  {
     name: 'network',
     group: CLUSTER,
     description: 'List, show and check networks',

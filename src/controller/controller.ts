@@ -12,8 +12,10 @@ import type { MembershipVersion, NetworkState } from '../protocol/membership.ts'
 import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
-import { AGENT_AWAY, failedNetworks, findingOf, NO_SEGMENT } from './health.ts';
+import { AGENT_AWAY, failedNetworks, findingOf, membersUnread, NO_SEGMENT } from './health.ts';
+import { networkAdded } from './host0-facts.ts';
 import { Membership } from './membership.ts';
+import type { MembershipWatch } from './membership-watch.ts';
 import { nodesOf } from './node-registry.ts';
 import type { Witness } from './witness.ts';
 
@@ -27,6 +29,7 @@ export interface ControllerInput {
   readonly store: Store;
   readonly journal: Journal;
   readonly witness: Witness;
+  readonly watch?: MembershipWatch;
 }
 
 /** What the network files say (formats/network-directory.ts). */
@@ -112,7 +115,7 @@ export class Controller {
       segments: this.#segments,
       nodesOnline: this.nodes().filter(({ online }) => online).length,
       networks: this.#meshes.size,
-      health: this.#health(),
+      health: this.health(),
     };
   }
 
@@ -124,7 +127,14 @@ export class Controller {
 
   /** @throws MESH_HOST0_STARTING */
   networks(): readonly NetworkView[] {
-    return this.meshes.map((mesh) => {
+    for (const mesh of this.meshes) mesh.mustBeLoaded();
+    return this.loadedNetworks();
+  }
+
+  /** Those whose members host0 has read. */
+  loadedNetworks(): readonly NetworkView[] {
+    const loaded = this.meshes.filter((mesh) => mesh.loaded);
+    return loaded.map((mesh) => {
       const { bridgeMac: mac, ipv6 } = memberAddresses(mesh.network, 'host0');
       const state = this.#selfStates[mesh.network.id] ?? AGENT_SILENT;
       return { network: mesh.network, state, self: { mac, ipv6 }, members: mesh.members() };
@@ -175,12 +185,7 @@ export class Controller {
       onLoad: () => this.#feed.renew(),
     });
     this.#meshes.set(network.id, mesh);
-    const { name, id, fabric } = network;
-    this.#input.journal.record({
-      kind: 'network added',
-      message: `${name}: VNI ${fabric.vni}, ${fabric.prefix}`,
-      network: id,
-    });
+    this.#input.journal.record(networkAdded(network));
     return mesh;
   }
 
@@ -188,9 +193,9 @@ export class Controller {
     const { journal } = this.#input;
     const { id, name } = mesh.network;
     this.#meshes.delete(id);
+    journal.record({ kind: 'network removed', message: name, network: id });
     try {
       await mesh.forget();
-      journal.record({ kind: 'network removed', message: name, network: id });
     } catch (thrown) {
       const { code, message } = MeshError.from(thrown);
       journal.record({
@@ -220,12 +225,14 @@ export class Controller {
     return (shared ?? this.#segments[0])?.ipv4 ?? UNSPECIFIED;
   }
 
-  #health(): readonly HealthFinding[] {
+  /** What is not well. */
+  health(): readonly HealthFinding[] {
     const networks = this.meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
       ...(this.#segments.length === 0 ? [NO_SEGMENT] : []),
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
+      ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
       ...this.meshes.flatMap((mesh) => mesh.refusals().map((error) => findingOf(error, 'error', mesh.network.name))),
     ];

@@ -37,3 +37,14 @@ export function failedNetworks(
     return [{ code, severity: 'error', object: name, message, remedy: remedy ?? rule ?? '' }];
   });
 }
+
+/** As long as it lasts, host0 gives no list of its members. */
+export function membersUnread({ name }: Network): HealthFinding {
+  return {
+    code: 'MESH_HOST0_STARTING',
+    severity: 'warning',
+    object: name,
+    message: `host0 has not read the members of ${name} yet`,
+    remedy: 'It goes on trying; see `mesh events` if it takes more than a second.',
+  };
+}

@@ -28,6 +28,7 @@ import { identify } from './identity.ts';
 import { doubled, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
+import type { MembershipWatch } from './membership-watch.ts';
 import { Pulses } from './pulses.ts';
 import { Refusals } from './refusals.ts';
 import { Roster } from './roster.ts';
@@ -49,6 +50,7 @@ export interface MembershipInput {
   readonly onChange: (change: MembershipChange) => void;
   /** The members have been read, at the start or anew. */
   readonly onLoad: () => void;
+  readonly watch?: MembershipWatch;
 }
 
 /** A member, past or present, and when it was heard of last. */
@@ -85,6 +87,8 @@ export class Membership {
   readonly #refusals = new Refusals();
   readonly #turns = new Turns<Ipv6>();
   readonly #announcements: Announcements<MembershipChange>;
+  /** Whose removal is under way because of their silence. */
+  readonly #dropping = new Set<Ipv6>();
 
   constructor(input: MembershipInput) {
     this.network = input.network;
@@ -98,7 +102,7 @@ export class Membership {
     );
     this.#roster = new Roster({
       ...input,
-      onChange: (change, record) => this.#changed(change, record),
+      onChange: (change, record, before) => this.#changed(change, record, before),
       onLoad: () => this.#loaded(),
     });
   }
@@ -156,6 +160,11 @@ export class Membership {
   /** The underlay subnets that host0 forwards VXLAN between. */
   get segments(): readonly Ipv4Cidr[] {
     return this.#input.subnets();
+  }
+
+  /** How many members follow the stream now. */
+  get listeners(): number {
+    return this.#subscribers.size;
   }
 
   /** Who left in the last 30 s and is not back. */
@@ -285,12 +294,10 @@ export class Membership {
       const record = recordFor(before);
       if (before === undefined) await this.#admit(record);
       else this.#refuseDouble(before, claim);
+      const known = before ?? this.#departed.get(claim.ipv6)?.record;
       if (before === undefined || !sameRecord(before, record)) await this.#roster.put(record);
       this.#pulses.beat(record.ipv6, state);
-      if (before === undefined)
-        this.#journal('member joined', record, `${record.name} joined ${this.network.name} from ${record.ipv4}`);
-      else if (before.ipv4 !== record.ipv4)
-        this.#journal('member moved', record, `${record.name} moved from ${before.ipv4} to ${record.ipv4}`);
+      if (known?.instance !== undefined && known.instance !== record.instance) this.#input.watch?.booted(this.network);
     });
   }
 
@@ -315,7 +322,6 @@ export class Membership {
       if (present === undefined) return;
       this.#refuseDouble(present, record);
       await this.#roster.remove(record.ipv6);
-      this.#journal('member left', record, `${record.name} left ${this.network.name}`);
     });
   }
 
@@ -331,13 +337,17 @@ export class Membership {
   }
 
   #loaded(): void {
+    // Who follows the journal must not put old and new members together.
+    this.#input.journal.renew();
     this.#pulses.keep(new Set(this.#roster.records.map(({ ipv6 }) => ipv6)));
     this.segmentsChanged();
     this.#input.onLoad();
   }
 
-  #changed(change: MembershipChange, record: MemberRecord): void {
+  #changed(change: MembershipChange, record: MemberRecord, before: MemberRecord | undefined): void {
     const { ipv6 } = record;
+    this.#journalChange(change, record, before);
+    this.#input.watch?.changed(this.network, change.type);
     if (change.type === 'leave') this.#departs(record);
     else {
       this.#departed.delete(ipv6);
@@ -376,9 +386,12 @@ export class Membership {
     await this.#turns.take(ipv6, async () => {
       const record = this.#roster.get(ipv6);
       if (record === undefined || !this.#pulses.silent(ipv6)) return;
-      await this.#roster.remove(ipv6);
-      const message = `${record.name} was dropped from ${this.network.name}: silent for ${MEMBER_SILENCE_MS / 1000} s`;
-      this.#journal('member dropped', record, message, 'warning');
+      this.#dropping.add(ipv6);
+      try {
+        await this.#roster.remove(ipv6);
+      } finally {
+        this.#dropping.delete(ipv6);
+      }
     });
   }
 
@@ -404,8 +417,29 @@ export class Membership {
     }
   }
 
-  #journal(kind: string, { name }: MemberRecord, message: string, level: 'info' | 'warning' = 'info'): void {
-    this.#input.journal.record({ level, kind, message, network: this.network.id, object: name });
+  /** In the same breath as the change itself: whoever asks who is here has either both or none. */
+  #journalChange({ type }: MembershipChange, record: MemberRecord, before: MemberRecord | undefined): void {
+    const { name, ipv4, ipv6 } = record;
+    const mesh = this.network.name;
+    switch (type) {
+      case 'join':
+        this.#journal('member joined', name, `${name} joined ${mesh} from ${ipv4}`);
+        break;
+      case 'change':
+        if (before !== undefined && before.ipv4 !== ipv4)
+          this.#journal('member moved', name, `${name} moved from ${before.ipv4} to ${ipv4}`);
+        else this.#journal('member renamed', name, `${before?.name ?? ipv6} is called ${name} now`);
+        break;
+      case 'leave': {
+        const why = `${name} was dropped from ${mesh}: silent for ${MEMBER_SILENCE_MS / 1000} s`;
+        if (this.#dropping.has(ipv6)) this.#journal('member dropped', name, why, 'warning');
+        else this.#journal('member left', name, `${name} left ${mesh}`);
+      }
+    }
+  }
+
+  #journal(kind: string, object: string, message: string, level: 'info' | 'warning' = 'info'): void {
+    this.#input.journal.record({ level, kind, message, network: this.network.id, object });
   }
 }
 

@@ -25,7 +25,8 @@ export interface RosterInput {
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly onChange: (change: MembershipChange, record: MemberRecord) => void;
+  /** @param before what was kept of the same member until then */
+  readonly onChange: (change: MembershipChange, record: MemberRecord, before: MemberRecord | undefined) => void;
   /** Everything may be different: at the start, and after the watch was lost. */
   readonly onLoad: () => void;
 }
@@ -167,21 +168,21 @@ export class Roster {
     this.#members.set(record.ipv6, { record, modRevision });
     // A reboot changes the record and nothing that others see.
     if (before !== undefined && sameMember(before, record)) return;
-    this.#publish(before === undefined ? 'join' : 'change', record, modRevision);
+    this.#publish(before === undefined ? 'join' : 'change', record, modRevision, before);
   }
 
   #applyDelete(ipv6: Ipv6, revision: number): void {
     const before = this.#members.get(ipv6)?.record;
     if (before === undefined) return;
     this.#members.delete(ipv6);
-    this.#publish('leave', before, revision);
+    this.#publish('leave', before, revision, before);
   }
 
-  #publish(type: MembershipChange['type'], record: MemberRecord, revision: number): void {
+  #publish(type: MembershipChange['type'], record: MemberRecord, revision: number, before?: MemberRecord): void {
     const change = { type, version: { epoch: this.#input.store.epoch, revision }, member: memberOf(record) };
     this.#log.add(change);
     this.#revision = revision;
-    this.#input.onChange(change, record);
+    this.#input.onChange(change, record, before);
   }
 
   #reached(revision: number): void {

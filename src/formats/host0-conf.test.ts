@@ -17,6 +17,7 @@ subnet_pool="10.11.0.0/16" "192.168.0.0/23"
 default_subnet_size="24" # of a pool
 segment_ports="eth1" eth2
 admission=known
+metrics="manage"
 `;
   expect(parse(text)).toEqual({
     settings: {
@@ -24,6 +25,7 @@ admission=known
       defaultSubnetSize: 24,
       segmentPorts: ['eth1', 'eth2'],
       admission: 'known',
+      metricsNetwork: 'manage',
     },
     errors: [],
   });
@@ -102,7 +104,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports and admission.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, admission and metrics.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

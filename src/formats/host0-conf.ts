@@ -5,12 +5,14 @@
  *     default_subnet_size="25"                      # bits of such a subnet's prefix, 1 to 30
  *     segment_ports="eth1" "eth2"                   # ports that boot segments may be on; without it, any that is fit
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
+ *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
 import { MeshError } from '../model/error.ts';
 import { type Ipv4Cidr, parseIpv4Cidr } from '../model/ipv4.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
+import { NETWORK_NAME } from './mesh-conf.ts';
 import { nearest } from './nearest.ts';
 
 const ADMISSIONS = ['open', 'known', 'token'] as const;
@@ -22,6 +24,8 @@ export interface Host0Settings {
   /** Undefined: to be decided from the machine. */
   readonly segmentPorts: readonly string[] | undefined;
   readonly admission: Admission;
+  /** Name of the network whose members may read host0's metrics. Undefined: none. */
+  readonly metricsNetwork: string | undefined;
 }
 
 export const HOST0_DEFAULTS: Host0Settings = {
@@ -29,6 +33,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   defaultSubnetSize: 25,
   segmentPorts: undefined,
   admission: 'open',
+  metricsNetwork: undefined,
 };
 
 export interface Host0Conf {
@@ -52,12 +57,13 @@ export async function readHost0Conf(files: readonly string[]): Promise<Host0Conf
 export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
-  const keys = new ConfKeys(text, ['subnet_pool', 'default_subnet_size', 'segment_ports', 'admission']);
+  const keys = new ConfKeys(text, ['subnet_pool', 'default_subnet_size', 'segment_ports', 'admission', 'metrics']);
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
     segmentPorts: keys.optional('segment_ports', listOf(parsePort)),
     admission: keys.optional('admission', oneOf(parseAdmission)) ?? HOST0_DEFAULTS.admission,
+    metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
   return keys.errors.length > 0 ? { errors: keys.errors } : { settings, errors: [] };
 }
@@ -91,6 +97,12 @@ function parsePort(word: string): string | Fault {
   if (/^[^\s/:]{1,15}$/.test(word) && word !== '.' && word !== '..') return word;
   const rule = 'A port is the name of a network device, 1 to 15 characters without blanks, slashes and colons.';
   return { fault: `${quoted(word)} is not the name of a device`, rule, example: 'eth1' };
+}
+
+function parseNetworkName(word: string): string | Fault {
+  if (NETWORK_NAME.test(word)) return word;
+  const rule = 'Metrics are served in one network, by its name: letters, digits, dots, underscores and hyphens.';
+  return { fault: `${quoted(word)} is not the name of a network`, rule, example: 'manage' };
 }
 
 function parseAdmission(word: string): Admission | Fault {

@@ -18,7 +18,7 @@ type MeshKey = (typeof KEYS)[number];
 
 /** `key` fits into 64 bits, so that a script may compute with it. */
 const KEY_MAX = 2n ** 64n - 1n;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+export const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 const PURPOSE: Readonly<Record<MeshKey, string>> = {
   name: 'A mesh has a name, one word.',
@@ -68,7 +68,7 @@ export function printMeshConf(network: Network): string {
 }
 
 function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
-  if (NAME.test(value)) return value;
+  if (NETWORK_NAME.test(value)) return value;
   return new MeshError(
     'MESH_NET_NAME_INVALID',
     value === '' ? 'name is empty' : `name ${quoted(value)} is not a word`,

@@ -1,5 +1,5 @@
 /**
- * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0)`.
+ * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK]`.
  * It puts the parts together and nothing else.
  */
 import { mkdirSync } from 'node:fs';
@@ -9,12 +9,15 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent/agent.ts';
+import { AgentFacts } from '../agent/agent-facts.ts';
+import { addAgentMetrics } from '../agent/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/agent-socket.ts';
 import { collectFacts } from '../agent/doctor/collection.ts';
 import { Doctor } from '../agent/doctor/doctor.ts';
 import { ForeignPorts } from '../agent/foreign-ports.ts';
 import { Host0Source } from '../agent/host0-source.ts';
 import { httpTransport } from '../agent/http-transport.ts';
+import type { LoopWatch } from '../agent/loop-watch.ts';
 import { NodeSource } from '../agent/node-source.ts';
 import type { SizedEcho } from '../agent/path-mtu.ts';
 import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
@@ -22,17 +25,25 @@ import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
 import { askWire } from '../kernel/inquiry.ts';
+import { boundListener } from '../kernel/listener.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { machineId } from '../machine/machine-id.ts';
+import { ApiMetrics } from '../metrics/api-metrics.ts';
+import { MetricsDoor } from '../metrics/metrics-door.ts';
+import { addProcessMetrics } from '../metrics/process-metrics.ts';
+import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
+import { METRICS_PORTS } from '../model/network.ts';
 import { Journal } from '../protocol/event.ts';
+import { Log } from '../protocol/log.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import { Standing } from '../protocol/standing.ts';
 
 /** An answer takes less than one; whoever is busier than this is asked again the next time. */
 const WIRE_TIMEOUT_MS = 400;
@@ -47,6 +58,7 @@ async function main(): Promise<void> {
       machine: { type: 'string' },
       host0: { type: 'string' },
       'on-host0': { type: 'boolean', default: false },
+      metrics: { type: 'string' },
     },
   });
   if (process.getuid?.() !== 0) {
@@ -59,9 +71,16 @@ async function main(): Promise<void> {
   mkdirSync(paths.state, { recursive: true });
   const clock = systemClock;
   const journal = new Journal(clock, 'agent', values.name);
-  journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
+  const log = new Log(clock, (line) => process.stdout.write(line));
+  journal.subscribe((event) => log.take(event));
 
   let agent: Agent | undefined;
+  let metricsDoor: MetricsDoor | undefined;
+  const registry = new Registry();
+  addProcessMetrics(registry, { process: 'agent', clock, stateDirectory: paths.state, log });
+  const loop = addAgentMetrics(registry, () => agent);
+  let facts: AgentFacts | undefined;
+  const standing = new Standing(journal, clock, () => facts?.read() ?? []);
   const kernel = await SystemKernel.open(
     (event) => agent?.onKernelEvent(event),
     (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
@@ -76,6 +95,15 @@ async function main(): Promise<void> {
     ports: new ForeignPorts(await readPlugged(portsFile), clock),
     keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
     probe: probeKernel,
+    watch: {
+      turn: (report) => {
+        loop.turn(report);
+        standing.lookSoon();
+        metricsDoor?.follow(agent?.source.networks ?? []);
+      },
+      audit: (difference) => loop.audit(difference),
+      overflow: () => loop.overflow(),
+    } satisfies LoopWatch,
     echo: (to: Parameters<EchoSocket['echo']>[0], timeoutMs: number) => echoes.echo(to, { timeoutMs }),
   };
 
@@ -125,12 +153,26 @@ async function main(): Promise<void> {
   }
 
   const running = agent;
+  facts = new AgentFacts(running);
+  metricsDoor = new MetricsDoor({
+    network: values.metrics,
+    machine: running.input.machine,
+    port: METRICS_PORTS.agent,
+    registry,
+    clock,
+    journal,
+    openListener: boundListener,
+    indexOf: (device) => running.reconciler.cache.linkNamed(device)?.index,
+  });
   const echo: SizedEcho = (to, timeoutMs, payloadBytes) =>
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent: running,
     echo,
+    facts: () => standing.facts,
+    registry,
+    metrics: new ApiMetrics(registry),
     doctor: new Doctor({
       collect: () =>
         collectFacts({
@@ -153,9 +195,11 @@ async function main(): Promise<void> {
     if (stopping) return;
     stopping = true;
     server.close();
+    metricsDoor?.close();
     server.closeAllConnections();
     await running.stop();
     await kernel.close();
+    log.close();
     process.exit(0);
   };
   process.on('SIGTERM', () => void stop());

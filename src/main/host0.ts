@@ -13,20 +13,36 @@ import { KernelWitness } from '../api/witness.ts';
 import { HostLinks } from '../boot/host-links.ts';
 import { segmentsOf } from '../boot/segments.ts';
 import { Controller } from '../controller/controller.ts';
+import { host0Facts } from '../controller/host0-facts.ts';
+import { addHost0Metrics } from '../controller/host0-metrics.ts';
 import { errorText } from '../formats/error-text.ts';
 import { readHost0Conf } from '../formats/host0-conf.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
+import { boundListener } from '../kernel/listener.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
+import { ApiMetrics } from '../metrics/api-metrics.ts';
+import { MetricsDoor } from '../metrics/metrics-door.ts';
+import { addProcessMetrics } from '../metrics/process-metrics.ts';
+import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
+import { METRICS_PORTS } from '../model/network.ts';
 import { VERSION } from '../model/version.ts';
 import { claimControlSocket } from '../protocol/control-socket.ts';
 import { Journal } from '../protocol/event.ts';
+import { Log } from '../protocol/log.ts';
 import { NODE_NAME } from '../protocol/membership.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import { healthFacts, Standing } from '../protocol/standing.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
+import { TimedStore } from '../store/timed-store.ts';
+
+/** So often the journal is told what has become unwell, and what is well again. */
+const HEALTH_LOOK_MS = 2_000;
+/** A disk that is busy takes seconds; one that takes longer than this will not answer any more. */
+const COMMIT_LONGEST_MS = 30_000;
 
 async function main(): Promise<void> {
   // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
@@ -39,18 +55,24 @@ async function main(): Promise<void> {
   const paths = pathsBelow(values.root);
   const clock = systemClock;
   const journal = new Journal(clock, 'host0', name);
-  journal.subscribe((event) => process.stdout.write(`${JSON.stringify(event)}\n`));
+  const log = new Log(clock, (line) => process.stdout.write(line));
+  journal.subscribe((event) => log.take(event));
+  const registry = new Registry();
+  const metrics = new ApiMetrics(registry);
 
   const { settings, errors } = await readHost0Conf(paths.host0Conf);
   if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
   await mkdir(paths.state, { recursive: true });
-  const [store, rtnl, doors] = await Promise.all([
+  addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
+  const watch = addHost0Metrics(registry, () => controller);
+  const [disk, rtnl, doors] = await Promise.all([
     SqliteStore.open(join(paths.state, 'store.db')),
     Rtnl.open(),
-    MeshDoors.open({ clock, journal, indexOf: (device) => links.indexOf(device) }),
+    MeshDoors.open({ clock, journal, indexOf: (device) => links.indexOf(device), metrics }),
   ]);
-  const controller = new Controller({
+  const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
+  const controller: Controller = new Controller({
     name,
     version: VERSION,
     admission: settings.admission,
@@ -58,11 +80,24 @@ async function main(): Promise<void> {
     store,
     journal,
     witness: new KernelWitness(rtnl),
+    watch,
   });
+  const health = new Standing(journal, clock, () => healthFacts(controller.health()));
 
+  const metricsDoor = new MetricsDoor({
+    network: settings.metricsNetwork,
+    machine: 'host0',
+    port: METRICS_PORTS.host0,
+    registry,
+    clock,
+    journal,
+    openListener: boundListener,
+    indexOf: (device) => links.indexOf(device),
+  });
   const linksChanged = (): void => {
     controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentPorts));
     doors.linksChanged();
+    metricsDoor.follow(controller.meshes.map(({ network }) => network));
   };
   const links = new HostLinks({
     reader: rtnl,
@@ -76,8 +111,20 @@ async function main(): Promise<void> {
   const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
   await links.read();
   linksChanged();
-  controller.onMeshes((meshes) => doors.serve(meshes));
-  const control = await openControlApi(paths.controlSock, controller, journal);
+  controller.onMeshes((meshes) => {
+    doors.serve(meshes);
+    metricsDoor.follow(meshes.map(({ network }) => network));
+  });
+  const control = await openControlApi({
+    path: paths.controlSock,
+    controller,
+    journal,
+    facts: () => host0Facts(controller, health),
+    registry,
+    metrics,
+    stuck: () =>
+      store.waitingMs > COMMIT_LONGEST_MS ? 'the disk has not taken a change for half a minute' : undefined,
+  });
 
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
@@ -90,7 +137,13 @@ async function main(): Promise<void> {
   journal.record({
     kind: 'started',
     message: `host0 is ${name}, ${Math.round(process.uptime() * 1000)} ms after its start`,
+    durationMs: Math.round(process.uptime() * 1000),
   });
+  const look = (): void => {
+    health.look();
+    clock.after(HEALTH_LOOK_MS, look);
+  };
+  look();
 
   let stopping = false;
   const stop = async (): Promise<void> => {
@@ -99,10 +152,12 @@ async function main(): Promise<void> {
     links.close();
     monitor.close();
     doors.close();
+    metricsDoor.close();
     await directory.close();
     await control.close();
     await controller.close();
     await Promise.all([rtnl.close(), store.close()]);
+    log.close();
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());

@@ -154,6 +154,14 @@ export class MeshError extends Error {
     return ERRORS[this.code].http;
   }
 
+  /** The system's word for what went wrong, where it gave one: `ENOSPC`. */
+  get errno(): string | undefined {
+    const { cause } = this;
+    const named = typeof cause === 'object' && cause !== null ? cause : {};
+    const words = ['code', 'name'].map((key): unknown => Reflect.get(named, key));
+    return words.find((word): word is string => typeof word === 'string' && /^E[A-Z0-9]{2,}$/.test(word));
+  }
+
   get exitCode(): number {
     return ERRORS[this.code].exit;
   }

@@ -17,6 +17,9 @@ export const MESH_MTU_BYTES = 1380;
 /** Where host0 answers inside each mesh. */
 export const MEMBERSHIP_PORT = 8000;
 
+/** Where the processes serve their metrics inside the one mesh that they are told to; on host0 they have one address. */
+export const METRICS_PORTS = { host0: 8001, agent: 8002 } as const;
+
 /** What carries a network. */
 export type Fabric = MeshFabric;
 

@@ -1,11 +1,14 @@
-/** The journal: one stream of events for people, logs and `mesh events`, the same shape in host0 and in every agent. */
+/**
+ * The journal: one stream of events for people, logs and `mesh events`, the same shape in host0 and in every agent. Each
+ * event is one line of JSON in the log; docs/observability.md lists the fields, and a test holds it to `EVENT_FIELDS`.
+ */
 import type { Clock } from '../model/clock.ts';
 import type { ErrorCode } from '../model/error.ts';
 
 export type EventLevel = 'debug' | 'info' | 'warning' | 'error';
 
 export interface MeshEvent {
-  /** Counts from 1 in each process. */
+  /** Counts from 1 in each process. A snapshot has the number of the last event that is in it. */
   readonly seq: number;
   /** ISO 8601, UTC. */
   readonly time: string;
@@ -18,12 +21,50 @@ export interface MeshEvent {
   readonly kind: string;
   readonly message: string;
   readonly network?: string;
+  /** What it is about: a member, a device, a file. */
   readonly object?: string;
+  /** The item of a plan: `fdb:vxlan456 self 02:… 10.11.0.2`. */
+  readonly item?: string;
+  /** The command that an administrator would type for the same. */
+  readonly step?: string;
   readonly code?: ErrorCode;
+  /** What the system said: `ENOSPC`. */
+  readonly errno?: string;
   readonly remedy?: string;
+  readonly durationMs?: number;
+  /** In a log: how many more of the same came within the minute, and were not written. */
+  readonly suppressed?: number;
+  /** In a stream: this was so before the stream began, or when it began anew. */
+  readonly snapshot?: true;
+  /** In the first event of a snapshot: how many follow that belong to it. */
+  readonly facts?: number;
 }
 
-export type EventInit = Omit<MeshEvent, 'seq' | 'time' | 'source' | 'node' | 'level'> & { readonly level?: EventLevel };
+/** In the order in which they are documented. */
+export const EVENT_FIELDS: Readonly<Record<keyof MeshEvent, string>> = {
+  seq: 'Number of the event, from 1 in each process.',
+  time: 'When, ISO 8601, UTC.',
+  level: '`debug`, `info`, `warning` or `error`.',
+  source: 'Which process speaks: `host0` or `agent`.',
+  node: "The host's name.",
+  kind: 'A noun and what befell it: `member joined`, `repaired`. Few, and fixed: good for filters.',
+  message: 'The sentence for people.',
+  network: 'Id of the network, `mesh-456`.',
+  object: 'What it is about: a member, a device, a file.',
+  item: 'The item of a plan, as `mesh plan --json` names it.',
+  step: 'The command that an administrator would type for the same.',
+  code: 'Code of the error, from the [table](reference/errors.md).',
+  errno: "The system's word for it: `ENOSPC`.",
+  remedy: 'What to do about it.',
+  durationMs: 'How long it took, in milliseconds.',
+  suppressed: 'In a log: so many more of the same came within the minute and were not written.',
+  snapshot: 'In a stream: `true` for what was so before the stream began.',
+  facts: 'In the first event of a snapshot: how many follow that belong to it.',
+};
+
+export type EventInit = Omit<MeshEvent, 'seq' | 'time' | 'source' | 'node' | 'level' | 'snapshot' | 'facts'> & {
+  readonly level?: EventLevel;
+};
 
 /** How many events a process remembers for a late `mesh events`; about 300 kB at the most. */
 const RING_SIZE = 1000;
@@ -31,29 +72,41 @@ const RING_SIZE = 1000;
 export class Journal {
   readonly #ring: MeshEvent[] = [];
   readonly #listeners = new Set<(event: MeshEvent) => void>();
+  readonly #renewals = new Set<() => void>();
   readonly #clock: Clock;
   readonly #source: string;
   readonly #node: string;
   #seq = 0;
+  /** Tells this life of the process from others: a `seq` alone would mean another event after a restart. */
+  readonly run: string;
 
   constructor(clock: Clock, source: string, node: string) {
     this.#clock = clock;
     this.#source = source;
     this.#node = node;
+    this.run = clock.wallTime().getTime().toString(36);
+  }
+
+  /** Number of the last event. */
+  get seq(): number {
+    return this.#seq;
   }
 
   record(init: EventInit): void {
-    const event: MeshEvent = {
-      seq: ++this.#seq,
-      time: this.#clock.wallTime().toISOString(),
-      level: init.level ?? 'info',
-      source: this.#source,
-      node: this.#node,
-      ...init,
-    };
+    const event = { ...this.#event(init), seq: ++this.#seq };
     this.#ring.push(event);
     if (this.#ring.length > RING_SIZE) this.#ring.shift();
     for (const listener of this.#listeners) listener(event);
+  }
+
+  /** What is so now, as an event for a stream: it is not remembered. */
+  fact(init: EventInit): MeshEvent {
+    return { ...this.#event(init), snapshot: true };
+  }
+
+  /** What was told of the present state may be wrong: whoever keeps a picture of it is told all of it anew. */
+  renew(): void {
+    for (const listener of this.#renewals) listener();
   }
 
   /** The remembered events, oldest first. */
@@ -61,9 +114,31 @@ export class Journal {
     return [...this.#ring];
   }
 
+  /** Those after `seq`, or undefined when some of them are forgotten. */
+  since(seq: number): readonly MeshEvent[] | undefined {
+    const first = this.#ring[0]?.seq ?? this.#seq + 1;
+    if (seq > this.#seq || seq < first - 1) return undefined;
+    return this.#ring.filter((event) => event.seq > seq);
+  }
+
   /** @returns a function that ends the subscription */
-  subscribe(listener: (event: MeshEvent) => void): () => void {
+  subscribe(listener: (event: MeshEvent) => void, onRenewal?: () => void): () => void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    if (onRenewal !== undefined) this.#renewals.add(onRenewal);
+    return () => {
+      this.#listeners.delete(listener);
+      if (onRenewal !== undefined) this.#renewals.delete(onRenewal);
+    };
+  }
+
+  #event({ level = 'info', ...init }: EventInit): MeshEvent {
+    return {
+      seq: this.#seq,
+      time: this.#clock.wallTime().toISOString(),
+      level,
+      source: this.#source,
+      node: this.#node,
+      ...init,
+    };
   }
 }

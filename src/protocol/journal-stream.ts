@@ -1,14 +1,61 @@
-/** `GET /v1/events` of both control sockets: what the journal remembers, and then what happens. */
-import type { ServerResponse } from 'node:http';
-import type { Journal, MeshEvent } from './event.ts';
+/**
+ * `GET /v1/events` of both control sockets. `follow=0`: what the journal remembers, and the end. Else what is so now, as
+ * a snapshot, and then what happens: applied to the snapshot, the events give the state at any later time.
+ *
+ * A stream is resumed by `Last-Event-ID`, `RUN.SEQ`. While the process remembers all since then, that is what is sent;
+ * from another life of the process, all that this one has said, and a snapshot. A snapshot comes whole in one go, its
+ * events without an id except the last; another may come at any time, and takes the place of what was before.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { EventInit, Journal, MeshEvent } from './event.ts';
 import { EventStream } from './event-stream.ts';
 
-/** @param follow whether to go on after the remembered events */
-export function streamJournal(journal: Journal, response: ServerResponse, follow: boolean): void {
+/** What is so now, in the words in which the journal would tell that it came to be so. */
+export type Facts = () => readonly EventInit[];
+
+interface Heard {
+  readonly run: string;
+  readonly seq: number;
+}
+
+export function streamJournal(
+  journal: Journal,
+  facts: Facts,
+  { url, headers }: Pick<IncomingMessage, 'url' | 'headers'>,
+  response: ServerResponse,
+): void {
+  const query = new URL(url ?? '/', 'http://control').searchParams;
   const stream = new EventStream(response);
-  const send = (event: MeshEvent) =>
-    stream.send({ id: String(event.seq), event: 'event', data: JSON.stringify(event) });
-  for (const event of journal.recent()) send(event);
-  if (follow) stream.onClose(journal.subscribe(send));
-  else stream.end();
+  const send = (event: MeshEvent, id: string | undefined) =>
+    stream.send({ event: 'event', data: JSON.stringify(event), ...(id !== undefined && { id }) });
+  const tell = (event: MeshEvent) => send(event, `${journal.run}.${event.seq}`);
+  const tellAll = () => {
+    const events = snapshotOf(journal, facts());
+    for (const [index, event] of events.entries())
+      send(event, index === events.length - 1 ? `${journal.run}.${event.seq}` : undefined);
+  };
+  if (query.get('follow') === '0') {
+    journal.recent().forEach(tell);
+    stream.end();
+    return;
+  }
+  const heard = heardOf(headers['last-event-id']);
+  const missed = heard?.run === journal.run ? journal.since(heard.seq) : undefined;
+  if (missed !== undefined) missed.forEach(tell);
+  else {
+    if (heard !== undefined && heard.run !== journal.run) journal.recent().forEach(tell);
+    tellAll();
+  }
+  stream.onClose(journal.subscribe(tell, tellAll));
+}
+
+function snapshotOf(journal: Journal, facts: readonly EventInit[]): MeshEvent[] {
+  const things = facts.length === 1 ? 'thing is' : 'things are';
+  const title = journal.fact({ kind: 'snapshot', message: `${facts.length} ${things} so now` });
+  return [{ ...title, facts: facts.length }, ...facts.map((fact) => journal.fact(fact))];
+}
+
+function heardOf(header: string | string[] | undefined): Heard | undefined {
+  const [, run, seq] = /^([0-9a-z]{1,16})\.([0-9]{1,15})$/.exec(String(header ?? '')) ?? [];
+  return run === undefined ? undefined : { run, seq: Number(seq) };
 }

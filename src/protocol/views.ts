@@ -8,7 +8,8 @@
  *                         POST /v1/ping ← PingRequest → PingResult · GET /v1/ports → PortView[]
  *                         GET /v1/doctor → DoctorView · POST /v1/doctor/fix → DoctorView, after what is safe to mend was mended
  *                         PUT /v1/ports/IFACE ← {network: string} → PortView · DELETE /v1/ports/IFACE
- * `GET /v1/events?follow=0` ends after the remembered events. An error is an ErrorDocument with the status of its code.
+ * both:                   GET /health → Liveness · GET /ready → Readiness (readiness.ts) · GET /metrics → text for Prometheus, or Family[]
+ * `GET /v1/events` is described in journal-stream.ts; with `?follow=0` it ends after the remembered events. An error is an ErrorDocument with the status of its code.
  */
 import type { ErrorCode } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';

@@ -1,4 +1,5 @@
 /** What a small cluster answers: host0 and two nodes in the meshes `manage` and `blue`, seen from node1. */
+import type { Family } from '../../src/metrics/registry.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { parseIpv4, parseIpv4Cidr } from '../../src/model/ipv4.ts';
 import type { Ipv6Cidr } from '../../src/model/ipv6.ts';
@@ -195,3 +196,29 @@ export const diagnosis: DoctorView = {
   ],
   fixed: [],
 };
+
+export const metrics: Family[] = [
+  {
+    name: 'meshwork_members',
+    type: 'gauge',
+    help: 'Members of each network.',
+    samples: [{ suffix: '', labels: { network: 'manage' }, value: 3 }],
+  },
+  {
+    name: 'meshwork_reconcile_duration_seconds',
+    type: 'histogram',
+    help: 'One turn of the loop.',
+    samples: [
+      { suffix: '_bucket', labels: { le: '0.1' }, value: 2 },
+      { suffix: '_bucket', labels: { le: '+Inf' }, value: 2 },
+      { suffix: '_sum', labels: {}, value: 0.0123456789 },
+      { suffix: '_count', labels: {}, value: 2 },
+    ],
+  },
+  {
+    name: 'meshwork_audits_total',
+    type: 'counter',
+    help: 'Full dumps.',
+    samples: [{ suffix: '', labels: {}, value: 0 }],
+  },
+];

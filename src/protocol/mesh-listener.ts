@@ -1,22 +1,39 @@
-/** host0's listening socket in one mesh, on the bridge's device and on no other. */
+/** A listening HTTP socket in one mesh, on the bridge's device and on no other. */
 import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { boundListener } from '../kernel/listener.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { memberAddresses } from '../model/member.ts';
-import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
-import type { Journal } from '../protocol/event.ts';
-import { createServer } from '../protocol/http.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Network } from '../model/network.ts';
+import type { Journal } from './event.ts';
+import { createServer } from './http.ts';
+
+/**
+ * Makes a listening TCP socket that hears what comes in on the device and nothing else (kernel/listener.ts).
+ * @returns its file descriptor
+ */
+export type OpenListener = (place: {
+  readonly address: Ipv6;
+  readonly port: number;
+  readonly device: string;
+  /** Connections that may wait to be accepted. */
+  readonly backlog: number;
+}) => number;
 
 export interface MeshListenerInput {
   readonly network: Network;
+  /** This machine's own in the mesh. */
+  readonly address: Ipv6;
+  readonly port: number;
+  /** What it serves: `membership not served`. */
+  readonly service: string;
+  readonly openListener: OpenListener;
   readonly handler: RequestListener;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly onConnection: (socket: Socket) => void;
-  /** Whether members can reach host0 now. */
-  readonly onHearing: (hearing: boolean) => void;
+  readonly onConnection?: (socket: Socket) => void;
+  /** Whether members can reach it now. */
+  readonly onHearing?: (hearing: boolean) => void;
 }
 
 const RETRY_MS = 500;
@@ -60,26 +77,20 @@ export class MeshListener {
   }
 
   #listen(): void {
-    const { network, handler, onHearing, onConnection, clock } = this.#input;
-    const { ipv6 } = memberAddresses(network, 'host0');
+    const { network, address, port, openListener, handler, onHearing, onConnection, clock } = this.#input;
     try {
-      const fd = boundListener({
-        address: ipv6,
-        port: MEMBERSHIP_PORT,
-        device: network.devices.bridge,
-        backlog: BACKLOG,
-      });
+      const fd = openListener({ address, port, device: network.devices.bridge, backlog: BACKLOG });
       const server = createServer(LIMITS, handler);
       server.maxConnections = CONNECTIONS_MAX;
       server.on('connection', (socket) => {
         this.#keepNewest(socket);
-        onConnection(socket);
+        onConnection?.(socket);
       });
       server.on('error', (error) => this.#failed(error));
       this.#server = server;
       // Node listens once more, with a backlog of 511 unless told.
       server.listen({ fd }, BACKLOG, () => {
-        if (this.#server === server) onHearing(true);
+        if (this.#server === server) onHearing?.(true);
       });
     } catch (error) {
       if (this.#retry === undefined) this.#failed(error);
@@ -92,7 +103,7 @@ export class MeshListener {
     this.#retry?.cancel();
     this.#retry = undefined;
     if (this.#server === undefined) return;
-    this.#input.onHearing(false);
+    this.#input.onHearing?.(false);
     this.#server.close();
     this.#server.closeAllConnections();
     this.#server = undefined;
@@ -112,11 +123,11 @@ export class MeshListener {
   }
 
   #failed(thrown: unknown): void {
-    const { network, journal } = this.#input;
+    const { network, service, journal } = this.#input;
     const { code, message } = MeshError.from(thrown);
     journal.record({
       level: 'warning',
-      kind: 'membership not served',
+      kind: `${service} not served`,
       message: `${network.name}: ${message}`,
       code,
       network: network.id,

@@ -1,0 +1,28 @@
+/** What is so on host0, for whoever follows its journal, in the words in which the journal tells of its changes. */
+import type { Network } from '../model/network.ts';
+import type { EventInit } from '../protocol/event.ts';
+import type { Standing } from '../protocol/standing.ts';
+import type { Controller } from './controller.ts';
+
+/** @param health what is not well, kept as facts */
+export function host0Facts(controller: Controller, health: Standing): EventInit[] {
+  const findings = health.facts;
+  return [
+    ...controller.meshes.map(({ network }) => networkAdded(network)),
+    ...controller.meshes
+      .filter(({ loaded }) => loaded)
+      .flatMap((mesh) =>
+        mesh.others().map(({ name, ipv4 }) => ({
+          kind: 'member joined',
+          message: `${name} is in ${mesh.network.name} at ${ipv4}`,
+          network: mesh.network.id,
+          object: name,
+        })),
+      ),
+    ...findings,
+  ];
+}
+
+export function networkAdded({ name, id, fabric }: Network): EventInit {
+  return { kind: 'network added', message: `${name}: VNI ${fabric.vni}, ${fabric.prefix}`, network: id };
+}

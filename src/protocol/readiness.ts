@@ -1,0 +1,71 @@
+/**
+ * `GET /health` and `GET /ready` of both control sockets, for service managers and load balancers: 200, or 503 with the
+ * reason. Readiness is the status document read as yes or no, so that it never says something else than `mesh status`.
+ */
+import type { ErrorCode } from '../model/error.ts';
+import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from './views.ts';
+
+export interface Part {
+  /** `kernel`, `network manage`, `segments`, a file. */
+  readonly part: string;
+  readonly state: 'ready' | 'pending' | 'failed';
+  readonly reason?: string;
+  readonly code?: ErrorCode;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly parts: readonly Part[];
+}
+
+/** Whether the process should be started anew. */
+export interface Liveness {
+  readonly live: boolean;
+  readonly process: 'host0' | 'agent';
+  readonly node: string;
+  readonly version: string;
+  readonly upSec: number;
+  /** Why not. */
+  readonly reason?: string;
+}
+
+export function readinessOf(status: AgentStatus | Host0Status): Readiness {
+  const own = status.role === 'agent' ? agentParts(status) : [];
+  const told = new Set(own.filter(({ state }) => state !== 'ready').map(({ part }) => part));
+  const others = status.health
+    .filter(({ severity, code }) => severity === 'error' || isStarting(code))
+    .filter(({ object }) => !told.has(`network ${object}`))
+    .map(findingPart);
+  const parts = [...own, ...others];
+  return { ready: parts.every(({ state }) => state === 'ready'), parts };
+}
+
+function agentParts({ items, networks }: AgentStatus): Part[] {
+  const kernel: Part =
+    items.failed > 0
+      ? { part: 'kernel', state: 'failed', reason: `${items.failed} of ${items.owned} items failed` }
+      : items.pending > 0
+        ? { part: 'kernel', state: 'pending', reason: `${items.pending} of ${items.owned} items are being made` }
+        : { part: 'kernel', state: 'ready' };
+  return [kernel, ...networks.map(networkPart)];
+}
+
+function networkPart({ network, state }: NetworkView): Part {
+  const part = `network ${network.name}`;
+  switch (state.phase) {
+    case 'ready':
+      return { part, state: 'ready' };
+    case 'pending':
+      return { part, state: 'pending', reason: state.why };
+    case 'failed':
+      return { part, state: 'failed', reason: state.error.message, code: state.error.code };
+  }
+}
+
+function findingPart({ object, code, message }: HealthFinding): Part {
+  return { part: object, state: isStarting(code) ? 'pending' : 'failed', reason: message, code };
+}
+
+function isStarting(code: ErrorCode): boolean {
+  return code === 'MESH_HOST0_STARTING';
+}

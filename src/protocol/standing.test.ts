@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { ManualClock } from '../model/manual-clock.ts';
+import { Journal } from './event.ts';
+import { healthFacts, Standing } from './standing.ts';
+import type { HealthFinding } from './views.ts';
+
+const full: HealthFinding = {
+  code: 'MESH_DISK_REFUSED',
+  severity: 'error',
+  object: '/var',
+  message: 'it is full',
+  remedy: 'Make room.',
+};
+
+test('what becomes unwell and well again is told once each, and is a fact in between', async () => {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'host0', 'host0');
+  let findings: HealthFinding[] = [];
+  const standing = new Standing(journal, clock, () => healthFacts(findings));
+  standing.look();
+  findings = [full];
+  standing.lookSoon();
+  standing.lookSoon();
+  expect(journal.seq).toBe(0);
+  await clock.pass(1_000);
+  expect(standing.facts).toHaveLength(1);
+  findings = [{ ...full, message: 'it is still full' }];
+  standing.look();
+  findings = [];
+  // Whoever asks for the facts has the change in the journal before.
+  expect(standing.facts).toEqual([]);
+  expect(journal.recent().map(({ kind, level, message }) => `${level} ${kind}: ${message}`)).toEqual([
+    'error finding: it is full',
+    'error finding: it is still full',
+    'info finding gone: /var is well again',
+  ]);
+});
+
+test('many changes at once are one line and a new snapshot', () => {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'agent', 'node1');
+  const findings = Array.from({ length: 21 }, (_, n) => ({ ...full, object: `/disk${n}` }));
+  const standing = new Standing(journal, clock, () => healthFacts(findings));
+  let renewals = 0;
+  journal.subscribe(
+    () => {},
+    () => renewals++,
+  );
+  standing.look();
+  expect(journal.recent().map(({ message }) => message)).toEqual(['21 things changed at once']);
+  expect(renewals).toBe(1);
+  expect(standing.facts).toHaveLength(21);
+});

@@ -1,0 +1,78 @@
+/**
+ * What is so in a process, as far as its journal does not tell of each change by itself: it is looked at now and then,
+ * and what is different becomes an event. What was told last is what a snapshot says: no event falls between the two.
+ */
+import type { Alarm, Clock } from '../model/clock.ts';
+import type { EventInit, Journal } from './event.ts';
+import type { HealthFinding } from './views.ts';
+
+export interface Fact {
+  /** Unique among the facts, and the same for as long as it is one: `member mesh-456 fd42:…`. */
+  readonly key: string;
+  /** That it came to be so, or is otherwise than it was. */
+  readonly is: EventInit;
+  readonly isNoMore: EventInit;
+}
+
+/** More changes than this at once are told as a new snapshot, and as one line. */
+const LOUD_CHANGES = 20;
+
+/** Nobody waits for it: what forwards is not told by events. */
+const LOOK_MS = 1_000;
+
+export class Standing {
+  readonly #journal: Journal;
+  readonly #clock: Clock;
+  readonly #read: () => readonly Fact[];
+  #facts = new Map<string, Fact>();
+  #soon: Alarm | undefined;
+
+  constructor(journal: Journal, clock: Clock, read: () => readonly Fact[]) {
+    this.#journal = journal;
+    this.#clock = clock;
+    this.#read = read;
+  }
+
+  /** Looks within a second, however often it is asked to. */
+  lookSoon(): void {
+    if (this.#soon !== undefined) return;
+    this.#soon = this.#clock.after(LOOK_MS, () => {
+      this.#soon = undefined;
+      this.look();
+    });
+  }
+
+  /** What is so now; the journal has it too when this returns. */
+  get facts(): readonly EventInit[] {
+    this.look();
+    return Array.from(this.#facts.values(), ({ is }) => is);
+  }
+
+  /** Tells the journal what is different from the last look. */
+  look(): void {
+    const before = this.#facts;
+    const now = new Map(this.#read().map((fact) => [fact.key, fact]));
+    const changes: EventInit[] = [];
+    for (const [key, { isNoMore }] of before) if (!now.has(key)) changes.push(isNoMore);
+    for (const [key, { is }] of now) {
+      const was = before.get(key)?.is;
+      if (was !== is && JSON.stringify(was) !== JSON.stringify(is)) changes.push(is);
+    }
+    this.#facts = now;
+    if (changes.length <= LOUD_CHANGES) {
+      for (const change of changes) this.#journal.record(change);
+      return;
+    }
+    this.#journal.record({ kind: 'state changed', message: `${changes.length} things changed at once` });
+    this.#journal.renew();
+  }
+}
+
+/** What is not well, as facts. */
+export function healthFacts(findings: readonly HealthFinding[]): Fact[] {
+  return findings.map(({ code, severity, object, message, remedy }) => ({
+    key: `finding ${code} ${object}`,
+    is: { level: severity, kind: 'finding', message, object, code, remedy },
+    isNoMore: { kind: 'finding gone', message: `${object} is well again`, object, code },
+  }));
+}

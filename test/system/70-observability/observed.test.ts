@@ -1,0 +1,164 @@
+/** What happens to a mesh is seen from outside: in metrics, in health, and in events that begin with what is so. */
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { agentClient, type ControlClient, host0Client } from '../../../src/cli/control-client.ts';
+import { followEvents } from '../../../src/cli/event-follow.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { METRICS_PORTS } from '../../../src/model/network.ts';
+import type { MeshEvent } from '../../../src/protocol/event.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { readExposition } from '../../metrics/exposition-parser.ts';
+import { isReady, noDrift } from '../drift.ts';
+import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
+import { until } from '../until.ts';
+
+const REPAIR_DEADLINE_MS = 15_000;
+const RESTART_DEADLINE_MS = 20_000;
+/** Nine seconds of silence, and what a busy machine adds. */
+const DROP_DEADLINE_MS = 45_000;
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `observed-${process.pid}`, nodes: 2, segments: 1 });
+});
+
+afterAll(async () => {
+  await lab?.down();
+});
+
+/** The sum of a metric's samples that have these labels, now. */
+async function metric(
+  client: ControlClient,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const families = readExposition(await client.text('/metrics', 'text/plain'));
+  const samples = [...families.values()].flatMap((family) => family.samples).filter((sample) => sample.name === name);
+  return samples
+    .filter((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
+    .reduce((sum, { value }) => sum + value, 0);
+}
+
+async function run(host: LabHost, script: string): Promise<string> {
+  const { code, stdout, stderr } = await lab.exec(host, ['sh', '-c', script]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+/** What a follower knows when it puts what it heard on top of what was so. */
+class Picture {
+  readonly members = new Set<string>();
+  snapshots = 0;
+  readonly told: string[] = [];
+
+  take({ kind, object = '', snapshot, seq, time }: MeshEvent): void {
+    if (kind === 'snapshot') {
+      this.snapshots++;
+      this.members.clear();
+    }
+    if (snapshot === undefined) this.told.push(`${time} ${seq}`);
+    if (kind === 'member joined') this.members.add(object);
+    if (kind === 'member left' || kind === 'member dropped') this.members.delete(object);
+  }
+}
+
+describe('drift', () => {
+  test('made by somebody else is counted when it is found and when it is repaired, and the cache had it all', async () => {
+    const host = lab.host('node1');
+    const client = agentClient(pathsBelow(host.root));
+    const before = await kernelPicture(lab, host);
+    const found = await metric(client, 'meshwork_drift_found_items_total');
+    const turns = await metric(client, 'meshwork_reconcile_duration_seconds_count');
+    await run(host, 'bridge fdb flush dev vxlan456 self; ip link set vxlan456 mtu 1300; ip link delete br456');
+    await until('all that was found is repaired', REPAIR_DEADLINE_MS, async () => {
+      const repaired = await metric(client, 'meshwork_drift_repaired_items_total');
+      const foundNow = await metric(client, 'meshwork_drift_found_items_total');
+      return foundNow > found && repaired === foundNow && (await metric(client, 'meshwork_drift_open_items')) === 0;
+    });
+    await becomesAgain(lab, host, before);
+    await noDrift([host]);
+    expect(await metric(client, 'meshwork_drift_repaired_items_total', { kind: 'link' })).toBeGreaterThan(0);
+    expect(await metric(client, 'meshwork_reconcile_duration_seconds_count')).toBeGreaterThan(turns);
+    expect(await metric(client, 'meshwork_reconcile_steps_total', { outcome: 'done' })).toBeGreaterThan(0);
+    expect(await metric(client, 'meshwork_audit_missed_items_total')).toBe(0);
+    expect(await metric(client, 'meshwork_audit_difference_items')).toBe(0);
+  });
+});
+
+describe('host0', () => {
+  test('times its answers, by route', async () => {
+    const client = host0Client(pathsBelow(lab.host('host0').root));
+    const name = 'meshwork_http_request_duration_seconds_count';
+    const route = { api: 'control', route: '/v1/nodes', status: '200' };
+    const before = await metric(client, name, route);
+    await client.get('/v1/nodes');
+    expect(await metric(client, name, route)).toBe(before + 1);
+    await expect(client.get('/v1/nothing')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+    expect(await metric(client, name, { route: 'other', status: '404' })).toBe(1);
+    expect(await metric(client, name, { api: 'membership', route: '/self', status: '200' })).toBeGreaterThan(0);
+    expect(await metric(client, 'meshwork_members', { network: 'manage' })).toBe(3);
+    expect(
+      await metric(client, 'meshwork_store_transaction_duration_seconds_count', { outcome: 'done' }),
+    ).toBeGreaterThan(1);
+  });
+
+  test('is followed over its restart, without a gap, and serves metrics in the mesh when it is told to', async () => {
+    const host = lab.host('host0');
+    const paths = pathsBelow(host.root);
+    const client = host0Client(paths);
+    const picture = new Picture();
+    const over = new AbortController();
+    let away = 0;
+    const following = followEvents(client, {
+      signal: over.signal,
+      onEvent: (event) => picture.take(event),
+      onAway: () => away++,
+    });
+    try {
+      await until('the snapshot is there', REPAIR_DEADLINE_MS, () => picture.members.size === 2);
+      const [conf = ''] = paths.host0Conf;
+      await writeFile(conf, 'metrics="manage"\n');
+      await lab.stop(host, 'host0', 'SIGKILL');
+      await until('the follower has noticed', REPAIR_DEADLINE_MS, () => away === 1);
+      await lab.stop(lab.host('node2'), 'agent', 'SIGKILL');
+      lab.start(host, 'host0');
+      await until('the follower knows who is left', DROP_DEADLINE_MS, () => {
+        return picture.snapshots > 1 && [...picture.members].join() === 'node1';
+      });
+      lab.start(lab.host('node2'), 'agent');
+      await until('the follower knows who came', RESTART_DEADLINE_MS, () => picture.members.has('node2'));
+      expect(new Set(picture.told).size).toBe(picture.told.length);
+    } finally {
+      over.abort();
+      await following;
+    }
+    for (const each of lab.hosts) await isReady(each);
+    expect(await metric(client, 'meshwork_member_changes_total', { change: 'leave' })).toBe(1);
+    expect(await metric(client, 'meshwork_member_changes_total', { change: 'join' })).toBe(1);
+
+    const url = (address: string) => `http://${address}:${METRICS_PORTS.host0}/metrics`;
+    const answer = await run(lab.host('node1'), `curl -sgf '${url(`[${host.member.ipv6}]`)}'`);
+    expect(readExposition(answer).get('meshwork_members')?.samples).toMatchObject([{ value: 3 }]);
+    const { code } = await lab.exec(lab.host('node1'), ['curl', '-sf', '--max-time', '2', url(host.member.ipv4)]);
+    expect(code).toBe(7);
+  });
+
+  test('is live, and not ready while its own agent is away', async () => {
+    const host = lab.host('host0');
+    const { controlSock } = pathsBelow(host.root);
+    const ask = async (path: string) => {
+      const answer = await run(host, `curl -s -w '\\n%{http_code}' --unix-socket ${controlSock} http://host0${path}`);
+      const [body = '', code] = answer.trim().split('\n');
+      return { code, ...JSON.parse(body) };
+    };
+    expect(await ask('/ready')).toMatchObject({ code: '200', ready: true });
+    await lab.stop(host, 'agent', 'SIGKILL');
+    await until('host0 misses it', REPAIR_DEADLINE_MS, async () => (await ask('/ready')).code === '503');
+    expect(await ask('/ready')).toMatchObject({ ready: false, parts: [{ part: 'agent', code: 'MESH_NOT_RUNNING' }] });
+    expect(await ask('/health')).toMatchObject({ code: '200', live: true, process: 'host0' });
+    lab.start(host, 'agent');
+    await until('it is ready again', RESTART_DEADLINE_MS, async () => (await ask('/ready')).code === '200');
+  });
+});
