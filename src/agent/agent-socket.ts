@@ -4,17 +4,24 @@ import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import { expose } from '../metrics/exposition.ts';
 import type { Registry } from '../metrics/registry.ts';
 import { MeshError } from '../model/error.ts';
+import { memberAddresses } from '../model/member.ts';
 import { VERSION } from '../model/version.ts';
+import { readCaptureParameters } from '../protocol/capture.ts';
 import { claimControlSocket, listenOnControlSocket } from '../protocol/control-socket.ts';
 import { createServer } from '../protocol/http.ts';
 import { type Facts, streamJournal } from '../protocol/journal-stream.ts';
 import { type Liveness, readinessOf } from '../protocol/readiness.ts';
+import type { TraceRequest } from '../protocol/trace.ts';
 import type { PingRequest } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
+import { memberCalled } from './called-member.ts';
+import type { Captures } from './capture/captures.ts';
+import { passOnCapture } from './capture/remote-capture.ts';
 import type { Doctor } from './doctor/doctor.ts';
 import { meshPing } from './mesh-ping.ts';
 import type { SizedEcho } from './path-mtu.ts';
+import { trace } from './trace/tracer.ts';
 
 /** Requests are a name or two. */
 const MAX_BODY_BYTES = 8 * 1024;
@@ -29,6 +36,7 @@ export interface AgentSocketInput {
   readonly facts: Facts;
   readonly registry: Registry;
   readonly metrics: ApiMetrics;
+  readonly captures: Captures;
 }
 
 /** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
@@ -63,7 +71,9 @@ async function answer(
       const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
       metrics.answered('agent', verb, known, response.statusCode, (clock.nowMs() - startOfAnswerMs) / 1000);
     });
-    if (method === 'GET' && path === '/metrics') {
+    if (method === 'GET' && path === '/v1/capture') {
+      await serveCapture(response, input, url.searchParams);
+    } else if (method === 'GET' && path === '/metrics') {
       const { contentType, body } = expose(registry, request.headers.accept);
       response.writeHead(200, { 'content-type': contentType }).end(body);
     } else if (method === 'GET' && path === '/health') {
@@ -75,7 +85,31 @@ async function answer(
     } else send(response, 200, await route(request, url, input, startMs));
   } catch (thrown) {
     const error = MeshError.from(thrown);
-    send(response, error.httpStatus, error.toJSON());
+    if (response.headersSent) response.destroy();
+    else send(response, error.httpStatus, error.toJSON());
+  }
+}
+
+async function serveCapture(
+  response: ServerResponse,
+  { agent, captures }: AgentSocketInput,
+  parameters: URLSearchParams,
+): Promise<void> {
+  const network = agent.networkCalled(parameters.get('network') ?? '');
+  const settings = readCaptureParameters(parameters);
+  const members = networkViews(agent).find((view) => view.network.id === network.id)?.members ?? [];
+  const member = memberCalled(members, parameters.get('node') ?? '', network);
+  const { machine, name } = agent.input;
+  if (member.ipv6 === memberAddresses(network, machine).ipv6) {
+    await captures.serve(response, { network, settings, who: 'the control socket' });
+  } else if (machine === 'host0') {
+    await passOnCapture(response, network, member, settings);
+  } else {
+    throw new MeshError('MESH_MEMBER_FORGED', `${name} may not capture on ${member.name}`, {
+      object: member.name,
+      rule: 'A node captures on itself; on others, host0 alone may.',
+      remedy: `Leave out --nodes, or run \`mesh capture ${network.name}\` on host0.`,
+    });
   }
 }
 
@@ -113,6 +147,8 @@ async function route(
       return agent.ports();
     case 'POST /v1/ping':
       return meshPing(agent, pingRequest(await bodyOf(request)), echo);
+    case 'POST /v1/trace':
+      return trace(agent, traceRequest(await bodyOf(request)));
     case 'PUT /v1/ports/*':
       return agent.plug(decodeURIComponent(port ?? ''), textField(await bodyOf(request), 'network'));
     case 'DELETE /v1/ports/*':
@@ -166,5 +202,13 @@ function pingRequest(document: unknown): PingRequest {
     node: textField(document, 'node'),
     ...(count !== undefined && { count }),
     ...(intervalMs !== undefined && { intervalMs }),
+  };
+}
+
+function traceRequest(document: unknown): TraceRequest {
+  return {
+    network: textField(document, 'network'),
+    from: textField(document, 'from'),
+    to: textField(document, 'to'),
   };
 }

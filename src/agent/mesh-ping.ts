@@ -1,11 +1,8 @@
 /** `mesh ping`: whether a member answers, how fast, by which way, and how large a packet comes back whole. */
-import { MeshError } from '../model/error.ts';
-import type { Member } from '../model/member.ts';
-import { memberAddresses } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
 import type { PingRequest, PingResult } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
 import { networkViews } from './agent-view.ts';
+import { memberCalled } from './called-member.ts';
 import { proveMtu, type SizedEcho } from './path-mtu.ts';
 
 const TIMEOUT_MS = 1_000;
@@ -39,23 +36,6 @@ export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEc
     rttMs,
     mtu: { provedBytes, promisedBytes: network.fabric.mtuBytes },
   };
-}
-
-function memberCalled(members: readonly Member[], name: string, network: Network): Member {
-  const host0 = memberAddresses(network, 'host0').ipv6;
-  const found = members.find((member) => {
-    return (
-      member.name === name ||
-      member.ipv6 === name ||
-      member.ipv4 === name ||
-      (name === 'host0' && member.ipv6 === host0)
-    );
-  });
-  if (found !== undefined) return found;
-  throw new MeshError('MESH_NODE_UNKNOWN', `there is no member ${JSON.stringify(name)} in ${network.name}`, {
-    object: name,
-    remedy: `It has: ${members.map((member) => member.name).join(', ')}.`,
-  });
 }
 
 function pause(agent: Agent, delayMs: number): Promise<void> {

@@ -5,6 +5,7 @@
  * input and output interface, all but `input`, which is for this host alone.
  */
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import { memberAddresses } from '../model/member.ts';
 import { type Network, VXLAN_PORT } from '../model/network.ts';
 import type { Segment } from '../protocol/assignment.ts';
 import type { RulesetItem } from './items/ruleset.ts';
@@ -118,6 +119,8 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     });
   }
   sets.set('plugged', { declaration: 'type ifname', elements: new Set(plugged) });
+  const host0s = networks.map(({ network }) => memberAddresses(network, 'host0').bridgeMac);
+  sets.set('host0s', { declaration: 'type ether_addr', elements: new Set(host0s) });
   return {
     kind: 'ruleset',
     family: 'bridge',
@@ -125,6 +128,8 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     sets,
     body: [
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
+      // Before the bridge learns where host0 is: whoever passes for it may capture what passes this node.
+      '    iifname @plugged ether saddr @host0s drop\n',
       '    iifname @plugged icmpv6 type nd-router-advert drop\n',
       // Servers speak from 67 and 547 to clients at 68 and 546 (RFC 2131 §4.1, RFC 8415 §7.2).
       '    iifname @plugged udp sport . udp dport { 67 . 68, 547 . 546 } drop\n',

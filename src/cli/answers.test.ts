@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ const AGENT: Answers = {
   'PUT /v1/ports/tap0': documents.ports[0],
   'DELETE /v1/ports/tap0': {},
   'POST /v1/ping': documents.pong,
+  'POST /v1/trace': documents.wellTraced,
   'GET /v1/doctor': documents.diagnosis,
   'POST /v1/doctor/fix': {
     ...documents.diagnosis,
@@ -285,6 +287,48 @@ describe('this machine', () => {
       missing  ip addr add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad
       "
     `);
+  });
+
+  test('a trace without a fault', async () => {
+    const daemon = await agent();
+    expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
+      "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
+      ✓ node1  bridge row  02:47:8b:9e:81:6e is behind vxlan456
+      ✓ node1  route       10.11.0.1 is direct through eth0 from 10.11.0.2
+      ✓ host0  firewall    table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2
+      ✓ the way back: 1 hop as wanted
+
+      Every hop is as wanted. If packets are lost all the same: \`mesh ping manage host0\` and \`mesh doctor\`.
+      "
+    `);
+    expect(daemon.asked[0]?.body).toBe('{"network":"manage","from":"node1","to":"host0"}');
+  });
+
+  test('a trace that names the hop has exit code 1', async () => {
+    await agent({ 'POST /v1/trace': documents.badlyTraced });
+    expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
+      "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
+      ✓ node1  bridge row  02:47:8b:9e:81:6e is behind vxlan456
+      ✗ node1  vxlan row   02:47:8b:9e:81:6e leads to 10.11.0.77
+                           wanted: 02:47:8b:9e:81:6e leads to 10.11.0.1
+                           → node1's agent puts this back within a second.
+
+      The way back, where it is not as wanted
+      ? host0  agent       its agent does not answer: connect ECONNREFUSED
+                           → On host0: \`mesh status\` shows whether the agent runs.
+      [exit 1]"
+    `);
+  });
+
+  test.each([
+    ['capture manage -o x --filter tcp|udp', 'MESH_USAGE'],
+    ['capture nothing -o x', 'MESH_NET_UNKNOWN'],
+    ['capture manage -o x --for 4000', 'MESH_USAGE'],
+    ['capture manage -o x --count none', 'MESH_USAGE'],
+  ])('%s is refused before anything is written', async (line, code) => {
+    await agent();
+    await expect(answer(line.replace(' x', ` ${join(root, 'x')}`))).rejects.toMatchObject({ code });
+    expect(existsSync(join(root, 'x'))).toBe(false);
   });
 
   test('a ping', async () => {

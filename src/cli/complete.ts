@@ -24,11 +24,14 @@ export function addCompletion(program: Command, context: Context, words: readonl
   }
   if (words.includes('--')) complete?.hook('preAction', addNames);
 
-  /** Arguments are completed by what they are called: <network>, <node>. */
+  /** Arguments are completed by what they are called: <network>, <node>, <from>, <to>. */
   async function addNames(): Promise<void> {
+    const nodes = await inTime(nodeNames(context));
     const names: Record<string, readonly string[]> = {
       network: await inTime(networkNames(context)),
-      node: await inTime(nodeNames(context)),
+      node: nodes,
+      from: nodes,
+      to: nodes,
     };
     for (const command of completion.commands.values()) {
       for (const [name, argument] of command.arguments) {

@@ -89,6 +89,11 @@ export class ControlClient {
     }
   }
 
+  /** An answer that goes on for as long as it likes, as it comes. */
+  bytes(path: string): Promise<IncomingMessage> {
+    return this.#call({ method: 'GET', path, timeoutMs: 0 });
+  }
+
   /** Whether somebody listens on the socket. */
   answers(): Promise<boolean> {
     return new Promise((resolve) => {

@@ -51,6 +51,18 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./ping.ts')).pingCommand(context),
   },
   {
+    name: 'trace',
+    group: HERE,
+    description: 'Walk the way of a packet through every kernel on it, and say where one is not as wanted',
+    load: async (context) => (await import('./trace.ts')).traceCommand(context),
+  },
+  {
+    name: 'capture',
+    group: HERE,
+    description: 'Capture packets of a network, inside and outside of the tunnel, on several nodes at once',
+    load: async (context) => (await import('./capture.ts')).captureCommand(context),
+  },
+  {
     name: 'doctor',
     group: HERE,
     description: 'Look for what is wrong with this machine, and mend what is safe to mend',

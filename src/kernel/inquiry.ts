@@ -6,6 +6,7 @@ import koffi from 'koffi';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { VXLAN_PORT } from '../model/network.ts';
 import { AF_INET, failed, libc, SO_RCVBUFFORCE, SOCK_DGRAM, SOL_SOCKET } from './libc.ts';
+import { AF_PACKET, bindToLink, ETH_P_IP } from './packet-socket.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 
@@ -17,9 +18,6 @@ export interface Wire {
   readonly broadcast: Ipv4;
 }
 
-const AF_PACKET = 17;
-const ETH_P_IP = 0x0800;
-const SOCKADDR_LL_BYTES = 20;
 const SO_BROADCAST = 6;
 /** Everything that comes in meanwhile passes this socket; an answer that was pushed out costs one finding. */
 const RECEIVE_BYTES = 0x400000;
@@ -37,7 +35,7 @@ export async function askWire(
 ): Promise<Ipv4[]> {
   const answers = openSocket({ domain: AF_PACKET, type: SOCK_DGRAM, protocol: bigEndian(ETH_P_IP) }, netns, (fd) => {
     setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
-    bindToLink(fd, wire);
+    bindToLink(fd, wire, ETH_P_IP);
   });
   try {
     send(wire, encodeSolicitation(solicitation), netns);
@@ -74,15 +72,6 @@ function* packetsOf(fd: number): Generator<Buffer> {
     if (length < 0) return;
     yield bytes.subarray(0, length);
   }
-}
-
-/** `struct sockaddr_ll` (packet(7)): family, protocol, index. */
-function bindToLink(fd: number, { device, index }: Wire): void {
-  const address = Buffer.alloc(SOCKADDR_LL_BYTES);
-  address.writeUInt16LE(AF_PACKET, 0);
-  address.writeUInt16BE(ETH_P_IP, 2);
-  address.writeInt32LE(index, 4);
-  if (libc.bind(fd, address, address.length) < 0) throw failed('bind a socket to', device);
 }
 
 function bigEndian(value: number): number {

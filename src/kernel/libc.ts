@@ -26,6 +26,7 @@ export const MSG_DONTWAIT = 0x40;
 export const CLONE_NEWNET = 0x40000000;
 export const MFD_CLOEXEC = 1;
 export const EAGAIN = 11;
+export const ENETDOWN = 100;
 export const ENOENT = 2;
 export const ENODEV = 19;
 export const ENOBUFS = 105;

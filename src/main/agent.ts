@@ -12,6 +12,7 @@ import { Agent } from '../agent/agent.ts';
 import { AgentFacts } from '../agent/agent-facts.ts';
 import { addAgentMetrics } from '../agent/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/agent-socket.ts';
+import { Captures } from '../agent/capture/captures.ts';
 import { collectFacts } from '../agent/doctor/collection.ts';
 import { Doctor } from '../agent/doctor/doctor.ts';
 import { ForeignPorts } from '../agent/foreign-ports.ts';
@@ -20,6 +21,8 @@ import { httpTransport } from '../agent/http-transport.ts';
 import type { LoopWatch } from '../agent/loop-watch.ts';
 import { NodeSource } from '../agent/node-source.ts';
 import type { SizedEcho } from '../agent/path-mtu.ts';
+import { peerHandler } from '../agent/peer-answer.ts';
+import { PeerDoors } from '../agent/peer-door.ts';
 import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
@@ -81,10 +84,19 @@ async function main(): Promise<void> {
   const loop = addAgentMetrics(registry, () => agent);
   let facts: AgentFacts | undefined;
   const standing = new Standing(journal, clock, () => facts?.read() ?? []);
+  let doors: PeerDoors | undefined;
   const kernel = await SystemKernel.open(
-    (event) => agent?.onKernelEvent(event),
+    (event) => {
+      agent?.onKernelEvent(event);
+      if (event.type === 'link' || event.type === 'overflow') doors?.follow();
+    },
     (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
   );
+  /** Brings the kernel up to what the node takes part in now. */
+  const takeUp = async (changed: Agent): Promise<void> => {
+    await changed.reconciler.wake();
+    doors?.follow();
+  };
   const echoes = await EchoSocket.open({});
   const portsFile = join(paths.state, 'ports.json');
   const common = {
@@ -117,7 +129,7 @@ async function main(): Promise<void> {
           transport: httpTransport,
           clock,
           stateOf: (network) => self.stateOf(network),
-          onChange: () => void self.reconciler.wake(),
+          onChange: () => void takeUp(self),
         }),
     });
   } else {
@@ -135,7 +147,7 @@ async function main(): Promise<void> {
           instance: bootInstance({ runDirectory: paths.run }),
           cache: () => self.reconciler.cache,
           stateOf: (network) => self.stateOf(network),
-          onChange: () => self.reconciler.wake(),
+          onChange: () => takeUp(self),
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
             stateFile: join(paths.state, 'networks.accepted.json'),
@@ -166,6 +178,7 @@ async function main(): Promise<void> {
   });
   const echo: SizedEcho = (to, timeoutMs, payloadBytes) =>
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
+  const captures = new Captures(running);
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent: running,
@@ -173,6 +186,7 @@ async function main(): Promise<void> {
     facts: () => standing.facts,
     registry,
     metrics: new ApiMetrics(registry),
+    captures,
     doctor: new Doctor({
       collect: () =>
         collectFacts({
@@ -187,7 +201,9 @@ async function main(): Promise<void> {
       set: ({ name, value }) => writeSysctl(name.split('/'), value),
     }),
   });
+  doors = new PeerDoors(running, peerHandler(running, captures));
   await running.start();
+  doors.follow();
   journal.record({ kind: 'started', message: `agent of ${values.name}, machine ${running.input.machine}` });
 
   let stopping = false;
@@ -197,6 +213,7 @@ async function main(): Promise<void> {
     server.close();
     metricsDoor?.close();
     server.closeAllConnections();
+    doors?.close();
     await running.stop();
     await kernel.close();
     log.close();

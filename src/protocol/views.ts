@@ -5,7 +5,9 @@
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
- *                         POST /v1/ping ← PingRequest → PingResult · GET /v1/ports → PortView[]
+ *                         POST /v1/ping ← PingRequest → PingResult · POST /v1/trace ← TraceRequest → TraceView (trace.ts)
+ *                         GET /v1/capture?network=NAME&node=NAME&… → pcapng (capture.ts)
+ *                         GET /v1/ports → PortView[]
  *                         GET /v1/doctor → DoctorView · POST /v1/doctor/fix → DoctorView, after what is safe to mend was mended
  *                         PUT /v1/ports/IFACE ← {network: string} → PortView · DELETE /v1/ports/IFACE
  * both:                   GET /health → Liveness · GET /ready → Readiness (readiness.ts) · GET /metrics → text for Prometheus, or Family[]

@@ -7,6 +7,7 @@ import type { MachineId, MachineWord } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
 import type { EventLevel, MeshEvent } from '../../src/protocol/event.ts';
+import type { TraceEnd, TraceView } from '../../src/protocol/trace.ts';
 import type {
   AgentStatus,
   DoctorView,
@@ -222,3 +223,49 @@ export const metrics: Family[] = [
     samples: [{ suffix: '', labels: {}, value: 0 }],
   },
 ];
+function traceEnd({ name, ipv6, mac, ipv4 }: Member): TraceEnd {
+  return { member: name, memberIpv6: ipv6, guest: false, mac, ipv6, ipv4 };
+}
+
+const [host0Member, node1Member] = membersOf(manage);
+
+export const wellTraced: TraceView = {
+  network: 'manage',
+  from: traceEnd(node1Member),
+  to: traceEnd(host0Member),
+  forth: [
+    { node: 'node1', subject: 'bridge row', state: 'ok', held: `${host0Member.mac} is behind vxlan456` },
+    { node: 'node1', subject: 'route', state: 'ok', held: '10.11.0.1 is direct through eth0 from 10.11.0.2' },
+    {
+      node: 'host0',
+      subject: 'firewall',
+      state: 'ok',
+      held: 'table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2',
+    },
+  ],
+  back: [{ node: 'host0', subject: 'vxlan row', state: 'ok', held: `${node1Member.mac} leads to 10.11.0.2` }],
+};
+
+export const badlyTraced: TraceView = {
+  ...wellTraced,
+  forth: [
+    ...wellTraced.forth.slice(0, 1),
+    {
+      node: 'node1',
+      subject: 'vxlan row',
+      state: 'differs',
+      held: `${host0Member.mac} leads to 10.11.0.77`,
+      wanted: `${host0Member.mac} leads to 10.11.0.1`,
+      remedy: "node1's agent puts this back within a second.",
+    },
+  ],
+  back: [
+    {
+      node: 'host0',
+      subject: 'agent',
+      state: 'unknown',
+      held: 'its agent does not answer: connect ECONNREFUSED',
+      remedy: 'On host0: `mesh status` shows whether the agent runs.',
+    },
+  ],
+};

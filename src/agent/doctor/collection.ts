@@ -9,9 +9,9 @@ import type { Agent } from '../agent.ts';
 import { networkViews, statusView } from '../agent-view.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../path-mtu.ts';
+import { ask } from '../question.ts';
 import type { DiskFacts, Facts, UnderlayPort } from './facts.ts';
 import { parseChains } from './filter-chain.ts';
-import { askHost0 } from './host0-answer.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
 import { readCounters, runningRivals } from './proc.ts';
@@ -113,7 +113,7 @@ async function diskOf(directory: string): Promise<DiskFacts> {
 async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number | undefined> {
   for (const network of source.networks) {
     const host = memberAddresses(network, 'host0').ipv6;
-    const answer = await askHost0({ host, port: MEMBERSHIP_PORT, path: '/' });
+    const answer = await ask({ host, port: MEMBERSHIP_PORT, path: '/' });
     if (typeof answer !== 'string' && answer.date !== undefined) {
       return clock.wallTime().getTime() - answer.date.getTime();
     }
@@ -122,7 +122,7 @@ async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number
 }
 
 async function healthOfDaemon(socketPath: string): Promise<readonly HealthFinding[]> {
-  const answer = await askHost0({ socketPath, path: '/v1/status' });
+  const answer = await ask({ socketPath, path: '/v1/status' });
   if (typeof answer !== 'string') return (JSON.parse(answer.body) as Host0Status).health;
   return [
     {

@@ -125,16 +125,21 @@ describe('the member list', () => {
   });
 });
 
-test('nothing listens on the network but the member lists in their meshes', () => {
+test('nothing listens on the network but the member lists and the agents, each in its mesh', () => {
   const listening = (host: LabHost) =>
     inside(netnsPath(host.netns), 'ss', '-Htln')
       .split('\n')
       .flatMap((line) => line.trim().split(/\s+/)[3] ?? []);
   expect(listening(host0).toSorted()).toEqual([
     '[fd42:2345:1234:9abc::1]%br456:8000',
+    '[fd42:2345:1234:9abc::1]%br456:8001',
     '[fd42:2345:1234:9abd::1]%br457:8000',
+    '[fd42:2345:1234:9abd::1]%br457:8001',
   ]);
-  for (const node of [node1, node2]) expect(listening(node)).toEqual([]);
+  for (const node of [node1, node2]) {
+    const bridges = listening(node).map((socket) => /%(br\d+:\d+)$/.exec(socket)?.[1]);
+    expect(bridges.toSorted()).toEqual(['br456:8001', 'br457:8001']);
+  }
 });
 
 test('the control sockets are for root and the group', () => {

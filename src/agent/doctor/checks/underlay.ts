@@ -1,11 +1,9 @@
 /** Whether the physical network carries what the meshes send: VXLAN packets at all, and large ones. */
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/icmp.ts';
-import { type Network, VXLAN_PORT } from '../../../model/network.ts';
+import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network.ts';
 import type { Check, Facts, PathFacts } from '../facts.ts';
 import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
 
-/** Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 §5). */
-const OVERHEAD_BYTES = 50;
 const HANGS = 'Small packets pass and large ones do not: a connection opens and then hangs.';
 
 export const vxlanPort: Check = {
@@ -45,7 +43,7 @@ function inputFilters({ chains }: Facts): string[] {
 export const linkMtu: Check = {
   name: 'link-mtu',
   find({ networks, underlay }) {
-    const needed = Math.max(0, ...networks.map(({ network }) => network.fabric.mtuBytes)) + OVERHEAD_BYTES;
+    const needed = Math.max(0, ...networks.map(({ network }) => network.fabric.mtuBytes)) + VXLAN_OVERHEAD_BYTES;
     return underlay
       .filter(({ link }) => link.mtuBytes < needed)
       .map(({ link: { name, mtuBytes } }) => ({
@@ -69,13 +67,13 @@ export const pathMtu: Check = {
     return byNetwork(narrow).map(({ network, paths }) => {
       const { mtuBytes } = network.fabric;
       const members = paths.map(({ member, provedBytes }) => `${member.name} (${provedBytes})`).join(', ');
-      const pingBytes = mtuBytes + OVERHEAD_BYTES - ECHO_OVERHEAD_BYTES[4];
+      const pingBytes = mtuBytes + VXLAN_OVERHEAD_BYTES - ECHO_OVERHEAD_BYTES[4];
       return {
         severity: 'error' as const,
         object: network.name,
         saw: `packets of ${mtuBytes} bytes in ${network.name} do not come back from these members, only of so many: ${members}`,
         matters: HANGS,
-        remedy: `Something on the way carries less than ${mtuBytes + OVERHEAD_BYTES} bytes: \`ping -M do -s ${pingBytes} ${paths[0]?.member.ipv4}\` from each hop finds it. Raise the MTU there.`,
+        remedy: `Something on the way carries less than ${mtuBytes + VXLAN_OVERHEAD_BYTES} bytes: \`ping -M do -s ${pingBytes} ${paths[0]?.member.ipv4}\` from each hop finds it. Raise the MTU there.`,
       };
     });
   },

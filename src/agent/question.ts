@@ -1,8 +1,9 @@
-/** One question to host0: what it answers, and what its clock says. */
+/** One question to another process: what it answers, and what its clock says. */
 import type { RequestOptions } from 'node:http';
-import { request } from '../../protocol/http.ts';
+import { request } from '../protocol/http.ts';
 
-export interface Host0Answer {
+export interface PeerAnswer {
+  readonly status: number;
   readonly body: string;
   /** RFC 9110 §6.6.1: to the second. */
   readonly date: Date | undefined;
@@ -12,12 +13,15 @@ const TIMEOUT_MS = 2_000;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /** @returns why there is no answer, as text, when there is none */
-export function askHost0(
-  target: Pick<RequestOptions, 'host' | 'port' | 'socketPath' | 'path'>,
-): Promise<Host0Answer | string> {
-  const { promise, resolve } = Promise.withResolvers<Host0Answer | string>();
-  const outgoing = request({ ...target, agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  outgoing.on('error', (error) => resolve(error.message));
+export function ask(
+  target: Pick<RequestOptions, 'host' | 'port' | 'localAddress' | 'socketPath' | 'path'>,
+  timeoutMs = TIMEOUT_MS,
+): Promise<PeerAnswer | string> {
+  const { promise, resolve } = Promise.withResolvers<PeerAnswer | string>();
+  const signal = AbortSignal.timeout(timeoutMs);
+  const failed = (error: Error) => resolve(signal.aborted ? `silent for ${timeoutMs / 1000} s` : error.message);
+  const outgoing = request({ ...target, agent: false, signal });
+  outgoing.on('error', failed);
   outgoing.on('response', (response) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -26,10 +30,11 @@ export function askHost0(
       if (bytes > MAX_BODY_BYTES) outgoing.destroy(new Error('the answer is too large'));
       else chunks.push(chunk);
     });
-    response.on('error', (error) => resolve(error.message));
+    response.on('error', failed);
     response.on('end', () => {
       const date = new Date(response.headers.date ?? '');
       resolve({
+        status: response.statusCode ?? 0,
         body: Buffer.concat(chunks).toString('utf8'),
         date: Number.isNaN(date.getTime()) ? undefined : date,
       });

@@ -1,0 +1,111 @@
+/**
+ * One capture on one node, as a stream of pcapng. Bounded in time, in the length of a packet and in packets a second; and
+ * a reader who does not keep up costs packets, which the kernel counts, and never memory.
+ */
+import type { Writable } from 'node:stream';
+import { innerFrame, parseFrameFilter } from '../../formats/frame-filter.ts';
+import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from '../../formats/pcapng.ts';
+import { type CapturedFrame, CaptureSocket } from '../../kernel/capture-socket.ts';
+import type { Clock } from '../../model/clock.ts';
+import { VERSION } from '../../model/version.ts';
+import type { CaptureSettings } from '../../protocol/capture.ts';
+import type { CapturePoint } from './points.ts';
+
+/** Often enough to be live, and what comes meanwhile fits the sockets' buffers. */
+const TICK_MS = 50;
+/** 10,000 packets a second at each point: a tenth of a core. */
+const FRAMES_PER_TICK = 500;
+/** A reader may look at what he has for a while; one that is gone without a word gives up his place. */
+const STUCK_MS = 60_000;
+
+interface Probe {
+  readonly point: CapturePoint;
+  readonly socket: CaptureSocket;
+}
+
+interface Captured extends CapturedFrame {
+  readonly interfaceId: number;
+}
+
+/**
+ * Writes until the time is over, or until the stream is closed. Then all sockets are closed and the stream is ended.
+ * @param stillAllowed asked before each write; when it says no, the stream ends without what has come since
+ * @throws MESH_USAGE for the filter, MESH_KERNEL_REFUSED
+ */
+export async function capture(
+  points: readonly CapturePoint[],
+  settings: CaptureSettings,
+  to: Writable,
+  clock: Clock,
+  stillAllowed: () => boolean = () => true,
+): Promise<void> {
+  const wanted = parseFrameFilter(settings.filter);
+  const probes = openAll(points, settings.snapBytes);
+  try {
+    to.write(pcapngSection(`meshwork ${VERSION}`));
+    for (const { device, side } of points) {
+      to.write(pcapngInterface({ name: `${device} (${side})`, snapBytes: settings.snapBytes }));
+    }
+    const endMs = clock.nowMs() + settings.durationSec * 1000;
+    let held: Captured[] = [];
+    let movedMs = clock.nowMs();
+    let last = false;
+    while (!last) {
+      await nextTick(clock, to);
+      if (!stillAllowed()) break;
+      last = to.destroyed || clock.nowMs() >= endMs;
+      // What does not fit waits in the sockets, where the kernel counts what it has to drop.
+      if (to.writableNeedDrain && clock.nowMs() - movedMs > STUCK_MS) to.destroy();
+      if (to.destroyed || to.writableNeedDrain) continue;
+      movedMs = clock.nowMs();
+      // What came later than this may be in one socket and not yet in another: it is for the next turn.
+      const untilNs = BigInt(clock.wallTime().getTime()) * 1_000_000n;
+      const frames = [...held, ...drained(probes)].sort((a, b) => Number(a.timeNs - b.timeNs));
+      held = last ? [] : frames.filter(({ timeNs }) => timeNs >= untilNs);
+      const ready = last ? frames : frames.filter(({ timeNs }) => timeNs < untilNs);
+      const blocks = ready
+        .filter(({ interfaceId, bytes }) => wanted(points[interfaceId]?.side === 'outer' ? innerFrame(bytes) : bytes))
+        .map(pcapngPacket);
+      to.write(Buffer.concat([...blocks, ...statistics(probes, untilNs)]));
+    }
+  } finally {
+    for (const { socket } of probes) socket.close();
+    to.end();
+  }
+}
+
+function openAll(points: readonly CapturePoint[], snapBytes: number): Probe[] {
+  const probes: Probe[] = [];
+  try {
+    for (const point of points) probes.push({ point, socket: CaptureSocket.open({ ...point, snapBytes }) });
+    return probes;
+  } catch (error) {
+    for (const { socket } of probes) socket.close();
+    throw error;
+  }
+}
+
+function drained(probes: readonly Probe[]): Captured[] {
+  return probes.flatMap(({ socket }, interfaceId) =>
+    [...socket.frames(FRAMES_PER_TICK)].map((frame) => ({ ...frame, interfaceId })),
+  );
+}
+
+function statistics(probes: readonly Probe[], timeNs: bigint): Buffer[] {
+  return probes.map(({ socket }, interfaceId) => {
+    const { frames: received, dropped } = socket.counters();
+    return pcapngStatistics({ interfaceId, timeNs, received, dropped });
+  });
+}
+
+function nextTick(clock: Clock, to: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      alarm.cancel();
+      to.off('close', done);
+      resolve();
+    };
+    const alarm = clock.after(TICK_MS, done);
+    to.once('close', done);
+  });
+}

@@ -1,0 +1,48 @@
+/** node1 of the small cluster, asked by somebody who speaks from host0's address. */
+import { expect, test } from 'vitest';
+import type { Mac } from '../../model/mac.ts';
+import type { KernelDump } from '../kernel-port.ts';
+import { BRIDGE, factsOf, manage, memberOf, portLink } from '../trace/cluster-fixture.ts';
+import { isHost0 } from './host0-witness.ts';
+
+const host0 = memberOf('host0');
+const tap = portLink(20, 'tap0', { master: BRIDGE });
+
+function believed(dump: (dump: KernelDump) => KernelDump = (whole) => whole, peer = host0.ipv6): boolean {
+  return isHost0(factsOf('node1', { dump }).kernel, manage, peer);
+}
+
+function withRows(change: (row: KernelDump['fdb'][number]) => object | undefined): (dump: KernelDump) => KernelDump {
+  return (dump) => ({
+    ...dump,
+    links: [...dump.links, tap],
+    fdb: dump.fdb.flatMap((row) => {
+      if (row.mac !== host0.mac) return [row];
+      const changed = change(row);
+      return changed === undefined ? [] : [{ ...row, ...changed }];
+    }),
+  });
+}
+
+test('host0 is believed where its rows are as they should be', () => {
+  expect(believed()).toBe(true);
+  expect(believed(withRows(() => ({})))).toBe(true);
+});
+
+test.each<[string, boolean]>([
+  ['another member', believed(undefined, memberOf('node2').ipv6)],
+  ['its row behind a port of a guest', believed(withRows(({ table }) => (table === 'master' ? { link: 20 } : {})))],
+  ['its row learnt, and not ours', believed(withRows(({ table }) => ({ externLearn: table === 'self' })))],
+  ['a row that follows the sender', believed(withRows(({ table }) => (table === 'self' ? { state: 'dynamic' } : {})))],
+  ['no row', believed(withRows(() => undefined))],
+  ['no neighbour entry', believed((dump) => ({ ...dump, neighbours: [] }))],
+  [
+    'a neighbour entry of somebody else’s',
+    believed((dump) => ({
+      ...dump,
+      neighbours: dump.neighbours.map((entry) => ({ ...entry, mac: '02:00:00:00:00:99' as Mac })),
+    })),
+  ],
+])('not with %s', (_what, outcome) => {
+  expect(outcome).toBe(false);
+});

@@ -1,0 +1,28 @@
+/**
+ * Whether somebody who speaks from host0's address in a mesh is host0, as far as this node's kernel can tell. Frames with
+ * host0's Ethernet address come from host0's underlay address only (the VXLAN's row is permanent); a guest on this very
+ * node who sends as host0 moves the bridge's row to its own port, and is found out by that.
+ */
+import type { Ipv6 } from '../../model/ipv6.ts';
+import { memberAddresses } from '../../model/member.ts';
+import type { Network } from '../../model/network.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
+import type { KernelCache } from '../kernel-cache.ts';
+
+export function isHost0(cache: KernelCache, network: Network, peer: Ipv6): boolean {
+  const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
+  const vxlan = cache.linkNamed(network.devices.vxlan)?.index;
+  const bridge = cache.linkNamed(network.devices.bridge)?.index;
+  if (peer !== ipv6 || vxlan === undefined || bridge === undefined) return false;
+  const neighbour = [...cache.neighbours.values()].find((entry) => entry.link === bridge && entry.address === ipv6);
+  const rows = [...cache.fdb.values()].filter((row) => row.mac === mac && cache.links.get(row.link)?.master === bridge);
+  const isBehindVxlan = (row: (typeof rows)[number]) => row.link === vxlan && row.externLearn;
+  return (
+    neighbour?.mac === mac &&
+    neighbour.state === 'permanent' &&
+    neighbour.protocol === OUR_PROTOCOL &&
+    rows.some(({ table, state }) => table === 'self' && state === 'permanent') &&
+    rows.some(({ table }) => table === 'master') &&
+    rows.every(isBehindVxlan)
+  );
+}

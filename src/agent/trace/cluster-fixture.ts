@@ -1,0 +1,212 @@
+/** For tests: a small cluster on two segments, as each of its machines sees it when all is well. */
+import type { Address, FdbRow, Link, Neighbour, Route } from '../../kernel/objects.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/ipv6.ts';
+import type { Mac } from '../../model/mac.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import { type Member, memberAddresses } from '../../model/member.ts';
+import { meshNetwork, type Vni } from '../../model/network.ts';
+import { desiredItems, type Host0View } from '../desired.ts';
+import type { ItemMap } from '../items/item.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
+import { KernelCache } from '../kernel-cache.ts';
+import type { KernelDump } from '../kernel-port.ts';
+import { observedItems } from '../observed.ts';
+import type { PathFacts } from './facts.ts';
+
+export const manage = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+
+const SEGMENTS = [
+  { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr },
+  { device: 'eth2', ipv4: '10.11.1.1' as Ipv4, subnet: '10.11.1.0/24' as Ipv4Cidr },
+] as const;
+
+const MACHINES = { host0: 'host0', node1: '00000001', node2: '00000002' } as const;
+export type HostName = keyof typeof MACHINES;
+
+/** node1 is on the first segment, node2 on the second; host0's address is the one on the asker's. */
+const OUTER: Readonly<Record<HostName, Readonly<Record<HostName, string>>>> = {
+  host0: { host0: '10.11.0.1', node1: '10.11.0.2', node2: '10.11.1.2' },
+  node1: { host0: '10.11.0.1', node1: '10.11.0.2', node2: '10.11.1.2' },
+  node2: { host0: '10.11.1.1', node1: '10.11.0.2', node2: '10.11.1.2' },
+};
+
+export function memberOf(name: HostName, asker: HostName = name): Member {
+  const { bridgeMac: mac, ipv6 } = memberAddresses(manage, MACHINES[name] as MachineWord);
+  return { name, ipv4: OUTER[asker][name] as Ipv4, mac, ipv6 };
+}
+
+/** What an outsider does to a machine's kernel. */
+export interface Spoilt {
+  readonly dump?: (dump: KernelDump) => KernelDump;
+  readonly firewall?: (table: string) => string | undefined;
+  readonly firewallDrift?: string;
+  readonly routes?: (routes: Map<Ipv4, Route>) => void;
+  readonly members?: (members: readonly Member[]) => readonly Member[];
+}
+
+export function factsOf(node: HostName, spoilt: Spoilt = {}): PathFacts {
+  const machine = MACHINES[node] as MachineWord;
+  const members = (['host0', 'node1', 'node2'] as const).map((name) => memberOf(name, node));
+  const host0: Host0View =
+    node === 'host0'
+      ? { role: 'host0', segments: SEGMENTS }
+      : {
+          role: 'node',
+          ipv4: OUTER[node].host0 as Ipv4,
+          local: OUTER[node][node] as Ipv4,
+          onLink: true,
+          segments: SEGMENTS.map(({ subnet }) => subnet),
+          reachable: [],
+        };
+  const listed = spoilt.members?.(members) ?? members;
+  const desired = desiredItems({
+    routes: false,
+    machine,
+    host0,
+    attachments: [{ network: manage, members: listed, host0Answers: true }],
+    ports: [],
+  });
+  const whole = dumpOf(desired, node);
+  const kernel = KernelCache.of(spoilt.dump?.(whole) ?? whole);
+  const routes = routesOf(node);
+  spoilt.routes?.(routes);
+  const table = tableOf(desired);
+  const { bridgeMac: mac, ipv6 } = memberAddresses(manage, machine);
+  return {
+    node,
+    role: host0.role,
+    segments: host0.role === 'host0' ? host0.segments : [],
+    network: manage,
+    self: { mac, ipv6 },
+    members: listed,
+    desired,
+    observed: observedItems(kernel, desired),
+    kernel,
+    firewall: spoilt.firewall === undefined ? table : spoilt.firewall(table),
+    firewallDrift: spoilt.firewallDrift ?? '',
+    routes,
+  };
+}
+
+export const BRIDGE = 10;
+export const VXLAN = 11;
+const PLAIN = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
+
+export function portLink(index: number, name: string, more: Partial<Link> = {}): Link {
+  return {
+    index,
+    name,
+    kind: '',
+    mac: `06:00:00:00:00:0${index % 10}` as Mac,
+    mtuBytes: 1500,
+    up: true,
+    running: true,
+    loopback: false,
+    master: 0,
+    group: 0,
+    alias: '',
+    addressMode: 'none',
+    forwards: true,
+    conf: PLAIN,
+    ...more,
+  };
+}
+
+/** A kernel that has all that is wanted. */
+function dumpOf(desired: ItemMap, node: HostName): KernelDump {
+  const links: Link[] = portsOf(node).map(({ index, device }) => portLink(index, device));
+  const addresses: Address[] = portsOf(node).map(({ index, ipv4 }) => ({
+    family: 4,
+    link: index,
+    address: ipv4,
+    length: 24,
+    scope: 'global',
+    tentative: false,
+    nodad: false,
+  }));
+  const neighbours: Neighbour[] = [];
+  const fdb: FdbRow[] = [];
+  const routes: Route[] = [];
+  for (const item of desired.values()) {
+    if (item.kind === 'link') {
+      const [index, master] = item.device === 'bridge' ? [BRIDGE, 0] : [VXLAN, BRIDGE];
+      links.push({ ...portLink(index, item.name), ...item, kind: item.device, index, master, running: true });
+    } else if (item.kind === 'address') {
+      const { address, length } = item;
+      addresses.push({ family: 6, link: BRIDGE, address, length, scope: 'global', tentative: false, nodad: true });
+    } else if (item.kind === 'neighbour') {
+      const { address, mac } = item;
+      neighbours.push({
+        family: 6,
+        link: BRIDGE,
+        address,
+        mac,
+        state: 'permanent',
+        externLearn: true,
+        protocol: OUR_PROTOCOL,
+      });
+    } else if (item.kind === 'fdb') {
+      const { table, mac, destination, state } = item;
+      fdb.push({
+        table,
+        link: VXLAN,
+        mac,
+        state,
+        externLearn: true,
+        sticky: false,
+        ...(destination && { destination }),
+      });
+    } else if (item.kind === 'route') {
+      const { destination, gateway } = item;
+      routes.push({ family: 4, destination, gateway, table: 254, protocol: OUR_PROTOCOL, scope: 0, metric: 0 });
+    }
+  }
+  return { links, addresses, neighbours, fdb, routes };
+}
+
+function portsOf(node: HostName): { index: number; device: string; ipv4: Ipv4 }[] {
+  if (node === 'host0') return SEGMENTS.map(({ device, ipv4 }, number) => ({ index: 2 + number, device, ipv4 }));
+  return [{ index: 2, device: 'eth0', ipv4: OUTER[node][node] as Ipv4 }];
+}
+
+/** What the kernel answers when it is asked for the way to each member. */
+function routesOf(node: HostName): Map<Ipv4, Route> {
+  const routes = new Map<Ipv4, Route>();
+  for (const address of Object.values(OUTER[node]) as Ipv4[]) {
+    const near = portsOf(node).find(({ ipv4 }) => segmentOf(ipv4) === segmentOf(address));
+    const source = (near ?? portsOf(node)[0])?.ipv4;
+    routes.set(address, {
+      family: 4,
+      destination: `${address}/32`,
+      link: near?.index ?? 2,
+      ...(source !== undefined && { source }),
+      ...(near === undefined && { gateway: OUTER[node].host0 as Ipv4 }),
+      table: 254,
+      protocol: 2,
+      scope: 0,
+      metric: 0,
+    });
+  }
+  return routes;
+}
+
+function segmentOf(address: Ipv4): string {
+  return address.split('.').slice(0, 3).join('.');
+}
+
+/** As `nft list table` prints what we put there, with two elements to a line. */
+function tableOf(desired: ItemMap): string {
+  const item = desired.get('nft:inet meshwork');
+  if (item?.kind !== 'ruleset') throw new Error('there is no inet table');
+  const sets = [...item.sets].map(([name, { declaration, elements }]) => {
+    const list = elements.size === 0 ? '' : `\t\telements = { ${[...elements].join(',\n\t\t\t     ')} }\n`;
+    return `\tset ${name} {\n\t\t${declaration}\n${list}\t}\n`;
+  });
+  return `table inet meshwork {\n${sets.join('\n')}${item.body.replaceAll('  ', '\t')}}\n`;
+}

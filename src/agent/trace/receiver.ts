@@ -1,0 +1,53 @@
+/** The receiver's part of a path: from the wire to its bridge, and to the guest's port. Pure. */
+import type { PathPart, TraceHop } from '../../protocol/trace.ts';
+import { type End, linksOf, portOf } from './end.ts';
+import type { PathFacts } from './facts.ts';
+import { receivingHop } from './firewall-hop.ts';
+import { differs, fine } from './hop.ts';
+import { linkHop } from './link-hop.ts';
+import { unlisted } from './sender.ts';
+import { linkWith, ownIpv4s, underlayHop } from './underlay-hop.ts';
+
+/** @param own this node's end: itself, or a guest on its bridge */
+export function receiverPart(facts: PathFacts, from: End, own: End): PathPart {
+  if (from.member === undefined) return { hops: [unlisted(facts, from)], receivesAt: ownIpv4s(facts) };
+  const { ipv4 } = from.member;
+  const route = facts.routes.get(ipv4);
+  const local = linksOf(facts).vxlan?.vxlan?.local;
+  const port =
+    (route?.link === undefined ? undefined : facts.kernel.links.get(route.link)) ?? linkWith(facts, own.member?.ipv4);
+  const hops: TraceHop[] = [underlayHop(facts, port)];
+  if (local !== undefined && !ownIpv4s(facts).some((address) => address === local)) {
+    hops.push(differs(facts.node, 'underlay', `no link has ${local}`, `${local} is an address of this machine`));
+  }
+  hops.push(receivingHop(facts, ipv4), linkHop(facts, 'vxlan'), linkHop(facts, 'bridge'));
+  hops.push(own.guest ? guestHop(facts, own) : addressHop(facts));
+  return { hops, receivesAt: ownIpv4s(facts), receivesFrom: ipv4 };
+}
+
+/** The last hop to a guest on this node's own bridge. */
+export function guestHop(facts: PathFacts, { mac }: End): TraceHop {
+  const { node, network } = facts;
+  const port = mac === undefined ? undefined : portOf(facts, mac);
+  const wanted = `${mac} is behind a port of ${network.devices.bridge} that is up`;
+  if (port === undefined || port.name === network.devices.vxlan) {
+    const held = port === undefined ? `nothing has been heard of ${mac}` : `${mac} is behind ${port.name}`;
+    return differs(node, 'port', held, wanted, `See \`mesh port list\` on ${node}, and whether the guest runs.`);
+  }
+  const state = port.up && port.running ? 'up' : 'down';
+  const held = `${mac} is behind ${port.name}, which is ${state}, MTU ${port.mtuBytes}`;
+  if (state === 'up') return fine(node, 'port', held);
+  return differs(node, 'port', held, wanted, `Take it up on ${node}: \`ip link set ${port.name} up\`.`);
+}
+
+function addressHop(facts: PathFacts): TraceHop {
+  const { node, self, network, kernel } = facts;
+  const { bridge } = linksOf(facts);
+  const has = [...kernel.addresses.values()].some(
+    ({ address, link, tentative }) => address === self.ipv6 && link === bridge?.index && !tentative,
+  );
+  const wanted = `${self.ipv6} is on ${network.devices.bridge}`;
+  return has
+    ? fine(node, 'address', wanted)
+    : differs(node, 'address', `${network.devices.bridge} does not have ${self.ipv6}`, wanted);
+}

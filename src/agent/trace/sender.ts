@@ -1,0 +1,139 @@
+/** The sender's part of a path: from its bridge to the wire. Pure. */
+import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/ipv4.ts';
+import { FLOOD_MAC, type Mac } from '../../model/mac.ts';
+import type { Member } from '../../model/member.ts';
+import type { PathPart, TraceHop } from '../../protocol/trace.ts';
+import { itemKey } from '../items/item.ts';
+import { type End, linksOf, portOf } from './end.ts';
+import type { PathFacts } from './facts.ts';
+import { differencesOf, differs, fine, wantedItem } from './hop.ts';
+import { linkHop } from './link-hop.ts';
+import { linkWith, routeText, underlayHop } from './underlay-hop.ts';
+
+/** @param own this node's end: itself, or a guest on its bridge */
+export function senderPart(facts: PathFacts, own: End, to: End): PathPart {
+  const { member } = to;
+  if (member === undefined || to.mac === undefined) return { hops: [unlisted(facts, to)] };
+  const hops: TraceHop[] = [linkHop(facts, 'bridge')];
+  // A guest asks for its neighbours itself.
+  if (!own.guest) hops.push(neighbourHop(facts, to));
+  hops.push(bridgeRowHop(facts, to, to.mac), linkHop(facts, 'vxlan'));
+  const row = vxlanRow(facts, to.mac);
+  hops.push(vxlanRowHop(facts, member, to, row), floodRowHop(facts, member));
+
+  const sendsTo = row ?? member.ipv4;
+  const route = facts.routes.get(sendsTo);
+  hops.push(routeHop(facts, sendsTo));
+  if (route === undefined) return { hops, sendsTo };
+  const sendsFrom = localOf(facts) ?? route.source;
+  const port = route.link === undefined ? undefined : facts.kernel.links.get(route.link);
+  if (!port?.loopback) hops.push(underlayHop(facts, port ?? linkWith(facts, member.ipv4)));
+  return {
+    hops,
+    sendsTo,
+    ...(sendsFrom !== undefined && isIpv4(sendsFrom) && { sendsFrom }),
+    ...(route.gateway !== undefined && isIpv4(route.gateway) && { via: route.gateway }),
+  };
+}
+
+export function unlisted({ node }: PathFacts, { memberIpv6 }: End): TraceHop {
+  return differs(
+    node,
+    'member list',
+    `${memberIpv6} is not on the list of ${node}`,
+    'it is a member',
+    `See \`mesh node list\` on host0. If it is there: \`mesh events\` on ${node} shows when it last heard from host0.`,
+  );
+}
+
+/** The source address of outer packets, where the device has one. */
+function localOf(facts: PathFacts): string | undefined {
+  return linksOf(facts).vxlan?.vxlan?.local;
+}
+
+function neighbourHop(facts: PathFacts, to: End): TraceHop {
+  const { node, kernel, network } = facts;
+  const { bridge } = linksOf(facts);
+  const { bridge: link } = network.devices;
+  if (to.ipv6 === undefined)
+    return fine(node, 'neighbour', `no IPv6 address of ${to.mac} is known: not needed for frames to it`);
+  const held = [...kernel.neighbours.values()].find(
+    (entry) => entry.link === bridge?.index && entry.address === to.ipv6,
+  );
+  const text =
+    held === undefined
+      ? `there is no entry for ${to.ipv6}`
+      : `${to.ipv6} is at ${held.mac ?? 'no known address'} on ${link}, ${held.state}`;
+  const item = wantedItem(facts, 'neighbour', `neighbour:${link} ${to.ipv6}`);
+  if (held?.mac === to.mac && (item === undefined || differencesOf(facts, itemKey(item)).length === 0)) {
+    return fine(node, 'neighbour', text);
+  }
+  // host0 is asked for aloud while it does not answer, and a guest when it is first needed.
+  if (item === undefined && (held === undefined || held.mac === undefined) && held?.state !== 'failed') {
+    return fine(node, 'neighbour', `${text}: it is asked for when it is needed`);
+  }
+  return differs(node, 'neighbour', text, `${to.ipv6} is at ${to.mac} on ${link}`);
+}
+
+function bridgeRowHop(facts: PathFacts, { guest }: End, mac: Mac): TraceHop {
+  const { node, network } = facts;
+  const { vxlan } = network.devices;
+  const port = portOf(facts, mac);
+  if (port?.name === vxlan) return fine(node, 'bridge row', `${mac} is behind ${vxlan}`);
+  if (port !== undefined) {
+    const remedy = `Something behind ${port.name} of ${node} sends as ${mac}: see \`mesh explain ${port.name}\`.`;
+    return differs(node, 'bridge row', `${mac} is behind ${port.name}`, `${mac} is behind ${vxlan}`, remedy);
+  }
+  const held = `there is no row for ${mac}`;
+  if (guest) return fine(node, 'bridge row', `${held}: frames go to every port`);
+  return differs(node, 'bridge row', held, `${mac} is behind ${vxlan}`);
+}
+
+/** Where the VXLAN device sends frames for an Ethernet address. */
+function vxlanRow(facts: PathFacts, mac: Mac): Ipv4 | undefined {
+  const { vxlan } = linksOf(facts);
+  for (const { link, table, mac: other, destination } of facts.kernel.fdb.values()) {
+    if (link !== vxlan?.index || table !== 'self' || other !== mac) continue;
+    if (destination !== undefined && isIpv4(destination)) return destination;
+  }
+  return undefined;
+}
+
+function vxlanRowHop(facts: PathFacts, member: Member, to: End, row: Ipv4 | undefined): TraceHop {
+  const { node, network } = facts;
+  const wanted = `${to.mac} leads to ${member.ipv4}`;
+  if (row === undefined) {
+    const held = `there is no row for ${to.mac}`;
+    if (to.guest) return fine(node, 'vxlan row', `${held}: frames go to every member`);
+    return differs(node, 'vxlan row', held, wanted);
+  }
+  const differences = to.guest ? [] : differencesOf(facts, `fdb:${network.devices.vxlan} self ${to.mac}`);
+  const held = `${to.mac} leads to ${row}`;
+  if (row !== member.ipv4) return differs(node, 'vxlan row', held, wanted);
+  if (differences.length > 0) return differs(node, 'vxlan row', `${held} (${differences.join(', ')})`, wanted);
+  return fine(node, 'vxlan row', held);
+}
+
+/** Without it, nothing that is asked of everybody reaches the member: no neighbour of a guest is ever found. */
+function floodRowHop(facts: PathFacts, { ipv4, name }: Member): TraceHop {
+  const { node, network } = facts;
+  const key = `fdb:${network.devices.vxlan} self ${FLOOD_MAC} ${ipv4}`;
+  if (facts.observed.has(key)) return fine(node, 'flood row', `frames for everybody go to ${ipv4} too`);
+  return differs(node, 'flood row', `frames for everybody do not go to ${name}`, `they go to ${ipv4}`);
+}
+
+function routeHop(facts: PathFacts, to: Ipv4): TraceHop {
+  const { node, routes, desired } = facts;
+  const route = routes.get(to);
+  const gateway = [...desired.values()]
+    .filter((item) => item.kind === 'route')
+    .find(({ destination }) => ipv4InSubnet(to, destination))?.gateway;
+  const wanted = gateway === undefined ? `there is a route to ${to}` : `${to} goes via ${gateway}`;
+  if (route === undefined) {
+    const remedy = gateway === undefined ? `Give ${node} a route to ${to}.` : undefined;
+    return differs(node, 'route', `there is no route to ${to}`, wanted, remedy);
+  }
+  const held = `${to} ${routeText(facts, route)}`;
+  if (gateway !== undefined && route.gateway !== gateway) return differs(node, 'route', held, wanted);
+  return fine(node, 'route', held);
+}

@@ -1,0 +1,84 @@
+/** Whom somebody means by an end of a path: a member, or a guest of which this node's kernel has heard. */
+import { MeshError } from '../../model/error.ts';
+import { isIpv4 } from '../../model/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../../model/ipv6.ts';
+import { type Mac, parseMac } from '../../model/mac.ts';
+import { type Member, memberAddresses } from '../../model/member.ts';
+import type { Network } from '../../model/network.ts';
+import type { TraceEnd } from '../../protocol/trace.ts';
+import type { Agent } from '../agent.ts';
+import { findMember, memberCalled } from '../called-member.ts';
+import type { KernelCache } from '../kernel-cache.ts';
+
+/** @throws MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN */
+export function traceEnd(agent: Agent, network: Network, members: readonly Member[], text: string): TraceEnd {
+  const word = normal(text);
+  const member = findMember(members, word, network);
+  if (member !== undefined) return endAt(member);
+  // What is no address is meant to be a name.
+  if (!word.includes(':')) return endAt(memberCalled(members, word, network));
+  const { cache } = agent.reconciler;
+  const guest = isMac(word)
+    ? { mac: word as Mac, ipv6: ipv6Of(cache, network, word as Mac) }
+    : { mac: macOf(cache, network, word as Ipv6), ipv6: word as Ipv6 };
+  const host =
+    guest.mac && carrierOf(cache, network, members, memberAddresses(network, agent.input.machine).ipv6, guest.mac);
+  if (guest.mac === undefined || host === undefined) throw unheard(network, text);
+  const { ipv6: memberIpv6, name, ipv4 } = host;
+  const { mac, ipv6 } = guest;
+  return { member: name, memberIpv6, guest: true, mac, ipv4, ...(ipv6 !== undefined && { ipv6 }) };
+}
+
+function endAt({ name, ipv6, ipv4, mac }: Member): TraceEnd {
+  return { member: name, memberIpv6: ipv6, guest: false, mac, ipv6, ipv4 };
+}
+
+function isMac(text: string): boolean {
+  return /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(text);
+}
+
+/** Addresses in their one spelling, names as they are. @throws MESH_ADDRESS_INVALID */
+function normal(text: string): string {
+  if (!text.includes(':')) return text;
+  return isMac(text.toLowerCase()) ? parseMac(text) : parseIpv6(text);
+}
+
+function macOf(cache: KernelCache, { devices }: Network, ipv6: Ipv6): Mac | undefined {
+  const bridge = cache.linkNamed(devices.bridge)?.index;
+  return [...cache.neighbours.values()].find(({ link, address }) => link === bridge && address === ipv6)?.mac;
+}
+
+function ipv6Of(cache: KernelCache, { devices }: Network, mac: Mac): Ipv6 | undefined {
+  const bridge = cache.linkNamed(devices.bridge)?.index;
+  const found = [...cache.neighbours.values()].find((entry) => entry.link === bridge && entry.mac === mac);
+  return found?.family === 6 ? (found.address as Ipv6) : undefined;
+}
+
+/** The member on whose bridge an Ethernet address is, as far as this node has heard. */
+function carrierOf(
+  cache: KernelCache,
+  { devices }: Network,
+  members: readonly Member[],
+  own: Ipv6,
+  mac: Mac,
+): Member | undefined {
+  const vxlan = cache.linkNamed(devices.vxlan)?.index;
+  const bridge = cache.linkNamed(devices.bridge)?.index;
+  for (const { link, table, mac: other, destination } of cache.fdb.values()) {
+    if (other !== mac) continue;
+    if (table === 'self' && link === vxlan && destination !== undefined && isIpv4(destination)) {
+      return members.find(({ ipv4 }) => ipv4 === destination);
+    }
+    const isPort = table === 'master' && link !== vxlan && cache.links.get(link)?.master === bridge;
+    if (isPort) return members.find(({ ipv6 }) => ipv6 === own);
+  }
+  return undefined;
+}
+
+function unheard(network: Network, text: string): MeshError {
+  return new MeshError('MESH_OBJECT_UNKNOWN', `nothing has been heard here of ${text} in ${network.name}`, {
+    object: text,
+    rule: 'A guest is known to the nodes that it has spoken with, for five minutes.',
+    remedy: 'Ping it first, or ask on the node that it is plugged into.',
+  });
+}

@@ -1,0 +1,72 @@
+/** `mesh trace`: asks every agent on a path for its part, and puts the parts together. */
+import { MeshError } from '../../model/error.ts';
+import type { Ipv6 } from '../../model/ipv6.ts';
+import type { Member } from '../../model/member.ts';
+import { memberAddresses } from '../../model/member.ts';
+import { AGENT_PORT, type Network } from '../../model/network.ts';
+import { readPathView } from '../../protocol/path-view-text.ts';
+import {
+  formatPathQuery,
+  type PathQuery,
+  type PathView,
+  type TraceEnd,
+  type TraceRequest,
+  type TraceView,
+} from '../../protocol/trace.ts';
+import type { Agent } from '../agent.ts';
+import { networkViews } from '../agent-view.ts';
+import { ask } from '../question.ts';
+import { collectPathFacts } from './facts.ts';
+import { pathView } from './path-view.ts';
+import { traceEnd } from './trace-end.ts';
+import { type Part, walk } from './walk.ts';
+
+/** A look takes milliseconds; an agent may have several to do, on a busy machine. */
+const ANSWER_TIMEOUT_MS = 4_000;
+
+/** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
+export async function trace(agent: Agent, request: TraceRequest): Promise<TraceView> {
+  const network = agent.networkCalled(request.network);
+  const members = networkViews(agent).find((view) => view.network.id === network.id)?.members ?? [];
+  const from = traceEnd(agent, network, members, request.from);
+  const to = traceEnd(agent, network, members, request.to);
+  const query = { from: pointOf(from), to: pointOf(to) };
+  const partOf = (member: Member | undefined): Promise<Part> => part(agent, network, query, member);
+  const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);
+  const atTo = members.find(({ ipv6 }) => ipv6 === query.to.member);
+  const host0 = members.find(({ ipv6 }) => ipv6 === memberAddresses(network, 'host0').ipv6);
+  // Whether the way leads over host0 is known from the ends only; where it is cut, they may be silent.
+  const [first, last, between] = await Promise.all([
+    partOf(atFrom),
+    atFrom === atTo ? undefined : partOf(atTo),
+    host0 === undefined || host0 === atFrom || host0 === atTo ? undefined : partOf(host0),
+  ]);
+  return { network: network.name, from, to, ...walk({ first, between, last }) };
+}
+
+function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery['from'] {
+  return { member, ...(guest && { guest: { mac, ...(ipv6 !== undefined && { ipv6 }) } }) };
+}
+
+async function part(agent: Agent, network: Network, query: PathQuery, member: Member | undefined): Promise<Part> {
+  const own = memberAddresses(network, agent.input.machine).ipv6;
+  const node = member?.name ?? agent.input.name;
+  if (member === undefined || member.ipv6 === own) {
+    return { node, view: pathView(await collectPathFacts(agent, network, query), query) };
+  }
+  const answer = await askAgent(member, own, query);
+  return typeof answer === 'string' ? { node, silent: answer } : { node, view: answer };
+}
+
+/** @returns why there is no answer, as text, when there is none */
+async function askAgent({ name, ipv6 }: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
+  const target = { host: ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) };
+  const answer = await ask(target, ANSWER_TIMEOUT_MS);
+  if (typeof answer === 'string') return answer;
+  if (answer.status !== 200) return `it answers ${answer.status}: ${answer.body.slice(0, 200)}`;
+  try {
+    return readPathView(answer.body, name);
+  } catch (error) {
+    return MeshError.from(error).message;
+  }
+}

@@ -1,0 +1,54 @@
+/** The physical side of a path: the port that VXLAN packets go through, and whether they fit. */
+import type { Link, Route } from '../../kernel/objects.ts';
+import type { Ipv4 } from '../../model/ipv4.ts';
+import { VXLAN_OVERHEAD_BYTES } from '../../model/network.ts';
+import type { TraceHop } from '../../protocol/trace.ts';
+import type { PathFacts } from './facts.ts';
+import { differs, fine } from './hop.ts';
+
+export function underlayHop({ node, network, kernel }: PathFacts, link: Link | undefined): TraceHop {
+  if (link === undefined) {
+    return differs(node, 'underlay', 'has no such link any more', 'is up', `See \`ip link\` on ${node}.`);
+  }
+  const neededBytes = network.fabric.mtuBytes + VXLAN_OVERHEAD_BYTES;
+  const held = `${link.name} is ${stateOf(link)}, MTU ${link.mtuBytes}`;
+  if (!link.up || !link.running) {
+    const remedy = link.up
+      ? `See the cable of ${link.name} on ${node}, and what is at its other end.`
+      : `Take it up on ${node}: \`ip link set ${link.name} up\`.`;
+    return differs(node, 'underlay', held, `${link.name} is up`, remedy);
+  }
+  if (link.mtuBytes < neededBytes) {
+    const remedy = `On ${node}: \`ip link set ${link.name} mtu ${neededBytes}\`, if what is behind it takes as much; see \`mesh doctor\`.`;
+    return differs(node, 'underlay', held, `MTU ${neededBytes} at least`, remedy);
+  }
+  const addresses = [...kernel.addresses.values()].filter(
+    ({ family, link: index }) => family === 4 && index === link.index,
+  );
+  return fine(node, 'underlay', `${held}, ${addresses.map(({ address }) => address).join(', ')}`);
+}
+
+function stateOf({ up, running }: Link): string {
+  if (!up) return 'down';
+  return running ? 'up' : 'up without a carrier';
+}
+
+/** The underlay addresses of this machine. */
+export function ownIpv4s({ kernel }: PathFacts): Ipv4[] {
+  return [...kernel.addresses.values()].flatMap(({ family, address, scope }) =>
+    family === 4 && scope === 'global' ? [address as Ipv4] : [],
+  );
+}
+
+/** The link that has an underlay address. */
+export function linkWith({ kernel }: PathFacts, ipv4: Ipv4 | undefined): Link | undefined {
+  for (const { address, link } of kernel.addresses.values()) if (address === ipv4) return kernel.links.get(link);
+  return undefined;
+}
+
+export function routeText({ kernel }: PathFacts, route: Route): string {
+  const device =
+    route.link === undefined ? '' : ` through ${kernel.links.get(route.link)?.name ?? `link ${route.link}`}`;
+  const way = route.gateway === undefined ? 'is direct' : `goes via ${route.gateway}`;
+  return way + device + (route.source === undefined ? '' : ` from ${route.source}`);
+}

@@ -1,0 +1,213 @@
+/** The walk from node1 to node2, on another segment, over named states of the three machines. */
+import { expect, test } from 'vitest';
+import type { Link, Route } from '../../kernel/objects.ts';
+import type { Ipv4 } from '../../model/ipv4.ts';
+import type { Mac } from '../../model/mac.ts';
+import type { PathPoint, TraceHop, TraceView } from '../../protocol/trace.ts';
+import type { KernelDump } from '../kernel-port.ts';
+import { BRIDGE, factsOf, type HostName, memberOf, portLink, type Spoilt } from './cluster-fixture.ts';
+import { pathView } from './path-view.ts';
+import { walk } from './walk.ts';
+
+const node1 = memberOf('node1');
+const node2 = memberOf('node2');
+
+function walked(
+  spoilt: Partial<Record<HostName, Spoilt>> = {},
+  to: PathPoint = { member: node2.ipv6 },
+): Pick<TraceView, 'forth' | 'back'> {
+  const query = { from: { member: node1.ipv6 }, to };
+  const part = (node: HostName) => ({ node, view: pathView(factsOf(node, spoilt[node]), query) });
+  return walk({ first: part('node1'), between: part('host0'), last: part('node2') });
+}
+
+function faults({ forth, back }: Pick<TraceView, 'forth' | 'back'>): string[] {
+  const text = (way: string) => (hop: TraceHop) =>
+    hop.state === 'ok' ? [] : [`${way}: ${hop.node} ${hop.subject}: ${hop.held} | ${hop.wanted}`];
+  return [...forth.flatMap(text('forth')), ...back.flatMap(text('back'))];
+}
+
+function links(change: (link: Link) => Link | undefined): Spoilt {
+  return { dump: (dump) => ({ ...dump, links: dump.links.flatMap((link) => change(link) ?? []) }) };
+}
+
+function rows(change: (row: KernelDump['fdb'][number]) => KernelDump['fdb'][number] | undefined): Spoilt {
+  return { dump: (dump) => ({ ...dump, fdb: dump.fdb.flatMap((row) => change(row) ?? []) }) };
+}
+
+test('where all is well, every hop of the way is named and none differs', () => {
+  const view = walked();
+  expect(view.forth.map(({ node, subject }) => `${node} ${subject}`)).toEqual([
+    'node1 bridge',
+    'node1 neighbour',
+    'node1 bridge row',
+    'node1 vxlan',
+    'node1 vxlan row',
+    'node1 flood row',
+    'node1 route',
+    'node1 underlay',
+    'host0 underlay',
+    'host0 forwarding',
+    'host0 firewall',
+    'host0 route',
+    'host0 underlay',
+    'node2 underlay',
+    'node2 firewall',
+    'node2 vxlan',
+    'node2 bridge',
+    'node2 address',
+  ]);
+  expect(faults(view)).toEqual([]);
+  expect(view.forth.find(({ subject }) => subject === 'route')?.held).toBe(
+    '10.11.1.2 goes via 10.11.0.1 through eth0 from 10.11.0.2',
+  );
+});
+
+const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, Spoilt>>, first: string]>> = {
+  'no neighbour entry': [
+    { node1: { dump: (dump) => ({ ...dump, neighbours: dump.neighbours.filter(({ mac }) => mac !== node2.mac) }) } },
+    // The kernel will ask for it; that the agent wants it there is what differs.
+    `forth: node1 neighbour: there is no entry for ${node2.ipv6} | ${node2.ipv6} is at ${node2.mac} on br456`,
+  ],
+  'the receiver behind another port': [
+    {
+      node1: {
+        dump: (dump) => ({
+          ...dump,
+          links: [...dump.links, portLink(20, 'tap0', { master: BRIDGE })],
+          fdb: dump.fdb.map((row) => (row.table === 'master' && row.mac === node2.mac ? { ...row, link: 20 } : row)),
+        }),
+      },
+    },
+    `forth: node1 bridge row: ${node2.mac} is behind tap0 | ${node2.mac} is behind vxlan456`,
+  ],
+  'no row in the VXLAN': [
+    { node1: rows((row) => (row.table === 'self' && row.mac === node2.mac ? undefined : row)) },
+    `forth: node1 vxlan row: there is no row for ${node2.mac} | ${node2.mac} leads to 10.11.1.2`,
+  ],
+  'a wrong outer address': [
+    {
+      node1: rows((row) =>
+        row.table === 'self' && row.mac === node2.mac ? { ...row, destination: '10.11.0.77' as Ipv4 } : row,
+      ),
+    },
+    `forth: node1 vxlan row: ${node2.mac} leads to 10.11.0.77 | ${node2.mac} leads to 10.11.1.2`,
+  ],
+  'no flood row': [
+    { node1: rows((row) => (row.destination === node2.ipv4 && row.mac !== node2.mac ? undefined : row)) },
+    'forth: node1 flood row: frames for everybody do not go to node2 | they go to 10.11.1.2',
+  ],
+  'no route': [
+    { node1: { routes: (routes) => void routes.delete(node2.ipv4) } },
+    'forth: node1 route: there is no route to 10.11.1.2 | 10.11.1.2 goes via 10.11.0.1',
+  ],
+  'a route by way of somebody else': [
+    {
+      node1: {
+        routes: (routes) => {
+          const route = routes.get(node2.ipv4) as Route;
+          routes.set(node2.ipv4, { ...route, gateway: '10.11.0.9' as Ipv4 });
+        },
+      },
+    },
+    'forth: node1 route: 10.11.1.2 goes via 10.11.0.9 through eth0 from 10.11.0.2 | 10.11.1.2 goes via 10.11.0.1',
+  ],
+  'the VXLAN device down': [
+    { node2: links((link) => (link.name === 'vxlan456' ? { ...link, up: false } : link)) },
+    'forth: node2 vxlan: vxlan456: up false → true | vxlan456 is up and as `mesh explain vxlan456` shows',
+  ],
+  'the VXLAN device off its bridge': [
+    { node2: links((link) => (link.name === 'vxlan456' ? { ...link, master: 0 } : link)) },
+    'forth: node2 vxlan: vxlan456: master none → br456 | vxlan456 is up and as `mesh explain vxlan456` shows',
+  ],
+  'no bridge': [
+    { node2: links((link) => (link.name === 'br456' ? undefined : link)) },
+    // What was on it went with it.
+    'forth: node2 vxlan: vxlan456: master none → br456 | vxlan456 is up and as `mesh explain vxlan456` shows',
+  ],
+  'a narrow underlay': [
+    { node2: links((link) => (link.name === 'eth0' ? { ...link, mtuBytes: 1400 } : link)) },
+    'forth: node2 underlay: eth0 is up, MTU 1400 | MTU 1430 at least',
+  ],
+  'a cable that is out': [
+    { host0: links((link) => (link.name === 'eth2' ? { ...link, running: false } : link)) },
+    'forth: host0 underlay: eth2 is up without a carrier, MTU 1500 | eth2 is up',
+  ],
+  'the sender not among the sources': [
+    { node2: { firewall: (table) => table.replace('10.11.0.2,', '') } },
+    'forth: node2 firewall: 10.11.0.2 is not in the set sources_456: its packets are dropped | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2',
+  ],
+  'no rules': [
+    { node2: { firewall: () => undefined } },
+    'forth: node2 firewall: there is no table inet meshwork | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2',
+  ],
+  'a rule of somebody else in our table': [
+    { node2: { firewallDrift: 'changed by somebody else' } },
+    'forth: node2 firewall: table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456), but the table is not ours alone: changed by somebody else | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456)',
+  ],
+  'host0 not forwarding': [
+    { host0: links((link) => (link.name === 'eth1' ? { ...link, forwards: false } : link)) },
+    'forth: host0 forwarding: what comes in on eth1 is not forwarded | it is',
+  ],
+  "a segment's port missing in host0's rules": [
+    { host0: { firewall: (table) => table.replace('"eth1",', '') } },
+    'forth: host0 firewall: eth1 is not in the set segments: what comes is dropped | table inet meshwork lets VXLAN through from eth1 to eth2',
+  ],
+  'the receiver not on the list': [
+    { node1: { members: (members) => members.filter(({ name }) => name !== 'node2') } },
+    `forth: node1 member list: ${node2.ipv6} is not on the list of node1 | it is a member`,
+  ],
+  'a sender who believes that the receiver is elsewhere': [
+    {
+      node1: {
+        members: (members) =>
+          members.map((member) => (member.name === 'node2' ? { ...member, ipv4: '10.11.0.1' as Ipv4 } : member)),
+      },
+    },
+    'forth: node2 underlay: node2 has 10.11.1.2 | 10.11.0.1, where node1 sends to',
+  ],
+};
+
+test.each(Object.entries(named))('%s', (_name, [spoilt, first]) => {
+  expect(faults(walked(spoilt))[0]).toBe(first);
+});
+
+test('a wrong row is told once, and not again by the receiver', () => {
+  const wrong = rows((row) =>
+    row.table === 'self' && row.mac === node2.mac ? { ...row, destination: '10.11.0.1' as Ipv4 } : row,
+  );
+  expect(faults(walked({ node1: wrong }))).toHaveLength(1);
+});
+
+test('a fault of the way back is named there', () => {
+  const found = faults(walked({ node2: rows((row) => (row.mac === node1.mac ? undefined : row)) }));
+  expect(found).toEqual([
+    `back: node2 bridge row: there is no row for ${node1.mac} | ${node1.mac} is behind vxlan456`,
+    `back: node2 vxlan row: there is no row for ${node1.mac} | ${node1.mac} leads to 10.11.0.2`,
+  ]);
+});
+
+test('an agent that does not answer is a hop that nobody could look at', () => {
+  const query = { from: { member: node1.ipv6 }, to: { member: node2.ipv6 } };
+  const view = pathView(factsOf('node1'), query);
+  const { forth } = walk({ first: { node: 'node1', view }, between: undefined, last: { node: 'node2', silent: 'no' } });
+  expect(forth.at(-1)).toMatchObject({ node: 'node2', subject: 'agent', state: 'unknown' });
+});
+
+test('a guest: its row, and the port that it is behind', () => {
+  const mac = '52:54:00:00:00:07' as Mac;
+  const guest = { member: node2.ipv6, guest: { mac } };
+  const port = (up: boolean): Spoilt => ({
+    dump: (dump) => ({
+      ...dump,
+      links: [...dump.links, portLink(20, 'tap0', { master: BRIDGE, up, running: up })],
+      fdb: [...dump.fdb, { table: 'master', link: 20, mac, state: 'dynamic', externLearn: false, sticky: false }],
+    }),
+  });
+  const well = walked({ node2: port(true) }, guest);
+  expect(faults(well)).toEqual([]);
+  expect(well.forth.at(-1)).toMatchObject({ subject: 'port', held: `${mac} is behind tap0, which is up, MTU 1500` });
+  expect(faults(walked({ node2: port(false) }, guest))[0]).toBe(
+    `forth: node2 port: ${mac} is behind tap0, which is down, MTU 1500 | ${mac} is behind a port of br456 that is up`,
+  );
+});

@@ -1,0 +1,86 @@
+/**
+ * The whole walk from the parts that the agents tell: the parts in the order of the packet, where somebody is silent that
+ * he is, and where two agents' kernels are each as their agent wants and do not fit together, that. Pure.
+ */
+import type { PathPart, PathView, TraceHop, TraceView } from '../../protocol/trace.ts';
+import { differs } from './hop.ts';
+
+/** What one node tells of a path, or why it does not. */
+export type Part = { readonly node: string } & (
+  | { readonly view: PathView; readonly silent?: never }
+  | { readonly view?: never; readonly silent: string }
+);
+
+export interface Parts {
+  readonly first: Part;
+  /** host0, if it is neither end: it counts where a sender sends by way of it. */
+  readonly between: Part | undefined;
+  /** Undefined when both ends are on one node. */
+  readonly last: Part | undefined;
+}
+
+export function walk({ first, between, last }: Parts): Pick<TraceView, 'forth' | 'back'> {
+  return {
+    forth: oneWay('forth', [first, between, last]),
+    back: oneWay('back', [last, between, first]),
+  };
+}
+
+function oneWay(direction: 'forth' | 'back', parts: readonly (Part | undefined)[]): TraceHop[] {
+  const [sender, between, receiver] = parts;
+  const sends = sender?.view?.[direction];
+  const receives = receiver?.view?.[direction];
+  const hops: TraceHop[] = [];
+  if (sender !== undefined) hops.push(...hopsOf(sender, direction));
+  if (between !== undefined && sends?.via !== undefined) hops.push(...hopsOf(between, direction));
+  if (receiver !== undefined) {
+    hops.push(...hopsOf(receiver, direction));
+    // A sender whose own table is wrong has said so.
+    if (sends?.hops.every(({ state }) => state === 'ok') && receives !== undefined)
+      hops.push(...disagreements(sender?.node ?? '', sends, receiver.node, receives));
+  }
+  return hops;
+}
+
+function hopsOf({ node, view, silent }: Part, direction: 'forth' | 'back'): readonly TraceHop[] {
+  if (view !== undefined) return view[direction].hops;
+  return [
+    {
+      node,
+      subject: 'agent',
+      state: 'unknown',
+      held: `its agent does not answer: ${silent}`,
+      remedy: `On ${node}: \`mesh status\` shows whether the agent runs, and \`mesh trace\` there what its kernel holds.`,
+    },
+  ];
+}
+
+/** What two nodes say of one packet. */
+function disagreements(sender: string, sends: PathPart, receiver: string, receives: PathPart): TraceHop[] {
+  const hops: TraceHop[] = [];
+  const { sendsTo, sendsFrom } = sends;
+  const { receivesAt, receivesFrom } = receives;
+  if (sendsTo !== undefined && receivesAt !== undefined && !receivesAt.includes(sendsTo)) {
+    hops.push(
+      differs(
+        receiver,
+        'underlay',
+        `${receiver} has ${receivesAt.join(', ') || 'no address'}`,
+        `${sendsTo}, where ${sender} sends to`,
+        `${sender} does not know where ${receiver} is: \`mesh node show ${receiver}\` on host0 shows whether host0 does.`,
+      ),
+    );
+  }
+  if (sendsFrom !== undefined && receivesFrom !== undefined && sendsFrom !== receivesFrom) {
+    hops.push(
+      differs(
+        receiver,
+        'member list',
+        `${sender} is at ${receivesFrom} on the list of ${receiver}`,
+        `${sendsFrom}, where ${sender} sends from`,
+        `\`mesh node show ${sender}\` on host0 shows which it should be.`,
+      ),
+    );
+  }
+  return hops;
+}

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { CaptureMerge } from './capture-merge.ts';
+import { PcapngReader, pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from './pcapng.ts';
+
+const BEGIN = Buffer.concat([
+  pcapngSection('meshwork'),
+  pcapngInterface({ name: 'vxlan456 (inner)', snapBytes: 64 }),
+  pcapngInterface({ name: 'eth0 (outer)', snapBytes: 64 }),
+]);
+
+function packets(interfaceId: number, ...timesNs: number[]): Buffer {
+  const bytes = Buffer.of(7);
+  return Buffer.concat(timesNs.map((time) => pcapngPacket({ interfaceId, timeNs: BigInt(time), bytes, wireBytes: 9 })));
+}
+
+function heard(timeNs: number, dropped = 0): Buffer {
+  return pcapngStatistics({ interfaceId: 0, timeNs: BigInt(timeNs), received: 9, dropped });
+}
+
+/** Interface names and times, in order. */
+function read(bytes: Buffer, names: string[] = []): string[] {
+  return new PcapngReader().push(bytes).flatMap((block) => {
+    if (block.type === 'interface') names.push(block.name);
+    return block.type === 'packet' ? [`${names[block.interfaceId]} ${block.timeNs}`] : [];
+  });
+}
+
+test('packets of several nodes are put in the order of time, and none is written before its turn', () => {
+  const merge = new CaptureMerge(['node1', 'node2'], 'meshwork', Infinity, 0);
+  const names: string[] = [];
+  merge.push(0, Buffer.concat([BEGIN, packets(0, 10, 30), heard(40)]), 0);
+  expect(read(merge.take(0), names)).toEqual([]);
+  merge.push(1, Buffer.concat([BEGIN, packets(1, 20), heard(25)]), 0);
+  expect(read(merge.take(0), names)).toEqual(['node1:vxlan456 (inner) 10', 'node2:eth0 (outer) 20']);
+  merge.push(1, Buffer.concat([packets(0, 28), heard(50)]), 0);
+  expect(read(merge.take(0), names)).toEqual(['node2:vxlan456 (inner) 28', 'node1:vxlan456 (inner) 30']);
+  expect(names).toEqual([
+    'node1:vxlan456 (inner)',
+    'node1:eth0 (outer)',
+    'node2:vxlan456 (inner)',
+    'node2:eth0 (outer)',
+  ]);
+});
+
+test('a node that is silent, or has ended, is not waited for', () => {
+  const merge = new CaptureMerge(['node1', 'node2'], 'meshwork', Infinity, 0);
+  merge.push(0, Buffer.concat([BEGIN, packets(0, 10), heard(20)]), 500);
+  expect(read(merge.take(999))).toEqual([]);
+  expect(read(merge.take(1000))).toHaveLength(1);
+  merge.end(1);
+  merge.push(0, Buffer.concat([packets(0, 30), heard(40)]), 1000);
+  expect(read(merge.take(1000), ['node1'])).toHaveLength(1);
+});
+
+test('what is left is written at the end, with what the kernels dropped', () => {
+  const merge = new CaptureMerge(['node1'], 'meshwork', Infinity, 0);
+  merge.push(0, Buffer.concat([BEGIN, heard(5, 3), packets(0, 10)]), 0);
+  const blocks = new PcapngReader().push(merge.finish(99n));
+  expect(blocks.filter(({ type }) => type === 'packet' || type === 'statistics')).toMatchObject([
+    { type: 'packet', timeNs: 10n, wireBytes: 9 },
+    { type: 'statistics', interfaceId: 0, timeNs: 99n, received: 4, dropped: 3 },
+    { type: 'statistics', interfaceId: 1, received: 0, dropped: 0 },
+  ]);
+});
+
+test('after so many packets there is no more', () => {
+  const merge = new CaptureMerge(['node1'], 'meshwork', 2, 0);
+  merge.push(0, Buffer.concat([BEGIN, packets(0, 1, 2, 3), heard(5)]), 0);
+  expect(merge.isFull).toBe(false);
+  expect(read(merge.take(0))).toHaveLength(2);
+  expect(merge.isFull).toBe(true);
+  expect(read(merge.finish(9n))).toEqual([]);
+});

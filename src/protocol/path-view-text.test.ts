@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import type { Ipv4 } from '../model/ipv4.ts';
+import { parseIpv6 } from '../model/ipv6.ts';
+import { parseMac } from '../model/mac.ts';
+import { readPathView } from './path-view-text.ts';
+import { formatPathQuery, type PathQuery, type PathView, parsePathQuery } from './trace.ts';
+
+const view: PathView = {
+  node: 'node2',
+  forth: {
+    hops: [{ node: 'node2', subject: 'route', state: 'differs', held: 'none', wanted: 'one', remedy: 'add it' }],
+    receivesAt: ['10.11.0.3' as Ipv4],
+    receivesFrom: '10.11.0.2' as Ipv4,
+  },
+  back: { hops: [], sendsTo: '10.11.0.2' as Ipv4, sendsFrom: '10.11.0.3' as Ipv4, via: '10.11.0.1' as Ipv4 },
+};
+
+test('what an agent says is read as it was written', () => {
+  expect(readPathView(JSON.stringify(view), 'node2')).toEqual(view);
+});
+
+test('an agent speaks of nobody but itself, and not at length', () => {
+  const long = {
+    forth: { hops: [{ subject: 'route', state: 'ok', held: 'x'.repeat(10_000), node: 'host0' }] },
+    back: view.back,
+  };
+  const [hop] = readPathView(JSON.stringify(long), 'node2').forth.hops;
+  expect(hop?.node).toBe('node2');
+  expect(hop?.held).toHaveLength(500);
+});
+
+test.each([
+  'hello',
+  '[]',
+  '{}',
+  JSON.stringify({ ...view, forth: { hops: 7 } }),
+  JSON.stringify({ ...view, forth: { hops: Array(17).fill(view.forth.hops[0]) } }),
+  JSON.stringify({ ...view, forth: { hops: [{ subject: 'weather', state: 'ok', held: '' }] } }),
+  JSON.stringify({ ...view, forth: { hops: [{ subject: 'route', state: 'ok', held: 7 }] } }),
+  JSON.stringify({ ...view, forth: { ...view.forth, via: 'fd42::1' } }),
+])('what is not a part of a path is refused: %s', (text) => {
+  expect(() => readPathView(text, 'node2')).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));
+});
+
+test.each<PathQuery>([
+  { from: { member: parseIpv6('fd42::1') }, to: { member: parseIpv6('fd42::2') } },
+  {
+    from: { member: parseIpv6('fd42::1'), guest: { mac: parseMac('52:54:00:00:00:07') } },
+    to: { member: parseIpv6('fd42::2'), guest: { mac: parseMac('52:54:00:00:00:08'), ipv6: parseIpv6('fd42::8') } },
+  },
+])('a question is read as it was written', (query) => {
+  expect(parsePathQuery(new URL(formatPathQuery(query), 'http://agent').searchParams)).toEqual(query);
+});
+
+test.each([
+  '',
+  'from=fd42::1',
+  'from=fd42::1&to=',
+  'from=x&to=fd42::1',
+  'from=fd42::1,x&to=fd42::1',
+  `from=${'1'.repeat(200)}&to=::1`,
+])('a question that is none is refused: %s', (text) => {
+  expect(() => parsePathQuery(new URLSearchParams(text))).toThrow();
+});

@@ -1,0 +1,185 @@
+/** `mesh capture`: what passes two nodes, inside and outside, in one file; and nobody but host0 gets it from another node. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { innerFrame, parseFrameFilter } from '../../../src/formats/frame-filter.ts';
+import { type PcapngPacket, PcapngReader } from '../../../src/formats/pcapng.ts';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { inside } from '../../../src/kernel/netns-fixture.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { AGENT_PORT } from '../../../src/model/network.ts';
+import type { MeshEvent } from '../../../src/protocol/event.ts';
+import { isReady, noDrift } from '../drift.ts';
+import { Guest } from '../guest.ts';
+import { until } from '../until.ts';
+
+/** The command and two streams are there in half a second. */
+const BEGIN_DEADLINE_MS = 10_000;
+const CAPTURE = 'capture?snap=256&for=5&filter=';
+
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let node2: LabHost;
+let directory: string;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'mesh-capture-'));
+  lab = await Lab.up({ name: `capture-${process.pid}`, nodes: 2, segments: 2 });
+  [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
+  await Promise.all(lab.hosts.map(isReady));
+});
+
+afterAll(async () => {
+  rmSync(directory, { recursive: true });
+  await lab?.down();
+});
+
+async function events(host: LabHost, kind: string): Promise<MeshEvent[]> {
+  const { stdout } = await lab.exec(host, ['mesh', 'events', '--json']);
+  const all = stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as MeshEvent]));
+  return all.filter((event) => event.kind === kind);
+}
+
+/** Runs a capture, and a ping from node1 to node2 as soon as it has begun on both. */
+async function captured(asker: LabHost, ...options: readonly string[]) {
+  const begun = async () =>
+    (await events(node1, 'capture begun')).length + (await events(node2, 'capture begun')).length;
+  const before = await begun();
+  const capture = lab.exec(asker, ['mesh', 'capture', 'manage', '--for', '30', ...options]);
+  await until('it has begun', BEGIN_DEADLINE_MS, async () => (await begun()) >= before + 2);
+  const ping = await lab.exec(node1, ['mesh', 'ping', 'manage', 'node2']);
+  expect(ping.code).toBe(0);
+  return await capture;
+}
+
+interface Seen extends PcapngPacket {
+  readonly interface: string;
+}
+
+function read(file: string): { seen: Seen[]; dropped: number[] } {
+  const blocks = new PcapngReader().push(readFileSync(file));
+  const names = blocks.flatMap((block) => (block.type === 'interface' ? [block.name] : []));
+  return {
+    seen: blocks.flatMap((block) =>
+      block.type === 'packet' ? [{ ...block, interface: names[block.interfaceId] ?? '' }] : [],
+    ),
+    dropped: blocks.flatMap((block) => (block.type === 'statistics' ? [block.dropped] : [])),
+  };
+}
+
+test('a ping is seen inside and outside of both nodes, with their names, in the order of time', async () => {
+  const file = join(directory, 'ping.pcapng');
+  const filter = `icmp6 host ${node1.member.ipv6} host ${node2.member.ipv6}`;
+  const { code, stderr } = await captured(
+    host0,
+    '--nodes',
+    'node1,node2',
+    '--filter',
+    filter,
+    '--count',
+    '16',
+    '--output',
+    file,
+  );
+  expect([code, stderr]).toEqual([0, expect.stringContaining('capturing in manage on node1, node2')]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+
+  const { seen, dropped } = read(file);
+  expect(seen).toHaveLength(16);
+  const times = seen.map(({ timeNs }) => timeNs);
+  expect(times).toEqual(times.toSorted((a, b) => Number(a - b)));
+  // The first echo request passes all four places in this order, and the answer in the other.
+  const way = ['node1:vxlan456 (inner)', 'node1:eth0 (outer)', 'node2:eth0 (outer)', 'node2:vxlan456 (inner)'];
+  const frames = seen.map((packet) => [packet.interface, icmpType(packet)]);
+  expect(new Set(frames.slice(0, 4).map(([name]) => name))).toEqual(new Set(way));
+  expect(frames.slice(0, 8).map(([, type]) => type)).toEqual([128, 128, 128, 128, 129, 129, 129, 129]);
+  expect(
+    frames
+      .slice(0, 8)
+      .filter(([, type]) => type === 129)
+      .map(([name]) => name),
+  ).toHaveLength(4);
+  expect(dropped).toEqual([0, 0, 0, 0]);
+
+  const text = execFileSync('tcpdump', ['-nr', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  expect(text.match(/^[\d:.]+ IP6 .* ICMP6, echo request/gm)).toHaveLength(4);
+  expect(text.match(/^[\d:.]+ IP .*4789: VXLAN, .* vni 456\n.* ICMP6, echo reply/gm)).toHaveLength(4);
+  expect((await events(node2, 'capture begun')).at(-1)?.message).toMatch(
+    /^host0 at fd42:\S+::1 captures on vxlan456, eth0/,
+  );
+});
+
+/** 128 and 129 are echo request and reply (RFC 4443 §4). */
+function icmpType(packet: Seen): number | undefined {
+  const inner = packet.interface.endsWith('(outer)') ? innerFrame(packet.bytes) : packet.bytes;
+  return inner[54];
+}
+
+test('on all members, to a pipe; and the capture does not see itself', async () => {
+  const file = join(directory, 'all.pcapng');
+  // A shell's pipe, as Wireshark's: when the reader has enough, the capture ends.
+  const pipe = `mesh capture manage --output - --for 3 >${file}`;
+  const { code, stderr } = await lab.exec(host0, ['sh', '-c', pipe]);
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/host0:vxlan456 \(inner\): \d+ packets/)]);
+  const { seen } = read(file);
+  const names = new Set(seen.map((packet) => packet.interface));
+  for (const name of ['host0:eth1 (outer)', 'host0:eth2 (outer)', 'node1:eth0 (outer)', 'node2:vxlan456 (inner)']) {
+    expect(names).toContain(name);
+  }
+  const ours = parseFrameFilter(`tcp port ${AGENT_PORT}`);
+  const inner = ({ interface: name, bytes }: Seen) => (name.endsWith('(outer)') ? innerFrame(bytes) : bytes);
+  expect(seen.filter((packet) => ours(inner(packet)))).toEqual([]);
+});
+
+test('a reader that goes away ends it', async () => {
+  const { stdout } = await lab.exec(host0, ['sh', '-c', 'mesh capture manage | head -c 28 | od -An -tx4 -N4']);
+  expect(stdout.trim()).toBe('0a0d0d0a');
+  await until('every capture has ended', BEGIN_DEADLINE_MS, async () => {
+    const counts = await Promise.all(
+      ['capture begun', 'capture ended'].map(async (kind) => (await events(node1, kind)).length),
+    );
+    return counts[0] === counts[1];
+  });
+});
+
+test('a node captures on itself, and on nobody else', async () => {
+  const own = await lab.exec(node1, ['mesh', 'capture', 'manage', '--for', '1', '-o', join(directory, 'own.pcapng')]);
+  expect(own.stdout).toContain('node1:vxlan456 (inner)');
+  const other = await lab.exec(node1, ['mesh', 'capture', 'manage', '--nodes', 'node2', '-o', join(directory, 'no')]);
+  expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('node1 may not capture on node2')]);
+  expect(statusOf(netnsPath(node1.netns), node2)).toBe('403');
+  expect((await events(node2, 'capture refused')).at(-1)?.object).toBe(node1.member.ipv6);
+});
+
+test.each([
+  ['plugged in by our command: its frames are dropped', ['mesh', 'port', 'plug', 'manage', 'guest0'], ['000']],
+  // Every frame of such a guest moves host0's row to its port, which the agent sees; or the answer goes to host0.
+  ['put on the bridge by hand: it is found out', ['ip', 'link', 'set', 'guest0', 'master', 'br456'], ['403', '000']],
+] as const)('a guest that poses as host0, %s', async (_what, plug, statuses) => {
+  const guest = Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abc::77');
+  try {
+    await lab.exec(node1, plug);
+    await until('it is answered as itself', BEGIN_DEADLINE_MS, () => statusOf(guest.netns, node1) === '403');
+    guest.run('ip', 'link', 'set', 'eth0', 'address', host0.member.mac);
+    guest.run('ip', 'address', 'del', `${guest.address}/64`, 'dev', 'eth0');
+    guest.run('ip', 'address', 'add', `${host0.member.ipv6}/64`, 'dev', 'eth0', 'nodad');
+    for (let attempt = 0; attempt < 3; attempt++) expect(statuses).toContain(statusOf(guest.netns, node1));
+  } finally {
+    await lab.exec(node1, ['mesh', 'port', 'unplug', 'guest0']);
+    guest.close();
+    await until('its port is gone', BEGIN_DEADLINE_MS, async () => {
+      return (await lab.exec(node1, ['ip', 'link', 'show', 'guest0'])).code !== 0;
+    });
+  }
+  await noDrift(lab.hosts);
+});
+
+/** The HTTP status of a capture that is asked for directly; 000 without an answer. */
+function statusOf(netns: string, node: LabHost): string {
+  const url = `http://[${node.member.ipv6}]:${AGENT_PORT}/${CAPTURE}`;
+  return inside(netns, 'sh', '-c', `curl -sg -o /dev/null -m 1 -w '%{http_code}' '${url}' || true`);
+}
