@@ -11,7 +11,7 @@ import { batch, inPlace } from './place.ts';
 import { interleaved, type Run } from './run.ts';
 
 const NETWORKS = 500;
-const PAIRS = 3;
+const PAIRS = 7;
 const machine = parseMachineId('10eff964');
 const UNDERLAY = [
   'link set lo up',
