@@ -1,5 +1,4 @@
 /** A whole mesh: joins as every member's kernel sees them, restarts under pings, and what it carries and costs. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KernelMonitor } from '../src/kernel/monitor.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
@@ -7,25 +6,32 @@ import { Lab } from '../src/lab/lab.ts';
 import type { LabHost } from '../src/lab/lab-host.ts';
 import { Pings } from '../test/system/pings.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
+import { cpuSec, memoryMb } from './process-cost.ts';
+import { type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
 const JOINS = 5;
-/** Longer than the members' silence, so that a machine that rebooted is a new member to all. */
-const IDLE_MS = 5_000;
+/** Several reports and comments of the stream. */
+const IDLE_MS = 10_000;
 
-export async function mesh(): Promise<Measurement[]> {
-  await using lab = await Lab.up({ name: `bench-${process.pid}`, nodes: AGENTS, segments: 2 });
-  return [await joins(lab), ...(await costs(lab)), ...(await restarts(lab))];
+export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
+  await using lab = await Lab.up({ name: `bench-${process.pid}`, nodes: AGENTS, segments: 2, signal, onStage: stage });
+  stage(`an agent leaves and joins, ${JOINS} times`);
+  const joined = await joins(lab, signal);
+  stage('what an agent costs while nothing happens');
+  const cost = await costs(lab, signal);
+  stage('restarts under pings');
+  return [joined, ...cost, ...(await restarts(lab, signal))];
 }
 
 /** From host0's record of the join to the row in each of the other kernels: an agent that leaves and comes again. */
-async function joins(lab: Lab): Promise<Measurement> {
+async function joins(lab: Lab, signal: AbortSignal): Promise<Measurement> {
   const [, joiner, ...others] = lab.hosts;
   if (joiner === undefined) throw new RangeError('no node');
   const values: number[] = [];
   for (let round = 0; round < JOINS; round++) {
-    await leave(lab, joiner, others);
-    values.push(...(await joinOnce(lab, joiner, others)));
+    await unlessStopped(signal, leave(lab, joiner, others));
+    values.push(...(await unlessStopped(signal, joinOnce(lab, joiner, others))));
   }
   const name = `join → row in every kernel, p99 of ${AGENTS - 1} agents`;
   return measured({ name, unit: 'ms', budget: { of: 'value', atMost: 20 } }, values, percentile(values, 0.99));
@@ -72,10 +78,10 @@ async function watch(hosts: readonly LabHost[], { member }: LabHost, removed: bo
 }
 
 /** Memory of an agent, and its processor time while nothing happens. */
-async function costs(lab: Lab): Promise<Measurement[]> {
+async function costs(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
   const pids = lab.hosts.slice(1).flatMap((host) => lab.process(host, 'agent')?.pid ?? []);
   const before = pids.map(cpuSec);
-  await sleep(IDLE_MS);
+  await sleep(IDLE_MS, undefined, { signal });
   const idle = pids.map((pid, i) => ((cpuSec(pid) - (before[i] ?? 0)) / (IDLE_MS / 1000)) * 100);
   return [
     measured(
@@ -90,18 +96,7 @@ async function costs(lab: Lab): Promise<Measurement[]> {
   ];
 }
 
-function memoryMb(pid: number, kind: 'Rss' | 'Pss'): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024;
-}
-
-/** User and system time; /proc/PID/stat counts hundredths of a second after the command's closing bracket. */
-function cpuSec(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-async function restarts(lab: Lab): Promise<Measurement[]> {
+async function restarts(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
   const [host0, node, other] = lab.hosts;
   if (host0 === undefined || node === undefined || other === undefined) throw new RangeError('too few hosts');
   const pings = await Pings.start(netnsPath(node.netns), other.member.ipv6);
@@ -113,7 +108,7 @@ async function restarts(lab: Lab): Promise<Measurement[]> {
     ] as const) {
       await lab.stop(host, program);
       lab.start(host, program);
-      await lab.ready({ hosts: [host0, node, other] });
+      await lab.ready({ hosts: [host0, node, other], signal });
     }
     const spans = await pings.lost();
     const lost = spans === '' ? 0 : spans.split(' ').length;

@@ -22,6 +22,8 @@ export interface MeshListenerInput {
 const RETRY_MS = 500;
 /** A stream and a few requests of each member of the largest mesh. */
 const CONNECTIONS_MAX = 8192;
+/** Connections that may wait to be accepted: all members may come at once. The kernel takes no more (net.core.somaxconn). */
+const BACKLOG = 4096;
 /** One member holds a stream and a connection for reports; the rest is left over from partitions. */
 const CONNECTIONS_PER_PEER = 16;
 const LIMITS = {
@@ -61,7 +63,12 @@ export class MeshListener {
     const { network, handler, onHearing, onConnection, clock } = this.#input;
     const { ipv6 } = memberAddresses(network, 'host0');
     try {
-      const fd = boundListener({ address: ipv6, port: MEMBERSHIP_PORT, device: network.devices.bridge });
+      const fd = boundListener({
+        address: ipv6,
+        port: MEMBERSHIP_PORT,
+        device: network.devices.bridge,
+        backlog: BACKLOG,
+      });
       const server = createServer(LIMITS, handler);
       server.maxConnections = CONNECTIONS_MAX;
       server.on('connection', (socket) => {
@@ -70,7 +77,8 @@ export class MeshListener {
       });
       server.on('error', (error) => this.#failed(error));
       this.#server = server;
-      server.listen({ fd }, () => {
+      // Node listens once more, with a backlog of 511 unless told.
+      server.listen({ fd }, BACKLOG, () => {
         if (this.#server === server) onHearing(true);
       });
     } catch (error) {
