@@ -14,12 +14,14 @@ import { manyNetworks } from './networks.ts';
 import { formatChanges, formatMeasurements } from './report.ts';
 import { rows } from './rows.ts';
 import type { Benchmark } from './run.ts';
+import { stall } from './stall.ts';
 import { throughput } from './throughput.ts';
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   commands,
   rows,
   networks: manyNetworks,
+  stall,
   throughput,
   mesh,
 };
