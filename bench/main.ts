@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { paintFor } from '../src/cli/color.ts';
 import { Interrupt } from '../src/cli/interrupt.ts';
+import { agent } from './agent.ts';
 import { commands } from './commands.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   stall,
   throughput,
   mesh,
+  agent,
 };
 const ERASE_LINE = '\r\x1b[K';
 

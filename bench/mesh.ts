@@ -1,27 +1,21 @@
-/** A whole mesh: joins as every member's kernel sees them, restarts under pings, and what it carries and costs. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** A whole mesh: joins as every member's kernel sees them, and restarts under pings. */
 import { KernelMonitor } from '../src/kernel/monitor.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
 import { Lab } from '../src/lab/lab.ts';
 import type { LabHost } from '../src/lab/lab-host.ts';
 import { Pings } from '../test/system/pings.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
-import { cpuSec, memoryMb } from './process-cost.ts';
 import { type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
 const JOINS = 5;
-/** Several reports and comments of the stream. */
-const IDLE_MS = 10_000;
 
 export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
   await using lab = await Lab.up({ name: `bench-${process.pid}`, nodes: AGENTS, segments: 2, signal, onStage: stage });
   stage(`an agent leaves and joins, ${JOINS} times`);
   const joined = await joins(lab, signal);
-  stage('what an agent costs while nothing happens');
-  const cost = await costs(lab, signal);
   stage('restarts under pings');
-  return [joined, ...cost, ...(await restarts(lab, signal))];
+  return [joined, ...(await restarts(lab, signal))];
 }
 
 /** From host0's record of the join to the row in each of the other kernels: an agent that leaves and comes again. */
@@ -75,25 +69,6 @@ async function watch(hosts: readonly LabHost[], { member }: LabHost, removed: bo
   } finally {
     for (const monitor of monitors) monitor.close();
   }
-}
-
-/** Memory of an agent, and its processor time while nothing happens. */
-async function costs(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
-  const pids = lab.hosts.slice(1).flatMap((host) => lab.process(host, 'agent')?.pid ?? []);
-  const before = pids.map(cpuSec);
-  await sleep(IDLE_MS, undefined, { signal });
-  const idle = pids.map((pid, i) => ((cpuSec(pid) - (before[i] ?? 0)) / (IDLE_MS / 1000)) * 100);
-  return [
-    measured(
-      { name: 'agent, RSS (run from source)', unit: 'MB', budget: { of: 'value', atMost: 75 } },
-      pids.map((pid) => memoryMb(pid, 'Rss')),
-    ),
-    measured(
-      { name: 'agent, PSS (run from source)', unit: 'MB', budget: { of: 'value', atMost: 40 } },
-      pids.map((pid) => memoryMb(pid, 'Pss')),
-    ),
-    measured({ name: 'agent, processor while idle', unit: '%', budget: { of: 'value', atMost: 0.2 } }, idle),
-  ];
 }
 
 async function restarts(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {

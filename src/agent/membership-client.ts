@@ -5,6 +5,7 @@
 import type { Alarm, Clock } from '../model/clock.ts';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/member.ts';
 import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
@@ -56,6 +57,7 @@ const REFUSED_RETRY_MS = 5_000;
 
 export class MembershipClient {
   readonly #input: MembershipClientInput;
+  readonly #host0: Ipv6;
   readonly #target: Target;
   readonly list = new MemberList();
   #segments: readonly Ipv4Cidr[] = [];
@@ -71,7 +73,8 @@ export class MembershipClient {
 
   constructor(input: MembershipClientInput) {
     this.#input = input;
-    this.#target = { host: memberAddresses(input.network, 'host0').ipv6, port: MEMBERSHIP_PORT };
+    this.#host0 = memberAddresses(input.network, 'host0').ipv6;
+    this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
   }
 
   /** Whether host0 answers in this mesh now. */
@@ -245,7 +248,7 @@ export class MembershipClient {
     if (this.#stopped) return;
     const { clock, echo, network } = this.#input;
     this.#ping = clock.after(PING_INTERVAL_MS, () => {
-      void echo(memberAddresses(network, 'host0').ipv6, PING_INTERVAL_MS)
+      void echo(this.#host0, PING_INTERVAL_MS)
         .catch(() => undefined)
         .then((rttMs) => {
           if (this.#ping === undefined || this.#stopped) return;
