@@ -12,8 +12,8 @@ import { cpuSec, memoryMb } from './process-cost.ts';
 import type { Run } from './run.ts';
 
 const AGENTS = 20;
-/** What a start leaves to do is done: pages that were freed go back, neighbours are probed less. */
-const SETTLING_MS = 10_000;
+/** After a minute, all that an idle agent does has been compiled, and an audit was made: it has grown to its size. */
+const SETTLING_MS = 70_000;
 /** Several reports and comments of the stream. */
 const IDLE_MS = 15_000;
 
