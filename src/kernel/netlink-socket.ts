@@ -5,6 +5,7 @@ import {
   AF_NETLINK,
   EAGAIN,
   ENOBUFS,
+  ENODEV,
   errnoError,
   failed,
   libc,
@@ -120,7 +121,10 @@ export class NetlinkSocket {
   linkIndex(name: string): number {
     const bytes = Buffer.from(name);
     if (bytes.length >= IFNAME_BYTES) return 0;
-    if (libc.setsockopt(this.fd, SOL_SOCKET, SO_BINDTODEVICE, bytes, bytes.length) < 0) return 0;
+    if (libc.setsockopt(this.fd, SOL_SOCKET, SO_BINDTODEVICE, bytes, bytes.length) < 0) {
+      if (koffi.errno() === ENODEV) return 0;
+      throw failed('find a link by', 'netlink socket', 'Run it as root.');
+    }
     const index = Buffer.alloc(4);
     checked(libc.getsockopt(this.fd, SOL_SOCKET, SO_BINDTOIFINDEX, index, [index.length]), 'find a link by');
     return index.readInt32LE();

@@ -32,6 +32,7 @@ export type Read<T> = (message: Message) => T | undefined;
 
 export interface Answer<T> {
   readonly objects: T[];
+  /** Why there are none. */
   refusal?: Acknowledgement;
   /** The objects changed while they were read, each time. */
   interrupted?: boolean;
@@ -103,7 +104,7 @@ export class RtnlChannel {
     return this.#closed;
   }
 
-  /** After an error that `work` does not expect, questions and answers no longer match: it is the last one's end. */
+  /** After an error that `work` does not expect, questions and answers no longer match: nothing is asked any more. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#lastTurn.then(async () => {
       if (this.#ended !== undefined) throw this.#ended;
