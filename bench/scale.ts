@@ -2,9 +2,11 @@
  * `npm run bench:scale [-- --members N --per-second R --json]`: the real host0, its daemon and its agent, with N members
  * that only speak (crowd.ts). What a mass join takes, and what N members cost host0 from then on.
  */
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Interrupt } from '../src/cli/interrupt.ts';
+import { inNetns, netnsPath } from '../src/kernel/netns.ts';
 import { Lab } from '../src/lab/lab.ts';
 import { REPORT_INTERVAL_MS } from '../src/protocol/membership.ts';
 import { Crowd } from './crowd.ts';
@@ -57,11 +59,13 @@ async function measure(): Promise<string> {
   say(`${members} members: what they cost while nothing happens`);
   const steadyCpu = { daemon: cpuSec(daemon), agent: cpuSec(agent) };
   const steady = { ...crowd.count };
+  const wire = wireBytes(lab);
   const steadyMs = performance.now();
   await sleep(STEADY_MS, undefined, { signal });
   const sec = (performance.now() - steadyMs) / 1_000;
   const share = (cpuSec(daemon) - steadyCpu.daemon) / sec;
   const reports = crowd.count.reports - steady.reports;
+  const bytes = wireBytes(lab) - wire;
   const result = {
     members,
     join: {
@@ -78,6 +82,8 @@ async function measure(): Promise<string> {
       reportsPerSecond: rounded(reports / sec),
       reportsWanted: rounded(members / (REPORT_INTERVAL_MS / 1_000)),
       agentCpuPercent: rounded(((cpuSec(agent) - steadyCpu.agent) / sec) * 100),
+      // Both ways on the underlay, with the stream's comments.
+      wireBytesPerReport: rounded(bytes / reports),
       streams: crowd.count.streams,
       refusedOrLost: crowd.count.refused + crowd.count.lost - afterJoin.refused - afterJoin.lost,
       daemonMb: rounded(memoryMb(daemon, 'Rss')),
@@ -99,6 +105,15 @@ async function joined(crowd: Crowd): Promise<void> {
     }
     return now === members && streams === members;
   });
+}
+
+/** Received and sent by host0's port so far. */
+function wireBytes(lab: Lab): number {
+  const { netns, ports } = lab.host('host0');
+  const table = inNetns(netnsPath(netns), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
+  const line = table.split('\n').find((each) => each.trim().startsWith(`${ports[0]?.device}:`)) ?? '';
+  const fields = line.split(':')[1]?.trim().split(/\s+/).map(Number) ?? [];
+  return (fields[0] ?? 0) + (fields[8] ?? 0);
 }
 
 function pidOf(lab: Lab, program: 'host0' | 'agent'): number {

@@ -57,7 +57,6 @@ const REFUSED_RETRY_MS = 5_000;
 
 export class MembershipClient {
   readonly #input: MembershipClientInput;
-  readonly #host0: Ipv6;
   readonly #target: Target;
   readonly list = new MemberList();
   #segments: readonly Ipv4Cidr[] = [];
@@ -70,6 +69,9 @@ export class MembershipClient {
   #pingsLost = 0;
   #underWay: Promise<void> | undefined;
   #stopped = false;
+  /** The list has changed, and nobody has been told yet. */
+  #news = false;
+  readonly #host0: Ipv6;
 
   constructor(input: MembershipClientInput) {
     this.#input = input;
@@ -216,8 +218,9 @@ export class MembershipClient {
       },
       {
         onMessage: (message) => this.#onMessage(message),
-        onHeard: () => this.#confirmList(),
+        onHeard: () => this.#heard(),
         onEnd: (reason) => {
+          this.#tellNews();
           if (this.#stream === stream) this.#stream = undefined;
           if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);
         },
@@ -232,15 +235,23 @@ export class MembershipClient {
     const membership = JSON.parse(data) as MembershipEvent;
     if (membership.type === 'snapshot') this.#segments = membership.segments;
     this.list.apply(membership, this.#input.clock.nowMs());
-    this.#input.onChange();
+    this.#news = true;
   }
 
-  /** A stream that stands confirms the list; one that is only not yet known to be dead must not. */
-  #confirmList(): void {
+  /** What came together is taken together. A stream that stands confirms the list; one that is only not yet known to be dead must not. */
+  #heard(): void {
     const nowMs = this.#input.clock.nowMs();
     const atMs = this.list.confirmAtMs;
-    if (atMs === undefined || nowMs < atMs) return;
-    this.list.confirm(nowMs);
+    if (atMs !== undefined && nowMs >= atMs) {
+      this.list.confirm(nowMs);
+      this.#news = true;
+    }
+    this.#tellNews();
+  }
+
+  #tellNews(): void {
+    if (!this.#news) return;
+    this.#news = false;
     this.#input.onChange();
   }
 

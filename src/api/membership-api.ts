@@ -14,14 +14,13 @@ import { EventStream } from '../protocol/event-stream.ts';
 import {
   formatMemberList,
   formatVersion,
-  type MembershipEvent,
+  membershipMessage,
   NODE_NAME,
   parseVersion,
   REPORT_MAX_BYTES,
   type SelfReport,
   type SelfReportAnswer,
 } from '../protocol/membership.ts';
-import type { SseMessage } from '../protocol/sse.ts';
 import { answerErrors } from './error-reply.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
@@ -62,7 +61,6 @@ export async function membershipApi(
 ): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
   const streams = new Map<Ipv6, EventStream[]>();
-  const print = eventPrinter();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
 
   app.get('/', async (request, reply) => {
@@ -93,7 +91,7 @@ export async function membershipApi(
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);
-    const end = mesh.subscribe(viewer, since, (event) => stream.send(print(event)));
+    const end = mesh.subscribe(viewer, since, (event) => stream.send(membershipMessage(event)));
     stream.onClose(end);
   });
 
@@ -110,19 +108,6 @@ export async function membershipApi(
       remedy: "Ask from the node's own address in the mesh.",
     });
   }
-}
-
-/** One event goes to thousands of streams: it is put into words once. */
-function eventPrinter(): (event: MembershipEvent) => SseMessage {
-  const printed = new WeakMap<MembershipEvent, SseMessage>();
-  return (event) => {
-    let message = printed.get(event);
-    if (message === undefined) {
-      message = { id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) };
-      printed.set(event, message);
-    }
-    return message;
-  };
 }
 
 function addressIn({ mesh, peer }: Doorway): Ipv6 | undefined {

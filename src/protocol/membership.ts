@@ -13,6 +13,7 @@ import type { Ipv6 } from '../model/ipv6.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Member } from '../model/member.ts';
+import type { SseMessage } from './sse.ts';
 
 /** A member that host0 has not heard from for so long is dropped. */
 export const MEMBER_SILENCE_MS = 9_000;
@@ -99,4 +100,15 @@ export function parseVersion(text: string): MembershipVersion | undefined {
 /** What identifies a member within its mesh. */
 export function memberKey(member: { readonly ipv6: Ipv6; readonly mac: Mac }): Ipv6 {
   return member.ipv6;
+}
+
+const messages = new WeakMap<MembershipEvent, SseMessage>();
+
+/** An event as the stream carries it: put into words once, however many listen. */
+export function membershipMessage(event: MembershipEvent): SseMessage {
+  const known = messages.get(event);
+  if (known !== undefined) return known;
+  const message = { id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) };
+  messages.set(event, message);
+  return message;
 }
