@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { paintFor } from '../src/cli/color.ts';
 import { Interrupt } from '../src/cli/interrupt.ts';
+import { agent } from './agent.ts';
 import { commands } from './commands.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
@@ -15,14 +16,17 @@ import { manyNetworks } from './networks.ts';
 import { formatChanges, formatMeasurements } from './report.ts';
 import { rows } from './rows.ts';
 import type { Benchmark } from './run.ts';
+import { stall } from './stall.ts';
 import { throughput } from './throughput.ts';
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   commands,
   rows,
   networks: manyNetworks,
+  stall,
   throughput,
   mesh,
+  agent,
 };
 const ERASE_LINE = '\r\x1b[K';
 

@@ -1,4 +1,4 @@
-/** A whole mesh: joins as every member's kernel sees them, restarts under pings, and what it carries and costs. */
+/** A whole mesh: joins as every member's kernel sees them, and restarts under pings. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KernelMonitor } from '../src/kernel/monitor.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
@@ -8,7 +8,6 @@ import { Pings } from '../test/system/pings.ts';
 import { until } from '../test/system/until.ts';
 import { Crowd } from './crowd.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
-import { cpuSec, memoryMb } from './process-cost.ts';
 import { LAB_DEADLINE_MS, type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
@@ -21,8 +20,6 @@ const CROWD_DEADLINE_MS = 60_000;
 const ANSWER_DEADLINE_MS = 30_000;
 /** By then an agent has had two lists nine seconds apart, and has judged the rows that it found at its start. */
 const SETTLED_MS = 15_000;
-/** Several reports and comments of the stream. */
-const IDLE_MS = 10_000;
 
 export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
   await using lab = await Lab.up({
@@ -35,8 +32,6 @@ export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
   });
   stage(`an agent leaves and joins, ${JOINS} times`);
   const joined = await joins(lab, signal, AGENTS, 20);
-  stage('what an agent costs while nothing happens');
-  const cost = await costs(lab, signal);
   stage('restarts under pings');
   const restarted = await restarts(lab, signal);
   stage(`${STREAMS - AGENTS} more members join`);
@@ -44,7 +39,7 @@ export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
   crowd.join(CROWD_PER_SECOND);
   await crowd.until(CROWD_DEADLINE_MS, signal, ({ streams }) => streams === STREAMS - AGENTS);
   stage(`an agent leaves and joins among ${STREAMS} streams, ${JOINS} times`);
-  return [joined, await joins(lab, signal, STREAMS, 60), ...cost, ...restarted];
+  return [joined, await joins(lab, signal, STREAMS, 60), ...restarted];
 }
 
 /** From host0's record of the join to the row in each of the other kernels: an agent that leaves and comes again. */
@@ -98,25 +93,6 @@ async function watch(hosts: readonly LabHost[], { member }: LabHost, removed: bo
   } finally {
     for (const monitor of monitors) monitor.close();
   }
-}
-
-/** Memory of an agent, and its processor time while nothing happens. */
-async function costs(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
-  const pids = lab.hosts.slice(1).flatMap((host) => lab.process(host, 'agent')?.pid ?? []);
-  const before = pids.map(cpuSec);
-  await sleep(IDLE_MS, undefined, { signal });
-  const idle = pids.map((pid, i) => ((cpuSec(pid) - (before[i] ?? 0)) / (IDLE_MS / 1000)) * 100);
-  return [
-    measured(
-      { name: 'agent, RSS (run from source)', unit: 'MB', budget: { of: 'value', atMost: 75 } },
-      pids.map((pid) => memoryMb(pid, 'Rss')),
-    ),
-    measured(
-      { name: 'agent, PSS (run from source)', unit: 'MB', budget: { of: 'value', atMost: 40 } },
-      pids.map((pid) => memoryMb(pid, 'Pss')),
-    ),
-    measured({ name: 'agent, processor while idle', unit: '%', budget: { of: 'value', atMost: 0.2 } }, idle),
-  ];
 }
 
 /** Pings between two nodes while a node's agent, host0's agent and host0's daemon (with its store) are killed and start again. */

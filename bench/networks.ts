@@ -1,10 +1,6 @@
 /** A node with 500 networks, made from nothing by the agent's own loop, against `ip -batch` of the devices and addresses. */
-import { desiredItems } from '../src/agent/desired.ts';
-import type { Ipv4 } from '../src/model/ipv4.ts';
-import type { Ipv6Cidr } from '../src/model/ipv6.ts';
-import { parseMachineId } from '../src/model/machine.ts';
 import { memberAddresses } from '../src/model/member.ts';
-import { meshNetwork, type Network, type Vni } from '../src/model/network.ts';
+import { itemsOf, MACHINE, networksFrom, UNDERLAY } from './many-networks.ts';
 import { compared, type Measurement, measured, timed } from './measurement.ts';
 import { BenchNode } from './node.ts';
 import { batch, inPlace } from './place.ts';
@@ -12,42 +8,13 @@ import { interleaved, type Run } from './run.ts';
 
 const NETWORKS = 500;
 const PAIRS = 7;
-const machine = parseMachineId('10eff964');
-const UNDERLAY = [
-  'link set lo up',
-  'link add eth0 type veth peer name wire0',
-  'address add 10.11.0.2/24 dev eth0',
-  'link set eth0 up',
-];
-
-const networks: readonly Network[] = Array.from({ length: NETWORKS }, (_, i) =>
-  meshNetwork({
-    name: `n${i + 1}`,
-    prefix: `fd00:0:0:${(i + 1).toString(16)}::/64` as Ipv6Cidr,
-    vni: (i + 1) as Vni,
-    key: '1',
-  }),
-);
-
-const desired = desiredItems({
-  machine,
-  routes: false,
-  host0: {
-    role: 'node',
-    ipv4: '10.11.0.1' as Ipv4,
-    local: '10.11.0.2' as Ipv4,
-    onLink: true,
-    segments: [],
-    reachable: [],
-  },
-  attachments: networks.map((network) => ({ network, members: [], host0Answers: false })),
-  ports: [],
-});
+const networks = networksFrom(1, NETWORKS);
+const desired = itemsOf(networks);
 
 /** The same devices, settled in the same way, and the same addresses. */
 const LINES = networks.flatMap((network) => {
   const { vxlan, bridge } = network.devices;
-  const { vtepMac, bridgeMac, ipv6, linkLocal } = memberAddresses(network, machine);
+  const { vtepMac, bridgeMac, ipv6, linkLocal } = memberAddresses(network, MACHINE);
   const { vni, mtuBytes } = network.fabric;
   return [
     `link add ${bridge} address ${bridgeMac} mtu ${mtuBytes} type bridge`,
