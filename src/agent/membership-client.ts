@@ -14,7 +14,7 @@ import {
   formatVersion,
   type MembershipEvent,
   type NetworkState,
-  REPORT_INTERVAL_MS,
+  reportIntervalMs,
   type SelfReport,
   type SelfReportAnswer,
   STREAM_SILENCE_MS,
@@ -174,7 +174,7 @@ export class MembershipClient {
     this.#segments = segments;
     this.#retryMs = RETRY_MS.first;
     this.#pingsLost = 0;
-    this.#schedule(REPORT_INTERVAL_MS);
+    this.#schedule(reportIntervalMs(this.#input.machine));
     this.#openStream();
     if (this.#ping === undefined) this.#schedulePing();
     if (news) this.#input.onChange();

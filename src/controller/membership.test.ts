@@ -428,6 +428,18 @@ test('what is in the store from a time when the mesh had other keys is thrown aw
   expect((await store.range('/v1/meshes/')).entries).toEqual([]);
 });
 
+test('who begins to listen between a change and its announcement hears of it once', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.report(b);
+  const heard: string[] = [];
+  host.mesh.subscribe(undefined, undefined, (event) => heard.push(textOf(event)));
+  await host.clock.pass(20);
+  await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 });
+  await host.clock.pass(20);
+  expect(heard).toEqual(['snapshot host0 a b', 'change a']);
+});
+
 test('a listener gets a snapshot and then every change, in order', async () => {
   const host = await Host0.start();
   await host.report(a);

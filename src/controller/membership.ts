@@ -63,6 +63,8 @@ export interface MemberSighting {
 interface Subscriber {
   readonly viewer: Ipv4 | undefined;
   readonly listener: (event: MembershipEvent) => void;
+  /** What it was told when it began: of changes that were waiting to be announced, it knows these. */
+  since: number;
 }
 
 /** The kernel's neighbour table ends at 1024 entries unless it was enlarged (`gc_thresh3`). */
@@ -238,10 +240,9 @@ export class Membership {
     listener: (event: MembershipEvent) => void,
   ): () => void {
     this.mustBeLoaded();
-    this.#announcements.flush();
     const missed = seen === undefined ? undefined : this.#roster.since(seen);
     for (const event of missed ?? [this.#snapshot(viewer)]) listener(event);
-    const subscriber = { viewer, listener };
+    const subscriber = { viewer, listener, since: this.version.revision };
     this.#subscribers.add(subscriber);
     return () => this.#subscribers.delete(subscriber);
   }
@@ -249,8 +250,10 @@ export class Membership {
   /** host0's own addresses are different now: everybody is told anew. */
   segmentsChanged(): void {
     if (!this.#roster.loaded) return;
-    this.#announcements.flush();
-    for (const { viewer, listener } of this.#subscribers) listener(this.#snapshot(viewer));
+    for (const subscriber of this.#subscribers) {
+      subscriber.since = this.version.revision;
+      subscriber.listener(this.#snapshot(subscriber.viewer));
+    }
   }
 
   /** The mesh is no more. */
@@ -353,7 +356,9 @@ export class Membership {
   }
 
   #announce(changes: readonly MembershipChange[]): void {
-    for (const { listener } of this.#subscribers) for (const change of changes) listener(change);
+    for (const { listener, since } of this.#subscribers) {
+      for (const change of changes) if (change.version.revision > since) listener(change);
+    }
     for (const change of changes) this.#input.onChange(change);
   }
 
