@@ -2,7 +2,7 @@
  * The images that host0 has for nodes, one directory each, named by what is in it. `current` names the one that machines
  * boot; what they are booting from stays for a while.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncDirectory } from '../formats/durable-file.ts';
@@ -15,6 +15,8 @@ export interface NodeImage {
   readonly flavor: 'debian';
   /** What `uname -r` prints. */
   readonly kernelRelease: string;
+  /** For the kernel's command line, before anything else. */
+  readonly kernelArguments: readonly string[];
   readonly vmlinuz: ImageFile;
   readonly initrd: ImageFile;
   /** `name version`, in the order of the names. */
@@ -56,6 +58,12 @@ export class Generations {
    * @throws MESH_DISK_REFUSED
    */
   async publish(image: NodeImage, files: { readonly vmlinuz: Uint8Array; readonly initrd: Uint8Array }): Promise<void> {
+    if (await this.#isWhole(image)) await this.#setCurrent(image.generation);
+    else await this.#write(image, files);
+    await this.#collectGarbage();
+  }
+
+  async #write(image: NodeImage, files: { readonly vmlinuz: Uint8Array; readonly initrd: Uint8Array }): Promise<void> {
     const finished = join(this.directory, image.generation);
     const unfinished = `${finished}.new-${randomBytes(4).toString('hex')}`;
     await makeDirectory(this.directory);
@@ -65,7 +73,7 @@ export class Generations {
       await writeSynced(join(unfinished, 'initrd.img'), files.initrd);
       await writeSynced(join(unfinished, 'image.json'), Buffer.from(`${JSON.stringify(image, null, 2)}\n`));
       await syncDirectory(unfinished);
-      // The same image again is put in place of itself: what lies there may have been damaged.
+      // What has this name and is not whole serves nobody.
       await rm(finished, { recursive: true, force: true });
       await rename(unfinished, finished);
       await syncDirectory(this.directory);
@@ -82,7 +90,14 @@ export class Generations {
         retryable: true,
       });
     }
-    await this.#collectGarbage();
+  }
+
+  /** Whether the same image is here already, undamaged. */
+  async #isWhole({ generation, vmlinuz, initrd }: NodeImage): Promise<boolean> {
+    const hashes = await Promise.all(
+      ['vmlinuz', 'initrd.img', 'image.json'].map((name) => hashOf(join(this.directory, generation, name))),
+    );
+    return hashes[0] === vmlinuz.sha256 && hashes[1] === initrd.sha256 && hashes[2] !== undefined;
   }
 
   /** The image that machines boot; undefined while there is none. */
@@ -146,6 +161,16 @@ async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+async function hashOf(path: string): Promise<string | undefined> {
+  try {
+    return createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+  } catch {
+    return undefined;
   }
 }
 

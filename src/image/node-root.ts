@@ -13,8 +13,8 @@ const HOME = 'usr/lib/meshwork';
 const DOCUMENTATION =
   /^usr\/(?:share\/(?:bug|doc|gcc|gdb|info|lintian|locale|man)|lib\/x86_64-linux-gnu\/(?:audit|gconv))(?:\/|$)/;
 
-/** The programs of Meshwork that a node has no use for. */
-const OF_HOST0 = /^(?:host0|sqlite-worker)\.mjs$|musl/;
+/** What a node has no use for in Meshwork's bundles: host0's programs, koffi for another libc, and what images are made of. */
+const OF_HOST0 = /\/dist\/(?:host0\.mjs$|sqlite-worker\.mjs$|node-boot(?:\/|$)|.*\/musl)/;
 
 /** Names by which overlays made for Alpine ask for what is in the image anyway. */
 const ALPINE_NAMES = [
@@ -87,7 +87,7 @@ async function addModules(root: RootTree, { kernel, kernelRelease, modules }: Ro
 async function addMeshwork(root: RootTree, { meshwork, node, scripts, packages }: RootParts): Promise<void> {
   root.file(`${HOME}/node`, strippedProgram(await readFile(node)), 0o755);
   root.link('usr/bin/node', '../lib/meshwork/node');
-  await root.copy(meshwork, HOME, (path) => !OF_HOST0.test(path.slice(path.lastIndexOf('/') + 1)));
+  await root.copy(meshwork, HOME, (path) => !OF_HOST0.test(path));
   root.link('usr/bin/mesh', '../lib/meshwork/bin/mesh');
   for (const name of await readdir(scripts)) {
     const plain = name === 'common' || name === 'inittab';

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Generations, type NodeImage } from './generations.ts';
+
+let state: string;
+let generations: Generations;
+
+beforeEach(() => {
+  state = mkdtempSync(join(tmpdir(), 'mw-generations-'));
+  generations = new Generations(state);
+});
+
+afterEach(() => rmSync(state, { recursive: true }));
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+
+async function publish(content: string): Promise<string> {
+  const file = { bytes: content.length, sha256: hash(content) };
+  const image: NodeImage = {
+    generation: hash(content).slice(0, 16),
+    flavor: 'debian',
+    kernelRelease: '6.1.0',
+    kernelArguments: [],
+    vmlinuz: file,
+    initrd: file,
+    packages: [],
+    meshworkVersion: '0.1.0',
+    nodeVersion: 'v24.0.0',
+  };
+  await generations.publish(image, { vmlinuz: Buffer.from(content), initrd: Buffer.from(content) });
+  return image.generation;
+}
+
+const here = () => readdirSync(generations.directory).sort();
+
+test('without an image there is no current one', async () => {
+  expect(await generations.list()).toEqual([]);
+  expect(await generations.current()).toBeUndefined();
+});
+
+test('a published image is the current one, with its files beside its description', async () => {
+  const name = await publish('one');
+  expect(await generations.current()).toMatchObject({ generation: name, kernelRelease: '6.1.0', current: true });
+  expect(readlinkSync(join(generations.directory, 'current'))).toBe(name);
+  expect(readFileSync(join(generations.directory, 'current/initrd.img'), 'utf8')).toBe('one');
+  expect(readFileSync(join(generations.directory, 'current/vmlinuz'), 'utf8')).toBe('one');
+});
+
+test('the one before stays, older ones go, and so does what was never finished', async () => {
+  await publish('one');
+  const before = await publish('two');
+  mkdirSync(join(generations.directory, `${'0'.repeat(16)}.new-0a0b0c0d`));
+  const current = await publish('three');
+  expect(here()).toEqual([before, current, 'current'].sort());
+  expect(await generations.current()).toMatchObject({ generation: current });
+});
+
+test('the same image again changes nothing; a damaged one is mended', async () => {
+  const name = await publish('one');
+  const initrd = join(generations.directory, name, 'initrd.img');
+  await publish('one');
+  expect(here()).toEqual([name, 'current'].sort());
+  writeFileSync(initrd, 'damaged');
+  await publish('one');
+  expect(readFileSync(initrd, 'utf8')).toBe('one');
+});
+
+test('going back to the image before keeps both', async () => {
+  const one = await publish('one');
+  const two = await publish('two');
+  await publish('one');
+  expect(await generations.current()).toMatchObject({ generation: one });
+  expect(here()).toEqual([one, two, 'current'].sort());
+});
+
+test('when the disk refuses, machines boot what they did', async () => {
+  const one = await publish('one');
+  // A directory with something in it: nothing is renamed over it.
+  mkdirSync(join(generations.directory, 'current.new/in-the-way'), { recursive: true });
+  await expect(publish('two')).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
+  expect(await generations.current()).toMatchObject({ generation: one });
+});

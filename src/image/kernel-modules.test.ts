@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import {
+  aliasIndex,
+  chosenModules,
+  dependencyIndex,
+  isWanted,
+  type ModuleFacts,
+  moduleFacts,
+} from './kernel-modules.ts';
+
+const info = (...lines: string[]) => Buffer.from(lines.map((line) => `${line}\0`).join(''));
+
+const VIRTIO_NET = 'kernel/drivers/net/virtio_net.ko';
+
+const MODULES: Readonly<Record<string, Buffer>> = {
+  [VIRTIO_NET]: info('alias=virtio:d00000001v*', 'depends=virtio,net-failover', 'name=virtio_net'),
+  'kernel/drivers/net/net_failover.ko': info('depends=failover'),
+  'kernel/net/core/failover.ko': info('depends='),
+  'kernel/drivers/virtio/virtio.ko': info('depends='),
+  'kernel/lib/libcrc32c.ko': info('depends=', 'softdep=pre: crc32c'),
+  'kernel/arch/x86/crypto/crc32c-intel.ko': info('alias=crc32c', 'alias=crypto-crc32c', 'depends='),
+  'kernel/net/netfilter/nf_conntrack.ko': info('depends=libcrc32c'),
+  'kernel/sound/core/snd.ko': info('depends=soundcore', 'alias=char-major-116-*'),
+};
+
+const chosen = () => chosenModules(Object.keys(MODULES), (path) => moduleFacts(path, MODULES[path] ?? Buffer.alloc(0)));
+
+test('a module says what it serves and what it needs', () => {
+  expect(
+    moduleFacts(
+      'a.ko',
+      info('alias=pci:v1', 'alias=pci:v2', 'depends=x,y-z', 'softdep=pre: q r post: s', 'license=GPL'),
+    ),
+  ).toEqual({ path: 'a.ko', aliases: ['pci:v1', 'pci:v2'], depends: ['x', 'y_z'], softDepends: ['q', 'r'] });
+  expect(moduleFacts('a.ko', Buffer.alloc(0))).toEqual({ path: 'a.ko', aliases: [], depends: [], softDepends: [] });
+});
+
+test('what a node needs is chosen, with all that it depends on, and nothing else', () => {
+  expect(chosen().map(({ path }) => path)).toEqual(
+    Object.keys(MODULES)
+      .filter((path) => !path.includes('sound'))
+      .sort(),
+  );
+});
+
+test('network cards, meshes and guests are wanted; sound, graphics and ebtables are not', () => {
+  const wanted = ['net/bridge/br_netfilter', 'drivers/net/ethernet/intel/e1000e/e1000e', 'arch/x86/kvm/kvm-intel'];
+  const unwanted = ['sound/core/snd', 'drivers/gpu/drm/i915/i915', 'net/bridge/netfilter/ebtable_nat'];
+  expect(wanted.map((name) => `kernel/${name}.ko`).filter((path) => !isWanted(path))).toEqual([]);
+  expect(unwanted.map((name) => `kernel/${name}.ko`).filter(isWanted)).toEqual([]);
+});
+
+test('modules.dep has all that goes before a module, the first last, aliases of soft dependencies resolved', () => {
+  const lines = dependencyIndex(chosen()).split('\n');
+  expect(lines).toContain(
+    `${VIRTIO_NET}: kernel/drivers/virtio/virtio.ko kernel/drivers/net/net_failover.ko kernel/net/core/failover.ko`,
+  );
+  expect(lines).toContain(
+    'kernel/net/netfilter/nf_conntrack.ko: kernel/lib/libcrc32c.ko kernel/arch/x86/crypto/crc32c-intel.ko',
+  );
+  expect(lines).toContain('kernel/drivers/virtio/virtio.ko:');
+});
+
+test('a module that two others need comes before both', () => {
+  const module = (name: string, ...depends: string[]): ModuleFacts => ({
+    path: `${name}.ko`,
+    aliases: [],
+    depends,
+    softDepends: [],
+  });
+  const lines = dependencyIndex([module('a', 'b', 'c'), module('b', 'd'), module('c', 'b'), module('d')]).split('\n');
+  expect(lines[0]).toBe('a.ko: c.ko b.ko d.ko');
+});
+
+test('modules that need each other do not keep it from ending', () => {
+  const facts = { aliases: [], softDepends: [] };
+  expect(
+    dependencyIndex([
+      { path: 'a.ko', depends: ['b'], ...facts },
+      { path: 'b.ko', depends: ['a'], ...facts },
+    ]),
+  ).toBe('a.ko: b.ko\nb.ko: a.ko\n');
+});
+
+test('modules.alias names the module that serves a device', () => {
+  expect(aliasIndex(chosen())).toContain('alias virtio:d00000001v* virtio_net\n');
+});

@@ -1,0 +1,209 @@
+/** The image for nodes boots on an emulated machine, takes its overlay and its secrets, and becomes a member of a real host0. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ListedImage } from '../../../src/image/generations.ts';
+import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
+import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
+import { programFile } from '../../../src/lab/installation.ts';
+import type { Ipv6Cidr } from '../../../src/model/ipv6.ts';
+import { parseMachineId } from '../../../src/model/machine.ts';
+import { memberAddresses } from '../../../src/model/member.ts';
+import { meshNetwork, type Vni } from '../../../src/model/network.ts';
+import { until } from '../until.ts';
+import { BootServer } from './boot-server.ts';
+import { builtImage } from './built-image.ts';
+import { QemuMachine } from './qemu-machine.ts';
+
+const MANAGE = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+const MANAGE_CONF = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
+const MACHINE = '10eff964';
+const BARE_MACHINE = '2bad5eed';
+const { ipv6: NODE } = memberAddresses(MANAGE, parseMachineId(MACHINE));
+const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+/** Far more than a boot takes: two emulators share the processors with other tests. */
+const BOOT_MS = 90_000;
+
+let image: ListedImage;
+/** Where host0 is, and the wire on which it and the machines hang. */
+let host0: TemporaryNetns;
+let wire: TemporaryNetns;
+let server: BootServer;
+const place = mkdtempSync(join(tmpdir(), 'mw-node-image-'));
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  image = await builtImage();
+  host0 = temporaryNetns();
+  wire = temporaryNetns();
+  ip(wire.path, 'link add wire0 type bridge', 'link set wire0 up');
+  ip(
+    host0.path,
+    'link set lo up',
+    `link add eth0 type veth peer name host0 netns ${wire.path}`,
+    'address add 10.11.0.1/24 dev eth0',
+    'link set eth0 up',
+  );
+  ip(wire.path, 'link set host0 master wire0 up');
+  server = new BootServer(host0.path);
+  startDhcp();
+  await startHost0();
+}, 300_000);
+
+afterAll(async () => {
+  server?.close();
+  await Promise.all(
+    children.map(async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    }),
+  );
+  host0?.close();
+  wire?.close();
+  rmSync(place, { recursive: true, force: true });
+});
+
+function start(command: string, ...words: readonly string[]): ChildProcess {
+  const child = inNetns(host0.path, () => spawn(command, words, { stdio: ['ignore', 'ignore', 'inherit'] }));
+  children.push(child);
+  return child;
+}
+
+function startDhcp(): void {
+  const files = [`--dhcp-leasefile=${join(place, 'leases')}`, `--pid-file=${join(place, 'dnsmasq.pid')}`];
+  const range = ['--dhcp-range=10.11.0.100,10.11.0.200,1h', '--dhcp-authoritative', '--no-ping'];
+  const lone = ['--conf-file=/dev/null', '--keep-in-foreground', '--port=0', '--user=root', '--interface=eth0'];
+  start('dnsmasq', ...lone, ...files, ...range, '--log-facility=/dev/null');
+}
+
+async function startHost0(): Promise<void> {
+  mkdirSync(join(place, 'host0/network'), { recursive: true });
+  writeFileSync(join(place, 'host0/network/manage.conf'), MANAGE_CONF);
+  start(process.execPath, programFile('host0'), '--root', place, '--name', 'host0');
+  start(process.execPath, programFile('agent'), '--root', place, '--name', 'host0', '--on-host0');
+  const { bridge } = MANAGE.devices;
+  await until('host0 has its mesh', 30_000, () => inside(host0.path, 'ip', '-o', 'link').includes(` ${bridge}: `));
+}
+
+/** A tar archive of files, each with its mode, all of root. */
+function archive(
+  files: Readonly<Record<string, { readonly text: string; readonly mode?: number }>>,
+  ...options: string[]
+) {
+  const directory = mkdtempSync(join(place, 'tree-'));
+  for (const [path, { text, mode = 0o644 }] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+    chmodSync(join(directory, path), mode);
+  }
+  return execFileSync('tar', ['-C', directory, '--owner=0', '--group=0', ...options, '-c', ...Object.keys(files)]);
+}
+
+function keyPair(name: string): { readonly file: string; readonly own: string; readonly shown: string } {
+  const file = join(place, name);
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', file]);
+  return { file, own: readFileSync(file, 'utf8'), shown: readFileSync(`${file}.pub`, 'utf8').trim() };
+}
+
+function boot(tap: string, mac: string, commandLine: string): QemuMachine {
+  return QemuMachine.start({
+    netns: wire.path,
+    bridge: 'wire0',
+    tap,
+    mac,
+    kernel: {
+      vmlinuz: join(image.directory, 'vmlinuz'),
+      initrd: join(image.directory, 'initrd.img'),
+      commandLine: `BOOTIF=01-${mac.replaceAll(':', '-')} host0=10.11.0.1 panic=-1 ${image.kernelArguments.join(' ')} ${commandLine}`,
+    },
+  });
+}
+
+const stagesOf = (attempt: string) =>
+  server.stages.filter((stage) => stage.attempt === attempt).map(({ stage, detail }) => [stage, detail]);
+
+test('a node boots, takes what host0 has for it, joins, and is reached over the mesh alone', async () => {
+  const host0Key = keyPair('host0-key');
+  const nodeKey = keyPair('node-key');
+  const overlay = archive(
+    {
+      'etc/hostname': { text: 'node-a\n' },
+      'etc/apk/world': { text: 'alpine-base\nnodejs>20\nhtop@edge\n' },
+      'etc/local.d/mark.start': { text: '#!/bin/sh\necho done >/run/mark\n', mode: 0o755 },
+      'root/.ssh/authorized_keys': { text: `${host0Key.shown}\n`, mode: 0o600 },
+      'var/pxen/networks/manage.conf': { text: MANAGE_CONF },
+    },
+    '-z',
+  );
+  // First a part of it, then something else, then all.
+  const path = server.serveOverlay(MACHINE, overlay.subarray(0, 300), Buffer.from('not found'), overlay);
+  server.serve('/secrets/feed', archive({ 'etc/ssh/ssh_host_ed25519_key': { text: nodeKey.own, mode: 0o600 } }));
+
+  await using machine = boot(
+    'tap0',
+    '52:54:00:11:0e:01',
+    `mesh.machine=${MACHINE} mesh.boot=0a0a mesh.token=feed mesh.overlay=http://10.11.0.1${path}`,
+  );
+  const mesh = (...words: string[]) => spawnSync(MESH, ['--root', place, ...words], { encoding: 'utf8' });
+  await machine.until('the agent is reported', BOOT_MS, () => stagesOf('0a0a').some(([stage]) => stage === 'agent'));
+  await machine.until('mesh ping', BOOT_MS, () => mesh('ping', 'manage', 'node-a', '--count', '1').status === 0);
+  const wrong = 'what came is not what host0 announced: its hash is another';
+  expect(stagesOf('0a0a')).toEqual([
+    ['initrd', undefined],
+    ['overlay', wrong],
+    ['overlay', wrong],
+    ['overlay', undefined],
+    ['packages', 'not in this image: htop'],
+    ['agent', undefined],
+  ]);
+  expect(server.asked).toEqual([path, path, path, '/secrets/feed']);
+
+  writeFileSync(join(place, 'known'), `${NODE} ${nodeKey.shown}\n`);
+  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${join(place, 'known')}`];
+  const ssh = (command: string) =>
+    inside(
+      host0.path,
+      ...['ssh', '-F', 'none', '-i', host0Key.file, ...options.flatMap((option) => ['-o', option])],
+      ...[`root@${NODE}`, command],
+    ).trim();
+  await machine.until('SSH', 30_000, () => {
+    const { status } = spawnSync('nsenter', [
+      ...[`--net=${host0.path}`, 'ssh-keyscan', '-T', '1', '-t', 'ed25519', NODE],
+    ]);
+    return status === 0 && ssh('true') === '';
+  });
+  expect(ssh('mesh genid machine 8; hostname; cat /run/mark').split('\n')).toEqual([MACHINE, 'node-a', 'done']);
+  expect(JSON.parse(ssh('mesh status --json'))).toMatchObject({ agent: { machine: MACHINE, node: 'node-a' } });
+  expect(ssh("stat -c '%a %u %n' /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key").split('\n')).toEqual([
+    '700 0 /root',
+    '600 0 /root/.ssh/authorized_keys',
+    '600 0 /etc/ssh/ssh_host_ed25519_key',
+  ]);
+  const listening = ssh('netstat -ltn')
+    .split('\n')
+    .slice(2)
+    .map((line) => line.split(/\s+/)[3]);
+  expect(listening).toEqual([`${NODE}:22`]);
+  const offSec = Math.abs(Number(ssh('date +%s')) - Date.now() / 1000);
+  expect(offSec).toBeLessThan(30);
+}, 240_000);
+
+test('a machine for which host0 has no overlay boots with defaults', async () => {
+  await using machine = boot('tap1', '52:54:00:11:0e:02', `mesh.machine=${BARE_MACHINE} mesh.boot=0b0b`);
+  await machine.until('the agent is reported', BOOT_MS, () => stagesOf('0b0b').some(([stage]) => stage === 'agent'));
+  expect(stagesOf('0b0b')).toEqual([
+    ['initrd', undefined],
+    ['packages', undefined],
+    ['agent', undefined],
+  ]);
+}, 240_000);

@@ -1,0 +1,91 @@
+/** A machine without a disk, emulated by QEMU in a network namespace; its one network card hangs on a bridge there. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { inNetns } from '../../../src/kernel/netns.ts';
+import { ip } from '../../../src/kernel/netns-fixture.ts';
+import { until } from '../until.ts';
+
+export interface QemuMachineOptions {
+  readonly netns: string;
+  /** A bridge in the namespace. */
+  readonly bridge: string;
+  /** Of its tap in the namespace. */
+  readonly tap: string;
+  readonly mac: string;
+  /** Loaded by QEMU itself; without it the firmware boots from the network. */
+  readonly kernel?: { readonly vmlinuz: string; readonly initrd: string; readonly commandLine: string };
+  readonly memoryMb?: number;
+  /** Further options of QEMU. */
+  readonly options?: readonly string[];
+}
+
+export class QemuMachine implements AsyncDisposable {
+  readonly #process: ChildProcess;
+  #console = '';
+
+  private constructor(child: ChildProcess) {
+    this.#process = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#console += text;
+      });
+    }
+  }
+
+  static start(machine: QemuMachineOptions): QemuMachine {
+    const { netns, bridge, tap, mac, kernel, memoryMb = 768, options = [] } = machine;
+    ip(netns, `tuntap add ${tap} mode tap`, `link set ${tap} master ${bridge} up`);
+    const boot =
+      kernel === undefined
+        ? []
+        : [
+            '-kernel',
+            kernel.vmlinuz,
+            '-initrd',
+            kernel.initrd,
+            '-append',
+            `${kernel.commandLine} console=ttyS0,115200`,
+          ];
+    const words = [
+      ...['-accel', 'tcg', '-cpu', 'max', '-m', String(memoryMb), '-nodefaults', '-display', 'none', '-no-reboot'],
+      ...['-serial', 'stdio', '-netdev', `tap,id=net0,ifname=${tap},script=no,downscript=no`],
+      ...['-device', `virtio-net-pci,netdev=net0,mac=${mac}`, ...boot, ...options],
+    ];
+    return new QemuMachine(
+      inNetns(netns, () => spawn('qemu-system-x86_64', words, { stdio: ['ignore', 'pipe', 'pipe'] })),
+    );
+  }
+
+  /** All that it wrote to its serial line. */
+  get console(): string {
+    return this.#console.replaceAll('\r', '');
+  }
+
+  /** Seconds between the start of the kernel and the line of the kernel's or of init's that matches. */
+  secondsAt(pattern: RegExp): number | undefined {
+    const line = this.console.split('\n').find((text) => pattern.test(text));
+    const seconds = /^(?:\[ *)?([0-9.]+)/.exec(line ?? '')?.[1];
+    return seconds === undefined ? undefined : Number(seconds);
+  }
+
+  /** Resolves when `look` finds something; what the machine said last is in the error. */
+  async until<T>(what: string, deadlineMs: number, look: () => T | undefined | false | Promise<T | undefined | false>) {
+    try {
+      return await until(what, deadlineMs, () => {
+        if (this.#process.exitCode !== null) throw new Error(`the machine ended while waiting: ${what}`);
+        return look();
+      });
+    } catch (cause) {
+      throw new Error(`${String(cause)}\n--- console ---\n${this.console.split('\n').slice(-30).join('\n')}`, {
+        cause,
+      });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const exited = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await exited;
+  }
+}
