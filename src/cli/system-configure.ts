@@ -3,7 +3,7 @@ import { mkdir, open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { errorText } from '../formats/error-text.ts';
-import { authorizedKeysIn } from '../image/authorized-keys.ts';
+import { authorizedKeysIn, makeCommandKey } from '../image/command-key.ts';
 import { type Compilation, type CompiledMachine, compile, contentHash } from '../image/compilation.ts';
 import { EXAMPLE_TREE } from '../image/example-tree.ts';
 import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
@@ -53,6 +53,7 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   using stages = new Stages(context.stderr);
   const { paths } = context;
   stages.show('Reading /host0');
+  if (!check && !plan) await makeCommandKey(paths.state);
   const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   const { machines, errors } = compilation;
   if (errors.length > 0) {

@@ -2,7 +2,6 @@
 import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { packTar } from 'modern-tar';
 import { Attempts } from '../boot/attempts.ts';
 import { BootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
@@ -14,7 +13,9 @@ import type { BootSighting } from '../boot/sighting.ts';
 import { Turnstile } from '../boot/turnstile.ts';
 import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machine-registry.ts';
+import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/generations.ts';
+import { secretsOf } from '../image/machine-secrets.ts';
 import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
@@ -79,13 +80,14 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     registry,
     neighbour: async (device, address) => (await rtnl.neighbour(device, address))?.mac,
     leasedTo: (device, address) => wires.leasedTo(device, address),
-    secretsOf: async () => packTar([]),
+    secretsOf: (machine) => secretsOf(paths.state, machine),
     host0Addresses: (device) => nearestFirst(doors, device),
     images: images.directory,
     isos: join(paths.host0, 'isos'),
     onSighting: (sighting) => log.take(sighting),
   });
   const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+  await makeCommandKey(paths.state).catch((thrown: unknown) => noteLost(journal, MeshError.from(thrown)));
   const names = await followNames(paths, shelf, controller);
   return {
     log,
@@ -132,6 +134,11 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
       });
     },
   };
+}
+
+/** Without its key host0 still boots machines; it cannot command them. */
+function noteLost(journal: Journal, { message, code, remedy = '' }: MeshError): void {
+  journal.record({ level: 'error', kind: 'no command key', message, code, remedy });
 }
 
 /** Names come with what `mesh system configure` has put in force; it replaces the index in one step. */

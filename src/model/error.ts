@@ -116,6 +116,7 @@ export const ERRORS = {
   MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
   MESH_PORT_UNKNOWN: missing('No such interface has been plugged.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
+  MESH_KEY_DAMAGED: system('A key that host0 made and keeps cannot be read any more.'),
   MESH_IMAGE_PACKAGES: system('apt cannot give the packages that an image is built from.'),
   MESH_IMAGE_FAILED: system('An image could not be built.'),
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
