@@ -40,6 +40,8 @@ export interface MembershipClientInput {
   readonly forgetHost0: () => Promise<void>;
   /** Members, segments or whether host0 answers have changed. */
   readonly onChange: () => void;
+  /** host0 counts this node as a member, for the first time or again. */
+  readonly onJoined?: () => void;
 }
 
 /** A connection takes a millisecond; the kernel repeats a lost SYN after a whole second, and a new try is faster than that. */
@@ -162,8 +164,10 @@ export class MembershipClient {
 
   #accepted(segments: readonly Ipv4Cidr[]): void {
     const news = !this.#answers || this.#error !== undefined || segments.join() !== this.#segments.join();
-    if (this.#error !== undefined || !this.#answers)
+    if (this.#error !== undefined || !this.#answers) {
       this.#journal('info', 'joined', `member of ${this.#input.network.name}`);
+      this.#input.onJoined?.();
+    }
     this.#answers = true;
     this.#error = undefined;
     this.#segments = segments;

@@ -22,6 +22,8 @@ export interface NodeSourceInput
   readonly kernel: KernelPort;
   readonly cache: () => KernelCache;
   readonly stateOf: (network: Network) => NetworkState;
+  /** host0 counts this node as a member of a network, for the first time or again. */
+  readonly onJoined?: (network: Network) => void;
 }
 
 export class NodeSource implements Source {
@@ -80,6 +82,7 @@ export class NodeSource implements Source {
         network,
         local: () => this.#underlay?.local,
         state: () => stateOf(network),
+        onJoined: () => this.#input.onJoined?.(network),
         forgetHost0: () => this.#forgetHost0(network),
       });
       this.#clients.set(network.id, client);

@@ -22,7 +22,7 @@ import {
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
 import { identify } from './identity.ts';
-import { doubled, full, moving } from './member-error.ts';
+import { doubled, forged, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
 import type { MembershipWatch } from './membership-watch.ts';
@@ -187,6 +187,17 @@ export class Membership {
   /** Why somebody is kept out at the moment. */
   refusals(): readonly MeshError[] {
     return this.#refusals.current(this.#input.clock.nowMs());
+  }
+
+  /**
+   * Which machine a member is.
+   * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED for whom host0 has not counted as a member under a machine's id
+   */
+  machineAt(asker: Ipv6): MachineId {
+    this.mustBeLoaded();
+    const machine = this.#roster.get(asker)?.machine;
+    if (machine === undefined) throw forged(this.network, asker, 'it is no member that said which machine it is');
+    return machine;
   }
 
   /** Where host0's kernel sees the packets of `asker` come from, if it does. */

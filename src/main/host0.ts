@@ -16,6 +16,7 @@ import { segmentsOf } from '../boot/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Facts } from '../controller/host0-facts.ts';
 import { addHost0Metrics } from '../controller/host0-metrics.ts';
+import type { MachineRegistry } from '../controller/machine-registry.ts';
 import { errorText } from '../formats/error-text.ts';
 import { readHost0Conf } from '../formats/host0-conf.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
@@ -71,7 +72,16 @@ async function main(): Promise<void> {
   const [disk, rtnl, doors] = await Promise.all([
     SqliteStore.open(join(paths.state, 'store.db')),
     Rtnl.open(),
-    MeshDoors.open({ clock, journal, indexOf: (device) => links.indexOf(device), metrics }),
+    MeshDoors.open({
+      clock,
+      journal,
+      indexOf: (device) => links.indexOf(device),
+      metrics,
+      takeInventory: (machine, inventory) => {
+        if (machines !== undefined) return machines.takeInventory(machine, inventory);
+        throw new MeshError('MESH_HOST0_STARTING', 'host0 has not read its machines yet', { retryable: true });
+      },
+    }),
   ]);
   const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
   const controller: Controller = new Controller({
@@ -87,6 +97,7 @@ async function main(): Promise<void> {
   const health = new Standing(journal, clock, () => healthFacts(controller.health()));
 
   let boot: Boot | undefined;
+  let machines: MachineRegistry | undefined;
   const metricsDoor = new MetricsDoor({
     network: settings.metricsNetwork,
     machine: 'host0',
@@ -127,8 +138,13 @@ async function main(): Promise<void> {
     rtnl,
     links,
     controller,
-    wires: { wireOf: (device) => boot?.wireOf(device), leasedTo: async (...where) => boot?.leasedTo(...where) },
+    wires: {
+      wireOf: (device) => boot?.wireOf(device),
+      leasedTo: async (...where) => boot?.leasedTo(...where),
+      groups: () => boot?.groups ?? [],
+    },
   });
+  machines = machineBoots.registry;
   boot = await Boot.open({
     settings,
     directory: join(paths.state, 'boot'),
@@ -149,7 +165,7 @@ async function main(): Promise<void> {
     registry,
     metrics,
     boot,
-    boots: machineBoots.log,
+    boots: machineBoots,
     stuck: () =>
       store.waitingMs > COMMIT_LONGEST_MS ? 'the disk has not taken a change for half a minute' : undefined,
   });

@@ -17,6 +17,7 @@ import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/generations.ts';
 import { secretsOf } from '../image/machine-secrets.ts';
 import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
+import type { Neighbour } from '../kernel/objects.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
@@ -24,8 +25,10 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
+import type { MachineView } from '../protocol/machine-view.ts';
 import type { Paths } from '../protocol/paths.ts';
 import type { Store } from '../store/store.ts';
+import { machineViews } from './machine-views.ts';
 
 export interface MachineBootsInput {
   readonly paths: Paths;
@@ -38,12 +41,16 @@ export interface MachineBootsInput {
   readonly wires: {
     wireOf(device: string): WireState | undefined;
     leasedTo(device: string, address: Ipv4): Promise<Mac | undefined>;
+    /** host0's ports, those on one wire together. */
+    groups(): readonly (readonly string[])[];
   };
 }
 
 export interface MachineBoots {
   readonly log: BootLog;
   readonly registry: MachineRegistry;
+  /** All machines that have booted or have been members. */
+  machines(): Promise<readonly MachineView[]>;
   take(sighting: BootSighting): void;
   serve(doors: readonly BootDoor[]): void;
   close(): void;
@@ -92,6 +99,14 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
   return {
     log,
     registry,
+    machines: async () =>
+      machineViews({
+        records: registry.machines,
+        names: controller.machineNames,
+        boots: log.views(),
+        heardAt: heardAt(await rtnl.neighbours(), links),
+        wires: wires.groups(),
+      }),
     take: (sighting) => log.take(sighting),
     serve: (wanted) => {
       doors = wanted;
@@ -151,6 +166,17 @@ async function followNames(paths: Paths, shelf: OverlayShelf, controller: Contro
   });
   await look();
   return watcher;
+}
+
+/** Which card is heard at which port, as the kernel's neighbour table has it. */
+function heardAt(neighbours: readonly Neighbour[], { links }: HostLinks): ReadonlyMap<Mac, string> {
+  const names = new Map([...links].map(({ index, name }) => [index, name]));
+  const heard = new Map<Mac, string>();
+  for (const { mac, link, state } of neighbours) {
+    const name = names.get(link);
+    if (mac !== undefined && name !== undefined && state !== 'failed') heard.set(mac, name);
+  }
+  return heard;
 }
 
 function nearestFirst(doors: readonly BootDoor[], device: string): readonly Ipv4[] {
