@@ -30,6 +30,7 @@ export class InventoryNotice {
   #told: string | undefined;
   #alarm: Alarm | undefined;
   #telling = false;
+  #joinedMeanwhile = false;
 
   constructor(input: InventoryNoticeInput) {
     this.#input = input;
@@ -39,6 +40,7 @@ export class InventoryNotice {
   joined(network: Network): void {
     this.#network = network;
     this.#told = undefined;
+    this.#joinedMeanwhile = true;
     this.#lookIn(0);
   }
 
@@ -59,13 +61,15 @@ export class InventoryNotice {
 
   async #look(): Promise<void> {
     const network = this.#network;
-    if (network === undefined) return;
-    if (this.#telling) return this.#lookIn(SETTLE_MS);
+    if (network === undefined || this.#telling) return;
     this.#telling = true;
+    this.#joinedMeanwhile = false;
     const done = await this.#tell(network).finally(() => {
       this.#telling = false;
     });
-    if (this.#network !== undefined && (!done || this.#told !== undefined)) this.#lookIn(done ? LOOK_MS : RETRY_MS);
+    // What was told then, another host0 may have heard.
+    if (this.#joinedMeanwhile) this.#told = undefined;
+    if (this.#network !== undefined) this.#lookIn(this.#joinedMeanwhile ? 0 : done ? LOOK_MS : RETRY_MS);
   }
 
   /** @returns whether nothing is left to tell */
