@@ -1,33 +1,42 @@
-/** How long a user waits for `mesh`. */
+/**
+ * How long a user waits for `mesh`, with a daemon that answers; beside it, the least that any program on Node takes.
+ */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { type Measurement, measured, timed } from './measurement.ts';
+import { resolve } from 'node:path';
+import { hostEnvironment } from '../src/lab/host-process.ts';
+import { Lab } from '../src/lab/lab.ts';
+import { compared, type Measurement, timed } from './measurement.ts';
+import { interleaved, LAB_DEADLINE_MS, type Run } from './run.ts';
 
 const RUNS = 20;
 const MESH = resolve(import.meta.dirname, '../bin/mesh');
 
-export async function commands(): Promise<Measurement[]> {
-  const root = mkdtempSync(join(tmpdir(), 'meshwork-bench-'));
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'cache') };
-  const run = (...words: string[]) => timed(() => spawnSync(MESH, ['--root', root, ...words], { env }));
-  const times = async (...words: string[]) => {
-    // The first run compiles.
-    await run(...words);
-    const values: number[] = [];
-    for (let i = 0; i < RUNS; i++) values.push(await run(...words));
-    return values;
+export async function commands(run: Run): Promise<Measurement[]> {
+  run.stage('starting a lab of two');
+  await using lab = await Lab.up({
+    name: `bench-${process.pid}`,
+    nodes: 1,
+    segments: 1,
+    signal: run.signal,
+    deadlineMs: LAB_DEADLINE_MS,
+  });
+  const env = hostEnvironment(lab.host('host0').root);
+  const spawn = (command: string, words: readonly string[]) => {
+    const { status, stderr } = spawnSync(command, words, { env, encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${command} ${words.join(' ')}: ${stderr}`);
   };
-  try {
-    return [
-      measured({ name: 'mesh --version', unit: 'ms', budget: { of: 'value', atMost: 80 } }, await times('--version')),
-      measured(
-        { name: 'mesh network list', unit: 'ms', budget: { of: 'value', atMost: 120 } },
-        await times('network', 'list'),
-      ),
-    ];
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
+  const times = (...words: string[]) => {
+    const mine = () => timed(() => spawn(MESH, words));
+    const least = () => timed(() => spawn(process.execPath, ['-e', '0']));
+    // What runs for the first time is compiled.
+    spawn(MESH, words);
+    return interleaved(run, RUNS, `mesh ${words.join(' ')}`, mine, least);
+  };
+  return [
+    compared({ name: 'mesh --version', unit: 'ms', budget: { of: 'value', atMost: 80 } }, await times('--version')),
+    compared(
+      { name: 'mesh network list', unit: 'ms', budget: { of: 'value', atMost: 120 } },
+      await times('network', 'list'),
+    ),
+  ];
 }

@@ -1,34 +1,66 @@
 /**
- * `npm run bench [-- --json] [NAME …]`: measures the budgets that the product has, each beside its yardstick in the same
- * run. Needs root and a quiet machine. Exit code 1 when a budget is missed.
+ * `npm run bench [-- [--json] [--against FILE] [NAME …]]`: measures the budgets that the product has, each beside its
+ * yardstick in the same run. Needs root and a quiet machine. Exit code 1 when a budget is missed or a
+ * benchmark failed, 130 after Ctrl-C.
+ * docs/performance.md explains every figure.
  */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { paintFor } from '../src/cli/color.ts';
+import { Interrupt } from '../src/cli/interrupt.ts';
+import { agent } from './agent.ts';
 import { commands } from './commands.ts';
-import { formatMeasurement, type Measurement } from './measurement.ts';
+import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
 import { manyNetworks } from './networks.ts';
+import { formatChanges, formatMeasurements } from './report.ts';
 import { rows } from './rows.ts';
+import type { Benchmark } from './run.ts';
+import { stall } from './stall.ts';
+import { throughput } from './throughput.ts';
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<Measurement[]>>> = {
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   commands,
   rows,
   networks: manyNetworks,
+  stall,
+  throughput,
   mesh,
+  agent,
 };
+const ERASE_LINE = '\r\x1b[K';
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean', default: false } },
+  options: { json: { type: 'boolean', default: false }, against: { type: 'string' } },
   allowPositionals: true,
 });
-const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
-const all: Measurement[] = [];
-for (const name of names) {
+const chosen = (positionals.length > 0 ? positionals : Object.keys(BENCHMARKS)).map((name) => {
   const benchmark = BENCHMARKS[name];
   if (benchmark === undefined) throw new Error(`there is no benchmark ${name}: ${Object.keys(BENCHMARKS).join(', ')}`);
-  for (const measurement of await benchmark()) {
-    all.push(measurement);
-    if (!values.json) console.log(formatMeasurement(measurement));
+  return { name, benchmark };
+});
+const before =
+  values.against === undefined ? undefined : (JSON.parse(readFileSync(values.against, 'utf8')) as Measurement[]);
+
+const { stderr } = process;
+const say = (text: string) => stderr.write(stderr.isTTY ? `${ERASE_LINE}${text}` : `${text}\n`);
+const all: Measurement[] = [];
+using interrupt = new Interrupt();
+const { signal } = interrupt;
+let failed = false;
+for (const { name, benchmark } of chosen) {
+  if (signal.aborted) break;
+  try {
+    all.push(...(await benchmark({ signal, stage: (what) => say(`${name}: ${what}`) })));
+  } catch (error) {
+    if (signal.aborted) say('interrupted: what follows was measured before\n');
+    else say(`${name} failed: ${error instanceof Error ? error.message : String(error)}\n`);
+    failed = true;
   }
 }
-if (values.json) console.log(JSON.stringify(all, null, 2));
-process.exitCode = all.every(({ ok }) => ok) ? 0 : 1;
+if (stderr.isTTY) stderr.write(ERASE_LINE);
+process.stdout.write(
+  values.json ? `${JSON.stringify(all, null, 2)}\n` : formatMeasurements(all, paintFor(process.stdout)),
+);
+if (before !== undefined) process.stderr.write(formatChanges(before, all));
+process.exitCode = interrupt.exitCode || (failed || all.some(({ ok }) => !ok) ? 1 : 0);

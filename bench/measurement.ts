@@ -3,14 +3,14 @@
 export interface Measurement {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'ms' | 'MB' | '%' | 'Gbit/s' | 'packets' | 'steps';
-  /** The same by other means, in the same run. */
-  readonly yardstick?: number;
+  readonly unit: 'ms' | 'µs' | 'MB' | 'kB' | '%' | 'Gbit/s' | 'packets' | 'steps';
+  /** The same by other means, in the same run; null where there is none. */
+  readonly yardstick: number | null;
   /** Median of the pairs' own ratios, value to yardstick. */
-  readonly ratio?: number;
+  readonly ratio: number | null;
   readonly budget: Budget;
   readonly ok: boolean;
-  /** The least and the greatest that was seen. */
+  /** The least and the greatest that was seen, of the value or of the ratio: of what the budget is of. */
   readonly spread: readonly [least: number, greatest: number];
 }
 
@@ -40,26 +40,32 @@ type Named = Pick<Measurement, 'name' | 'unit' | 'budget'>;
 
 /** Of values alone; `value` may be another figure of them than the median. */
 export function measured(named: Named, values: readonly number[], value = median(values)): Measurement {
-  return { ...named, value: rounded(value), ok: holds(named.budget, value, undefined), spread: spreadOf(values) };
+  return {
+    ...named,
+    value: rounded(value),
+    yardstick: null,
+    ratio: null,
+    ok: holds(named.budget, value),
+    spread: spreadOf(values),
+  };
 }
 
 /** Of pairs, each of ours and theirs in one run. */
 export function compared(named: Named, pairs: readonly (readonly [ours: number, theirs: number])[]): Measurement {
   const ours = pairs.map(([mine]) => mine);
-  const value = median(ours);
-  const ratio = median(pairs.map(([mine, theirs]) => mine / theirs));
+  const ratios = pairs.map(([mine, theirs]) => mine / theirs);
+  const figures = named.budget.of === 'value' ? ours : ratios;
   return {
     ...named,
-    value: rounded(value),
+    value: rounded(median(ours)),
     yardstick: rounded(median(pairs.map(([, theirs]) => theirs))),
-    ratio: rounded(ratio),
-    ok: holds(named.budget, value, ratio),
-    spread: spreadOf(ours),
+    ratio: rounded(median(ratios)),
+    ok: holds(named.budget, median(figures)),
+    spread: spreadOf(figures),
   };
 }
 
-function holds({ of, atMost = Infinity, atLeast = -Infinity }: Budget, value: number, ratio = Number.NaN): boolean {
-  const figure = of === 'value' ? value : ratio;
+function holds({ atMost = Infinity, atLeast = -Infinity }: Budget, figure: number): boolean {
   return figure <= atMost && figure >= atLeast;
 }
 
@@ -71,10 +77,7 @@ function rounded(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-/** One line for people. */
-export function formatMeasurement({ name, value, unit, yardstick, ratio, budget, ok, spread }: Measurement): string {
-  const beside = yardstick === undefined ? '' : `, yardstick ${yardstick} ${unit}, ratio ${ratio}`;
-  const limit = budget.atMost === undefined ? `at least ${budget.atLeast}` : `at most ${budget.atMost}`;
-  const verdict = ok ? 'holds' : 'MISSED';
-  return `${verdict.padEnd(6)}  ${name}: ${value} ${unit} (${spread[0]} to ${spread[1]})${beside}; budget ${budget.of} ${limit}`;
+/** What the budget is of. */
+export function figureOf({ budget, value, ratio }: Measurement): number {
+  return budget.of === 'value' ? value : (ratio ?? Number.NaN);
 }

@@ -1,55 +1,20 @@
 /** A node with 500 networks, made from nothing by the agent's own loop, against `ip -batch` of the devices and addresses. */
-import { desiredItems } from '../src/agent/desired.ts';
-import { Reconciler } from '../src/agent/reconciler.ts';
-import { SystemKernel } from '../src/agent/system-kernel.ts';
-import { systemClock } from '../src/model/clock.ts';
-import type { Ipv4 } from '../src/model/ipv4.ts';
-import type { Ipv6Cidr } from '../src/model/ipv6.ts';
-import { parseMachineId } from '../src/model/machine.ts';
 import { memberAddresses } from '../src/model/member.ts';
-import { meshNetwork, type Network, type Vni } from '../src/model/network.ts';
-import { Journal } from '../src/protocol/event.ts';
+import { itemsOf, MACHINE, networksFrom, UNDERLAY } from './many-networks.ts';
 import { compared, type Measurement, measured, timed } from './measurement.ts';
+import { BenchNode } from './node.ts';
 import { batch, inPlace } from './place.ts';
+import { interleaved, type Run } from './run.ts';
 
 const NETWORKS = 500;
-const PAIRS = 3;
-const machine = parseMachineId('10eff964');
-const UNDERLAY = [
-  'link set lo up',
-  'link add eth0 type veth peer name wire0',
-  'address add 10.11.0.2/24 dev eth0',
-  'link set eth0 up',
-];
-
-const networks: readonly Network[] = Array.from({ length: NETWORKS }, (_, i) =>
-  meshNetwork({
-    name: `n${i + 1}`,
-    prefix: `fd00:0:0:${(i + 1).toString(16)}::/64` as Ipv6Cidr,
-    vni: (i + 1) as Vni,
-    key: '1',
-  }),
-);
-
-const desired = desiredItems({
-  machine,
-  routes: false,
-  host0: {
-    role: 'node',
-    ipv4: '10.11.0.1' as Ipv4,
-    local: '10.11.0.2' as Ipv4,
-    onLink: true,
-    segments: [],
-    reachable: [],
-  },
-  attachments: networks.map((network) => ({ network, members: [], host0Answers: false })),
-  ports: [],
-});
+const PAIRS = 7;
+const networks = networksFrom(1, NETWORKS);
+const desired = itemsOf(networks);
 
 /** The same devices, settled in the same way, and the same addresses. */
 const LINES = networks.flatMap((network) => {
   const { vxlan, bridge } = network.devices;
-  const { vtepMac, bridgeMac, ipv6, linkLocal } = memberAddresses(network, machine);
+  const { vtepMac, bridgeMac, ipv6, linkLocal } = memberAddresses(network, MACHINE);
   const { vni, mtuBytes } = network.fabric;
   return [
     `link add ${bridge} address ${bridgeMac} mtu ${mtuBytes} type bridge`,
@@ -61,17 +26,9 @@ const LINES = networks.flatMap((network) => {
   ];
 });
 
-export async function manyNetworks(): Promise<Measurement[]> {
-  const fromNothing: [number, number][] = [];
-  const again: number[] = [];
-  const steps: number[] = [];
-  for (let pair = 0; pair < PAIRS; pair++) {
-    const mine = await inPlace(UNDERLAY, ours);
-    const theirs = await inPlace(UNDERLAY, (netns) => timed(() => batch(netns, 'ip', LINES)));
-    fromNothing.push([mine.fromNothing, theirs]);
-    again.push(mine.again);
-    steps.push(mine.steps);
-  }
+export async function manyNetworks(run: Run): Promise<Measurement[]> {
+  const theirs = () => inPlace(UNDERLAY, (netns) => timed(() => batch(netns, 'ip', LINES)));
+  const pairs = await interleaved(run, PAIRS, `${NETWORKS} networks`, () => inPlace(UNDERLAY, ours), theirs);
   return [
     compared(
       {
@@ -79,34 +36,23 @@ export async function manyNetworks(): Promise<Measurement[]> {
         unit: 'ms',
         budget: { of: 'ratio', atMost: 1.1 },
       },
-      fromNothing,
+      pairs.map(([mine, yardstick]) => [mine.fromNothing, yardstick]),
     ),
-    measured({ name: 'the same plan again', unit: 'ms', budget: { of: 'value', atMost: 60 } }, again),
-    measured({ name: 'steps of the same plan again', unit: 'steps', budget: { of: 'value', atMost: 0 } }, steps),
+    measured(
+      { name: 'the same plan again', unit: 'ms', budget: { of: 'value', atMost: 60 } },
+      pairs.map(([{ again }]) => again),
+    ),
+    measured(
+      { name: 'steps of the same plan again', unit: 'steps', budget: { of: 'value', atMost: 0 } },
+      pairs.map(([{ steps }]) => steps),
+    ),
   ];
 }
 
 async function ours(netns: string): Promise<{ fromNothing: number; again: number; steps: number }> {
-  let reconciler: Reconciler | undefined;
-  const fail = (error: Error): never => {
-    throw error;
-  };
-  const kernel = await SystemKernel.open((event) => reconciler?.onKernelEvent(event), fail, { netns });
-  const running = new Reconciler({
-    kernel,
-    clock: systemClock,
-    journal: new Journal(systemClock, 'bench', 'bench'),
-    desire: () => ({ items: desired, mayDelete: () => true }),
-    onOutcome: () => {},
-    onLastingFailure: () => {},
-  });
-  reconciler = running;
-  try {
-    const fromNothing = await timed(() => running.start());
-    const again = await timed(() => running.wake());
-    return { fromNothing, again, steps: (await running.drift()).steps.length };
-  } finally {
-    await running.close();
-    await kernel.close();
-  }
+  await using node = await BenchNode.open(netns, desired);
+  const { reconciler } = node;
+  const fromNothing = await timed(() => reconciler.start());
+  const again = await timed(() => reconciler.wake());
+  return { fromNothing, again, steps: (await reconciler.drift()).steps.length };
 }

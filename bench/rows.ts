@@ -6,6 +6,7 @@ import { parseIpv4 } from '../src/model/ipv4.ts';
 import { parseMac } from '../src/model/mac.ts';
 import { compared, type Measurement, timed } from './measurement.ts';
 import { batch, inPlace } from './place.ts';
+import { interleaved, type Run } from './run.ts';
 
 const ROWS = 10_000;
 const PAIRS = 3;
@@ -26,15 +27,11 @@ function operation(number: number): KernelOperation {
   return { do: 'fdb-replace', table: 'self', link: 'vxlan1', mac, destination, state: 'permanent', externLearn: true };
 }
 
-export async function rows(): Promise<Measurement[]> {
-  const written: [number, number][] = [];
-  const read: [number, number][] = [];
-  for (let pair = 0; pair < PAIRS; pair++) {
-    const [write, dump] = await inPlace(FABRIC, ours);
-    const theirs = await inPlace(FABRIC, byBridge);
-    written.push([write, theirs.write]);
-    read.push([dump, theirs.dump]);
-  }
+export async function rows(run: Run): Promise<Measurement[]> {
+  const place = { ours: () => inPlace(FABRIC, ours), theirs: () => inPlace(FABRIC, byBridge) };
+  const pairs = await interleaved(run, PAIRS, `${ROWS} rows`, place.ours, place.theirs);
+  const written = pairs.map(([mine, theirs]) => [mine.write, theirs.write] as const);
+  const read = pairs.map(([mine, theirs]) => [mine.dump, theirs.dump] as const);
   return [
     compared(
       { name: `${ROWS} FDB rows, against bridge -batch`, unit: 'ms', budget: { of: 'ratio', atMost: 0.8 } },
@@ -47,14 +44,14 @@ export async function rows(): Promise<Measurement[]> {
   ];
 }
 
-async function ours(netns: string): Promise<[number, number]> {
+async function ours(netns: string): Promise<{ write: number; dump: number }> {
   const rtnl = await Rtnl.open({ netns });
   try {
     const operations = numbers.map(operation);
     const write = await timed(async () => {
       for (const error of await rtnl.apply(operations)) if (error !== undefined) throw error;
     });
-    return [write, await timed(() => rtnl.fdb())];
+    return { write, dump: await timed(() => rtnl.fdb()) };
   } finally {
     await rtnl.close();
   }

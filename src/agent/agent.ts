@@ -9,14 +9,16 @@ import type { Network, NetworkId } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 import type { PortView } from '../protocol/views.ts';
-import { type Attachment, desiredItems } from './desired.ts';
-import type { ForeignPorts } from './foreign-ports.ts';
-import { type Item, type ItemKey, itemKey, networkOf } from './items/item.ts';
+import { type Attachment, DesiredItems } from './desired.ts';
+import type { ForeignPorts, WantedPort } from './foreign-ports.ts';
+import { type Item, type ItemKey, networkOf } from './items/item.ts';
 import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel-port.ts';
 import type { LoopWatch } from './loop-watch.ts';
 import { MissingFeatures } from './missing-features.ts';
+import { obstacles } from './observed.ts';
+import { Obstruction } from './obstruction.ts';
 import { type Desire, Reconciler } from './reconciler.ts';
 import { isNameable } from './ruleset.ts';
 import type { Source } from './source.ts';
@@ -37,6 +39,17 @@ export interface AgentInput {
   readonly watch?: LoopWatch;
 }
 
+/** What the links of the machine say, as long as neither they nor the networks change. */
+interface Ground {
+  readonly cache: KernelCache;
+  readonly linksRevision: number;
+  readonly networks: readonly Network[];
+  /** Networks in whose place a device of somebody else stands. */
+  readonly refused: ReadonlySet<NetworkId>;
+  readonly ports: readonly WantedPort[];
+  readonly routes: boolean;
+}
+
 /** How one item fares in the kernel. */
 export type ItemState = 'ready' | 'pending' | 'failed';
 
@@ -46,6 +59,10 @@ export class Agent {
   readonly reconciler: Reconciler;
   /** Looked for when a step of ours keeps failing. */
   readonly missingFeatures: MissingFeatures;
+  readonly obstruction: Obstruction;
+  readonly #desired = new DesiredItems();
+  readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
+  #ground: Ground | undefined;
   #phases = new Map<NetworkId, NetworkState['phase']>();
 
   constructor(input: AgentInput) {
@@ -55,12 +72,13 @@ export class Agent {
       kernel,
       clock,
       journal,
-      desire: (cache, refused) => this.#desire(cache, refused),
+      desire: (cache) => this.#desire(cache),
       onOutcome: () => this.#onOutcome(),
       onLastingFailure: () => this.missingFeatures.look(),
       ...(input.watch !== undefined && { watch: input.watch }),
     });
     this.missingFeatures = new MissingFeatures(input);
+    this.obstruction = new Obstruction(journal);
     this.source = input.source(this);
   }
 
@@ -96,7 +114,7 @@ export class Agent {
 
   /** How a network fares here: what is in the kernel, and whether host0 counts this node as a member. */
   stateOf(network: Network): NetworkState {
-    const error = this.reconciler.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
+    const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
     for (const device of ['bridge', 'vxlan'] as const) {
       if (!this.reconciler.isReady(linkKey(device, network.id)))
@@ -147,6 +165,7 @@ export class Agent {
       });
     }
     this.input.ports.plug({ link, network: network.id });
+    this.#ground = undefined;
     await this.input.keepPorts(this.input.ports);
     await this.reconciler.wake();
     return {
@@ -164,46 +183,59 @@ export class Agent {
         remedy: 'See `mesh port list`.',
       });
     }
+    this.#ground = undefined;
     await this.input.keepPorts(this.input.ports);
     await this.input.kernel.apply([{ do: 'link-set', link, change: { master: '' } }]);
     await this.reconciler.wake();
   }
 
   #firstFailure(network: NetworkId): MeshError | undefined {
-    for (const [key, item] of this.reconciler.desired) {
-      if (networkOf(item) !== network) continue;
-      const error = this.reconciler.failureOf(key);
-      if (error !== undefined) return error;
-    }
-    return undefined;
+    const failures = this.reconciler.lastingFailures();
+    return failures.find(({ item }) => networkOf(this.reconciler.desired.get(item)) === network)?.error;
   }
 
   /** What of a refused network is there stays as it is; and no rule speaks of a device that is not ours. */
-  #desire(cache: KernelCache, refused: ReadonlySet<NetworkId>): Desire {
+  #desire(cache: KernelCache): Desire {
     const { source } = this;
-    if (!source.known) return { items: new Map(), mayDelete: () => false };
-    const items = desiredItems({
+    if (!source.known)
+      return { items: this.#desired.items, changed: this.#desired.takeChanges(), mayDelete: () => false };
+    const { refused, ports, routes } = this.#lookAtGround(cache);
+    this.#desired.update({
       machine: this.input.machine,
-      // `ip_forward` is set on every link, loopback too; we set it on single ports of the underlay.
-      routes: cache.linkNamed('lo')?.forwards ?? false,
+      routes,
       host0: source.host0View(),
       attachments: source
         .attachments()
         .filter(({ network }) => !refused.has(network.id))
         .map((attachment) => this.#withKeptSources(attachment, cache)),
-      ports: this.input.ports.wanted(cache),
+      ports,
     });
-    const before = this.reconciler.desired;
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
-    return { items, mayDelete: (item) => !isRefused(item) && this.#mayDelete(item, before) };
+    return {
+      items: this.#desired.items,
+      changed: this.#desired.takeChanges(),
+      mayDelete: (item, wasWanted) => !isRefused(item) && (wasWanted || this.#mayDelete(item)),
+    };
+  }
+
+  #lookAtGround(cache: KernelCache): Ground {
+    const { linksRevision } = cache;
+    const { networks } = this.source;
+    const known = this.#ground;
+    if (known?.cache === cache && known.linksRevision === linksRevision && known.networks === networks) return known;
+    const refused = this.obstruction.update(obstacles(cache, networks));
+    const ports = this.input.ports.wanted(cache);
+    // `ip_forward` is set on every link, loopback too; we set it on single ports of the underlay.
+    const routes = cache.linkNamed('lo')?.forwards ?? false;
+    this.#ground = { cache, linksRevision, networks, refused, ports, routes };
+    return this.#ground;
   }
 
   /**
    * A row that nobody wants goes when this agent wanted it before, since then somebody has left; one from before its
    * start only when it is known whose all rows are. Routes to other segments come with the member lists, so likewise.
    */
-  #mayDelete(item: Item, before: ReadonlyMap<ItemKey, Item>): boolean {
-    if (before.has(itemKey(item))) return true;
+  #mayDelete(item: Item): boolean {
     switch (item.kind) {
       case 'fdb':
       case 'neighbour':
@@ -221,16 +253,15 @@ export class Agent {
     }
   }
 
-  /** Until it is settled who is a member, packets are taken from wherever rows lead that are there. */
+  /** Until it is settled who is a member, packets are taken from wherever rows led that were there when it was not. */
   #withKeptSources(attachment: Attachment, cache: KernelCache): Attachment {
-    const { network } = attachment;
-    if (this.source.settled(network.id)) return attachment;
-    const vxlan = cache.linkNamed(network.devices.vxlan);
-    const keptSources: Ipv4[] = [];
-    for (const { link, table, externLearn, destination } of cache.fdb.values()) {
-      if (link !== vxlan?.index || table !== 'self' || !externLearn) continue;
-      if (destination !== undefined && isIpv4(destination)) keptSources.push(destination);
+    const { id } = attachment.network;
+    if (this.source.settled(id)) {
+      this.#keptSources.delete(id);
+      return attachment;
     }
+    const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache);
+    this.#keptSources.set(id, keptSources);
     return { ...attachment, keptSources };
   }
 
@@ -244,4 +275,15 @@ export class Agent {
     }
     if (changed) this.source.stateChanged();
   }
+}
+
+/** Where the rows lead that are there. */
+function sourcesOf({ devices }: Network, cache: KernelCache): Ipv4[] {
+  const vxlan = cache.linkNamed(devices.vxlan)?.index;
+  const sources = new Set<Ipv4>();
+  for (const { link, table, externLearn, destination } of cache.fdb.values()) {
+    if (link !== vxlan || table !== 'self' || !externLearn) continue;
+    if (destination !== undefined && isIpv4(destination)) sources.add(destination);
+  }
+  return [...sources];
 }

@@ -2,7 +2,7 @@
 import type { MeshError } from '../model/error.ts';
 import { type ItemKey, kindOf, type Operation } from './items/item.ts';
 import type { KernelPort } from './kernel-port.ts';
-import type { Step } from './plan.ts';
+import { rankOf, type Step } from './plan.ts';
 
 export interface Outcome {
   readonly step: Step;
@@ -40,7 +40,7 @@ function byRank(steps: readonly Step[]): Step[][] {
   const batches: Step[][] = [];
   let last: string | undefined;
   for (const step of steps) {
-    const group = `${step.action === 'delete'} ${kindOf(step.item).rank(step.item)}`;
+    const group = `${step.action === 'delete'} ${rankOf(step)}`;
     if (group !== last) batches.push([]);
     last = group;
     batches.at(-1)?.push(step);

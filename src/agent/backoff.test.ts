@@ -11,9 +11,9 @@ test('a refusal is told when it lasts, and forgotten when the item is in place, 
   const backoff = new Backoff(new ManualClock());
   expect([1, 2, 3, 4, 5].map(() => backoff.failed(KEY, REFUSED))).toEqual([false, false, false, true, false]);
   expect(backoff.errorOf(KEY)).toBe(REFUSED);
-  backoff.keepOnly(new Set([KEY]), new Set([KEY]));
+  backoff.keepOnly((key) => [KEY].includes(key), new Set([KEY]));
   expect(backoff.errorOf(KEY)).toBe(REFUSED);
-  backoff.keepOnly(new Set([KEY]), new Set());
+  backoff.keepOnly((key) => [KEY].includes(key), new Set());
   expect(backoff.errorOf(KEY)).toBeUndefined();
   expect(backoff.nextDueMs).toBeUndefined();
 });
@@ -41,12 +41,12 @@ test('a quarrel is over when nobody undoes the step any more', async () => {
   const backoff = new Backoff(clock);
   for (let repair = 1; repair <= 6; repair++) backoff.succeeded(KEY, STEP);
   await clock.pass(400);
-  backoff.keepOnly(new Set([KEY]), new Set());
+  backoff.keepOnly((key) => [KEY].includes(key), new Set());
   expect(backoff.errorOf(KEY)?.code).toBe('MESH_KERNEL_NOT_KEPT');
   const lookAgainMs = (backoff.nextDueMs ?? 0) - clock.nowMs();
   expect(lookAgainMs).toBeGreaterThan(0);
   await clock.pass(lookAgainMs);
   expect(backoff.errorOf(KEY)).toBeUndefined();
-  backoff.keepOnly(new Set([KEY]), new Set());
+  backoff.keepOnly((key) => [KEY].includes(key), new Set());
   expect(backoff.nextDueMs).toBeUndefined();
 });

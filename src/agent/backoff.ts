@@ -52,6 +52,8 @@ export class Backoff {
     const before = this.#successes.get(key);
     const again = before?.text === text && nowMs - before.firstMs < FUTILE.withinMs;
     const success = again ? { ...before, count: before.count + 1 } : { text, firstMs: nowMs, count: 1 };
+    // In the order of their first times, so that the old ones are found at the front.
+    if (!again) this.#successes.delete(key);
     this.#successes.set(key, success);
     if (success.count >= FUTILE.count) return this.#quarrel(key, text);
     if (!again) this.#failures.delete(key);
@@ -97,13 +99,31 @@ export class Backoff {
     return failure.attempts >= Backoff.LASTING_ATTEMPTS ? failure.error : undefined;
   }
 
-  /** Forgets what nobody wants any more, and refusals of what is in place now. */
-  keepOnly(wanted: ReadonlySet<ItemKey>, unfinished: ReadonlySet<ItemKey>): void {
+  /** What fails again and again. */
+  lasting(): { item: ItemKey; error: MeshError }[] {
+    return [...this.#failures.keys()].flatMap((item) => {
+      const error = this.errorOf(item);
+      return error === undefined ? [] : [{ item, error }];
+    });
+  }
+
+  /** Forgets what nobody wants any more, refusals of what is in place now, and successes that nobody has undone in time. */
+  keepOnly(isWanted: (key: ItemKey) => boolean, unfinished: ReadonlySet<ItemKey>): void {
     for (const [key, failure] of this.#failures) {
-      const open = unfinished.has(key) || (wanted.has(key) && failure.futile !== undefined && !this.#isOver(failure));
+      const open = unfinished.has(key) || (isWanted(key) && failure.futile !== undefined && !this.#isOver(failure));
       if (!open) this.#failures.delete(key);
     }
-    for (const key of this.#successes.keys()) if (!wanted.has(key) && !unfinished.has(key)) this.#successes.delete(key);
+    const nowMs = this.#clock.nowMs();
+    for (const [key, { firstMs }] of this.#successes) {
+      if (nowMs - firstMs < FUTILE.withinMs) break;
+      this.#successes.delete(key);
+    }
+  }
+
+  /** It is gone, as it should be: there is nothing to remember. */
+  forget(key: ItemKey): void {
+    this.#failures.delete(key);
+    this.#successes.delete(key);
   }
 
   /** When to look again: something may be done, or a quarrel that nobody took up may be over. */

@@ -1,14 +1,16 @@
-/** From what a node should take part in to the items that it should have. Pure. */
+/**
+ * From what a node should take part in to the items that it should have. What has not changed since the last turn is not
+ * derived anew: a join costs what its own four rows cost, and a look at whom the mesh has.
+ */
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../model/ipv4.ts';
-import { FLOOD_MAC } from '../model/mac.ts';
 import type { MachineWord } from '../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../model/member.ts';
-import { type Network, type NetworkId, VXLAN_PORT } from '../model/network.ts';
+import type { Network, NetworkId } from '../model/network.ts';
 import type { Segment, UnderlayPort } from '../protocol/assignment.ts';
-import { type Item, type ItemKey, itemMap } from './items/item.ts';
-import { OUR_CONF } from './items/link.ts';
-import { aliasOf, OUR_LINK_GROUP } from './items/mark.ts';
-import { rulesets } from './ruleset.ts';
+import type { Changed } from './delta.ts';
+import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from './items/item.ts';
+import { addressItems, linkItems, memberItems } from './mesh-items.ts';
+import { type RulesetInput, rulesets, withSources } from './ruleset.ts';
 
 /** How a node stands to host0. */
 export type Host0View =
@@ -48,93 +50,221 @@ export interface DesiredInput {
   readonly ports: readonly { readonly link: string; readonly network: NetworkId; readonly plugged: boolean }[];
 }
 
-export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
-  const { host0, attachments } = input;
-  const items: Item[] = [...rulesets(rulesetInput(input))];
-  for (const attachment of attachments) items.push(...meshItems(input, attachment));
-  for (const { link, network: id } of input.ports) {
-    const network = attachments.find((attachment) => attachment.network.id === id)?.network;
-    if (network !== undefined) items.push({ kind: 'port', network: id, link, bridge: network.devices.bridge });
-  }
-  if (host0.role === 'host0') items.push(...forwardingItems(host0.segments), ...wireItems(host0.ports));
-  else items.push(...routeItems(host0, attachments.length > 0));
-  return itemMap(items);
+/** What one mesh asks for, and what it was derived from. */
+interface MeshPart {
+  readonly network: Network;
+  readonly own: MemberAddresses;
+  readonly host0Ipv6: MemberAddresses['ipv6'];
+  readonly items: Set<ItemKey>;
+  readonly rows: Map<Member['ipv6'], MemberRows>;
+  /** How many of the others are at an underlay address: one that moves may come to where another one was. */
+  readonly senders: Map<Ipv4, number>;
+  sources: ReadonlySet<Ipv4>;
+  attachment: Attachment | undefined;
 }
 
-function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): Parameters<typeof rulesets>[0] {
+interface MemberRows {
+  readonly member: Member;
+  readonly asked: boolean;
+  readonly items: ReadonlyMap<ItemKey, Item>;
+}
+
+const NOBODY: ReadonlySet<Ipv4> = new Set();
+
+export class DesiredItems {
+  readonly #items = new Map<ItemKey, Item>();
+  readonly #meshes = new Map<NetworkId, MeshPart>();
+  #changed = new Map<ItemKey, Item | undefined>();
+  #host0 = '';
+  /** Keys of ports, routes and settings. */
+  readonly #others = new Set<ItemKey>();
+  readonly #tables = new Set<ItemKey>();
+  #rules: { readonly from: string; readonly networks: readonly Network[] } = { from: '', networks: [] };
+
+  get items(): ItemMap {
+    return this.#items;
+  }
+
+  /** What has changed since this was asked last. */
+  takeChanges(): Changed {
+    const changed = this.#changed;
+    this.#changed = new Map();
+    return changed;
+  }
+
+  update(input: DesiredInput): void {
+    const { attachments, host0 } = input;
+    const stance = JSON.stringify(host0);
+    const moved = stance !== this.#host0;
+    this.#host0 = stance;
+    this.#updateRulesets(input);
+    const ids = new Set(attachments.map(({ network }) => network.id));
+    for (const [id, part] of this.#meshes) if (!ids.has(id)) this.#removeMesh(part);
+    for (const attachment of attachments) this.#updateMesh(input, attachment, moved);
+    this.#updateOthers(input);
+    this.#updateSources(input);
+  }
+
+  #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment, moved: boolean): void {
+    const { network, members, host0Answers, keptSources } = attachment;
+    let part = this.#meshes.get(network.id);
+    if (part !== undefined && part.network !== network) {
+      this.#removeMesh(part);
+      part = undefined;
+    }
+    part ??= newPart(network, machine);
+    this.#meshes.set(network.id, part);
+    const before = part.attachment;
+    if (before === undefined || moved) {
+      this.#replace(part.items, [...linkItems(network, part.own, host0), ...addressItems(network, part.own)]);
+    }
+    if (before?.members !== members || before.host0Answers !== host0Answers) {
+      this.#updateMembers(part, members, host0.role, host0Answers);
+    }
+    if (before?.members !== members || before.keptSources !== keptSources) {
+      part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
+    }
+    part.attachment = attachment;
+  }
+
+  #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0View['role'], host0Answers: boolean): void {
+    const { rows, own, host0Ipv6, network } = part;
+    const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
+    for (const member of members) {
+      const { ipv6 } = member;
+      const asked = ipv6 === host0Ipv6 && !host0Answers;
+      const before = rows.get(ipv6);
+      if (before?.member === member && before.asked === asked) continue;
+      const items = memberItems(network, member, role, !asked);
+      const after = { member, asked, items: new Map(items.map((item) => [itemKey(item), item])) };
+      count(part.senders, member.ipv4, 1);
+      rows.set(ipv6, after);
+      if (before !== undefined) this.#removeRows(part, before, after.items);
+      for (const [key, item] of after.items) this.#put(key, item);
+    }
+    if (rows.size === members.length) return;
+    const present = new Set(members.map(({ ipv6 }) => ipv6));
+    for (const [ipv6, before] of rows) {
+      if (present.has(ipv6)) continue;
+      rows.delete(ipv6);
+      this.#removeRows(part, before, new Map());
+    }
+  }
+
+  /** A flood row stays while another member is at the same address. */
+  #removeRows(part: MeshPart, { member, items }: MemberRows, after: ReadonlyMap<ItemKey, Item>): void {
+    const others = count(part.senders, member.ipv4, -1) > 0;
+    for (const [key, item] of items) {
+      const shared = others && item.kind === 'fdb' && item.mac !== member.mac;
+      if (!after.has(key) && !shared) this.#remove(key);
+    }
+  }
+
+  #removeMesh({ network, items, rows }: MeshPart): void {
+    this.#meshes.delete(network.id);
+    for (const key of items) this.#remove(key);
+    for (const row of rows.values()) for (const key of row.items.keys()) this.#remove(key);
+  }
+
+  #updateOthers({ host0, attachments, ports }: DesiredInput): void {
+    const items: Item[] = [];
+    for (const { link, network: id } of ports) {
+      const network = this.#meshes.get(id)?.network;
+      if (network !== undefined) items.push({ kind: 'port', network: id, link, bridge: network.devices.bridge });
+    }
+    items.push(
+      ...(host0.role === 'host0'
+        ? [...forwardingItems(host0.segments), ...wireItems(host0.ports)]
+        : routeItems(host0, attachments.length > 0)),
+    );
+    this.#replace(this.#others, items);
+  }
+
+  /** The rules, without what comes and goes with members. */
+  #updateRulesets(input: DesiredInput): void {
+    const networks = input.attachments.map(({ network }) => network);
+    const { ports, routes } = input;
+    const from = JSON.stringify([ports, routes, this.#host0]);
+    const { from: before, networks: had } = this.#rules;
+    if (from === before && networks.length === had.length && networks.every((each, i) => each === had[i])) return;
+    this.#rules = { from, networks };
+    this.#replace(this.#tables, rulesets(rulesetInput(input)));
+  }
+
+  #updateSources({ host0 }: DesiredInput): void {
+    if (host0.role === 'host0') return;
+    for (const key of this.#tables) {
+      const table = this.#items.get(key);
+      if (table?.kind !== 'ruleset') continue;
+      const now = withSources(table, [...this.#meshes.values()]);
+      if (now !== table) this.#put(key, now);
+    }
+  }
+
+  /** Puts `now` in place of the items of `keys`, which becomes their keys. */
+  #replace(keys: Set<ItemKey>, now: readonly Item[]): void {
+    const gone = new Set(keys);
+    for (const item of now) {
+      const key = itemKey(item);
+      gone.delete(key);
+      keys.add(key);
+      this.#put(key, item);
+    }
+    for (const key of gone) {
+      keys.delete(key);
+      this.#remove(key);
+    }
+  }
+
+  #put(key: ItemKey, item: Item): void {
+    const before = this.#items.get(key);
+    if (before !== undefined && kindOf(item).differences(before, item).length === 0) return;
+    if (!this.#changed.has(key)) this.#changed.set(key, before);
+    this.#items.set(key, item);
+  }
+
+  #remove(key: ItemKey): void {
+    if (!this.#changed.has(key)) this.#changed.set(key, this.#items.get(key));
+    this.#items.delete(key);
+  }
+}
+
+/** All at once. */
+export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
+  const desired = new DesiredItems();
+  desired.update(input);
+  return new Map(desired.items);
+}
+
+function newPart(network: Network, machine: MachineWord): MeshPart {
+  return {
+    network,
+    own: memberAddresses(network, machine),
+    host0Ipv6: memberAddresses(network, 'host0').ipv6,
+    items: new Set(),
+    rows: new Map(),
+    senders: new Map(),
+    sources: NOBODY,
+    attachment: undefined,
+  };
+}
+
+/** @returns how many there are now */
+function count(counts: Map<Ipv4, number>, ipv4: Ipv4, by: number): number {
+  const now = (counts.get(ipv4) ?? 0) + by;
+  if (now === 0) counts.delete(ipv4);
+  else counts.set(ipv4, now);
+  return now;
+}
+
+function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): RulesetInput {
   return {
     ports,
     routes,
     openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
-    networks: attachments.map(({ network, members, keptSources = [] }) => ({
-      network,
-      sources: host0.role === 'host0' ? [] : [...members.map((member) => member.ipv4), ...keptSources],
-    })),
+    networks: attachments.map(({ network }) => ({ network, sources: NOBODY })),
   };
-}
-
-function meshItems({ machine, host0 }: DesiredInput, { network, members, host0Answers }: Attachment): Item[] {
-  const own = memberAddresses(network, machine);
-  const { devices } = network;
-  const links = linkItems(network, own, host0);
-  const addresses = [own.ipv6, own.linkLocal].map(
-    (address): Item => ({ kind: 'address', network: network.id, link: devices.bridge, address, length: 64 }),
-  );
-  const host0Address = memberAddresses(network, 'host0').ipv6;
-  const rows = members
-    .filter((member) => member.ipv6 !== own.ipv6)
-    .flatMap((member) => memberItems(network, member, host0.role, member.ipv6 !== host0Address || host0Answers));
-  return [...links, ...addresses, ...rows];
-}
-
-function linkItems(network: Network, own: MemberAddresses, host0: Host0View): Item[] {
-  const { devices, fabric, id } = network;
-  const common = {
-    kind: 'link',
-    network: id,
-    mtuBytes: fabric.mtuBytes,
-    up: true,
-    group: OUR_LINK_GROUP,
-    addressMode: 'none',
-    conf: OUR_CONF,
-  } as const;
-  return [
-    { ...common, device: 'bridge', name: devices.bridge, mac: own.bridgeMac, master: '', alias: aliasOf('bridge', id) },
-    {
-      ...common,
-      device: 'vxlan',
-      name: devices.vxlan,
-      mac: own.vtepMac,
-      master: devices.bridge,
-      alias: aliasOf('vxlan', id),
-      vxlan: {
-        vni: fabric.vni,
-        udpPort: VXLAN_PORT,
-        // host0 has none: it may have several segments, and answers on each with that segment's address.
-        ...(host0.role === 'node' && host0.local !== undefined && { local: host0.local }),
-        // On host0 learning is how an unknown node is first heard; elsewhere, how guests on members' bridges are found.
-        learning: true,
-        df: 'inherit',
-      },
-    },
-  ];
-}
-
-/** A member is four rows; three while it must be asked for (`neighbour` false). */
-function memberItems(network: Network, member: Member, role: Host0View['role'], neighbour: boolean): Item[] {
-  const { id, devices } = network;
-  const row = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
-  const { ipv4: destination, mac } = member;
-  const self = role === 'host0' ? 'dynamic' : 'permanent';
-  const items: Item[] = [
-    { ...row, table: 'self', mac, destination, state: self },
-    // The kernel has no other state for a row of this table that carries our mark; it does not age.
-    { ...row, table: 'master', mac, state: 'dynamic' },
-    { ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },
-  ];
-  if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
-  return items;
 }
 
 /** host0 with several segments forwards between their ports; the ruleset lets only VXLAN through. */

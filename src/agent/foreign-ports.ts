@@ -81,9 +81,8 @@ export class ForeignPorts {
     if (seen === undefined) return;
     const nowMs = this.#clock.nowMs();
     const { offSinceMs = nowMs, network, bridge } = seen;
-    if (master !== 0) this.#seen.delete(name);
+    if (master !== 0 || nowMs - offSinceMs >= DELETION_MS) this.#seen.delete(name);
     else if (!bridges.has(bridge)) this.#seen.set(name, { network, bridge });
-    else if (nowMs - offSinceMs >= DELETION_MS) this.#seen.delete(name);
     else this.#seen.set(name, { network, bridge, offSinceMs });
   }
 }

@@ -37,6 +37,8 @@ export class Host0Source implements Source {
   #confirm: Alarm | undefined;
   #error: MeshError | undefined;
   #stopped = false;
+  /** What came in this moment, and nobody has been told yet. */
+  #news: 'snapshot' | 'member' | undefined;
 
   constructor(input: Host0SourceInput) {
     this.#input = input;
@@ -126,7 +128,9 @@ export class Host0Source implements Source {
       { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS },
       {
         onMessage: (message) => this.#onMessage(message),
+        onHeard: () => this.#tellNews(),
         onEnd: (reason) => {
+          this.#tellNews();
           this.#stream = undefined;
           this.#streamSinceMs = undefined;
           this.#confirm?.cancel();
@@ -144,9 +148,17 @@ export class Host0Source implements Source {
     else return;
     this.#error = undefined;
     this.#streamSinceMs ??= this.#input.clock.nowMs();
+    this.#news = event === 'snapshot' || this.#news === 'snapshot' ? 'snapshot' : 'member';
+  }
+
+  /** What came together is taken together. */
+  #tellNews(): void {
+    const news = this.#news;
+    if (news === undefined) return;
+    this.#news = undefined;
     this.#scheduleConfirm();
     this.#input.onChange();
-    if (event === 'snapshot') this.stateChanged();
+    if (news === 'snapshot') this.stateChanged();
   }
 
   #snapshot({ version, networks, members, segments, ports }: Assignment): void {

@@ -7,16 +7,37 @@ import type { Ipv6 } from '../model/ipv6.ts';
 import { FLOOD_MAC } from '../model/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
+/** What tells one row from another. */
+type RowPlace = Pick<FdbRow, 'link' | 'table' | 'mac' | 'destination'>;
+
+/** What has changed in a cache. */
+export interface CacheChanges {
+  /** More than rows: links, addresses, routes. */
+  readonly ground: boolean;
+  readonly rows: readonly (FdbRow | Neighbour)[];
+}
+
 export class KernelCache {
-  readonly links = new Map<number, Link>();
+  /** Changed by this class only, which keeps them by name and master too. */
+  readonly links: ReadonlyMap<number, Link>;
+  readonly #links = new Map<number, Link>();
+  readonly #byName = new Map<string, number>();
+  readonly #ports = new Map<number, Set<number>>();
   readonly addresses = new Map<string, Address>();
   readonly routes = new Map<string, Route>();
   readonly neighbours = new Map<string, Neighbour>();
   readonly fdb = new Map<string, FdbRow>();
+  #ground = true;
+  #rows: (FdbRow | Neighbour)[] = [];
+  #linksRevision = 0;
+
+  constructor() {
+    this.links = this.#links;
+  }
 
   static of(dump: KernelDump): KernelCache {
     const cache = new KernelCache();
-    for (const link of dump.links) cache.links.set(link.index, link);
+    for (const link of dump.links) cache.#putLink(link);
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
     for (const route of dump.routes) cache.routes.set(routeKey(route), route);
     for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourKey(neighbour), neighbour);
@@ -24,18 +45,35 @@ export class KernelCache {
     return cache;
   }
 
+  /** What has changed since this was asked last; of a new cache, everything. */
+  takeChanges(): CacheChanges {
+    const changes = { ground: this.#ground, rows: this.#rows };
+    this.#ground = false;
+    this.#rows = [];
+    return changes;
+  }
+
+  /** Grows whenever a link is another than before. */
+  get linksRevision(): number {
+    return this.#linksRevision;
+  }
+
   replaceRoutes(routes: readonly Route[]): void {
+    this.#ground = true;
     this.routes.clear();
     for (const route of routes) this.routes.set(routeKey(route), route);
   }
 
   linkNamed(name: string): Link | undefined {
-    for (const link of this.links.values()) if (link.name === name) return link;
-    return undefined;
+    return this.links.get(this.#byName.get(name) ?? 0);
+  }
+
+  neighbourOn(link: number, address: Neighbour['address']): Neighbour | undefined {
+    return this.neighbours.get(neighbourKey({ link, address }));
   }
 
   /** The row as it was last heard of, wherever it led then. */
-  rowAt(row: FdbRow): FdbRow | undefined {
+  rowAt(row: RowPlace): FdbRow | undefined {
     return this.fdb.get(rowKey(row));
   }
 
@@ -44,15 +82,18 @@ export class KernelCache {
     switch (event.type) {
       case 'link':
         if (event.removed) this.#forgetLink(event.link.index);
-        else this.links.set(event.link.index, event.link);
+        else this.#putLink(event.link);
         return;
       case 'address':
+        this.#ground = true;
         put(this.addresses, addressKey(event.address), event.address, event.removed);
         return;
       case 'route':
+        this.#ground = true;
         put(this.routes, routeKey(event.route), event.route, event.removed);
         return;
       case 'neighbour':
+        this.#rows.push(event.neighbour);
         put(this.neighbours, neighbourKey(event.neighbour), event.neighbour, event.removed);
         return;
       case 'fdb':
@@ -60,7 +101,7 @@ export class KernelCache {
         return;
       case 'port': {
         const link = this.links.get(event.link);
-        if (link !== undefined) this.links.set(event.link, { ...link, port: event.port });
+        if (link !== undefined) this.#putLink({ ...link, port: event.port });
         return;
       }
       case 'nft':
@@ -75,29 +116,49 @@ export class KernelCache {
     if (link === undefined) return;
     const scope = address.startsWith('fe80:') ? 'link' : 'global';
     const noted: Address = { family: 6, link, address, length, scope, tentative: false, nodad: true, protocol: 0 };
+    this.#ground = true;
     this.addresses.set(addressKey(noted), noted);
   }
 
   /** Takes in a link's setting that was just written: the kernel announces few of them. */
   noteConf(name: string, conf: Partial<LinkConf>): void {
     const link = this.linkNamed(name);
-    if (link !== undefined) this.links.set(link.index, { ...link, conf: { ...link.conf, ...conf } });
+    if (link !== undefined) this.#putLink({ ...link, conf: { ...link.conf, ...conf } });
   }
 
   /** A bridge has one row for an address: when it is now behind another port, the kernel does not say that it left the first. */
   #takeRow(row: FdbRow, removed: boolean): void {
+    this.#rows.push(row);
     if (row.table === 'master' && !removed) {
       const bridge = this.links.get(row.link)?.master;
-      for (const port of this.links.values()) {
-        if (port.master === bridge && port.index !== row.link) this.fdb.delete(rowKey({ ...row, link: port.index }));
+      for (const link of (bridge === undefined ? undefined : this.#ports.get(bridge)) ?? []) {
+        if (link !== row.link && this.fdb.delete(rowKey({ ...row, link }))) this.#rows.push({ ...row, link });
       }
     }
     put(this.fdb, rowKey(row), row, removed);
   }
 
+  #putLink(link: Link): void {
+    this.#dropLink(link.index);
+    this.#links.set(link.index, link);
+    this.#byName.set(link.name, link.index);
+    const ports = this.#ports.get(link.master) ?? new Set();
+    this.#ports.set(link.master, ports.add(link.index));
+  }
+
+  #dropLink(index: number): void {
+    this.#ground = true;
+    this.#linksRevision++;
+    const link = this.#links.get(index);
+    if (link === undefined) return;
+    this.#links.delete(index);
+    if (this.#byName.get(link.name) === index) this.#byName.delete(link.name);
+    this.#ports.get(link.master)?.delete(index);
+  }
+
   /** The kernel does not announce each of the rows that go with a link. */
   #forgetLink(index: number): void {
-    this.links.delete(index);
+    this.#dropLink(index);
     for (const [key, { link }] of this.addresses) if (link === index) this.addresses.delete(key);
     for (const [key, { link }] of this.neighbours) if (link === index) this.neighbours.delete(key);
     for (const [key, { link }] of this.fdb) if (link === index) this.fdb.delete(key);
@@ -118,11 +179,11 @@ function routeKey({ family, table, destination, metric, link, gateway }: Route):
   return `${family} ${table} ${destination} ${metric} ${link} ${gateway}`;
 }
 
-function neighbourKey({ link, address }: Neighbour): string {
+function neighbourKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): string {
   return `${link} ${address}`;
 }
 
 /** A row that follows its sender keeps its key; flood rows differ by where they lead. */
-function rowKey({ link, table, mac, destination }: FdbRow): string {
+function rowKey({ link, table, mac, destination }: RowPlace): string {
   return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`;
 }

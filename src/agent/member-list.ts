@@ -5,7 +5,7 @@
  * epoch at least nine seconds apart; a list of a new epoch (host0 lost its store) only adds at first.
  */
 import type { Ipv6 } from '../model/ipv6.ts';
-import type { Member } from '../model/member.ts';
+import { type Member, sameMember } from '../model/member.ts';
 import { MEMBER_SILENCE_MS, type MembershipEvent, type MembershipVersion, memberKey } from '../protocol/membership.ts';
 
 export class MemberList {
@@ -15,14 +15,17 @@ export class MemberList {
   #version: MembershipVersion | undefined;
   #epochSinceMs = 0;
   #settled = false;
+  /** Made when it is asked for. */
+  #listed: readonly Member[] | undefined;
 
   get version(): MembershipVersion | undefined {
     return this.#version;
   }
 
-  /** Every member to keep rows for, the missing among them. */
+  /** Every member to keep rows for, the missing among them. The same list, of the same objects, while nothing changes. */
   get members(): readonly Member[] {
-    return [...this.#members.values()];
+    this.#listed ??= [...this.#members.values()];
+    return this.#listed;
   }
 
   /**
@@ -48,8 +51,8 @@ export class MemberList {
     }
     const key = memberKey(event.member);
     this.#missingSinceMs.delete(key);
-    if (event.type === 'leave') this.#members.delete(key);
-    else this.#members.set(key, event.member);
+    if (event.type === 'leave') this.#remove(key);
+    else this.#put(key, event.member);
     this.#version = event.version;
   }
 
@@ -57,7 +60,7 @@ export class MemberList {
   confirm(nowMs: number): void {
     for (const [key, sinceMs] of this.#missingSinceMs) {
       if (nowMs - sinceMs < MEMBER_SILENCE_MS) continue;
-      this.#members.delete(key);
+      this.#remove(key);
       this.#missingSinceMs.delete(key);
     }
     if (this.#version !== undefined && nowMs - this.#epochSinceMs >= MEMBER_SILENCE_MS) this.#settled = true;
@@ -74,12 +77,23 @@ export class MemberList {
     for (const member of members) {
       const key = memberKey(member);
       listed.add(key);
-      this.#members.set(key, member);
+      this.#put(key, member);
       this.#missingSinceMs.delete(key);
     }
     for (const key of this.#members.keys()) {
       if (!listed.has(key) && !this.#missingSinceMs.has(key)) this.#missingSinceMs.set(key, nowMs);
     }
     this.confirm(nowMs);
+  }
+
+  #put(key: Ipv6, member: Member): void {
+    const before = this.#members.get(key);
+    if (before !== undefined && sameMember(before, member)) return;
+    this.#members.set(key, member);
+    this.#listed = undefined;
+  }
+
+  #remove(key: Ipv6): void {
+    if (this.#members.delete(key)) this.#listed = undefined;
   }
 }

@@ -5,6 +5,7 @@
 import type { Alarm, Clock } from '../model/clock.ts';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/member.ts';
 import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
@@ -13,7 +14,7 @@ import {
   formatVersion,
   type MembershipEvent,
   type NetworkState,
-  REPORT_INTERVAL_MS,
+  reportIntervalMs,
   type SelfReport,
   type SelfReportAnswer,
   STREAM_SILENCE_MS,
@@ -72,10 +73,14 @@ export class MembershipClient {
   #pingsLost = 0;
   #underWay: Promise<void> | undefined;
   #stopped = false;
+  /** The list has changed, and nobody has been told yet. */
+  #news = false;
+  readonly #host0: Ipv6;
 
   constructor(input: MembershipClientInput) {
     this.#input = input;
-    this.#target = { host: memberAddresses(input.network, 'host0').ipv6, port: MEMBERSHIP_PORT };
+    this.#host0 = memberAddresses(input.network, 'host0').ipv6;
+    this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
   }
 
   /** Whether host0 answers in this mesh now. */
@@ -173,7 +178,7 @@ export class MembershipClient {
     this.#segments = segments;
     this.#retryMs = RETRY_MS.first;
     this.#pingsLost = 0;
-    this.#schedule(REPORT_INTERVAL_MS);
+    this.#schedule(reportIntervalMs(this.#input.machine));
     this.#openStream();
     if (this.#ping === undefined) this.#schedulePing();
     if (news) this.#input.onChange();
@@ -227,9 +232,10 @@ export class MembershipClient {
         onMessage: (message) => this.#onMessage(message),
         onHeard: () => {
           this.#heardSinceMs ??= this.#input.clock.nowMs();
-          this.#confirmList();
+          this.#heard();
         },
         onEnd: (reason) => {
+          this.#tellNews();
           if (this.#stream === stream) this.#stream = undefined;
           if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);
         },
@@ -244,15 +250,23 @@ export class MembershipClient {
     const membership = JSON.parse(data) as MembershipEvent;
     if (membership.type === 'snapshot') this.#segments = membership.segments;
     this.list.apply(membership, this.#input.clock.nowMs());
-    this.#input.onChange();
+    this.#news = true;
   }
 
-  /** A stream that stands confirms the list; one that is only not yet known to be dead must not. */
-  #confirmList(): void {
+  /** What came together is taken together. A stream that stands confirms the list; one that is only not yet known to be dead must not. */
+  #heard(): void {
     const nowMs = this.#input.clock.nowMs();
     const atMs = this.list.confirmAtMs;
-    if (atMs === undefined || nowMs < atMs) return;
-    this.list.confirm(nowMs);
+    if (atMs !== undefined && nowMs >= atMs) {
+      this.list.confirm(nowMs);
+      this.#news = true;
+    }
+    this.#tellNews();
+  }
+
+  #tellNews(): void {
+    if (!this.#news) return;
+    this.#news = false;
     this.#input.onChange();
   }
 
@@ -260,7 +274,7 @@ export class MembershipClient {
     if (this.#stopped) return;
     const { clock, echo, network } = this.#input;
     this.#ping = clock.after(PING_INTERVAL_MS, () => {
-      void echo(memberAddresses(network, 'host0').ipv6, PING_INTERVAL_MS)
+      void echo(this.#host0, PING_INTERVAL_MS)
         .catch(() => undefined)
         .then((rttMs) => {
           if (this.#ping === undefined || this.#stopped) return;

@@ -2,8 +2,7 @@
 import type { NetworkDirectory } from '../formats/network-directory.ts';
 import type { MeshError } from '../model/error.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
-import type { Member } from '../model/member.ts';
-import { memberAddresses } from '../model/member.ts';
+import { type Member, memberAddresses, sameMember } from '../model/member.ts';
 import type { Network, NetworkId } from '../model/network.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 import type { Attachment, Host0View } from './desired.ts';
@@ -33,6 +32,8 @@ export class NodeSource implements Source {
   #networks: readonly Network[] | undefined;
   #underlay: UnderlayView | undefined;
   #change: Promise<void> = Promise.resolve();
+  /** The members of each network with host0 first, as long as the list that they are from is the same. */
+  readonly #members = new WeakMap<Network, { listed: readonly Member[]; ipv4: Ipv4; members: readonly Member[] }>();
 
   constructor(input: NodeSourceInput) {
     this.#input = input;
@@ -98,7 +99,7 @@ export class NodeSource implements Source {
       const members = client?.list.members ?? [];
       return {
         network,
-        members: withHost0(network, members, this.#underlay?.host0),
+        members: this.#withHost0(network, members),
         host0Answers: client?.host0Answers ?? false,
       };
     });
@@ -118,6 +119,22 @@ export class NodeSource implements Source {
       segments: [...segments],
       ...(underlay?.local !== undefined && { local: underlay.local }),
     };
+  }
+
+  /** host0 is a member before any list says so. Where the list's view differs, the node's own is nearer. */
+  #withHost0(network: Network, listed: readonly Member[]): readonly Member[] {
+    const ipv4 = this.#underlay?.host0;
+    if (ipv4 === undefined || !isIpv4(ipv4)) return listed;
+    const before = this.#members.get(network);
+    if (before?.listed === listed && before.ipv4 === ipv4) return before.members;
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
+    const name = listed.find((member) => member.ipv6 === ipv6)?.name ?? 'host0';
+    const known = before?.members[0];
+    const own = { name, ipv4, mac, ipv6 };
+    const host0 = known !== undefined && sameMember(known, own) ? known : own;
+    const members = [host0, ...listed.filter((member) => member.ipv6 !== ipv6)];
+    this.#members.set(network, { listed, ipv4, members });
+    return members;
   }
 
   async #forgetHost0(network: Network): Promise<void> {
@@ -161,15 +178,6 @@ export class NodeSource implements Source {
     await this.#change;
     await Promise.all([...this.#clients.values()].map((client) => client.stop(false)));
   }
-}
-
-/** host0 is a member before any list says so. Where the list's view differs, the node's own is nearer. */
-function withHost0(network: Network, members: readonly Member[], ipv4: Ipv4 | undefined): readonly Member[] {
-  const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
-  const listed = members.find((member) => member.ipv6 === ipv6);
-  const others = members.filter((member) => member !== listed);
-  if (ipv4 === undefined || !isIpv4(ipv4)) return members;
-  return [{ name: listed?.name ?? 'host0', ipv4, mac, ipv6 }, ...others];
 }
 
 function sameNetwork(a: Network | undefined, b: Network | undefined): boolean {

@@ -1,14 +1,16 @@
 /** From the kernel's state to the items of ours that are in it. Pure. What is not marked as ours is not seen here. */
-import type { Link } from '../kernel/objects.ts';
+import type { FdbRow, Link, Neighbour } from '../kernel/objects.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
-import type { NetworkId } from '../model/network.ts';
+import { type Network, type NetworkId, VXLAN_PORT } from '../model/network.ts';
+import type { FdbItem } from './items/fdb.ts';
 import { type Item, type ItemKey, type ItemMap, itemKey, itemMap } from './items/item.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from './items/mark.ts';
+import type { NeighbourItem } from './items/neighbour.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 /** A link of ours, and what it is to which network. */
-interface OwnLink {
+export interface OwnLink {
   readonly link: Link;
   readonly device: DeviceKind;
   readonly network: NetworkId;
@@ -17,12 +19,22 @@ interface OwnLink {
 /** The main routing table (rtnetlink.h, RT_TABLE_MAIN). */
 const MAIN_TABLE = 254;
 
+/** Our links by index. */
+export type OwnLinks = ReadonlyMap<number, OwnLink>;
+
+/** A row of either table: what comes and goes with members. */
+export type RowItem = FdbItem | NeighbourItem;
+
 /**
  * Items in the kernel's links, addresses, routes and rows. Rulesets and plain settings are observed apart.
- * @param before what was desired in the last turn
+ * @param isWanted of a row without our mark: whether one of ours is wanted in its place, or was of late
  */
-export function observedItems(cache: KernelCache, desired: ItemMap, before: ItemMap = desired): Map<ItemKey, Item> {
-  const own = ownLinks(cache, desired);
+export function observedItems(
+  cache: KernelCache,
+  desired: ItemMap,
+  isWanted: (key: ItemKey) => boolean = (key) => desired.has(key),
+  own = ownLinks(cache, desired),
+): Map<ItemKey, Item> {
   const items: Item[] = [];
   for (const { link, device, network } of own.values()) {
     items.push({
@@ -41,19 +53,60 @@ export function observedItems(cache: KernelCache, desired: ItemMap, before: Item
       ...(link.vxlan !== undefined && { vxlan: link.vxlan }),
     });
   }
-  items.push(...addressItems(cache, own), ...neighbourItems(cache, own), ...fdbItems(cache, own, [desired, before]));
-  items.push(...routeItems(cache), ...portItems(cache, desired), ...wireItems(cache, desired));
-  return itemMap(items);
+  items.push(...addressItems(cache, own), ...routeItems(cache), ...portItems(cache, desired));
+  items.push(...wireItems(cache, desired));
+  const observed = itemMap(items);
+  for (const table of [cache.neighbours, cache.fdb]) {
+    for (const row of table.values()) {
+      const item = rowItem(row, own);
+      if (item === undefined) continue;
+      const key = itemKey(item);
+      if (isObserved(item, key, isWanted)) observed.set(key, item);
+    }
+  }
+  return observed;
+}
+
+/** The row of `place` as it is in the kernel now, if it is there and is seen. */
+export function observedRow(
+  cache: KernelCache,
+  own: OwnLinks,
+  place: RowItem,
+  isWanted: (key: ItemKey) => boolean,
+): RowItem | undefined {
+  const link = cache.linkNamed(place.link)?.index;
+  if (link === undefined) return undefined;
+  const row = place.kind === 'fdb' ? cache.rowAt({ ...place, link }) : cache.neighbourOn(link, place.address);
+  const item = row === undefined ? undefined : rowItem(row, own);
+  return item !== undefined && isObserved(item, itemKey(item), isWanted) ? item : undefined;
+}
+
+/** What is marked, and what stands unmarked where a row of ours is wanted, or was: a foreign hand can take the mark off. */
+function isObserved(item: RowItem, key: ItemKey, isWanted: (key: ItemKey) => boolean): boolean {
+  return item.kind === 'neighbour' || item.marked || (item.table === 'self' && isWanted(key));
+}
+
+/** A row on a link of ours; undefined for others, and for neighbours that are not of our making. */
+export function rowItem(row: FdbRow | Neighbour, own: OwnLinks): RowItem | undefined {
+  const link = own.get(row.link);
+  if (link === undefined) return undefined;
+  return 'table' in row ? fdbItem(row, link) : neighbourItem(row, link);
 }
 
 /**
  * Our links by index. The alias says whose a link is, so that a renamed one is found again; a link without one is ours
  * when it is in our group and has the name that we want, which is the state between the create and the second message.
  */
-function ownLinks(cache: KernelCache, desired: ItemMap): Map<number, OwnLink> {
+export function ownLinks(cache: KernelCache, desired: ItemMap): OwnLinks {
+  const links = [...desired.values()].filter((item) => item.kind === 'link');
+  return ownLinksAmong(cache, new Map(links.map((item) => [item.name, item])));
+}
+
+function ownLinksAmong(
+  cache: KernelCache,
+  wantedByName: ReadonlyMap<string, { readonly device: DeviceKind; readonly network: NetworkId }>,
+): OwnLinks {
   const own = new Map<number, OwnLink>();
-  const wantedByName = new Map<string, { device: DeviceKind; network: NetworkId }>();
-  for (const item of desired.values()) if (item.kind === 'link') wantedByName.set(item.name, item);
   for (const link of cache.links.values()) {
     const marked = parseAlias(link.alias);
     const identity = marked ?? (link.group === OUR_LINK_GROUP ? wantedByName.get(link.name) : undefined);
@@ -74,36 +127,17 @@ function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): It
   return items;
 }
 
-function neighbourItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): Item[] {
-  const items: Item[] = [];
-  for (const { link, family, address, mac, protocol, state } of cache.neighbours.values()) {
-    const bridge = own.get(link);
-    if (bridge === undefined || family !== 6 || protocol !== OUR_PROTOCOL) continue;
-    if (mac === undefined || state !== 'permanent') continue;
-    items.push({ kind: 'neighbour', network: bridge.network, link: bridge.link.name, address: address as Ipv6, mac });
-  }
-  return items;
+function neighbourItem(row: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
+  const { family, address, mac, protocol, state } = row;
+  if (family !== 6 || protocol !== OUR_PROTOCOL || mac === undefined || state !== 'permanent') return undefined;
+  return { kind: 'neighbour', network, link: link.name, address: address as Ipv6, mac };
 }
 
-/** What is marked, and what stands unmarked where a row of ours is wanted, or was: a foreign hand can take the mark off. */
-function fdbItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, wanted: readonly ItemMap[]): Item[] {
-  const items: Item[] = [];
-  for (const { link, table, mac, destination, state, externLearn: marked } of cache.fdb.values()) {
-    const vxlan = own.get(link);
-    if (vxlan?.device !== 'vxlan' || (destination !== undefined && !isIpv4(destination))) continue;
-    const item: Item = {
-      kind: 'fdb',
-      table,
-      network: vxlan.network,
-      link: vxlan.link.name,
-      mac,
-      state,
-      marked,
-      ...(destination !== undefined && { destination }),
-    };
-    if (marked || (table === 'self' && wanted.some((map) => map.has(itemKey(item))))) items.push(item);
-  }
-  return items;
+function fdbItem(row: FdbRow, { device, network, link }: OwnLink): FdbItem | undefined {
+  const { table, mac, destination, state, externLearn: marked } = row;
+  if (device !== 'vxlan' || (destination !== undefined && !isIpv4(destination))) return undefined;
+  const item = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
+  return destination === undefined ? item : { ...item, destination };
 }
 
 function routeItems(cache: KernelCache): Item[] {
@@ -150,21 +184,24 @@ export interface Obstacle {
   readonly reason: 'name' | 'vni';
 }
 
-/** Foreign devices with a name or VNI that we want. They are named and left alone. */
-export function obstacles(cache: KernelCache, desired: ItemMap): Obstacle[] {
+/** Foreign devices with a name or VNI that one of the networks wants. They are named and left alone. */
+export function obstacles(cache: KernelCache, networks: readonly Network[]): Obstacle[] {
   const found: Obstacle[] = [];
-  const own = ownLinks(cache, desired);
+  const wanted = networks.flatMap(({ id, devices, fabric }) => [
+    { network: id, device: 'bridge', name: devices.bridge } as const,
+    { network: id, device: 'vxlan', name: devices.vxlan, vxlan: { vni: fabric.vni, udpPort: VXLAN_PORT } } as const,
+  ]);
+  const own = ownLinksAmong(cache, new Map(wanted.map((device) => [device.name, device])));
   const foreign = [...cache.links.values()].filter((link) => !own.has(link.index));
   const byName = new Map(foreign.map((link) => [link.name, link]));
   const byVni = new Map(foreign.flatMap((link) => (link.vxlan === undefined ? [] : [[vniKey(link.vxlan), link]])));
-  for (const item of desired.values()) {
-    if (item.kind !== 'link') continue;
-    const namesake = byName.get(item.name);
-    if (namesake !== undefined) found.push({ network: item.network, device: namesake.name, reason: 'name' });
-    const rival = item.vxlan === undefined ? undefined : byVni.get(vniKey(item.vxlan));
+  for (const { network, name, ...device } of wanted) {
+    const namesake = byName.get(name);
+    if (namesake !== undefined) found.push({ network, device: namesake.name, reason: 'name' });
+    const rival = 'vxlan' in device ? byVni.get(vniKey(device.vxlan)) : undefined;
     // A doomed link of ours holds its VNI until the kernel has let it go; the reaper sees to it.
     if (rival !== undefined && rival !== namesake && !rival.alias.startsWith('meshwork:')) {
-      found.push({ network: item.network, device: rival.name, reason: 'vni' });
+      found.push({ network, device: rival.name, reason: 'vni' });
     }
   }
   return found;

@@ -71,14 +71,14 @@ test('a node that joins one mesh with one other member, from nothing', () => {
     ip address add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad
     ip address add fe80::7647:6b77:cff:6931/64 dev br456 nodad
     ip route replace 10.11.2.0/24 via 10.11.1.1 proto 200
-    ip neigh replace fd42:2345:1234:9abc::1 lladdr 02:47:8b:9e:81:6e dev br456 nud permanent extern_learn proto 200
-    ip neigh replace fd42:2345:1234:9abc:71ed:f50c:3bbd:cd80 lladdr 02:c6:f1:a6:7f:8d dev br456 nud permanent extern_learn proto 200
     bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 dst 10.11.1.1 self permanent extern_learn
     bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 master dynamic extern_learn
     bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.1.1 self permanent extern_learn
+    ip neigh replace fd42:2345:1234:9abc::1 lladdr 02:47:8b:9e:81:6e dev br456 nud permanent extern_learn proto 200
     bridge fdb replace 02:c6:f1:a6:7f:8d dev vxlan456 dst 10.11.2.2 self permanent extern_learn
     bridge fdb replace 02:c6:f1:a6:7f:8d dev vxlan456 master dynamic extern_learn
-    bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.2.2 self permanent extern_learn"
+    bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.2.2 self permanent extern_learn
+    ip neigh replace fd42:2345:1234:9abc:71ed:f50c:3bbd:cd80 lladdr 02:c6:f1:a6:7f:8d dev br456 nud permanent extern_learn proto 200"
   `);
 });
 

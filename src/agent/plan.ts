@@ -24,7 +24,7 @@ export function plan(observed: ItemMap, desired: ItemMap, options: PlanOptions):
       if (!options.mayDelete(item)) continue;
       removals.push({ action: 'delete', key, item });
       lost.add(key);
-    } else if (kindOf(item).mustRecreate(item, want)) {
+    } else if (item !== want && kindOf(item).mustRecreate(item, want)) {
       lost.add(key);
     }
   }
@@ -34,7 +34,8 @@ export function plan(observed: ItemMap, desired: ItemMap, options: PlanOptions):
     const have = observed.get(key);
     if (have === undefined || dependsOnAny(item, lost)) additions.push({ action: 'create', key, item });
     else if (lost.has(key)) additions.push({ action: 'recreate', key, have, item });
-    else if (kindOf(item).differences(have, item).length > 0) additions.push({ action: 'change', key, have, item });
+    else if (have !== item && kindOf(item).differences(have, item).length > 0)
+      additions.push({ action: 'change', key, have, item });
   }
 
   return [
@@ -53,8 +54,10 @@ function dependsOnAny(item: Item, keys: ReadonlySet<ItemKey>): boolean {
   );
 }
 
-function rankOf({ item }: Step): number {
-  return kindOf(item).rank(item);
+/** When a step's turn comes. */
+export function rankOf(step: Step): number {
+  const kind = kindOf(step.item);
+  return (step.action === 'change' ? kind.rankOfChange?.(step.have, step.item) : undefined) ?? kind.rank(step.item);
 }
 
 /** One line that an administrator knows. */

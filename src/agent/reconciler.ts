@@ -5,34 +5,35 @@
 import type { KernelEvent } from '../kernel/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import type { NetworkId } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
+import { type Changed, changesBetween, Delta } from './delta.ts';
 import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } from './items/item.ts';
 import { confOfPath } from './items/link.ts';
+import { isElementChange } from './items/ruleset.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
 import type { LoopWatch } from './loop-watch.ts';
 import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
-import { observedItems, obstacles } from './observed.ts';
-import { Obstruction } from './obstruction.ts';
+import { observedItems } from './observed.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
 
 /** What is wanted now; asked for at every turn. */
 export interface Desire {
   readonly items: ItemMap;
-  /** Whether an item that is there and not wanted may go. */
-  readonly mayDelete: (item: Item) => boolean;
+  /** What is different in them since they were asked for last; absent when nobody keeps account. */
+  readonly changed?: Changed;
+  /** Whether an item that is there and not wanted may go. @param wasWanted by this agent, of late */
+  readonly mayDelete: (item: Item, wasWanted: boolean) => boolean;
 }
 
 export interface ReconcilerInput {
   readonly kernel: KernelPort;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** @param refused the networks to leave out, since a device of somebody else stands in their place */
-  readonly desire: (cache: KernelCache, refused: ReadonlySet<NetworkId>) => Desire;
+  readonly desire: (cache: KernelCache) => Desire;
   /** Called after each turn that changed how something fares. */
   readonly onOutcome: () => void;
   /** Called when a step turns out to fail again and again. */
@@ -49,17 +50,17 @@ const MAX_TURNS = 5;
 /** Beyond so many steps in one turn the journal gets a count instead of lines. */
 const LOUD_STEPS = 8;
 
-const NONE: ReadonlySet<NetworkId> = new Set();
-
 export class Reconciler {
   readonly #input: ReconcilerInput;
   readonly #rulesets: RulesetRecord;
   readonly #backoff: Backoff;
   readonly #moved: MovedRows;
-  readonly #obstruction: Obstruction;
+  readonly #delta = new Delta();
   #cache = new KernelCache();
   #desired: ItemMap = new Map();
-  #ready = new Set<ItemKey>();
+  #mayDelete: Desire['mayDelete'] = () => false;
+  /** What the last turn found to do and has not done yet. */
+  #unfinished: ReadonlySet<ItemKey> = new Set();
   #waiting = new Map<ItemKey, ItemKey>();
   #running: Promise<void> | undefined;
   #again = false;
@@ -75,10 +76,9 @@ export class Reconciler {
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
-    this.#rulesets = new RulesetRecord(input.kernel);
+    this.#rulesets = new RulesetRecord(input.kernel, input.clock);
     this.#backoff = new Backoff(input.clock);
     this.#moved = new MovedRows(input.clock);
-    this.#obstruction = new Obstruction(input.journal);
   }
 
   get cache(): KernelCache {
@@ -121,7 +121,7 @@ export class Reconciler {
     if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
     this.#announced?.push(event);
-    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
+    if (event.type === 'nft') this.#rulesets.changed();
     if (event.type === 'overflow') {
       this.#input.watch?.overflow();
       this.#input.journal.record({
@@ -178,10 +178,15 @@ export class Reconciler {
     const before = observedItems(this.#cache, this.#desired);
     const fresh = KernelCache.of(await this.#input.kernel.dump());
     this.#rulesets.invalidate();
-    const observed = await this.#observe(fresh, this.#desired);
+    const observed = observedItems(
+      fresh,
+      this.#desired,
+      (key) => this.#desired.has(key) || this.#delta.isDisowned(key),
+    );
+    await this.#observeApart(observed, this.#desired);
     const links = observedItems(fresh, this.#desired);
-    const { mayDelete } = this.#input.desire(fresh, this.#obstruction.refused);
-    return { steps: plan(observed, this.#desired, { mayDelete }), cacheDifference: disagreement(before, links) };
+    const steps = plan(observed, this.#desired, { mayDelete: (item) => this.#mayGo(item) });
+    return { steps, cacheDifference: disagreement(before, links) };
   }
 
   failureOf(key: ItemKey): MeshError | undefined {
@@ -190,10 +195,7 @@ export class Reconciler {
 
   /** What fails again and again. */
   lastingFailures(): { item: ItemKey; error: MeshError }[] {
-    return [...this.#desired.keys()].flatMap((item) => {
-      const error = this.#backoff.errorOf(item);
-      return error === undefined ? [] : [{ item, error }];
-    });
+    return this.#backoff.lasting().filter(({ item }) => this.#desired.has(item));
   }
 
   /** The key that an item waits for, when that failed. */
@@ -202,11 +204,7 @@ export class Reconciler {
   }
 
   isReady(key: ItemKey): boolean {
-    return this.#ready.has(key);
-  }
-
-  get obstruction(): Obstruction {
-    return this.#obstruction;
+    return this.#desired.has(key) && !this.#unfinished.has(key);
   }
 
   async close(): Promise<void> {
@@ -220,7 +218,10 @@ export class Reconciler {
   async #turns(): Promise<void> {
     for (let turn = 0; this.#again && !this.#closed; turn++) {
       this.#again = false;
-      const steps = await this.#turn();
+      const steps = await this.#turn().catch((error: unknown) => {
+        this.#delta.openEverything();
+        throw error;
+      });
       if (steps === 0) continue;
       if (turn < MAX_TURNS) this.#again = true;
       else this.#wakeSoon(Backoff.FIRST_MS);
@@ -237,69 +238,83 @@ export class Reconciler {
       this.#routesStale = false;
       this.#cache.replaceRoutes(await kernel.routes());
     }
-    const everything = desire(this.#cache, NONE);
-    const refused = this.#obstruction.update(obstacles(this.#cache, everything.items));
-    const { items: desired, mayDelete } = refused.size === 0 ? everything : desire(this.#cache, refused);
-    const before = this.#desired;
-    const observed = await this.#observe(this.#cache, desired, before);
-    const all = plan(observed, desired, { mayDelete });
-    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
+    const { items: desired, mayDelete, changed = changesBetween(this.#desired, desired) } = desire(this.#cache);
+    const wasReady = (key: ItemKey) => this.isReady(key) && !changed.has(key);
     this.#desired = desired;
+    this.#mayDelete = mayDelete;
+    const sides = this.#delta.sides(this.#cache, desired, changed);
+    await this.#observeApart(sides.observed, sides.desired);
+    const all = plan(sides.observed, sides.desired, { mayDelete: (item) => this.#mayGo(item) });
+    this.#delta.close(sides, all);
+    const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
+    this.#unfinished = new Set(all.map((step) => step.key));
+    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     const outcomes = await apply(steps, kernel);
-    const drifted = await this.#note(outcomes, all, before);
+    const drifted = await this.#note(outcomes, repairs);
     this.#turnStartMs = undefined;
     this.#input.watch?.turn({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
     return steps.length;
   }
 
-  async #observe(cache: KernelCache, desired: ItemMap, before?: ItemMap): Promise<Map<ItemKey, Item>> {
-    const observed = observedItems(cache, desired, before);
+  #mayGo(item: Item): boolean {
+    return this.#mayDelete(item, this.#delta.isDisowned(itemKey(item)));
+  }
+
+  /** Rulesets and plain settings, which the cache does not have. */
+  async #observeApart(observed: Map<ItemKey, Item>, desired: ItemMap): Promise<void> {
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
     for (const item of desired.values()) {
       if (item.kind !== 'sysctl') continue;
       const value = await this.#input.kernel.readSysctl(item.path);
       if (value !== undefined) observed.set(itemKey(item), { ...item, value });
     }
-    return observed;
   }
 
   /**
    * Keeps book: what is ready, what failed and when to try again, and what the journal should know.
-   * @returns those that somebody else had changed
+   * @param repairs steps for what was as it should be until somebody else changed it
+   * @returns what came of those of them that were due
    */
-  async #note(outcomes: readonly Outcome[], all: readonly Step[], before: ItemMap): Promise<readonly Outcome[]> {
+  async #note(outcomes: readonly Outcome[], repairs: ReadonlySet<Step>): Promise<readonly Outcome[]> {
     const { kernel, onOutcome } = this.#input;
-    const drifted = outcomes.filter(
-      ({ step }) =>
-        step.action !== 'delete' && this.#ready.has(step.key) && isUnchanged(before.get(step.key), step.item),
-    );
-    const repaired = drifted.filter(({ error, waitsFor }) => error === undefined && waitsFor === undefined);
+    const drifted = outcomes.filter(({ step }) => repairs.has(step));
+    const unfinished = new Set(this.#unfinished);
     this.#waiting = new Map();
     for (const { step, error, waitsFor } of outcomes) {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
       else if (error !== undefined) {
         if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
       } else {
-        const futile = this.#backoff.succeeded(step.key, printStep(step));
-        if (futile?.news) this.#tellFailure(step, futile.error);
-        if (step.item.kind === 'ruleset') {
-          if (step.action === 'delete') this.#rulesets.invalidate();
-          else await this.#rulesets.note(step.item);
-        }
+        unfinished.delete(step.key);
+        this.#noteSuccess(step);
+        await this.#noteRuleset(step);
         this.#noteUnannounced(step);
       }
     }
     kernel.drainEvents();
-    const unfinished = new Set(all.map((step) => step.key));
-    for (const { step, error, waitsFor } of outcomes) {
-      if (error === undefined && waitsFor === undefined) unfinished.delete(step.key);
-    }
-    this.#ready = new Set([...this.#desired.keys()].filter((key) => !unfinished.has(key)));
-    this.#backoff.keepOnly(new Set(this.#desired.keys()), unfinished);
-    this.#report(repaired.map(({ step }) => step));
+    this.#unfinished = unfinished;
+    this.#backoff.keepOnly((key) => this.#desired.has(key), unfinished);
+    this.#report(drifted.flatMap(({ step }) => (unfinished.has(step.key) ? [] : [step])));
     this.#scheduleRetry();
     onOutcome();
     return drifted;
+  }
+
+  #noteSuccess(step: Step): void {
+    if (step.action === 'delete') {
+      this.#backoff.forget(step.key);
+      return;
+    }
+    const futile = this.#backoff.succeeded(step.key, printStep(step));
+    if (futile?.news) this.#tellFailure(step, futile.error);
+  }
+
+  async #noteRuleset(step: Step): Promise<void> {
+    if (step.item.kind !== 'ruleset') return;
+    if (step.action === 'delete') this.#rulesets.invalidate();
+    else if (step.action === 'change' && step.have.kind === 'ruleset' && isElementChange(step.have, step.item)) {
+      this.#rulesets.noteElements(step.item);
+    } else await this.#rulesets.noteWhole(step.item);
   }
 
   /** That it lasts. */
@@ -368,7 +383,8 @@ export class Reconciler {
   #scheduleRetry(): void {
     this.#retry?.cancel();
     const nowMs = this.#input.clock.nowMs();
-    const dueMs = Math.min(this.#backoff.nextDueMs ?? Infinity, this.#moved.nextDueMs ?? Infinity);
+    const dues = [this.#backoff.nextDueMs, this.#moved.nextDueMs, this.#rulesets.nextDueMs];
+    const dueMs = Math.min(...dues.map((due) => due ?? Infinity));
     if (dueMs === Infinity || this.#closed) return;
     this.#retry = this.#input.clock.after(Math.max(0, dueMs - nowMs), () => void this.wake());
   }
@@ -380,8 +396,4 @@ export class Reconciler {
       });
     });
   }
-}
-
-function isUnchanged(before: Item | undefined, now: Item): boolean {
-  return before !== undefined && before.kind === now.kind && kindOf(now).differences(before, now).length === 0;
 }

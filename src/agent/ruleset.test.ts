@@ -41,7 +41,7 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 }
 
 function tables(...addresses: string[]): RulesetItem[] {
-  const sources = addresses.map(parseIpv4);
+  const sources = new Set(addresses.map(parseIpv4));
   const networks = [network('manage', 456), network('guests', 500)].map((one) => ({ network: one, sources }));
   return rulesets({ networks, segments, ports, routes: false, openTo: segments.map(({ subnet }) => subnet) });
 }
@@ -95,7 +95,7 @@ test('a node without a network has no table', () => {
 });
 
 test('on a router of its own, host0 keeps its segments apart and leaves their other ways alone', () => {
-  const networks = [{ network: network('manage', 456), sources: [] }];
+  const networks = [{ network: network('manage', 456), sources: new Set<Ipv4>() }];
   const [inet] = rulesets({ networks, segments, ports: [], routes: true, openTo: [] });
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
   expect(inet?.body).not.toContain('    iifname @segments drop\n');

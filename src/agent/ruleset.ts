@@ -14,7 +14,7 @@ export interface RulesetInput {
   readonly networks: readonly {
     readonly network: Network;
     /** Where VXLAN packets of this network may come from. */
-    readonly sources: readonly Ipv4[];
+    readonly sources: ReadonlySet<Ipv4>;
   }[];
   /** Where VXLAN packets of any network may come from: host0's subnets, where anybody may ask to join. */
   readonly openTo: readonly Ipv4Cidr[];
@@ -41,6 +41,16 @@ export function rulesets(input: RulesetInput): RulesetItem[] {
   return [inetTable(input), bridgeTable(input)];
 }
 
+/** `table` with these sources instead of the ones that it has; the same one when they are the same. */
+export function withSources(table: RulesetItem, networks: RulesetInput['networks']): RulesetItem {
+  const changed = networks.flatMap(({ network, sources }) => {
+    const name = sourceSet(network);
+    const set = table.sets.get(name);
+    return set === undefined || set.elements === sources ? [] : [[name, { ...set, elements: sources }] as const];
+  });
+  return changed.length === 0 ? table : { ...table, sets: new Map([...table.sets, ...changed]) };
+}
+
 type Sets = Map<string, { declaration: string; elements: ReadonlySet<string> }>;
 
 function inetTable({ networks, openTo, segments, routes }: RulesetInput): RulesetItem {
@@ -54,7 +64,7 @@ function inetTable({ networks, openTo, segments, routes }: RulesetInput): Rulese
   for (const { network, sources } of networks) {
     // Single addresses, never intervals: the kernel looks into a set of intervals in vain for a moment after the table
     // was written anew (one packet lost in thirty times, Linux 6.18).
-    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: new Set(sources) });
+    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
   }
   const segmentPorts = segments.map(({ device }) => quote(device));
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentPorts) });

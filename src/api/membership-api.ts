@@ -16,6 +16,7 @@ import { INVENTORY_MAX_BYTES, type Inventory } from '../protocol/inventory.ts';
 import {
   formatMemberList,
   formatVersion,
+  membershipMessage,
   NODE_NAME,
   parseVersion,
   REPORT_MAX_BYTES,
@@ -106,9 +107,7 @@ export async function membershipApi({ doorwayOf, takeInventory, metrics }: Membe
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);
-    const end = mesh.subscribe(viewer, since, (event) =>
-      stream.send({ id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) }),
-    );
+    const end = mesh.subscribe(viewer, since, (event) => stream.send(membershipMessage(event)));
     stream.onClose(end);
   });
 

@@ -2,8 +2,8 @@
  * What TFTP gives out: `<state>/boot/tftp` with the boot loaders of the distribution's package and nothing else. They are
  * copies, so that an upgrade of the package in the middle of a transfer is not seen.
  */
-import { copyFile, mkdir, rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 
 /** The loaders by name, and where Debian and Alpine keep them. */
@@ -33,7 +33,10 @@ export async function provideBootFiles(root: string, places: readonly string[] =
 }
 
 async function copyBootFiles(root: string, places: readonly string[]): Promise<BootFiles> {
-  await mkdir(root, { recursive: true, mode: 0o755 });
+  await mkdir(root, { recursive: true });
+  // dnsmasq reads them as a user of its own, whatever the mask that we were started with; it may pass through, not look around.
+  await chmod(dirname(root), 0o711);
+  await chmod(root, 0o755);
   const missing: string[] = [];
   for (const name of FILES) {
     const source = await firstThatExists(places.map((place) => join(place, name)));
@@ -61,6 +64,7 @@ async function refresh(source: string, copy: string): Promise<void> {
   const [theirs, ours] = await Promise.all([fileStat(source), fileStat(copy)]);
   if (ours !== undefined && ours.size === theirs?.size && ours.mtimeMs >= theirs.mtimeMs) return;
   await copyFile(source, `${copy}.new`);
+  await chmod(`${copy}.new`, 0o644);
   await rename(`${copy}.new`, copy);
 }
 

@@ -46,6 +46,8 @@ beforeEach(async () => {
   writeFileSync(join(directory, 'images/abc1/vmlinuz'), KERNEL);
   writeFileSync(join(directory, 'images/abc1/initrd.img'), 'initrd');
   writeFileSync(join(directory, 'isos/deep/a b.iso'), 'iso');
+  mkdirSync(join(directory, 'tftp'));
+  writeFileSync(join(directory, 'tftp/ipxe.efi'), 'MZ');
   writeFileSync(join(directory, 'secret'), 'not to be had');
   symlinkSync('../secret', join(directory, 'isos/out'));
   symlinkSync('deep', join(directory, 'isos/in'));
@@ -80,6 +82,7 @@ beforeEach(async () => {
     host0Addresses: () => [HOST0, '10.11.1.1' as Ipv4],
     images: join(directory, 'images'),
     isos: join(directory, 'isos'),
+    bootFiles: join(directory, 'tftp'),
     onSighting: (sighting) => sightings.push(sighting),
   });
   const door = { device: 'eth1', host0: HOST0 };
@@ -211,6 +214,7 @@ test('files come in ranges, with tags, and always with their length', async () =
 test('no path leads out of what is published', async () => {
   expect(await raw('/isos/deep/a%20b.iso')).toMatch(/\r\n\r\niso$/);
   expect(await raw('/isos/in/a%20b.iso')).toMatch(/\r\n\r\niso$/);
+  expect(await raw('/tftp/ipxe.efi')).toMatch(/content-type: application\/efi\r\n[\s\S]*\r\n\r\nMZ$/i);
   const outside = [
     '/isos/../secret',
     '/isos/%2e%2e/secret',

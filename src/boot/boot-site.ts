@@ -8,6 +8,7 @@
  *     GET /overlay/<attempt>/<SHA-256>.apkovl.tar.gz   to the address that the attempt runs at only
  *     GET /secrets/<token>                          once, to that address and network card only
  *     GET /isos/<path>                              below /host0/isos
+ *     GET /tftp/<file>                              what TFTP serves, for firmware that boots by HTTP (option 93: 15, 16)
  *
  * Plain HTTP on a wire that is trusted as far as its cables go: docs/boot.md says what that cannot promise.
  */
@@ -32,6 +33,8 @@ export interface BootSiteInput extends ReceptionInput {
   /** Where the images' generations are. */
   readonly images: string;
   readonly isos: string;
+  /** What TFTP serves. */
+  readonly bootFiles: string;
 }
 
 /** The socket that a request came in on. */
@@ -57,7 +60,8 @@ export class BootSite {
     [/^\/stage\/([\da-f]{16})\/([a-z-]{1,20})$/, (visit, attempt, stage) => this.#stage(visit, attempt, stage)],
     [/^\/overlay\/([\da-f]{16})\/[\da-f]{64}\.apkovl\.tar\.gz$/, (visit, attempt) => this.#overlay(visit, attempt)],
     [/^\/secrets\/([\da-f]{32})$/, (visit, token) => this.#secrets(visit, token)],
-    [/^\/isos\/(.+)$/, (visit, path) => this.#iso(visit, path)],
+    [/^\/isos\/(.+)$/, (visit, path) => this.#file(visit, this.#input.isos, path)],
+    [/^\/tftp\/([\w.-]+)$/, (visit, path) => this.#file(visit, this.#input.bootFiles, path)],
   ];
 
   constructor(input: BootSiteInput) {
@@ -143,8 +147,8 @@ export class BootSite {
     response.end(secrets);
   }
 
-  async #iso({ request, response }: Visit, path: string): Promise<void> {
-    await sendFile(request, response, await openBelow(this.#input.isos, path), path);
+  async #file({ request, response }: Visit, directory: string, path: string): Promise<void> {
+    await sendFile(request, response, await openBelow(directory, path), path);
   }
 
   /** @throws MESH_BOOT_PATH_UNKNOWN for another's attempt too */

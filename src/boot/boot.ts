@@ -29,8 +29,8 @@ import { scan } from './scan.ts';
 import type { BootSighting } from './sighting.ts';
 import { host0AddressIn, SubnetBook } from './subnet-book.ts';
 import { Wire } from './wire.ts';
-import { findingFor } from './wire-note.ts';
-import { guestAddress, serviceSpec, subnetOf } from './wire-service.ts';
+import { findingFor, unfitFinding } from './wire-note.ts';
+import { guestAddress, noGuestAddress, serviceSpec, subnetOf } from './wire-service.ts';
 
 export interface BootInput {
   readonly settings: Host0Settings;
@@ -103,10 +103,9 @@ export class Boot {
     if (picture !== this.#scanned) {
       this.#scanned = picture;
       this.#endLostWires();
-      this.#soon?.cancel();
       this.#later?.cancel();
-      this.#soon = this.#input.clock.after(SCAN_DELAY_MS, () => void this.scan());
-      this.#later = this.#input.clock.after(SECOND_SCAN_MS, () => void this.scan());
+      this.#scanSoon();
+      this.#later = this.#input.clock.after(SECOND_SCAN_MS, () => this.#scanSoon());
     }
     for (const { wire } of this.#places) wire.look();
     this.#serve();
@@ -166,7 +165,14 @@ export class Boot {
     const findings = this.#places.flatMap((place) =>
       placeFindings(place, this.#services.get(place.wire.input.device)?.error, this.#book.unmetWish(place.ports)),
     );
-    return this.#files.missing === undefined ? findings : [findingFor('boot', this.#files.missing), ...findings];
+    const { links, settings } = this.#input;
+    if (settings.boot === 'off') return [];
+    const unfit = [...links.links].filter((link) => isBootPort(link, settings.segmentPorts) && !isServable(link.name));
+    return [
+      ...(this.#files.missing === undefined ? [] : [findingFor('boot', this.#files.missing)]),
+      ...unfit.map(({ name }) => unfitFinding(name)),
+      ...findings,
+    ];
   }
 
   /** Ends what serves; machines that boot get no answer until host0 starts again. */
@@ -265,7 +271,8 @@ export class Boot {
 
   #begin(ports: readonly string[], { name: device, index, mac }: BootLink, wanted: Wire['input']['wanted']): Place {
     const { clock, journal, links, settings, onSighting } = this.#input;
-    const serving = this.#services.get(device)?.running?.label;
+    // Later, a process that still runs is one that is being ended.
+    const serving = this.#settled ? undefined : this.#services.get(device)?.running?.label;
     const would: string[] = [];
     const wire: Wire = new Wire({
       device,
@@ -285,15 +292,26 @@ export class Boot {
         if (settings.boot === 'dry') this.#noteDry(wire, sighting, would);
       },
       onChange: () => this.#serve(),
-      onOwnProbe: () => this.#scanAgain(),
+      // Two groups are one after all: a probe got lost, or a switch had not passed it on yet.
+      onOwnProbe: () => this.#scanSoon(),
     });
     return { ports, wire, would };
   }
 
-  /** Two groups are one after all: a probe got lost, or a switch had not passed it on yet. */
-  #scanAgain(): void {
+  /** One that is under way may not have seen what has changed: another follows it. */
+  #scanSoon(): void {
     this.#soon?.cancel();
-    this.#soon = this.#input.clock.after(SCAN_DELAY_MS, () => void this.scan());
+    this.#soon = this.#input.clock.after(SCAN_DELAY_MS, () => void this.#scanAnew());
+  }
+
+  async #scanAnew(): Promise<void> {
+    try {
+      await this.#scanning;
+      if (!this.#closed) await this.scan();
+    } catch (thrown) {
+      const { code, message } = MeshError.from(thrown);
+      this.#input.journal.record({ level: 'error', kind: 'scan failed', message, code });
+    }
   }
 
   /** Whoever lost its carrier may be on another wire when it comes back. */
@@ -375,16 +393,7 @@ export class Boot {
       const { ipv4, length } = address;
       return { subnet: ipv4Subnet(ipv4, length), origin: 'own', ipv4 };
     }
-    const where = foreign.length === 0 ? '' : ` in ${foreign.join(' or ')}`;
-    throw new MeshError(
-      'MESH_BOOT_NO_ADDRESS',
-      `host0 has no address${where} on ${device}: what boots there could not reach it`,
-      {
-        object: device,
-        rule: 'Beside another DHCP server, machines get their addresses from it, and must reach host0 with them.',
-        remedy: `Give ${device} an address${where}, fixed or from that server, for example with \`ip address add\`.`,
-      },
-    );
+    throw noGuestAddress(device, foreign);
   }
 
   /** Ports that are not off are up; and have the addresses of their allocations, also before the first scan of a new life. */

@@ -3,9 +3,9 @@
  * prefix. iPXE, which tries IPv6 beside DHCP, waits up to 16 s for any router to speak; so it need not. Only where host0
  * is the server of a wire: elsewhere routers are somebody else's business.
  */
+import { type Frame, FrameSocket, sourceMac } from '../kernel/frame-socket.ts';
 import { icmpv6Checksum } from '../kernel/icmp.ts';
 import type { FilterStep } from '../kernel/packet-filter.ts';
-import { type Frame, PacketSocket, sourceMac } from '../kernel/packet-socket.ts';
 import type { MeshError } from '../model/error.ts';
 import { type Mac, macToBytes } from '../model/mac.ts';
 
@@ -45,16 +45,16 @@ export interface RouterAnswerInput {
 }
 
 export class RouterAnswer {
-  readonly #socket: PacketSocket;
+  readonly #socket: FrameSocket;
 
-  private constructor(socket: PacketSocket) {
+  private constructor(socket: FrameSocket) {
     this.#socket = socket;
   }
 
   /** @throws MESH_KERNEL_REFUSED */
   static open({ link, mac, onError }: RouterAnswerInput): RouterAnswer {
     const answer = encodeEmptyAdvertisement(mac);
-    const socket: PacketSocket = PacketSocket.open({
+    const socket: FrameSocket = FrameSocket.open({
       link,
       filter: FILTER,
       onFrame: ({ bytes }: Frame) => {

@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FrameSocket } from '../kernel/frame-socket.ts';
 import type { Address, Link } from '../kernel/objects.ts';
-import { PacketSocket } from '../kernel/packet-socket.ts';
 import type { PortView, ScanView } from '../protocol/boot-views.ts';
 import { groupsOf } from './port-groups.ts';
 import { decodeScanProbe, encodeScanProbe, SCAN_FILTER } from './scan-probe.ts';
@@ -69,13 +69,13 @@ async function hear(
 ): Promise<(readonly [number, number])[]> {
   const id = randomBytes(8).readBigUInt64BE();
   const pairs = new Map<string, readonly [number, number]>();
-  const sockets = new Map<number, PacketSocket>();
+  const sockets = new Map<number, FrameSocket>();
   try {
     for (const [number, { index, running, kind }] of ports.entries()) {
       // A bridge hears what its ports hear, and what it sends they send.
       if (!running || kind === 'bridge') continue;
       const socket = attempt(() =>
-        PacketSocket.open({
+        FrameSocket.open({
           link: index,
           filter: SCAN_FILTER,
           ...(netns !== undefined && { netns }),

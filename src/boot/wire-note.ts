@@ -57,6 +57,16 @@ export function findingFor(device: string, { code, message, rule, remedy }: Mesh
   return { code, severity: 'error', object: device, message, remedy: remedy ?? rule ?? '' };
 }
 
+export function unfitFinding(device: string): HealthFinding {
+  return {
+    code: 'MESH_BOOT_PORT_UNFIT',
+    severity: 'warning',
+    object: device,
+    message: `no machine boots on ${JSON.stringify(device)}: dnsmasq's configuration cannot hold this name`,
+    remedy: 'Give the port a name of letters, digits and . _ @ + - only: `ip link set dev PORT name NAME`.',
+  };
+}
+
 function intruder(device: string, { server, mac, subnet }: Foreign): HealthFinding {
   return {
     code: 'MESH_BOOT_FOREIGN_DHCP',

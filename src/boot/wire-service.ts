@@ -46,6 +46,16 @@ export function guestAddress(addresses: readonly PortAddress[], foreign: readonl
   return addresses.find(({ ipv4 }) => foreign.some((subnet) => ipv4InSubnet(ipv4, subnet)));
 }
 
+export function noGuestAddress(device: string, foreign: readonly Ipv4Cidr[]): MeshError {
+  const where = foreign.length === 0 ? '' : ` in ${foreign.join(' or ')}`;
+  const message = `host0 has no address${where} on ${device}: what boots there could not reach it`;
+  return new MeshError('MESH_BOOT_NO_ADDRESS', message, {
+    object: device,
+    rule: 'Beside another DHCP server, machines get their addresses from it, and must reach host0 with them.',
+    remedy: `Give ${device} an address${where}, fixed or from that server, for example with \`ip address add\`.`,
+  });
+}
+
 /** Of so few hosts every one is given out. */
 const SMALL = 8;
 

@@ -3,7 +3,7 @@
  * there (boot-mode.ts). What follows from that, addresses and dnsmasq, is not its business.
  */
 import { randomInt } from 'node:crypto';
-import { PacketSocket } from '../kernel/packet-socket.ts';
+import { FrameSocket } from '../kernel/frame-socket.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
@@ -54,7 +54,7 @@ const REPLY_MS = 500;
 export class Wire {
   readonly input: WireInput;
   #state: ModeState;
-  #socket: PacketSocket | undefined;
+  #socket: FrameSocket | undefined;
   /** While host0 is the server here. */
   #router: RouterAnswer | undefined;
   #next: Alarm | undefined;
@@ -84,7 +84,7 @@ export class Wire {
   start(): void {
     if (this.#state.mode === 'off') return;
     try {
-      this.#socket = PacketSocket.open({
+      this.#socket = FrameSocket.open({
         link: this.input.link,
         filter: BOOT_FILTER,
         outgoing: true,

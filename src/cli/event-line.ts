@@ -32,8 +32,8 @@ function moreText({ suppressed = 0 }: MeshEvent): string {
   return suppressed === 0 ? '' : `, and ${suppressed} more of the same`;
 }
 
-/** `Nov 21 06:12:03`, in the time zone of the reader. */
-function localTime(time: string): string {
+/** `Nov 21 06:12:03`, in the time zone of the reader. @param time ISO 8601 */
+export function localTime(time: string): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return printable(time).padEnd(15);
   const day = date.toLocaleString('en-US', { month: 'short' });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh } from '../../test/cli/mesh.ts';
@@ -93,10 +94,11 @@ describe('mesh system configure', () => {
     expect(await answer('node preview default --file /root/.ssh/authorized_keys')).toBe(`${key}\n`);
     expect((await stat(join(state(), 'keys/command'))).mode & 0o777).toBe(0o600);
     const secret = (await readFile(join(state(), 'keys/command'), 'utf8')).split('\n')[2] ?? '?';
-    const served = (await filesBelow(join(state(), 'overlays'))).map((file) => readFile(join(root, file), 'latin1'));
-    expect((await Promise.all(served)).filter((bytes) => bytes.includes(secret))).toEqual([]);
+    const archives = (await filesBelow(join(state(), 'overlays'))).filter((file) => file.endsWith('.tar.gz'));
+    const served = await Promise.all(archives.map(async (file) => gunzipSync(await readFile(join(root, file)))));
+    expect(served.map((bytes) => [bytes.includes(key ?? '?'), bytes.includes(secret)])).toEqual([[true, false]]);
     expect(await answer('system configure')).toMatchInlineSnapshot(`
-      "Nothing changes: all 1 machines have what /host0 says.
+      "Nothing changes: 1 machine with what /host0 says.
       "
     `);
   });

@@ -7,6 +7,7 @@ import type { Tone } from './color.ts';
 import type { Context } from './context.ts';
 import { host0Client } from './control-client.ts';
 import { durationText } from './duration.ts';
+import { localTime } from './event-line.ts';
 import { facts } from './facts.ts';
 import { withProgress } from './progress.ts';
 import { scanSvg, scanText } from './scan-picture.ts';
@@ -88,11 +89,12 @@ const WIRE_COLUMNS: readonly Column<WireView>[] = [
   { title: 'LEASES', text: ({ leases }) => String(leases.length), align: 'right' },
 ];
 
-const LEASE_COLUMNS: readonly Column<LeaseView>[] = [
+const LEASE_COLUMNS: readonly Column<LeaseView & { readonly device: string }>[] = [
+  { title: 'PORT', text: ({ device }) => device },
   { title: 'MAC', text: ({ mac }) => mac },
   { title: 'IPV4', text: ({ ipv4 }) => ipv4 },
   { title: 'NAME', text: ({ name }) => name ?? '-', flexible: true },
-  { title: 'UNTIL', text: ({ expires }) => expires.slice(0, 19).replace('T', ' ') },
+  { title: 'UNTIL', text: ({ expires }) => localTime(expires) },
 ];
 
 /** What a line of the table has no room for. */
@@ -117,5 +119,6 @@ function wireText(
     lines.map((line) => [device, line] as const),
     paint,
   );
-  return `\n${lines.length === 0 ? '' : text}${table(leases, LEASE_COLUMNS, page)}`;
+  const rows = leases.map((lease) => ({ ...lease, device }));
+  return `\n${lines.length === 0 ? '' : text}${table(rows, LEASE_COLUMNS, page)}`;
 }

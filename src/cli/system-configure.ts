@@ -125,7 +125,7 @@ const PATHS_SHOWN = 12;
 function changesText(changes: readonly MachineChange[], context: Context, planned: boolean): string {
   if (changes.length === 0) return 'There is no machine in /host0/machines yet: `mesh system init` makes an example.\n';
   const news = changes.filter(isNews);
-  if (news.length === 0) return `Nothing changes: all ${changes.length} machines have what /host0 says.\n`;
+  if (news.length === 0) return `Nothing changes: ${machinesText(changes.length)} with what /host0 says.\n`;
   const details = news
     .filter(({ change }) => change === 'changed')
     .map(
@@ -136,6 +136,10 @@ function changesText(changes: readonly MachineChange[], context: Context, planne
     ? '\nNothing was changed: `mesh system configure` does it.\n'
     : '\nIn force from the next boot of each machine on: `mesh node reboot` boots one.\n';
   return `${table(news, COLUMNS, context.page)}${details.join('')}${end}`;
+}
+
+function machinesText(count: number): string {
+  return count === 1 ? '1 machine' : `${count} machines`;
 }
 
 const SIGNS = { added: '+', changed: '~', removed: '-' } as const;

@@ -3,7 +3,7 @@ import { parseIpv4 } from '../model/ipv4.ts';
 import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/ipv6.ts';
 import { parseMac } from '../model/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
-import { type Member, memberAddresses } from '../model/member.ts';
+import { type Member, memberAddresses, sameMember } from '../model/member.ts';
 import type { Network, NetworkId } from '../model/network.ts';
 import { NODE_NAME } from '../protocol/membership.ts';
 
@@ -54,10 +54,6 @@ function belongs(network: Network, { machine, mac, ipv6 }: MemberRecord): boolea
 /** What everybody else needs to know of it. */
 export function memberOf({ name, ipv4, mac, ipv6 }: Member): Member {
   return { name, ipv4, mac, ipv6 };
-}
-
-export function sameMember(a: Member, b: Member): boolean {
-  return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;
 }
 
 export function sameRecord(a: MemberRecord, b: MemberRecord): boolean {

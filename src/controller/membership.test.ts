@@ -170,6 +170,7 @@ test('a silent member is dropped after nine seconds, to the millisecond', async 
   expect(host.names).toEqual(['host0', 'b']);
   await host.clock.pass(4_000);
   expect(host.names).toEqual(['host0']);
+  await host.clock.pass(20);
   expect(host.changes).toEqual(['join a 10.11.0.10', 'join b 10.11.0.11', 'leave a 10.11.0.10', 'leave b 10.11.0.11']);
 });
 
@@ -197,6 +198,7 @@ test('a machine that moves is one change', async () => {
   const host = await Host0.start();
   await host.report(a);
   expect(await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 })).toBe('accepted');
+  await host.clock.pass(20);
   expect(host.changes).toEqual(['join a 10.11.0.10', 'change a 10.11.0.20']);
 });
 
@@ -274,6 +276,7 @@ test('a poller elsewhere does not displace a machine whose agent reports, nor th
   expect(await host.poll(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
   await host.poll(b);
   expect(await host.report({ ...b, ipv4: '10.11.0.98' as Ipv4 })).toBe('MESH_MEMBER_DOUBLE');
+  await host.clock.pass(20);
   expect(host.changes).toEqual(['join a 10.11.0.10', 'join b 10.11.0.11']);
 });
 
@@ -425,14 +428,30 @@ test('what is in the store from a time when the mesh had other keys is thrown aw
   expect((await store.range('/v1/meshes/')).entries).toEqual([]);
 });
 
+test('who begins to listen between a change and its announcement hears of it once', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.report(b);
+  const heard: string[] = [];
+  host.mesh.subscribe(undefined, undefined, (event) => heard.push(textOf(event)));
+  await host.clock.pass(20);
+  await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 });
+  await host.clock.pass(20);
+  expect(heard).toEqual(['snapshot host0 a b', 'change a']);
+});
+
 test('a listener gets a snapshot and then every change, in order', async () => {
   const host = await Host0.start();
   await host.report(a);
+  await host.clock.pass(20);
   const heard: string[] = [];
   const end = host.mesh.subscribe(undefined, undefined, (event) => heard.push(textOf(event)));
   await host.report(b);
   await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 });
   await host.report(b, { leaving: true });
+  // The first is told at once, the others together a moment later.
+  expect(heard).toEqual(['snapshot host0 a', 'join b']);
+  await host.clock.pass(20);
   end();
   await host.report(b);
   expect(heard).toEqual(['snapshot host0 a', 'join b', 'change a', 'leave b']);

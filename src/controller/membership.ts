@@ -21,6 +21,7 @@ import {
   type SelfReport,
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
+import { Announcements } from './announcements.ts';
 import { identify } from './identity.ts';
 import { doubled, forged, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
@@ -62,6 +63,8 @@ export interface MemberSighting {
 interface Subscriber {
   readonly viewer: Ipv4 | undefined;
   readonly listener: (event: MembershipEvent) => void;
+  /** What it was told when it began: of changes that were waiting to be announced, it knows these. */
+  since: number;
 }
 
 /** The kernel's neighbour table ends at 1024 entries unless it was enlarged (`gc_thresh3`). */
@@ -82,6 +85,7 @@ export class Membership {
   readonly #subscribers = new Set<Subscriber>();
   readonly #refusals = new Refusals();
   readonly #turns = new Turns<Ipv6>();
+  readonly #announcements: Announcements<MembershipChange>;
   /** Whose removal is under way because of their silence. */
   readonly #dropping = new Set<Ipv6>();
 
@@ -89,6 +93,7 @@ export class Membership {
     this.network = input.network;
     this.#input = input;
     this.#host0 = memberAddresses(input.network, 'host0');
+    this.#announcements = new Announcements(input.clock, (changes) => this.#announce(changes));
     this.#pulses = new Pulses(
       input.clock,
       (ipv6) => this.#drop(ipv6),
@@ -248,7 +253,7 @@ export class Membership {
     this.mustBeLoaded();
     const missed = seen === undefined ? undefined : this.#roster.since(seen);
     for (const event of missed ?? [this.#snapshot(viewer)]) listener(event);
-    const subscriber = { viewer, listener };
+    const subscriber = { viewer, listener, since: this.version.revision };
     this.#subscribers.add(subscriber);
     return () => this.#subscribers.delete(subscriber);
   }
@@ -256,7 +261,10 @@ export class Membership {
   /** host0's own addresses are different now: everybody is told anew. */
   segmentsChanged(): void {
     if (!this.#roster.loaded) return;
-    for (const { viewer, listener } of this.#subscribers) listener(this.#snapshot(viewer));
+    for (const subscriber of this.#subscribers) {
+      subscriber.since = this.version.revision;
+      subscriber.listener(this.#snapshot(subscriber.viewer));
+    }
   }
 
   /** The mesh is no more. */
@@ -267,6 +275,7 @@ export class Membership {
 
   close(): void {
     this.#pulses.hearing = false;
+    this.#announcements.close();
     this.#roster.close();
     this.#subscribers.clear();
   }
@@ -354,8 +363,14 @@ export class Membership {
       this.#departed.delete(ipv6);
       this.#pulses.of(ipv6);
     }
-    for (const { listener } of this.#subscribers) listener(change);
-    this.#input.onChange(change);
+    this.#announcements.add(change);
+  }
+
+  #announce(changes: readonly MembershipChange[]): void {
+    for (const { listener, since } of this.#subscribers) {
+      for (const change of changes) if (change.version.revision > since) listener(change);
+    }
+    for (const change of changes) this.#input.onChange(change);
   }
 
   #departs(record: MemberRecord): void {

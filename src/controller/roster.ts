@@ -5,6 +5,7 @@
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
+import { sameMember } from '../model/member.ts';
 import type { Network } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MembershipVersion } from '../protocol/membership.ts';
@@ -16,7 +17,6 @@ import {
   memberStoreKey,
   membersPrefix,
   parseRecord,
-  sameMember,
 } from './member-record.ts';
 import { type MembershipChange, MembershipLog } from './membership-log.ts';
 

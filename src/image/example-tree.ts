@@ -2,11 +2,15 @@
 
 /** Paths below `/host0`, with their texts. */
 export const EXAMPLE_TREE: Readonly<Record<string, string>> = {
-  'host0.conf': `# host0's settings. Every line may be left out: what is written here is what holds without it.
+  'host0.conf': `# host0's settings. Every line but boot may be left out: what is written here is what holds without it.
 
 # Where boot segments without a DHCP server of their own get their subnets from, and how large these are (prefix bits).
 subnet_pool="10.11.0.0/16"
 default_subnet_size="25"
+
+# Whether host0 boots machines: off (it sends and answers nothing), auto (it looks for other DHCP servers first, adds boot
+# files beside them, and gives addresses only where nobody else does), dry (it only says what it would have answered).
+boot="auto"
 
 # Networks that every machine is in, whatever its manifest says: names of files in network/.
 default_networks="manage"

@@ -2,10 +2,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Vni } from '../model/network.ts';
 import { framesWithout, vxlanWithout } from './capture-filter.ts';
 import { type CapturedFrame, CaptureSocket } from './capture-socket.ts';
-import { AF_PACKET, failed, libc, SOCK_RAW } from './libc.ts';
+import { failed, libc, SOCK_RAW } from './libc.ts';
 import { inside, twoHosts } from './netns-fixture.ts';
 import type { FilterStep } from './packet-filter.ts';
-import { bindToLink, ETH_P_ALL } from './packet-socket.ts';
+import { AF_PACKET, bindToLink, ETH_P_ALL } from './packet-socket.ts';
 import { openSocket } from './socket.ts';
 
 const SNAP_BYTES = 120;

@@ -1,19 +1,8 @@
 /** What passes a device, as packet sockets see it (packet(7)): frames with the kernel's own time, to the nanosecond. */
 import koffi from 'koffi';
-import {
-  AF_PACKET,
-  EAGAIN,
-  ENETDOWN,
-  errnoError,
-  failed,
-  libc,
-  MSG_TRUNC,
-  SO_RCVBUFFORCE,
-  SOCK_RAW,
-  SOL_SOCKET,
-} from './libc.ts';
+import { EAGAIN, ENETDOWN, errnoError, failed, libc, MSG_TRUNC, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
 import { attachFilter, type FilterStep } from './packet-filter.ts';
-import { bindToLink, ETH_P_ALL } from './packet-socket.ts';
+import { AF_PACKET, bindToLink, ETH_P_ALL } from './packet-socket.ts';
 import { openSocket, setOption } from './socket.ts';
 
 export interface CaptureSocketOptions {

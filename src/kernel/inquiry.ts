@@ -5,8 +5,8 @@
 import koffi from 'koffi';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { VXLAN_PORT } from '../model/network.ts';
-import { AF_INET, AF_PACKET, failed, libc, SO_RCVBUFFORCE, SOCK_DGRAM, SOL_SOCKET } from './libc.ts';
-import { bindToLink, ETH_P_IP } from './packet-socket.ts';
+import { AF_INET, failed, libc, SO_RCVBUFFORCE, SOCK_DGRAM, SOL_SOCKET } from './libc.ts';
+import { AF_PACKET, bindToLink, ETH_P_IP } from './packet-socket.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 

@@ -70,6 +70,7 @@ type LinkAdd = Extract<KernelOperation, { do: 'link-add' }>;
 export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
   writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
   writeHeader(writer, undefined, link.up);
+  writer.changesName(link.name);
   writer.attributeText(IFLA_IFNAME, link.name);
   if (link.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, link.mac);
   if (link.mtuBytes !== undefined) writer.attributeU32(IFLA_MTU, link.mtuBytes);
@@ -83,6 +84,7 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
       writer.nested(IFLA_INFO_DATA, () =>
         writer.nested(VETH_INFO_PEER, () => {
           writeHeader(writer, undefined, undefined);
+          writer.changesName(peer);
           writer.attributeText(IFLA_IFNAME, peer);
         }),
       );
@@ -118,7 +120,11 @@ function writeChange(writer: MessageWriter, link: string, change: LinkChange): v
   writer.begin(inside ? RTM_NEWLINK : RTM_SETLINK, NLM_F_REQUEST);
   if (inside || change.name !== undefined) {
     writeHeader(writer, link, change.up);
-    if (change.name !== undefined) writer.attributeText(IFLA_IFNAME, change.name);
+    if (change.name !== undefined) {
+      writer.changesName(link);
+      writer.changesName(change.name);
+      writer.attributeText(IFLA_IFNAME, change.name);
+    }
   } else {
     writeHeader(writer, undefined, change.up);
     writer.attributeText(IFLA_IFNAME, link);
@@ -154,8 +160,10 @@ function writeLinkInfo(writer: MessageWriter, { vxlan, port }: LinkChange): void
   }
 }
 
+/** With a link others may go: the end of a veth, whatever lies on it. */
 export function writeLinkDelete(writer: MessageWriter, link: string): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);
+  writer.changesName();
   writeHeader(writer, undefined, undefined);
   writer.attributeText(IFLA_IFNAME, link);
   writer.end();
@@ -163,6 +171,7 @@ export function writeLinkDelete(writer: MessageWriter, link: string): void {
 
 export function writeGroupDelete(writer: MessageWriter, group: number): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);
+  writer.changesName();
   writeHeader(writer, undefined, undefined);
   writer.attributeU32(IFLA_GROUP, group);
   writer.end();
@@ -203,11 +212,6 @@ const portData = new AttributeTable(IFLA_BRPORT_LOCKED);
 const families = new AttributeTable(AF_INET6);
 const inet = new AttributeTable(IFLA_INET_CONF);
 const inet6 = new AttributeTable(IFLA_INET6_ADDR_GEN_MODE);
-
-/** Whether a message of this type can give a name to another link, so that indexes found before are void. */
-export function changesNames(type: number): boolean {
-  return type === RTM_NEWLINK || type === RTM_DELLINK || type === RTM_SETLINK;
-}
 
 /** The address family of a link message: AF_BRIDGE tells of a port only, and is not a full link. */
 export function linkFamily(message: Message): number {

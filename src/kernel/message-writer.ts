@@ -9,6 +9,12 @@ export interface LinkPlace {
   readonly name: string;
 }
 
+/** A message, by the place of its header, that may change which link has the name `name`, or any name when absent. */
+export interface NameChange {
+  readonly at: number;
+  readonly name?: string;
+}
+
 /** Writes messages one after the other into one growing buffer. */
 export class MessageWriter {
   #bytes = Buffer.alloc(4096);
@@ -16,6 +22,7 @@ export class MessageWriter {
   #message = 0;
   #count = 0;
   readonly #links: LinkPlace[] = [];
+  readonly #nameChanges: NameChange[] = [];
 
   /** What was written; valid until the next write. */
   get bytes(): Buffer {
@@ -25,6 +32,11 @@ export class MessageWriter {
   /** Where link indexes are still to be filled in, in ascending order. */
   get links(): readonly LinkPlace[] {
     return this.#links;
+  }
+
+  /** In ascending order. */
+  get nameChanges(): readonly NameChange[] {
+    return this.#nameChanges;
   }
 
   /** How many messages were written. Each carries as its sequence number how many were before it. */
@@ -49,7 +61,9 @@ export class MessageWriter {
   abandon(): void {
     this.#bytes.fill(0, this.#message, this.#length);
     this.#length = this.#message;
-    while ((this.#links.at(-1)?.at ?? -1) >= this.#message) this.#links.pop();
+    for (const places of [this.#links, this.#nameChanges]) {
+      while ((places.at(-1)?.at ?? -1) >= this.#message) places.pop();
+    }
   }
 
   u8(value: number): void {
@@ -70,6 +84,11 @@ export class MessageWriter {
   /** The index of the link `name`, to be filled in when it is known. */
   linkIndex(name: string): void {
     this.#links.push({ at: this.#take(4), name });
+  }
+
+  /** Says that the message gives `name` to another link or takes it from one; without a name, any. */
+  changesName(name?: string): void {
+    this.#nameChanges.push({ at: this.#message, ...(name !== undefined && { name }) });
   }
 
   attributeU8(type: number, value: number): void {

@@ -33,7 +33,7 @@ function comeHome(home: number, from: string): void {
 }
 
 /** Moves this thread into the namespace at `path`, for good. */
-export function enterNetns(path: string): void {
+function enterNetns(path: string): void {
   const target = openNetns(path);
   try {
     if (libc.setns(target, CLONE_NEWNET) < 0) throw failed('enter', path, 'Run it as root.');

@@ -7,6 +7,7 @@ import koffi from 'koffi';
 import { MeshError } from '../model/error.ts';
 import { failed, libc, MFD_CLOEXEC } from './libc.ts';
 import { inNetns } from './netns.ts';
+import { onThread } from './thread-pool.ts';
 
 export type NftFamily = 'inet' | 'bridge' | 'netdev';
 
@@ -168,11 +169,4 @@ async function runCommands(nft: Library, netns: string | undefined, commands: st
   } finally {
     closeSync(file);
   }
-}
-
-/** What a function of the library gives that runs on a thread of libuv's pool. */
-function onThread<T>(call: (done: (error: Error | null, result: T) => void) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    call((error, result) => (error ? reject(error) : resolve(result)));
-  });
 }

@@ -1,125 +1,13 @@
-/**
- * Whole Ethernet frames of one device (packet(7)), on libuv: heard before bridges and firewalls see them, and sent past
- * routes and neighbours. What the filter refuses never wakes this process.
- */
-import koffi from 'koffi';
-import type { MeshError } from '../model/error.ts';
-import { type Mac, macFromHex } from '../model/mac.ts';
-import { AF_PACKET, EAGAIN, ENETDOWN, errnoError, failed, libc, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
-import { attachFilter, type FilterStep } from './packet-filter.ts';
-import { openSocket, setOption } from './socket.ts';
+/** Packet sockets (packet(7)): tied to a link by its index. */
+import { failed, libc } from './libc.ts';
 
-const SOL_PACKET = 263;
-const PACKET_IGNORE_OUTGOING = 23;
-/** All protocols: frames of a bridge's port are taken by the bridge before a socket for one protocol sees them, and only such a socket hears what this host sends. */
+export const AF_PACKET = 17;
 export const ETH_P_ALL = 0x0003;
 export const ETH_P_IP = 0x0800;
-/** struct sockaddr_ll */
-const SOCKADDR_LL_BYTES = 20;
-const PACKET_OUTGOING = 4;
-/** A frame of 60 bytes counts as 768 here: room for a burst of 5,000. */
-const RECEIVE_BYTES = 0x400000;
-/** Frames that one turn of the event loop reads at the most. */
-const FRAMES_PER_TURN = 200;
+/** `struct sockaddr_ll`. */
+export const SOCKADDR_LL_BYTES = 20;
 
-export interface Frame {
-  /** From the Ethernet header on; valid until the listener returns. */
-  readonly bytes: Buffer;
-  /** Sent by this host. */
-  readonly outgoing: boolean;
-}
-
-export interface PacketSocketOptions {
-  /** Index of the device. */
-  readonly link: number;
-  readonly filter: readonly FilterStep[];
-  /** Whether to hear what this host itself sends. */
-  readonly outgoing?: boolean;
-  /** Path of the namespace that the device is in; the process's own when absent. */
-  readonly netns?: string;
-  readonly onFrame: (frame: Frame) => void;
-  /** The socket hears nothing any more; ENETDOWN and the like pass by themselves and are not told. */
-  readonly onError: (error: MeshError) => void;
-}
-
-const received = Buffer.alloc(0x10000);
-const sender = Buffer.alloc(SOCKADDR_LL_BYTES);
-
-export class PacketSocket {
-  readonly #fd: number;
-  readonly #link: number;
-  readonly #poll: { start(options: { readable: boolean }, listener: () => void): void; close(): void };
-  readonly #options: PacketSocketOptions;
-  #closed = false;
-
-  private constructor(fd: number, options: PacketSocketOptions) {
-    this.#fd = fd;
-    this.#link = options.link;
-    this.#options = options;
-    this.#poll = koffi.node.poll(fd, { readable: true }, () => this.#receive());
-  }
-
-  /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
-  static open(options: PacketSocketOptions): PacketSocket {
-    // With protocol 0 it hears nothing until it is bound, and so nothing past its filter or from other devices.
-    const fd = openSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0 }, options.netns, (socket) => {
-      setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
-      if (options.outgoing !== true) setOption(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING');
-      attachFilter(socket, options.filter);
-      bindToLink(socket, { device: `link ${options.link}`, index: options.link }, ETH_P_ALL);
-    });
-    return new PacketSocket(fd, options);
-  }
-
-  /**
-   * Sends a frame, from its Ethernet header on.
-   * @throws MESH_KERNEL_REFUSED (ENETDOWN, ENXIO: the device is down or gone)
-   */
-  send(frame: Uint8Array): void {
-    const address = linkAddress(this.#link, ETH_P_ALL);
-    if (libc.sendto(this.#fd, frame, frame.length, 0, address, address.length) < 0) {
-      throw failed('send a frame through', `link ${this.#link}`);
-    }
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#poll.close();
-    libc.close(this.#fd);
-  }
-
-  #receive(): void {
-    for (let count = 0; count < FRAMES_PER_TURN && !this.#closed; count++) {
-      const length: number = libc.recvfrom(this.#fd, received, received.length, 0, sender, [sender.length]);
-      if (length >= 0) {
-        // sll_pkttype, behind family, protocol, index and hardware type.
-        this.#options.onFrame({ bytes: received.subarray(0, length), outgoing: sender[10] === PACKET_OUTGOING });
-        continue;
-      }
-      const errno = koffi.errno();
-      if (errno === EAGAIN || errno === ENETDOWN) break;
-      this.#options.onError(errnoError(errno, 'receive', `frames of link ${this.#link}`));
-      return;
-    }
-    // A device that goes down is an error of the socket, at which libuv stops polling.
-    if (!this.#closed) this.#poll.start({ readable: true }, () => this.#receive());
-  }
-}
-
-/** Where a frame says that it comes from. */
-export function sourceMac(frame: Buffer): Mac {
-  return macFromHex(frame.toString('hex', 6, 12));
-}
-
-export function destinationMac(frame: Buffer): Mac {
-  return macFromHex(frame.toString('hex', 0, 6));
-}
-
-/**
- * Ties a packet socket to a link; until then it hears of all of them.
- * @throws MESH_KERNEL_REFUSED
- */
+/** @throws MESH_KERNEL_REFUSED */
 export function bindToLink(
   fd: number,
   { device, index }: { readonly device: string; readonly index: number },
@@ -129,10 +17,11 @@ export function bindToLink(
   if (libc.bind(fd, address, address.length) < 0) throw failed('bind a socket to', device);
 }
 
-function linkAddress(link: number, protocol: number): Buffer {
+/** `struct sockaddr_ll`: family, protocol, index. */
+export function linkAddress(index: number, protocol: number): Buffer {
   const bytes = Buffer.alloc(SOCKADDR_LL_BYTES);
   bytes.writeUInt16LE(AF_PACKET, 0);
   bytes.writeUInt16BE(protocol, 2);
-  bytes.writeInt32LE(link, 4);
+  bytes.writeInt32LE(index, 4);
   return bytes;
 }

@@ -77,7 +77,7 @@ test('the address mode is set before the link is up, and a port after it has its
       '0c00 0580 0500 2700 01 000000', // SLAVE_DATA { LOCKED } }
     ),
   );
-  expect(request.names).toEqual(['br1', 'tap1']);
+  expect(request.links.map(({ name }) => name)).toEqual(['br1', 'tap1']);
 });
 
 test('an address without duplicate detection', () => {
@@ -171,6 +171,6 @@ test('an operation that cannot be said leaves the others as they are', () => {
   const good = { do: 'link-delete', link: 'a' } as const;
   const { request, refused } = encodeOperations([lo, bad, good]);
   expect([...refused].map(([number, { code }]) => [number, code])).toEqual([[1, 'MESH_ADDRESS_INVALID']]);
-  expect(request.names).toEqual([]);
+  expect(request.links).toEqual([]);
   expect(Buffer.from(request.bytes).toString('hex')).toBe(hex(lo) + hex(good).replace(/^(.{16})00/, '$101'));
 });

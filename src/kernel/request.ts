@@ -1,4 +1,4 @@
-/** Operations as netlink messages. Links are named until the last moment, since a batch may use what it makes. */
+/** Operations as netlink messages. */
 import { MeshError } from '../model/error.ts';
 import { writeAddress } from './address.ts';
 import { writeFdb } from './fdb.ts';
@@ -8,14 +8,8 @@ import { writeNeighbour } from './neighbour.ts';
 import type { KernelOperation } from './operation.ts';
 import { writeRoute } from './route.ts';
 
-/** Messages in one buffer, as it goes to the worker. */
-export interface Request {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Names of the links that the messages speak of. */
-  readonly names: readonly string[];
-  /** Pairs: a place in `bytes` where an index is missing, and whose it is, as a place in `names`. Ascending. */
-  readonly places: Uint32Array<ArrayBuffer>;
-}
+/** Messages in one buffer, where an index is missing in it, and which of them move names. */
+export type Request = Pick<MessageWriter, 'bytes' | 'links' | 'nameChanges'>;
 
 export interface EncodedOperations {
   readonly request: Request;
@@ -39,26 +33,14 @@ export function encodeOperations(operations: readonly KernelOperation[]): Encode
     }
     while (owners.length < writer.count) owners.push(number);
   });
-  return { request: requestOf(writer), owners, refused };
+  return { request: writer, owners, refused };
 }
 
 /** One message that `body` writes. */
 export function encodeOne(body: (writer: MessageWriter) => void): Request {
   const writer = new MessageWriter();
   body(writer);
-  return requestOf(writer);
-}
-
-function requestOf(writer: MessageWriter): Request {
-  const numbers = new Map<string, number>();
-  const places = new Uint32Array(2 * writer.links.length);
-  writer.links.forEach(({ at, name }, i) => {
-    const number = numbers.get(name) ?? numbers.size;
-    numbers.set(name, number);
-    places[2 * i] = at;
-    places[2 * i + 1] = number;
-  });
-  return { bytes: new Uint8Array(writer.bytes), names: [...numbers.keys()], places };
+  return writer;
 }
 
 function write(writer: MessageWriter, operation: KernelOperation): void {

@@ -139,6 +139,15 @@ test('a change of an absent link in group 0 changes no other link', async () => 
   expect(await link('br1')).toMatchObject({ up: false, mtuBytes: 1500 });
 });
 
+test('a name that is too long is nobody’s, though a link has its beginning', async () => {
+  await done({ do: 'link-add', kind: 'bridge', name: 'fifteen-letters' });
+  const row = { do: 'address-add', address: peer, length: 24 } as const;
+  expect(await failures({ ...row, link: 'fifteen-letters-' }, { ...row, link: 'fifteen-letters' })).toEqual([
+    'ENODEV',
+    undefined,
+  ]);
+});
+
 test('a name means the link that has it when the operation runs', async () => {
   await done(
     { do: 'link-add', kind: 'bridge', name: 'a' },
@@ -191,7 +200,7 @@ test('what is asked of a closed socket, and what waits when it closes, is reject
 test('a namespace that is not there is an error of the opening', async () => {
   await expect(Rtnl.open({ netns: '/run/netns/mw-absent' })).rejects.toThrow(/no network namespace/);
 });
-test('when the thread dies, what waits and what comes is rejected with the reason', async () => {
+test('when the socket fails, what waits and what comes is rejected with the reason', async () => {
   const before = new Set(sockets());
   const dying = await Rtnl.open({ netns: netns.path });
   const [fd] = sockets().filter((each) => !before.has(each));

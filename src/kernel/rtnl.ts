@@ -1,88 +1,46 @@
-/** rtnetlink from the main thread: changes, dumps and questions, in the order in which they are asked. */
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+/** rtnetlink: changes, dumps and questions, in the order in which they are asked. */
 import { MeshError } from '../model/error.ts';
 import type { Mac } from '../model/mac.ts';
-import type { Acknowledgement } from './acknowledgement.ts';
 import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbRow, writeFdbDump, writeFdbGet } from './fdb.ts';
 import type { Ip } from './ip.ts';
-import { AF_INET, AF_INET6, ENODEV, ENOENT, errnoError, libc } from './libc.ts';
+import { AF_INET, AF_INET6, ENODEV, ENOENT, errnoError } from './libc.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import type { MessageWriter } from './message-writer.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
-import { type Message, messages, NLM_F_DUMP } from './netlink.ts';
+import { type Message, NLM_F_DUMP } from './netlink.ts';
 import type { Address, FdbRow, Link, Neighbour, Route } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
-import { encodeOne, encodeOperations, objectOf, type Request } from './request.ts';
+import { encodeOne } from './request.ts';
 import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
-import type { RtnlJob, RtnlReply, RtnlWorkerData } from './rtnl-worker.ts';
-
-/** The one place that names the worker's file: TypeScript in a checkout, a bundle beside this one when built. */
-const WORKER = new URL(`./rtnl-worker${extname(import.meta.url)}`, import.meta.url);
-
-type Answer = Extract<RtnlReply, { id: number }>;
-type Opened = Extract<RtnlReply, { opened: unknown }>['opened'];
-
-interface Pending {
-  resolve(answer: Answer): void;
-  reject(error: MeshError): void;
-}
-
-/** How a kind of object is read from a message; undefined for one that is not of the kind. */
-type Read<T> = (message: Message) => T | undefined;
+import { type Read, RtnlChannel } from './rtnl-channel.ts';
 
 export class Rtnl {
-  /** Port id of the socket: events that our own requests cause carry it. */
-  readonly portId: number;
-  readonly #worker: Worker;
-  readonly #fd: number;
-  readonly #pending = new Map<number, Pending>();
-  #lastId = 0;
-  #closed = false;
-  /** Why nothing can be asked any more. */
-  #ended: MeshError | undefined;
+  readonly #channel: RtnlChannel;
 
-  private constructor(worker: Worker, { portId, fd }: Opened) {
-    this.#worker = worker;
-    this.#fd = fd;
-    this.portId = portId;
-    worker.on('message', (reply: RtnlReply) => this.#take(reply));
-    worker.on('error', (error) => this.#end(MeshError.from(error)));
-    worker.on('exit', (code) =>
-      this.#end(new MeshError('MESH_INTERNAL', `the rtnetlink thread ended with code ${code}`)),
-    );
+  private constructor(channel: RtnlChannel) {
+    this.#channel = channel;
   }
 
   /**
-   * @param options.netns path of the namespace to work in; without it, the process's own
+   * @param place.netns path of the namespace to work in; without it, the process's own
    * @throws MESH_KERNEL_REFUSED
    */
-  static async open(options: { readonly netns?: string } = {}): Promise<Rtnl> {
-    const worker = new Worker(WORKER, { workerData: options satisfies RtnlWorkerData });
-    try {
-      return new Rtnl(worker, await openedBy(worker));
-    } catch (error) {
-      await worker.terminate();
-      throw error;
-    }
+  static async open({ netns }: { readonly netns?: string } = {}): Promise<Rtnl> {
+    return new Rtnl(new RtnlChannel(netns));
+  }
+
+  /** Port id of the socket: events that our own requests cause carry it. */
+  get portId(): number {
+    return this.#channel.portId;
   }
 
   /**
    * Does all `operations` in order; one that fails does not stop the others.
    * @returns for each, undefined or MESH_KERNEL_REFUSED with the errno's name in `cause`
    */
-  async apply(operations: readonly KernelOperation[]): Promise<(MeshError | undefined)[]> {
-    const { request, owners, refused } = encodeOperations(operations);
-    const { failures } = await this.#ask('apply', request);
-    const failureOf = new Map<number | undefined, Acknowledgement>();
-    // Backwards, so that the first counts where an operation failed twice.
-    for (const failure of failures.toReversed()) failureOf.set(owners[failure.sequence], failure);
-    return operations.map((operation, number) => {
-      const failure = failureOf.get(number);
-      if (failure === undefined) return refused.get(number);
-      return errnoError(failure.errno, operation.do, objectOf(operation), undefined, failure.text);
-    });
+  apply(operations: readonly KernelOperation[]): Promise<(MeshError | undefined)[]> {
+    return this.#channel.apply(operations);
   }
 
   links(): Promise<Link[]> {
@@ -127,13 +85,11 @@ export class Rtnl {
    * @throws MESH_KERNEL_REFUSED ENETUNREACH when there is no way
    */
   async routeTo(destination: Ip): Promise<Route> {
-    const answer = await this.#ask(
-      'get',
-      encodeOne((writer) => writeRouteTo(writer, destination)),
-    );
-    const failure = answer.failures[0];
-    if (failure !== undefined) throw errnoError(failure.errno, 'find route to', destination, undefined, failure.text);
-    const route = read(answer, RTM_NEWROUTE, (message) => readRoute(message, true))[0];
+    const request = encodeOne((writer) => writeRouteTo(writer, destination));
+    const { objects, refusal, unreadable } = await this.#channel.ask(request, (message) => readRoute(message, true));
+    if (refusal !== undefined) throw errnoError(refusal.errno, 'find route to', destination, undefined, refusal.text);
+    if (unreadable !== undefined) throw unreadable;
+    const route = objects[0];
     if (route === undefined) throw new MeshError('MESH_KERNEL_MALFORMED', `no route in the answer for ${destination}`);
     return route;
   }
@@ -153,24 +109,19 @@ export class Rtnl {
     );
   }
 
-  /** Ends the thread; what was asked before and not answered is rejected. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#end(new MeshError('MESH_NOT_RUNNING', 'the rtnetlink socket was closed'));
-    await this.#worker.terminate();
-    // A thread that is ended leaves its sockets open, and an open socket keeps its namespace.
-    libc.close(this.#fd);
+  /** What was asked before and not answered is rejected. */
+  close(): Promise<void> {
+    return this.#channel.close();
   }
 
-  async #dump<T>(what: string, write: (writer: MessageWriter) => void, type: number, reader: Read<T>): Promise<T[]> {
-    const answer = await this.#ask('dump', encodeOne(write));
-    const failure = answer.failures[0];
+  async #dump<T>(what: string, write: (writer: MessageWriter) => void, type: number, read: Read<T>): Promise<T[]> {
+    const ofType = (message: Message) => (message.type === type ? read(message) : undefined);
+    const { objects, refusal, interrupted, unreadable } = await this.#channel.ask(encodeOne(write), ofType);
     // A routing table that was never written to does not exist yet.
-    if (failure !== undefined && failure.errno !== ENOENT) {
-      throw errnoError(failure.errno, 'read', what, undefined, failure.text);
+    if (refusal !== undefined && refusal.errno !== ENOENT) {
+      throw errnoError(refusal.errno, 'read', what, undefined, refusal.text);
     }
-    if (answer.interrupted) {
+    if (interrupted === true) {
       throw new MeshError('MESH_KERNEL_REFUSED', `read ${what}: they changed during every attempt`, {
         operation: 'read',
         object: what,
@@ -178,68 +129,20 @@ export class Rtnl {
         retryable: true,
       });
     }
-    return read(answer, type, reader);
+    if (unreadable !== undefined) throw unreadable;
+    return objects;
   }
 
   async #get<T>(
     what: string,
     object: string,
-    write: (w: MessageWriter) => void,
-    reader: Read<T>,
+    write: (writer: MessageWriter) => void,
+    read: Read<T>,
   ): Promise<T | undefined> {
-    const answer = await this.#ask('get', encodeOne(write));
-    const failure = answer.failures[0];
-    if (failure === undefined) return read(answer, undefined, reader)[0];
-    if (failure.errno === ENOENT || failure.errno === ENODEV) return undefined;
-    throw errnoError(failure.errno, `read ${what}`, object, undefined, failure.text);
+    const { objects, refusal, unreadable } = await this.#channel.ask(encodeOne(write), read);
+    if (unreadable !== undefined) throw unreadable;
+    if (refusal === undefined) return objects[0];
+    if (refusal.errno === ENOENT || refusal.errno === ENODEV) return undefined;
+    throw errnoError(refusal.errno, `read ${what}`, object, undefined, refusal.text);
   }
-
-  #ask(what: RtnlJob['do'], request: Request): Promise<Answer> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, do: what, request } satisfies RtnlJob, [
-        request.bytes.buffer,
-        request.places.buffer,
-      ]);
-    });
-  }
-
-  #take(reply: RtnlReply): void {
-    if ('broken' in reply) this.#end(MeshError.fromJSON(reply.broken));
-    if (!('id' in reply)) return;
-    this.#pending.get(reply.id)?.resolve(reply);
-    this.#pending.delete(reply.id);
-  }
-
-  /** The first reason is the one that counts. */
-  #end(reason: MeshError): void {
-    this.#ended ??= reason;
-    for (const { reject } of this.#pending.values()) reject(this.#ended);
-    this.#pending.clear();
-  }
-}
-
-/** The worker's first word. */
-function openedBy(worker: Worker): Promise<Opened> {
-  return new Promise((resolve, reject) => {
-    worker.once('error', reject);
-    worker.once('message', (reply: RtnlReply) => {
-      if ('opened' in reply) resolve(reply.opened);
-      else reject('broken' in reply ? MeshError.fromJSON(reply.broken) : new MeshError('MESH_INTERNAL', 'no socket'));
-    });
-  });
-}
-
-function read<T>(answer: Answer, type: number | undefined, reader: Read<T>): T[] {
-  const objects: T[] = [];
-  for (const message of messages(
-    Buffer.from(answer.objects.buffer, answer.objects.byteOffset, answer.objects.length),
-  )) {
-    if (type !== undefined && message.type !== type) continue;
-    const object = reader(message);
-    if (object !== undefined) objects.push(object);
-  }
-  return objects;
 }

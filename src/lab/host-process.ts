@@ -13,8 +13,11 @@ import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from '..
 import { commandDirectory, type Program, programFile } from './installation.ts';
 import type { HostPlan } from './topology.ts';
 
-/** A process ends within milliseconds of a SIGKILL and within a second of a SIGTERM; five times that is given. */
-const END_DEADLINE_MS = 5_000;
+/**
+ * A process ends within milliseconds of a SIGKILL and within a second of a SIGTERM, unless one of its threads waits for
+ * the kernel's lock of all links, for which many may be waiting: several seconds on a busy machine.
+ */
+const END_DEADLINE_MS = 20_000;
 /** These do not end a process, so there is no end to wait for. */
 const PAUSES: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
 

@@ -91,6 +91,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     host0Addresses: (device) => nearestFirst(doors, device),
     images: images.directory,
     isos: join(paths.host0, 'isos'),
+    bootFiles: join(paths.state, 'boot/tftp'),
     onSighting: (sighting) => log.take(sighting),
   });
   const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
@@ -124,7 +125,10 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
   return {
     image: async (machine) => {
       const image = await images.current();
-      if (image !== undefined) return { generation: image.generation };
+      if (image !== undefined) {
+        const { generation, kernelArguments } = image;
+        return { generation, ...(kernelArguments.length > 0 && { commandLine: kernelArguments.join(' ') }) };
+      }
       throw new MeshError('MESH_BOOT_NO_IMAGE', 'host0 has no image for nodes', {
         operation: 'boot machine',
         object: machine,

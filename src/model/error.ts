@@ -112,9 +112,7 @@ export const ERRORS = {
   MESH_BOOT_TWO_HOST0: conflict('Two host0s are on one wire.'),
   MESH_BOOT_NO_ADDRESS: conflict('host0 has no address at which the machines on a wire could reach it.'),
   MESH_BOOT_FILES_MISSING: system('The boot loaders, or the program that gives them out, are not installed.'),
-  MESH_BOOT_PORT_UNFIT: conflict(
-    'A port cannot serve machines that boot: its name, or two settings that contradict each other.',
-  ),
+  MESH_BOOT_PORT_UNFIT: conflict('No machine can boot on a port, because of its name; a warning.'),
   MESH_SERVICE_FAILED: system('A program that Meshwork runs ends again and again.'),
   MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
   MESH_PORT_UNKNOWN: missing('No such interface has been plugged.'),

@@ -83,8 +83,9 @@ export function parseIpv4Interface(text: string): { address: Ipv4; length: numbe
 }
 
 export function ipv4InSubnet(address: Ipv4, subnet: Ipv4Cidr): boolean {
-  const [base = '', length = ''] = subnet.split('/', 2);
-  return ((ipv4ToNumber(address) ^ ipv4ToNumber(base as Ipv4)) & maskOf(Number(length))) === 0;
+  const slash = subnet.indexOf('/');
+  const mask = maskOf(Number(subnet.slice(slash + 1)));
+  return ((ipv4ToNumber(address) ^ ipv4ToNumber(subnet.slice(0, slash) as Ipv4)) & mask) === 0;
 }
 
 /** A subnet's parts. `first` and `last` are its hosts; a /31 and a /32 have none to give. */

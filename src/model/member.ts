@@ -17,6 +17,10 @@ export interface Member {
   readonly ipv6: Ipv6;
 }
 
+export function sameMember(a: Member, b: Member): boolean {
+  return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;
+}
+
 export interface MemberAddresses {
   /** The VXLAN device's own Ethernet address. */
   readonly vtepMac: Mac;
@@ -29,8 +33,22 @@ export interface MemberAddresses {
 const HOST0_SUFFIX = '0000000000000001';
 const LINK_LOCAL = 'fe80::/64' as Parameters<typeof ipv6WithSuffix>[0];
 
+/** Reports and packets ask for the same few again and again, and each is four hashes. Whoever invents machines fills no memory. */
+const derived = new WeakMap<Network, Map<MachineWord, MemberAddresses>>();
+const DERIVED_MAX = 8_192;
+
 /** The addresses of `machine` in `network`: the same on the node, on host0 and in a boot script. */
 export function memberAddresses(network: Network, machine: MachineWord): MemberAddresses {
+  const known = derived.get(network) ?? new Map<MachineWord, MemberAddresses>();
+  const before = known.get(machine);
+  if (before !== undefined) return before;
+  const addresses = derive(network, machine);
+  if (known.size >= DERIVED_MAX) known.clear();
+  derived.set(network, known.set(machine, addresses));
+  return addresses;
+}
+
+function derive(network: Network, machine: MachineWord): MemberAddresses {
   const { key, prefix, vni } = network.fabric;
   const word = `${network.name}${vni}`;
   const suffix = machine === 'host0' ? HOST0_SUFFIX : suffixOf(key, machine, word);

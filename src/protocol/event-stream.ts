@@ -43,7 +43,15 @@ export class EventStream {
     if (pending === 0) this.#stuckSinceMs = undefined;
     else this.#stuckSinceMs ??= performance.now();
     const stuck = this.#stuckSinceMs !== undefined && performance.now() - this.#stuckSinceMs > STREAM_SILENCE_MS;
-    if (stuck || pending > BUFFER_MAX_BYTES) response.destroy();
-    else response.write(text);
+    if (stuck || pending > BUFFER_MAX_BYTES) {
+      response.destroy();
+      return;
+    }
+    // What is sent in one go goes out in one packet.
+    if (response.writableCorked === 0) {
+      response.cork();
+      process.nextTick(() => response.uncork());
+    }
+    response.write(text);
   }
 }

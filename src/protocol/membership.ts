@@ -14,11 +14,19 @@ import type { Ipv6 } from '../model/ipv6.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Member } from '../model/member.ts';
+import type { SseMessage } from './sse.ts';
 
 /** A member that host0 has not heard from for so long is dropped. */
 export const MEMBER_SILENCE_MS = 9_000;
 /** How often a node reports, at least. */
 export const REPORT_INTERVAL_MS = 3_000;
+/**
+ * How often this machine does: a little more often than it must, at a pace of its own. Members that began in one moment
+ * (host0 came back) would otherwise speak in one moment for ever, and a thousand reports at once take host0 a second.
+ */
+export function reportIntervalMs(machine: MachineId): number {
+  return REPORT_INTERVAL_MS - Number.parseInt(machine.slice(0, 2), 16);
+}
 /** A comment line goes down every stream so often, so that silence means something. */
 export const STREAM_COMMENT_MS = 3_000;
 /** A stream so long without a byte is dead. */
@@ -93,4 +101,15 @@ export function parseVersion(text: string): MembershipVersion | undefined {
 /** What identifies a member within its mesh. */
 export function memberKey(member: { readonly ipv6: Ipv6; readonly mac: Mac }): Ipv6 {
   return member.ipv6;
+}
+
+const messages = new WeakMap<MembershipEvent, SseMessage>();
+
+/** An event as the stream carries it: put into words once, however many listen. */
+export function membershipMessage(event: MembershipEvent): SseMessage {
+  const known = messages.get(event);
+  if (known !== undefined) return known;
+  const message = { id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) };
+  messages.set(event, message);
+  return message;
 }

@@ -16,6 +16,8 @@ export type OpenListener = (place: {
   readonly address: Ipv6;
   readonly port: number;
   readonly device: string;
+  /** Connections that may wait to be accepted. */
+  readonly backlog: number;
 }) => number;
 
 export interface MeshListenerInput {
@@ -37,6 +39,8 @@ export interface MeshListenerInput {
 const RETRY_MS = 500;
 /** A stream and a few requests of each member of the largest mesh. */
 const CONNECTIONS_MAX = 8192;
+/** Connections that may wait to be accepted: all members may come at once. The kernel takes no more (net.core.somaxconn). */
+const BACKLOG = 4096;
 /** One member holds a stream and a connection for reports; the rest is left over from partitions. */
 const CONNECTIONS_PER_PEER = 16;
 const LIMITS = {
@@ -75,7 +79,7 @@ export class MeshListener {
   #listen(): void {
     const { network, address, port, openListener, handler, onHearing, onConnection, clock } = this.#input;
     try {
-      const fd = openListener({ address, port, device: network.devices.bridge });
+      const fd = openListener({ address, port, device: network.devices.bridge, backlog: BACKLOG });
       const server = createServer(LIMITS, handler);
       server.maxConnections = CONNECTIONS_MAX;
       server.on('connection', (socket) => {
@@ -84,7 +88,8 @@ export class MeshListener {
       });
       server.on('error', (error) => this.#failed(error));
       this.#server = server;
-      server.listen({ fd }, () => {
+      // Node listens once more, with a backlog of 511 unless told.
+      server.listen({ fd }, BACKLOG, () => {
         if (this.#server === server) onHearing?.(true);
       });
     } catch (error) {

@@ -21,10 +21,14 @@ export function findMark(pid: number): ProcessMark | undefined {
   return stat && { pid, startTime: stat.startTime };
 }
 
-/** A zombie does not run: it only waits for its parent to look. */
+/**
+ * A zombie does not run: it only waits for its parent to look. One with threads does: of a process that was killed, a
+ * thread may have to wait for a lock of the kernel, and until it is gone all sockets and files stay open.
+ */
 export function isRunning(mark: ProcessMark): boolean {
   const stat = statOf(mark.pid);
-  return stat !== undefined && stat.startTime === mark.startTime && stat.state !== 'Z' && stat.state !== 'X';
+  if (stat === undefined || stat.startTime !== mark.startTime) return false;
+  return (stat.state !== 'Z' && stat.state !== 'X') || stat.threads > 1;
 }
 
 /** Sends `signal` if the process still is the one that was marked. */
@@ -51,7 +55,7 @@ export async function awaitEnd(marks: readonly ProcessMark[], deadlineMs: number
 }
 
 /** The command's name, second in the line, may hold spaces and parentheses: fields count from the last `)`. */
-function statOf(pid: number): { state: string; startTime: string } | undefined {
+function statOf(pid: number): { state: string; startTime: string; threads: number } | undefined {
   let line: string;
   try {
     line = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -59,6 +63,6 @@ function statOf(pid: number): { state: string; startTime: string } | undefined {
     return undefined;
   }
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-  const [state, startTime] = [fields[0], fields[19]];
-  return state === undefined || startTime === undefined ? undefined : { state, startTime };
+  const [state, threads, startTime] = [fields[0], fields[17], fields[19]];
+  return state === undefined || startTime === undefined ? undefined : { state, startTime, threads: Number(threads) };
 }

@@ -80,6 +80,8 @@ export class Service {
   /** Wants it to run like this from now on. Resolves when it was started, or found running. */
   run(spec: ServiceSpec): Promise<void> {
     return this.#next(async () => {
+      // Asked for again: it runs, or waits for its next start.
+      if (this.#spec?.fingerprint === spec.fingerprint) return;
       this.#spec = spec;
       const { journal, name } = this.#input;
       if (this.#record?.fingerprint === spec.fingerprint) {
@@ -118,7 +120,8 @@ export class Service {
   }
 
   #next(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(() => (this.#released ? undefined : work()));
+    const turn = this.#turn.then(() => (this.#released ? undefined : work()));
+    this.#turn = turn.catch((thrown: unknown) => this.#refused(MeshError.from(thrown)));
     return this.#turn;
   }
 
@@ -150,13 +153,13 @@ export class Service {
 
   async #end(): Promise<void> {
     const record = this.#record;
-    this.#record = undefined;
     if (record === undefined) return;
     signalProcess(record, 'SIGTERM');
     if (!(await this.#isGone(record))) {
       signalProcess(record, 'SIGKILL');
       await this.#isGone(record);
     }
+    this.#record = undefined;
     rmSync(this.#recordFile, { force: true });
     this.#input.onChange?.();
   }
@@ -173,11 +176,13 @@ export class Service {
   #lookSoon(delayMs: number): void {
     if (this.#released) return;
     this.#look?.cancel();
-    this.#look = this.#input.clock.after(delayMs, () => void this.#next(async () => this.#lookAfter()));
+    this.#look = this.#input.clock.after(delayMs, () => void this.#next(() => this.#lookAfter()));
   }
 
-  #lookAfter(): void {
+  async #lookAfter(): Promise<void> {
     if (this.#spec === undefined) return;
+    // One that could not be ended before.
+    if (this.#record !== undefined && this.#record.fingerprint !== this.#spec.fingerprint) await this.#end();
     const { clock } = this.#input;
     if (this.#record !== undefined && isRunning(this.#record)) {
       if (clock.nowMs() - this.#startedMs >= WELL_MS) {
@@ -194,6 +199,20 @@ export class Service {
     }
     this.#start();
     this.#lookSoon(LOOK_MS);
+  }
+
+  /** The system does not let us: no signal, no file. What runs, runs on. */
+  #refused({ message }: MeshError): void {
+    const { name, journal, onChange } = this.#input;
+    this.#error = new MeshError('MESH_SERVICE_FAILED', `${name}: ${message}`, {
+      object: name,
+      remedy: `See ${this.logFile}; it is tried again by itself.`,
+      retryable: true,
+    });
+    const { code, remedy = '' } = this.#error;
+    journal.record({ level: 'error', kind: 'service refused', message, object: name, code, remedy });
+    onChange?.();
+    if (this.#spec !== undefined) this.#lookSoon(LONGEST_PAUSE_MS);
   }
 
   /** Starts it anew, each time later. */

@@ -10,6 +10,7 @@ import type {
 } from '../../src/agent/transport.ts';
 import type { Controller } from '../../src/controller/controller.ts';
 import { MeshError } from '../../src/model/error.ts';
+import type { SseMessage } from '../../src/protocol/sse.ts';
 import type { SelfStatus } from '../../src/protocol/views.ts';
 import type { ProcessClock } from './sim-clock.ts';
 
@@ -51,10 +52,16 @@ export class ControlSocket implements Transport {
       const server = this.#server();
       if (server === undefined) return end(refused());
       const forget = server.onEnd(() => this.#clock.after(SOCKET_MS, () => end(refused())));
+      let pending: SseMessage[] = [];
       const stop = server.controller.followAssignment(({ event, data }) => {
-        const message = { event, data: JSON.stringify(data) };
+        pending.push({ event, data: JSON.stringify(data) });
+        if (pending.length > 1) return;
         this.#clock.after(SOCKET_MS, () => {
-          if (!ended) handlers.onMessage(message);
+          const messages = pending;
+          pending = [];
+          if (ended) return;
+          for (const message of messages) handlers.onMessage(message);
+          handlers.onHeard?.();
         });
       });
       unfollow = () => {

@@ -3,8 +3,8 @@ import type { Operation } from '../../src/agent/items/item.ts';
 import { printStep } from '../../src/agent/plan.ts';
 import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
 import { FLOOD_MAC } from '../../src/model/mac.ts';
+import { memberAddresses } from '../../src/model/member.ts';
 import type { Network } from '../../src/model/network.ts';
-import { addressesOf } from './addresses.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimMachine } from './sim-machine.ts';
 
@@ -13,25 +13,75 @@ export function live(cluster: Cluster): SimMachine[] {
   return cluster.machines.filter(({ on, process }) => on && process !== undefined);
 }
 
+/** What a look at a machine's rows found; as long as neither they nor those who are there change, it holds. */
+interface Look {
+  readonly revision: number;
+  readonly wanted: Wanted;
+  readonly wrong: readonly string[];
+}
+
+/** The rows that a network needs, whoever looks from one segment: everybody's. */
+interface Wanted {
+  readonly machines: readonly SimMachine[];
+  readonly ipv4s: readonly SimMachine['ipv4s'][];
+  readonly rows: ReadonlyMap<string, SimMachine>;
+}
+
+const looks = new WeakMap<SimMachine, Map<Network, Look>>();
+const wants = new WeakMap<Network, Map<Ipv4Cidr | undefined, Wanted>>();
+
 /** Every live machine has the four rows of every other one, and none of anybody else. */
 export function wrongRows(cluster: Cluster): string[] {
   const machines = live(cluster);
   return machines.flatMap((machine) =>
-    cluster.networks.flatMap((network) => {
-      const have = marked(machine, network);
-      const want = new Set(
-        machines.flatMap((other) => (other === machine ? [] : rowsOf(machine, other, network, cluster))),
-      );
-      return [
-        ...[...want.difference(have)].map((row) => `${machine.name} lacks ${row}`),
-        ...[...have.difference(want)].map((row) => `${machine.name} has left over ${row}`),
-      ];
-    }),
+    cluster.networks.flatMap((network) => wrongRowsOf(machine, network, machines, cluster)),
   );
 }
 
+function wrongRowsOf(
+  machine: SimMachine,
+  network: Network,
+  machines: readonly SimMachine[],
+  cluster: Cluster,
+): readonly string[] {
+  const wanted = wantedFrom(machine, network, machines, cluster);
+  const { revision } = machine.kernel;
+  const known = looks.get(machine) ?? new Map<Network, Look>();
+  const before = known.get(network);
+  if (before?.revision === revision && before.wanted === wanted) return before.wrong;
+  const have = marked(machine, network);
+  const leftOver = [...have].filter((row) => (wanted.rows.get(row) ?? machine) === machine);
+  const lacks =
+    have.size - leftOver.length === (machines.length - 1) * ROWS_PER_MEMBER
+      ? []
+      : [...wanted.rows].flatMap(([row, other]) => (other === machine || have.has(row) ? [] : [row]));
+  const wrong = [
+    ...lacks.map((row) => `${machine.name} lacks ${row}`),
+    ...leftOver.map((row) => `${machine.name} has left over ${row}`),
+  ];
+  looks.set(machine, known.set(network, { revision, wanted, wrong }));
+  return wrong;
+}
+
+function wantedFrom(viewer: SimMachine, network: Network, machines: readonly SimMachine[], cluster: Cluster): Wanted {
+  const bySegment = wants.get(network) ?? new Map<Ipv4Cidr | undefined, Wanted>();
+  const segment = viewer.segment();
+  const before = bySegment.get(segment);
+  const same =
+    before?.machines.length === machines.length &&
+    machines.every((machine, i) => before.machines[i] === machine && before.ipv4s[i] === machine.ipv4s);
+  if (before !== undefined && same) return before;
+  const rows = machines.flatMap((other) => rowsOf(viewer, other, network, cluster).map((row) => [row, other] as const));
+  const wanted = { machines, ipv4s: machines.map(({ ipv4s }) => ipv4s), rows: new Map(rows) };
+  wants.set(network, bySegment.set(segment, wanted));
+  return wanted;
+}
+
+/** To, behind, and in flood; and a neighbour. */
+const ROWS_PER_MEMBER = 4;
+
 function rowsOf(viewer: SimMachine, other: SimMachine, network: Network, cluster: Cluster): string[] {
-  const { bridgeMac: mac, ipv6 } = addressesOf(network, other.word);
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, other.word);
   const { vxlan, bridge } = network.devices;
   const ipv4 = addressFor(viewer, other, cluster);
   return [
@@ -67,7 +117,7 @@ function marked({ kernel }: SimMachine, { devices }: Network): Set<string> {
 export function unreachable(cluster: Cluster): string[] {
   const machines = live(cluster);
   return cluster.networks.flatMap((network) => {
-    const addresses = new Map(machines.map((machine) => [machine, addressesOf(network, machine.word).ipv6]));
+    const addresses = new Map(machines.map((machine) => [machine, memberAddresses(network, machine.word).ipv6]));
     return machines.flatMap((from) =>
       machines.flatMap((to) => {
         const [source, destination] = [addresses.get(from), addresses.get(to)];

@@ -106,10 +106,12 @@ export class MeshPath {
 }
 
 /** Where the VXLAN `port` sends a frame for `destination`. */
-function targets({ kernel }: Station, port: Link, destination: Mac | 'everybody'): Ipv4[] {
-  const row = destination === 'everybody' ? undefined : kernel.row('self', port.index, destination);
-  const rows = row === undefined ? kernel.floodsOf(port.index) : [row];
-  return [...rows].flatMap((entry) => (entry.destination === undefined ? [] : [entry.destination as Ipv4]));
+function* targets({ kernel }: Station, port: Link, destination: Mac | 'everybody'): Iterable<Ipv4> {
+  const row = destination === 'everybody' ? undefined : kernel.row(port.index, destination);
+  // A packet may change the rows as it arrives; who gets it was decided before.
+  for (const entry of row === undefined ? [...kernel.floodsOf(port.index)] : [row]) {
+    if (entry.destination !== undefined) yield entry.destination as Ipv4;
+  }
 }
 
 /** @returns the bridge that the frame comes out of */
@@ -117,7 +119,7 @@ function arrive({ kernel }: Station, vni: number, source: Mac, outer: Ipv4): Lin
   if (!kernel.takesFrom(outer, vni)) return undefined;
   for (const port of kernel.links.values()) {
     if (port.vxlan?.vni !== vni || !port.up) continue;
-    const row = kernel.row('self', port.index, source);
+    const row = kernel.row(port.index, source);
     if (row !== undefined && row.destination !== outer) {
       // A frame of that address from elsewhere: a permanent row stands, and the frame is dropped.
       if (row.state === 'permanent') return undefined;

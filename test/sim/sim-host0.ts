@@ -8,7 +8,12 @@ import { MeshError } from '../../src/model/error.ts';
 import type { Ipv6 } from '../../src/model/ipv6.ts';
 import type { Network } from '../../src/model/network.ts';
 import { Journal } from '../../src/protocol/event.ts';
-import { formatVersion, parseVersion, type SelfReport, type SelfReportAnswer } from '../../src/protocol/membership.ts';
+import {
+  membershipMessage,
+  parseVersion,
+  type SelfReport,
+  type SelfReportAnswer,
+} from '../../src/protocol/membership.ts';
 import type { SseMessage } from '../../src/protocol/sse.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ControlServer } from './control-socket.ts';
@@ -50,7 +55,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       journal,
       witness: new KernelWitness({
         neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
-        fdbRow: async (link, mac) => kernel.row('self', kernel.linkNamed(link)?.index ?? 0, mac),
+        fdbRow: async (link, mac) => kernel.row(kernel.linkNamed(link)?.index ?? 0, mac),
       }),
     });
     kernel.subscribe(this, ({ type }) => {
@@ -104,9 +109,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     mesh.mustBeLoaded();
     const viewer = await mesh.whereabouts(peer);
     const seen = lastEventId === undefined ? undefined : parseVersion(lastEventId);
-    return mesh.subscribe(viewer, seen, (event) =>
-      send({ id: formatVersion(event.version), event: event.type, data: JSON.stringify(event) }),
-    );
+    return mesh.subscribe(viewer, seen, (event) => send(membershipMessage(event)));
   }
 
   #meshOf(network: Network): Membership | undefined {

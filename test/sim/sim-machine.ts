@@ -8,9 +8,9 @@ import { NodeSource } from '../../src/agent/node-source.ts';
 import type { NetworkOutcome } from '../../src/formats/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/ipv4.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
+import { memberAddresses } from '../../src/model/member.ts';
 import type { Network } from '../../src/model/network.ts';
 import { Journal } from '../../src/protocol/event.ts';
-import { addressesOf } from './addresses.ts';
 import { type ControlServer, ControlSocket } from './control-socket.ts';
 import type { MeshPath } from './mesh-path.ts';
 import { ProcessKernel } from './process-kernel.ts';
@@ -157,9 +157,9 @@ export class SimMachine implements Station {
     const { path, networks, underlay } = this.world;
     return async (to, timeoutMs) => {
       const sentMs = clock.nowMs();
-      const network = networks.find((candidate) => addressesOf(candidate, 'host0').ipv6 === to);
+      const network = networks.find((candidate) => memberAddresses(candidate, 'host0').ipv6 === to);
       if (network === undefined) throw new TypeError(`nobody pings ${to}`);
-      const own = addressesOf(network, this.word).ipv6;
+      const own = memberAddresses(network, this.word).ipv6;
       const place = path.roundTrip(this, network.devices.bridge, own, to);
       await clock.pause(place === undefined ? timeoutMs : 2 * underlay.oneWayMs(this.name, place.station.name));
       return place === undefined ? undefined : clock.nowMs() - sentMs;

@@ -1,8 +1,11 @@
 /** As much of nftables as our own scripts use: a table replaced whole, and elements added to and deleted from its sets. */
+import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
 
 export interface SimTable {
   readonly sets: Map<string, Set<string>>;
   readonly body: string;
+  /** Subnets from which VXLAN packets are taken in any network. */
+  readonly open: readonly Ipv4Cidr[];
 }
 
 /** @returns the errno's name, and then nothing was changed: a script is one transaction */
@@ -17,18 +20,20 @@ export function runScript(tables: Map<string, SimTable>, script: string): string
   }
   const before = tables.get(family);
   if (before === undefined) return 'ENOENT';
-  const sets = new Map([...before.sets].map(([name, elements]) => [name, new Set(elements)]));
-  for (const line of script.split('\n').filter(Boolean)) {
-    const [, verb, name = '', list = ''] = /^(add|delete) element \w+ \w+ (\w+) \{ (.*) \}$/.exec(line) ?? [];
-    const set = sets.get(name);
-    if (set === undefined) return 'ENOENT';
-    for (const element of list.split(', ')) {
-      if (verb === 'add') set.add(element);
-      else if (!set.delete(element)) return 'ENOENT';
-    }
+  const changes = script.split('\n').filter(Boolean).map(parseChange);
+  for (const { verb, set, elements } of changes) {
+    const have = before.sets.get(set);
+    if (have === undefined || (verb === 'delete' && elements.some((element) => !have.has(element)))) return 'ENOENT';
   }
-  tables.set(family, { sets, body: before.body });
+  for (const { verb, set, elements } of changes) {
+    for (const element of elements) before.sets.get(set)?.[verb](element);
+  }
   return undefined;
+}
+
+function parseChange(line: string): { verb: 'add' | 'delete'; set: string; elements: string[] } {
+  const [, verb, set = '', list = ''] = /^(add|delete) element \w+ \w+ (\w+) \{ (.*) \}$/.exec(line) ?? [];
+  return { verb: verb === 'delete' ? verb : 'add', set, elements: list.split(', ') };
 }
 
 function parseTable(text: string): SimTable {
@@ -36,10 +41,16 @@ function parseTable(text: string): SimTable {
   for (const [, name = '', list] of text.matchAll(/^ {2}set (\w+) \{ [^{}]*?;(?: elements = \{ (.*?) \};)? \}$/gm)) {
     sets.set(name, new Set(list === undefined ? [] : list.split(', ')));
   }
-  return { sets, body: text.replaceAll(/^ {2}set .*\n/gm, '') };
+  const body = text.replaceAll(/^ {2}set .*\n/gm, '');
+  const open = [...body.matchAll(/udp dport 4789 ip saddr (\S+) accept/g)].map(([, subnet]) => subnet as Ipv4Cidr);
+  return { sets, body, open };
 }
 
+/** In nft's own form, as far as the agent reads it. */
 export function printTable({ sets, body }: SimTable): string {
-  const lines = [...sets].map(([name, elements]) => `set ${name} { ${[...elements].sort().join(', ')} }`);
-  return `${lines.join('\n')}\n${body}`;
+  const lines = [...sets].map(([name, set]) => {
+    const elements = set.size === 0 ? '' : `\t\telements = { ${[...set].join(', ')} }\n`;
+    return `\tset ${name} {\n${elements}\t}\n`;
+  });
+  return `${lines.join('')}\n${body}`;
 }

@@ -11,10 +11,10 @@ import type {
 import { MeshError } from '../../src/model/error.ts';
 import type { Ipv6 } from '../../src/model/ipv6.ts';
 import type { MachineId } from '../../src/model/machine.ts';
+import { memberAddresses } from '../../src/model/member.ts';
 import type { Network } from '../../src/model/network.ts';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../../src/protocol/membership.ts';
 import type { SseMessage } from '../../src/protocol/sse.ts';
-import { addressesOf } from './addresses.ts';
 import type { MeshPath, Place } from './mesh-path.ts';
 import type { ProcessClock } from './sim-clock.ts';
 import type { Station, Underlay } from './underlay.ts';
@@ -100,10 +100,10 @@ export class SimTransport implements Transport {
   #connect(target: Target): Line | undefined {
     const { station, machine, networks, path, server } = this.#input;
     if (!('host' in target)) throw new TypeError('a node speaks to host0 inside its meshes only');
-    const network = networks.find((candidate) => addressesOf(candidate, 'host0').ipv6 === target.host);
+    const network = networks.find((candidate) => memberAddresses(candidate, 'host0').ipv6 === target.host);
     if (network === undefined) throw new TypeError(`no mesh has ${target.host}`);
-    const own = addressesOf(network, machine).ipv6;
-    const host0 = addressesOf(network, 'host0').ipv6;
+    const own = memberAddresses(network, machine).ipv6;
+    const host0 = memberAddresses(network, 'host0').ipv6;
     const place = path.roundTrip(station, network.devices.bridge, own, host0);
     const listening = server();
     return place === undefined || listening === undefined

@@ -31,8 +31,8 @@ const FAULTS_MS = 30_000;
 /** N ticks: silence is noticed after 9 s, a list is believed after 9 s more, and a refused step is tried again within 15 s. */
 const SETTLE_MS = 40_000;
 const SETTLE_TICK_MS = 1_000;
-/** Silence is noticed after 9 s, a list is confirmed up to 12 s later. */
-const RIGHT_WITHIN_MS = 22_000;
+/** The silence of a double is noticed after 9 s, whoever was refused asks again within 5 s, and its list is confirmed up to 12 s later. */
+const RIGHT_WITHIN_MS = 27_000;
 /** Whoever was silent may be dropped, and let go of, some time later. */
 const CONSEQUENCES_MS = 30_000;
 /** A fault that finds nothing to befall comes back. */

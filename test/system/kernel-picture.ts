@@ -20,7 +20,18 @@ export async function kernelPicture(lab: Lab, host: LabHost): Promise<string> {
     lab.exec(host, ['ip', '-json', '-detail', 'link', 'show']),
     lab.exec(host, ['sh', '-c', SHOW]),
   ]);
-  return `${(JSON.parse(links.stdout) as IpLink[]).map(lineOf).toSorted().join('\n')}\n${rest.stdout}`;
+  return `${linkLines(links.stdout).toSorted().join('\n')}\n${rest.stdout}`;
+}
+
+/** One device of the host, with its index: another one of that name differs. */
+export async function linkPicture(lab: Lab, host: LabHost, device: string): Promise<string> {
+  const { stdout } = await lab.exec(host, ['ip', '-json', '-detail', 'link', 'show', device]);
+  const [{ ifindex }] = JSON.parse(stdout) as [{ ifindex: number }];
+  return `${ifindex} ${linkLines(stdout)}`;
+}
+
+function linkLines(json: string): string[] {
+  return (JSON.parse(json) as IpLink[]).map(lineOf);
 }
 
 interface IpLink {

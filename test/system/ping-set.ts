@@ -1,7 +1,7 @@
 /** Several pings at once, each by a name. */
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
-import { Pings } from './pings.ts';
+import { type Loss, Pings } from './pings.ts';
 
 export class PingSet implements Disposable {
   readonly #pings: ReadonlyMap<string, Pings>;
@@ -29,6 +29,16 @@ export class PingSet implements Disposable {
   async lost(): Promise<Record<string, string>> {
     const entries = [...this.#pings].map(async ([pair, pings]) => [pair, await pings.lost()] as const);
     return Object.fromEntries((await Promise.all(entries)).filter(([, spans]) => spans !== ''));
+  }
+
+  /** The same as spans of time, for every pair in the order of the start. */
+  async losses(): Promise<(readonly Loss[])[]> {
+    return await Promise.all([...this.#pings.values()].map((pings) => pings.losses()));
+  }
+
+  /** How many were sent, by all pairs together. */
+  get sent(): number {
+    return [...this.#pings.values()].reduce((sum, pings) => sum + pings.sent, 0);
   }
 
   [Symbol.dispose](): void {

@@ -13,13 +13,19 @@ const ANSWER_DEADLINE_MS = 10_000;
 /** Far longer than an answer takes on a busy machine. */
 const RETRY_MS = 1_000;
 
+/** Pings in a row that were not answered: when the first and the last of them were sent. */
+export interface Loss {
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
 export class Pings {
   readonly #socket: EchoSocket;
   readonly #address: Ipv6;
   readonly #startMs = performance.now();
   readonly #timer: NodeJS.Timeout;
-  /** When each of those was sent that have not been answered, in ms after the start. */
-  readonly #open = new Set<number>();
+  /** When each of those was sent that have not been answered, in ms after the start, by number. */
+  readonly #open = new Map<number, number>();
   #dueMs = 0;
   #sent = 0;
 
@@ -55,9 +61,19 @@ export class Pings {
    * @throws Error when none is answered any more
    */
   async lost(): Promise<string> {
-    const before = new Set(this.#open);
+    return (await this.#losses()).map(({ firstMs, lastMs }) => `${firstMs}-${lastMs}`).join(' ');
+  }
+
+  /** The same on the clock of `performance.now()`. */
+  async losses(): Promise<Loss[]> {
+    const shift = (ms: number) => ms + this.#startMs;
+    return (await this.#losses()).map(({ firstMs, lastMs }) => ({ firstMs: shift(firstMs), lastMs: shift(lastMs) }));
+  }
+
+  async #losses(): Promise<Loss[]> {
+    const before = this.#sent;
     await answered(this.#socket, this.#address);
-    return spansOf([...this.#open].filter((sentMs) => before.has(sentMs)));
+    return spansOf([...this.#open].filter(([number]) => number <= before));
   }
 
   close(): void {
@@ -73,10 +89,10 @@ export class Pings {
   }
 
   #send(atMs: number): void {
-    this.#sent++;
-    this.#open.add(atMs);
+    const number = ++this.#sent;
+    this.#open.set(number, atMs);
     this.#socket.echo(this.#address, { timeoutMs: ANSWER_DEADLINE_MS }).then(
-      (rttMs) => rttMs !== undefined && this.#open.delete(atMs),
+      (rttMs) => rttMs !== undefined && this.#open.delete(number),
       // It could not even be sent: lost.
       () => {},
     );
@@ -92,13 +108,13 @@ async function answered(socket: EchoSocket, address: Ipv6): Promise<void> {
   throw new Error(`${address} does not answer within ${ANSWER_DEADLINE_MS} ms`);
 }
 
-/** @param times ascending */
-function spansOf(times: readonly number[]): string {
-  const spans: { first: number; last: number }[] = [];
-  for (const time of times) {
+/** @param unanswered number and time of each, ascending */
+function spansOf(unanswered: readonly (readonly [number: number, sentMs: number])[]): Loss[] {
+  const spans: { last: number; firstMs: number; lastMs: number }[] = [];
+  for (const [number, sentMs] of unanswered) {
     const span = spans.at(-1);
-    if (span !== undefined && time - span.last <= INTERVAL_MS) span.last = time;
-    else spans.push({ first: time, last: time });
+    if (span?.last === number - 1) Object.assign(span, { last: number, lastMs: sentMs });
+    else spans.push({ last: number, firstMs: sentMs, lastMs: sentMs });
   }
-  return spans.map(({ first, last }) => `${first}-${last}`).join(' ');
+  return spans.map(({ firstMs, lastMs }) => ({ firstMs, lastMs }));
 }

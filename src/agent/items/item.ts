@@ -43,6 +43,8 @@ export interface ItemKind<T> {
   dependsOn(item: T): readonly ItemKey[];
   /** Lower ranks are made first and removed last. */
   rank(item: T): number;
+  /** The rank of a change in place, where that is another. */
+  rankOfChange?(have: T, want: T): number;
   /** What differs, for people: `mtu 1400 → 1380`. Empty when the two are equal. */
   differences(have: T, want: T): readonly string[];
   /** Whether the difference cannot be changed in place. */
@@ -87,6 +89,6 @@ export function itemMap(items: Iterable<Item>): Map<ItemKey, Item> {
 }
 
 /** The network that an item serves; none for what serves the whole node. */
-export function networkOf(item: Item): NetworkId | undefined {
-  return 'network' in item ? item.network : undefined;
+export function networkOf(item: Item | undefined): NetworkId | undefined {
+  return item !== undefined && 'network' in item ? item.network : undefined;
 }

@@ -17,7 +17,8 @@ export interface NeighbourItem {
 export const neighbourKind: ItemKind<NeighbourItem> = {
   key: (item) => `neighbour:${item.link} ${item.address}`,
   dependsOn: (item) => [linkKey('bridge', item.network)],
-  rank: () => 6,
+  // With the forwarding rows: a member's four come in one message.
+  rank: () => 7,
   differences: (have, want) => (have.mac === want.mac ? [] : [`lladdr ${have.mac} → ${want.mac}`]),
   mustRecreate: () => false,
   print: ({ link, address, mac }) =>

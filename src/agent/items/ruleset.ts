@@ -17,8 +17,16 @@ export interface RulesetItem {
 
 export const TABLE = 'meshwork';
 
-function structureOf({ sets, body }: RulesetItem): string {
-  return [...[...sets].map(([name, set]) => `${name} ${set.declaration}`), body].join('\n');
+/** Whether the two differ in set elements at most. */
+export function sameStructure(have: RulesetItem, want: RulesetItem): boolean {
+  if (have.body !== want.body || have.sets.size !== want.sets.size) return false;
+  for (const [name, { declaration }] of want.sets) if (have.sets.get(name)?.declaration !== declaration) return false;
+  return true;
+}
+
+/** Whether a change from the one to the other leaves the table where it is. */
+export function isElementChange(have: RulesetItem, want: RulesetItem): boolean {
+  return have.intact && sameStructure(have, want);
 }
 
 /** The whole table as one transaction, replacing whatever was there. Declaring it first lets the delete never fail. */
@@ -31,17 +39,31 @@ export function rulesetScript(item: RulesetItem): string {
   return `${name} {}\ndelete ${name}\n${name} {\n${sets.join('')}${item.body}}\n`;
 }
 
+/** What a step is made of, said and done with: worked out once for the two. */
+const scripts = new WeakMap<RulesetItem, { readonly have: RulesetItem; readonly script: string }>();
+
 function elementScript(have: RulesetItem, want: RulesetItem): string {
+  const known = scripts.get(want);
+  if (known?.have === have) return known.script;
   const lines: string[] = [];
   for (const [name, { elements }] of want.sets) {
     const before = have.sets.get(name)?.elements ?? new Set();
-    const added = [...elements].filter((element) => !before.has(element));
-    const gone = [...before].filter((element) => !elements.has(element));
+    if (before === elements) continue;
     const where = `element ${want.family} ${TABLE} ${name}`;
-    if (added.length > 0) lines.push(`add ${where} { ${added.join(', ')} }`);
-    if (gone.length > 0) lines.push(`delete ${where} { ${gone.join(', ')} }`);
+    const added = without(elements, before);
+    const gone = without(before, elements);
+    if (added.length > 0) lines.push(`add ${where} { ${added.join(', ')} }\n`);
+    if (gone.length > 0) lines.push(`delete ${where} { ${gone.join(', ')} }\n`);
   }
-  return lines.map((line) => `${line}\n`).join('');
+  const script = lines.join('');
+  scripts.set(want, { have, script });
+  return script;
+}
+
+function without(elements: ReadonlySet<string>, others: ReadonlySet<string>): string[] {
+  const rest: string[] = [];
+  for (const element of elements) if (!others.has(element)) rest.push(element);
+  return rest;
 }
 
 export const rulesetKind: ItemKind<RulesetItem> = {
@@ -49,17 +71,18 @@ export const rulesetKind: ItemKind<RulesetItem> = {
   dependsOn: () => [],
   // Before the first link, so that nothing is ever forwarded that should not be; and the last to go.
   rank: () => 0,
+  // A member that may send now is as good a moment later; those who wait for its rows do not wait for nft.
+  rankOfChange: (have, want) => (isElementChange(have, want) ? 8 : 0),
   differences(have, want) {
     if (!have.intact) return ['changed by somebody else'];
-    if (structureOf(have) !== structureOf(want)) return ['rules'];
+    if (!sameStructure(have, want)) return ['rules'];
     return elementScript(have, want).split('\n').filter(Boolean);
   },
   mustRecreate: () => false,
   print: ({ family, sets }) => `nft table ${family} ${TABLE} { … } # sets: ${[...sets.keys()].join(' ') || 'none'}`,
   create: (item) => [{ do: 'nft', script: rulesetScript(item) }],
   change(have, want) {
-    const whole = !have.intact || structureOf(have) !== structureOf(want);
-    return [{ do: 'nft', script: whole ? rulesetScript(want) : elementScript(have, want) }];
+    return [{ do: 'nft', script: isElementChange(have, want) ? elementScript(have, want) : rulesetScript(want) }];
   },
   remove: ({ family }) => [{ do: 'nft', script: `table ${family} ${TABLE} {}\ndelete table ${family} ${TABLE}\n` }],
 };

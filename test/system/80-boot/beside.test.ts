@@ -62,7 +62,8 @@ test('beside a DHCP server host0 is a proxy: addresses are the server’s, boot 
     expect(proxy).toMatchObject({ yiaddr: '0.0.0.0', siaddr: `${OFFICE}.9`, file });
     expect(proxy?.options.get(OPTION.vendorEncapsulated)?.toString('hex')).toBe(encapsulated);
   }
-  const [offer] = await client.discover('efi', (all) => all.some(({ yiaddr }) => yiaddr !== '0.0.0.0'));
+  const hasAddress = ({ yiaddr }: { yiaddr: string }) => yiaddr !== '0.0.0.0';
+  const offer = (await client.discover('efi', (all) => all.some(hasAddress))).find(hasAddress);
   if (offer === undefined) throw new Error('no offer');
   ip(node, `address add ${offer.yiaddr}/24 dev eth0`);
   const second = await client.request4011('efi', offer.yiaddr, {

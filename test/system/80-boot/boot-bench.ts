@@ -11,9 +11,14 @@ import { request } from '../../../src/protocol/http.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';
 import { findMark, isRunning, signalProcess } from '../../../src/services/process-mark.ts';
+import { readUnit } from '../60-package/unit-file.ts';
 import { until } from '../until.ts';
 
 const SOURCES = new URL('../../../src/main/', import.meta.url).pathname;
+
+/** With no more rights than the packaged service has. */
+const UNIT = readFileSync(new URL('../../../packaging/systemd/meshwork-host0.service', import.meta.url), 'utf8');
+const AS_A_SERVICE = [...readUnit(UNIT, {}).argv.slice(0, 3), 'sh', '-c', 'umask 0027 && exec "$@"', 'sh'];
 
 export class BootBench {
   readonly #directory = mkdtempSync(join(tmpdir(), 'mw-boot-'));
@@ -145,6 +150,9 @@ export class BootHost {
     this.root = root;
     this.netns = netns;
     mkdirSync(join(root, 'host0/network'), { recursive: true });
+    // As the package makes it.
+    mkdirSync(join(root, 'var/lib'), { recursive: true });
+    mkdirSync(pathsBelow(root).state, { mode: 0o711 });
     this.configure(conf);
   }
 
@@ -154,18 +162,10 @@ export class BootHost {
 
   start(program: 'host0' | 'agent'): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
-    const args = [
-      '--disable-warning=ExperimentalWarning',
-      `${SOURCES}${program}.ts`,
-      '--root',
-      this.root,
-      '--name',
-      'host0',
-    ];
-    if (program === 'agent') args.push('--on-host0');
-    const child = inNetns(this.netns, () =>
-      spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] }),
-    );
+    const node = [process.execPath, '--disable-warning=ExperimentalWarning', `${SOURCES}${program}.ts`];
+    const words = [...node, '--root', this.root, '--name', 'host0', ...(program === 'agent' ? ['--on-host0'] : [])];
+    const [command = '', ...rest] = program === 'host0' ? [...AS_A_SERVICE, ...words] : words;
+    const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, stdio: ['ignore', log, log] }));
     this.#running.set(program, child);
   }
 

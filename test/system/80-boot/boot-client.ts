@@ -9,8 +9,8 @@ import {
   NO_IPV4,
   type UdpEnd,
 } from '../../../src/boot/udp-frame.ts';
+import { FrameSocket } from '../../../src/kernel/frame-socket.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
-import { PacketSocket } from '../../../src/kernel/packet-socket.ts';
 import type { Ipv4 } from '../../../src/model/ipv4.ts';
 import { type Mac, parseMac } from '../../../src/model/mac.ts';
 import { until } from '../until.ts';
@@ -18,7 +18,7 @@ import { until } from '../until.ts';
 export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'system';
 
 const [DISCOVER, REQUEST] = [1, 3];
-const ANSWER_MS = 5_000;
+const ANSWER_MS = 15_000;
 
 /** Of each kind: vendor class, architecture, and the rest of what it sends. */
 const ASKS: Readonly<Record<Firmware, { vendor?: string; architecture?: number; broadcast: boolean; ipxe?: boolean }>> =
@@ -40,14 +40,14 @@ export interface Answer extends DhcpPacket {
 
 export class BootClient {
   readonly mac: Mac;
-  readonly #socket: PacketSocket;
+  readonly #socket: FrameSocket;
   readonly #answers: Answer[] = [];
   readonly #uuid = Buffer.alloc(16, randomInt(256));
 
   private constructor(netns: string, device: string) {
     const [link] = JSON.parse(inside(netns, 'ip', '-j', 'link', 'show', device));
     this.mac = parseMac(link.address);
-    this.#socket = PacketSocket.open({
+    this.#socket = FrameSocket.open({
       link: link.ifindex,
       netns,
       filter: [{ take: true }],
@@ -62,6 +62,11 @@ export class BootClient {
 
   static on(netns: string, device = 'eth0'): BootClient {
     return new BootClient(netns, device);
+  }
+
+  /** Asks once, and waits for nothing. */
+  ask(firmware: Firmware): void {
+    this.#send(randomInt(2 ** 32 - 1), DISCOVER, firmware, []);
   }
 
   /** The offers that came within `waitMs`, or the first ones that come at all. */

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { scanPorts } from '../../../src/boot/boot-port.ts';
 import { scan } from '../../../src/boot/scan.ts';
-import { ip } from '../../../src/kernel/netns-fixture.ts';
+import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { Rtnl } from '../../../src/kernel/rtnl.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
+import { BootClient } from './boot-client.ts';
 
 let bench: BootBench;
 
@@ -75,19 +76,29 @@ test('three hundred ports on three switches', async () => {
   expect(groups[1]).toContain('eth298');
 });
 
-test('host0 scans again when a cable joins two wires, and serves what is one wire now once', async () => {
+test('host0 scans again when a cable joins two wires, and says in dry mode what it would answer on the one', async () => {
   const machine = bench.machine();
   for (const wire of ['wire-p', 'wire-q']) bench.wire(wire);
   bench.plug(machine, { eth1: 'wire-p', eth2: 'wire-q' });
-  const host: BootHost = bench.host0('host0', machine, 'boot="auto"\nboot_mode="eth1=observe" "eth2=observe"\n');
+  const node = bench.machine();
+  bench.plug(node, { eth0: 'wire-q' });
+  const host: BootHost = bench.host0('host0', machine, 'boot="dry"\n');
   host.start('host0');
-  await host.wire('eth2', 'is there', ({ ports }) => ports.length === 1);
+  await host.wire('eth2', 'would serve', ({ service }) => service?.state === 'would');
   expect((await host.scan()).groups).toEqual([['eth1'], ['eth2']]);
+  const client = BootClient.on(node);
+  client.ask('efi');
+  const { wouldHaveAnswered } = await host.wire('eth2', 'heard', (wire) => wire.wouldHaveAnswered?.length === 1);
+  expect(wouldHaveAnswered).toEqual([
+    `${client.mac} (firmware, architecture 7): an address of 10.11.0.0/25 and ipxe.efi`,
+  ]);
+  client.close();
+  expect(host.addresses('eth2')).toEqual([]);
+  expect(inside(machine, 'ss', '-Hlun')).not.toMatch(/:(?:67|69|4011)\s/);
   bench.join('wire-p', 'wire-q');
   // A cable between two switches elsewhere changes no link here: host0 hears its own probe, at the latest in a minute.
   expect((await host.scan()).groups).toEqual([['eth1', 'eth2']]);
-  const { wires } = await host.boot();
-  expect(wires).toMatchObject([{ device: 'eth1', ports: ['eth1', 'eth2'], mode: 'observe', reason: 'configured' }]);
+  expect((await host.boot()).wires).toMatchObject([{ device: 'eth1', ports: ['eth1', 'eth2'] }]);
   ip(machine, 'link set eth1 down');
   await host.wire('eth2', 'is alone', ({ device, ports }) => device === 'eth2' && ports.length === 1);
 });

@@ -158,7 +158,7 @@ test('where boot is switched off, nothing of it is left', async () => {
   await host.end('host0', 'SIGTERM');
   host.configure('');
   host.start('host0');
-  await until('the address is gone', 10_000, () => !host.addresses('eth1').includes(`${HOST0}/26`));
+  await until('the address is gone', 30_000, () => !host.addresses('eth1').includes(`${HOST0}/26`));
   expect(inside(host.netns, 'ss', '-Hlun')).not.toMatch(/:(?:67|69|4011)\s/);
   expect(await host.boot()).toMatchObject({ boot: 'off', wires: [] });
 });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { FrameSocket, sourceMac } from './frame-socket.ts';
 import { inside, ip, twoHosts } from './netns-fixture.ts';
 import type { FilterStep } from './packet-filter.ts';
-import { PacketSocket, sourceMac } from './packet-socket.ts';
 
 /** Local experiments, IEEE 802: nobody else speaks it. */
 const ETHERTYPE = 0x88b5;
@@ -31,7 +31,7 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
   ip(there, 'link add br0 type bridge', 'link set eth0 master br0');
   const heard: string[] = [];
   let wake: () => void = () => {};
-  const listener = PacketSocket.open({
+  const listener = FrameSocket.open({
     link: indexOf(there),
     netns: there,
     filter: FILTER,
@@ -43,7 +43,7 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
   });
   // What a socket sends itself it does not hear.
   const [speaker, witness] = [false, true].map((outgoing) =>
-    PacketSocket.open({
+    FrameSocket.open({
       link: indexOf(here),
       netns: here,
       filter: FILTER,
@@ -51,7 +51,7 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
       onFrame: (heardFrame) => heard.push(heardFrame.outgoing ? 'own' : 'other'),
       onError: (error) => heard.push(error.message),
     }),
-  ) as [PacketSocket, PacketSocket];
+  ) as [FrameSocket, FrameSocket];
   onTestFinished(() => {
     for (const socket of [listener, speaker, witness]) socket.close();
   });
@@ -78,5 +78,5 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
 
 test('a filter cannot jump to where it has been', () => {
   const filter: FilterStep[] = [{ at: 'start', load: 'byte', offset: 0 }, { equal: 1, yes: 'start' }, { take: true }];
-  expect(() => PacketSocket.open({ link: 1, filter, onFrame: () => {}, onError: () => {} })).toThrow('not ahead');
+  expect(() => FrameSocket.open({ link: 1, filter, onFrame: () => {}, onError: () => {} })).toThrow('not ahead');
 });

@@ -1,0 +1,63 @@
+/** What an agent costs while nothing happens, as it is installed: the bundle, started by `mesh`. */
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { bundle, TOP } from '../packaging/bundle.ts';
+import { Lab } from '../src/lab/lab.ts';
+import { type Measurement, measured } from './measurement.ts';
+import { cpuSec, memoryMb } from './process-cost.ts';
+import type { Run } from './run.ts';
+
+const AGENTS = 20;
+/** After a minute, all that an idle agent does has been compiled, and an audit was made: it has grown to its size. */
+const SETTLING_MS = 70_000;
+/** Several reports and comments of the stream. */
+const IDLE_MS = 15_000;
+
+export async function agent({ signal, stage }: Run): Promise<Measurement[]> {
+  const installation = mkdtempSync(join(tmpdir(), 'meshwork-bench-'));
+  const name = `bench-agent-${process.pid}`;
+  const mesh = (...words: string[]) =>
+    promisify(execFile)(join(installation, 'bin/mesh'), words, {
+      env: { ...process.env, MESH_NODE: process.execPath, NODE_COMPILE_CACHE: join(installation, 'cache') },
+    });
+  try {
+    stage('building what is installed');
+    await bundle(join(installation, 'dist'));
+    cpSync(join(TOP, 'bin/mesh'), join(installation, 'bin/mesh'));
+    signal.throwIfAborted();
+    stage(`starting ${AGENTS} agents`);
+    await mesh('lab', 'up', '--name', name, '--nodes', String(AGENTS), '--keep');
+    try {
+      stage('letting them settle');
+      await sleep(SETTLING_MS, undefined, { signal });
+      stage(`watching them do nothing for ${IDLE_MS / 1000} s`);
+      return await costs(Lab.open(name), signal);
+    } finally {
+      await mesh('lab', 'down', '--name', name);
+    }
+  } finally {
+    rmSync(installation, { recursive: true, force: true });
+  }
+}
+
+async function costs(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
+  const pids = lab.hosts.slice(1).flatMap((host) => lab.process(host, 'agent')?.pid ?? []);
+  const before = pids.map(cpuSec);
+  await sleep(IDLE_MS, undefined, { signal });
+  const idle = pids.map((pid, i) => ((cpuSec(pid) - (before[i] ?? 0)) / (IDLE_MS / 1000)) * 100);
+  return [
+    measured(
+      { name: 'agent, RSS', unit: 'MB', budget: { of: 'value', atMost: 75 } },
+      pids.map((pid) => memoryMb(pid, 'Rss')),
+    ),
+    measured(
+      { name: `agent, PSS beside ${AGENTS - 1} others`, unit: 'MB', budget: { of: 'value', atMost: 40 } },
+      pids.map((pid) => memoryMb(pid, 'Pss')),
+    ),
+    measured({ name: 'agent, processor while idle', unit: '%', budget: { of: 'value', atMost: 0.2 } }, idle),
+  ];
+}

@@ -1,0 +1,110 @@
+/** The process of a crowd (crowd.ts): for each member a stream of events, and a report every three seconds on a connection of its own. */
+import { writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import type { Ipv4 } from '../src/model/ipv4.ts';
+import type { Ipv6 } from '../src/model/ipv6.ts';
+import type { MachineId } from '../src/model/machine.ts';
+import type { Member } from '../src/model/member.ts';
+import { MEMBERSHIP_PORT } from '../src/model/network.ts';
+import { reportIntervalMs, type SelfReport } from '../src/protocol/membership.ts';
+
+export type CrowdMember = Omit<Member, 'mac'> & { readonly machine: MachineId; readonly ipv4: Ipv4 };
+
+export interface CrowdOrder {
+  readonly host0: Ipv6;
+  readonly perSecond: number;
+  readonly members: readonly CrowdMember[];
+}
+
+/** All that has happened so far. */
+export interface CrowdCount {
+  readonly joined: number;
+  /** Reports that host0 answered with an error, and those that it did not answer. */
+  readonly refused: number;
+  readonly lost: number;
+  /** Open now. */
+  readonly streams: number;
+  readonly reports: number;
+  /** Of all streams: what host0 sent, and its bytes. */
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+const TELL_MS = 100;
+const RETRY_MS = 500;
+const ANSWER_TIMEOUT_MS = 3_000;
+
+const count = { joined: 0, refused: 0, lost: 0, streams: 0, reports: 0, messages: 0, bytes: 0 };
+
+class Somebody {
+  readonly #host0: Ipv6;
+  readonly #ipv6: Ipv6;
+  readonly #intervalMs: number;
+  readonly #request: string;
+  #joined = false;
+  #stream: Socket | undefined;
+
+  constructor(host0: Ipv6, { name, ipv4, ipv6, machine }: CrowdMember) {
+    const report: SelfReport = { machine, name, instance: `boot-${name}`, ipv4, state: { phase: 'ready' } };
+    const body = JSON.stringify(report);
+    this.#host0 = host0;
+    this.#ipv6 = ipv6;
+    this.#intervalMs = reportIntervalMs(machine);
+    this.#request =
+      `PUT /self HTTP/1.1\r\nHost: [${host0}]:${MEMBERSHIP_PORT}\r\nConnection: close\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  }
+
+  report(): void {
+    const socket = this.#connect();
+    let answer = '';
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy());
+    socket.on('data', (chunk) => {
+      if (answer === '') answer = chunk.toString('latin1', 0, 12);
+    });
+    socket.on('close', () => {
+      const accepted = answer.endsWith(' 200');
+      if (accepted) this.#accepted();
+      else if (answer === '') count.lost++;
+      else count.refused++;
+      setTimeout(() => this.report(), accepted ? this.#intervalMs : RETRY_MS);
+    });
+    socket.write(this.#request);
+  }
+
+  #accepted(): void {
+    count.reports++;
+    if (!this.#joined) count.joined++;
+    this.#joined = true;
+    if (this.#stream !== undefined) return;
+    const stream = this.#connect();
+    this.#stream = stream;
+    count.streams++;
+    stream.on('data', (chunk) => {
+      count.bytes += chunk.length;
+      // Every message ends in an empty line, and nothing else does: data is JSON.
+      for (let at = chunk.indexOf('\n\n'); at >= 0; at = chunk.indexOf('\n\n', at + 2)) count.messages++;
+    });
+    stream.on('close', () => {
+      this.#stream = undefined;
+      count.streams--;
+    });
+    stream.write(`GET /events HTTP/1.1\r\nHost: [${this.#host0}]:${MEMBERSHIP_PORT}\r\n\r\n`);
+  }
+
+  #connect(): Socket {
+    const socket = connect({ host: this.#host0, port: MEMBERSHIP_PORT, localAddress: this.#ipv6 });
+    socket.on('error', () => socket.destroy());
+    return socket;
+  }
+}
+
+writeFileSync('/proc/sys/net/ipv6/ip_nonlocal_bind', '1');
+process.on('message', ({ host0, perSecond, members }: CrowdOrder) => {
+  for (const [index, member] of members.entries()) {
+    const somebody = new Somebody(host0, member);
+    setTimeout(() => somebody.report(), (index / perSecond) * 1_000);
+  }
+  setInterval(() => process.send?.(count), TELL_MS);
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,139 @@
+/**
+ * Members by the thousand, without machines: one namespace on a lab's wire that answers to all their addresses, and one
+ * process that reports and listens for each of them as an agent does. host0 sees what it sees of real nodes, in its
+ * sockets and in its kernel; only nobody is there to forward frames to.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inNetns, netnsPath, temporaryNetns } from '../src/kernel/netns.ts';
+import { ip } from '../src/kernel/netns-fixture.ts';
+import { Nft } from '../src/kernel/nft.ts';
+import { EXAMPLE_MESH } from '../src/lab/example-mesh.ts';
+import type { Lab } from '../src/lab/lab.ts';
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../src/model/ipv4.ts';
+import { machineIdOf } from '../src/model/machine.ts';
+import { type Member, memberAddresses } from '../src/model/member.ts';
+import type { CrowdCount, CrowdMember, CrowdOrder } from './crowd-process.ts';
+import { batch } from './place.ts';
+
+/** Off host0's own subnet, so that a crowd needs no place on the wire but one. */
+const SUBNET = '10.64.0.0/15';
+const OWN_ADDRESS = '10.11.0.254';
+const LOOK_AGAIN_MS = 50;
+
+export class Crowd implements AsyncDisposable {
+  readonly members: readonly Member[];
+  readonly #process: ChildProcess;
+  readonly #stack: AsyncDisposableStack;
+  #count: CrowdCount = { joined: 0, refused: 0, lost: 0, streams: 0, messages: 0, bytes: 0, reports: 0 };
+
+  private constructor(members: readonly Member[], process_: ChildProcess, stack: AsyncDisposableStack) {
+    this.members = members;
+    this.#process = process_;
+    this.#stack = stack;
+    process_.on('message', (count: CrowdCount) => {
+      this.#count = count;
+    });
+  }
+
+  /** @param lab whose first segment it is plugged into; its host0 has its mesh's devices already */
+  static async open(lab: Lab, size: number): Promise<Crowd> {
+    await using stack = new AsyncDisposableStack();
+    const netns = stack.adopt(temporaryNetns(), ({ close }) => close());
+    const crowd = Array.from({ length: size }, (_, index) => memberOf(index));
+    await prepareCrowd(lab, netns.path);
+    prepareHost0(lab, crowd);
+    const child = inNetns(netns.path, () =>
+      fork(join(import.meta.dirname, 'crowd-process.ts'), { execArgv: ['--disable-warning=ExperimentalWarning'] }),
+    );
+    stack.defer(async () => {
+      if (child.exitCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    });
+    return new Crowd(crowd, child, stack.move());
+  }
+
+  /** What has happened so far, as the process last told: it does so ten times a second. */
+  get count(): CrowdCount {
+    return this.#count;
+  }
+
+  /** So many a second become members, and stay. */
+  join(perSecond: number): void {
+    const members = this.members.map(({ name, ipv4, ipv6 }, index): CrowdMember => {
+      return { name, ipv4, ipv6, machine: machineOf(index) };
+    });
+    const { ipv6: host0 } = memberAddresses(EXAMPLE_MESH, 'host0');
+    this.#process.send({ host0, perSecond, members } satisfies CrowdOrder);
+  }
+
+  async until(deadlineMs: number, signal: AbortSignal, what: (count: CrowdCount) => boolean): Promise<void> {
+    const giveUpAt = performance.now() + deadlineMs;
+    while (!what(this.#count)) {
+      if (performance.now() > giveUpAt)
+        throw new Error(`the crowd came no further than ${JSON.stringify(this.#count)}`);
+      await sleep(LOOK_AGAIN_MS, undefined, { signal });
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+function machineOf(index: number) {
+  return machineIdOf(`crowd ${index}`);
+}
+
+function memberOf(index: number): Member {
+  const { ipv6, bridgeMac: mac } = memberAddresses(EXAMPLE_MESH, machineOf(index));
+  const ipv4 = ipv4FromNumber(ipv4ToNumber(SUBNET.split('/')[0] as Ipv4) + 1 + index);
+  return { name: `crowd${index + 1}`, ipv4, mac, ipv6 };
+}
+
+/** The namespace takes packets for every address of the mesh and of the subnet, whatever Ethernet address they are for. */
+async function prepareCrowd(lab: Lab, netns: string): Promise<void> {
+  const { fabric, devices } = EXAMPLE_MESH;
+  const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
+  const [bridge] = lab.topology.bridges;
+  const host0 = lab.host('host0').member.ipv4;
+  ip(netnsPath(lab.topology.wire), `link add crowd master ${bridge} up type veth peer name eth0 netns ${netns}`);
+  ip(
+    netns,
+    'link set lo up',
+    `address add ${OWN_ADDRESS}/24 dev eth0`,
+    'link set eth0 up',
+    `route add local ${SUBNET} dev lo`,
+    `link add ${devices.vxlan} mtu ${fabric.mtuBytes} type vxlan id ${fabric.vni} dstport 4789 local ${OWN_ADDRESS} remote ${host0} nolearning`,
+    `link set ${devices.vxlan} up`,
+    `route add ${ipv6}/128 dev ${devices.vxlan}`,
+    `route add local ${fabric.prefix} dev lo table main`,
+    `neighbour add ${ipv6} lladdr ${bridgeMac} dev ${devices.vxlan} nud permanent`,
+  );
+  const nft = await Nft.open({ netns });
+  try {
+    await nft.run(
+      `table netdev crowd { chain everybody { type filter hook ingress device "${devices.vxlan}" priority 0; meta pkttype set host; }; }\n`,
+    );
+  } finally {
+    await nft.close();
+  }
+}
+
+/** What host0's kernel would have learnt from each one's first packets. */
+function prepareHost0(lab: Lab, crowd: readonly Member[]): void {
+  const { bridge, vxlan } = EXAMPLE_MESH.devices;
+  const netns = netnsPath(lab.host('host0').netns);
+  batch(netns, 'ip', [
+    `route add ${SUBNET} via ${OWN_ADDRESS}`,
+    ...crowd.map(({ ipv6, mac }) => `neighbour replace ${ipv6} lladdr ${mac} dev ${bridge} nud permanent`),
+  ]);
+  batch(
+    netns,
+    'bridge',
+    crowd.map(({ mac, ipv4 }) => `fdb replace ${mac} dev ${vxlan} dst ${ipv4} self dynamic`),
+  );
+}

@@ -1,0 +1,46 @@
+/** A node of many networks, as an agent would want them: what there is without host0 and without members. */
+import { desiredItems } from '../src/agent/desired.ts';
+import type { Item, ItemKey } from '../src/agent/items/item.ts';
+import type { Ipv4 } from '../src/model/ipv4.ts';
+import type { Ipv6Cidr } from '../src/model/ipv6.ts';
+import { parseMachineId } from '../src/model/machine.ts';
+import { meshNetwork, type Network, type Vni } from '../src/model/network.ts';
+
+export const MACHINE = parseMachineId('10eff964');
+
+/** Lines of `ip -batch` for what such a node stands on. */
+export const UNDERLAY = [
+  'link set lo up',
+  'link add eth0 type veth peer name wire0',
+  'address add 10.11.0.2/24 dev eth0',
+  'link set eth0 up',
+];
+
+/** @param first the VNI of the first, at least 1 */
+export function networksFrom(first: number, count: number): Network[] {
+  return Array.from({ length: count }, (_, i) =>
+    meshNetwork({
+      name: `n${first + i}`,
+      prefix: `fd00:0:0:${(first + i).toString(16)}::/64` as Ipv6Cidr,
+      vni: (first + i) as Vni,
+      key: '1',
+    }),
+  );
+}
+
+export function itemsOf(networks: readonly Network[]): ReadonlyMap<ItemKey, Item> {
+  return desiredItems({
+    machine: MACHINE,
+    routes: false,
+    host0: {
+      role: 'node',
+      ipv4: '10.11.0.1' as Ipv4,
+      local: '10.11.0.2' as Ipv4,
+      onLink: true,
+      segments: [],
+      reachable: [],
+    },
+    attachments: networks.map((network) => ({ network, members: [], host0Answers: false })),
+    ports: [],
+  });
+}

@@ -1,0 +1,39 @@
+/** A node without host0: the agent's own loop on a real kernel, told what is wanted. */
+import type { Item, ItemKey } from '../src/agent/items/item.ts';
+import { Reconciler } from '../src/agent/reconciler.ts';
+import { SystemKernel } from '../src/agent/system-kernel.ts';
+import { systemClock } from '../src/model/clock.ts';
+import { Journal } from '../src/protocol/event.ts';
+
+export class BenchNode implements AsyncDisposable {
+  readonly reconciler: Reconciler;
+  readonly #kernel: SystemKernel;
+
+  private constructor(reconciler: Reconciler, kernel: SystemKernel) {
+    this.reconciler = reconciler;
+    this.#kernel = kernel;
+  }
+
+  /** Does nothing yet: `reconciler.start` makes it so. */
+  static async open(netns: string, items: ReadonlyMap<ItemKey, Item>): Promise<BenchNode> {
+    let reconciler: Reconciler | undefined;
+    const fail = (error: Error): never => {
+      throw error;
+    };
+    const kernel = await SystemKernel.open((event) => reconciler?.onKernelEvent(event), fail, { netns });
+    reconciler = new Reconciler({
+      kernel,
+      clock: systemClock,
+      journal: new Journal(systemClock, 'bench', 'bench'),
+      desire: () => ({ items, mayDelete: () => true }),
+      onOutcome: () => {},
+      onLastingFailure: () => {},
+    });
+    return new BenchNode(reconciler, kernel);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.reconciler.close();
+    await this.#kernel.close();
+  }
+}

@@ -1,0 +1,63 @@
+/** Measurements for people: a table, and what became slower or faster since an earlier run. Pure. */
+import type { Paint } from '../src/cli/color.ts';
+import { type Column, table } from '../src/cli/table.ts';
+import { figureOf, type Measurement } from './measurement.ts';
+
+const COLUMNS: readonly Column<Measurement>[] = [
+  {
+    title: '',
+    text: ({ ok }) => (ok ? 'ok' : 'MISSED'),
+    tone: ({ ok }) => (ok ? 'good' : 'bad'),
+  },
+  { title: 'WHAT', text: ({ name }) => name, flexible: true },
+  { title: 'VALUE', text: ({ value, unit }) => `${value} ${unit}`, align: 'right' },
+  {
+    title: 'YARDSTICK',
+    text: ({ yardstick, unit }) => (yardstick === null ? '' : `${yardstick} ${unit}`),
+    align: 'right',
+  },
+  { title: 'RATIO', text: ({ ratio }) => (ratio === null ? '' : `${ratio} ×`), align: 'right' },
+  { title: 'SPREAD', text: spreadText, align: 'right' },
+  { title: 'BUDGET', text: budgetText },
+];
+
+export function formatMeasurements(all: readonly Measurement[], paint: Paint): string {
+  return table(all, COLUMNS, { width: undefined, paint });
+}
+
+function spreadText({ budget, spread, unit }: Measurement): string {
+  return `${spread[0]} to ${spread[1]} ${budget.of === 'ratio' ? '×' : unit}`;
+}
+
+function budgetText({ budget, unit }: Measurement): string {
+  const suffix = budget.of === 'ratio' ? '×' : unit;
+  return budget.atMost === undefined ? `at least ${budget.atLeast} ${suffix}` : `at most ${budget.atMost} ${suffix}`;
+}
+
+/**
+ * A line for each measurement whose figure and whose spread both moved: two runs whose spreads overlap say nothing of
+ * each other. Worse ones first.
+ */
+export function formatChanges(before: readonly Measurement[], now: readonly Measurement[]): string {
+  const changes = now.flatMap((measurement) => {
+    const old = before.find(({ name }) => name === measurement.name);
+    return old === undefined || overlap(old.spread, measurement.spread) ? [] : [changeOf(old, measurement)];
+  });
+  if (changes.length === 0) return 'nothing changed beyond the spread\n';
+  return changes
+    .toSorted((a, b) => Number(b.worse) - Number(a.worse))
+    .map(({ line }) => `${line}\n`)
+    .join('');
+}
+
+function changeOf(old: Measurement, now: Measurement): { readonly worse: boolean; readonly line: string } {
+  const [was, is] = [figureOf(old), figureOf(now)];
+  const worse = now.budget.atMost === undefined ? is < was : is > was;
+  const suffix = now.budget.of === 'ratio' ? '×' : now.unit;
+  const spreads = `${spreadText(old)} before, ${spreadText(now)} now`;
+  return { worse, line: `${worse ? 'worse ' : 'better'}  ${now.name}: ${was} → ${is} ${suffix} (${spreads})` };
+}
+
+function overlap(a: readonly [number, number], b: readonly [number, number]): boolean {
+  return a[0] <= b[1] && b[0] <= a[1];
+}

@@ -1,0 +1,113 @@
+/**
+ * Whole Ethernet frames of one device (packet(7)), on libuv: heard before bridges and firewalls see them, and sent past
+ * routes and neighbours. What the filter refuses never wakes this process.
+ */
+import koffi from 'koffi';
+import type { MeshError } from '../model/error.ts';
+import { type Mac, macFromHex } from '../model/mac.ts';
+import { EAGAIN, ENETDOWN, errnoError, failed, libc, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
+import { attachFilter, type FilterStep } from './packet-filter.ts';
+import { AF_PACKET, bindToLink, ETH_P_ALL, linkAddress, SOCKADDR_LL_BYTES } from './packet-socket.ts';
+import { openSocket, setOption } from './socket.ts';
+
+const SOL_PACKET = 263;
+const PACKET_IGNORE_OUTGOING = 23;
+const PACKET_OUTGOING = 4;
+/** A frame of 60 bytes counts as 768 here: room for a burst of 5,000. */
+const RECEIVE_BYTES = 0x400000;
+/** Frames that one turn of the event loop reads at the most. */
+const FRAMES_PER_TURN = 200;
+
+export interface Frame {
+  /** From the Ethernet header on; valid until the listener returns. */
+  readonly bytes: Buffer;
+  /** Sent by this host. */
+  readonly outgoing: boolean;
+}
+
+export interface FrameSocketOptions {
+  /** Index of the device. */
+  readonly link: number;
+  readonly filter: readonly FilterStep[];
+  /** Whether to hear what this host itself sends. */
+  readonly outgoing?: boolean;
+  /** Path of the namespace that the device is in; the process's own when absent. */
+  readonly netns?: string;
+  readonly onFrame: (frame: Frame) => void;
+  /** The socket hears nothing any more; ENETDOWN and the like pass by themselves and are not told. */
+  readonly onError: (error: MeshError) => void;
+}
+
+const received = Buffer.alloc(0x10000);
+const sender = Buffer.alloc(SOCKADDR_LL_BYTES);
+
+export class FrameSocket {
+  readonly #fd: number;
+  readonly #link: number;
+  readonly #poll: { start(options: { readable: boolean }, listener: () => void): void; close(): void };
+  readonly #options: FrameSocketOptions;
+  #closed = false;
+
+  private constructor(fd: number, options: FrameSocketOptions) {
+    this.#fd = fd;
+    this.#link = options.link;
+    this.#options = options;
+    this.#poll = koffi.node.poll(fd, { readable: true }, () => this.#receive());
+  }
+
+  /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
+  static open(options: FrameSocketOptions): FrameSocket {
+    // With protocol 0 it hears nothing until it is bound, and so nothing past its filter or from other devices.
+    const fd = openSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0 }, options.netns, (socket) => {
+      setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
+      if (options.outgoing !== true) setOption(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING');
+      attachFilter(socket, options.filter);
+      bindToLink(socket, { device: `link ${options.link}`, index: options.link }, ETH_P_ALL);
+    });
+    return new FrameSocket(fd, options);
+  }
+
+  /**
+   * Sends a frame, from its Ethernet header on.
+   * @throws MESH_KERNEL_REFUSED (ENETDOWN, ENXIO: the device is down or gone)
+   */
+  send(frame: Uint8Array): void {
+    const address = linkAddress(this.#link, ETH_P_ALL);
+    if (libc.sendto(this.#fd, frame, frame.length, 0, address, address.length) < 0) {
+      throw failed('send a frame through', `link ${this.#link}`);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#poll.close();
+    libc.close(this.#fd);
+  }
+
+  #receive(): void {
+    for (let count = 0; count < FRAMES_PER_TURN && !this.#closed; count++) {
+      const length: number = libc.recvfrom(this.#fd, received, received.length, 0, sender, [sender.length]);
+      if (length >= 0) {
+        // sll_pkttype, behind family, protocol, index and hardware type.
+        this.#options.onFrame({ bytes: received.subarray(0, length), outgoing: sender[10] === PACKET_OUTGOING });
+        continue;
+      }
+      const errno = koffi.errno();
+      if (errno === EAGAIN || errno === ENETDOWN) break;
+      this.#options.onError(errnoError(errno, 'receive', `frames of link ${this.#link}`));
+      return;
+    }
+    // A device that goes down is an error of the socket, at which libuv stops polling.
+    if (!this.#closed) this.#poll.start({ readable: true }, () => this.#receive());
+  }
+}
+
+/** Where a frame says that it comes from. */
+export function sourceMac(frame: Buffer): Mac {
+  return macFromHex(frame.toString('hex', 6, 12));
+}
+
+export function destinationMac(frame: Buffer): Mac {
+  return macFromHex(frame.toString('hex', 0, 6));
+}

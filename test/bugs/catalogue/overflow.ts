@@ -1,0 +1,13 @@
+import type { Bug } from '../bug.ts';
+
+export const bug: Bug = {
+  title: 'lost events not made up for',
+  changes: [
+    {
+      file: 'src/agent/reconciler.ts',
+      find: '      void this.audit();\n      return;',
+      replace: '      return;',
+    },
+  ],
+  catcher: 'simulation',
+};

@@ -1,0 +1,13 @@
+import type { Bug } from '../bug.ts';
+
+export const bug: Bug = {
+  title: 'flushed rules not noticed',
+  changes: [
+    {
+      file: 'src/agent/reconciler.ts',
+      find: "if (event.type === 'nft') this.#rulesets.changed();",
+      replace: "if (event.type === 'nft') return;",
+    },
+  ],
+  catcher: 'storm',
+};

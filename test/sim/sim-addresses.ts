@@ -1,0 +1,136 @@
+/** Addresses and routes (devinet.c, fib_frontend.c, addrconf.c). */
+import type { Address, KernelEvent, Link, Route } from '../../src/kernel/objects.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../src/model/ipv4.ts';
+import type { Ipv6 } from '../../src/model/ipv6.ts';
+import type { Errno, Of } from './sim-operation.ts';
+
+const MAIN_TABLE = 254;
+/** rtnetlink.h: RTPROT_KERNEL. */
+const PROTOCOL_KERNEL = 2;
+
+export class SimAddresses {
+  readonly addresses = new Map<string, Address>();
+  readonly routes = new Map<string, Route>();
+  readonly #tell: (event: KernelEvent) => void;
+
+  constructor(tell: (event: KernelEvent) => void) {
+    this.#tell = tell;
+  }
+
+  addIpv4(link: number, ipv4: Ipv4, length: number): void {
+    const common = { scope: 'global', tentative: false, nodad: false, protocol: 0 } as const;
+    const address: Address = { family: 4, link, address: ipv4, length, ...common };
+    this.addresses.set(`${link} ${ipv4}`, address);
+    this.#tell({ type: 'address', removed: false, address, echo: false });
+    const destination = ipv4Subnet(ipv4, length);
+    const origin = { table: MAIN_TABLE, protocol: PROTOCOL_KERNEL, scope: 253, metric: 0 };
+    this.#putRoute({ family: 4, destination, link, source: ipv4, ...origin });
+  }
+
+  /** The routes that lead through the address's subnet go with it, without a word. */
+  removeIpv4(link: number, ipv4: Ipv4): void {
+    const address = this.addresses.get(`${link} ${ipv4}`);
+    if (address === undefined) return;
+    this.addresses.delete(`${link} ${ipv4}`);
+    for (const [key, route] of this.routes) {
+      if (route.source === ipv4 || (route.gateway !== undefined && this.linkTowards(route.gateway as Ipv4) === 0)) {
+        this.routes.delete(key);
+      }
+    }
+    this.#tell({ type: 'address', removed: true, address, echo: false });
+  }
+
+  ipv4s(): Ipv4[] {
+    return [...this.addresses.values()].filter(({ family }) => family === 4).map(({ address }) => address as Ipv4);
+  }
+
+  /** Asked with NLM_F_REPLACE: adding one that is there is harmless. */
+  add(link: Link, { address, length, nodad = false }: Of<'address-add' | 'address-delete'>): Errno {
+    const scope = address.startsWith('fe80:') ? 'link' : 'global';
+    const added: Address = {
+      family: 6,
+      link: link.index,
+      address,
+      length,
+      scope,
+      tentative: false,
+      nodad,
+      protocol: 0,
+    };
+    this.addresses.set(`${link.index} ${address}`, added);
+    this.#tell({ type: 'address', removed: false, address: added, echo: false });
+    return undefined;
+  }
+
+  delete(link: Link, ip: Ipv4 | Ipv6): Errno {
+    const key = `${link.index} ${ip}`;
+    const address = this.addresses.get(key);
+    if (address === undefined) return 'EADDRNOTAVAIL';
+    this.addresses.delete(key);
+    this.#tell({ type: 'address', removed: true, address, echo: false });
+    return undefined;
+  }
+
+  replaceRoute({ destination, gateway, protocol }: Of<'route-replace' | 'route-delete'>): Errno {
+    const link = gateway === undefined ? 0 : this.linkTowards(gateway as Ipv4);
+    if (gateway === undefined || link === 0) return 'ENETUNREACH';
+    this.#putRoute({ family: 4, destination, gateway, link, table: MAIN_TABLE, protocol, scope: 0, metric: 0 });
+    return undefined;
+  }
+
+  deleteRoute({ destination }: Of<'route-replace' | 'route-delete'>): Errno {
+    const route = this.routes.get(destination);
+    if (route === undefined) return 'ESRCH';
+    this.routes.delete(destination);
+    this.#tell({ type: 'route', removed: true, route, echo: false });
+    return undefined;
+  }
+
+  routeTo(destination: Ipv4): Route | undefined {
+    let best: Route | undefined;
+    for (const route of this.routes.values()) {
+      if (route.family !== 4 || !ipv4InSubnet(destination, route.destination as Ipv4Cidr)) continue;
+      if (best === undefined || lengthOf(route) > lengthOf(best)) best = route;
+    }
+    if (best === undefined || best.gateway === undefined) return best;
+    const source = this.routeTo(best.gateway as Ipv4)?.source;
+    return source === undefined ? undefined : { ...best, source };
+  }
+
+  /** Index of the link that has the address; 0 for none. */
+  linkOf(ipv4: Ipv4): number {
+    for (const { address, link } of this.addresses.values()) if (address === ipv4) return link;
+    return 0;
+  }
+
+  /** Index of the link on whose wire the address is; 0 for none. */
+  linkTowards(ipv4: Ipv4): number {
+    for (const { family, address, length, link } of this.addresses.values()) {
+      if (family === 4 && ipv4InSubnet(ipv4, ipv4Subnet(address as Ipv4, length))) return link;
+    }
+    return 0;
+  }
+
+  /** IPv6 addresses go with the link's state. */
+  linkDown(index: number): void {
+    for (const [key, address] of this.addresses) {
+      if (address.link !== index || address.family !== 6) continue;
+      this.addresses.delete(key);
+      this.#tell({ type: 'address', removed: true, address, echo: false });
+    }
+  }
+
+  linkGone(index: number): void {
+    for (const [key, { link }] of this.addresses) if (link === index) this.addresses.delete(key);
+    for (const [key, { link }] of this.routes) if (link === index) this.routes.delete(key);
+  }
+
+  #putRoute(route: Route): void {
+    this.routes.set(route.destination, route);
+    this.#tell({ type: 'route', removed: false, route, echo: false });
+  }
+}
+
+function lengthOf({ destination }: Route): number {
+  return Number(destination.split('/')[1]);
+}

@@ -1,0 +1,156 @@
+/** Links: bridges, VXLANs and the machine's own ports (rtnetlink.c, br_if.c). */
+import type { KernelEvent, Link, LinkConf } from '../../src/kernel/objects.ts';
+import type { LinkChange } from '../../src/kernel/operation.ts';
+import type { Mac } from '../../src/model/mac.ts';
+import type { Errno, Of } from './sim-operation.ts';
+
+/** What the kernel gives a new link (Documentation/networking/ip-sysctl.rst). */
+const NEW_CONF: LinkConf = { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 };
+
+/** What stands on links, and goes with their state. */
+export interface OnLinks {
+  /** The link goes down, or its Ethernet address changes. */
+  neighboursLost(index: number): void;
+  linkDown(index: number): void;
+  portLeft(index: number): void;
+  linkGone(index: number): void;
+}
+
+export class SimLinks {
+  readonly links = new Map<number, Link>();
+  readonly #byName = new Map<string, number>();
+  /** Bridges whose MTU was set after they were made. */
+  readonly #fixedMtus = new Set<number>();
+  readonly #onLinks: OnLinks;
+  readonly #tell: (event: KernelEvent) => void;
+  #lastIndex = 0;
+
+  constructor(onLinks: OnLinks, tell: (event: KernelEvent) => void) {
+    this.#onLinks = onLinks;
+    this.#tell = tell;
+  }
+
+  named(name: string): Link | undefined {
+    return this.links.get(this.#byName.get(name) ?? 0);
+  }
+
+  /** A port of the machine's own. */
+  addPort(name: string): void {
+    const index = this.#create({ name, kind: 'veth', mac: '02:00:00:00:00:01' as Mac, mtuBytes: 1500, group: 0 });
+    this.#change(index, { up: true, running: true });
+  }
+
+  add({ name, kind, mac, mtuBytes = 1500, group = 0, master, up, vxlan }: Of<'link-add'>): Errno {
+    const bridge = master === undefined ? undefined : this.named(master);
+    if (master !== undefined && bridge === undefined) return 'ENODEV';
+    if (this.#byName.has(name)) return 'EEXIST';
+    if (vxlan !== undefined) {
+      for (const link of this.links.values()) {
+        if (link.vxlan?.vni === vxlan.vni && link.vxlan.udpPort === vxlan.udpPort) return 'EEXIST';
+      }
+    }
+    const index = this.#create({ name, kind, mac: mac ?? ('02:00:00:00:00:02' as Mac), mtuBytes, group });
+    if (vxlan !== undefined) this.#change(index, { vxlan });
+    if (bridge !== undefined) this.#enslave(index, bridge.index);
+    if (up === true) this.set(name, { up });
+    return undefined;
+  }
+
+  set(name: string, change: LinkChange): Errno {
+    const link = this.named(name);
+    if (link === undefined) return 'ENODEV';
+    const { master, vxlan, port, name: newName, ...plain } = change;
+    if (newName !== undefined && newName !== name) {
+      if (this.#byName.has(newName)) return 'EEXIST';
+      this.#byName.delete(name);
+      this.#byName.set(newName, link.index);
+    }
+    if (plain.mtuBytes !== undefined) this.#fixedMtus.add(link.index);
+    const bridge = master === undefined || master === '' ? undefined : this.named(master);
+    if (master !== undefined && master !== '' && bridge === undefined) return 'ENODEV';
+    const goesDown = plain.up === false && link.up;
+    if (goesDown || plain.mac !== undefined) this.#onLinks.neighboursLost(link.index);
+    if (goesDown) this.#onLinks.linkDown(link.index);
+    this.#change(link.index, {
+      ...plain,
+      ...(newName !== undefined && { name: newName }),
+      ...(plain.up !== undefined && { running: plain.up }),
+      ...(vxlan !== undefined && link.vxlan !== undefined && { vxlan: { ...link.vxlan, ...vxlan } }),
+      ...(port !== undefined && link.port !== undefined && { port: { ...link.port, ...port } }),
+    });
+    if (master === '') this.#enslave(link.index, 0);
+    else if (bridge !== undefined) this.#enslave(link.index, bridge.index);
+    return undefined;
+  }
+
+  /** The kernel announces no setting. */
+  setConf(link: Link, conf: Partial<LinkConf>): void {
+    this.links.set(link.index, { ...link, conf: { ...link.conf, ...conf } });
+  }
+
+  delete(link: Link): undefined {
+    if (link.kind === 'bridge') {
+      for (const port of [...this.links.values()]) if (port.master === link.index) this.#enslave(port.index, 0);
+    }
+    this.#onLinks.linkGone(link.index);
+    this.links.delete(link.index);
+    this.#byName.delete(link.name);
+    this.#adjustMtu(link.master);
+    this.#tell({ type: 'link', removed: true, link, echo: false });
+    return undefined;
+  }
+
+  deleteGroup(group: number): undefined {
+    for (const link of [...this.links.values()]) if (link.group === group) this.delete(link);
+    return undefined;
+  }
+
+  #create(given: Pick<Link, 'name' | 'kind' | 'mac' | 'mtuBytes' | 'group'>): number {
+    const index = ++this.#lastIndex;
+    this.#byName.set(given.name, index);
+    this.links.set(index, {
+      ...given,
+      index,
+      up: false,
+      running: false,
+      loopback: false,
+      master: 0,
+      alias: '',
+      addressMode: 'eui64',
+      forwards: false,
+      conf: NEW_CONF,
+    });
+    this.#change(index, {});
+    return index;
+  }
+
+  #enslave(index: number, bridge: number): void {
+    const link = this.links.get(index);
+    if (link === undefined || link.master === bridge) return;
+    this.#onLinks.portLeft(index);
+    const { port: _, ...rest } = link;
+    this.links.set(
+      index,
+      bridge === 0 ? { ...rest, master: 0 } : { ...rest, master: bridge, port: { learning: true, locked: false } },
+    );
+    this.#change(index, {});
+    for (const changed of [link.master, bridge]) this.#adjustMtu(changed);
+  }
+
+  /** Until somebody sets it, a bridge has the MTU of its smallest port (br_mtu_auto_adjust). */
+  #adjustMtu(index: number): void {
+    const bridge = this.links.get(index);
+    if (bridge === undefined || this.#fixedMtus.has(index)) return;
+    const mtus = [...this.links.values()].filter(({ master }) => master === index).map(({ mtuBytes }) => mtuBytes);
+    const mtuBytes = mtus.length === 0 ? 1500 : Math.min(...mtus);
+    if (mtuBytes !== bridge.mtuBytes) this.#change(index, { mtuBytes });
+  }
+
+  #change(index: number, change: Partial<Link>): void {
+    const before = this.links.get(index);
+    if (before === undefined) return;
+    const link = { ...before, ...change };
+    this.links.set(index, link);
+    this.#tell({ type: 'link', removed: false, link, echo: false });
+  }
+}

@@ -1,0 +1,6 @@
+/** What is asked of a simulated kernel, and what it answers. */
+import type { Operation } from '../../src/agent/items/item.ts';
+
+/** An errno's name; undefined is success. */
+export type Errno = string | undefined;
+export type Of<Verb extends Operation['do']> = Extract<Operation, { do: Verb }>;

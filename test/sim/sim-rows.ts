@@ -1,0 +1,134 @@
+/** Neighbours, and the forwarding rows of VXLANs and bridges (neighbour.c, vxlan_core.c, br_fdb.c). */
+import type { FdbRow, KernelEvent, Link, Neighbour } from '../../src/kernel/objects.ts';
+import { isIpv4 } from '../../src/model/ipv4.ts';
+import { FLOOD_MAC, type Mac } from '../../src/model/mac.ts';
+import type { Errno, Of } from './sim-operation.ts';
+
+export class SimRows {
+  readonly neighbours = new Map<string, Neighbour>();
+  readonly fdb = new Map<string, FdbRow>();
+  /** The rows of each VXLAN by Ethernet address, once more, since every packet needs one. */
+  readonly #ways = new Map<number, Map<Mac, FdbRow>>();
+  /** The flood rows of each link, once more, since every broadcast needs them. */
+  readonly #floods = new Map<number, Map<string, FdbRow>>();
+  readonly #links: ReadonlyMap<number, Link>;
+  readonly #tell: (event: KernelEvent) => void;
+
+  constructor(links: ReadonlyMap<number, Link>, tell: (event: KernelEvent) => void) {
+    this.#links = links;
+    this.#tell = tell;
+  }
+
+  neighbour(link: number, address: string): Neighbour | undefined {
+    return this.neighbours.get(`${link} ${address}`);
+  }
+
+  /** The row of a VXLAN for an Ethernet address. */
+  row(link: number, mac: Mac): FdbRow | undefined {
+    return this.#ways.get(link)?.get(mac);
+  }
+
+  floodsOf(link: number): Iterable<FdbRow> {
+    return this.#floods.get(link)?.values() ?? [];
+  }
+
+  replaceNeighbour(link: Link, { address, mac, protocol }: Of<'neighbour-replace'>): undefined {
+    const family = isIpv4(address) ? 4 : 6;
+    this.putNeighbour({ family, link: link.index, address, mac, state: 'permanent', externLearn: true, protocol });
+    return undefined;
+  }
+
+  deleteNeighbour(link: Link, address: string): Errno {
+    const neighbour = this.neighbour(link.index, address);
+    if (neighbour === undefined) return 'ENOENT';
+    this.dropNeighbour(neighbour);
+    return undefined;
+  }
+
+  putNeighbour(neighbour: Neighbour): void {
+    this.neighbours.set(`${neighbour.link} ${neighbour.address}`, neighbour);
+    this.#tell({ type: 'neighbour', removed: false, neighbour, echo: false });
+  }
+
+  dropNeighbour(neighbour: Neighbour): void {
+    if (!this.neighbours.delete(`${neighbour.link} ${neighbour.address}`)) return;
+    this.#tell({ type: 'neighbour', removed: true, neighbour, echo: false });
+  }
+
+  flushNeighbours(link: number): void {
+    for (const neighbour of [...this.neighbours.values()]) if (neighbour.link === link) this.dropNeighbour(neighbour);
+  }
+
+  change(link: Link, operation: Of<'fdb-replace' | 'fdb-append' | 'fdb-delete'>): Errno {
+    const { table, mac, destination, externLearn, sticky = false } = operation;
+    if (table === 'master' ? link.master === 0 : link.vxlan === undefined) return 'ENOTSUP';
+    const state = table === 'master' && externLearn ? 'dynamic' : operation.state;
+    const common = { table, link: link.index, mac, state, externLearn, sticky };
+    const row: FdbRow = destination === undefined ? common : { ...common, destination };
+    const present = this.fdb.get(rowKey(row));
+    if (operation.do === 'fdb-delete') {
+      const others = mac === FLOOD_MAC && (this.#floods.get(link.index)?.size ?? 0) > 0;
+      if (present === undefined) return others ? undefined : 'ENOENT';
+      // Taking away a destination that the row does not have succeeds (__vxlan_fdb_delete).
+      if (destination === undefined || present.destination === destination) this.#drop(present);
+      return undefined;
+    }
+    if (operation.do === 'fdb-replace' && mac === FLOOD_MAC) return 'ENOTSUP';
+    if (operation.do === 'fdb-append' && present !== undefined) return undefined;
+    if (table === 'master') this.#leaveOtherPorts(link, mac);
+    // A VXLAN's row that was asked for keeps its state, whatever replaces it (vxlan_fdb_update_existing).
+    const kept = table === 'self' && present?.externLearn === true ? present.state : state;
+    this.put({ ...row, state: kept });
+    return undefined;
+  }
+
+  put(row: FdbRow): void {
+    this.fdb.set(rowKey(row), row);
+    if (row.mac === FLOOD_MAC && row.destination !== undefined) {
+      const floods = this.#floods.get(row.link) ?? new Map<string, FdbRow>();
+      this.#floods.set(row.link, floods.set(row.destination, row));
+    } else if (row.table === 'self') {
+      const ways = this.#ways.get(row.link) ?? new Map<Mac, FdbRow>();
+      this.#ways.set(row.link, ways.set(row.mac, row));
+    }
+    this.#tell({ type: 'fdb', removed: false, row, echo: false });
+  }
+
+  /** A VXLAN that goes down loses all rows that are not permanent. */
+  linkDown(index: number): void {
+    for (const row of [...this.fdb.values()]) {
+      if (row.link === index && row.table === 'self' && row.state !== 'permanent') this.#drop(row);
+    }
+  }
+
+  /** A port that leaves a bridge takes its rows with it. */
+  portLeft(index: number): void {
+    for (const row of [...this.fdb.values()]) if (row.link === index && row.table === 'master') this.#drop(row);
+  }
+
+  /** What goes with a link goes without a word. */
+  linkGone(index: number): void {
+    for (const [key, { link }] of this.neighbours) if (link === index) this.neighbours.delete(key);
+    for (const [key, { link }] of this.fdb) if (link === index) this.fdb.delete(key);
+    this.#floods.delete(index);
+    this.#ways.delete(index);
+  }
+
+  /** A bridge has one row for an address. */
+  #leaveOtherPorts({ index, master }: Link, mac: Mac): void {
+    for (const port of this.#links.values()) {
+      if (port.master === master && port.index !== index) this.fdb.delete(`${port.index} master ${mac}`);
+    }
+  }
+
+  #drop(row: FdbRow): void {
+    this.fdb.delete(rowKey(row));
+    if (row.mac === FLOOD_MAC) this.#floods.get(row.link)?.delete(row.destination ?? '');
+    else if (row.table === 'self') this.#ways.get(row.link)?.delete(row.mac);
+    this.#tell({ type: 'fdb', removed: true, row, echo: false });
+  }
+}
+
+function rowKey({ link, table, mac, destination }: FdbRow): string {
+  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`;
+}

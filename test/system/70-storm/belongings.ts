@@ -1,0 +1,52 @@
+/** What somebody else has on a host, beside Meshwork and on its bridge: it must stay as it is whatever befalls the host. */
+
+import { agentClient } from '../../../src/cli/control-client.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
+import type { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+
+const MAKE = `set -e
+ip link add theirs0 type bridge
+ip link add theirs1 master theirs0 type veth peer name theirs2
+ip link add theirs3 type vxlan id 77 dstport 8472 local 192.0.2.1 nolearning
+ip link add put0 mtu 1380 type veth peer name put1 mtu 1380
+for link in theirs0 theirs1 theirs2 theirs3 put0 put1; do ip link set $link up; done
+ip link set theirs1 alias 'made by hand' group 7
+ip address add 192.0.2.1/24 dev theirs0
+ip address add fd99::1/64 dev theirs0 nodad
+ip route add 198.51.100.0/24 via 192.0.2.2
+ip route add 203.0.113.0/24 via 192.0.2.3 table 77 proto 200
+ip -6 route add fd98::/64 via fd99::2
+ip neighbour add 192.0.2.2 lladdr 0a:00:00:00:00:02 dev theirs0 nud permanent
+ip -6 neighbour add fd99::2 lladdr 0a:00:00:00:00:03 dev theirs0 nud permanent protocol 200
+bridge fdb add 0a:00:00:00:00:04 dev theirs3 dst 192.0.2.4 self extern_learn
+bridge fdb append 00:00:00:00:00:00 dev theirs3 dst 192.0.2.5 self
+bridge fdb add 0a:00:00:00:00:06 dev theirs1 master static
+nft 'table inet theirs { set hosts { type ipv4_addr; elements = { 192.0.2.6 }; }
+  chain input { type filter hook input priority 10; policy accept; ip saddr @hosts tcp dport 4 drop; }; }'
+nft 'table bridge theirs { chain forward { type filter hook forward priority 0; policy accept; }; }'`;
+
+/** Link-local addresses, timers and counters are the kernel's own, and so is what a bridge keeps of a port such as put0. */
+const SHOW = `
+for link in theirs0 theirs1 theirs2 theirs3 put1; do
+  ip -oneline -details link show $link | sed 's/ [a-z_]*timer *[0-9.]*//g'
+  ip -oneline address show dev $link scope global
+done
+ip route show dev theirs0; ip route show table 77; ip -6 route show dev theirs0
+ip neighbour show dev theirs0 nud permanent; ip -6 neighbour show dev theirs0 nud permanent
+bridge fdb show dev theirs3 | sort; bridge fdb show dev theirs1 | grep -v permanent | sort
+nft list table inet theirs; nft list table bridge theirs`;
+
+/** To be called when the mesh is up: one of the links is plugged into it. */
+export async function makeBelongings(lab: Lab, host: LabHost): Promise<void> {
+  const { code, stderr } = await lab.exec(host, ['sh', '-c', MAKE]);
+  if (code !== 0) throw new Error(`the belongings of ${host.name}: ${stderr}`);
+  await agentClient(pathsBelow(host.root)).put('/v1/ports/put0', { network: EXAMPLE_MESH.name });
+}
+
+export async function belongings(lab: Lab, host: LabHost): Promise<string> {
+  const { code, stdout, stderr } = await lab.exec(host, ['sh', '-c', SHOW]);
+  if (code !== 0 || stderr !== '') throw new Error(`the belongings of ${host.name}: ${stderr}`);
+  return stdout;
+}

@@ -1,0 +1,190 @@
+/** What befalls a lab: each kind of fault, how often, and what it may cost. This table is what the storm holds the product to. */
+
+import type { Cost, Helper } from './excuse.ts';
+import { addressChanged, cutOff, deafened, diskFilled, type Harm, killed, outsider, replaced } from './harms.ts';
+
+export interface FaultKind {
+  readonly on: 'every host' | 'nodes' | 'host0';
+  readonly times: number;
+  /** From and to; a harm that is done in a moment has none. */
+  readonly lastsMs?: readonly [least: number, most: number];
+  readonly cost: Cost;
+  readonly withholds?: Helper;
+  /** Of one host, one fault at a time befalls each of these. */
+  readonly part: 'agent' | 'daemon' | 'devices' | 'wire' | 'address' | 'disk';
+  readonly harm: Harm;
+}
+
+/** What forwards goes on, whoever dies. */
+const NOTHING: Cost = { free: true, settlesMs: 0 };
+/** A repair takes some 50 ms on an idle machine; a link is deleted under the lock of all namespaces, by several at once here. */
+const A_REPAIR: Cost = { settlesMs: 3_000 };
+/** To be heard of again takes a second, or three when the stream has to be made anew. */
+const NEWS: Cost = { settlesMs: 6_000, throughHost0: true };
+
+export const FAULTS: Readonly<Record<string, FaultKind>> = {
+  'agent killed': {
+    on: 'every host',
+    times: 8,
+    lastsMs: [50, 3_000],
+    cost: NOTHING,
+    withholds: 'agent',
+    part: 'agent',
+    harm: killed('agent'),
+  },
+  "host0's agent killed": {
+    on: 'host0',
+    times: 2,
+    lastsMs: [50, 3_000],
+    cost: NOTHING,
+    withholds: 'agent',
+    part: 'agent',
+    harm: killed('agent'),
+  },
+  "host0's daemon killed": {
+    on: 'host0',
+    times: 4,
+    lastsMs: [50, 3_000],
+    cost: NOTHING,
+    withholds: 'host0',
+    part: 'daemon',
+    harm: killed('host0'),
+  },
+  'VXLAN deleted': {
+    on: 'every host',
+    times: 4,
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: outsider('ip link delete vxlan456'),
+  },
+  'bridge deleted': {
+    on: 'every host',
+    times: 4,
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: outsider('ip link delete br456'),
+  },
+  'VXLAN renamed': {
+    on: 'every host',
+    times: 3,
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: outsider('ip link set vxlan456 name stolen0'),
+  },
+  'bridge renamed': {
+    on: 'every host',
+    times: 3,
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: outsider('ip link set br456 down; ip link set br456 name stolen1 up'),
+  },
+  'bridge down': {
+    on: 'every host',
+    times: 4,
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: outsider('ip link set br456 down'),
+  },
+  'rows flushed': {
+    on: 'every host',
+    times: 4,
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: outsider('bridge fdb flush dev vxlan456 self; bridge fdb flush dev vxlan456 master'),
+  },
+  'neighbours flushed': {
+    on: 'every host',
+    times: 4,
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: outsider('ip -6 neighbour flush dev br456 nud permanent'),
+  },
+  'rules flushed': {
+    on: 'every host',
+    times: 5,
+    cost: NOTHING,
+    part: 'devices',
+    harm: outsider(
+      'nft delete table inet meshwork; nft delete table bridge meshwork',
+      'nft list table inet meshwork; nft list table bridge meshwork',
+    ),
+  },
+  'foreign bridge in our place': {
+    on: 'every host',
+    times: 3,
+    lastsMs: [200, 3_000],
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: replaced('br456', 'link delete br456', 'link add br456 type bridge', 'link set br456 up'),
+  },
+  'foreign VXLAN with our VNI': {
+    on: 'every host',
+    times: 3,
+    lastsMs: [200, 3_000],
+    cost: A_REPAIR,
+    part: 'devices',
+    harm: replaced(
+      'mine0',
+      'link delete vxlan456',
+      'link add mine0 type vxlan id 456 dstport 4789',
+      'link set mine0 up',
+    ),
+  },
+  'underlay cut': {
+    on: 'nodes',
+    times: 5,
+    lastsMs: [100, 5_000],
+    cost: NEWS,
+    part: 'wire',
+    harm: cutOff,
+  },
+  "host0's underlay cut": {
+    on: 'host0',
+    times: 1,
+    lastsMs: [1_000, 5_000],
+    cost: { ...NEWS, transit: true },
+    withholds: 'host0',
+    part: 'wire',
+    harm: cutOff,
+  },
+  'underlay cut until all have dropped it': {
+    on: 'nodes',
+    times: 1,
+    lastsMs: [12_000, 14_000],
+    cost: NEWS,
+    part: 'wire',
+    harm: cutOff,
+  },
+  'IPv4 changed, and back': {
+    on: 'nodes',
+    times: 3,
+    lastsMs: [1_000, 6_000],
+    cost: NEWS,
+    part: 'address',
+    harm: addressChanged,
+  },
+  'disk full': {
+    on: 'every host',
+    times: 3,
+    lastsMs: [500, 5_000],
+    cost: NOTHING,
+    part: 'disk',
+    harm: diskFilled,
+  },
+  "host0's disk full": {
+    on: 'host0',
+    times: 1,
+    lastsMs: [3_000, 6_000],
+    cost: NOTHING,
+    withholds: 'host0',
+    part: 'disk',
+    harm: diskFilled,
+  },
+  'monitor overflow': {
+    on: 'every host',
+    times: 4,
+    cost: NOTHING,
+    part: 'agent',
+    harm: deafened,
+  },
+};

@@ -1,0 +1,156 @@
+/** How each fault is done to a host of a lab, and taken back. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { agentClient, host0Client } from '../../../src/cli/control-client.ts';
+import { printMeshConf } from '../../../src/formats/mesh-conf.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
+import type { Program } from '../../../src/lab/installation.ts';
+import type { Lab } from '../../../src/lab/lab.ts';
+import { LastWords } from '../../../src/lab/silence.ts';
+import { MeshError } from '../../../src/model/error.ts';
+import { parseIpv4 } from '../../../src/model/ipv4.ts';
+import type { MeshEvent } from '../../../src/protocol/event.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { statusOf } from '../drift.ts';
+import { linkPicture } from '../kernel-picture.ts';
+import { fileOf } from '../meshes.ts';
+import { until } from '../until.ts';
+import { deafen } from './deafness.ts';
+import { fillDisk } from './small-disk.ts';
+
+/** Does it to the host of that name; what it gives takes it back. */
+export type Harm = (lab: Lab, name: string) => Promise<() => Promise<void>>;
+
+/** A start takes a second on two busy cores; what an earlier fault took is back as soon, or when its agent is. */
+const THERE_AGAIN_MS = 20_000;
+
+export function killed(program: Program): Harm {
+  return async (lab, name) => {
+    await lab.stop(lab.host(name), program, 'SIGKILL');
+    return async () => {
+      lab.start(lab.host(name), program);
+      await answers(lab, name, program);
+    };
+  };
+}
+
+async function answers(lab: Lab, name: string, program: Program): Promise<void> {
+  const host = lab.host(name);
+  const client = (program === 'agent' ? agentClient : host0Client)(pathsBelow(host.root));
+  const answer = until(`the ${program} of ${name} answers`, THERE_AGAIN_MS, async () => {
+    try {
+      return await client.get('/v1/status');
+    } catch (error) {
+      if (error instanceof MeshError) return undefined;
+      throw error;
+    }
+  });
+  await answer.catch((cause: unknown) => {
+    throw new Error(`${cause}\n${new LastWords([host]).message}`, { cause });
+  });
+}
+
+/**
+ * A script that needs our devices: again until they are there.
+ * @param repaired succeeds once it has been undone; for what costs no packets, so that nothing else would tell. Asking the
+ *   agent would make it look, and mend what it had not noticed.
+ */
+export function outsider(script: string, repaired?: string): Harm {
+  return async (lab, name) => {
+    await succeeds(lab, name, ['sh', '-c', `set -e; ${script}`]);
+    return async () => {
+      if (repaired !== undefined) await succeeds(lab, name, ['sh', '-c', `set -e; ${repaired}`]);
+    };
+  };
+}
+
+async function succeeds(lab: Lab, name: string, command: readonly string[]): Promise<void> {
+  let said = '';
+  try {
+    await until(command.join(' '), THERE_AGAIN_MS, async () => {
+      const { code, stderr } = await lab.exec(lab.host(name), command);
+      said = stderr;
+      return code === 0;
+    });
+  } catch (cause) {
+    throw new Error(`${name}: ${command.join(' ')}: ${said}`, { cause });
+  }
+}
+
+/**
+ * Somebody else's `device` in the place of ours. From when the agent refuses the network, it must stay the same; before, a
+ * turn that is under way may still mean ours, which it knows by name.
+ */
+export function replaced(device: string, ...batch: readonly string[]): Harm {
+  return async (lab, name) => {
+    const lines = batch.map((line) => `${line}\n`).join('');
+    await succeeds(lab, name, ['sh', '-c', `printf '${lines}' | ip -batch -`]);
+    await until(`the agent of ${name} refuses the network`, THERE_AGAIN_MS, async () => {
+      if (lab.process(lab.host(name), 'agent') === undefined) return true;
+      return (await statusOf(lab.host(name)))?.networks.some(({ state }) => state.phase === 'failed');
+    });
+    const before = await linkPicture(lab, lab.host(name), device);
+    return async () => {
+      const after = await linkPicture(lab, lab.host(name), device);
+      if (after !== before) throw new Error(`${device} of somebody else on ${name} was ${before}, and is ${after}`);
+      await succeeds(lab, name, ['ip', 'link', 'delete', device]);
+    };
+  };
+}
+
+export const cutOff: Harm = async (lab, name) => {
+  await lab.cutWire(lab.host(name));
+  return async () => await lab.healWire(lab.host(name));
+};
+
+export const addressChanged: Harm = async (lab, name) => {
+  const before = lab.host(name).member.ipv4;
+  const [a, b, c, d] = before.split('.');
+  await lab.setIpv4(lab.host(name), parseIpv4(`${a}.${b}.${c}.${Number(d) + 100}`));
+  return async () => await lab.setIpv4(lab.host(name), before);
+};
+
+/** And somebody saves a network file meanwhile, as accepted files are kept on that disk. */
+export const diskFilled: Harm = async (lab, name) => {
+  const giveBack = fillDisk(lab.host(name));
+  const file = fileOf(lab.host(name), EXAMPLE_MESH.name);
+  const before = readFileSync(file, 'utf8');
+  writeFileSync(file, `# saved while the disk is full\n${printMeshConf(EXAMPLE_MESH)}`);
+  return async () => {
+    giveBack();
+    writeFileSync(file, before);
+  };
+};
+
+/** So many events that most are lost, with one among them that matters. */
+export const deafened: Harm = async (lab, name) => {
+  const host = lab.host(name);
+  const process = await until(`${name} has an agent`, THERE_AGAIN_MS, () => lab.process(host, 'agent'));
+  await answers(lab, name, 'agent');
+  const before = await overflows(lab, name);
+  const hearAgain = deafen(process.pid);
+  try {
+    const flood = `for (i = 0; i < 300; i++) printf "address %s 10.99.%d.%d/32 dev storm0\\n", verb, i / 200, i % 200`;
+    const addresses = (verb: string) => `awk -v verb=${verb} 'BEGIN { ${flood} }' | ip -batch -`;
+    await succeeds(lab, name, [
+      'sh',
+      '-c',
+      `ip link show storm0 >/dev/null 2>&1 || ip link add storm0 type bridge
+       ip link set vxlan456 mtu 1300 && ${addresses('add')} && ip link set storm0 up && ${addresses('delete')} && ip link delete storm0`,
+    ]);
+    await until(
+      `the agent of ${name} notes an overflow`,
+      THERE_AGAIN_MS,
+      async () => (await overflows(lab, name)) > before,
+    );
+  } finally {
+    hearAgain();
+  }
+  return async () => {};
+};
+
+async function overflows(lab: Lab, name: string): Promise<number> {
+  let count = 0;
+  const events = agentClient(pathsBelow(lab.host(name).root)).events<MeshEvent>('/v1/events?follow=0');
+  for await (const { kind } of events) if (kind === 'monitor overflow') count++;
+  return count;
+}
