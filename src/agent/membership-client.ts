@@ -30,6 +30,8 @@ export interface MembershipClientInput {
   readonly name: string;
   /** New at each boot of the machine. */
   readonly instance: string;
+  /** What host0 gave this machine when it booted. */
+  readonly token?: string;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly echo: Echo;
@@ -150,10 +152,11 @@ export class MembershipClient {
 
   /** @returns undefined when there is no underlay address to report from */
   async #put(extra: Pick<SelfReport, 'leaving'>): Promise<SelfReportAnswer | undefined> {
-    const { machine, name, instance, local, state } = this.#input;
+    const { machine, name, instance, token, local, state } = this.#input;
     const ipv4 = local();
     if (ipv4 === undefined) return undefined;
-    const report: SelfReport = { machine, name, instance, ipv4, state: state(), ...extra };
+    const shown = token === undefined ? {} : { token };
+    const report: SelfReport = { machine, name, instance, ipv4, ...shown, state: state(), ...extra };
     const answer = await this.#input.transport.exchange(this.#target, {
       method: 'PUT',
       path: '/self',

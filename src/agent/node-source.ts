@@ -13,7 +13,10 @@ import type { Source } from './source.ts';
 import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
 
 export interface NodeSourceInput
-  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
+  extends Pick<
+    MembershipClientInput,
+    'machine' | 'name' | 'instance' | 'token' | 'clock' | 'journal' | 'echo' | 'transport'
+  > {
   /** What this node takes part in has changed; resolves when the kernel has it. */
   readonly onChange: () => Promise<void>;
   readonly directory: Pick<NetworkDirectory, 'current' | 'start' | 'close'>;

@@ -55,6 +55,10 @@ const Report: z.ZodType<SelfReport> = z.object({
   name,
   instance: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens'),
   ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
+  token: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'is not a token: 64 hex digits')
+    .exactOptional(),
   leaving: z.boolean().exactOptional(),
   state: NetworkStateShape,
 });

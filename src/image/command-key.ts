@@ -43,11 +43,16 @@ export async function authorizedKeysIn(stateDirectory: string): Promise<readonly
 }
 
 /** The private key of that name, which is made if there is none. @throws MESH_DISK_REFUSED */
-export async function keyAt(stateDirectory: string, name: string, comment: string): Promise<string> {
+export function keyAt(stateDirectory: string, name: string, comment: string): Promise<string> {
+  return secretAt(stateDirectory, name, () => newPrivateKey(comment));
+}
+
+/** The same for any secret of host0. */
+export async function secretAt(stateDirectory: string, name: string, make: () => string): Promise<string> {
   const file = join(stateDirectory, 'keys', name);
   await makeDirectory(stateDirectory);
   await makeDirectory(dirname(file), CLOSED);
-  return await createDurable(file, () => newPrivateKey(comment), SECRET);
+  return await createDurable(file, make, SECRET);
 }
 
 export function damagedKey(file: string, then: string): MeshError {

@@ -7,7 +7,7 @@ import { unpackTar } from 'modern-tar';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseMachineId } from '../model/machine.ts';
 import { authorizedKeysIn, commandKeyIn, makeCommandKey } from './command-key.ts';
-import { hostKeyOf, secretsOf } from './machine-secrets.ts';
+import { hostKeyOf, secretsOf, Tokens } from './machine-secrets.ts';
 
 const [ONE, TWO] = [parseMachineId('10eff964'), parseMachineId('2b1c0d3e')];
 let state: string;
@@ -52,13 +52,29 @@ test('a machine is given the same host key at each boot, and no other machine ha
   expect(Buffer.from(again).equals(first)).toBe(true);
   const entries = await unpackTar(first);
   expect(entries.map(({ header: { name, mode, uid, gid } }) => [name, mode, uid, gid])).toEqual([
+    ['etc/meshwork/token', 0o600, 0, 0],
     ['etc/ssh/ssh_host_ed25519_key', 0o600, 0, 0],
   ]);
   const file = join(state, 'unpacked');
-  await writeFile(file, entries[0]?.data ?? '', { mode: 0o600 });
+  await writeFile(file, entries[1]?.data ?? '', { mode: 0o600 });
   const shown = execFileSync('ssh-keygen', ['-y', '-f', file], { encoding: 'utf8' }).trim();
   expect(await hostKeyOf(state, ONE)).toBe(shown);
   expect(await hostKeyOf(state, TWO)).not.toBe(shown);
   expect(Buffer.from(other).equals(first)).toBe(false);
   expect(await modeOf(`keys/hosts/${ONE}`)).toBe(0o600);
+});
+
+test('a token fits the machine that it was given to, at this host0, also after a restart', async () => {
+  const [token = new Uint8Array()] = (await unpackTar(await secretsOf(state, ONE))).map(({ data }) => data);
+  const text = Buffer.from(token).toString('utf8').trim();
+  expect(text).toMatch(/^[0-9a-f]{64}$/);
+  const tokens = await Tokens.open(state);
+  expect([tokens.fits(ONE, text), tokens.fits(TWO, text), tokens.fits(ONE, ''), tokens.fits(ONE, `${text}0`)]).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
+  expect((await Tokens.open(join(state, 'other'))).fits(ONE, text)).toBe(false);
+  expect(await modeOf('keys/tokens')).toBe(0o600);
 });

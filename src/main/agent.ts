@@ -35,6 +35,7 @@ import { probeKernel } from '../kernel/probe.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
+import { readFact } from '../machine/fact.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { machineId, type PermanentMac } from '../machine/machine-id.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
@@ -140,6 +141,7 @@ async function main(): Promise<void> {
     });
   } else {
     const machine = await ownMachineId(kernel, values.root, values.machine);
+    const token = readFact(paths.tokenFile);
     const host0 = host0Addresses(values.host0, await readFile('/proc/cmdline', 'utf8'));
     agent = new Agent({
       ...common,
@@ -148,6 +150,7 @@ async function main(): Promise<void> {
         const source: NodeSource = new NodeSource({
           ...common,
           machine,
+          ...(token !== undefined && { token }),
           host0,
           transport: httpTransport,
           instance: bootInstance({ runDirectory: paths.run }),

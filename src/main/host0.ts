@@ -20,6 +20,7 @@ import type { MachineRegistry } from '../controller/machine-registry.ts';
 import { errorText } from '../formats/error-text.ts';
 import { readHost0Conf } from '../formats/host0-conf.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
+import { Tokens } from '../image/machine-secrets.ts';
 import { boundListener } from '../kernel/listener.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
@@ -69,7 +70,8 @@ async function main(): Promise<void> {
   await mkdir(paths.state, { recursive: true });
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = addHost0Metrics(registry, () => controller);
-  const [disk, rtnl, doors] = await Promise.all([
+  const [tokens, disk, rtnl, doors] = await Promise.all([
+    Tokens.open(paths.state),
     SqliteStore.open(join(paths.state, 'store.db')),
     Rtnl.open(),
     MeshDoors.open({
@@ -88,6 +90,7 @@ async function main(): Promise<void> {
     name,
     version: VERSION,
     admission: settings.admission,
+    tokenFits: (...shown) => tokens.fits(...shown),
     clock,
     store,
     journal,

@@ -64,6 +64,8 @@ export interface SelfReport {
   readonly instance: string;
   /** The underlay address that the node believes it sends from. */
   readonly ipv4: Ipv4;
+  /** What host0 gave its machine when it booted: 64 hex digits. */
+  readonly token?: string;
   /** True when the node gives up the mesh on purpose. */
   readonly leaving?: boolean;
   readonly state: NetworkState;

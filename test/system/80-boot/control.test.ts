@@ -1,8 +1,9 @@
 /** host0 commands its nodes over the mesh: with its own key, only there, and only nodes that have the key it gave them. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { unpackTar } from 'modern-tar';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node-list.ts';
 import { newPrivateKey, publicKeyOf } from '../../../src/formats/openssh-key.ts';
@@ -176,4 +177,23 @@ test('a node that is gone is told before anything is tried', async () => {
     async () => (await nodes(({ name, online }) => name === 'node2' && !online)).length > 0,
   );
   expect(await refusal('node2')).toEqual([3, 'MESH_NODE_OFFLINE']);
+});
+
+test('where tokens are asked for, a node comes in with the one that it was given', async () => {
+  writeFileSync(pathsBelow(host0.root).host0Conf[0] ?? '', 'admission="token"\n');
+  await lab.stop(host0, 'host0');
+  lab.start(host0, 'host0');
+  await until('host0 answers', LISTEN_DEADLINE_MS, async () => (await mesh('node', 'list')).code === 0);
+  lab.start(node2, 'agent');
+  const events = async () => (await mesh('events', '--json')).stdout;
+  await until('node2 is refused', LISTEN_DEADLINE_MS, async () => (await events()).includes('shows no token'));
+  expect(await nodes(({ name, online }) => name === 'node2' && online)).toEqual([]);
+  await lab.stop(node2, 'agent');
+  const { tokenFile } = pathsBelow(node2.root);
+  mkdirSync(dirname(tokenFile), { recursive: true });
+  const secrets = await unpackTar(await secretsOf(state, node2.machine));
+  writeFileSync(tokenFile, secrets.find(({ header }) => header.name === 'etc/meshwork/token')?.data ?? '');
+  lab.start(node2, 'agent');
+  const joined = async () => (await nodes(({ name, online }) => name === 'node2' && online)).length > 0;
+  await until('node2 is in', LISTEN_DEADLINE_MS, joined);
 });

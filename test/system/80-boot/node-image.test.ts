@@ -14,7 +14,7 @@ import { programFile } from '../../../src/lab/installation.ts';
 import type { Ipv6Cidr } from '../../../src/model/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/member.ts';
-import { meshNetwork, type Vni } from '../../../src/model/network.ts';
+import { AGENT_PORT, meshNetwork, type Vni } from '../../../src/model/network.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { until } from '../until.ts';
 import { BootServer } from './boot-server.ts';
@@ -185,7 +185,8 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
     .split('\n')
     .slice(2)
     .map((line) => line.split(/\s+/)[3]);
-  expect(listening).toEqual([`${NODE}:22`]);
+  // Commands, and what the agents ask each other.
+  expect(listening.toSorted()).toEqual([`${NODE}:22`, `${NODE}:${AGENT_PORT}`]);
   const offSec = Math.abs(Number(ssh('date +%s')) - Date.now() / 1000);
   expect(offSec).toBeLessThan(30);
 
