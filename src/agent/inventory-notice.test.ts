@@ -81,3 +81,16 @@ test('not again and again to a host0 that does not know what it is', async () =>
   expect(bodies).toHaveLength(1);
   notice.close();
 });
+
+test('links that never rest do not put it off', async () => {
+  const { clock, bodies, state, notice } = world();
+  notice.joined(network);
+  await clock.pass(100);
+  state.inventory = LARGE;
+  for (let second = 0; second < 10; second++) {
+    notice.lookSoon();
+    await clock.pass(1_000);
+  }
+  expect(bodies).toEqual([SMALL, LARGE]);
+  notice.close();
+});

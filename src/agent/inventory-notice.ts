@@ -29,8 +29,10 @@ export class InventoryNotice {
   /** What host0 has of us, as it was sent. */
   #told: string | undefined;
   #alarm: Alarm | undefined;
+  #dueMs = Infinity;
   #telling = false;
-  #joinedMeanwhile = false;
+  /** Asked for while it was telling. */
+  #again = false;
 
   constructor(input: InventoryNoticeInput) {
     this.#input = input;
@@ -40,7 +42,6 @@ export class InventoryNotice {
   joined(network: Network): void {
     this.#network = network;
     this.#told = undefined;
-    this.#joinedMeanwhile = true;
     this.#lookIn(0);
   }
 
@@ -54,22 +55,32 @@ export class InventoryNotice {
     this.#alarm?.cancel();
   }
 
+  /** The sooner of two wins: events that never end must not put it off for ever. */
   #lookIn(delayMs: number): void {
+    if (this.#telling) this.#again = true;
+    const { clock } = this.#input;
+    const dueMs = clock.nowMs() + delayMs;
+    if (dueMs >= this.#dueMs) return;
     this.#alarm?.cancel();
-    this.#alarm = this.#input.clock.after(delayMs, () => void this.#look());
+    this.#dueMs = dueMs;
+    this.#alarm = clock.after(delayMs, () => {
+      this.#dueMs = Infinity;
+      void this.#look();
+    });
   }
 
   async #look(): Promise<void> {
     const network = this.#network;
     if (network === undefined || this.#telling) return;
     this.#telling = true;
-    this.#joinedMeanwhile = false;
+    this.#again = false;
     const done = await this.#tell(network).finally(() => {
       this.#telling = false;
     });
+    if (this.#network === undefined) return;
     // What was told then, another host0 may have heard.
-    if (this.#joinedMeanwhile) this.#told = undefined;
-    if (this.#network !== undefined) this.#lookIn(this.#joinedMeanwhile ? 0 : done ? LOOK_MS : RETRY_MS);
+    if (this.#again) this.#told = undefined;
+    this.#lookIn(this.#again ? 0 : done ? LOOK_MS : RETRY_MS);
   }
 
   /** @returns whether nothing is left to tell */

@@ -10,15 +10,17 @@ import { pathsBelow } from '../protocol/paths.ts';
 
 let root: string;
 let daemon: FakeDaemon;
+let answers: Record<string, unknown>;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'mesh-cli-'));
-  daemon = new FakeDaemon({
+  answers = {
     'GET /v1/nodes': documents.nodes,
     'GET /v1/machines': documents.machines,
     'GET /v1/boots': documents.boots,
     'GET /v1/boots/events': documents.boots.toReversed(),
-  });
+  };
+  daemon = new FakeDaemon(answers);
   await daemon.listen(pathsBelow(root).controlSock);
 });
 
@@ -171,6 +173,16 @@ describe('boot', () => {
 });
 
 describe('commands on nodes', () => {
+  test('all of them are those that can be commanded; others are named', async () => {
+    const { machine, ...poller } = { ...documents.nodes[1], name: 'poller' };
+    answers['GET /v1/nodes'] = [...documents.nodes, poller];
+    const { stdout, stderr } = await mesh(['--root', root, 'node', 'ctl', '--all', 'true', '--json']);
+    expect(JSON.parse(stdout).map(({ node, error }: Record<string, { code: string }>) => [node, error?.code])).toEqual([
+      ['node1', 'MESH_NODE_NO_CONTROL'],
+    ]);
+    expect(stderr).toBe('Left out: poller does not say which machine it is.\n');
+  });
+
   test.each([
     ['ctl true', 'MESH_USAGE', /no node is given/],
     ['ctl --all -n node1 true', 'MESH_USAGE', /both nodes and --all/],

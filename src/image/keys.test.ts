@@ -77,4 +77,7 @@ test('a token fits the machine that it was given to, at this host0, also after a
   ]);
   expect((await Tokens.open(join(state, 'other'))).fits(ONE, text)).toBe(false);
   expect(await modeOf('keys/tokens')).toBe(0o600);
+  // Nothing would be as good a secret as any.
+  await writeFile(join(state, 'keys/tokens'), '');
+  await expect(Tokens.open(state)).rejects.toMatchObject({ code: 'MESH_KEY_DAMAGED' });
 });

@@ -41,9 +41,11 @@ export class Tokens {
     this.#secret = secret;
   }
 
-  /** @throws MESH_DISK_REFUSED */
+  /** @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED */
   static async open(stateDirectory: string): Promise<Tokens> {
-    return new Tokens(await secretAt(stateDirectory, 'tokens', () => randomBytes(32).toString('hex')));
+    const secret = await secretAt(stateDirectory, 'tokens', () => randomBytes(32).toString('hex'));
+    if (/^[0-9a-f]{64}$/.test(secret)) return new Tokens(secret);
+    throw damagedKey(join(stateDirectory, 'keys/tokens'), 'machines get new tokens when they boot the next time');
   }
 
   /** 64 hex digits. */
