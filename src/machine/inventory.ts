@@ -15,7 +15,7 @@ const SECTOR_BYTES = 512;
  */
 export function readInventory(cards: readonly PermanentMac[], sysRoot = '/'): Inventory {
   const [manufacturer, product] = ['sys_vendor', 'product_name'].map((attribute) =>
-    text(join(sysRoot, 'sys/class/dmi/id', attribute)),
+    clean(factAt(join(sysRoot, 'sys/class/dmi/id', attribute))),
   );
   return {
     system: { ...(manufacturer !== undefined && { manufacturer }), ...(product !== undefined && { product }) },
@@ -59,10 +59,10 @@ function disksIn(blocks: string): Disk[] {
   return names(blocks)
     .filter((name) => names(join(blocks, name)).includes('device'))
     .flatMap((name): Disk[] => {
-      const of = (attribute: string) => readFact(join(blocks, name, attribute));
-      const bytes = Number(of('size') ?? 0) * SECTOR_BYTES;
+      const of = (attribute: string) => factAt(join(blocks, name, attribute));
+      const bytes = Number(of('size')) * SECTOR_BYTES;
       if (!(bytes > 0)) return [];
-      const model = clean([of('device/vendor') ?? '', of('device/model') ?? ''].filter(isName).join(' '));
+      const model = clean([of('device/vendor'), of('device/model')].filter(isName).join(' '));
       return [{ name, bytes, rotates: of('queue/rotational') === '1', ...(model !== undefined && { model }) }];
     })
     .slice(0, INVENTORY_PARTS_MAX);
@@ -75,7 +75,7 @@ function isName(word: string): boolean {
 
 /** In a network namespace /sys may still show another one's: its card of the same name has another address. */
 function nicOf({ name, mac }: PermanentMac, directory: string): Nic {
-  if (readFact(join(directory, 'address')) !== mac) return { name, mac };
+  if (factAt(join(directory, 'address')) !== mac) return { name, mac };
   try {
     return { name, mac, driver: basename(readlinkSync(join(directory, 'device/driver'))) };
   } catch {
@@ -83,11 +83,12 @@ function nicOf({ name, mac }: PermanentMac, directory: string): Nic {
   }
 }
 
-function text(path: string): string | undefined {
+/** What cannot be read, of a disk that fails for instance, is not known; all else still is. */
+function factAt(path: string): string {
   try {
-    return clean(readFact(path) ?? '');
+    return readFact(path) ?? '';
   } catch {
-    return undefined;
+    return '';
   }
 }
 
