@@ -58,7 +58,7 @@ Architecture: amd64
 Maintainer: ${MAINTAINER}
 Installed-Size: ${kilobytes}
 Depends: libc6 (>= 2.28), libgcc-s1, libnftables1, libstdc++6
-Recommends: dnsmasq-base, ipxe, iproute2, nftables
+Recommends: dnsmasq-base, ipxe, iproute2, nftables, openssh-client
 Suggests: bash-completion, curl, iperf3
 Section: net
 Priority: optional
