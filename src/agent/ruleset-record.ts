@@ -46,6 +46,11 @@ export class RulesetRecord {
     this.#lookAtMs = Math.min(this.#lookAtMs ?? Infinity, this.#changedByUs ? nowMs + OWN_LOOK_MS : nowMs);
   }
 
+  /** A change of our own is about to be made: the kernel may tell of it before nft has said that it is done. */
+  changing(): void {
+    this.#changedByUs = true;
+  }
+
   get nextDueMs(): number | undefined {
     return this.#lookAtMs;
   }
