@@ -1,6 +1,5 @@
 /** A whole mesh: joins as every member's kernel sees them, and restarts under pings. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KernelMonitor } from '../src/kernel/monitor.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
 import { Lab } from '../src/lab/lab.ts';
 import type { LabHost } from '../src/lab/lab-host.ts';
@@ -8,6 +7,7 @@ import { Pings } from '../test/system/pings.ts';
 import { until } from '../test/system/until.ts';
 import { Crowd } from './crowd.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
+import { watchRow } from './row-watch.ts';
 import { LAB_DEADLINE_MS, type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
@@ -21,7 +21,8 @@ const ANSWER_DEADLINE_MS = 30_000;
 /** By then an agent has had two lists nine seconds apart, and has judged the rows that it found at its start. */
 const SETTLED_MS = 15_000;
 
-export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
+export async function mesh(run: Run): Promise<Measurement[]> {
+  const { signal, stage } = run;
   await using lab = await Lab.up({
     name: `bench-${process.pid}`,
     nodes: AGENTS,
@@ -31,7 +32,7 @@ export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
     deadlineMs: LAB_DEADLINE_MS,
   });
   stage(`an agent leaves and joins, ${JOINS} times`);
-  const joined = await joins(lab, signal, AGENTS, 20);
+  const joined = await joins(lab, run, AGENTS, 20);
   stage('restarts under pings');
   const restarted = await restarts(lab, signal);
   stage(`${STREAMS - AGENTS} more members join`);
@@ -39,11 +40,11 @@ export async function mesh({ signal, stage }: Run): Promise<Measurement[]> {
   crowd.join(CROWD_PER_SECOND);
   await crowd.until(CROWD_DEADLINE_MS, signal, ({ streams }) => streams === STREAMS - AGENTS);
   stage(`an agent leaves and joins among ${STREAMS} streams, ${JOINS} times`);
-  return [joined, await joins(lab, signal, STREAMS, 60), ...restarted];
+  return [joined, await joins(lab, run, STREAMS, 60), ...restarted];
 }
 
 /** From host0's record of the join to the row in each of the other kernels: an agent that leaves and comes again. */
-async function joins(lab: Lab, signal: AbortSignal, streams: number, atMost: number): Promise<Measurement> {
+async function joins(lab: Lab, { signal, stage }: Run, streams: number, atMost: number): Promise<Measurement> {
   const [, joiner, ...others] = lab.hosts;
   if (joiner === undefined) throw new RangeError('no node');
   const values: number[] = [];
@@ -51,48 +52,23 @@ async function joins(lab: Lab, signal: AbortSignal, streams: number, atMost: num
     await unlessStopped(signal, leave(lab, joiner, others));
     values.push(...(await unlessStopped(signal, joinOnce(lab, joiner, others))));
   }
+  stage(`p50 ${percentile(values, 0.5).toFixed(1)} ms, p99 ${percentile(values, 0.99).toFixed(1)} ms`);
   const name = `join → row in every kernel, p99 of ${AGENTS - 1} agents among ${streams} streams`;
   return measured({ name, unit: 'ms', budget: { of: 'value', atMost } }, values, percentile(values, 0.99));
 }
 
 async function leave(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Promise<void> {
-  const gone = watch(others, joiner, true);
+  const gone = watchRow(others, joiner, true);
   await lab.exec(joiner, ['sh', '-c', 'mv "$MESH_ROOT/var/pxen/networks/manage.conf" "$MESH_ROOT/manage.conf"']);
   await gone;
 }
 
 /** The first kernel that has the row is host0's own or the quickest agent's: times count from there. */
 async function joinOnce(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Promise<number[]> {
-  const seen = watch([...lab.hosts.slice(0, 1), ...others], joiner, false);
+  const seen = watchRow([...lab.hosts.slice(0, 1), ...others], joiner, false);
   await lab.exec(joiner, ['sh', '-c', 'mv "$MESH_ROOT/manage.conf" "$MESH_ROOT/var/pxen/networks/manage.conf"']);
   const [firstMs = 0, ...timesMs] = (await seen).toSorted((a, b) => a - b);
   return timesMs.map((timeMs) => timeMs - firstMs);
-}
-
-/** When each host's kernel told of the row of `member`, made or removed. */
-async function watch(hosts: readonly LabHost[], { member }: LabHost, removed: boolean): Promise<number[]> {
-  const monitors: KernelMonitor[] = [];
-  try {
-    return await Promise.all(
-      hosts.map(
-        ({ netns }) =>
-          new Promise<number>((resolve, reject) => {
-            setTimeout(() => reject(new Error(`${netns} did not tell of ${member.mac}`)), 20_000).unref();
-            monitors.push(
-              KernelMonitor.open({
-                netns: netnsPath(netns),
-                onEvent: (event) => {
-                  if (event.type !== 'fdb' || event.removed !== removed || event.row.table !== 'self') return;
-                  if (event.row.mac === member.mac && event.row.externLearn) resolve(performance.now());
-                },
-              }),
-            );
-          }),
-      ),
-    );
-  } finally {
-    for (const monitor of monitors) monitor.close();
-  }
 }
 
 /** Pings between two nodes while a node's agent, host0's agent and host0's daemon (with its store) are killed and start again. */

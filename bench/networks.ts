@@ -26,6 +26,9 @@ const LINES = networks.flatMap((network) => {
   ];
 });
 
+/** By somebody else. */
+const CHANGE = networks.slice(0, 1).map(({ devices }) => `link set ${devices.bridge} mtu 1300`);
+
 export async function manyNetworks(run: Run): Promise<Measurement[]> {
   const theirs = () => inPlace(UNDERLAY, (netns) => timed(() => batch(netns, 'ip', LINES)));
   const pairs = await interleaved(run, PAIRS, `${NETWORKS} networks`, () => inPlace(UNDERLAY, ours), theirs);
@@ -39,8 +42,8 @@ export async function manyNetworks(run: Run): Promise<Measurement[]> {
       pairs.map(([mine, yardstick]) => [mine.fromNothing, yardstick]),
     ),
     measured(
-      { name: 'the same plan again', unit: 'ms', budget: { of: 'value', atMost: 60 } },
-      pairs.map(([{ again }]) => again),
+      { name: 'one link of them changed, and put right', unit: 'ms', budget: { of: 'value', atMost: 60 } },
+      pairs.map(([{ repair }]) => repair),
     ),
     measured(
       { name: 'steps of the same plan again', unit: 'steps', budget: { of: 'value', atMost: 0 } },
@@ -49,10 +52,17 @@ export async function manyNetworks(run: Run): Promise<Measurement[]> {
   ];
 }
 
-async function ours(netns: string): Promise<{ fromNothing: number; again: number; steps: number }> {
+interface Ours {
+  readonly fromNothing: number;
+  readonly repair: number;
+  readonly steps: number;
+}
+
+async function ours(netns: string): Promise<Ours> {
   await using node = await BenchNode.open(netns, desired);
   const { reconciler } = node;
   const fromNothing = await timed(() => reconciler.start());
-  const again = await timed(() => reconciler.wake());
-  return { fromNothing, again, steps: (await reconciler.drift()).steps.length };
+  batch(netns, 'ip', CHANGE);
+  const repair = await timed(() => reconciler.wake());
+  return { fromNothing, repair, steps: (await reconciler.drift()).steps.length };
 }

@@ -238,6 +238,9 @@ export class Reconciler {
     const startMs = clock.nowMs();
     this.#turnStartMs = startMs;
     kernel.drainEvents();
+    // What it would look at, this turn does.
+    this.#coalesce?.cancel();
+    this.#coalesce = undefined;
     if (this.#routesStale) {
       this.#routesStale = false;
       this.#cache.replaceRoutes(await kernel.routes());
@@ -253,6 +256,7 @@ export class Reconciler {
     const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
+    if (steps.some(({ item }) => item.kind === 'ruleset')) this.#rulesets.changing();
     const outcomes = await apply(steps, kernel);
     const drifted = await this.#note(outcomes, repairs);
     this.#turnStartMs = undefined;

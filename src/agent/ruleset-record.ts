@@ -22,7 +22,7 @@ type Elements = ReadonlyMap<string, readonly string[]>;
 
 export class RulesetRecord {
   readonly #records = new Map<RulesetItem['family'], { item: RulesetItem; rules: string }>();
-  readonly #kernel: KernelPort;
+  readonly #kernel: Pick<KernelPort, 'listRuleset'>;
   readonly #clock: Clock;
   #observed: readonly RulesetItem[] = [];
   /** When to look; undefined when nothing has changed since the last look. */
@@ -30,7 +30,7 @@ export class RulesetRecord {
   /** Whether we have changed something ourselves since the last look. */
   #changedByUs = false;
 
-  constructor(kernel: KernelPort, clock: Clock) {
+  constructor(kernel: Pick<KernelPort, 'listRuleset'>, clock: Clock) {
     this.#kernel = kernel;
     this.#clock = clock;
   }
@@ -44,6 +44,11 @@ export class RulesetRecord {
   changed(): void {
     const nowMs = this.#clock.nowMs();
     this.#lookAtMs = Math.min(this.#lookAtMs ?? Infinity, this.#changedByUs ? nowMs + OWN_LOOK_MS : nowMs);
+  }
+
+  /** A change of our own is about to be made: the kernel may tell of it before nft has said that it is done. */
+  changing(): void {
+    this.#changedByUs = true;
   }
 
   get nextDueMs(): number | undefined {

@@ -369,10 +369,11 @@ export class Membership {
   }
 
   #announce(changes: readonly MembershipChange[]): void {
+    // host0's own kernel first: everybody's way in.
+    for (const change of changes) this.#input.onChange(change);
     for (const { listener, since } of this.#subscribers) {
       for (const change of changes) if (change.version.revision > since) listener(change);
     }
-    for (const change of changes) this.#input.onChange(change);
   }
 
   #departs(record: MemberRecord): void {

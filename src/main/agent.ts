@@ -46,7 +46,7 @@ import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
-import { METRICS_PORTS } from '../model/network.ts';
+import { METRICS_PORTS, type Network } from '../model/network.ts';
 import { Journal } from '../protocol/event.ts';
 import { Log } from '../protocol/log.ts';
 import { pathsBelow } from '../protocol/paths.ts';
@@ -99,10 +99,14 @@ async function main(): Promise<void> {
     },
     (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
   );
+  let followed: readonly Network[] | undefined;
   /** Brings the kernel up to what the node takes part in now. */
   const takeUp = async (changed: Agent): Promise<void> => {
     await changed.reconciler.wake();
-    doors?.follow();
+    const { networks } = changed.source;
+    // Members come and go far more often, and change nothing about where it listens.
+    if (networks !== followed) doors?.follow();
+    followed = networks;
   };
   const echoes = await EchoSocket.open({});
   const portsFile = join(paths.state, 'ports.json');

@@ -1,0 +1,61 @@
+/** When a kernel gets or loses a member's row, seen from outside and with as little work as can be: twenty are watched at once, on the cores that are measured. */
+import { getPriority, setPriority } from 'node:os';
+import koffi from 'koffi';
+import { readFdbRow } from '../src/kernel/fdb.ts';
+import { AF_BRIDGE } from '../src/kernel/libc.ts';
+import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH } from '../src/kernel/neighbour.ts';
+import { type Message, messages } from '../src/kernel/netlink.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../src/kernel/netlink-socket.ts';
+import { netnsPath } from '../src/kernel/netns.ts';
+import type { LabHost } from '../src/lab/lab-host.ts';
+import type { Mac } from '../src/model/mac.ts';
+
+/** RTNLGRP_NEIGH, which forwarding rows are in too. */
+const ROWS = 1 << 2;
+const RECEIVE_BUFFER_BYTES = 1024 * 1024;
+const DEADLINE_MS = 20_000;
+/** Whoever waits for a core among twenty agents sees a row when its turn comes, and not when the row is there. */
+const WATCHER_NICE = -20;
+
+/** @returns when each host's kernel told of the row of `member`, made or removed */
+export async function watchRow(hosts: readonly LabHost[], { member }: LabHost, removed: boolean): Promise<number[]> {
+  const closers: (() => void)[] = [];
+  const nice = getPriority();
+  setPriority(WATCHER_NICE);
+  try {
+    return await Promise.all(
+      hosts.map(({ netns }) => {
+        const { promise, resolve, reject } = Promise.withResolvers<number>();
+        const socket = NetlinkSocket.open({
+          protocol: NETLINK_ROUTE,
+          groups: ROWS,
+          receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+          netns: netnsPath(netns),
+        });
+        const deadline = setTimeout(() => reject(new Error(`${netns} did not tell of ${member.mac}`)), DEADLINE_MS);
+        const poll = koffi.node.poll(socket.fd, { readable: true }, () => {
+          const received = socket.receive();
+          if (received === 'overflow') reject(new Error(`events of ${netns} were lost`));
+          if (typeof received === 'string') return;
+          for (const message of messages(received))
+            if (tellsOf(message, member.mac, removed)) resolve(performance.now());
+        });
+        closers.push(() => {
+          clearTimeout(deadline);
+          poll.close();
+          socket.close();
+        });
+        return promise;
+      }),
+    );
+  } finally {
+    setPriority(nice);
+    for (const close of closers) close();
+  }
+}
+
+function tellsOf(message: Message, mac: Mac, removed: boolean): boolean {
+  if (message.type !== (removed ? RTM_DELNEIGH : RTM_NEWNEIGH) || neighbourFamily(message) !== AF_BRIDGE) return false;
+  const row = readFdbRow(message);
+  return row?.table === 'self' && row.mac === mac && row.externLearn;
+}
