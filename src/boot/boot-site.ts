@@ -138,7 +138,7 @@ export class BootSite {
     // Made first: once the token is spent there must be no reason left to fail.
     const owner = attempts.owner(token);
     const secrets = owner === undefined ? new Uint8Array() : await secretsOf(owner);
-    attempts.spend(token, asker);
+    await attempts.spend(token, asker);
     response.writeHead(200, {
       'content-type': 'application/gzip',
       'content-length': secrets.length,

@@ -1,0 +1,94 @@
+/** Boots under way in the store, one record for each machine: `/v1/boots/<machine>`. A machine's next boot replaces it. */
+import type { Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import { parseIpv4 } from '../model/ipv4.ts';
+import { parseMac } from '../model/mac.ts';
+import { parseMachineId } from '../model/machine.ts';
+import type { Journal } from '../protocol/event.ts';
+import type { Store } from '../store/store.ts';
+import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './attempts.ts';
+
+const PREFIX = '/v1/boots/';
+
+export interface AttemptRecordsInput {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly journal: Journal;
+}
+
+export class AttemptRecords implements AttemptKeeper {
+  readonly #input: AttemptRecordsInput;
+  /** The last one could not be written, and that was told. */
+  #refused = false;
+
+  private constructor(input: AttemptRecordsInput) {
+    this.#input = input;
+  }
+
+  /** The boots that were under way when this process last ran; what is over, or damaged, is removed. */
+  static async load(input: AttemptRecordsInput): Promise<Attempts> {
+    const { store, clock } = input;
+    const records = new AttemptRecords(input);
+    const { entries } = await store.range(PREFIX);
+    const found = entries.map(({ key, value }) => ({ key, attempt: records.#parse(value) }));
+    const over = found.flatMap(({ key, attempt }) => (attempt === undefined ? [{ delete: key }] : []));
+    // With a full disk they go another time.
+    if (over.length > 0) await store.txn([], over).catch(() => {});
+    const attempts = found.flatMap(({ attempt }) => attempt ?? []);
+    return new Attempts(
+      clock,
+      records,
+      attempts.sort((a, b) => a.startedMs - b.startedMs),
+    );
+  }
+
+  /** A full disk keeps no machine from booting: its boot is only not known to the next life of this process. */
+  async keep(attempt: Attempt): Promise<void> {
+    const { store, clock, journal } = this.#input;
+    const { startedMs, ...rest } = attempt;
+    const ageMs = clock.nowMs() - startedMs;
+    const startedAt = new Date(clock.wallTime().getTime() - ageMs).toISOString();
+    try {
+      const value = JSON.stringify({ ...rest, startedAt });
+      await store.txn([], [{ put: PREFIX + attempt.machine, value }]);
+      this.#refused = false;
+    } catch (thrown) {
+      if (this.#refused) return;
+      this.#refused = true;
+      const { code, message } = MeshError.from(thrown);
+      journal.record({
+        level: 'warning',
+        kind: 'boot not recorded',
+        message: `boots go on, and would have to begin anew if host0's daemon ended now: ${message}`,
+        object: attempt.machine,
+        code,
+        remedy: 'Make room on the disk.',
+      });
+    }
+  }
+
+  /** @returns undefined for one that is over, or is none */
+  #parse(value: string): Attempt | undefined {
+    const { clock } = this.#input;
+    try {
+      const record = JSON.parse(value) as Readonly<Record<string, unknown>>;
+      const ageMs = clock.wallTime().getTime() - Date.parse(String(record.startedAt));
+      if (!(ageMs <= ATTEMPT_LIFE_MS)) return undefined;
+      return {
+        id: String(record.id),
+        tokenHash: String(record.tokenHash),
+        // What cannot be read gives no secrets.
+        spent: record.spent !== false,
+        machine: parseMachineId(String(record.machine)),
+        mac: parseMac(String(record.mac)),
+        ipv4: parseIpv4(String(record.ipv4)),
+        device: String(record.device),
+        overlay: String(record.overlay),
+        // A clock that was set back makes none of them older or younger than now.
+        startedMs: clock.nowMs() - Math.max(0, ageMs),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+}
