@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { parseMac } from '../model/mac.ts';
@@ -18,7 +21,10 @@ function world() {
   const events: MeshEvent[] = [];
   journal.subscribe((event) => events.push(event));
   const store = new MemoryStore();
-  return { clock, store, events, load: () => AttemptRecords.load({ store, clock, journal }) };
+  const directory = mkdtempSync(join(tmpdir(), 'mw-attempts-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const seal = join(directory, 'boot/sealed');
+  return { clock, store, events, load: () => AttemptRecords.load({ store, clock, journal, seal }) };
 }
 
 test('a boot goes on with the next daemon, for as long as it may take', async () => {
@@ -52,4 +58,24 @@ test('with a full disk machines boot all the same, which is told once', async ()
   const { token } = await attempts.open(boot);
   expect(await attempts.spend(token, { ipv4, mac })).toMatchObject({ machine: boot.machine });
   expect(events).toMatchObject([{ kind: 'boot not recorded', code: 'MESH_DISK_REFUSED', level: 'warning' }]);
+});
+
+test('secrets that were given while the disk was full are not given again by the next daemon', async () => {
+  const { store, load } = world();
+  const attempts = await load();
+  const { id, token } = await attempts.open(boot);
+  const other = await attempts.open({ ...boot, machine: '00000001' as MachineId, ipv4: '10.11.0.8' as Ipv4 });
+  const write = store.txn.bind(store);
+  store.txn = () => Promise.reject(new MeshError('MESH_DISK_REFUSED', 'no room'));
+  await attempts.spend(token, { ipv4, mac });
+  // Still full; and then with room, for good.
+  for (const txn of [store.txn, write, write]) {
+    store.txn = txn;
+    const next = await load();
+    expect(next.get(id)?.machine).toBe(boot.machine);
+    await expect(next.spend(token, { ipv4, mac })).rejects.toThrow('a second time');
+    expect(next.owner(other.token)).toBeUndefined();
+  }
+  const { token: fresh } = await (await load()).open(boot);
+  expect((await load()).owner(fresh)).toBe(boot.machine);
 });

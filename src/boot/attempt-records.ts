@@ -1,11 +1,13 @@
 /** Boots under way in the store, one record for each machine: `/v1/boots/<machine>`. A machine's next boot replaces it. */
+import { rm, stat } from 'node:fs/promises';
+import { writeDurable } from '../formats/durable-file.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { parseIpv4 } from '../model/ipv4.ts';
 import { parseMac } from '../model/mac.ts';
 import { parseMachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
-import type { Store } from '../store/store.ts';
+import type { Change, Store } from '../store/store.ts';
 import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './attempts.ts';
 
 const PREFIX = '/v1/boots/';
@@ -14,6 +16,11 @@ export interface AttemptRecordsInput {
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
+  /**
+   * A file that is there while the records say of every token whether it was spent. A full disk takes no record, but it
+   * can always lose a file: without it, what was kept gives no secrets.
+   */
+  readonly seal: string;
 }
 
 export class AttemptRecords implements AttemptKeeper {
@@ -27,32 +34,35 @@ export class AttemptRecords implements AttemptKeeper {
 
   /** The boots that were under way when this process last ran; what is over, or damaged, is removed. */
   static async load(input: AttemptRecordsInput): Promise<Attempts> {
-    const { store, clock } = input;
+    const { store, clock, seal } = input;
     const records = new AttemptRecords(input);
+    const sealed = await stat(seal).then(
+      () => true,
+      () => false,
+    );
     const { entries } = await store.range(PREFIX);
     const found = entries.map(({ key, value }) => ({ key, attempt: records.#parse(value) }));
+    const attempts = found.flatMap(({ attempt }) => attempt ?? []).sort((a, b) => a.startedMs - b.startedMs);
+    const known = sealed ? attempts : attempts.map((attempt) => ({ ...attempt, spent: true }));
     const over = found.flatMap(({ key, attempt }) => (attempt === undefined ? [{ delete: key }] : []));
-    // With a full disk they go another time.
-    if (over.length > 0) await store.txn([], over).catch(() => {});
-    const attempts = found.flatMap(({ attempt }) => attempt ?? []);
-    return new Attempts(
-      clock,
-      records,
-      attempts.sort((a, b) => a.startedMs - b.startedMs),
-    );
+    const doubtful = sealed ? [] : known.map((attempt) => records.#put(attempt));
+    try {
+      if (over.length + doubtful.length > 0) await store.txn([], [...over, ...doubtful]);
+      if (!sealed) await writeDurable(seal, '');
+    } catch {
+      // A full disk: another time. Without the seal, nothing that is written until then gives secrets twice.
+    }
+    return new Attempts(clock, records, known);
   }
 
   /** A full disk keeps no machine from booting: its boot is only not known to the next life of this process. */
   async keep(attempt: Attempt): Promise<void> {
-    const { store, clock, journal } = this.#input;
-    const { startedMs, ...rest } = attempt;
-    const ageMs = clock.nowMs() - startedMs;
-    const startedAt = new Date(clock.wallTime().getTime() - ageMs).toISOString();
+    const { store, journal, seal } = this.#input;
     try {
-      const value = JSON.stringify({ ...rest, startedAt });
-      await store.txn([], [{ put: PREFIX + attempt.machine, value }]);
+      await store.txn([], [this.#put(attempt)]);
       this.#refused = false;
     } catch (thrown) {
+      if (attempt.spent) await rm(seal, { force: true }).catch(() => {});
       if (this.#refused) return;
       this.#refused = true;
       const { code, message } = MeshError.from(thrown);
@@ -65,6 +75,14 @@ export class AttemptRecords implements AttemptKeeper {
         remedy: 'Make room on the disk.',
       });
     }
+  }
+
+  #put(attempt: Attempt): Change {
+    const { clock } = this.#input;
+    const { startedMs, ...rest } = attempt;
+    const ageMs = clock.nowMs() - startedMs;
+    const startedAt = new Date(clock.wallTime().getTime() - ageMs).toISOString();
+    return { put: PREFIX + attempt.machine, value: JSON.stringify({ ...rest, startedAt }) };
   }
 
   /** @returns undefined for one that is over, or is none */

@@ -74,7 +74,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
   const site = new BootSite({
     clock,
     journal,
-    attempts: await AttemptRecords.load({ store, clock, journal }),
+    attempts: await AttemptRecords.load({ store, clock, journal, seal: join(paths.state, 'boot/tokens.sealed') }),
     turnstile: new Turnstile(LOADING_MAX, clock),
     catalogue: catalogueOf(images, shelf),
     registry,
