@@ -211,6 +211,22 @@ test('files come in ranges, with tags, and always with their length', async () =
   expect((await get(path)).headers.get('etag')).not.toBe(etag);
 });
 
+test('a large file comes whole and in ranges to many at a time, and goes on when others break off', async () => {
+  const large = Buffer.alloc(3 * 1024 * 1024, 'meshwork');
+  writeFileSync(join(directory, 'images/abc1/initrd.img'), large);
+  const path = '/image/abc1/initrd.img';
+  const fetched = async (range?: string) => {
+    const answer = await get(path, range === undefined ? {} : { range });
+    return Buffer.from(await answer.arrayBuffer());
+  };
+  const leaver = connect(port, '127.0.0.1');
+  leaver.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  leaver.once('data', () => leaver.destroy());
+  const all = await Promise.all([fetched(), fetched('bytes=1000000-2000000'), fetched('bytes=-7'), fetched()]);
+  const wanted = [large, large.subarray(1_000_000, 2_000_001), large.subarray(-7), large];
+  expect(all.map((bytes, index) => bytes.equals(wanted[index] ?? Buffer.alloc(0)))).toEqual([true, true, true, true]);
+});
+
 test('no path leads out of what is published', async () => {
   expect(await raw('/isos/deep/a%20b.iso')).toMatch(/\r\n\r\niso$/);
   expect(await raw('/isos/in/a%20b.iso')).toMatch(/\r\n\r\niso$/);
