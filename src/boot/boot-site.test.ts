@@ -182,8 +182,8 @@ test('who cannot boot learns why on its own console, and asks again', async () =
 test('while others load, iPXE is told to come again', async () => {
   turnstile.ask(parseMac('52:54:00:66:66:66'));
   const answer = await askScript();
-  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '4']);
-  expect(sightings).toContainEqual(expect.objectContaining({ kind: 'queued', machine, ahead: 0, againSec: 4 }));
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
+  expect(sightings).toContainEqual(expect.objectContaining({ kind: 'queued', machine, ahead: 0, againSec: 2 }));
 });
 
 test('files come in ranges, with tags, and always with their length', async () => {

@@ -13,7 +13,7 @@ export type Passage =
 /** A machine that never reports that it has loaded gives up its place after this. */
 const HOLD_MS = 60_000;
 /** What a load takes at a guess, for the first machines in the line; later, what the loads before took. */
-const LOAD_GUESS_MS = 4_000;
+const LOAD_GUESS_MS = 2_000;
 /** How much the latest load counts. */
 const LATEST_SHARE = 0.2;
 /** By then more is known than when it asked: a thousand machines that ask so often are no load. */

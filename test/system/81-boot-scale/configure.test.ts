@@ -13,7 +13,7 @@ import { crowdOf } from './crowd.ts';
 import { configure, configuring, ownText, writeMachines } from './rack.ts';
 import { SmallDisk } from './small-disk.ts';
 
-const MACHINES = 60;
+const MACHINES = 45;
 const KILLS = 20;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
@@ -69,7 +69,7 @@ test('killed at any moment, it leaves the old set or the new one', async () => {
     writeMachines(root, crowd, `${kill}`);
     const child = configuring(root);
     const ended = once(child, 'exit');
-    await sleep(random() * wholeMs * 1.1);
+    await sleep(random() * wholeMs * 1.5);
     child.kill('SIGKILL');
     await ended;
     const now = await editionInForce();

@@ -38,13 +38,17 @@ beforeAll(async () => {
   writeMachines(host.root, crowd);
   expect(configure(host.root)).toMatchObject({ status: 0 });
   image = await publishImage(host.root, 300_000, 1_200_000);
-  await host.wire('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  await serves();
 });
 
 afterAll(async () => {
   disk?.close();
   await bench?.close();
 });
+
+function serves() {
+  return host.wire('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+}
 
 /** Each has the image whole, its own overlay and nobody else's, and its secrets once. */
 function expectOwn(booted: readonly Booted[], members: readonly CrowdMember[]): void {
@@ -55,6 +59,8 @@ function expectOwn(booted: readonly Booted[], members: readonly CrowdMember[]): 
     expect(boot?.overlay.match(/belongs to [^\n]+/g)).toEqual([ownText(member)]);
   }
   expect(booted).toHaveLength(members.length);
+  const secrets = booted.flatMap((boot) => (boot.secrets === '' ? [] : [boot.secrets]));
+  expect(new Set(secrets).size).toBe(secrets.length);
 }
 
 function sum(booted: readonly Booted[], what: 'attempts' | 'waits' | 'retries' | 'resumed'): number {
@@ -90,8 +96,12 @@ test('two hundred machines all boot, each with what is its own', async () => {
 
 test('twenty machines boot while the disk is full and the daemon is killed, and again when it has room', async () => {
   const some = crowd.slice(0, AT_ONCE);
-  const run = new CrowdRun(rack, some);
+  // Its store has no room of its own left from before.
+  await host.end('host0', 'SIGTERM');
+  host.start('host0');
+  await serves();
   disk.fill();
+  const run = new CrowdRun(rack, some);
   try {
     await killed(run, 1);
     await run.until(AT_ONCE / 2, BOOTED_MS);

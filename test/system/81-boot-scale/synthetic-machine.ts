@@ -27,6 +27,8 @@ export interface Booted {
   readonly initrd: string;
   /** The tar of its overlay, with all texts in it. */
   readonly overlay: string;
+  /** SHA-256 of its secrets; empty when there are none in them. */
+  readonly secrets: string;
   /** How the secrets' second fetch was answered. */
   readonly secondTime: number;
   /** How often it had to begin anew, was told to wait, asked again without an answer, and went on with half a file. */
@@ -99,6 +101,7 @@ export class Boot {
       kernel: kernelHash,
       initrd: initrdHash,
       overlay: gunzipSync(overlay).toString('latin1'),
+      secrets: secrets.body.some((byte) => byte !== 0) ? createHash('sha256').update(secrets.body).digest('hex') : '',
       secondTime: status,
     };
   }
