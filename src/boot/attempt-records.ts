@@ -27,6 +27,10 @@ export class AttemptRecords implements AttemptKeeper {
   readonly #input: AttemptRecordsInput;
   /** The last one could not be written, and that was told. */
   #refused = false;
+  /** Set while the seal is there, or being made. */
+  #sealed: Promise<void> | undefined;
+  /** Some record in the store may be wrong about its token. */
+  #inDoubt = false;
 
   private constructor(input: AttemptRecordsInput) {
     this.#input = input;
@@ -46,11 +50,12 @@ export class AttemptRecords implements AttemptKeeper {
     const known = sealed ? attempts : attempts.map((attempt) => ({ ...attempt, spent: true }));
     const over = found.flatMap(({ key, attempt }) => (attempt === undefined ? [{ delete: key }] : []));
     const doubtful = sealed ? [] : known.map((attempt) => records.#put(attempt));
+    if (sealed) records.#sealed = Promise.resolve();
     try {
       if (over.length + doubtful.length > 0) await store.txn([], [...over, ...doubtful]);
-      if (!sealed) await writeDurable(seal, '');
     } catch {
-      // A full disk: another time. Without the seal, nothing that is written until then gives secrets twice.
+      // A full disk: another time.
+      records.#inDoubt = !sealed;
     }
     return new Attempts(clock, records, known);
   }
@@ -59,10 +64,15 @@ export class AttemptRecords implements AttemptKeeper {
   async keep(attempt: Attempt): Promise<void> {
     const { store, journal, seal } = this.#input;
     try {
+      if (!this.#inDoubt) await this.#setSeal();
       await store.txn([], [this.#put(attempt)]);
       this.#refused = false;
     } catch (thrown) {
-      if (attempt.spent) await rm(seal, { force: true }).catch(() => {});
+      if (attempt.spent) {
+        this.#inDoubt = true;
+        await this.#sealed;
+        await rm(seal, { force: true }).catch(() => {});
+      }
       if (this.#refused) return;
       this.#refused = true;
       const { code, message } = MeshError.from(thrown);
@@ -75,6 +85,14 @@ export class AttemptRecords implements AttemptKeeper {
         remedy: 'Make room on the disk.',
       });
     }
+  }
+
+  /** Once. Without it, what is written now gives no secrets in a next life. */
+  #setSeal(): Promise<void> {
+    this.#sealed ??= writeDurable(this.#input.seal, '').catch(() => {
+      this.#sealed = undefined;
+    });
+    return this.#sealed;
   }
 
   #put(attempt: Attempt): Change {
