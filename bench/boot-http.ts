@@ -28,7 +28,7 @@ const PATH = `/image/${GENERATION}/initrd.img`;
 type Ends = ReturnType<typeof TwoHosts>;
 
 export async function bootHttp(run: Run): Promise<Measurement[]> {
-  using site = new Site();
+  await using site = new Site();
   const { signal, stage } = run;
   stage('starting the boot server');
   const server = await site.start(site.ours());
@@ -95,7 +95,7 @@ interface Command {
 }
 
 /** Two hosts with a wire, a file to serve, and who serves it. */
-class Site implements Disposable {
+class Site implements AsyncDisposable {
   readonly ends = twoHosts();
   readonly #directory = mkdtempSync(join(tmpdir(), 'mw-boot-http-'));
   readonly #servers: ChildProcess[] = [];
@@ -149,8 +149,14 @@ class Site implements Disposable {
     return Promise.race([listening(), ended]);
   }
 
-  [Symbol.dispose](): void {
-    for (const server of this.#servers) server.kill('SIGTERM');
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.#servers) {
+      if (server.exitCode !== null || server.signalCode !== null) continue;
+      // nginx takes its files away as it ends.
+      const ended = once(server, 'exit');
+      server.kill('SIGTERM');
+      await ended;
+    }
     this.ends.close();
     rmSync(this.#directory, { recursive: true });
   }
