@@ -9,10 +9,12 @@ import { parseArgs } from 'node:util';
 import { paintFor } from '../src/cli/color.ts';
 import { Interrupt } from '../src/cli/interrupt.ts';
 import { agent } from './agent.ts';
+import { bootHttp } from './boot-http.ts';
 import { commands } from './commands.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
 import { manyNetworks } from './networks.ts';
+import { overlays } from './overlays.ts';
 import { formatChanges, formatMeasurements } from './report.ts';
 import { rows } from './rows.ts';
 import type { Benchmark } from './run.ts';
@@ -27,6 +29,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   throughput,
   mesh,
   agent,
+  'boot-http': bootHttp,
+  overlays,
 };
 const ERASE_LINE = '\r\x1b[K';
 

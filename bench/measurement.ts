@@ -3,7 +3,7 @@
 export interface Measurement {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'ms' | 'µs' | 'MB' | 'kB' | '%' | 'Gbit/s' | 'packets' | 'steps';
+  readonly unit: 'ms' | 'µs' | 'MB' | 'kB' | '%' | 'Gbit/s' | 'GiB/s' | 'packets' | 'steps';
   /** The same by other means, in the same run; null where there is none. */
   readonly yardstick: number | null;
   /** Median of the pairs' own ratios, value to yardstick. */

@@ -49,6 +49,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     machine: 'a machine is recognised as it would recognise itself',
     services: 'dnsmasq, which speaks DHCP and TFTP for us',
     formats: 'allocations that survive a power cut, and host0’s settings',
+    store: 'boots under way, which outlive host0’s daemon',
   },
   api: {
     model: 'documents are made of the model’s types',

@@ -1,5 +1,9 @@
-/** Boots under way: which machine boots at which address, and the token that its secrets are given against, once. */
-import { randomBytes } from 'node:crypto';
+/**
+ * Boots under way: which machine boots at which address, and the token that its secrets are given against, once. They
+ * outlive host0's daemon: a machine in the middle of its boot finds its overlay at the next one, and its token is worth
+ * there what it was worth before.
+ */
+import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
@@ -9,8 +13,10 @@ import type { MachineId } from '../model/machine.ts';
 export interface Attempt {
   /** 16 hex digits; stands in URLs and logs. */
   readonly id: string;
-  /** 32 hex digits; in the boot script and on the kernel's command line only. */
-  readonly token: string;
+  /** SHA-256 of the token: what is kept is worth nothing to who reads it. */
+  readonly tokenHash: string;
+  /** Its secrets were given. */
+  readonly spent: boolean;
   readonly machine: MachineId;
   readonly mac: Mac;
   readonly ipv4: Ipv4;
@@ -18,6 +24,17 @@ export interface Attempt {
   /** The file that it gets as its overlay: the one that was compiled when it asked. */
   readonly overlay: string;
   readonly startedMs: number;
+}
+
+export interface OpenedAttempt extends Attempt {
+  /** 32 hex digits; in the boot script and on the kernel's command line only. */
+  readonly token: string;
+}
+
+/** Where attempts are kept. */
+export interface AttemptKeeper {
+  /** Resolves when it is durable, or when it turned out that it cannot be. Never rejects. */
+  keep(attempt: Attempt): Promise<void>;
 }
 
 /** Who asks for secrets, as the kernel and the leases say. */
@@ -30,7 +47,7 @@ export interface Asker {
 }
 
 /** Longer than the slowest boot: an HDD array that spins up, an image over a slow link. */
-const LIFE_MS = 20 * 60_000;
+export const ATTEMPT_LIFE_MS = 20 * 60_000;
 /** Within this a machine that was given its script is taken to be booting from it. */
 const UNDER_WAY_MS = 120_000;
 /** Beyond the largest boot storm; what is older than all of these has failed long ago. */
@@ -42,28 +59,32 @@ export class Attempts {
   readonly #byMachine = new Map<MachineId, Attempt>();
   readonly #byIpv4 = new Map<Ipv4, Attempt>();
   readonly #byToken = new Map<string, Attempt>();
-  readonly #spent = new Map<string, Attempt>();
+  readonly #keeper: AttemptKeeper;
 
-  constructor(clock: Clock) {
+  /** @param before those that an earlier life of this process kept, in the order in which they were opened */
+  constructor(clock: Clock, keeper: AttemptKeeper, before: readonly Attempt[] = []) {
     this.#clock = clock;
+    this.#keeper = keeper;
+    for (const attempt of before) this.#take(attempt);
+    this.#forgetOld();
   }
 
   /** A machine has one attempt: its earlier one, and that one's token, are over. */
-  open(boot: Omit<Attempt, 'id' | 'token' | 'startedMs'>): Attempt {
+  async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs'>): Promise<OpenedAttempt> {
     this.#forgetOld();
     const earlier = this.#byMachine.get(boot.machine);
     if (earlier !== undefined) this.#forget(earlier);
+    const token = randomBytes(16).toString('hex');
     const attempt: Attempt = {
       ...boot,
       id: randomBytes(8).toString('hex'),
-      token: randomBytes(16).toString('hex'),
+      tokenHash: hashOf(token),
+      spent: false,
       startedMs: this.#clock.nowMs(),
     };
-    this.#byId.set(attempt.id, attempt);
-    this.#byMachine.set(attempt.machine, attempt);
-    this.#byIpv4.set(attempt.ipv4, attempt);
-    this.#byToken.set(attempt.token, attempt);
-    return attempt;
+    this.#take(attempt);
+    await this.#keeper.keep(attempt);
+    return { ...attempt, token };
   }
 
   get(id: string): Attempt | undefined {
@@ -83,16 +104,26 @@ export class Attempts {
 
   /** Whose secrets a token is for, while it is worth anything. */
   owner(token: string): MachineId | undefined {
-    return this.#byToken.get(token)?.machine;
+    const attempt = this.#byToken.get(hashOf(token));
+    return attempt?.spent === false ? attempt.machine : undefined;
   }
 
   /**
-   * Takes the token: after this it is worth nothing. A wrong asker does not spend it, since the right one is still to come.
+   * Takes the token: from the call on it is worth nothing, and from when it resolves also to a next life of this process.
+   * A wrong asker does not spend it, since the right one is still to come.
    * @throws MESH_BOOT_SECRET_REFUSED
    */
-  spend(token: string, asker: Asker): Attempt {
-    const attempt = this.#byToken.get(token);
-    if (attempt === undefined) throw this.#refusedToken(token, asker);
+  async spend(token: string, asker: Asker): Promise<Attempt> {
+    const attempt = this.#byToken.get(hashOf(token));
+    if (attempt === undefined) {
+      throw refused(`${asker.ipv4} shows a token that host0 did not give, or that is too old`);
+    }
+    if (attempt.spent) {
+      throw refused(
+        `the token of machine ${attempt.machine} was shown a second time, by ${asker.ipv4}`,
+        attempt.machine,
+      );
+    }
     const { machine, mac, ipv4 } = attempt;
     if (asker.ipv4 !== ipv4) throw refused(`machine ${machine} boots at ${ipv4}, and ${asker.ipv4} asks`, machine);
     if (asker.mac !== mac) {
@@ -101,21 +132,24 @@ export class Attempts {
     if (asker.leasedTo !== undefined && asker.leasedTo !== mac) {
       throw refused(`${asker.ipv4} is leased to ${asker.leasedTo}, and machine ${machine} is ${mac}`, machine);
     }
-    this.#byToken.delete(token);
-    this.#spent.set(token, attempt);
-    return attempt;
+    const spent: Attempt = { ...attempt, spent: true };
+    this.#take(spent);
+    await this.#keeper.keep(spent);
+    return spent;
   }
 
-  #refusedToken(token: string, asker: Asker): MeshError {
-    const spent = this.#spent.get(token);
-    if (spent === undefined) return refused(`${asker.ipv4} shows a token that host0 did not give, or that is too old`);
-    return refused(`the token of machine ${spent.machine} was shown a second time, by ${asker.ipv4}`, spent.machine);
+  /** Notes an attempt, or what has become of it. */
+  #take(attempt: Attempt): void {
+    this.#byId.set(attempt.id, attempt);
+    this.#byMachine.set(attempt.machine, attempt);
+    this.#byIpv4.set(attempt.ipv4, attempt);
+    this.#byToken.set(attempt.tokenHash, attempt);
   }
 
   #forgetOld(): void {
     const now = this.#clock.nowMs();
     for (const attempt of this.#byId.values()) {
-      const old = now - attempt.startedMs > LIFE_MS || this.#byId.size >= ATTEMPTS_MAX;
+      const old = now - attempt.startedMs > ATTEMPT_LIFE_MS || this.#byId.size >= ATTEMPTS_MAX;
       // In the order in which they were opened.
       if (!old) return;
       this.#forget(attempt);
@@ -124,11 +158,14 @@ export class Attempts {
 
   #forget(attempt: Attempt): void {
     this.#byId.delete(attempt.id);
-    this.#byToken.delete(attempt.token);
-    this.#spent.delete(attempt.token);
-    if (this.#byMachine.get(attempt.machine) === attempt) this.#byMachine.delete(attempt.machine);
-    if (this.#byIpv4.get(attempt.ipv4) === attempt) this.#byIpv4.delete(attempt.ipv4);
+    this.#byToken.delete(attempt.tokenHash);
+    if (this.#byMachine.get(attempt.machine)?.id === attempt.id) this.#byMachine.delete(attempt.machine);
+    if (this.#byIpv4.get(attempt.ipv4)?.id === attempt.id) this.#byIpv4.delete(attempt.ipv4);
   }
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
 }
 
 function refused(message: string, machine?: MachineId): MeshError {

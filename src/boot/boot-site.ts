@@ -23,6 +23,7 @@ import { parseHardware } from './hardware.ts';
 import { entryScript } from './ipxe-script.ts';
 import { openBelow, sendFile, unknownPath } from './published-file.ts';
 import { type BootPlace, Reception, type ReceptionInput } from './reception.ts';
+import { SharedFiles } from './shared-files.ts';
 import type { HttpSighting } from './sighting.ts';
 
 export interface BootSiteInput extends ReceptionInput {
@@ -53,6 +54,7 @@ const DETAIL_MAX = 400;
 export class BootSite {
   readonly #input: BootSiteInput;
   readonly #reception: Reception;
+  readonly #shared: SharedFiles;
   readonly #routes: readonly Route[] = [
     [/^\/boot\.ipxe$/, (visit) => sendText(visit, entryScript(visit.host0))],
     [/^\/boot\/([\da-f]{2}(?:-[\da-f]{2}){5})\.ipxe$/i, (visit, mac) => this.#script(visit, mac)],
@@ -67,6 +69,7 @@ export class BootSite {
   constructor(input: BootSiteInput) {
     this.#input = input;
     this.#reception = new Reception(input);
+    this.#shared = new SharedFiles(input.clock);
   }
 
   /** Answers a request that came in on a boot segment's socket. Never rejects. */
@@ -111,7 +114,7 @@ export class BootSite {
   }
 
   async #image({ request, response, peer }: Visit, path: string): Promise<void> {
-    await sendFile(request, response, await openBelow(this.#input.images, path), path);
+    await sendFile(request, response, await openBelow(this.#input.images, path), path, this.#shared);
     const loader = this.#input.attempts.at(peer);
     if (loader !== undefined && path.endsWith('initrd.img')) this.#input.turnstile.leave(loader.mac);
   }
@@ -127,7 +130,7 @@ export class BootSite {
 
   async #overlay(visit: Visit, id: string): Promise<void> {
     const { overlay } = this.#attemptOf(visit, id);
-    await sendFile(visit.request, visit.response, await open(overlay), overlay);
+    await sendFile(visit.request, visit.response, await open(overlay), overlay, this.#shared);
   }
 
   async #secrets(visit: Visit, token: string): Promise<void> {
@@ -138,7 +141,7 @@ export class BootSite {
     // Made first: once the token is spent there must be no reason left to fail.
     const owner = attempts.owner(token);
     const secrets = owner === undefined ? new Uint8Array() : await secretsOf(owner);
-    attempts.spend(token, asker);
+    await attempts.spend(token, asker);
     response.writeHead(200, {
       'content-type': 'application/gzip',
       'content-length': secrets.length,
@@ -148,7 +151,7 @@ export class BootSite {
   }
 
   async #file({ request, response }: Visit, directory: string, path: string): Promise<void> {
-    await sendFile(request, response, await openBelow(directory, path), path);
+    await sendFile(request, response, await openBelow(directory, path), path, this.#shared);
   }
 
   /** @throws MESH_BOOT_PATH_UNKNOWN for another's attempt too */

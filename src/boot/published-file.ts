@@ -7,8 +7,9 @@ import type { BigIntStats } from 'node:fs';
 import { constants, type FileHandle, open, realpath } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { MeshError } from '../model/error.ts';
+import type { SharedFiles } from './shared-files.ts';
 
 /** The first and the last byte, from 0. */
 export interface ByteRange {
@@ -76,6 +77,7 @@ export async function sendFile(
   response: ServerResponse,
   file: FileHandle,
   path: string,
+  shared: SharedFiles,
 ): Promise<void> {
   try {
     const stat = await file.stat({ bigint: true });
@@ -101,8 +103,18 @@ export async function sendFile(
       response.end();
       return;
     }
-    const body = file.createReadStream({ start: first, end: last, highWaterMark: PIECE_BYTES, autoClose: false });
-    await pipeline(body, response);
+    const whole = shared.take(etag, size, file);
+    if (whole === undefined) {
+      const body = file.createReadStream({ start: first, end: last, highWaterMark: PIECE_BYTES, autoClose: false });
+      await pipeline(body, response);
+      return;
+    }
+    try {
+      response.end((await whole).subarray(first, last + 1));
+      await finished(response);
+    } finally {
+      shared.leave(etag);
+    }
   } finally {
     await file.close();
   }

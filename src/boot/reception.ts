@@ -106,7 +106,7 @@ export class Reception {
       return { type: 'wait', againSec };
     }
     const name = await registry.boots(machine, hardware, attempts.underWay(machine)?.mac);
-    const attempt = attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
+    const attempt = await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
     onSighting({ kind: 'identified', atMs: clock.nowMs(), device, machine, mac, ipv4: peer, attempt: attempt.id });
     const text = bootScript({
       host0: place.host0,

@@ -10,9 +10,9 @@ test('lets in as many as there are places, and the others in the order in which 
   expect([1, 2, 3, 4, 5].map((number) => turnstile.ask(mac(number)))).toEqual([
     { pass: true },
     { pass: true },
-    { pass: false, ahead: 0, againSec: 4 },
-    { pass: false, ahead: 1, againSec: 4 },
-    { pass: false, ahead: 2, againSec: 8 },
+    { pass: false, ahead: 0, againSec: 2 },
+    { pass: false, ahead: 1, againSec: 2 },
+    { pass: false, ahead: 2, againSec: 4 },
   ]);
   turnstile.leave(mac(1));
   expect(turnstile.ask(mac(4))).toMatchObject({ pass: false, ahead: 1 });
@@ -31,10 +31,11 @@ test('who never says that it has loaded, and who no longer asks, keeps nobody wa
   const clock = new ManualClock();
   const turnstile = new Turnstile(1, clock);
   turnstile.ask(mac(1));
+  await clock.pass(50_000);
   turnstile.ask(mac(2));
-  await clock.pass(61_000);
+  await clock.pass(11_000);
   expect(turnstile.ask(mac(3))).toMatchObject({ pass: false, ahead: 1 });
-  await clock.pass(40_000);
+  await clock.pass(20_000);
   expect(turnstile.ask(mac(3))).toEqual({ pass: true });
 });
 
@@ -61,4 +62,18 @@ test('a rack of 300 is through after as many rounds as it needs, none of them tw
   }
   expect(new Set(through).size).toBe(300);
   expect(turnstile.loading).toBeLessThanOrEqual(16);
+});
+
+test('how long to wait follows from how long the loads before took', async () => {
+  const clock = new ManualClock();
+  const turnstile = new Turnstile(1, clock);
+  for (let load = 0; load < 20; load++) {
+    turnstile.ask(mac(1));
+    await clock.pass(500);
+    turnstile.leave(mac(1));
+  }
+  turnstile.ask(mac(1));
+  expect([2, 3, 4, 5].map((number) => turnstile.ask(mac(number)))).toMatchObject(
+    [1, 2, 2, 3].map((againSec) => ({ pass: false, againSec })),
+  );
 });

@@ -12,15 +12,19 @@ export type Passage =
 
 /** A machine that never reports that it has loaded gives up its place after this. */
 const HOLD_MS = 60_000;
-/** What a load takes at a guess, for the first machines in the line. */
-const LOAD_SEC = 4;
-const AGAIN_MAX_SEC = 30;
+/** What a load takes at a guess, for the first machines in the line; later, what the loads before took. */
+const LOAD_GUESS_MS = 2_000;
+/** How much the latest load counts. */
+const LATEST_SHARE = 0.2;
+/** By then more is known than when it asked: a thousand machines that ask so often are no load. */
+const AGAIN_MAX_SEC = 8;
 /** A machine that asks no more has been switched off, or booted from something else. */
 const PATIENCE_MS = 3 * AGAIN_MAX_SEC * 1000;
 
 export class Turnstile {
   readonly #places: number;
   readonly #clock: Clock;
+  #loadMs = LOAD_GUESS_MS;
   /** When each that was let through came. */
   readonly #inside = new Map<Mac, number>();
   /** When each that waits last asked; in the order in which they first did. */
@@ -51,12 +55,15 @@ export class Turnstile {
     }
     this.#waiting.set(mac, now);
     const rounds = Math.floor(ahead / this.#places) + 1;
-    return { pass: false, ahead, againSec: Math.min(rounds * LOAD_SEC, AGAIN_MAX_SEC) };
+    return { pass: false, ahead, againSec: Math.min(Math.ceil((rounds * this.#loadMs) / 1000), AGAIN_MAX_SEC) };
   }
 
-  /** The machine has loaded all, or given up. */
+  /** The machine has loaded all. */
   leave(mac: Mac): void {
+    const since = this.#inside.get(mac);
+    if (since === undefined) return;
     this.#inside.delete(mac);
+    this.#loadMs += LATEST_SHARE * (this.#clock.nowMs() - since - this.#loadMs);
   }
 
   /** How many wait that came before it. */

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { MeshError } from '../model/error.ts';
 import { type Mac, parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
+import { Journal, type MeshEvent } from '../protocol/event.ts';
 import type { Inventory } from '../protocol/inventory.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import { MachineRegistry } from './machine-registry.ts';
@@ -24,8 +26,12 @@ function world() {
   const clock = new ManualClock();
   const online = new Set<MachineId>();
   const names = new Map<MachineId, string>();
-  const open = () => MachineRegistry.open({ store, clock, names: () => names, isOnline: (other) => online.has(other) });
-  return { store, clock, online, names, open };
+  const journal = new Journal(clock, 'host0', 'host0');
+  const events: MeshEvent[] = [];
+  journal.subscribe((event) => events.push(event));
+  const isOnline = (other: MachineId) => online.has(other);
+  const open = () => MachineRegistry.open({ store, clock, journal, names: () => names, isOnline });
+  return { store, clock, online, names, events, open };
 }
 
 test('a machine is known once it has booted, also after a restart', async () => {
@@ -73,6 +79,20 @@ test('an inventory is kept, over boots and restarts, and written only when it is
   await registry.takeInventory(machine, inventoryWith(first, third));
   const record = (await open()).get(machine);
   expect(record).toMatchObject({ inventory: inventoryWith(first, third), cards: [first, third] });
+});
+
+test('a full disk keeps no machine from booting, and is told of once', async () => {
+  const { store, events, open } = world();
+  const registry = await open();
+  const write = store.txn.bind(store);
+  store.txn = () => Promise.reject(new MeshError('MESH_DISK_REFUSED', 'no room'));
+  for (let boot = 0; boot < 2; boot++) await registry.boots(machine, { mac: first }, undefined);
+  expect(registry.isKnown(machine)).toBe(true);
+  expect(events).toMatchObject([{ kind: 'machine not recorded', code: 'MESH_DISK_REFUSED' }]);
+  store.txn = write;
+  expect((await open()).isKnown(machine)).toBe(false);
+  await registry.boots(machine, { mac: first }, undefined);
+  expect((await open()).isKnown(machine)).toBe(true);
 });
 
 test('a record that is damaged is left out', async () => {

@@ -6,6 +6,7 @@ import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Mac, parseMac } from '../model/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
+import type { Journal } from '../protocol/event.ts';
 import type { Inventory } from '../protocol/inventory.ts';
 import type { Store } from '../store/store.ts';
 import { Turns } from './turns.ts';
@@ -33,6 +34,7 @@ export interface MachineRecord {
 export interface MachineRegistryInput {
   readonly store: Store;
   readonly clock: Clock;
+  readonly journal: Journal;
   /** The names of the machines that have a folder in `/host0/machines`. */
   readonly names: () => ReadonlyMap<MachineId, string>;
   /** Whether a machine of that id is a member of any mesh now. */
@@ -43,6 +45,8 @@ export class MachineRegistry {
   readonly #input: MachineRegistryInput;
   readonly #records: Map<MachineId, MachineRecord>;
   readonly #turns = new Turns<MachineId>();
+  /** The last record could not be written, and that was told. */
+  #refused = false;
 
   private constructor(input: MachineRegistryInput, records: readonly MachineRecord[]) {
     this.#input = input;
@@ -135,9 +139,21 @@ export class MachineRegistry {
     );
   }
 
+  /** A full disk keeps no machine from booting: it is known until this process ends, and written at its next boot. */
   async #keep(record: MachineRecord): Promise<void> {
-    await this.#input.store.txn([], [{ put: PREFIX + record.machine, value: JSON.stringify(record) }]);
-    this.#records.set(record.machine, record);
+    const { store, journal } = this.#input;
+    const { machine } = record;
+    this.#records.set(machine, record);
+    try {
+      await store.txn([], [{ put: PREFIX + machine, value: JSON.stringify(record) }]);
+      this.#refused = false;
+    } catch (thrown) {
+      if (this.#refused) return;
+      this.#refused = true;
+      const { code, message } = MeshError.from(thrown);
+      const remedy = 'Make room on the disk; until then, only host0’s running daemon knows of new machines.';
+      journal.record({ level: 'warning', kind: 'machine not recorded', message, object: machine, code, remedy });
+    }
   }
 
   #now(): string {

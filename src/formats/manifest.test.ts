@@ -70,7 +70,8 @@ test('every wrong line is told, and the remedy is what to write', () => {
 });
 
 test('whatever the bytes are, they are judged and never break the parser', () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  const seed = Number(process.env.MESH_SEED ?? Date.now() % 1_000_000);
+  console.info(`MESH_SEED=${seed}`);
   const random = randomFrom(seed);
   const pieces = [
     'O',

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -64,8 +73,12 @@ test('the same image again changes nothing; a damaged one is mended', async () =
   await publish('one');
   expect(here()).toEqual([name, 'current'].sort());
   writeFileSync(initrd, 'damaged');
+  const { ino } = statSync(join(generations.directory, name));
   await publish('one');
   expect(readFileSync(initrd, 'utf8')).toBe('one');
+  // The directory that `current` names was there all the time.
+  expect(statSync(join(generations.directory, name)).ino).toBe(ino);
+  expect(here()).toEqual([name, 'current'].sort());
 });
 
 test('going back to the image before keeps both', async () => {

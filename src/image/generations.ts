@@ -39,6 +39,8 @@ export interface ListedImage extends NodeImage {
 
 /** The current one and the one before: machines may be in the middle of fetching that. */
 const KEPT = 2;
+/** The description last: without it, a directory is no image. */
+const FILES = ['vmlinuz', 'initrd.img', 'image.json'];
 const CURRENT = 'current';
 const GENERATION = /^[0-9a-f]{16}$/;
 /** Of what was never finished. */
@@ -73,9 +75,8 @@ export class Generations {
       await writeSynced(join(unfinished, 'initrd.img'), files.initrd);
       await writeSynced(join(unfinished, 'image.json'), Buffer.from(`${JSON.stringify(image, null, 2)}\n`));
       await syncDirectory(unfinished);
-      // What has this name and is not whole serves nobody.
-      await rm(finished, { recursive: true, force: true });
-      await rename(unfinished, finished);
+      if (await isDirectory(finished)) await mend(finished, unfinished);
+      else await rename(unfinished, finished);
       await syncDirectory(this.directory);
       await this.#setCurrent(image.generation);
     } catch (cause) {
@@ -94,9 +95,7 @@ export class Generations {
 
   /** Whether the same image is here already, undamaged. */
   async #isWhole({ generation, vmlinuz, initrd }: NodeImage): Promise<boolean> {
-    const hashes = await Promise.all(
-      ['vmlinuz', 'initrd.img', 'image.json'].map((name) => hashOf(join(this.directory, generation, name))),
-    );
+    const hashes = await Promise.all(FILES.map((name) => hashOf(join(this.directory, generation, name))));
     return hashes[0] === vmlinuz.sha256 && hashes[1] === initrd.sha256 && hashes[2] !== undefined;
   }
 
@@ -152,6 +151,20 @@ export class Generations {
       if (old || UNFINISHED.test(name)) await rm(join(this.directory, name), { recursive: true, force: true });
     }
   }
+}
+
+/**
+ * Files that are damaged, by what they should be: one after the other, and never the whole directory, which `current` may
+ * name. At any moment each of them is there, as it was or as it should be.
+ */
+async function mend(damaged: string, whole: string): Promise<void> {
+  for (const name of FILES) await rename(join(whole, name), join(damaged, name));
+  await syncDirectory(damaged);
+  await rm(whole, { recursive: true });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {

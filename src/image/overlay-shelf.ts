@@ -114,6 +114,7 @@ export class OverlayShelf {
   }
 
   async #write(path: string, bytes: Uint8Array): Promise<void> {
+    const unfinished = `${path}.${randomBytes(4).toString('hex')}.new`;
     try {
       // Named by its content: what is there already is the same.
       if (
@@ -123,7 +124,6 @@ export class OverlayShelf {
         )
       )
         return;
-      const unfinished = `${path}.${randomBytes(4).toString('hex')}.new`;
       const file = await open(unfinished, 'wx', 0o640);
       try {
         await file.writeFile(bytes);
@@ -133,6 +133,7 @@ export class OverlayShelf {
       }
       await rename(unfinished, path);
     } catch (cause) {
+      await rm(unfinished, { force: true }).catch(() => {});
       throw new MeshError('MESH_DISK_REFUSED', `${path} cannot be written: ${MeshError.from(cause).message}`, {
         operation: 'write overlay',
         object: this.#directory,

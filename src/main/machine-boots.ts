@@ -2,7 +2,7 @@
 import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Attempts } from '../boot/attempts.ts';
+import { AttemptRecords } from '../boot/attempt-records.ts';
 import { BootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
 import { type BootDoor, BootSite } from '../boot/boot-site.ts';
@@ -67,6 +67,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
   const registry = await MachineRegistry.open({
     store,
     clock,
+    journal,
     names: () => controller.machineNames,
     isOnline: (machine) => online(machine) !== undefined,
   });
@@ -81,7 +82,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
   const site = new BootSite({
     clock,
     journal,
-    attempts: new Attempts(clock),
+    attempts: await AttemptRecords.load({ store, clock, journal, seal: join(paths.state, 'boot/tokens.sealed') }),
     turnstile: new Turnstile(LOADING_MAX, clock),
     catalogue: catalogueOf(images, shelf),
     registry,

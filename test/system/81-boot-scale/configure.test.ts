@@ -1,0 +1,106 @@
+/** `mesh system configure` killed at any moment, and on a disk that is full: the old set is in force or the new one, whole. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { OverlayShelf } from '../../../src/image/overlay-shelf.ts';
+import { randomFrom } from '../../../src/model/random.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { crowdOf } from './crowd.ts';
+import { configure, configuring, ownText, writeMachines } from './rack.ts';
+import { SmallDisk } from './small-disk.ts';
+
+const MACHINES = 45;
+const KILLS = 20;
+const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
+
+const crowd = crowdOf(MACHINES, '10.77.0.1', '10.77.0');
+let root: string;
+let state: string;
+let disk: SmallDisk;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'mw-configure-'));
+  ({ state } = pathsBelow(root));
+  mkdirSync(join(root, 'host0'), { recursive: true });
+  disk = new SmallDisk(state);
+});
+
+afterEach(() => {
+  disk.close();
+  rmSync(root, { recursive: true });
+});
+
+/** @returns the edition that is in force: the same for all, with every file whole */
+async function editionInForce(): Promise<string> {
+  const shelf = new OverlayShelf(state);
+  const editions = new Set<string>();
+  for (const member of crowd) {
+    const overlay = (await shelf.overlayOf(member.machine))?.overlay;
+    if (overlay === undefined) throw new Error(`${member.name} has no overlay`);
+    expect(
+      createHash('sha256')
+        .update(readFileSync(shelf.pathOf(overlay)))
+        .digest('hex'),
+    ).toBe(overlay.sha256);
+    const own = (await shelf.entriesOf(overlay)).find(({ path }) => path === 'etc/own');
+    const text = own?.type === 'file' ? Buffer.from(own.content).toString() : '';
+    const [, edition = ''] = /, (.*) edition\n$/.exec(text) ?? [];
+    expect(text).toBe(`${ownText(member, edition)}\n`);
+    editions.add(edition);
+  }
+  expect(editions.size).toBe(1);
+  return [...editions].join();
+}
+
+test('killed at any moment, it leaves the old set or the new one', async () => {
+  console.info(`MESH_SEED=${SEED}`);
+  const random = randomFrom(SEED);
+  writeMachines(root, crowd, '0');
+  const startMs = performance.now();
+  expect(configure(root)).toMatchObject({ status: 0 });
+  const wholeMs = performance.now() - startMs;
+  let before = '0';
+  const outcomes = { old: 0, new: 0 };
+  for (let kill = 1; kill <= KILLS; kill++) {
+    writeMachines(root, crowd, `${kill}`);
+    const child = configuring(root);
+    const ended = once(child, 'exit');
+    await sleep(random() * wholeMs * 1.5);
+    child.kill('SIGKILL');
+    await ended;
+    const now = await editionInForce();
+    expect([before, `${kill}`], `seed ${SEED}, kill ${kill}`).toContain(now);
+    outcomes[now === before ? 'old' : 'new']++;
+    before = now;
+  }
+  console.info(
+    `${KILLS} kills within ${Math.round(wholeMs)} ms each: ${outcomes.old} left the old set, ${outcomes.new} the new`,
+  );
+  expect(outcomes.old).toBeGreaterThan(0);
+  writeMachines(root, crowd, 'last');
+  expect(configure(root)).toMatchObject({ status: 0 });
+  expect(await editionInForce()).toBe('last');
+});
+
+test('a full disk leaves the old set, whenever it becomes full', async () => {
+  writeMachines(root, crowd, 'old');
+  expect(configure(root)).toMatchObject({ status: 0 });
+  writeMachines(root, crowd, 'new');
+  // No room at all; for some of the files; for all the others, but not for the index.
+  for (const room of [0, MACHINES / 3, (MACHINES * 2) / 3]) {
+    disk.fill(room * 4096);
+    const { status, stdout } = configure(root);
+    expect(status).not.toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'MESH_DISK_REFUSED' } });
+    expect(await editionInForce()).toBe('old');
+    disk.clear();
+  }
+  expect(configure(root)).toMatchObject({ status: 0 });
+  expect(await editionInForce()).toBe('new');
+  // Nothing half is left behind.
+  expect(readdirSync(join(state, 'overlays')).filter((name) => name.endsWith('.new'))).toEqual([]);
+});

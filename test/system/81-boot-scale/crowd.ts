@@ -1,0 +1,87 @@
+/** Hundreds of machines on one wire: network cards of their own (macvlan), addresses of their own, and a wire that loses packets. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { inNetns } from '../../../src/kernel/netns.ts';
+import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
+import { parseMac } from '../../../src/model/mac.ts';
+import { type MachineId, machineIdOf } from '../../../src/model/machine.ts';
+import { until } from '../until.ts';
+import type { Booted, SyntheticMachine } from './synthetic-machine.ts';
+
+const PROGRAM = new URL('./crowd-process.ts', import.meta.url).pathname;
+
+export interface CrowdMember extends SyntheticMachine {
+  readonly name: string;
+  readonly machine: MachineId;
+}
+
+/** @param subnet the first three bytes */
+export function crowdOf(count: number, host0: string, subnet: string): CrowdMember[] {
+  return Array.from({ length: count }, (_, index) => {
+    const number = index + 10;
+    const hex = number.toString(16).padStart(4, '0');
+    const uuid = `4c4c4544-0042-3510-8052-b9c04f4e${hex}`;
+    const mac = parseMac(`02:77:00:00:${hex.slice(0, 2)}:${hex.slice(2)}`);
+    const address = `${subnet}.${number}`;
+    return { name: `rack-${number}`, machine: machineIdOf(uuid), host0, address, mac, uuid };
+  });
+}
+
+/** Plugs the cards of all of them into the wire behind `eth0` of a namespace. */
+export function plugIn(netns: string, crowd: readonly CrowdMember[]): void {
+  // Each card answers for its own address, and for no other.
+  const settings = ['arp_ignore=1', 'arp_announce=2', 'rp_filter=0'].map((setting) => `net.ipv4.conf.all.${setting}`);
+  inside(netns, 'sysctl', '-qw', ...settings, 'net.ipv6.conf.default.disable_ipv6=1');
+  ip(
+    netns,
+    ...crowd.flatMap(({ address, mac }, index) => [
+      `link add link eth0 name card${index} address ${mac} up type macvlan mode bridge`,
+      `address add ${address}/24 dev card${index}`,
+    ]),
+  );
+}
+
+/** From now on the wire loses so many of a hundred packets, in both directions. */
+export function losePackets(netns: string, percent: number): void {
+  const lose = (hook: string) =>
+    `add chain inet loss ${hook} { type filter hook ${hook} priority 0; }\nadd rule inet loss ${hook} numgen random mod 100 < ${percent} drop`;
+  inside(netns, 'nft', `add table inet loss\n${lose('input')}\n${lose('output')}`);
+}
+
+export class CrowdRun {
+  readonly booted: Booted[] = [];
+  readonly #child: ChildProcess;
+  readonly #size: number;
+  #said = '';
+
+  constructor(netns: string, crowd: readonly CrowdMember[]) {
+    this.#size = crowd.length;
+    const words = ['--disable-warning=ExperimentalWarning', PROGRAM];
+    this.#child = inNetns(netns, () => spawn(process.execPath, words, { stdio: 'pipe' }));
+    const { stdin, stdout, stderr } = this.#child;
+    stdin?.end(JSON.stringify(crowd));
+    stderr?.on('data', (part: Buffer) => {
+      this.#said += part.toString();
+    });
+    if (stdout) createInterface(stdout).on('line', (line) => this.booted.push(JSON.parse(line) as Booted));
+  }
+
+  /** Resolves when so many have booted. */
+  async until(count: number, deadlineMs: number): Promise<void> {
+    const ended = () => this.#child.exitCode !== null && this.#child.exitCode !== 0;
+    await until(`${count} of ${this.#size} machines have booted`, deadlineMs, () => {
+      if (ended()) throw new Error(`the crowd has ended: ${this.#said}`);
+      return this.booted.length >= count;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}: ${this.booted.length} have`);
+    });
+  }
+
+  all(deadlineMs: number): Promise<void> {
+    return this.until(this.#size, deadlineMs);
+  }
+
+  close(): void {
+    this.#child.kill('SIGKILL');
+  }
+}

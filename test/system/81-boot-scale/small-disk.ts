@@ -1,0 +1,48 @@
+/** A directory on a disk of its own, so small that it can be filled. */
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+
+const CHUNK = Buffer.alloc(4096);
+
+export class SmallDisk {
+  readonly #directory: string;
+  readonly #bytes: number;
+
+  /** To be called before anybody has files open there. */
+  constructor(directory: string, bytes = 24 * 1024 * 1024) {
+    this.#directory = directory;
+    this.#bytes = bytes;
+    mkdirSync(directory, { recursive: true });
+    run('mount', '-t', 'tmpfs', '-o', `size=${bytes},mode=0711`, 'meshwork-boot', directory);
+  }
+
+  /** Leaves no room, or so much. */
+  fill(roomBytes = 0): void {
+    try {
+      for (let written = 0; written <= this.#bytes; written += CHUNK.length) appendFileSync(this.#ballast, CHUNK);
+      throw new Error(`${this.#ballast} fits`);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+    }
+    truncateSync(this.#ballast, statSync(this.#ballast).size - roomBytes);
+  }
+
+  clear(): void {
+    rmSync(this.#ballast, { force: true });
+  }
+
+  /** Also while a program has files open there. */
+  close(): void {
+    if (spawnSync('mountpoint', ['-q', this.#directory]).status === 0) run('umount', '--lazy', this.#directory);
+  }
+
+  get #ballast(): string {
+    return join(this.#directory, 'ballast');
+  }
+}
+
+function run(...[command = '', ...words]: readonly string[]): void {
+  const { status, stderr } = spawnSync(command, words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ${words.join(' ')}: ${stderr}`);
+}
