@@ -13,7 +13,6 @@ import { type Member, type MemberAddresses, memberAddresses } from '../model/mem
 import type { Network } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import {
-  LEFT_MEMORY_MS,
   MEMBER_SILENCE_MS,
   type MembershipEvent,
   type MembershipVersion,
@@ -23,9 +22,11 @@ import {
 import type { Store } from '../store/store.ts';
 import type { Applicant } from './admission.ts';
 import { Announcements } from './announcements.ts';
+import { Departures } from './departures.ts';
 import { identify } from './identity.ts';
 import { doubled, forged, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
+import { MembershipJournal } from './membership-journal.ts';
 import type { MembershipChange } from './membership-log.ts';
 import type { MembershipWatch } from './membership-watch.ts';
 import { Pulses } from './pulses.ts';
@@ -70,8 +71,6 @@ interface Subscriber {
 
 /** The kernel's neighbour table ends at 1024 entries unless it was enlarged (`gc_thresh3`). */
 const MEMBERS_MAX = 4096;
-/** How many that left are remembered for `mesh node list`. */
-const DEPARTED_MAX = 1000;
 
 export class Membership {
   readonly network: Network;
@@ -79,10 +78,8 @@ export class Membership {
   readonly #roster: Roster;
   readonly #host0: MemberAddresses;
   readonly #pulses: Pulses;
-  readonly #departed = new Map<
-    Ipv6,
-    { readonly record: MemberRecord; readonly leftMs: number; readonly heardMs: number }
-  >();
+  readonly #journal: MembershipJournal;
+  readonly #departures = new Departures();
   readonly #subscribers = new Set<Subscriber>();
   readonly #refusals = new Refusals();
   readonly #turns = new Turns<Ipv6>();
@@ -93,12 +90,13 @@ export class Membership {
   constructor(input: MembershipInput) {
     this.network = input.network;
     this.#input = input;
+    this.#journal = new MembershipJournal(input.network, input.journal);
     this.#host0 = memberAddresses(input.network, 'host0');
     this.#announcements = new Announcements(input.clock, (changes) => this.#announce(changes));
     this.#pulses = new Pulses(
       input.clock,
       (ipv6) => this.#drop(ipv6),
-      (error) => this.#dropFailed(error),
+      (error) => this.#journal.notDropped(MeshError.from(error)),
     );
     this.#roster = new Roster({
       ...input,
@@ -169,10 +167,7 @@ export class Membership {
 
   /** Who left in the last 30 s and is not back. */
   left(): readonly Mac[] {
-    const nowMs = this.#input.clock.nowMs();
-    return [...this.#departed.values()]
-      .filter(({ leftMs }) => nowMs - leftMs < LEFT_MEMORY_MS)
-      .map(({ record }) => record.mac);
+    return this.#departures.lately(this.#input.clock.nowMs());
   }
 
   /** Those that are here and those that were. */
@@ -181,7 +176,7 @@ export class Membership {
       const pulse = this.#pulses.of(record.ipv6);
       return { record, online: true, heardMs: pulse.heardMs, state: pulse.state };
     });
-    const gone = [...this.#departed.values()].map(({ record, heardMs }) => ({
+    const gone = [...this.#departures.all].map(({ record, heardMs }) => ({
       record,
       online: false,
       heardMs,
@@ -306,7 +301,7 @@ export class Membership {
       const record = recordFor(before);
       if (before === undefined) this.#admit(record, token);
       else this.#refuseDouble(before, claim);
-      const known = before ?? this.#departed.get(claim.ipv6)?.record;
+      const known = before ?? this.#departures.recordOf(claim.ipv6);
       if (before === undefined || !sameRecord(before, record)) await this.#roster.put(record);
       this.#pulses.beat(record.ipv6, state);
       if (known?.instance !== undefined && known.instance !== record.instance) this.#input.watch?.booted(this.network);
@@ -358,11 +353,11 @@ export class Membership {
 
   #changed(change: MembershipChange, record: MemberRecord, before: MemberRecord | undefined): void {
     const { ipv6 } = record;
-    this.#journalChange(change, record, before);
+    this.#journal.changed(change, record, before, this.#dropping.has(ipv6));
     this.#input.watch?.changed(this.network, change.type);
     if (change.type === 'leave') this.#departs(record);
     else {
-      this.#departed.delete(ipv6);
+      this.#departures.remove(ipv6);
       this.#pulses.of(ipv6);
     }
     this.#announcements.add(change);
@@ -379,20 +374,7 @@ export class Membership {
   #departs(record: MemberRecord): void {
     const { heardMs } = this.#pulses.of(record.ipv6);
     this.#pulses.forget(record.ipv6);
-    this.#departed.set(record.ipv6, { record, heardMs, leftMs: this.#input.clock.nowMs() });
-    const oldest = this.#departed.keys().next().value;
-    if (this.#departed.size > DEPARTED_MAX && oldest !== undefined) this.#departed.delete(oldest);
-  }
-
-  #dropFailed(thrown: unknown): void {
-    const { code, message } = MeshError.from(thrown);
-    this.#input.journal.record({
-      level: 'warning',
-      kind: 'member not dropped',
-      message,
-      code,
-      network: this.network.id,
-    });
+    this.#departures.add({ record, heardMs, leftMs: this.#input.clock.nowMs() });
   }
 
   async #drop(ipv6: Ipv6): Promise<void> {
@@ -415,44 +397,10 @@ export class Membership {
     } catch (thrown) {
       const error = MeshError.from(thrown);
       if (!error.retryable && this.#refusals.note(asker, error, this.#input.clock.nowMs())) {
-        const { message, code, remedy } = error;
-        this.#input.journal.record({
-          level: 'error',
-          kind: 'member refused',
-          message,
-          code,
-          network: this.network.id,
-          object: asker,
-          ...(remedy !== undefined && { remedy }),
-        });
+        this.#journal.refused(asker, error);
       }
       throw error;
     }
-  }
-
-  /** In the same breath as the change itself: whoever asks who is here has either both or none. */
-  #journalChange({ type }: MembershipChange, record: MemberRecord, before: MemberRecord | undefined): void {
-    const { name, ipv4, ipv6 } = record;
-    const mesh = this.network.name;
-    switch (type) {
-      case 'join':
-        this.#journal('member joined', name, `${name} joined ${mesh} from ${ipv4}`);
-        break;
-      case 'change':
-        if (before !== undefined && before.ipv4 !== ipv4)
-          this.#journal('member moved', name, `${name} moved from ${before.ipv4} to ${ipv4}`);
-        else this.#journal('member renamed', name, `${before?.name ?? ipv6} is called ${name} now`);
-        break;
-      case 'leave': {
-        const why = `${name} was dropped from ${mesh}: silent for ${MEMBER_SILENCE_MS / 1000} s`;
-        if (this.#dropping.has(ipv6)) this.#journal('member dropped', name, why, 'warning');
-        else this.#journal('member left', name, `${name} left ${mesh}`);
-      }
-    }
-  }
-
-  #journal(kind: string, object: string, message: string, level: 'info' | 'warning' = 'info'): void {
-    this.#input.journal.record({ level, kind, message, network: this.network.id, object });
   }
 }
 

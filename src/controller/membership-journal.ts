@@ -1,0 +1,62 @@
+/** What the journal is told of a mesh's members. */
+import type { MeshError } from '../model/error.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { Network } from '../model/network.ts';
+import type { EventLevel, Journal } from '../protocol/event.ts';
+import { MEMBER_SILENCE_MS } from '../protocol/membership.ts';
+import type { MemberRecord } from './member-record.ts';
+import type { MembershipChange } from './membership-log.ts';
+
+export class MembershipJournal {
+  readonly #network: Network;
+  readonly #journal: Journal;
+
+  constructor(network: Network, journal: Journal) {
+    this.#network = network;
+    this.#journal = journal;
+  }
+
+  /**
+   * In the same breath as the change itself: whoever asks who is here has either both or none.
+   * @param dropped whether a member that leaves does so by its silence
+   */
+  changed({ type }: MembershipChange, record: MemberRecord, before: MemberRecord | undefined, dropped: boolean): void {
+    const { name, ipv4, ipv6 } = record;
+    const mesh = this.#network.name;
+    switch (type) {
+      case 'join':
+        this.#record('member joined', name, `${name} joined ${mesh} from ${ipv4}`);
+        break;
+      case 'change':
+        if (before !== undefined && before.ipv4 !== ipv4)
+          this.#record('member moved', name, `${name} moved from ${before.ipv4} to ${ipv4}`);
+        else this.#record('member renamed', name, `${before?.name ?? ipv6} is called ${name} now`);
+        break;
+      case 'leave': {
+        const why = `${name} was dropped from ${mesh}: silent for ${MEMBER_SILENCE_MS / 1000} s`;
+        if (dropped) this.#record('member dropped', name, why, 'warning');
+        else this.#record('member left', name, `${name} left ${mesh}`);
+      }
+    }
+  }
+
+  refused(asker: Ipv6, { message, code, remedy }: MeshError): void {
+    this.#journal.record({
+      level: 'error',
+      kind: 'member refused',
+      message,
+      code,
+      network: this.#network.id,
+      object: asker,
+      ...(remedy !== undefined && { remedy }),
+    });
+  }
+
+  notDropped({ message, code }: MeshError): void {
+    this.#journal.record({ level: 'warning', kind: 'member not dropped', message, code, network: this.#network.id });
+  }
+
+  #record(kind: string, object: string, message: string, level: EventLevel = 'info'): void {
+    this.#journal.record({ level, kind, message, network: this.#network.id, object });
+  }
+}
