@@ -30,6 +30,8 @@ export interface MembershipClientInput {
   readonly name: string;
   /** New at each boot of the machine. */
   readonly instance: string;
+  /** What host0 gave this machine when it booted. */
+  readonly token?: string;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly echo: Echo;
@@ -41,6 +43,8 @@ export interface MembershipClientInput {
   readonly forgetHost0: () => Promise<void>;
   /** Members, segments or whether host0 answers have changed. */
   readonly onChange: () => void;
+  /** host0 counts this node as a member, for the first time or again. */
+  readonly onJoined?: () => void;
 }
 
 /** A connection takes a millisecond; the kernel repeats a lost SYN after a whole second, and a new try is faster than that. */
@@ -148,10 +152,11 @@ export class MembershipClient {
 
   /** @returns undefined when there is no underlay address to report from */
   async #put(extra: Pick<SelfReport, 'leaving'>): Promise<SelfReportAnswer | undefined> {
-    const { machine, name, instance, local, state } = this.#input;
+    const { machine, name, instance, token, local, state } = this.#input;
     const ipv4 = local();
     if (ipv4 === undefined) return undefined;
-    const report: SelfReport = { machine, name, instance, ipv4, state: state(), ...extra };
+    const shown = token === undefined ? {} : { token };
+    const report: SelfReport = { machine, name, instance, ipv4, ...shown, state: state(), ...extra };
     const answer = await this.#input.transport.exchange(this.#target, {
       method: 'PUT',
       path: '/self',
@@ -167,8 +172,10 @@ export class MembershipClient {
 
   #accepted(segments: readonly Ipv4Cidr[]): void {
     const news = !this.#answers || this.#error !== undefined || segments.join() !== this.#segments.join();
-    if (this.#error !== undefined || !this.#answers)
+    if (this.#error !== undefined || !this.#answers) {
       this.#journal('info', 'joined', `member of ${this.#input.network.name}`);
+      this.#input.onJoined?.();
+    }
     this.#answers = true;
     this.#error = undefined;
     this.#segments = segments;

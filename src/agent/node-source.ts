@@ -13,7 +13,10 @@ import type { Source } from './source.ts';
 import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
 
 export interface NodeSourceInput
-  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
+  extends Pick<
+    MembershipClientInput,
+    'machine' | 'name' | 'instance' | 'token' | 'clock' | 'journal' | 'echo' | 'transport'
+  > {
   /** What this node takes part in has changed; resolves when the kernel has it. */
   readonly onChange: () => Promise<void>;
   readonly directory: Pick<NetworkDirectory, 'current' | 'start' | 'close'>;
@@ -21,6 +24,8 @@ export interface NodeSourceInput
   readonly kernel: KernelPort;
   readonly cache: () => KernelCache;
   readonly stateOf: (network: Network) => NetworkState;
+  /** host0 counts this node as a member of a network, for the first time or again. */
+  readonly onJoined?: (network: Network) => void;
 }
 
 export class NodeSource implements Source {
@@ -81,6 +86,7 @@ export class NodeSource implements Source {
         network,
         local: () => this.#underlay?.local,
         state: () => stateOf(network),
+        onJoined: () => this.#input.onJoined?.(network),
         forgetHost0: () => this.#forgetHost0(network),
       });
       this.#clients.set(network.id, client);

@@ -1,17 +1,22 @@
-/** The boots that host0 sees, on the control socket: all of them, and each again whenever it gets on. */
+/** The boots and the machines that host0 sees, on the control socket: all of them, and each again whenever it gets on. */
 import type { FastifyInstance } from 'fastify';
 import { EventStream } from '../protocol/event-stream.ts';
+import type { MachineView } from '../protocol/machine-view.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
 
-/** Who knows of the boots; the boot room does. */
+/** Who knows of the boots (boot/boot-log.ts), and of the machines. */
 export interface Boots {
-  /** The newest first. */
-  views(): readonly TimelineView[];
-  /** @returns a function that ends it */
-  subscribe(listener: (view: TimelineView) => void): () => void;
+  readonly log: {
+    /** The newest first. */
+    views(): readonly TimelineView[];
+    /** @returns a function that ends it */
+    subscribe(listener: (view: TimelineView) => void): () => void;
+  };
+  machines(): Promise<readonly MachineView[]>;
 }
 
-export function addBootRoutes(app: FastifyInstance, boots: Boots): void {
+export function addBootRoutes(app: FastifyInstance, { log: boots, machines }: Boots): void {
+  app.get('/v1/machines', () => machines());
   app.get('/v1/boots', () => boots.views());
   app.get('/v1/boots/events', (_request, reply) => {
     reply.hijack();

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Membership } from '../controller/membership.ts';
 import type { ErrorDocument } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
@@ -26,6 +26,7 @@ const node = memberAddresses(network, parseMachineId('10eff964'));
 let server: Server;
 let mesh: Membership;
 let peer: string;
+let told: unknown[];
 
 beforeEach(async () => {
   const clock = new ManualClock();
@@ -43,7 +44,11 @@ beforeEach(async () => {
     onLoad: () => {},
   });
   peer = node.ipv6;
-  const api = await membershipApi(() => ({ mesh, peer }));
+  told = [];
+  const api = await membershipApi({
+    doorwayOf: () => ({ mesh, peer }),
+    takeInventory: async (...words) => void told.push(words),
+  });
   server = createServer((request, response) => api.handle(request, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
@@ -122,4 +127,52 @@ test('leavers are named until they are back', async () => {
   expect((await ask('/')).headers.get('mesh-left')).toBe(node.bridgeMac);
   await put(false);
   expect((await ask('/')).headers.get('mesh-left')).toBeNull();
+});
+
+describe('an inventory', () => {
+  const inventory = {
+    system: { product: 'Box' },
+    cpu: { model: 'AMD EPYC', threads: 4, cores: 2 },
+    memoryBytes: 2 ** 30,
+    disks: [{ name: 'sda', bytes: 1e12, rotates: true, model: 'Disk' }],
+    nics: [{ name: 'eth0', mac: '52:54:00:00:00:01', driver: 'igb' }],
+  };
+  const tell = (document: unknown) =>
+    ask('/inventory', {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(document),
+    });
+
+  test("is of the machine that the sender's address belongs to, whatever else it says", async () => {
+    await mesh.start();
+    await ask('/?name=node&machine=10eff964');
+    expect((await tell({ ...inventory, machine: '2b1c0d3e' })).status).toBe(204);
+    expect(told).toEqual([['10eff964', inventory]]);
+  });
+
+  test('is not taken from who is no member', async () => {
+    await mesh.start();
+    expect(await codeOf(await tell(inventory))).toBe('403 MESH_MEMBER_FORGED');
+    await ask('/?name=node');
+    expect(await codeOf(await tell(inventory))).toBe('403 MESH_MEMBER_FORGED');
+    expect(told).toEqual([]);
+  });
+
+  test.each([
+    [{ ...inventory, memoryBytes: -1 }],
+    [{ ...inventory, cpu: { threads: 1e300 } }],
+    [{ ...inventory, system: { product: '\x1b[2J' } }],
+    [{ ...inventory, system: { product: 'x'.repeat(129) } }],
+    [{ ...inventory, nics: [{ name: 'eth0', mac: 'no' }] }],
+    [{ ...inventory, disks: Array.from({ length: 65 }, () => inventory.disks[0]) }],
+    [{ ...inventory, more: 'x'.repeat(70_000) }],
+    [[]],
+  ])('is refused when it is none (%#)', async (document) => {
+    await mesh.start();
+    await ask('/?name=node&machine=10eff964');
+    const response = await tell(document);
+    expect([400, 413, 422]).toContain(response.status);
+    expect(told).toEqual([]);
+  });
 });

@@ -10,8 +10,9 @@ import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MeshError } from '../model/error.ts';
 import { isIpv4 } from '../model/ipv4.ts';
 import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/ipv6.ts';
-import { isMachineId } from '../model/machine.ts';
+import { isMachineId, type MachineId } from '../model/machine.ts';
 import { EventStream } from '../protocol/event-stream.ts';
+import { INVENTORY_MAX_BYTES, type Inventory } from '../protocol/inventory.ts';
 import {
   formatMemberList,
   formatVersion,
@@ -23,6 +24,7 @@ import {
   type SelfReportAnswer,
 } from '../protocol/membership.ts';
 import { answerErrors } from './error-reply.ts';
+import { InventoryShape } from './inventory-shape.ts';
 import { NetworkStateShape } from './state-shape.ts';
 import { timeAnswers } from './timing.ts';
 
@@ -53,15 +55,23 @@ const Report: z.ZodType<SelfReport> = z.object({
   name,
   instance: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens'),
   ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
+  token: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'is not a token: 64 hex digits')
+    .exactOptional(),
   leaving: z.boolean().exactOptional(),
   state: NetworkStateShape,
 });
 
-/** @param doorwayOf where the request came in, by its socket */
-export async function membershipApi(
-  doorwayOf: (request: IncomingMessage) => Doorway | undefined,
-  metrics?: ApiMetrics,
-): Promise<MembershipApi> {
+export interface MembershipApiInput {
+  /** Where the request came in, by its socket. */
+  readonly doorwayOf: (request: IncomingMessage) => Doorway | undefined;
+  /** What a member's machine is made of. */
+  readonly takeInventory: (machine: MachineId, inventory: Inventory) => Promise<void>;
+  readonly metrics?: ApiMetrics;
+}
+
+export async function membershipApi({ doorwayOf, takeInventory, metrics }: MembershipApiInput): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
   const streams = new Map<Ipv6, EventStream[]>();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
@@ -84,6 +94,12 @@ export async function membershipApi(
     const { mesh, peer } = admit(request);
     await mesh.report(peer, Report.parse(request.body));
     return { accepted: true, version: mesh.version, segments: mesh.segments };
+  });
+
+  app.put('/inventory', { bodyLimit: INVENTORY_MAX_BYTES }, async (request, reply) => {
+    const { mesh, peer } = admit(request);
+    await takeInventory(mesh.machineAt(peer), InventoryShape.parse(request.body));
+    return reply.code(204).send();
   });
 
   app.get('/events', async (request, reply) => {

@@ -9,7 +9,7 @@ import { memberAddresses } from '../model/member.ts';
 import { MEMBERSHIP_PORT } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import { MeshListener } from '../protocol/mesh-listener.ts';
-import { type Doorway, type MembershipApi, membershipApi } from './membership-api.ts';
+import { type Doorway, type MembershipApi, type MembershipApiInput, membershipApi } from './membership-api.ts';
 
 export interface MeshDoorsInput {
   readonly clock: Clock;
@@ -17,6 +17,7 @@ export interface MeshDoorsInput {
   /** Index of the link of that name, if there is one. */
   readonly indexOf: (device: string) => number | undefined;
   readonly metrics: ApiMetrics;
+  readonly takeInventory: MembershipApiInput['takeInventory'];
 }
 
 export class MeshDoors {
@@ -33,7 +34,8 @@ export class MeshDoors {
 
   static async open(input: MeshDoorsInput): Promise<MeshDoors> {
     const doorways = new WeakMap<Socket, Doorway>();
-    const api = await membershipApi(({ socket }: IncomingMessage) => doorways.get(socket), input.metrics);
+    const doorwayOf = ({ socket }: IncomingMessage) => doorways.get(socket);
+    const api = await membershipApi({ ...input, doorwayOf });
     return new MeshDoors(input, api, doorways);
   }
 

@@ -1,4 +1,7 @@
-/** The boot server's sockets: one on each boot segment, bound to host0's address there and to the port, and nowhere else. */
+/**
+ * The sockets of host0's boot server, and of its time: on each boot segment, bound to host0's address there and to the
+ * port, and nowhere else.
+ */
 import type { Server } from 'node:http';
 import { boundListener } from '../kernel/listener.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
@@ -6,6 +9,7 @@ import { MeshError } from '../model/error.ts';
 import type { Journal } from '../protocol/event.ts';
 import { createServer } from '../protocol/http.ts';
 import type { BootDoor, BootSite } from './boot-site.ts';
+import { openTimeServer, type TimeServer } from './time-server.ts';
 
 export interface BootDoorsInput {
   readonly site: BootSite;
@@ -32,6 +36,8 @@ const LIMITS = {
 interface Open {
   readonly index: number;
   readonly server: Server;
+  /** Absent where another time server listens on this machine. */
+  readonly time: TimeServer | undefined;
 }
 
 export class BootDoors {
@@ -55,11 +61,11 @@ export class BootDoors {
   /** A socket that is bound to a device of an earlier life hears nothing any more. */
   linksChanged(): void {
     const wanted = new Map(this.#wanted.map((door) => [`${door.host0} ${door.device}`, door]));
-    for (const [key, { index, server }] of this.#open) {
+    for (const [key, open] of this.#open) {
       const door = wanted.get(key);
-      if (door !== undefined && this.#input.indexOf(door.device) === index) continue;
+      if (door !== undefined && this.#input.indexOf(door.device) === open.index) continue;
       this.#open.delete(key);
-      shut(server);
+      shut(open);
     }
     for (const [key, door] of wanted) if (!this.#open.has(key)) this.#listen(key, door);
   }
@@ -79,13 +85,25 @@ export class BootDoors {
       server.maxConnections = CONNECTIONS_MAX;
       server.on('error', (error) => this.#failed(door, error));
       server.listen({ fd });
-      this.#open.set(key, { index, server });
+      this.#open.set(key, { index, server, time: this.#timeAt(door) });
       this.#failing.delete(key);
     } catch (error) {
       if (!this.#failing.has(key)) this.#failed(door, error);
       this.#failing.add(key);
       this.#retry?.cancel();
       this.#retry = this.#input.clock.after(RETRY_MS, () => this.linksChanged());
+    }
+  }
+
+  /** A time server that is here already does it better. */
+  #timeAt(door: BootDoor): TimeServer | undefined {
+    try {
+      return openTimeServer(door, this.#input.clock);
+    } catch (thrown) {
+      const { message } = MeshError.from(thrown);
+      const { host0, device: object } = door;
+      this.#input.journal.record({ kind: 'time left to others', message: `${host0} on ${object}: ${message}`, object });
+      return undefined;
     }
   }
 
@@ -102,7 +120,8 @@ export class BootDoors {
   }
 }
 
-function shut(server: Server): void {
+function shut({ server, time }: Open): void {
+  time?.close();
   server.close();
   server.closeAllConnections();
 }

@@ -132,6 +132,11 @@ export class Boot {
     );
   }
 
+  /** host0's ports, those on one wire together. */
+  get groups(): readonly (readonly string[])[] {
+    return this.#places.map(({ ports }) => ports);
+  }
+
   /** What host0 is on the wire of a port. */
   wireOf(device: string): WireState {
     const { boot } = this.#input.settings;

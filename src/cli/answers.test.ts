@@ -32,6 +32,7 @@ const AGENT: Answers = {
 const HOST0: Answers = {
   'GET /v1/status': documents.host0Status,
   'GET /v1/nodes': documents.nodes,
+  'GET /v1/machines': [],
   'GET /v1/networks': documents.networks.slice(0, 1),
   'GET /v1/events?follow=0': documents.host0Events,
   'GET /metrics': documents.metrics.slice(0, 1),

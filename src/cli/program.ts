@@ -89,7 +89,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'node',
     group: CLUSTER,
-    description: 'List and show nodes',
+    description: 'List, show, name, boot and command nodes',
     load: async (context) => (await import('./node.ts')).nodeCommand(context),
   },
   {

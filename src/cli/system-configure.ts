@@ -3,7 +3,7 @@ import { mkdir, open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { errorText } from '../formats/error-text.ts';
-import { authorizedKeysIn } from '../image/authorized-keys.ts';
+import { authorizedKeysIn, makeCommandKey } from '../image/command-key.ts';
 import { type Compilation, type CompiledMachine, compile, contentHash } from '../image/compilation.ts';
 import { EXAMPLE_TREE } from '../image/example-tree.ts';
 import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
@@ -53,6 +53,7 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   using stages = new Stages(context.stderr);
   const { paths } = context;
   stages.show('Reading /host0');
+  if (!check && !plan) await makeCommandKey(paths.state);
   const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   const { machines, errors } = compilation;
   if (errors.length > 0) {
@@ -124,7 +125,7 @@ const PATHS_SHOWN = 12;
 function changesText(changes: readonly MachineChange[], context: Context, planned: boolean): string {
   if (changes.length === 0) return 'There is no machine in /host0/machines yet: `mesh system init` makes an example.\n';
   const news = changes.filter(isNews);
-  if (news.length === 0) return `Nothing changes: all ${changes.length} machines have what /host0 says.\n`;
+  if (news.length === 0) return `Nothing changes: ${machinesText(changes.length)} with what /host0 says.\n`;
   const details = news
     .filter(({ change }) => change === 'changed')
     .map(
@@ -135,6 +136,10 @@ function changesText(changes: readonly MachineChange[], context: Context, planne
     ? '\nNothing was changed: `mesh system configure` does it.\n'
     : '\nIn force from the next boot of each machine on: `mesh node reboot` boots one.\n';
   return `${table(news, COLUMNS, context.page)}${details.join('')}${end}`;
+}
+
+function machinesText(count: number): string {
+  return count === 1 ? '1 machine' : `${count} machines`;
 }
 
 const SIGNS = { added: '+', changed: '~', removed: '-' } as const;

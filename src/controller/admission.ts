@@ -1,22 +1,35 @@
-/** Who may become a member: anybody who fits (`open`), or only machines that an administrator has named (`known`). */
+/** Who may become a member: anybody who fits (`open`), machines that an administrator has named (`known`), or that host0 has booted (`token`). */
 import type { Admission } from '../formats/host0-conf.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 
-/**
- * @param isNamed whether the machine has a folder in `/host0/machines`
- * @throws MESH_MEMBER_NOT_ADMITTED
- */
-export function admit(
-  admission: Admission,
-  machine: MachineId | undefined,
-  isNamed: (machine: MachineId) => boolean,
-): void {
+export interface Applicant {
+  /** Undefined for an asker that names none. */
+  readonly machine: MachineId | undefined;
+  /** The token that it shows. */
+  readonly token?: string | undefined;
+}
+
+export interface AdmissionRules {
+  readonly admission: Admission;
+  /** Whether the machine has a folder in `/host0/machines`. */
+  readonly isNamed: (machine: MachineId) => boolean;
+  /** Whether host0 gave the machine this token. */
+  readonly fits: (machine: MachineId, token: string) => boolean;
+}
+
+/** @throws MESH_MEMBER_NOT_ADMITTED */
+export function admit({ machine, token }: Applicant, { admission, isNamed, fits }: AdmissionRules): void {
   if (admission === 'open') return;
   if (admission === 'token') {
-    throw new MeshError('MESH_MEMBER_NOT_ADMITTED', 'this mesh admits by token, and host0 hands out none yet', {
-      rule: 'With admission=token a member shows a token of host0.',
-      remedy: 'Write admission="known" or admission="open" into host0.conf, and restart host0.',
+    if (machine !== undefined && token !== undefined && fits(machine, token)) return;
+    const who = machine === undefined ? 'the asker names no machine' : `machine ${machine} shows`;
+    const what = machine === undefined ? '' : token === undefined ? ' no token' : ' a token that host0 did not give it';
+    throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `this mesh admits by token, and ${who}${what}`, {
+      ...(machine !== undefined && { object: machine }),
+      rule: 'With admission=token a member shows the token that this host0 gave its machine when it booted.',
+      remedy:
+        'Boot the machine from this host0, or write admission="known" or "open" into host0.conf and restart host0.',
     });
   }
   if (machine === undefined) {

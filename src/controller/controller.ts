@@ -27,6 +27,8 @@ export interface ControllerInput {
   /** The program's version. */
   readonly version: string;
   readonly admission: Admission;
+  /** Whether host0 gave the machine this token. */
+  readonly tokenFits: (machine: MachineId, token: string) => boolean;
   readonly clock: Clock;
   readonly store: Store;
   readonly journal: Journal;
@@ -205,7 +207,12 @@ export class Controller {
     const mesh = new Membership({
       ...this.#input,
       network,
-      admit: (machine) => admit(this.#input.admission, machine, (id) => this.#names.has(id)),
+      admit: (applicant) =>
+        admit(applicant, {
+          admission: this.#input.admission,
+          isNamed: (id) => this.#names.has(id),
+          fits: this.#input.tokenFits,
+        }),
       host0AddressFor: (viewer) => this.#addressFor(viewer),
       subnets: () => this.#segments.map(({ subnet }) => subnet),
       onChange: (change) => this.#feed.changed(network.id, change),

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { parseMac } from '../model/mac.ts';
+import { type Mac, parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
+import type { Inventory } from '../protocol/inventory.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import { MachineRegistry } from './machine-registry.ts';
 
@@ -9,6 +10,14 @@ const machine = '10eff964' as MachineId;
 const first = parseMac('52:54:00:00:00:01');
 const second = parseMac('52:54:00:00:00:02');
 const third = parseMac('52:54:00:00:00:03');
+
+const inventoryWith = (...cards: readonly Mac[]): Inventory => ({
+  system: { product: 'Box' },
+  cpu: { threads: 4 },
+  memoryBytes: 2 ** 30,
+  disks: [],
+  nics: cards.map((mac, index) => ({ name: `eth${index}`, mac })),
+});
 
 function world() {
   const store = new MemoryStore();
@@ -44,12 +53,26 @@ test('a second box with the id of one that lives is refused; the same box with a
     code: 'MESH_BOOT_MACHINE_DOUBLE',
     remedy: expect.stringContaining('switch it off'),
   });
-  await registry.hasCards(machine, [first, second]);
+  await registry.takeInventory(machine, inventoryWith(first, second));
   await registry.boots(machine, { mac: second }, undefined);
   await expect(registry.boots(machine, { mac: third }, undefined)).rejects.toThrow(/is online/);
   online.delete(machine);
   await registry.boots(machine, { mac: third }, undefined);
   expect(registry.get(machine)?.cards).toEqual([third, second, first]);
+});
+
+test('an inventory is kept, over boots and restarts, and written only when it is another', async () => {
+  const { store, open } = world();
+  const registry = await open();
+  await registry.takeInventory(machine, inventoryWith(first));
+  expect(registry.isKnown(machine)).toBe(true);
+  const { revision } = await store.range('/v1/machines/');
+  await registry.takeInventory(machine, inventoryWith(first));
+  expect((await store.range('/v1/machines/')).revision).toBe(revision);
+  await registry.boots(machine, { mac: first }, undefined);
+  await registry.takeInventory(machine, inventoryWith(first, third));
+  const record = (await open()).get(machine);
+  expect(record).toMatchObject({ inventory: inventoryWith(first, third), cards: [first, third] });
 });
 
 test('a record that is damaged is left out', async () => {

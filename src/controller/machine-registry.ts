@@ -6,6 +6,7 @@ import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type Mac, parseMac } from '../model/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
+import type { Inventory } from '../protocol/inventory.ts';
 import type { Store } from '../store/store.ts';
 import { Turns } from './turns.ts';
 
@@ -23,7 +24,10 @@ export interface MachineRecord {
   readonly cards: readonly Mac[];
   /** ISO 8601, UTC. */
   readonly firstSeen: string;
-  readonly lastBoot: string;
+  /** Absent for a machine that never booted from here: it became a member some other way. */
+  readonly lastBoot?: string;
+  /** What it told when it was a member. */
+  readonly inventory?: Inventory;
 }
 
 export interface MachineRegistryInput {
@@ -82,6 +86,7 @@ export class MachineRegistry {
       const before = this.#records.get(machine);
       this.#mustBeOneBox(machine, mac, before, bootingAs);
       await this.#keep({
+        ...before,
         machine,
         facts,
         cards: [mac, ...(before?.cards ?? []).filter((card) => card !== mac)].slice(0, CARDS_MAX),
@@ -92,13 +97,12 @@ export class MachineRegistry {
     });
   }
 
-  /** A running node tells which cards it has: it may boot from any of them. */
-  hasCards(machine: MachineId, cards: readonly Mac[]): Promise<void> {
+  /** A member tells what its machine is made of: it may boot from any of its cards. */
+  takeInventory(machine: MachineId, inventory: Inventory): Promise<void> {
     return this.#turns.take(machine, async () => {
-      const record = this.#records.get(machine);
-      const news = cards.filter((card) => record?.cards.includes(card) === false);
-      if (record === undefined || news.length === 0) return;
-      await this.#keep({ ...record, cards: [...record.cards, ...news].slice(0, CARDS_MAX) });
+      const before = this.#records.get(machine) ?? { machine, facts: {}, cards: [], firstSeen: this.#now() };
+      const record = { ...before, inventory, cards: withCards(before.cards, inventory) };
+      if (JSON.stringify(record) !== JSON.stringify(this.#records.get(machine))) await this.#keep(record);
     });
   }
 
@@ -111,7 +115,8 @@ export class MachineRegistry {
   }
 
   #mustBeOneBox(machine: MachineId, mac: Mac, before: MachineRecord | undefined, bootingAs: Mac | undefined): void {
-    if (before === undefined || before.cards.includes(mac)) return;
+    // A member that never booted from here may have told of no card.
+    if (before === undefined || before.cards.length === 0 || before.cards.includes(mac)) return;
     const lives = this.#input.isOnline(machine)
       ? `is online, with the network card ${before.cards[0]}`
       : bootingAs !== undefined && `is booting from the network card ${bootingAs}`;
@@ -140,16 +145,23 @@ export class MachineRegistry {
   }
 }
 
+function withCards(cards: readonly Mac[], { nics }: Inventory): readonly Mac[] {
+  return [...new Set([...cards, ...nics.map(({ mac }) => mac)])].slice(0, CARDS_MAX);
+}
+
 function parseRecord(value: string): MachineRecord | undefined {
   try {
-    const { machine, facts, cards, firstSeen, lastBoot } = JSON.parse(value) as Readonly<Record<string, unknown>>;
+    const document = JSON.parse(value) as Readonly<Record<string, unknown>>;
+    const { machine, facts, cards, firstSeen, lastBoot, inventory } = document;
     if (!Array.isArray(cards)) return undefined;
     return {
       machine: parseMachineId(String(machine)),
       facts: Object.fromEntries(Object.entries(Object(facts)).map(([key, fact]) => [key, String(fact)])),
       cards: cards.map((card) => parseMac(String(card))),
       firstSeen: String(firstSeen),
-      lastBoot: String(lastBoot),
+      ...(lastBoot !== undefined && { lastBoot: String(lastBoot) }),
+      // It was checked when it came in.
+      ...(inventory !== undefined && { inventory: inventory as Inventory }),
     };
   } catch {
     return undefined;

@@ -57,7 +57,12 @@ class Host0 {
     this.mesh = new Membership({
       network,
       name: 'host0',
-      admit: (machine) => admit(admission, machine, (id) => id === a.machine),
+      admit: (applicant) =>
+        admit(applicant, {
+          admission,
+          isNamed: (id) => id === a.machine,
+          fits: (id, token) => token === `token of ${id}`,
+        }),
       clock,
       store,
       journal: this.journal,
@@ -349,6 +354,18 @@ test('with admission=known only machines with a folder come in', async () => {
   expect(await host.report(a)).toBe('accepted');
   expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
   expect(await host.poll(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(host.names).toEqual(['host0', 'a']);
+});
+
+test('with admission=token only machines that show theirs come in; who is in needs none', async () => {
+  const host = await Host0.start({ admission: 'token' });
+  const tokenOf = (node: Node) => ({ token: `token of ${node.machine}` });
+  expect(await host.report(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(await host.report(a, tokenOf(b))).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(await host.poll(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(host.names).toEqual(['host0']);
+  expect(await host.report(a, tokenOf(a))).toBe('accepted');
+  expect(await host.report(a)).toBe('accepted');
   expect(host.names).toEqual(['host0', 'a']);
 });
 

@@ -21,9 +21,10 @@ import {
   type SelfReport,
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
+import type { Applicant } from './admission.ts';
 import { Announcements } from './announcements.ts';
 import { identify } from './identity.ts';
-import { doubled, full, moving } from './member-error.ts';
+import { doubled, forged, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
 import type { MembershipWatch } from './membership-watch.ts';
@@ -37,8 +38,8 @@ export interface MembershipInput {
   readonly network: Network;
   /** host0's own host name. */
   readonly name: string;
-  /** @throws MESH_MEMBER_NOT_ADMITTED for a machine, or an asker that names none, that may not become a member */
-  readonly admit: (machine: MachineId | undefined) => void;
+  /** @throws MESH_MEMBER_NOT_ADMITTED for who may not become a member */
+  readonly admit: (applicant: Applicant) => void;
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
@@ -194,6 +195,17 @@ export class Membership {
     return this.#refusals.current(this.#input.clock.nowMs());
   }
 
+  /**
+   * Which machine a member is.
+   * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED for whom host0 has not counted as a member under a machine's id
+   */
+  machineAt(asker: Ipv6): MachineId {
+    this.mustBeLoaded();
+    const machine = this.#roster.get(asker)?.machine;
+    if (machine === undefined) throw forged(this.network, asker, 'it is no member that said which machine it is');
+    return machine;
+  }
+
   /** Where host0's kernel sees the packets of `asker` come from, if it does. */
   async whereabouts(asker: Ipv6): Promise<Ipv4 | undefined> {
     return (await this.#input.witness.sight(this.network, asker)).ipv4;
@@ -217,7 +229,7 @@ export class Membership {
         throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
       }
       if (report.leaving === true) await this.#leave(record);
-      else await this.#enter(record, () => record, state);
+      else await this.#enter(record, () => record, state, report.token);
     });
   }
 
@@ -284,6 +296,7 @@ export class Membership {
     claim: MemberRecord,
     recordFor: (present: MemberRecord | undefined) => MemberRecord,
     state: NetworkState,
+    token?: string,
   ): Promise<void> {
     const present = this.#roster.get(claim.ipv6);
     // Nearly every report says what is known already: it waits for nobody.
@@ -291,7 +304,7 @@ export class Membership {
     await this.#turns.take(claim.ipv6, async () => {
       const before = this.#roster.get(claim.ipv6);
       const record = recordFor(before);
-      if (before === undefined) this.#admit(record);
+      if (before === undefined) this.#admit(record, token);
       else this.#refuseDouble(before, claim);
       const known = before ?? this.#departed.get(claim.ipv6)?.record;
       if (before === undefined || !sameRecord(before, record)) await this.#roster.put(record);
@@ -310,9 +323,9 @@ export class Membership {
     if (present?.instance === instance && present.ipv4 === ipv4) this.#pulses.beat(asker, state);
   }
 
-  #admit(record: MemberRecord): void {
+  #admit({ machine }: MemberRecord, token: string | undefined): void {
     if (this.#roster.size >= MEMBERS_MAX) throw full(this.network, MEMBERS_MAX);
-    this.#input.admit(record.machine);
+    this.#input.admit({ machine, token });
   }
 
   async #leave(record: MemberRecord): Promise<void> {

@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { writeDurable } from './durable-file.ts';
+import { createDurable, writeDurable } from './durable-file.ts';
 
 async function newDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'mw-durable-'));
@@ -28,4 +28,16 @@ test('a disk that refuses is an error that names the file', async () => {
     code: 'MESH_DISK_REFUSED',
     object: join(directory, 'file'),
   });
+});
+
+test('of many who make a file at once one wins, and all hear of it', async () => {
+  const directory = join(await newDirectory(), 'a');
+  const path = join(directory, 'key');
+  const heard = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => createDurable(path, () => `key ${index}`, 0o600)),
+  );
+  expect(new Set(heard)).toEqual(new Set([await readFile(path, 'utf8')]));
+  expect(await createDurable(path, () => 'another', 0o600)).toBe(heard[0]);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect(await readdir(directory)).toEqual(['key']);
 });

@@ -1,7 +1,9 @@
 /** Files that are old or new after a power cut at any byte, and never a third thing. */
-import { mkdir, open, rename } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeshError } from '../model/error.ts';
+import { errnoOf } from './conf-reader.ts';
 
 /**
  * Replaces the file at `path`; durable when it resolves. Missing directories above it are made.
@@ -24,11 +26,53 @@ export async function writeDurable(path: string, text: string): Promise<void> {
 }
 
 /**
- * Makes a directory and what is missing above it; each name is durable when it resolves.
+ * Makes the file unless there is one; durable when it resolves. Of several writers at a time one wins, and all of them
+ * hear what it wrote.
+ * @param permissions of a file that is made; there is no moment at which it has others
+ * @returns what the file holds
  * @throws MESH_DISK_REFUSED
  */
-export async function makeDirectory(path: string): Promise<void> {
-  const highest = await refusing(path, () => mkdir(path, { recursive: true }));
+export async function createDurable(path: string, makeText: () => string, permissions: number): Promise<string> {
+  const present = await textAt(path);
+  if (present !== undefined) return present;
+  await makeDirectory(dirname(path));
+  await refusing(path, async () => {
+    const temporary = `${path}.${randomBytes(4).toString('hex')}.new`;
+    try {
+      const file = await open(temporary, 'wx', permissions);
+      try {
+        await file.writeFile(makeText());
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await link(temporary, path).catch((error: unknown) => {
+        if (errnoOf(error) !== 'EEXIST') throw error;
+      });
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
+  await syncDirectory(dirname(path));
+  return await readFile(path, 'utf8');
+}
+
+async function textAt(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes a directory and what is missing above it; each name is durable when it resolves.
+ * @param permissions of those that are made
+ * @throws MESH_DISK_REFUSED
+ */
+export async function makeDirectory(path: string, permissions = 0o777): Promise<void> {
+  const highest = await refusing(path, () => mkdir(path, { recursive: true, mode: permissions }));
   if (highest === undefined) return;
   for (let made = path; made.length >= highest.length; made = dirname(made)) await syncDirectory(dirname(made));
 }

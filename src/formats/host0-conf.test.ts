@@ -100,7 +100,7 @@ test('an unknown kind of admission does not mean the default', () => {
     "host0.conf:1:11: error: admission "tokn" is no kind of admission [MESH_HOST0_CONF_INVALID]
       1 | admission=tokn
         |           ^
-      rule: Admission is open (anybody joins), known (machines that host0 knows) or token (who has a token).
+      rule: Admission is open (anybody joins), known (machines that host0 knows) or token (machines that booted from this host0).
       write: admission="token""
   `);
 });

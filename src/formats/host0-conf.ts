@@ -153,7 +153,8 @@ function parseNetworkName(word: string): string | Fault {
 function parseAdmission(word: string): Admission | Fault {
   const admission = ADMISSIONS.find((known) => known === word);
   if (admission !== undefined) return admission;
-  const rule = 'Admission is open (anybody joins), known (machines that host0 knows) or token (who has a token).';
+  const rule =
+    'Admission is open (anybody joins), known (machines that host0 knows) or token (machines that booted from this host0).';
   return {
     fault: `${quoted(word)} is no kind of admission`,
     rule,

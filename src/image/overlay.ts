@@ -175,8 +175,12 @@ const MTIME = new Date(1_577_836_800_000);
  * @returns the same bytes for the same entries
  */
 export async function packOverlay(entries: readonly OverlayEntry[]): Promise<Buffer> {
-  const archive = await packTar(entries.map(tarEntry));
-  return gzipSync(archive, { level: constants.Z_BEST_SPEED });
+  return gzipSync(await packEntries(entries), { level: constants.Z_BEST_SPEED });
+}
+
+/** The same, not compressed. */
+export function packEntries(entries: readonly OverlayEntry[]): Promise<Uint8Array> {
+  return packTar(entries.map(tarEntry));
 }
 
 function tarEntry(entry: OverlayEntry): Parameters<typeof packTar>[0][number] {

@@ -1,13 +1,14 @@
 /**
- * TCP listeners that answer on one device only. Linux takes a packet for any of its addresses on any device (the weak
+ * Listeners that answer on one device only. Linux takes a packet for any of its addresses on any device (the weak
  * host model, RFC 1122 §3.3.4.2), so an address alone would let the underlay in: whoever routes the mesh prefix to
  * host0's link-local address reaches it.
  */
 import { addressFamily, type Ip, isIpv6 } from './ip.ts';
-import { failed, libc, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from './libc.ts';
+import { failed, libc, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET } from './libc.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption } from './socket.ts';
 
 const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_FREEBIND = 78;
@@ -43,5 +44,16 @@ export function boundListener({ address, port, device, netns, backlog }: BoundLi
     bindToDevice(fd, device);
     bindToAddress(fd, address, port);
     if (libc.listen(fd, backlog ?? DEFAULT_BACKLOG) < 0) throw failed('listen on', `${address} port ${port}`);
+  });
+}
+
+/**
+ * A UDP socket for `socket.bind({ fd })`, which then owns it.
+ * @throws MESH_KERNEL_REFUSED (ENODEV, EADDRINUSE, EPERM)
+ */
+export function boundDatagrams({ address, port, device, netns }: Omit<BoundListenerOptions, 'backlog'>): number {
+  return openSocket({ domain: addressFamily(address), type: SOCK_DGRAM, protocol: IPPROTO_UDP }, netns, (fd) => {
+    bindToDevice(fd, device);
+    bindToAddress(fd, address, port);
   });
 }

@@ -18,6 +18,7 @@ import { Doctor } from '../agent/doctor/doctor.ts';
 import { ForeignPorts } from '../agent/foreign-ports.ts';
 import { Host0Source } from '../agent/host0-source.ts';
 import { httpTransport } from '../agent/http-transport.ts';
+import { InventoryNotice } from '../agent/inventory-notice.ts';
 import type { LoopWatch } from '../agent/loop-watch.ts';
 import { NodeSource } from '../agent/node-source.ts';
 import type { SizedEcho } from '../agent/path-mtu.ts';
@@ -29,11 +30,14 @@ import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
 import { askWire } from '../kernel/inquiry.ts';
 import { boundListener } from '../kernel/listener.ts';
+import type { Link } from '../kernel/objects.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
-import { machineId } from '../machine/machine-id.ts';
+import { readFact } from '../machine/fact.ts';
+import { readInventory } from '../machine/inventory.ts';
+import { machineId, type PermanentMac } from '../machine/machine-id.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsDoor } from '../metrics/metrics-door.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
@@ -85,10 +89,13 @@ async function main(): Promise<void> {
   let facts: AgentFacts | undefined;
   const standing = new Standing(journal, clock, () => facts?.read() ?? []);
   let doors: PeerDoors | undefined;
+  let inventory: InventoryNotice | undefined;
   const kernel = await SystemKernel.open(
     (event) => {
       agent?.onKernelEvent(event);
-      if (event.type === 'link' || event.type === 'overflow') doors?.follow();
+      if (event.type !== 'link' && event.type !== 'overflow') return;
+      doors?.follow();
+      inventory?.lookSoon();
     },
     (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
   );
@@ -134,6 +141,7 @@ async function main(): Promise<void> {
     });
   } else {
     const machine = await ownMachineId(kernel, values.root, values.machine);
+    const token = readFact(paths.tokenFile);
     const host0 = host0Addresses(values.host0, await readFile('/proc/cmdline', 'utf8'));
     agent = new Agent({
       ...common,
@@ -142,11 +150,13 @@ async function main(): Promise<void> {
         const source: NodeSource = new NodeSource({
           ...common,
           machine,
+          ...(token !== undefined && { token }),
           host0,
           transport: httpTransport,
           instance: bootInstance({ runDirectory: paths.run }),
           cache: () => self.reconciler.cache,
           stateOf: (network) => self.stateOf(network),
+          onJoined: (network) => inventory?.joined(network),
           onChange: () => takeUp(self),
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
@@ -165,6 +175,11 @@ async function main(): Promise<void> {
   }
 
   const running = agent;
+  inventory = new InventoryNotice({
+    ...common,
+    transport: httpTransport,
+    read: () => readInventory(permanentMacs([...running.reconciler.cache.links.values()])),
+  });
   facts = new AgentFacts(running);
   metricsDoor = new MetricsDoor({
     network: values.metrics,
@@ -212,6 +227,7 @@ async function main(): Promise<void> {
     stopping = true;
     server.close();
     metricsDoor?.close();
+    inventory?.close();
     server.closeAllConnections();
     doors?.close();
     await running.stop();
@@ -224,17 +240,17 @@ async function main(): Promise<void> {
 }
 
 async function ownMachineId(kernel: SystemKernel, root: string, override: string | undefined): Promise<MachineId> {
-  const links = await kernel.rtnl.links();
-  const permanentMacs = links.flatMap(({ index, name, permanentMac: mac }) =>
-    mac === undefined ? [] : [{ index, name, mac }],
-  );
   const { id } = await machineId({
     root,
     env: process.env,
-    permanentMacs,
+    permanentMacs: permanentMacs(await kernel.rtnl.links()),
     ...(override !== undefined && { override }),
   });
   return id;
+}
+
+function permanentMacs(links: readonly Link[]): PermanentMac[] {
+  return links.flatMap(({ index, name, permanentMac: mac }) => (mac === undefined ? [] : [{ index, name, mac }]));
 }
 
 /** host0's underlay addresses: the option, or `host0=A[,B]` on the kernel command line that host0's boot script wrote. */

@@ -16,9 +16,11 @@ import { segmentsOf } from '../boot/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Facts } from '../controller/host0-facts.ts';
 import { addHost0Metrics } from '../controller/host0-metrics.ts';
+import type { MachineRegistry } from '../controller/machine-registry.ts';
 import { errorText } from '../formats/error-text.ts';
 import { readHost0Conf } from '../formats/host0-conf.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
+import { Tokens } from '../image/machine-secrets.ts';
 import { boundListener } from '../kernel/listener.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
@@ -68,16 +70,27 @@ async function main(): Promise<void> {
   await mkdir(paths.state, { recursive: true });
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = addHost0Metrics(registry, () => controller);
-  const [disk, rtnl, doors] = await Promise.all([
+  const [tokens, disk, rtnl, doors] = await Promise.all([
+    Tokens.open(paths.state),
     SqliteStore.open(join(paths.state, 'store.db')),
     Rtnl.open(),
-    MeshDoors.open({ clock, journal, indexOf: (device) => links.indexOf(device), metrics }),
+    MeshDoors.open({
+      clock,
+      journal,
+      indexOf: (device) => links.indexOf(device),
+      metrics,
+      takeInventory: (machine, inventory) => {
+        if (machines !== undefined) return machines.takeInventory(machine, inventory);
+        throw new MeshError('MESH_HOST0_STARTING', 'host0 has not read its machines yet', { retryable: true });
+      },
+    }),
   ]);
   const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
   const controller: Controller = new Controller({
     name,
     version: VERSION,
     admission: settings.admission,
+    tokenFits: (...shown) => tokens.fits(...shown),
     clock,
     store,
     journal,
@@ -87,6 +100,7 @@ async function main(): Promise<void> {
   const health = new Standing(journal, clock, () => healthFacts(controller.health()));
 
   let boot: Boot | undefined;
+  let machines: MachineRegistry | undefined;
   const metricsDoor = new MetricsDoor({
     network: settings.metricsNetwork,
     machine: 'host0',
@@ -127,8 +141,13 @@ async function main(): Promise<void> {
     rtnl,
     links,
     controller,
-    wires: { wireOf: (device) => boot?.wireOf(device), leasedTo: async (...where) => boot?.leasedTo(...where) },
+    wires: {
+      wireOf: (device) => boot?.wireOf(device),
+      leasedTo: async (...where) => boot?.leasedTo(...where),
+      groups: () => boot?.groups ?? [],
+    },
   });
+  machines = machineBoots.registry;
   boot = await Boot.open({
     settings,
     directory: join(paths.state, 'boot'),
@@ -149,7 +168,7 @@ async function main(): Promise<void> {
     registry,
     metrics,
     boot,
-    boots: machineBoots.log,
+    boots: machineBoots,
     stuck: () =>
       store.waitingMs > COMMIT_LONGEST_MS ? 'the disk has not taken a change for half a minute' : undefined,
   });

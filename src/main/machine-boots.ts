@@ -2,7 +2,6 @@
 import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { packTar } from 'modern-tar';
 import { Attempts } from '../boot/attempts.ts';
 import { BootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
@@ -14,8 +13,11 @@ import type { BootSighting } from '../boot/sighting.ts';
 import { Turnstile } from '../boot/turnstile.ts';
 import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machine-registry.ts';
+import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/generations.ts';
+import { secretsOf } from '../image/machine-secrets.ts';
 import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
+import type { Neighbour } from '../kernel/objects.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
@@ -23,8 +25,10 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
+import type { MachineView } from '../protocol/machine-view.ts';
 import type { Paths } from '../protocol/paths.ts';
 import type { Store } from '../store/store.ts';
+import { machineViews } from './machine-views.ts';
 
 export interface MachineBootsInput {
   readonly paths: Paths;
@@ -37,12 +41,16 @@ export interface MachineBootsInput {
   readonly wires: {
     wireOf(device: string): WireState | undefined;
     leasedTo(device: string, address: Ipv4): Promise<Mac | undefined>;
+    /** host0's ports, those on one wire together. */
+    groups(): readonly (readonly string[])[];
   };
 }
 
 export interface MachineBoots {
   readonly log: BootLog;
   readonly registry: MachineRegistry;
+  /** All machines that have booted or have been members. */
+  machines(): Promise<readonly MachineView[]>;
   take(sighting: BootSighting): void;
   serve(doors: readonly BootDoor[]): void;
   close(): void;
@@ -79,7 +87,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     registry,
     neighbour: async (device, address) => (await rtnl.neighbour(device, address))?.mac,
     leasedTo: (device, address) => wires.leasedTo(device, address),
-    secretsOf: async () => packTar([]),
+    secretsOf: (machine) => secretsOf(paths.state, machine),
     host0Addresses: (device) => nearestFirst(doors, device),
     images: images.directory,
     isos: join(paths.host0, 'isos'),
@@ -87,10 +95,19 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     onSighting: (sighting) => log.take(sighting),
   });
   const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+  await makeCommandKey(paths.state).catch((thrown: unknown) => noteLost(journal, MeshError.from(thrown)));
   const names = await followNames(paths, shelf, controller);
   return {
     log,
     registry,
+    machines: async () =>
+      machineViews({
+        records: registry.machines,
+        names: controller.machineNames,
+        boots: log.views(),
+        heardAt: heardAt(await rtnl.neighbours(), links),
+        wires: wires.groups(),
+      }),
     take: (sighting) => log.take(sighting),
     serve: (wanted) => {
       doors = wanted;
@@ -138,6 +155,11 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
   };
 }
 
+/** Without its key host0 still boots machines; it cannot command them. */
+function noteLost(journal: Journal, { message, code, remedy = '' }: MeshError): void {
+  journal.record({ level: 'error', kind: 'no command key', message, code, remedy });
+}
+
 /** Names come with what `mesh system configure` has put in force; it replaces the index in one step. */
 async function followNames(paths: Paths, shelf: OverlayShelf, controller: Controller): Promise<{ close(): void }> {
   const look = async () => controller.setMachineNames(machineNames(await shelf.index()));
@@ -148,6 +170,17 @@ async function followNames(paths: Paths, shelf: OverlayShelf, controller: Contro
   });
   await look();
   return watcher;
+}
+
+/** Which card is heard at which port, as the kernel's neighbour table has it. */
+function heardAt(neighbours: readonly Neighbour[], { links }: HostLinks): ReadonlyMap<Mac, string> {
+  const names = new Map([...links].map(({ index, name }) => [index, name]));
+  const heard = new Map<Mac, string>();
+  for (const { mac, link, state } of neighbours) {
+    const name = names.get(link);
+    if (mac !== undefined && name !== undefined && state !== 'failed') heard.set(mac, name);
+  }
+  return heard;
 }
 
 function nearestFirst(doors: readonly BootDoor[], device: string): readonly Ipv4[] {

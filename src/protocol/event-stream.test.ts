@@ -37,3 +37,22 @@ test('who does not read is cut off before the sender holds more than a few megab
     server.close();
   }
 });
+
+test('what was sent right before the end arrives, and in one piece', async () => {
+  const server = createServer((_request, response) => {
+    const stream = new EventStream(response);
+    stream.send({ event: 'event', data: '1' });
+    stream.send({ event: 'event', data: '2' });
+    stream.end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const { port } = server.address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    expect(await answer.text()).toBe('event: event\ndata: 1\n\nevent: event\ndata: 2\n\n');
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});

@@ -27,6 +27,8 @@ export class EventStream {
   }
 
   end(): void {
+    // Node would send the end of the chunked body before what is still held back.
+    this.#release();
     this.#response.end();
   }
 
@@ -34,6 +36,10 @@ export class EventStream {
   onClose(listener: () => void): void {
     if (this.#response.closed) listener();
     else this.#response.once('close', listener);
+  }
+
+  #release(): void {
+    if (this.#response.writableCorked > 0) this.#response.uncork();
   }
 
   #write(text: string): void {
@@ -50,7 +56,7 @@ export class EventStream {
     // What is sent in one go goes out in one packet.
     if (response.writableCorked === 0) {
       response.cork();
-      process.nextTick(() => response.uncork());
+      process.nextTick(() => this.#release());
     }
     response.write(text);
   }

@@ -5,6 +5,7 @@
  *                      header `mesh-left: MAC …` names who left in the last 30 s, so that a poller can tell «left» from «not heard of yet»
  * - `GET /?name=NAME[&machine=ID]`  the same, and a report: the asker is (or stays) a member
  * - `PUT /self`        an agent's report (`SelfReport`), answered by `SelfReportAnswer`
+ * - `PUT /inventory`   what the asker's machine is made of (inventory.ts)
  * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
  */
 import type { ErrorDocument } from '../model/error.ts';
@@ -63,6 +64,8 @@ export interface SelfReport {
   readonly instance: string;
   /** The underlay address that the node believes it sends from. */
   readonly ipv4: Ipv4;
+  /** What host0 gave its machine when it booted: 64 hex digits. */
+  readonly token?: string;
   /** True when the node gives up the mesh on purpose. */
   readonly leaving?: boolean;
   readonly state: NetworkState;

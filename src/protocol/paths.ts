@@ -13,6 +13,8 @@ export interface Paths {
   readonly host0Conf: readonly string[];
   /** A fixed machine id, 8 hex digits. */
   readonly machineFile: string;
+  /** What host0 gave this machine when it booted, 64 hex digits. */
+  readonly tokenFile: string;
   /** What must survive a reboot. */
   readonly state: string;
   /** What must not. */
@@ -33,6 +35,7 @@ export function pathsBelow(root: string): Paths {
     host0Networks: join(root, 'host0/network'),
     host0Conf: [join(root, 'host0/host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),
+    tokenFile: join(root, 'etc/meshwork/token'),
     state: join(root, 'var/lib/meshwork'),
     run,
     controlSock: join(run, 'control.sock'),

@@ -3,10 +3,13 @@ import type { Family } from '../../src/metrics/registry.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { parseIpv4, parseIpv4Cidr } from '../../src/model/ipv4.ts';
 import type { Ipv6Cidr } from '../../src/model/ipv6.ts';
+import { parseMac } from '../../src/model/mac.ts';
 import type { MachineId, MachineWord } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
 import type { EventLevel, MeshEvent } from '../../src/protocol/event.ts';
+import type { MachineView } from '../../src/protocol/machine-view.ts';
+import type { BootStage, TimelineView } from '../../src/protocol/timeline-view.ts';
 import type { TraceEnd, TraceView } from '../../src/protocol/trace.ts';
 import type {
   AgentStatus,
@@ -63,6 +66,107 @@ export const nodes: readonly NodeView[] = membersOf(manage).map(({ name, ipv4, m
   lastSeenMsAgo: index < 2 ? 800 : 75_000,
   meshes: [{ network: manage.id, name: manage.name, mac, ipv6, state: { phase: 'ready' } }],
 }));
+
+const ago = (seconds: number) => new Date(Date.now() - seconds * 1000 - 300).toISOString();
+const MAC = parseMac('52:54:00:12:34:56');
+
+/** A node that booted, one that is stuck, and one that nobody has named and that host0 saw before it was restarted. */
+export const machines: readonly MachineView[] = [
+  {
+    machine: '10eff964' as MachineId,
+    name: 'node1',
+    hardware: { manufacturer: 'Dell Inc.', product: 'PowerEdge R620', serial: '8V5DTR1' },
+    firstSeen: ago(3 * 86_400),
+    lastBoot: ago(7_200),
+    boot: { state: 'member', stage: 'mesh', ageMs: 31_400 },
+    cards: [{ mac: MAC, wire: ['eth1', 'eth2'] }, { mac: parseMac('52:54:00:12:34:57') }],
+    inventory: {
+      system: { manufacturer: 'Dell Inc.', product: 'PowerEdge R620' },
+      cpu: { model: 'Intel(R) Xeon(R) CPU E5-2620 0 @ 2.00GHz', threads: 12, cores: 6 },
+      memoryBytes: 33_683_849_216,
+      disks: [
+        { name: 'nvme0n1', bytes: 512_110_190_592, rotates: false, model: 'SAMSUNG MZVLB512HAJQ-00000' },
+        { name: 'sda', bytes: 1_000_204_886_016, rotates: true },
+      ],
+      nics: [
+        { name: 'eth0', mac: MAC, driver: 'igb' },
+        { name: 'eth1', mac: parseMac('52:54:00:12:34:57') },
+      ],
+    },
+  },
+  {
+    machine: '3c4d5e6f' as MachineId,
+    name: 'node3',
+    hardware: { product: 'Standard PC (Q35 + ICH9, 2009)', manufacturer: 'QEMU' },
+    firstSeen: ago(600),
+    lastBoot: ago(90),
+    boot: {
+      state: 'stuck',
+      stage: 'overlay',
+      ageMs: 90_000,
+      trouble: {
+        code: 'MESH_BOOT_FAILED',
+        stage: 'overlay',
+        cause: 'the machine reports from stage overlay: it does not unpack',
+        remedy: 'Give it more memory.',
+      },
+    },
+    cards: [{ mac: parseMac('52:54:00:00:00:03'), wire: ['eth1'] }],
+  },
+  {
+    machine: '4d5e6f70' as MachineId,
+    hardware: {},
+    firstSeen: ago(86_400),
+    lastBoot: ago(4_000),
+    cards: [{ mac: parseMac('52:54:00:00:00:04') }],
+  },
+];
+
+const BEGAN = '2026-11-21T06:12:00.000Z';
+const reached = (stage: BootStage, atMs: number, detail?: string) => ({
+  stage,
+  atMs,
+  time: new Date(Date.parse(BEGAN) + atMs).toISOString(),
+  ...(detail !== undefined && { detail }),
+});
+
+/** The newest first: one that is stuck, and one that has arrived. */
+export const boots: readonly TimelineView[] = [
+  {
+    mac: parseMac('52:54:00:00:00:03'),
+    device: 'eth1',
+    machine: '3c4d5e6f' as MachineId,
+    name: 'node3',
+    ipv4: parseIpv4('10.11.0.7'),
+    began: BEGAN,
+    ageMs: 90_000,
+    state: 'stuck',
+    stages: [
+      reached('discover', 0),
+      reached('offer', 900, '10.11.0.7 from 10.11.0.1'),
+      reached('script', 6_100, 'machine 3c4d5e6f'),
+      reached('kernel', 7_000, 'loaded'),
+      reached('initrd', 9_000, 'loaded'),
+      reached('overlay', 21_000, 'it does not unpack'),
+    ],
+    trouble: {
+      code: 'MESH_BOOT_FAILED',
+      stage: 'overlay',
+      cause: 'the machine reports from stage overlay: it does not unpack',
+      remedy: 'Give it more memory.',
+    },
+  },
+  {
+    mac: MAC,
+    device: 'eth1',
+    machine: '10eff964' as MachineId,
+    name: 'node1',
+    began: BEGAN,
+    ageMs: 31_400,
+    state: 'member',
+    stages: [reached('discover', 0), reached('agent', 30_000), reached('mesh', 31_400, 'manage')],
+  },
+];
 
 export const agentStatus: AgentStatus = {
   role: 'agent',

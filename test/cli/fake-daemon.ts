@@ -28,7 +28,7 @@ export class FakeDaemon {
       if (answer instanceof MeshError) {
         response.statusCode = answer.httpStatus;
         response.end(JSON.stringify(answer));
-      } else if (path.startsWith('/v1/events') && Array.isArray(answer)) {
+      } else if (/^\/v1\/(boots\/)?events/.test(path) && Array.isArray(answer)) {
         response.setHeader('content-type', 'text/event-stream');
         response.end(answer.map((event) => `: still here\n\ndata: ${JSON.stringify(event)}\n\n`).join(''));
       } else if (answer === undefined) {

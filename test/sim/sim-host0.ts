@@ -50,6 +50,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       name: machine.name,
       version: 'simulated',
       admission: 'open',
+      tokenFits: () => false,
       clock: this.clock,
       store: this.#store,
       journal,

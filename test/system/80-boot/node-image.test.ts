@@ -1,18 +1,21 @@
 /** The image for nodes boots on an emulated machine, takes its overlay and its secrets, and becomes a member of a real host0. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { authorizedKeysIn } from '../../../src/image/command-key.ts';
 import type { ListedImage } from '../../../src/image/generations.ts';
+import { secretsOf } from '../../../src/image/machine-secrets.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { programFile } from '../../../src/lab/installation.ts';
 import type { Ipv6Cidr } from '../../../src/model/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/member.ts';
-import { meshNetwork, type Vni } from '../../../src/model/network.ts';
+import { AGENT_PORT, meshNetwork, type Vni } from '../../../src/model/network.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { until } from '../until.ts';
 import { BootServer } from './boot-server.ts';
 import { builtImage } from './built-image.ts';
@@ -109,12 +112,6 @@ function archive(
   return execFileSync('tar', ['-C', directory, '--owner=0', '--group=0', ...options, '-c', ...Object.keys(files)]);
 }
 
-function keyPair(name: string): { readonly file: string; readonly own: string; readonly shown: string } {
-  const file = join(place, name);
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', file]);
-  return { file, own: readFileSync(file, 'utf8'), shown: readFileSync(`${file}.pub`, 'utf8').trim() };
-}
-
 function boot(tap: string, mac: string, commandLine: string): QemuMachine {
   return QemuMachine.start({
     netns: wire.path,
@@ -133,21 +130,24 @@ const stagesOf = (attempt: string) =>
   server.stages.filter((stage) => stage.attempt === attempt).map(({ stage, detail }) => [stage, detail]);
 
 test('a node boots, takes what host0 has for it, joins, and is reached over the mesh alone', async () => {
-  const host0Key = keyPair('host0-key');
-  const nodeKey = keyPair('node-key');
+  const { state } = pathsBelow(place);
+  const [host0Key] = await until("host0's key", 30_000, async () => {
+    const keys = await authorizedKeysIn(state);
+    return keys.length > 0 && keys;
+  });
   const overlay = archive(
     {
       'etc/hostname': { text: 'node-a\n' },
       'etc/apk/world': { text: 'alpine-base\nnodejs>20\nhtop@edge\n' },
       'etc/local.d/mark.start': { text: '#!/bin/sh\necho done >/run/mark\n', mode: 0o755 },
-      'root/.ssh/authorized_keys': { text: `${host0Key.shown}\n`, mode: 0o600 },
+      'root/.ssh/authorized_keys': { text: `${host0Key}\n`, mode: 0o600 },
       'var/pxen/networks/manage.conf': { text: MANAGE_CONF },
     },
     '-z',
   );
   // First a part of it, then something else, then all.
   const path = server.serveOverlay(MACHINE, overlay.subarray(0, 300), Buffer.from('not found'), overlay);
-  server.serve('/secrets/feed', archive({ 'etc/ssh/ssh_host_ed25519_key': { text: nodeKey.own, mode: 0o600 } }));
+  server.serve('/secrets/feed', Buffer.from(await secretsOf(state, parseMachineId(MACHINE))));
 
   await using machine = boot(
     'tap0',
@@ -168,20 +168,12 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
   ]);
   expect(server.asked).toEqual([path, path, path, '/secrets/feed']);
 
-  writeFileSync(join(place, 'known'), `${NODE} ${nodeKey.shown}\n`);
-  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${join(place, 'known')}`];
-  const ssh = (command: string) =>
-    inside(
-      host0.path,
-      ...['ssh', '-F', 'none', '-i', host0Key.file, ...options.flatMap((option) => ['-o', option])],
-      ...[`root@${NODE}`, command],
-    ).trim();
-  await machine.until('SSH', 30_000, () => {
-    const { status } = spawnSync('nsenter', [
-      ...[`--net=${host0.path}`, 'ssh-keyscan', '-T', '1', '-t', 'ed25519', NODE],
-    ]);
-    return status === 0 && ssh('true') === '';
-  });
+  const ctl = (command: string) =>
+    spawnSync('nsenter', [`--net=${host0.path}`, MESH, '--root', place, 'node', 'ctl', '-n', 'node-a', command], {
+      encoding: 'utf8',
+    });
+  const ssh = (command: string) => ctl(command).stdout.trim();
+  await machine.until('SSH', 30_000, () => ctl('true').status === 0);
   expect(ssh('mesh genid machine 8; hostname; cat /run/mark').split('\n')).toEqual([MACHINE, 'node-a', 'done']);
   expect(JSON.parse(ssh('mesh status --json'))).toMatchObject({ agent: { machine: MACHINE, node: 'node-a' } });
   expect(ssh("stat -c '%a %u %n' /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key").split('\n')).toEqual([
@@ -193,9 +185,21 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
     .split('\n')
     .slice(2)
     .map((line) => line.split(/\s+/)[3]);
-  expect(listening).toEqual([`${NODE}:22`]);
+  // Commands, and what the agents ask each other.
+  expect(listening.toSorted()).toEqual([`${NODE}:22`, `${NODE}:${AGENT_PORT}`]);
   const offSec = Math.abs(Number(ssh('date +%s')) - Date.now() / 1000);
   expect(offSec).toBeLessThan(30);
+
+  const info = JSON.parse(mesh('node', 'info', 'node-a', '--json').stdout);
+  expect(info.hardware.inventory).toMatchObject({
+    system: { manufacturer: 'QEMU' },
+    cpu: { threads: 1 },
+    nics: [{ mac: '52:54:00:11:0e:01', driver: 'virtio_net' }],
+  });
+  expect(info.hardware.cards).toEqual([{ mac: '52:54:00:11:0e:01', wire: ['eth0'] }]);
+  const reboot = spawnSync('nsenter', [`--net=${host0.path}`, MESH, '--root', place, 'node', 'reboot', 'node-a']);
+  expect(reboot.status).toBe(0);
+  await until('the machine reboots', 60_000, () => machine.ended);
 }, 240_000);
 
 test('a machine for which host0 has no overlay boots with defaults', async () => {

@@ -56,6 +56,11 @@ export class QemuMachine implements AsyncDisposable {
     );
   }
 
+  /** It was switched off, or started anew: with -no-reboot that ends the emulator. */
+  get ended(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
   /** All that it wrote to its serial line. */
   get console(): string {
     return this.#console.replaceAll('\r', '');

@@ -17,7 +17,7 @@ export const clockSkew: Check = {
         matters:
           'Events of two machines cannot be put in order, and certificates look expired or not yet valid. The mesh itself does not mind.',
         remedy:
-          'Run a time service on both (chrony, systemd-timesyncd), and let the nodes ask the same server as host0.',
+          'A node that booted from host0 asks it once an hour, and is set right by `mesh node reboot` at once. Any other should ask host0, or the same server as host0, with a time service (chrony, systemd-timesyncd).',
       },
     ];
   },

@@ -1,0 +1,101 @@
+/** Tells host0 what this machine is made of: once when it has joined, and again when it is another. */
+import type { Alarm, Clock } from '../model/clock.ts';
+import { MeshError } from '../model/error.ts';
+import { memberAddresses } from '../model/member.ts';
+import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
+import type { Journal } from '../protocol/event.ts';
+import type { Inventory } from '../protocol/inventory.ts';
+import type { Transport } from './transport.ts';
+
+export interface InventoryNoticeInput {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly transport: Transport;
+  readonly read: () => Inventory;
+}
+
+const TIMEOUT_MS = { connect: 1_000, answer: 5_000 } as const;
+/** Nobody waits for it. */
+const RETRY_MS = 5_000;
+/** Links come in bursts. */
+const SETTLE_MS = 2_000;
+/** A disk that is plugged in makes no event that we hear of. */
+const LOOK_MS = 10 * 60_000;
+
+export class InventoryNotice {
+  readonly #input: InventoryNoticeInput;
+  /** Where host0 answered last. */
+  #network: Network | undefined;
+  /** What host0 has of us, as it was sent. */
+  #told: string | undefined;
+  #alarm: Alarm | undefined;
+  #telling = false;
+  #joinedMeanwhile = false;
+
+  constructor(input: InventoryNoticeInput) {
+    this.#input = input;
+  }
+
+  /** host0 has made this node a member; it may be another host0 than before. */
+  joined(network: Network): void {
+    this.#network = network;
+    this.#told = undefined;
+    this.#joinedMeanwhile = true;
+    this.#lookIn(0);
+  }
+
+  /** The machine's ports are others, or may be. */
+  lookSoon(): void {
+    if (this.#network !== undefined) this.#lookIn(SETTLE_MS);
+  }
+
+  close(): void {
+    this.#network = undefined;
+    this.#alarm?.cancel();
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#alarm?.cancel();
+    this.#alarm = this.#input.clock.after(delayMs, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const network = this.#network;
+    if (network === undefined || this.#telling) return;
+    this.#telling = true;
+    this.#joinedMeanwhile = false;
+    const done = await this.#tell(network).finally(() => {
+      this.#telling = false;
+    });
+    // What was told then, another host0 may have heard.
+    if (this.#joinedMeanwhile) this.#told = undefined;
+    if (this.#network !== undefined) this.#lookIn(this.#joinedMeanwhile ? 0 : done ? LOOK_MS : RETRY_MS);
+  }
+
+  /** @returns whether nothing is left to tell */
+  async #tell(network: Network): Promise<boolean> {
+    const { transport, read } = this.#input;
+    try {
+      const body = JSON.stringify(read());
+      if (body === this.#told) return true;
+      const { status, body: answer } = await transport.exchange(
+        { host: memberAddresses(network, 'host0').ipv6, port: MEMBERSHIP_PORT },
+        {
+          method: 'PUT',
+          path: '/inventory',
+          body,
+          connectTimeoutMs: TIMEOUT_MS.connect,
+          timeoutMs: TIMEOUT_MS.answer,
+        },
+      );
+      // A host0 of before knows no inventories.
+      if (status !== 204 && status !== 404) throw new Error(`host0 answered ${status}: ${answer.slice(0, 200)}`);
+      this.#told = body;
+      return true;
+    } catch (thrown) {
+      const { message } = MeshError.from(thrown);
+      this.#input.journal.record({ level: 'debug', kind: 'inventory not told', message, network: network.id });
+      return false;
+    }
+  }
+}

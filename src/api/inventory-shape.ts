@@ -1,0 +1,21 @@
+/** An inventory as a member sends it: texts that are safe to print, numbers that are counts, and not too many of them. */
+import { z } from 'zod';
+import { type Mac, parseMac } from '../model/mac.ts';
+import { INVENTORY_PARTS_MAX, INVENTORY_TEXT_MAX, type Inventory } from '../protocol/inventory.ts';
+
+const text = z
+  .string()
+  .regex(/^[\x20-\x7e]+$/, 'is not printable')
+  .max(INVENTORY_TEXT_MAX);
+const count = z.int().nonnegative();
+const mac = z.string().transform((value): Mac => parseMac(value));
+
+export const InventoryShape: z.ZodType<Inventory> = z.object({
+  system: z.object({ manufacturer: text.exactOptional(), product: text.exactOptional() }),
+  cpu: z.object({ model: text.exactOptional(), threads: count, cores: count.exactOptional() }),
+  memoryBytes: count,
+  disks: z
+    .array(z.object({ name: text, bytes: count, rotates: z.boolean(), model: text.exactOptional() }))
+    .max(INVENTORY_PARTS_MAX),
+  nics: z.array(z.object({ name: text, mac, driver: text.exactOptional() })).max(INVENTORY_PARTS_MAX),
+});

@@ -1,0 +1,212 @@
+/** From an empty /host0 to what a machine boots with, as an administrator goes that way; and what each step refuses. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
+import { mesh } from '../../test/cli/mesh.ts';
+import { authorizedKeysIn } from '../image/command-key.ts';
+import { parseIpv4, parseIpv4Cidr } from '../model/ipv4.ts';
+import type { BootView } from '../protocol/boot-views.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+
+let root: string;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'mesh-host0-'));
+});
+afterEach(() => rm(root, { recursive: true }));
+
+async function answer(line: string): Promise<string> {
+  const { stdout, code } = await mesh(['--root', root, ...line.split(' ')]);
+  const text = stdout.replaceAll(root, '');
+  return code === 0 ? text : `${text}[exit ${code}]`;
+}
+
+const inHost0 = (path: string) => join(pathsBelow(root).host0, path);
+const state = () => pathsBelow(root).state;
+
+async function put(path: string, text: string): Promise<void> {
+  await mkdir(dirname(inHost0(path)), { recursive: true });
+  await writeFile(inHost0(path), text);
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+}
+
+describe('mesh system init', () => {
+  test('makes a tree that is sound as it is', async () => {
+    expect(await answer('system init')).toMatchInlineSnapshot(`
+      "Made:
+        /host0/host0.conf
+        /host0/network/manage.conf
+        /host0/packages
+        /host0/groups/baseline/manifest
+        /host0/groups/baseline/motd
+        /host0/groups/baseline/packages
+        /host0/machines/default/UUID
+        /host0/machines/default/groups
+        /host0/machines/default/manifest
+
+      Next: mesh system configure
+      "
+    `);
+    expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+      "All of 1 machines and their groups is sound.
+      "
+    `);
+  });
+
+  test('touches nothing that is there', async () => {
+    await put('host0.conf', '# mine\n');
+    await answer('system init');
+    expect(await readFile(inHost0('host0.conf'), 'utf8')).toBe('# mine\n');
+    await expect(answer('system init')).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
+  });
+});
+
+describe('mesh system configure', () => {
+  beforeEach(() => answer('system init'));
+
+  test('looking changes nothing', async () => {
+    const before = await filesBelow(root);
+    await answer('system configure --check');
+    const planned = await answer('system configure --plan');
+    expect(planned).toMatchInlineSnapshot(`
+      "NAME     MACHINE  OVERLAY  FILES
+      default  default  new         26
+
+      Nothing was changed: \`mesh system configure\` does it.
+      "
+    `);
+    expect(await filesBelow(root)).toEqual(before);
+  });
+
+  test("puts host0's own key into every overlay, and its private half nowhere", async () => {
+    await answer('system configure');
+    const [key] = await authorizedKeysIn(state());
+    expect(await answer('node preview default --file /root/.ssh/authorized_keys')).toBe(`${key}\n`);
+    expect((await stat(join(state(), 'keys/command'))).mode & 0o777).toBe(0o600);
+    const secret = (await readFile(join(state(), 'keys/command'), 'utf8')).split('\n')[2] ?? '?';
+    const archives = (await filesBelow(join(state(), 'overlays'))).filter((file) => file.endsWith('.tar.gz'));
+    const served = await Promise.all(archives.map(async (file) => gunzipSync(await readFile(join(root, file)))));
+    expect(served.map((bytes) => [bytes.includes(key ?? '?'), bytes.includes(secret)])).toEqual([[true, false]]);
+    expect(await answer('system configure')).toMatchInlineSnapshot(`
+      "Nothing changes: 1 machine with what /host0 says.
+      "
+    `);
+  });
+
+  test('one fault stops all of it, with its place and its remedy', async () => {
+    await answer('system configure');
+    const before = await readFile(join(state(), 'overlays/index.json'), 'utf8');
+    await put('groups/base/manifest', 'X MODE=root:root:0644 SRC=/host0/nothing TGT=etc/motd\n');
+    const refused = await answer('system configure');
+    expect(refused).toContain('/host0/groups/base/manifest:1:1');
+    expect(refused).toContain('One fault: nothing was changed, and machines boot with what they had.\n[exit 1]');
+    expect(await readFile(join(state(), 'overlays/index.json'), 'utf8')).toBe(before);
+    expect(JSON.parse((await answer('system configure --json')).replace('[exit 1]', ''))).toMatchObject({
+      ok: false,
+      errors: [{ code: 'MESH_MANIFEST_INVALID', place: { line: 1 } }],
+    });
+  });
+});
+
+describe('mesh node adopt', () => {
+  beforeEach(() => answer('system init'));
+
+  test('gives a machine a folder, with the groups of the default one, and it is known from then on', async () => {
+    expect(await answer('node adopt 10eff964 node1')).toMatchInlineSnapshot(`
+      "Machine 10eff964 is node1 now.
+      Next: mesh system configure
+      "
+    `);
+    expect(await readFile(inHost0('machines/node1/UUID'), 'utf8')).toBe('10eff964\n');
+    expect(await readFile(inHost0('machines/node1/groups'), 'utf8')).toBe(
+      await readFile(inHost0('machines/default/groups'), 'utf8'),
+    );
+    const { changes } = JSON.parse(await answer('system configure --json'));
+    expect(changes).toContainEqual(expect.objectContaining({ machine: '10eff964', name: 'node1', change: 'new' }));
+    expect(await answer('node preview node1 --file /etc/hostname')).toBe('node1\n');
+  });
+
+  test.each([
+    ['10eff964 node2', 'MESH_MACHINE_TWICE'],
+    ['2b1c0d3e node1', 'MESH_ALREADY_MADE'],
+    ['2b1c0d3e default', 'MESH_USAGE'],
+    ['2b1c0d3e host0', 'MESH_USAGE'],
+    ['2b1c0d3e ../../etc', 'MESH_USAGE'],
+    ['2b1c0d3e -node', 'MESH_USAGE'],
+    ['2B1C0D3E node2', 'MESH_MACHINE_INVALID'],
+  ])('%s is refused, and nothing is made', async (words, code) => {
+    await answer('node adopt 10eff964 node1');
+    const before = await filesBelow(root);
+    await expect(answer(`node adopt -- ${words}`)).rejects.toMatchObject({ code });
+    expect(await filesBelow(root)).toEqual(before);
+  });
+});
+
+describe('mesh node preview', () => {
+  beforeEach(async () => {
+    await answer('system init');
+    await answer('node adopt 10eff964 node1');
+    await answer('system configure');
+  });
+
+  test('shows what a machine gets, and what of it is not in force yet', async () => {
+    await put('machines/node1/issue', 'welcome\n');
+    await put('machines/node1/manifest', 'O MODE=root:root:0644 SRC=/host0/machines/node1/issue TGT=/etc/issue\n');
+    const shown = await answer('node preview node1');
+    expect(shown).toMatch(/^machine {3}10eff964$/m);
+    expect(shown).toContain('There is no image yet: `mesh system image node` builds one.');
+    expect(shown).toMatch(/^ {2}0:0:0644 +8 {2}\/etc\/issue$/m);
+    expect(shown.slice(shown.indexOf('\nNot in force'))).toBe('\nNot in force yet\n  + /etc/issue\n');
+    expect(await answer('node preview 10eff964 --file /etc/issue')).toBe('welcome\n');
+    await answer('system configure');
+    expect(await answer('node preview node1')).toContain('nothing: this is in force');
+  });
+
+  test('tells what each wire answers, as far as host0 runs', async () => {
+    const wire = {
+      ports: ['eth1'],
+      device: 'eth1',
+      wanted: 'auto',
+      reason: 'nobody else answers',
+      sinceSec: 9,
+    } as const;
+    const none = { leases: [], foreignServers: [], otherHost0s: [] };
+    const boot: BootView = {
+      boot: 'auto',
+      installation: '0a0b0c0d',
+      wires: [
+        {
+          ...wire,
+          ...none,
+          mode: 'server',
+          subnet: { subnet: parseIpv4Cidr('10.11.0.0/24'), origin: 'dynamic', ipv4: parseIpv4('10.11.0.1') },
+        },
+      ],
+    };
+    const daemon = new FakeDaemon({ 'GET /v1/boot': boot });
+    await daemon.listen(pathsBelow(root).controlSock);
+    const shown = await answer('node preview node1');
+    await daemon.close();
+    expect(shown).toMatch(/^on eth1 {3}an address of 10\.11\.0\.0\/24, and the boot file, from 10\.11\.0\.1$/m);
+  });
+
+  test('of a machine without a folder, and of none', async () => {
+    expect(await answer('node preview 2b1c0d3e')).toMatch(/^name +default$/m);
+    await rm(inHost0('machines/default'), { recursive: true });
+    await expect(answer('node preview 2b1c0d3e')).rejects.toMatchObject({ code: 'MESH_NODE_UNKNOWN' });
+    await expect(answer('node preview node1 --file /etc/none')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+    await put('machines/node1/SKIP', '');
+    await expect(answer('node preview node1')).rejects.toMatchObject({ code: 'MESH_BOOT_NO_OVERLAY' });
+    expect(existsSync(join(state(), 'overlays/index.json'))).toBe(true);
+  });
+});

@@ -1,0 +1,180 @@
+/**
+ * Commands on nodes, over SSH inside the mesh: with host0's own key, and only with the node whose host key host0 made
+ * itself. Nothing of the user's SSH configuration, agent or known hosts takes part.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { commandKeyIn } from '../image/command-key.ts';
+import { hostKeyOf } from '../image/machine-secrets.ts';
+import { MeshError } from '../model/error.ts';
+import type { Ipv6 } from '../model/ipv6.ts';
+import type { MachineId } from '../model/machine.ts';
+import { Interrupt } from './interrupt.ts';
+
+/** A node that can be commanded: it is there now, in the mesh that nodes are managed in. */
+export interface CommandedNode {
+  readonly name: string;
+  readonly machine: MachineId;
+  /** In that mesh. */
+  readonly ipv6: Ipv6;
+}
+
+export interface RunOptions {
+  /** What comes, as it comes; without it, it goes where this process's own goes. */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+  /** The command's input stays open until this process ends: what follows something hears that nobody listens any more. */
+  readonly holdsInput?: boolean;
+}
+
+/** On an idle mesh it takes a millisecond. */
+const CONNECT_TIMEOUT_SEC = 5;
+/** A node that says nothing for three times as long is gone. */
+const ALIVE_INTERVAL_SEC = 5;
+const ALIVE_COUNT = 3;
+/** SSH's own, for what is no end of the command; also what it makes of a command that a signal ended. */
+const SSH_FAILED = 255;
+
+export class RemoteShell implements AsyncDisposable {
+  readonly #stateDirectory: string;
+  /** For known hosts, and for what ssh itself has to say. */
+  readonly #directory: string;
+  /** Ctrl-C ends what runs, and clears away. */
+  readonly #interrupt = new Interrupt();
+
+  private constructor(stateDirectory: string, directory: string) {
+    this.#stateDirectory = stateDirectory;
+    this.#directory = directory;
+  }
+
+  static async open(stateDirectory: string): Promise<RemoteShell> {
+    return new RemoteShell(stateDirectory, await mkdtemp(join(tmpdir(), 'mesh-ssh-')));
+  }
+
+  /**
+   * @returns the exit code of the command, or what Ctrl-C ends with
+   * @throws MESH_NODE_NO_CONTROL, MESH_NODE_IMPOSTOR, MESH_NODE_OFFLINE, MESH_KEY_DAMAGED
+   */
+  async run(node: CommandedNode, command: string, { onOutput, holdsInput }: RunOptions = {}): Promise<number> {
+    const hostKey = await hostKeyOf(this.#stateDirectory, node.machine);
+    if (hostKey === undefined) throw neverGiven(node);
+    if (this.#interrupt.signal.aborted) return this.#interrupt.exitCode;
+    const files = {
+      key: commandKeyIn(this.#stateDirectory),
+      known: join(this.#directory, `${node.machine}.known`),
+      log: join(this.#directory, `${node.machine}.log`),
+    };
+    await writeFile(files.known, `${node.machine} ${hostKey}\n`);
+    await writeFile(files.log, '');
+    const ours = onOutput === undefined ? 'inherit' : 'pipe';
+    const { signal } = this.#interrupt;
+    const child = spawn('ssh', [...sshOptions(node, files), '--', command], {
+      stdio: [holdsInput ? 'pipe' : 'ignore', ours, ours],
+      signal,
+    });
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.on('data', (chunk: Buffer) => onOutput?.(stream, chunk));
+    }
+    const code = await new Promise<number>((resolve, reject) => {
+      child.once('error', (cause) => (signal.aborted ? undefined : reject(noSsh(cause))));
+      child.once('close', (status) => resolve(status ?? SSH_FAILED));
+    });
+    if (signal.aborted) return this.#interrupt.exitCode;
+    if (code !== SSH_FAILED) return code;
+    const log = await readFile(files.log, 'utf8');
+    if (log.trim() === '') return code;
+    throw sshError(node, log);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#interrupt[Symbol.dispose]();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+interface SshFiles {
+  readonly key: string;
+  readonly known: string;
+  readonly log: string;
+}
+
+function sshOptions({ machine, ipv6 }: CommandedNode, { key, known, log }: SshFiles): string[] {
+  const settings = {
+    BatchMode: 'yes',
+    CheckHostIP: 'no',
+    ClearAllForwardings: 'yes',
+    ConnectTimeout: String(CONNECT_TIMEOUT_SEC),
+    ForwardAgent: 'no',
+    GlobalKnownHostsFile: 'none',
+    HostKeyAlgorithms: 'ssh-ed25519',
+    // A node is known by its machine id, wherever it is.
+    HostKeyAlias: machine,
+    IdentitiesOnly: 'yes',
+    IdentityAgent: 'none',
+    LogLevel: 'ERROR',
+    PreferredAuthentications: 'publickey',
+    ServerAliveCountMax: String(ALIVE_COUNT),
+    ServerAliveInterval: String(ALIVE_INTERVAL_SEC),
+    StrictHostKeyChecking: 'yes',
+    UpdateHostKeys: 'no',
+    UserKnownHostsFile: known,
+  };
+  return [
+    ...['-F', 'none', '-6', '-T', '-i', key, '-E', log],
+    ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
+    ...['-l', 'root', ipv6],
+  ];
+}
+
+/** What ssh wrote when it could not go on, as what it means here. */
+export function sshError(node: CommandedNode, log: string): MeshError {
+  const { name, machine, ipv6 } = node;
+  const words = log.trim().split(/\r?\n/).at(-1) ?? '';
+  const about = { operation: 'command node', object: machine };
+  if (/host key|no matching/i.test(log)) {
+    return new MeshError('MESH_NODE_IMPOSTOR', `whoever answers at ${ipv6} does not have the key of ${name}`, {
+      ...about,
+      rule: 'host0 gave this machine its host key, and talks to nobody else in its place. Nothing was sent.',
+      remedy: `If the machine was booted from elsewhere, boot it from host0 (\`mesh node boot ${name} --follow\`). If not, somebody tries to be it: look for a second machine with \`mesh doctor\`.`,
+    });
+  }
+  if (/permission denied|authentications/i.test(log)) {
+    return new MeshError('MESH_NODE_NO_CONTROL', `${name} does not take host0's key`, {
+      ...about,
+      rule: "A node takes commands from the keys that its overlay names; host0's is among them.",
+      remedy: `Run \`mesh system configure\`, and boot ${name} again at the machine: its overlay was compiled before host0 had this key.`,
+    });
+  }
+  if (/connection refused/i.test(log)) {
+    return new MeshError('MESH_NODE_NO_CONTROL', `${name} is in the mesh, and nothing takes commands there`, {
+      ...about,
+      rule: 'Nodes that boot from host0 take commands a few seconds after they have joined; others do not.',
+      remedy: `See \`mesh node boot ${name}\` for how its last boot went, and boot it from host0.`,
+      retryable: true,
+    });
+  }
+  return new MeshError('MESH_NODE_OFFLINE', `no connection to ${name}, or none any more: ${words}`, {
+    ...about,
+    remedy: `Try \`mesh ping manage ${name}\`, and \`mesh node boot ${name}\` for how its last boot went.`,
+    retryable: true,
+  });
+}
+
+function neverGiven({ name, machine }: CommandedNode): MeshError {
+  return new MeshError('MESH_NODE_NO_CONTROL', `${name} has never been given a host key by this host0`, {
+    operation: 'command node',
+    object: machine,
+    rule: 'host0 commands the nodes that it boots: they get a key of their own with their secrets, and are known by it.',
+    remedy: `Boot it from host0; until then use its own way in, on the machine itself.`,
+  });
+}
+
+function noSsh(cause: Error): MeshError {
+  return new MeshError('MESH_SERVICE_FAILED', `ssh cannot be run: ${cause.message}`, {
+    operation: 'command node',
+    object: 'ssh',
+    remedy: 'Install it: apt-get install openssh-client, or apk add openssh-client.',
+    cause,
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * What one machine has that no other may have. Its SSH host key: host0 makes it when the machine boots for the first time
+ * and keeps it, so that whoever answers at the machine's address can be told from the machine. And its token, by which
+ * host0 knows a machine that it has booted where meshes admit no other.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../formats/conf-reader.ts';
+import { type PublicKeyLine, publicKeyOf } from '../formats/openssh-key.ts';
+import type { MeshError } from '../model/error.ts';
+import type { MachineId } from '../model/machine.ts';
+import { damagedKey, keyAt, secretAt } from './command-key.ts';
+import { packEntries } from './overlay.ts';
+
+/** Where the node's `shell-server`, and OpenSSH, look for it. */
+const HOST_KEY = 'etc/ssh/ssh_host_ed25519_key';
+/** Where its agent does (protocol/paths.ts). */
+const TOKEN = 'etc/meshwork/token';
+const SECRET = { uid: 0, gid: 0, permissions: 0o600 };
+
+/**
+ * A tar of the machine's secrets, as they lie on the node; they are made if there are none yet.
+ * @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED
+ */
+export async function secretsOf(stateDirectory: string, machine: MachineId): Promise<Uint8Array> {
+  const key = await keyAt(stateDirectory, `hosts/${machine}`, machine);
+  if (publicKeyOf(key, machine) === undefined) throw damaged(stateDirectory, machine);
+  const token = `${(await Tokens.open(stateDirectory)).of(machine)}\n`;
+  return await packEntries([
+    { type: 'file', path: TOKEN, mode: SECRET, content: Buffer.from(token) },
+    { type: 'file', path: HOST_KEY, mode: SECRET, content: Buffer.from(key) },
+  ]);
+}
+
+/** The tokens of all machines follow from one secret of host0. */
+export class Tokens {
+  readonly #secret: string;
+
+  private constructor(secret: string) {
+    this.#secret = secret;
+  }
+
+  /** @throws MESH_DISK_REFUSED */
+  static async open(stateDirectory: string): Promise<Tokens> {
+    return new Tokens(await secretAt(stateDirectory, 'tokens', () => randomBytes(32).toString('hex')));
+  }
+
+  /** 64 hex digits. */
+  of(machine: MachineId): string {
+    return createHmac('sha256', this.#secret).update(machine).digest('hex');
+  }
+
+  fits(machine: MachineId, token: string): boolean {
+    const [ours, theirs] = [this.of(machine), token].map((text) => Buffer.from(text));
+    return ours !== undefined && theirs?.length === ours.length && timingSafeEqual(ours, theirs);
+  }
+}
+
+/**
+ * By what a machine is known; undefined for one that has never been given its secrets.
+ * @throws MESH_KEY_DAMAGED
+ */
+export async function hostKeyOf(stateDirectory: string, machine: MachineId): Promise<PublicKeyLine | undefined> {
+  try {
+    const key = publicKeyOf(await readFile(hostKeyIn(stateDirectory, machine), 'utf8'), machine);
+    if (key === undefined) throw damaged(stateDirectory, machine);
+    return key;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function hostKeyIn(stateDirectory: string, machine: MachineId): string {
+  return join(stateDirectory, 'keys/hosts', machine);
+}
+
+function damaged(stateDirectory: string, machine: MachineId): MeshError {
+  return damagedKey(hostKeyIn(stateDirectory, machine), 'the machine gets it when it boots the next time');
+}

@@ -1,0 +1,123 @@
+/** What this machine is made of, read from /proc and /sys; nothing is probed, and nothing is written. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { type Disk, INVENTORY_PARTS_MAX, INVENTORY_TEXT_MAX, type Inventory, type Nic } from '../protocol/inventory.ts';
+import { readFact } from './fact.ts';
+import type { PermanentMac } from './machine-id.ts';
+import { serialFault } from './smbios.ts';
+
+/** `size` of a block device counts these, whatever the disk's own are. */
+const SECTOR_BYTES = 512;
+
+/**
+ * @param sysRoot below it are `proc` and `sys`
+ * @param cards the network cards that this machine has, as the kernel tells; virtual ones have no permanent address
+ */
+export function readInventory(cards: readonly PermanentMac[], sysRoot = '/'): Inventory {
+  const [manufacturer, product] = ['sys_vendor', 'product_name'].map((attribute) =>
+    text(join(sysRoot, 'sys/class/dmi/id', attribute)),
+  );
+  return {
+    system: { ...(manufacturer !== undefined && { manufacturer }), ...(product !== undefined && { product }) },
+    cpu: parseCpus(fileAt(join(sysRoot, 'proc/cpuinfo'))),
+    memoryBytes: parseMemory(fileAt(join(sysRoot, 'proc/meminfo'))),
+    disks: disksIn(join(sysRoot, 'sys/block')),
+    nics: [...cards]
+      .sort((a, b) => a.index - b.index)
+      .slice(0, INVENTORY_PARTS_MAX)
+      .map((card) => nicOf(card, join(sysRoot, 'sys/class/net', card.name))),
+  };
+}
+
+/** proc_cpuinfo(5): a paragraph a thread. Not every processor says its name, or which core a thread is of. */
+function parseCpus(cpuinfo: string): Inventory['cpu'] {
+  const threads = cpuinfo.split('\n\n').flatMap((paragraph) => {
+    const words = new Map(paragraph.split('\n').map((line) => splitAt(line, ':')));
+    return words.has('processor') ? [words] : [];
+  });
+  const model = clean(threads[0]?.get('model name') ?? '');
+  const cores = new Set(
+    threads.flatMap((words) => {
+      const core = words.get('core id');
+      return core === undefined ? [] : [`${words.get('physical id')}/${core}`];
+    }),
+  );
+  return {
+    threads: threads.length,
+    ...(model !== undefined && { model }),
+    ...(cores.size > 0 && { cores: cores.size }),
+  };
+}
+
+/** proc_meminfo(5): `MemTotal:       24684084 kB`. */
+function parseMemory(meminfo: string): number {
+  return Number(/^MemTotal:\s*(\d+) kB$/m.exec(meminfo)?.[1] ?? 0) * 1024;
+}
+
+/** Disks have a device behind them; loops, compressed memory and mapped ones have not. An empty reader has no size. */
+function disksIn(blocks: string): Disk[] {
+  return names(blocks)
+    .filter((name) => names(join(blocks, name)).includes('device'))
+    .flatMap((name): Disk[] => {
+      const of = (attribute: string) => readFact(join(blocks, name, attribute));
+      const bytes = Number(of('size') ?? 0) * SECTOR_BYTES;
+      if (!(bytes > 0)) return [];
+      const model = clean([of('device/vendor') ?? '', of('device/model') ?? ''].filter(isName).join(' '));
+      return [{ name, bytes, rotates: of('queue/rotational') === '1', ...(model !== undefined && { model }) }];
+    })
+    .slice(0, INVENTORY_PARTS_MAX);
+}
+
+/** What virtio has for a vendor is a number. */
+function isName(word: string): boolean {
+  return word !== '' && !word.startsWith('0x') && word !== 'ATA';
+}
+
+/** In a network namespace /sys may still show another one's: its card of the same name has another address. */
+function nicOf({ name, mac }: PermanentMac, directory: string): Nic {
+  if (readFact(join(directory, 'address')) !== mac) return { name, mac };
+  try {
+    return { name, mac, driver: basename(readlinkSync(join(directory, 'device/driver'))) };
+  } catch {
+    return { name, mac };
+  }
+}
+
+function text(path: string): string | undefined {
+  try {
+    return clean(readFact(path) ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** As it may be sent on; undefined for what says nothing. */
+function clean(words: string): string | undefined {
+  const said = words
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .replace(/ +/g, ' ')
+    .trim()
+    .slice(0, INVENTORY_TEXT_MAX);
+  return serialFault(said) === undefined ? said : undefined;
+}
+
+function splitAt(line: string, mark: string): readonly [string, string] {
+  const at = line.indexOf(mark);
+  return at < 0 ? [line.trim(), ''] : [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+}
+
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}
+
+function fileAt(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

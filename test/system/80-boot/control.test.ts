@@ -1,0 +1,199 @@
+/** host0 commands its nodes over the mesh: with its own key, only there, and only nodes that have the key it gave them. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { unpackTar } from 'modern-tar';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ListedNode } from '../../../src/cli/node-list.ts';
+import { newPrivateKey, publicKeyOf } from '../../../src/formats/openssh-key.ts';
+import { authorizedKeysIn } from '../../../src/image/command-key.ts';
+import { secretsOf } from '../../../src/image/machine-secrets.ts';
+import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
+import { inside } from '../../../src/kernel/netns-fixture.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { parseMachineId } from '../../../src/model/machine.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { until } from '../until.ts';
+import { NodeShell } from './node-shell.ts';
+
+/** dropbear converts its key, starts and listens in a second. */
+const LISTEN_DEADLINE_MS = 20_000;
+const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let node2: LabHost;
+let state: string;
+
+beforeAll(async () => {
+  lab = await Lab.up({ name: `control-${process.pid}`, nodes: 2, segments: 1 });
+  [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
+  state = pathsBelow(host0.root).state;
+});
+afterAll(() => lab?.down());
+
+const mesh = (...words: readonly string[]) => lab.exec(host0, ['mesh', ...words]);
+const listening = ({ netns }: LabHost) =>
+  inside(netnsPath(netns), 'ss', '-Hltn', 'sport = :22')
+    .split('\n')
+    .flatMap((line) => line.split(/\s+/)[3] ?? []);
+
+async function shellOn(host: LabHost, { secrets, keys }: { secrets?: Uint8Array; keys?: readonly string[] } = {}) {
+  const shell = await NodeShell.start(host, {
+    secrets: secrets ?? (await secretsOf(state, host.machine)),
+    authorizedKeys: keys ?? (await authorizedKeysIn(state)),
+  });
+  await until('SSH listens', LISTEN_DEADLINE_MS, () => listening(host).length > 0);
+  return shell;
+}
+
+test('a command on one node, on several, and in a pipe', async () => {
+  await using _one = await shellOn(node1);
+  expect(await mesh('node', 'ctl', '-n', 'node1', 'echo out; echo complaint >&2; exit 7')).toEqual({
+    code: 7,
+    stdout: 'out\n',
+    stderr: 'complaint\n',
+  });
+  // Quoted here, taken apart there; no input, no terminal, nobody else's keys.
+  const { stdout } = await mesh('node', 'ctl', '-n', node1.machine, 'cat; tty; echo "$SSH_AUTH_SOCK"; id -un');
+  expect(stdout).toBe('not a tty\n\nroot\n');
+  expect((await mesh('node', 'ctl', '-n', 'node1', 'head -c 100000 /dev/zero | tr "\\0" "\\377"')).stdout).toHaveLength(
+    100_000,
+  );
+
+  await using _two = await shellOn(node2);
+  const both = await mesh('node', 'ctl', '--all', 'printf "a\\nb"; test $(hostname) = never');
+  expect(both.code).toBe(1);
+  expect(both.stdout.split('\n').sort()).toEqual(['', 'node1  a', 'node1  b', 'node2  a', 'node2  b']);
+  const answer = await mesh('node', 'ctl', '-n', 'node2', '-n', 'node1', 'echo $((40+2)); exit 3', '--json');
+  expect(JSON.parse(answer.stdout)).toEqual(
+    [node2, node1].map(({ name, machine }) => ({ node: name, machine, exitCode: 3, stdout: '42\n', stderr: '' })),
+  );
+  expect(answer.code).toBe(3);
+});
+
+async function nodes(which: (node: ListedNode) => boolean): Promise<ListedNode[]> {
+  return (JSON.parse((await mesh('node', 'list', '--json')).stdout) as ListedNode[]).filter(which);
+}
+
+async function refusal(node: string): Promise<unknown[]> {
+  const { code, stderr, stdout } = await mesh('node', 'ctl', '-n', node, 'touch /marks/in');
+  expect(stdout).toBe('');
+  return [code, /\[(MESH_\w+)\]/.exec(stderr)?.[1]];
+}
+
+test('each reason why a node cannot be commanded has its own words', async () => {
+  expect(await refusal('node9')).toEqual([6, 'MESH_NODE_UNKNOWN']);
+  expect(await refusal('host0')).toEqual([2, 'MESH_USAGE']);
+  await secretsOf(state, node2.machine);
+  {
+    // Somebody else's host key, at the right address.
+    await using two = await shellOn(node2, { secrets: await secretsOf(join(state, 'other'), node2.machine) });
+    expect(await refusal('node2')).toEqual([4, 'MESH_NODE_IMPOSTOR']);
+    expect(two.isMarked('in')).toBe(false);
+  }
+  await until('SSH is gone', LISTEN_DEADLINE_MS, () => listening(node2).length === 0);
+  expect(await refusal('node2')).toEqual([4, 'MESH_NODE_NO_CONTROL']);
+  {
+    const other = publicKeyOf(newPrivateKey('other'), 'other') ?? '';
+    await using two = await shellOn(node2, { keys: [other] });
+    expect(await refusal('node2')).toEqual([4, 'MESH_NODE_NO_CONTROL']);
+    expect(two.isMarked('in')).toBe(false);
+  }
+  // Its silence is told while the next tests run.
+  await lab.stop(node2, 'agent');
+});
+
+test('a node that reboots does so after it has answered', async () => {
+  await using one = await shellOn(node1);
+  const { code, stdout } = await mesh('node', 'reboot', 'node1', '--json');
+  expect([code, JSON.parse(stdout)]).toEqual([0, [{ node: 'node1', machine: node1.machine }]]);
+  await until('it reboots', LISTEN_DEADLINE_MS, () => one.isMarked('reboot'));
+});
+
+test('a log is followed until nobody listens any more', async () => {
+  await using _one = await shellOn(node1);
+  const { stdout } = await mesh('node', 'logview', 'node1', '--lines', '1000', '--json');
+  expect(stdout.split('\n').some((line) => line !== '' && JSON.parse(line).kind === 'started')).toBe(true);
+  const tails = () =>
+    spawnSync('pgrep', ['-f', '^tail -n 5 -F /var/log/meshwork/agent.log$'], { encoding: 'utf8' }).stdout;
+  const words = ['--root', host0.root, 'node', 'logview', 'node1', '-n', '5', '--follow'];
+  const follow = inNetns(netnsPath(host0.netns), () => spawn(MESH, words, { stdio: ['ignore', 'pipe', 'inherit'] }));
+  let shown = '';
+  follow.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+  });
+  await until('it follows', LISTEN_DEADLINE_MS, () => tails() !== '' && shown !== '');
+  appendFileSync(join(pathsBelow(node1.root).logs, 'agent.log'), 'a new \x1b[2Jline\n');
+  await until('the new line', LISTEN_DEADLINE_MS, () => shown.includes('a new ?[2Jline\n'));
+  follow.kill('SIGINT');
+  const [code] = await once(follow, 'exit');
+  expect(code).toBe(130);
+  await until('its tail ends', LISTEN_DEADLINE_MS, () => tails() === '');
+});
+
+test('SSH is in the mesh alone, and takes nobody without the key', async () => {
+  await using _one = await shellOn(node1);
+  const [view] = await nodes(({ name }) => name === 'node1');
+  if (view === undefined || view.role === 'machine') throw new TypeError('node1 is a member');
+  const ipv6 = view.meshes[0]?.ipv6;
+  expect(listening(node1)).toEqual([`[${ipv6}]:22`]);
+  const ssh = (address: string, ...options: string[]) =>
+    spawnSync(
+      'nsenter',
+      [
+        ...[`--net=${netnsPath(host0.netns)}`, 'ssh', '-F', 'none', '-o', 'BatchMode=yes', '-o', 'IdentityAgent=none'],
+        ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=5'],
+        ...['-o', 'LogLevel=ERROR', ...options, `root@${address}`, 'echo in'],
+      ],
+      { encoding: 'utf8' },
+    );
+  const key = ['-o', 'IdentitiesOnly=yes', '-i', join(state, 'keys/command')];
+  expect(ssh(`${ipv6}`, ...key).stdout).toBe('in\n');
+  expect(ssh(view.ipv4, ...key).stderr).toMatch(/Connection refused/);
+  expect(ssh(`${ipv6}`, '-o', 'IdentitiesOnly=yes', '-i', '/dev/null').stderr).toMatch(/Permission denied/);
+  expect(ssh(`${ipv6}`, '-o', 'PreferredAuthentications=password,keyboard-interactive').stderr).toMatch(
+    /Permission denied \(publickey\)/,
+  );
+});
+
+test('host0 knows what its nodes are made of', async () => {
+  const [found] = await until('an inventory', LISTEN_DEADLINE_MS, async () => {
+    const known = await nodes(({ name, hardware }) => name === 'node1' && hardware?.inventory !== undefined);
+    return known.length > 0 && known;
+  });
+  expect(parseMachineId(found?.hardware?.machine ?? '')).toBe(node1.machine);
+  expect(found?.hardware?.inventory?.cpu.threads).toBeGreaterThan(0);
+  expect((await mesh('node', 'info', 'node1')).stdout).toMatch(/^cpu .*threads$/m);
+});
+
+test('a node that is gone is told before anything is tried', async () => {
+  await until(
+    'node2 is gone',
+    30_000,
+    async () => (await nodes(({ name, online }) => name === 'node2' && !online)).length > 0,
+  );
+  expect(await refusal('node2')).toEqual([3, 'MESH_NODE_OFFLINE']);
+});
+
+test('where tokens are asked for, a node comes in with the one that it was given', async () => {
+  writeFileSync(pathsBelow(host0.root).host0Conf[0] ?? '', 'admission="token"\n');
+  await lab.stop(host0, 'host0');
+  lab.start(host0, 'host0');
+  await until('host0 answers', LISTEN_DEADLINE_MS, async () => (await mesh('node', 'list')).code === 0);
+  lab.start(node2, 'agent');
+  const events = async () => (await mesh('events', '--json')).stdout;
+  await until('node2 is refused', LISTEN_DEADLINE_MS, async () => (await events()).includes('shows no token'));
+  expect(await nodes(({ name, online }) => name === 'node2' && online)).toEqual([]);
+  await lab.stop(node2, 'agent');
+  const { tokenFile } = pathsBelow(node2.root);
+  mkdirSync(dirname(tokenFile), { recursive: true });
+  const secrets = await unpackTar(await secretsOf(state, node2.machine));
+  writeFileSync(tokenFile, secrets.find(({ header }) => header.name === 'etc/meshwork/token')?.data ?? '');
+  lab.start(node2, 'agent');
+  const joined = async () => (await nodes(({ name, online }) => name === 'node2' && online)).length > 0;
+  await until('node2 is in', LISTEN_DEADLINE_MS, joined);
+});
