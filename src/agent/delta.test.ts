@@ -54,6 +54,20 @@ function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   const removed = random() < 0.4;
   if (item.kind === 'neighbour') {
     const mac = random() < 0.8 ? item.mac : pick(random, POOL).mac;
+    if (random() < 0.4) {
+      // One that is deleted fails first, with no Ethernet address, and one that the kernel finds by itself is not ours.
+      const learned = random() < 0.5;
+      const foreign: Neighbour = {
+        family: 6,
+        link: 1,
+        address: item.address,
+        state: learned ? 'reachable' : 'failed',
+        externLearn: false,
+        protocol: learned ? 0 : OUR_PROTOCOL,
+        ...(learned && { mac }),
+      };
+      return { type: 'neighbour', removed: !learned && removed, neighbour: foreign, echo: false };
+    }
     const common = { family: 6, state: 'permanent', externLearn: true } as const;
     const neighbour: Neighbour = { ...common, link: 1, address: item.address, mac, protocol: OUR_PROTOCOL };
     return { type: 'neighbour', removed, neighbour, echo: false };

@@ -4,7 +4,9 @@
  * turn compares what is open and not a thousand members' rows. When links, addresses or routes change, and after each
  * fresh dump, everything is compared.
  */
+import type { FdbRow, Neighbour } from '../kernel/objects.ts';
 import { type Item, type ItemKey, type ItemMap, itemKey } from './items/item.ts';
+import { neighbourKey } from './items/neighbour.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import { type OwnLinks, observedItems, observedRow, ownLinks, type RowItem, rowItem } from './observed.ts';
 import type { Step } from './plan.ts';
@@ -46,7 +48,7 @@ export class Delta {
       return { observed: observedItems(cache, desired, isWanted, this.#own), desired };
     }
     for (const row of rows) {
-      const item = rowItem(row, this.#own);
+      const item = rowItem(row, this.#own) ?? this.#wantedInPlaceOf(row, desired);
       if (item !== undefined) this.#open.set(itemKey(item), item);
     }
     const part = { observed: new Map<ItemKey, Item>(), desired: new Map<ItemKey, Item>() };
@@ -70,6 +72,14 @@ export class Delta {
     for (const [key, item] of observed) if (!desired.has(key)) unequal.set(key, item);
     this.#open = new Map();
     for (const [key, item] of unequal) this.#touch(key, item);
+  }
+
+  /** A neighbour that is not ours any more: one that failed when it was deleted, or that the kernel found by itself. */
+  #wantedInPlaceOf(row: FdbRow | Neighbour, desired: ItemMap): RowItem | undefined {
+    const link = this.#own.get(row.link)?.link.name;
+    if (link === undefined || 'table' in row) return undefined;
+    const wanted = desired.get(neighbourKey(link, row.address));
+    return wanted?.kind === 'neighbour' ? wanted : undefined;
   }
 
   #desiredChanged(key: ItemKey, now: Item | undefined, before: Item | undefined): void {

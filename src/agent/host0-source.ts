@@ -34,7 +34,6 @@ export class Host0Source implements Source {
   #stream: EventStream | undefined;
   #streamSinceMs: number | undefined;
   #retry: Alarm | undefined;
-  #confirm: Alarm | undefined;
   #error: MeshError | undefined;
   #stopped = false;
   /** What came in this moment, and nobody has been told yet. */
@@ -116,7 +115,6 @@ export class Host0Source implements Source {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
-    this.#confirm?.cancel();
     this.#stream?.close();
   }
 
@@ -128,12 +126,14 @@ export class Host0Source implements Source {
       { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS },
       {
         onMessage: (message) => this.#onMessage(message),
-        onHeard: () => this.#tellNews(),
+        onHeard: () => {
+          this.#confirm();
+          this.#tellNews();
+        },
         onEnd: (reason) => {
           this.#tellNews();
           this.#stream = undefined;
           this.#streamSinceMs = undefined;
-          this.#confirm?.cancel();
           this.#error = reason;
           if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect());
         },
@@ -156,7 +156,6 @@ export class Host0Source implements Source {
     const news = this.#news;
     if (news === undefined) return;
     this.#news = undefined;
-    this.#scheduleConfirm();
     this.#input.onChange();
     if (news === 'snapshot') this.stateChanged();
   }
@@ -186,15 +185,14 @@ export class Host0Source implements Source {
     return list;
   }
 
-  #scheduleConfirm(): void {
-    this.#confirm?.cancel();
-    const times = [...this.#lists.values()].flatMap((list) => list.confirmAtMs ?? []);
-    if (times.length === 0) return;
-    const { clock, onChange } = this.#input;
-    this.#confirm = clock.after(Math.max(0, Math.min(...times) - clock.nowMs()), () => {
-      for (const list of this.#lists.values()) list.confirm(clock.nowMs());
-      this.#scheduleConfirm();
-      onChange();
-    });
+  /** A stream that stands confirms the lists; one that is only not yet known to be dead must not. */
+  #confirm(): void {
+    const nowMs = this.#input.clock.nowMs();
+    for (const list of this.#lists.values()) {
+      const atMs = list.confirmAtMs;
+      if (atMs === undefined || nowMs < atMs) continue;
+      list.confirm(nowMs);
+      this.#news ??= 'member';
+    }
   }
 }

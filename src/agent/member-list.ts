@@ -1,8 +1,9 @@
 /**
  * One mesh's members as a node believes them to be. Pure: lists and events go in, and out comes whom to keep rows for.
  *
- * An incomplete list never removes anything. A member goes by a `leave`, or when it is missing from two lists of one
- * epoch at least nine seconds apart; a list of a new epoch (host0 lost its store) only adds at first.
+ * An incomplete list never removes anything. A member goes by a `leave`, or when a list lacks it and the stream that
+ * brought the list still stands nine seconds later: by then host0 has heard everybody. A further list starts the nine
+ * seconds anew, since it may come from a host0 that was started a moment ago with an empty store, for the second time.
  */
 import type { Ipv6 } from '../model/ipv6.ts';
 import { type Member, sameMember } from '../model/member.ts';
@@ -10,10 +11,11 @@ import { MEMBER_SILENCE_MS, type MembershipEvent, type MembershipVersion, member
 
 export class MemberList {
   readonly #members = new Map<Ipv6, Member>();
-  /** Members that the newest list lacks, and when a list of this epoch first lacked them. */
+  /** Members that the newest list lacks, and since when. */
   readonly #missingSinceMs = new Map<Ipv6, number>();
   #version: MembershipVersion | undefined;
-  #epochSinceMs = 0;
+  /** When the list came that is to settle this epoch. */
+  #listedMs = 0;
   #settled = false;
   /** Made when it is asked for. */
   #listed: readonly Member[] | undefined;
@@ -29,8 +31,8 @@ export class MemberList {
   }
 
   /**
-   * Whether two lists of this epoch, far enough apart, have been seen: only then is a row that belongs to no member
-   * known to be left over, for example from before this agent's start.
+   * Whether a list of this epoch has stood for nine seconds: only then is a row that belongs to no member known to be left
+   * over, for example from before this agent's start.
    */
   get settled(): boolean {
     return this.#settled;
@@ -39,7 +41,7 @@ export class MemberList {
   /** When to `confirm`, so that the missing are either found or let go; undefined when nothing is open. */
   get confirmAtMs(): number | undefined {
     if (this.#version === undefined) return undefined;
-    if (!this.#settled) return this.#epochSinceMs + MEMBER_SILENCE_MS;
+    if (!this.#settled) return this.#listedMs + MEMBER_SILENCE_MS;
     if (this.#missingSinceMs.size === 0) return undefined;
     return Math.min(...this.#missingSinceMs.values()) + MEMBER_SILENCE_MS;
   }
@@ -56,34 +58,28 @@ export class MemberList {
     this.#version = event.version;
   }
 
-  /** A stream that still stands is as good as a further list: whoever is missing now would be missing from it. */
+  /** The stream that brought the list still stands: whoever is missing now has not joined in all this time. */
   confirm(nowMs: number): void {
     for (const [key, sinceMs] of this.#missingSinceMs) {
       if (nowMs - sinceMs < MEMBER_SILENCE_MS) continue;
       this.#remove(key);
       this.#missingSinceMs.delete(key);
     }
-    if (this.#version !== undefined && nowMs - this.#epochSinceMs >= MEMBER_SILENCE_MS) this.#settled = true;
+    if (this.#version !== undefined && nowMs - this.#listedMs >= MEMBER_SILENCE_MS) this.#settled = true;
   }
 
   #list(version: MembershipVersion, members: readonly Member[], nowMs: number): void {
-    if (version.epoch !== this.#version?.epoch) {
-      this.#epochSinceMs = nowMs;
-      this.#settled = false;
-      this.#missingSinceMs.clear();
-    }
+    if (version.epoch !== this.#version?.epoch) this.#settled = false;
+    if (!this.#settled) this.#listedMs = nowMs;
+    this.#missingSinceMs.clear();
     this.#version = version;
     const listed = new Set<Ipv6>();
     for (const member of members) {
       const key = memberKey(member);
       listed.add(key);
       this.#put(key, member);
-      this.#missingSinceMs.delete(key);
     }
-    for (const key of this.#members.keys()) {
-      if (!listed.has(key) && !this.#missingSinceMs.has(key)) this.#missingSinceMs.set(key, nowMs);
-    }
-    this.confirm(nowMs);
+    for (const key of this.#members.keys()) if (!listed.has(key)) this.#missingSinceMs.set(key, nowMs);
   }
 
   #put(key: Ipv6, member: Member): void {

@@ -193,9 +193,13 @@ export class Reconciler {
     return this.#backoff.errorOf(key);
   }
 
-  /** What fails again and again. */
+  /** What fails again and again; causes before what stands on them: a link before its neighbours. */
   lastingFailures(): { item: ItemKey; error: MeshError }[] {
-    return this.#backoff.lasting().filter(({ item }) => this.#desired.has(item));
+    const failing = this.#backoff.lasting().flatMap((failure) => {
+      const item = this.#desired.get(failure.item);
+      return item === undefined ? [] : [{ failure, rank: kindOf(item).rank(item) }];
+    });
+    return failing.sort((a, b) => a.rank - b.rank).map(({ failure }) => failure);
   }
 
   /** The key that an item waits for, when that failed. */

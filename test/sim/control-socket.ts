@@ -10,6 +10,7 @@ import type {
 } from '../../src/agent/transport.ts';
 import type { Controller } from '../../src/controller/controller.ts';
 import { MeshError } from '../../src/model/error.ts';
+import { STREAM_COMMENT_MS } from '../../src/protocol/membership.ts';
 import type { SseMessage } from '../../src/protocol/sse.ts';
 import type { SelfStatus } from '../../src/protocol/views.ts';
 import type { ProcessClock } from './sim-clock.ts';
@@ -39,9 +40,21 @@ export class ControlSocket implements Transport {
     return { status: 204, body: '' };
   }
 
-  openStream(_target: Target, _request: StreamRequest, handlers: StreamHandlers): EventStream {
+  openStream(_target: Target, { silenceMs }: StreamRequest, handlers: StreamHandlers): EventStream {
     let ended = false;
     let unfollow = () => {};
+    let heardMs = this.#clock.nowMs();
+    const heard = () => {
+      heardMs = this.#clock.nowMs();
+      handlers.onHeard?.();
+    };
+    const watchSilence = () => {
+      this.#clock.after(heardMs + silenceMs - this.#clock.nowMs(), () => {
+        if (ended) return;
+        if (this.#clock.nowMs() - heardMs < silenceMs) watchSilence();
+        else end(silent(silenceMs));
+      });
+    };
     const end = (reason: MeshError | undefined) => {
       if (ended) return;
       ended = true;
@@ -61,16 +74,28 @@ export class ControlSocket implements Transport {
           pending = [];
           if (ended) return;
           for (const message of messages) handlers.onMessage(message);
-          handlers.onHeard?.();
+          heard();
         });
       });
+      // The server's own clock: a server that gets no CPU says nothing.
+      const comment = () => {
+        if (ended) return;
+        void this.#clock.arrival(SOCKET_MS).then(() => !ended && heard());
+        server.clock.after(STREAM_COMMENT_MS, comment);
+      };
+      server.clock.after(STREAM_COMMENT_MS, comment);
       unfollow = () => {
         forget();
         stop();
       };
     });
+    watchSilence();
     return { close: () => end(undefined) };
   }
+}
+
+function silent(silenceMs: number): MeshError {
+  return new MeshError('MESH_HOST0_UNREACHABLE', `silent for ${silenceMs} ms`, { retryable: true });
 }
 
 function refused(): MeshError {

@@ -1,8 +1,9 @@
 /** A member's IPv6 address on the bridge, so that nobody needs to ask for its Ethernet address. */
+import type { Ip } from '../../kernel/ip.ts';
 import type { Ipv6 } from '../../model/ipv6.ts';
 import type { Mac } from '../../model/mac.ts';
 import type { NetworkId } from '../../model/network.ts';
-import type { ItemKind } from './item.ts';
+import type { ItemKey, ItemKind } from './item.ts';
 import { linkKey } from './link.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 
@@ -14,8 +15,12 @@ export interface NeighbourItem {
   readonly mac: Mac;
 }
 
+export function neighbourKey(link: string, address: Ip): ItemKey {
+  return `neighbour:${link} ${address}`;
+}
+
 export const neighbourKind: ItemKind<NeighbourItem> = {
-  key: (item) => `neighbour:${item.link} ${item.address}`,
+  key: (item) => neighbourKey(item.link, item.address),
   dependsOn: (item) => [linkKey('bridge', item.network)],
   // With the forwarding rows: a member's four come in one message.
   rank: () => 7,

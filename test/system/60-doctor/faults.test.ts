@@ -200,8 +200,9 @@ describe('the machine', () => {
       thief.kill();
     });
     await lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']);
-    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('stolen-device'));
-    expect(finding).toMatch(/^bridge:mesh-456: ip link set br456 .*: it does not stay/);
+    // Neighbours go with each change of the bridge's address, and do not stay either; the bridge is the cause.
+    const stolen = /^bridge:mesh-456: ip link set br456 .*: it does not stay/;
+    await until('it is found', DEADLINE_MS, async () => stolen.test((await node1.finding('stolen-device')) ?? ''));
   });
 });
 
