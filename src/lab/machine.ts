@@ -123,12 +123,14 @@ export async function switchOff(host: LabHost): Promise<void> {
 function command({ root, name }: LabHost, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(monitorSocket(root));
+    let prompts = 0;
     socket.once('error', (cause) => {
+      // Gone by what it was told.
+      if (prompts > 0) return resolve();
       reject(new MeshError('MESH_LAB_FAILED', `the emulator of ${name} does not answer`, { object: name, cause }));
     });
     socket.once('close', () => resolve());
     // The prompt comes again when it is done.
-    let prompts = 0;
     socket.on('data', (bytes) => {
       prompts += bytes.toString('latin1').split('(qemu) ').length - 1;
       if (prompts === 1) socket.write(`${text}\n`);
