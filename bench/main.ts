@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { paintFor } from '../src/cli/color.ts';
 import { Interrupt } from '../src/cli/interrupt.ts';
 import { agent } from './agent.ts';
+import { boot } from './boot.ts';
 import { bootHttp } from './boot-http.ts';
 import { commands } from './commands.ts';
 import type { Measurement } from './measurement.ts';
@@ -31,6 +32,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   agent,
   'boot-http': bootHttp,
   overlays,
+  boot,
 };
 const ERASE_LINE = '\r\x1b[K';
 

@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     model: 'machines, errors and the version',
     protocol: 'the paths of host0',
     formats: 'manifests, archives and programs, and writing that survives a power cut',
+    services: 'which process builds an image now',
   },
   lab: {
     model: 'addresses and identities of its hosts',
@@ -41,6 +42,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     formats: 'printing network files',
     kernel: 'namespaces, links and pings',
     services: 'processes by pid and start time',
+    image: 'emulated machines boot what is compiled and built for real ones',
   },
   boot: {
     model: 'segments have addresses',
@@ -66,7 +68,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     machine: '`genid machine` works without a running process',
     kernel: 'permanent Ethernet addresses for `genid machine`',
     lab: '`mesh lab`',
-    image: '`mesh system configure` and `mesh node preview` work without a running process',
+    image: '`mesh system image`, `mesh system configure` and `mesh node preview` work without a running process',
     services: 'processes by pid and start time',
     boot: 'the boot script that `mesh node preview` shows',
     metrics: 'how labels are written',

@@ -164,6 +164,10 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   see({ kind: 'identified', machine, mac, ipv4, attempt });
   see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: { type: 'answered', status: 404 } });
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
+  // iPXE says it too, in fewer words.
+  see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
+  expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
+  see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: asked });
   see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
   expect(boot()?.trouble?.cause).toMatch('error 0x2d0c613b (ipxe.org/2d0c61)');
   see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
@@ -185,4 +189,30 @@ test('a machine that is switched on anew begins anew; one that asks again does n
   await bootUntil('agent');
   dhcp('DISCOVER', { client: 'system' });
   expect(stages()?.at(-1)).toBe('agent');
+});
+
+test('an architecture without a boot file is said at once, whatever answers it', () => {
+  dhcp('DISCOVER', { client: 'firmware', architecture: 6 });
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_ARCHITECTURE', stage: 'discover' });
+  dhcp('OFFER', { ...fromUs, address: ipv4 });
+  expect(boot()?.trouble).toMatchObject({ stage: 'offer', cause: expect.stringContaining('6 (32-bit x86 UEFI)') });
+  dhcp('DISCOVER', { client: 'firmware', architecture: 7 });
+  expect(boot()?.state).toBe('booting');
+});
+
+test('firmware that takes the address of a foreign server, and no file of ours, is put down to that server', async () => {
+  wire = { mode: 'proxy', why: 'another server answers' };
+  dhcp('DISCOVER', { client: 'firmware', architecture: 0 });
+  dhcp('OFFER', { ...fromUs, bootFile: 'undionly.kpxe' });
+  dhcp('REQUEST', { client: 'firmware', server: FOREIGN });
+  expect(boot()?.state).toBe('booting');
+  await silence(8);
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining(FOREIGN) });
+});
+
+test('a wire that is not served for a reason says that, with what to do about it', async () => {
+  wire = { mode: 'observe', why: 'eth1 has no address there', remedy: 'Give it one.' };
+  dhcp('DISCOVER', { client: 'firmware' });
+  await silence(1);
+  expect(boot()?.trouble).toMatchObject({ cause: expect.stringContaining('no address there'), remedy: 'Give it one.' });
 });

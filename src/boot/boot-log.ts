@@ -4,6 +4,7 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
+import { MEMBER_SILENCE_MS } from '../protocol/membership.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
 import { isGivenUp, troubleOf, type WireState } from './boot-trouble.ts';
 import type { BootSighting } from './sighting.ts';
@@ -107,7 +108,7 @@ export class BootLog {
       if (stageOf(timeline) === 'mesh' || isGivenUp(timeline, clock.nowMs())) continue;
       underWay = true;
       const [mesh] = timeline.machine === undefined ? [] : this.#input.meshesOf(timeline.machine);
-      if (mesh !== undefined && timeline.machine !== undefined && maySinceHaveJoined(timeline)) {
+      if (mesh !== undefined && timeline.machine !== undefined && maySinceHaveJoined(timeline, clock.nowMs())) {
         const { machine, device } = timeline;
         this.take({ kind: 'member', atMs: clock.nowMs(), device, machine, mesh });
       } else {
@@ -180,8 +181,8 @@ export class BootLog {
   }
 }
 
-/** A machine that boots anew may still be in the lists from before; at this stage it has been gone for longer than those. */
-function maySinceHaveJoined(timeline: Timeline): boolean {
+/** A machine that boots anew may be in the lists from before until it was silent for as long as these wait. */
+function maySinceHaveJoined(timeline: Timeline, nowMs: number): boolean {
   const stage = stageOf(timeline);
-  return stage === 'packages' || stage === 'agent';
+  return stage === 'agent' || (stage === 'packages' && nowMs - timeline.beganMs > 2 * MEMBER_SILENCE_MS);
 }

@@ -2,7 +2,10 @@
  * What a silence in a boot means. Each stage has a time of its own, after which the next one should have begun; when it
  * has not, the cause follows from what was seen so far. A table, since every number is some firmware's.
  */
+
+import type { ErrorCode } from '../model/error.ts';
 import type { BootStage, BootTrouble } from '../protocol/timeline-view.ts';
+import { BOOT_ARCHITECTURES } from '../services/dnsmasq-conf.ts';
 import { stageOf, type Timeline } from './timeline.ts';
 
 /** What host0 does on the wire where the machine is. */
@@ -10,6 +13,8 @@ export interface WireState {
   readonly mode: 'off' | 'observe' | 'proxy' | 'server' | 'dry';
   /** Why the mode is as it is, for people. */
   readonly why: string;
+  /** What to do about that, where it is known. */
+  readonly remedy?: string;
 }
 
 /** Until the next stage begins, seconds, when nothing else is seen. */
@@ -35,7 +40,10 @@ const IPXE_OFFER_SEC = 22;
 /** After so long without a word a machine has been switched off, or boots from its disk. */
 const GIVEN_UP_SEC = 600;
 
-type Judge = (timeline: Timeline, wire: WireState) => { readonly cause: string; readonly remedy: string };
+type Judge = (
+  timeline: Timeline,
+  wire: WireState,
+) => Pick<BootTrouble, 'cause' | 'remedy'> & { readonly code?: ErrorCode };
 
 const NO_SCRIPT = {
   cause: 'iPXE got its address, and has not asked host0 for a boot script: HTTP does not get through',
@@ -43,7 +51,7 @@ const NO_SCRIPT = {
 };
 
 const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
-  discover: (_, { mode, why }) => {
+  discover: (_, { mode, why, remedy }) => {
     if (mode === 'server') {
       return {
         cause: 'host0 gives the addresses on this wire, and has not answered',
@@ -59,19 +67,28 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
     return {
       cause: `host0 does not answer on this wire: its mode is ${mode} (${why})`,
       remedy:
+        remedy ??
         'Wait until host0 has looked for other servers, or fix the mode with boot_mode="PORT=server" in host0.conf.',
     };
   },
-  offer: ({ offer, client }, { mode, why }) => {
+  offer: ({ offer, client, takes }, { mode, why, remedy }) => {
     if (mode !== 'server' && mode !== 'proxy') {
       const server = offer?.server ?? 'another server';
       return {
         cause: `${server} gives an address, and host0 adds no boot file: its mode is ${mode} (${why})`,
         remedy:
+          remedy ??
           'Wait until host0 has looked for other servers, or fix the mode with boot_mode="PORT=proxy" in host0.conf.',
       };
     }
     if (client === 'ipxe') return NO_SCRIPT;
+    if (takes !== undefined && offer?.ours === true && takes !== offer.server) {
+      return {
+        code: 'MESH_BOOT_FOREIGN',
+        cause: `the firmware took the offer of the foreign server ${takes}, and asks host0 for no file: that server names one of its own, or the firmware takes no second answer`,
+        remedy: `Take the boot file out of ${takes} (options 66 and 67), and see that UDP ports 69 and 4011 of host0 are not filtered.`,
+      };
+    }
     return {
       cause: 'the firmware got an offer, and asks for no file: it does not take the offer, or TFTP is filtered',
       remedy: 'See that UDP port 69 of host0 is not filtered, and that the firmware boots from this card by IPv4.',
@@ -126,8 +143,40 @@ export function troubleOf(timeline: Timeline, wire: WireState, nowMs: number): B
   const stage = stageOf(timeline);
   if (stage === 'mesh') return undefined;
   if (timeline.trouble !== undefined) return timeline.trouble;
+  const foreign = unbootable(timeline);
+  if (foreign !== undefined) return foreign;
   if (nowMs < silentFromMs(timeline)) return undefined;
   return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, wire) };
+}
+
+/** By number (RFC 4578 §2.1, IANA's registry), those that are met. */
+const ARCHITECTURES: Readonly<Record<number, string>> = {
+  1: 'NEC PC-98',
+  2: 'Itanium',
+  6: '32-bit x86 UEFI',
+  10: '32-bit ARM UEFI',
+  11: '64-bit ARM UEFI',
+  15: '32-bit x86 UEFI, by HTTP',
+  18: '32-bit ARM UEFI, by HTTP',
+  19: '64-bit ARM UEFI, by HTTP',
+  27: '64-bit RISC-V UEFI',
+  28: '64-bit RISC-V UEFI, by HTTP',
+};
+
+/** Its first packet says what it is, and that there is nothing here for it. */
+function unbootable(timeline: Timeline): BootTrouble | undefined {
+  const { architecture } = timeline;
+  const stage = stageOf(timeline);
+  if (architecture === undefined || BOOT_ARCHITECTURES.includes(architecture)) return undefined;
+  if (stage !== 'discover' && stage !== 'offer') return undefined;
+  const name = ARCHITECTURES[architecture];
+  return {
+    code: 'MESH_BOOT_ARCHITECTURE',
+    stage,
+    cause: `the firmware is of architecture ${architecture}${name === undefined ? '' : ` (${name})`}, for which host0 has no boot file`,
+    remedy:
+      'host0 boots machines with x86-64 processors, by BIOS or 64-bit UEFI. If it is one, choose that in the firmware setup.',
+  };
 }
 
 /** When a boot in which nothing more is seen counts as silent. */

@@ -140,7 +140,12 @@ export class Boot {
   /** What host0 is on the wire of a port. */
   wireOf(device: string): WireState {
     const { boot } = this.#input.settings;
-    const state = this.#places.find(({ ports }) => ports.includes(device))?.wire.state;
+    const place = this.#places.find(({ ports }) => ports.includes(device));
+    const state = place?.wire.state;
+    if (place?.problem !== undefined) {
+      const { message, remedy } = place.problem;
+      return { mode: 'observe', why: message, ...(remedy !== undefined && { remedy }) };
+    }
     if (state === undefined) return { mode: 'off', why: boot === 'off' ? 'boot is off' : 'the port has no wire' };
     return { mode: boot === 'dry' ? 'dry' : state.mode, why: state.reason };
   }

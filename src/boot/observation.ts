@@ -57,11 +57,13 @@ function dhcpObservation(packet: DhcpPacket, frame: UdpFrame, outgoing: boolean,
     const address = addressOption(packet, OPTION.requestedAddress) ?? given(packet.ciaddr);
     const architecture = packet.options.get(OPTION.clientArchitecture);
     const uuid = uuidOf(packet.options.get(OPTION.machineId));
+    const server = addressOption(packet, OPTION.serverId);
     const sighting: DhcpSighting = {
       ...common,
       client: clientKind(packet),
       ...(architecture !== undefined && architecture.length >= 2 && { architecture: architecture.readUInt16BE(0) }),
       ...(uuid !== undefined && { uuid }),
+      ...(server !== undefined && { server }),
       ...(address !== undefined && { address }),
     };
     return { sighting };

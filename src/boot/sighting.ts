@@ -32,8 +32,9 @@ export interface DhcpSighting extends Sighting {
   readonly architecture?: number;
   /** Option 97, as Linux prints it. */
   readonly uuid?: string;
-  /** Of messages from a server: its address (option 54), and whether it is ours. */
+  /** Option 54: of messages from a server its address; of a client's REQUEST the server whose offer it takes. */
   readonly server?: Ipv4;
+  /** Of messages from a server. */
   readonly ours?: boolean;
   /** The address that is offered, asked for or given; a proxy gives none. */
   readonly address?: Ipv4;

@@ -26,10 +26,12 @@ export interface Timeline {
   readonly stages: readonly Reached[];
   /** Who spoke DHCP last. */
   readonly client?: DhcpClientKind;
-  /** Option 93 of the firmware. */
+  /** Option 93, as it was told last. */
   readonly architecture?: number;
   /** The server whose offer the client took up, and the boot file that it was given. */
   readonly offer?: { readonly server: Ipv4; readonly ours: boolean; readonly bootFile?: string };
+  /** The server whose address it takes, by its own word. */
+  readonly takes?: Ipv4;
   /** So many questions for an address were heard since the last answer. */
   readonly unanswered: number;
   /** What a sighting said in so many words; a later stage takes it back. */
@@ -115,9 +117,10 @@ function takeDhcp(timeline: Timeline, sighting: DhcpSighting): Timeline {
       ...timeline,
       unanswered: timeline.unanswered + 1,
       ...(client !== undefined && { client }),
-      ...(architecture !== undefined && client === 'firmware' && { architecture }),
+      ...(architecture !== undefined && { architecture }),
     };
   }
+  if (message === 'REQUEST') return server === undefined ? timeline : { ...timeline, takes: server };
   if ((message !== 'OFFER' && message !== 'ACK') || server === undefined) return timeline;
   const offer = { server, ours, ...(bootFile !== undefined && { bootFile }) };
   // Of several answers the one with a boot file counts, and ours before another's.
@@ -164,7 +167,8 @@ function takeHttp(timeline: Timeline, { atMs, path, outcome }: HttpSighting): Ti
 
 /** What the node's init and iPXE's script report: a stage that was reached, or with a detail what is wrong in it. */
 function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
-  if (stage === 'failed') return { ...timeline, trouble: loadFailed(stageOf(timeline), detail) };
+  // What host0 saw itself says more than a number.
+  if (stage === 'failed') return { trouble: loadFailed(stageOf(timeline), detail), ...timeline };
   const known = BOOT_STAGES.find((candidate) => candidate === stage);
   if (known === undefined) return timeline;
   if (detail === '') return withoutTrouble(reach(timeline, known, atMs, undefined));

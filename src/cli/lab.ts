@@ -1,14 +1,17 @@
 /** `mesh lab`: a whole cluster on this machine, to try things on. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { type Examination, examine, reportOf } from '../lab/examination.ts';
 import { programsOf } from '../lab/host-process.ts';
 import { Lab } from '../lab/lab.ts';
 import { LastWords } from '../lab/silence.ts';
-import type { MeshError } from '../model/error.ts';
+import type { Firmware, LabSize } from '../lab/topology.ts';
+import { MeshError } from '../model/error.ts';
+import type { TimelineView } from '../protocol/timeline-view.ts';
 import type { Context } from './context.ts';
 import { Interrupt } from './interrupt.ts';
 import { labReportText } from './lab-report.ts';
+import { newsText } from './node-boot.ts';
 import { Stages } from './stages.ts';
 import { table } from './table.ts';
 
@@ -17,8 +20,11 @@ interface LabName {
 }
 
 interface UpOptions extends LabName {
-  readonly nodes: number;
-  readonly segments: number;
+  readonly driver: 'netns' | 'qemu';
+  readonly nodes?: number;
+  readonly segments?: number;
+  readonly uefi?: boolean;
+  readonly foreignDhcp?: boolean;
   readonly keep?: boolean;
 }
 
@@ -26,10 +32,23 @@ export function labCommand(context: Context): Command {
   const lab = new Command('lab');
   named(lab.command('up'))
     .description('Build a lab, run host0 and the agents in it, and show that every pair reaches each other')
-    .option('--nodes <count>', 'nodes besides host0', wholeNumber, 3)
-    .option('--segments <count>', 'underlay segments, which meet in host0 only', wholeNumber, 2)
+    .addOption(
+      new Option('--driver <driver>', 'what nodes are: network namespaces, or machines that QEMU emulates')
+        .choices(['netns', 'qemu'])
+        .default('netns'),
+    )
+    .option('--nodes <count>', 'nodes besides host0 (default: 3, and 2 machines)', wholeNumber)
+    .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber)
+    .option('--uefi', 'machines have UEFI; without it, BIOS')
+    .option('--foreign-dhcp', "the machines' addresses come from a DHCP server that is not host0's")
     .option('--keep', 'leave the lab running')
-    .addHelpText('after', '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep')
+    .addHelpText(
+      'after',
+      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the wire, and what\n' +
+        'they boot is built from Debian packages the first time. Each takes 1 GB of memory.\n' +
+        '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
+        '  $ mesh lab up --driver qemu --nodes 1\n  $ mesh lab up --driver qemu --uefi --foreign-dhcp --keep',
+    )
     .action((options: UpOptions) => up(context, options));
   named(lab.command('down'))
     .description('End everything of a lab and remove it')
@@ -57,14 +76,20 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError('It is a whole number.');
 }
 
-async function up(context: Context, { name, nodes, segments, keep = false }: UpOptions): Promise<void> {
+async function up(context: Context, { keep = false, ...options }: UpOptions): Promise<void> {
+  const size = sizeOf(options);
+  const { name } = size;
   const startedMs = performance.now();
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
-  const lab = await Lab.build({ name, nodes, segments, onStage: stages.show });
+  const lab = await Lab.build({ ...size, onStage: stages.show, signal: interrupt.signal }).catch((error: unknown) => {
+    if (!interrupt.signal.aborted) throw error;
+    context.exitCode = interrupt.exitCode;
+  });
+  if (lab === undefined) return;
   let kept = false;
   try {
-    const found = await run(lab, stages, interrupt.signal);
+    const found = await run(lab, stages, context, interrupt.signal);
     const tookMs = performance.now() - startedMs;
     stages.end();
     context.answer(reportOf(lab, found, tookMs), () => labReportText(found, tookMs, context.page));
@@ -83,9 +108,40 @@ async function up(context: Context, { name, nodes, segments, keep = false }: UpO
   if (kept) context.stderr.write(keptText(name));
 }
 
-async function run(lab: Lab, stages: Stages, signal: AbortSignal): Promise<Examination> {
+/** @throws MESH_USAGE for options of the other driver */
+function sizeOf({
+  driver,
+  name,
+  nodes,
+  segments,
+  uefi = false,
+  foreignDhcp = false,
+}: Omit<UpOptions, 'keep'>): LabSize {
+  if (driver === 'netns') {
+    const meant = (uefi && '--uefi') || (foreignDhcp && '--foreign-dhcp');
+    if (meant) throw unfit(meant, 'Namespaces do not boot.', `Add --driver qemu, or leave ${meant} out.`);
+    return { name, nodes: nodes ?? 3, segments: segments ?? 2 };
+  }
+  if ((segments ?? 1) !== 1) {
+    throw unfit('--segments', 'Emulated machines all hang on one wire.', 'Leave --segments out.');
+  }
+  const firmware = Array.from({ length: nodes ?? 2 }, () => (uefi ? 'uefi' : 'bios') as Firmware);
+  return { name, nodes: firmware.length, segments: 1, machines: { firmware, foreignDhcp } };
+}
+
+function unfit(option: string, rule: string, remedy: string): MeshError {
+  return new MeshError('MESH_USAGE', `${option} does not go with this driver`, { operation: 'lab up', rule, remedy });
+}
+
+async function run(lab: Lab, stages: Stages, { paint }: Context, signal: AbortSignal): Promise<Examination> {
   signal.throwIfAborted();
-  await lab.startAll({ onStage: stages.show, signal });
+  const before = new Map<string, TimelineView>();
+  const onBoot = (view: TimelineView): void => {
+    const news = newsText(view, before.get(view.mac), paint);
+    before.set(view.mac, view);
+    stages.aside(news);
+  };
+  await lab.startAll({ onStage: stages.show, onBoot, signal });
   return await examine(lab, stages.show, signal);
 }
 
@@ -126,12 +182,13 @@ interface HostStatus {
 async function status(context: Context, { name }: LabName): Promise<void> {
   const lab = Lab.open(name);
   const list = await lab.memberList(lab.host('host0')).catch(() => '');
-  const members = new Set(list.split('\n').map((line) => line.split(' ')[3]));
+  const members = new Map(list.split('\n').map((line) => [line.split(' ')[3], line.split(' ')[1]]));
   const hosts = lab.hosts.map(
     (host): HostStatus => ({
       name: host.name,
       netns: host.netns,
-      ipv4: host.ports.map((port) => port.ipv4),
+      // A machine's address is DHCP's business, and the list tells it.
+      ipv4: host.emulated === undefined ? host.ports.map((port) => port.ipv4) : [members.get(host.member.ipv6) ?? '-'],
       ipv6: host.member.ipv6,
       processes: programsOf(host).map((program) => ({ program, pid: lab.process(host, program)?.pid ?? null })),
       member: members.has(host.member.ipv6),
@@ -164,6 +221,7 @@ function runsAll({ processes }: HostStatus): boolean {
 }
 
 function processText({ processes }: HostStatus): string {
+  if (processes.length === 0) return 'emulated';
   return processes.map(({ program, pid }) => `${program} ${pid ?? 'ended'}`).join(', ');
 }
 

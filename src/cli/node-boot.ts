@@ -75,7 +75,7 @@ async function followBoots(context: Context, host0: ControlClient, wanted: strin
 }
 
 /** What is new about a boot, a line each. */
-function newsText(view: TimelineView, before: TimelineView | undefined, paint: Paint): string {
+export function newsText(view: TimelineView, before: TimelineView | undefined, paint: Paint): string {
   const again = before?.began === view.began ? before : undefined;
   const who = printable(view.name ?? view.machine ?? view.mac);
   const fresh = view.stages.slice(Math.max(0, (again?.stages.length ?? 0) - 1)).filter((reached, index) => {

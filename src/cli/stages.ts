@@ -21,6 +21,13 @@ export class Stages implements Disposable {
     if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
   };
 
+  /** Lines between, while the stage goes on. */
+  aside(lines: string): void {
+    if (lines === '') return;
+    this.#stream.write(`${this.#stream.isTTY ? ERASE_LINE : ''}${lines}`);
+    if (this.#stream.isTTY && this.#current !== undefined) this.#stream.write(`${this.#line()} …`);
+  }
+
   end(): void {
     if (this.#current === undefined) return;
     const seconds = (performance.now() - this.#current.startedMs) / 1000;

@@ -53,14 +53,15 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   using stages = new Stages(context.stderr);
   const { paths } = context;
   stages.show('Reading /host0');
+  const shelf = new OverlayShelf(paths.state);
   if (!check && !plan) await makeCommandKey(paths.state);
   const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   const { machines, errors } = compilation;
   if (errors.length > 0) {
     stages.end();
+    if (!check && !plan && errors[0] !== undefined) await shelf.refuse(errors[0]);
     return refuse(context, compilation);
   }
-  const shelf = new OverlayShelf(paths.state);
   stages.show('Comparing with what is served');
   const changes = await changesOf(machines, shelf);
   if (!check && !plan) {

@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { access, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncDirectory, writeDurable } from '../formats/durable-file.ts';
-import { MeshError } from '../model/error.ts';
+import { type ErrorDocument, MeshError } from '../model/error.ts';
 import { isMachineId, type MachineId } from '../model/machine.ts';
 import { type CompiledMachine, contentHash } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
@@ -42,12 +42,14 @@ const WRITERS = 32;
 export class OverlayShelf {
   readonly #directory: string;
   readonly #indexFile: string;
+  readonly #refusalFile: string;
   #index: { readonly version: string; readonly index: OverlayIndex } | undefined;
 
   /** @param stateDirectory host0's, as in Paths */
   constructor(stateDirectory: string) {
     this.#directory = join(stateDirectory, 'overlays');
     this.#indexFile = join(this.#directory, 'index.json');
+    this.#refusalFile = join(this.#directory, 'refusal.json');
   }
 
   /** The set in force; undefined before the first. Read anew when it was replaced. */
@@ -94,8 +96,21 @@ export class OverlayShelf {
     await syncDirectory(this.#directory);
     const index = { compiledAt: now.toISOString(), machines: shelved };
     await writeDurable(this.#indexFile, `${JSON.stringify(index, null, 1)}\n`);
+    await rm(this.#refusalFile, { force: true });
     await this.#collectGarbage(index, now);
     return index;
+  }
+
+  /** Notes that a newer tree was refused, and why: machines that miss something are told that. */
+  async refuse(error: MeshError): Promise<void> {
+    await makeDirectory(this.#directory);
+    await writeDurable(this.#refusalFile, `${JSON.stringify(error.toJSON())}\n`);
+  }
+
+  /** The first fault of the tree that was refused last; undefined once a newer one is in force. */
+  async refusal(): Promise<ErrorDocument | undefined> {
+    const text = await readFile(this.#refusalFile, 'utf8').catch(() => undefined);
+    return text === undefined ? undefined : (JSON.parse(text) as ErrorDocument);
   }
 
   async #shelve(

@@ -1,11 +1,12 @@
 /** Whether a lab's mesh does what a mesh is for: every pair, the member list, and what it carries. */
 import { MeshError } from '../model/error.ts';
 import { formatMemberLine, type NetworkState } from '../protocol/membership.ts';
+import { measureInflow } from './inflow.ts';
 import type { Lab, OnStage } from './lab.ts';
 import type { Pair } from './pairs.ts';
 import { silenceError } from './silence.ts';
 import { measureThroughput, throughputEnds } from './throughput.ts';
-import type { HostPlan } from './topology.ts';
+import type { Ends, HostPlan } from './topology.ts';
 
 export interface Examination {
   readonly pairs: readonly Pair[];
@@ -56,12 +57,17 @@ export async function examine(lab: Lab, onStage: OnStage, signal?: AbortSignal):
     refuseSilence(lab, found.pairs);
     const ends = throughputEnds(lab.topology);
     onStage(`measuring the throughput from ${ends.from.name} to ${ends.to.name}`);
-    found = { ...found, throughput: { ...ends, gbps: await measureThroughput(ends, THROUGHPUT_SEC, signal) } };
+    found = { ...found, throughput: { ...ends, gbps: await gbpsOf(lab, ends, signal) } };
     return found;
   } catch (error) {
     signal?.throwIfAborted();
     return { ...found, failure: MeshError.from(error) };
   }
+}
+
+async function gbpsOf(lab: Lab, ends: Ends, signal?: AbortSignal): Promise<number> {
+  if (ends.from.emulated === undefined) return await measureThroughput(ends, THROUGHPUT_SEC, signal);
+  return await measureInflow(ends, THROUGHPUT_SEC, (argv) => lab.exec(lab.host(ends.from.name), argv));
 }
 
 export function reportOf(lab: Lab, { pairs, throughput, failure }: Examination, tookMs: number): LabReport {

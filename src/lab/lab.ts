@@ -1,19 +1,24 @@
 /** A whole cluster on one machine: hosts in network namespaces, each running the real daemon and agent. */
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cachedNodeImage } from '../image/image-cache.ts';
 import { EchoSocket } from '../kernel/echo.ts';
 import { netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { MEMBERSHIP_PORT } from '../model/network.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import type { TimelineView } from '../protocol/timeline-view.ts';
 import type { ProcessMark } from '../services/process-mark.ts';
+import { writeBootTree } from './boot-tree.ts';
+import { untilMembers, untilWireServed } from './boots.ts';
 import { EXAMPLE_CONF } from './example-mesh.ts';
+import { startForeignServer } from './foreign-server.ts';
 import {
+  exitCode,
   findProcess,
   hostEnvironment,
   killAll,
@@ -25,17 +30,20 @@ import {
 import type { Program } from './installation.ts';
 import type { LabHost } from './lab-host.ts';
 import { isListening } from './listening.ts';
-import { awaitPairs, measurePairs, type Pair } from './pairs.ts';
-import { claimLab, hasOtherOwner, keepLab, LABS_DIRECTORY, type LabRecord, readRecord } from './record.ts';
+import { mustHaveEmulator, switchOn } from './machine.ts';
+import { remoteEcho, remotely } from './machine-shell.ts';
+import { awaitPairs, type Echo, measurePairs, type Pair } from './pairs.ts';
+import { claimLab, keepLab, LABS_DIRECTORY, readRecord, refuseKept, refuseLiving } from './record.ts';
 import { residentsOf } from './residents.ts';
 import { silenceError } from './silence.ts';
 import { checkLabName, type HostPlan, type LabSize, planTopology, type Topology, withIpv4 } from './topology.ts';
-import { buildWire, namespacesOf, readdress, removeWire, replugHost, setCarrier } from './wire.ts';
+import { buildWire, forgetPeers, namespacesOf, readdress, removeWire, replugHost, setCarrier } from './wire.ts';
 
 export interface LabOptions extends LabSize {
   /** Where labs live; each has a directory of its name there. */
   readonly directory?: string;
   readonly onStage?: OnStage;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ReadyOptions {
@@ -44,6 +52,8 @@ export interface ReadyOptions {
   /** Five times what a start of so many hosts took, unless told otherwise. */
   readonly deadlineMs?: number;
   readonly onStage?: OnStage | undefined;
+  /** Told of each machine that boots and gets on. */
+  readonly onBoot?: ((view: TimelineView) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -92,9 +102,10 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Namespaces, wires and files only; no process runs yet. Clears away first what a crashed run of this name left. */
-  static async build({ onStage = () => {}, directory = LABS_DIRECTORY, ...size }: LabOptions): Promise<Lab> {
+  static async build({ onStage = () => {}, signal, directory = LABS_DIRECTORY, ...size }: LabOptions): Promise<Lab> {
     requireRoot();
     const topology = planTopology(size);
+    if (topology.machines !== undefined) mustHaveEmulator();
     const place = join(directory, size.name);
     const old = readRecord(place);
     if (old !== undefined) {
@@ -105,8 +116,9 @@ export class Lab implements AsyncDisposable {
     await claimLab(place, size);
     const lab = new Lab(place, topology);
     try {
+      if (topology.machines === undefined) for (const host of lab.hosts) writeFiles(host);
+      else await lab.#prepareBoots(onStage, signal);
       onStage('building namespaces and wires');
-      for (const host of lab.hosts) writeFiles(host);
       await buildWire(topology);
       return lab;
     } catch (error) {
@@ -157,14 +169,59 @@ export class Lab implements AsyncDisposable {
   }
 
   /** host0 first, as in life: nodes that start before it serves wait for it, and share the processor with its start. */
-  async startAll({ onStage, signal }: Pick<ReadyOptions, 'onStage' | 'signal'> = {}): Promise<void> {
-    onStage?.('starting host0');
-    const [host0, ...nodes] = this.hosts;
-    if (host0 === undefined) throw new RangeError('a lab has host0 at least');
-    for (const program of programsOf(host0)) this.start(host0, program);
-    await this.#serving(host0, signal);
+  async startAll({ onStage, onBoot, signal }: Pick<ReadyOptions, 'onStage' | 'onBoot' | 'signal'> = {}): Promise<void> {
+    await this.startHost0({ onStage, signal });
+    const [, ...nodes] = this.hosts;
+    if (this.#topology.machines !== undefined) {
+      onStage?.('booting the machines');
+      await this.boot(nodes, () => nodes.forEach(switchOn), { onBoot, signal });
+      return;
+    }
     onStage?.('starting the agents of the nodes');
     for (const host of nodes) for (const program of programsOf(host)) this.start(host, program);
+  }
+
+  /** And waits until it serves, machines that boot too if the lab has any; and what else the lab has besides nodes. */
+  async startHost0({ onStage, signal }: Pick<ReadyOptions, 'onStage' | 'signal'> = {}): Promise<void> {
+    if (this.#topology.foreign !== undefined) startForeignServer(this.#topology.foreign, this.directory);
+    onStage?.('starting host0');
+    const host0 = this.host('host0');
+    for (const program of programsOf(host0)) this.start(host0, program);
+    await this.#serving(host0, signal);
+    if (this.#topology.machines === undefined) return;
+    onStage?.('waiting until host0 serves the wire');
+    await untilWireServed(host0, signal);
+  }
+
+  /**
+   * Has `machines` boot by what `begin` does to them, and waits until they are members.
+   * @returns how each of them booted
+   * @throws MESH_LAB_FAILED
+   */
+  async boot(
+    machines: readonly LabHost[],
+    begin: () => void | Promise<void>,
+    { onBoot, signal }: Pick<ReadyOptions, 'onBoot' | 'signal'> = {},
+  ): Promise<TimelineView[]> {
+    const since = new Date().toISOString();
+    await begin();
+    const boots = await untilMembers(this.host('host0'), machines, since, { ...(onBoot && { onBoot }), signal });
+    for (const [index, { name }] of machines.entries()) {
+      const ipv4 = boots[index]?.ipv4;
+      if (ipv4 !== undefined) this.#topology = withIpv4(this.#topology, name, ipv4);
+    }
+    return boots;
+  }
+
+  /** Files, images and overlays, before there is a wire. */
+  async #prepareBoots(onStage: OnStage, signal: AbortSignal | undefined): Promise<void> {
+    const [host0, ...machines] = this.hosts;
+    if (host0 === undefined) throw new RangeError('a lab has host0 at least');
+    const { images } = await cachedNodeImage({ onStage, signal });
+    mkdirSync(pathsBelow(host0.root).logs, { recursive: true });
+    for (const { root } of machines) mkdirSync(root, { recursive: true });
+    onStage('compiling what the machines get');
+    await writeBootTree(host0, machines, images);
   }
 
   /** Returns too when host0 does not come to serve in time: the pairs will tell, and show what it wrote. */
@@ -199,7 +256,7 @@ export class Lab implements AsyncDisposable {
   async awaitPairs({ hosts = this.hosts, deadlineMs, onStage, signal }: ReadyOptions = {}): Promise<Pair[]> {
     const onCount = (reached: number, of: number) => onStage?.('waiting until every pair answers', reached, of);
     onCount(0, hosts.length * (hosts.length - 1));
-    return await awaitPairs(hosts, openEcho, deadlineMs ?? readyDeadlineMs(hosts.length), {
+    return await awaitPairs(hosts, (host) => this.#openEcho(host), deadlineMs ?? readyDeadlineMs(hosts), {
       onCount,
       ...(signal && { signal }),
     });
@@ -213,13 +270,12 @@ export class Lab implements AsyncDisposable {
 
   /** One quiet round of echoes over all pairs of `hosts`. */
   async allPairs(hosts: readonly LabHost[] = this.hosts): Promise<Pair[]> {
-    return await measurePairs(hosts, openEcho);
+    return await measurePairs(hosts, (host) => this.#openEcho(host));
   }
 
   /** Runs a command in the host's network, with MESH_ROOT set so that `mesh` there speaks to that host. */
   async exec(host: LabHost, argv: readonly string[]): Promise<Outcome> {
-    const options = { stdio: ['ignore', 'pipe', 'pipe'], env: hostEnvironment(host.root) } satisfies SpawnOptions;
-    const child = spawnInside(host.netns, argv, options);
+    const child = this.spawn(host, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
     if (child.stdout === null || child.stderr === null) throw new TypeError('no pipes');
     const [code, stdout, stderr] = await Promise.all([exitCode(child), text(child.stdout), text(child.stderr)]);
     return { code, stdout, stderr };
@@ -227,14 +283,28 @@ export class Lab implements AsyncDisposable {
 
   /** The same for a person: with this process's own terminal. */
   async execAttached(host: LabHost, argv: readonly string[]): Promise<number> {
-    return await exitCode(spawnInside(host.netns, argv, { stdio: 'inherit', env: hostEnvironment(host.root) }));
+    return await exitCode(this.spawn(host, argv, { stdio: 'inherit' }));
+  }
+
+  /** On a machine it is run over the mesh, and ends with 255 when that does not carry it. */
+  spawn(host: LabHost, argv: readonly string[], options: SpawnOptions): ChildProcess {
+    if (host.emulated === undefined) {
+      return spawnInside(host.netns, argv, { env: hostEnvironment(host.root), ...options });
+    }
+    const host0 = this.host('host0');
+    const terminal = options.stdio === 'inherit' && process.stdin.isTTY;
+    return spawnInside(host0.netns, remotely(host0, host, argv, terminal), options);
   }
 
   /** The member list as host0 serves it inside the mesh, asked from `host`. */
   async memberList(host: LabHost): Promise<string> {
     const [host0] = this.hosts;
     const url = `http://[${host0?.member.ipv6}]:${MEMBERSHIP_PORT}/`;
-    const { code, stdout, stderr } = await this.exec(host, ['curl', '-sSfg', '--max-time', '5', url]);
+    const fetch =
+      host.emulated === undefined
+        ? ['curl', '-sSfg', '--max-time', '5', url]
+        : ['timeout', '5', 'wget', '-q', '-O', '-', url];
+    const { code, stdout, stderr } = await this.exec(host, fetch);
     if (code === 0) return stdout;
     throw new MeshError('MESH_LAB_FAILED', `${url} asked from ${host.name}: ${stderr.trim()}`, { object: host.name });
   }
@@ -276,6 +346,7 @@ export class Lab implements AsyncDisposable {
     const record = readRecord(this.directory);
     if (record !== undefined) refuseLiving(record);
     const namespaces = namespacesOf(this.#topology);
+    if (this.#topology.machines !== undefined) forgetPeers(namespaces);
     const started = this.hosts.flatMap((host) =>
       programsOf(host).flatMap((program) => findProcess(program, host.root) ?? []),
     );
@@ -290,6 +361,11 @@ export class Lab implements AsyncDisposable {
     await this.down();
   }
 
+  #openEcho(host: HostPlan): Echo {
+    if (host.emulated === undefined) return EchoSocket.open({ netns: netnsPath(host.netns) });
+    return remoteEcho((argv) => this.exec(this.host(host.name), argv));
+  }
+
   #plan(host: LabHost): HostPlan {
     const plan = this.#topology.hosts.find(({ name }) => name === host.name);
     if (plan === undefined) throw new RangeError(`${host.name} is not in the lab ${this.name}`);
@@ -297,13 +373,10 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-function openEcho(netns: string): EchoSocket {
-  return EchoSocket.open({ netns: netnsPath(netns) });
-}
-
-/** Five times what was measured: a second, and a seventh of a second for each host. */
-function readyDeadlineMs(hosts: number): number {
-  return 5 * (1_000 + 140 * hosts);
+/** Five times what was measured: a second, and a seventh of a second for each host; of machines two seconds for each pair. */
+function readyDeadlineMs(hosts: readonly LabHost[]): number {
+  const emulated = hosts.some((host) => host.emulated !== undefined);
+  return 5 * (emulated ? 2_000 * hosts.length ** 2 : 1_000 + 140 * hosts.length);
 }
 
 function writeFiles(host: LabHost): void {
@@ -314,42 +387,10 @@ function writeFiles(host: LabHost): void {
   writeFileSync(paths.machineFile, `${host.machine}\n`);
 }
 
-/** @throws MESH_OBJECT_UNKNOWN when the command cannot be started */
-function exitCode(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', (cause) => {
-      reject(
-        new MeshError('MESH_OBJECT_UNKNOWN', `${child.spawnfile} cannot be run`, {
-          object: child.spawnfile,
-          cause,
-          remedy: 'Write a command of this machine after --; the hosts of a lab share its programs.',
-        }),
-      );
-    });
-    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
-  });
-}
-
 function requireRoot(): void {
   if (process.geteuid?.() === 0) return;
   throw new MeshError('MESH_NOT_ROOT', 'a lab needs root', {
     rule: 'Network namespaces and their devices can be made by root only.',
     remedy: 'Run the same command with sudo.',
-  });
-}
-
-function refuseKept(record: LabRecord): void {
-  if (!record.kept) return;
-  throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${record.name} is up, and was kept`, {
-    object: record.name,
-    remedy: `Take it down with \`mesh lab down --name ${record.name}\`, or use another --name.`,
-  });
-}
-
-function refuseLiving(record: LabRecord): void {
-  if (!hasOtherOwner(record)) return;
-  throw new MeshError('MESH_ALREADY_RUNNING', `process ${record.owner.pid} is at work on the lab ${record.name}`, {
-    object: record.name,
-    remedy: 'Wait until it is done, end it (Ctrl-C), or use another --name.',
   });
 }

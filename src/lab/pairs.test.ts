@@ -13,7 +13,7 @@ const unreachable = new MeshError('MESH_KERNEL_REFUSED', 'ping: ENETUNREACH');
 function meshWhere(reaches: (from: string, to: Ipv6, asked: number) => boolean) {
   const asked: string[] = [];
   const open = new Set<string>();
-  const openEcho: OpenEcho = (netns) => {
+  const openEcho: OpenEcho = ({ netns }) => {
     open.add(netns);
     return {
       echo: async (to) => {

@@ -11,7 +11,7 @@ export interface Echo {
   close(): void;
 }
 
-export type OpenEcho = (netns: string) => Echo;
+export type OpenEcho = (host: HostPlan) => Echo;
 
 export interface Pair extends Ends {
   /** Undefined while `from` does not reach `to`. */
@@ -117,7 +117,7 @@ class Echoes implements Disposable {
   readonly #open: ReadonlyMap<HostPlan, Echo>;
 
   constructor(hosts: readonly HostPlan[], openEcho: OpenEcho) {
-    this.#open = new Map(hosts.map((host) => [host, openEcho(host.netns)]));
+    this.#open = new Map(hosts.map((host) => [host, openEcho(host)]));
   }
 
   /** No way yet is no answer yet. */

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { syncDirectory, writeDurable } from '../formats/durable-file.ts';
 import { MeshError } from '../model/error.ts';
 import { isRunning, markOf, type ProcessMark } from '../services/process-mark.ts';
-import { type LabSize, planTopology } from './topology.ts';
+import { type Firmware, type LabSize, type MachineSettings, planTopology } from './topology.ts';
 
 /** Where labs live unless told otherwise: gone with a reboot, as namespaces are. */
 export const LABS_DIRECTORY = '/run/meshwork-lab';
@@ -28,8 +28,9 @@ export function recordPath(directory: string): string {
  * Takes the lab's directory for this process.
  * @throws MESH_ALREADY_RUNNING when there is a record already, whoever's it is
  */
-export async function claimLab(directory: string, { name, nodes, segments }: LabSize): Promise<void> {
-  const record: LabRecord = { name, nodes, segments, owner: markOf(process.pid), kept: false };
+export async function claimLab(directory: string, { name, nodes, segments, machines }: LabSize): Promise<void> {
+  const size = { name, nodes, segments, ...(machines !== undefined && { machines }) };
+  const record: LabRecord = { ...size, owner: markOf(process.pid), kept: false };
   const draft = `${recordPath(directory)}.${process.pid}`;
   await writeDurable(draft, recordText(record));
   try {
@@ -54,8 +55,26 @@ export async function keepLab(directory: string): Promise<void> {
   if (record !== undefined) await writeDurable(recordPath(directory), recordText({ ...record, kept: true }));
 }
 
+/** @throws MESH_ALREADY_RUNNING for a lab that is the user's */
+export function refuseKept(record: LabRecord): void {
+  if (!record.kept) return;
+  throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${record.name} is up, and was kept`, {
+    object: record.name,
+    remedy: `Take it down with \`mesh lab down --name ${record.name}\`, or use another --name.`,
+  });
+}
+
+/** @throws MESH_ALREADY_RUNNING while another process is at work on the lab */
+export function refuseLiving(record: LabRecord): void {
+  if (!hasOtherOwner(record)) return;
+  throw new MeshError('MESH_ALREADY_RUNNING', `process ${record.owner.pid} is at work on the lab ${record.name}`, {
+    object: record.name,
+    remedy: 'Wait until it is done, end it (Ctrl-C), or use another --name.',
+  });
+}
+
 /** True when a living process, other than this one, is at work on the lab. */
-export function hasOtherOwner(record: LabRecord): boolean {
+function hasOtherOwner(record: LabRecord): boolean {
   return !record.kept && record.owner.pid !== process.pid && isRunning(record.owner);
 }
 
@@ -83,14 +102,23 @@ export function readRecord(directory: string): LabRecord | undefined {
 }
 
 function parseRecord(text: string): LabRecord {
-  const { name, nodes, segments, owner, kept } = JSON.parse(text) as Record<string, unknown>;
+  const { name, nodes, segments, machines, owner, kept } = JSON.parse(text) as Record<string, unknown>;
   if (typeof name !== 'string' || typeof nodes !== 'number' || typeof segments !== 'number')
     throw new TypeError('size');
-  planTopology({ name, nodes, segments });
+  const size = { name, nodes, segments, ...(machines !== undefined && { machines: machineSettings(machines) }) };
+  planTopology(size);
   const { pid, startTime } = (owner ?? {}) as Record<string, unknown>;
   if (!Number.isInteger(pid) || typeof startTime !== 'string' || typeof kept !== 'boolean')
     throw new TypeError('owner');
-  return { name, nodes, segments, owner: { pid: pid as number, startTime }, kept };
+  return { ...size, owner: { pid: pid as number, startTime }, kept };
+}
+
+function machineSettings(value: unknown): MachineSettings {
+  const { firmware, foreignDhcp } = (value ?? {}) as Record<string, unknown>;
+  if (!Array.isArray(firmware) || !firmware.every((kind) => kind === 'bios' || kind === 'uefi')) {
+    throw new TypeError('firmware');
+  }
+  return { firmware: firmware as Firmware[], foreignDhcp: foreignDhcp === true };
 }
 
 function recordText(record: LabRecord): string {

@@ -2,6 +2,7 @@
 import { MeshError } from '../model/error.ts';
 import { findProcess, logTail, programsOf } from './host-process.ts';
 import type { LabHost } from './lab-host.ts';
+import { consoleTail } from './machine.ts';
 import type { Pair } from './pairs.ts';
 
 /** How much a failure shows. */
@@ -30,6 +31,10 @@ export class LastWords extends Error {
 }
 
 function lastWords(host: LabHost): string[] {
+  if (host.emulated !== undefined) {
+    const lines = consoleTail(host.root, LOG_LINES_SHOWN).map((line) => `  ${line}`);
+    return [`${host.name}: its console shows last:`, ...lines];
+  }
   return programsOf(host).flatMap((program) => {
     const state = findProcess(program, host.root) === undefined ? 'does not run' : 'runs';
     return [

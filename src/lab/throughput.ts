@@ -11,11 +11,12 @@ import type { Ends, Topology } from './topology.ts';
 /** Five times what it takes on a busy machine. */
 const LISTENING_DEADLINE_MS = 20_000;
 
-/** Two nodes on different segments, so that the way leads through host0; else whichever two there are. */
+/** Two nodes on different segments, so that the way leads through host0; else whichever two there are. From a machine to host0. */
 export function throughputEnds({ hosts }: Topology): Ends {
   const [host0, ...nodes] = hosts;
   const from = nodes[0];
   if (host0 === undefined || from === undefined) throw new RangeError('a lab has host0 and a node at least');
+  if (from.emulated !== undefined) return { from, to: host0 };
   const elsewhere = nodes.find((node) => node.ports[0]?.segment !== from.ports[0]?.segment);
   return { from, to: elsewhere ?? nodes[1] ?? host0 };
 }

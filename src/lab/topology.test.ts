@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { planTopology, underlayNeighbours } from './topology.ts';
+import { parseIpv4 } from '../model/ipv4.ts';
+import { machineIdOf } from '../model/machine.ts';
+import { NO_ADDRESS, planTopology, underlayNeighbours, withIpv4 } from './topology.ts';
+import { namespacesOf } from './wire.ts';
 
 describe('planTopology', () => {
   const topology = planTopology({ name: 'default', nodes: 3, segments: 2 });
@@ -58,5 +61,35 @@ describe('planTopology', () => {
     ['a', 3, 257],
   ])('refuses name %j, %d nodes, %d segments', (name, nodes, segments) => {
     expect(() => planTopology({ name, nodes, segments })).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));
+  });
+});
+
+describe('a lab of machines', () => {
+  const machines = { firmware: ['bios', 'uefi'], foreignDhcp: true } as const;
+  const topology = planTopology({ name: 'boxes', nodes: 2, segments: 1, machines });
+
+  test('has one wire, and machines whose ids follow from what their firmware says', () => {
+    const [host0, node1, node2] = topology.hosts;
+    expect(host0?.emulated).toBeUndefined();
+    expect([node1?.emulated?.firmware, node2?.emulated?.firmware]).toEqual(['bios', 'uefi']);
+    expect(node1?.machine).toBe(machineIdOf(node1?.emulated?.uuid ?? ''));
+    expect([node1, node2].map((node) => node?.ports[0]?.wireEnd)).toEqual(['tap1', 'tap2']);
+    expect(node1?.machine).not.toBe(node2?.machine);
+  });
+
+  test('has its namespaces named once each, the wire last, the foreign server among them', () => {
+    expect(namespacesOf(topology)).toEqual(['mw-boxes-host0', 'mw-boxes-foreign', 'mw-boxes-wire']);
+  });
+
+  test('knows an address of a machine only once DHCP gave one', () => {
+    expect(topology.hosts[1]?.member.ipv4).toBe(NO_ADDRESS);
+    const ipv4 = parseIpv4('10.11.0.140');
+    expect(withIpv4(topology, 'node1', ipv4).hosts[1]?.member.ipv4).toBe(ipv4);
+  });
+
+  test.each([0, 65])('cannot have %d of them', (count) => {
+    const firmware = Array.from({ length: count }, () => 'bios' as const);
+    const size = { name: 'boxes', nodes: 1, segments: 1, machines: { firmware, foreignDhcp: false } };
+    expect(() => planTopology(size)).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));
   });
 });

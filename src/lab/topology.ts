@@ -6,7 +6,7 @@ import { MeshError } from '../model/error.ts';
 import { genid } from '../model/genid.ts';
 import { type Ipv4, parseIpv4 } from '../model/ipv4.ts';
 import { type Mac, macFromHex } from '../model/mac.ts';
-import type { MachineId } from '../model/machine.ts';
+import { type MachineId, machineIdOf } from '../model/machine.ts';
 import { type Member, memberAddresses } from '../model/member.ts';
 import { EXAMPLE_MESH } from './example-mesh.ts';
 
@@ -17,7 +17,18 @@ export interface LabSize {
   readonly nodes: number;
   /** Underlay segments: layer-2 wires that meet in host0 only. */
   readonly segments: number;
+  /** Emulated machines instead of namespaces: they boot from host0, on the one segment that such a lab has. */
+  readonly machines?: MachineSettings;
 }
+
+export interface MachineSettings {
+  /** One for each node. */
+  readonly firmware: readonly Firmware[];
+  /** Somebody else's DHCP server gives out the addresses. */
+  readonly foreignDhcp: boolean;
+}
+
+export type Firmware = 'bios' | 'uefi';
 
 export interface Topology extends LabSize {
   /** The namespace that holds the segments' bridges and the wire-side ends of all ports. */
@@ -25,18 +36,37 @@ export interface Topology extends LabSize {
   readonly bridges: readonly string[];
   /** host0 first. */
   readonly hosts: readonly HostPlan[];
+  /** The namespace of the foreign DHCP server. */
+  readonly foreign?: ForeignPlan;
+}
+
+export interface ForeignPlan {
+  readonly netns: string;
+  readonly ipv4: Ipv4;
+  /** What it gives out. */
+  readonly first: Ipv4;
+  readonly last: Ipv4;
 }
 
 export interface HostPlan {
   readonly name: string;
   readonly role: 'host0' | 'node';
+  /** Of a machine the one that its emulator runs in. */
   readonly netns: string;
+  /** Set for an emulated one. */
+  readonly emulated?: Emulation;
   readonly machine: MachineId;
   readonly ports: readonly UnderlayPort[];
   /** Where the host finds host0: host0's address on the host's own segment. */
   readonly host0: Ipv4;
   /** What the member list will say of it, asked from its own segment. */
   readonly member: Member;
+}
+
+export interface Emulation {
+  readonly firmware: Firmware;
+  /** As SMBIOS has it: the machine id follows from it. */
+  readonly uuid: string;
 }
 
 /** A host's plug into a segment: a veth pair with one end in the host and the other on the segment's bridge. */
@@ -66,11 +96,16 @@ export const UNDERLAY_PREFIX_BITS = 24;
 const SEGMENTS_MAX = 256;
 /** .1 is host0's, .255 the broadcast address. */
 const NODES_PER_SEGMENT_MAX = 253;
+/** Each takes a gigabyte of memory, and a processor while it boots. */
+const MACHINES_MAX = 64;
+/** Of a machine that DHCP has given none yet. */
+export const NO_ADDRESS = parseIpv4('0.0.0.0');
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
 /** @throws MESH_USAGE for a name or a size that cannot be built */
-export function planTopology({ name, nodes, segments }: LabSize): Topology {
+export function planTopology({ name, nodes, segments, machines }: LabSize): Topology {
   checkSize({ name, nodes, segments });
+  if (machines !== undefined) return machineTopology(name, machines);
   const hosts = [host0Plan(name, segments)];
   for (let number = 1; number <= nodes; number++) hosts.push(nodePlan(name, number, segments));
   return {
@@ -80,6 +115,46 @@ export function planTopology({ name, nodes, segments }: LabSize): Topology {
     wire: namespaceOf(name, 'wire'),
     bridges: Array.from({ length: segments }, (_, segment) => bridgeOf(segment)),
     hosts,
+  };
+}
+
+/** One wire, with host0, the machines, and the foreign server if there is one. */
+function machineTopology(name: string, machines: MachineSettings): Topology {
+  const { firmware, foreignDhcp } = machines;
+  checkCount('nodes', firmware.length, MACHINES_MAX);
+  const foreign = {
+    netns: namespaceOf(name, 'foreign'),
+    ipv4: addressOn(0, 254),
+    first: addressOn(0, 100),
+    last: addressOn(0, 199),
+  };
+  return {
+    name,
+    nodes: firmware.length,
+    segments: 1,
+    machines,
+    wire: namespaceOf(name, 'wire'),
+    bridges: [bridgeOf(0)],
+    hosts: [host0Plan(name, 1), ...firmware.map((kind, index) => machinePlan(name, index + 1, kind))],
+    ...(foreignDhcp && { foreign }),
+  };
+}
+
+function machinePlan(lab: string, number: number, firmware: Firmware): HostPlan {
+  const name = `node${number}`;
+  const uuid = genid(['lab', lab, name], 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const machine = machineIdOf(uuid);
+  const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, machine);
+  const port = { ...portOf(lab, name, 0, 0, 'eth0', `tap${number}`), ipv4: NO_ADDRESS };
+  return {
+    name,
+    role: 'node',
+    netns: namespaceOf(lab, 'wire'),
+    emulated: { firmware, uuid },
+    machine,
+    ports: [port],
+    host0: addressOn(0, 1),
+    member: { name, ipv4: NO_ADDRESS, mac: bridgeMac, ipv6 },
   };
 }
 

@@ -10,6 +10,7 @@ import { inNetns, netnsPath } from '../kernel/netns.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { ipBatch } from './ip-batch.ts';
 import {
+  type ForeignPlan,
   type HostPlan,
   type Topology,
   UNDERLAY_PREFIX_BITS,
@@ -20,7 +21,9 @@ import {
 
 /** All namespaces of a lab, the wire last: it goes last too. */
 export function namespacesOf(topology: Topology): string[] {
-  return [...topology.hosts.map((host) => host.netns), topology.wire];
+  const { hosts, foreign, wire } = topology;
+  const others = [...hosts.map((host) => host.netns), ...(foreign === undefined ? [] : [foreign.netns])];
+  return [...others.filter((name) => name !== wire), wire];
 }
 
 export async function buildWire(topology: Topology): Promise<void> {
@@ -29,11 +32,33 @@ export async function buildWire(topology: Topology): Promise<void> {
   await ipBatch(
     [
       ...topology.bridges.map((bridge) => `link add ${bridge} up type bridge mcast_snooping 0`),
-      ...topology.hosts.flatMap((host) => host.ports.map((port) => plugCommand(host, port))),
+      ...topology.hosts.flatMap((host) => host.ports.flatMap((port) => plugCommands(host, port))),
+      ...(topology.foreign === undefined ? [] : [foreignCommand(topology.foreign, topology.bridges[0] ?? '')]),
     ],
     topology.wire,
   );
-  await Promise.all(topology.hosts.map((host) => configureHost(topology, host)));
+  if (topology.machines === undefined) {
+    await Promise.all(topology.hosts.map((host) => configureHost(topology, host)));
+  } else {
+    await configureBootWire(topology);
+  }
+}
+
+/** host0 has an address of its own only where somebody else gives them out: elsewhere its own agent puts it there. */
+async function configureBootWire({ hosts: [host0], foreign }: Topology): Promise<void> {
+  if (host0 === undefined) throw new RangeError('a lab has host0 at least');
+  const up = host0.ports.flatMap(({ device, ipv4 }) => [
+    ...(foreign === undefined ? [] : [`address add ${ipv4}/${UNDERLAY_PREFIX_BITS} dev ${device}`]),
+    `link set ${device} up`,
+  ]);
+  await ipBatch(['link set lo up', ...up], host0.netns);
+  if (foreign === undefined) return;
+  const address = `address add ${foreign.ipv4}/${UNDERLAY_PREFIX_BITS} dev eth0`;
+  await ipBatch(['link set lo up', address, 'link set eth0 up'], foreign.netns);
+}
+
+function foreignCommand({ netns }: ForeignPlan, bridge: string): string {
+  return `link add foreign master ${bridge} up type veth peer name eth0 netns ${netns}`;
 }
 
 /** A wire neither speaks nor filters. Both settings belong to the namespace. */
@@ -47,8 +72,10 @@ function silenceWire(wire: string): void {
   });
 }
 
-function plugCommand(host: HostPlan, { wireEnd, bridge, device, mac }: UnderlayPort): string {
-  return `link add ${wireEnd} master ${bridge} up type veth peer name ${device} address ${mac} netns ${host.netns}`;
+/** Of a machine a tap, whose other end its emulator is. */
+function plugCommands(host: HostPlan, { wireEnd, bridge, device, mac }: UnderlayPort): string[] {
+  if (host.emulated !== undefined) return [`tuntap add ${wireEnd} mode tap`, `link set ${wireEnd} master ${bridge} up`];
+  return [`link add ${wireEnd} master ${bridge} up type veth peer name ${device} address ${mac} netns ${host.netns}`];
 }
 
 /**
@@ -81,7 +108,7 @@ export async function replugHost(topology: Topology, host: HostPlan): Promise<vo
   );
   await ipBatch([`netns delete ${host.netns}`, `netns add ${host.netns}`]);
   await ipBatch(
-    host.ports.map((port) => plugCommand(host, port)),
+    host.ports.flatMap((port) => plugCommands(host, port)),
     topology.wire,
   );
   await configureHost(topology, host);
@@ -127,6 +154,16 @@ export async function readdress(topology: Topology, host: HostPlan, from: Ipv4):
       ),
     ),
   );
+}
+
+/**
+ * Of the ends of a connection that are killed together, one has nobody left to say goodbye to, asks on for a minute, and
+ * keeps its namespace for as long: an emulated machine's peers are told to ask once only.
+ */
+export function forgetPeers(namespaces: readonly string[]): void {
+  for (const name of namespaces.filter((each) => existsSync(netnsPath(each)) && isNamespace(each))) {
+    inNetns(netnsPath(name), () => writeFileSync('/proc/sys/net/ipv4/tcp_orphan_retries', '1'));
+  }
 }
 
 /**

@@ -20,7 +20,7 @@ import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
 import type { Neighbour } from '../kernel/objects.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
+import { type ErrorDocument, MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
@@ -140,20 +140,33 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
       const shelved = await shelf.overlayOf(machine);
       if (shelved?.overlay !== undefined)
         return { sha256: shelved.overlay.sha256, path: shelf.pathOf(shelved.overlay) };
-      const why =
-        shelved === undefined
-          ? 'it has no folder in /host0/machines, and there is no default one'
-          : 'its folder says SKIP';
-      throw new MeshError('MESH_BOOT_NO_OVERLAY', `there is no overlay for machine ${machine}: ${why}`, {
-        operation: 'boot machine',
-        object: machine,
-        remedy:
-          shelved === undefined
-            ? `Name it with \`mesh node adopt ${machine} NAME\`, or make a folder whose UUID says default; then run \`mesh system configure\`.`
-            : 'Remove the file SKIP, and run `mesh system configure`.',
-      });
+      throw noOverlay(machine, shelved !== undefined, await shelf.refusal());
     },
   };
+}
+
+/** @param refusal why the newest `/host0` is not in force */
+function noOverlay(machine: MachineId, skips: boolean, refusal: ErrorDocument | undefined): MeshError {
+  const refuse = (why: string, remedy: string) =>
+    new MeshError('MESH_BOOT_NO_OVERLAY', `there is no overlay for machine ${machine}: ${why}`, {
+      operation: 'boot machine',
+      object: machine,
+      remedy,
+    });
+  if (skips) return refuse('its folder says SKIP', 'Remove the file SKIP, and run `mesh system configure`.');
+  if (refusal !== undefined) {
+    const { message, place } = refusal;
+    const where = place === undefined ? '' : ` (${place.file}, line ${place.line})`;
+    const why = `/host0 does not compile, and what is in force has none for it: ${message}${where}`;
+    return refuse(
+      why,
+      'Run `mesh system configure`: it shows every fault, and puts the tree in force once there is none.',
+    );
+  }
+  return refuse(
+    'none was compiled for it, and there is no default one',
+    `Name it with \`mesh node adopt ${machine} NAME\`, or make a folder whose UUID says default; then run \`mesh system configure\`.`,
+  );
 }
 
 /** Without its key host0 still boots machines; it cannot command them. */

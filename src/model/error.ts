@@ -102,6 +102,7 @@ export const ERRORS = {
   MESH_BOOT_FORGED: denied('A machine asks to boot as a network card that is not at its address.'),
   MESH_BOOT_SILENT: conflict('A machine that boots has stopped in a stage, and says no reason.'),
   MESH_BOOT_FOREIGN: conflict('Another boot server on the wire sends a machine elsewhere.'),
+  MESH_BOOT_ARCHITECTURE: conflict('A machine that boots is of a kind for which host0 has no boot file.'),
   MESH_BOOT_FAILED: conflict('A machine that boots says why it cannot go on.'),
   MESH_BOOT_SECRET_REFUSED: denied('The secrets of a machine were asked for by somebody else, or a second time.'),
   MESH_USAGE: usage('The command line or the request is wrong.'),

@@ -38,6 +38,9 @@ const BIOS = [0];
 const EFI64 = [7, 9];
 const HTTP64 = [16];
 
+/** Of these host0 has a boot loader, and an image. */
+export const BOOT_ARCHITECTURES: readonly number[] = [...BIOS, ...EFI64, ...HTTP64];
+
 export function dnsmasqConf(service: WireService): string {
   const { device, host0, mode, tftpRoot, user, ignoredClass } = service;
   const url = scriptUrl(host0);

@@ -9,6 +9,7 @@ import type { BootView, ScanView, WireView } from '../../../src/protocol/boot-vi
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { request } from '../../../src/protocol/http.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
+import type { TimelineView } from '../../../src/protocol/timeline-view.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';
 import { findMark, isRunning, signalProcess } from '../../../src/services/process-mark.ts';
 import { readUnit } from '../60-package/unit-file.ts';
@@ -77,7 +78,11 @@ export class BootBench {
   }
 
   /** A DHCP server of somebody else, on eth0 of a machine of its own. */
-  foreignServer(wire: string, subnet: string): { readonly netns: string; leases(): string; stop(): void } {
+  foreignServer(
+    wire: string,
+    subnet: string,
+    ...more: readonly string[]
+  ): { readonly netns: string; leases(): string; stop(): void } {
     const netns = this.machine();
     this.plug(netns, { eth0: wire });
     ip(netns, `address add ${subnet}.1/24 dev eth0`);
@@ -91,6 +96,7 @@ export class BootBench {
       '--user=root',
       range,
       '--dhcp-option=option:domain-name,office.example',
+      ...more,
     ];
     const child = this.#run(netns, [
       'dnsmasq',
@@ -180,6 +186,11 @@ export class BootHost {
 
   boot(): Promise<BootView> {
     return this.#ask('GET', '/v1/boot') as Promise<BootView>;
+  }
+
+  /** The newest first. */
+  boots(): Promise<TimelineView[]> {
+    return this.#ask('GET', '/v1/boots') as Promise<TimelineView[]>;
   }
 
   scan(): Promise<ScanView> {

@@ -15,7 +15,7 @@ import type { Ipv4 } from '../../../src/model/ipv4.ts';
 import { type Mac, parseMac } from '../../../src/model/mac.ts';
 import { until } from '../until.ts';
 
-export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'system';
+export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'arm' | 'system';
 
 const [DISCOVER, REQUEST] = [1, 3];
 const ANSWER_MS = 15_000;
@@ -28,6 +28,7 @@ const ASKS: Readonly<Record<Firmware, { vendor?: string; architecture?: number; 
     'efi http': { vendor: 'HTTPClient:Arch:00016:UNDI:003001', architecture: 16, broadcast: true },
     ipxe: { vendor: 'PXEClient:Arch:00000:UNDI:002001', architecture: 0, broadcast: false, ipxe: true },
     'ipxe efi': { vendor: 'PXEClient:Arch:00007:UNDI:003010', architecture: 7, broadcast: false, ipxe: true },
+    arm: { vendor: 'PXEClient:Arch:00011:UNDI:003000', architecture: 11, broadcast: true },
     system: { broadcast: true },
   };
 

@@ -1,0 +1,40 @@
+/** The `/host0` of a lab whose machines boot from it: the example that `mesh system init` makes, and a folder for each machine. */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { authorizedKeysIn } from '../image/command-key.ts';
+import { compile } from '../image/compilation.ts';
+import { EXAMPLE_TREE } from '../image/example-tree.ts';
+import { OverlayShelf } from '../image/overlay-shelf.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+import type { LabHost } from './lab-host.ts';
+import { makeKeys } from './machine-shell.ts';
+
+/**
+ * Writes it, and compiles what the machines get.
+ * @param images what host0 has as the `images` of its state directory
+ * @throws MESH_MANIFEST_* and others of the compilation
+ */
+export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {
+  const paths = pathsBelow(host0.root);
+  for (const [path, text] of Object.entries(EXAMPLE_TREE)) {
+    const file = join(paths.host0, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+  mkdirSync(paths.state, { recursive: true });
+  symlinkSync(images, join(paths.state, 'images'));
+  await makeKeys(host0, machines);
+  for (const machine of machines) {
+    const folder = join(paths.host0, 'machines', machine.name);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'UUID'), `${machine.machine}\n`);
+    writeFileSync(join(folder, 'groups'), 'baseline\n');
+    writeFileSync(join(folder, 'manifest'), '# What this machine alone gets.\n');
+  }
+  const {
+    machines: compiled,
+    errors: [error],
+  } = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
+  if (error !== undefined) throw error;
+  await new OverlayShelf(paths.state).publish(compiled, new Date());
+}

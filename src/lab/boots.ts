@@ -1,0 +1,81 @@
+/** The boots of a lab's machines: switched on once host0 serves the wire, and followed until all are members. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MeshError } from '../model/error.ts';
+import type { BootView } from '../protocol/boot-views.ts';
+import type { TimelineView } from '../protocol/timeline-view.ts';
+import { askHost0, eventsOfHost0 } from './host0-client.ts';
+import type { LabHost } from './lab-host.ts';
+import { LastWords } from './silence.ts';
+
+/** host0 watches a wire for five seconds before it serves it; five times what it takes in all. */
+const SERVED_WITHIN_MS = 45_000;
+const LOOK_MS = 100;
+/** Five times what a machine takes that has a processor to itself. */
+const MEMBER_WITHIN_MS = 200_000;
+
+/** @throws MESH_LAB_FAILED */
+export async function untilWireServed(host0: LabHost, signal?: AbortSignal): Promise<void> {
+  const giveUpAt = performance.now() + SERVED_WITHIN_MS;
+  let view: BootView | undefined;
+  while (performance.now() < giveUpAt) {
+    signal?.throwIfAborted();
+    view = await askHost0<BootView>(host0, '/v1/boot', signal).catch(() => undefined);
+    if (view?.wires.some(({ service }) => service?.state === 'running')) return;
+    await sleep(LOOK_MS);
+  }
+  const mode = view?.wires.map((wire) => `${wire.device} is ${wire.mode}, ${wire.reason}`).join('; ') ?? 'no answer';
+  throw new MeshError('MESH_LAB_FAILED', `host0 does not serve the wire: ${mode}`, {
+    operation: 'wait for host0',
+    cause: new LastWords([host0]),
+  });
+}
+
+/**
+ * The boot of each machine that brought it into the mesh, in their order.
+ * @param since ISO 8601: boots that began before are of the past
+ * @throws MESH_LAB_FAILED with what is wrong with the first that is none in time
+ */
+export async function untilMembers(
+  host0: LabHost,
+  machines: readonly LabHost[],
+  since: string,
+  { onBoot = () => {}, signal }: { onBoot?: (view: TimelineView) => void; signal?: AbortSignal | undefined } = {},
+): Promise<TimelineView[]> {
+  const boots = new Map<string, TimelineView>();
+  const deadline = AbortSignal.timeout(MEMBER_WITHIN_MS * Math.ceil(machines.length / 2));
+  const ends = AbortSignal.any([deadline, ...(signal === undefined ? [] : [signal])]);
+  const found = () => machines.flatMap((machine) => boots.get(cardOf(machine)) ?? []);
+  try {
+    for await (const view of eventsOfHost0<TimelineView>(host0, '/v1/boots/events', ends)) {
+      if (view.began < since || !machines.some((machine) => cardOf(machine) === view.mac)) continue;
+      boots.set(view.mac, view);
+      onBoot(view);
+      if (found().length === machines.length && found().every(({ state }) => state === 'member')) return found();
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!deadline.aborted) throw error;
+  }
+  throw notBooted(host0, machines, boots);
+}
+
+function notBooted(host0: LabHost, machines: readonly LabHost[], boots: ReadonlyMap<string, TimelineView>): MeshError {
+  const late = machines.filter((machine) => boots.get(cardOf(machine))?.state !== 'member');
+  const words = late.map((machine) => {
+    const boot = boots.get(cardOf(machine));
+    const stage = boot?.stages.at(-1)?.stage;
+    return `${machine.name} ${stage === undefined ? 'was not heard of' : `is in stage ${stage}`}${boot?.trouble === undefined ? '' : `: ${boot.trouble.cause}`}`;
+  });
+  const remedy = late.map((machine) => boots.get(cardOf(machine))?.trouble?.remedy).find((text) => text !== undefined);
+  return new MeshError('MESH_LAB_FAILED', `not all machines became members: ${words.join('; ')}`, {
+    operation: 'boot machines',
+    remedy: remedy ?? 'Keep the lab with --keep, and look at `mesh lab exec host0 -- mesh node boot`.',
+    cause: new LastWords([host0, ...late]),
+  });
+}
+
+function cardOf({ ports, name }: LabHost): string {
+  const [port] = ports;
+  if (port === undefined) throw new RangeError(`${name} has no port`);
+  return port.mac;
+}

@@ -1,0 +1,49 @@
+/** Somebody else's DHCP server on a lab's wire: it gives out addresses, and knows nothing of host0. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MeshError } from '../model/error.ts';
+import { spawnInside } from './host-process.ts';
+import type { ForeignPlan } from './topology.ts';
+
+const LEASE_SEC = 600;
+/** An option that only it gives. */
+export const FOREIGN_DOMAIN = 'office.example';
+
+/** @param directory the lab's; it outlives this process */
+export function startForeignServer({ netns, first, last }: ForeignPlan, directory: string): void {
+  const place = foreignPlace(directory);
+  mkdirSync(place, { recursive: true });
+  const argv = [
+    ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--user=root', '--no-ping'],
+    ...[`--dhcp-range=${first},${last},${LEASE_SEC}`, `--dhcp-option=option:domain-name,${FOREIGN_DOMAIN}`],
+    ...[
+      `--dhcp-leasefile=${join(place, 'leases')}`,
+      '--pid-file',
+      '--log-dhcp',
+      `--log-facility=${join(place, 'log')}`,
+    ],
+  ];
+  const child = spawnInside(netns, argv, { detached: true, stdio: 'ignore' });
+  child.on('error', () => {});
+  child.unref();
+  if (child.pid === undefined) throw new MeshError('MESH_LAB_FAILED', 'cannot start dnsmasq', { object: netns });
+}
+
+export interface ForeignRecord {
+  /** `expiry MAC IPv4 name client-id`, a line each. */
+  readonly leases: readonly string[];
+  /** All that it heard and answered, as dnsmasq logs it. */
+  readonly log: readonly string[];
+}
+
+export function foreignRecord(directory: string): ForeignRecord {
+  const linesOf = (name: string) =>
+    readFileSync(join(foreignPlace(directory), name), 'utf8')
+      .trimEnd()
+      .split('\n');
+  return { leases: linesOf('leases'), log: linesOf('log') };
+}
+
+function foreignPlace(directory: string): string {
+  return join(directory, 'foreign');
+}

@@ -1,0 +1,48 @@
+/** What the mesh carries from a machine to host0, which counts what comes in: a node's image has no iperf3. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { inNetns, netnsPath } from '../kernel/netns.ts';
+import { MeshError } from '../model/error.ts';
+import type { Outcome } from './lab.ts';
+import type { Ends } from './topology.ts';
+
+/** Besides the time of the measurement itself: for the command to get there, and the connection to open. */
+const EXTRA_SEC = 10;
+
+/**
+ * Gigabits a second of one TCP stream, as received.
+ * @param run runs a command on the machine
+ * @throws MESH_LAB_FAILED
+ */
+export async function measureInflow(
+  { from, to }: Ends,
+  seconds: number,
+  run: (argv: readonly string[]) => Promise<Outcome>,
+): Promise<number> {
+  let bytes = 0;
+  let firstMs = 0;
+  let lastMs = 0;
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (part) => {
+      lastMs = performance.now();
+      firstMs ||= lastMs;
+      bytes += part.length;
+    });
+  });
+  // Of a name, even of an address, Node asks in another thread, which is elsewhere: so of all addresses.
+  inNetns(netnsPath(to.netns), () => server.listen(0));
+  try {
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const send = `timeout ${seconds} nc ${to.member.ipv6} ${port} </dev/zero`;
+    const { stderr } = await run(['timeout', String(seconds + EXTRA_SEC), 'sh', '-c', send]);
+    if (lastMs > firstMs) return Math.round((bytes * 8) / ((lastMs - firstMs) * 1e4)) / 100;
+    throw new MeshError('MESH_LAB_FAILED', `nothing came in from ${from.name}: ${stderr.trim()}`, {
+      operation: 'measure the throughput',
+      object: from.name,
+    });
+  } finally {
+    server.close();
+  }
+}

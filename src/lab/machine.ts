@@ -1,0 +1,152 @@
+/** A machine of a lab: emulated by QEMU without acceleration, with one network card and no disk. */
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { MeshError } from '../model/error.ts';
+import { spawnInside } from './host-process.ts';
+import type { LabHost } from './lab-host.ts';
+import { forgetConnection } from './machine-shell.ts';
+
+const EMULATOR = 'qemu-system-x86_64';
+const OVMF = { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' };
+const MEMORY_MB = 1024;
+
+/** What a lab with machines needs of this one, and the Debian packages that bring it. */
+const PROGRAMS = {
+  [EMULATOR]: 'qemu-system-x86',
+  dnsmasq: 'dnsmasq-base',
+  ssh: 'openssh-client',
+};
+const FILES = {
+  [OVMF.code]: 'ovmf',
+  [OVMF.variables]: 'ovmf',
+  '/usr/lib/ipxe/undionly.kpxe': 'ipxe',
+  '/usr/lib/ipxe/qemu/pxe-virtio.rom': 'ipxe-qemu',
+};
+
+/** @throws MESH_LAB_FAILED naming all that is missing, and what to install */
+export function mustHaveEmulator(): void {
+  const path = (process.env.PATH ?? '').split(delimiter);
+  const missing = [
+    ...Object.entries(PROGRAMS).filter(([name]) => !path.some((directory) => existsSync(join(directory, name)))),
+    ...Object.entries(FILES).filter(([file]) => !existsSync(file)),
+  ];
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
+    throw new MeshError('MESH_LAB_FAILED', `this machine lacks ${missing.map(([name]) => name).join(', ')}`, {
+      operation: 'build a lab of emulated machines',
+      rule: 'Machines are emulated by QEMU, boot by iPXE or OVMF, and are reached by SSH.',
+      remedy: `Run scripts/setup, or \`apt-get install ${packages}\`.`,
+    });
+  }
+  if (existsSync('/dev/net/tun')) return;
+  throw new MeshError('MESH_LAB_FAILED', 'there is no /dev/net/tun: an emulated network card needs it', {
+    operation: 'build a lab of emulated machines',
+    remedy: 'Load the module with `modprobe tun`; in a container, hand the device in with --device /dev/net/tun.',
+  });
+}
+
+/** All that the machine wrote to its serial line. */
+export function consoleFile(root: string): string {
+  return join(root, 'console.log');
+}
+
+/** Switches it on. It outlives this process; whoever lives in the wire's namespace is ended with the lab. */
+export function switchOn(host: LabHost): void {
+  const {
+    root,
+    emulated,
+    ports: [port],
+  } = host;
+  if (emulated === undefined || port === undefined) throw new RangeError(`${host.name} is not emulated`);
+  mkdirSync(root, { recursive: true });
+  const log = openSync(consoleFile(root), 'a');
+  try {
+    const argv = [
+      EMULATOR,
+      ...[
+        '-name',
+        host.name,
+        '-accel',
+        'tcg',
+        '-cpu',
+        'max',
+        '-m',
+        String(MEMORY_MB),
+        '-nodefaults',
+        '-display',
+        'none',
+      ],
+      // Firmware writes to the serial line, as Linux does.
+      ...['-machine', 'graphics=off', '-serial', 'stdio'],
+      ...['-chardev', `socket,id=monitor,path=${monitorSocket(root)},server=on,wait=off`, '-mon', 'monitor'],
+      ...['-smbios', `type=1,manufacturer=Meshwork,product=Lab machine,uuid=${emulated.uuid}`],
+      ...['-netdev', `tap,id=net0,ifname=${port.wireEnd},script=no,downscript=no`],
+      ...firmwareOptions(host, port.mac),
+    ];
+    const child = spawnInside(host.netns, argv, { cwd: root, detached: true, stdio: ['ignore', log, log] });
+    child.on('error', () => {});
+    child.unref();
+    if (child.pid === undefined)
+      throw new MeshError('MESH_LAB_FAILED', `cannot start ${EMULATOR}`, { object: host.name });
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** BIOS boots from the card's own ROM, which is iPXE; UEFI by its own driver, since it gets none, and loads iPXE by TFTP. */
+function firmwareOptions({ root, emulated }: LabHost, mac: string): string[] {
+  const card = `virtio-net-pci,netdev=net0,mac=${mac}`;
+  if (emulated?.firmware !== 'uefi') return ['-device', card, '-boot', 'n'];
+  const variables = join(root, 'variables.fd');
+  if (!existsSync(variables)) copyFileSync(OVMF.variables, variables);
+  return [
+    ...['-drive', `if=pflash,format=raw,readonly=on,file=${OVMF.code}`],
+    ...['-drive', `if=pflash,format=raw,file=${variables}`],
+    ...['-device', `${card},romfile=`],
+  ];
+}
+
+/** As its reset button. */
+export async function reset(host: LabHost): Promise<void> {
+  forgetConnection(host);
+  await command(host, 'system_reset');
+}
+
+/** As pulling its plug. Returns once it is off. */
+export async function switchOff(host: LabHost): Promise<void> {
+  forgetConnection(host);
+  await command(host, 'quit');
+}
+
+/** To the emulator's monitor. Resolves when it is done, or the emulator is gone by it. */
+function command({ root, name }: LabHost, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(monitorSocket(root));
+    let prompts = 0;
+    socket.once('error', (cause) => {
+      // Gone by what it was told.
+      if (prompts > 0) return resolve();
+      reject(new MeshError('MESH_LAB_FAILED', `the emulator of ${name} does not answer`, { object: name, cause }));
+    });
+    socket.once('close', () => resolve());
+    // The prompt comes again when it is done.
+    socket.on('data', (bytes) => {
+      prompts += bytes.toString('latin1').split('(qemu) ').length - 1;
+      if (prompts === 1) socket.write(`${text}\n`);
+      if (prompts >= 2) socket.end();
+    });
+  });
+}
+
+export function consoleTail(root: string, lines: number): string[] {
+  const file = consoleFile(root);
+  if (!existsSync(file)) return [];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: firmware paints its screens with them
+  const text = readFileSync(file, 'latin1').replaceAll(/\x1b\[[0-9;?=]*[A-Za-z]|[^\n\x20-\x7e]/g, '');
+  return text.trimEnd().split('\n').slice(-lines);
+}
+
+function monitorSocket(root: string): string {
+  return join(root, 'monitor.sock');
+}

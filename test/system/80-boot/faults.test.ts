@@ -1,0 +1,260 @@
+/**
+ * What can go wrong while a machine boots, made to go wrong, and named by host0 in time and with what to do about it. An
+ * agent that crashes and a mesh that does not get through are in machines.test.ts, since these need a whole machine.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { addressOption, OPTION } from '../../../src/boot/dhcp-packet.ts';
+import { Generations, type NodeImage } from '../../../src/image/generations.ts';
+import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
+import { machineIdOf } from '../../../src/model/machine.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import type { TimelineView } from '../../../src/protocol/timeline-view.ts';
+import { until } from '../until.ts';
+import { BootBench, type BootHost } from './boot-bench.ts';
+import { type Answer, BootClient, type Firmware } from './boot-client.ts';
+
+const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/24"\ndefault_subnet_size="26"\n';
+const HOST0 = '10.77.0.1';
+const OFFICE = '192.168.44';
+const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+/** On a busy machine; that it is named in its own time is compared apart. */
+const NAMED_MS = 60_000;
+
+let bench: BootBench;
+let host: BootHost;
+let generations: Generations;
+/** Begun first, since they take longest. */
+let tftpBlocked: Promise<TimelineView>;
+let httpBlocked: Promise<TimelineView>;
+
+beforeAll(async () => {
+  bench = new BootBench();
+  const machine = bench.machine();
+  for (const wire of ['own', 'office']) bench.wire(wire);
+  bench.foreignServer('office', OFFICE, '--dhcp-boot=pxelinux.0');
+  bench.plug(machine, { eth1: 'own', eth2: 'office' });
+  ip(machine, `address add ${OFFICE}.9/24 dev eth2`);
+  host = bench.host0('host0', machine, CONF);
+  generations = new Generations(pathsBelow(host.root).state);
+  host.start('host0');
+  host.start('agent');
+  await host.wire('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  filter('firmware udp dport 69', 'ipxe tcp dport 80');
+  const [firmware, ipxe] = [await Client.on('own', 'bios'), await Client.on('own', 'ipxe')];
+  nft(`add element inet fault firmware { ${firmware.address} }`, `add element inet fault ipxe { ${ipxe.address} }`);
+  firmware.boot.readTftp('undionly.kpxe', firmware.offer.yiaddr, firmware.offer.from);
+  ipxe.fetch('/boot.ipxe', 1);
+  tftpBlocked = named(firmware, 'tftp');
+  httpBlocked = named(ipxe, 'offer');
+  // Whoever waits for them learns of it; until then nobody has to.
+  for (const begun of [tftpBlocked, httpBlocked]) begun.catch(() => undefined);
+});
+
+afterAll(async () => {
+  for (const client of clients) client.boot.close();
+  await bench?.close();
+});
+
+test('an architecture without a boot file is named from the first packet', async () => {
+  const client = await Client.on('own', 'arm');
+  const { trouble } = await named(client, 'offer');
+  expect(trouble).toMatchObject({ code: 'MESH_BOOT_ARCHITECTURE' });
+  expect(trouble?.cause).toContain('architecture 11 (64-bit ARM UEFI)');
+});
+
+test.each([
+  ['efi', 'from its packet', 'names the boot file pxelinux.0'],
+  // Whom it answers with packets for one machine alone, nobody else hears.
+  ['bios', 'by what the machine does then', 'took the offer of the foreign server'],
+] as const)('a foreign server that sends elsewhere is named to %s %s', async (firmware, _how, words) => {
+  await host.wire('eth2', 'is a proxy', ({ service }) => service?.state === 'running');
+  const node = bench.machine();
+  bench.plug(node, { eth0: 'office' });
+  const boot = BootClient.on(node);
+  const from = (server: string) => (answer: Answer) => addressOption(answer, OPTION.serverId) === server;
+  const both = [from(`${OFFICE}.1`), from(`${OFFICE}.9`)] as const;
+  const offers = await boot.discover(firmware, (all) => both.every((is) => all.some(is)));
+  const offer = offers.find(both[0]);
+  if (offer === undefined) throw new Error('no offer');
+  await boot.request(firmware, offer);
+  const { trouble } = await named({ boot }, 'offer');
+  boot.close();
+  expect(trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining(words) });
+  expect(trouble?.cause).toContain(`${OFFICE}.1`);
+});
+
+test('no image, no overlay, an overlay that does not compile, and a missing kernel are named as they are', async () => {
+  const client = await Client.on('own', 'ipxe');
+  const told = async (code: string) => {
+    client.fetch(`/boot/${client.boot.mac.replaceAll(':', '-')}.ipxe?uuid=${UUID}`);
+    return until(code, NAMED_MS, async () => {
+      const { trouble } = (await viewOf(client)) ?? {};
+      return trouble?.code === code && trouble;
+    });
+  };
+  expect((await told('MESH_BOOT_NO_IMAGE')).remedy).toContain('mesh system image node');
+
+  await generations.publish(IMAGE, { vmlinuz: Buffer.from('kernel'), initrd: Buffer.from('initrd') });
+  expect(await told('MESH_BOOT_NO_OVERLAY')).toMatchObject({
+    cause: expect.stringContaining('there is no default one'),
+  });
+
+  write('machines/box/UUID', `${machineIdOf(UUID)}\n`);
+  write('machines/box/manifest', 'O MODE=root:root:0644 SRC=/host0/machines/box/lost TGT=/etc/motd\n');
+  expect(configure()).not.toBe(0);
+  const broken = await until('the fault of the manifest', NAMED_MS, async () => {
+    const trouble = await told('MESH_BOOT_NO_OVERLAY');
+    return trouble.cause.includes('does not compile') && trouble;
+  });
+  expect(broken.cause).toContain('machines/box/manifest, line 1');
+  expect(broken.remedy).toContain('mesh system configure');
+
+  write('machines/box/lost', 'found\n');
+  expect(configure()).toBe(0);
+  const script = client.fetch(`/boot/${client.boot.mac.replaceAll(':', '-')}.ipxe?uuid=${UUID}`);
+  const [kernel = ''] = /\/image\/\S+\/vmlinuz/.exec(script) ?? [];
+  rmSync(join(generations.directory, IMAGE.generation, 'vmlinuz'));
+  client.fetch(kernel);
+  const { trouble } = await named(client, 'kernel');
+  expect(trouble).toMatchObject({
+    code: 'MESH_BOOT_PATH_UNKNOWN',
+    cause: `the download of ${kernel} was answered with 404`,
+  });
+  // iPXE says it in its own words, too, and these say less.
+  const [attempt = ''] = /mesh\.boot=[\da-f]+/.exec(script) ?? [];
+  client.fetch(`/stage/${attempt.slice('mesh.boot='.length)}/failed?detail=0x2d0c613b`);
+  expect((await viewOf(client))?.trouble).toEqual(trouble);
+});
+
+test('TFTP that does not get through is named when its time is over', async () => {
+  const { trouble } = await tftpBlocked;
+  expect(trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', cause: expect.stringContaining('undionly.kpxe') });
+  expect(trouble?.remedy).toContain('firewall');
+});
+
+test('HTTP that does not get through is named when its time is over', async () => {
+  const { trouble } = await httpBlocked;
+  expect(trouble).toMatchObject({
+    code: 'MESH_BOOT_SILENT',
+    cause: expect.stringContaining('HTTP does not get through'),
+  });
+  expect(trouble?.remedy).toContain('TCP port 80');
+});
+
+test('a server that does not answer is named within three seconds', async () => {
+  nft('add rule inet fault in udp dport 67 drop');
+  const node = bench.machine();
+  bench.plug(node, { eth0: 'own' });
+  const boot = BootClient.on(node);
+  const asks = boot.discover('bios').catch(() => undefined);
+  const { trouble } = await named({ boot }, 'discover');
+  expect(trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', cause: expect.stringContaining('has not answered') });
+  nft('delete table inet fault');
+  await asks;
+  boot.close();
+});
+
+/** Seconds that a stage has before its silence says something, and at once for what a packet says. */
+const OWN_SEC: Readonly<Record<string, number>> = { discover: 1, tftp: 22, offer: 22, kernel: 0 };
+
+async function named(client: Pick<Client, 'boot'>, stage: string): Promise<TimelineView> {
+  const { mac } = client.boot;
+  const view = await until(`a cause in stage ${stage}`, NAMED_MS, async () => {
+    const found = await viewOf(client);
+    return found?.trouble?.stage === stage && found;
+  });
+  expect(view.state).toBe('stuck');
+  expect(view.trouble?.remedy).toMatch(/\w{3}/);
+  // By host0's own clock, at which its journal told it.
+  const told = await until(`the journal tells of stage ${stage}`, NAMED_MS, () =>
+    host.events().findLast(({ kind, message }) => kind === 'boot stuck' && message.includes(`(${mac} `)),
+  );
+  const reachedMs = Date.parse(view.stages.at(-1)?.time ?? '');
+  expect(Date.parse(told.time) - reachedMs).toBeLessThan(((OWN_SEC[stage] ?? 0) + 2) * 1000);
+  return view;
+}
+
+async function viewOf({ boot }: Pick<Client, 'boot'>): Promise<TimelineView | undefined> {
+  return (await host.boots()).find(({ mac }) => mac === boot.mac);
+}
+
+const clients: Client[] = [];
+
+/** A machine that was given an address. */
+class Client {
+  readonly boot: BootClient;
+  readonly offer: Answer;
+  readonly #netns: string;
+
+  private constructor(netns: string, boot: BootClient, offer: Answer) {
+    this.#netns = netns;
+    this.boot = boot;
+    this.offer = offer;
+    clients.push(this);
+  }
+
+  static async on(wire: string, firmware: Firmware): Promise<Client> {
+    const node = bench.machine();
+    bench.plug(node, { eth0: wire });
+    const boot = BootClient.on(node);
+    const [offer] = await boot.discover(firmware);
+    if (offer === undefined) throw new Error('no offer');
+    await boot.request(firmware, offer);
+    ip(node, `address add ${offer.yiaddr}/26 dev eth0`);
+    return new Client(node, boot, offer);
+  }
+
+  get address(): string {
+    return this.offer.yiaddr;
+  }
+
+  /** @returns what came, of whatever status; nothing when nothing comes in time */
+  fetch(path: string, timeoutSec = 10): string {
+    const words = ['curl', '-s', '--max-time', String(timeoutSec), `http://${HOST0}${path}`];
+    return spawnSync('nsenter', [`--net=${this.#netns}`, ...words], { encoding: 'utf8' }).stdout;
+  }
+}
+
+/** Rules that drop what comes from the addresses in a set: `SET MATCH`. */
+function filter(...rules: readonly string[]): void {
+  nft('add table inet fault', 'add chain inet fault in { type filter hook input priority -300; }');
+  for (const rule of rules) {
+    const [set = '', ...match] = rule.split(' ');
+    nft(
+      `add set inet fault ${set} { type ipv4_addr; }`,
+      `add rule inet fault in ip saddr @${set} ${match.join(' ')} drop`,
+    );
+  }
+}
+
+function nft(...commands: readonly string[]): void {
+  for (const command of commands) inside(host.netns, 'nft', command);
+}
+
+function write(path: string, text: string): void {
+  const file = join(host.root, 'host0', path);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, text);
+}
+
+function configure(): number | null {
+  return spawnSync(MESH, ['--root', host.root, 'system', 'configure'], { encoding: 'utf8' }).status;
+}
+
+const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
+
+/** Nobody gets as far as to start it. */
+const IMAGE: NodeImage = {
+  generation: '0123456789abcdef',
+  flavor: 'debian',
+  kernelRelease: '6.1.0',
+  kernelArguments: [],
+  vmlinuz: { bytes: 6, sha256: '' },
+  initrd: { bytes: 6, sha256: '' },
+  packages: [],
+  meshworkVersion: '0',
+  nodeVersion: '24',
+};

@@ -1,0 +1,196 @@
+/**
+ * Whole machines, from power-on to member: BIOS and UEFI, with host0 as the only server and beside somebody else's DHCP
+ * server; then what befalls one of them when it boots again.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { installPrograms } from '../../../src/image/node-programs.ts';
+import { inside } from '../../../src/kernel/netns-fixture.ts';
+import { FOREIGN_DOMAIN, foreignRecord } from '../../../src/lab/foreign-server.ts';
+import { Lab } from '../../../src/lab/lab.ts';
+import { reset } from '../../../src/lab/machine.ts';
+import type { BootTrouble, TimelineView } from '../../../src/protocol/timeline-view.ts';
+import { until } from '../until.ts';
+
+/** Machines and tests share two processors: a boot that takes 15 s alone is given ten times that. */
+const BOOT_MS = 240_000;
+
+class BootedLab {
+  readonly lab: Lab;
+  readonly boots = new Map<string, TimelineView>();
+
+  constructor(lab: Lab) {
+    this.lab = lab;
+  }
+
+  static async build(name: string, foreignDhcp: boolean): Promise<BootedLab> {
+    const machines = { firmware: ['bios', 'uefi'], foreignDhcp } as const;
+    return new BootedLab(await Lab.build({ name: `${name}${process.pid}`, nodes: 2, segments: 1, machines }));
+  }
+
+  async start(): Promise<void> {
+    await this.lab.startAll({ onBoot: (view) => this.boots.set(view.name ?? view.mac, view) });
+  }
+
+  async mesh(from: string, ...words: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.lab.exec(this.lab.host(from), ['mesh', ...words]);
+    expect(`${code} ${stderr}`).toMatch(/^0 /);
+    return stdout;
+  }
+}
+
+let alone: BootedLab;
+let beside: BootedLab;
+/** Goes on while what was booted first is examined. */
+let besideBooted: Promise<void>;
+
+beforeAll(async () => {
+  alone = await BootedLab.build('alone', false);
+  beside = await BootedLab.build('beside', true);
+  besideBooted = beside.start();
+  besideBooted.catch(() => undefined);
+  await alone.start();
+}, BOOT_MS);
+
+afterAll(async () => {
+  await alone?.lab.down();
+  await beside?.lab.down();
+});
+
+const ONCE_LOADED = ['script', 'kernel', 'initrd', 'overlay', 'packages', 'agent', 'mesh'];
+const STAGES = {
+  node1: ['discover', 'offer', ...ONCE_LOADED],
+  node2: ['discover', 'offer', 'tftp', ...ONCE_LOADED],
+} as const;
+
+/** Every stage of a BIOS and of a UEFI boot was seen, at its time. */
+function expectComplete({ boots, lab }: BootedLab): void {
+  for (const [name, stages] of Object.entries(STAGES)) {
+    const boot = boots.get(name);
+    expect(boot).toMatchObject({ state: 'member', machine: lab.host(name).machine, ipv4: lab.host(name).member.ipv4 });
+    expect(boot?.trouble).toBeUndefined();
+    expect(boot?.stages.map(({ stage }) => stage)).toEqual(stages);
+    const times = boot?.stages.map(({ atMs }) => atMs) ?? [];
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(times[0]).toBe(0);
+    expect(times.at(-1)).toBe(boot?.ageMs);
+    const began = Date.parse(boot?.began ?? '');
+    for (const { atMs, time } of boot?.stages ?? []) expect(Math.abs(Date.parse(time) - began - atMs)).toBeLessThan(2);
+  }
+}
+
+/** Every member pings every other, and `mesh ping` says so on host0 and on the machines. */
+async function expectReached(booted: BootedLab): Promise<void> {
+  const pairs = await booted.lab.awaitPairs();
+  expect(pairs).toHaveLength(6);
+  expect(pairs.filter(({ rttMs }) => rttMs === undefined)).toEqual([]);
+  const pings = await Promise.all([
+    booted.mesh('host0', 'ping', 'manage', 'node1', '--count', '1'),
+    booted.mesh('host0', 'ping', 'manage', 'node2', '--count', '1'),
+    booted.mesh('node1', 'ping', 'manage', 'node2', '--count', '1'),
+    booted.mesh('node2', 'ping', 'manage', 'host0', '--count', '1'),
+  ]);
+  for (const text of pings) expect(text).toContain('1 of 1');
+}
+
+test('a BIOS and a UEFI machine boot from host0 alone, and reach everybody', async () => {
+  expectComplete(alone);
+  await expectReached(alone);
+});
+
+test(
+  'a machine that boots again has what changed; an agent that crashes and a filtered mesh port are named',
+  async () => {
+    const { lab } = alone;
+    const [host0, node1] = [lab.host('host0'), lab.host('node1')];
+    const before = alone.boots.get('node1')?.attempt;
+    await crashOnce(join(host0.root, 'host0/machines/node1'));
+    await alone.mesh('host0', 'system', 'configure');
+    const nft = (...words: string[]) => inside(`/run/netns/${host0.netns}`, 'nft', words.join(' '));
+    nft('add table inet fault; add chain inet fault in { type filter hook input priority -300; }');
+    nft('add rule inet fault in udp dport 4789 drop');
+    const troubles: BootTrouble[] = [];
+    const onBoot = ({ trouble }: TimelineView): void => {
+      if (trouble === undefined || trouble.cause === troubles.at(-1)?.cause) return;
+      troubles.push(trouble);
+      if (trouble.cause.includes('4789')) nft('delete table inet fault');
+    };
+    const [boot] = await lab.boot([node1], () => reset(node1), { onBoot });
+    expect(boot).toMatchObject({ name: 'node1', state: 'member' });
+    expect(boot?.attempt).not.toBe(before);
+    expect(troubles).toEqual([
+      {
+        code: 'MESH_BOOT_FAILED',
+        stage: 'agent',
+        cause: expect.stringContaining('ended with 1'),
+        remedy: expect.stringContaining('/var/log/meshwork/agent.log'),
+      },
+      {
+        code: 'MESH_BOOT_SILENT',
+        stage: 'agent',
+        cause: expect.stringContaining('UDP port 4789 is filtered'),
+        remedy: expect.stringContaining('mesh doctor'),
+      },
+    ]);
+    // The mesh is there before the shell server is.
+    const made = await until('a shell', 60_000, async () => {
+      const { code, stdout } = await lab.exec(node1, ['ls', '/srv']);
+      return code === 0 && stdout;
+    });
+    expect(made).toBe('second-boot\n');
+  },
+  BOOT_MS,
+);
+
+/** The machine's next overlay: its agent crashes when it is started for the first time, and a directory is new. */
+async function crashOnce(folder: string): Promise<void> {
+  await installPrograms(join(folder, 'programs'));
+  const crash = "import { mkdirSync } from 'node:fs';\nmkdirSync('/run/crashed');\nthrow new Error('out of order');\n";
+  const agent =
+    "import { existsSync } from 'node:fs';\nawait import(existsSync('/run/crashed') ? './whole.mjs' : './crash.mjs');\n";
+  writeFileSync(join(folder, 'crash.mjs'), crash);
+  writeFileSync(join(folder, 'agent.mjs'), agent);
+  const put = (file: string, name: string) =>
+    `O MODE=root:root:0644 SRC=/host0/machines/node1/${file} TGT=/usr/lib/meshwork/dist/${name}\n`;
+  const files = [
+    put('crash.mjs', 'crash.mjs'),
+    put('agent.mjs', 'agent.mjs'),
+    put('programs/dist/agent.mjs', 'whole.mjs'),
+  ];
+  writeFileSync(join(folder, 'manifest'), `${files.join('')}D MODE=root:root:0755 TGT=/srv/second-boot\n`);
+}
+
+test(
+  'a BIOS and a UEFI machine boot beside a foreign DHCP server, and reach everybody',
+  async () => {
+    await besideBooted;
+    expectComplete(beside);
+    await expectReached(beside);
+  },
+  BOOT_MS,
+);
+
+test('the foreign server gave each machine its address and options, and nothing else to anybody', () => {
+  const { lab } = beside;
+  const { leases, log } = foreignRecord(lab.directory);
+  const [, ...machines] = lab.hosts;
+  const leased = leases.map((line) => line.split(' ').slice(1, 3).join(' '));
+  expect(leased.sort()).toEqual(machines.map(({ ports, member }) => `${ports[0]?.mac} ${member.ipv4}`).sort());
+  const acknowledged = log.filter((line) => line.includes('DHCPACK('));
+  for (const { ports } of machines) expect(acknowledged.some((line) => line.includes(ports[0]?.mac ?? '-'))).toBe(true);
+  // What it answered is what it answers without host0: no boot file, no other server, its own lease time and domain.
+  const told = log.flatMap(
+    (line) => / sent size: +\d+ option: +(\d+) \S+ +(.*)$/.exec(line)?.slice(1, 3).join(' ') ?? [],
+  );
+  const kinds = new Set(told);
+  expect([...kinds].filter((option) => /^(?:43|60|66|67|175) /.test(option))).toEqual([]);
+  expect([...kinds].filter((option) => /^(?:15|51|54) /.test(option)).sort()).toEqual([
+    `15 ${FOREIGN_DOMAIN}`,
+    '51 10m',
+    '54 10.11.0.254',
+  ]);
+  expect(log.filter((line) => /DHCPNAK|DHCPDECLINE|bootfile name|next server: (?!10\.11\.0\.254$)/.test(line))).toEqual(
+    [],
+  );
+});
