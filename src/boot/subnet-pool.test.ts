@@ -102,6 +102,7 @@ test('a wire keeps its subnet over restarts, by any of its ports, until the sett
   const again = await SubnetBook.open(file, RULES);
   expect(again.allocate(['eth3'], []).subnet).toBe('192.168.0.0/25');
   expect(host0AddressIn(again.allocate(['eth2'], []).subnet)).toBe('192.168.0.129');
+  await again.saved();
   // Another size, or a pool that is gone, or a wish, is another subnet.
   for (const rules of [
     { ...RULES, defaultLength: 26 },
@@ -125,6 +126,7 @@ test('wishes: a subnet, a size; one that overlaps falls back to the pools and is
   expect(book.allocate(['eth3'], used)).toMatchObject({ subnet: '192.168.0.128/25', origin: 'dynamic' });
   expect(book.unmetWish(['eth3'])).toBe('10.30.0.0/24');
   expect(book.unmetWish(['eth1'])).toBeUndefined();
+  await book.saved();
 });
 
 test('a book that a power cut or a hand has spoilt is begun anew', async () => {
