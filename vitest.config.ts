@@ -2,10 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Two projects: `unit` beside the code, and `system` on the real kernel. System tests make their own network
- * namespaces; they run side by side, each file in a process of its own, because setns belongs to a process.
+ * namespaces; they run side by side, each file in a process of its own, because setns belongs to a process. Most of their
+ * time they wait, for firmware, for silence to be noticed: three at once keep two cores busy.
  */
 export default defineConfig({
   test: {
+    maxWorkers: 3,
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/*.test.ts'], pool: 'forks', testTimeout: 20_000 } },
       {
