@@ -98,7 +98,9 @@ export class Reception {
     const { device, peer } = place;
     const { mac } = hardware;
     await this.#mustBe(mac, place);
-    const [image, overlay] = await Promise.all([catalogue.image(machine), catalogue.overlay(machine)]);
+    // One after the other: of two things that are missing it is always told the first.
+    const image = await catalogue.image(machine);
+    const overlay = await catalogue.overlay(machine);
     const passage = turnstile.ask(mac);
     if (!passage.pass) {
       const { ahead, againSec } = passage;

@@ -6,11 +6,14 @@ import { until } from './until.ts';
 /** An idle machine takes a tenth of a second; a busy one may leave an agent without a turn for seconds. */
 const REPAIR_DEADLINE_MS = 15_000;
 
-/** What is not here ages, counts, or is another one after a repair (indexes, timers, learnt rows). */
+/**
+ * What is not here ages, counts, or is another one after a repair (indexes, timers, learnt rows). A dump that is
+ * interrupted by a change shows a line twice.
+ */
 const SHOW = `
-ip -6 -oneline address show | grep nodad | cut -d' ' -f 2- | sort
-ip -6 neighbour show nud permanent proto 200 | sort
-bridge fdb show | grep extern_learn | sort
+ip -6 -oneline address show | grep nodad | cut -d' ' -f 2- | sort -u
+ip -6 neighbour show nud permanent proto 200 | sort -u
+bridge fdb show | grep extern_learn | sort -u
 ip route show
 nft list table inet meshwork
 nft list table bridge meshwork`;
