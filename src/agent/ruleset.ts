@@ -104,7 +104,8 @@ const HEADERS_IPV4 = 40;
 const HEADERS_IPV6 = 60;
 
 function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
-  const ports = input.ports.filter(({ link }) => isNameable(link));
+  // By name: ports are found in the order in which they came, and the same ports should be the same rules.
+  const ports = input.ports.filter(({ link }) => isNameable(link)).toSorted((a, b) => (a.link < b.link ? -1 : 1));
   const plugged = ports.filter((port) => port.plugged).map(({ link }) => quote(link));
   const sets: Sets = new Map();
   sets.set('vxlans', {

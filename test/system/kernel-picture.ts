@@ -99,5 +99,7 @@ function differences(before: string, now: string): string {
   const [was, is] = [new Set(before.split('\n')), new Set(now.split('\n'))];
   const minus = [...was].filter((line) => !is.has(line)).map((line) => `- ${line}`);
   const plus = [...is].filter((line) => !was.has(line)).map((line) => `+ ${line}`);
-  return [...minus, ...plus].join('\n');
+  if (minus.length + plus.length > 0) return [...minus, ...plus].join('\n');
+  // The same lines, in another order or number.
+  return `- ${before.replaceAll('\n', '\n- ')}\n+ ${now.replaceAll('\n', '\n+ ')}`;
 }
