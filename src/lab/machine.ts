@@ -107,12 +107,6 @@ function firmwareOptions({ root, emulated }: LabHost, mac: string): string[] {
   ];
 }
 
-/** As its reset button. */
-export async function reset(host: LabHost): Promise<void> {
-  forgetConnection(host);
-  await command(host, 'system_reset');
-}
-
 /** As pulling its plug. Returns once it is off. */
 export async function switchOff(host: LabHost): Promise<void> {
   forgetConnection(host);
