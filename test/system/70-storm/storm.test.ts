@@ -13,7 +13,7 @@ import { belongings, makeBelongings } from './belongings.ts';
 import { type Befallen, excuses } from './excuse.ts';
 import { MachineLosses } from './machine-losses.ts';
 import { complaints, summary } from './report.ts';
-import { giveSmallDisk, takeSmallDisk } from './small-disk.ts';
+import { stateDiskOf } from './state-disk.ts';
 import { forecast, rage } from './storm.ts';
 
 const SEED = Number(process.env.MESH_SEED ?? 1);
@@ -43,7 +43,7 @@ const before = new Map<string, { readonly kernel: string; readonly theirs: strin
 
 beforeAll(async () => {
   lab = await Lab.build({ name: `storm-${process.pid}`, nodes: NODES, segments: 2 });
-  for (const host of lab.hosts) giveSmallDisk(host);
+  for (const host of lab.hosts) stateDiskOf(host).mount();
   await lab.startAll();
   await lab.ready({ deadlineMs: READY_DEADLINE_MS });
   await Promise.all(lab.hosts.map((host) => makeBelongings(lab, host)));
@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const host of lab?.hosts ?? []) takeSmallDisk(host);
+  for (const host of lab?.hosts ?? []) stateDiskOf(host).unmount();
   await lab?.down();
 });
 
