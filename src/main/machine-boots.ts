@@ -3,7 +3,7 @@ import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptRecords } from '../boot/attempt-records.ts';
-import { BootDoors } from '../boot/boot-doors.ts';
+import { bootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
 import { type BootDoor, BootSite } from '../boot/boot-site.ts';
 import type { WireState } from '../boot/boot-trouble.ts';
@@ -95,7 +95,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     bootFiles: join(paths.state, 'boot/tftp'),
     onSighting: (sighting) => log.take(sighting),
   });
-  const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+  const sockets = bootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
   await makeCommandKey(paths.state).catch((thrown: unknown) => noteLost(journal, MeshError.from(thrown)));
   const names = await followNames(paths, shelf, controller);
   return {
