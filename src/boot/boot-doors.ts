@@ -9,6 +9,7 @@ import { DeviceDoor, type DoorLimits } from '../protocol/device-door.ts';
 import { DeviceDoors, type DeviceDoorsInput } from '../protocol/device-doors.ts';
 import type { EventInit, Journal } from '../protocol/event.ts';
 import type { BootDoor, BootSite } from './boot-site.ts';
+import { STALL_SEC } from './sighting.ts';
 import { openTimeServer, type TimeServer } from './time-server.ts';
 
 export interface BootDoorsInput extends Pick<DeviceDoorsInput<BootDoor>, 'indexOf'> {
@@ -24,6 +25,7 @@ const LIMITS: DoorLimits = {
   connectionsPerPeer: 16,
   /** All of a rack knocks within the same second when its power comes back. */
   backlog: 1024,
+  sendTimeoutMs: STALL_SEC * 1000,
   http: {
     maxHeaderSize: 8192,
     headersTimeout: 10_000,

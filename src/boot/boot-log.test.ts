@@ -5,9 +5,10 @@ import { parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { Journal, type MeshEvent } from '../protocol/event.ts';
+import { BOOT_STAGES } from '../protocol/timeline-view.ts';
 import { BootLog } from './boot-log.ts';
 import type { WireState } from './boot-trouble.ts';
-import type { BootSighting, DhcpSighting } from './sighting.ts';
+import type { BootSighting, DhcpSighting, HttpSighting } from './sighting.ts';
 
 const mac = parseMac('52:54:00:12:34:56');
 const machine = '10eff964' as MachineId;
@@ -24,6 +25,8 @@ let log: BootLog;
 let wire: WireState;
 let meshes: string[];
 let events: MeshEvent[];
+/** When a file was asked for last. */
+let askedMs: number;
 
 beforeEach(() => {
   clock = new ManualClock();
@@ -42,9 +45,16 @@ function dhcp(message: DhcpSighting['message'], more: Partial<DhcpSighting> = {}
   see({ kind: 'dhcp', message, mac, port: 67, ...more });
 }
 
+/** A request for a file of the image, or what became of the last one. */
+function http(file: string, outcome: HttpSighting['outcome'], since?: number): void {
+  if (outcome.type === 'asked') askedMs = clock.nowMs();
+  see({ kind: 'http', ipv4, path: `${IMAGE}/${file}`, askedMs: since ?? askedMs, outcome });
+}
+
 const fromUs = { server: HOST0, ours: true } as const;
 const asked = { type: 'asked' } as const;
 const loaded = { type: 'answered', status: 200 } as const;
+const stalled = { type: 'broken off', stalled: true } as const;
 
 /** Everything up to a stage, each step 100 ms after the one before. */
 async function bootUntil(stage: string): Promise<void> {
@@ -55,10 +65,10 @@ async function bootUntil(stage: string): Promise<void> {
     ['ipxe', () => dhcp('DISCOVER', { client: 'ipxe' })],
     ['ipxe', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: `http://${HOST0}/boot.ipxe` })],
     ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt })],
-    ['kernel', () => see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: asked })],
-    ['kernel', () => see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: loaded })],
-    ['initrd', () => see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: asked })],
-    ['initrd', () => see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: loaded })],
+    ['kernel', () => http('vmlinuz', asked)],
+    ['kernel', () => http('vmlinuz', loaded)],
+    ['initrd', () => http('initrd.img', asked)],
+    ['initrd', () => http('initrd.img', loaded)],
     ['overlay', () => see({ kind: 'stage', machine, attempt, stage: 'overlay' })],
     ['packages', () => see({ kind: 'stage', machine, attempt, stage: 'packages' })],
     ['agent', () => see({ kind: 'stage', machine, attempt, stage: 'agent' })],
@@ -89,18 +99,7 @@ test('a boot goes through its stages and ends as a member', async () => {
   expect(boot()).toMatchObject({ state: 'booting', machine, name: 'node1', ipv4, attempt });
   meshes = ['manage'];
   await clock.pass(300);
-  expect(stages()).toEqual([
-    'discover',
-    'offer',
-    'tftp',
-    'script',
-    'kernel',
-    'initrd',
-    'overlay',
-    'packages',
-    'agent',
-    'mesh',
-  ]);
+  expect(stages()).toEqual(BOOT_STAGES);
   expect(boot()?.stages.map(({ atMs }) => atMs)).toEqual([0, 100, 200, 500, 600, 800, 1000, 1100, 1200, 1500]);
   expect(events.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
     `machine booted: node1 (${mac} on eth1) is a member after 1.5 s`,
@@ -115,7 +114,7 @@ test.each([
   ['tftp', 22, 'ipxe.efi was asked for by TFTP'],
   ['ipxe', 22, 'HTTP does not get through'],
   ['script', 5, 'does not load the kernel'],
-  ['kernel', 60, 'the kernel stands still'],
+  ['kernel', 60, 'does not ask for the initrd'],
   ['initrd', 60, 'has not been heard of'],
   ['overlay', 20, 'does not report'],
   ['packages', 30, 'its agent has not started'],
@@ -162,12 +161,13 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   see({ kind: 'refused', mac, machine, error });
   expect(boot()?.trouble).toEqual({ code: error.code, stage: 'script', cause: error.message, remedy: error.remedy });
   see({ kind: 'identified', machine, mac, ipv4, attempt });
-  see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: { type: 'answered', status: 404 } });
+  http('vmlinuz', asked);
+  http('vmlinuz', { type: 'answered', status: 404 });
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
   // iPXE says it too, in fewer words.
   see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
-  see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: asked });
+  http('initrd.img', asked);
   see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
   expect(boot()?.trouble?.cause).toMatch('error 0x2d0c613b (ipxe.org/2d0c61)');
   see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
@@ -189,6 +189,36 @@ test('a machine that is switched on anew begins anew; one that asks again does n
   await bootUntil('agent');
   dhcp('DISCOVER', { client: 'system' });
   expect(stages()?.at(-1)).toBe('agent');
+});
+
+test('a download is not silent, however long it takes; one that stands still is named when it is broken off', async () => {
+  await bootUntil('kernel');
+  http('initrd.img', asked);
+  expect(await silence(300)).toBeUndefined();
+  http('initrd.img', stalled);
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', stage: 'initrd' });
+  expect(boot()?.trouble?.cause).toMatch('/image/abc1/initrd.img stood still: the machine took nothing of it for 60 s');
+  http('initrd.img', asked);
+  expect(boot()?.state).toBe('stuck');
+  // The connection of the time before is noticed to be dead only now.
+  http('initrd.img', { type: 'broken off', stalled: false }, askedMs - 60_000);
+  expect(boot()?.trouble?.cause).toMatch('stood still');
+  http('initrd.img', loaded);
+  expect(boot()?.state).toBe('booting');
+  expect((await silence(65))?.cause).toMatch('has not been heard of');
+});
+
+test('what becomes of a download of the boot before, or of a stage that is over, says nothing of this one', async () => {
+  await bootUntil('kernel');
+  http('initrd.img', asked);
+  const before = askedMs;
+  await clock.pass(30_000);
+  await bootUntil('script');
+  http('initrd.img', stalled, before);
+  expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'script']);
+  await bootUntil('overlay');
+  http('initrd.img', { type: 'broken off', stalled: false });
+  expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'overlay']);
 });
 
 test('an architecture without a boot file is said at once, whatever answers it', () => {

@@ -26,7 +26,7 @@ const OWN_TIME_SEC: Readonly<Record<Exclude<BootStage, 'mesh'>, number>> = {
   // 200 kB, the start of iPXE, and what iPXE takes itself.
   tftp: 22,
   script: 5,
-  // Any sign of loading counts: these are for a transfer that stands still.
+  // From when it is loaded on: a download that stands still is told by its connection.
   kernel: 60,
   initrd: 60,
   overlay: 20,
@@ -109,21 +109,15 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
     remedy: 'Look at its console: iPXE says there what it cannot do. It asks again by itself.',
   }),
   kernel: () => ({
-    cause: 'the download of the kernel stands still',
-    remedy: 'Look at the cable and at the load of the wire; iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
+    cause: 'the machine has the kernel, and does not ask for the initrd',
+    remedy: 'Look at its console: iPXE says there what it cannot do. The machine needs 2 GB of memory.',
   }),
-  initrd: ({ stages }) =>
-    stages.at(-1)?.detail === 'loaded'
-      ? {
-          cause: 'the kernel was started and has not been heard of: it does not start, or has no driver for the card',
-          remedy:
-            'Look at the console. An image of the kernel package linux-image-amd64 has the drivers of real hardware: ' +
-            '`mesh system image node --kernel linux-image-amd64`.',
-        }
-      : {
-          cause: 'the download of the initrd stands still',
-          remedy: 'Look at the cable and at the load of the wire. The machine needs 2 GB of memory.',
-        },
+  initrd: () => ({
+    cause: 'the kernel was started and has not been heard of: it does not start, or has no driver for the card',
+    remedy:
+      'Look at the console. An image of the kernel package linux-image-amd64 has the drivers of real hardware: ' +
+      '`mesh system image node --kernel linux-image-amd64`.',
+  }),
   overlay: () => ({
     cause: 'the machine has its overlay, and does not report that it has taken it up',
     remedy: 'Look at its console. An overlay that fills the memory is one reason.',
@@ -182,7 +176,7 @@ function unbootable(timeline: Timeline): BootTrouble | undefined {
 /** When a boot in which nothing more is seen counts as silent. */
 export function silentFromMs(timeline: Timeline): number {
   const stage = stageOf(timeline);
-  if (stage === 'mesh') return Number.POSITIVE_INFINITY;
+  if (stage === 'mesh' || timeline.loadingSinceMs !== undefined) return Number.POSITIVE_INFINITY;
   // A machine that asks again for an address is heard, and yet stands still.
   const sinceMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
   const ownTimeSec = stage === 'offer' && timeline.client === 'ipxe' ? IPXE_OFFER_SEC : OWN_TIME_SEC[stage];

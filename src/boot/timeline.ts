@@ -6,7 +6,14 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/timeline-view.ts';
-import type { BootSighting, DhcpClientKind, DhcpSighting, HttpSighting, StageSighting } from './sighting.ts';
+import {
+  type BootSighting,
+  type DhcpClientKind,
+  type DhcpSighting,
+  type HttpSighting,
+  STALL_SEC,
+  type StageSighting,
+} from './sighting.ts';
 
 export interface Reached {
   readonly stage: BootStage;
@@ -34,6 +41,8 @@ export interface Timeline {
   readonly takes?: Ipv4;
   /** So many questions for an address were heard since the last answer. */
   readonly unanswered: number;
+  /** When the download that it is at was asked for; absent while it is at none. It ends with a word of its own. */
+  readonly loadingSinceMs?: number;
   /** What a sighting said in so many words; a later stage takes it back. */
   readonly trouble?: BootTrouble;
 }
@@ -86,7 +95,7 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
       };
     }
     case 'http':
-      return takeHttp(heard, sighting);
+      return sighting.askedMs < timeline.beganMs ? timeline : takeHttp(heard, sighting);
     case 'identified': {
       const { machine, attempt, ipv4 } = sighting;
       return { ...reach(heard, 'script', sighting.atMs, `machine ${machine}`), machine, attempt, ipv4 };
@@ -144,24 +153,46 @@ function foreignBootFile(server: Ipv4, bootFile: string): BootTrouble {
 
 const LOADED = { vmlinuz: 'kernel', 'initrd.img': 'initrd' } as const satisfies Record<string, BootStage>;
 
-function takeHttp(timeline: Timeline, { atMs, path, outcome }: HttpSighting): Timeline {
+function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSighting): Timeline {
   const file = path.split('/').at(-1) ?? '';
   const stage = path.startsWith('/overlay/') ? 'overlay' : LOADED[file as keyof typeof LOADED];
   if (stage === undefined) return timeline;
   const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
-  if (outcome.type === 'asked' || (outcome.type === 'answered' && outcome.status < 400)) return reached;
-  const fault = outcome.type === 'answered' ? `was answered with ${outcome.status}` : 'broke off';
-  return {
-    ...reached,
-    trouble: {
-      code: outcome.type === 'answered' ? 'MESH_BOOT_PATH_UNKNOWN' : 'MESH_BOOT_SILENT',
-      stage,
-      cause: `the download of ${path} ${fault}`,
+  // A machine that is further on has begun no download of this, and hardly waits for the one that ends.
+  if (stageOf(reached) !== stage) return timeline;
+  if (outcome.type === 'asked') return { ...reached, loadingSinceMs: askedMs };
+  const { loadingSinceMs, ...rest } = reached;
+  // It has asked once more meanwhile.
+  if (loadingSinceMs !== undefined && loadingSinceMs > askedMs) return timeline;
+  if (outcome.type === 'answered' && outcome.status < 400) return withoutTrouble(rest);
+  return { ...rest, trouble: { stage, ...lostDownload(path, outcome) } };
+}
+
+function lostDownload(
+  path: string,
+  outcome: Exclude<HttpSighting['outcome'], { type: 'asked' }>,
+): Omit<BootTrouble, 'stage'> {
+  if (outcome.type === 'answered') {
+    return {
+      code: 'MESH_BOOT_PATH_UNKNOWN',
+      cause: `the download of ${path} was answered with ${outcome.status}`,
+      remedy: 'Build the image anew with `mesh system image node`, and boot the machine again.',
+    };
+  }
+  const code = 'MESH_BOOT_SILENT';
+  if (outcome.stalled) {
+    return {
+      code,
+      cause: `the download of ${path} stood still: the machine took nothing of it for ${STALL_SEC} s, and host0 broke it off`,
       remedy:
-        outcome.type === 'answered'
-          ? 'Build the image anew with `mesh system image node`, and boot the machine again.'
-          : 'If it happens again, look for a loose cable or a full disk on the way.',
-    },
+        'Look at whether it is still on, at its cable, and at its console: it needs 2 GB of memory, ' +
+        'and iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
+    };
+  }
+  return {
+    code,
+    cause: `the download of ${path} broke off`,
+    remedy: 'If it happens again, look for a loose cable or a full disk on the way.',
   };
 }
 
@@ -204,7 +235,10 @@ function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: strin
   const wanted = BOOT_STAGES.indexOf(stage);
   if (wanted < present) return timeline;
   const reached = { stage, atMs, ...(detail !== undefined && { detail }) };
-  if (wanted > present) return { ...withoutTrouble(timeline), stages: [...timeline.stages, reached] };
+  if (wanted > present) {
+    const { loadingSinceMs, ...rest } = withoutTrouble(timeline);
+    return { ...rest, stages: [...timeline.stages, reached] };
+  }
   const atFirst = timeline.stages.at(-1)?.atMs ?? atMs;
   return { ...timeline, stages: [...timeline.stages.slice(0, -1), { ...reached, atMs: atFirst }] };
 }

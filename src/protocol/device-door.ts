@@ -14,12 +14,9 @@ import { createServer } from './http.ts';
  * Makes a listening TCP socket that hears what comes in on the device and nothing else (kernel/listener.ts).
  * @returns its file descriptor
  */
-export type OpenListener = (place: {
-  readonly address: Ipv4 | Ipv6;
-  readonly port: number;
-  readonly device: string;
-  readonly backlog: number;
-}) => number;
+export type OpenListener = (
+  place: Pick<DeviceDoorInput, 'address' | 'port' | 'device'> & Pick<DoorLimits, 'backlog' | 'sendTimeoutMs'>,
+) => number;
 
 export interface DoorLimits {
   readonly connections: number;
@@ -27,6 +24,8 @@ export interface DoorLimits {
   readonly connectionsPerPeer: number;
   /** Connections that may wait to be accepted; the kernel takes at most net.core.somaxconn. */
   readonly backlog: number;
+  /** Of an answer a peer takes nothing for so long: its connection ends. Without it, it may keep it for ever. */
+  readonly sendTimeoutMs?: number;
   readonly http: ServerOptions;
 }
 
@@ -78,11 +77,10 @@ export class DeviceDoor {
 
   #listen(): void {
     const { address, port, device, limits, openListener, handler, onHearing, onConnection, clock } = this.#input;
-    const { connections, http, backlog } = limits;
     try {
-      const fd = openListener({ address, port, device, backlog });
-      const server = createServer(http, handler);
-      server.maxConnections = connections;
+      const fd = openListener({ address, port, device, ...limits });
+      const server = createServer(limits.http, handler);
+      server.maxConnections = limits.connections;
       server.on('connection', (socket) => {
         this.#keepNewest(socket);
         onConnection?.(socket);
@@ -90,7 +88,7 @@ export class DeviceDoor {
       server.on('error', (error) => this.#failed(error));
       this.#server = server;
       // Node listens once more, with a backlog of 511 unless told.
-      server.listen({ fd }, backlog, () => {
+      server.listen({ fd }, limits.backlog, () => {
         if (this.#server !== server) return;
         this.#failing = false;
         onHearing?.(true);
