@@ -37,11 +37,10 @@ export interface BootRegistry {
   isKnown(machine: MachineId): boolean;
   /**
    * Notes that it boots.
-   * @param bootingAs the card from which a machine of that id is booting at this time
    * @returns the name that the administrator gave it
    * @throws MESH_BOOT_MACHINE_DOUBLE
    */
-  boots(machine: MachineId, hardware: Hardware, bootingAs: Mac | undefined): Promise<string | undefined>;
+  boots(machine: MachineId, hardware: Hardware): Promise<string | undefined>;
 }
 
 /** Where on which wire a request comes from. */
@@ -107,7 +106,7 @@ export class Reception {
       onSighting({ kind: 'queued', atMs: clock.nowMs(), device, mac, machine, ahead, againSec });
       return { type: 'wait', againSec };
     }
-    const name = await registry.boots(machine, hardware, attempts.underWay(machine)?.mac);
+    const name = await registry.boots(machine, hardware);
     const attempt = await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
     onSighting({ kind: 'identified', atMs: clock.nowMs(), device, machine, mac, ipv4: peer, attempt: attempt.id });
     const text = bootScript({

@@ -159,7 +159,7 @@ async function main(): Promise<void> {
     onDoors: () => machineBoots.serve(boot?.doors ?? []),
   });
   machineBoots.serve(boot.doors);
-  controller.onHealth(() => boot?.health() ?? []);
+  controller.onHealth(() => [...(boot?.health() ?? []), ...machineBoots.registry.health()]);
   const control = await openControlApi({
     path: paths.controlSock,
     controller,
