@@ -22,7 +22,8 @@ const HTTP_PORT = 80;
 const LIMITS: DoorLimits = {
   /** A rack of 300 with two connections each, and room for those that firmware left half open. */
   connections: 2048,
-  connectionsPerPeer: 16,
+  /** Virtual machines behind one of them have its address; and no machine alone takes all. */
+  connectionsPerPeer: 128,
   /** All of a rack knocks within the same second when its power comes back. */
   backlog: 1024,
   sendTimeoutMs: STALL_SEC * 1000,
