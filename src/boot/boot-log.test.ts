@@ -6,8 +6,10 @@ import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { Journal, type MeshEvent } from '../protocol/event.ts';
 import { BOOT_STAGES } from '../protocol/timeline-view.ts';
+import { MemoryStore } from '../store/memory-store.ts';
 import { BootLog } from './boot-log.ts';
 import type { WireState } from './boot-trouble.ts';
+import { ModelTimes } from './model-times.ts';
 import type { BootSighting, DhcpSighting, HttpSighting } from './sighting.ts';
 
 const mac = parseMac('52:54:00:12:34:56');
@@ -27,14 +29,24 @@ let meshes: string[];
 let events: MeshEvent[];
 /** When a file was asked for last. */
 let askedMs: number;
+/** The model of the card at earlier boots. */
+let knownAs: string | undefined;
 
-beforeEach(() => {
+beforeEach(async () => {
   clock = new ManualClock();
   wire = { mode: 'server', why: 'no other server answers' };
-  [meshes, events] = [[], []];
+  [meshes, events, knownAs] = [[], [], undefined];
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
-  log = new BootLog({ clock, journal, wireOf: () => wire, nameOf: () => 'node1', meshesOf: () => meshes });
+  log = new BootLog({
+    clock,
+    journal,
+    wireOf: () => wire,
+    nameOf: () => 'node1',
+    meshesOf: () => meshes,
+    modelOf: () => knownAs,
+    times: await ModelTimes.open(new MemoryStore()),
+  });
 });
 
 function see(sighting: Unplaced<BootSighting>): void {
@@ -56,15 +68,15 @@ const asked = { type: 'asked' } as const;
 const loaded = { type: 'answered', status: 200 } as const;
 const stalled = { type: 'broken off', stalled: true } as const;
 
-/** Everything up to a stage, each step 100 ms after the one before. */
-async function bootUntil(stage: string): Promise<void> {
+/** Everything up to a stage, each step 100 ms after the one before; `paused` before some other steps. */
+async function bootUntil(stage: string, pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
   const steps: [string, () => void][] = [
     ['discover', () => dhcp('DISCOVER', { client: 'firmware', architecture: 7 })],
     ['offer', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: 'ipxe.efi' })],
     ['tftp', () => see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: asked })],
     ['ipxe', () => dhcp('DISCOVER', { client: 'ipxe' })],
     ['ipxe', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: `http://${HOST0}/boot.ipxe` })],
-    ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt })],
+    ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt, model: 'Box, efi' })],
     ['kernel', () => http('vmlinuz', asked)],
     ['kernel', () => http('vmlinuz', loaded)],
     ['initrd', () => http('initrd.img', asked)],
@@ -74,7 +86,10 @@ async function bootUntil(stage: string): Promise<void> {
     ['agent', () => see({ kind: 'stage', machine, attempt, stage: 'agent' })],
   ];
   const last = steps.findLastIndex(([name]) => name === stage);
-  for (const [, step] of steps.slice(0, last + 1)) {
+  let before = '';
+  for (const [name, step] of steps.slice(0, last + 1)) {
+    if (name !== before) await clock.pass(pausesMs[name] ?? 0);
+    before = name;
     step();
     await clock.pass(100);
   }
@@ -219,6 +234,43 @@ test('what becomes of a download of the boot before, or of a stage that is over,
   await bootUntil('overlay');
   http('initrd.img', { type: 'broken off', stalled: false });
   expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'overlay']);
+});
+
+/** A whole boot. */
+async function bootThrough(pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
+  meshes = [];
+  await bootUntil('agent', pausesMs);
+  meshes = ['manage'];
+  await clock.pass(300);
+  expect(boot()?.state).toBe('member');
+}
+
+test('firmware that is slow at each boot is not called silent at the next, once its card or its script tells the model', async () => {
+  // From offer to TFTP it takes 20 s, where the table has 8; and nothing else is out of the ordinary.
+  for (let time = 0; time < 2; time++) {
+    await bootThrough({ tftp: 20_000 });
+    expect(boot()?.model).toBe('Box, efi');
+  }
+  expect(events.map(({ kind }) => kind)).toEqual(['boot stuck', 'machine booted', 'boot stuck', 'machine booted']);
+  meshes = [];
+  await bootUntil('offer');
+  expect(boot()?.due).toEqual({ atMs: 8_100, ms: 8_000, from: 'table' });
+  knownAs = 'Box, efi';
+  await bootUntil('kernel');
+  await bootUntil('offer');
+  expect(boot()).toMatchObject({ model: 'Box, efi', due: { atMs: 30_850, ms: 30_750, from: 'learned', boots: 2 } });
+  expect((await silence(40))?.afterSec).toBeCloseTo(30.75, 0);
+  // Others of its stages have too few boots yet for less than the table's time.
+  await bootUntil('overlay');
+  expect(boot()?.due).toMatchObject({ ms: 20_000, from: 'table' });
+});
+
+test('a machine whose model is quick is missed sooner than the table would', async () => {
+  for (let time = 0; time < 5; time++) await bootThrough({ overlay: 4_000 });
+  await bootUntil('initrd');
+  expect(boot()?.due).toMatchObject({ ms: 9_000, from: 'learned', boots: 5 });
+  expect((await silence(20))?.cause).toMatch('has not been heard of');
+  expect(boot()?.trouble?.code).toBe('MESH_BOOT_SILENT');
 });
 
 test('an architecture without a boot file is said at once, whatever answers it', () => {

@@ -6,7 +6,7 @@ import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { Attempts } from './attempts.ts';
-import { type Hardware, hardwareName } from './hardware.ts';
+import { type Hardware, hardwareName, modelOf } from './hardware.ts';
 import { identify } from './identification.ts';
 import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
 import type { BootSighting } from './sighting.ts';
@@ -108,7 +108,18 @@ export class Reception {
     }
     const name = await registry.boots(machine, hardware);
     const attempt = await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
-    onSighting({ kind: 'identified', atMs: clock.nowMs(), device, machine, mac, ipv4: peer, attempt: attempt.id });
+    const model = modelOf(hardware);
+    const { id } = attempt;
+    const identified = {
+      kind: 'identified',
+      atMs: clock.nowMs(),
+      device,
+      machine,
+      mac,
+      ipv4: peer,
+      attempt: id,
+    } as const;
+    onSighting({ ...identified, ...(model !== undefined && { model }) });
     const text = bootScript({
       host0: place.host0,
       machine,

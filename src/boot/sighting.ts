@@ -74,6 +74,8 @@ export interface IdentifiedSighting extends Sighting {
   readonly mac: Mac;
   readonly ipv4: Ipv4;
   readonly attempt: string;
+  /** What kind of machine it is, if it says so. */
+  readonly model?: string;
 }
 
 /** host0 will not boot it; iPXE shows the same words on the machine's console, and asks again. */

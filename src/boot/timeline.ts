@@ -6,6 +6,7 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/timeline-view.ts';
+import type { Wait } from './own-time.ts';
 import {
   type BootSighting,
   type DhcpClientKind,
@@ -43,12 +44,27 @@ export interface Timeline {
   readonly unanswered: number;
   /** When the download that it is at was asked for; absent while it is at none. It ends with a word of its own. */
   readonly loadingSinceMs?: number;
+  /** What kind of machine it is, as far as that is known: before iPXE says so, by its card. */
+  readonly model?: string;
+  /** The longest silence in each wait so far, milliseconds. */
+  readonly silences: Readonly<Partial<Record<Wait, number>>>;
   /** What a sighting said in so many words; a later stage takes it back. */
   readonly trouble?: BootTrouble;
 }
 
 export function stageOf({ stages }: Timeline): BootStage {
   return stages.at(-1)?.stage ?? 'discover';
+}
+
+/** What a boot waits in now, and since when nothing was seen; undefined while it loads, and when it is a member. */
+export function silenceOf(timeline: Timeline): { readonly wait: Wait; readonly sinceMs: number } | undefined {
+  const stage = stageOf(timeline);
+  // A download under way ends with a word of its own.
+  if (stage === 'mesh' || timeline.loadingSinceMs !== undefined) return undefined;
+  const wait = stage === 'offer' && timeline.client === 'ipxe' ? 'ipxe offer' : stage;
+  // A machine that asks again for an address is heard, and yet stands still.
+  const reachedMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
+  return { wait, sinceMs: reachedMs ?? timeline.heardMs };
 }
 
 /** A boot begins with the first question of a machine that is not booting, or that was further on already. */
@@ -64,20 +80,22 @@ export function beginsBoot(timeline: Timeline | undefined, sighting: BootSightin
   return !(stage === 'tftp' && sighting.client === 'ipxe');
 }
 
-export function begin({ mac, device, atMs }: DhcpSighting): Timeline {
+export function begin({ mac, device, atMs }: DhcpSighting, model?: string): Timeline {
   return {
     mac,
     device,
     beganMs: atMs,
     heardMs: atMs,
     stages: [{ stage: 'discover', atMs }],
+    ...(model !== undefined && { model }),
     unanswered: 0,
+    silences: {},
   };
 }
 
 /** The timeline with one more sighting of its machine. */
 export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
-  const heard: Timeline = { ...timeline, heardMs: sighting.atMs };
+  const heard: Timeline = { ...withSilence(timeline, sighting.atMs), heardMs: sighting.atMs };
   switch (sighting.kind) {
     case 'dhcp':
       return takeDhcp(heard, sighting);
@@ -97,8 +115,9 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
     case 'http':
       return sighting.askedMs < timeline.beganMs ? timeline : takeHttp(heard, sighting);
     case 'identified': {
-      const { machine, attempt, ipv4 } = sighting;
-      return { ...reach(heard, 'script', sighting.atMs, `machine ${machine}`), machine, attempt, ipv4 };
+      const { machine, attempt, ipv4, model } = sighting;
+      const reached = reach(heard, 'script', sighting.atMs, `machine ${machine}`);
+      return { ...reached, machine, attempt, ipv4, ...(model !== undefined && { model }) };
     }
     case 'refused': {
       const { machine, error } = sighting;
@@ -116,6 +135,14 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
     case 'member':
       return reach(heard, 'mesh', sighting.atMs, sighting.mesh);
   }
+}
+
+function withSilence(timeline: Timeline, untilMs: number): Timeline {
+  const silence = silenceOf(timeline);
+  if (silence === undefined) return timeline;
+  const { wait, sinceMs } = silence;
+  const longest = Math.max(timeline.silences[wait] ?? 0, untilMs - sinceMs);
+  return { ...timeline, silences: { ...timeline.silences, [wait]: longest } };
 }
 
 function takeDhcp(timeline: Timeline, sighting: DhcpSighting): Timeline {

@@ -75,7 +75,7 @@ test('a second box with the id of one that lives is refused; the same box with a
   await expect(registry.boots(machine, { mac: third })).rejects.toThrow(/is online/);
   online.delete(machine);
   await registry.boots(machine, { mac: third });
-  expect(registry.get(machine)?.cards).toEqual([third, second, first]);
+  expect(registry.byCard(third)?.cards).toEqual([third, second, first]);
 });
 
 test('an inventory is kept, over boots and restarts, and written only when it is another', async () => {
@@ -88,7 +88,7 @@ test('an inventory is kept, over boots and restarts, and written only when it is
   expect((await store.range('/v1/machines/')).revision).toBe(revision);
   await registry.boots(machine, { mac: first });
   await registry.takeInventory(machine, inventoryWith(first, third));
-  const record = (await open()).get(machine);
+  const record = (await open()).byCard(third);
   expect(record).toMatchObject({ inventory: inventoryWith(first, third), cards: [first, third] });
 });
 

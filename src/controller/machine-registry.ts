@@ -90,8 +90,9 @@ export class MachineRegistry {
     return [...this.#records.values()];
   }
 
-  get(machine: MachineId): MachineRecord | undefined {
-    return this.#records.get(machine);
+  /** The machine that booted from a card last, or told of it. */
+  byCard(mac: Mac): MachineRecord | undefined {
+    return this.machines.findLast(({ cards }) => cards.includes(mac));
   }
 
   /** Whether an administrator has named it, or it has booted before. */

@@ -7,7 +7,9 @@ import { bootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
 import { type BootDoor, BootSite } from '../boot/boot-site.ts';
 import type { WireState } from '../boot/boot-trouble.ts';
+import { modelOf } from '../boot/hardware.ts';
 import type { HostLinks } from '../boot/host-links.ts';
+import { ModelTimes } from '../boot/model-times.ts';
 import type { BootCatalogue } from '../boot/reception.ts';
 import type { BootSighting } from '../boot/sighting.ts';
 import { Turnstile } from '../boot/turnstile.ts';
@@ -87,6 +89,8 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     wireOf: (device) => wires.wireOf(device) ?? { mode: 'off', why: 'host0 is starting' },
     nameOf: (machine) => controller.machineNames.get(machine),
     meshesOf: (machine) => online(machine)?.meshes.map(({ name }) => name) ?? [],
+    modelOf: (mac) => modelOf(registry.byCard(mac)?.facts ?? {}),
+    times: await ModelTimes.open(store),
   });
   let doors: readonly BootDoor[] = [];
   const site = new BootSite({
