@@ -191,6 +191,23 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   expect(boot()?.state).toBe('booting');
 });
 
+test('a machine in the queue is not silent while it waits as it was told, and a refusal is over once it may go on', async () => {
+  await bootUntil('ipxe');
+  const queued = () => see({ kind: 'queued', mac, machine, ahead: 30, againSec: 8 });
+  see({ kind: 'refused', mac, machine, error: { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it' } });
+  expect(boot()?.state).toBe('stuck');
+  for (let time = 0; time < 3; time++) {
+    queued();
+    expect(await silence(8)).toBeUndefined();
+  }
+  expect(boot()?.stages.at(-1)?.detail).toBe('waits, 30 before it');
+  queued();
+  expect(await silence(15)).toMatchObject({ afterSec: 13, cause: expect.stringContaining('told to ask') });
+  see({ kind: 'identified', machine, mac, ipv4, attempt });
+  expect(boot()?.state).toBe('booting');
+  expect((await silence(10))?.cause).toMatch('does not load the kernel');
+});
+
 test('a machine that is switched on anew begins anew; one that asks again does not', async () => {
   dhcp('DISCOVER', { client: 'firmware' });
   await clock.pass(4_000);

@@ -85,10 +85,16 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         'switch it off in the firmware setup.',
     };
   },
-  script: () => ({
-    cause: 'the machine has its boot script, and does not load the kernel',
-    remedy: 'Look at its console: iPXE says there what it cannot do. It asks again by itself.',
-  }),
+  script: ({ queuedUntilMs }) =>
+    queuedUntilMs === undefined
+      ? {
+          cause: 'the machine has its boot script, and does not load the kernel',
+          remedy: 'Look at its console: iPXE says there what it cannot do. It asks again by itself.',
+        }
+      : {
+          cause: 'the machine was told to ask for its boot script again, since others load, and does not',
+          remedy: 'It was switched off, or hangs: look at its console, and boot it again.',
+        },
   kernel: () => ({
     cause: 'the machine has the kernel, and does not ask for the initrd',
     remedy: 'Look at its console: iPXE says there what it cannot do. The machine needs 2 GB of memory.',

@@ -6,19 +6,7 @@
 import type { BootStage } from '../protocol/timeline-view.ts';
 
 /** What a silent boot is in: its stage, where iPXE's own offer is another one than firmware's. */
-export const WAITS = [
-  'discover',
-  'offer',
-  'ipxe offer',
-  'tftp',
-  'script',
-  'kernel',
-  'initrd',
-  'overlay',
-  'packages',
-  'agent',
-] as const satisfies readonly (BootStage | 'ipxe offer')[];
-export type Wait = (typeof WAITS)[number];
+export type Wait = Exclude<BootStage, 'mesh'> | 'ipxe offer';
 
 /** Until the next stage begins, seconds, when nothing else is seen. */
 export const TABLE_SEC: Readonly<Record<Wait, number>> = {
@@ -38,6 +26,8 @@ export const TABLE_SEC: Readonly<Record<Wait, number>> = {
   packages: 30,
   agent: 15,
 };
+
+export const WAITS = Object.keys(TABLE_SEC) as readonly Wait[];
 
 /** Milliseconds that boots of one model were silent for at the longest, each boot's once; the latest come last. */
 export type Silences = Readonly<Partial<Record<Wait, readonly number[]>>>;

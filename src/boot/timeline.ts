@@ -44,6 +44,8 @@ export interface Timeline {
   readonly unanswered: number;
   /** When the download that it is at was asked for; absent while it is at none. It ends with a word of its own. */
   readonly loadingSinceMs?: number;
+  /** Until when it was told to wait before it asks for its script again; absent once it has it. */
+  readonly queuedUntilMs?: number;
   /** What kind of machine it is, as far as that is known: before iPXE says so, by its card. */
   readonly model?: string;
   /** The longest silence in each wait so far, milliseconds. */
@@ -64,7 +66,7 @@ export function silenceOf(timeline: Timeline): { readonly wait: Wait; readonly s
   const wait = stage === 'offer' && timeline.client === 'ipxe' ? 'ipxe offer' : stage;
   // A machine that asks again for an address is heard, and yet stands still.
   const reachedMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
-  return { wait, sinceMs: reachedMs ?? timeline.heardMs };
+  return { wait, sinceMs: reachedMs ?? Math.max(timeline.heardMs, timeline.queuedUntilMs ?? 0) };
 }
 
 /** A boot begins with the first question of a machine that is not booting, or that was further on already. */
@@ -116,7 +118,7 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
       return sighting.askedMs < timeline.beganMs ? timeline : takeHttp(heard, sighting);
     case 'identified': {
       const { machine, attempt, ipv4, model } = sighting;
-      const reached = reach(heard, 'script', sighting.atMs, `machine ${machine}`);
+      const reached = atScript(heard, sighting.atMs, `machine ${machine}`);
       return { ...reached, machine, attempt, ipv4, ...(model !== undefined && { model }) };
     }
     case 'refused': {
@@ -128,13 +130,21 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
         trouble: { code, stage: 'script', cause: message, remedy },
       };
     }
-    case 'queued':
-      return reach(heard, 'script', sighting.atMs, `waits, ${sighting.ahead} before it`);
+    case 'queued': {
+      const { atMs, ahead, againSec } = sighting;
+      return { ...atScript(heard, atMs, `waits, ${ahead} before it`), queuedUntilMs: atMs + againSec * 1000 };
+    }
     case 'stage':
       return takeStage(heard, sighting);
     case 'member':
       return reach(heard, 'mesh', sighting.atMs, sighting.mesh);
   }
+}
+
+/** It may go on, or will: what kept it from its script is over. What is wrong with a later stage, iPXE asks again for. */
+function atScript(timeline: Timeline, atMs: number, detail: string): Timeline {
+  const { queuedUntilMs, ...reached } = reach(timeline, 'script', atMs, detail);
+  return stageOf(reached) === 'script' ? withoutTrouble(reached) : reached;
 }
 
 function withSilence(timeline: Timeline, untilMs: number): Timeline {
@@ -263,7 +273,7 @@ function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: strin
   if (wanted < present) return timeline;
   const reached = { stage, atMs, ...(detail !== undefined && { detail }) };
   if (wanted > present) {
-    const { loadingSinceMs, ...rest } = withoutTrouble(timeline);
+    const { loadingSinceMs, queuedUntilMs, ...rest } = withoutTrouble(timeline);
     return { ...rest, stages: [...timeline.stages, reached] };
   }
   const atFirst = timeline.stages.at(-1)?.atMs ?? atMs;
