@@ -109,17 +109,16 @@ export class Reception {
     const name = await registry.boots(machine, hardware);
     const attempt = await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
     const model = modelOf(hardware);
-    const { id } = attempt;
-    const identified = {
+    onSighting({
       kind: 'identified',
       atMs: clock.nowMs(),
       device,
       machine,
       mac,
       ipv4: peer,
-      attempt: id,
-    } as const;
-    onSighting({ ...identified, ...(model !== undefined && { model }) });
+      attempt: attempt.id,
+      ...(model !== undefined && { model }),
+    });
     const text = bootScript({
       host0: place.host0,
       machine,

@@ -137,6 +137,7 @@ test('of more machines than are kept those go that nobody adopted, lives or was 
   expect(kept).toHaveLength(MACHINES_MAX);
   expect(kept).toEqual(expect.arrayContaining([adopted, live, boots, member, ...more]));
   expect(registry.isKnown(oldest)).toBe(false);
+  expect(registry.byCard(second)?.machine).toBe(strangerOf(30));
   await expect(registry.whileKnown(oldest, async () => 'secrets')).rejects.toThrow(/has been forgotten/);
   expect(await registry.whileKnown(live, async () => 'secrets')).toBe('secrets');
   expect(events).toMatchObject([{ kind: 'machines forgotten', level: 'warning', code: 'MESH_BOOT_MACHINES_MANY' }]);

@@ -64,7 +64,8 @@ const TOO_MANY = {
 export class MachineRegistry {
   readonly #input: MachineRegistryInput;
   /** Those that were seen last come last. */
-  readonly #records: Map<MachineId, MachineRecord>;
+  readonly #records = new Map<MachineId, MachineRecord>();
+  readonly #byCard = new Map<Mac, MachineRecord>();
   readonly #turns = new Turns<MachineId>();
   /** The last record could not be written, and that was told. */
   #refused = false;
@@ -72,7 +73,7 @@ export class MachineRegistry {
 
   private constructor(input: MachineRegistryInput, records: readonly MachineRecord[]) {
     this.#input = input;
-    this.#records = new Map(records.map((record) => [record.machine, record]));
+    for (const record of records) this.#put(record);
   }
 
   /** Reads what the store holds; a record that is damaged is left out, and made anew at the machine's next boot. */
@@ -92,7 +93,7 @@ export class MachineRegistry {
 
   /** The machine that booted from a card last, or told of it. */
   byCard(mac: Mac): MachineRecord | undefined {
-    return this.machines.findLast(({ cards }) => cards.includes(mac));
+    return this.#byCard.get(mac);
   }
 
   /** Whether an administrator has named it, or it has booted before. */
@@ -159,7 +160,7 @@ export class MachineRegistry {
         this.#leastMissed(({ machine, inventory }) => machine !== newcomer && inventory === undefined) ??
         this.#leastMissed(({ machine }) => machine !== newcomer);
       if (oldest === undefined) return;
-      this.#records.delete(oldest);
+      this.#drop(oldest);
       if (this.health().length === 0) {
         this.#input.journal.record({ ...TOO_MANY, level: 'warning', kind: 'machines forgotten' });
       }
@@ -188,6 +189,18 @@ export class MachineRegistry {
     });
   }
 
+  #put(record: MachineRecord): void {
+    this.#drop(record.machine);
+    this.#records.set(record.machine, record);
+    for (const card of record.cards) this.#byCard.set(card, record);
+  }
+
+  #drop(machine: MachineId): void {
+    const record = this.#records.get(machine);
+    this.#records.delete(machine);
+    for (const card of record?.cards ?? []) if (this.#byCard.get(card) === record) this.#byCard.delete(card);
+  }
+
   #mustBeOneBox(machine: MachineId, mac: Mac, before: MachineRecord | undefined): void {
     // A member that never booted from here may have told of no card.
     if (before === undefined || before.cards.length === 0 || before.cards.includes(mac)) return;
@@ -214,8 +227,7 @@ export class MachineRegistry {
   async #keep(record: MachineRecord): Promise<void> {
     const { store, journal } = this.#input;
     const { machine } = record;
-    this.#records.delete(machine);
-    this.#records.set(machine, record);
+    this.#put(record);
     this.#makeRoomFor(machine);
     try {
       await store.txn([], [{ put: PREFIX + machine, value: JSON.stringify(record) }]);
