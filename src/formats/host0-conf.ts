@@ -67,6 +67,18 @@ export const HOST0_DEFAULTS: Host0Settings = {
   metricsNetwork: undefined,
 };
 
+export const HOST0_KEYS = [
+  'subnet_pool',
+  'default_subnet_size',
+  'segment_ports',
+  'default_networks',
+  'admission',
+  'boot',
+  'boot_mode',
+  'manual_subnets',
+  'metrics',
+] as const;
+
 export interface Host0Conf {
   /** Absent when there are errors: half a configuration might admit whom the other half keeps out. */
   readonly settings?: Host0Settings;
@@ -88,17 +100,7 @@ export async function readHost0Conf(files: readonly string[]): Promise<Host0Conf
 export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
-  const keys = new ConfKeys(text, [
-    'subnet_pool',
-    'default_subnet_size',
-    'segment_ports',
-    'default_networks',
-    'admission',
-    'boot',
-    'boot_mode',
-    'manual_subnets',
-    'metrics',
-  ]);
+  const keys = new ConfKeys(text, HOST0_KEYS);
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,

@@ -3,9 +3,9 @@
  * boot; what they are booting from stays for a while.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory } from '../formats/durable-file.ts';
+import { makeDirectory, syncDirectory, writeSynced } from '../formats/durable-file.ts';
 import { MeshError } from '../model/error.ts';
 
 /** `image.json`: what is in an image. */
@@ -71,9 +71,9 @@ export class Generations {
     await makeDirectory(this.directory);
     try {
       await mkdir(unfinished);
-      await writeSynced(join(unfinished, 'vmlinuz'), files.vmlinuz);
-      await writeSynced(join(unfinished, 'initrd.img'), files.initrd);
-      await writeSynced(join(unfinished, 'image.json'), Buffer.from(`${JSON.stringify(image, null, 2)}\n`));
+      await writeSynced(join(unfinished, 'vmlinuz'), files.vmlinuz, 0o644);
+      await writeSynced(join(unfinished, 'initrd.img'), files.initrd, 0o644);
+      await writeSynced(join(unfinished, 'image.json'), `${JSON.stringify(image, null, 2)}\n`, 0o644);
       await syncDirectory(unfinished);
       if (await isDirectory(finished)) await mend(finished, unfinished);
       else await rename(unfinished, finished);
@@ -165,16 +165,6 @@ async function mend(damaged: string, whole: string): Promise<void> {
 
 async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-}
-
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function hashOf(path: string): Promise<string | undefined> {

@@ -2,11 +2,11 @@
  * The compiled overlays on disk: files named by their SHA-256, and an index that says whose they are. The index is
  * replaced in one step when all files are there, so that a power cut leaves the old set or the new one.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { access, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory, writeDurable } from '../formats/durable-file.ts';
-import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../formats/durable-file.ts';
+import type { ErrorDocument, MeshError } from '../model/error.ts';
 import { isMachineId, type MachineId } from '../model/machine.ts';
 import { type CompiledMachine, contentHash } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
@@ -124,45 +124,15 @@ export class OverlayShelf {
     const bytes = await packOverlay(entries);
     const overlay = { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length, content };
     packed.set(content, overlay);
-    await this.#write(this.pathOf(overlay), bytes);
+    await writeNamedByContent(this.pathOf(overlay), bytes, 0o640);
     return { machine, name, packages, overlay };
-  }
-
-  async #write(path: string, bytes: Uint8Array): Promise<void> {
-    const unfinished = `${path}.${randomBytes(4).toString('hex')}.new`;
-    try {
-      // Named by its content: what is there already is the same.
-      if (
-        await access(path).then(
-          () => true,
-          () => false,
-        )
-      )
-        return;
-      const file = await open(unfinished, 'wx', 0o640);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(unfinished, path);
-    } catch (cause) {
-      await rm(unfinished, { force: true }).catch(() => {});
-      throw new MeshError('MESH_DISK_REFUSED', `${path} cannot be written: ${MeshError.from(cause).message}`, {
-        operation: 'write overlay',
-        object: this.#directory,
-        remedy: 'Make room on the disk; the overlays from before are still served.',
-        cause,
-        retryable: true,
-      });
-    }
   }
 
   async #collectGarbage({ machines }: OverlayIndex, now: Date): Promise<void> {
     const used = new Set(machines.map(({ overlay }) => `${overlay?.sha256}${SUFFIX}`));
     for (const name of await this.#namesOnDisk()) {
-      if (used.has(name) || !name.includes(SUFFIX)) continue;
+      // What a crash has left unfinished goes, too.
+      if (used.has(name) || !(name.endsWith(SUFFIX) || name.endsWith('.new'))) continue;
       const path = join(this.#directory, name);
       const age = now.getTime() - (await stat(path)).mtimeMs;
       if (age > KEEP_MS) await rm(path, { force: true });
