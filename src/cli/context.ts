@@ -6,7 +6,7 @@ import type { Page } from './table.ts';
 /** What we ask of stdout and stderr. */
 export interface OutputStream extends ColorStream {
   readonly columns?: number;
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
 }
 
 /** The process around the command line, given by the composition root (and by tests). */
@@ -73,7 +73,7 @@ export class Context {
     this.print(this.json ? `${JSON.stringify(document)}\n` : text());
   }
 
-  print(text: string): void {
+  print(text: string | Uint8Array): void {
     this.#host.stdout.write(text);
   }
 }

@@ -1,7 +1,8 @@
 /** `mesh node adopt`: gives a machine that has been seen a name, and with it a folder of its own. */
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { errnoOf } from '../formats/conf-reader.ts';
 import { readHost0Tree } from '../formats/host0-tree.ts';
 import { MeshError } from '../model/error.ts';
 import { parseMachineId } from '../model/machine.ts';
@@ -30,11 +31,12 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
   requireRoot('make a folder in /host0');
   const { host0 } = context.paths;
   mustBeName(name);
-  const owner = readHost0Tree(host0).machines.find((folder) => folder.machine === machine);
+  const { machines } = readHost0Tree(host0);
+  const owner = machines.find((folder) => folder.machine === machine);
   if (owner !== undefined) {
     throw new MeshError('MESH_MACHINE_TWICE', `machine ${machine} has a folder: ${owner.name}`, {
       object: machine,
-      remedy: `Rename /host0/machines/${owner.name} to give it another name.`,
+      remedy: `Rename ${join(host0, 'machines', owner.name)} to give it another name.`,
     });
   }
   const folder = join(host0, 'machines', name);
@@ -48,7 +50,8 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
   try {
     await writeFile(join(folder, 'UUID'), `${machine}\n`);
     await writeFile(join(folder, 'manifest'), MANIFEST.replace('NAME', name));
-    await copyDefaultGroups(host0, folder);
+    const fallback = machines.find((other) => other.machine === 'default');
+    if (fallback !== undefined) await copyGroups(join(host0, 'machines', fallback.name), folder);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw MeshError.from(error);
@@ -56,11 +59,11 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
   context.answer({ machine, name, folder }, () => `Machine ${machine} is ${name} now.\nNext: mesh system configure\n`);
 }
 
-async function copyDefaultGroups(host0: string, folder: string): Promise<void> {
-  const fallback = readHost0Tree(host0).machines.find(({ machine }) => machine === 'default');
-  if (fallback === undefined) return;
-  const groups = join(host0, 'machines', fallback.name, 'groups');
-  if ((await readFile(groups).catch(() => undefined)) !== undefined) await copyFile(groups, join(folder, 'groups'));
+/** As they are written, comments and all. */
+async function copyGroups(from: string, to: string): Promise<void> {
+  await copyFile(join(from, 'groups'), join(to, 'groups')).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  });
 }
 
 function mustBeName(name: string): void {

@@ -99,11 +99,10 @@ function skipped({ name }: CompiledMachine): MeshError {
   });
 }
 
-/** Latin-1, so that bytes are printed as they are. */
-function contentOf(entries: readonly OverlayEntry[], file: string): string {
+function contentOf(entries: readonly OverlayEntry[], file: string): Uint8Array {
   const path = file.replace(/^\/+/, '');
   const entry = entries.find((candidate) => candidate.path === path);
-  if (entry?.type === 'file') return Buffer.from(entry.content).toString('utf8');
+  if (entry?.type === 'file') return entry.content;
   throw new MeshError('MESH_OBJECT_UNKNOWN', `the overlay has no file /${path}`, {
     object: file,
     remedy: 'See the list without --file.',
