@@ -24,6 +24,8 @@ export interface Attempt {
   /** The file that it gets as its overlay: the one that was compiled when it asked. */
   readonly overlay: string;
   readonly startedMs: number;
+  /** The machine's so many-th boot in a row, each begun within the life of the one before: 1 for one that begins afresh. */
+  readonly turn: number;
 }
 
 export interface OpenedAttempt extends Attempt {
@@ -70,7 +72,7 @@ export class Attempts {
   }
 
   /** A machine has one attempt: its earlier one, and that one's token, are over. */
-  async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs'>): Promise<OpenedAttempt> {
+  async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs' | 'turn'>): Promise<OpenedAttempt> {
     this.#forgetOld();
     const earlier = this.#byMachine.get(boot.machine);
     if (earlier !== undefined) this.#forget(earlier);
@@ -81,6 +83,7 @@ export class Attempts {
       tokenHash: hashOf(token),
       spent: false,
       startedMs: this.#clock.nowMs(),
+      turn: (earlier?.turn ?? 0) + 1,
     };
     this.#take(attempt);
     await this.#keeper.keep(attempt);

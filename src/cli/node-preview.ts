@@ -152,6 +152,7 @@ async function scriptOf(
       attempt: 'ATTEMPT',
       token: 'TOKEN',
       overlay: `http://${host0}/overlay/ATTEMPT/${sha256 ?? 'SHA256'}.apkovl.tar.gz`,
+      turn: 1,
       ...(image.kernelArguments.length > 0 && { more: image.kernelArguments.join(' ') }),
     }),
   });
