@@ -1,8 +1,8 @@
 /** From an empty /host0 to what a machine boots with, as an administrator goes that way; and what each step refuses. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
@@ -116,6 +116,37 @@ describe('mesh system configure', () => {
       errors: [{ code: 'MESH_MANIFEST_INVALID', place: { line: 1 } }],
     });
   });
+});
+
+test('--host0-dir names another directory, whatever the command, and however it is written', async () => {
+  const drive = join(root, 'media/stick');
+  const there = (line: string) => answer(`--host0-dir ${relative(process.cwd(), drive)} ${line}`);
+  expect(await there('system init')).toContain('  /media/stick/machines/default/UUID\n');
+  await writeFile(join(drive, 'groups/baseline/motd'), 'from the stick\n');
+  expect(await there('node adopt 10eff964 node1')).toContain('Machine 10eff964 is node1 now.');
+  expect(await there('system configure --check')).toBe('All of 2 machines and their groups is sound.\n');
+  expect(await there('system configure --plan')).toMatch(/^node1 +10eff964 +new/m);
+  await there('system configure');
+  expect(await there('node preview node1 --file /etc/motd')).toBe('from the stick\n');
+  expect(await there('system configure')).toBe('Nothing changes: 2 machines with what /media/stick says.\n');
+  expect(existsSync(inHost0(''))).toBe(false);
+});
+
+test('a directory that is not there takes nothing away from what is served', async () => {
+  await answer('system init');
+  await answer('system configure');
+  const before = await readFile(join(state(), 'overlays/index.json'), 'utf8');
+  await rename(inHost0(''), join(root, 'unmounted'));
+  expect(await answer('system configure')).toMatchInlineSnapshot(`
+    "error: there is no directory /host0 [MESH_OBJECT_UNKNOWN]
+      while: /host0
+      rule: host0 is described in a directory: /host0, or what --host0-dir or MESH_HOST0_DIR names.
+      remedy: See that its drive is mounted; \`mesh system init\` makes a new one.
+
+    One fault: nothing was changed, and machines boot with what they had.
+    [exit 6]"
+  `);
+  expect(await readFile(join(state(), 'overlays/index.json'), 'utf8')).toBe(before);
 });
 
 describe('mesh node adopt', () => {

@@ -1,4 +1,5 @@
 /** `mesh node preview`: what a machine would get if it booted now, and what of it is not in force yet. */
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { bootScript, commandLine } from '../boot/ipxe-script.ts';
 import { authorizedKeysIn } from '../image/command-key.ts';
@@ -62,7 +63,7 @@ async function preview(context: Context, wanted: string, file: string | undefine
   if (fault !== undefined) throw fault;
   const found = findMachine(machines, wanted);
   const { entries } = found;
-  if (entries === undefined) throw skipped(found);
+  if (entries === undefined) throw skipped(found, join(paths.host0, 'machines', found.name));
   if (file !== undefined) return context.print(contentOf(entries, file));
   const shelf = new OverlayShelf(paths.state);
   const overlay = (await shelf.index())?.machines.find(({ machine }) => machine === found.machine)?.overlay;
@@ -92,10 +93,10 @@ function findMachine(machines: readonly CompiledMachine[], wanted: string): Comp
   });
 }
 
-function skipped({ name }: CompiledMachine): MeshError {
+function skipped({ name }: CompiledMachine, folder: string): MeshError {
   return new MeshError('MESH_BOOT_NO_OVERLAY', `${name} gets nothing: its folder says SKIP`, {
     object: name,
-    remedy: `Remove /host0/machines/${name}/SKIP.`,
+    remedy: `Remove ${folder}/SKIP.`,
   });
 }
 
@@ -151,8 +152,8 @@ async function scriptOf(
       host0: addresses.length === 0 ? [host0] : addresses,
       attempt: 'ATTEMPT',
       token: 'TOKEN',
-      overlay: `http://${host0}/overlay/ATTEMPT/${sha256 ?? 'SHA256'}.apkovl.tar.gz`,
       turn: 1,
+      overlay: `http://${host0}/overlay/ATTEMPT/${sha256 ?? 'SHA256'}.apkovl.tar.gz`,
       ...(image.kernelArguments.length > 0 && { more: image.kernelArguments.join(' ') }),
     }),
   });

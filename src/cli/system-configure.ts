@@ -24,7 +24,8 @@ export function systemConfigureCommand(context: Context): Command {
       'after',
       '\nAll or nothing: with one fault anywhere, what was compiled before is still served.\n' +
         'What is new is in force from the next boot of a machine on.\n' +
-        '\nExamples:\n  $ mesh system configure --check\n  $ mesh system configure --plan\n  $ mesh system configure',
+        '\nExamples:\n  $ mesh system configure --check\n  $ mesh system configure --plan\n  $ mesh system configure\n' +
+        '  $ mesh --host0-dir /media/stick/host0 system configure',
     )
     .action((options: ConfigureOptions) => configure(context, options));
 }
@@ -32,7 +33,11 @@ export function systemConfigureCommand(context: Context): Command {
 export function systemInitCommand(context: Context): Command {
   return new Command('init')
     .description('Make /host0 with a commented example: a default machine, a group and the network manage')
-    .addHelpText('after', '\nWhat is there already is left as it is.\n\nExample:\n  $ mesh system init')
+    .addHelpText(
+      'after',
+      '\nWhat is there already is left as it is.\n' +
+        '\nExamples:\n  $ mesh system init\n  $ mesh --host0-dir /media/stick/host0 system init',
+    )
     .action(() => init(context));
 }
 
@@ -52,7 +57,7 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   if (!check && !plan) requireRoot('write what machines boot with');
   using stages = new Stages(context.stderr);
   const { paths } = context;
-  stages.show('Reading /host0');
+  stages.show(`Reading ${paths.host0}`);
   const shelf = new OverlayShelf(paths.state);
   if (!check && !plan) await makeCommandKey(paths.state);
   const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
@@ -124,9 +129,11 @@ const COLUMNS: readonly Column<MachineChange>[] = [
 const PATHS_SHOWN = 12;
 
 function changesText(changes: readonly MachineChange[], context: Context, planned: boolean): string {
-  if (changes.length === 0) return 'There is no machine in /host0/machines yet: `mesh system init` makes an example.\n';
+  const { host0 } = context.paths;
+  if (changes.length === 0)
+    return `There is no machine in ${host0}/machines yet: \`mesh system init\` makes an example.\n`;
   const news = changes.filter(isNews);
-  if (news.length === 0) return `Nothing changes: ${machinesText(changes.length)} with what /host0 says.\n`;
+  if (news.length === 0) return `Nothing changes: ${machinesText(changes.length)} with what ${host0} says.\n`;
   const details = news
     .filter(({ change }) => change === 'changed')
     .map(
@@ -155,14 +162,14 @@ function moreText(paths: readonly PathChange[]): string {
 
 /** Makes every file of the example that is not there; a tree that has machines already gets none. */
 async function init(context: Context): Promise<void> {
-  requireRoot('make /host0');
+  requireRoot(`make ${context.paths.host0}`);
   const { host0 } = context.paths;
   const present = await readdir(join(host0, 'machines')).catch(() => []);
   if (present.length > 0) {
     throw new MeshError('MESH_ALREADY_MADE', `${host0} has machines already`, {
-      operation: 'make /host0',
+      operation: `make ${host0}`,
       object: host0,
-      remedy: 'Change its files, and run `mesh system configure`; for an example, give --root another directory.',
+      remedy: 'Change its files, and run `mesh system configure`; for an example, give --host0-dir another directory.',
     });
   }
   const made: string[] = [];

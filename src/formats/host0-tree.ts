@@ -11,7 +11,7 @@
  *
  * Read in one go and synchronously: a thousand small files are read so in a tenth of the time.
  */
-import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError, type SourcePlace } from '../model/error.ts';
 import { isMachineId, type MachineId } from '../model/machine.ts';
@@ -47,7 +47,8 @@ const LIST_MAX_BYTES = 256 * 1024;
 
 /** @param directory what `/host0` is */
 export function readHost0Tree(directory: string): Host0Tree {
-  const errors: MeshError[] = [];
+  // Of a drive that is not mounted it must not be said that all machines are gone from it.
+  const errors: MeshError[] = existsSync(directory) ? [] : [noHost0Directory(directory)];
   const groups = new Map<string, GroupFolder>();
   for (const name of foldersIn(join(directory, 'groups'), errors)) {
     groups.set(name, readGroup(name, join(directory, 'groups', name), errors));
@@ -59,6 +60,14 @@ export function readHost0Tree(directory: string): Host0Tree {
   }
   errors.push(...doubles(machines, directory));
   return { machines, packages: readPackages(join(directory, 'packages'), errors), errors };
+}
+
+export function noHost0Directory(directory: string): MeshError {
+  return new MeshError('MESH_OBJECT_UNKNOWN', `there is no directory ${directory}`, {
+    object: directory,
+    rule: 'host0 is described in a directory: /host0, or what --host0-dir or MESH_HOST0_DIR names.',
+    remedy: 'See that its drive is mounted; `mesh system init` makes a new one.',
+  });
 }
 
 function readGroup(name: string, directory: string, errors: MeshError[]): GroupFolder {
@@ -79,7 +88,7 @@ function readMachine(
   const folder = readGroup(name, directory, errors);
   const named = readList(join(directory, 'groups'), errors).flatMap(({ text, place }) => {
     const group = groups.get(text);
-    if (group === undefined) errors.push(unknownGroup(text, place, groups));
+    if (group === undefined) errors.push(unknownGroup(text, place, groups, join(directory, '../../groups', text)));
     return group ?? [];
   });
   const skip = readOptional(join(directory, 'SKIP'), errors) !== undefined;
@@ -204,11 +213,16 @@ function doubles(machines: readonly MachineFolder[], directory: string): MeshErr
   });
 }
 
-function unknownGroup(name: string, place: SourcePlace, groups: ReadonlyMap<string, unknown>): MeshError {
+function unknownGroup(
+  name: string,
+  place: SourcePlace,
+  groups: ReadonlyMap<string, unknown>,
+  folder: string,
+): MeshError {
   const meant = nearest(name, [...groups.keys()]);
   return new MeshError('MESH_GROUP_UNKNOWN', `there is no group ${JSON.stringify(name.slice(0, 40))}`, {
     rule: 'A group is a folder of /host0/groups.',
-    remedy: meant === undefined ? `Make the folder /host0/groups/${name}, or remove the line` : `Write ${meant}`,
+    remedy: meant === undefined ? `Make the folder ${folder}, or remove the line` : `Write ${meant}`,
     place,
   });
 }

@@ -125,6 +125,8 @@ test('no image, no overlay, an overlay that does not compile, and a missing kern
     cause: `the download of ${kernel} was answered with 404`,
   });
   // iPXE says it in its own words, too, and these say less.
+  write('isos/tool.iso', 'a tool');
+  expect(client.fetch('/isos/tool.iso')).toBe('a tool');
   const [attempt = ''] = /mesh\.boot=[\da-f]+/.exec(script) ?? [];
   client.fetch(`/stage/${attempt.slice('mesh.boot='.length)}/failed?detail=0x2d0c613b`);
   expect((await viewOf(client))?.trouble).toEqual(trouble);
@@ -284,13 +286,15 @@ function nft(...commands: readonly string[]): void {
 }
 
 function write(path: string, text: string): void {
-  const file = join(host.root, 'host0', path);
+  const file = join(host.host0Dir, path);
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, text);
 }
 
 function configure(): number | null {
-  return spawnSync(MESH, ['--root', host.root, 'system', 'configure'], { encoding: 'utf8' }).status;
+  return spawnSync(MESH, ['--root', host.root, '--host0-dir', host.host0Dir, 'system', 'configure'], {
+    encoding: 'utf8',
+  }).status;
 }
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
