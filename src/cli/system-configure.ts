@@ -64,7 +64,7 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   const { machines, errors } = compilation;
   if (errors.length > 0) {
     stages.end();
-    if (!check && !plan && errors[0] !== undefined) await shelf.refuse(errors[0]);
+    if (!check && !plan && errors[0] !== undefined) await shelf.refuse(errors[0], errors.length, new Date());
     return refuse(context, compilation);
   }
   stages.show('Comparing with what is served');

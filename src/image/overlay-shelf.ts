@@ -33,6 +33,15 @@ export interface OverlayIndex {
   readonly machines: readonly ShelvedMachine[];
 }
 
+/** Of a tree that was not taken. */
+export interface Refusal {
+  /** ISO 8601, UTC. */
+  readonly refusedAt: string;
+  /** How many there are. */
+  readonly faults: number;
+  readonly first: ErrorDocument;
+}
+
 const SUFFIX = '.apkovl.tar.gz';
 /** A machine that was given the name of a file fetches it within this. */
 const KEEP_MS = 60 * 60_000;
@@ -101,16 +110,16 @@ export class OverlayShelf {
     return index;
   }
 
-  /** Notes that a newer tree was refused, and why: machines that miss something are told that. */
-  async refuse(error: MeshError): Promise<void> {
-    await makeDirectory(this.#directory);
-    await writeDurable(this.#refusalFile, `${JSON.stringify(error.toJSON())}\n`);
+  /** Notes that a newer tree was refused, and why: whoever misses something is told that. */
+  async refuse(first: MeshError, faults: number, now: Date): Promise<void> {
+    const refusal: Refusal = { refusedAt: now.toISOString(), faults, first: first.toJSON() };
+    await writeDurable(this.#refusalFile, `${JSON.stringify(refusal)}\n`);
   }
 
-  /** The first fault of the tree that was refused last; undefined once a newer one is in force. */
-  async refusal(): Promise<ErrorDocument | undefined> {
+  /** Why the newest tree is not in force; undefined when it is. */
+  async refusal(): Promise<Refusal | undefined> {
     const text = await readFile(this.#refusalFile, 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as ErrorDocument);
+    return text === undefined ? undefined : (JSON.parse(text) as Refusal);
   }
 
   async #shelve(

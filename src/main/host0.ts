@@ -163,7 +163,7 @@ async function main(): Promise<void> {
     onDoors: () => machineBoots.serve(boot?.doors ?? []),
   });
   machineBoots.serve(boot.doors);
-  controller.onHealth(() => boot?.health() ?? []);
+  controller.onHealth(() => [...(boot?.health() ?? []), ...machineBoots.health()]);
   const control = await openControlApi({
     path: paths.controlSock,
     controller,

@@ -112,9 +112,23 @@ test('no image, no overlay, an overlay that does not compile, and a missing kern
   });
   expect(broken.cause).toContain('machines/box/manifest, line 1');
   expect(broken.remedy).toContain('mesh system configure');
+  const refusals = async () => (await host.status()).health.filter(({ code }) => code === 'MESH_MANIFEST_SOURCE');
+  const [refusal] = await until('the refusal is told', NAMED_MS, async () => {
+    const told = await refusals();
+    return told.length > 0 && told;
+  });
+  expect(refusal).toMatchObject({
+    severity: 'error',
+    object: join(host.host0Dir, 'machines/box/manifest'),
+    message: expect.stringMatching(/^line 1: there is no file .* the tree was refused/),
+    remedy: expect.stringContaining('mesh system configure'),
+  });
 
   write('machines/box/lost', 'found\n');
+  write('isos/tool.iso', 'a tool');
+  expect(client.fetch('/isos/tool.iso')).toBe('a tool');
   expect(configure()).toBe(0);
+  await until('the refusal is over', NAMED_MS, async () => (await refusals()).length === 0);
   const script = client.fetch(`/boot/${client.boot.mac.replaceAll(':', '-')}.ipxe?uuid=${UUID}`);
   const [kernel = ''] = /\/image\/\S+\/vmlinuz/.exec(script) ?? [];
   rmSync(join(generations.directory, IMAGE.generation, 'vmlinuz'));
@@ -125,27 +139,11 @@ test('no image, no overlay, an overlay that does not compile, and a missing kern
     cause: `the download of ${kernel} was answered with 404`,
   });
   // iPXE says it in its own words, too, and these say less.
-  write('isos/tool.iso', 'a tool');
-  expect(client.fetch('/isos/tool.iso')).toBe('a tool');
   const [attempt = ''] = /mesh\.boot=[\da-f]+/.exec(script) ?? [];
   client.fetch(`/stage/${attempt.slice('mesh.boot='.length)}/failed?detail=0x2d0c613b`);
   expect((await viewOf(client))?.trouble).toEqual(trouble);
 });
 
-test('TFTP that does not get through is named when its time is over', async () => {
-  const { trouble } = await tftpBlocked;
-  expect(trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', cause: expect.stringContaining('undionly.kpxe') });
-  expect(trouble?.remedy).toContain('firewall');
-});
-
-test('HTTP that does not get through is named when its time is over', async () => {
-  const { trouble } = await httpBlocked;
-  expect(trouble).toMatchObject({
-    code: 'MESH_BOOT_SILENT',
-    cause: expect.stringContaining('HTTP does not get through'),
-  });
-  expect(trouble?.remedy).toContain('TCP port 80');
-});
 test('a machine whose secrets somebody else got starts anew, by itself and each time later, and has them then', async () => {
   const uuid = UUID.replace('4c4c', '5d5d');
   write('machines/robbed/UUID', `${machineIdOf(uuid)}\n`);
@@ -194,6 +192,20 @@ test('a machine whose secrets somebody else got starts anew, by itself and each 
   expect(without.said).toContain('host0 has no secrets for this machine.\nls: /etc/meshwork/token');
 });
 
+test('TFTP that does not get through is named when its time is over', async () => {
+  const { trouble } = await tftpBlocked;
+  expect(trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', cause: expect.stringContaining('undionly.kpxe') });
+  expect(trouble?.remedy).toContain('firewall');
+});
+
+test('HTTP that does not get through is named when its time is over', async () => {
+  const { trouble } = await httpBlocked;
+  expect(trouble).toMatchObject({
+    code: 'MESH_BOOT_SILENT',
+    cause: expect.stringContaining('HTTP does not get through'),
+  });
+  expect(trouble?.remedy).toContain('TCP port 80');
+});
 
 test('a server that does not answer is named within three seconds', async () => {
   nft('add rule inet fault in udp dport 67 drop');
