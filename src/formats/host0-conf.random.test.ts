@@ -24,6 +24,7 @@ const WORDS = [
   'eth1=server',
   '"eth2=off"',
   'eth1=10.20.0.0/24',
+  'eth1=0.0.0.0/0',
   '"eth2=26"',
   '=26',
   'manage',

@@ -123,6 +123,7 @@ test('a subnet for no port', () => {
   `);
 });
 test('a manual subnet with host bits', () => {
+  expect(complaints('manual_subnets="eth1=0.0.0.0/0"')).toContain('"eth1=0.0.0.0/0" gives no port a subnet');
   expect(complaints('manual_subnets="eth1=10.20.0.7/24"')).toMatchInlineSnapshot(`
     "host0.conf:1:17: error: manual_subnets "eth1=10.20.0.7/24" gives no port a subnet [MESH_HOST0_CONF_INVALID]
       1 | manual_subnets="eth1=10.20.0.7/24"

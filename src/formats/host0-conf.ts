@@ -187,7 +187,8 @@ function parsePortSubnet(word: string): PortSubnet | Fault {
   const named = parsePort(port);
   const subnet = wish.includes('/') ? parsePool(wish) : parseSize(wish);
   if (typeof named === 'string' && !isFault(subnet)) {
-    if (typeof subnet === 'number' || ipv4Length(subnet) <= 30) return { port: named, subnet };
+    const size = typeof subnet === 'number' ? subnet : ipv4Length(subnet);
+    if (size >= 1 && size <= 30) return { port: named, subnet };
   }
   const rule = 'A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.';
   const example = `${typeof named === 'string' ? named : 'eth1'}=${isFault(subnet) ? subnet.example : '10.20.0.0/24'}`;
