@@ -103,10 +103,10 @@ function readMachineId(file: string, errors: MeshError[]): MachineId | 'default'
   const [line = ''] = bytes?.toString('utf8').split('\n', 1) ?? [];
   errors.push(
     text === undefined
-      ? lacks(file, rule, `Write the id that \`mesh node list\` shows to ${file}`)
+      ? lacks(file, rule, 'Put the id into it that `mesh node list` shows.')
       : new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is no machine id`, {
           rule,
-          remedy: 'Write 10eff964, or what `mesh node list` shows for the machine',
+          remedy: 'Put the id there that `mesh node list` shows, as in 10eff964',
           place: { file, line: 1, column: 1, text: line },
         }),
   );
@@ -132,7 +132,7 @@ function readPackages(file: string, errors: MeshError[]): readonly string[] {
     errors.push(
       new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is no package`, {
         rule,
-        remedy: 'Write one name on each line',
+        remedy: 'Put one name on each line',
         place,
       }),
     );
@@ -146,9 +146,7 @@ function readList(file: string, errors: MeshError[]): { text: string; place: Sou
   if (bytes === undefined) return [];
   if (bytes.length > LIST_MAX_BYTES || bytes.includes(0)) {
     const message = `${file} is not a list, or too long for one`;
-    errors.push(
-      new MeshError('MESH_MACHINE_FOLDER', message, { object: file, remedy: 'Write one name on each line.' }),
-    );
+    errors.push(new MeshError('MESH_MACHINE_FOLDER', message, { object: file, remedy: 'Put one name on each line.' }));
     return [];
   }
   return bytes
