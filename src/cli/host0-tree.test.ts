@@ -58,7 +58,7 @@ describe('mesh system init', () => {
       "
     `);
     expect(await answer('system configure --check')).toMatchInlineSnapshot(`
-      "All of 1 machines and their groups is sound.
+      "All is sound: 1 machine.
       "
     `);
   });
@@ -98,7 +98,7 @@ describe('mesh system configure', () => {
     const served = await Promise.all(archives.map(async (file) => gunzipSync(await readFile(join(root, file)))));
     expect(served.map((bytes) => [bytes.includes(key ?? '?'), bytes.includes(secret)])).toEqual([[true, false]]);
     expect(await answer('system configure')).toMatchInlineSnapshot(`
-      "Nothing changes: 1 machine with what /host0 says.
+      "Nothing changes: what /host0 says is in force, for 1 machine.
       "
     `);
   });
@@ -124,11 +124,13 @@ test('--host0-dir names another directory, whatever the command, and however it 
   expect(await there('system init')).toContain('  /media/stick/machines/default/UUID\n');
   await writeFile(join(drive, 'groups/baseline/motd'), 'from the stick\n');
   expect(await there('node adopt 10eff964 node1')).toContain('Machine 10eff964 is node1 now.');
-  expect(await there('system configure --check')).toBe('All of 2 machines and their groups is sound.\n');
+  expect(await there('system configure --check')).toBe('All is sound: 2 machines.\n');
   expect(await there('system configure --plan')).toMatch(/^node1 +10eff964 +new/m);
   await there('system configure');
   expect(await there('node preview node1 --file /etc/motd')).toBe('from the stick\n');
-  expect(await there('system configure')).toBe('Nothing changes: 2 machines with what /media/stick says.\n');
+  expect(await there('system configure')).toBe(
+    'Nothing changes: what /media/stick says is in force, for 2 machines.\n',
+  );
   expect(existsSync(inHost0(''))).toBe(false);
 });
 

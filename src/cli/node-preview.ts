@@ -62,8 +62,8 @@ async function preview(context: Context, wanted: string, file: string | undefine
   const [fault] = errors;
   if (fault !== undefined) throw fault;
   const found = findMachine(machines, wanted);
-  const { entries } = found;
-  if (entries === undefined) throw skipped(found, join(paths.host0, 'machines', found.name));
+  if (found.overlay === undefined) throw skipped(found, join(paths.host0, 'machines', found.name));
+  const { entries } = found.overlay;
   if (file !== undefined) return context.print(contentOf(entries, file));
   const shelf = new OverlayShelf(paths.state);
   const overlay = (await shelf.index())?.machines.find(({ machine }) => machine === found.machine)?.overlay;

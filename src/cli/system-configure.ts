@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { authorizedKeysIn, makeCommandKey } from '../image/command-key.ts';
-import { type Compilation, type CompiledMachine, compile, contentHash } from '../image/compilation.ts';
+import { type Compilation, type CompiledMachine, compile } from '../image/compilation.ts';
 import { EXAMPLE_TREE } from '../image/example-tree.ts';
 import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
@@ -41,6 +41,9 @@ export function systemInitCommand(context: Context): Command {
     .action(() => init(context));
 }
 
+/** What takes less is not told. */
+const PATIENCE_MS = 1000;
+
 interface ConfigureOptions {
   readonly check?: boolean;
   readonly plan?: boolean;
@@ -55,7 +58,7 @@ interface MachineChange {
 
 async function configure(context: Context, { check, plan }: ConfigureOptions): Promise<void> {
   if (!check && !plan) requireRoot('write what machines boot with');
-  using stages = new Stages(context.stderr);
+  using stages = new Stages(context.stderr, PATIENCE_MS);
   const { paths } = context;
   stages.show(`Reading ${paths.host0}`);
   const shelf = new OverlayShelf(paths.state);
@@ -70,14 +73,11 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   stages.show('Comparing with what is served');
   const changes = await changesOf(machines, shelf);
   if (!check && !plan) {
-    stages.show('Writing overlays', changes.filter(isNews).length, machines.length);
-    await shelf.publish(machines, new Date());
+    await shelf.publish(machines, new Date(), (count) => stages.show('Writing overlays', count, machines.length));
   }
   stages.end();
   context.answer({ ok: true, changes, warnings: compilation.warnings }, () =>
-    check
-      ? `All of ${machines.length} machines and their groups is sound.\n`
-      : changesText(changes, context, plan === true),
+    check ? `All is sound: ${machinesText(machines.length)}.\n` : changesText(changes, context, plan === true),
   );
 }
 
@@ -95,17 +95,17 @@ function refuse(context: Context, { errors, warnings }: Compilation): void {
 async function changesOf(machines: readonly CompiledMachine[], shelf: OverlayShelf): Promise<MachineChange[]> {
   const before = new Map((await shelf.index())?.machines.map((machine) => [machine.machine, machine]));
   const changes: MachineChange[] = [];
-  for (const { machine, name, entries } of machines) {
-    const overlay = before.get(machine)?.overlay;
+  for (const { machine, name, overlay } of machines) {
+    const shelved = before.get(machine)?.overlay;
     before.delete(machine);
-    if (entries === undefined) {
+    if (overlay === undefined) {
       changes.push({ machine, name, change: 'skipped', paths: [] });
-    } else if (overlay?.content === contentHash(entries)) {
+    } else if (shelved?.content === overlay.content) {
       changes.push({ machine, name, change: 'same', paths: [] });
     } else {
-      const old = overlay === undefined ? [] : await shelf.entriesOf(overlay);
-      const paths = overlayDifference(old, entries);
-      changes.push({ machine, name, change: overlay === undefined ? 'new' : 'changed', paths });
+      const old = shelved === undefined ? [] : await shelf.entriesOf(shelved);
+      const paths = overlayDifference(old, overlay.entries);
+      changes.push({ machine, name, change: shelved === undefined ? 'new' : 'changed', paths });
     }
   }
   for (const { machine, name } of before.values()) changes.push({ machine, name, change: 'gone', paths: [] });
@@ -133,7 +133,8 @@ function changesText(changes: readonly MachineChange[], context: Context, planne
   if (changes.length === 0)
     return `There is no machine in ${host0}/machines yet: \`mesh system init\` makes an example.\n`;
   const news = changes.filter(isNews);
-  if (news.length === 0) return `Nothing changes: ${machinesText(changes.length)} with what ${host0} says.\n`;
+  if (news.length === 0)
+    return `Nothing changes: what ${host0} says is in force, for ${machinesText(changes.length)}.\n`;
   const details = news
     .filter(({ change }) => change === 'changed')
     .map(

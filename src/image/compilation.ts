@@ -19,7 +19,13 @@ export interface CompiledMachine {
   /** Sorted; its own and its groups'. */
   readonly packages: readonly string[];
   /** Absent for a machine with SKIP. */
-  readonly entries?: readonly OverlayEntry[];
+  readonly overlay?: CompiledOverlay;
+}
+
+export interface CompiledOverlay {
+  readonly entries: readonly OverlayEntry[];
+  /** Hash of all that is in it: two with the same have the same bytes when packed. */
+  readonly content: string;
 }
 
 export interface Compilation {
@@ -83,7 +89,8 @@ function compileMachine(folder: MachineFolder, shared: Shared, errors: MeshError
   overlay.sortLines('etc/apk/world');
   overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
   errors.push(...overlay.errors);
-  return { machine, name, packages, entries: overlay.entries };
+  const { entries } = overlay;
+  return { machine, name, packages, overlay: { entries, content: contentHash(entries) } };
 }
 
 function addService(overlay: Overlay, level: string, service: string): void {
@@ -113,7 +120,11 @@ function readSource(file: string): ReturnType<ReadSource> {
     if (bytes.length <= SOURCE_MAX_BYTES) return bytes;
     return new MeshError('MESH_MANIFEST_SOURCE', `${file} is larger than ${SOURCE_MAX_BYTES / 1024 / 1024} MiB`);
   } catch (cause) {
-    return errnoOf(cause) === 'ENOENT' ? undefined : unreadable(file, cause);
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    if (errnoOf(cause) !== 'EISDIR') return unreadable(file, cause);
+    return new MeshError('MESH_MANIFEST_SOURCE', `${file} is a directory`, {
+      remedy: 'Give each file in it a line of its own; D makes a directory on the machine.',
+    });
   }
 }
 
@@ -135,7 +146,7 @@ function withoutDoubles(errors: readonly MeshError[]): readonly MeshError[] {
   });
 }
 
-/** Of all that is in an overlay: two with one hash have the same bytes when packed. */
+/** As in CompiledOverlay. */
 export function contentHash(entries: readonly OverlayEntry[]): string {
   const hash = createHash('sha256');
   for (const entry of entries) {

@@ -3,12 +3,12 @@
  * replaced in one step when all files are there, so that a power cut leaves the old set or the new one.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../formats/durable-file.ts';
 import type { ErrorDocument, MeshError } from '../model/error.ts';
 import { isMachineId, type MachineId } from '../model/machine.ts';
-import { type CompiledMachine, contentHash } from './compilation.ts';
+import type { CompiledMachine } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
 
 export interface ShelvedOverlay {
@@ -43,7 +43,7 @@ export interface Refusal {
 }
 
 const SUFFIX = '.apkovl.tar.gz';
-/** A machine that was given the name of a file fetches it within this. */
+/** A machine that was given the name of a file fetches it within this; what a crash left unfinished is of no use to anybody. */
 const KEEP_MS = 60 * 60_000;
 /** Enough that the disk takes many files in one journal commit. */
 const WRITERS = 32;
@@ -88,25 +88,33 @@ export class OverlayShelf {
 
   /**
    * Puts a new set in force; durable when it resolves. What did not change is not packed again.
+   * @param onShelved is told how many of them are on the disk
    * @throws MESH_DISK_REFUSED: the set before stays in force
    */
-  async publish(machines: readonly CompiledMachine[], now: Date): Promise<OverlayIndex> {
-    const before = await this.#namesOnDisk();
-    const packed = new Map(
-      (await this.index())?.machines.flatMap(({ overlay }) => packedBefore(overlay, before)) ?? [],
-    );
+  async publish(
+    machines: readonly CompiledMachine[],
+    now: Date,
+    onShelved: (count: number) => void = () => {},
+  ): Promise<OverlayIndex> {
+    const onDisk = await this.#namesOnDisk();
+    const before = (await this.index())?.machines ?? [];
+    const packed = new Map(before.flatMap(({ overlay }) => packedBefore(overlay, onDisk)));
     await makeDirectory(this.#directory);
+    let count = 0;
     const shelved: ShelvedMachine[] = new Array(machines.length);
     const queue = machines.entries();
     const work = async () => {
-      for (const [index, machine] of queue) shelved[index] = await this.#shelve(machine, packed);
+      for (const [index, machine] of queue) {
+        shelved[index] = await this.#shelve(machine, packed);
+        onShelved(++count);
+      }
     };
     await Promise.all(Array.from({ length: WRITERS }, work));
     await syncDirectory(this.#directory);
     const index = { compiledAt: now.toISOString(), machines: shelved };
     await writeDurable(this.#indexFile, `${JSON.stringify(index, null, 1)}\n`);
     await rm(this.#refusalFile, { force: true });
-    await this.#collectGarbage(index, now);
+    await this.#collectGarbage(shelved, before, now);
     return index;
   }
 
@@ -123,11 +131,11 @@ export class OverlayShelf {
   }
 
   async #shelve(
-    { machine, name, packages, entries }: CompiledMachine,
+    { machine, name, packages, overlay: compiled }: CompiledMachine,
     packed: Map<string, ShelvedOverlay>,
   ): Promise<ShelvedMachine> {
-    if (entries === undefined) return { machine, name, packages };
-    const content = contentHash(entries);
+    if (compiled === undefined) return { machine, name, packages };
+    const { content, entries } = compiled;
     const known = packed.get(content);
     if (known !== undefined) return { machine, name, packages, overlay: known };
     const bytes = await packOverlay(entries);
@@ -137,14 +145,18 @@ export class OverlayShelf {
     return { machine, name, packages, overlay };
   }
 
-  async #collectGarbage({ machines }: OverlayIndex, now: Date): Promise<void> {
-    const used = new Set(machines.map(({ overlay }) => `${overlay?.sha256}${SUFFIX}`));
+  /** Whoever was given the name of a file just before it went out of force is about to fetch it. */
+  async #collectGarbage(
+    inForce: readonly ShelvedMachine[],
+    before: readonly ShelvedMachine[],
+    now: Date,
+  ): Promise<void> {
+    const [used, left] = [filesOf(inForce), filesOf(before)];
     for (const name of await this.#namesOnDisk()) {
-      // What a crash has left unfinished goes, too.
       if (used.has(name) || !(name.endsWith(SUFFIX) || name.endsWith('.new'))) continue;
       const path = join(this.#directory, name);
-      const age = now.getTime() - (await stat(path)).mtimeMs;
-      if (age > KEEP_MS) await rm(path, { force: true });
+      if (left.has(name)) await utimes(path, now, now);
+      else if (now.getTime() - (await stat(path)).mtimeMs > KEEP_MS) await rm(path, { force: true });
     }
   }
 
@@ -156,6 +168,10 @@ export class OverlayShelf {
 /** The names of the machines that have a folder, by their ids. */
 export function machineNames(index: OverlayIndex | undefined): ReadonlyMap<MachineId, string> {
   return new Map(index?.machines.flatMap(({ machine, name }) => (isMachineId(machine) ? [[machine, name]] : [])) ?? []);
+}
+
+function filesOf(machines: readonly ShelvedMachine[]): ReadonlySet<string> {
+  return new Set(machines.flatMap(({ overlay }) => (overlay === undefined ? [] : [`${overlay.sha256}${SUFFIX}`])));
 }
 
 /** What was packed once and still lies there, by its content. */
