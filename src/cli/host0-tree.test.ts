@@ -141,7 +141,7 @@ test('a directory that is not there takes nothing away from what is served', asy
   await rename(inHost0(''), join(root, 'unmounted'));
   expect(await answer('system configure')).toMatchInlineSnapshot(`
     "error: there is no directory /host0 [MESH_OBJECT_UNKNOWN]
-      while: /host0
+      while: read the tree: /host0
       rule: host0 is described in a directory: /host0, or what --host0-dir or MESH_HOST0_DIR names.
       remedy: See that its drive is mounted; \`mesh system init\` makes a new one.
 

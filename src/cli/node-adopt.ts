@@ -3,7 +3,7 @@ import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { errnoOf } from '../formats/conf-reader.ts';
-import { readHost0Tree } from '../formats/host0-tree.ts';
+import { FOLDER_NAME_RULE, isFolderName, readHost0Tree } from '../formats/host0-tree.ts';
 import { MeshError } from '../model/error.ts';
 import { parseMachineId } from '../model/machine.ts';
 import { requireRoot } from './agent.ts';
@@ -67,9 +67,9 @@ async function copyGroups(from: string, to: string): Promise<void> {
 }
 
 function mustBeName(name: string): void {
-  if (/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(name) && name !== 'default' && name !== 'host0') return;
+  if (isFolderName(name) && name !== 'default' && name !== 'host0') return;
   throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot be the name of a machine`, {
-    rule: 'A name has at most 63 letters, digits and hyphens, and is neither default nor host0.',
+    rule: `${FOLDER_NAME_RULE} It is neither default nor host0.`,
     remedy: 'Choose another, as in node1.',
   });
 }

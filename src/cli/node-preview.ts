@@ -24,10 +24,7 @@ export function nodePreviewCommand(context: Context): Command {
     .description('Show what a machine would get if it booted now: answer, script, command line, files and packages')
     .argument('<machine>', 'its name or its machine id; a machine without a folder gets what the default one gets')
     .option('--file <path>', 'print this file of its overlay, byte for byte')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ mesh node preview node1\n  $ mesh node preview 10eff964 --file /etc/apk/world',
-    )
+    .addHelpText('after', '\nExamples:\n  $ mesh node preview node1\n  $ mesh node preview 10eff964 --file /etc/motd')
     .action((machine: string, { file }: { file?: string }) => preview(context, machine, file));
 }
 
@@ -61,7 +58,7 @@ async function preview(context: Context, wanted: string, file: string | undefine
   const { machines, errors } = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   const [fault] = errors;
   if (fault !== undefined) throw fault;
-  const found = findMachine(machines, wanted);
+  const found = findMachine(machines, wanted, join(paths.host0, 'machines'));
   if (found.overlay === undefined) throw skipped(found, join(paths.host0, 'machines', found.name));
   const { entries } = found.overlay;
   if (file !== undefined) return context.print(contentOf(entries, file));
@@ -82,14 +79,16 @@ async function preview(context: Context, wanted: string, file: string | undefine
 }
 
 /** By name or id; an id without a folder is the default machine's business. */
-function findMachine(machines: readonly CompiledMachine[], wanted: string): CompiledMachine {
+function findMachine(machines: readonly CompiledMachine[], wanted: string, folders: string): CompiledMachine {
   const own = machines.find(({ name, machine }) => name === wanted || machine === wanted);
-  const found = own ?? (isMachineId(wanted) ? machines.find(({ machine }) => machine === 'default') : undefined);
+  const isId = isMachineId(wanted);
+  const found = own ?? (isId ? machines.find(({ machine }) => machine === 'default') : undefined);
   if (found !== undefined) return found;
-  throw new MeshError('MESH_NODE_UNKNOWN', `there is no folder for ${JSON.stringify(wanted)}, and no default one`, {
+  const why = isId ? `no folder is machine ${wanted}'s, and none is the default` : `there is no folder ${wanted}`;
+  throw new MeshError('MESH_NODE_UNKNOWN', why, {
     operation: 'preview machine',
     object: wanted,
-    remedy: 'Name a folder of /host0/machines, or a machine id.',
+    remedy: `Name a folder of ${folders}, or a machine id.`,
   });
 }
 

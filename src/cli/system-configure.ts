@@ -168,7 +168,7 @@ async function init(context: Context): Promise<void> {
   const present = await readdir(join(host0, 'machines')).catch(() => []);
   if (present.length > 0) {
     throw new MeshError('MESH_ALREADY_MADE', `${host0} has machines already`, {
-      operation: `make ${host0}`,
+      operation: 'make an example',
       object: host0,
       remedy: 'Change its files, and run `mesh system configure`; for an example, give --host0-dir another directory.',
     });

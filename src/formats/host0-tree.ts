@@ -39,8 +39,9 @@ export interface Host0Tree {
   readonly errors: readonly MeshError[];
 }
 
-/** A folder's name is also the host name of its machine, unless the manifest sets another. */
 const FOLDER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/;
+export const FOLDER_NAME_RULE =
+  'A name has at most 63 letters, digits, dots and hyphens, since it is also a host name.';
 /** What apk and dpkg take: a name, and a version after a comparison. */
 const PACKAGE = /^[A-Za-z0-9][A-Za-z0-9+._-]*(?:[<>=~]{1,2}[A-Za-z0-9+._:~-]+)?(?:@[a-z]+)?$/;
 const LIST_MAX_BYTES = 256 * 1024;
@@ -64,6 +65,7 @@ export function readHost0Tree(directory: string): Host0Tree {
 
 export function noHost0Directory(directory: string): MeshError {
   return new MeshError('MESH_OBJECT_UNKNOWN', `there is no directory ${directory}`, {
+    operation: 'read the tree',
     object: directory,
     rule: 'host0 is described in a directory: /host0, or what --host0-dir or MESH_HOST0_DIR names.',
     remedy: 'See that its drive is mounted; `mesh system init` makes a new one.',
@@ -178,16 +180,21 @@ function foldersIn(directory: string, errors: MeshError[]): string[] {
     return [];
   }
   const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
-  for (const name of names.filter((other) => !FOLDER_NAME.test(other))) {
+  for (const name of names.filter((other) => !isFolderName(other))) {
     errors.push(
       new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(name)} cannot be the name of a folder here`, {
         object: join(directory, name),
-        rule: 'A name has at most 63 letters, digits, dots and hyphens, since it is also a host name.',
+        rule: FOLDER_NAME_RULE,
         remedy: 'Rename the folder.',
       }),
     );
   }
-  return names.filter((name) => FOLDER_NAME.test(name)).sort();
+  return names.filter(isFolderName).sort();
+}
+
+/** A machine has the name of its folder, unless its manifest brings another. */
+export function isFolderName(name: string): boolean {
+  return FOLDER_NAME.test(name);
 }
 
 function doubles(machines: readonly MachineFolder[], directory: string): MeshError[] {
