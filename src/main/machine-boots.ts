@@ -187,20 +187,20 @@ async function followShelf({ paths, clock, controller }: MachineBootsInput, shel
   directory.start();
   await look();
   return {
-    health: () => (refusal === undefined ? [] : [refusalFinding(refusal)]),
+    health: () => (refusal === undefined ? [] : [refusalFinding(paths.host0, refusal)]),
     close: () => directory.close(),
   };
 }
 
-function refusalFinding({ faults, first }: Refusal): HealthFinding {
-  const { code, message, place, object = '/host0', rule = '', remedy = rule } = first;
-  const where = place === undefined ? '' : `line ${place.line}: `;
+function refusalFinding(host0: string, { faults, first }: Refusal): HealthFinding {
+  const { code, message, place, rule = '', remedy = rule } = first;
+  const where = place === undefined ? '' : `${place.file}:${place.line}:${place.column}: `;
   const others = faults === 1 ? '' : `, with ${faults - 1} more ${faults === 2 ? 'fault' : 'faults'}`;
   return {
     code,
     severity: 'error',
-    object: place?.file ?? object,
-    message: `${where}${message}: the tree was refused${others}, and machines boot with what they had`,
+    object: host0,
+    message: `${where}${message}; the tree was refused${others}, and machines boot with what they had`,
     remedy: `${remedy.replace(/\.$/, '')}; then run \`mesh system configure\`, which shows every fault.`,
   };
 }
