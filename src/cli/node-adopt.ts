@@ -1,8 +1,9 @@
 /** `mesh node adopt`: gives a machine that has been seen a name, and with it a folder of its own. */
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { errnoOf } from '../formats/conf-reader.ts';
+import { createDurable } from '../formats/durable-file.ts';
 import { FOLDER_NAME_RULE, isFolderName, readHost0Tree } from '../formats/host0-tree.ts';
 import { MeshError } from '../model/error.ts';
 import { parseMachineId } from '../model/machine.ts';
@@ -39,6 +40,8 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
       remedy: `Rename ${join(host0, 'machines', owner.name)} to give it another name.`,
     });
   }
+  const fallback = machines.find((other) => other.machine === 'default');
+  const groups = fallback === undefined ? undefined : await groupsOf(join(host0, 'machines', fallback.name));
   const folder = join(host0, 'machines', name);
   await mkdir(join(host0, 'machines'), { recursive: true });
   await mkdir(folder).catch(() => {
@@ -48,10 +51,10 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
     });
   });
   try {
-    await writeFile(join(folder, 'UUID'), `${machine}\n`);
-    await writeFile(join(folder, 'manifest'), MANIFEST.replace('NAME', name));
-    const fallback = machines.find((other) => other.machine === 'default');
-    if (fallback !== undefined) await copyGroups(join(host0, 'machines', fallback.name), folder);
+    if (groups !== undefined) await createDurable(join(folder, 'groups'), () => groups, 0o644);
+    await createDurable(join(folder, 'manifest'), () => MANIFEST.replace('NAME', name), 0o644);
+    // Last: a folder without it, as a power cut may leave one, is told and not taken.
+    await createDurable(join(folder, 'UUID'), () => `${machine}\n`, 0o644);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw MeshError.from(error);
@@ -60,9 +63,10 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
 }
 
 /** As they are written, comments and all. */
-async function copyGroups(from: string, to: string): Promise<void> {
-  await copyFile(join(from, 'groups'), join(to, 'groups')).catch((error: unknown) => {
+async function groupsOf(folder: string): Promise<string | undefined> {
+  return await readFile(join(folder, 'groups'), 'utf8').catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error;
+    return undefined;
   });
 }
 

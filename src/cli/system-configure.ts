@@ -1,11 +1,11 @@
 /** `mesh system configure` and `mesh system init`: from the administrator's tree in `/host0` to what machines boot with. */
-import { mkdir, open, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { authorizedKeysIn, makeCommandKey } from '../image/command-key.ts';
 import { type Compilation, type CompiledMachine, compile } from '../image/compilation.ts';
-import { EXAMPLE_TREE } from '../image/example-tree.ts';
+import { writeExampleTree } from '../image/example-tree.ts';
 import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
 import { MeshError } from '../model/error.ts';
@@ -173,15 +173,6 @@ async function init(context: Context): Promise<void> {
       remedy: 'Change its files, and run `mesh system configure`; for an example, give --host0-dir another directory.',
     });
   }
-  const made: string[] = [];
-  for (const [path, text] of Object.entries(EXAMPLE_TREE)) {
-    const file = join(host0, path);
-    await mkdir(dirname(file), { recursive: true });
-    const handle = await open(file, 'wx', 0o644).catch(() => undefined);
-    if (handle === undefined) continue;
-    await handle.writeFile(text);
-    await handle.close();
-    made.push(file);
-  }
+  const made = await writeExampleTree(host0);
   context.answer({ made }, () => `Made:\n${made.map((file) => `  ${file}\n`).join('')}\nNext: mesh system configure\n`);
 }

@@ -107,9 +107,13 @@ export class Generations {
   /** All whole images, the newest first. */
   async list(): Promise<ListedImage[]> {
     const current = await this.#currentGeneration();
-    const names = (await namesIn(this.directory)).filter((name) => GENERATION.test(name));
+    const names = (await this.#names()).filter((name) => GENERATION.test(name));
     const images = await Promise.all(names.map((name) => this.#read(name, current)));
     return images.filter((image) => image !== undefined).sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
+  }
+
+  async #names(): Promise<string[]> {
+    return await readdir(this.directory).catch(() => []);
   }
 
   async #read(generation: string, current: string | undefined): Promise<ListedImage | undefined> {
@@ -146,7 +150,7 @@ export class Generations {
       .sort((a, b) => Number(b.current) - Number(a.current))
       .slice(0, KEPT)
       .map(({ generation }) => generation);
-    for (const name of await namesIn(this.directory)) {
+    for (const name of await this.#names()) {
       const old = GENERATION.test(name) && !kept.includes(name);
       if (old || UNFINISHED.test(name)) await rm(join(this.directory, name), { recursive: true, force: true });
     }
@@ -174,13 +178,5 @@ async function hashOf(path: string): Promise<string | undefined> {
       .digest('hex');
   } catch {
     return undefined;
-  }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch {
-    return [];
   }
 }
