@@ -118,6 +118,39 @@ describe('mesh system configure', () => {
   });
 });
 
+test('a default network that nobody has described is a fault; two meshes with one key are worth a warning', async () => {
+  await answer('system init');
+  await put('host0.conf', 'boot="auto"\ndefault_networks="manage" "storge"\n');
+  await put('network/storage.conf', 'name=storage\nprefix=fd42:2345:1234:9abd::/64\nvni=457\nkey=456\n');
+  expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+    "/host0/network/storage.conf:4:5: warning: key 456 is also that of /host0/network/manage.conf:5 [MESH_NET_KEY_SHARED]
+      4 | key=456
+        |     ^
+      rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
+      remedy: Write another key in one of the two files before nodes join: it changes their addresses
+
+    /host0/host0.conf:2:28: error: default_networks names storge, and there is no network/storge.conf [MESH_HOST0_CONF_INVALID]
+      2 | default_networks="manage" "storge"
+        |                            ^
+      rule: A default network is one of the files in network/.
+      remedy: Put storage in its place
+
+    One fault: nothing was changed, and machines boot with what they had.
+    [exit 1]"
+  `);
+  await put('host0.conf', 'boot="auto"\n');
+  expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+    "/host0/network/storage.conf:4:5: warning: key 456 is also that of /host0/network/manage.conf:5 [MESH_NET_KEY_SHARED]
+      4 | key=456
+        |     ^
+      rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
+      remedy: Write another key in one of the two files before nodes join: it changes their addresses
+
+    All is sound: 1 machine.
+    "
+  `);
+});
+
 test('--host0-dir names another directory, whatever the command, and however it is written', async () => {
   const drive = join(root, 'media/stick');
   const there = (line: string) => answer(`--host0-dir ${relative(process.cwd(), drive)} ${line}`);

@@ -76,9 +76,17 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
     await shelf.publish(machines, new Date(), (count) => stages.show('Writing overlays', count, machines.length));
   }
   stages.end();
-  context.answer({ ok: true, changes, warnings: compilation.warnings }, () =>
-    check ? `All is sound: ${machinesText(machines.length)}.\n` : changesText(changes, context, plan === true),
-  );
+  const { warnings } = compilation;
+  context.answer({ ok: true, changes, warnings }, () => {
+    const text = check
+      ? `All is sound: ${machinesText(machines.length)}.\n`
+      : changesText(changes, context, plan === true);
+    return warningsText(warnings, context) + text;
+  });
+}
+
+function warningsText(warnings: readonly MeshError[], { paint }: Context): string {
+  return warnings.map((error) => `${errorText(error, { color: paint !== plain, severity: 'warning' })}\n\n`).join('');
 }
 
 /** Every fault, and the exit code of the first. */
@@ -86,9 +94,9 @@ function refuse(context: Context, { errors, warnings }: Compilation): void {
   context.exitCode = errors[0]?.exitCode ?? 1;
   const color = context.paint !== plain;
   context.answer({ ok: false, errors, warnings }, () => {
-    const faults = errors.map((error) => `${errorText(error, { color })}\n`);
+    const faults = errors.map((error) => `${errorText(error, { color })}\n\n`).join('');
     const count = errors.length === 1 ? 'One fault' : `${errors.length} faults`;
-    return `${faults.join('\n')}\n${count}: nothing was changed, and machines boot with what they had.\n`;
+    return `${warningsText(warnings, context)}${faults}${count}: nothing was changed, and machines boot with what they had.\n`;
   });
 }
 

@@ -41,6 +41,7 @@ metrics="manage"
       ],
       metricsNetwork: 'manage',
     },
+    defaultNetworksPlace: expect.objectContaining({ line: 5, column: 18 }),
     errors: [],
   });
 });
@@ -147,7 +148,7 @@ test('a key without a value', () => {
       1 | segment_ports=
         |               ^
       rule: A key that is given has a value.
-      write: a value, or remove the line"
+      remedy: Write a value, or remove the line"
   `);
 });
 test('a misspelt key', () => {

@@ -11,7 +11,7 @@
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
  *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
-import { MeshError } from '../model/error.ts';
+import { MeshError, type SourcePlace } from '../model/error.ts';
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/ipv4.ts';
 import { WANTED_MODES, type WantedMode } from '../protocol/boot-views.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
@@ -82,6 +82,8 @@ export const HOST0_KEYS = [
 export interface Host0Conf {
   /** Absent when there are errors: half a configuration might admit whom the other half keeps out. */
   readonly settings?: Host0Settings;
+  /** Where it names the default networks, if it does. */
+  readonly defaultNetworksPlace?: SourcePlace;
   readonly errors: readonly MeshError[];
 }
 
@@ -112,7 +114,9 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     manualSubnets: keys.optional('manual_subnets', listOf(parsePortSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
-  return keys.errors.length > 0 ? { errors: keys.errors } : { settings, errors: [] };
+  if (keys.errors.length > 0) return { errors: keys.errors };
+  const place = keys.placeOf('default_networks');
+  return { settings, errors: [], ...(place !== text.end && { defaultNetworksPlace: place }) };
 }
 
 /** What is wrong with a value, and what to write for it. */

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { errnoOf, unreadable } from '../formats/conf-reader.ts';
-import { type Host0Settings, readHost0Conf } from '../formats/host0-conf.ts';
+import { type Host0Conf, type Host0Settings, readHost0Conf } from '../formats/host0-conf.ts';
 import { type Host0Tree, type MachineFolder, readHost0Tree } from '../formats/host0-tree.ts';
+import { nearest } from '../formats/nearest.ts';
 import { readNetworkFiles } from '../formats/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../formats/network-set.ts';
 import { MeshError } from '../model/error.ts';
@@ -57,13 +58,13 @@ const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
 /** Reads and judges all of `/host0`; changes nothing. */
 export async function compile({ paths, authorizedKeys }: CompileInput): Promise<Compilation> {
   const tree = readHost0Tree(paths.host0);
-  const [{ settings, errors: settingErrors }, { files, errors: fileErrors }] = await Promise.all([
+  const [conf, { files, errors: fileErrors }] = await Promise.all([
     readHost0Conf(paths.host0Conf),
     readNetworkFiles(paths.host0Networks),
   ]);
   const networks = judgeNetworks(files, []);
-  const errors = [...settingErrors, ...fileErrors, ...networks.errors, ...tree.errors];
-  const shared = { files: networkFilesFor(settings, files), authorizedKeys, read: sourcesOf(paths) };
+  const errors = [...conf.errors, ...unknownNetworks(conf, files), ...fileErrors, ...networks.errors, ...tree.errors];
+  const shared = { files: networkFilesFor(conf.settings, files), authorizedKeys, read: sourcesOf(paths) };
   const machines = tree.machines.map((folder) => compileMachine(folder, shared, errors));
   return { machines, packages: allPackages(tree), errors: withoutDoubles(errors), warnings: networks.warnings };
 }
@@ -102,6 +103,28 @@ function addService(overlay: Overlay, level: string, service: string): void {
 function networkFilesFor(settings: Host0Settings | undefined, files: readonly NetworkFile[]): readonly NetworkFile[] {
   const wanted = settings?.defaultNetworks ?? [];
   return files.filter(({ file }) => wanted.includes(basename(file, '.conf')));
+}
+
+/** What `default_networks` names, and nobody has described. */
+function unknownNetworks(
+  { settings, defaultNetworksPlace: place }: Host0Conf,
+  files: readonly NetworkFile[],
+): MeshError[] {
+  if (settings === undefined || place === undefined) return [];
+  const names = files.map(({ file }) => basename(file, '.conf'));
+  const unknown = settings.defaultNetworks.filter((name) => !names.includes(name));
+  return unknown.map((name) => {
+    const meant = nearest(name, names);
+    return new MeshError(
+      'MESH_HOST0_CONF_INVALID',
+      `default_networks names ${name}, and there is no network/${name}.conf`,
+      {
+        rule: 'A default network is one of the files in network/.',
+        remedy: meant === undefined ? `Make network/${name}.conf, or take the name away` : `Put ${meant} in its place`,
+        place: { ...place, column: place.text.indexOf(name, place.column - 1) + 1 },
+      },
+    );
+  });
 }
 
 /** Each file is read once: a thousand machines share their groups'. */

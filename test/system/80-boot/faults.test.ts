@@ -156,8 +156,8 @@ test('a machine whose secrets somebody else got starts anew, by itself and each 
     if (commandLine === undefined) throw new Error(`it was told ${script}`);
     return commandLine;
   };
-  const step = (commandLine: string) =>
-    new NodeStep(client.netns, commandLine, '/usr/lib/meshwork/boot/secrets && ls -l /etc/meshwork/token');
+  const step = (commandLine: string, upSec?: number) =>
+    new NodeStep(client.netns, commandLine, '/usr/lib/meshwork/boot/secrets && ls -l /etc/meshwork/token', upSec);
 
   const first = boots();
   // Whoever reads along on the wire, and has the machine's addresses, may be the first to ask.
@@ -184,9 +184,13 @@ test('a machine whose secrets somebody else got starts anew, by itself and each 
   expect(await unpacked.ended).toBe(0);
   expect(unpacked.said).toMatch(/^-rw------- +1 root +root +65 .* \/etc\/meshwork\/token\n$/);
 
-  // What may yet come is asked for again; and another boot brings no more where there is nothing.
-  await using patient = step(third.replaceAll(`http://${HOST0}/`, `http://${HOST0}:81/`));
+  // What may yet come is asked for again, for ten minutes; and another boot brings no more where there is nothing.
+  const silent = third.replaceAll(`http://${HOST0}/`, `http://${HOST0}:81/`).replace('mesh.turn=3', 'mesh.turn=1');
+  await using patient = step(silent);
+  await using impatient = step(silent, 601);
   await until('it asks again', NAMED_MS, () => /Waiting .* refused\. Next try in 2 s\.\n/.test(patient.said));
+  expect(await impatient.ended).toBe('SIGHUP');
+  expect(impatient.said).toMatch(/No secrets for ten minutes\. The machine starts anew in 2 s\.\n$/);
   await using without = step(third.replace(/mesh\.token=\S+/, 'mesh.token=none'));
   expect(await without.ended).toBe(1);
   expect(without.said).toContain('host0 has no secrets for this machine.\nls: /etc/meshwork/token');

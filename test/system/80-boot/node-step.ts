@@ -34,11 +34,11 @@ export class NodeStep implements AsyncDisposable {
   readonly #directory: string;
   readonly #process: ChildProcess;
 
-  /** @param command of a shell on the node */
-  constructor(netns: string, commandLine: string, command: string) {
+  /** @param command of a shell on the node @param upSec how long it has been up */
+  constructor(netns: string, commandLine: string, command: string, upSec = 5) {
     this.#directory = mkdtempSync(join(tmpdir(), 'mw-node-step-'));
     writeFileSync(join(this.#directory, 'cmdline'), `${commandLine}\n`);
-    writeFileSync(join(this.#directory, 'uptime'), '5.00 4.00\n');
+    writeFileSync(join(this.#directory, 'uptime'), `${upSec}.00 4.00\n`);
     const own = ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', ENTER, 'sh'];
     this.#process = inNetns(netns, () =>
       spawn('unshare', [...own, this.#directory, BOOT_SCRIPTS, command], { stdio: ['ignore', 'pipe', 'pipe'] }),
