@@ -108,6 +108,8 @@ test('names up to the longest that is allowed survive', async () => {
 
 test.each([
   ['a source that is not there', 'O MODE=root:root:0644 SRC=/host0/nothing TGT=/etc/a', 'MESH_MANIFEST_SOURCE', '1:27'],
+  ['a directory as a source', 'O MODE=root:root:0644 SRC=/host0/groups TGT=/etc/a', 'MESH_MANIFEST_SOURCE', '1:27'],
+  ['a pipe as a source', 'O MODE=root:root:0644 SRC=/host0/pipe TGT=/etc/a', 'MESH_MANIFEST_SOURCE', '1:27'],
   ['a relative path', 'O MODE=root:root:0644 SRC=motd TGT=/etc/a', 'MESH_MANIFEST_INVALID', '1:27'],
   ['an unknown action', 'X TGT=/etc/a', 'MESH_MANIFEST_INVALID', '1:1'],
   ['a bad mode', 'D MODE=root:root:9 TGT=/etc/a', 'MESH_MANIFEST_INVALID', '1:18'],
@@ -116,6 +118,7 @@ test.each([
   ['something below a file', 'D MODE=root:root:0755 TGT=/etc/motd/a', 'MESH_MANIFEST_TARGET', '1:27'],
   ['a removal of nothing', 'R TGT=/etc/nothing', 'MESH_MANIFEST_TARGET', '1:7'],
 ])('%s stops everything with its own error', async (_what, line, code, where) => {
+  execFileSync('mkfifo', [join(root, 'host0/pipe')]);
   put('host0/machines/node1/manifest', `${line}\n`);
   const { errors } = await compileAll();
   expect(errors.map((error) => `${error.code} ${error.place?.line}:${error.place?.column}`)).toEqual([

@@ -1,6 +1,6 @@
 /** The whole of `/host0` as overlays: every machine's, or the list of all that is wrong and none. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { errnoOf, unreadable } from '../formats/conf-reader.ts';
 import { type Host0Conf, type Host0Settings, readHost0Conf } from '../formats/host0-conf.ts';
@@ -63,7 +63,9 @@ export async function compile({ paths, authorizedKeys }: CompileInput): Promise<
     readNetworkFiles(paths.host0Networks),
   ]);
   const networks = judgeNetworks(files, []);
-  const errors = [...conf.errors, ...unknownNetworks(conf, files), ...fileErrors, ...networks.errors, ...tree.errors];
+  // What cannot be read is there.
+  const unknown = fileErrors.length === 0 ? unknownNetworks(conf, files) : [];
+  const errors = [...conf.errors, ...unknown, ...fileErrors, ...networks.errors, ...tree.errors];
   const shared = { files: networkFilesFor(conf.settings, files), authorizedKeys, read: sourcesOf(paths) };
   const machines = tree.machines.map((folder) => compileMachine(folder, shared, errors));
   return { machines, packages: allPackages(tree), errors: withoutDoubles(errors), warnings: networks.warnings };
@@ -138,16 +140,21 @@ function sourcesOf({ root, host0 }: Paths): ReadSource {
 }
 
 function readSource(file: string): ReturnType<ReadSource> {
+  const refuse = (why: string, remedy: string) =>
+    new MeshError('MESH_MANIFEST_SOURCE', `${file} ${why}`, { remedy: `${remedy}.` });
   try {
-    const bytes = readFileSync(file);
-    if (bytes.length <= SOURCE_MAX_BYTES) return bytes;
-    return new MeshError('MESH_MANIFEST_SOURCE', `${file} is larger than ${SOURCE_MAX_BYTES / 1024 / 1024} MiB`);
+    const found = statSync(file);
+    if (found.isDirectory())
+      return refuse('is a directory', 'Give each file in it a line of its own; D makes a directory');
+    // Of a pipe or a device there may be no end.
+    if (!found.isFile()) return refuse('is not a regular file', 'Name a regular file');
+    if (found.size <= SOURCE_MAX_BYTES) return readFileSync(file);
+    return refuse(
+      `is larger than ${SOURCE_MAX_BYTES / 1024 / 1024} MiB`,
+      'Serve it from isos/, or put it into the image',
+    );
   } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return undefined;
-    if (errnoOf(cause) !== 'EISDIR') return unreadable(file, cause);
-    return new MeshError('MESH_MANIFEST_SOURCE', `${file} is a directory`, {
-      remedy: 'Give each file in it a line of its own; D makes a directory on the machine.',
-    });
+    return errnoOf(cause) === 'ENOENT' ? undefined : unreadable(file, cause);
   }
 }
 
