@@ -151,7 +151,7 @@ export class Wire {
       ...(address !== undefined && { ipv4: address }),
     };
     try {
-      this.#socket?.send(encodeProbe(mac, randomInt(2 ** 32 - 1), 0, mark));
+      this.#socket?.send(encodeProbe(mac, randomInt(2 ** 32 - 1), mark));
     } catch {
       // The device is going down: the links will tell.
     }

@@ -4,7 +4,6 @@
  */
 import koffi from 'koffi';
 import type { MeshError } from '../model/error.ts';
-import { type Mac, macFromHex } from '../model/mac.ts';
 import { EAGAIN, ENETDOWN, errnoError, failed, libc, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
 import { attachFilter, type FilterStep } from './packet-filter.ts';
 import { AF_PACKET, bindToLink, ETH_P_ALL, linkAddress, SOCKADDR_LL_BYTES } from './packet-socket.ts';
@@ -101,13 +100,4 @@ export class FrameSocket {
     // A device that goes down is an error of the socket, at which libuv stops polling.
     if (!this.#closed) this.#poll.start({ readable: true }, () => this.#receive());
   }
-}
-
-/** Where a frame says that it comes from. */
-export function sourceMac(frame: Buffer): Mac {
-  return macFromHex(frame.toString('hex', 6, 12));
-}
-
-export function destinationMac(frame: Buffer): Mac {
-  return macFromHex(frame.toString('hex', 0, 6));
 }
