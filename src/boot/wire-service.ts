@@ -13,7 +13,7 @@ import {
   ipv4ToNumber,
 } from '../model/ipv4.ts';
 import type { BootMode, SubnetView } from '../protocol/boot-views.ts';
-import { dnsmasqConf, type WireService } from '../services/dnsmasq-conf.ts';
+import { dnsmasqConf, dnsmasqRemedy, type WireService } from '../services/dnsmasq-conf.ts';
 import type { ServiceSpec } from '../services/service.ts';
 import { PROBE_CLASS } from './host0-mark.ts';
 import { ownAddresses, type PortAddress } from './port-address.ts';
@@ -100,6 +100,7 @@ export function serviceSpec(
     fingerprint: createHash('sha256').update(conf).digest('hex').slice(0, 16),
     prepare: () => writeFileSync(file, conf),
     label: mode,
+    remedyFor: dnsmasqRemedy,
   };
 }
 
