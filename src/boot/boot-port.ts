@@ -18,10 +18,10 @@ export interface BootPort extends PortLink {
 const OUR_ALIAS = 'meshwork:';
 
 /**
- * The links at which host0 takes part in a wire, up or not: those that are named, or else network cards (or ends of veth pairs) that are
- * in no bridge, and bridges of somebody else's in which a card is and where this host has an address. A port of such a
- * bridge hears and sends nothing by itself: whoever names it means the bridge. One with virtual ports only, as containers
- * and virtual machines have, is nobody's wire unless it is named.
+ * The links at which host0 takes part in a wire, up or not: those that are named, or else network cards (and ends of veth
+ * pairs) that are in no bridge, and bridges of somebody else's in which a card is and where this host has an address. A
+ * port of such a bridge hears and sends nothing by itself: whoever names it means the bridge. A bridge with virtual ports
+ * only, as containers and virtual machines have, is nobody's wire unless it is named.
  */
 export function bootPorts(
   links: Iterable<PortLink>,

@@ -1,6 +1,6 @@
 /**
- * The addresses that host0 has given out on a wire, and whether one is left. dnsmasq keeps them in a file, and writes it before
- * it answers: what passes on the wire says when to read it again, and nothing is read while nothing happens.
+ * The addresses that host0 has given out on a wire, and whether one is left. dnsmasq keeps them in a file, and writes it
+ * before it answers: what passes on the wire says when to read it again, and nothing is read while nothing happens.
  */
 import { readFile } from 'node:fs/promises';
 import type { Alarm, Clock } from '../model/clock.ts';
@@ -42,7 +42,7 @@ export class Leases {
   see(sighting: BootSighting): void {
     if (sighting.kind !== 'dhcp') return;
     const { message, mac, atMs } = sighting;
-    if (message === 'DISCOVER' && !this.#inForce().some((lease) => lease.mac === mac)) this.#asked = { mac, atMs };
+    if (message === 'DISCOVER' && !this.#known.some((lease) => lease.mac === mac)) this.#asked = { mac, atMs };
     if (message === 'ACK' || message === 'RELEASE' || message === 'DECLINE') {
       this.#reading ??= this.#clock.after(COALESCE_MS, () => {
         this.#reading = undefined;
@@ -60,20 +60,19 @@ export class Leases {
   /** As it was when they were read last, less what has run out since. */
   room({ first, last }: LeaseRange): LeaseRoom {
     const [from, to] = [ipv4ToNumber(first), ipv4ToNumber(last)];
-    const inRange = this.#inForce().filter(({ ipv4 }) => from <= ipv4ToNumber(ipv4) && ipv4ToNumber(ipv4) <= to);
+    const now = this.#clock.wallTime();
+    const given = this.#known.filter(
+      ({ ipv4, expires }) => from <= ipv4ToNumber(ipv4) && ipv4ToNumber(ipv4) <= to && new Date(expires) > now,
+    );
     const addresses = to - from + 1;
-    const free = addresses - inRange.length;
+    const free = addresses - given.length;
     const { mac, atMs = Number.NEGATIVE_INFINITY } = this.#asked ?? {};
-    const isRefused = free === 0 && this.#clock.nowMs() - atMs < REFUSED_MS;
-    return { addresses, free, refused: isRefused && !inRange.some((lease) => lease.mac === mac) ? mac : undefined };
+    const isRefused =
+      free === 0 && this.#clock.nowMs() - atMs < REFUSED_MS && !given.some((lease) => lease.mac === mac);
+    return { addresses, free, refused: isRefused ? mac : undefined };
   }
 
   close(): void {
     this.#reading?.cancel();
-  }
-
-  #inForce(): readonly LeaseView[] {
-    const now = this.#clock.wallTime();
-    return this.#known.filter(({ expires }) => new Date(expires) > now);
   }
 }

@@ -19,7 +19,7 @@ import type { BootSighting } from './sighting.ts';
 
 export const SOLICITATION = 133;
 const ADVERTISEMENT = 134;
-/** Type, code, checksum, hop limit, flags, lifetime, reachable time, retransmission timer: all the rest is 0, «not said». */
+/** Type, code, checksum, hop limit, flags, lifetime and two times: all but the type are 0, that is, not said. */
 const EMPTY_ADVERTISEMENT = Buffer.alloc(16).fill(ADVERTISEMENT, 0, 1);
 
 /** All routers (ff02::2), whom solicitations are sent to. */

@@ -3,8 +3,7 @@ import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { ScanView } from '../protocol/boot-views.ts';
 import type { Journal } from '../protocol/event.ts';
-import type { BootPort, PortLink } from './boot-port.ts';
-import { scanPorts } from './boot-port.ts';
+import { type BootPort, type PortLink, scanPorts } from './boot-port.ts';
 import type { LinkAddress } from './port-address.ts';
 import { scan } from './scan.ts';
 
@@ -44,10 +43,10 @@ export class Scanner {
 
   /** Scans in a moment, if a scan could find something else by now. @returns whether it could */
   linksChanged(): boolean {
-    const ports = this.#ports();
-    const boot = this.#input.ports().map(({ index }) => index);
+    const boot = this.#input.ports();
+    const ports = scanPorts([...this.#input.links.links], boot);
     const picture = JSON.stringify([
-      boot,
+      boot.map(({ index }) => index),
       ports.map(({ index, name, mac, running, master }) => [index, name, mac, running, master]),
     ]);
     if (picture === this.#picture) return false;
@@ -72,13 +71,10 @@ export class Scanner {
     await this.#scanning?.catch(() => {});
   }
 
-  #ports(): PortLink[] {
-    return scanPorts([...this.#input.links.links], this.#input.ports());
-  }
-
   async #scan(): Promise<ScanView> {
-    const view = await scan(this.#ports(), this.#input.links.addresses);
-    if (!this.#closed) this.#input.onScan(view);
+    const { links, ports, onScan } = this.#input;
+    const view = await scan(scanPorts([...links.links], ports()), links.addresses);
+    if (!this.#closed) onScan(view);
     return view;
   }
 

@@ -1,6 +1,6 @@
 /**
- * What host0 does on its wires, from their modes: gives them subnets, has the agent put host0's addresses there, and keeps a dnsmasq
- * for each.
+ * What host0 does on its wires, from their modes: gives them subnets, has the agent put host0's addresses there, and
+ * keeps a dnsmasq for each.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -78,7 +78,7 @@ export class Serving {
     return this.#book.unmetWish(ports);
   }
 
-  /** Makes subnets and processes what the modes of the places say, and of each notes what it has. Cheap when nothing is to be done. */
+  /** Makes subnets and processes what the modes of the places say, and notes at each what it has. Cheap when all is so. */
   serve(places: readonly Place[]): void {
     for (const place of places) {
       place.problem = undefined;
@@ -98,7 +98,7 @@ export class Serving {
     for (const [device, service] of this.#services) if (!served.has(device)) void service.stop();
   }
 
-  /** Ports that are not off are up; and have the addresses of their allocations, also before the first scan of a new life. */
+  /** Ports that are not off are up, and have the addresses of their allocations, before the first scan of a new life too. */
   tellPorts(ports: readonly BootPort[]): void {
     const { settings, setPorts } = this.#input;
     const wanted = ports.flatMap(({ name: device, names }): UnderlayPort[] => {

@@ -27,7 +27,7 @@ export function scriptUrl(host0: Ipv4): string {
 }
 
 /** What firmware that boots by HTTP fetches (UEFI 2.5 §23.7). */
-export function httpLoaderUrl(host0: Ipv4): string {
+function httpLoaderUrl(host0: Ipv4): string {
   return `http://${host0}/tftp/${LOADERS.efi64}`;
 }
 
@@ -38,6 +38,13 @@ const HTTP64 = [16];
 
 /** Of these host0 has a boot loader, and an image. */
 export const BOOT_ARCHITECTURES: readonly number[] = [...BIOS, ...EFI64, ...HTTP64];
+
+/** What firmware of an architecture is given to load: a file by TFTP, or a URL. */
+export function loaderFor(architecture: number, host0: Ipv4): string | undefined {
+  if (BIOS.includes(architecture)) return LOADERS.bios;
+  if (EFI64.includes(architecture)) return LOADERS.efi64;
+  return HTTP64.includes(architecture) ? httpLoaderUrl(host0) : undefined;
+}
 
 export function dnsmasqConf(service: WireService): string {
   const { device, host0, mode, tftpRoot, ignoredClass } = service;
