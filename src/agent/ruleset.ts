@@ -137,9 +137,11 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
       '    iifname @plugged udp sport . udp dport { 67 . 68, 547 . 546 } drop\n',
       '  }\n',
       `  chain floods {\n${ports.map(floodLimit).join('')}  }\n`,
+      `  chain handshakes {\n${[...byMtu.keys()].flatMap(clamps).join('')}  }\n`,
       '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
-      '    oifname @vxlans ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 jump floods\n',
-      ...[...byMtu].flatMap(([mtuBytes]) => clamps(mtuBytes)),
+      // What few frames are is asked first: all that a guest sends and gets comes by here, and names are slow to look up.
+      '    ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 oifname @vxlans jump floods\n',
+      '    tcp flags & (syn | rst) == syn jump handshakes\n',
       '  }\n',
     ].join(''),
   };
@@ -170,7 +172,7 @@ function clamps(mtuBytes: number): string[] {
   return ['iifname', 'oifname'].flatMap((direction) =>
     largest.map(
       ([type, mss]) =>
-        `    ${direction} @${clampSet(mtuBytes)} ether type ${type} tcp flags & (syn | rst) == syn tcp option maxseg size > ${mss} tcp option maxseg size set ${mss}\n`,
+        `    ${direction} @${clampSet(mtuBytes)} ether type ${type} tcp option maxseg size > ${mss} tcp option maxseg size set ${mss}\n`,
     ),
   );
 }
