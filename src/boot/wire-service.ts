@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { hasListener } from '../kernel/listener.ts';
 import { MeshError } from '../model/error.ts';
 import {
   type Ipv4,
@@ -18,9 +19,11 @@ import type { ServiceSpec } from '../services/service.ts';
 import { PROBE_CLASS } from './host0-mark.ts';
 import { ownAddresses, type PortAddress } from './port-address.ts';
 import { type Allocation, host0AddressIn } from './subnet-book.ts';
+import { NO_IPV4 } from './udp-frame.ts';
 
 /** Long enough for host0 to be away a while, short enough for another server to take over within the hour. */
 const LEASE_SEC = 3600;
+const DHCP_PORT = 67;
 const PROGRAM = 'dnsmasq';
 /** Whom Debian's and Alpine's packages make for it. */
 const PLACES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -98,10 +101,30 @@ export function serviceSpec(
   return {
     argv: [programFile(), '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
     fingerprint: createHash('sha256').update(conf).digest('hex').slice(0, 16),
-    prepare: () => writeFileSync(file, conf),
+    prepare: () => {
+      mustBeAlone(device);
+      writeFileSync(file, conf);
+    },
     label: mode,
     remedyFor: dnsmasqRemedy,
   };
+}
+
+/**
+ * Of a server on this machine no packet comes from outside, and dnsmasq would share the port with another dnsmasq: both
+ * would answer.
+ */
+function mustBeAlone(device: string): void {
+  if (!hasListener({ address: NO_IPV4, port: DHCP_PORT, device })) return;
+  throw new MeshError(
+    'MESH_BOOT_FOREIGN_DHCP',
+    `another program of this machine has UDP port ${DHCP_PORT} at ${device}`,
+    {
+      object: device,
+      rule: 'Only one of them may answer DHCP on a wire.',
+      remedy: `Find it with \`ss -lunp\`, and stop it or take ${device} out of it; or set boot_mode="${device}=off" in host0.conf.`,
+    },
+  );
 }
 
 export function leaseFile(directory: string, device: string): string {

@@ -220,34 +220,33 @@ export class Service {
     this.#lookLater();
   }
 
-  /** The system does not let us: no signal, no file. What runs, runs on. */
-  #refused({ message }: MeshError): void {
-    const { name, journal, onChange } = this.#input;
-    this.#error = new MeshError('MESH_SERVICE_FAILED', `${name}: ${message}`, {
-      object: name,
-      remedy: `See ${this.logFile}; it is tried again by itself.`,
-      retryable: true,
-    });
-    const { code, remedy = '' } = this.#error;
-    journal.record({ level: 'error', kind: 'service refused', message, object: name, code, remedy });
-    onChange?.();
-    if (this.#spec !== undefined) this.#lookSoon(LONGEST_PAUSE_MS);
+  /** The system does not let us: no signal, no file, no port. What runs, runs on. */
+  #refused({ message, remedy }: MeshError): void {
+    this.#tell('service refused', `${this.#input.name}: ${message}`, remedy);
+    if (this.#spec !== undefined) this.#tryLater();
   }
 
-  /** Starts it anew, each time later. */
   #failed(what: string): void {
-    const { name, journal, onChange } = this.#input;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++);
     const lastLine = lastLineOf(this.logFile);
-    this.#error = new MeshError('MESH_SERVICE_FAILED', `${name} ${what}${lastLine && `; it last said: ${lastLine}`}`, {
+    const message = `${this.#input.name} ${what}${lastLine && `; it last said: ${lastLine}`}`;
+    this.#tell('service ended', message, this.#spec?.remedyFor?.(lastLine));
+    this.#tryLater();
+  }
+
+  #tell(kind: string, message: string, remedy = `See ${this.logFile}.`): void {
+    const { name, journal, onChange } = this.#input;
+    this.#error = new MeshError('MESH_SERVICE_FAILED', message, {
       object: name,
-      remedy: `${this.#spec?.remedyFor?.(lastLine) ?? `See ${this.logFile}.`} It is started again by itself.`,
+      remedy: `${remedy} It is started again by itself.`,
       retryable: true,
     });
-    const { code, message, remedy = '' } = this.#error;
-    journal.record({ level: 'warning', kind: 'service ended', message, object: name, code, remedy });
+    journal.record({ level: 'error', kind, message, object: name, code: this.#error.code, remedy });
     onChange?.();
-    this.#lookSoon(pauseMs);
+  }
+
+  /** Each time later. */
+  #tryLater(): void {
+    this.#lookSoon(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++));
   }
 }
 

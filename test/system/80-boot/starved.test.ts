@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundDatagrams } from '../../../src/kernel/listener.ts';
+import { inside } from '../../../src/kernel/netns-fixture.ts';
 import type { Ipv4 } from '../../../src/model/ipv4.ts';
 import type { HealthFinding } from '../../../src/protocol/views.ts';
 import { findMark, signalProcess } from '../../../src/services/process-mark.ts';
@@ -55,27 +56,43 @@ test('when the last address is given out that is told, and is an error once a ma
   expect(await finding('MESH_BOOT_LEASES_EXHAUSTED')).toMatchObject({ severity: 'error', message: trouble.cause });
 });
 
-test('a dnsmasq that cannot have its port says so, and runs again when it can', async () => {
+test('another DHCP server on this machine is left alone and named, though both could have the port', async () => {
   const { service } = await host.wire('eth1', 'runs', ({ service: now }) => now?.pid !== undefined);
   const mark = findMark(service?.pid ?? 0);
   if (mark === undefined) throw new Error('no dnsmasq');
+  const other = bench.dnsmasq(host.netns, '--bind-dynamic', '--interface=eth1', '--dhcp-range=10.79.0.2,10.79.0.2,600');
+  await until('it has the port', DEADLINE_MS, () => listeners(67).length === 2);
   signalProcess(mark, 'SIGKILL');
-  const other = await otherServer();
-  const told = await finding('MESH_SERVICE_FAILED', ({ message }) => message.includes('in use'));
+  const told = await finding('MESH_SERVICE_FAILED', ({ message }) => message.includes('another program'));
   expect(told).toMatchObject({
     severity: 'error',
     object: 'eth1',
-    message: expect.stringMatching(/^dnsmasq-eth1 ended with 2; it last said: .*Address already in use$/),
+    message: 'dnsmasq-eth1: another program of this machine has UDP port 67 at eth1',
+    remedy: expect.stringContaining('Find it with `ss -lunp`'),
+  });
+  const wire = await host.wire('eth1', 'says so', ({ remark }) => remark === told?.message);
+  expect(wire).toMatchObject({ service: { state: 'restarting' }, remedy: told?.remedy });
+  expect(listeners(67)).toHaveLength(1);
+
+  // A port that dnsmasq itself cannot have: it says so before it ends.
+  const tftp = boundDatagrams({ address: '0.0.0.0' as Ipv4, port: 69, device: 'eth1', netns: host.netns });
+  other.stop();
+  const last = await finding('MESH_SERVICE_FAILED', ({ message }) => message.includes('in use'));
+  expect(last).toMatchObject({
+    message: expect.stringMatching(/^dnsmasq-eth1 ended with \d; it last said: dnsmasq: .*Address already in use$/),
     remedy: expect.stringContaining('find it with `ss -lunp`, and stop it'),
   });
-  const wire = await host.wire('eth1', 'says so', ({ remark }) => remark?.includes('in use') === true);
-  expect(wire).toMatchObject({ service: { state: 'restarting' }, remark: told?.message, remedy: told?.remedy });
   const trouble = await troubleOf(client(), 'efi');
-  expect(trouble).toMatchObject({ stage: 'discover', code: 'MESH_SERVICE_FAILED', cause: told?.message });
-  closeSync(other);
+  expect(trouble).toMatchObject({ stage: 'discover', code: 'MESH_SERVICE_FAILED', cause: last?.message });
+
+  closeSync(tftp);
   await host.wire('eth1', 'runs again', ({ service: now }) => now?.state === 'running', 60_000);
   await clients[0]?.discover('bios');
 });
+
+function listeners(port: number): string[] {
+  return inside(host.netns, 'ss', '-Hlun', `sport = :${port}`).trim().split('\n').filter(Boolean);
+}
 
 function client(): BootClient {
   const node = bench.machine();
@@ -100,17 +117,5 @@ async function troubleOf(asker: BootClient, firmware: Firmware) {
   return until('the cause of the silence', DEADLINE_MS, async () => {
     const boots = await host.boots();
     return boots.find(({ mac }) => mac === asker.mac)?.trouble;
-  });
-}
-
-/** Takes the port as soon as it is free, and shares it with nobody. @returns its descriptor */
-function otherServer(): Promise<number> {
-  const where = { address: '0.0.0.0' as Ipv4, port: 67, device: 'eth1', netns: host.netns };
-  return until('port 67 is free', DEADLINE_MS, () => {
-    try {
-      return boundDatagrams(where);
-    } catch {
-      return undefined;
-    }
   });
 }
