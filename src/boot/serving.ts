@@ -18,7 +18,7 @@ import type { Place } from './boot-place.ts';
 import { type BootPort, wantedMode } from './boot-port.ts';
 import { type AddressBook, addressesOf, type PortAddress, subnetsHere } from './port-address.ts';
 import { type Allocation, host0AddressIn, SubnetBook } from './subnet-book.ts';
-import { guestAddress, noGuestAddress, serviceSpec, subnetOf } from './wire-service.ts';
+import { dnsmasqProgram, guestAddress, noGuestAddress, serviceSpec, subnetOf } from './wire-service.ts';
 
 export interface ServingInput {
   readonly settings: Host0Settings;
@@ -38,6 +38,7 @@ export class Serving {
   readonly #book: SubnetBook;
   readonly #files: BootFiles;
   readonly #services = new Map<string, Service>();
+  #program: string | undefined;
 
   private constructor(input: ServingInput, book: SubnetBook, files: BootFiles) {
     this.#input = input;
@@ -153,7 +154,9 @@ export class Serving {
     if (!addresses.some(({ ipv4 }) => ipv4 === place.subnet?.ipv4)) return false;
     if (this.#input.settings.boot === 'dry' || place.subnet === undefined) return false;
     const { directory } = this.#input;
-    const spec = serviceSpec({ device, directory, tftpRoot: this.#files.root }, mode, place.subnet);
+    this.#program ??= dnsmasqProgram();
+    const where = { program: this.#program, device, directory, tftpRoot: this.#files.root };
+    const spec = serviceSpec(where, mode, place.subnet);
     void (this.#services.get(device) ?? this.#makeService(device)).run(spec);
     return true;
   }

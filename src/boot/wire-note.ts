@@ -80,8 +80,8 @@ export function unmetFinding(device: string, wish: Ipv4Cidr, subnet: SubnetView 
   };
 }
 
-/** Of ten addresses the last one is hardly any. */
-const FEW = 10;
+/** Less than a tenth is hardly any. */
+const TENTH = 10;
 
 /** Of a wire where host0 gives the addresses, once hardly any is left. An error only when a machine has gone without. */
 export function leasesFinding(
@@ -90,7 +90,7 @@ export function leasesFinding(
   { first, last }: LeaseRange,
   { addresses, free, refused }: LeaseRoom,
 ): HealthFinding | undefined {
-  if (free * FEW >= addresses) return undefined;
+  if (free * TENTH >= addresses) return undefined;
   const which = `of the addresses that host0 gives out on ${device}, ${first} to ${last},`;
   const larger =
     origin === 'own'

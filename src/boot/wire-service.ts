@@ -74,19 +74,20 @@ export function leaseRange({ subnet, origin, ipv4 }: SubnetView): { first: Ipv4;
 }
 
 export interface ServicePlace {
+  /** Where dnsmasq is. */
+  readonly program: string;
   readonly device: string;
   /** Where its files are. */
   readonly directory: string;
   readonly tftpRoot: string;
 }
 
-/** @throws MESH_BOOT_FILES_MISSING when there is no dnsmasq */
 export function serviceSpec(
   place: ServicePlace,
   mode: Extract<BootMode, 'proxy' | 'server'>,
   subnet: SubnetView,
 ): ServiceSpec {
-  const { device, directory, tftpRoot } = place;
+  const { program, device, directory, tftpRoot } = place;
   const service: WireService = {
     device,
     host0: subnet.ipv4,
@@ -99,7 +100,7 @@ export function serviceSpec(
   const conf = dnsmasqConf(service);
   const file = join(directory, `${device}.conf`);
   return {
-    argv: [programFile(), '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
+    argv: [program, '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
     fingerprint: createHash('sha256').update(conf).digest('hex').slice(0, 16),
     prepare: () => {
       mustBeAlone(device);
@@ -131,7 +132,8 @@ export function leaseFile(directory: string, device: string): string {
   return join(directory, `${device}.leases`);
 }
 
-function programFile(): string {
+/** @throws MESH_BOOT_FILES_MISSING when there is none */
+export function dnsmasqProgram(): string {
   const places = [...(process.env.PATH ?? '').split(delimiter), ...PLACES].filter((place) => place !== '');
   const found = places.map((place) => join(place, PROGRAM)).find((file) => existsSync(file));
   if (found !== undefined) return found;
