@@ -33,8 +33,11 @@ export interface OpenedAttempt extends Attempt {
 
 /** Where attempts are kept. */
 export interface AttemptKeeper {
-  /** Resolves when it is durable, or when it turned out that it cannot be. Never rejects. */
-  keep(attempt: Attempt): Promise<void>;
+  /**
+   * Resolves when it is durable, or when it turned out that it cannot be. Never rejects.
+   * @param over those of other machines that need not be kept any more
+   */
+  keep(attempt: Attempt, over: readonly Attempt[]): Promise<void>;
 }
 
 /** Who asks for secrets, as the kernel and the leases say. */
@@ -71,9 +74,9 @@ export class Attempts {
 
   /** A machine has one attempt: its earlier one, and that one's token, are over. */
   async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs'>): Promise<OpenedAttempt> {
-    this.#forgetOld();
     const earlier = this.#byMachine.get(boot.machine);
     if (earlier !== undefined) this.#forget(earlier);
+    const over = this.#forgetOld();
     const token = randomBytes(16).toString('hex');
     const attempt: Attempt = {
       ...boot,
@@ -83,7 +86,7 @@ export class Attempts {
       startedMs: this.#clock.nowMs(),
     };
     this.#take(attempt);
-    await this.#keeper.keep(attempt);
+    await this.#keeper.keep(attempt, over);
     return { ...attempt, token };
   }
 
@@ -134,7 +137,7 @@ export class Attempts {
     }
     const spent: Attempt = { ...attempt, spent: true };
     this.#take(spent);
-    await this.#keeper.keep(spent);
+    await this.#keeper.keep(spent, []);
     return spent;
   }
 
@@ -146,14 +149,17 @@ export class Attempts {
     this.#byToken.set(attempt.tokenHash, attempt);
   }
 
-  #forgetOld(): void {
+  #forgetOld(): readonly Attempt[] {
     const now = this.#clock.nowMs();
+    const over: Attempt[] = [];
     for (const attempt of this.#byId.values()) {
       const old = now - attempt.startedMs > ATTEMPT_LIFE_MS || this.#byId.size >= ATTEMPTS_MAX;
       // In the order in which they were opened.
-      if (!old) return;
+      if (!old) break;
       this.#forget(attempt);
+      over.push(attempt);
     }
+    return over;
   }
 
   #forget(attempt: Attempt): void {

@@ -8,7 +8,7 @@ import type { MachineId } from '../model/machine.ts';
 import { HARDWARE_SETTINGS } from './hardware.ts';
 
 /** The path of the first script, which DHCP names as the boot file for iPXE. */
-export const ENTRY_PATH = '/boot.ipxe';
+const ENTRY_PATH = '/boot.ipxe';
 
 /** Between two questions of a machine that was refused or got no answer. */
 const ASK_AGAIN_SEC = 5;

@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control-api.ts';
-import { MeshDoors } from '../api/mesh-doors.ts';
+import { openMeshDoors } from '../api/mesh-doors.ts';
 import { KernelWitness } from '../api/witness.ts';
 import { Boot } from '../boot/boot.ts';
 import { HostLinks } from '../boot/host-links.ts';
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
     Tokens.open(paths.state),
     SqliteStore.open(join(paths.state, 'store.db')),
     Rtnl.open(),
-    MeshDoors.open({
+    openMeshDoors({
       clock,
       journal,
       indexOf: (device) => links.indexOf(device),
@@ -159,7 +159,7 @@ async function main(): Promise<void> {
     onDoors: () => machineBoots.serve(boot?.doors ?? []),
   });
   machineBoots.serve(boot.doors);
-  controller.onHealth(() => boot?.health() ?? []);
+  controller.onHealth(() => [...(boot?.health() ?? []), ...machineBoots.registry.health()]);
   const control = await openControlApi({
     path: paths.controlSock,
     controller,

@@ -3,11 +3,13 @@ import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptRecords } from '../boot/attempt-records.ts';
-import { BootDoors } from '../boot/boot-doors.ts';
+import { bootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
 import { type BootDoor, BootSite } from '../boot/boot-site.ts';
 import type { WireState } from '../boot/boot-trouble.ts';
+import { modelOf } from '../boot/hardware.ts';
 import type { HostLinks } from '../boot/host-links.ts';
+import { ModelTimes } from '../boot/model-times.ts';
 import type { BootCatalogue } from '../boot/reception.ts';
 import type { BootSighting } from '../boot/sighting.ts';
 import { Turnstile } from '../boot/turnstile.ts';
@@ -15,7 +17,7 @@ import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machine-registry.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/generations.ts';
-import { secretsOf } from '../image/machine-secrets.ts';
+import { removeHostKey, secretsOf } from '../image/machine-secrets.ts';
 import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
 import type { Neighbour } from '../kernel/objects.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
@@ -27,6 +29,7 @@ import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MachineView } from '../protocol/machine-view.ts';
 import type { Paths } from '../protocol/paths.ts';
+import type { NodeView } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import { machineViews } from './machine-views.ts';
 
@@ -58,18 +61,27 @@ export interface MachineBoots {
 
 /** Kernel and initrd have some 60 MB: as many loads at once keep a wire of 10 Gbit/s busy, and one of 1 Gbit/s fair. */
 const LOADING_MAX = 24;
+const ONLINE_READ_MS = 100;
 
 export async function openMachineBoots(input: MachineBootsInput): Promise<MachineBoots> {
   const { paths, clock, journal, store, rtnl, links, controller, wires } = input;
   const shelf = new OverlayShelf(paths.state);
   const images = new Generations(paths.state);
-  const online = (machine: MachineId) => controller.nodes().find((node) => node.online && node.machine === machine);
+  const online = onlineNodes(controller, clock);
+  const attempts = await AttemptRecords.load({
+    store,
+    clock,
+    journal,
+    seal: join(paths.state, 'boot/tokens.sealed'),
+  });
   const registry = await MachineRegistry.open({
     store,
     clock,
     journal,
     names: () => controller.machineNames,
     isOnline: (machine) => online(machine) !== undefined,
+    bootingAs: (machine) => attempts.underWay(machine)?.mac,
+    onForget: (machine) => removeHostKey(paths.state, machine),
   });
   const log = new BootLog({
     clock,
@@ -77,25 +89,27 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     wireOf: (device) => wires.wireOf(device) ?? { mode: 'off', why: 'host0 is starting' },
     nameOf: (machine) => controller.machineNames.get(machine),
     meshesOf: (machine) => online(machine)?.meshes.map(({ name }) => name) ?? [],
+    modelOf: (mac) => modelOf(registry.byCard(mac)?.facts ?? {}),
+    times: await ModelTimes.open(store),
   });
   let doors: readonly BootDoor[] = [];
   const site = new BootSite({
     clock,
     journal,
-    attempts: await AttemptRecords.load({ store, clock, journal, seal: join(paths.state, 'boot/tokens.sealed') }),
+    attempts,
     turnstile: new Turnstile(LOADING_MAX, clock),
     catalogue: catalogueOf(images, shelf),
     registry,
     neighbour: async (device, address) => (await rtnl.neighbour(device, address))?.mac,
     leasedTo: (device, address) => wires.leasedTo(device, address),
-    secretsOf: (machine) => secretsOf(paths.state, machine),
+    secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(paths.state, machine)),
     host0Addresses: (device) => nearestFirst(doors, device),
     images: images.directory,
     isos: join(paths.host0, 'isos'),
     bootFiles: join(paths.state, 'boot/tftp'),
     onSighting: (sighting) => log.take(sighting),
   });
-  const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+  const sockets = bootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
   await makeCommandKey(paths.state).catch((thrown: unknown) => noteLost(journal, MeshError.from(thrown)));
   const names = await followNames(paths, shelf, controller);
   return {
@@ -119,6 +133,19 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
       sockets.close();
       log.close();
     },
+  };
+}
+
+/** Who is a member of what now. Hundreds of boots ask many times a second, and those who answer are as many. */
+function onlineNodes(controller: Controller, clock: Clock): (machine: MachineId) => NodeView | undefined {
+  let readMs = Number.NEGATIVE_INFINITY;
+  let nodes: ReadonlyMap<string | undefined, NodeView> = new Map();
+  return (machine) => {
+    if (clock.nowMs() - readMs > ONLINE_READ_MS) {
+      nodes = new Map(controller.nodes().flatMap((node) => (node.online ? [[node.machine, node]] : [])));
+      readMs = clock.nowMs();
+    }
+    return nodes.get(machine);
   };
 }
 

@@ -99,6 +99,7 @@ export const ERRORS = {
   MESH_BOOT_NO_IMAGE: conflict('host0 has no image that this machine could boot.'),
   MESH_BOOT_NO_OVERLAY: conflict('No overlay is compiled for this machine, and no default one.'),
   MESH_BOOT_MACHINE_DOUBLE: conflict('Two machines that boot have one hardware id; the newcomer is refused.'),
+  MESH_BOOT_MACHINES_MANY: conflict('More machines boot than host0 remembers; it forgets strangers. A warning.'),
   MESH_BOOT_FORGED: denied('A machine asks to boot as a network card that is not at its address.'),
   MESH_BOOT_SILENT: conflict('A machine that boots has stopped in a stage, and says no reason.'),
   MESH_BOOT_FOREIGN: conflict('Another boot server on the wire sends a machine elsewhere.'),

@@ -63,12 +63,15 @@ const STAGES = {
   node2: ['discover', 'offer', 'tftp', ...ONCE_LOADED],
 } as const;
 
+const MODELS = { node1: 'Meshwork Lab machine, pcbios', node2: 'Meshwork Lab machine, efi' } as const;
+
 /** Every stage of a BIOS and of a UEFI boot was seen, at its time. */
 function expectComplete({ boots, lab }: BootedLab): void {
   for (const [name, stages] of Object.entries(STAGES)) {
     const boot = boots.get(name);
     expect(boot).toMatchObject({ state: 'member', machine: lab.host(name).machine, ipv4: lab.host(name).member.ipv4 });
     expect(boot?.trouble).toBeUndefined();
+    expect(boot?.model).toBe(MODELS[name as keyof typeof MODELS]);
     expect(boot?.stages.map(({ stage }) => stage)).toEqual(stages);
     const times = boot?.stages.map(({ atMs }) => atMs) ?? [];
     expect(times).toEqual(times.toSorted((a, b) => a - b));
@@ -118,7 +121,9 @@ test(
       nft('add rule inet fault in udp dport 4789 drop');
     };
     const troubles: BootTrouble[] = [];
-    const onBoot = ({ trouble }: TimelineView): void => {
+    const early = new Set<string | undefined>();
+    const onBoot = ({ trouble, stages, model, attempt }: TimelineView): void => {
+      if (stages.at(-1)?.stage === 'offer' && attempt === undefined) early.add(model);
       if (trouble === undefined || trouble.cause === troubles.at(-1)?.cause) return;
       troubles.push(trouble);
       if (trouble.cause.includes('4789')) nft('delete table inet fault');
@@ -126,6 +131,8 @@ test(
     const [boot] = await lab.boot([node1], rebootByCommand, { onBoot });
     expect(boot).toMatchObject({ name: 'node1', state: 'member' });
     expect(boot?.attempt).not.toBe(before);
+    // By its card, before it has said anything.
+    expect([...early]).toEqual([MODELS.node1]);
     expect(troubles).toEqual([
       {
         code: 'MESH_BOOT_FAILED',
