@@ -16,6 +16,8 @@ export interface WireState {
   readonly why: string;
   /** What to do about that, where it is known. */
   readonly remedy?: string;
+  /** Why nobody is answered although the mode says so, where it is known. */
+  readonly silence?: Pick<BootTrouble, 'code' | 'cause' | 'remedy'>;
 }
 
 /** After so long without a word a machine has been switched off, or boots from its disk. */
@@ -32,12 +34,14 @@ const NO_SCRIPT = {
 };
 
 const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
-  discover: (_, { mode, why, remedy }) => {
+  discover: (_, { mode, why, remedy, silence }) => {
     if (mode === 'server') {
-      return {
-        cause: 'host0 gives the addresses on this wire, and has not answered',
-        remedy: 'See `mesh system boot`: dnsmasq may be down, or the subnet has no address left.',
-      };
+      return (
+        silence ?? {
+          cause: 'host0 gives the addresses on this wire, and has not answered',
+          remedy: 'See `mesh system boot`: dnsmasq may hear nothing, for a firewall (UDP port 67).',
+        }
+      );
     }
     if (mode === 'proxy') {
       return {
@@ -52,7 +56,8 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         'Wait until host0 has looked for other servers, or fix the mode with boot_mode="PORT=server" in host0.conf.',
     };
   },
-  offer: ({ offer, client, takes }, { mode, why, remedy }) => {
+  offer: ({ offer, client, takes }, { mode, why, remedy, silence }) => {
+    if (silence !== undefined && offer?.ours !== true) return silence;
     if (mode !== 'server' && mode !== 'proxy') {
       const server = offer?.server ?? 'another server';
       return {

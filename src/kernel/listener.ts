@@ -3,6 +3,7 @@
  * host model, RFC 1122 §3.3.4.2), so an address alone would let the underlay in: whoever routes the mesh prefix to
  * host0's link-local address reaches it.
  */
+import { MeshError } from '../model/error.ts';
 import { addressFamily, type Ip, isIpv6 } from './ip.ts';
 import { failed, libc, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET } from './libc.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption } from './socket.ts';
@@ -70,4 +71,19 @@ export function boundDatagrams({
     bindToDevice(fd, device);
     bindToAddress(fd, address, port);
   });
+}
+
+/**
+ * Whether somebody has a UDP port at a device, be it at any address or to be shared.
+ * @throws MESH_KERNEL_REFUSED (ENODEV, EPERM)
+ */
+export function hasListener(where: Omit<BoundListenerOptions, 'backlog'>): boolean {
+  try {
+    libc.close(boundDatagrams(where));
+    return false;
+  } catch (error) {
+    const { cause } = MeshError.from(error);
+    if ((cause as { name?: string } | undefined)?.name === 'EADDRINUSE') return true;
+    throw error;
+  }
 }

@@ -108,6 +108,7 @@ export const ERRORS = {
   MESH_BOOT_SECRET_REFUSED: denied('The secrets of a machine were asked for by somebody else, or a second time.'),
   MESH_USAGE: usage('The command line or the request is wrong.'),
   MESH_BOOT_POOL_EXHAUSTED: conflict('No pool has a subnet left for a wire that machines boot on.'),
+  MESH_BOOT_LEASES_EXHAUSTED: conflict('host0 has no address left for another machine on a wire, or hardly any.'),
   MESH_BOOT_SUBNET_TAKEN: conflict('A subnet that host0.conf wishes for a port overlaps another; a warning.'),
   MESH_BOOT_FOREIGN_DHCP: conflict('Another server answers DHCP where host0 gave out addresses.'),
   MESH_BOOT_FOREIGN_PXE: conflict('Another server gives out boot files on a wire that machines boot on.'),

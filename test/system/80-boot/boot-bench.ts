@@ -86,26 +86,20 @@ export class BootBench {
     const netns = this.machine();
     this.plug(netns, { eth0: wire });
     ip(netns, `address add ${subnet}.1/24 dev eth0`);
-    const leases = join(this.#directory, `foreign-${this.#ends}.leases`);
-    writeFileSync(leases, '');
     const range = `--dhcp-range=${subnet}.100,${subnet}.150,600`;
-    const options = [
-      '--port=0',
-      '--conf-file=/dev/null',
-      '--no-ping',
-      '--user=root',
-      range,
-      '--dhcp-option=option:domain-name,office.example',
-      ...more,
-    ];
+    const { leases, stop } = this.dnsmasq(netns, range, '--dhcp-option=option:domain-name,office.example', ...more);
+    return { netns, leases, stop };
+  }
+
+  /** A DHCP server that knows nothing of host0. */
+  dnsmasq(netns: string, ...options: readonly string[]): { leases(): string; stop(): void } {
+    const leases = join(this.#directory, `foreign-${this.#children.length}.leases`);
+    writeFileSync(leases, '');
     const child = this.#run(netns, [
-      'dnsmasq',
-      '--keep-in-foreground',
-      '--pid-file',
-      ...options,
-      `--dhcp-leasefile=${leases}`,
+      ...['dnsmasq', '--keep-in-foreground', '--pid-file', '--port=0', '--conf-file=/dev/null', '--no-ping'],
+      ...['--user=root', `--dhcp-leasefile=${leases}`, ...options],
     ]);
-    return { netns, leases: () => readFileSync(leases, 'utf8'), stop: () => void child.kill('SIGKILL') };
+    return { leases: () => readFileSync(leases, 'utf8'), stop: () => void child.kill('SIGKILL') };
   }
 
   /** A machine that is only plugged in asks for an address, once. @returns what it was told */

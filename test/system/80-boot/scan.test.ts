@@ -1,6 +1,6 @@
 /** Which ports are on one wire: found by what is heard, whatever the ports are called and however many there are. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { scanPorts } from '../../../src/boot/boot-port.ts';
+import { bootPorts, scanPorts } from '../../../src/boot/boot-port.ts';
 import { scan } from '../../../src/boot/scan.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { Rtnl } from '../../../src/kernel/rtnl.ts';
@@ -19,7 +19,7 @@ async function scanned(netns: string) {
   const rtnl = await Rtnl.open({ netns });
   try {
     const [links, addresses] = await Promise.all([rtnl.links(), rtnl.addresses()]);
-    return await scan(scanPorts(links, undefined), addresses, netns);
+    return await scan(scanPorts(links, bootPorts(links, addresses, undefined)), addresses, netns);
   } finally {
     await rtnl.close();
   }
