@@ -86,6 +86,7 @@ test('secrets that were given while the disk was full are not given again by the
     await expect(next.spend(token, { ipv4, mac })).rejects.toThrow('a second time');
     expect(next.owner(other.token)).toBeUndefined();
   }
-  const { token: fresh } = await (await load()).open(boot);
+  const { token: fresh, turn } = await (await load()).open(boot);
+  expect(turn).toBe(2);
   expect((await load()).owner(fresh)).toBe(boot.machine);
 });

@@ -122,6 +122,7 @@ export class AttemptRecords implements AttemptKeeper {
         overlay: String(record.overlay),
         // A clock that was set back makes none of them older or younger than now.
         startedMs: clock.nowMs() - Math.max(0, ageMs),
+        turn: Number.isSafeInteger(record.turn) ? Number(record.turn) : 1,
       };
     } catch {
       return undefined;

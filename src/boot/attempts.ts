@@ -24,6 +24,8 @@ export interface Attempt {
   /** The file that it gets as its overlay: the one that was compiled when it asked. */
   readonly overlay: string;
   readonly startedMs: number;
+  /** The machine's so many-th boot in a row, each begun within the life of the one before: 1 for one that begins afresh. */
+  readonly turn: number;
 }
 
 export interface OpenedAttempt extends Attempt {
@@ -73,8 +75,9 @@ export class Attempts {
   }
 
   /** A machine has one attempt: its earlier one, and that one's token, are over. */
-  async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs'>): Promise<OpenedAttempt> {
+  async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs' | 'turn'>): Promise<OpenedAttempt> {
     const earlier = this.#byMachine.get(boot.machine);
+    const inARow = earlier === undefined || this.#isOver(earlier) ? 0 : earlier.turn;
     if (earlier !== undefined) this.#forget(earlier);
     const over = this.#forgetOld();
     const token = randomBytes(16).toString('hex');
@@ -84,6 +87,7 @@ export class Attempts {
       tokenHash: hashOf(token),
       spent: false,
       startedMs: this.#clock.nowMs(),
+      turn: inARow + 1,
     };
     this.#take(attempt);
     await this.#keeper.keep(attempt, over);
@@ -150,16 +154,18 @@ export class Attempts {
   }
 
   #forgetOld(): readonly Attempt[] {
-    const now = this.#clock.nowMs();
     const over: Attempt[] = [];
+    // In the order in which they were opened.
     for (const attempt of this.#byId.values()) {
-      const old = now - attempt.startedMs > ATTEMPT_LIFE_MS || this.#byId.size >= ATTEMPTS_MAX;
-      // In the order in which they were opened.
-      if (!old) break;
+      if (!this.#isOver(attempt) && this.#byId.size < ATTEMPTS_MAX) break;
       this.#forget(attempt);
       over.push(attempt);
     }
     return over;
+  }
+
+  #isOver({ startedMs }: Attempt): boolean {
+    return this.#clock.nowMs() - startedMs > ATTEMPT_LIFE_MS;
   }
 
   #forget(attempt: Attempt): void {

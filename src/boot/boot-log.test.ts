@@ -185,6 +185,8 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   http('initrd.img', asked);
   see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
   expect(boot()?.trouble?.cause).toMatch('error 0x2d0c613b (ipxe.org/2d0c61)');
+  see({ kind: 'stage', machine, attempt, stage: 'secrets', detail: '403 shown a second time' });
+  expect(boot()?.trouble).toMatchObject({ stage: 'initrd', cause: expect.stringContaining('secrets: 403 shown') });
   see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
   expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
   see({ kind: 'stage', machine, attempt, stage: 'agent' });

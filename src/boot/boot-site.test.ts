@@ -167,7 +167,9 @@ test('secrets are given once, and never to who is not that machine; both is repo
   expect((await get(`/secrets/${token}`)).status).toBe(403);
   leasedTo = mac;
   expect((await get(`/secrets/${token}`)).status).toBe(200);
-  expect((await get(`/secrets/${token}`)).status).toBe(403);
+  const again = await get(`/secrets/${token}`);
+  expect(again.status).toBe(403);
+  expect(again.statusText).toBe(`the token of machine ${machine} was shown a second time, by 127.0.0.1`);
   expect(events.map(({ code, object }) => `${code} ${object}`)).toEqual(
     Array.from({ length: 3 }, () => `MESH_BOOT_SECRET_REFUSED ${machine}`),
   );

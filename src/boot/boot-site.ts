@@ -50,6 +50,7 @@ interface Visit extends BootPlace {
 type Route = readonly [RegExp, (visit: Visit, part: string, rest: string) => Promise<void>];
 
 const DETAIL_MAX = 400;
+const REASON_MAX = 200;
 
 export class BootSite {
   readonly #input: BootSiteInput;
@@ -167,7 +168,9 @@ export class BootSite {
     // A client that went away has no use for an answer, and half a file must not look whole.
     if (response.headersSent) return void response.destroy();
     const text = `${error.code}: ${error.message}\n`;
-    response.writeHead(error.httpStatus, { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) });
+    const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) };
+    // Of an error busybox's wget, by which a node fetches, reads nothing but its first line.
+    response.writeHead(error.httpStatus, error.message.slice(0, REASON_MAX).replace(/[^\x20-\x7e]/g, '?'), headers);
     response.end(text);
     if (error.code === 'MESH_BOOT_PATH_UNKNOWN') return;
     const { code, message, remedy, object = peer } = error;

@@ -131,6 +131,7 @@ export class Reception {
         host0: this.#input.host0Addresses(device),
         attempt: attempt.id,
         token: attempt.token,
+        turn: attempt.turn,
         overlay: `http://${place.host0}/overlay/${attempt.id}/${overlay.sha256}.apkovl.tar.gz`,
         ...(image.commandLine !== undefined && { more: image.commandLine }),
       }),

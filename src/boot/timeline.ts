@@ -237,6 +237,7 @@ function lostDownload(
 function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
   // What host0 saw itself says more than a number.
   if (stage === 'failed') return { trouble: loadFailed(stageOf(timeline), detail), ...timeline };
+  if (stage === 'secrets') return { ...timeline, trouble: noSecrets(stageOf(timeline), detail) };
   const known = BOOT_STAGES.find((candidate) => candidate === stage);
   if (known === undefined) return timeline;
   if (detail === '') return withoutTrouble(reach(timeline, known, atMs, undefined));
@@ -253,6 +254,18 @@ const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
 function saidByNode(stage: BootStage, detail: string): BootTrouble {
   const remedy = NODE_REMEDIES[stage] ?? "The words are the machine's own; its console shows what came before.";
   return { code: 'MESH_BOOT_FAILED', stage, cause: `the machine reports from stage ${stage}: ${detail}`, remedy };
+}
+
+/** They are no stage: a machine that has them goes on at once, and one that has not does not get on. */
+function noSecrets(stage: BootStage, why: string): BootTrouble {
+  return {
+    code: 'MESH_BOOT_FAILED',
+    stage,
+    cause: `the machine did not get its secrets: ${why}`,
+    remedy:
+      'It starts anew by itself, and may have them then. If it is refused again and again, somebody on its wire asks ' +
+      'first: see `mesh events`.',
+  };
 }
 
 /** iPXE says by number (https://ipxe.org/err/…) why it could not load what its script told it to. */

@@ -3,22 +3,11 @@ import { expect, test } from 'vitest';
 import { ipv4Length, ipv4Subnet, parseIpv4Interface } from '../model/ipv4.ts';
 import { randomFrom } from '../model/random.ts';
 import { errorText } from './error-text.ts';
-import { parseHost0Conf } from './host0-conf.ts';
+import { HOST0_KEYS, parseHost0Conf } from './host0-conf.ts';
 
 const FUZZ_MS = 1000;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
-const KEYS = [
-  'subnet_pool',
-  'default_subnet_size',
-  'segment_ports',
-  'default_networks',
-  'admission',
-  'boot',
-  'boot_mode',
-  'manual_subnets',
-  'metrics',
-  'subnet_pol',
-];
+const KEYS = [...HOST0_KEYS, 'subnet_pol'];
 const WORDS = [
   '10.11.0.0/16',
   '"192.168.0.0/23"',
@@ -35,6 +24,7 @@ const WORDS = [
   'eth1=server',
   '"eth2=off"',
   'eth1=10.20.0.0/24',
+  'eth1=0.0.0.0/0',
   '"eth2=26"',
   '=26',
   'manage',

@@ -41,6 +41,7 @@ metrics="manage"
       ],
       metricsNetwork: 'manage',
     },
+    defaultNetworksPlace: expect.objectContaining({ line: 5, column: 18 }),
     errors: [],
   });
 });
@@ -123,6 +124,7 @@ test('a subnet for no port', () => {
   `);
 });
 test('a manual subnet with host bits', () => {
+  expect(complaints('manual_subnets="eth1=0.0.0.0/0"')).toContain('"eth1=0.0.0.0/0" gives no port a subnet');
   expect(complaints('manual_subnets="eth1=10.20.0.7/24"')).toMatchInlineSnapshot(`
     "host0.conf:1:17: error: manual_subnets "eth1=10.20.0.7/24" gives no port a subnet [MESH_HOST0_CONF_INVALID]
       1 | manual_subnets="eth1=10.20.0.7/24"
@@ -146,7 +148,7 @@ test('a key without a value', () => {
       1 | segment_ports=
         |               ^
       rule: A key that is given has a value.
-      write: a value, or remove the line"
+      remedy: Write a value, or remove the line"
   `);
 });
 test('a misspelt key', () => {

@@ -1,6 +1,4 @@
 /** What host0 gives machines that boot, put together: the boot server, who machines are, and how far each is. */
-import { watch } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptRecords } from '../boot/attempt-records.ts';
 import { bootDoors } from '../boot/boot-doors.ts';
@@ -15,21 +13,22 @@ import type { BootSighting } from '../boot/sighting.ts';
 import { Turnstile } from '../boot/turnstile.ts';
 import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machine-registry.ts';
+import { DirectoryWatch } from '../formats/directory-watch.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/generations.ts';
 import { removeHostKey, secretsOf } from '../image/machine-secrets.ts';
-import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
+import { machineNames, OverlayShelf, type Refusal } from '../image/overlay-shelf.ts';
 import type { Neighbour } from '../kernel/objects.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
-import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MachineView } from '../protocol/machine-view.ts';
 import type { Paths } from '../protocol/paths.ts';
-import type { NodeView } from '../protocol/views.ts';
+import type { HealthFinding, NodeView } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import { machineViews } from './machine-views.ts';
 
@@ -56,6 +55,7 @@ export interface MachineBoots {
   machines(): Promise<readonly MachineView[]>;
   take(sighting: BootSighting): void;
   serve(doors: readonly BootDoor[]): void;
+  health(): readonly HealthFinding[];
   close(): void;
 }
 
@@ -111,7 +111,7 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
   });
   const sockets = bootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
   await makeCommandKey(paths.state).catch((thrown: unknown) => noteLost(journal, MeshError.from(thrown)));
-  const names = await followNames(paths, shelf, controller);
+  const standing = await followShelf(input, shelf);
   return {
     log,
     registry,
@@ -128,8 +128,9 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
       doors = wanted;
       sockets.serve(wanted);
     },
+    health: () => [...standing.health(), ...registry.health()],
     close: () => {
-      names.close();
+      standing.close();
       sockets.close();
       log.close();
     },
@@ -173,7 +174,7 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
 }
 
 /** @param refusal why the newest `/host0` is not in force */
-function noOverlay(machine: MachineId, skips: boolean, refusal: ErrorDocument | undefined): MeshError {
+function noOverlay(machine: MachineId, skips: boolean, refusal: Refusal | undefined): MeshError {
   const refuse = (why: string, remedy: string) =>
     new MeshError('MESH_BOOT_NO_OVERLAY', `there is no overlay for machine ${machine}: ${why}`, {
       operation: 'boot machine',
@@ -182,7 +183,7 @@ function noOverlay(machine: MachineId, skips: boolean, refusal: ErrorDocument | 
     });
   if (skips) return refuse('its folder says SKIP', 'Remove the file SKIP, and run `mesh system configure`.');
   if (refusal !== undefined) {
-    const { message, place } = refusal;
+    const { message, place } = refusal.first;
     const where = place === undefined ? '' : ` (${place.file}, line ${place.line})`;
     const why = `/host0 does not compile, and what is in force has none for it: ${message}${where}`;
     return refuse(
@@ -201,16 +202,33 @@ function noteLost(journal: Journal, { message, code, remedy = '' }: MeshError): 
   journal.record({ level: 'error', kind: 'no command key', message, code, remedy });
 }
 
-/** Names come with what `mesh system configure` has put in force; it replaces the index in one step. */
-async function followNames(paths: Paths, shelf: OverlayShelf, controller: Controller): Promise<{ close(): void }> {
-  const look = async () => controller.setMachineNames(machineNames(await shelf.index()));
-  const directory = join(paths.state, 'overlays');
-  await mkdir(directory, { recursive: true });
-  const watcher = watch(directory, (_type, name) => {
-    if (name === 'index.json') void look().catch(() => undefined);
-  });
+/** What `mesh system configure` has done: the names of machines come with what is in force, and what was refused is told. */
+async function followShelf({ paths, clock, controller }: MachineBootsInput, shelf: OverlayShelf) {
+  let refusal: Refusal | undefined;
+  const look = async () => {
+    controller.setMachineNames(machineNames(await shelf.index()));
+    refusal = await shelf.refusal();
+  };
+  const directory = new DirectoryWatch(join(paths.state, 'overlays'), clock, () => void look().catch(() => undefined));
+  directory.start();
   await look();
-  return watcher;
+  return {
+    health: () => (refusal === undefined ? [] : [refusalFinding(paths.host0, refusal)]),
+    close: () => directory.close(),
+  };
+}
+
+function refusalFinding(host0: string, { faults, first }: Refusal): HealthFinding {
+  const { code, message, place, rule = '', remedy = rule } = first;
+  const where = place === undefined ? '' : `${place.file}:${place.line}:${place.column}: `;
+  const others = faults === 1 ? '' : `, with ${faults - 1} more ${faults === 2 ? 'fault' : 'faults'}`;
+  return {
+    code,
+    severity: 'error',
+    object: host0,
+    message: `${where}${message}; the tree was refused${others}, and machines boot with what they had`,
+    remedy: `${remedy.replace(/\.$/, '')}; then run \`mesh system configure\`, which shows every fault.`,
+  };
 }
 
 /** Which card is heard at which port, as the kernel's neighbour table has it. */

@@ -143,13 +143,16 @@ function pairwise(pairs: string[][], word: string): string[][] {
 /** A host0 with its daemon and its agent. */
 export class BootHost {
   readonly root: string;
+  /** Not below the root, as on a drive of its own. */
+  readonly host0Dir: string;
   readonly netns: string;
   readonly #running = new Map<'host0' | 'agent', ChildProcess>();
 
   constructor(root: string, netns: string, conf: string) {
     this.root = root;
+    this.host0Dir = `${root}.drive`;
     this.netns = netns;
-    mkdirSync(join(root, 'host0/network'), { recursive: true });
+    mkdirSync(join(this.host0Dir, 'network'), { recursive: true });
     // As the package makes it.
     mkdirSync(join(root, 'var/lib'), { recursive: true });
     mkdirSync(pathsBelow(root).state, { mode: 0o711 });
@@ -157,13 +160,14 @@ export class BootHost {
   }
 
   configure(conf: string): void {
-    writeFileSync(join(this.root, 'host0/host0.conf'), conf);
+    writeFileSync(join(this.host0Dir, 'host0.conf'), conf);
   }
 
   start(program: 'host0' | 'agent'): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', `${SOURCES}${program}.ts`];
-    const words = [...node, '--root', this.root, '--name', 'host0', ...(program === 'agent' ? ['--on-host0'] : [])];
+    const own = program === 'agent' ? ['--on-host0'] : ['--host0-dir', this.host0Dir];
+    const words = [...node, '--root', this.root, '--name', 'host0', ...own];
     const [command = '', ...rest] = program === 'host0' ? [...AS_A_SERVICE, ...words] : words;
     const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, stdio: ['ignore', log, log] }));
     this.#running.set(program, child);
