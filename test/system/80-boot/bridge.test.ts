@@ -11,8 +11,8 @@ import { BootClient } from './boot-client.ts';
 import { RouterTalk } from './router-talk.ts';
 
 const HOME = '192.168.50';
-/** `eth0` is a port of the bridge: whoever names it means the bridge. */
-const CONF = 'boot="auto"\nsegment_ports="eth0" "eth1"\nsubnet_pool="10.78.0.0/24"\n';
+/** `eth0` is a port of `br0`: whoever names it means the bridge. `br1` has no address, and gets one. */
+const CONF = 'boot="auto"\nsegment_ports="eth0" "br1"\nsubnet_pool="10.78.0.0/24"\n';
 
 let bench: BootBench;
 let host: BootHost;
@@ -28,8 +28,9 @@ beforeAll(async () => {
   ip(
     server,
     `link add vm0 up type veth peer name eth0 netns ${guest}`,
-    'link add br0 up type bridge',
+    ...['br0', 'br1'].map((bridge) => `link add ${bridge} up type bridge`),
     ...['eth0', 'vm0'].map((port) => `link set ${port} master br0`),
+    'link set eth1 master br1',
     `address add ${HOME}.1/24 dev br0`,
   );
   ip(guest, 'link set eth0 up');
@@ -45,15 +46,18 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 test('the bridge is the port of its wire, with its own address, and its ports are other names for it', async () => {
-  expect((await host.scan()).groups.map((group) => [...group].sort())).toEqual([['br0', 'eth0', 'vm0'], ['eth1']]);
+  expect((await host.scan()).groups.map((group) => [...group].sort())).toEqual([
+    ['br0', 'eth0', 'vm0'],
+    ['br1', 'eth1'],
+  ]);
   const wire = await host.wire('eth0', 'is the bridge', ({ device }) => device === 'br0');
   expect([...wire.ports].sort()).toEqual(['br0', 'eth0', 'vm0']);
   expect(wire).toMatchObject({ mode: 'server', subnet: { origin: 'own', ipv4: `${HOME}.1` } });
-  await host.wire('eth1', 'serves', ({ service }) => service?.state === 'running');
+  await host.wire('br1', 'serves', ({ service }) => service?.state === 'running');
   expect(host.addresses('eth0')).toEqual([]);
   expect((await host.status()).segments).toEqual([
-    { device: 'eth1', ipv4: '10.78.0.1', subnet: '10.78.0.0/25' },
     { device: 'br0', ipv4: `${HOME}.1`, subnet: `${HOME}.0/24` },
+    { device: 'br1', ipv4: '10.78.0.1', subnet: '10.78.0.0/25' },
   ]);
 });
 
