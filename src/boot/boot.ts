@@ -60,7 +60,7 @@ export class Boot {
   #closed = false;
 
   private constructor(input: BootInput, installation: Installation, serving: Serving) {
-    const { clock, journal, links } = input;
+    const { clock, journal, links, settings } = input;
     this.#input = input;
     this.#installation = installation;
     this.#serving = serving;
@@ -69,6 +69,7 @@ export class Boot {
       journal,
       links,
       ports: () => this.#allPorts(),
+      joinGroups: settings.joinGroups,
       onScan: (view) => this.#takeUp(view),
     });
     this.#startedMs = clock.nowMs();

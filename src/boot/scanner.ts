@@ -12,6 +12,7 @@ export interface ScannerInput {
   readonly journal: Journal;
   readonly links: { readonly links: Iterable<PortLink>; readonly addresses: Iterable<LinkAddress> };
   readonly ports: () => readonly BootPort[];
+  readonly joinGroups: readonly (readonly string[])[];
   readonly onScan: (view: ScanView) => void;
 }
 
@@ -72,8 +73,9 @@ export class Scanner {
   }
 
   async #scan(): Promise<ScanView> {
-    const { links, ports, onScan } = this.#input;
-    const view = await scan(scanPorts([...links.links], ports()), links.addresses);
+    const { links, joinGroups, onScan } = this.#input;
+    const ports = scanPorts([...links.links], this.#input.ports());
+    const view = await scan({ ports, addresses: links.addresses, joinGroups });
     if (!this.#closed) onScan(view);
     return view;
   }

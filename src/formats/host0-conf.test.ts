@@ -21,6 +21,7 @@ admission=known
 boot=auto
 boot_mode="eth1=server" eth2=off
 manual_subnets="eth1=10.20.0.0/24" "eth2=26"
+join_groups="eth1 eth2" "eth3 eth4 eth5"
 metrics="manage"
 `;
   expect(parse(text)).toEqual({
@@ -38,6 +39,10 @@ metrics="manage"
       manualSubnets: [
         { port: 'eth1', subnet: '10.20.0.0/24' },
         { port: 'eth2', subnet: 26 },
+      ],
+      joinGroups: [
+        ['eth1', 'eth2'],
+        ['eth3', 'eth4', 'eth5'],
       ],
       metricsNetwork: 'manage',
     },
@@ -133,6 +138,15 @@ test('a manual subnet with host bits', () => {
       write: manual_subnets="eth1=10.20.0.0/24""
   `);
 });
+test('a group of one port', () => {
+  expect(complaints('join_groups="eth1 eth2" eth3')).toMatchInlineSnapshot(`
+    "host0.conf:1:25: error: join_groups "eth3" is no group of ports [MESH_HOST0_CONF_INVALID]
+      1 | join_groups="eth1 eth2" eth3
+        |                         ^
+      rule: A group is two ports or more between quotes, with blanks between them.
+      write: join_groups="eth1 eth2" "eth1 eth2""
+  `);
+});
 test('another way to boot', () => {
   expect(complaints('boot=on')).toMatchInlineSnapshot(`
     "host0.conf:1:6: error: boot "on" is not a way to boot [MESH_HOST0_CONF_INVALID]
@@ -156,7 +170,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets and metrics.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets, join_groups and metrics.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

@@ -8,6 +8,7 @@
  *     boot="auto"                                   # off (nothing is sent or answered), auto, dry (answers nothing, tells)
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the wire of a port
  *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the wire of a port
+ *     join_groups="eth1 eth2"                       # ports that are on one wire though they do not hear each other
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
  *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
@@ -50,6 +51,8 @@ export interface Host0Settings {
   /** Of ports that are not named, the mode is `auto`. */
   readonly bootModes: readonly PortMode[];
   readonly manualSubnets: readonly PortSubnet[];
+  /** Ports that are on one wire, whatever a scan hears. */
+  readonly joinGroups: readonly (readonly string[])[];
   /** Name of the network whose members may read host0's metrics. Undefined: none. */
   readonly metricsNetwork: string | undefined;
 }
@@ -64,6 +67,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   boot: 'off',
   bootModes: [],
   manualSubnets: [],
+  joinGroups: [],
   metricsNetwork: undefined,
 };
 
@@ -76,6 +80,7 @@ export const HOST0_KEYS = [
   'boot',
   'boot_mode',
   'manual_subnets',
+  'join_groups',
   'metrics',
 ] as const;
 
@@ -112,6 +117,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
     bootModes: keys.optional('boot_mode', listOf(parsePortMode)) ?? HOST0_DEFAULTS.bootModes,
     manualSubnets: keys.optional('manual_subnets', listOf(parsePortSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
+    joinGroups: keys.optional('join_groups', listOf(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
@@ -197,6 +203,13 @@ function parsePortSubnet(word: string): PortSubnet | Fault {
   const rule = 'A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.';
   const example = `${typeof named === 'string' ? named : 'eth1'}=${isFault(subnet) ? subnet.example : '10.20.0.0/24'}`;
   return { fault: `${quoted(word)} gives no port a subnet`, rule, example };
+}
+
+function parseGroup(word: string): readonly string[] | Fault {
+  const ports = word.split(/\s+/).filter((port) => port !== '');
+  if (ports.length > 1 && ports.every((port) => typeof parsePort(port) === 'string')) return ports;
+  const rule = 'A group is two ports or more between quotes, with blanks between them.';
+  return { fault: `${quoted(word)} is no group of ports`, rule, example: 'eth1 eth2' };
 }
 
 function isFault(value: string | number | object): value is Fault {
