@@ -37,7 +37,7 @@ beforeAll(async () => {
   machine = bench.machine();
   bench.plug(machine, { eth0: 'home' });
   host = bench.host0('host0', server, CONF);
-  writeFileSync(join(host.root, 'host0/network/manage.conf'), EXAMPLE_CONF);
+  writeFileSync(join(host.host0Dir, 'network/manage.conf'), EXAMPLE_CONF);
   host.start('host0');
   host.start('agent');
   await host.wire('br0', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
