@@ -1,6 +1,7 @@
 /** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { noHost0Directory } from '../formats/host0-tree.ts';
 import { MeshError } from '../model/error.ts';
 import type { AgentStatus, Host0Status } from '../protocol/views.ts';
 import { host0Flags, host0Option, isHost0, requireRoot } from './agent.ts';
@@ -26,6 +27,7 @@ export function systemCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh system run')
     .action(() => {
       requireRoot("run host0's daemon");
+      if (!isHost0(context)) throw noHost0Directory(context.paths.host0);
       new Daemon('host0', context).become([]);
     });
 
