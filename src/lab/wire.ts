@@ -148,7 +148,7 @@ export async function readdress(topology: Topology, host: HostPlan, from: Ipv4):
           ...underlayNeighbours(topology, peer).map(neighbourCommand),
           ...peer.ports
             .filter(({ segment }) => segments.has(segment))
-            .map(({ device }) => `neighbour delete ${from} dev ${device}`),
+            .map(({ device }) => `neighbour flush ${from} dev ${device} nud all`),
         ],
         peer.netns,
       ),
