@@ -97,7 +97,7 @@ async function main(): Promise<void> {
       doors?.follow();
       inventory?.lookSoon();
     },
-    (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
+    (error) => journal.failure('link not deleted', error, { level: 'error' }),
   );
   let followed: readonly Network[] | undefined;
   /** Brings the kernel up to what the node takes part in now. */

@@ -121,10 +121,7 @@ async function main(): Promise<void> {
     reader: rtnl,
     clock,
     onChange: linksChanged,
-    onError: (error) => {
-      const { code, message } = MeshError.from(error);
-      journal.record({ level: 'warning', kind: 'links unreadable', message, code });
-    },
+    onError: (error) => journal.failure('links unreadable', error),
   });
   const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
   await links.read();
