@@ -7,7 +7,7 @@ import type { Clock } from '../model/clock.ts';
 import type { RulesetItem } from './items/ruleset.ts';
 import type { KernelPort } from './kernel-port.ts';
 
-export const FAMILIES = ['inet', 'bridge'] as const;
+const FAMILIES = ['inet', 'bridge'] as const;
 
 const UNKNOWN = { kind: 'ruleset', sets: new Map(), body: '', intact: false } as const;
 
