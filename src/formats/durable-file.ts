@@ -57,7 +57,8 @@ export async function createDurable(path: string, makeText: () => string, permis
   return await readFile(path, 'utf8');
 }
 
-async function textAt(path: string): Promise<string | undefined> {
+/** What the file holds; undefined when there is none. */
+export async function textAt(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
