@@ -1,28 +1,16 @@
 /** Files that are old or new after a power cut at any byte, and never a third thing. */
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 import { errnoOf } from './conf-reader.ts';
 
 /**
- * Replaces the file at `path`; durable when it resolves. Missing directories above it are made.
+ * Replaces the file at `path`; durable when it resolves. Of several writers at a time, the last one's text is there whole.
+ * Missing directories above it are made.
  * @throws MESH_DISK_REFUSED
  */
 export async function writeDurable(path: string, text: string): Promise<void> {
-  await makeDirectory(dirname(path));
-  await refusing(path, async () => {
-    const temporary = `${path}.new`;
-    const file = await open(temporary, 'w', 0o640);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  });
-  await syncDirectory(dirname(path));
+  await put(path, text, 0o640, rename);
 }
 
 /**
@@ -35,26 +23,60 @@ export async function writeDurable(path: string, text: string): Promise<void> {
 export async function createDurable(path: string, makeText: () => string, permissions: number): Promise<string> {
   const present = await textAt(path);
   if (present !== undefined) return present;
+  await put(path, makeText(), permissions, async (unfinished) => {
+    await link(unfinished, path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    });
+  });
+  return await readFile(path, 'utf8');
+}
+
+/** Files that this process has begun. */
+let begun = 0;
+
+/** @param place brings what was written to its place */
+async function put(
+  path: string,
+  text: string,
+  permissions: number,
+  place: (unfinished: string, path: string) => Promise<void>,
+): Promise<void> {
   await makeDirectory(dirname(path));
   await refusing(path, async () => {
-    const temporary = `${path}.${randomBytes(4).toString('hex')}.new`;
+    const unfinished = `${path}.${process.pid}-${++begun}.new`;
     try {
-      const file = await open(temporary, 'wx', permissions);
+      const file = await open(unfinished, 'w', permissions);
       try {
-        await file.writeFile(makeText());
+        await file.writeFile(text);
         await file.sync();
       } finally {
         await file.close();
       }
-      await link(temporary, path).catch((error: unknown) => {
-        if (errnoOf(error) !== 'EEXIST') throw error;
-      });
+      await place(unfinished, path);
     } finally {
-      await rm(temporary, { force: true });
+      await rm(unfinished, { force: true });
     }
+    await sweep(path);
   });
   await syncDirectory(dirname(path));
-  return await readFile(path, 'utf8');
+}
+
+/** Takes away what processes that are no more had begun to write there. */
+async function sweep(path: string): Promise<void> {
+  const beginning = `${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(beginning)) continue;
+    const writer = /^(\d+)-\d+\.new$/.exec(name.slice(beginning.length))?.[1];
+    if (writer === undefined || (await isRunning(writer))) continue;
+    await rm(join(dirname(path), name), { force: true });
+  }
+}
+
+function isRunning(pid: string): Promise<boolean> {
+  return access(`/proc/${pid}`).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** What the file holds; undefined when there is none. */
