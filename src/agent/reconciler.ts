@@ -87,7 +87,7 @@ export class Reconciler {
   constructor(input: ReconcilerInput) {
     this.#input = input;
     this.#journal = new LoopJournal(input.journal);
-    this.#rulesets = new RulesetRecord(input.kernel, input.clock);
+    this.#rulesets = new RulesetRecord(input.kernel);
     this.#backoff = new Backoff(input.clock);
     this.#moved = new MovedRows(input.clock);
   }
@@ -132,7 +132,7 @@ export class Reconciler {
     if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
     this.#announced?.push(event);
-    if (event.type === 'nft') this.#rulesets.changed();
+    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#input.watch?.overflow();
       this.#journal.overflow();
@@ -257,7 +257,6 @@ export class Reconciler {
     const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
-    if (steps.some(({ item }) => item.kind === 'ruleset')) this.#rulesets.changing();
     const outcomes = await apply(steps, kernel);
     const drifted = await this.#note(outcomes, repairs);
     this.#turnStartMs = undefined;
@@ -293,6 +292,7 @@ export class Reconciler {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
       else if (error !== undefined) {
         if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
+        if (step.item.kind === 'ruleset') this.#rulesets.invalidate();
       } else {
         unfinished.delete(step.key);
         this.#noteSuccess(step);
@@ -357,7 +357,7 @@ export class Reconciler {
   #scheduleRetry(): void {
     this.#retry?.cancel();
     const nowMs = this.#input.clock.nowMs();
-    const dues = [this.#backoff.nextDueMs, this.#moved.nextDueMs, this.#rulesets.nextDueMs];
+    const dues = [this.#backoff.nextDueMs, this.#moved.nextDueMs];
     const dueMs = Math.min(...dues.map((due) => due ?? Infinity));
     if (dueMs === Infinity || this.#closed) return;
     this.#retry = this.#input.clock.after(Math.max(0, dueMs - nowMs), () => void this.wake());
