@@ -86,6 +86,7 @@ async function main(): Promise<void> {
     }),
   ]);
   const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
+  const witness = new KernelWitness(rtnl, () => monitor.drain());
   const controller: Controller = new Controller({
     name,
     version: VERSION,
@@ -94,7 +95,7 @@ async function main(): Promise<void> {
     clock,
     store,
     journal,
-    witness: new KernelWitness(rtnl),
+    witness,
     watch,
   });
   const health = new Standing(journal, clock, () => healthFacts(controller.health()));
@@ -123,7 +124,12 @@ async function main(): Promise<void> {
     onChange: linksChanged,
     onError: (error) => journal.failure('links unreadable', error),
   });
-  const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
+  const monitor: KernelMonitor = KernelMonitor.open({
+    onEvent: (event) => {
+      witness.take(event);
+      links.take(event);
+    },
+  });
   await links.read();
   linksChanged();
   controller.onMeshes((meshes) => {
