@@ -346,7 +346,7 @@ export class Lab implements AsyncDisposable {
     const record = readRecord(this.directory);
     if (record !== undefined) refuseLiving(record);
     const namespaces = namespacesOf(this.#topology);
-    if (this.#topology.machines !== undefined) forgetPeers(namespaces);
+    forgetPeers(namespaces);
     const started = this.hosts.flatMap((host) =>
       programsOf(host).flatMap((program) => findProcess(program, host.root) ?? []),
     );

@@ -148,7 +148,7 @@ export async function readdress(topology: Topology, host: HostPlan, from: Ipv4):
           ...underlayNeighbours(topology, peer).map(neighbourCommand),
           ...peer.ports
             .filter(({ segment }) => segments.has(segment))
-            .map(({ device }) => `neighbour delete ${from} dev ${device}`),
+            .map(({ device }) => `neighbour flush ${from} dev ${device} nud all`),
         ],
         peer.netns,
       ),
@@ -157,8 +157,8 @@ export async function readdress(topology: Topology, host: HostPlan, from: Ipv4):
 }
 
 /**
- * Of the ends of a connection that are killed together, one has nobody left to say goodbye to, asks on for a minute, and
- * keeps its namespace for as long: an emulated machine's peers are told to ask once only.
+ * The end of a connection that has nobody left to say goodbye to asks on for a minute, and keeps its namespace for as long:
+ * of two that are killed together, or behind a network that its node has left. They are told to ask once only.
  */
 export function forgetPeers(namespaces: readonly string[]): void {
   for (const name of namespaces.filter((each) => existsSync(netnsPath(each)) && isNamespace(each))) {
