@@ -116,11 +116,13 @@ export class Daemon {
   }
 
   #failed(what: string): MeshError {
-    const lastLine = (readIfThere(this.logFile) ?? '').trimEnd().split('\n').at(-1) ?? '';
+    const lines = (readIfThere(this.logFile) ?? '').trimEnd().split('\n');
+    // What explains an error is indented.
+    const lastWords = lines.findLast((line) => !line.startsWith(' ')) ?? '';
     return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.name]} ${what}`, {
       operation: 'start',
       object: this.logFile,
-      remedy: `It last said: ${JSON.stringify(lastLine.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
+      remedy: `It last said: ${JSON.stringify(lastWords.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
     });
   }
 }

@@ -8,8 +8,8 @@ import { type Compilation, type CompiledMachine, compile, contentHash } from '..
 import { EXAMPLE_TREE } from '../image/example-tree.ts';
 import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
-import { requireRoot } from './agent.ts';
 import { plain } from './color.ts';
 import type { Context } from './context.ts';
 import { Stages } from './stages.ts';
@@ -36,6 +36,8 @@ export function systemInitCommand(context: Context): Command {
     .action(() => init(context));
 }
 
+const ROOT_RULE = 'Whoever writes it decides what runs on every machine.';
+
 interface ConfigureOptions {
   readonly check?: boolean;
   readonly plan?: boolean;
@@ -49,7 +51,7 @@ interface MachineChange {
 }
 
 async function configure(context: Context, { check, plan }: ConfigureOptions): Promise<void> {
-  if (!check && !plan) requireRoot('write what machines boot with');
+  if (!check && !plan) requireRoot('write what machines boot with', ROOT_RULE);
   using stages = new Stages(context.stderr);
   const { paths } = context;
   stages.show('Reading /host0');
@@ -155,7 +157,7 @@ function moreText(paths: readonly PathChange[]): string {
 
 /** Makes every file of the example that is not there; a tree that has machines already gets none. */
 async function init(context: Context): Promise<void> {
-  requireRoot('make /host0');
+  requireRoot('make /host0', ROOT_RULE);
   const { host0 } = context.paths;
   const present = await readdir(join(host0, 'machines')).catch(() => []);
   if (present.length > 0) {

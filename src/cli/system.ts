@@ -1,9 +1,10 @@
 /** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { AgentStatus, Host0Status } from '../protocol/views.ts';
-import { host0Flags, host0Option, isHost0, requireRoot } from './agent.ts';
+import { host0Flags, host0Option, isHost0 } from './agent.ts';
 import type { Context, DaemonName } from './context.ts';
 import { TITLES } from './control-client.ts';
 import { Daemon, logFileOf } from './daemon.ts';
@@ -25,7 +26,7 @@ export function systemCommand(context: Context): Command {
     .description("Run host0's daemon in the foreground, as a service manager wants it")
     .addHelpText('after', '\nExample:\n  $ mesh system run')
     .action(() => {
-      requireRoot("run host0's daemon");
+      requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
       new Daemon('host0', context).become([]);
     });
 
@@ -39,7 +40,7 @@ export function systemCommand(context: Context): Command {
         '\nExamples:\n  $ mesh system start\n  $ mesh system start --host0 10.11.0.1',
     )
     .action(async ({ host0 }: { host0?: string }) => {
-      requireRoot('start the daemons');
+      requireRoot('start the daemons', 'Networks are made in the kernel, which only root may do.');
       await start(context, host0);
     });
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cachedNodeImage } from '../image/image-cache.ts';
 import { EchoSocket } from '../kernel/echo.ts';
 import { netnsPath } from '../kernel/netns.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { MEMBERSHIP_PORT } from '../model/network.ts';
@@ -68,6 +69,8 @@ const SERVING_DEADLINE_MS = 5_000;
 /** The kernel walks its whole table of connections at each look. */
 const SERVING_POLL_MS = 30;
 
+const ROOT_ONLY = ['build and use labs', 'Network namespaces and their devices are made by root only.'] as const;
+
 /** What came of a command on a host. */
 export interface Outcome {
   /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
@@ -103,7 +106,7 @@ export class Lab implements AsyncDisposable {
 
   /** Namespaces, wires and files only; no process runs yet. Clears away first what a crashed run of this name left. */
   static async build({ onStage = () => {}, signal, directory = LABS_DIRECTORY, ...size }: LabOptions): Promise<Lab> {
-    requireRoot();
+    requireRoot(...ROOT_ONLY);
     const topology = planTopology(size);
     if (topology.machines !== undefined) mustHaveEmulator();
     const place = join(directory, size.name);
@@ -132,7 +135,7 @@ export class Lab implements AsyncDisposable {
    * @throws MESH_OBJECT_UNKNOWN, MESH_NOT_ROOT
    */
   static open(name: string, directory = LABS_DIRECTORY): Lab {
-    requireRoot();
+    requireRoot(...ROOT_ONLY);
     checkLabName(name);
     const place = join(directory, name);
     const record = readRecord(place);
@@ -385,12 +388,4 @@ function writeFiles(host: LabHost): void {
   for (const directory of [networks, paths.logs, dirname(paths.machineFile)]) mkdirSync(directory, { recursive: true });
   writeFileSync(join(networks, 'manage.conf'), EXAMPLE_CONF);
   writeFileSync(paths.machineFile, `${host.machine}\n`);
-}
-
-function requireRoot(): void {
-  if (process.geteuid?.() === 0) return;
-  throw new MeshError('MESH_NOT_ROOT', 'a lab needs root', {
-    rule: 'Network namespaces and their devices can be made by root only.',
-    remedy: 'Run the same command with sudo.',
-  });
 }
