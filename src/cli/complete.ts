@@ -1,9 +1,9 @@
 /** `mesh complete SHELL`, and the answers to the scripts that it prints: the command tree, networks and nodes. */
 import tab from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
+import { agentClient, bestClient, host0Client } from '../protocol/control-client.ts';
 import type { NetworkView, NodeView } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient, bestClient, host0Client } from './control-client.ts';
 
 /** Somebody is waiting at a prompt: names that do not come within this time are left out. */
 const PATIENCE_MS = 300;

@@ -1,4 +1,5 @@
 /** What every command is given: where the machine's files are, how to answer, and what the process can show. */
+import type { DaemonName } from '../protocol/control-client.ts';
 import { type Paths, pathsBelow } from '../protocol/paths.ts';
 import { type ColorStream, type Paint, paintFor } from './color.ts';
 import type { Page } from './table.ts';
@@ -16,9 +17,6 @@ export interface Host {
   /** The programs of the two long-running processes, which are started by path. */
   readonly entries: Readonly<Record<DaemonName, string>>;
 }
-
-/** The two long-running processes. */
-export type DaemonName = 'host0' | 'agent';
 
 /** The options that every command takes. */
 export interface GlobalOptions {

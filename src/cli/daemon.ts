@@ -7,10 +7,10 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../model/error.ts';
+import { type ControlClient, clientOf, type DaemonName, TITLES } from '../protocol/control-client.ts';
 import type { Paths } from '../protocol/paths.ts';
 import { findMark, isRunning, type ProcessMark, signalProcess } from '../services/process-mark.ts';
-import type { Context, DaemonName } from './context.ts';
-import { agentClient, type ControlClient, host0Client, TITLES } from './control-client.ts';
+import type { Context } from './context.ts';
 
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
@@ -25,7 +25,7 @@ export class Daemon {
 
   constructor(name: DaemonName, { paths, entries }: Context) {
     this.name = name;
-    this.client = name === 'host0' ? host0Client(paths) : agentClient(paths);
+    this.client = clientOf(name, paths);
     this.logFile = logFileOf(paths, name);
     this.#entry = entries[name];
     this.#paths = paths;

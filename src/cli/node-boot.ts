@@ -1,10 +1,10 @@
 /** `mesh node boot`: how far machines are that boot over the network, and why one does not get on. */
 import { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
+import { type ControlClient, host0Client } from '../protocol/control-client.ts';
 import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../protocol/timeline-view.ts';
 import type { Paint, Tone } from './color.ts';
 import type { Context } from './context.ts';
-import { type ControlClient, host0Client } from './control-client.ts';
 import { durationText } from './duration.ts';
 import { printable } from './printable.ts';
 import { type Column, table } from './table.ts';

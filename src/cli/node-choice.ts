@@ -2,8 +2,8 @@
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
+import { host0Client } from '../protocol/control-client.ts';
 import type { Context } from './context.ts';
-import { host0Client } from './control-client.ts';
 import { fetchFromHost0, findNode, type ListedNode, nameOf, nodeStateText } from './node-list.ts';
 import { printable } from './printable.ts';
 import type { CommandedNode } from './remote-shell.ts';

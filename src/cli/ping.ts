@@ -1,8 +1,8 @@
 /** `mesh ping NETWORK NODE`: whether a member answers, by which way, how fast, and with packets how large. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { agentClient } from '../protocol/control-client.ts';
 import type { PingRequest, PingResult } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient } from './control-client.ts';
 import { facts } from './facts.ts';
 import { withProgress } from './progress.ts';
 
