@@ -1,13 +1,11 @@
-/**
- * Commands on nodes, over SSH inside the mesh: with host0's own key, and only with the node whose host key host0 made
- * itself. Nothing of the user's SSH configuration, agent or known hosts takes part.
- */
+/** Commands on nodes, over SSH (image/ssh-command.ts): what they say, how they end, and why one could not be run. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandKeyIn } from '../image/command-key.ts';
 import { hostKeyOf } from '../image/machine-secrets.ts';
+import { knownHostLine, sshCommand } from '../image/ssh-command.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
 import type { MachineId } from '../model/machine.ts';
@@ -28,11 +26,6 @@ export interface RunOptions {
   readonly holdsInput?: boolean;
 }
 
-/** On an idle mesh it takes a millisecond. */
-const CONNECT_TIMEOUT_SEC = 5;
-/** A node that says nothing for three times as long is gone. */
-const ALIVE_INTERVAL_SEC = 5;
-const ALIVE_COUNT = 3;
 /** SSH's own, for what is no end of the command; also what it makes of a command that a signal ended. */
 const SSH_FAILED = 255;
 
@@ -60,19 +53,15 @@ export class RemoteShell implements AsyncDisposable {
     const hostKey = await hostKeyOf(this.#stateDirectory, node.machine);
     if (hostKey === undefined) throw neverGiven(node);
     if (this.#interrupt.signal.aborted) return this.#interrupt.exitCode;
-    const files = {
-      key: commandKeyIn(this.#stateDirectory),
-      known: join(this.#directory, `${node.machine}.known`),
-      log: join(this.#directory, `${node.machine}.log`),
-    };
-    await writeFile(files.known, `${node.machine} ${hostKey}\n`);
-    await writeFile(files.log, '');
+    const key = commandKeyIn(this.#stateDirectory);
+    const knownHosts = join(this.#directory, `${node.machine}.known`);
+    const sshLog = join(this.#directory, `${node.machine}.log`);
+    await writeFile(knownHosts, knownHostLine(node.machine, hostKey));
+    await writeFile(sshLog, '');
     const ours = onOutput === undefined ? 'inherit' : 'pipe';
     const { signal } = this.#interrupt;
-    const child = spawn('ssh', [...sshOptions(node, files), '--', command], {
-      stdio: [holdsInput ? 'pipe' : 'ignore', ours, ours],
-      signal,
-    });
+    const [ssh = '', ...words] = sshCommand({ ...node, key, knownHosts }, command, ['-T', '-E', sshLog]);
+    const child = spawn(ssh, words, { stdio: [holdsInput ? 'pipe' : 'ignore', ours, ours], signal });
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream]?.on('data', (chunk: Buffer) => onOutput?.(stream, chunk));
     }
@@ -82,7 +71,7 @@ export class RemoteShell implements AsyncDisposable {
     });
     if (signal.aborted) return this.#interrupt.exitCode;
     if (code !== SSH_FAILED) return code;
-    const log = await readFile(files.log, 'utf8');
+    const log = await readFile(sshLog, 'utf8');
     if (log.trim() === '') return code;
     throw sshError(node, log);
   }
@@ -91,40 +80,6 @@ export class RemoteShell implements AsyncDisposable {
     this.#interrupt[Symbol.dispose]();
     await rm(this.#directory, { recursive: true, force: true });
   }
-}
-
-interface SshFiles {
-  readonly key: string;
-  readonly known: string;
-  readonly log: string;
-}
-
-function sshOptions({ machine, ipv6 }: CommandedNode, { key, known, log }: SshFiles): string[] {
-  const settings = {
-    BatchMode: 'yes',
-    CheckHostIP: 'no',
-    ClearAllForwardings: 'yes',
-    ConnectTimeout: String(CONNECT_TIMEOUT_SEC),
-    ForwardAgent: 'no',
-    GlobalKnownHostsFile: 'none',
-    HostKeyAlgorithms: 'ssh-ed25519',
-    // A node is known by its machine id, wherever it is.
-    HostKeyAlias: machine,
-    IdentitiesOnly: 'yes',
-    IdentityAgent: 'none',
-    LogLevel: 'ERROR',
-    PreferredAuthentications: 'publickey',
-    ServerAliveCountMax: String(ALIVE_COUNT),
-    ServerAliveInterval: String(ALIVE_INTERVAL_SEC),
-    StrictHostKeyChecking: 'yes',
-    UpdateHostKeys: 'no',
-    UserKnownHostsFile: known,
-  };
-  return [
-    ...['-F', 'none', '-6', '-T', '-i', key, '-E', log],
-    ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
-    ...['-l', 'root', ipv6],
-  ];
 }
 
 /** What ssh wrote when it could not go on, as what it means here. */
