@@ -1,5 +1,5 @@
 /** `mesh lab`: a whole cluster on this machine, to try things on. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { type Examination, examine, reportOf } from '../lab/examination.ts';
 import { programsOf } from '../lab/host-process.ts';
@@ -8,10 +8,12 @@ import { LastWords } from '../lab/silence.ts';
 import type { Firmware, LabSize } from '../lab/topology.ts';
 import { MeshError } from '../model/error.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
+import { wantsColor } from './color.ts';
 import type { Context } from './context.ts';
 import { Interrupt } from './interrupt.ts';
 import { labReportText } from './lab-report.ts';
 import { newsText } from './node-boot.ts';
+import { wholeNumber } from './number-option.ts';
 import { Stages } from './stages.ts';
 import { table } from './table.ts';
 
@@ -37,8 +39,8 @@ export function labCommand(context: Context): Command {
         .choices(['netns', 'qemu'])
         .default('netns'),
     )
-    .option('--nodes <count>', 'nodes besides host0 (default: 3, and 2 machines)', wholeNumber)
-    .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber)
+    .option('--nodes <count>', 'nodes besides host0 (default: 3, and 2 machines)', wholeNumber(0))
+    .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber(0))
     .option('--uefi', 'machines have UEFI; without it, BIOS')
     .option('--foreign-dhcp', "the machines' addresses come from a DHCP server that is not host0's")
     .option('--keep', 'leave the lab running')
@@ -69,11 +71,6 @@ export function labCommand(context: Context): Command {
 
 function named(command: Command): Command {
   return command.option('--name <lab>', 'the name of the lab', 'default');
-}
-
-function wholeNumber(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It is a whole number.');
 }
 
 async function up(context: Context, { keep = false, ...options }: UpOptions): Promise<void> {
@@ -147,8 +144,7 @@ async function run(lab: Lab, stages: Stages, { paint }: Context, signal: AbortSi
 
 /** The report is the answer, and already says that it is not ok; this says why. */
 function complain(context: Context, failure: MeshError): void {
-  const color = (context.stderr.isTTY && context.stderr.hasColors?.()) ?? false;
-  context.stderr.write(`${errorText(failure, { color })}\n`);
+  context.stderr.write(`${errorText(failure, { color: wantsColor(context.stderr) })}\n`);
   if (failure.cause instanceof LastWords) context.stderr.write(`${failure.cause.message}\n`);
   context.exitCode = failure.exitCode;
 }

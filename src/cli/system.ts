@@ -1,6 +1,6 @@
 /** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
 import { existsSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import { type DaemonName, TITLES } from '../protocol/control-client.ts';
@@ -11,6 +11,7 @@ import { Daemon, logFileOf } from './daemon.ts';
 import { durationText } from './duration.ts';
 import { imageCommand } from './image.ts';
 import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
+import { wholeNumber } from './number-option.ts';
 import { withProgress } from './progress.ts';
 import { addBoot, addScan } from './system-boot.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
@@ -63,7 +64,7 @@ export function systemCommand(context: Context): Command {
     .command('logview')
     .description('Show what the processes wrote into their logs')
     .option('-f, --follow', 'go on with what is written from now, until Ctrl-C')
-    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(parseLines))
+    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(wholeNumber(0)))
     .addOption(new Option('--process <name>', 'only this process').choices(PROCESSES))
     .addHelpText('after', '\nWith --json the lines as they are.\n\nExample:\n  $ mesh system logview --follow -n 20')
     .action((options: LogviewOptions) => showLogs(context, options));
@@ -184,12 +185,6 @@ interface LogviewOptions {
   readonly follow?: boolean;
   readonly lines: number;
   readonly process?: DaemonName;
-}
-
-function parseLines(text: string): number {
-  const lines = Number(text);
-  if (!Number.isInteger(lines) || lines < 0) throw new InvalidArgumentError('It is a number, 0 or more.');
-  return lines;
 }
 
 async function showLogs(context: Context, { follow, lines, process }: LogviewOptions): Promise<void> {
