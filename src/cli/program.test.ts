@@ -175,6 +175,14 @@ describe('completion', () => {
     expect(await completions('ping', 'manage', 'n')).toEqual(['node1', 'node2']);
   });
 
+  test('nodes behind the option that names them; files where they are wanted, and nowhere else', async () => {
+    expect(await completions('node', 'ctl', '-n', 'node')).toEqual(['node1', 'node2']);
+    const { stdout, stderr } = await run('complete', '--', 'network', 'check', '');
+    expect({ stdout, stderr }).toEqual({ stdout: ':0\n', stderr: '' });
+    expect((await run('complete', '--', 'capture', 'manage', '--output', './p')).stdout).toBe(':0\n');
+    expect((await run('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':4\n');
+  });
+
   test('nothing, and no error, where nothing runs', async () => {
     const { stdout, stderr } = await meshProcess(['complete', '--', 'network', 'show', ''], {
       env: { MESH_ROOT: '/nowhere' },
