@@ -17,7 +17,7 @@ export function eventsCommand(context: Context): Command {
     .addOption(new Option('--level <level>', 'only what is at least so important').choices(LEVELS).default('info'))
     .addHelpText(
       'after',
-      '\nWith --json a line of JSON each; `"snapshot": true` marks what is so when the following begins, and when it begins\n' +
+      '\nWith --json a line of JSON each; `"snapshot": true` marks what is so when the following begins, and when it begins ' +
         'anew: a process that goes away is waited for.\n\nExample:\n  $ mesh events --follow --level warning',
     )
     .action(async ({ follow, level }: EventsOptions) => {

@@ -39,14 +39,14 @@ export function labCommand(context: Context): Command {
         .choices(['netns', 'qemu'])
         .default('netns'),
     )
-    .option('--nodes <count>', 'nodes besides host0 (default: 3, and 2 machines)', wholeNumber(0))
+    .option('--nodes <count>', 'nodes besides host0 (default: 3; with qemu 2)', wholeNumber(0))
     .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber(0))
     .option('--uefi', 'machines have UEFI; without it, BIOS')
     .option('--foreign-dhcp', "the machines' addresses come from a DHCP server that is not host0's")
     .option('--keep', 'leave the lab running')
     .addHelpText(
       'after',
-      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the wire, and what\n' +
+      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the wire, and what ' +
         'they boot is built from Debian packages the first time. Each takes 1 GB of memory.\n' +
         '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
         '  $ mesh lab up --driver qemu --nodes 1\n  $ mesh lab up --driver qemu --uefi --foreign-dhcp --keep',

@@ -17,7 +17,7 @@ export function nodeCtlCommand(context: Context): Command {
     .option('--all', 'every node that is online')
     .addHelpText(
       'after',
-      '\nOf one node the output comes as it is, and the exit code is the command’s; of several each line has the name of its\n' +
+      '\nOf one node the output comes as it is, and the exit code is the command’s; of several each line has the name of its ' +
         'node before it, and the exit code is the first that is not 0. The command gets no input.\n' +
         '\nExamples:\n  $ mesh node ctl -n node1 "uptime"\n  $ mesh node ctl -n node1 -n 2b1c0d3e "mesh status --json"\n' +
         '  $ mesh node ctl --all "uname -r" --json',
