@@ -1,8 +1,11 @@
 /** `mesh lab`: a whole cluster on this machine, to try things on. */
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { type Examination, examine, reportOf } from '../lab/examination.ts';
 import { programsOf } from '../lab/host-process.ts';
+import { commandDirectory } from '../lab/installation.ts';
 import { Lab } from '../lab/lab.ts';
 import { LastWords } from '../lab/silence.ts';
 import type { Firmware, LabSize } from '../lab/topology.ts';
@@ -75,7 +78,6 @@ function named(command: Command): Command {
 
 async function up(context: Context, { keep = false, ...options }: UpOptions): Promise<void> {
   const size = sizeOf(options);
-  const { name } = size;
   const startedMs = performance.now();
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
@@ -102,7 +104,7 @@ async function up(context: Context, { keep = false, ...options }: UpOptions): Pr
       await lab.down();
     }
   }
-  if (kept) context.stderr.write(keptText(name));
+  if (kept) context.stderr.write(keptText(lab));
 }
 
 /** @throws MESH_USAGE for options of the other driver */
@@ -149,11 +151,14 @@ function complain(context: Context, failure: MeshError): void {
   context.exitCode = failure.exitCode;
 }
 
-function keptText(name: string): string {
+function keptText({ name, topology }: Lab): string {
   const option = name === 'default' ? '' : ` --name ${name}`;
+  const isFound = (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, 'mesh')));
   return [
     'The lab is up. Look around in it, and take it down:',
+    ...(isFound ? [] : [`  PATH=${commandDirectory}:$PATH`]),
     `  mesh lab exec${option} node1 -- mesh status`,
+    ...(topology.machines === undefined ? [] : [`  mesh lab exec${option} host0 -- mesh node info node1`]),
     `  mesh lab down${option}`,
     '',
   ].join('\n');

@@ -53,7 +53,7 @@ const KEPT_BYTES = 16 * 1024 * 1024;
 
 async function ctl(context: Context, command: string, { node: words, all }: Options): Promise<void> {
   const nodes = await chosenNodes(context, words, all);
-  await using shell = await RemoteShell.open(context.paths.state);
+  await using shell = await RemoteShell.open(context);
   const [only] = nodes;
   if (context.json) {
     const outcomes = await side(nodes, (node) => outcomeOf(shell, node, command));

@@ -38,7 +38,7 @@ interface Options {
 async function logview(context: Context, machine: string, { follow, lines, log }: Options): Promise<void> {
   const [node] = await chosenNodes(context, [machine]);
   if (node === undefined) return;
-  await using shell = await RemoteShell.open(context.paths.state);
+  await using shell = await RemoteShell.open(context);
   const { json, paint } = context;
   const shown = new Lines((line) => context.print(json ? `${line}\n` : logLine(line, paint)));
   const complaints = new Lines((line) => context.stderr.write(logLine(line, paint)));

@@ -40,8 +40,8 @@ async function reboot(context: Context, words: readonly string[], follow: boolea
   if (gone.length > 0) await followBoots(context, gone, since);
 }
 
-async function rebootAll({ paths }: Context, nodes: readonly CommandedNode[]): Promise<Rebooting[]> {
-  await using shell = await RemoteShell.open(paths.state);
+async function rebootAll(context: Context, nodes: readonly CommandedNode[]): Promise<Rebooting[]> {
+  await using shell = await RemoteShell.open(context);
   const outcomes: Rebooting[] = [];
   for (const node of nodes) {
     const { name, machine } = node;
