@@ -47,7 +47,7 @@ export function mustHaveEmulator(): void {
 }
 
 /** All that the machine wrote to its serial line. */
-export function consoleFile(root: string): string {
+function consoleFile(root: string): string {
   return join(root, 'console.log');
 }
 

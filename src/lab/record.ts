@@ -20,7 +20,7 @@ export interface LabRecord extends LabSize {
   readonly kept: boolean;
 }
 
-export function recordPath(directory: string): string {
+function recordPath(directory: string): string {
   return join(directory, 'lab.json');
 }
 
