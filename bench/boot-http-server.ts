@@ -1,22 +1,23 @@
-/** `boot-http-server.ts IMAGES PORT`: host0's boot server with images to serve, and nothing else of host0. */
+/** `boot-http-server.ts IMAGES DEVICE ADDRESS`: host0's boot server with images to serve, and nothing else of host0. */
 import { join } from 'node:path';
 import { Attempts } from '../src/boot/attempts.ts';
+import { bootDoors } from '../src/boot/boot-doors.ts';
 import { BootSite } from '../src/boot/boot-site.ts';
 import { Turnstile } from '../src/boot/turnstile.ts';
 import { systemClock as clock } from '../src/model/clock.ts';
 import { MeshError } from '../src/model/error.ts';
-import type { Ipv4 } from '../src/model/ipv4.ts';
+import { parseIpv4 } from '../src/model/ipv4.ts';
 import { Journal } from '../src/protocol/event.ts';
-import { createServer } from '../src/protocol/http.ts';
 
-const [images = '', port = ''] = process.argv.slice(2);
+const [images = '', device = '', address = ''] = process.argv.slice(2);
+const journal = new Journal(clock, 'bench', 'bench');
 const nothing = async (): Promise<never> => {
   throw new MeshError('MESH_BOOT_NO_IMAGE', 'only files are served here');
 };
 
 const site = new BootSite({
   clock,
-  journal: new Journal(clock, 'bench', 'bench'),
+  journal,
   attempts: new Attempts(clock, { keep: async () => {} }),
   turnstile: new Turnstile(1, clock),
   catalogue: { image: nothing, overlay: nothing },
@@ -30,5 +31,5 @@ const site = new BootSite({
   bootFiles: join(images, 'tftp'),
   onSighting: () => {},
 });
-const door = { device: 'eth0', host0: '10.9.0.1' as Ipv4 };
-createServer((request, response) => void site.handle(request, response, door)).listen(Number(port), '0.0.0.0');
+// The device stays the one that it is.
+bootDoors({ site, clock, journal, indexOf: () => 1 }).serve([{ device, host0: parseIpv4(address) }]);

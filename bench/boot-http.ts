@@ -109,7 +109,7 @@ class Site implements AsyncDisposable {
   }
 
   ours(): Command {
-    const words = [process.execPath, program('boot-http-server.ts'), join(this.#directory, 'image'), `${OURS_PORT}`];
+    const words = [process.execPath, program('boot-http-server.ts'), join(this.#directory, 'image'), 'eth0', HOST0];
     return { words: words as [string, ...string[]], port: OURS_PORT };
   }
 

@@ -9,7 +9,11 @@ const BOOTS = 3;
 const BUDGET_MS = { bios: 45_000, uefi: 60_000 } as const satisfies Record<Firmware, number>;
 
 export async function boot(run: Run): Promise<Measurement[]> {
-  return [await bootsOf('bios', false, run), await bootsOf('uefi', false, run), await bootsOf('uefi', true, run)];
+  const measurements: Measurement[] = [];
+  for (const foreignDhcp of [false, true]) {
+    for (const firmware of ['bios', 'uefi'] as const) measurements.push(await bootsOf(firmware, foreignDhcp, run));
+  }
+  return measurements;
 }
 
 async function bootsOf(firmware: Firmware, foreignDhcp: boolean, { signal, stage }: Run): Promise<Measurement> {

@@ -75,27 +75,23 @@ async function joinOnce(lab: Lab, joiner: LabHost, others: readonly LabHost[]): 
 async function restarts(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
   const [host0, node, other] = lab.hosts;
   if (host0 === undefined || node === undefined || other === undefined) throw new RangeError('too few hosts');
-  const pings = await Pings.start(netnsPath(node.netns), other.member.ipv6);
-  try {
-    for (const [host, program, asked] of [
-      [node, 'agent', 'plan'],
-      [host0, 'agent', 'plan'],
-      [host0, 'host0', 'network list'],
-    ] as const) {
-      await lab.stop(host, program);
-      lab.start(host, program);
-      await until(`${program} of ${host.name} answers`, ANSWER_DEADLINE_MS, async () => {
-        signal.throwIfAborted();
-        return (await lab.exec(host, ['mesh', ...asked.split(' ')])).code === 0;
-      });
-    }
-    await sleep(SETTLED_MS, undefined, { signal });
-    const lost = countOf(await pings.lost());
-    const name = "pings lost, one a millisecond, while an agent, host0's agent and host0 restart";
-    return [measured({ name, unit: 'packets', budget: { of: 'value', atMost: 0 } }, [lost])];
-  } finally {
-    pings.close();
+  using pings = await Pings.start(netnsPath(node.netns), other.member.ipv6);
+  for (const [host, program, asked] of [
+    [node, 'agent', 'plan'],
+    [host0, 'agent', 'plan'],
+    [host0, 'host0', 'network list'],
+  ] as const) {
+    await lab.stop(host, program);
+    lab.start(host, program);
+    await until(`${program} of ${host.name} answers`, ANSWER_DEADLINE_MS, async () => {
+      signal.throwIfAborted();
+      return (await lab.exec(host, ['mesh', ...asked.split(' ')])).code === 0;
+    });
   }
+  await sleep(SETTLED_MS, undefined, { signal });
+  const lost = countOf(await pings.lost());
+  const name = "pings lost, one a millisecond, while an agent, host0's agent and host0 restart";
+  return [measured({ name, unit: 'packets', budget: { of: 'value', atMost: 0 } }, [lost])];
 }
 
 /** @param spans as `Pings.lost` gives them: `165-520 800-801` */

@@ -59,7 +59,7 @@ interface Ours {
 }
 
 async function ours(netns: string): Promise<Ours> {
-  await using node = await BenchNode.open(netns, desired);
+  await using node = await BenchNode.open(netns, () => desired);
   const { reconciler } = node;
   const fromNothing = await timed(() => reconciler.start());
   batch(netns, 'ip', CHANGE);

@@ -1,5 +1,5 @@
 /** A node without host0: the agent's own loop on a real kernel, told what is wanted. */
-import type { Item, ItemKey } from '../src/agent/items/item.ts';
+import type { ItemMap } from '../src/agent/items/item.ts';
 import { Reconciler } from '../src/agent/reconciler.ts';
 import { SystemKernel } from '../src/agent/system-kernel.ts';
 import { systemClock } from '../src/model/clock.ts';
@@ -14,8 +14,8 @@ export class BenchNode implements AsyncDisposable {
     this.#kernel = kernel;
   }
 
-  /** Does nothing yet: `reconciler.start` makes it so. */
-  static async open(netns: string, items: ReadonlyMap<ItemKey, Item>): Promise<BenchNode> {
+  /** Does nothing yet: `reconciler.start` makes it so. @param desired another map for each change: the loop compares them */
+  static async open(netns: string, desired: () => ItemMap): Promise<BenchNode> {
     let reconciler: Reconciler | undefined;
     const fail = (error: Error): never => {
       throw error;
@@ -25,7 +25,7 @@ export class BenchNode implements AsyncDisposable {
       kernel,
       clock: systemClock,
       journal: new Journal(systemClock, 'bench', 'bench'),
-      desire: () => ({ items, mayDelete: () => true }),
+      desire: () => ({ items: desired(), mayDelete: () => true }),
       onOutcome: () => {},
       onLastingFailure: () => {},
     });

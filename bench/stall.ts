@@ -37,8 +37,8 @@ async function deleteAndCreate(
   netns: string,
   signal: AbortSignal,
 ): Promise<{ busyMs: number; idleMs: number; createMs: number[] }> {
-  const items = new Map(itemsOf(networksFrom(1, DELETED)));
-  await using node = await BenchNode.open(netns, items);
+  let items = itemsOf(networksFrom(1, DELETED));
+  await using node = await BenchNode.open(netns, () => items);
   const { reconciler } = node;
   await reconciler.start();
   const doomed = () => reconciler.cache.links.values().some(({ name }) => name.startsWith('mwx'));
@@ -46,10 +46,10 @@ async function deleteAndCreate(
   let tookMs = 0;
   const busyMs = await longestStallMs(async () => {
     tookMs = await timed(async () => {
-      items.clear();
+      items = new Map();
       await reconciler.wake();
       for (let created = 1; created <= CREATED; created++) {
-        for (const [key, item] of itemsOf(networksFrom(DELETED + created, 1))) items.set(key, item);
+        items = new Map([...items, ...itemsOf(networksFrom(DELETED + created, 1))]);
         if (!doomed()) throw new Error('the links were deleted before the networks were created');
         createMs.push(await timed(() => reconciler.wake()));
         await sleep(PAUSE_MS, undefined, { signal });

@@ -104,7 +104,7 @@ async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
     attachments: [{ network, members: [{ name: 'other', ipv4: other.ipv4, mac, ipv6 }], host0Answers: true }],
     ports: [{ link: PORT, network: network.id, plugged: true }],
   });
-  const node = await BenchNode.open(own.netns, items);
+  const node = await BenchNode.open(own.netns, () => items);
   await node.reconciler.start();
   return node;
 }

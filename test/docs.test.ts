@@ -3,7 +3,7 @@ import { globSync, readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
-import { meshCommands, shownCommands } from './cli/console-block.ts';
+import { meshCommands, missingLine, shownCommands } from './cli/console-block.ts';
 import { wholeTree } from './cli/mesh.ts';
 
 const TOP = new URL('..', import.meta.url).pathname;
@@ -76,4 +76,15 @@ test('the extractor sees commands in loops, pipes and other hosts', () => {
     ['lab', 'exec', 'node1', '--', 'mesh', 'ping', 'manage', 'node2'],
     ['ping', 'manage', 'node2'],
   ]);
+});
+
+test('what a command is shown to print is looked for line by line, whatever the figures are', () => {
+  const [command] = shownCommands(
+    '```console\n$ mesh x\nnode1  10.11.0.2  02:aa:bb:cc:dd:ee  4 s\n…\nlast\n```\nnot this\n',
+  );
+  expect(command?.answer).toHaveLength(3);
+  const { answer = [] } = command ?? {};
+  expect(missingLine('node1 10.11.0.33 02:00:00:00:00:01  1 min\nmore\nlast\n', answer)).toBeUndefined();
+  expect(missingLine('other 10.11.0.33 02:00:00:00:00:01  1 min\nlast\n', answer)).toBe(answer[0]);
+  expect(missingLine('last\nnode1 10.11.0.33 02:00:00:00:00:01  1 min\n', answer)).toBe('last');
 });

@@ -1,26 +1,30 @@
 /**
- * What an agent answers other members, inside each mesh: its part of a path, and to host0 what passes
- * the node; nothing that changes anything. The
- * socket is bound to the node's address in the mesh and to the bridge; the strict-host rule of the mesh keeps everybody
- * else away from that address, and only members get an answer.
+ * What an agent answers other members, inside each mesh: its part of a path, and to host0 what passes the node; nothing
+ * that changes anything. The socket is bound to the node's address in the mesh and to the bridge; the strict-host rule of
+ * the mesh keeps everybody else away from that address, and only members get an answer.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../kernel/listener.ts';
 import type { Alarm } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
-import { memberAddresses } from '../model/member.ts';
 import { AGENT_PORT, type Network } from '../model/network.ts';
-import { createServer } from '../protocol/http.ts';
+import type { DoorLimits } from '../protocol/device-door.ts';
+import { DeviceDoors } from '../protocol/device-doors.ts';
+import { meshDoor } from '../protocol/mesh-door.ts';
 import type { Agent } from './agent.ts';
 
-const LIMITS = {
-  maxHeaderSize: 4096,
-  headersTimeout: 5_000,
-  requestTimeout: 5_000,
-  connectionsCheckingInterval: 1_000,
-} as const;
-/** Traces are asked for by people. */
-const CONNECTIONS_MAX = 16;
+/** Traces are asked for by people, and each question has a connection of its own. */
+const LIMITS: DoorLimits = {
+  connections: 16,
+  connectionsPerPeer: 16,
+  backlog: 511,
+  http: {
+    keepAlive: false,
+    maxHeaderSize: 4096,
+    headersTimeout: 5_000,
+    requestTimeout: 5_000,
+    connectionsCheckingInterval: 1_000,
+  },
+};
 /** Links change by the hundred when networks come. */
 const FOLLOW_MS = 20;
 
@@ -31,73 +35,42 @@ export type PeerHandler = (
   caller: { readonly network: Network; readonly peer: string },
 ) => unknown;
 
-interface Listener {
-  /** Index of the bridge that the socket is bound to; it hears nothing any more once that is gone. */
-  readonly index: number;
-  readonly network: Network;
-  readonly server: Server;
-}
-
 export class PeerDoors {
   readonly #agent: Agent;
   readonly #handler: PeerHandler;
-  readonly #listeners = new Map<string, Listener>();
+  readonly #doors: DeviceDoors<Network>;
   #soon: Alarm | undefined;
-  /** Networks of which it has been said that they cannot be served. */
-  readonly #told = new Set<string>();
 
   constructor(agent: Agent, handler: PeerHandler) {
     this.#agent = agent;
     this.#handler = handler;
-  }
-
-  /** To be called whenever links or networks have changed: soon after, it listens where it should. */
-  follow(): void {
-    this.#soon ??= this.#agent.input.clock.after(FOLLOW_MS, () => {
-      this.#soon = undefined;
-      this.#follow();
+    this.#doors = new DeviceDoors({
+      keyOf: ({ id, fabric }) => `${id} ${fabric.prefix}`,
+      indexOf: (device) => agent.reconciler.cache.linkNamed(device)?.index,
+      doorAt: (network) =>
+        meshDoor({
+          ...agent.input,
+          network,
+          port: AGENT_PORT,
+          service: 'paths',
+          limits: LIMITS,
+          openListener: boundListener,
+          handler: (request, response) => this.#answer(network, request, response),
+        }),
     });
   }
 
-  /** Listens in every network whose bridge is there, and nowhere else. */
-  #follow(): void {
-    const { source, reconciler } = this.#agent;
-    const indexes = new Map([...reconciler.cache.links.values()].map(({ name, index }) => [name, index]));
-    const wanted = new Map<string, { network: Network; index: number }>();
-    for (const network of source.networks) {
-      const index = indexes.get(network.devices.bridge);
-      if (index !== undefined) wanted.set(network.id, { network, index });
-    }
-    for (const [id, listener] of this.#listeners) {
-      const want = wanted.get(id);
-      if (want?.index === listener.index && want.network.fabric.prefix === listener.network.fabric.prefix) continue;
-      this.#close(id, listener);
-    }
-    for (const [id, { network, index }] of wanted) if (!this.#listeners.has(id)) this.#listen(network, index);
+  /** To be called whenever links or networks have changed: soon after, it listens in every network that has its bridge. */
+  follow(): void {
+    this.#soon ??= this.#agent.input.clock.after(FOLLOW_MS, () => {
+      this.#soon = undefined;
+      this.#doors.serve(this.#agent.source.networks);
+    });
   }
 
   close(): void {
     this.#soon?.cancel();
-    for (const [id, listener] of this.#listeners) this.#close(id, listener);
-  }
-
-  #listen(network: Network, index: number): void {
-    const { machine } = this.#agent.input;
-    const { ipv6: address } = memberAddresses(network, machine);
-    try {
-      const fd = boundListener({ address, port: AGENT_PORT, device: network.devices.bridge });
-      const server = createServer({ ...LIMITS, keepAlive: false }, (request, response) => {
-        this.#answer(network, request, response);
-      });
-      server.maxConnections = CONNECTIONS_MAX;
-      server.on('error', (error) => this.#failed(network, error));
-      server.listen({ fd });
-      this.#listeners.set(network.id, { index, network, server });
-      this.#told.delete(network.id);
-    } catch (error) {
-      // The device may be between two lives: its next event brings us here again.
-      this.#failed(network, error);
-    }
+    this.#doors.close();
   }
 
   #answer(network: Network, request: IncomingMessage, response: ServerResponse): void {
@@ -109,19 +82,5 @@ export class PeerDoors {
       return;
     }
     response.writeHead(403).end('this node answers members of the mesh\n');
-  }
-
-  #close(id: string, { server }: Listener): void {
-    server.close();
-    server.closeAllConnections();
-    this.#listeners.delete(id);
-  }
-
-  #failed(network: Network, thrown: unknown): void {
-    if (this.#told.has(network.id)) return;
-    this.#told.add(network.id);
-    const { code, message } = MeshError.from(thrown);
-    const { journal } = this.#agent.input;
-    journal.record({ level: 'warning', kind: 'paths not shown', message, network: network.id, code });
   }
 }

@@ -54,7 +54,7 @@ test('the kernel takes both tables whole', async () => {
     'iifname != "lo" ip6 daddr & ffff:ffff:ffff:ffff:: vmap { fd42:0:0:456:: : jump home-456, fd42:0:0:500:: : jump home-500 }',
   );
   expect(inet).toContain('@th,96,24 vmap { 456 : jump from-456, 500 : jump from-500 }');
-  expect(inet).toContain('iifname . oifname @within accept');
+  expect(inet).toContain('meta iifkind "bridge" iifname . oifname @within accept');
   expect(inet).toContain('iifname @segments drop');
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');

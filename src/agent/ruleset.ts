@@ -55,18 +55,19 @@ type Sets = Map<string, { declaration: string; elements: ReadonlySet<string> }>;
 
 function inetTable({ networks, openTo, segments, routes }: RulesetInput): RulesetItem {
   const bridges = networks.map(({ network }) => quote(network.devices.bridge));
+  const segmentPorts = segments.map(({ device }) => quote(device));
   const sets: Sets = new Map();
   sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
   sets.set('within', {
     declaration: 'type ifname . ifname',
-    elements: new Set(bridges.map((name) => `${name} . ${name}`)),
+    // A segment may be a bridge, too: the administrator's.
+    elements: new Set([...bridges, ...segmentPorts].map((name) => `${name} . ${name}`)),
   });
   for (const { network, sources } of networks) {
     // Single addresses, never intervals: the kernel looks into a set of intervals in vain for a moment after the table
     // was written anew (one packet lost in thirty times, Linux 6.18).
     sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
   }
-  const segmentPorts = segments.map(({ device }) => quote(device));
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentPorts) });
 
   return {
@@ -90,7 +91,7 @@ function inetTable({ networks, openTo, segments, routes }: RulesetInput): Rulese
       `    udp dport ${VXLAN_PORT} @th,96,24 vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
-      '    iifname . oifname @within accept\n',
+      '    meta iifkind "bridge" iifname . oifname @within accept\n',
       '    iifname @bridges drop\n    oifname @bridges drop\n',
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
       `    iifname @segments ${routes ? 'oifname @segments ' : ''}drop\n`,
@@ -136,9 +137,11 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
       '    iifname @plugged udp sport . udp dport { 67 . 68, 547 . 546 } drop\n',
       '  }\n',
       `  chain floods {\n${ports.map(floodLimit).join('')}  }\n`,
+      `  chain handshakes {\n${[...byMtu.keys()].flatMap(clamps).join('')}  }\n`,
       '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
-      '    oifname @vxlans ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 jump floods\n',
-      ...[...byMtu].flatMap(([mtuBytes]) => clamps(mtuBytes)),
+      // What few frames are is asked first: all that a guest sends and gets comes by here, and names are slow to look up.
+      '    ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 oifname @vxlans jump floods\n',
+      '    tcp flags & (syn | rst) == syn jump handshakes\n',
       '  }\n',
     ].join(''),
   };
@@ -169,7 +172,7 @@ function clamps(mtuBytes: number): string[] {
   return ['iifname', 'oifname'].flatMap((direction) =>
     largest.map(
       ([type, mss]) =>
-        `    ${direction} @${clampSet(mtuBytes)} ether type ${type} tcp flags & (syn | rst) == syn tcp option maxseg size > ${mss} tcp option maxseg size set ${mss}\n`,
+        `    ${direction} @${clampSet(mtuBytes)} ether type ${type} tcp option maxseg size > ${mss} tcp option maxseg size set ${mss}\n`,
     ),
   );
 }

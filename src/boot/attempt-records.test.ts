@@ -43,6 +43,16 @@ test('a boot goes on with the next daemon, for as long as it may take', async ()
   expect((await store.range('/v1/boots/')).entries).toEqual([]);
 });
 
+test('what is over goes from the store with the next boot, whoever boots', async () => {
+  const { clock, store, load } = world();
+  const attempts = await load();
+  await attempts.open(boot);
+  await clock.pass(20 * 60_000 + 1);
+  await attempts.open({ ...boot, machine: '00000001' as MachineId });
+  const { entries } = await store.range('/v1/boots/');
+  expect(entries.map(({ key }) => key)).toEqual(['/v1/boots/00000001']);
+});
+
 test('a record that is damaged is removed', async () => {
   const { store, load } = world();
   await store.txn([], [{ put: '/v1/boots/10eff964', value: '{"startedAt":"2030-01-01T00:00:00Z","machine":"x"}' }]);
@@ -76,6 +86,7 @@ test('secrets that were given while the disk was full are not given again by the
     await expect(next.spend(token, { ipv4, mac })).rejects.toThrow('a second time');
     expect(next.owner(other.token)).toBeUndefined();
   }
-  const { token: fresh } = await (await load()).open(boot);
+  const { token: fresh, turn } = await (await load()).open(boot);
+  expect(turn).toBe(2);
   expect((await load()).owner(fresh)).toBe(boot.machine);
 });

@@ -61,11 +61,11 @@ export class AttemptRecords implements AttemptKeeper {
   }
 
   /** A full disk keeps no machine from booting: its boot is only not known to the next life of this process. */
-  async keep(attempt: Attempt): Promise<void> {
+  async keep(attempt: Attempt, over: readonly Attempt[]): Promise<void> {
     const { store, journal, seal } = this.#input;
     try {
       if (!this.#inDoubt) await this.#setSeal();
-      await store.txn([], [this.#put(attempt)]);
+      await store.txn([], [this.#put(attempt), ...over.map(({ machine }) => ({ delete: PREFIX + machine }))]);
       this.#refused = false;
     } catch (thrown) {
       if (attempt.spent) {
@@ -122,6 +122,7 @@ export class AttemptRecords implements AttemptKeeper {
         overlay: String(record.overlay),
         // A clock that was set back makes none of them older or younger than now.
         startedMs: clock.nowMs() - Math.max(0, ageMs),
+        turn: Number.isSafeInteger(record.turn) ? Number(record.turn) : 1,
       };
     } catch {
       return undefined;

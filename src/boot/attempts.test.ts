@@ -50,6 +50,7 @@ test('another boot of a machine ends the one before, and its token', async () =>
   expect(await outcome(attempts, first.token, { ipv4, mac })).toMatch('did not give');
   expect(attempts.at(second.ipv4)?.id).toBe(second.id);
   expect(second.token).not.toBe(first.token);
+  expect([first.turn, second.turn]).toEqual([1, 2]);
 });
 
 test('a boot is under way for two minutes, and forgotten after twenty', async () => {
@@ -63,6 +64,7 @@ test('a boot is under way for two minutes, and forgotten after twenty', async ()
   await clock.pass(20 * 60_000);
   await attempts.open({ ...boot, machine: '00000001' as MachineId, ipv4: '10.11.0.8' as Ipv4 });
   expect(attempts.get(attempt.id)).toBeUndefined();
+  expect((await attempts.open(boot)).turn).toBe(1);
 });
 
 test('what was kept goes on in a next life, and holds no token', async () => {

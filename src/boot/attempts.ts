@@ -24,6 +24,8 @@ export interface Attempt {
   /** The file that it gets as its overlay: the one that was compiled when it asked. */
   readonly overlay: string;
   readonly startedMs: number;
+  /** The machine's so many-th boot in a row, each begun within the life of the one before: 1 for one that begins afresh. */
+  readonly turn: number;
 }
 
 export interface OpenedAttempt extends Attempt {
@@ -33,8 +35,11 @@ export interface OpenedAttempt extends Attempt {
 
 /** Where attempts are kept. */
 export interface AttemptKeeper {
-  /** Resolves when it is durable, or when it turned out that it cannot be. Never rejects. */
-  keep(attempt: Attempt): Promise<void>;
+  /**
+   * Resolves when it is durable, or when it turned out that it cannot be. Never rejects.
+   * @param over those of other machines that need not be kept any more
+   */
+  keep(attempt: Attempt, over: readonly Attempt[]): Promise<void>;
 }
 
 /** Who asks for secrets, as the kernel and the leases say. */
@@ -70,10 +75,11 @@ export class Attempts {
   }
 
   /** A machine has one attempt: its earlier one, and that one's token, are over. */
-  async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs'>): Promise<OpenedAttempt> {
-    this.#forgetOld();
+  async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs' | 'turn'>): Promise<OpenedAttempt> {
     const earlier = this.#byMachine.get(boot.machine);
+    const inARow = earlier === undefined || this.#isOver(earlier) ? 0 : earlier.turn;
     if (earlier !== undefined) this.#forget(earlier);
+    const over = this.#forgetOld();
     const token = randomBytes(16).toString('hex');
     const attempt: Attempt = {
       ...boot,
@@ -81,9 +87,10 @@ export class Attempts {
       tokenHash: hashOf(token),
       spent: false,
       startedMs: this.#clock.nowMs(),
+      turn: inARow + 1,
     };
     this.#take(attempt);
-    await this.#keeper.keep(attempt);
+    await this.#keeper.keep(attempt, over);
     return { ...attempt, token };
   }
 
@@ -134,7 +141,7 @@ export class Attempts {
     }
     const spent: Attempt = { ...attempt, spent: true };
     this.#take(spent);
-    await this.#keeper.keep(spent);
+    await this.#keeper.keep(spent, []);
     return spent;
   }
 
@@ -146,14 +153,19 @@ export class Attempts {
     this.#byToken.set(attempt.tokenHash, attempt);
   }
 
-  #forgetOld(): void {
-    const now = this.#clock.nowMs();
+  #forgetOld(): readonly Attempt[] {
+    const over: Attempt[] = [];
+    // In the order in which they were opened.
     for (const attempt of this.#byId.values()) {
-      const old = now - attempt.startedMs > ATTEMPT_LIFE_MS || this.#byId.size >= ATTEMPTS_MAX;
-      // In the order in which they were opened.
-      if (!old) return;
+      if (!this.#isOver(attempt) && this.#byId.size < ATTEMPTS_MAX) break;
       this.#forget(attempt);
+      over.push(attempt);
     }
+    return over;
+  }
+
+  #isOver({ startedMs }: Attempt): boolean {
+    return this.#clock.nowMs() - startedMs > ATTEMPT_LIFE_MS;
   }
 
   #forget(attempt: Attempt): void {

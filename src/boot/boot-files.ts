@@ -5,12 +5,10 @@
 import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../model/error.ts';
+import { LOADERS } from '../services/dnsmasq-conf.ts';
 
-/** The loaders by name, and where Debian and Alpine keep them. */
-const FILES = ['undionly.kpxe', 'ipxe.efi', 'snponly.efi'] as const;
+/** Where Debian and Alpine keep the loaders. */
 const PLACES = ['/usr/lib/ipxe', '/usr/share/ipxe', '/boot'];
-/** Without these, some firmware that is asked for most gets nothing. */
-const NEEDED: readonly string[] = ['undionly.kpxe', 'ipxe.efi'];
 
 export interface BootFiles {
   readonly root: string;
@@ -38,11 +36,10 @@ async function copyBootFiles(root: string, places: readonly string[]): Promise<B
   await chmod(dirname(root), 0o711);
   await chmod(root, 0o755);
   const missing: string[] = [];
-  for (const name of FILES) {
+  for (const name of Object.values(LOADERS)) {
     const source = await firstThatExists(places.map((place) => join(place, name)));
-    if (source === undefined) {
-      if (NEEDED.includes(name)) missing.push(name);
-    } else await refresh(source, join(root, name));
+    if (source === undefined) missing.push(name);
+    else await refresh(source, join(root, name));
   }
   if (missing.length === 0) return { root };
   return {

@@ -1,5 +1,10 @@
-/** The packets of network boot, out of all that a wire carries: DHCP, PXE's second port, and TFTP's requests and errors. */
+/**
+ * The packets of network boot, out of all that a wire carries: DHCP, PXE's second port, TFTP's requests and errors, and
+ * who asks for an IPv6 router.
+ */
+import { ETHERTYPE, IP_PROTOCOL } from '../kernel/ethernet.ts';
 import type { FilterStep } from '../kernel/packet-filter.ts';
+import { SOLICITATION } from './router-answer.ts';
 
 const TO_TFTP = { yes: 'tftp' } as const;
 const TO_TAKE = { yes: 'take' } as const;
@@ -7,9 +12,10 @@ const TO_TAKE = { yes: 'take' } as const;
 /** Offsets from the Ethernet header; `indexed` ones from the end of the IPv4 header less its 14 bytes. */
 export const BOOT_FILTER: readonly FilterStep[] = [
   { load: 'half', offset: 12 },
-  { equal: 0x0800, no: 'drop' },
+  { equal: ETHERTYPE.ipv6, yes: 'ipv6' },
+  { equal: ETHERTYPE.ipv4, no: 'drop' },
   { load: 'byte', offset: 23 },
-  { equal: 17, no: 'drop' },
+  { equal: IP_PROTOCOL.udp, no: 'drop' },
   // Fragments: only the first has ports, and none of these is ever so long.
   { load: 'half', offset: 20 },
   { anyBit: 0x3fff, yes: 'drop' },
@@ -29,6 +35,10 @@ export const BOOT_FILTER: readonly FilterStep[] = [
   { equal: 1, ...TO_TAKE },
   { equal: 2, ...TO_TAKE },
   { equal: 5, yes: 'take', no: 'drop' },
+  { at: 'ipv6', load: 'byte', offset: 20 },
+  { equal: IP_PROTOCOL.icmpv6, no: 'drop' },
+  { load: 'byte', offset: 54 },
+  { equal: SOLICITATION, no: 'drop' },
   { at: 'take', take: true },
   { at: 'drop', take: false },
 ];

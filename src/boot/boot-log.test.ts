@@ -5,9 +5,12 @@ import { parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { Journal, type MeshEvent } from '../protocol/event.ts';
+import { BOOT_STAGES } from '../protocol/timeline-view.ts';
+import { MemoryStore } from '../store/memory-store.ts';
 import { BootLog } from './boot-log.ts';
 import type { WireState } from './boot-trouble.ts';
-import type { BootSighting, DhcpSighting } from './sighting.ts';
+import { ModelTimes } from './model-times.ts';
+import type { BootSighting, DhcpSighting, HttpSighting } from './sighting.ts';
 
 const mac = parseMac('52:54:00:12:34:56');
 const machine = '10eff964' as MachineId;
@@ -24,14 +27,26 @@ let log: BootLog;
 let wire: WireState;
 let meshes: string[];
 let events: MeshEvent[];
+/** When a file was asked for last. */
+let askedMs: number;
+/** The model of the card at earlier boots. */
+let knownAs: string | undefined;
 
-beforeEach(() => {
+beforeEach(async () => {
   clock = new ManualClock();
   wire = { mode: 'server', why: 'no other server answers' };
-  [meshes, events] = [[], []];
+  [meshes, events, knownAs] = [[], [], undefined];
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
-  log = new BootLog({ clock, journal, wireOf: () => wire, nameOf: () => 'node1', meshesOf: () => meshes });
+  log = new BootLog({
+    clock,
+    journal,
+    wireOf: () => wire,
+    nameOf: () => 'node1',
+    meshesOf: () => meshes,
+    modelOf: () => knownAs,
+    times: await ModelTimes.open(new MemoryStore()),
+  });
 });
 
 function see(sighting: Unplaced<BootSighting>): void {
@@ -42,29 +57,39 @@ function dhcp(message: DhcpSighting['message'], more: Partial<DhcpSighting> = {}
   see({ kind: 'dhcp', message, mac, port: 67, ...more });
 }
 
+/** A request for a file of the image, or what became of the last one. */
+function http(file: string, outcome: HttpSighting['outcome'], since?: number): void {
+  if (outcome.type === 'asked') askedMs = clock.nowMs();
+  see({ kind: 'http', ipv4, path: `${IMAGE}/${file}`, askedMs: since ?? askedMs, outcome });
+}
+
 const fromUs = { server: HOST0, ours: true } as const;
 const asked = { type: 'asked' } as const;
 const loaded = { type: 'answered', status: 200 } as const;
+const stalled = { type: 'broken off', stalled: true } as const;
 
-/** Everything up to a stage, each step 100 ms after the one before. */
-async function bootUntil(stage: string): Promise<void> {
+/** Everything up to a stage, each step 100 ms after the one before; `paused` before some other steps. */
+async function bootUntil(stage: string, pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
   const steps: [string, () => void][] = [
     ['discover', () => dhcp('DISCOVER', { client: 'firmware', architecture: 7 })],
     ['offer', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: 'ipxe.efi' })],
     ['tftp', () => see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: asked })],
     ['ipxe', () => dhcp('DISCOVER', { client: 'ipxe' })],
     ['ipxe', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: `http://${HOST0}/boot.ipxe` })],
-    ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt })],
-    ['kernel', () => see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: asked })],
-    ['kernel', () => see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: loaded })],
-    ['initrd', () => see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: asked })],
-    ['initrd', () => see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: loaded })],
+    ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt, model: 'Box, efi' })],
+    ['kernel', () => http('vmlinuz', asked)],
+    ['kernel', () => http('vmlinuz', loaded)],
+    ['initrd', () => http('initrd.img', asked)],
+    ['initrd', () => http('initrd.img', loaded)],
     ['overlay', () => see({ kind: 'stage', machine, attempt, stage: 'overlay' })],
     ['packages', () => see({ kind: 'stage', machine, attempt, stage: 'packages' })],
     ['agent', () => see({ kind: 'stage', machine, attempt, stage: 'agent' })],
   ];
   const last = steps.findLastIndex(([name]) => name === stage);
-  for (const [, step] of steps.slice(0, last + 1)) {
+  let before = '';
+  for (const [name, step] of steps.slice(0, last + 1)) {
+    if (name !== before) await clock.pass(pausesMs[name] ?? 0);
+    before = name;
     step();
     await clock.pass(100);
   }
@@ -89,18 +114,7 @@ test('a boot goes through its stages and ends as a member', async () => {
   expect(boot()).toMatchObject({ state: 'booting', machine, name: 'node1', ipv4, attempt });
   meshes = ['manage'];
   await clock.pass(300);
-  expect(stages()).toEqual([
-    'discover',
-    'offer',
-    'tftp',
-    'script',
-    'kernel',
-    'initrd',
-    'overlay',
-    'packages',
-    'agent',
-    'mesh',
-  ]);
+  expect(stages()).toEqual(BOOT_STAGES);
   expect(boot()?.stages.map(({ atMs }) => atMs)).toEqual([0, 100, 200, 500, 600, 800, 1000, 1100, 1200, 1500]);
   expect(events.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
     `machine booted: node1 (${mac} on eth1) is a member after 1.5 s`,
@@ -115,7 +129,7 @@ test.each([
   ['tftp', 22, 'ipxe.efi was asked for by TFTP'],
   ['ipxe', 22, 'HTTP does not get through'],
   ['script', 5, 'does not load the kernel'],
-  ['kernel', 60, 'the kernel stands still'],
+  ['kernel', 60, 'does not ask for the initrd'],
   ['initrd', 60, 'has not been heard of'],
   ['overlay', 20, 'does not report'],
   ['packages', 30, 'its agent has not started'],
@@ -162,18 +176,38 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   see({ kind: 'refused', mac, machine, error });
   expect(boot()?.trouble).toEqual({ code: error.code, stage: 'script', cause: error.message, remedy: error.remedy });
   see({ kind: 'identified', machine, mac, ipv4, attempt });
-  see({ kind: 'http', ipv4, path: `${IMAGE}/vmlinuz`, outcome: { type: 'answered', status: 404 } });
+  http('vmlinuz', asked);
+  http('vmlinuz', { type: 'answered', status: 404 });
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
   // iPXE says it too, in fewer words.
   see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
-  see({ kind: 'http', ipv4, path: `${IMAGE}/initrd.img`, outcome: asked });
+  http('initrd.img', asked);
   see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
   expect(boot()?.trouble?.cause).toMatch('error 0x2d0c613b (ipxe.org/2d0c61)');
+  see({ kind: 'stage', machine, attempt, stage: 'secrets', detail: '403 shown a second time' });
+  expect(boot()?.trouble).toMatchObject({ stage: 'initrd', cause: expect.stringContaining('secrets: 403 shown') });
   see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
   expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
   see({ kind: 'stage', machine, attempt, stage: 'agent' });
   expect(boot()?.state).toBe('booting');
+});
+
+test('a machine in the queue is not silent while it waits as it was told, and a refusal is over once it may go on', async () => {
+  await bootUntil('ipxe');
+  const queued = () => see({ kind: 'queued', mac, machine, ahead: 30, againSec: 8 });
+  see({ kind: 'refused', mac, machine, error: { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it' } });
+  expect(boot()?.state).toBe('stuck');
+  for (let time = 0; time < 3; time++) {
+    queued();
+    expect(await silence(8)).toBeUndefined();
+  }
+  expect(boot()?.stages.at(-1)?.detail).toBe('waits, 30 before it');
+  queued();
+  expect(await silence(15)).toMatchObject({ afterSec: 13, cause: expect.stringContaining('told to ask') });
+  see({ kind: 'identified', machine, mac, ipv4, attempt });
+  expect(boot()?.state).toBe('booting');
+  expect((await silence(10))?.cause).toMatch('does not load the kernel');
 });
 
 test('a machine that is switched on anew begins anew; one that asks again does not', async () => {
@@ -189,6 +223,73 @@ test('a machine that is switched on anew begins anew; one that asks again does n
   await bootUntil('agent');
   dhcp('DISCOVER', { client: 'system' });
   expect(stages()?.at(-1)).toBe('agent');
+});
+
+test('a download is not silent, however long it takes; one that stands still is named when it is broken off', async () => {
+  await bootUntil('kernel');
+  http('initrd.img', asked);
+  expect(await silence(300)).toBeUndefined();
+  http('initrd.img', stalled);
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', stage: 'initrd' });
+  expect(boot()?.trouble?.cause).toMatch('/image/abc1/initrd.img stood still: the machine took nothing of it for 60 s');
+  http('initrd.img', asked);
+  expect(boot()?.state).toBe('stuck');
+  // The connection of the time before is noticed to be dead only now.
+  http('initrd.img', { type: 'broken off', stalled: false }, askedMs - 60_000);
+  expect(boot()?.trouble?.cause).toMatch('stood still');
+  http('initrd.img', loaded);
+  expect(boot()?.state).toBe('booting');
+  expect((await silence(65))?.cause).toMatch('has not been heard of');
+});
+
+test('what becomes of a download of the boot before, or of a stage that is over, says nothing of this one', async () => {
+  await bootUntil('kernel');
+  http('initrd.img', asked);
+  const before = askedMs;
+  await clock.pass(30_000);
+  await bootUntil('script');
+  http('initrd.img', stalled, before);
+  expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'script']);
+  await bootUntil('overlay');
+  http('initrd.img', { type: 'broken off', stalled: false });
+  expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'overlay']);
+});
+
+/** A whole boot. */
+async function bootThrough(pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
+  meshes = [];
+  await bootUntil('agent', pausesMs);
+  meshes = ['manage'];
+  await clock.pass(300);
+  expect(boot()?.state).toBe('member');
+}
+
+test('firmware that is slow at each boot is not called silent at the next, once its card or its script tells the model', async () => {
+  // From offer to TFTP it takes 20 s, where the table has 8; and nothing else is out of the ordinary.
+  for (let time = 0; time < 2; time++) {
+    await bootThrough({ tftp: 20_000 });
+    expect(boot()?.model).toBe('Box, efi');
+  }
+  expect(events.map(({ kind }) => kind)).toEqual(['boot stuck', 'machine booted', 'boot stuck', 'machine booted']);
+  meshes = [];
+  await bootUntil('offer');
+  expect(boot()?.due).toEqual({ atMs: 8_100, ms: 8_000, from: 'table' });
+  knownAs = 'Box, efi';
+  await bootUntil('kernel');
+  await bootUntil('offer');
+  expect(boot()).toMatchObject({ model: 'Box, efi', due: { atMs: 30_850, ms: 30_750, from: 'learned', boots: 2 } });
+  expect((await silence(40))?.afterSec).toBeCloseTo(30.75, 0);
+  // Others of its stages have too few boots yet for less than the table's time.
+  await bootUntil('overlay');
+  expect(boot()?.due).toMatchObject({ ms: 20_000, from: 'table' });
+});
+
+test('a machine whose model is quick is missed sooner than the table would', async () => {
+  for (let time = 0; time < 5; time++) await bootThrough({ overlay: 4_000 });
+  await bootUntil('initrd');
+  expect(boot()?.due).toMatchObject({ ms: 9_000, from: 'learned', boots: 5 });
+  expect((await silence(20))?.cause).toMatch('has not been heard of');
+  expect(boot()?.trouble?.code).toBe('MESH_BOOT_SILENT');
 });
 
 test('an architecture without a boot file is said at once, whatever answers it', () => {

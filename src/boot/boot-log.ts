@@ -6,7 +6,8 @@ import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import { MEMBER_SILENCE_MS } from '../protocol/membership.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
-import { isGivenUp, troubleOf, type WireState } from './boot-trouble.ts';
+import { dueOf, isGivenUp, troubleOf, type WireState } from './boot-trouble.ts';
+import type { ModelTimes } from './model-times.ts';
 import type { BootSighting } from './sighting.ts';
 import { advance, begin, beginsBoot, stageOf, type Timeline } from './timeline.ts';
 
@@ -17,6 +18,9 @@ export interface BootLogInput {
   readonly nameOf: (machine: MachineId) => string | undefined;
   /** Names of the meshes that the machine is in now. */
   readonly meshesOf: (machine: MachineId) => readonly string[];
+  /** What kind of machine has the card, if it has booted before. */
+  readonly modelOf: (mac: Mac) => string | undefined;
+  readonly times: Pick<ModelTimes, 'silencesOf' | 'learn'>;
 }
 
 /** The last boot of so many machines is remembered. */
@@ -48,10 +52,13 @@ export class BootLog {
     const mac = this.#whose(sighting);
     if (mac === undefined) return;
     let boot = this.#boots.get(mac);
-    if (sighting.kind === 'dhcp' && beginsBoot(boot?.timeline, sighting)) boot = this.#begin(begin(sighting));
+    if (sighting.kind === 'dhcp' && beginsBoot(boot?.timeline, sighting)) {
+      boot = this.#begin(begin(sighting, this.#input.modelOf(mac)));
+    }
     if (boot === undefined) return;
     const timeline = advance(boot.timeline, sighting);
     this.#boots.set(mac, { ...boot, timeline });
+    if (stageOf(timeline) === 'mesh' && stageOf(boot.timeline) !== 'mesh') this.#learn(timeline);
     if (timeline.machine !== undefined) this.#macOf.set(timeline.machine, mac);
     if (timeline.ipv4 !== undefined) this.#macOf.set(timeline.ipv4, mac);
     this.#judge(mac);
@@ -93,6 +100,10 @@ export class BootLog {
     const [oldest] = this.#boots.keys();
     if (this.#boots.size > MACHINES_MAX && oldest !== undefined) this.#forget(oldest);
     return boot;
+  }
+
+  #learn({ model, silences }: Timeline): void {
+    if (model !== undefined) void this.#input.times.learn(model, silences);
   }
 
   #forget(mac: Mac): void {
@@ -155,10 +166,11 @@ export class BootLog {
   }
 
   #view({ timeline, began }: Boot): TimelineView {
-    const { clock, nameOf, wireOf } = this.#input;
-    const { mac, device, machine, ipv4, attempt, stages, beganMs } = timeline;
+    const { clock, nameOf, wireOf, times } = this.#input;
+    const { mac, device, machine, ipv4, attempt, stages, beganMs, model } = timeline;
     const stage = stageOf(timeline);
-    const trouble = troubleOf(timeline, wireOf(device), clock.nowMs());
+    const due = dueOf(timeline, model === undefined ? undefined : times.silencesOf(model));
+    const trouble = troubleOf(timeline, wireOf(device), clock.nowMs(), due?.atMs);
     const name = machine === undefined ? undefined : nameOf(machine);
     const endMs = stage === 'mesh' ? (stages.at(-1)?.atMs ?? beganMs) : clock.nowMs();
     return {
@@ -168,6 +180,7 @@ export class BootLog {
       ...(name !== undefined && { name }),
       ...(ipv4 !== undefined && { ipv4 }),
       ...(attempt !== undefined && { attempt }),
+      ...(model !== undefined && { model }),
       began: began.toISOString(),
       ageMs: Math.round(endMs - beganMs),
       state: stage === 'mesh' ? 'member' : trouble === undefined ? 'booting' : 'stuck',
@@ -176,6 +189,7 @@ export class BootLog {
         atMs: Math.round(atMs - beganMs),
         time: new Date(began.getTime() + atMs - beganMs).toISOString(),
       })),
+      ...(due !== undefined && { due: { ...due, atMs: Math.round(due.atMs - beganMs) } }),
       ...(trouble !== undefined && { trouble }),
     };
   }

@@ -2,35 +2,69 @@
 import type { PortMode } from '../formats/host0-conf.ts';
 import type { Link } from '../kernel/objects.ts';
 import { BOOT_MODES, type WantedMode } from '../protocol/boot-views.ts';
+import { isUnderlay, type LinkAddress } from './port-address.ts';
 
-export type BootLink = Pick<
+export type PortLink = Pick<
   Link,
   'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'kind' | 'loopback' | 'alias'
 >;
 
+export interface BootPort extends PortLink {
+  /** What settings may call it: by its own name, or by that of any port of the bridge that it is. */
+  readonly names: readonly string[];
+}
+
+/** What every link of ours carries at the front of its ifalias. */
 const OUR_ALIAS = 'meshwork:';
 
-/** Physical (or one end of a veth pair) and in no bridge; or what the settings name, whatever it is. Up or not. */
-export function isBootPort(link: BootLink, named: readonly string[] | undefined): boolean {
-  if (named !== undefined) return named.includes(link.name);
-  return isPhysical(link) && link.master === 0;
+/**
+ * The links at which host0 takes part in a wire, up or not: those that are named, or else network cards (and ends of veth
+ * pairs) that are in no bridge, and bridges of somebody else's in which a card is and where this host has an address. A
+ * port of such a bridge hears and sends nothing by itself: whoever names it means the bridge. A bridge with virtual ports
+ * only, as containers and virtual machines have, is nobody's wire unless it is named.
+ */
+export function bootPorts(
+  links: Iterable<PortLink>,
+  addresses: Iterable<LinkAddress>,
+  named: readonly string[] | undefined,
+): BootPort[] {
+  const all = [...links];
+  const bridges = foreignBridges(all);
+  const withCard = new Set(all.filter(isCard).map(({ master }) => master));
+  const withAddress = new Set([...addresses].filter(isUnderlay).map(({ link }) => link));
+  const isPort = (link: PortLink, names: readonly string[]) => {
+    if (bridges.has(link.master)) return false;
+    if (named !== undefined) return names.some((name) => named.includes(name));
+    if (bridges.has(link.index)) return withCard.has(link.index) && withAddress.has(link.index);
+    return isPhysical(link) && link.master === 0;
+  };
+  return all.flatMap((link) => {
+    const ports = bridges.has(link.index) ? all.filter(({ master }) => master === link.index) : [];
+    const names = [link, ...ports].map(({ name }) => name);
+    return isPort(link, names) ? [{ ...link, names }] : [];
+  });
 }
 
-/** What a scan looks at: also the bridges of others that have a physical port, and these ports. */
-export function scanPorts(links: readonly BootLink[], named: readonly string[] | undefined): BootLink[] {
-  const bridges = new Set(links.filter(isPhysical).map(({ master }) => master));
-  return links
-    .filter(
-      (link) =>
-        isBootPort(link, named) ||
-        (link.kind === 'bridge' && bridges.has(link.index) && !link.alias.startsWith(OUR_ALIAS)) ||
-        (isPhysical(link) && links.some(({ index, alias }) => index === link.master && !alias.startsWith(OUR_ALIAS))),
-    )
-    .sort((a, b) => a.index - b.index);
+/** What a scan looks at: the boot ports, and with the bridges of others that have a physical port these ports. */
+export function scanPorts(links: readonly PortLink[], boot: readonly BootPort[]): PortLink[] {
+  const chosen = new Set(boot.map(({ index }) => index));
+  const bridges = foreignBridges(links);
+  const ports = links.filter((link) => isPhysical(link) && bridges.has(link.master));
+  for (const { index, master } of ports) chosen.add(index).add(master);
+  return links.filter(({ index }) => chosen.has(index)).sort((a, b) => a.index - b.index);
 }
 
-function isPhysical({ loopback, kind, alias }: BootLink): boolean {
-  return !loopback && (kind === '' || kind === 'veth') && !alias.startsWith(OUR_ALIAS);
+function foreignBridges(links: readonly PortLink[]): ReadonlySet<number> {
+  const bridges = links.filter(({ kind, alias }) => kind === 'bridge' && !alias.startsWith(OUR_ALIAS));
+  return new Set(bridges.map(({ index }) => index));
+}
+
+function isCard({ loopback, kind }: PortLink): boolean {
+  return !loopback && kind === '';
+}
+
+function isPhysical(link: PortLink): boolean {
+  return (isCard(link) || link.kind === 'veth') && !link.alias.startsWith(OUR_ALIAS);
 }
 
 /** A name that dnsmasq's configuration can hold and that is safe as part of a file's name. */

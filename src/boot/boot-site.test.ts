@@ -1,13 +1,25 @@
 /** The boot server over real sockets on loopback, with a wire that says what the test wants. */
 
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { boundListener } from '../kernel/listener.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { type Mac, parseMac } from '../model/mac.ts';
@@ -29,6 +41,7 @@ const KERNEL = Buffer.from('0123456789');
 const HOST0 = '10.11.0.1' as Ipv4;
 
 let directory: string;
+let site: BootSite;
 let server: ReturnType<typeof createServer>;
 let port: number;
 let there: Mac | undefined;
@@ -57,7 +70,7 @@ beforeEach(async () => {
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
   turnstile = new Turnstile(1, clock);
-  const site = new BootSite({
+  site = new BootSite({
     clock,
     journal,
     attempts: new Attempts(clock, { keep: async () => {} }),
@@ -85,8 +98,7 @@ beforeEach(async () => {
     bootFiles: join(directory, 'tftp'),
     onSighting: (sighting) => sightings.push(sighting),
   });
-  const door = { device: 'eth1', host0: HOST0 };
-  server = createServer((request, response) => void site.handle(request, response, door));
+  server = createServer(answer);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   port = (server.address() as AddressInfo).port;
@@ -97,6 +109,10 @@ afterEach(() => {
   server.closeAllConnections();
   rmSync(directory, { recursive: true });
 });
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  void site.handle(request, response, { device: 'eth1', host0: HOST0 });
+}
 
 const get = (path: string, headers: Record<string, string> = {}) =>
   fetch(`http://127.0.0.1:${port}${path}`, { headers });
@@ -151,7 +167,9 @@ test('secrets are given once, and never to who is not that machine; both is repo
   expect((await get(`/secrets/${token}`)).status).toBe(403);
   leasedTo = mac;
   expect((await get(`/secrets/${token}`)).status).toBe(200);
-  expect((await get(`/secrets/${token}`)).status).toBe(403);
+  const again = await get(`/secrets/${token}`);
+  expect(again.status).toBe(403);
+  expect(again.statusText).toBe(`the token of machine ${machine} was shown a second time, by 127.0.0.1`);
   expect(events.map(({ code, object }) => `${code} ${object}`)).toEqual(
     Array.from({ length: 3 }, () => `MESH_BOOT_SECRET_REFUSED ${machine}`),
   );
@@ -225,6 +243,69 @@ test('a large file comes whole and in ranges to many at a time, and goes on when
   const all = await Promise.all([fetched(), fetched('bytes=1000000-2000000'), fetched('bytes=-7'), fetched()]);
   const wanted = [large, large.subarray(1_000_000, 2_000_001), large.subarray(-7), large];
   expect(all.map((bytes, index) => bytes.equals(wanted[index] ?? Buffer.alloc(0)))).toEqual([true, true, true, true]);
+});
+
+/** Fetches as slowly as it is told: all that came when the connection ended, and how long that took. */
+async function sip(to: number, path: string, pieceBytes: number, everyMs: number) {
+  const startMs = performance.now();
+  let bytes = 0;
+  const socket = connect({
+    port: to,
+    host: '127.0.0.1',
+    onread: {
+      buffer: Buffer.alloc(pieceBytes),
+      callback: (count) => {
+        bytes += count;
+        setTimeout(() => socket.resume(), everyMs);
+        return false;
+      },
+    },
+  });
+  socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+  await once(socket, 'close');
+  return { bytes, tookMs: performance.now() - startMs };
+}
+
+test('who takes nothing more of a file loses it and its connection; who takes it slowly gets all of it', async () => {
+  const patienceMs = 1_000;
+  const patience = { address: '127.0.0.1' as Ipv4, port: 0, device: 'lo', sendTimeoutMs: patienceMs };
+  await using impatient = createServer(answer).listen({ fd: boundListener(patience) });
+  await once(impatient, 'listening');
+  const { port: there } = impatient.address() as AddressInfo;
+  const [shared, pieces, slow] = ['image/abc1/initrd.img', 'isos/dvd.iso', 'image/abc1/vmlinuz'] as const;
+  const files = { [shared]: 24, [pieces]: 200, [slow]: 8 };
+  for (const [file, mib] of Object.entries(files)) {
+    const path = join(directory, file.replace(/^image\//, 'images/'));
+    writeFileSync(path, '');
+    truncateSync(path, mib * 1024 * 1024);
+  }
+  for (const file of [shared, pieces]) {
+    const socket = connect(there, '127.0.0.1')
+      .pause()
+      .on('error', () => {});
+    socket.write(`GET /${file} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    onTestFinished(() => void socket.destroy());
+  }
+  const { bytes, tookMs } = await sip(there, `/${slow}`, 64 * 1024, 20);
+  expect(bytes).toBeGreaterThan(8 * 1024 * 1024);
+  // Else it was not slow.
+  expect(tookMs).toBeGreaterThan(2 * patienceMs);
+  for (const file of [shared, pieces]) {
+    const outcome = { type: 'broken off', stalled: true };
+    await expect
+      .poll(() => sightings, { timeout: 5_000 })
+      .toContainEqual(expect.objectContaining({ kind: 'http', path: `/${file}`, outcome }));
+  }
+  const openFiles = () =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return [];
+      }
+    });
+  await expect.poll(() => openFiles().filter((path) => path.startsWith(directory))).toEqual([]);
+  await expect.poll(() => promisify(impatient.getConnections.bind(impatient))()).toBe(0);
 });
 
 test('no path leads out of what is published', async () => {

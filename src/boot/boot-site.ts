@@ -50,6 +50,7 @@ interface Visit extends BootPlace {
 type Route = readonly [RegExp, (visit: Visit, part: string, rest: string) => Promise<void>];
 
 const DETAIL_MAX = 400;
+const REASON_MAX = 200;
 
 export class BootSite {
   readonly #input: BootSiteInput;
@@ -78,10 +79,12 @@ export class BootSite {
     const [path = '', search = ''] = (request.url ?? '').split('?', 2);
     if (!isIpv4(peer)) return void response.destroy();
     const place = { ...door, peer };
-    this.#see(place, path, { type: 'asked' });
+    const askedMs = this.#input.clock.nowMs();
+    this.#see(place, path, askedMs, { type: 'asked' });
     response.once('close', () => {
       const { statusCode: status, writableFinished } = response;
-      this.#see(place, path, writableFinished ? { type: 'answered', status } : { type: 'broken off' });
+      const ended = { type: 'broken off', stalled: fellSilent(request) } as const;
+      this.#see(place, path, askedMs, writableFinished ? { type: 'answered', status } : ended);
     });
     try {
       if (request.method !== 'GET' && request.method !== 'HEAD') throw unknownPath(path);
@@ -91,12 +94,12 @@ export class BootSite {
     }
   }
 
-  #see({ device, peer }: BootPlace, asked: string, outcome: HttpSighting['outcome']): void {
+  #see({ device, peer }: BootPlace, asked: string, askedMs: number, outcome: HttpSighting['outcome']): void {
     const { attempts, clock, onSighting } = this.#input;
     // Sightings are shown and logged; a token is not.
     const path = asked.startsWith('/secrets/') ? '/secrets' : asked;
     const mac = attempts.at(peer)?.mac;
-    onSighting({ kind: 'http', atMs: clock.nowMs(), device, ipv4: peer, path, outcome, ...(mac && { mac }) });
+    onSighting({ kind: 'http', atMs: clock.nowMs(), askedMs, device, ipv4: peer, path, outcome, ...(mac && { mac }) });
   }
 
   #find(path: string): (visit: Visit) => Promise<void> {
@@ -165,7 +168,9 @@ export class BootSite {
     // A client that went away has no use for an answer, and half a file must not look whole.
     if (response.headersSent) return void response.destroy();
     const text = `${error.code}: ${error.message}\n`;
-    response.writeHead(error.httpStatus, { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) });
+    const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) };
+    // Of an error busybox's wget, by which a node fetches, reads nothing but its first line.
+    response.writeHead(error.httpStatus, error.message.slice(0, REASON_MAX).replace(/[^\x20-\x7e]/g, '?'), headers);
     response.end(text);
     if (error.code === 'MESH_BOOT_PATH_UNKNOWN') return;
     const { code, message, remedy, object = peer } = error;
@@ -178,6 +183,12 @@ export class BootSite {
       ...(remedy !== undefined && { remedy }),
     });
   }
+}
+
+/** What the kernel says of a peer that acknowledges nothing, or that is not even there any more. */
+function fellSilent({ socket }: IncomingMessage): boolean {
+  const { code } = (socket.errored ?? {}) as NodeJS.ErrnoException;
+  return code === 'ETIMEDOUT' || code === 'EHOSTUNREACH';
 }
 
 async function sendText({ response }: Visit, text: string): Promise<void> {

@@ -1,12 +1,13 @@
 /**
- * What a silence in a boot means. Each stage has a time of its own, after which the next one should have begun; when it
- * has not, the cause follows from what was seen so far. A table, since every number is some firmware's.
+ * What a silence in a boot means. Each stage has a time of its own (own-time.ts), after which the next one should have
+ * begun; when it has not, the cause follows from what was seen so far.
  */
 
 import type { ErrorCode } from '../model/error.ts';
 import type { BootStage, BootTrouble } from '../protocol/timeline-view.ts';
 import { BOOT_ARCHITECTURES } from '../services/dnsmasq-conf.ts';
-import { stageOf, type Timeline } from './timeline.ts';
+import { type OwnTime, ownTime, type Silences } from './own-time.ts';
+import { silenceOf, stageOf, type Timeline } from './timeline.ts';
 
 /** What host0 does on the wire where the machine is. */
 export interface WireState {
@@ -15,27 +16,9 @@ export interface WireState {
   readonly why: string;
   /** What to do about that, where it is known. */
   readonly remedy?: string;
+  /** Why nobody is answered although the mode says so, where it is known. */
+  readonly silence?: Pick<BootTrouble, 'code' | 'cause' | 'remedy'>;
 }
-
-/** Until the next stage begins, seconds, when nothing else is seen. */
-const OWN_TIME_SEC: Readonly<Record<Exclude<BootStage, 'mesh'>, number>> = {
-  // A server answers at once.
-  discover: 1,
-  // OVMF collects offers for 4 s, and gets through a round with port 4011 in 2 s more.
-  offer: 8,
-  // 200 kB, the start of iPXE, and what iPXE takes itself.
-  tftp: 22,
-  script: 5,
-  // Any sign of loading counts: these are for a transfer that stands still.
-  kernel: 60,
-  initrd: 60,
-  overlay: 20,
-  packages: 30,
-  agent: 15,
-};
-
-/** iPXE waits 2 s for proxies after an offer, and up to 16 s for a router's IPv6 advertisement. */
-const IPXE_OFFER_SEC = 22;
 
 /** After so long without a word a machine has been switched off, or boots from its disk. */
 const GIVEN_UP_SEC = 600;
@@ -51,12 +34,14 @@ const NO_SCRIPT = {
 };
 
 const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
-  discover: (_, { mode, why, remedy }) => {
+  discover: (_, { mode, why, remedy, silence }) => {
     if (mode === 'server') {
-      return {
-        cause: 'host0 gives the addresses on this wire, and has not answered',
-        remedy: 'See `mesh system boot`: dnsmasq may be down, or the subnet has no address left.',
-      };
+      return (
+        silence ?? {
+          cause: 'host0 gives the addresses on this wire, and has not answered',
+          remedy: 'See `mesh system boot`: dnsmasq may hear nothing, for a firewall (UDP port 67).',
+        }
+      );
     }
     if (mode === 'proxy') {
       return {
@@ -71,7 +56,8 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         'Wait until host0 has looked for other servers, or fix the mode with boot_mode="PORT=server" in host0.conf.',
     };
   },
-  offer: ({ offer, client, takes }, { mode, why, remedy }) => {
+  offer: ({ offer, client, takes }, { mode, why, remedy, silence }) => {
+    if (silence !== undefined && offer?.ours !== true) return silence;
     if (mode !== 'server' && mode !== 'proxy') {
       const server = offer?.server ?? 'another server';
       return {
@@ -104,26 +90,26 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         'switch it off in the firmware setup.',
     };
   },
-  script: () => ({
-    cause: 'the machine has its boot script, and does not load the kernel',
-    remedy: 'Look at its console: iPXE says there what it cannot do. It asks again by itself.',
-  }),
-  kernel: () => ({
-    cause: 'the download of the kernel stands still',
-    remedy: 'Look at the cable and at the load of the wire; iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
-  }),
-  initrd: ({ stages }) =>
-    stages.at(-1)?.detail === 'loaded'
+  script: ({ queuedUntilMs }) =>
+    queuedUntilMs === undefined
       ? {
-          cause: 'the kernel was started and has not been heard of: it does not start, or has no driver for the card',
-          remedy:
-            'Look at the console. An image of the kernel package linux-image-amd64 has the drivers of real hardware: ' +
-            '`mesh system image node --kernel linux-image-amd64`.',
+          cause: 'the machine has its boot script, and does not load the kernel',
+          remedy: 'Look at its console: iPXE says there what it cannot do. It asks again by itself.',
         }
       : {
-          cause: 'the download of the initrd stands still',
-          remedy: 'Look at the cable and at the load of the wire. The machine needs 2 GB of memory.',
+          cause: 'the machine was told to ask for its boot script again, since others load, and does not',
+          remedy: 'It was switched off, or hangs: look at its console, and boot it again.',
         },
+  kernel: () => ({
+    cause: 'the machine has the kernel, and does not ask for the initrd',
+    remedy: 'Look at its console: iPXE says there what it cannot do. The machine needs 2 GB of memory.',
+  }),
+  initrd: () => ({
+    cause: 'the kernel was started and has not been heard of: it does not start, or has no driver for the card',
+    remedy:
+      'Look at the console. An image of the kernel package linux-image-amd64 has the drivers of real hardware: ' +
+      '`mesh system image node --kernel linux-image-amd64`.',
+  }),
   overlay: () => ({
     cause: 'the machine has its overlay, and does not report that it has taken it up',
     remedy: 'Look at its console. An overlay that fills the memory is one reason.',
@@ -138,14 +124,22 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
   }),
 };
 
-/** What is wrong with a boot now; undefined while it goes on as it should. */
-export function troubleOf(timeline: Timeline, wire: WireState, nowMs: number): BootTrouble | undefined {
+/**
+ * What is wrong with a boot now; undefined while it goes on as it should.
+ * @param dueMs when a silence begins to mean something (`dueOf`)
+ */
+export function troubleOf(
+  timeline: Timeline,
+  wire: WireState,
+  nowMs: number,
+  dueMs: number | undefined,
+): BootTrouble | undefined {
   const stage = stageOf(timeline);
   if (stage === 'mesh') return undefined;
   if (timeline.trouble !== undefined) return timeline.trouble;
   const foreign = unbootable(timeline);
   if (foreign !== undefined) return foreign;
-  if (nowMs < silentFromMs(timeline)) return undefined;
+  if (dueMs === undefined || nowMs < dueMs) return undefined;
   return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, wire) };
 }
 
@@ -179,14 +173,15 @@ function unbootable(timeline: Timeline): BootTrouble | undefined {
   };
 }
 
-/** When a boot in which nothing more is seen counts as silent. */
-export function silentFromMs(timeline: Timeline): number {
-  const stage = stageOf(timeline);
-  if (stage === 'mesh') return Number.POSITIVE_INFINITY;
-  // A machine that asks again for an address is heard, and yet stands still.
-  const sinceMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
-  const ownTimeSec = stage === 'offer' && timeline.client === 'ipxe' ? IPXE_OFFER_SEC : OWN_TIME_SEC[stage];
-  return (sinceMs ?? timeline.heardMs) + ownTimeSec * 1000;
+/** How long a boot may be silent now, and until when that is; undefined while silence means nothing, or more is known. */
+export function dueOf(
+  timeline: Timeline,
+  silences: Silences | undefined,
+): (OwnTime & { readonly atMs: number }) | undefined {
+  const silence = silenceOf(timeline);
+  if (silence === undefined || timeline.trouble !== undefined) return undefined;
+  const own = ownTime(silence.wait, silences);
+  return { ...own, atMs: silence.sinceMs + own.ms };
 }
 
 export function isGivenUp(timeline: Timeline, nowMs: number): boolean {

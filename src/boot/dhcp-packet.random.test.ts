@@ -82,7 +82,7 @@ test('a probe of host0 and its mark, there and back', () => {
       passive: random() < 0.5,
       ...(random() < 0.5 && { ipv4: `10.${below(256)}.0.1` as Ipv4 }),
     };
-    const frame = decodeUdpFrame(encodeProbe(mac(), below(2 ** 32), 0, mark));
+    const frame = decodeUdpFrame(encodeProbe(mac(), below(2 ** 32), mark));
     const read = decodeDhcp(frame?.payload ?? Buffer.alloc(0));
     expect(read && markOf(read)).toEqual(mark);
   }

@@ -18,8 +18,6 @@ export const OPTION = {
   parameterList: 55,
   maxSize: 57,
   vendorClass: 60,
-  clientId: 61,
-  tftpServer: 66,
   bootFile: 67,
   userClass: 77,
   clientArchitecture: 93,

@@ -2,7 +2,7 @@
 
 import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
 import type { BootMode } from '../protocol/boot-views.ts';
-import { httpLoaderUrl, LOADERS, scriptUrl } from '../services/dnsmasq-conf.ts';
+import { loaderFor, scriptUrl } from '../services/dnsmasq-conf.ts';
 import type { BootSighting, DhcpSighting } from './sighting.ts';
 
 /** @returns undefined for what is not asked of us */
@@ -22,10 +22,7 @@ export function dryAnswer(
 
 function bootFileFor({ client, architecture }: DhcpSighting, host0: Ipv4): string | undefined {
   if (client === 'ipxe') return scriptUrl(host0);
-  if (client === 'http boot') return architecture === 16 ? httpLoaderUrl(host0) : undefined;
-  if (client !== 'firmware') return undefined;
-  if (architecture === 0) return LOADERS.bios;
-  return architecture === 7 || architecture === 9 ? LOADERS.efi64 : undefined;
+  return client === 'system' || architecture === undefined ? undefined : loaderFor(architecture, host0);
 }
 
 function architectureText({ architecture }: DhcpSighting): string {

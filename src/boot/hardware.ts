@@ -50,6 +50,17 @@ export function parseHardware(mac: string, query: URLSearchParams): Hardware {
 }
 
 /** The machine as people speak of it: `QEMU Standard PC (52:54:00:12:34:56)`. */
-export function hardwareName({ manufacturer, product, mac }: Hardware): string {
-  return `${[manufacturer, product].filter((part) => part !== undefined).join(' ') || 'machine'} (${mac})`;
+export function hardwareName({ mac, ...facts }: Hardware): string {
+  return `${makeOf(facts) ?? 'machine'} (${mac})`;
+}
+
+/** Machines that boot alike: of one make, with the same kind of firmware: `QEMU Standard PC, efi`. At most 128 characters. */
+export function modelOf(facts: Omit<Hardware, 'mac'>): string | undefined {
+  const make = makeOf(facts);
+  const model = make !== undefined && facts.platform !== undefined ? `${make}, ${facts.platform}` : make;
+  return model?.slice(0, VALUE_MAX);
+}
+
+function makeOf({ manufacturer, product }: Omit<Hardware, 'mac'>): string | undefined {
+  return [manufacturer, product].filter((part) => part !== undefined).join(' ') || undefined;
 }

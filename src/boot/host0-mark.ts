@@ -3,10 +3,11 @@
  * looks for servers carries who asks, in option 224 (for private use, RFC 3942): `MWh0`, the installation (4 bytes), how
  * long it has run (ms, 6 bytes), flags (1) and its address on this wire (4).
  */
+import { BROADCAST_MAC } from '../kernel/ethernet.ts';
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import { type DhcpPacket, encodeDhcp, OPTION } from './dhcp-packet.ts';
-import { BROADCAST_IPV4, BROADCAST_MAC, encodeUdpFrame, NO_IPV4 } from './udp-frame.ts';
+import { BROADCAST_IPV4, encodeUdpFrame, NO_IPV4 } from './udp-frame.ts';
 
 /** 8 hex digits, made once for each host0 (`<state>/boot/installation`). */
 export type Installation = string & { readonly __brand: 'Installation' };
@@ -33,11 +34,10 @@ const AGE_MAX_MS = 2 ** 48 - 1;
 const DISCOVER = 1;
 
 /** A DHCPDISCOVER like any client's, to be answered by broadcast, as a whole Ethernet frame. */
-export function encodeProbe(mac: Mac, xid: number, secs: number, mark: Host0Mark): Buffer {
+export function encodeProbe(mac: Mac, xid: number, mark: Host0Mark): Buffer {
   const payload = encodeDhcp({
     op: 1,
     xid,
-    secs,
     broadcast: true,
     chaddr: mac,
     options: [

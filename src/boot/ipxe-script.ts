@@ -8,7 +8,7 @@ import type { MachineId } from '../model/machine.ts';
 import { HARDWARE_SETTINGS } from './hardware.ts';
 
 /** The path of the first script, which DHCP names as the boot file for iPXE. */
-export const ENTRY_PATH = '/boot.ipxe';
+const ENTRY_PATH = '/boot.ipxe';
 
 /** Between two questions of a machine that was refused or got no answer. */
 const ASK_AGAIN_SEC = 5;
@@ -38,6 +38,8 @@ export interface CommandLine {
   readonly host0: readonly Ipv4[];
   readonly attempt: string;
   readonly token: string;
+  /** As in Attempt: a node that must start anew waits the longer for it. */
+  readonly turn: number;
   /** URL of the overlay. */
   readonly overlay: string;
   /** What the image wants besides. */
@@ -45,13 +47,14 @@ export interface CommandLine {
 }
 
 /** What the kernel is started with: who the machine is, where host0 is, and what it fetches from there. */
-export function commandLine({ machine, mac, host0, attempt, token, overlay, more }: CommandLine): string {
+export function commandLine({ machine, mac, host0, attempt, token, turn, overlay, more }: CommandLine): string {
   const words = [
     `mesh.machine=${machine}`,
     `host0=${host0.join(',')}`,
     `BOOTIF=${bootIf(mac)}`,
     `mesh.boot=${attempt}`,
     `mesh.token=${token}`,
+    `mesh.turn=${turn}`,
     `mesh.overlay=${overlay}`,
     'console=tty0 console=ttyS0,115200 panic=30',
   ];

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import { BROADCAST_MAC } from '../kernel/ethernet.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import { type DhcpFields, encodeDhcp, OPTION } from './dhcp-packet.ts';
 import { type Host0Mark, type Installation, isSenior } from './host0-mark.ts';
 import { observe } from './observation.ts';
-import { BROADCAST_IPV4, BROADCAST_MAC, encodeUdpFrame, NO_IPV4, type UdpEnd } from './udp-frame.ts';
+import { BROADCAST_IPV4, encodeUdpFrame, NO_IPV4, type UdpEnd } from './udp-frame.ts';
 
 const CLIENT: UdpEnd = { mac: '52:54:00:12:34:56' as Mac, ipv4: NO_IPV4, port: 68 };
 const SERVER: UdpEnd = { mac: '02:00:00:00:00:01' as Mac, ipv4: '10.0.0.1' as Ipv4, port: 67 };

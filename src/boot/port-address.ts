@@ -8,16 +8,22 @@ export interface PortAddress {
   readonly length: number;
 }
 
+export type LinkAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
+
 export interface AddressBook {
-  readonly addresses: Iterable<Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>>;
+  readonly addresses: Iterable<LinkAddress>;
   indexOf(device: string): number | undefined;
 }
 
-/** Those with room for somebody else in their subnet. */
+/** One with room for somebody else in its subnet. */
+export function isUnderlay({ family, scope, length }: LinkAddress): boolean {
+  return family === 4 && scope === 'global' && length <= 30;
+}
+
 export function addressesOf(book: AddressBook, device: string): PortAddress[] {
   const index = book.indexOf(device);
-  return [...book.addresses].flatMap(({ family, scope, link, address, length }) =>
-    family === 4 && scope === 'global' && link === index && length <= 30 ? [{ ipv4: address as Ipv4, length }] : [],
+  return [...book.addresses].flatMap((address) =>
+    address.link === index && isUnderlay(address) ? [{ ipv4: address.address as Ipv4, length: address.length }] : [],
   );
 }
 

@@ -12,7 +12,7 @@ import { MeshError } from '../model/error.ts';
 import type { SharedFiles } from './shared-files.ts';
 
 /** The first and the last byte, from 0. */
-export interface ByteRange {
+interface ByteRange {
   readonly first: number;
   readonly last: number;
 }
@@ -50,7 +50,7 @@ export async function openBelow(directory: string, path: string): Promise<FileHa
 }
 
 /** @throws MESH_BOOT_PATH_UNKNOWN */
-export function decodePath(path: string): string {
+function decodePath(path: string): string {
   if (path.length > PATH_MAX) throw unknownPath(path);
   let decoded: string;
   try {
@@ -134,7 +134,7 @@ function rangeAsked({ headers }: IncomingMessage, etag: string, size: number): B
 }
 
 /** @returns undefined for what is to be ignored */
-export function parseRange(header: string, size: number): ByteRange | 'unsatisfiable' | undefined {
+function parseRange(header: string, size: number): ByteRange | 'unsatisfiable' | undefined {
   const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header) ?? [];
   if (from === '' && to === '') return undefined;
   if (from === '') {

@@ -6,7 +6,7 @@ import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { Attempts } from './attempts.ts';
-import { type Hardware, hardwareName } from './hardware.ts';
+import { type Hardware, hardwareName, modelOf } from './hardware.ts';
 import { identify } from './identification.ts';
 import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
 import type { BootSighting } from './sighting.ts';
@@ -37,11 +37,10 @@ export interface BootRegistry {
   isKnown(machine: MachineId): boolean;
   /**
    * Notes that it boots.
-   * @param bootingAs the card from which a machine of that id is booting at this time
    * @returns the name that the administrator gave it
    * @throws MESH_BOOT_MACHINE_DOUBLE
    */
-  boots(machine: MachineId, hardware: Hardware, bootingAs: Mac | undefined): Promise<string | undefined>;
+  boots(machine: MachineId, hardware: Hardware): Promise<string | undefined>;
 }
 
 /** Where on which wire a request comes from. */
@@ -107,9 +106,19 @@ export class Reception {
       onSighting({ kind: 'queued', atMs: clock.nowMs(), device, mac, machine, ahead, againSec });
       return { type: 'wait', againSec };
     }
-    const name = await registry.boots(machine, hardware, attempts.underWay(machine)?.mac);
+    const name = await registry.boots(machine, hardware);
     const attempt = await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
-    onSighting({ kind: 'identified', atMs: clock.nowMs(), device, machine, mac, ipv4: peer, attempt: attempt.id });
+    const model = modelOf(hardware);
+    onSighting({
+      kind: 'identified',
+      atMs: clock.nowMs(),
+      device,
+      machine,
+      mac,
+      ipv4: peer,
+      attempt: attempt.id,
+      ...(model !== undefined && { model }),
+    });
     const text = bootScript({
       host0: place.host0,
       machine,
@@ -122,6 +131,7 @@ export class Reception {
         host0: this.#input.host0Addresses(device),
         attempt: attempt.id,
         token: attempt.token,
+        turn: attempt.turn,
         overlay: `http://${place.host0}/overlay/${attempt.id}/${overlay.sha256}.apkovl.tar.gz`,
         ...(image.commandLine !== undefined && { more: image.commandLine }),
       }),

@@ -1,102 +1,98 @@
 /**
- * Answers router solicitations on a boot wire with an advertisement that offers nothing (RFC 4861 §4.2): lifetime 0, no
- * prefix. iPXE, which tries IPv6 beside DHCP, waits up to 16 s for any router to speak; so it need not. Only where host0
- * is the server of a wire: elsewhere routers are somebody else's business.
+ * iPXE, which tries IPv6 beside DHCP, waits up to 16 s for any router to speak; here it need not. It is answered with an
+ * advertisement that offers nothing (RFC 4861 §4.2: lifetime 0, no prefix), and nobody else on the wire hears of that: it
+ * goes to the one machine that asked, and only while iPXE runs there, by its own DHCP packets. Routers that are there
+ * are left the time to answer first: iPXE takes the first answer, and every system takes theirs whenever it comes.
  */
-import { type Frame, FrameSocket, sourceMac } from '../kernel/frame-socket.ts';
-import { icmpv6Checksum } from '../kernel/icmp.ts';
-import type { FilterStep } from '../kernel/packet-filter.ts';
-import type { MeshError } from '../model/error.ts';
-import { type Mac, macToBytes } from '../model/mac.ts';
+import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES, sourceMac } from '../kernel/ethernet.ts';
+import {
+  encodeNeighbourFrame,
+  groupMac,
+  HOP_LIMIT,
+  linkLocalOf,
+  type NeighbourEnd,
+} from '../kernel/neighbour-frame.ts';
+import type { Alarm, Clock } from '../model/clock.ts';
+import { type Ipv6, ipv6FromBytes } from '../model/ipv6.ts';
+import type { Mac } from '../model/mac.ts';
+import type { BootSighting } from './sighting.ts';
 
-const ETHERNET_BYTES = 14;
-const IPV6_BYTES = 40;
-/** Type, code, checksum, hop limit, flags, lifetime, reachable time, retransmission timer. */
-const MESSAGE_BYTES = 16;
-const ETHERTYPE_IPV6 = 0x86dd;
-const NEXT_HEADER_ICMPV6 = 58;
-const SOLICITATION = 133;
+export const SOLICITATION = 133;
 const ADVERTISEMENT = 134;
-/** Whatever passed a router is refused (RFC 4861 §6.1). */
-const HOP_LIMIT = 255;
-const MESSAGE_AT = ETHERNET_BYTES + IPV6_BYTES;
+/** Type, code, checksum, hop limit, flags, lifetime and two times: all but the type are 0, that is, not said. */
+const EMPTY_ADVERTISEMENT = Buffer.alloc(16).fill(ADVERTISEMENT, 0, 1);
 
-/** Offsets from the Ethernet header. */
-const FILTER: readonly FilterStep[] = [
-  { load: 'half', offset: 12 },
-  { equal: ETHERTYPE_IPV6, no: 'drop' },
-  { load: 'byte', offset: ETHERNET_BYTES + 6 },
-  { equal: NEXT_HEADER_ICMPV6, no: 'drop' },
-  { load: 'byte', offset: MESSAGE_AT },
-  { equal: SOLICITATION, no: 'drop' },
-  { at: 'take', take: true },
-  { at: 'drop', take: false },
-];
+/** All routers (ff02::2), whom solicitations are sent to. */
+export const ROUTERS_MAC = groupMac('ff02::2' as Ipv6);
 
-/** ff02::1 and its Ethernet address. */
-const ALL_NODES = Buffer.from('ff020000000000000000000000000001', 'hex');
-const ALL_NODES_MAC = Buffer.from('333300000001', 'hex');
+/** So long a router may take its time (RFC 4861 §6.2.6, MAX_RA_DELAY_TIME), and some more on the way. */
+const ROUTERS_FIRST_MS = 600;
+/** iPXE asks for a router and for an address in the same moment, in either order. */
+const BOTH_ASKED_MS = 50;
+/** iPXE asks for no longer; what starts after it asks for an address in its own name first. */
+const IPXE_MS = 20_000;
+/** Strangers make no more work than this. */
+const MACHINES_MAX = 2000;
 
 export interface RouterAnswerInput {
-  /** Index of the port. */
-  readonly link: number;
+  /** Of the port. */
   readonly mac: Mac;
-  readonly onError: (error: MeshError) => void;
+  readonly clock: Clock;
+  readonly send: (frame: Buffer) => void;
 }
 
 export class RouterAnswer {
-  readonly #socket: FrameSocket;
+  readonly #input: RouterAnswerInput;
+  /** When iPXE on a machine spoke DHCP last, the latest at the end. */
+  readonly #ipxe = new Map<Mac, number>();
+  readonly #asking = new Map<Mac, Alarm>();
 
-  private constructor(socket: FrameSocket) {
-    this.#socket = socket;
+  constructor(input: RouterAnswerInput) {
+    this.#input = input;
   }
 
-  /** @throws MESH_KERNEL_REFUSED */
-  static open({ link, mac, onError }: RouterAnswerInput): RouterAnswer {
-    const answer = encodeEmptyAdvertisement(mac);
-    const socket: FrameSocket = FrameSocket.open({
-      link,
-      filter: FILTER,
-      onFrame: ({ bytes }: Frame) => {
-        if (bytes.length < MESSAGE_AT + 8 || bytes[ETHERNET_BYTES + 7] !== HOP_LIMIT || sourceMac(bytes) === mac)
-          return;
-        try {
-          socket.send(answer);
-        } catch {
-          // The device went down with the question on its way: whoever asked will ask again.
-        }
-      },
-      onError,
+  /** Who runs on a machine is seen from what it sends. */
+  see(sighting: BootSighting): void {
+    if (sighting.kind !== 'dhcp' || sighting.client === undefined) return;
+    const { mac, client, atMs } = sighting;
+    this.#ipxe.delete(mac);
+    if (client === 'ipxe') this.#ipxe.set(mac, atMs);
+    const [oldest] = this.#ipxe.keys();
+    if (this.#ipxe.size > MACHINES_MAX && oldest !== undefined) this.#ipxe.delete(oldest);
+  }
+
+  /** @param alone host0 is the only server of the wire: there is no router either that is to be left time */
+  asked(by: NeighbourEnd, alone: boolean): void {
+    if (this.#asking.has(by.mac) || this.#asking.size >= MACHINES_MAX) return;
+    const alarm = this.#input.clock.after(alone ? BOTH_ASKED_MS : ROUTERS_FIRST_MS, () => {
+      this.#asking.delete(by.mac);
+      if (this.#runsIpxe(by.mac)) this.#answer(by);
     });
-    return new RouterAnswer(socket);
+    this.#asking.set(by.mac, alarm);
   }
 
   close(): void {
-    this.#socket.close();
+    for (const alarm of this.#asking.values()) alarm.cancel();
+    this.#asking.clear();
+  }
+
+  #runsIpxe(mac: Mac): boolean {
+    return this.#input.clock.nowMs() - (this.#ipxe.get(mac) ?? Number.NEGATIVE_INFINITY) < IPXE_MS;
+  }
+
+  #answer(to: NeighbourEnd): void {
+    const { mac, send } = this.#input;
+    send(encodeNeighbourFrame({ mac, ipv6: linkLocalOf(mac) }, to, EMPTY_ADVERTISEMENT));
   }
 }
 
-/** The whole frame, to all nodes, from the link-local address that follows from the MAC (RFC 4291, appendix A). */
-export function encodeEmptyAdvertisement(mac: Mac): Buffer {
-  const message = Buffer.alloc(MESSAGE_BYTES);
-  message.writeUInt8(ADVERTISEMENT, 0);
-  const header = Buffer.alloc(IPV6_BYTES);
-  header.writeUInt8(0x60, 0);
-  header.writeUInt16BE(message.length, 4);
-  header.writeUInt8(NEXT_HEADER_ICMPV6, 6);
-  header.writeUInt8(HOP_LIMIT, 7);
-  header.set(linkLocal(mac), 8);
-  header.set(ALL_NODES, 24);
-  message.writeUInt16BE(icmpv6Checksum(header, message), 2);
-  const ethernet = Buffer.alloc(ETHERNET_BYTES);
-  ethernet.set(ALL_NODES_MAC, 0);
-  ethernet.set(macToBytes(mac), 6);
-  ethernet.writeUInt16BE(ETHERTYPE_IPV6, 12);
-  return Buffer.concat([ethernet, header, message]);
-}
-
-function linkLocal(mac: Mac): Buffer {
-  const [first = 0, ...rest] = macToBytes(mac);
-  const eui = [first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)];
-  return Buffer.from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...eui]);
+/** @returns who asks for a router, from an address of its own; undefined for any other frame */
+export function solicitorOf(frame: Buffer): NeighbourEnd | undefined {
+  const messageAt = ETHERNET_BYTES + IPV6_BYTES;
+  if (frame.length < messageAt + 8 || frame.readUInt16BE(12) !== ETHERTYPE.ipv6) return undefined;
+  const header = frame.subarray(ETHERNET_BYTES, messageAt);
+  if (header[6] !== IP_PROTOCOL.icmpv6 || header[7] !== HOP_LIMIT || frame[messageAt] !== SOLICITATION)
+    return undefined;
+  const ipv6 = ipv6FromBytes(header.subarray(8, 24));
+  return ipv6.startsWith('fe80:') ? { mac: sourceMac(frame), ipv6 } : undefined;
 }

@@ -3,6 +3,7 @@
  * address that nobody has (203.0.113.0/24, RFC 5737). Which scan and which port it is of stands in the padding that a
  * frame of 60 bytes has anyway: no port is mistaken for another, however they are called and however many there are.
  */
+import { BROADCAST_MAC, ETHERNET_BYTES, ETHERTYPE, encodeEthernet } from '../kernel/ethernet.ts';
 import type { FilterStep } from '../kernel/packet-filter.ts';
 import { type Mac, macToBytes } from '../model/mac.ts';
 
@@ -13,8 +14,6 @@ export interface ScanProbe {
 }
 
 const FRAME_BYTES = 60;
-const ETHERTYPE_ARP = 0x0806;
-const ARP_AT = 14;
 const TRAILER_AT = 42;
 const MAGIC = 0x4d577363;
 /** Ethernet, IPv4, 6 and 4 bytes, request. */
@@ -24,7 +23,7 @@ const TARGETS = 254;
 /** Frames that carry a probe, and no other ARP. */
 export const SCAN_FILTER: readonly FilterStep[] = [
   { load: 'half', offset: 12 },
-  { equal: ETHERTYPE_ARP, no: 'drop' },
+  { equal: ETHERTYPE.arp, no: 'drop' },
   { load: 'half', offset: TRAILER_AT },
   { equal: MAGIC >>> 16, no: 'drop' },
   { load: 'half', offset: TRAILER_AT + 2 },
@@ -34,22 +33,20 @@ export const SCAN_FILTER: readonly FilterStep[] = [
 ];
 
 export function encodeScanProbe(mac: Mac, { scan, port }: ScanProbe): Buffer {
-  const frame = Buffer.alloc(FRAME_BYTES);
-  frame.fill(0xff, 0, 6);
-  frame.set(macToBytes(mac), 6);
-  frame.writeUInt16BE(ETHERTYPE_ARP, 12);
-  ARP_REQUEST.copy(frame, ARP_AT);
-  frame.set(macToBytes(mac), ARP_AT + 8);
-  frame.set([203, 0, 113, (port % TARGETS) + 1], ARP_AT + 24);
-  frame.writeUInt32BE(MAGIC, TRAILER_AT);
-  frame.writeBigUInt64BE(scan, TRAILER_AT + 4);
-  frame.writeUInt32BE(port, TRAILER_AT + 12);
-  return frame;
+  const arp = Buffer.alloc(FRAME_BYTES - ETHERNET_BYTES);
+  ARP_REQUEST.copy(arp);
+  arp.set(macToBytes(mac), 8);
+  arp.set([203, 0, 113, (port % TARGETS) + 1], 24);
+  const trailer = arp.subarray(TRAILER_AT - ETHERNET_BYTES);
+  trailer.writeUInt32BE(MAGIC, 0);
+  trailer.writeBigUInt64BE(scan, 4);
+  trailer.writeUInt32BE(port, 12);
+  return encodeEthernet({ from: mac, to: BROADCAST_MAC, type: ETHERTYPE.arp }, arp);
 }
 
 /** @returns undefined for any other frame */
 export function decodeScanProbe(frame: Buffer): ScanProbe | undefined {
-  if (frame.length < TRAILER_AT + 16 || frame.readUInt16BE(12) !== ETHERTYPE_ARP) return undefined;
+  if (frame.length < TRAILER_AT + 16 || frame.readUInt16BE(12) !== ETHERTYPE.arp) return undefined;
   if (frame.readUInt32BE(TRAILER_AT) !== MAGIC) return undefined;
   return { scan: frame.readBigUInt64BE(TRAILER_AT + 4), port: frame.readUInt32BE(TRAILER_AT + 12) };
 }

@@ -1,6 +1,6 @@
 /**
  * Which of host0's ports are on one wire: a probe from port after port, and the others listen. Who hears whom is one
- * group, and so are the ports of one bridge. Bounded: three rounds, of which the later ones ask only once for each group.
+ * group, and so are the ports of one bridge and those that settings join. Bounded: three rounds, of which the later ones ask only once for each group.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,20 +19,23 @@ const STEP_MS = 2;
 /** A frame crosses several switches in less. */
 const HEARING_MS = 150;
 
-/**
- * @param ports what to scan, bridges among them: a bridge that a port is in speaks for the port
- * @param netns where they are; the process's own namespace when absent
- */
-export async function scan(
-  ports: readonly ScanLink[],
-  addresses: Iterable<ScanAddress>,
-  netns?: string,
-): Promise<ScanView> {
+export interface ScanInput {
+  /** What to scan, bridges among them: a bridge that a port is in speaks for the port. */
+  readonly ports: readonly ScanLink[];
+  readonly addresses: Iterable<ScanAddress>;
+  /** Names of ports that are one group, whoever hears whom: some switches keep their ports apart. */
+  readonly joinGroups: readonly (readonly string[])[];
+  /** Where the ports are; the process's own namespace when absent. */
+  readonly netns?: string;
+}
+
+export async function scan({ ports, addresses, joinGroups, netns }: ScanInput): Promise<ScanView> {
   const startMs = performance.now();
   const time = new Date().toISOString();
   const known = [...addresses];
   const own = ports.map((port, number) => [number, bridgeNumber(port, ports)] as const);
-  const joined = own.flatMap(([a, b]) => (b === undefined ? [] : [[a, b] as const]));
+  const bridged = own.flatMap(([a, b]) => (b === undefined ? [] : [[a, b] as const]));
+  const joined = [...bridged, ...joinGroups.flatMap((group) => pairsOf(group, ports))];
   const heard = await hear(ports, joined, netns);
   const groups = groupsOf(ports.length, [...joined, ...heard]).filter((group) =>
     group.some((number) => ports[number]?.running),
@@ -50,6 +53,12 @@ export async function scan(
 function bridgeNumber({ master }: ScanLink, ports: readonly ScanLink[]): number | undefined {
   const number = master === 0 ? -1 : ports.findIndex(({ index }) => index === master);
   return number < 0 ? undefined : number;
+}
+
+/** Each of a group with its first; those that are not there are passed over. */
+function pairsOf(group: readonly string[], ports: readonly ScanLink[]): (readonly [number, number])[] {
+  const [first, ...others] = [...ports.keys()].filter((number) => group.includes(ports[number]?.name ?? ''));
+  return first === undefined ? [] : others.map((other) => [first, other]);
 }
 
 function portView(port: ScanLink, ports: readonly ScanLink[], addresses: readonly ScanAddress[]): PortView {

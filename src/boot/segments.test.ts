@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../model/ipv4.ts';
-import { type PortAddress, type PortLink, segmentsOf } from './segments.ts';
+import type { Mac } from '../model/mac.ts';
+import type { PortLink } from './boot-port.ts';
+import type { LinkAddress } from './port-address.ts';
+import { segmentsOf } from './segments.ts';
 
 function link(index: number, name: string, extra: Partial<PortLink> = {}): PortLink {
-  return { index, name, kind: '', up: true, loopback: false, master: 0, alias: '', ...extra };
+  const mac = '02:00:00:00:00:01' as Mac;
+  return { index, name, mac, kind: '', up: true, running: true, loopback: false, master: 0, alias: '', ...extra };
 }
 
-function ipv4(index: number, address: string, length = 24, scope: PortAddress['scope'] = 'global'): PortAddress {
+function ipv4(index: number, address: string, length = 24, scope: LinkAddress['scope'] = 'global'): LinkAddress {
   return { family: 4, link: index, address: address as Ipv4, length, scope };
 }
 
@@ -29,11 +33,12 @@ const addresses = [
   ipv4(3, '169.254.1.1', 16, 'link'),
 ];
 
-test('every physical port that is up and in no bridge is a segment, once for each subnet, in the order of the ports', () => {
+test('every physical port that is up, or the bridge that it is in, is a segment once for each subnet, in the order of the ports', () => {
   expect(segmentsOf(links, addresses, undefined)).toEqual([
     { device: 'eth0', ipv4: '10.2.0.1', subnet: '10.2.0.0/24' },
     { device: 'eth0', ipv4: '192.168.7.1', subnet: '192.168.7.0/25' },
     { device: 'eth1', ipv4: '10.3.0.1', subnet: '10.3.0.0/24' },
+    { device: 'br0', ipv4: '10.6.0.1', subnet: '10.6.0.0/24' },
   ]);
 });
 

@@ -48,9 +48,14 @@ export interface TftpSighting extends Sighting {
   readonly outcome: { readonly type: 'asked' } | { readonly type: 'refused'; readonly why: string };
 }
 
+/** A machine that takes nothing of a download for so long has it broken off. */
+export const STALL_SEC = 60;
+
 /** A request to host0's boot server: seen when it comes, and again when the whole answer is delivered or broken off. */
 export interface HttpSighting extends Sighting {
   readonly kind: 'http';
+  /** When the request came. */
+  readonly askedMs: number;
   readonly ipv4: Ipv4;
   readonly mac?: Mac;
   /** Of the URL, without the query. */
@@ -58,7 +63,8 @@ export interface HttpSighting extends Sighting {
   readonly outcome:
     | { readonly type: 'asked' }
     | { readonly type: 'answered'; readonly status: number }
-    | { readonly type: 'broken off' };
+    /** Stalled: the machine was silent, and host0 gave it up. Otherwise it was the machine that ended it. */
+    | { readonly type: 'broken off'; readonly stalled: boolean };
 }
 
 /** host0 has decided which machine it is, and what it boots: an attempt begins. */
@@ -68,6 +74,8 @@ export interface IdentifiedSighting extends Sighting {
   readonly mac: Mac;
   readonly ipv4: Ipv4;
   readonly attempt: string;
+  /** What kind of machine it is, if it says so. */
+  readonly model?: string;
 }
 
 /** host0 will not boot it; iPXE shows the same words on the machine's console, and asks again. */

@@ -6,7 +6,15 @@ import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/timeline-view.ts';
-import type { BootSighting, DhcpClientKind, DhcpSighting, HttpSighting, StageSighting } from './sighting.ts';
+import type { Wait } from './own-time.ts';
+import {
+  type BootSighting,
+  type DhcpClientKind,
+  type DhcpSighting,
+  type HttpSighting,
+  STALL_SEC,
+  type StageSighting,
+} from './sighting.ts';
 
 export interface Reached {
   readonly stage: BootStage;
@@ -34,12 +42,31 @@ export interface Timeline {
   readonly takes?: Ipv4;
   /** So many questions for an address were heard since the last answer. */
   readonly unanswered: number;
+  /** When the download that it is at was asked for; absent while it is at none. It ends with a word of its own. */
+  readonly loadingSinceMs?: number;
+  /** Until when it was told to wait before it asks for its script again; absent once it has it. */
+  readonly queuedUntilMs?: number;
+  /** What kind of machine it is, as far as that is known: before iPXE says so, by its card. */
+  readonly model?: string;
+  /** The longest silence in each wait so far, milliseconds. */
+  readonly silences: Readonly<Partial<Record<Wait, number>>>;
   /** What a sighting said in so many words; a later stage takes it back. */
   readonly trouble?: BootTrouble;
 }
 
 export function stageOf({ stages }: Timeline): BootStage {
   return stages.at(-1)?.stage ?? 'discover';
+}
+
+/** What a boot waits in now, and since when nothing was seen; undefined while it loads, and when it is a member. */
+export function silenceOf(timeline: Timeline): { readonly wait: Wait; readonly sinceMs: number } | undefined {
+  const stage = stageOf(timeline);
+  // A download under way ends with a word of its own.
+  if (stage === 'mesh' || timeline.loadingSinceMs !== undefined) return undefined;
+  const wait = stage === 'offer' && timeline.client === 'ipxe' ? 'ipxe offer' : stage;
+  // A machine that asks again for an address is heard, and yet stands still.
+  const reachedMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
+  return { wait, sinceMs: reachedMs ?? Math.max(timeline.heardMs, timeline.queuedUntilMs ?? 0) };
 }
 
 /** A boot begins with the first question of a machine that is not booting, or that was further on already. */
@@ -55,20 +82,22 @@ export function beginsBoot(timeline: Timeline | undefined, sighting: BootSightin
   return !(stage === 'tftp' && sighting.client === 'ipxe');
 }
 
-export function begin({ mac, device, atMs }: DhcpSighting): Timeline {
+export function begin({ mac, device, atMs }: DhcpSighting, model?: string): Timeline {
   return {
     mac,
     device,
     beganMs: atMs,
     heardMs: atMs,
     stages: [{ stage: 'discover', atMs }],
+    ...(model !== undefined && { model }),
     unanswered: 0,
+    silences: {},
   };
 }
 
 /** The timeline with one more sighting of its machine. */
 export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
-  const heard: Timeline = { ...timeline, heardMs: sighting.atMs };
+  const heard: Timeline = { ...withSilence(timeline, sighting.atMs), heardMs: sighting.atMs };
   switch (sighting.kind) {
     case 'dhcp':
       return takeDhcp(heard, sighting);
@@ -86,10 +115,11 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
       };
     }
     case 'http':
-      return takeHttp(heard, sighting);
+      return sighting.askedMs < timeline.beganMs ? timeline : takeHttp(heard, sighting);
     case 'identified': {
-      const { machine, attempt, ipv4 } = sighting;
-      return { ...reach(heard, 'script', sighting.atMs, `machine ${machine}`), machine, attempt, ipv4 };
+      const { machine, attempt, ipv4, model } = sighting;
+      const reached = atScript(heard, sighting.atMs, `machine ${machine}`);
+      return { ...reached, machine, attempt, ipv4, ...(model !== undefined && { model }) };
     }
     case 'refused': {
       const { machine, error } = sighting;
@@ -100,13 +130,29 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
         trouble: { code, stage: 'script', cause: message, remedy },
       };
     }
-    case 'queued':
-      return reach(heard, 'script', sighting.atMs, `waits, ${sighting.ahead} before it`);
+    case 'queued': {
+      const { atMs, ahead, againSec } = sighting;
+      return { ...atScript(heard, atMs, `waits, ${ahead} before it`), queuedUntilMs: atMs + againSec * 1000 };
+    }
     case 'stage':
       return takeStage(heard, sighting);
     case 'member':
       return reach(heard, 'mesh', sighting.atMs, sighting.mesh);
   }
+}
+
+/** It may go on, or will: what kept it from its script is over. What is wrong with a later stage, iPXE asks again for. */
+function atScript(timeline: Timeline, atMs: number, detail: string): Timeline {
+  const { queuedUntilMs, ...reached } = reach(timeline, 'script', atMs, detail);
+  return stageOf(reached) === 'script' ? withoutTrouble(reached) : reached;
+}
+
+function withSilence(timeline: Timeline, untilMs: number): Timeline {
+  const silence = silenceOf(timeline);
+  if (silence === undefined) return timeline;
+  const { wait, sinceMs } = silence;
+  const longest = Math.max(timeline.silences[wait] ?? 0, untilMs - sinceMs);
+  return { ...timeline, silences: { ...timeline.silences, [wait]: longest } };
 }
 
 function takeDhcp(timeline: Timeline, sighting: DhcpSighting): Timeline {
@@ -144,24 +190,46 @@ function foreignBootFile(server: Ipv4, bootFile: string): BootTrouble {
 
 const LOADED = { vmlinuz: 'kernel', 'initrd.img': 'initrd' } as const satisfies Record<string, BootStage>;
 
-function takeHttp(timeline: Timeline, { atMs, path, outcome }: HttpSighting): Timeline {
+function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSighting): Timeline {
   const file = path.split('/').at(-1) ?? '';
   const stage = path.startsWith('/overlay/') ? 'overlay' : LOADED[file as keyof typeof LOADED];
   if (stage === undefined) return timeline;
   const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
-  if (outcome.type === 'asked' || (outcome.type === 'answered' && outcome.status < 400)) return reached;
-  const fault = outcome.type === 'answered' ? `was answered with ${outcome.status}` : 'broke off';
-  return {
-    ...reached,
-    trouble: {
-      code: outcome.type === 'answered' ? 'MESH_BOOT_PATH_UNKNOWN' : 'MESH_BOOT_SILENT',
-      stage,
-      cause: `the download of ${path} ${fault}`,
+  // A machine that is further on has begun no download of this, and hardly waits for the one that ends.
+  if (stageOf(reached) !== stage) return timeline;
+  if (outcome.type === 'asked') return { ...reached, loadingSinceMs: askedMs };
+  const { loadingSinceMs, ...rest } = reached;
+  // It has asked once more meanwhile.
+  if (loadingSinceMs !== undefined && loadingSinceMs > askedMs) return timeline;
+  if (outcome.type === 'answered' && outcome.status < 400) return withoutTrouble(rest);
+  return { ...rest, trouble: { stage, ...lostDownload(path, outcome) } };
+}
+
+function lostDownload(
+  path: string,
+  outcome: Exclude<HttpSighting['outcome'], { type: 'asked' }>,
+): Omit<BootTrouble, 'stage'> {
+  if (outcome.type === 'answered') {
+    return {
+      code: 'MESH_BOOT_PATH_UNKNOWN',
+      cause: `the download of ${path} was answered with ${outcome.status}`,
+      remedy: 'Build the image anew with `mesh system image node`, and boot the machine again.',
+    };
+  }
+  const code = 'MESH_BOOT_SILENT';
+  if (outcome.stalled) {
+    return {
+      code,
+      cause: `the download of ${path} stood still: the machine took nothing of it for ${STALL_SEC} s, and host0 broke it off`,
       remedy:
-        outcome.type === 'answered'
-          ? 'Build the image anew with `mesh system image node`, and boot the machine again.'
-          : 'If it happens again, look for a loose cable or a full disk on the way.',
-    },
+        'Look at whether it is still on, at its cable, and at its console: it needs 2 GB of memory, ' +
+        'and iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
+    };
+  }
+  return {
+    code,
+    cause: `the download of ${path} broke off`,
+    remedy: 'If it happens again, look for a loose cable or a full disk on the way.',
   };
 }
 
@@ -169,6 +237,7 @@ function takeHttp(timeline: Timeline, { atMs, path, outcome }: HttpSighting): Ti
 function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
   // What host0 saw itself says more than a number.
   if (stage === 'failed') return { trouble: loadFailed(stageOf(timeline), detail), ...timeline };
+  if (stage === 'secrets') return { ...timeline, trouble: noSecrets(stageOf(timeline), detail) };
   const known = BOOT_STAGES.find((candidate) => candidate === stage);
   if (known === undefined) return timeline;
   if (detail === '') return withoutTrouble(reach(timeline, known, atMs, undefined));
@@ -185,6 +254,18 @@ const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
 function saidByNode(stage: BootStage, detail: string): BootTrouble {
   const remedy = NODE_REMEDIES[stage] ?? "The words are the machine's own; its console shows what came before.";
   return { code: 'MESH_BOOT_FAILED', stage, cause: `the machine reports from stage ${stage}: ${detail}`, remedy };
+}
+
+/** They are no stage: a machine that has them goes on at once, and one that has not does not get on. */
+function noSecrets(stage: BootStage, why: string): BootTrouble {
+  return {
+    code: 'MESH_BOOT_FAILED',
+    stage,
+    cause: `the machine did not get its secrets: ${why}`,
+    remedy:
+      'It starts anew by itself, and may have them then. If it is refused again and again, somebody on its wire asks ' +
+      'first: see `mesh events`.',
+  };
 }
 
 /** iPXE says by number (https://ipxe.org/err/…) why it could not load what its script told it to. */
@@ -204,7 +285,10 @@ function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: strin
   const wanted = BOOT_STAGES.indexOf(stage);
   if (wanted < present) return timeline;
   const reached = { stage, atMs, ...(detail !== undefined && { detail }) };
-  if (wanted > present) return { ...withoutTrouble(timeline), stages: [...timeline.stages, reached] };
+  if (wanted > present) {
+    const { loadingSinceMs, queuedUntilMs, ...rest } = withoutTrouble(timeline);
+    return { ...rest, stages: [...timeline.stages, reached] };
+  }
   const atFirst = timeline.stages.at(-1)?.atMs ?? atMs;
   return { ...timeline, stages: [...timeline.stages.slice(0, -1), { ...reached, atMs: atFirst }] };
 }

@@ -1,7 +1,15 @@
 /** UDP over IPv4 in an Ethernet frame (RFC 768, RFC 791), as a packet socket sends and hears it. */
+import {
+  destinationMac,
+  ETHERNET_BYTES,
+  ETHERTYPE,
+  encodeEthernet,
+  IP_PROTOCOL,
+  sourceMac,
+} from '../kernel/ethernet.ts';
 import { internetChecksum } from '../kernel/icmp.ts';
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/ipv4.ts';
-import { type Mac, macFromHex, macToBytes } from '../model/mac.ts';
+import type { Mac } from '../model/mac.ts';
 
 export interface UdpEnd {
   readonly mac: Mac;
@@ -15,29 +23,21 @@ export interface UdpFrame {
   readonly payload: Buffer;
 }
 
-export const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff' as Mac;
 export const BROADCAST_IPV4 = '255.255.255.255' as Ipv4;
 export const NO_IPV4 = '0.0.0.0' as Ipv4;
 
-const ETHERNET_BYTES = 14;
 const IPV4_BYTES = 20;
 const UDP_BYTES = 8;
-const ETHERTYPE_IPV4 = 0x0800;
-const PROTOCOL_UDP = 17;
 const TTL = 64;
 /** Flags but «don't fragment», and the offset. */
 const FRAGMENT_BITS = 0x3fff;
 
 export function encodeUdpFrame({ from, to, payload }: UdpFrame): Buffer {
-  const frame = Buffer.alloc(ETHERNET_BYTES + IPV4_BYTES + UDP_BYTES + payload.length);
-  frame.set(macToBytes(to.mac), 0);
-  frame.set(macToBytes(from.mac), 6);
-  frame.writeUInt16BE(ETHERTYPE_IPV4, 12);
-  const ip = frame.subarray(ETHERNET_BYTES);
+  const ip = Buffer.alloc(IPV4_BYTES + UDP_BYTES + payload.length);
   ip.writeUInt8(0x45, 0);
   ip.writeUInt16BE(ip.length, 2);
   ip.writeUInt8(TTL, 8);
-  ip.writeUInt8(PROTOCOL_UDP, 9);
+  ip.writeUInt8(IP_PROTOCOL.udp, 9);
   ip.set(ipv4ToBytes(from.ipv4), 12);
   ip.set(ipv4ToBytes(to.ipv4), 16);
   ip.writeUInt16BE(internetChecksum(ip.subarray(0, IPV4_BYTES)), 10);
@@ -49,30 +49,31 @@ export function encodeUdpFrame({ from, to, payload }: UdpFrame): Buffer {
   // Behind the pseudo header of RFC 768; a sum of 0 is sent as its other form, since 0 means «none».
   const pseudo = Buffer.alloc(12);
   ip.copy(pseudo, 0, 12, 20);
-  pseudo.writeUInt8(PROTOCOL_UDP, 9);
+  pseudo.writeUInt8(IP_PROTOCOL.udp, 9);
   pseudo.writeUInt16BE(udp.length, 10);
   udp.writeUInt16BE(internetChecksum(Buffer.concat([pseudo, udp])) || 0xffff, 6);
-  return frame;
+  return encodeEthernet({ from: from.mac, to: to.mac, type: ETHERTYPE.ipv4 }, ip);
 }
 
 /** @returns undefined for anything but a whole UDP datagram; the checksum is not looked at, since senders on this host leave it to hardware */
 export function decodeUdpFrame(frame: Buffer): UdpFrame | undefined {
-  if (frame.length < ETHERNET_BYTES + IPV4_BYTES + UDP_BYTES || frame.readUInt16BE(12) !== ETHERTYPE_IPV4)
+  if (frame.length < ETHERNET_BYTES + IPV4_BYTES + UDP_BYTES || frame.readUInt16BE(12) !== ETHERTYPE.ipv4)
     return undefined;
   const ip = frame.subarray(ETHERNET_BYTES);
   const first = ip.readUInt8(0);
   const headerBytes = (first & 0x0f) * 4;
   const totalBytes = ip.readUInt16BE(2);
-  if (first >> 4 !== 4 || headerBytes < IPV4_BYTES || ip.readUInt8(9) !== PROTOCOL_UDP) return undefined;
+  if (first >> 4 !== 4 || headerBytes < IPV4_BYTES || ip.readUInt8(9) !== IP_PROTOCOL.udp) return undefined;
   if ((ip.readUInt16BE(6) & FRAGMENT_BITS) !== 0) return undefined;
   if (totalBytes > ip.length || totalBytes < headerBytes + UDP_BYTES) return undefined;
   const udp = ip.subarray(headerBytes, totalBytes);
   const udpBytes = udp.readUInt16BE(4);
   if (udpBytes < UDP_BYTES || udpBytes > udp.length) return undefined;
-  const end = (macAt: number, ipAt: number, portAt: number): UdpEnd => ({
-    mac: macFromHex(frame.toString('hex', macAt, macAt + 6)),
+  const end = (mac: Mac, ipAt: number, portAt: number): UdpEnd => ({
+    mac,
     ipv4: ipv4FromBytes(ip.subarray(ipAt, ipAt + 4)),
     port: udp.readUInt16BE(portAt),
   });
-  return { from: end(6, 12, 0), to: end(0, 16, 2), payload: udp.subarray(UDP_BYTES, udpBytes) };
+  const payload = udp.subarray(UDP_BYTES, udpBytes);
+  return { from: end(sourceMac(frame), 12, 0), to: end(destinationMac(frame), 16, 2), payload };
 }

@@ -1,8 +1,11 @@
 /** What befalls a wire, for the journal and for `mesh status`: with what it means, and what to do about it. */
 import type { MeshError } from '../model/error.ts';
+import type { Ipv4Cidr } from '../model/ipv4.ts';
+import type { SubnetView } from '../protocol/boot-views.ts';
 import type { EventInit } from '../protocol/event.ts';
 import type { HealthFinding } from '../protocol/views.ts';
 import type { Foreign, ModeNote, ModeState, Rival } from './boot-mode.ts';
+import type { LeaseRange, LeaseRoom } from './leases.ts';
 
 const RULE_OF_ONE = 'Only one of them may give out addresses on a wire.';
 
@@ -64,6 +67,42 @@ export function unfitFinding(device: string): HealthFinding {
     object: device,
     message: `no machine boots on ${JSON.stringify(device)}: dnsmasq's configuration cannot hold this name`,
     remedy: 'Give the port a name of letters, digits and . _ @ + - only: `ip link set dev PORT name NAME`.',
+  };
+}
+
+export function unmetFinding(device: string, wish: Ipv4Cidr, subnet: SubnetView | undefined): HealthFinding {
+  return {
+    code: 'MESH_BOOT_SUBNET_TAKEN',
+    severity: 'warning',
+    object: device,
+    message: `${wish}, which host0.conf wishes for ${device}, overlaps another subnet; it has ${subnet?.subnet ?? 'none'}`,
+    remedy: 'Choose another network in manual_subnets, or free this one and restart host0.',
+  };
+}
+
+/** Less than a tenth is hardly any. */
+const TENTH = 10;
+
+/** Of a wire where host0 gives the addresses, once hardly any is left. An error only when a machine has gone without. */
+export function leasesFinding(
+  device: string,
+  { subnet, origin }: SubnetView,
+  { first, last }: LeaseRange,
+  { addresses, free, refused }: LeaseRoom,
+): HealthFinding | undefined {
+  if (free * TENTH >= addresses) return undefined;
+  const which = `of the addresses that host0 gives out on ${device}, ${first} to ${last},`;
+  const larger =
+    origin === 'own'
+      ? `Give ${device} an address in a larger subnet than ${subnet}: host0 gives out the upper half of it.`
+      : `Give ${device} a larger subnet than ${subnet} in host0.conf (default_subnet_size, or manual_subnets), and restart host0.`;
+  const none = refused === undefined ? 'none is left' : `none is left, and ${refused} asks for one in vain`;
+  return {
+    code: 'MESH_BOOT_LEASES_EXHAUSTED',
+    severity: refused === undefined ? 'warning' : 'error',
+    object: device,
+    message: `${which} ${free === 0 ? none : 'hardly any is left'}`,
+    remedy: `${larger} An address that nobody uses is free again after an hour.`,
   };
 }
 

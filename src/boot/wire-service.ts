@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { hasListener } from '../kernel/listener.ts';
 import { MeshError } from '../model/error.ts';
 import {
   type Ipv4,
@@ -13,14 +14,16 @@ import {
   ipv4ToNumber,
 } from '../model/ipv4.ts';
 import type { BootMode, SubnetView } from '../protocol/boot-views.ts';
-import { dnsmasqConf, type WireService } from '../services/dnsmasq-conf.ts';
+import { dnsmasqConf, dnsmasqRemedy, type WireService } from '../services/dnsmasq-conf.ts';
 import type { ServiceSpec } from '../services/service.ts';
 import { PROBE_CLASS } from './host0-mark.ts';
 import { ownAddresses, type PortAddress } from './port-address.ts';
 import { type Allocation, host0AddressIn } from './subnet-book.ts';
+import { NO_IPV4 } from './udp-frame.ts';
 
 /** Long enough for host0 to be away a while, short enough for another server to take over within the hour. */
 const LEASE_SEC = 3600;
+const DHCP_PORT = 67;
 const PROGRAM = 'dnsmasq';
 /** Whom Debian's and Alpine's packages make for it. */
 const PLACES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -71,19 +74,20 @@ export function leaseRange({ subnet, origin, ipv4 }: SubnetView): { first: Ipv4;
 }
 
 export interface ServicePlace {
+  /** Where dnsmasq is. */
+  readonly program: string;
   readonly device: string;
   /** Where its files are. */
   readonly directory: string;
   readonly tftpRoot: string;
 }
 
-/** @throws MESH_BOOT_FILES_MISSING when there is no dnsmasq */
 export function serviceSpec(
   place: ServicePlace,
   mode: Extract<BootMode, 'proxy' | 'server'>,
   subnet: SubnetView,
 ): ServiceSpec {
-  const { device, directory, tftpRoot } = place;
+  const { program, device, directory, tftpRoot } = place;
   const service: WireService = {
     device,
     host0: subnet.ipv4,
@@ -96,18 +100,40 @@ export function serviceSpec(
   const conf = dnsmasqConf(service);
   const file = join(directory, `${device}.conf`);
   return {
-    argv: [programFile(), '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
+    argv: [program, '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
     fingerprint: createHash('sha256').update(conf).digest('hex').slice(0, 16),
-    prepare: () => writeFileSync(file, conf),
+    prepare: () => {
+      mustBeAlone(device);
+      writeFileSync(file, conf);
+    },
     label: mode,
+    remedyFor: dnsmasqRemedy,
   };
+}
+
+/**
+ * Of a server on this machine no packet comes from outside, and dnsmasq would share the port with another dnsmasq: both
+ * would answer.
+ */
+function mustBeAlone(device: string): void {
+  if (!hasListener({ address: NO_IPV4, port: DHCP_PORT, device })) return;
+  throw new MeshError(
+    'MESH_BOOT_FOREIGN_DHCP',
+    `another program of this machine has UDP port ${DHCP_PORT} at ${device}`,
+    {
+      object: device,
+      rule: 'Only one of them may answer DHCP on a wire.',
+      remedy: `Find it with \`ss -lunp\`, and stop it or take ${device} out of it; or set boot_mode="${device}=off" in host0.conf.`,
+    },
+  );
 }
 
 export function leaseFile(directory: string, device: string): string {
   return join(directory, `${device}.leases`);
 }
 
-function programFile(): string {
+/** @throws MESH_BOOT_FILES_MISSING when there is none */
+export function dnsmasqProgram(): string {
   const places = [...(process.env.PATH ?? '').split(delimiter), ...PLACES].filter((place) => place !== '');
   const found = places.map((place) => join(place, PROGRAM)).find((file) => existsSync(file));
   if (found !== undefined) return found;

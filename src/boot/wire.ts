@@ -14,7 +14,7 @@ import { BOOT_FILTER } from './boot-filter.ts';
 import { FIRST_PROBES, firstState, foreignSubnets, judge, type ModeEvent, type ModeState } from './boot-mode.ts';
 import { encodeProbe, type Host0Mark, type Installation, isSenior } from './host0-mark.ts';
 import { observe } from './observation.ts';
-import { RouterAnswer } from './router-answer.ts';
+import { ROUTERS_MAC, RouterAnswer, solicitorOf } from './router-answer.ts';
 import type { BootSighting } from './sighting.ts';
 import { noteEvent } from './wire-note.ts';
 
@@ -53,10 +53,9 @@ const REPLY_MS = 500;
 
 export class Wire {
   readonly input: WireInput;
+  readonly #router: RouterAnswer;
   #state: ModeState;
   #socket: FrameSocket | undefined;
-  /** While host0 is the server here. */
-  #router: RouterAnswer | undefined;
   #next: Alarm | undefined;
   #verdict: Alarm | undefined;
   #heardSinceProbe = false;
@@ -65,6 +64,8 @@ export class Wire {
 
   constructor(input: WireInput) {
     this.input = input;
+    const { mac, clock } = input;
+    this.#router = new RouterAnswer({ mac, clock, send: (frame) => this.#send(frame) });
     this.#state = firstState(input.wanted, input.clock.nowMs(), input.serving);
   }
 
@@ -87,6 +88,7 @@ export class Wire {
       this.#socket = FrameSocket.open({
         link: this.input.link,
         filter: BOOT_FILTER,
+        group: ROUTERS_MAC,
         outgoing: true,
         onFrame: ({ bytes, outgoing }) => this.#hear(bytes, outgoing),
         onError: (error) => {
@@ -99,7 +101,6 @@ export class Wire {
       this.#error = MeshError.from(error);
       return;
     }
-    this.#route();
     this.#ask();
   }
 
@@ -113,17 +114,7 @@ export class Wire {
     this.#verdict?.cancel();
     this.#socket?.close();
     this.#socket = undefined;
-    this.#router?.close();
-    this.#router = undefined;
-  }
-
-  #route(): void {
-    const { link, mac, dry } = this.input;
-    const wanted = this.#socket !== undefined && this.#state.mode === 'server' && !dry;
-    if (wanted === (this.#router !== undefined)) return;
-    this.#router?.close();
-    // Without it iPXE is slower and nothing else; a device that goes is told of by the other socket.
-    this.#router = wanted ? RouterAnswer.open({ link, mac, onError: () => {} }) : undefined;
+    this.#router.close();
   }
 
   /** Asks, and judges the silence; soon again until something is known, else every minute. */
@@ -132,14 +123,14 @@ export class Wire {
     const { silentProbes, lastForeignMs } = this.#state;
     const first = silentProbes < FIRST_PROBES && lastForeignMs === undefined;
     this.#heardSinceProbe = false;
-    this.#send(false);
+    this.#probe(false);
     this.#verdict = clock.after(first ? FIRST_PROBE_MS : ANSWER_MS, () => {
       this.#take({ type: 'probed', answered: this.#heardSinceProbe });
     });
     this.#next = clock.after(first ? FIRST_PROBE_MS : PROBE_MS, () => this.#ask());
   }
 
-  #send(reply: boolean): void {
+  #probe(reply: boolean): void {
     const { mac, installation, ageMs, ipv4, dry } = this.input;
     const { wanted, reason } = this.#state;
     const address = ipv4();
@@ -150,8 +141,12 @@ export class Wire {
       passive: dry || wanted === 'observe' || reason === 'another host0',
       ...(address !== undefined && { ipv4: address }),
     };
+    this.#send(encodeProbe(mac, randomInt(2 ** 32 - 1), mark));
+  }
+
+  #send(frame: Buffer): void {
     try {
-      this.#socket?.send(encodeProbe(mac, randomInt(2 ** 32 - 1), 0, mark));
+      this.#socket?.send(frame);
     } catch {
       // The device is going down: the links will tell.
     }
@@ -160,14 +155,27 @@ export class Wire {
   #hear(bytes: Buffer, outgoing: boolean): void {
     const { device, clock, onSighting } = this.input;
     const observation = observe(bytes, outgoing, { device, nowMs: clock.nowMs() });
-    if (observation === undefined) return;
+    if (observation === undefined) {
+      if (!outgoing) this.#hearSolicitation(bytes);
+      return;
+    }
     const { sighting, server, mark } = observation;
     if (mark !== undefined) this.#hearHost0(mark);
     if (server !== undefined && ![...this.#state.rivals.values()].some(({ ipv4 }) => ipv4 === server.server)) {
       if (server.gives === 'addresses') this.#heardSinceProbe = true;
       this.#take({ type: 'server', heard: server });
     }
-    if (sighting !== undefined) onSighting(sighting);
+    if (sighting === undefined) return;
+    this.#router.see(sighting);
+    onSighting(sighting);
+  }
+
+  /** Machines that boot from host0 need no router. */
+  #hearSolicitation(bytes: Buffer): void {
+    const { mode } = this.#state;
+    if (this.input.dry || (mode !== 'server' && mode !== 'proxy')) return;
+    const solicitor = solicitorOf(bytes);
+    if (solicitor !== undefined) this.#router.asked(solicitor, mode === 'server');
   }
 
   #hearHost0(mark: Host0Mark): void {
@@ -179,7 +187,7 @@ export class Wire {
     this.#take({ type: 'host0', mark, senior: isSenior(mark, { installation, ageMs: ageMs() }) });
     if (mark.reply || clock.nowMs() - this.#repliedMs < REPLY_MS) return;
     this.#repliedMs = clock.nowMs();
-    this.#send(true);
+    this.#probe(true);
   }
 
   #take(event: ModeEvent): void {
@@ -188,7 +196,6 @@ export class Wire {
     const around = { isGuest: isGuestIn(foreignSubnets(before)) };
     const { state, notes } = judge(before, event, clock.nowMs(), around);
     this.#state = state;
-    this.#route();
     for (const note of notes) journal.record(noteEvent(device, note, state));
     if (notes.length > 0) onChange();
   }

@@ -1,7 +1,7 @@
 /** `mesh agent`: the process that runs on every machine and makes its kernel as the networks want it. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { Command, Option } from 'commander';
+import { noHost0Directory } from '../formats/host0-tree.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { Context } from './context.ts';
@@ -43,9 +43,14 @@ export function agentCommand(context: Context): Command {
   return agent;
 }
 
-/** host0 is the machine that has host0's directory. */
-export function isHost0({ paths }: Context): boolean {
-  return existsSync(dirname(paths.host0Networks));
+/**
+ * host0 is the machine that has host0's directory.
+ * @throws MESH_OBJECT_UNKNOWN when one was named that is not there
+ */
+export function isHost0({ host0Dir, paths: { host0 } }: Context): boolean {
+  if (existsSync(host0)) return true;
+  if (host0Dir === undefined) return false;
+  throw noHost0Directory(host0);
 }
 
 export function host0Option(): Option {

@@ -22,6 +22,7 @@ export function addCompletion(program: Command, context: Context, words: readonl
   );
   for (const command of completion.commands.values()) {
     command.option('json', 'answer with JSON');
+    command.option('host0-dir', "host0's directory, if it is not /host0 below the root", () => {});
     command.option('root', 'the directory that all files are below', () => {});
   }
   if (words.includes('--')) complete?.hook('preAction', addNames);

@@ -1,4 +1,5 @@
 /** What every command is given: where the machine's files are, how to answer, and what the process can show. */
+import { resolve } from 'node:path';
 import type { DaemonName } from '../protocol/control-client.ts';
 import { type Paths, pathsBelow } from '../protocol/paths.ts';
 import { type ColorStream, type Paint, paintFor } from './color.ts';
@@ -7,7 +8,7 @@ import type { Page } from './table.ts';
 /** What we ask of stdout and stderr. */
 export interface OutputStream extends ColorStream {
   readonly columns?: number;
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
 }
 
 /** The process around the command line, given by the composition root (and by tests). */
@@ -21,6 +22,7 @@ export interface Host {
 /** The options that every command takes. */
 export interface GlobalOptions {
   readonly root: string;
+  readonly host0Dir?: string;
   readonly json?: boolean;
 }
 
@@ -36,8 +38,17 @@ export class Context {
     this.#options = options;
   }
 
+  /** Absolute: what is started from here has another working directory. */
   get paths(): Paths {
-    return pathsBelow(this.#options().root);
+    const { root } = this.#options();
+    const named = this.host0Dir;
+    return pathsBelow(resolve(root), named === undefined ? undefined : resolve(named));
+  }
+
+  /** host0's directory as it was named, if it was. */
+  get host0Dir(): string | undefined {
+    // A variable that a file of settings leaves empty is none.
+    return this.#options().host0Dir || undefined;
   }
 
   get json(): boolean {
@@ -71,7 +82,7 @@ export class Context {
     this.print(this.json ? `${JSON.stringify(document)}\n` : text());
   }
 
-  print(text: string): void {
+  print(text: string | Uint8Array): void {
     this.#host.stdout.write(text);
   }
 }

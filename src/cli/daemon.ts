@@ -102,7 +102,9 @@ export class Daemon {
   }
 
   #commandLine(flags: readonly string[]): [string, ...string[]] {
-    return [process.execPath, ...process.execArgv, this.#entry, '--root', this.#paths.root, ...flags];
+    const { root, host0 } = this.#paths;
+    const places = ['--root', root, ...(this.name === 'host0' ? ['--host0-dir', host0] : [])];
+    return [process.execPath, ...process.execArgv, this.#entry, ...places, ...flags];
   }
 
   #record(pid: number): void {

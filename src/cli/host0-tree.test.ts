@@ -1,8 +1,8 @@
 /** From an empty /host0 to what a machine boots with, as an administrator goes that way; and what each step refuses. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
@@ -58,7 +58,7 @@ describe('mesh system init', () => {
       "
     `);
     expect(await answer('system configure --check')).toMatchInlineSnapshot(`
-      "All of 1 machines and their groups is sound.
+      "All is sound: 1 machine.
       "
     `);
   });
@@ -98,7 +98,7 @@ describe('mesh system configure', () => {
     const served = await Promise.all(archives.map(async (file) => gunzipSync(await readFile(join(root, file)))));
     expect(served.map((bytes) => [bytes.includes(key ?? '?'), bytes.includes(secret)])).toEqual([[true, false]]);
     expect(await answer('system configure')).toMatchInlineSnapshot(`
-      "Nothing changes: 1 machine with what /host0 says.
+      "Nothing changes: what /host0 says is in force, for 1 machine.
       "
     `);
   });
@@ -116,6 +116,72 @@ describe('mesh system configure', () => {
       errors: [{ code: 'MESH_MANIFEST_INVALID', place: { line: 1 } }],
     });
   });
+});
+
+test('a default network that nobody has described is a fault; two meshes with one key are worth a warning', async () => {
+  await answer('system init');
+  await put('host0.conf', 'boot="auto"\ndefault_networks="manage" "storge"\n');
+  await put('network/storage.conf', 'name=storage\nprefix=fd42:2345:1234:9abd::/64\nvni=457\nkey=456\n');
+  expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+    "/host0/network/storage.conf:4:5: warning: key 456 is also that of /host0/network/manage.conf:5 [MESH_NET_KEY_SHARED]
+      4 | key=456
+        |     ^
+      rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
+      remedy: Write another key in one of the two files before nodes join: it changes their addresses
+
+    /host0/host0.conf:2:28: error: default_networks names storge, and there is no network/storge.conf [MESH_HOST0_CONF_INVALID]
+      2 | default_networks="manage" "storge"
+        |                            ^
+      rule: A default network is one of the files in network/.
+      remedy: Put storage in its place
+
+    One fault: nothing was changed, and machines boot with what they had.
+    [exit 1]"
+  `);
+  await put('host0.conf', 'boot="auto"\n');
+  expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+    "/host0/network/storage.conf:4:5: warning: key 456 is also that of /host0/network/manage.conf:5 [MESH_NET_KEY_SHARED]
+      4 | key=456
+        |     ^
+      rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
+      remedy: Write another key in one of the two files before nodes join: it changes their addresses
+
+    All is sound: 1 machine.
+    "
+  `);
+});
+
+test('--host0-dir names another directory, whatever the command, and however it is written', async () => {
+  const drive = join(root, 'media/stick');
+  const there = (line: string) => answer(`--host0-dir ${relative(process.cwd(), drive)} ${line}`);
+  expect(await there('system init')).toContain('  /media/stick/machines/default/UUID\n');
+  await writeFile(join(drive, 'groups/baseline/motd'), 'from the stick\n');
+  expect(await there('node adopt 10eff964 node1')).toContain('Machine 10eff964 is node1 now.');
+  expect(await there('system configure --check')).toBe('All is sound: 2 machines.\n');
+  expect(await there('system configure --plan')).toMatch(/^node1 +10eff964 +new/m);
+  await there('system configure');
+  expect(await there('node preview node1 --file /etc/motd')).toBe('from the stick\n');
+  expect(await there('system configure')).toBe(
+    'Nothing changes: what /media/stick says is in force, for 2 machines.\n',
+  );
+  expect(existsSync(inHost0(''))).toBe(false);
+});
+
+test('a directory that is not there takes nothing away from what is served', async () => {
+  await answer('system init');
+  await answer('system configure');
+  const before = await readFile(join(state(), 'overlays/index.json'), 'utf8');
+  await rename(inHost0(''), join(root, 'unmounted'));
+  expect(await answer('system configure')).toMatchInlineSnapshot(`
+    "error: there is no directory /host0 [MESH_OBJECT_UNKNOWN]
+      while: read the tree: /host0
+      rule: host0 is described in a directory: /host0, or what --host0-dir or MESH_HOST0_DIR names.
+      remedy: See that its drive is mounted; \`mesh system init\` makes a new one.
+
+    One fault: nothing was changed, and machines boot with what they had.
+    [exit 6]"
+  `);
+  expect(await readFile(join(state(), 'overlays/index.json'), 'utf8')).toBe(before);
 });
 
 describe('mesh node adopt', () => {

@@ -1,8 +1,10 @@
 /** `mesh node adopt`: gives a machine that has been seen a name, and with it a folder of its own. */
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { readHost0Tree } from '../formats/host0-tree.ts';
+import { errnoOf } from '../formats/conf-reader.ts';
+import { createDurable } from '../formats/durable-file.ts';
+import { FOLDER_NAME_RULE, isFolderName, readHost0Tree } from '../formats/host0-tree.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import { parseMachineId } from '../model/machine.ts';
@@ -30,13 +32,16 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
   requireRoot('make a folder in /host0', 'Whoever makes one decides what a machine runs.');
   const { host0 } = context.paths;
   mustBeName(name);
-  const owner = readHost0Tree(host0).machines.find((folder) => folder.machine === machine);
+  const { machines } = readHost0Tree(host0);
+  const owner = machines.find((folder) => folder.machine === machine);
   if (owner !== undefined) {
     throw new MeshError('MESH_MACHINE_TWICE', `machine ${machine} has a folder: ${owner.name}`, {
       object: machine,
-      remedy: `Rename /host0/machines/${owner.name} to give it another name.`,
+      remedy: `Rename ${join(host0, 'machines', owner.name)} to give it another name.`,
     });
   }
+  const fallback = machines.find((other) => other.machine === 'default');
+  const groups = fallback === undefined ? undefined : await groupsOf(join(host0, 'machines', fallback.name));
   const folder = join(host0, 'machines', name);
   await mkdir(join(host0, 'machines'), { recursive: true });
   await mkdir(folder).catch(() => {
@@ -46,9 +51,10 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
     });
   });
   try {
-    await writeFile(join(folder, 'UUID'), `${machine}\n`);
-    await writeFile(join(folder, 'manifest'), MANIFEST.replace('NAME', name));
-    await copyDefaultGroups(host0, folder);
+    if (groups !== undefined) await createDurable(join(folder, 'groups'), () => groups, 0o644);
+    await createDurable(join(folder, 'manifest'), () => MANIFEST.replace('NAME', name), 0o644);
+    // Last: a folder without it, as a power cut may leave one, is told and not taken.
+    await createDurable(join(folder, 'UUID'), () => `${machine}\n`, 0o644);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw MeshError.from(error);
@@ -56,17 +62,18 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
   context.answer({ machine, name, folder }, () => `Machine ${machine} is ${name} now.\nNext: mesh system configure\n`);
 }
 
-async function copyDefaultGroups(host0: string, folder: string): Promise<void> {
-  const fallback = readHost0Tree(host0).machines.find(({ machine }) => machine === 'default');
-  if (fallback === undefined) return;
-  const groups = join(host0, 'machines', fallback.name, 'groups');
-  if ((await readFile(groups).catch(() => undefined)) !== undefined) await copyFile(groups, join(folder, 'groups'));
+/** As they are written, comments and all. */
+async function groupsOf(folder: string): Promise<string | undefined> {
+  return await readFile(join(folder, 'groups'), 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  });
 }
 
 function mustBeName(name: string): void {
-  if (/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(name) && name !== 'default' && name !== 'host0') return;
+  if (isFolderName(name) && name !== 'default' && name !== 'host0') return;
   throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot be the name of a machine`, {
-    rule: 'A name has at most 63 letters, digits and hyphens, and is neither default nor host0.',
+    rule: `${FOLDER_NAME_RULE} It is neither default nor host0.`,
     remedy: 'Choose another, as in node1.',
   });
 }

@@ -110,7 +110,7 @@ export function bootText(view: TimelineView, paint: Paint): string {
   const ahead = BOOT_STAGES.slice(last === undefined ? 0 : BOOT_STAGES.indexOf(last) + 1);
   const missing = ahead.map((stage) => `  ${paint('quiet', `· ${stage}`)}\n`);
   const heading = `${paint('heading', printable(who))}: ${paint(STATE_TONES[state], state)} after ${seconds(ageMs)}\n`;
-  return `${heading}${reached.join('')}${missing.join('')}${troubleText(view, paint)}`;
+  return `${heading}${reached.join('')}${missing.join('')}${dueText(view, paint)}${troubleText(view, paint)}`;
 }
 
 const MARKS: Readonly<Partial<Record<Tone, string>>> = { good: '✓', warning: '▸', bad: '✗' };
@@ -119,6 +119,15 @@ const STAGE_WIDTH = Math.max(...BOOT_STAGES.map((stage) => stage.length));
 function stageText({ stage, atMs, detail }: ReachedStage, tone: Tone, paint: Paint): string {
   const mark = paint(tone, MARKS[tone] ?? ' ');
   return `${mark} ${stage.padEnd(STAGE_WIDTH)} ${seconds(atMs).padStart(8)}  ${printable(detail ?? '')}`.trimEnd();
+}
+
+/** By when it has to go on, and who says so. */
+function dueText({ due, stages, model = '' }: TimelineView, paint: Paint): string {
+  if (due === undefined) return '';
+  const { atMs, ms, from, boots } = due;
+  const why = from === 'table' ? 'from the table' : `learned from ${boots} boots of ${printable(model)}`;
+  const text = `next by ${seconds(atMs)}: ${stages.at(-1)?.stage} has ${seconds(ms)} of its own, ${why}`;
+  return `  ${paint('quiet', text)}\n`;
 }
 
 function troubleText({ trouble }: TimelineView, paint: Paint): string {

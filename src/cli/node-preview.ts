@@ -1,4 +1,5 @@
 /** `mesh node preview`: what a machine would get if it booted now, and what of it is not in force yet. */
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { bootScript, commandLine } from '../boot/ipxe-script.ts';
 import { authorizedKeysIn } from '../image/command-key.ts';
@@ -23,10 +24,7 @@ export function nodePreviewCommand(context: Context): Command {
     .description('Show what a machine would get if it booted now: answer, script, command line, files and packages')
     .argument('<machine>', 'its name or its machine id; a machine without a folder gets what the default one gets')
     .option('--file <path>', 'print this file of its overlay, byte for byte')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ mesh node preview node1\n  $ mesh node preview 10eff964 --file /etc/apk/world',
-    )
+    .addHelpText('after', '\nExamples:\n  $ mesh node preview node1\n  $ mesh node preview 10eff964 --file /etc/motd')
     .action((machine: string, { file }: { file?: string }) => preview(context, machine, file));
 }
 
@@ -60,9 +58,9 @@ async function preview(context: Context, wanted: string, file: string | undefine
   const { machines, errors } = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   const [fault] = errors;
   if (fault !== undefined) throw fault;
-  const found = findMachine(machines, wanted);
-  const { entries } = found;
-  if (entries === undefined) throw skipped(found);
+  const found = findMachine(machines, wanted, join(paths.host0, 'machines'));
+  if (found.overlay === undefined) throw skipped(found, join(paths.host0, 'machines', found.name));
+  const { entries } = found.overlay;
   if (file !== undefined) return context.print(contentOf(entries, file));
   const shelf = new OverlayShelf(paths.state);
   const overlay = (await shelf.index())?.machines.find(({ machine }) => machine === found.machine)?.overlay;
@@ -81,29 +79,30 @@ async function preview(context: Context, wanted: string, file: string | undefine
 }
 
 /** By name or id; an id without a folder is the default machine's business. */
-function findMachine(machines: readonly CompiledMachine[], wanted: string): CompiledMachine {
+function findMachine(machines: readonly CompiledMachine[], wanted: string, folders: string): CompiledMachine {
   const own = machines.find(({ name, machine }) => name === wanted || machine === wanted);
-  const found = own ?? (isMachineId(wanted) ? machines.find(({ machine }) => machine === 'default') : undefined);
+  const isId = isMachineId(wanted);
+  const found = own ?? (isId ? machines.find(({ machine }) => machine === 'default') : undefined);
   if (found !== undefined) return found;
-  throw new MeshError('MESH_NODE_UNKNOWN', `there is no folder for ${JSON.stringify(wanted)}, and no default one`, {
+  const why = isId ? `no folder is machine ${wanted}'s, and none is the default` : `there is no folder ${wanted}`;
+  throw new MeshError('MESH_NODE_UNKNOWN', why, {
     operation: 'preview machine',
     object: wanted,
-    remedy: 'Name a folder of /host0/machines, or a machine id.',
+    remedy: `Name a folder of ${folders}, or a machine id.`,
   });
 }
 
-function skipped({ name }: CompiledMachine): MeshError {
+function skipped({ name }: CompiledMachine, folder: string): MeshError {
   return new MeshError('MESH_BOOT_NO_OVERLAY', `${name} gets nothing: its folder says SKIP`, {
     object: name,
-    remedy: `Remove /host0/machines/${name}/SKIP.`,
+    remedy: `Remove ${folder}/SKIP.`,
   });
 }
 
-/** Latin-1, so that bytes are printed as they are. */
-function contentOf(entries: readonly OverlayEntry[], file: string): string {
+function contentOf(entries: readonly OverlayEntry[], file: string): Uint8Array {
   const path = file.replace(/^\/+/, '');
   const entry = entries.find((candidate) => candidate.path === path);
-  if (entry?.type === 'file') return Buffer.from(entry.content).toString('utf8');
+  if (entry?.type === 'file') return entry.content;
   throw new MeshError('MESH_OBJECT_UNKNOWN', `the overlay has no file /${path}`, {
     object: file,
     remedy: 'See the list without --file.',
@@ -152,6 +151,7 @@ async function scriptOf(
       host0: addresses.length === 0 ? [host0] : addresses,
       attempt: 'ATTEMPT',
       token: 'TOKEN',
+      turn: 1,
       overlay: `http://${host0}/overlay/ATTEMPT/${sha256 ?? 'SHA256'}.apkovl.tar.gz`,
       ...(image.kernelArguments.length > 0 && { more: image.kernelArguments.join(' ') }),
     }),

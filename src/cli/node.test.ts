@@ -7,6 +7,7 @@ import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh, STAND_INS } from '../../test/cli/mesh.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import type { TimelineView } from '../protocol/timeline-view.ts';
 import { Context } from './context.ts';
 import { followBoots } from './node-boot.ts';
 
@@ -150,6 +151,20 @@ describe('boot', () => {
       Give it more memory.
       [exit 1]"
     `);
+  });
+
+  test.each([
+    [{ atMs: 12_400, ms: 8_000, from: 'table' }, 'next by 12.4 s: offer has 8.0 s of its own, from the table'],
+    [
+      { atMs: 46_900, ms: 46_000, from: 'learned', boots: 6 },
+      'next by 46.9 s: offer has 46.0 s of its own, learned from 6 boots of Box?[2J, efi',
+    ],
+  ] as const)('of one that goes on, with the time that it has, %o', async (due, text) => {
+    const [{ trouble, ...stuck }] = documents.boots as [TimelineView];
+    const view = { ...stuck, state: 'booting', stages: stuck.stages.slice(0, 2), model: 'Box\u001b[2J, efi', due };
+    answers['GET /v1/boots'] = [view];
+    expect((await answer('boot node3')).split('\n').slice(-2)).toEqual([`  ${text}`, '']);
+    expect(JSON.parse(await answer('boot node3 --json'))).toEqual(view);
   });
 
   test('of one that has arrived', async () => {

@@ -167,7 +167,14 @@ describe('completion', () => {
   });
 
   test('options', async () => {
-    expect(await completions('events', '--')).toEqual(['--follow', '--level', '--help', '--json', '--root']);
+    expect(await completions('events', '--')).toEqual([
+      '--follow',
+      '--level',
+      '--help',
+      '--json',
+      '--host0-dir',
+      '--root',
+    ]);
     expect(await completions('events', '--level', 'w')).toEqual(['warning']);
   });
 

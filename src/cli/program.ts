@@ -137,6 +137,9 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
     .description('Meshwork turns a box of bare machines into a private cloud network.')
     .version(`meshwork ${VERSION}`, '-V, --version', 'print the version')
     .addOption(new Option('--root <dir>', 'the directory that all files are below').env('MESH_ROOT').default('/'))
+    .addOption(
+      new Option('--host0-dir <dir>', "host0's directory, if it is not /host0 below the root").env('MESH_HOST0_DIR'),
+    )
     .option('--json', 'answer with JSON')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -209,7 +212,8 @@ function nearestCommand(program: Command, words: readonly string[]): string {
 
 /** The first word that is neither an option nor an option's value; the one after `help`. */
 function wantedNoun(words: readonly string[]): string | undefined {
-  const operands = words.filter((word, index) => !word.startsWith('-') && words[index - 1] !== '--root');
+  const isValue = (index: number) => ['--root', '--host0-dir'].includes(words[index - 1] ?? '');
+  const operands = words.filter((word, index) => !word.startsWith('-') && !isValue(index));
   return operands[0] === 'help' ? operands[1] : operands[0];
 }
 

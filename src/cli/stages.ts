@@ -5,10 +5,13 @@ const ERASE_LINE = '\r\x1b[K';
 
 export class Stages implements Disposable {
   readonly #stream: OutputStream;
+  readonly #patienceMs: number;
   #current: { text: string; count: string; startedMs: number; told: boolean } | undefined;
 
-  constructor(stream: OutputStream) {
+  /** @param patienceMs a stage that took less leaves no line */
+  constructor(stream: OutputStream, patienceMs = 0) {
     this.#stream = stream;
+    this.#patienceMs = patienceMs;
   }
 
   /** Begins the stage `text` and ends the one before; told again of the same stage, shows how much of it is done. */
@@ -35,8 +38,9 @@ export class Stages implements Disposable {
 
   end(): void {
     if (this.#current === undefined) return;
-    const seconds = (performance.now() - this.#current.startedMs) / 1000;
-    this.#stream.write(`${this.#stream.isTTY ? ERASE_LINE : ''}${this.#line()}, ${seconds.toFixed(2)} s\n`);
+    const tookMs = performance.now() - this.#current.startedMs;
+    const line = tookMs < this.#patienceMs ? '' : `${this.#line()}, ${(tookMs / 1000).toFixed(2)} s\n`;
+    this.#stream.write(`${this.#stream.isTTY ? ERASE_LINE : ''}${line}`);
     this.#current = undefined;
   }
 

@@ -43,6 +43,7 @@ const BOOT: BootView = {
       reason: 'another server answers',
       foreignServers: [{ server: '192.168.1.1' as Ipv4, mac: MAC, gives: 'addresses', heardSecAgo: 8 }],
       remark: 'host0 has no address on eth4: what boots there could not reach it',
+      remedy: 'Give eth4 an address, fixed or from that server.',
     },
   ],
 };
@@ -91,6 +92,7 @@ test('what host0 is on each wire, and why', async () => {
 
     eth4  192.168.1.1 (52:54:00:12:34:56) gives out addresses, heard 8 s ago
     eth4  host0 has no address on eth4: what boots there could not reach it
+    eth4  → Give eth4 an address, fixed or from that server.
     "
   `);
   expect(JSON.parse((await run('--json system boot')).stdout)).toEqual(BOOT);

@@ -99,7 +99,7 @@ const LEASE_COLUMNS: readonly Column<LeaseView & { readonly device: string }>[] 
 
 /** What a line of the table has no room for. */
 function wireText(
-  { device, foreignServers, otherHost0s, leases, remark, wouldHaveAnswered }: WireView,
+  { device, foreignServers, otherHost0s, leases, remark, remedy, wouldHaveAnswered }: WireView,
   { page, paint }: Context,
 ): string {
   const lines = [
@@ -112,6 +112,7 @@ function wireText(
         `another host0, ${ipv4 ?? 'without an address'} (${installation}), ${senior ? 'was here first' : 'came later'}, heard ${durationText(heardSecAgo)} ago`,
     ),
     ...(remark === undefined ? [] : [remark]),
+    ...(remedy === undefined ? [] : [`→ ${remedy}`]),
     ...(wouldHaveAnswered ?? []).map((answer) => `would have answered ${answer}`),
   ];
   if (lines.length === 0 && leases.length === 0) return '';

@@ -1,11 +1,11 @@
 /** `mesh system configure` and `mesh system init`: from the administrator's tree in `/host0` to what machines boot with. */
-import { mkdir, open, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { authorizedKeysIn, makeCommandKey } from '../image/command-key.ts';
-import { type Compilation, type CompiledMachine, compile, contentHash } from '../image/compilation.ts';
-import { EXAMPLE_TREE } from '../image/example-tree.ts';
+import { type Compilation, type CompiledMachine, compile } from '../image/compilation.ts';
+import { writeExampleTree } from '../image/example-tree.ts';
 import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
 import { requireRoot } from '../kernel/root.ts';
@@ -24,7 +24,8 @@ export function systemConfigureCommand(context: Context): Command {
       'after',
       '\nAll or nothing: with one fault anywhere, what was compiled before is still served.\n' +
         'What is new is in force from the next boot of a machine on.\n' +
-        '\nExamples:\n  $ mesh system configure --check\n  $ mesh system configure --plan\n  $ mesh system configure',
+        '\nExamples:\n  $ mesh system configure --check\n  $ mesh system configure --plan\n  $ mesh system configure\n' +
+        '  $ mesh --host0-dir /media/stick/host0 system configure',
     )
     .action((options: ConfigureOptions) => configure(context, options));
 }
@@ -32,11 +33,17 @@ export function systemConfigureCommand(context: Context): Command {
 export function systemInitCommand(context: Context): Command {
   return new Command('init')
     .description('Make /host0 with a commented example: a default machine, a group and the network manage')
-    .addHelpText('after', '\nWhat is there already is left as it is.\n\nExample:\n  $ mesh system init')
+    .addHelpText(
+      'after',
+      '\nWhat is there already is left as it is.\n' +
+        '\nExamples:\n  $ mesh system init\n  $ mesh --host0-dir /media/stick/host0 system init',
+    )
     .action(() => init(context));
 }
 
 const ROOT_RULE = 'Whoever writes it decides what runs on every machine.';
+/** What takes less is not told. */
+const PATIENCE_MS = 1000;
 
 interface ConfigureOptions {
   readonly check?: boolean;
@@ -52,30 +59,35 @@ interface MachineChange {
 
 async function configure(context: Context, { check, plan }: ConfigureOptions): Promise<void> {
   if (!check && !plan) requireRoot('write what machines boot with', ROOT_RULE);
-  using stages = new Stages(context.stderr);
+  using stages = new Stages(context.stderr, PATIENCE_MS);
   const { paths } = context;
-  stages.show('Reading /host0');
+  stages.show(`Reading ${paths.host0}`);
   const shelf = new OverlayShelf(paths.state);
   if (!check && !plan) await makeCommandKey(paths.state);
   const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   const { machines, errors } = compilation;
   if (errors.length > 0) {
     stages.end();
-    if (!check && !plan && errors[0] !== undefined) await shelf.refuse(errors[0]);
+    if (!check && !plan && errors[0] !== undefined) await shelf.refuse(errors[0], errors.length, new Date());
     return refuse(context, compilation);
   }
   stages.show('Comparing with what is served');
   const changes = await changesOf(machines, shelf);
   if (!check && !plan) {
-    stages.show('Writing overlays', changes.filter(isNews).length, machines.length);
-    await shelf.publish(machines, new Date());
+    await shelf.publish(machines, new Date(), (count) => stages.show('Writing overlays', count, machines.length));
   }
   stages.end();
-  context.answer({ ok: true, changes, warnings: compilation.warnings }, () =>
-    check
-      ? `All of ${machines.length} machines and their groups is sound.\n`
-      : changesText(changes, context, plan === true),
-  );
+  const { warnings } = compilation;
+  context.answer({ ok: true, changes, warnings }, () => {
+    const text = check
+      ? `All is sound: ${machinesText(machines.length)}.\n`
+      : changesText(changes, context, plan === true);
+    return warningsText(warnings, context) + text;
+  });
+}
+
+function warningsText(warnings: readonly MeshError[], { paint }: Context): string {
+  return warnings.map((error) => `${errorText(error, { color: paint !== plain, severity: 'warning' })}\n\n`).join('');
 }
 
 /** Every fault, and the exit code of the first. */
@@ -83,26 +95,26 @@ function refuse(context: Context, { errors, warnings }: Compilation): void {
   context.exitCode = errors[0]?.exitCode ?? 1;
   const color = context.paint !== plain;
   context.answer({ ok: false, errors, warnings }, () => {
-    const faults = errors.map((error) => `${errorText(error, { color })}\n`);
+    const faults = errors.map((error) => `${errorText(error, { color })}\n\n`).join('');
     const count = errors.length === 1 ? 'One fault' : `${errors.length} faults`;
-    return `${faults.join('\n')}\n${count}: nothing was changed, and machines boot with what they had.\n`;
+    return `${warningsText(warnings, context)}${faults}${count}: nothing was changed, and machines boot with what they had.\n`;
   });
 }
 
 async function changesOf(machines: readonly CompiledMachine[], shelf: OverlayShelf): Promise<MachineChange[]> {
   const before = new Map((await shelf.index())?.machines.map((machine) => [machine.machine, machine]));
   const changes: MachineChange[] = [];
-  for (const { machine, name, entries } of machines) {
-    const overlay = before.get(machine)?.overlay;
+  for (const { machine, name, overlay } of machines) {
+    const shelved = before.get(machine)?.overlay;
     before.delete(machine);
-    if (entries === undefined) {
+    if (overlay === undefined) {
       changes.push({ machine, name, change: 'skipped', paths: [] });
-    } else if (overlay?.content === contentHash(entries)) {
+    } else if (shelved?.content === overlay.content) {
       changes.push({ machine, name, change: 'same', paths: [] });
     } else {
-      const old = overlay === undefined ? [] : await shelf.entriesOf(overlay);
-      const paths = overlayDifference(old, entries);
-      changes.push({ machine, name, change: overlay === undefined ? 'new' : 'changed', paths });
+      const old = shelved === undefined ? [] : await shelf.entriesOf(shelved);
+      const paths = overlayDifference(old, overlay.entries);
+      changes.push({ machine, name, change: shelved === undefined ? 'new' : 'changed', paths });
     }
   }
   for (const { machine, name } of before.values()) changes.push({ machine, name, change: 'gone', paths: [] });
@@ -126,9 +138,12 @@ const COLUMNS: readonly Column<MachineChange>[] = [
 const PATHS_SHOWN = 12;
 
 function changesText(changes: readonly MachineChange[], context: Context, planned: boolean): string {
-  if (changes.length === 0) return 'There is no machine in /host0/machines yet: `mesh system init` makes an example.\n';
+  const { host0 } = context.paths;
+  if (changes.length === 0)
+    return `There is no machine in ${host0}/machines yet: \`mesh system init\` makes an example.\n`;
   const news = changes.filter(isNews);
-  if (news.length === 0) return `Nothing changes: ${machinesText(changes.length)} with what /host0 says.\n`;
+  if (news.length === 0)
+    return `Nothing changes: what ${host0} says is in force, for ${machinesText(changes.length)}.\n`;
   const details = news
     .filter(({ change }) => change === 'changed')
     .map(
@@ -157,25 +172,16 @@ function moreText(paths: readonly PathChange[]): string {
 
 /** Makes every file of the example that is not there; a tree that has machines already gets none. */
 async function init(context: Context): Promise<void> {
-  requireRoot('make /host0', ROOT_RULE);
+  requireRoot(`make ${context.paths.host0}`, ROOT_RULE);
   const { host0 } = context.paths;
   const present = await readdir(join(host0, 'machines')).catch(() => []);
   if (present.length > 0) {
     throw new MeshError('MESH_ALREADY_MADE', `${host0} has machines already`, {
-      operation: 'make /host0',
+      operation: 'make an example',
       object: host0,
-      remedy: 'Change its files, and run `mesh system configure`; for an example, give --root another directory.',
+      remedy: 'Change its files, and run `mesh system configure`; for an example, give --host0-dir another directory.',
     });
   }
-  const made: string[] = [];
-  for (const [path, text] of Object.entries(EXAMPLE_TREE)) {
-    const file = join(host0, path);
-    await mkdir(dirname(file), { recursive: true });
-    const handle = await open(file, 'wx', 0o644).catch(() => undefined);
-    if (handle === undefined) continue;
-    await handle.writeFile(text);
-    await handle.close();
-    made.push(file);
-  }
+  const made = await writeExampleTree(host0);
   context.answer({ made }, () => `Made:\n${made.map((file) => `  ${file}\n`).join('')}\nNext: mesh system configure\n`);
 }

@@ -44,10 +44,20 @@ test('a machine with a host0 directory gets both processes', async () => {
   expect((await system('status')).code).toBe(0);
   expect(await system('logview')).toEqual({
     stdout:
-      'Nov 21 06:12:01  info     host0  started           --root\n' +
+      'Nov 21 06:12:01  info     host0  started           --root --host0-dir\n' +
       'Nov 21 06:12:01  info     agent  started           --root --on-host0\n',
     code: 0,
   });
+});
+
+test('so does one whose host0 directory is named; one that is not there is no host0', async () => {
+  const host0 = join(root, 'drive/host0');
+  await expect(system(`start --host0-dir ${host0}`)).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+  mkdirSync(host0, { recursive: true });
+  const { stdout } = await system(`start --host0-dir ${host0}`);
+  expect(stdout).toBe("Started host0's daemon (pid N).\nStarted the agent (pid N).\n");
+  const line = readFileSync(`/proc/${recordedPid('host0')}/cmdline`, 'utf8').split('\0');
+  expect(line.at(line.indexOf('--host0-dir') + 1)).toBe(host0);
 });
 
 test('any other machine gets the agent alone, and a second start changes nothing', async () => {

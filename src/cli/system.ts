@@ -1,6 +1,7 @@
 /** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { noHost0Directory } from '../formats/host0-tree.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import { type DaemonName, TITLES } from '../protocol/control-client.ts';
@@ -28,6 +29,7 @@ export function systemCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh system run')
     .action(() => {
       requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
+      if (!isHost0(context)) throw noHost0Directory(context.paths.host0);
       new Daemon('host0', context).become([]);
     });
 

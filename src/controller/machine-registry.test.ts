@@ -6,7 +6,7 @@ import { ManualClock } from '../model/manual-clock.ts';
 import { Journal, type MeshEvent } from '../protocol/event.ts';
 import type { Inventory } from '../protocol/inventory.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import { MachineRegistry } from './machine-registry.ts';
+import { MACHINES_MAX, MachineRegistry } from './machine-registry.ts';
 
 const machine = '10eff964' as MachineId;
 const first = parseMac('52:54:00:00:00:01');
@@ -25,46 +25,57 @@ function world() {
   const store = new MemoryStore();
   const clock = new ManualClock();
   const online = new Set<MachineId>();
+  const booting = new Map<MachineId, Mac>();
   const names = new Map<MachineId, string>();
+  const forgotten: MachineId[] = [];
   const journal = new Journal(clock, 'host0', 'host0');
   const events: MeshEvent[] = [];
   journal.subscribe((event) => events.push(event));
   const isOnline = (other: MachineId) => online.has(other);
-  const open = () => MachineRegistry.open({ store, clock, journal, names: () => names, isOnline });
-  return { store, clock, online, names, events, open };
+  const open = () =>
+    MachineRegistry.open({
+      store,
+      clock,
+      journal,
+      names: () => names,
+      isOnline,
+      bootingAs: (other) => booting.get(other),
+      onForget: async (other) => void forgotten.push(other),
+    });
+  return { store, clock, online, booting, names, forgotten, events, open };
 }
 
 test('a machine is known once it has booted, also after a restart', async () => {
   const { clock, names, open } = world();
   const registry = await open();
   expect(registry.isKnown(machine)).toBe(false);
-  expect(await registry.boots(machine, { mac: first, ...{ product: 'Box' } }, undefined)).toBeUndefined();
+  expect(await registry.boots(machine, { mac: first, ...{ product: 'Box' } })).toBeUndefined();
   await clock.pass(60_000);
   names.set(machine, 'node1');
-  expect(await registry.boots(machine, { mac: second, ...{ product: 'Box' } }, undefined)).toBe('node1');
+  expect(await registry.boots(machine, { mac: second, ...{ product: 'Box' } })).toBe('node1');
   const [record] = (await open()).machines;
   expect(record).toMatchObject({ machine, facts: { product: 'Box' }, cards: [second, first] });
   expect(Date.parse(record?.lastBoot ?? '') - Date.parse(record?.firstSeen ?? '')).toBe(60_000);
-  await registry.forget(machine);
-  expect((await open()).machines).toEqual([]);
 });
 
 test('a second box with the id of one that lives is refused; the same box with another card of its own is not', async () => {
-  const { online, open } = world();
+  const { online, booting, open } = world();
   const registry = await open();
-  await registry.boots(machine, { mac: first }, undefined);
-  await expect(registry.boots(machine, { mac: second }, first)).rejects.toThrow(/is booting from the network card/);
+  await registry.boots(machine, { mac: first });
+  booting.set(machine, first);
+  await expect(registry.boots(machine, { mac: second })).rejects.toThrow(/is booting from the network card/);
+  booting.clear();
   online.add(machine);
-  await expect(registry.boots(machine, { mac: second }, undefined)).rejects.toMatchObject({
+  await expect(registry.boots(machine, { mac: second })).rejects.toMatchObject({
     code: 'MESH_BOOT_MACHINE_DOUBLE',
     remedy: expect.stringContaining('switch it off'),
   });
   await registry.takeInventory(machine, inventoryWith(first, second));
-  await registry.boots(machine, { mac: second }, undefined);
-  await expect(registry.boots(machine, { mac: third }, undefined)).rejects.toThrow(/is online/);
+  await registry.boots(machine, { mac: second });
+  await expect(registry.boots(machine, { mac: third })).rejects.toThrow(/is online/);
   online.delete(machine);
-  await registry.boots(machine, { mac: third }, undefined);
-  expect(registry.get(machine)?.cards).toEqual([third, second, first]);
+  await registry.boots(machine, { mac: third });
+  expect(registry.byCard(third)?.cards).toEqual([third, second, first]);
 });
 
 test('an inventory is kept, over boots and restarts, and written only when it is another', async () => {
@@ -75,9 +86,9 @@ test('an inventory is kept, over boots and restarts, and written only when it is
   const { revision } = await store.range('/v1/machines/');
   await registry.takeInventory(machine, inventoryWith(first));
   expect((await store.range('/v1/machines/')).revision).toBe(revision);
-  await registry.boots(machine, { mac: first }, undefined);
+  await registry.boots(machine, { mac: first });
   await registry.takeInventory(machine, inventoryWith(first, third));
-  const record = (await open()).get(machine);
+  const record = (await open()).byCard(third);
   expect(record).toMatchObject({ inventory: inventoryWith(first, third), cards: [first, third] });
 });
 
@@ -86,13 +97,77 @@ test('a full disk keeps no machine from booting, and is told of once', async () 
   const registry = await open();
   const write = store.txn.bind(store);
   store.txn = () => Promise.reject(new MeshError('MESH_DISK_REFUSED', 'no room'));
-  for (let boot = 0; boot < 2; boot++) await registry.boots(machine, { mac: first }, undefined);
+  for (let boot = 0; boot < 2; boot++) await registry.boots(machine, { mac: first });
   expect(registry.isKnown(machine)).toBe(true);
   expect(events).toMatchObject([{ kind: 'machine not recorded', code: 'MESH_DISK_REFUSED' }]);
   store.txn = write;
   expect((await open()).isKnown(machine)).toBe(false);
-  await registry.boots(machine, { mac: first }, undefined);
+  await registry.boots(machine, { mac: first });
   expect((await open()).isKnown(machine)).toBe(true);
+});
+
+test('of more machines than are kept those go that nobody adopted, lives or was a member, the oldest first', async () => {
+  const { store, clock, online, booting, names, forgotten, events, open } = world();
+  const registry = await open();
+  const strangerOf = (number: number) => number.toString(16).padStart(8, '0') as MachineId;
+  const [adopted, live, boots, member, oldest] = [
+    strangerOf(1),
+    strangerOf(2),
+    strangerOf(3),
+    strangerOf(4),
+    strangerOf(5),
+  ];
+  names.set(adopted, 'node1');
+  online.add(live);
+  booting.set(boots, first);
+  await registry.takeInventory(member, inventoryWith(first));
+  for (let number = 1; number <= MACHINES_MAX; number++) {
+    await registry.boots(strangerOf(number), { mac: first });
+    await clock.pass(1);
+  }
+  expect([forgotten, registry.health(), events]).toEqual([[], [], []]);
+
+  // As somebody does who makes ids up; the last one has been seen before.
+  const more = Array.from({ length: 20 }, (_, index) => strangerOf(0xf000_0000 + index));
+  for (const machine of more) await registry.boots(machine, { mac: second });
+  await registry.boots(strangerOf(30), { mac: second });
+  await clock.pass(0);
+  expect(forgotten).toEqual(Array.from({ length: 20 }, (_, index) => strangerOf(5 + index)));
+  const kept = (await store.range('/v1/machines/')).entries.map(({ key }) => key.slice('/v1/machines/'.length));
+  expect(kept).toHaveLength(MACHINES_MAX);
+  expect(kept).toEqual(expect.arrayContaining([adopted, live, boots, member, ...more]));
+  expect(registry.isKnown(oldest)).toBe(false);
+  expect(registry.byCard(second)?.machine).toBe(strangerOf(30));
+  await expect(registry.whileKnown(oldest, async () => 'secrets')).rejects.toThrow(/has been forgotten/);
+  expect(await registry.whileKnown(live, async () => 'secrets')).toBe('secrets');
+  expect(events).toMatchObject([{ kind: 'machines forgotten', level: 'warning', code: 'MESH_BOOT_MACHINES_MANY' }]);
+  expect(registry.health()).toMatchObject([{ code: 'MESH_BOOT_MACHINES_MANY', severity: 'warning' }]);
+  await clock.pass(3_600_001);
+  expect(registry.health()).toEqual([]);
+
+  // The next life goes on in the same order.
+  const next = await open();
+  await next.boots(strangerOf(0xf100_0000), { mac: second });
+  await clock.pass(0);
+  expect(forgotten.at(-1)).toBe(strangerOf(25));
+  expect(next.machines).toHaveLength(MACHINES_MAX);
+});
+
+test('where nobody else can go, a member of before does; one that is adopted never', async () => {
+  const { clock, names, forgotten, open } = world();
+  const registry = await open();
+  await registry.takeInventory(machine, inventoryWith(first));
+  for (let number = 1; number <= MACHINES_MAX; number++) {
+    const adopted = number.toString(16).padStart(8, '0') as MachineId;
+    names.set(adopted, `node${number}`);
+    await registry.boots(adopted, { mac: second });
+  }
+  await clock.pass(0);
+  expect(forgotten).toEqual([machine]);
+  await registry.boots('ffffffff' as MachineId, { mac: third });
+  await registry.boots('eeeeeeee' as MachineId, { mac: third });
+  await clock.pass(0);
+  expect([forgotten.slice(1), registry.machines.length]).toEqual([['ffffffff'], MACHINES_MAX + 1]);
 });
 
 test('a record that is damaged is left out', async () => {

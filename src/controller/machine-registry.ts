@@ -1,6 +1,8 @@
 /**
  * The machines that ever booted from host0, known by their hardware: in memory for who asks, in the store for good. What
- * is written is what a boot brings, never anything periodic.
+ * is written is what a boot brings, never anything periodic. Whoever is on a boot wire can claim any hardware, so that
+ * strangers do not stay for ever: where too many are known, those that nobody adopted and that do not live go, the oldest
+ * first, and of these those that were a member only when there are no others.
  */
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
@@ -8,12 +10,17 @@ import { type Mac, parseMac } from '../model/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { Inventory } from '../protocol/inventory.ts';
+import type { HealthFinding } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import { Turns } from './turns.ts';
 
 const PREFIX = '/v1/machines/';
 /** A box has a few cards; what changes its card at each boot is none. */
 const CARDS_MAX = 16;
+/** So many are known, unless more than these are adopted or live: a dozen of the racks that we think of. */
+export const MACHINES_MAX = 4096;
+/** So long after one was forgotten this counts as unwell. */
+const FORGETTING_MS = 3_600_000;
 
 /** What a machine says of itself, in SMBIOS words: `product`, `serial`. */
 export type HardwareFacts = Readonly<Record<string, string>>;
@@ -39,26 +46,44 @@ export interface MachineRegistryInput {
   readonly names: () => ReadonlyMap<MachineId, string>;
   /** Whether a machine of that id is a member of any mesh now. */
   readonly isOnline: (machine: MachineId) => boolean;
+  /** The card from which a machine of that id is booting at this time. */
+  readonly bootingAs: (machine: MachineId) => Mac | undefined;
+  /** Removes what else is kept for a machine that is forgotten. */
+  readonly onForget: (machine: MachineId) => Promise<void>;
 }
+
+const TOO_MANY = {
+  code: 'MESH_BOOT_MACHINES_MANY',
+  object: 'machines',
+  message: `more machines ask to boot than the ${MACHINES_MAX} that host0 knows: it forgets the oldest that nobody adopted`,
+  remedy:
+    'Adopt those that are yours (`mesh node adopt ID NAME`). If there are not so many, somebody on a boot wire makes them ' +
+    'up: `mesh node list` shows the wire of each.',
+} as const;
 
 export class MachineRegistry {
   readonly #input: MachineRegistryInput;
-  readonly #records: Map<MachineId, MachineRecord>;
+  /** Those that were seen last come last. */
+  readonly #records = new Map<MachineId, MachineRecord>();
+  readonly #byCard = new Map<Mac, MachineRecord>();
   readonly #turns = new Turns<MachineId>();
   /** The last record could not be written, and that was told. */
   #refused = false;
+  #forgotMs: number | undefined;
 
   private constructor(input: MachineRegistryInput, records: readonly MachineRecord[]) {
     this.#input = input;
-    this.#records = new Map(records.map((record) => [record.machine, record]));
+    for (const record of records) this.#put(record);
   }
 
   /** Reads what the store holds; a record that is damaged is left out, and made anew at the machine's next boot. */
   static async open(input: MachineRegistryInput): Promise<MachineRegistry> {
     const { entries } = await input.store.range(PREFIX);
+    const records = entries.flatMap(({ value }) => parseRecord(value) ?? []);
+    const seen = ({ firstSeen, lastBoot = firstSeen }: MachineRecord) => lastBoot;
     return new MachineRegistry(
       input,
-      entries.flatMap(({ value }) => parseRecord(value) ?? []),
+      records.sort((a, b) => (seen(a) < seen(b) ? -1 : 1)),
     );
   }
 
@@ -66,8 +91,9 @@ export class MachineRegistry {
     return [...this.#records.values()];
   }
 
-  get(machine: MachineId): MachineRecord | undefined {
-    return this.#records.get(machine);
+  /** The machine that booted from a card last, or told of it. */
+  byCard(mac: Mac): MachineRecord | undefined {
+    return this.#byCard.get(mac);
   }
 
   /** Whether an administrator has named it, or it has booted before. */
@@ -77,18 +103,13 @@ export class MachineRegistry {
 
   /**
    * Notes that it boots from a card.
-   * @param bootingAs the card from which a machine of that id is booting at this time
    * @returns the name that the administrator gave it
    * @throws MESH_BOOT_MACHINE_DOUBLE when another box has the id, and lives
    */
-  boots(
-    machine: MachineId,
-    { mac, ...facts }: { readonly mac: Mac },
-    bootingAs: Mac | undefined,
-  ): Promise<string | undefined> {
+  boots(machine: MachineId, { mac, ...facts }: { readonly mac: Mac }): Promise<string | undefined> {
     return this.#turns.take(machine, async () => {
       const before = this.#records.get(machine);
-      this.#mustBeOneBox(machine, mac, before, bootingAs);
+      this.#mustBeOneBox(machine, mac, before);
       await this.#keep({
         ...before,
         machine,
@@ -110,17 +131,80 @@ export class MachineRegistry {
     });
   }
 
-  /** Forgets a box that is gone for good. */
-  forget(machine: MachineId): Promise<void> {
-    return this.#turns.take(machine, async () => {
-      await this.#input.store.txn([], [{ delete: PREFIX + machine }]);
-      this.#records.delete(machine);
+  /**
+   * Does something for a machine that is known, and is not forgotten meanwhile.
+   * @throws MESH_BOOT_SECRET_REFUSED when it is not known any more
+   */
+  whileKnown<T>(machine: MachineId, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(machine, () => {
+      if (this.#records.has(machine)) return work();
+      throw new MeshError('MESH_BOOT_SECRET_REFUSED', `machine ${machine} has been forgotten since it asked to boot`, {
+        operation: 'serve secrets',
+        object: machine,
+        rule: `host0 knows ${MACHINES_MAX} machines; of those that nobody adopted the oldest go.`,
+        remedy: `Boot it again, or name it first: \`mesh node adopt ${machine} NAME\`.`,
+      });
     });
   }
 
-  #mustBeOneBox(machine: MachineId, mac: Mac, before: MachineRecord | undefined, bootingAs: Mac | undefined): void {
+  /** Of machines that were forgotten lately. */
+  health(): readonly HealthFinding[] {
+    if (this.#forgotMs === undefined || this.#input.clock.nowMs() - this.#forgotMs > FORGETTING_MS) return [];
+    return [{ ...TOO_MANY, severity: 'warning' }];
+  }
+
+  /** Where too many are known, the one goes that is missed least. It is not waited for. */
+  #makeRoomFor(newcomer: MachineId): void {
+    while (this.#records.size > MACHINES_MAX) {
+      const oldest =
+        this.#leastMissed(({ machine, inventory }) => machine !== newcomer && inventory === undefined) ??
+        this.#leastMissed(({ machine }) => machine !== newcomer);
+      if (oldest === undefined) return;
+      this.#drop(oldest);
+      if (this.health().length === 0) {
+        this.#input.journal.record({ ...TOO_MANY, level: 'warning', kind: 'machines forgotten' });
+      }
+      this.#forgotMs = this.#input.clock.nowMs();
+      void this.#forget(oldest);
+    }
+  }
+
+  #leastMissed(isOne: (record: MachineRecord) => boolean): MachineId | undefined {
+    const { names, isOnline, bootingAs } = this.#input;
+    for (const [machine, record] of this.#records) {
+      if (!isOne(record) || names().has(machine) || bootingAs(machine) !== undefined || isOnline(machine)) continue;
+      return machine;
+    }
+    return undefined;
+  }
+
+  #forget(machine: MachineId): Promise<void> {
+    return this.#turns.take(machine, async () => {
+      // It has booted again meanwhile.
+      if (this.#records.has(machine)) return;
+      const { store, onForget } = this.#input;
+      await onForget(machine);
+      // A disk that refuses this has it back when host0 starts the next time, and it goes then.
+      await store.txn([], [{ delete: PREFIX + machine }]).catch(() => undefined);
+    });
+  }
+
+  #put(record: MachineRecord): void {
+    this.#drop(record.machine);
+    this.#records.set(record.machine, record);
+    for (const card of record.cards) this.#byCard.set(card, record);
+  }
+
+  #drop(machine: MachineId): void {
+    const record = this.#records.get(machine);
+    this.#records.delete(machine);
+    for (const card of record?.cards ?? []) if (this.#byCard.get(card) === record) this.#byCard.delete(card);
+  }
+
+  #mustBeOneBox(machine: MachineId, mac: Mac, before: MachineRecord | undefined): void {
     // A member that never booted from here may have told of no card.
     if (before === undefined || before.cards.length === 0 || before.cards.includes(mac)) return;
+    const bootingAs = this.#input.bootingAs(machine);
     const lives = this.#input.isOnline(machine)
       ? `is online, with the network card ${before.cards[0]}`
       : bootingAs !== undefined && `is booting from the network card ${bootingAs}`;
@@ -143,7 +227,8 @@ export class MachineRegistry {
   async #keep(record: MachineRecord): Promise<void> {
     const { store, journal } = this.#input;
     const { machine } = record;
-    this.#records.set(machine, record);
+    this.#put(record);
+    this.#makeRoomFor(machine);
     try {
       await store.txn([], [{ put: PREFIX + machine, value: JSON.stringify(record) }]);
       this.#refused = false;

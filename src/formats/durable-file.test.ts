@@ -14,10 +14,18 @@ test('makes the directories above, replaces what was there, and leaves nothing e
   const directory = join(await newDirectory(), 'a/b');
   const path = join(directory, 'state.json');
   await writeDurable(path, 'a longer text');
-  await writeFile(`${path}.new`, 'left by a crash, and longer than what is written now');
   await writeDurable(path, 'new');
   expect(await readFile(path, 'utf8')).toBe('new');
   expect(await readdir(directory)).toEqual(['state.json']);
+});
+
+test('of many who replace a file at once each writes it whole', async () => {
+  const directory = await newDirectory();
+  const path = join(directory, 'index');
+  const texts = Array.from({ length: 20 }, (_, index) => `${index} `.repeat(100_000));
+  await Promise.all(texts.map((text) => writeDurable(path, text)));
+  expect(texts).toContain(await readFile(path, 'utf8'));
+  expect(await readdir(directory)).toEqual(['index']);
 });
 
 test('a disk that refuses is an error that names the file', async () => {

@@ -1,5 +1,6 @@
 /** Files that are old or new after a power cut at any byte, and never a third thing. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeshError } from '../model/error.ts';
@@ -11,17 +12,7 @@ import { errnoOf } from './conf-reader.ts';
  */
 export async function writeDurable(path: string, text: string): Promise<void> {
   await makeDirectory(dirname(path));
-  await refusing(path, async () => {
-    const temporary = `${path}.new`;
-    const file = await open(temporary, 'w', 0o640);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  });
+  await refusing(path, () => replace(path, text, 0o640));
   await syncDirectory(dirname(path));
 }
 
@@ -37,15 +28,9 @@ export async function createDurable(path: string, makeText: () => string, permis
   if (present !== undefined) return present;
   await makeDirectory(dirname(path));
   await refusing(path, async () => {
-    const temporary = `${path}.${randomBytes(4).toString('hex')}.new`;
+    const temporary = unfinished(path);
     try {
-      const file = await open(temporary, 'wx', permissions);
-      try {
-        await file.writeFile(makeText());
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      await writeSynced(temporary, makeText(), permissions);
       await link(temporary, path).catch((error: unknown) => {
         if (errnoOf(error) !== 'EEXIST') throw error;
       });
@@ -55,6 +40,45 @@ export async function createDurable(path: string, makeText: () => string, permis
   });
   await syncDirectory(dirname(path));
   return await readFile(path, 'utf8');
+}
+
+/**
+ * Puts a file in its place unless there is one, which is the same: it is named by its content. The name is durable with
+ * `syncDirectory`, so that many cost one.
+ * @throws MESH_DISK_REFUSED
+ */
+export async function writeNamedByContent(path: string, content: Uint8Array, permissions: number): Promise<void> {
+  if (!existsSync(path)) await refusing(path, () => replace(path, content, permissions));
+}
+
+/**
+ * Writes a file that is not there; it is whole on the disk when this resolves. Its name is durable with `syncDirectory`.
+ * @throws an error of the file system
+ */
+export async function writeSynced(path: string, content: string | Uint8Array, permissions: number): Promise<void> {
+  const file = await open(path, 'wx', permissions);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function replace(path: string, content: string | Uint8Array, permissions: number): Promise<void> {
+  const temporary = unfinished(path);
+  try {
+    await writeSynced(temporary, content, permissions);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A name that no other writer of the same file has. */
+function unfinished(path: string): string {
+  return `${path}.${randomBytes(4).toString('hex')}.new`;
 }
 
 async function textAt(path: string): Promise<string | undefined> {

@@ -47,9 +47,9 @@ function labelled(label: string, text: string): string {
   return `  ${label}: ${visible(text)}`;
 }
 
-/** What is to be written stands alone after its label, so that it can be copied. */
+/** What is to be written stands alone after its label, so that it can be copied; `Write another …` is no such text. */
 function remedyLine(remedy: string): string {
-  const text = /^Write (.*?)\.?$/su.exec(remedy)?.[1];
+  const text = /^Write (?!(?:an?|another|it|one|the|them) )(.*?)\.?$/su.exec(remedy)?.[1];
   return text === undefined ? labelled('remedy', remedy) : labelled('write', text);
 }
 

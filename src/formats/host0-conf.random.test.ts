@@ -3,22 +3,11 @@ import { expect, test } from 'vitest';
 import { ipv4Length, ipv4Subnet, parseIpv4Interface } from '../model/ipv4.ts';
 import { randomFrom } from '../model/random.ts';
 import { errorText } from './error-text.ts';
-import { parseHost0Conf } from './host0-conf.ts';
+import { HOST0_KEYS, parseHost0Conf } from './host0-conf.ts';
 
 const FUZZ_MS = 1000;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
-const KEYS = [
-  'subnet_pool',
-  'default_subnet_size',
-  'segment_ports',
-  'default_networks',
-  'admission',
-  'boot',
-  'boot_mode',
-  'manual_subnets',
-  'metrics',
-  'subnet_pol',
-];
+const KEYS = [...HOST0_KEYS, 'subnet_pol'];
 const WORDS = [
   '10.11.0.0/16',
   '"192.168.0.0/23"',
@@ -32,9 +21,12 @@ const WORDS = [
   '1e1',
   'eth1',
   '"eth1"',
+  '"eth1 eth2"',
+  '" eth1  "',
   'eth1=server',
   '"eth2=off"',
   'eth1=10.20.0.0/24',
+  'eth1=0.0.0.0/0',
   '"eth2=26"',
   '=26',
   'manage',
@@ -80,7 +72,8 @@ test('whatever the bytes, the outcome is settings that are sound or errors that 
       typeof subnet === 'number' ? subnet : ipv4Length(subnet),
     );
     for (const size of [settings.defaultSubnetSize, ...sizes]) expect(size >= 1 && size <= 30, `${size}`).toBe(true);
-    for (const port of settings.segmentPorts ?? []) expect(port).toMatch(/^[^\s/:]{1,15}$/);
+    for (const port of [...(settings.segmentPorts ?? []), ...settings.joinGroups.flat()])
+      expect(port).toMatch(/^[^\s/:]{1,15}$/);
   }
   console.info(`${outcomes.accepted} accepted, ${outcomes.refused} refused`);
   expect(Math.min(outcomes.accepted, outcomes.refused)).toBeGreaterThan(0);

@@ -21,6 +21,7 @@ admission=known
 boot=auto
 boot_mode="eth1=server" eth2=off
 manual_subnets="eth1=10.20.0.0/24" "eth2=26"
+join_groups="eth1 eth2" "eth3 eth4 eth5"
 metrics="manage"
 `;
   expect(parse(text)).toEqual({
@@ -39,8 +40,13 @@ metrics="manage"
         { port: 'eth1', subnet: '10.20.0.0/24' },
         { port: 'eth2', subnet: 26 },
       ],
+      joinGroups: [
+        ['eth1', 'eth2'],
+        ['eth3', 'eth4', 'eth5'],
+      ],
       metricsNetwork: 'manage',
     },
+    defaultNetworksPlace: expect.objectContaining({ line: 5, column: 18 }),
     errors: [],
   });
 });
@@ -123,12 +129,22 @@ test('a subnet for no port', () => {
   `);
 });
 test('a manual subnet with host bits', () => {
+  expect(complaints('manual_subnets="eth1=0.0.0.0/0"')).toContain('"eth1=0.0.0.0/0" gives no port a subnet');
   expect(complaints('manual_subnets="eth1=10.20.0.7/24"')).toMatchInlineSnapshot(`
     "host0.conf:1:17: error: manual_subnets "eth1=10.20.0.7/24" gives no port a subnet [MESH_HOST0_CONF_INVALID]
       1 | manual_subnets="eth1=10.20.0.7/24"
         |                 ^
       rule: A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.
       write: manual_subnets="eth1=10.20.0.0/24""
+  `);
+});
+test('a group of one port', () => {
+  expect(complaints('join_groups="eth1 eth2" eth3')).toMatchInlineSnapshot(`
+    "host0.conf:1:25: error: join_groups "eth3" is no group of ports [MESH_HOST0_CONF_INVALID]
+      1 | join_groups="eth1 eth2" eth3
+        |                         ^
+      rule: A group is two ports or more between quotes, with blanks between them.
+      write: join_groups="eth1 eth2" "eth1 eth2""
   `);
 });
 test('another way to boot', () => {
@@ -146,7 +162,7 @@ test('a key without a value', () => {
       1 | segment_ports=
         |               ^
       rule: A key that is given has a value.
-      write: a value, or remove the line"
+      remedy: Write a value, or remove the line"
   `);
 });
 test('a misspelt key', () => {
@@ -154,7 +170,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets and metrics.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets, join_groups and metrics.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

@@ -8,10 +8,11 @@
  *     boot="auto"                                   # off (nothing is sent or answered), auto, dry (answers nothing, tells)
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the wire of a port
  *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the wire of a port
+ *     join_groups="eth1 eth2"                       # ports that are on one wire though they do not hear each other
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
  *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
-import { MeshError } from '../model/error.ts';
+import { MeshError, type SourcePlace } from '../model/error.ts';
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/ipv4.ts';
 import { WANTED_MODES, type WantedMode } from '../protocol/boot-views.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
@@ -50,6 +51,8 @@ export interface Host0Settings {
   /** Of ports that are not named, the mode is `auto`. */
   readonly bootModes: readonly PortMode[];
   readonly manualSubnets: readonly PortSubnet[];
+  /** Ports that are on one wire, whatever a scan hears. */
+  readonly joinGroups: readonly (readonly string[])[];
   /** Name of the network whose members may read host0's metrics. Undefined: none. */
   readonly metricsNetwork: string | undefined;
 }
@@ -64,12 +67,28 @@ export const HOST0_DEFAULTS: Host0Settings = {
   boot: 'off',
   bootModes: [],
   manualSubnets: [],
+  joinGroups: [],
   metricsNetwork: undefined,
 };
+
+export const HOST0_KEYS = [
+  'subnet_pool',
+  'default_subnet_size',
+  'segment_ports',
+  'default_networks',
+  'admission',
+  'boot',
+  'boot_mode',
+  'manual_subnets',
+  'join_groups',
+  'metrics',
+] as const;
 
 export interface Host0Conf {
   /** Absent when there are errors: half a configuration might admit whom the other half keeps out. */
   readonly settings?: Host0Settings;
+  /** Where it names the default networks, if it does. */
+  readonly defaultNetworksPlace?: SourcePlace;
   readonly errors: readonly MeshError[];
 }
 
@@ -88,17 +107,7 @@ export async function readHost0Conf(files: readonly string[]): Promise<Host0Conf
 export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
-  const keys = new ConfKeys(text, [
-    'subnet_pool',
-    'default_subnet_size',
-    'segment_ports',
-    'default_networks',
-    'admission',
-    'boot',
-    'boot_mode',
-    'manual_subnets',
-    'metrics',
-  ]);
+  const keys = new ConfKeys(text, HOST0_KEYS);
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
@@ -108,9 +117,12 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
     bootModes: keys.optional('boot_mode', listOf(parsePortMode)) ?? HOST0_DEFAULTS.bootModes,
     manualSubnets: keys.optional('manual_subnets', listOf(parsePortSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
+    joinGroups: keys.optional('join_groups', listOf(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
-  return keys.errors.length > 0 ? { errors: keys.errors } : { settings, errors: [] };
+  if (keys.errors.length > 0) return { errors: keys.errors };
+  const place = keys.placeOf('default_networks');
+  return { settings, errors: [], ...(place !== text.end && { defaultNetworksPlace: place }) };
 }
 
 /** What is wrong with a value, and what to write for it. */
@@ -185,11 +197,19 @@ function parsePortSubnet(word: string): PortSubnet | Fault {
   const named = parsePort(port);
   const subnet = wish.includes('/') ? parsePool(wish) : parseSize(wish);
   if (typeof named === 'string' && !isFault(subnet)) {
-    if (typeof subnet === 'number' || ipv4Length(subnet) <= 30) return { port: named, subnet };
+    const size = typeof subnet === 'number' ? subnet : ipv4Length(subnet);
+    if (size >= 1 && size <= 30) return { port: named, subnet };
   }
   const rule = 'A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.';
   const example = `${typeof named === 'string' ? named : 'eth1'}=${isFault(subnet) ? subnet.example : '10.20.0.0/24'}`;
   return { fault: `${quoted(word)} gives no port a subnet`, rule, example };
+}
+
+function parseGroup(word: string): readonly string[] | Fault {
+  const ports = word.split(/\s+/).filter((port) => port !== '');
+  if (ports.length > 1 && ports.every((port) => typeof parsePort(port) === 'string')) return ports;
+  const rule = 'A group is two ports or more between quotes, with blanks between them.';
+  return { fault: `${quoted(word)} is no group of ports`, rule, example: 'eth1 eth2' };
 }
 
 function isFault(value: string | number | object): value is Fault {

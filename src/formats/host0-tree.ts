@@ -11,7 +11,7 @@
  *
  * Read in one go and synchronously: a thousand small files are read so in a tenth of the time.
  */
-import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError, type SourcePlace } from '../model/error.ts';
 import { isMachineId, type MachineId } from '../model/machine.ts';
@@ -39,15 +39,17 @@ export interface Host0Tree {
   readonly errors: readonly MeshError[];
 }
 
-/** A folder's name is also the host name of its machine, unless the manifest sets another. */
 const FOLDER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/;
+export const FOLDER_NAME_RULE =
+  'A name has at most 63 letters, digits, dots and hyphens, since it is also a host name.';
 /** What apk and dpkg take: a name, and a version after a comparison. */
 const PACKAGE = /^[A-Za-z0-9][A-Za-z0-9+._-]*(?:[<>=~]{1,2}[A-Za-z0-9+._:~-]+)?(?:@[a-z]+)?$/;
 const LIST_MAX_BYTES = 256 * 1024;
 
 /** @param directory what `/host0` is */
 export function readHost0Tree(directory: string): Host0Tree {
-  const errors: MeshError[] = [];
+  // Of a drive that is not mounted it must not be said that all machines are gone from it.
+  const errors: MeshError[] = existsSync(directory) ? [] : [noHost0Directory(directory)];
   const groups = new Map<string, GroupFolder>();
   for (const name of foldersIn(join(directory, 'groups'), errors)) {
     groups.set(name, readGroup(name, join(directory, 'groups', name), errors));
@@ -59,6 +61,15 @@ export function readHost0Tree(directory: string): Host0Tree {
   }
   errors.push(...doubles(machines, directory));
   return { machines, packages: readPackages(join(directory, 'packages'), errors), errors };
+}
+
+export function noHost0Directory(directory: string): MeshError {
+  return new MeshError('MESH_OBJECT_UNKNOWN', `there is no directory ${directory}`, {
+    operation: 'read the tree',
+    object: directory,
+    rule: 'host0 is described in a directory: /host0, or what --host0-dir or MESH_HOST0_DIR names.',
+    remedy: 'See that its drive is mounted; `mesh system init` makes a new one.',
+  });
 }
 
 function readGroup(name: string, directory: string, errors: MeshError[]): GroupFolder {
@@ -79,7 +90,7 @@ function readMachine(
   const folder = readGroup(name, directory, errors);
   const named = readList(join(directory, 'groups'), errors).flatMap(({ text, place }) => {
     const group = groups.get(text);
-    if (group === undefined) errors.push(unknownGroup(text, place, groups));
+    if (group === undefined) errors.push(unknownGroup(text, place, groups, join(directory, '../../groups', text)));
     return group ?? [];
   });
   const skip = readOptional(join(directory, 'SKIP'), errors) !== undefined;
@@ -94,10 +105,10 @@ function readMachineId(file: string, errors: MeshError[]): MachineId | 'default'
   const [line = ''] = bytes?.toString('utf8').split('\n', 1) ?? [];
   errors.push(
     text === undefined
-      ? lacks(file, rule, `Write the id that \`mesh node list\` shows to ${file}`)
+      ? lacks(file, rule, 'Put the id into it that `mesh node list` shows.')
       : new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is no machine id`, {
           rule,
-          remedy: 'Write 10eff964, or what `mesh node list` shows for the machine',
+          remedy: 'Put the id there that `mesh node list` shows, as in 10eff964',
           place: { file, line: 1, column: 1, text: line },
         }),
   );
@@ -123,7 +134,7 @@ function readPackages(file: string, errors: MeshError[]): readonly string[] {
     errors.push(
       new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is no package`, {
         rule,
-        remedy: 'Write one name on each line',
+        remedy: 'Put one name on each line',
         place,
       }),
     );
@@ -137,9 +148,7 @@ function readList(file: string, errors: MeshError[]): { text: string; place: Sou
   if (bytes === undefined) return [];
   if (bytes.length > LIST_MAX_BYTES || bytes.includes(0)) {
     const message = `${file} is not a list, or too long for one`;
-    errors.push(
-      new MeshError('MESH_MACHINE_FOLDER', message, { object: file, remedy: 'Write one name on each line.' }),
-    );
+    errors.push(new MeshError('MESH_MACHINE_FOLDER', message, { object: file, remedy: 'Put one name on each line.' }));
     return [];
   }
   return bytes
@@ -171,16 +180,21 @@ function foldersIn(directory: string, errors: MeshError[]): string[] {
     return [];
   }
   const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
-  for (const name of names.filter((other) => !FOLDER_NAME.test(other))) {
+  for (const name of names.filter((other) => !isFolderName(other))) {
     errors.push(
       new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(name)} cannot be the name of a folder here`, {
         object: join(directory, name),
-        rule: 'A name has at most 63 letters, digits, dots and hyphens, since it is also a host name.',
+        rule: FOLDER_NAME_RULE,
         remedy: 'Rename the folder.',
       }),
     );
   }
-  return names.filter((name) => FOLDER_NAME.test(name)).sort();
+  return names.filter(isFolderName).sort();
+}
+
+/** A machine has the name of its folder, unless its manifest brings another. */
+export function isFolderName(name: string): boolean {
+  return FOLDER_NAME.test(name);
 }
 
 function doubles(machines: readonly MachineFolder[], directory: string): MeshError[] {
@@ -204,11 +218,16 @@ function doubles(machines: readonly MachineFolder[], directory: string): MeshErr
   });
 }
 
-function unknownGroup(name: string, place: SourcePlace, groups: ReadonlyMap<string, unknown>): MeshError {
+function unknownGroup(
+  name: string,
+  place: SourcePlace,
+  groups: ReadonlyMap<string, unknown>,
+  folder: string,
+): MeshError {
   const meant = nearest(name, [...groups.keys()]);
   return new MeshError('MESH_GROUP_UNKNOWN', `there is no group ${JSON.stringify(name.slice(0, 40))}`, {
     rule: 'A group is a folder of /host0/groups.',
-    remedy: meant === undefined ? `Make the folder /host0/groups/${name}, or remove the line` : `Write ${meant}`,
+    remedy: meant === undefined ? `Make the folder ${folder}, or remove the line` : `Write ${meant}`,
     place,
   });
 }

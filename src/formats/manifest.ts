@@ -8,6 +8,7 @@
  *     D MODE=root:root:0755 TGT=/mnt/data                                              make a directory
  *     R TGT=/etc/motd                                                                  take away what a group put there
  */
+import { posix } from 'node:path';
 import { MeshError, type SourcePlace } from '../model/error.ts';
 
 /** Of a file or directory on the node. */
@@ -158,7 +159,7 @@ function parseLine(text: string, place: SourcePlace): ManifestAction {
       const source = value('SRC');
       const type = letter === 'O' ? 'overwrite' : 'append';
       const mode = parseMode(value('MODE'));
-      return { ...line, type, mode, source: parsePath('SRC', source), sourcePlace: source.place };
+      return { ...line, type, mode, source: parsePath('SRC', source, folderOf(place.file)), sourcePlace: source.place };
     }
     case 'L':
       return { ...line, type: 'link', to: parsePath('SRC', value('SRC')) };
@@ -167,6 +168,12 @@ function parseLine(text: string, place: SourcePlace): ManifestAction {
     case 'R':
       return { ...line, type: 'remove' };
   }
+}
+
+/** Where a manifest of `/host0` is, as its own lines call it. */
+function folderOf(file: string): string {
+  const [kind, name = ''] = file.split('/').slice(-3, -1);
+  return kind === 'machines' || kind === 'groups' ? `/host0/${kind}/${name}` : '/';
 }
 
 function isLetter(text: string): text is Letter {
@@ -184,7 +191,7 @@ function unknownAction(word: string, place: SourcePlace): MeshError {
     place,
     `there is no action ${JSON.stringify(word.slice(0, 20))}`,
     `The actions are: ${known}.`,
-    isLetter(upper) ? `Write ${upper}` : 'Write one of them, or # before a comment',
+    isLetter(upper) ? `Write ${upper}` : 'Begin the line with one of them, or with # if it is a comment',
   );
 }
 
@@ -200,21 +207,18 @@ const NAME_MAX_BYTES = 255;
 /** What a ustar header holds in its prefix and name; busybox's tar takes no longer ones. */
 const PATH_MAX_BYTES = 250;
 
-function parsePath(field: Field, { text, place }: Value): string {
+/** @param base what a relative path is probably meant to be relative to */
+function parsePath(field: Field, { text, place }: Value, base = '/'): string {
   if (!text.startsWith('/')) {
     const rule = 'Every path is absolute: it begins with /.';
-    throw fault(
-      place,
-      `${field} is not an absolute path`,
-      rule,
-      `Write ${field}=/${text.replace(/^(?:\.{0,2}\/)+/, '')}`,
-    );
+    throw fault(place, `${field} is not an absolute path`, rule, `Write ${field}=${posix.join(base, text)}`);
   }
   const names = text.replace(/\/+$/, '').split('/').slice(1);
-  if (names.some((name) => name === '..' || name === '.' || name === '')) {
-    const plain = names.filter((name) => name !== '' && name !== '.' && name !== '..').join('/');
+  const detour = names.find((name) => name === '..' || name === '.' || name === '');
+  if (detour !== undefined) {
+    const what = detour === '' ? 'has an empty name in it' : `leads through ${detour}`;
     const rule = 'A path has no empty name, no . and no .. in it.';
-    throw fault(place, `${field} does not lead straight to its end`, rule, `Write ${field}=/${plain}`);
+    throw fault(place, `${field} ${what}`, rule, `Write ${field}=${posix.join('/', ...names)}`);
   }
   if (Buffer.byteLength(text) > PATH_MAX_BYTES || names.some((name) => Buffer.byteLength(name) > NAME_MAX_BYTES)) {
     throw fault(place, `${field} is too long`, `A path has at most ${PATH_MAX_BYTES} bytes.`, 'Choose a shorter one');
@@ -252,7 +256,7 @@ function parseId(what: 'user' | 'group', text: string, place: SourcePlace): numb
     place,
     `${JSON.stringify(text.slice(0, 40))} is no ${what} with a number of its own`,
     'A user or group is root, nobody, or a number: host0 cannot know which number a node gives to another name.',
-    `Write the number that \`id\` prints on a node in place of ${text || 'nothing'}`,
+    'Put its number there, which `id` prints on a node',
   );
 }
 

@@ -404,7 +404,7 @@ test('a line of 1 MB', () => {
       2 | name=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         | ^
       rule: A line has at most 1024 bytes.
-      write: one key=value on each line"
+      remedy: Write one key=value on each line"
   `);
 });
 test('a line of 1 MB, cut in the middle of a character', () => {

@@ -37,7 +37,7 @@ test('two meshes of one name', () => {
       1 | name=manage
         |      ^
       rule: Each mesh has a name of its own.
-      write: another name in one of the two files"
+      remedy: Write another name in one of the two files"
   `);
 });
 
@@ -53,7 +53,7 @@ test('two meshes of one vni', () => {
       3 | vni=456
         |     ^
       rule: Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the wire.
-      write: another vni in one of the two files"
+      remedy: Write another vni in one of the two files"
   `);
 });
 
@@ -68,7 +68,7 @@ test('two meshes of one prefix, differently written', () => {
       2 | prefix=FD42:2345:1234:9ABC:0::/64
         |        ^
       rule: Each mesh has a prefix of its own: a node has one route for it.
-      write: another prefix in one of the two files"
+      remedy: Write another prefix in one of the two files"
   `);
 });
 
@@ -96,7 +96,7 @@ test('a key that two meshes share is a warning', () => {
       4 | key=456
         |     ^
       rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
-      write: another key in one of the two files before nodes join: it changes their addresses"
+      remedy: Write another key in one of the two files before nodes join: it changes their addresses"
   `);
 });
 
@@ -111,7 +111,7 @@ test('a prefix in conflict with the underlay', () => {
       2 | prefix=fd42:2345:1234:9abc::/64
         |        ^
       rule: A mesh has addresses that the physical network does not use.
-      write: a prefix of your own from fd00::/8"
+      remedy: Write a prefix of your own from fd00::/8"
   `);
 });
 

@@ -1,10 +1,11 @@
 /** The whole of `/host0` as overlays: every machine's, or the list of all that is wrong and none. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { errnoOf, unreadable } from '../formats/conf-reader.ts';
-import { type Host0Settings, readHost0Conf } from '../formats/host0-conf.ts';
+import { type Host0Conf, type Host0Settings, readHost0Conf } from '../formats/host0-conf.ts';
 import { type Host0Tree, type MachineFolder, readHost0Tree } from '../formats/host0-tree.ts';
+import { nearest } from '../formats/nearest.ts';
 import { readNetworkFiles } from '../formats/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../formats/network-set.ts';
 import { MeshError } from '../model/error.ts';
@@ -19,7 +20,13 @@ export interface CompiledMachine {
   /** Sorted; its own and its groups'. */
   readonly packages: readonly string[];
   /** Absent for a machine with SKIP. */
-  readonly entries?: readonly OverlayEntry[];
+  readonly overlay?: CompiledOverlay;
+}
+
+export interface CompiledOverlay {
+  readonly entries: readonly OverlayEntry[];
+  /** Hash of all that is in it: two with the same have the same bytes when packed. */
+  readonly content: string;
 }
 
 export interface Compilation {
@@ -51,13 +58,15 @@ const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
 /** Reads and judges all of `/host0`; changes nothing. */
 export async function compile({ paths, authorizedKeys }: CompileInput): Promise<Compilation> {
   const tree = readHost0Tree(paths.host0);
-  const [{ settings, errors: settingErrors }, { files, errors: fileErrors }] = await Promise.all([
+  const [conf, { files, errors: fileErrors }] = await Promise.all([
     readHost0Conf(paths.host0Conf),
     readNetworkFiles(paths.host0Networks),
   ]);
   const networks = judgeNetworks(files, []);
-  const errors = [...settingErrors, ...fileErrors, ...networks.errors, ...tree.errors];
-  const shared = { files: networkFilesFor(settings, files), authorizedKeys, read: sourcesOf(paths) };
+  // What cannot be read is there.
+  const unknown = fileErrors.length === 0 ? unknownNetworks(conf, files) : [];
+  const errors = [...conf.errors, ...unknown, ...fileErrors, ...networks.errors, ...tree.errors];
+  const shared = { files: networkFilesFor(conf.settings, files), authorizedKeys, read: sourcesOf(paths) };
   const machines = tree.machines.map((folder) => compileMachine(folder, shared, errors));
   return { machines, packages: allPackages(tree), errors: withoutDoubles(errors), warnings: networks.warnings };
 }
@@ -83,7 +92,8 @@ function compileMachine(folder: MachineFolder, shared: Shared, errors: MeshError
   overlay.sortLines('etc/apk/world');
   overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
   errors.push(...overlay.errors);
-  return { machine, name, packages, entries: overlay.entries };
+  const { entries } = overlay;
+  return { machine, name, packages, overlay: { entries, content: contentHash(entries) } };
 }
 
 function addService(overlay: Overlay, level: string, service: string): void {
@@ -97,6 +107,28 @@ function networkFilesFor(settings: Host0Settings | undefined, files: readonly Ne
   return files.filter(({ file }) => wanted.includes(basename(file, '.conf')));
 }
 
+/** What `default_networks` names, and nobody has described. */
+function unknownNetworks(
+  { settings, defaultNetworksPlace: place }: Host0Conf,
+  files: readonly NetworkFile[],
+): MeshError[] {
+  if (settings === undefined || place === undefined) return [];
+  const names = files.map(({ file }) => basename(file, '.conf'));
+  const unknown = settings.defaultNetworks.filter((name) => !names.includes(name));
+  return unknown.map((name) => {
+    const meant = nearest(name, names);
+    return new MeshError(
+      'MESH_HOST0_CONF_INVALID',
+      `default_networks names ${name}, and there is no network/${name}.conf`,
+      {
+        rule: 'A default network is one of the files in network/.',
+        remedy: meant === undefined ? `Make network/${name}.conf, or take the name away` : `Put ${meant} in its place`,
+        place: { ...place, column: place.text.indexOf(name, place.column - 1) + 1 },
+      },
+    );
+  });
+}
+
 /** Each file is read once: a thousand machines share their groups'. */
 function sourcesOf({ root, host0 }: Paths): ReadSource {
   const known = new Map<string, ReturnType<ReadSource>>();
@@ -108,10 +140,19 @@ function sourcesOf({ root, host0 }: Paths): ReadSource {
 }
 
 function readSource(file: string): ReturnType<ReadSource> {
+  const refuse = (why: string, remedy: string) =>
+    new MeshError('MESH_MANIFEST_SOURCE', `${file} ${why}`, { remedy: `${remedy}.` });
   try {
-    const bytes = readFileSync(file);
-    if (bytes.length <= SOURCE_MAX_BYTES) return bytes;
-    return new MeshError('MESH_MANIFEST_SOURCE', `${file} is larger than ${SOURCE_MAX_BYTES / 1024 / 1024} MiB`);
+    const found = statSync(file);
+    if (found.isDirectory())
+      return refuse('is a directory', 'Give each file in it a line of its own; D makes a directory');
+    // Of a pipe or a device there may be no end.
+    if (!found.isFile()) return refuse('is not a regular file', 'Name a regular file');
+    if (found.size <= SOURCE_MAX_BYTES) return readFileSync(file);
+    return refuse(
+      `is larger than ${SOURCE_MAX_BYTES / 1024 / 1024} MiB`,
+      'Serve it from isos/, or put it into the image',
+    );
   } catch (cause) {
     return errnoOf(cause) === 'ENOENT' ? undefined : unreadable(file, cause);
   }
@@ -135,7 +176,7 @@ function withoutDoubles(errors: readonly MeshError[]): readonly MeshError[] {
   });
 }
 
-/** Of all that is in an overlay: two with one hash have the same bytes when packed. */
+/** As in CompiledOverlay. */
 export function contentHash(entries: readonly OverlayEntry[]): string {
   const hash = createHash('sha256');
   for (const entry of entries) {

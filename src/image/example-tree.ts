@@ -1,7 +1,27 @@
 /** What `mesh system init` writes: a tree that works as it is, and says in comments what can be changed. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createDurable } from '../formats/durable-file.ts';
+
+/**
+ * Makes every file of the example that is not there.
+ * @param directory what `/host0` is
+ * @returns the files that it made
+ * @throws MESH_DISK_REFUSED
+ */
+export async function writeExampleTree(directory: string): Promise<string[]> {
+  const made: string[] = [];
+  for (const [path, text] of Object.entries(EXAMPLE_TREE)) {
+    const file = join(directory, path);
+    if (existsSync(file)) continue;
+    await createDurable(file, () => text, 0o644);
+    made.push(file);
+  }
+  return made;
+}
 
 /** Paths below `/host0`, with their texts. */
-export const EXAMPLE_TREE: Readonly<Record<string, string>> = {
+const EXAMPLE_TREE: Readonly<Record<string, string>> = {
   'host0.conf': `# host0's settings. Every line but boot may be left out: what is written here is what holds without it.
 
 # Where boot segments without a DHCP server of their own get their subnets from, and how large these are (prefix bits).

@@ -3,9 +3,9 @@
  * boot; what they are booting from stays for a while.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory } from '../formats/durable-file.ts';
+import { makeDirectory, syncDirectory, writeSynced } from '../formats/durable-file.ts';
 import { MeshError } from '../model/error.ts';
 
 /** `image.json`: what is in an image. */
@@ -71,9 +71,9 @@ export class Generations {
     await makeDirectory(this.directory);
     try {
       await mkdir(unfinished);
-      await writeSynced(join(unfinished, 'vmlinuz'), files.vmlinuz);
-      await writeSynced(join(unfinished, 'initrd.img'), files.initrd);
-      await writeSynced(join(unfinished, 'image.json'), Buffer.from(`${JSON.stringify(image, null, 2)}\n`));
+      await writeSynced(join(unfinished, 'vmlinuz'), files.vmlinuz, 0o644);
+      await writeSynced(join(unfinished, 'initrd.img'), files.initrd, 0o644);
+      await writeSynced(join(unfinished, 'image.json'), `${JSON.stringify(image, null, 2)}\n`, 0o644);
       await syncDirectory(unfinished);
       if (await isDirectory(finished)) await mend(finished, unfinished);
       else await rename(unfinished, finished);
@@ -107,9 +107,13 @@ export class Generations {
   /** All whole images, the newest first. */
   async list(): Promise<ListedImage[]> {
     const current = await this.#currentGeneration();
-    const names = (await namesIn(this.directory)).filter((name) => GENERATION.test(name));
+    const names = (await this.#names()).filter((name) => GENERATION.test(name));
     const images = await Promise.all(names.map((name) => this.#read(name, current)));
     return images.filter((image) => image !== undefined).sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
+  }
+
+  async #names(): Promise<string[]> {
+    return await readdir(this.directory).catch(() => []);
   }
 
   async #read(generation: string, current: string | undefined): Promise<ListedImage | undefined> {
@@ -146,7 +150,7 @@ export class Generations {
       .sort((a, b) => Number(b.current) - Number(a.current))
       .slice(0, KEPT)
       .map(({ generation }) => generation);
-    for (const name of await namesIn(this.directory)) {
+    for (const name of await this.#names()) {
       const old = GENERATION.test(name) && !kept.includes(name);
       if (old || UNFINISHED.test(name)) await rm(join(this.directory, name), { recursive: true, force: true });
     }
@@ -167,16 +171,6 @@ async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
 async function hashOf(path: string): Promise<string | undefined> {
   try {
     return createHash('sha256')
@@ -184,13 +178,5 @@ async function hashOf(path: string): Promise<string | undefined> {
       .digest('hex');
   } catch {
     return undefined;
-  }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch {
-    return [];
   }
 }

@@ -7,7 +7,7 @@ import { unpackTar } from 'modern-tar';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseMachineId } from '../model/machine.ts';
 import { authorizedKeysIn, commandKeyIn, makeCommandKey } from './command-key.ts';
-import { hostKeyOf, secretsOf, Tokens } from './machine-secrets.ts';
+import { hostKeyOf, removeHostKey, secretsOf, Tokens } from './machine-secrets.ts';
 
 const [ONE, TWO] = [parseMachineId('10eff964'), parseMachineId('2b1c0d3e')];
 let state: string;
@@ -62,6 +62,9 @@ test('a machine is given the same host key at each boot, and no other machine ha
   expect(await hostKeyOf(state, TWO)).not.toBe(shown);
   expect(Buffer.from(other).equals(first)).toBe(false);
   expect(await modeOf(`keys/hosts/${ONE}`)).toBe(0o600);
+  for (let time = 0; time < 2; time++) await removeHostKey(state, ONE);
+  expect(await hostKeyOf(state, ONE)).toBeUndefined();
+  expect(await hostKeyOf(state, TWO)).toBeDefined();
 });
 
 test('a token fits the machine that it was given to, at this host0, also after a restart', async () => {

@@ -4,7 +4,7 @@
  * host0 knows a machine that it has booted where meshes admit no other.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../formats/conf-reader.ts';
 import { type PublicKeyLine, publicKeyOf } from '../formats/openssh-key.ts';
@@ -72,6 +72,11 @@ export async function hostKeyOf(stateDirectory: string, machine: MachineId): Pro
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** For a machine that is not known any more; it gets another if it boots once more. Never rejects. */
+export async function removeHostKey(stateDirectory: string, machine: MachineId): Promise<void> {
+  await rm(hostKeyIn(stateDirectory, machine), { force: true }).catch(() => undefined);
 }
 
 function hostKeyIn(stateDirectory: string, machine: MachineId): string {

@@ -133,7 +133,7 @@ interface UnpackedKernel {
 
 async function unpackedKernel(directory: string, name: string): Promise<UnpackedKernel> {
   const boot = join(directory, 'boot');
-  const vmlinuz = (await namesIn(boot)).find((file) => file.startsWith('vmlinuz-'));
+  const vmlinuz = (await readdir(boot).catch(() => [])).find((file) => file.startsWith('vmlinuz-'));
   if (vmlinuz === undefined) {
     throw new MeshError('MESH_IMAGE_FAILED', `the package ${name} brings no kernel`, {
       operation: 'build image',
@@ -144,7 +144,8 @@ async function unpackedKernel(directory: string, name: string): Promise<Unpacked
   }
   const release = vmlinuz.replace(/^vmlinuz-/, '');
   for (const modules of [join(directory, 'lib/modules'), join(directory, 'usr/lib/modules')]) {
-    const found = (await namesIn(join(modules, release), true)).filter((path) => /\.ko(?:\.xz)?$/.test(path)).sort();
+    const files = await readdir(join(modules, release), { recursive: true }).catch(() => []);
+    const found = files.filter((path) => /\.ko(?:\.xz)?$/.test(path)).sort();
     if (found.length === 0) continue;
     const packed = found.filter((path) => path.endsWith('.xz')).map((path) => join(modules, release, path));
     for (let at = 0; at < packed.length; at += 500) {
@@ -153,14 +154,6 @@ async function unpackedKernel(directory: string, name: string): Promise<Unpacked
     return { release, vmlinuz: join(boot, vmlinuz), modules, paths: found.map((path) => path.replace(/\.xz$/, '')) };
   }
   throw new MeshError('MESH_IMAGE_FAILED', `the package ${name} brings a kernel without modules`, { object: name });
-}
-
-async function namesIn(directory: string, recursive = false): Promise<string[]> {
-  try {
-    return await readdir(directory, { recursive });
-  } catch {
-    return [];
-  }
 }
 
 function described(content: Uint8Array): ImageFile {

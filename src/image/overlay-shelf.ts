@@ -2,13 +2,13 @@
  * The compiled overlays on disk: files named by their SHA-256, and an index that says whose they are. The index is
  * replaced in one step when all files are there, so that a power cut leaves the old set or the new one.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { access, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory, writeDurable } from '../formats/durable-file.ts';
-import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../formats/durable-file.ts';
+import type { ErrorDocument, MeshError } from '../model/error.ts';
 import { isMachineId, type MachineId } from '../model/machine.ts';
-import { type CompiledMachine, contentHash } from './compilation.ts';
+import type { CompiledMachine } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
 
 export interface ShelvedOverlay {
@@ -33,8 +33,17 @@ export interface OverlayIndex {
   readonly machines: readonly ShelvedMachine[];
 }
 
+/** Of a tree that was not taken. */
+export interface Refusal {
+  /** ISO 8601, UTC. */
+  readonly refusedAt: string;
+  /** How many there are. */
+  readonly faults: number;
+  readonly first: ErrorDocument;
+}
+
 const SUFFIX = '.apkovl.tar.gz';
-/** A machine that was given the name of a file fetches it within this. */
+/** A machine that was given the name of a file fetches it within this; what a crash left unfinished is of no use to anybody. */
 const KEEP_MS = 60 * 60_000;
 /** Enough that the disk takes many files in one journal commit. */
 const WRITERS = 32;
@@ -79,93 +88,75 @@ export class OverlayShelf {
 
   /**
    * Puts a new set in force; durable when it resolves. What did not change is not packed again.
+   * @param onShelved is told how many of them are on the disk
    * @throws MESH_DISK_REFUSED: the set before stays in force
    */
-  async publish(machines: readonly CompiledMachine[], now: Date): Promise<OverlayIndex> {
-    const before = await this.#namesOnDisk();
-    const packed = new Map(
-      (await this.index())?.machines.flatMap(({ overlay }) => packedBefore(overlay, before)) ?? [],
-    );
+  async publish(
+    machines: readonly CompiledMachine[],
+    now: Date,
+    onShelved: (count: number) => void = () => {},
+  ): Promise<OverlayIndex> {
+    const onDisk = await this.#namesOnDisk();
+    const before = (await this.index())?.machines ?? [];
+    const packed = new Map(before.flatMap(({ overlay }) => packedBefore(overlay, onDisk)));
     await makeDirectory(this.#directory);
+    let count = 0;
     const shelved: ShelvedMachine[] = new Array(machines.length);
     const queue = machines.entries();
     const work = async () => {
-      for (const [index, machine] of queue) shelved[index] = await this.#shelve(machine, packed);
+      for (const [index, machine] of queue) {
+        shelved[index] = await this.#shelve(machine, packed);
+        onShelved(++count);
+      }
     };
     await Promise.all(Array.from({ length: WRITERS }, work));
     await syncDirectory(this.#directory);
     const index = { compiledAt: now.toISOString(), machines: shelved };
     await writeDurable(this.#indexFile, `${JSON.stringify(index, null, 1)}\n`);
     await rm(this.#refusalFile, { force: true });
-    await this.#collectGarbage(index, now);
+    await this.#collectGarbage(shelved, before, now);
     return index;
   }
 
-  /** Notes that a newer tree was refused, and why: machines that miss something are told that. */
-  async refuse(error: MeshError): Promise<void> {
-    await makeDirectory(this.#directory);
-    await writeDurable(this.#refusalFile, `${JSON.stringify(error.toJSON())}\n`);
+  /** Notes that a newer tree was refused, and why: whoever misses something is told that. */
+  async refuse(first: MeshError, faults: number, now: Date): Promise<void> {
+    const refusal: Refusal = { refusedAt: now.toISOString(), faults, first: first.toJSON() };
+    await writeDurable(this.#refusalFile, `${JSON.stringify(refusal)}\n`);
   }
 
-  /** The first fault of the tree that was refused last; undefined once a newer one is in force. */
-  async refusal(): Promise<ErrorDocument | undefined> {
+  /** Why the newest tree is not in force; undefined when it is. */
+  async refusal(): Promise<Refusal | undefined> {
     const text = await readFile(this.#refusalFile, 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as ErrorDocument);
+    return text === undefined ? undefined : (JSON.parse(text) as Refusal);
   }
 
   async #shelve(
-    { machine, name, packages, entries }: CompiledMachine,
+    { machine, name, packages, overlay: compiled }: CompiledMachine,
     packed: Map<string, ShelvedOverlay>,
   ): Promise<ShelvedMachine> {
-    if (entries === undefined) return { machine, name, packages };
-    const content = contentHash(entries);
+    if (compiled === undefined) return { machine, name, packages };
+    const { content, entries } = compiled;
     const known = packed.get(content);
     if (known !== undefined) return { machine, name, packages, overlay: known };
     const bytes = await packOverlay(entries);
     const overlay = { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length, content };
     packed.set(content, overlay);
-    await this.#write(this.pathOf(overlay), bytes);
+    await writeNamedByContent(this.pathOf(overlay), bytes, 0o640);
     return { machine, name, packages, overlay };
   }
 
-  async #write(path: string, bytes: Uint8Array): Promise<void> {
-    const unfinished = `${path}.${randomBytes(4).toString('hex')}.new`;
-    try {
-      // Named by its content: what is there already is the same.
-      if (
-        await access(path).then(
-          () => true,
-          () => false,
-        )
-      )
-        return;
-      const file = await open(unfinished, 'wx', 0o640);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(unfinished, path);
-    } catch (cause) {
-      await rm(unfinished, { force: true }).catch(() => {});
-      throw new MeshError('MESH_DISK_REFUSED', `${path} cannot be written: ${MeshError.from(cause).message}`, {
-        operation: 'write overlay',
-        object: this.#directory,
-        remedy: 'Make room on the disk; the overlays from before are still served.',
-        cause,
-        retryable: true,
-      });
-    }
-  }
-
-  async #collectGarbage({ machines }: OverlayIndex, now: Date): Promise<void> {
-    const used = new Set(machines.map(({ overlay }) => `${overlay?.sha256}${SUFFIX}`));
+  /** Whoever was given the name of a file just before it went out of force is about to fetch it. */
+  async #collectGarbage(
+    inForce: readonly ShelvedMachine[],
+    before: readonly ShelvedMachine[],
+    now: Date,
+  ): Promise<void> {
+    const [used, left] = [filesOf(inForce), filesOf(before)];
     for (const name of await this.#namesOnDisk()) {
-      if (used.has(name) || !name.includes(SUFFIX)) continue;
+      if (used.has(name) || !(name.endsWith(SUFFIX) || name.endsWith('.new'))) continue;
       const path = join(this.#directory, name);
-      const age = now.getTime() - (await stat(path)).mtimeMs;
-      if (age > KEEP_MS) await rm(path, { force: true });
+      if (left.has(name)) await utimes(path, now, now);
+      else if (now.getTime() - (await stat(path)).mtimeMs > KEEP_MS) await rm(path, { force: true });
     }
   }
 
@@ -177,6 +168,10 @@ export class OverlayShelf {
 /** The names of the machines that have a folder, by their ids. */
 export function machineNames(index: OverlayIndex | undefined): ReadonlyMap<MachineId, string> {
   return new Map(index?.machines.flatMap(({ machine, name }) => (isMachineId(machine) ? [[machine, name]] : [])) ?? []);
+}
+
+function filesOf(machines: readonly ShelvedMachine[]): ReadonlySet<string> {
+  return new Set(machines.flatMap(({ overlay }) => (overlay === undefined ? [] : [`${overlay.sha256}${SUFFIX}`])));
 }
 
 /** What was packed once and still lies there, by its content. */

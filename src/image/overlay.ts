@@ -96,10 +96,12 @@ export class Overlay {
     } else if (action.type === 'link') {
       this.#entries.set(path, { type: 'link', path, to: action.to });
     } else {
-      const content = sourceOf(action, read);
+      const source = sourceOf(action, read);
       const present = this.#entries.get(path);
-      const before = action.type === 'append' && present?.type === 'file' ? present.content : new Uint8Array();
-      this.#entries.set(path, { type: 'file', path, mode: action.mode, content: Buffer.concat([before, content]) });
+      const appends = action.type === 'append' && present?.type === 'file';
+      // Of a group's file all machines have the same bytes, not a thousand copies.
+      const content = appends ? Buffer.concat([present.content, source]) : source;
+      this.#entries.set(path, { type: 'file', path, mode: action.mode, content });
     }
     this.#makeParents(path);
   }
@@ -148,7 +150,7 @@ function sourceOf({ source, sourcePlace }: CopyAction, read: ReadSource): Uint8A
   if (content instanceof Uint8Array) return content;
   throw new MeshError('MESH_MANIFEST_SOURCE', content?.message ?? `there is no file ${source} on host0`, {
     rule: 'SRC is a file on host0.',
-    remedy: 'Put the file there, or correct the path.',
+    remedy: content?.remedy ?? 'Put the file there, or correct the path.',
     place: sourcePlace,
   });
 }

@@ -1,19 +1,15 @@
 /** What a capture sees of a device: out of all that passes there, what belongs to a mesh. */
 import { type Vni, VXLAN_PORT } from '../model/network.ts';
+import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import type { FilterStep } from './packet-filter.ts';
 
-const ETHERNET_BYTES = 14;
-const ETHERTYPE_IPV4 = 0x0800;
-const ETHERTYPE_IPV6 = 0x86dd;
-const PROTOCOL_TCP = 6;
-const PROTOCOL_UDP = 17;
 /** The bits of a fragment that is not the first. */
 const FRAGMENT_OFFSET = 0x1fff;
 /** From the end of the outer IPv4 header to the inner frame: UDP and VXLAN. */
 const VXLAN_BYTES = 16;
 /** In an Ethernet frame with IPv6. */
 const NEXT_HEADER = ETHERNET_BYTES + 6;
-const SOURCE_PORT = ETHERNET_BYTES + 40;
+const SOURCE_PORT = ETHERNET_BYTES + IPV6_BYTES;
 const DESTINATION_PORT = SOURCE_PORT + 2;
 
 /** Whole frames: a verdict of fewer bytes would cut one so that nobody knew any more how long it was. */
@@ -26,9 +22,9 @@ const VERDICTS: readonly FilterStep[] = [
 export function framesWithout(tcpPort: number): readonly FilterStep[] {
   return [
     { load: 'half', offset: 12 },
-    { equal: ETHERTYPE_IPV6, no: 'take' },
+    { equal: ETHERTYPE.ipv6, no: 'take' },
     { load: 'byte', offset: NEXT_HEADER },
-    { equal: PROTOCOL_TCP, no: 'take' },
+    { equal: IP_PROTOCOL.tcp, no: 'take' },
     { load: 'half', offset: SOURCE_PORT },
     { equal: tcpPort, yes: 'drop' },
     { load: 'half', offset: DESTINATION_PORT },
@@ -42,9 +38,9 @@ export function vxlanWithout(tcpPort: number, vni: Vni): readonly FilterStep[] {
   const inner = ETHERNET_BYTES + VXLAN_BYTES;
   return [
     { load: 'half', offset: 12 },
-    { equal: ETHERTYPE_IPV4, no: 'drop' },
+    { equal: ETHERTYPE.ipv4, no: 'drop' },
     { load: 'byte', offset: ETHERNET_BYTES + 9 },
-    { equal: PROTOCOL_UDP, no: 'drop' },
+    { equal: IP_PROTOCOL.udp, no: 'drop' },
     { load: 'half', offset: ETHERNET_BYTES + 6 },
     { anyBit: FRAGMENT_OFFSET, yes: 'drop' },
     { headerLength: ETHERNET_BYTES },
@@ -54,9 +50,9 @@ export function vxlanWithout(tcpPort: number, vni: Vni): readonly FilterStep[] {
     { shiftRight: 8 },
     { equal: vni, no: 'drop' },
     { load: 'half', offset: inner + 12, indexed: true },
-    { equal: ETHERTYPE_IPV6, no: 'take' },
+    { equal: ETHERTYPE.ipv6, no: 'take' },
     { load: 'byte', offset: inner + NEXT_HEADER, indexed: true },
-    { equal: PROTOCOL_TCP, no: 'take' },
+    { equal: IP_PROTOCOL.tcp, no: 'take' },
     { load: 'half', offset: inner + SOURCE_PORT, indexed: true },
     { equal: tcpPort, yes: 'drop' },
     { load: 'half', offset: inner + DESTINATION_PORT, indexed: true },

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { FrameSocket, sourceMac } from './frame-socket.ts';
+import { sourceMac } from './ethernet.ts';
+import { FrameSocket } from './frame-socket.ts';
 import { inside, ip, twoHosts } from './netns-fixture.ts';
 import type { FilterStep } from './packet-filter.ts';
 

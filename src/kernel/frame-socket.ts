@@ -4,7 +4,7 @@
  */
 import koffi from 'koffi';
 import type { MeshError } from '../model/error.ts';
-import { type Mac, macFromHex } from '../model/mac.ts';
+import { type Mac, macToBytes } from '../model/mac.ts';
 import { EAGAIN, ENETDOWN, errnoError, failed, libc, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
 import { attachFilter, type FilterStep } from './packet-filter.ts';
 import { AF_PACKET, bindToLink, ETH_P_ALL, linkAddress, SOCKADDR_LL_BYTES } from './packet-socket.ts';
@@ -12,7 +12,11 @@ import { openSocket, setOption } from './socket.ts';
 
 const SOL_PACKET = 263;
 const PACKET_IGNORE_OUTGOING = 23;
+const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_OUTGOING = 4;
+/** `struct packet_mreq`: index, type (0: multicast), length and bytes of the address. */
+const MEMBERSHIP_BYTES = 16;
+const MAC_BYTES = 6;
 /** A frame of 60 bytes counts as 768 here: room for a burst of 5,000. */
 const RECEIVE_BYTES = 0x400000;
 /** Frames that one turn of the event loop reads at the most. */
@@ -31,6 +35,8 @@ export interface FrameSocketOptions {
   readonly filter: readonly FilterStep[];
   /** Whether to hear what this host itself sends. */
   readonly outgoing?: boolean;
+  /** A group whose frames a card is not to filter out; it is told to nobody else. */
+  readonly group?: Mac;
   /** Path of the namespace that the device is in; the process's own when absent. */
   readonly netns?: string;
   readonly onFrame: (frame: Frame) => void;
@@ -61,6 +67,7 @@ export class FrameSocket {
     const fd = openSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0 }, options.netns, (socket) => {
       setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
       if (options.outgoing !== true) setOption(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING');
+      if (options.group !== undefined) joinGroup(socket, options.link, options.group);
       attachFilter(socket, options.filter);
       bindToLink(socket, { device: `link ${options.link}`, index: options.link }, ETH_P_ALL);
     });
@@ -103,11 +110,10 @@ export class FrameSocket {
   }
 }
 
-/** Where a frame says that it comes from. */
-export function sourceMac(frame: Buffer): Mac {
-  return macFromHex(frame.toString('hex', 6, 12));
-}
-
-export function destinationMac(frame: Buffer): Mac {
-  return macFromHex(frame.toString('hex', 0, 6));
+function joinGroup(fd: number, link: number, group: Mac): void {
+  const bytes = Buffer.alloc(MEMBERSHIP_BYTES);
+  bytes.writeInt32LE(link, 0);
+  bytes.writeUInt16LE(MAC_BYTES, 6);
+  bytes.set(macToBytes(group), 8);
+  if (libc.setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, bytes, bytes.length) < 0) throw failed('join', group);
 }

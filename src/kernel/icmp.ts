@@ -3,6 +3,8 @@
  * sequence; they differ in the numbers of the types, and in who computes the checksum (for IPv6, the kernel).
  */
 
+import { IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
+
 export type IpFamily = 4 | 6;
 
 /** What a raw socket may hear that concerns an echo. */
@@ -27,10 +29,7 @@ export const ECHO_NUMBERS: Readonly<Record<IpFamily, EchoNumbers>> = {
 export const ECHO_OVERHEAD_BYTES: Readonly<Record<IpFamily, number>> = { 4: 28, 6: 48 };
 
 const ICMP_BYTES = 8;
-const IPV6_BYTES = 40;
 const IPV4_MIN_BYTES = 20;
-const PROTOCOL_ICMP = 1;
-const PROTOCOL_ICMPV6 = 58;
 
 export function encodeEchoRequest(family: IpFamily, id: number, sequence: number, payload: Buffer): Buffer {
   const message = Buffer.alloc(ICMP_BYTES + payload.length);
@@ -63,7 +62,7 @@ export function decodeEchoMessage(family: IpFamily, packet: Buffer): EchoMessage
 
 /** The echo request that an ICMP error quotes, from its ICMP header on. */
 function quotedRequest(family: IpFamily, quoted: Buffer): Buffer | undefined {
-  const isEcho = family === 4 ? quoted[9] === PROTOCOL_ICMP : quoted[6] === PROTOCOL_ICMPV6;
+  const isEcho = family === 4 ? quoted[9] === IP_PROTOCOL.icmp : quoted[6] === IP_PROTOCOL.icmpv6;
   const request = family === 4 ? afterIpv4Header(quoted) : quoted.subarray(IPV6_BYTES);
   if (!isEcho || request === undefined || request.length < ICMP_BYTES) return undefined;
   return request[0] === ECHO_NUMBERS[family].request ? request : undefined;
@@ -84,13 +83,4 @@ export function internetChecksum(bytes: Buffer): number {
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return ~sum & 0xffff;
-}
-
-/** Of a message behind an IPv6 header, with the pseudo header of RFC 8200 §8.1. */
-export function icmpv6Checksum(header: Buffer, message: Buffer): number {
-  const pseudo = Buffer.alloc(IPV6_BYTES);
-  pseudo.set(header.subarray(8, 40), 0);
-  pseudo.writeUInt32BE(message.length, 32);
-  pseudo.writeUInt8(PROTOCOL_ICMPV6, 39);
-  return internetChecksum(Buffer.concat([pseudo, message]));
 }

@@ -4,19 +4,18 @@
  */
 import { type Ipv4, ipv4FromBytes } from '../model/ipv4.ts';
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/ipv6.ts';
-import { type Mac, macToBytes } from '../model/mac.ts';
+import { macToBytes } from '../model/mac.ts';
 import { type Vni, VXLAN_PORT } from '../model/network.ts';
-import { icmpv6Checksum } from './icmp.ts';
+import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
+import { encodeNeighbourFrame, groupMac, type NeighbourEnd } from './neighbour-frame.ts';
 
 export interface Solicitation {
   readonly vni: Vni;
-  readonly from: { readonly mac: Mac; readonly ipv6: Ipv6 };
+  readonly from: NeighbourEnd;
   readonly target: Ipv6;
 }
 
 const VXLAN_BYTES = 8;
-const ETHERNET_BYTES = 14;
-const IPV6_BYTES = 40;
 const UDP_BYTES = 8;
 const IPV4_MIN_BYTES = 20;
 /** Type, code, checksum, flags, target. */
@@ -25,11 +24,6 @@ const OPTION_BYTES = 8;
 
 /** The I flag: a VNI is given. */
 const VXLAN_FLAGS = 0x08;
-const ETHERTYPE_IPV6 = 0x86dd;
-const PROTOCOL_UDP = 17;
-const NEXT_HEADER_ICMPV6 = 58;
-/** Whatever passed a router is refused (RFC 4861 §7.1). */
-const HOP_LIMIT = 255;
 const SOLICITATION = 135;
 const ADVERTISEMENT = 136;
 const SOURCE_LINK_LAYER_ADDRESS = 1;
@@ -46,23 +40,12 @@ export function encodeSolicitation({ vni, from, target }: Solicitation): Buffer 
   // RFC 4291 §2.7.1: ff02::1:ffXX:XXXX with the last 24 bits of the target.
   const group = Buffer.from('ff0200000000000000000001ff000000', 'hex');
   group.set(ipv6ToBytes(target).subarray(13), 13);
-  const header = Buffer.alloc(IPV6_BYTES);
-  header.writeUInt8(0x60, 0);
-  header.writeUInt16BE(message.length, 4);
-  header.writeUInt8(NEXT_HEADER_ICMPV6, 6);
-  header.writeUInt8(HOP_LIMIT, 7);
-  header.set(ipv6ToBytes(from.ipv6), 8);
-  header.set(group, 24);
-  message.writeUInt16BE(icmpv6Checksum(header, message), 2);
-
-  const ethernet = Buffer.alloc(ETHERNET_BYTES);
-  ethernet.set([0x33, 0x33, ...group.subarray(12)], 0);
-  ethernet.set(macToBytes(from.mac), 6);
-  ethernet.writeUInt16BE(ETHERTYPE_IPV6, 12);
+  const to = ipv6FromBytes(group);
+  const frame = encodeNeighbourFrame(from, { mac: groupMac(to), ipv6: to }, message);
   const vxlan = Buffer.alloc(VXLAN_BYTES);
   vxlan.writeUInt8(VXLAN_FLAGS, 0);
   vxlan.writeUInt32BE(vni * 0x100, 4);
-  return Buffer.concat([vxlan, ethernet, header, message]);
+  return Buffer.concat([vxlan, frame]);
 }
 
 /** The outer sender of an IPv4 packet that holds an answer; undefined for any other packet. */
@@ -73,11 +56,11 @@ export function decodeAdvertiser(packet: Buffer, { vni, target }: Solicitation):
   const message = header + IPV6_BYTES;
   if (outer < IPV4_MIN_BYTES || packet.length < message + MESSAGE_BYTES) return undefined;
   const answers =
-    packet.readUInt8(9) === PROTOCOL_UDP &&
+    packet.readUInt8(9) === IP_PROTOCOL.udp &&
     packet.readUInt16BE(outer + 2) === VXLAN_PORT &&
     packet.readUInt32BE(vxlan + 4) >>> 8 === vni &&
-    packet.readUInt16BE(header - 2) === ETHERTYPE_IPV6 &&
-    packet.readUInt8(header + 6) === NEXT_HEADER_ICMPV6 &&
+    packet.readUInt16BE(header - 2) === ETHERTYPE.ipv6 &&
+    packet.readUInt8(header + 6) === IP_PROTOCOL.icmpv6 &&
     packet.readUInt8(message) === ADVERTISEMENT &&
     ipv6FromBytes(packet.subarray(message + 8, message + MESSAGE_BYTES)) === target;
   return answers ? ipv4FromBytes(packet.subarray(12, 16)) : undefined;

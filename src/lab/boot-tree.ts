@@ -1,9 +1,9 @@
 /** The `/host0` of a lab whose machines boot from it: the example that `mesh system init` makes, and a folder for each machine. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { authorizedKeysIn } from '../image/command-key.ts';
 import { compile } from '../image/compilation.ts';
-import { EXAMPLE_TREE } from '../image/example-tree.ts';
+import { writeExampleTree } from '../image/example-tree.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 import { makeKeys } from './host-shell.ts';
@@ -16,11 +16,7 @@ import type { LabHost } from './lab-host.ts';
  */
 export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {
   const paths = pathsBelow(host0.root);
-  for (const [path, text] of Object.entries(EXAMPLE_TREE)) {
-    const file = join(paths.host0, path);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-  }
+  await writeExampleTree(paths.host0);
   mkdirSync(paths.state, { recursive: true });
   symlinkSync(images, join(paths.state, 'images'));
   await makeKeys(host0, machines);

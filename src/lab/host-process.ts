@@ -48,7 +48,8 @@ export function spawnInside(netns: string, argv: readonly string[], options: Spa
 export function hostEnvironment(root: string): NodeJS.ProcessEnv {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/compile');
   const path = `${commandDirectory}:${process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`;
-  return { NODE_COMPILE_CACHE: cache, ...process.env, PATH: path, MESH_ROOT: root };
+  // What this machine's own host0 has is nobody's business in a lab.
+  return { NODE_COMPILE_CACHE: cache, ...process.env, PATH: path, MESH_ROOT: root, MESH_HOST0_DIR: undefined };
 }
 
 /** @throws MESH_ALREADY_RUNNING, MESH_LAB_FAILED when the program is not there */

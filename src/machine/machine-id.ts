@@ -130,7 +130,7 @@ function decided(source: MachineIdSource, place: string, value: string | undefin
     operation: 'identify',
     object: place,
     rule: 'A machine id is 8 lower-case hex digits.',
-    remedy: 'Write it as `mesh genid machine 8` prints it, for example 10eff964, or take it away.',
+    remedy: 'Give it as `mesh genid machine 8` prints it, for example 10eff964, or take it away.',
   });
   return { source, place, value, verdict: { taken: false, why: 'not 8 lower-case hex digits', error } };
 }

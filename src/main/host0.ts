@@ -1,6 +1,6 @@
 /**
- * host0's process: `host0.ts --root DIR [--name NAME]`. It decides, and tells; what happens in this machine's kernel is
- * its agent's doing.
+ * host0's process: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides, and tells; what happens in this
+ * machine's kernel is its agent's doing.
  */
 import { mkdir } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control-api.ts';
-import { MeshDoors } from '../api/mesh-doors.ts';
+import { openMeshDoors } from '../api/mesh-doors.ts';
 import { KernelWitness } from '../api/witness.ts';
 import { Boot } from '../boot/boot.ts';
 import { HostLinks } from '../boot/host-links.ts';
@@ -53,11 +53,15 @@ async function main(): Promise<void> {
   // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
   flushCompileCache();
   const { values } = parseArgs({
-    options: { root: { type: 'string', default: '/' }, name: { type: 'string', default: hostname() } },
+    options: {
+      root: { type: 'string', default: '/' },
+      'host0-dir': { type: 'string' },
+      name: { type: 'string', default: hostname() },
+    },
   });
   const { name } = values;
   mustBeAble(name);
-  const paths = pathsBelow(values.root);
+  const paths = pathsBelow(values.root, values['host0-dir']);
   const clock = systemClock;
   const journal = new Journal(clock, 'host0', name);
   const log = new Log(clock, (line) => process.stdout.write(line));
@@ -75,7 +79,7 @@ async function main(): Promise<void> {
     Tokens.open(paths.state),
     SqliteStore.open(join(paths.state, 'store.db')),
     Rtnl.open(),
-    MeshDoors.open({
+    openMeshDoors({
       clock,
       journal,
       indexOf: (device) => links.indexOf(device),
@@ -160,7 +164,7 @@ async function main(): Promise<void> {
     onDoors: () => machineBoots.serve(boot?.doors ?? []),
   });
   machineBoots.serve(boot.doors);
-  controller.onHealth(() => boot?.health() ?? []);
+  controller.onHealth(() => [...(boot?.health() ?? []), ...machineBoots.health()]);
   const control = await openControlApi({
     path: paths.controlSock,
     controller,

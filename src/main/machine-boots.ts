@@ -1,32 +1,34 @@
 /** What host0 gives machines that boot, put together: the boot server, who machines are, and how far each is. */
-import { watch } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptRecords } from '../boot/attempt-records.ts';
-import { BootDoors } from '../boot/boot-doors.ts';
+import { bootDoors } from '../boot/boot-doors.ts';
 import { BootLog } from '../boot/boot-log.ts';
 import { type BootDoor, BootSite } from '../boot/boot-site.ts';
 import type { WireState } from '../boot/boot-trouble.ts';
+import { modelOf } from '../boot/hardware.ts';
 import type { HostLinks } from '../boot/host-links.ts';
+import { ModelTimes } from '../boot/model-times.ts';
 import type { BootCatalogue } from '../boot/reception.ts';
 import type { BootSighting } from '../boot/sighting.ts';
 import { Turnstile } from '../boot/turnstile.ts';
 import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machine-registry.ts';
+import { DirectoryWatch } from '../formats/directory-watch.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/generations.ts';
-import { secretsOf } from '../image/machine-secrets.ts';
-import { machineNames, OverlayShelf } from '../image/overlay-shelf.ts';
+import { removeHostKey, secretsOf } from '../image/machine-secrets.ts';
+import { machineNames, OverlayShelf, type Refusal } from '../image/overlay-shelf.ts';
 import type { Neighbour } from '../kernel/objects.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
-import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MachineView } from '../protocol/machine-view.ts';
 import type { Paths } from '../protocol/paths.ts';
+import type { HealthFinding, NodeView } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import { machineViews } from './machine-views.ts';
 
@@ -53,23 +55,33 @@ export interface MachineBoots {
   machines(): Promise<readonly MachineView[]>;
   take(sighting: BootSighting): void;
   serve(doors: readonly BootDoor[]): void;
+  health(): readonly HealthFinding[];
   close(): void;
 }
 
 /** Kernel and initrd have some 60 MB: as many loads at once keep a wire of 10 Gbit/s busy, and one of 1 Gbit/s fair. */
 const LOADING_MAX = 24;
+const ONLINE_READ_MS = 100;
 
 export async function openMachineBoots(input: MachineBootsInput): Promise<MachineBoots> {
   const { paths, clock, journal, store, rtnl, links, controller, wires } = input;
   const shelf = new OverlayShelf(paths.state);
   const images = new Generations(paths.state);
-  const online = (machine: MachineId) => controller.nodes().find((node) => node.online && node.machine === machine);
+  const online = onlineNodes(controller, clock);
+  const attempts = await AttemptRecords.load({
+    store,
+    clock,
+    journal,
+    seal: join(paths.state, 'boot/tokens.sealed'),
+  });
   const registry = await MachineRegistry.open({
     store,
     clock,
     journal,
     names: () => controller.machineNames,
     isOnline: (machine) => online(machine) !== undefined,
+    bootingAs: (machine) => attempts.underWay(machine)?.mac,
+    onForget: (machine) => removeHostKey(paths.state, machine),
   });
   const log = new BootLog({
     clock,
@@ -77,27 +89,29 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
     wireOf: (device) => wires.wireOf(device) ?? { mode: 'off', why: 'host0 is starting' },
     nameOf: (machine) => controller.machineNames.get(machine),
     meshesOf: (machine) => online(machine)?.meshes.map(({ name }) => name) ?? [],
+    modelOf: (mac) => modelOf(registry.byCard(mac)?.facts ?? {}),
+    times: await ModelTimes.open(store),
   });
   let doors: readonly BootDoor[] = [];
   const site = new BootSite({
     clock,
     journal,
-    attempts: await AttemptRecords.load({ store, clock, journal, seal: join(paths.state, 'boot/tokens.sealed') }),
+    attempts,
     turnstile: new Turnstile(LOADING_MAX, clock),
     catalogue: catalogueOf(images, shelf),
     registry,
     neighbour: async (device, address) => (await rtnl.neighbour(device, address))?.mac,
     leasedTo: (device, address) => wires.leasedTo(device, address),
-    secretsOf: (machine) => secretsOf(paths.state, machine),
+    secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(paths.state, machine)),
     host0Addresses: (device) => nearestFirst(doors, device),
     images: images.directory,
     isos: join(paths.host0, 'isos'),
     bootFiles: join(paths.state, 'boot/tftp'),
     onSighting: (sighting) => log.take(sighting),
   });
-  const sockets = new BootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+  const sockets = bootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
   await makeCommandKey(paths.state).catch((thrown: unknown) => noteLost(journal, MeshError.from(thrown)));
-  const names = await followNames(paths, shelf, controller);
+  const standing = await followShelf(input, shelf);
   return {
     log,
     registry,
@@ -114,11 +128,25 @@ export async function openMachineBoots(input: MachineBootsInput): Promise<Machin
       doors = wanted;
       sockets.serve(wanted);
     },
+    health: () => [...standing.health(), ...registry.health()],
     close: () => {
-      names.close();
+      standing.close();
       sockets.close();
       log.close();
     },
+  };
+}
+
+/** Who is a member of what now. Hundreds of boots ask many times a second, and those who answer are as many. */
+function onlineNodes(controller: Controller, clock: Clock): (machine: MachineId) => NodeView | undefined {
+  let readMs = Number.NEGATIVE_INFINITY;
+  let nodes: ReadonlyMap<string | undefined, NodeView> = new Map();
+  return (machine) => {
+    if (clock.nowMs() - readMs > ONLINE_READ_MS) {
+      nodes = new Map(controller.nodes().flatMap((node) => (node.online ? [[node.machine, node]] : [])));
+      readMs = clock.nowMs();
+    }
+    return nodes.get(machine);
   };
 }
 
@@ -146,7 +174,7 @@ function catalogueOf(images: Generations, shelf: OverlayShelf): BootCatalogue {
 }
 
 /** @param refusal why the newest `/host0` is not in force */
-function noOverlay(machine: MachineId, skips: boolean, refusal: ErrorDocument | undefined): MeshError {
+function noOverlay(machine: MachineId, skips: boolean, refusal: Refusal | undefined): MeshError {
   const refuse = (why: string, remedy: string) =>
     new MeshError('MESH_BOOT_NO_OVERLAY', `there is no overlay for machine ${machine}: ${why}`, {
       operation: 'boot machine',
@@ -155,7 +183,7 @@ function noOverlay(machine: MachineId, skips: boolean, refusal: ErrorDocument | 
     });
   if (skips) return refuse('its folder says SKIP', 'Remove the file SKIP, and run `mesh system configure`.');
   if (refusal !== undefined) {
-    const { message, place } = refusal;
+    const { message, place } = refusal.first;
     const where = place === undefined ? '' : ` (${place.file}, line ${place.line})`;
     const why = `/host0 does not compile, and what is in force has none for it: ${message}${where}`;
     return refuse(
@@ -174,16 +202,33 @@ function noteLost(journal: Journal, { message, code, remedy = '' }: MeshError): 
   journal.record({ level: 'error', kind: 'no command key', message, code, remedy });
 }
 
-/** Names come with what `mesh system configure` has put in force; it replaces the index in one step. */
-async function followNames(paths: Paths, shelf: OverlayShelf, controller: Controller): Promise<{ close(): void }> {
-  const look = async () => controller.setMachineNames(machineNames(await shelf.index()));
-  const directory = join(paths.state, 'overlays');
-  await mkdir(directory, { recursive: true });
-  const watcher = watch(directory, (_type, name) => {
-    if (name === 'index.json') void look().catch(() => undefined);
-  });
+/** What `mesh system configure` has done: the names of machines come with what is in force, and what was refused is told. */
+async function followShelf({ paths, clock, controller }: MachineBootsInput, shelf: OverlayShelf) {
+  let refusal: Refusal | undefined;
+  const look = async () => {
+    controller.setMachineNames(machineNames(await shelf.index()));
+    refusal = await shelf.refusal();
+  };
+  const directory = new DirectoryWatch(join(paths.state, 'overlays'), clock, () => void look().catch(() => undefined));
+  directory.start();
   await look();
-  return watcher;
+  return {
+    health: () => (refusal === undefined ? [] : [refusalFinding(paths.host0, refusal)]),
+    close: () => directory.close(),
+  };
+}
+
+function refusalFinding(host0: string, { faults, first }: Refusal): HealthFinding {
+  const { code, message, place, rule = '', remedy = rule } = first;
+  const where = place === undefined ? '' : `${place.file}:${place.line}:${place.column}: `;
+  const others = faults === 1 ? '' : `, with ${faults - 1} more ${faults === 2 ? 'fault' : 'faults'}`;
+  return {
+    code,
+    severity: 'error',
+    object: host0,
+    message: `${where}${message}; the tree was refused${others}, and machines boot with what they had`,
+    remedy: `${remedy.replace(/\.$/, '')}; then run \`mesh system configure\`, which shows every fault.`,
+  };
 }
 
 /** Which card is heard at which port, as the kernel's neighbour table has it. */

@@ -19,10 +19,13 @@ export interface KnownMachines {
 /** Those without a name last, and of these the one that was seen last first. */
 export function machineViews(known: KnownMachines): readonly MachineView[] {
   const { records, names, boots, heardAt, wires } = known;
+  // The newest of several wins.
+  const bootOfMachine = new Map(boots.toReversed().map((boot) => [boot.machine, boot]));
+  const bootOfCard = new Map(boots.toReversed().map((boot) => [boot.mac, boot]));
   const views = records.map((record): MachineView => {
     const { machine, facts, cards, firstSeen, lastBoot, inventory } = record;
     const name = names.get(machine);
-    const boot = boots.find((timeline) => timeline.machine === machine);
+    const boot = bootOfMachine.get(machine);
     return {
       machine,
       ...(name !== undefined && { name }),
@@ -31,7 +34,7 @@ export function machineViews(known: KnownMachines): readonly MachineView[] {
       ...(lastBoot !== undefined && { lastBoot }),
       ...(boot !== undefined && { boot: bootOf(boot) }),
       cards: cards.map((mac) => {
-        const port = heardAt.get(mac) ?? boots.find((timeline) => timeline.mac === mac)?.device;
+        const port = heardAt.get(mac) ?? bootOfCard.get(mac)?.device;
         return { mac, ...(port !== undefined && { wire: wires.find((ports) => ports.includes(port)) ?? [port] }) };
       }),
       ...(inventory !== undefined && { inventory }),

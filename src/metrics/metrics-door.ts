@@ -2,50 +2,55 @@
  * Metrics for a Prometheus that asks over TCP: inside one mesh, at this machine's own address there, and nowhere else.
  * Off unless a network is named. Whoever is in that mesh may read them; they name networks and count, and hold no secret.
  */
-import type { Clock } from '../model/clock.ts';
-import type { MachineWord } from '../model/machine.ts';
-import { memberAddresses } from '../model/member.ts';
 import type { Network } from '../model/network.ts';
-import type { Journal } from '../protocol/event.ts';
-import { MeshListener, type OpenListener } from '../protocol/mesh-listener.ts';
+import { DeviceDoors, type DeviceDoorsInput } from '../protocol/device-doors.ts';
+import { type MeshDoorInput, meshDoor } from '../protocol/mesh-door.ts';
 import { expose } from './exposition.ts';
 import type { Registry } from './registry.ts';
 
-export interface MetricsDoorInput {
+export interface MetricsDoorInput
+  extends Pick<MeshDoorInput, 'machine' | 'port' | 'clock' | 'journal' | 'openListener'>,
+    Pick<DeviceDoorsInput<Network>, 'indexOf'> {
   /** Name of the network; undefined: no door. */
   readonly network: string | undefined;
-  readonly machine: MachineWord;
-  readonly port: number;
   readonly registry: Registry;
-  readonly clock: Clock;
-  readonly journal: Journal;
-  readonly openListener: OpenListener;
-  /** Index of the link of that name, if there is one. */
-  readonly indexOf: (device: string) => number | undefined;
 }
 
 export class MetricsDoor {
   readonly #input: MetricsDoorInput;
-  #listener: MeshListener | undefined;
-  #network: Network | undefined;
+  readonly #doors: DeviceDoors<Network>;
   #missed = false;
 
   constructor(input: MetricsDoorInput) {
     this.#input = input;
+    this.#doors = new DeviceDoors({
+      ...input,
+      keyOf: (network) => JSON.stringify(network),
+      doorAt: (network) =>
+        meshDoor({
+          ...input,
+          network,
+          service: 'metrics',
+          handler: ({ method, url, headers }, response) => {
+            if (url !== '/metrics') response.writeHead(404).end();
+            else if (method !== 'GET') response.writeHead(405, { allow: 'GET' }).end();
+            else {
+              const { contentType, body } = expose(input.registry, headers.accept);
+              response.writeHead(200, { 'content-type': contentType }).end(body);
+            }
+          },
+        }),
+    });
   }
 
   /** Takes the networks that there are now, and the links that they have. */
   follow(networks: readonly Network[]): void {
-    const { network: name, journal, indexOf } = this.#input;
+    const { network: name, journal } = this.#input;
     if (name === undefined) return;
-    const network = networks.find((candidate) => candidate.name === name);
-    if (JSON.stringify(network) !== JSON.stringify(this.#network)) {
-      this.close();
-      this.#network = network;
-      this.#listener = network && this.#listenerIn(network);
-    }
-    if (network !== undefined) this.#listener?.follow(indexOf(network.devices.bridge));
-    if (network === undefined && networks.length > 0 && !this.#missed) {
+    const named = networks.filter((network) => network.name === name);
+    this.#doors.serve(named);
+    const missed = named.length === 0 && networks.length > 0;
+    if (missed && !this.#missed) {
       journal.record({
         level: 'warning',
         kind: 'metrics not served',
@@ -54,30 +59,10 @@ export class MetricsDoor {
         remedy: `Name one of these: ${networks.map((other) => other.name).join(', ')}.`,
       });
     }
-    this.#missed = network === undefined && networks.length > 0;
+    this.#missed = missed;
   }
 
   close(): void {
-    this.#listener?.close();
-    this.#listener = undefined;
-    this.#network = undefined;
-  }
-
-  #listenerIn(network: Network): MeshListener {
-    const { machine, registry } = this.#input;
-    return new MeshListener({
-      ...this.#input,
-      network,
-      address: memberAddresses(network, machine).ipv6,
-      service: 'metrics',
-      handler: ({ method, url, headers }, response) => {
-        if (url !== '/metrics') response.writeHead(404).end();
-        else if (method !== 'GET') response.writeHead(405, { allow: 'GET' }).end();
-        else {
-          const { contentType, body } = expose(registry, headers.accept);
-          response.writeHead(200, { 'content-type': contentType }).end(body);
-        }
-      },
-    });
+    this.#doors.close();
   }
 }

@@ -22,7 +22,7 @@ export function parseMachineId(text: string): MachineId {
   if (isMachineId(text)) return text;
   throw new MeshError('MESH_MACHINE_INVALID', `${JSON.stringify(text)} is not a machine id`, {
     rule: 'A machine id is 8 lower-case hex digits.',
-    remedy: 'Write it as `mesh genid machine 8` prints it, for example 10eff964.',
+    remedy: 'Give it as `mesh genid machine 8` prints it, for example 10eff964.',
   });
 }
 

@@ -91,8 +91,10 @@ export interface WireView {
   readonly leases: readonly LeaseView[];
   readonly foreignServers: readonly ForeignServerView[];
   readonly otherHost0s: readonly RivalView[];
-  /** In dry mode, and why nothing is served otherwise. */
+  /** Why nothing is served that should be. */
   readonly remark?: string;
+  /** What to do about that. */
+  readonly remedy?: string;
   /** What would have been answered, newest last; in dry mode only. */
   readonly wouldHaveAnswered?: readonly string[];
 }

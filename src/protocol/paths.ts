@@ -26,14 +26,16 @@ export interface Paths {
   readonly logs: string;
 }
 
-export function pathsBelow(root: string): Paths {
+/** @param host0Directory the administrator's tree where it is not in its place below the root */
+export function pathsBelow(root: string, host0Directory?: string): Paths {
   const run = join(root, 'run/meshwork');
+  const host0 = host0Directory ?? join(root, 'host0');
   return {
     root,
     nodeNetworks: join(root, 'var/pxen/networks'),
-    host0: join(root, 'host0'),
-    host0Networks: join(root, 'host0/network'),
-    host0Conf: [join(root, 'host0/host0.conf'), join(root, 'etc/pxen/host0.conf')],
+    host0,
+    host0Networks: join(host0, 'network'),
+    host0Conf: [join(host0, 'host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),
     tokenFile: join(root, 'etc/meshwork/token'),
     state: join(root, 'var/lib/meshwork'),

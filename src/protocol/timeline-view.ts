@@ -38,6 +38,18 @@ export interface BootTrouble {
   readonly remedy: string;
 }
 
+/** By when something more has to be seen of a boot that goes on; later than that it is silent. */
+export interface BootDue {
+  /** Milliseconds after the boot began. */
+  readonly atMs: number;
+  /** How long the boot may be silent in its stage. */
+  readonly ms: number;
+  /** The number that all machines have, or what boots of this model took that came through. */
+  readonly from: 'table' | 'learned';
+  /** So many boots it was learned from. */
+  readonly boots?: number;
+}
+
 export interface TimelineView {
   readonly mac: Mac;
   /** host0's port that it is heard at. */
@@ -47,11 +59,15 @@ export interface TimelineView {
   readonly name?: string;
   readonly ipv4?: Ipv4;
   readonly attempt?: string;
+  /** Maker, product and kind of firmware. Before the script: as it was at the card's last boot. */
+  readonly model?: string;
   /** ISO 8601, UTC. */
   readonly began: string;
   readonly ageMs: number;
   readonly state: 'booting' | 'stuck' | 'member';
   /** In the order in which they were reached. */
   readonly stages: readonly ReachedStage[];
+  /** Absent while silence means nothing: at a download, when something else is wrong, and when it is a member. */
+  readonly due?: BootDue;
   readonly trouble?: BootTrouble;
 }

@@ -14,8 +14,6 @@ export interface WireService {
   readonly subnet: Ipv4Range;
   readonly tftpRoot: string;
   readonly leaseFile: string;
-  /** As which user it runs once its sockets are open. */
-  readonly user?: string;
   /** The vendor class of other host0s' probes: not to be answered. */
   readonly ignoredClass: string;
   readonly mode:
@@ -29,7 +27,7 @@ export function scriptUrl(host0: Ipv4): string {
 }
 
 /** What firmware that boots by HTTP fetches (UEFI 2.5 §23.7). */
-export function httpLoaderUrl(host0: Ipv4): string {
+function httpLoaderUrl(host0: Ipv4): string {
   return `http://${host0}/tftp/${LOADERS.efi64}`;
 }
 
@@ -41,8 +39,15 @@ const HTTP64 = [16];
 /** Of these host0 has a boot loader, and an image. */
 export const BOOT_ARCHITECTURES: readonly number[] = [...BIOS, ...EFI64, ...HTTP64];
 
+/** What firmware of an architecture is given to load: a file by TFTP, or a URL. */
+export function loaderFor(architecture: number, host0: Ipv4): string | undefined {
+  if (BIOS.includes(architecture)) return LOADERS.bios;
+  if (EFI64.includes(architecture)) return LOADERS.efi64;
+  return HTTP64.includes(architecture) ? httpLoaderUrl(host0) : undefined;
+}
+
 export function dnsmasqConf(service: WireService): string {
-  const { device, host0, mode, tftpRoot, user, ignoredClass } = service;
+  const { device, host0, mode, tftpRoot, ignoredClass } = service;
   const url = scriptUrl(host0);
   return lines(
     '# Made by Meshwork; changes are overwritten.',
@@ -53,7 +58,6 @@ export function dnsmasqConf(service: WireService): string {
     'bind-dynamic',
     `interface=${device}`,
     'except-interface=lo',
-    ...(user === undefined ? [] : [`user=${user}`]),
     '',
     '# Who asks: other host0s that look for servers, iPXE, and the architectures of firmware.',
     `dhcp-vendorclass=set:host0,${ignoredClass}`,
@@ -80,6 +84,12 @@ export function dnsmasqConf(service: WireService): string {
     'tftp-max=4096',
     'quiet-tftp',
   );
+}
+
+/** @param lastWords of a dnsmasq with such a configuration, in its own language */
+export function dnsmasqRemedy(lastWords: string): string | undefined {
+  if (!lastWords.includes('Address already in use')) return undefined;
+  return 'Another program on this machine listens on UDP port 67, 69 or 4011: find it with `ss -lunp`, and stop it.';
 }
 
 function serverLines(

@@ -19,6 +19,8 @@ export interface ServiceSpec {
   readonly prepare: () => void;
   /** Kept in the record, for whoever adopts it. */
   readonly label: string;
+  /** What to do when it ends with these words, where that is known. */
+  readonly remedyFor?: (lastWords: string) => string | undefined;
 }
 
 export interface ServiceInput {
@@ -37,6 +39,7 @@ interface ServiceRecord extends ProcessMark {
   readonly label: string;
 }
 
+/** Of the end of a process that is not our child nobody tells. */
 const LOOK_MS = 500;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
@@ -49,6 +52,10 @@ export class Service {
   readonly #input: ServiceInput;
   #spec: ServiceSpec | undefined;
   #record: ServiceRecord | undefined;
+  /** Ours, and not one that an earlier life of this process started. */
+  #isChild = false;
+  /** How the last child came to its end. */
+  #ending: string | undefined;
   #startedMs = 0;
   #failures = 0;
   #error: MeshError | undefined;
@@ -94,7 +101,7 @@ export class Service {
         this.#failures = 0;
         this.#start();
       }
-      this.#lookSoon(LOOK_MS);
+      this.#lookLater();
     });
   }
 
@@ -137,9 +144,14 @@ export class Service {
       const [program, ...rest] = spec.argv;
       const child = spawn(program, rest, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
       child.on('error', (error) => this.#failed(`cannot be started: ${error.message}`));
-      child.on('exit', () => this.#lookSoon(0));
+      child.on('exit', (code, signal) => {
+        this.#ending = code === null ? `was ended by ${signal}` : `ended with ${code}`;
+        this.#lookSoon(0);
+      });
       child.unref();
       this.#startedMs = clock.nowMs();
+      this.#isChild = true;
+      this.#ending = undefined;
       const mark = child.pid === undefined ? undefined : findMark(child.pid);
       if (mark === undefined) return;
       this.#record = { ...mark, fingerprint: spec.fingerprint, label: spec.label };
@@ -173,6 +185,13 @@ export class Service {
     return true;
   }
 
+  /** A child's end is told by itself; what is left is to see that it was well started. */
+  #lookLater(): void {
+    const wellInMs = this.#startedMs + WELL_MS - this.#input.clock.nowMs();
+    if (!this.#isChild) this.#lookSoon(LOOK_MS);
+    else if (wellInMs > 0) this.#lookSoon(wellInMs);
+  }
+
   #lookSoon(delayMs: number): void {
     if (this.#released) return;
     this.#look?.cancel();
@@ -189,46 +208,45 @@ export class Service {
         this.#failures = 0;
         this.#error = undefined;
       }
-      this.#lookSoon(LOOK_MS);
+      this.#lookLater();
       return;
     }
     if (this.#record !== undefined) {
       this.#record = undefined;
-      this.#failed('ended');
+      this.#failed(this.#ending ?? 'ended');
       return;
     }
     this.#start();
-    this.#lookSoon(LOOK_MS);
+    this.#lookLater();
   }
 
-  /** The system does not let us: no signal, no file. What runs, runs on. */
-  #refused({ message }: MeshError): void {
-    const { name, journal, onChange } = this.#input;
-    this.#error = new MeshError('MESH_SERVICE_FAILED', `${name}: ${message}`, {
-      object: name,
-      remedy: `See ${this.logFile}; it is tried again by itself.`,
-      retryable: true,
-    });
-    const { code, remedy = '' } = this.#error;
-    journal.record({ level: 'error', kind: 'service refused', message, object: name, code, remedy });
-    onChange?.();
-    if (this.#spec !== undefined) this.#lookSoon(LONGEST_PAUSE_MS);
+  /** The system does not let us: no signal, no file, no port. What runs, runs on. */
+  #refused({ message, remedy }: MeshError): void {
+    this.#tell('service refused', `${this.#input.name}: ${message}`, remedy);
+    if (this.#spec !== undefined) this.#tryLater();
   }
 
-  /** Starts it anew, each time later. */
   #failed(what: string): void {
-    const { name, journal, onChange } = this.#input;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++);
     const lastLine = lastLineOf(this.logFile);
-    this.#error = new MeshError('MESH_SERVICE_FAILED', `${name} ${what}${lastLine && `; it last said: ${lastLine}`}`, {
+    const message = `${this.#input.name} ${what}${lastLine && `; it last said: ${lastLine}`}`;
+    this.#tell('service ended', message, this.#spec?.remedyFor?.(lastLine));
+    this.#tryLater();
+  }
+
+  #tell(kind: string, message: string, remedy = `See ${this.logFile}.`): void {
+    const { name, journal, onChange } = this.#input;
+    this.#error = new MeshError('MESH_SERVICE_FAILED', message, {
       object: name,
-      remedy: `See ${this.logFile}; it is started again by itself.`,
+      remedy: `${remedy} It is started again by itself.`,
       retryable: true,
     });
-    const { code, message, remedy = '' } = this.#error;
-    journal.record({ level: 'warning', kind: 'service ended', message, object: name, code, remedy });
+    journal.record({ level: 'error', kind, message, object: name, code: this.#error.code, remedy });
     onChange?.();
-    this.#lookSoon(pauseMs);
+  }
+
+  /** Each time later. */
+  #tryLater(): void {
+    this.#lookSoon(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++));
   }
 }
 

@@ -1,17 +1,47 @@
-/** The commands that documentation shows: lines after `$ ` in ```console blocks, and the `mesh` commands in them. */
+/** What documentation shows in ```console blocks: commands after `$ `, what they print, and the `mesh` commands in them. */
 
 export interface ShownCommand {
   /** Counts from 1. */
   readonly line: number;
   readonly text: string;
+  /** Lines that it prints; none where they are not shown. */
+  readonly answer: readonly string[];
 }
 
 export function shownCommands(markdown: string): ShownCommand[] {
+  const commands: (ShownCommand & { readonly answer: string[] })[] = [];
   let inside = false;
-  return markdown.split('\n').flatMap((text, index) => {
+  for (const [index, text] of markdown.split('\n').entries()) {
     if (text.startsWith('```')) inside = text === '```console';
-    return inside && text.startsWith('$ ') ? [{ line: index + 1, text: text.slice(2) }] : [];
+    else if (!inside) continue;
+    else if (text.startsWith('$ ')) commands.push({ line: index + 1, text: text.slice(2), answer: [] });
+    else commands.at(-1)?.answer.push(text);
+  }
+  return commands;
+}
+
+/**
+ * The first line of `answer` that is not in `printed`, where all must be in their order, whatever comes between them.
+ * Figures, times, ids, addresses and the width of columns are another machine's; lines of dots stand for what is left out.
+ */
+export function missingLine(printed: string, answer: readonly string[]): string | undefined {
+  const shapes = printed.split('\n').map(shapeOf);
+  let at = 0;
+  return answer.find((line) => {
+    if (/^(?:…|\.\.\.|)$/.test(line)) return false;
+    at = shapes.indexOf(shapeOf(line), at) + 1;
+    return at === 0;
   });
+}
+
+function shapeOf(line: string): string {
+  return line
+    .replace(/^[A-Z][a-z]{2} +\d+ (?=\d\d:)/, 'date ')
+    .replaceAll(/[\da-f]*(?::[\da-f]*){2,}/g, 'address')
+    .replaceAll(/\b[\da-f]{8}\b/g, 'id')
+    .replaceAll(/\d+(?:\.\d+)*(?: (?:ms|s|min|h|d)\b)?/g, '#')
+    .replaceAll(/ +/g, ' ')
+    .trim();
 }
 
 /** The words of every `mesh` command in a line of shell, also of those that another one runs after `--`. */

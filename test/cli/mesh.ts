@@ -32,8 +32,8 @@ export async function mesh(words: readonly string[], terminal: Terminal = {}): P
   const stream = (name: keyof typeof written) => ({
     ...(columns !== undefined && { isTTY: true, columns }),
     hasColors: () => colors,
-    write: (text: string) => {
-      written[name] += text;
+    write: (text: string | Uint8Array) => {
+      written[name] += typeof text === 'string' ? text : Buffer.from(text).toString('utf8');
     },
   });
   const host = { stdout: stream('stdout'), stderr: stream('stderr'), entries };

@@ -11,6 +11,7 @@ import { pathsBelow } from '../../src/protocol/paths.ts';
 const { values, tokens } = parseArgs({
   options: {
     root: { type: 'string', default: '/' },
+    'host0-dir': { type: 'string' },
     host0: { type: 'string' },
     name: { type: 'string' },
     'on-host0': { type: 'boolean', default: false },

@@ -1,12 +1,14 @@
 /** What must hold in every run (DESIGN §10). Each check gives sentences about what does not. */
 import type { Operation } from '../../src/agent/items/item.ts';
-import { printStep } from '../../src/agent/plan.ts';
+import { KernelCache } from '../../src/agent/kernel-cache.ts';
+import { observedItems } from '../../src/agent/observed.ts';
+import { disagreement, printStep } from '../../src/agent/plan.ts';
 import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
 import { FLOOD_MAC } from '../../src/model/mac.ts';
 import { memberAddresses } from '../../src/model/member.ts';
 import type { Network } from '../../src/model/network.ts';
 import type { Cluster } from './cluster.ts';
-import type { SimMachine } from './sim-machine.ts';
+import type { AgentProcess, SimMachine } from './sim-machine.ts';
 
 /** Machines that are there, with their agent. */
 export function live(cluster: Cluster): SimMachine[] {
@@ -126,6 +128,27 @@ export function unreachable(cluster: Cluster): string[] {
         return answered?.station === to ? [] : [`${from.name} does not reach ${to.name} in ${network.name}`];
       }),
     );
+  });
+}
+
+/** The kernel's revision when each agent was looked at last, and whether what it remembers of that was compared. */
+const memories = new WeakMap<AgentProcess, { readonly revision: number; readonly compared: boolean }>();
+
+/**
+ * What an agent remembers of its kernel is what the kernel has, whenever nothing has happened there since it was looked at
+ * last: whoever has missed something knows that, and does not wait for the next audit.
+ */
+export function wrongMemory(cluster: Cluster): string[] {
+  return live(cluster).flatMap(({ name, process, kernel }) => {
+    if (process === undefined) return [];
+    const { revision } = kernel;
+    const before = memories.get(process);
+    const quiet = before?.revision === revision;
+    memories.set(process, { revision, compared: quiet });
+    if (!quiet || before.compared) return [];
+    const { cache, desired } = process.agent.reconciler;
+    const items = disagreement(observedItems(cache, desired), observedItems(KernelCache.of(kernel.dump()), desired));
+    return items === 0 ? [] : [`${name} remembers ${items} items of its kernel wrongly`];
   });
 }
 

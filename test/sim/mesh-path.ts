@@ -116,29 +116,26 @@ function* targets({ kernel }: Station, port: Link, destination: Mac | 'everybody
 
 /** @returns the bridge that the frame comes out of */
 function arrive({ kernel }: Station, vni: number, source: Mac, outer: Ipv4): Link | undefined {
-  if (!kernel.takesFrom(outer, vni)) return undefined;
-  for (const port of kernel.links.values()) {
-    if (port.vxlan?.vni !== vni || !port.up) continue;
-    const row = kernel.row(port.index, source);
-    if (row !== undefined && row.destination !== outer) {
-      // A frame of that address from elsewhere: a permanent row stands, and the frame is dropped.
-      if (row.state === 'permanent') return undefined;
-      kernel.learnRow({ ...row, destination: outer });
-    } else if (row === undefined && port.vxlan.learning) {
-      kernel.learnRow({
-        table: 'self',
-        link: port.index,
-        mac: source,
-        destination: outer,
-        state: 'dynamic',
-        externLearn: false,
-        sticky: false,
-      });
-    }
-    const bridge = kernel.links.get(port.master);
-    return bridge?.up === true ? bridge : undefined;
+  const reception = kernel.reception(vni, outer);
+  if (reception === undefined) return undefined;
+  const { port, bridge } = reception;
+  const row = kernel.row(port.index, source);
+  if (row !== undefined && row.destination !== outer) {
+    // A frame of that address from elsewhere: a permanent row stands, and the frame is dropped.
+    if (row.state === 'permanent') return undefined;
+    kernel.learnRow({ ...row, destination: outer });
+  } else if (row === undefined && port.vxlan?.learning === true) {
+    kernel.learnRow({
+      table: 'self',
+      link: port.index,
+      mac: source,
+      destination: outer,
+      state: 'dynamic',
+      externLearn: false,
+      sticky: false,
+    });
   }
-  return undefined;
+  return bridge;
 }
 
 function learn({ station, bridge }: Place, address: Ipv6, mac: Mac, state: 'stale' | 'reachable'): void {

@@ -24,6 +24,15 @@ const CONF_OF_FILE: Readonly<Record<string, keyof LinkConf>> = {
 };
 const ECHO = { echo: true } as const;
 
+/** Where packets of one VNI come in. */
+export interface Reception {
+  readonly port: Link;
+  /** What the port is in, if that is up. */
+  readonly bridge: Link | undefined;
+  /** The outer addresses that our rules let in; undefined is any. */
+  readonly sources: ReadonlySet<string> | undefined;
+}
+
 export class SimKernel {
   readonly #listeners = new Map<object, Listener>();
   readonly #addresses: SimAddresses;
@@ -31,6 +40,8 @@ export class SimKernel {
   readonly #rows: SimRows;
   readonly #tables = new Map<string, SimTable>();
   readonly #settings = new Map<string, string>();
+  /** By VNI, until links or rules change: every packet needs one. */
+  readonly #receptions = new Map<number, Reception | undefined>();
   /** Grows with everything that happens. */
   revision = 0;
   /** Who asks at the moment: to that one, events are an echo. */
@@ -58,6 +69,7 @@ export class SimKernel {
   // What the machine itself does: its port to the underlay.
 
   addPort(name: string, ipv4: Ipv4, length: number): void {
+    this.#receptions.clear();
     this.#links.addPort(name);
     this.addIpv4(name, ipv4, length);
   }
@@ -170,12 +182,12 @@ export class SimKernel {
     return device !== undefined && this.#settings.get(`net/ipv4/conf/${device}/forwarding`) === '1';
   }
 
-  /** Whether our rules let a VXLAN packet of this network in. */
-  takesFrom(source: Ipv4, vni: number): boolean {
-    const table = this.#tables.get('inet');
-    const sources = table?.sets.get(`sources_${vni}`);
-    if (table === undefined || sources === undefined || sources.has(source)) return true;
-    return table.open.some((subnet) => ipv4InSubnet(source, subnet));
+  /** The port that is up and takes a VXLAN packet of this network, if our rules let it in. */
+  reception(vni: number, source: Ipv4): Reception | undefined {
+    if (!this.#receptions.has(vni)) this.#receptions.set(vni, this.#findReception(vni));
+    const found = this.#receptions.get(vni);
+    if (found?.sources === undefined || found.sources.has(source)) return found;
+    return this.#tables.get('inet')?.open.some((subnet) => ipv4InSubnet(source, subnet)) ? found : undefined;
   }
 
   /** What the kernel learns from packets: a VXLAN's row, a neighbour. */
@@ -191,7 +203,19 @@ export class SimKernel {
     this.#rows.dropNeighbour(neighbour);
   }
 
+  #findReception(vni: number): Reception | undefined {
+    const port = [...this.links.values()].find(({ vxlan, up }) => vxlan?.vni === vni && up);
+    if (port === undefined) return undefined;
+    const master = this.links.get(port.master);
+    return {
+      port,
+      bridge: master?.up === true ? master : undefined,
+      sources: this.#tables.get('inet')?.sets.get(`sources_${vni}`),
+    };
+  }
+
   #perform(operation: Operation): Errno {
+    if (!isOfRows(operation)) this.#receptions.clear();
     switch (operation.do) {
       case 'link-add':
         return this.#links.add(operation);
@@ -249,4 +273,8 @@ export class SimKernel {
     this.revision++;
     for (const [who, listener] of this.#listeners) listener(who === this.#asker ? { ...event, ...ECHO } : event);
   }
+}
+
+function isOfRows({ do: verb }: Operation): boolean {
+  return verb.startsWith('fdb-') || verb.startsWith('neighbour-');
 }

@@ -5,7 +5,7 @@ import { inside } from '../../src/kernel/netns-fixture.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
 import { type Ipv6, parseIpv6 } from '../../src/model/ipv6.ts';
 
-export class Guest {
+export class Guest implements Disposable {
   readonly #namespace: TemporaryNetns;
   readonly address: Ipv6;
   /** The host's end. */
@@ -39,7 +39,7 @@ export class Guest {
     return inside(this.netns, ...command);
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.#namespace.close();
   }
 }

@@ -42,6 +42,6 @@ export class PingSet implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const pings of this.#pings.values()) pings.close();
+    for (const pings of this.#pings.values()) pings[Symbol.dispose]();
   }
 }

@@ -19,7 +19,7 @@ export interface Loss {
   readonly lastMs: number;
 }
 
-export class Pings {
+export class Pings implements Disposable {
   readonly #socket: EchoSocket;
   readonly #address: Ipv6;
   readonly #startMs = performance.now();
@@ -76,7 +76,7 @@ export class Pings {
     return spansOf([...this.#open].filter(([number]) => number <= before));
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#socket.close();
   }

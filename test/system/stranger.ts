@@ -8,7 +8,7 @@ import { type Ipv6, parseIpv6 } from '../../src/model/ipv6.ts';
 /** Behind the addresses of a lab's own hosts. */
 const NUMBER = 200;
 
-export class Stranger {
+export class Stranger implements Disposable {
   readonly #namespace: TemporaryNetns;
   readonly ipv4: Ipv4;
   readonly ipv6: Ipv6;
@@ -40,7 +40,7 @@ export class Stranger {
     return inside(this.netns, ...command);
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.#namespace.close();
   }
 }

@@ -56,7 +56,7 @@ export const fdbKind: ItemKind<FdbItem> = {
     const differences: string[] = [];
     if (have.destination !== want.destination) differences.push(`dst ${have.destination} → ${want.destination}`);
     if (have.state !== want.state) differences.push(`${have.state} → ${want.state}`);
-    if (isUsurped(have)) differences.push('not extern_learn');
+    if (isUsurped(have) && want.marked) differences.push('not extern_learn');
     return differences;
   },
 

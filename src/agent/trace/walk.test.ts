@@ -150,7 +150,7 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
     'forth: host0 forwarding: what comes in on eth1 is not forwarded | it is',
   ],
   "a segment's port missing in host0's rules": [
-    { host0: { firewall: (table) => table.replace('"eth1",', '') } },
+    { host0: { firewall: (table) => table.replace('elements = { "eth1",', 'elements = {') } },
     'forth: host0 firewall: eth1 is not in the set segments: what comes is dropped | table inet meshwork lets VXLAN through from eth1 to eth2',
   ],
   'the receiver not on the list': [

@@ -1,8 +1,9 @@
 /** A device of somebody else in the place of one of ours: refused by name, left alone, and waited for. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { allAnswer, meshOf, removeMesh, writeMesh } from '../meshes.ts';
 import { until } from '../until.ts';
 
@@ -10,14 +11,11 @@ import { until } from '../until.ts';
 const CHANGE_DEADLINE_MS = 15_000;
 
 const mesh = meshOf('other', 1001);
+const shared = forAllTests();
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `foreign-${process.pid}`, nodes: 2, segments: 1 });
-});
-
-afterAll(async () => {
-  await lab?.down();
+  lab = shared.use(await Lab.up({ name: `foreign-${process.pid}`, nodes: 2, segments: 1 }));
 });
 
 async function ip(host: LabHost, words: string): Promise<void> {

@@ -1,11 +1,12 @@
 /** Network files that come, change and go while everything runs. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import type { Mac } from '../../../src/model/mac.ts';
 import { memberAddresses } from '../../../src/model/member.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { kernelPicture } from '../kernel-picture.ts';
 import { addressIn, allAnswer, meshOf, removeMesh, writeMesh } from '../meshes.ts';
 import { Pings } from '../pings.ts';
@@ -14,18 +15,14 @@ import { until } from '../until.ts';
 /** A file is taken up within 30 ms, and a goodbye is heard at once. */
 const CHANGE_DEADLINE_MS = 15_000;
 
+const shared = forAllTests();
 let lab: Lab;
 /** In the mesh that nothing happens to. */
 let pings: Pings;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `files-${process.pid}`, nodes: 3, segments: 2 });
-  pings = await Pings.start(netnsPath(lab.host('node1').netns), lab.host('node2').member.ipv6);
-});
-
-afterAll(async () => {
-  pings?.close();
-  await lab?.down();
+  lab = shared.use(await Lab.up({ name: `files-${process.pid}`, nodes: 3, segments: 2 }));
+  pings = shared.use(await Pings.start(netnsPath(lab.host('node1').netns), lab.host('node2').member.ipv6));
 });
 
 async function devices(host: LabHost): Promise<string[]> {

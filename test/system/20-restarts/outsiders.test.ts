@@ -1,31 +1,28 @@
 /** What an outsider breaks in the kernel of a host is put right, within about a second. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { Pings } from '../pings.ts';
 import { allReachable } from '../reach.ts';
 
+const shared = forAllTests();
 let lab: Lab;
 const guests = new Map<string, Guest>();
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `outsiders-${process.pid}`, nodes: 2, segments: 2 });
+  lab = shared.use(await Lab.up({ name: `outsiders-${process.pid}`, nodes: 2, segments: 2 }));
   for (const [index, host] of [lab.host('host0'), lab.host('node1')].entries()) {
-    const put = Guest.behind(host, 'put0', `fd42:2345:1234:9abc:9::${index}1`);
-    const plugged = Guest.behind(host, 'plugged0', `fd42:2345:1234:9abc:9::${index}2`);
+    const put = shared.use(Guest.behind(host, 'put0', `fd42:2345:1234:9abc:9::${index}1`));
+    const plugged = shared.use(Guest.behind(host, 'plugged0', `fd42:2345:1234:9abc:9::${index}2`));
     guests.set(`${host.name} put`, put).set(`${host.name} plugged`, plugged);
     await run(host, 'ip link set put0 master br456');
     await run(host, 'mesh port plug manage plugged0');
   }
-});
-
-afterAll(async () => {
-  for (const guest of guests.values()) guest.close();
-  await lab?.down();
 });
 
 function guestOf(host: string, how: string): Guest {
@@ -99,17 +96,15 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
 
   test('a port with a lower address is put on br456: neighbours survive', async () => {
     const host = lab.host(name);
-    const pings = await Pings.start(netnsPath(host.netns), lab.host('node2').member.ipv6);
-    const low = Guest.behind(host, 'low0', 'fd42:2345:1234:9abc:9::9', '02:00:00:00:00:01');
+    using pings = await Pings.start(netnsPath(host.netns), lab.host('node2').member.ipv6);
+    using low = Guest.behind(host, 'low0', 'fd42:2345:1234:9abc:9::9', '02:00:00:00:00:01');
     const before = await kernelPicture(lab, host);
     await run(host, 'ip link set low0 master br456');
     await allReachable(low.netns, [lab.host('node2').member.ipv6]);
     await run(host, 'ip link set low0 nomaster');
     expect(await kernelPicture(lab, host)).toBe(before);
     expect(await pings.lost()).toBe('');
-    pings.close();
     await run(host, 'ip link delete low0');
-    low.close();
     await noDrift(lab.hosts);
   });
 

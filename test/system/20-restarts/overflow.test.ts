@@ -1,11 +1,12 @@
 /** More events than an agent can be told of: what it missed makes no difference. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { agentClient } from '../../../src/protocol/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { until } from '../until.ts';
 
@@ -13,14 +14,11 @@ import { until } from '../until.ts';
 const ROWS = 50_000;
 const READING_DEADLINE_MS = 20_000;
 
+const shared = forAllTests();
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `overflow-${process.pid}`, nodes: 2, segments: 1 });
-});
-
-afterAll(async () => {
-  await lab?.down();
+  lab = shared.use(await Lab.up({ name: `overflow-${process.pid}`, nodes: 2, segments: 1 }));
 });
 
 async function run(host: LabHost, script: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** Processes that are killed, stopped and started again: the mesh carries every packet meanwhile. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import type { Program } from '../../../src/lab/installation.ts';
 import { Lab } from '../../../src/lab/lab.ts';
@@ -7,16 +7,17 @@ import type { LabHost } from '../../../src/lab/lab-host.ts';
 import type { Ipv6 } from '../../../src/model/ipv6.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 
+const shared = forAllTests();
 let lab: Lab;
-let guests: Guest[] = [];
 const pings = new Map<string, Pings>();
 
 async function ping(from: string, netns: string, to: string, address: Ipv6): Promise<void> {
-  pings.set(`${from} to ${to}`, await Pings.start(netns, address));
+  pings.set(`${from} to ${to}`, shared.use(await Pings.start(netns, address)));
 }
 
 async function losses(): Promise<Record<string, string>> {
@@ -29,12 +30,11 @@ function nothingLost(): Record<string, string> {
 }
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `processes-${process.pid}`, nodes: 3, segments: 2 });
+  lab = shared.use(await Lab.up({ name: `processes-${process.pid}`, nodes: 3, segments: 2 }));
   const [host0, node1, node2, node3] = ['host0', 'node1', 'node2', 'node3'].map((name) => lab.host(name));
   if (!host0 || !node1 || !node2 || !node3) throw new TypeError('a lab of four hosts');
-  const put = Guest.behind(node1, 'put0', 'fd42:2345:1234:9abc:9::1');
-  const plugged = Guest.behind(node1, 'plugged0', 'fd42:2345:1234:9abc:9::2');
-  guests = [put, plugged];
+  const put = shared.use(Guest.behind(node1, 'put0', 'fd42:2345:1234:9abc:9::1'));
+  const plugged = shared.use(Guest.behind(node1, 'plugged0', 'fd42:2345:1234:9abc:9::2'));
   await lab.exec(node1, ['ip', 'link', 'set', put.port, 'master', 'br456']);
   await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', plugged.port]);
 
@@ -44,12 +44,6 @@ beforeAll(async () => {
   await ping('host0', netnsPath(host0.netns), 'node3', node3.member.ipv6);
   await ping('node3', netnsPath(node3.netns), 'a guest put on the bridge of node1', put.address);
   await ping('a guest plugged into node1', plugged.netns, 'node2', node2.member.ipv6);
-});
-
-afterAll(async () => {
-  for (const running of pings.values()) running.close();
-  for (const guest of guests) guest.close();
-  await lab?.down();
 });
 
 /** Everything that a host's kernel keeps for the mesh, without what ages. */

@@ -1,7 +1,7 @@
 /** Nodes that join and nodes that vanish, seen by agents on their streams and by a node that can only poll. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
@@ -10,6 +10,7 @@ import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { formatMemberLine, MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Pings } from '../pings.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
@@ -18,6 +19,7 @@ const POLLER = new URL('../20-membership/poller.sh', import.meta.url).pathname;
 /** Five times what is promised to streams; to pollers four seconds are. */
 const JOIN_DEADLINE_MS = { stream: 5_000, poll: 20_000 } as const;
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
@@ -28,18 +30,13 @@ let script: ChildProcess;
 let pings: Pings;
 
 beforeAll(async () => {
-  lab = await Lab.build({ name: `coming-${process.pid}`, nodes: 4, segments: 2 });
+  lab = shared.use(await Lab.build({ name: `coming-${process.pid}`, nodes: 4, segments: 2 }));
   [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
   poller = lab.host('node4');
   lab.start(host0, 'host0');
   for (const host of [host0, node1, node2]) lab.start(host, 'agent');
   await lab.ready({ hosts: [host0, node1, node2] });
-  pings = await Pings.start(netnsPath(node1.netns), node2.member.ipv6);
-});
-
-afterAll(async () => {
-  pings?.close();
-  await lab?.down();
+  pings = shared.use(await Pings.start(netnsPath(node1.netns), node2.member.ipv6));
 });
 
 /** Whether the kernel of `host` has a row, or a neighbour, for `other`. */

@@ -1,5 +1,5 @@
 /** Two machines with one identity, and reports that are not true: refused on both ends, and nobody else is harmed. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
@@ -10,6 +10,7 @@ import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { PingSet } from '../ping-set.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
@@ -17,6 +18,7 @@ import { until } from '../until.ts';
 const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000';
 const REFUSED_DEADLINE_MS = 15_000;
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let first: LabHost;
@@ -24,19 +26,14 @@ let other: LabHost;
 let pings: Pings;
 
 beforeAll(async () => {
-  lab = await Lab.build({ name: `identity-${process.pid}`, nodes: 4, segments: 2 });
+  lab = shared.use(await Lab.build({ name: `identity-${process.pid}`, nodes: 4, segments: 2 }));
   host0 = lab.host('host0');
   first = lab.host('node1');
   other = lab.host('node2');
   lab.start(host0, 'host0');
   for (const host of [host0, first, other]) lab.start(host, 'agent');
   await lab.ready({ hosts: [host0, first, other] });
-  pings = await Pings.start(netnsPath(first.netns), other.member.ipv6);
-});
-
-afterAll(async () => {
-  pings?.close();
-  await lab?.down();
+  pings = shared.use(await Pings.start(netnsPath(first.netns), other.member.ipv6));
 });
 
 async function members(): Promise<string[]> {

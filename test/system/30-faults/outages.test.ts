@@ -1,7 +1,7 @@
 /** A node is cut off or gets another IPv4, host0 loses its machine or its memory: nobody drops anybody, and all talk again. */
 import { globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { parseIpv4 } from '../../../src/model/ipv4.ts';
@@ -10,11 +10,13 @@ import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { droppedDuring } from '../forwarding-watch.ts';
 import { PingSet } from '../ping-set.ts';
 import { allTalk, areListed } from '../talk.ts';
 import { until } from '../until.ts';
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
@@ -23,12 +25,8 @@ let node2: LabHost;
 let node3: LabHost;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `outages-${process.pid}`, nodes: 3, segments: 2 });
+  lab = shared.use(await Lab.up({ name: `outages-${process.pid}`, nodes: 3, segments: 2 }));
   [host0, node1, node2, node3] = [lab.host('host0'), lab.host('node1'), lab.host('node2'), lab.host('node3')];
-});
-
-afterAll(async () => {
-  await lab?.down();
 });
 
 /** As the lab knows them now: their addresses change. */

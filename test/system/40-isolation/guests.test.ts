@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';
@@ -12,6 +12,7 @@ import { parseIpv4 } from '../../../src/model/ipv4.ts';
 import type { PingResult } from '../../../src/protocol/views.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
@@ -27,6 +28,7 @@ const RECEIVED_BYTES = 4_000_000;
 const STALLED_SEC = 2;
 const FLOOD_BURST = 1000;
 
+const shared = forAllTests();
 let lab: Lab;
 let node1: LabHost;
 let node2: LabHost;
@@ -40,11 +42,11 @@ let far: Guest;
 const IPV4 = { trusted: '10.97.0.1', plugged: '10.97.0.2', far: '10.97.0.3' } as const;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `guests-${process.pid}`, nodes: 2, segments: 2 });
+  lab = shared.use(await Lab.up({ name: `guests-${process.pid}`, nodes: 2, segments: 2 }));
   [node1, node2] = [lab.host('node1'), lab.host('node2')];
-  trusted = Guest.behind(node1, 'trusted0', 'fd42:2345:1234:9abc:9::1');
-  plugged = Guest.behind(node1, 'plugged0', 'fd42:2345:1234:9abc:9::2');
-  far = Guest.behind(node2, 'far0', 'fd42:2345:1234:9abc:9::3');
+  trusted = shared.use(Guest.behind(node1, 'trusted0', 'fd42:2345:1234:9abc:9::1'));
+  plugged = shared.use(Guest.behind(node1, 'plugged0', 'fd42:2345:1234:9abc:9::2'));
+  far = shared.use(Guest.behind(node2, 'far0', 'fd42:2345:1234:9abc:9::3'));
   for (const [guest, ipv4] of [
     [trusted, IPV4.trusted],
     [plugged, IPV4.plugged],
@@ -60,11 +62,6 @@ beforeAll(async () => {
   await allReachable(plugged.netns, [far.address, trusted.address]);
   const tentative = ({ netns }: LabHost) => inside(netnsPath(netns), 'ip', '-6', 'address', 'show', 'tentative') !== '';
   await until('the kernel has its own addresses', ARRIVAL_DEADLINE_MS, () => !lab.hosts.some(tentative));
-});
-
-afterAll(async () => {
-  for (const guest of [trusted, plugged, far]) guest?.close();
-  await lab?.down();
 });
 
 /** Router advertisements that a host has heard in the mesh. */

@@ -1,5 +1,5 @@
 /** Two meshes on one node that forwards: neither reaches the other, nor the underlay, nor that them. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Ip } from '../../../src/kernel/ip.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
@@ -8,12 +8,14 @@ import { parseIpv4 } from '../../../src/model/ipv4.ts';
 import { parseIpv6 } from '../../../src/model/ipv6.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { addressIn, allAnswer, meshOf, writeMesh } from '../meshes.ts';
 import { allReachable, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
+const shared = forAllTests();
 let lab: Lab;
 let strangers: Stranger[] = [];
 const guests = new Map<string, Guest>();
@@ -28,12 +30,12 @@ const MESHES = [
 ] as const;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `separation-${process.pid}`, nodes: 2, segments: 2 });
+  lab = shared.use(await Lab.up({ name: `separation-${process.pid}`, nodes: 2, segments: 2 }));
   for (const host of lab.hosts) writeMesh(host, SECOND_MESH);
   await allAnswer(SECOND_MESH, lab.hosts);
   const [node1, node2] = [lab.host('node1'), lab.host('node2')];
   const inside1 = (...command: string[]) => inside(netnsPath(node1.netns), ...command);
-  strangers = [Stranger.on(lab, 0), Stranger.on(lab, 1)];
+  strangers = [0, 1].map((segment) => shared.use(Stranger.on(lab, segment)));
   inside1('ip', 'address', 'add', `${UNDERLAY_OF_NODE1}/64`, 'dev', node1.ports[0]?.device ?? '', 'nodad');
   inside1('sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1', 'net.ipv4.ip_forward=1');
 
@@ -41,7 +43,7 @@ beforeAll(async () => {
     const routers = { node1: parseIpv4(`10.${number}.0.254`), node2: parseIpv4(`10.${number}.0.253`) };
     const prefix = mesh === 'manage' ? 'fd42:2345:1234:9abc' : 'fd42:2345:1234:9abd';
     for (const [index, node] of [node1, node2].entries()) {
-      const guest = Guest.behind(node, `${mesh}0`, `${prefix}:9::${index + 1}`);
+      const guest = shared.use(Guest.behind(node, `${mesh}0`, `${prefix}:9::${index + 1}`));
       guests.set(`${mesh} ${node.name}`, guest);
       await lab.exec(node, ['ip', 'link', 'set', guest.port, 'master', bridge]);
       const gateway = mesh === 'manage' ? node.member.ipv6 : addressIn(SECOND_MESH, node);
@@ -54,12 +56,6 @@ beforeAll(async () => {
     strangers[0]?.run('ip', 'route', 'add', `10.${number}.0.0/24`, 'via', node1.member.ipv4);
     strangers[0]?.run('ip', '-6', 'route', 'add', `${prefix}::/64`, 'via', UNDERLAY_OF_NODE1);
   }
-});
-
-afterAll(async () => {
-  for (const guest of guests.values()) guest.close();
-  for (const stranger of strangers) stranger.close();
-  await lab?.down();
 });
 
 function ipv4Of(number: number, index: number): Ip {

@@ -1,6 +1,6 @@
 /** Who is not in a mesh reaches neither its member list nor its members, and no control socket at all. */
 import { statSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
@@ -10,6 +10,7 @@ import { type Ipv6, parseIpv6 } from '../../../src/model/ipv6.ts';
 import { formatMemberLine } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { addressIn, allAnswer, meshOf, writeMesh } from '../meshes.ts';
 import { allReachable, reachable } from '../reach.ts';
@@ -23,6 +24,7 @@ const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
 const REFUSED = 7;
 const SILENCE = 28;
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
@@ -31,11 +33,11 @@ let stranger: Stranger;
 let guest: Guest;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `strangers-${process.pid}`, nodes: 2, segments: 1 });
+  lab = shared.use(await Lab.up({ name: `strangers-${process.pid}`, nodes: 2, segments: 1 }));
   [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
   for (const host of lab.hosts) writeMesh(host, SECOND_MESH);
   await allAnswer(SECOND_MESH, lab.hosts);
-  stranger = Stranger.on(lab, 0);
+  stranger = shared.use(Stranger.on(lab, 0));
   // What host0 would answer finds its way.
   inside(
     netnsPath(host0.netns),
@@ -47,14 +49,8 @@ beforeAll(async () => {
     'dev',
     host0.ports[0]?.device ?? '',
   );
-  guest = Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abd:9::1');
+  guest = shared.use(Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abd:9::1'));
   await lab.exec(node1, ['mesh', 'port', 'plug', SECOND_MESH.name, guest.port]);
-});
-
-afterAll(async () => {
-  guest?.close();
-  stranger?.close();
-  await lab?.down();
 });
 
 /** Curl's exit code. */

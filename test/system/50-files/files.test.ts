@@ -1,6 +1,6 @@
 /** Bad network files: each is named with its fault, and what ran goes on. */
 import { rmSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import { Lab } from '../../../src/lab/lab.ts';
@@ -9,6 +9,7 @@ import type { MeshError } from '../../../src/model/error.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { AgentStatus, HealthFinding, Host0Status } from '../../../src/protocol/views.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { fileOf, meshOf, writeMesh } from '../meshes.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
@@ -18,24 +19,20 @@ const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
 /** A change of a file is seen after 30 ms, and in force within a second. */
 const TAKEN_DEADLINE_MS = 5_000;
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
 let pings: Pings[] = [];
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `files-${process.pid}`, nodes: 2, segments: 1 });
+  lab = shared.use(await Lab.up({ name: `files-${process.pid}`, nodes: 2, segments: 1 }));
   [host0, node1] = [lab.host('host0'), lab.host('node1')];
   const node2 = lab.host('node2');
   pings = [
-    await Pings.start(netnsPath(node2.netns), node1.member.ipv6),
-    await Pings.start(netnsPath(node1.netns), host0.member.ipv6),
+    shared.use(await Pings.start(netnsPath(node2.netns), node1.member.ipv6)),
+    shared.use(await Pings.start(netnsPath(node1.netns), host0.member.ipv6)),
   ];
-});
-
-afterAll(async () => {
-  for (const running of pings) running.close();
-  await lab?.down();
 });
 
 async function losses(): Promise<string[]> {
@@ -128,7 +125,7 @@ test('host0 keeps what it took last too, also when its daemon is started again',
 });
 
 test('at a cold boot the sound files come up, and the rest is named', async () => {
-  for (const running of pings.splice(0)) running.close();
+  for (const running of pings) running[Symbol.dispose]();
   await lab.stop(node1, 'agent', 'SIGKILL');
   rmSync(pathsBelow(node1.root).state, { recursive: true });
   // Two that collide with each other, and one of every other kind.

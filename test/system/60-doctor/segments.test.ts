@@ -1,25 +1,23 @@
 /** host0 between two segments: the doctor notices when it no longer forwards. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { spawnInside } from '../../../src/lab/host-process.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import { isReady } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 import { Patient } from './patient.ts';
 
 /** The agent's patience with a rival grows to 15 s; then it takes three more to believe that the rival is gone. */
 const DEADLINE_MS = 60_000;
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: Patient;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `segments-${process.pid}`, nodes: 2, segments: 2 });
+  lab = shared.use(await Lab.up({ name: `segments-${process.pid}`, nodes: 2, segments: 2 }));
   host0 = new Patient(lab, 'host0');
   await Promise.all(lab.hosts.map(isReady));
-});
-
-afterAll(async () => {
-  await lab?.down();
 });
 
 test('forwarding that another program turns off again and again', async () => {

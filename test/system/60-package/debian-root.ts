@@ -26,7 +26,7 @@ echo ready
 exec chroot "$1/root" cat
 `;
 
-export class DebianRoot {
+export class DebianRoot implements AsyncDisposable {
   readonly #holder: ChildProcess;
   readonly #mountPoint: string;
 
@@ -70,7 +70,7 @@ export class DebianRoot {
   }
 
   /** Call it when nothing runs inside any more. */
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     const exit = once(this.#holder, 'exit');
     this.#holder.stdin?.end();
     await exit;

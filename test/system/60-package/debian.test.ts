@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { debianPackage } from '../../../packaging/debian.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { hostEnvironment, spawnInside } from '../../../src/lab/host-process.ts';
@@ -11,6 +11,7 @@ import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { awaitEnd, markOf, type ProcessMark, signalProcess } from '../../../src/services/process-mark.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Pings } from '../pings.ts';
 import { DebianRoot } from './debian-root.ts';
 import { readUnit } from './unit-file.ts';
@@ -23,6 +24,7 @@ const UNITS = Object.keys(PROGRAMS) as UnitName[];
 /** A process ends within a second of a SIGTERM. */
 const END_DEADLINE_MS = 5_000;
 
+const shared = forAllTests();
 let place: string;
 let debian: DebianRoot;
 let lab: Lab;
@@ -33,19 +35,14 @@ const running = new Map<string, ProcessMark>();
 
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'mw-package-'));
+  shared.defer(() => rmSync(place, { recursive: true, force: true }));
   for (const version of ['0.1.0', '0.1.1'])
     await debianPackage(deb(version), { work: join(place, 'tree'), version, compression: 1 });
+  debian = shared.use(await DebianRoot.open(place));
   mkdirSync(join(place, 'labs'));
-  lab = await Lab.build({ name: `package-${process.pid}`, nodes: 1, segments: 1, directory: join(place, 'labs') });
+  const size = { name: `package-${process.pid}`, nodes: 1, segments: 1 };
+  lab = shared.use(await Lab.build({ ...size, directory: join(place, 'labs') }));
   [host0, node1] = [lab.host('host0'), lab.host('node1')];
-  debian = await DebianRoot.open(place);
-});
-
-afterAll(async () => {
-  pings?.close();
-  await lab?.down();
-  await debian?.close();
-  rmSync(place, { recursive: true, force: true });
 });
 
 function deb(version: string): string {
@@ -89,7 +86,7 @@ test('it is installed, and its services work with the capabilities that they nam
   expect(debian.run('mesh', '--version')).toBe('meshwork 0.1.0\n');
   for (const [host, name] of services()) start(host, name);
   await lab.ready();
-  pings = await Pings.start(netnsPath(node1.netns), host0.member.ipv6);
+  pings = shared.use(await Pings.start(netnsPath(node1.netns), host0.member.ipv6));
   for (const host of lab.hosts) await isReady(host);
   await noDrift(lab.hosts);
 });

@@ -1,6 +1,6 @@
 /** What happens to a mesh is seen from outside: in metrics, in health, and in events that begin with what is so. */
 import { writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { followEvents } from '../../../src/cli/event-follow.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
@@ -10,6 +10,7 @@ import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { readExposition } from '../../metrics/exposition-parser.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { until } from '../until.ts';
 
@@ -18,14 +19,11 @@ const RESTART_DEADLINE_MS = 20_000;
 /** Nine seconds of silence, and what a busy machine adds. */
 const DROP_DEADLINE_MS = 45_000;
 
+const shared = forAllTests();
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `observed-${process.pid}`, nodes: 2, segments: 1 });
-});
-
-afterAll(async () => {
-  await lab?.down();
+  lab = shared.use(await Lab.up({ name: `observed-${process.pid}`, nodes: 2, segments: 1 }));
 });
 
 /** The sum of a metric's samples that have these labels, now. */

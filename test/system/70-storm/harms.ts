@@ -15,7 +15,7 @@ import { linkPicture } from '../kernel-picture.ts';
 import { fileOf } from '../meshes.ts';
 import { until } from '../until.ts';
 import { deafen } from './deafness.ts';
-import { fillDisk } from './small-disk.ts';
+import { stateDiskOf } from './state-disk.ts';
 
 /** Does it to the host of that name; what it gives takes it back. */
 export type Harm = (lab: Lab, name: string) => Promise<() => Promise<void>>;
@@ -111,12 +111,13 @@ export const addressChanged: Harm = async (lab, name) => {
 
 /** And somebody saves a network file meanwhile, as accepted files are kept on that disk. */
 export const diskFilled: Harm = async (lab, name) => {
-  const giveBack = fillDisk(lab.host(name));
+  const disk = stateDiskOf(lab.host(name));
+  disk.fill();
   const file = fileOf(lab.host(name), EXAMPLE_MESH.name);
   const before = readFileSync(file, 'utf8');
   writeFileSync(file, `# saved while the disk is full\n${printMeshConf(EXAMPLE_MESH)}`);
   return async () => {
-    giveBack();
+    disk.clear();
     writeFileSync(file, before);
   };
 };

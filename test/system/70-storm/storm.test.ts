@@ -2,10 +2,11 @@
  * Ten minutes' worth of faults in one minute, upon a cluster of twelve. `MESH_SEED=N npm run storm` brings other ones; what a
  * seed brings is the same each time, but for what the machine makes of it.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { PingSet } from '../ping-set.ts';
 import { allTalk, areListed } from '../talk.ts';
@@ -13,7 +14,7 @@ import { belongings, makeBelongings } from './belongings.ts';
 import { type Befallen, excuses } from './excuse.ts';
 import { MachineLosses } from './machine-losses.ts';
 import { complaints, summary } from './report.ts';
-import { giveSmallDisk, takeSmallDisk } from './small-disk.ts';
+import { stateDiskOf } from './state-disk.ts';
 import { forecast, rage } from './storm.ts';
 
 const SEED = Number(process.env.MESH_SEED ?? 1);
@@ -37,13 +38,18 @@ const PAIRS = [
   ['node11', 'node2'],
 ] as const;
 
+const shared = forAllTests();
 let lab: Lab;
 /** Before the storm. */
 const before = new Map<string, { readonly kernel: string; readonly theirs: string }>();
 
 beforeAll(async () => {
-  lab = await Lab.build({ name: `storm-${process.pid}`, nodes: NODES, segments: 2 });
-  for (const host of lab.hosts) giveSmallDisk(host);
+  lab = shared.use(await Lab.build({ name: `storm-${process.pid}`, nodes: NODES, segments: 2 }));
+  for (const host of lab.hosts) {
+    const disk = stateDiskOf(host);
+    disk.mount();
+    shared.defer(() => disk.unmount());
+  }
   await lab.startAll();
   await lab.ready({ deadlineMs: READY_DEADLINE_MS });
   await Promise.all(lab.hosts.map((host) => makeBelongings(lab, host)));
@@ -52,11 +58,6 @@ beforeAll(async () => {
   for (const host of lab.hosts) {
     before.set(host.name, { kernel: await kernelPicture(lab, host), theirs: await belongings(lab, host) });
   }
-});
-
-afterAll(async () => {
-  for (const host of lab?.hosts ?? []) takeSmallDisk(host);
-  await lab?.down();
 });
 
 function beforeOf({ name }: LabHost) {

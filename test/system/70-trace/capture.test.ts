@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { innerFrame, parseFrameFilter } from '../../../src/formats/frame-filter.ts';
 import { type PcapngPacket, PcapngReader } from '../../../src/formats/pcapng.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
@@ -13,6 +13,7 @@ import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { AGENT_PORT } from '../../../src/model/network.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { until } from '../until.ts';
 
@@ -20,6 +21,7 @@ import { until } from '../until.ts';
 const BEGIN_DEADLINE_MS = 10_000;
 const CAPTURE = 'capture?snap=256&for=5&filter=';
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
@@ -28,14 +30,10 @@ let directory: string;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'mesh-capture-'));
-  lab = await Lab.up({ name: `capture-${process.pid}`, nodes: 2, segments: 2 });
+  shared.defer(() => rmSync(directory, { recursive: true }));
+  lab = shared.use(await Lab.up({ name: `capture-${process.pid}`, nodes: 2, segments: 2 }));
   [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
   await Promise.all(lab.hosts.map(isReady));
-});
-
-afterAll(async () => {
-  rmSync(directory, { recursive: true });
-  await lab?.down();
 });
 
 async function events(host: LabHost, kind: string): Promise<MeshEvent[]> {
@@ -170,7 +168,7 @@ test.each([
     for (let attempt = 0; attempt < 3; attempt++) expect(statuses).toContain(statusOf(guest.netns, node1));
   } finally {
     await lab.exec(node1, ['mesh', 'port', 'unplug', 'guest0']);
-    guest.close();
+    guest[Symbol.dispose]();
     await until('its port is gone', BEGIN_DEADLINE_MS, async () => {
       return (await lab.exec(node1, ['ip', 'link', 'show', 'guest0'])).code !== 0;
     });

@@ -1,5 +1,5 @@
 /** `mesh trace` over two segments: silent on a healthy mesh, and it names the hop of each fault that an outsider makes. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';
@@ -7,6 +7,7 @@ import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { AGENT_PORT } from '../../../src/model/network.ts';
 import type { TraceView } from '../../../src/protocol/trace.ts';
 import { isReady, noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
@@ -18,21 +19,18 @@ import { askedWhilePaused } from './paused-agent.ts';
  */
 const DEADLINE_MS = 60_000;
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
 let node2: LabHost;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `trace-${process.pid}`, nodes: 2, segments: 2 });
+  lab = shared.use(await Lab.up({ name: `trace-${process.pid}`, nodes: 2, segments: 2 }));
   host0 = lab.host('host0');
   node1 = lab.host('node1');
   node2 = lab.host('node2');
   await Promise.all(lab.hosts.map(isReady));
-});
-
-afterAll(async () => {
-  await lab?.down();
 });
 
 afterEach(async () => {
@@ -191,7 +189,7 @@ test('a member who asks nonsense is refused, and the agent goes on', async () =>
 });
 
 test('a guest: to its port, and why it is not reached when that is down; and it is told nothing itself', async () => {
-  const guest = Guest.behind(node2, 'guest0', 'fd42:2345:1234:9abc::77');
+  using guest = Guest.behind(node2, 'guest0', 'fd42:2345:1234:9abc::77');
   try {
     await lab.exec(node2, ['mesh', 'port', 'plug', 'manage', 'guest0']);
     await allReachable(netnsPath(node1.netns), [guest.address]);
@@ -210,6 +208,5 @@ test('a guest: to its port, and why it is not reached when that is down; and it 
     expect(faultsOf(await trace(node1, 'node1', mac))[0]).toMatch(new RegExp(`^node2 port: nothing .* ${mac} `));
   } finally {
     await lab.exec(node2, ['mesh', 'port', 'unplug', 'guest0']);
-    guest.close();
   }
 });

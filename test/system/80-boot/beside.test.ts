@@ -1,10 +1,12 @@
 /** host0 beside others on one wire: a DHCP server of somebody else, and another host0. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { addressOption, OPTION } from '../../../src/boot/dhcp-packet.ts';
-import { ip } from '../../../src/kernel/netns-fixture.ts';
+import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
+import type { Ipv6 } from '../../../src/model/ipv6.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient } from './boot-client.ts';
+import { RouterTalk } from './router-talk.ts';
 
 const OFFICE = '192.168.44';
 
@@ -96,6 +98,53 @@ test('who does not boot never hears of host0: the server’s leases and options 
   expect(guest.addresses('eth0')).toEqual([`${OFFICE}.9/24`]);
 });
 
+test('iPXE is told at once that there is no router, and nobody else hears of it', async () => {
+  await guest.wire('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
+  // Cards filter multicast out that nobody wants.
+  expect(inside(guest.netns, 'ip', 'maddress', 'show', 'dev', 'eth0')).toContain('33:33:00:00:00:02');
+  const [ipxe, firmware, bystander] = [talker(), talker(), talker()] as const;
+  await ipxe.boot.discover('ipxe efi');
+  await firmware.boot.discover('efi');
+  // Those of the others first: they would be answered before that of iPXE is.
+  for (const { talk } of [bystander, firmware, ipxe]) talk.solicit();
+  await until('an answer to iPXE', 10_000, () => ipxe.talk.heard.length > 0);
+  const { mac: to, ipv6: toIpv6 } = ipxe.talk;
+  // A hop limit, a lifetime and times of 0, and no option: nothing is offered.
+  expect(ipxe.talk.heard).toEqual([{ from: wireMac(guest), to, toIpv6, message: `86${'00'.repeat(15)}` }]);
+  expect([...bystander.talk.heard, ...firmware.talk.heard]).toEqual([]);
+  // The system that it has started asks for an address in its own name, and then for a router.
+  ipxe.boot.ask('system');
+  ipxe.talk.solicit();
+  await bystander.boot.discover('ipxe');
+  bystander.talk.solicit();
+  await until('an answer to the next iPXE', 10_000, () => bystander.talk.heard.length > 0);
+  expect(ipxe.talk.heard).toHaveLength(1);
+});
+
+test('a system that is given this answer takes the next router all the same', async () => {
+  const node = bench.machine();
+  bench.plug(node, { eth0: 'office' });
+  const talk = new RouterTalk(node);
+  const boot = BootClient.on(node);
+  onTestFinished(() => {
+    talk.close();
+    boot.close();
+  });
+  await boot.discover('ipxe');
+  // Linux asks for a router by itself now.
+  ip(node, 'link set eth0 down', 'link set eth0 addrgenmode eui64');
+  inside(node, 'sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=1', 'net.ipv6.conf.eth0.autoconf=1');
+  ip(node, 'link set eth0 up');
+  await until('an answer to Linux', 10_000, () => talk.heard.length > 0);
+  expect(talk.heard).toMatchObject([{ from: wireMac(guest), to: talk.mac }]);
+  expect(inside(node, 'ip', '-6', 'route', 'show', 'default')).toBe('');
+  const router = talker();
+  router.talk.advertise('fd77:1:2:3::' as Ipv6);
+  const route = await until('a default route', 10_000, () => inside(node, 'ip', '-6', 'route', 'show', 'default'));
+  expect(route).toContain(`via ${router.talk.ipv6} dev eth0`);
+  expect(inside(node, 'ip', '-6', 'address', 'show', 'dev', 'eth0', 'scope', 'global')).toContain('fd77:1:2:3:');
+});
+
 test('of two host0s on one wire the newcomer stays passive, and both tell', async () => {
   const passive = await younger.wire('eth1', 'found the other', ({ otherHost0s }) => otherHost0s.length > 0);
   const first = (await older.boot()).wires[0];
@@ -117,4 +166,16 @@ test('of two host0s on one wire the newcomer stays passive, and both tell', asyn
 
 function wireMac(host: BootHost) {
   return BootClient.macOf(host.netns, 'eth0');
+}
+
+/** A machine of its own on the office's wire. */
+function talker(): { readonly boot: BootClient; readonly talk: RouterTalk } {
+  const node = bench.machine();
+  bench.plug(node, { eth0: 'office' });
+  const both = { boot: BootClient.on(node), talk: new RouterTalk(node) };
+  onTestFinished(() => {
+    both.boot.close();
+    both.talk.close();
+  });
+  return both;
 }

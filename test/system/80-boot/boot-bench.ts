@@ -86,26 +86,20 @@ export class BootBench {
     const netns = this.machine();
     this.plug(netns, { eth0: wire });
     ip(netns, `address add ${subnet}.1/24 dev eth0`);
-    const leases = join(this.#directory, `foreign-${this.#ends}.leases`);
-    writeFileSync(leases, '');
     const range = `--dhcp-range=${subnet}.100,${subnet}.150,600`;
-    const options = [
-      '--port=0',
-      '--conf-file=/dev/null',
-      '--no-ping',
-      '--user=root',
-      range,
-      '--dhcp-option=option:domain-name,office.example',
-      ...more,
-    ];
+    const { leases, stop } = this.dnsmasq(netns, range, '--dhcp-option=option:domain-name,office.example', ...more);
+    return { netns, leases, stop };
+  }
+
+  /** A DHCP server that knows nothing of host0. */
+  dnsmasq(netns: string, ...options: readonly string[]): { leases(): string; stop(): void } {
+    const leases = join(this.#directory, `foreign-${this.#children.length}.leases`);
+    writeFileSync(leases, '');
     const child = this.#run(netns, [
-      'dnsmasq',
-      '--keep-in-foreground',
-      '--pid-file',
-      ...options,
-      `--dhcp-leasefile=${leases}`,
+      ...['dnsmasq', '--keep-in-foreground', '--pid-file', '--port=0', '--conf-file=/dev/null', '--no-ping'],
+      ...['--user=root', `--dhcp-leasefile=${leases}`, ...options],
     ]);
-    return { netns, leases: () => readFileSync(leases, 'utf8'), stop: () => void child.kill('SIGKILL') };
+    return { leases: () => readFileSync(leases, 'utf8'), stop: () => void child.kill('SIGKILL') };
   }
 
   /** A machine that is only plugged in asks for an address, once. @returns what it was told */
@@ -149,13 +143,16 @@ function pairwise(pairs: string[][], word: string): string[][] {
 /** A host0 with its daemon and its agent. */
 export class BootHost {
   readonly root: string;
+  /** Not below the root, as on a drive of its own. */
+  readonly host0Dir: string;
   readonly netns: string;
   readonly #running = new Map<'host0' | 'agent', ChildProcess>();
 
   constructor(root: string, netns: string, conf: string) {
     this.root = root;
+    this.host0Dir = `${root}.drive`;
     this.netns = netns;
-    mkdirSync(join(root, 'host0/network'), { recursive: true });
+    mkdirSync(join(this.host0Dir, 'network'), { recursive: true });
     // As the package makes it.
     mkdirSync(join(root, 'var/lib'), { recursive: true });
     mkdirSync(pathsBelow(root).state, { mode: 0o711 });
@@ -163,13 +160,14 @@ export class BootHost {
   }
 
   configure(conf: string): void {
-    writeFileSync(join(this.root, 'host0/host0.conf'), conf);
+    writeFileSync(join(this.host0Dir, 'host0.conf'), conf);
   }
 
   start(program: 'host0' | 'agent'): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', `${SOURCES}${program}.ts`];
-    const words = [...node, '--root', this.root, '--name', 'host0', ...(program === 'agent' ? ['--on-host0'] : [])];
+    const own = program === 'agent' ? ['--on-host0'] : ['--host0-dir', this.host0Dir];
+    const words = [...node, '--root', this.root, '--name', 'host0', ...own];
     const [command = '', ...rest] = program === 'host0' ? [...AS_A_SERVICE, ...words] : words;
     const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, stdio: ['ignore', log, log] }));
     this.#running.set(program, child);

@@ -1,14 +1,8 @@
 /** A machine that boots, as far as its packets go: firmware and iPXE as they really ask (docs/boot.md), at the end of a veth pair. */
 import { randomInt } from 'node:crypto';
 import { type DhcpPacket, decodeDhcp, encodeDhcp, OPTION } from '../../../src/boot/dhcp-packet.ts';
-import {
-  BROADCAST_IPV4,
-  BROADCAST_MAC,
-  decodeUdpFrame,
-  encodeUdpFrame,
-  NO_IPV4,
-  type UdpEnd,
-} from '../../../src/boot/udp-frame.ts';
+import { BROADCAST_IPV4, decodeUdpFrame, encodeUdpFrame, NO_IPV4, type UdpEnd } from '../../../src/boot/udp-frame.ts';
+import { BROADCAST_MAC } from '../../../src/kernel/ethernet.ts';
 import { FrameSocket } from '../../../src/kernel/frame-socket.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import type { Ipv4 } from '../../../src/model/ipv4.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { unpackTar } from 'modern-tar';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node-list.ts';
 import { newPrivateKey, publicKeyOf } from '../../../src/formats/openssh-key.ts';
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
@@ -15,6 +15,7 @@ import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 import { NodeShell } from './node-shell.ts';
 
@@ -22,6 +23,7 @@ import { NodeShell } from './node-shell.ts';
 const LISTEN_DEADLINE_MS = 20_000;
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
 
+const shared = forAllTests();
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
@@ -29,12 +31,10 @@ let node2: LabHost;
 let state: string;
 
 beforeAll(async () => {
-  lab = await Lab.up({ name: `control-${process.pid}`, nodes: 2, segments: 1 });
+  lab = shared.use(await Lab.up({ name: `control-${process.pid}`, nodes: 2, segments: 1 }));
   [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
   state = pathsBelow(host0.root).state;
 });
-afterAll(() => lab?.down());
-
 const mesh = (...words: readonly string[]) => lab.exec(host0, ['mesh', ...words]);
 const listening = ({ netns }: LabHost) =>
   inside(netnsPath(netns), 'ss', '-Hltn', 'sport = :22')

@@ -15,6 +15,7 @@ import type { TimelineView } from '../../../src/protocol/timeline-view.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { type Answer, BootClient, type Firmware } from './boot-client.ts';
+import { NodeStep } from './node-step.ts';
 
 const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/24"\ndefault_subnet_size="26"\n';
 const HOST0 = '10.77.0.1';
@@ -111,9 +112,23 @@ test('no image, no overlay, an overlay that does not compile, and a missing kern
   });
   expect(broken.cause).toContain('machines/box/manifest, line 1');
   expect(broken.remedy).toContain('mesh system configure');
+  const refusals = async () => (await host.status()).health.filter(({ code }) => code === 'MESH_MANIFEST_SOURCE');
+  const [refusal] = await until('the refusal is told', NAMED_MS, async () => {
+    const told = await refusals();
+    return told.length > 0 && told;
+  });
+  expect(refusal).toMatchObject({
+    severity: 'error',
+    object: host.host0Dir,
+    message: expect.stringMatching(/\/machines\/box\/manifest:1:27: there is no file .*; the tree was refused, and /),
+    remedy: expect.stringContaining('mesh system configure'),
+  });
 
   write('machines/box/lost', 'found\n');
+  write('isos/tool.iso', 'a tool');
+  expect(client.fetch('/isos/tool.iso')).toBe('a tool');
   expect(configure()).toBe(0);
+  await until('the refusal is over', NAMED_MS, async () => (await refusals()).length === 0);
   const script = client.fetch(`/boot/${client.boot.mac.replaceAll(':', '-')}.ipxe?uuid=${UUID}`);
   const [kernel = ''] = /\/image\/\S+\/vmlinuz/.exec(script) ?? [];
   rmSync(join(generations.directory, IMAGE.generation, 'vmlinuz'));
@@ -127,6 +142,58 @@ test('no image, no overlay, an overlay that does not compile, and a missing kern
   const [attempt = ''] = /mesh\.boot=[\da-f]+/.exec(script) ?? [];
   client.fetch(`/stage/${attempt.slice('mesh.boot='.length)}/failed?detail=0x2d0c613b`);
   expect((await viewOf(client))?.trouble).toEqual(trouble);
+});
+
+test('a machine whose secrets somebody else got starts anew, by itself and each time later, and has them then', async () => {
+  const uuid = UUID.replace('4c4c', '5d5d');
+  write('machines/robbed/UUID', `${machineIdOf(uuid)}\n`);
+  write('machines/robbed/manifest', '');
+  expect(configure()).toBe(0);
+  const client = await Client.on('own', 'ipxe');
+  const boots = () => {
+    const script = client.fetch(`/boot/${client.boot.mac.replaceAll(':', '-')}.ipxe?uuid=${uuid}`);
+    const commandLine = /^kernel \S+ (.*) \|\| goto failed$/m.exec(script)?.[1];
+    if (commandLine === undefined) throw new Error(`it was told ${script}`);
+    return commandLine;
+  };
+  const step = (commandLine: string, upSec?: number) =>
+    new NodeStep(client.netns, commandLine, '/usr/lib/meshwork/boot/secrets && ls -l /etc/meshwork/token', upSec);
+
+  const first = boots();
+  // Whoever reads along on the wire, and has the machine's addresses, may be the first to ask.
+  client.fetch(`/secrets/${/mesh\.token=(\S+)/.exec(first)?.[1]}`);
+  await using refused = step(first);
+  const { trouble } = await until('the machine says why', NAMED_MS, async () => {
+    const view = await viewOf(client);
+    return view?.trouble?.cause.includes('secrets') && view;
+  });
+  expect(trouble).toMatchObject({
+    code: 'MESH_BOOT_FAILED',
+    cause: expect.stringMatching(/^the machine did not get its secrets: 403 the token of machine .* a second time/),
+    remedy: expect.stringContaining('mesh events'),
+  });
+  expect(await refused.ended).toBe('SIGHUP');
+  expect(refused.said).toMatch(/No secrets: 403 the token of machine .*\. The machine starts anew in 2 s\.\n$/);
+
+  await using second = step(boots().replace(/mesh\.token=\S+/, `mesh.token=${'0'.repeat(32)}`));
+  await until('it waits longer', NAMED_MS, () => second.said.includes('The machine starts anew in 4 s.'));
+
+  const third = boots();
+  expect(third).toMatch(/ mesh\.turn=3 /);
+  await using unpacked = step(third);
+  expect(await unpacked.ended).toBe(0);
+  expect(unpacked.said).toMatch(/^-rw------- +1 root +root +65 .* \/etc\/meshwork\/token\n$/);
+
+  // What may yet come is asked for again, for ten minutes; and another boot brings no more where there is nothing.
+  const silent = third.replaceAll(`http://${HOST0}/`, `http://${HOST0}:81/`).replace('mesh.turn=3', 'mesh.turn=1');
+  await using patient = step(silent);
+  await using impatient = step(silent, 601);
+  await until('it asks again', NAMED_MS, () => /Waiting .* refused\. Next try in 2 s\.\n/.test(patient.said));
+  expect(await impatient.ended).toBe('SIGHUP');
+  expect(impatient.said).toMatch(/No secrets for ten minutes\. The machine starts anew in 2 s\.\n$/);
+  await using without = step(third.replace(/mesh\.token=\S+/, 'mesh.token=none'));
+  expect(await without.ended).toBe(1);
+  expect(without.said).toContain('host0 has no secrets for this machine.\nls: /etc/meshwork/token');
 });
 
 test('TFTP that does not get through is named when its time is over', async () => {
@@ -187,10 +254,10 @@ const clients: Client[] = [];
 class Client {
   readonly boot: BootClient;
   readonly offer: Answer;
-  readonly #netns: string;
+  readonly netns: string;
 
   private constructor(netns: string, boot: BootClient, offer: Answer) {
-    this.#netns = netns;
+    this.netns = netns;
     this.boot = boot;
     this.offer = offer;
     clients.push(this);
@@ -214,7 +281,7 @@ class Client {
   /** @returns what came, of whatever status; nothing when nothing comes in time */
   fetch(path: string, timeoutSec = 10): string {
     const words = ['curl', '-s', '--max-time', String(timeoutSec), `http://${HOST0}${path}`];
-    return spawnSync('nsenter', [`--net=${this.#netns}`, ...words], { encoding: 'utf8' }).stdout;
+    return spawnSync('nsenter', [`--net=${this.netns}`, ...words], { encoding: 'utf8' }).stdout;
   }
 }
 
@@ -235,13 +302,15 @@ function nft(...commands: readonly string[]): void {
 }
 
 function write(path: string, text: string): void {
-  const file = join(host.root, 'host0', path);
+  const file = join(host.host0Dir, path);
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, text);
 }
 
 function configure(): number | null {
-  return spawnSync(MESH, ['--root', host.root, 'system', 'configure'], { encoding: 'utf8' }).status;
+  return spawnSync(MESH, ['--root', host.root, '--host0-dir', host.host0Dir, 'system', 'configure'], {
+    encoding: 'utf8',
+  }).status;
 }
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';

@@ -2,9 +2,10 @@
  * Whole machines, from power-on to member: BIOS and UEFI, with host0 as the only server and beside somebody else's DHCP
  * server; then what befalls one of them when it boots again.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ListedNode } from '../../../src/cli/node-list.ts';
 import { installPrograms } from '../../../src/image/node-programs.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { FOREIGN_DOMAIN, foreignRecord } from '../../../src/lab/foreign-server.ts';
@@ -63,12 +64,15 @@ const STAGES = {
   node2: ['discover', 'offer', 'tftp', ...ONCE_LOADED],
 } as const;
 
+const MODELS = { node1: 'Meshwork Lab machine, pcbios', node2: 'Meshwork Lab machine, efi' } as const;
+
 /** Every stage of a BIOS and of a UEFI boot was seen, at its time. */
 function expectComplete({ boots, lab }: BootedLab): void {
   for (const [name, stages] of Object.entries(STAGES)) {
     const boot = boots.get(name);
     expect(boot).toMatchObject({ state: 'member', machine: lab.host(name).machine, ipv4: lab.host(name).member.ipv4 });
     expect(boot?.trouble).toBeUndefined();
+    expect(boot?.model).toBe(MODELS[name as keyof typeof MODELS]);
     expect(boot?.stages.map(({ stage }) => stage)).toEqual(stages);
     const times = boot?.stages.map(({ atMs }) => atMs) ?? [];
     expect(times).toEqual(times.toSorted((a, b) => a - b));
@@ -134,7 +138,9 @@ test(
       nft('add rule inet fault in udp dport 4789 drop');
     };
     const troubles: BootTrouble[] = [];
-    const onBoot = ({ trouble }: TimelineView): void => {
+    const early = new Set<string | undefined>();
+    const onBoot = ({ trouble, stages, model, attempt }: TimelineView): void => {
+      if (stages.at(-1)?.stage === 'offer' && attempt === undefined) early.add(model);
       if (trouble === undefined || trouble.cause === troubles.at(-1)?.cause) return;
       troubles.push(trouble);
       if (trouble.cause.includes('4789')) nft('delete table inet fault');
@@ -142,6 +148,8 @@ test(
     const [boot] = await lab.boot([node1], rebootByCommand, { onBoot });
     expect(boot).toMatchObject({ name: 'node1', state: 'member' });
     expect(boot?.attempt).not.toBe(before);
+    // By its card, before it has said anything.
+    expect([...early]).toEqual([MODELS.node1]);
     expect(troubles).toEqual([
       {
         code: 'MESH_BOOT_FAILED',
@@ -197,6 +205,44 @@ test(
 test('those without a UUID of their own find the id that host0 made of the card that they boot from', async () => {
   await expectAgreement(beside, 'boot nic mac');
 });
+
+test(
+  'a machine that nobody has named boots with what is there for all, is listed with what it is made of, and gets a name',
+  async () => {
+    const { lab } = beside;
+    const [host0, { machine, ports }] = [lab.host('host0'), lab.host('node1')];
+    const folder = join(host0.root, 'host0/machines/node1');
+    rmSync(folder, { recursive: true });
+    await beside.mesh('host0', 'system', 'configure');
+    const reboot = async () => {
+      await lab.exec(host0, ['mesh', 'node', 'ctl', '-n', machine, 'reboot']);
+    };
+    const [boot] = await lab.boot([lab.host('node1')], reboot);
+    expect(boot).toMatchObject({ machine, state: 'member' });
+    expect(boot?.name).toBeUndefined();
+    const listed = await until('its inventory', 60_000, async () => {
+      const nodes = JSON.parse(await beside.mesh('host0', 'node', 'list', '--json')) as ListedNode[];
+      const node = nodes.find((candidate) => candidate.machine === machine);
+      return node?.hardware?.inventory !== undefined && node;
+    });
+    expect(listed).toMatchObject({ name: machine, online: true, lastSeenMsAgo: expect.any(Number) });
+    expect(listed.hardware).toMatchObject({
+      machine,
+      hardware: { product: 'Lab machine' },
+      firstSeen: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      lastBoot: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      cards: [{ mac: ports[0]?.mac, wire: ['eth1'] }],
+      inventory: { cpu: { threads: 1 }, disks: [], nics: [{ mac: ports[0]?.mac }] },
+    });
+    expect(listed.hardware?.name).toBeUndefined();
+    await beside.mesh('host0', 'node', 'adopt', machine, 'attic');
+    expect(readFileSync(join(host0.root, 'host0/machines/attic/UUID'), 'utf8')).toBe(`${machine}\n`);
+    expect(await beside.mesh('host0', 'system', 'configure', '--plan')).toMatch(
+      new RegExp(`^attic +${machine} +new`, 'm'),
+    );
+  },
+  BOOT_MS,
+);
 
 test('the foreign server gave each machine its address and options, and nothing else to anybody', () => {
   const { lab } = beside;

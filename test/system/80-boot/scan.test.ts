@@ -1,6 +1,6 @@
 /** Which ports are on one wire: found by what is heard, whatever the ports are called and however many there are. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { scanPorts } from '../../../src/boot/boot-port.ts';
+import { bootPorts, scanPorts } from '../../../src/boot/boot-port.ts';
 import { scan } from '../../../src/boot/scan.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { Rtnl } from '../../../src/kernel/rtnl.ts';
@@ -15,11 +15,12 @@ beforeAll(() => {
 
 afterAll(() => bench.close());
 
-async function scanned(netns: string) {
+async function scanned(netns: string, joinGroups: readonly (readonly string[])[] = []) {
   const rtnl = await Rtnl.open({ netns });
   try {
     const [links, addresses] = await Promise.all([rtnl.links(), rtnl.addresses()]);
-    return await scan(scanPorts(links, undefined), addresses, netns);
+    const ports = scanPorts(links, bootPorts(links, addresses, undefined));
+    return await scan({ ports, addresses, joinGroups, netns });
   } finally {
     await rtnl.close();
   }
@@ -63,6 +64,15 @@ test('ports on one switch, in a bridge of host0’s own, alone, without a carrie
   expect(port('eth3')).toMatchObject({ bridge: 'br0', ipv4: [] });
   expect(port('br0')).toMatchObject({ ipv4: ['10.3.0.1/24'] });
   expect(port('meshwork0')).toBeUndefined();
+  // Whoever knows better than the probes says so; what is not there joins nothing.
+  const { groups: joined } = await scanned(machine, [
+    ['eth10', 'eth99', 'eth1'],
+    ['eth3', 'eth98'],
+  ]);
+  expect(joined.map((group) => [...group].sort())).toEqual([
+    ['eth1', 'eth10', 'eth2', 'eth5'],
+    ['br0', 'eth3', 'eth4', 'eth6'],
+  ]);
 });
 
 test('three hundred ports on three switches', async () => {

@@ -9,10 +9,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverlayShelf } from '../../../src/image/overlay-shelf.ts';
 import { randomFrom } from '../../../src/model/random.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { SmallDisk } from '../small-disk.ts';
 import { crowdOf } from './crowd.ts';
 import { configure, configuring, ownText, writeMachines } from './rack.ts';
-import { SmallDisk } from './small-disk.ts';
 
+const DISK_BYTES = 24 * 1024 * 1024;
 const MACHINES = 45;
 const KILLS = 20;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
@@ -26,11 +27,12 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'mw-configure-'));
   ({ state } = pathsBelow(root));
   mkdirSync(join(root, 'host0'), { recursive: true });
-  disk = new SmallDisk(state);
+  disk = new SmallDisk(state, DISK_BYTES);
+  disk.mount();
 });
 
 afterEach(() => {
-  disk.close();
+  disk.unmount();
   rmSync(root, { recursive: true });
 });
 

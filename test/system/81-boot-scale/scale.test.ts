@@ -3,14 +3,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { BootBench, type BootHost } from '../80-boot/boot-bench.ts';
+import { SmallDisk } from '../small-disk.ts';
 import { type CrowdMember, CrowdRun, crowdOf, losePackets, plugIn } from './crowd.ts';
 import { configure, ownText, publishImage, writeMachines } from './rack.ts';
-import { SmallDisk } from './small-disk.ts';
 import type { Booted } from './synthetic-machine.ts';
 
 const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/16"\ndefault_subnet_size="24"\n';
 const HOST0 = '10.77.0.1';
 const MACHINES = 200;
+const DISK_BYTES = 24 * 1024 * 1024;
 const LOST_PERCENT = 2;
 const AT_ONCE = 20;
 const BOOTED_MS = 90_000;
@@ -30,7 +31,8 @@ beforeAll(async () => {
   bench.plug(machine, { eth1: 'one' });
   bench.plug(rack, { eth0: 'one' });
   host = bench.host0('host0', machine, CONF);
-  disk = new SmallDisk(pathsBelow(host.root).state);
+  disk = new SmallDisk(pathsBelow(host.root).state, DISK_BYTES);
+  disk.mount();
   crowd = crowdOf(MACHINES, HOST0, '10.77.0');
   host.start('host0');
   host.start('agent');
@@ -42,7 +44,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  disk?.close();
+  disk?.unmount();
   await bench?.close();
 });
 

@@ -9,12 +9,20 @@ export class SmallDisk {
   readonly #directory: string;
   readonly #bytes: number;
 
-  /** To be called before anybody has files open there. */
-  constructor(directory: string, bytes = 24 * 1024 * 1024) {
+  constructor(directory: string, bytes: number) {
     this.#directory = directory;
     this.#bytes = bytes;
-    mkdirSync(directory, { recursive: true });
-    run('mount', '-t', 'tmpfs', '-o', `size=${bytes},mode=0711`, 'meshwork-boot', directory);
+  }
+
+  /** To be called before anybody has files open there. */
+  mount(): void {
+    mkdirSync(this.#directory, { recursive: true });
+    run('mount', '-t', 'tmpfs', '-o', `size=${this.#bytes},mode=0711`, 'meshwork-test', this.#directory);
+  }
+
+  /** Also while a program has files open there. */
+  unmount(): void {
+    if (spawnSync('mountpoint', ['-q', this.#directory]).status === 0) run('umount', '--lazy', this.#directory);
   }
 
   /** Leaves no room, or so much. */
@@ -30,11 +38,6 @@ export class SmallDisk {
 
   clear(): void {
     rmSync(this.#ballast, { force: true });
-  }
-
-  /** Also while a program has files open there. */
-  close(): void {
-    if (spawnSync('mountpoint', ['-q', this.#directory]).status === 0) run('umount', '--lazy', this.#directory);
   }
 
   get #ballast(): string {

@@ -1,0 +1,125 @@
+/** Doors on real sockets of loopback; only their clock stands still. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { boundListener } from '../kernel/listener.ts';
+import { parseIpv4 } from '../model/ipv4.ts';
+import { ManualClock } from '../model/manual-clock.ts';
+import { DeviceDoor } from './device-door.ts';
+import { DeviceDoors } from './device-doors.ts';
+
+const ADDRESS = parseIpv4('127.86.0.1');
+const LIMITS = { connections: 100, connectionsPerPeer: 3, backlog: 700, http: {} };
+
+let clock: ManualClock;
+let port: number;
+/** What the doors told, in its order. */
+let told: string[];
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  told = [];
+  const holder = createServer().listen(0, ADDRESS);
+  await once(holder, 'listening');
+  port = (holder.address() as AddressInfo).port;
+  await new Promise((resolve) => holder.close(resolve));
+});
+
+function doorAt(device: string): DeviceDoor {
+  return new DeviceDoor({
+    device,
+    address: ADDRESS,
+    port,
+    limits: LIMITS,
+    openListener: boundListener,
+    handler: (_, response) => response.end('here'),
+    clock,
+    onFailure: ({ message }) => told.push(message),
+    onHearing: (hearing) => told.push(hearing ? 'hears' : 'hears no more'),
+  });
+}
+
+function open(): DeviceDoor {
+  const door = doorAt('lo');
+  onTestFinished(() => door.close());
+  return door;
+}
+
+async function connected(): Promise<Socket> {
+  const socket = connect(port, ADDRESS).on('error', () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+test('a door listens while its device has an index, anew for another one, with the backlog that it was given', async () => {
+  const door = open();
+  door.follow(undefined);
+  expect(told).toEqual([]);
+  door.follow(1);
+  door.follow(1);
+  await expect.poll(() => told).toEqual(['hears']);
+  const [, , backlog] = execFileSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' }).split(/\s+/);
+  expect(backlog).toBe('700');
+  const before = await connected();
+  door.follow(2);
+  await once(before, 'close');
+  await expect.poll(() => told).toEqual(['hears', 'hears no more', 'hears']);
+  expect(await (await fetch(`http://${ADDRESS}:${port}/`)).text()).toBe('here');
+  door.close();
+  await expect(fetch(`http://${ADDRESS}:${port}/`)).rejects.toThrow();
+});
+
+test('what keeps a door shut is told once, until it has opened', async () => {
+  const holder = createServer().listen(port, ADDRESS);
+  await once(holder, 'listening');
+  const door = open();
+  door.follow(1);
+  await clock.pass(2_000);
+  door.follow(2);
+  await clock.pass(2_000);
+  expect(told).toEqual([expect.stringContaining('EADDRINUSE')]);
+  await new Promise((resolve) => holder.close(resolve));
+  await clock.pass(500);
+  await expect.poll(() => told.at(-1)).toBe('hears');
+  // A door that is shut for good does not try on.
+  const other = doorAt('no-such-device');
+  other.follow(1);
+  other.close();
+  await clock.pass(2_000);
+  expect(told.slice(2)).toEqual([expect.stringContaining('ENODEV')]);
+});
+
+test('of more connections than one peer may have the oldest ends', async () => {
+  open().follow(1);
+  await expect.poll(() => told).toEqual(['hears']);
+  const sockets = [await connected(), await connected(), await connected()];
+  const ended = once(sockets[0] as Socket, 'close');
+  await connected();
+  await ended;
+  expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false]);
+});
+
+test('doors are opened and closed as places come and go, and follow their devices', async () => {
+  const indexes = new Map([['lo', 1]]);
+  const doors = new DeviceDoors({
+    keyOf: ({ name }: { name: string }) => name,
+    doorAt: () => doorAt('lo'),
+    indexOf: (device) => indexes.get(device),
+  });
+  onTestFinished(() => doors.close());
+  doors.serve([{ name: 'one' }]);
+  await expect.poll(() => told).toEqual(['hears']);
+  doors.serve([{ name: 'one' }]);
+  indexes.delete('lo');
+  doors.linksChanged();
+  expect(told).toEqual(['hears', 'hears no more']);
+  indexes.set('lo', 7);
+  doors.linksChanged();
+  await expect.poll(() => told).toHaveLength(3);
+  doors.serve([{ name: 'two' }]);
+  await expect.poll(() => told.slice(3)).toEqual(['hears no more', 'hears']);
+  doors.close();
+  expect(told.at(-1)).toBe('hears no more');
+});

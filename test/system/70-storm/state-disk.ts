@@ -1,0 +1,11 @@
+/** The state directory of a host, on a disk of its own. */
+import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { SmallDisk } from '../small-disk.ts';
+
+/** host0's store needs the most: half of this. */
+const DISK_BYTES = 2 * 1024 * 1024;
+
+export function stateDiskOf({ root }: LabHost): SmallDisk {
+  return new SmallDisk(pathsBelow(root).state, DISK_BYTES);
+}
