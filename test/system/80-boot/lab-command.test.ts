@@ -1,25 +1,31 @@
-/** `mesh lab up --driver qemu` as a user meets it. */
+/** `mesh lab up --driver qemu` as a user meets it, and what docs/first-boot.md does with such a lab. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
 import { BOOT_STAGES } from '../../../src/protocol/timeline-view.ts';
+import { shownCommands } from '../../cli/console-block.ts';
+import { pageOf, Typist } from '../typist.ts';
 import { until } from '../until.ts';
 import { builtImage } from './built-image.ts';
 
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+const PAGE = 'docs/first-boot.md';
 const name = `q${process.pid}`;
+let typist: Typist;
 /** Far more than a boot takes: the emulator shares the processors with other tests. */
 const BOOT_MS = 240_000;
 /** Five times what host0 takes until it serves the wire, and a machine until it asks. */
 const ASKED_MS = 60_000;
 
 beforeAll(async () => {
+  typist = new Typist(name);
   await builtImage();
 }, 300_000);
+afterAll(() => typist.close());
 
 afterEach(async () => {
   if (existsSync(join(LABS_DIRECTORY, name))) await Lab.open(name).down();
@@ -58,9 +64,11 @@ function isGone(): void {
 }
 
 test(
-  'every stage of a boot is shown, and the answer is that of a lab of namespaces',
+  'every stage of a boot is shown, the answer is that of a lab of namespaces, and the rest of the page works',
   async () => {
-    const run = new Run('--driver', 'qemu', '--nodes', '1', '--json');
+    const [up, ...rest] = shownCommands(pageOf(PAGE));
+    const options = /^mesh lab up (.*)$/.exec(up?.text ?? '')?.[1]?.split(' ') ?? [];
+    const run = new Run(...options, '--json');
     expect(`${await run.exitCode()}\n${run.stderr}`).toMatch(/^0\n/);
     const host = (node: string) => ({
       ...{ name: node, id: expect.stringMatching(/^[0-9a-f]{8}$/), mac: expect.stringMatching(/^02:/) },
@@ -78,6 +86,8 @@ test(
     const shown = BOOT_STAGES.filter((stage) => new RegExp(`✓ ${stage} `).test(run.stderr));
     expect(shown).toEqual(BOOT_STAGES.filter((stage) => stage !== 'tftp'));
     expect(run.stderr).toMatch(/^node1 is a member after \d+\.\d s$/m);
+    for (const command of rest) await typist.type(PAGE, command);
+    expect(rest.at(-1)?.text).toBe('mesh lab down');
     isGone();
   },
   BOOT_MS,
