@@ -14,7 +14,7 @@ import { type Liveness, readinessOf } from '../protocol/readiness.ts';
 import type { TraceRequest } from '../protocol/trace.ts';
 import type { PingRequest } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
-import { driftView, explainView, networkViews, planView, statusView } from './agent-view.ts';
+import { driftView, explainView, membersOf, networkViews, planView, statusView } from './agent-view.ts';
 import { memberCalled } from './called-member.ts';
 import type { Captures } from './capture/captures.ts';
 import { passOnCapture } from './capture/remote-capture.ts';
@@ -97,8 +97,7 @@ async function serveCapture(
 ): Promise<void> {
   const network = agent.networkCalled(parameters.get('network') ?? '');
   const settings = readCaptureParameters(parameters);
-  const members = networkViews(agent).find((view) => view.network.id === network.id)?.members ?? [];
-  const member = memberCalled(members, parameters.get('node') ?? '', network);
+  const member = memberCalled(membersOf(agent, network), parameters.get('node') ?? '', network);
   const { machine, name } = agent.input;
   if (member.ipv6 === memberAddresses(network, machine).ipv6) {
     await captures.serve(response, { network, settings, who: 'the control socket' });

@@ -1,6 +1,6 @@
 /** The agent's documents: what `mesh status`, `plan`, `drift` and `explain` show. Built from its state; nothing is changed. */
 import { MeshError } from '../model/error.ts';
-import { memberAddresses } from '../model/member.ts';
+import { type Member, memberAddresses } from '../model/member.ts';
 import type { Network } from '../model/network.ts';
 import { VERSION } from '../model/version.ts';
 import type {
@@ -54,6 +54,11 @@ export function networkViews(agent: Agent): NetworkView[] {
 
 function rank(ipv6: string, host0: string): number {
   return ipv6 === host0 ? 0 : 1;
+}
+
+/** All members of a network that this node knows of, host0 first, and itself among them. */
+export function membersOf(agent: Agent, { id }: Network): readonly Member[] {
+  return networkViews(agent).find(({ network }) => network.id === id)?.members ?? [];
 }
 
 const NETWORKS_UNKNOWN: HealthFinding = {

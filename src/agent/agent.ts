@@ -10,7 +10,7 @@ import type { Journal } from '../protocol/event.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 import type { PortView } from '../protocol/views.ts';
 import { type Attachment, DesiredItems } from './desired.ts';
-import type { ForeignPorts, WantedPort } from './foreign-ports.ts';
+import type { ForeignPort, ForeignPorts, WantedPort } from './foreign-ports.ts';
 import { type Item, type ItemKey, networkOf } from './items/item.ts';
 import { linkKey } from './items/link.ts';
 import type { KernelCache } from './kernel-cache.ts';
@@ -132,11 +132,12 @@ export class Agent {
   }
 
   ports(): PortView[] {
-    return this.input.ports.wanted(this.reconciler.cache).map(({ link, network }) => ({
-      interface: link,
-      network,
-      state: this.reconciler.isReady(`port:${link}`) ? 'plugged' : 'wanted',
-    }));
+    return this.input.ports.wanted(this.reconciler.cache).map((port) => this.#portView(port));
+  }
+
+  #portView({ link, network }: ForeignPort): PortView {
+    const state = this.reconciler.isReady(`port:${link}`) ? 'plugged' : 'wanted';
+    return { interface: link, network, state };
   }
 
   /** @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN */
@@ -164,15 +165,12 @@ export class Agent {
         remedy: `Take it off first: \`ip link set ${link} nomaster\`.`,
       });
     }
-    this.input.ports.plug({ link, network: network.id });
+    const port = { link, network: network.id };
+    this.input.ports.plug(port);
     this.#ground = undefined;
     await this.input.keepPorts(this.input.ports);
     await this.reconciler.wake();
-    return {
-      interface: link,
-      network: network.id,
-      state: this.reconciler.isReady(`port:${link}`) ? 'plugged' : 'wanted',
-    };
+    return this.#portView(port);
   }
 
   /** @throws MESH_PORT_UNKNOWN */

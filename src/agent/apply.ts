@@ -12,6 +12,12 @@ export interface Outcome {
   readonly waitsFor?: ItemKey;
 }
 
+interface Entry {
+  readonly step: Step;
+  readonly operation: Operation;
+  readonly removal: boolean;
+}
+
 /** Errors of a removal that say that it is gone already. */
 const GONE = new Set(['ENODEV', 'ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENXIO']);
 
@@ -49,27 +55,37 @@ function byRank(steps: readonly Step[]): Step[][] {
 }
 
 /**
- * The settings of a link come after all links of the batch: writing /proc between two netlink messages would cost a
- * round trip for each.
+ * First what makes or changes each thing, then what completes it, and only where that was done: a link that could not be
+ * made since somebody else's has its name by now must not be marked as ours.
  */
 async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<Outcome[]> {
-  const entries = steps.flatMap((step) => [
-    ...removalsOf(step).map((operation) => ({ step, operation, removal: true })),
-    ...additionsOf(step).map((operation) => ({ step, operation, removal: false })),
-  ]);
-  const ordered = [
-    ...entries.filter(({ operation }) => operation.do !== 'sysctl'),
-    ...entries.filter(({ operation }) => operation.do === 'sysctl'),
-  ];
-  const errors = await kernel.apply(ordered.map(({ operation }) => operation));
-  const firstError = new Map<Step, MeshError>();
-  for (const [index, { step, removal }] of ordered.entries()) {
-    const error = errors[index];
-    if (error === undefined || firstError.has(step) || (removal && isGone(error))) continue;
-    firstError.set(step, error);
-  }
+  const errors = new Map<Step, MeshError>();
+  const perform = async (entries: readonly Entry[]): Promise<void> => {
+    if (entries.length === 0) return;
+    const answers = await kernel.apply(entries.map(({ operation }) => operation));
+    for (const [index, { step, removal }] of entries.entries()) {
+      const error = answers[index];
+      if (error === undefined || errors.has(step) || (removal && isGone(error))) continue;
+      errors.set(step, error);
+    }
+  };
+  const additions = new Map(steps.map((step) => [step, additionsOf(step)]));
+  await perform(
+    steps.flatMap((step) => [
+      ...removalsOf(step).map((operation) => ({ step, operation, removal: true })),
+      ...(additions.get(step) ?? []).slice(0, 1).map((operation) => ({ step, operation, removal: false })),
+    ]),
+  );
+  const rest = steps.flatMap((step) =>
+    errors.has(step)
+      ? []
+      : (additions.get(step) ?? []).slice(1).map((operation) => ({ step, operation, removal: false })),
+  );
+  // Writing /proc between two netlink messages would cost a round trip for each.
+  const isSetting = ({ operation }: Entry) => operation.do === 'sysctl';
+  await perform([...rest.filter((entry) => !isSetting(entry)), ...rest.filter(isSetting)]);
   return steps.map((step) => {
-    const error = firstError.get(step);
+    const error = errors.get(step);
     return error === undefined ? { step } : { step, error };
   });
 }

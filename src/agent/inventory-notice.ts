@@ -1,6 +1,5 @@
 /** Tells host0 what this machine is made of: once when it has joined, and again when it is another. */
 import type { Alarm, Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
 import { memberAddresses } from '../model/member.ts';
 import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
 import type { Journal } from '../protocol/event.ts';
@@ -99,13 +98,12 @@ export class InventoryNotice {
           timeoutMs: TIMEOUT_MS.answer,
         },
       );
-      // A host0 of before knows no inventories.
+      // An older host0 knows no inventories.
       if (status !== 204 && status !== 404) throw new Error(`host0 answered ${status}: ${answer.slice(0, 200)}`);
       this.#told = body;
       return true;
     } catch (thrown) {
-      const { message } = MeshError.from(thrown);
-      this.#input.journal.record({ level: 'debug', kind: 'inventory not told', message, network: network.id });
+      this.#input.journal.failure('inventory not told', thrown, { level: 'debug', network: network.id });
       return false;
     }
   }

@@ -1,11 +1,10 @@
 /** What the loop did, counted: turns, steps, drift, audits. */
 import type { Counter, Histogram, Registry } from '../metrics/registry.ts';
 import type { Outcome } from './apply.ts';
-import type { Item, ItemKey } from './items/item.ts';
+import { ITEM_KINDS, type ItemKey } from './items/item.ts';
 import type { LoopWatch, TurnReport } from './loop-watch.ts';
 
-const KINDS: readonly Item['kind'][] = ['link', 'port', 'address', 'route', 'neighbour', 'fdb', 'sysctl', 'ruleset'];
-const OF_KINDS = KINDS.map((kind) => ({ kind }));
+const OF_KINDS = ITEM_KINDS.map((kind) => ({ kind }));
 
 export class LoopMetrics implements LoopWatch {
   readonly #turns: Histogram;
@@ -30,21 +29,14 @@ export class LoopMetrics implements LoopWatch {
       help: 'Steps by kind of item, action (create, change, recreate, delete) and outcome: done, failed, or waiting for one that failed.',
       labels: ['kind', 'action', 'outcome'],
     });
-    this.#found = registry.counter(
-      {
-        name: 'meshwork_drift_found_items_total',
-        help: 'Items that had been right and that somebody else changed or removed.',
-        labels: ['kind'],
-      },
-      OF_KINDS,
+    const countedByKind = (name: string, help: string) => registry.counter({ name, help, labels: ['kind'] }, OF_KINDS);
+    this.#found = countedByKind(
+      'meshwork_drift_found_items_total',
+      'Items that had been right and that somebody else changed or removed.',
     );
-    this.#repaired = registry.counter(
-      {
-        name: 'meshwork_drift_repaired_items_total',
-        help: 'Items that somebody else had changed and that are right again.',
-        labels: ['kind'],
-      },
-      OF_KINDS,
+    this.#repaired = countedByKind(
+      'meshwork_drift_repaired_items_total',
+      'Items that somebody else had changed and that are right again.',
     );
     registry.gauge(
       {

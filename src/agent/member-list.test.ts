@@ -93,3 +93,24 @@ test('a missing member that joins again is not missing', () => {
   list.confirm(60_000);
   expect(names(list)).toBe('node1 node2');
 });
+
+test('whom an earlier life knew is there before any list, and goes as anybody does whom a list lacks', () => {
+  const list = new MemberList();
+  list.remember([member(1), member(2), member(3)]);
+  expect(names(list)).toBe('node1 node2 node3');
+  expect([list.version, list.settled, list.confirmAtMs]).toEqual([undefined, false, undefined]);
+  list.confirm(60_000);
+  expect(names(list)).toBe('node1 node2 node3');
+  const moved = { ...member(2), ipv4: '10.11.0.99' as Ipv4 };
+  list.apply(
+    { type: 'snapshot', version: { epoch: 'a', revision: 7 }, members: [member(1), moved], segments: [] },
+    60_000,
+  );
+  expect(list.members).toContainEqual(moved);
+  expect(names(list)).toBe('node1 node2 node3');
+  list.confirm(68_999);
+  expect(list.settled).toBe(false);
+  list.confirm(69_000);
+  expect(names(list)).toBe('node1 node2');
+  expect(list.settled).toBe(true);
+});

@@ -46,6 +46,11 @@ export class MemberList {
     return Math.min(...this.#missingSinceMs.values()) + MEMBER_SILENCE_MS;
   }
 
+  /** Takes whom an earlier life of this agent knew: as good as nobody's word, but better than none. */
+  remember(members: readonly Member[]): void {
+    for (const member of members) this.#put(memberKey(member), member);
+  }
+
   apply(event: MembershipEvent, nowMs: number): void {
     if (event.type === 'snapshot') {
       this.#list(event.version, event.members, nowMs);

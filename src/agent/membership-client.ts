@@ -21,6 +21,7 @@ import {
 } from '../protocol/membership.ts';
 import type { SseMessage } from '../protocol/sse.ts';
 import type { Echo } from './kernel-port.ts';
+import type { KnownMesh } from './last-known.ts';
 import { MemberList } from './member-list.ts';
 import type { EventStream, Target, Transport } from './transport.ts';
 
@@ -41,6 +42,8 @@ export interface MembershipClientInput {
   readonly state: () => NetworkState;
   /** Clears this node's neighbour entry for host0, whatever its state, so that the next packet asks for it aloud. */
   readonly forgetHost0: () => Promise<void>;
+  /** What an earlier life of this agent knew of the mesh. */
+  readonly known?: Pick<KnownMesh, 'members' | 'segments'>;
   /** Members, segments or whether host0 answers have changed. */
   readonly onChange: () => void;
   /** host0 counts this node as a member, for the first time or again. */
@@ -63,7 +66,7 @@ export class MembershipClient {
   readonly #input: MembershipClientInput;
   readonly #target: Target;
   readonly list = new MemberList();
-  #segments: readonly Ipv4Cidr[] = [];
+  #segments: readonly Ipv4Cidr[];
   #answers = false;
   #error: MeshError | undefined;
   #stream: EventStream | undefined;
@@ -83,6 +86,8 @@ export class MembershipClient {
     this.#input = input;
     this.#host0 = memberAddresses(input.network, 'host0').ipv6;
     this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
+    this.list.remember(input.known?.members ?? []);
+    this.#segments = input.known?.segments ?? [];
   }
 
   /** Whether host0 answers in this mesh now. */

@@ -1,21 +1,21 @@
 /** `mesh ping`: whether a member answers, how fast, by which way, and how large a packet comes back whole. */
+import { memberAddresses } from '../model/member.ts';
 import type { PingRequest, PingResult } from '../protocol/views.ts';
 import type { Agent } from './agent.ts';
-import { networkViews } from './agent-view.ts';
+import { membersOf } from './agent-view.ts';
 import { memberCalled } from './called-member.ts';
 import { proveMtu, type SizedEcho } from './path-mtu.ts';
 
 const TIMEOUT_MS = 1_000;
 const MAX_COUNT = 100;
+
 /** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
 export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEcho): Promise<PingResult> {
   const network = agent.networkCalled(request.network);
-  const { members, self } = networkViews(agent).find((view) => view.network.id === network.id) ?? {
-    members: [],
-    self: undefined,
-  };
+  const members = membersOf(agent, network);
   const to = memberCalled(members, request.node, network);
-  const from = members.find((member) => member.ipv6 === self?.ipv6) ?? to;
+  const own = memberAddresses(network, agent.input.machine).ipv6;
+  const from = members.find(({ ipv6 }) => ipv6 === own) ?? to;
   const count = Math.min(Math.max(1, request.count ?? 3), MAX_COUNT);
   const rttMs: number[] = [];
   for (let sent = 0; sent < count; sent++) {

@@ -3,7 +3,6 @@
  * third of a second, and a kernel does not gain or lose features while the agent runs.
  */
 import type { Feature } from '../kernel/probe.ts';
-import { MeshError } from '../model/error.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { HealthFinding } from '../protocol/views.ts';
 
@@ -43,8 +42,7 @@ export class MissingFeatures {
     try {
       this.#missing = missing((await probe?.()) ?? []);
     } catch (thrown) {
-      const { message, code } = MeshError.from(thrown);
-      journal.record({ level: 'warning', kind: 'probe failed', message, code });
+      journal.failure('probe failed', thrown);
     }
     for (const { code, object, message, remedy } of this.findings) {
       journal.record({ level: 'warning', kind: 'feature missing', message, object, code, remedy });

@@ -8,6 +8,7 @@ import type { NetworkState } from '../protocol/membership.ts';
 import type { Attachment, Host0View } from './desired.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
+import { asKernelHas, type DurableText, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
 import type { Source } from './source.ts';
 import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
@@ -20,6 +21,8 @@ export interface NodeSourceInput
   /** What this node takes part in has changed; resolves when the kernel has it. */
   readonly onChange: () => Promise<void>;
   readonly directory: Pick<NetworkDirectory, 'current' | 'start' | 'close'>;
+  /** Where it is kept whom this node knows. */
+  readonly lastKnown: DurableText;
   readonly host0: readonly Ipv4[];
   readonly kernel: KernelPort;
   readonly cache: () => KernelCache;
@@ -30,6 +33,7 @@ export interface NodeSourceInput
 
 export class NodeSource implements Source {
   readonly #input: NodeSourceInput;
+  readonly #lastKnown: LastKnown;
   readonly #clients = new Map<NetworkId, MembershipClient>();
   /** Undefined until the files have been read: until then, nothing may be taken for left over. */
   #networks: readonly Network[] | undefined;
@@ -40,6 +44,7 @@ export class NodeSource implements Source {
 
   constructor(input: NodeSourceInput) {
     this.#input = input;
+    this.#lastKnown = new LastKnown({ ...input, text: input.lastKnown, now: () => this.#knownMeshes() });
   }
 
   get known(): boolean {
@@ -61,6 +66,7 @@ export class NodeSource implements Source {
 
   async start(): Promise<void> {
     await this.underlayChanged();
+    await this.#lastKnown.load();
     await this.#input.directory.start();
   }
 
@@ -72,7 +78,7 @@ export class NodeSource implements Source {
 
   /** Leaves the networks that are gone or have become others, while they still work, and joins the new ones once they do. */
   async #takeNetworks(): Promise<void> {
-    const { directory, onChange, stateOf } = this.#input;
+    const { directory, onChange, stateOf, cache } = this.#input;
     const networks = directory.current.networks;
     const before = new Map(this.networks.map((network) => [network.id, network]));
     const after = new Map(networks.map((network) => [network.id, network]));
@@ -81,17 +87,24 @@ export class NodeSource implements Source {
     for (const [id] of gone) this.#clients.delete(id);
     const joining = networks.filter((network) => !this.#clients.has(network.id));
     for (const network of joining) {
+      const known = this.#lastKnown.of(network);
       const client = new MembershipClient({
         ...this.#input,
         network,
+        ...(known !== undefined && { known: { ...known, members: asKernelHas(known, cache()) } }),
         local: () => this.#underlay?.local,
         state: () => stateOf(network),
+        onChange: () => {
+          this.#lastKnown.changed();
+          void onChange();
+        },
         onJoined: () => this.#input.onJoined?.(network),
         forgetHost0: () => this.#forgetHost0(network),
       });
       this.#clients.set(network.id, client);
     }
     this.#networks = networks;
+    this.#lastKnown.changed();
     await onChange();
     for (const { id } of joining) this.#clients.get(id)?.start();
   }
@@ -179,7 +192,15 @@ export class NodeSource implements Source {
   async stop(): Promise<void> {
     await this.#input.directory.close();
     await this.#change;
+    await this.#lastKnown.close();
     await Promise.all([...this.#clients.values()].map((client) => client.stop(false)));
+  }
+
+  #knownMeshes(): KnownMesh[] {
+    return this.networks.map((network) => {
+      const client = this.#clients.get(network.id);
+      return { network, members: client?.list.members ?? [], segments: client?.segments ?? [] };
+    });
   }
 }
 

@@ -25,15 +25,7 @@ export class Obstruction {
     const errors = new Map(obstacles.map((obstacle) => [obstacle.network, errorOf(obstacle)]));
     for (const [network, error] of errors) {
       if (this.#errors.has(network)) continue;
-      const remedy = error.remedy ?? '';
-      this.#journal.record({
-        level: 'error',
-        kind: 'network refused',
-        message: error.message,
-        network,
-        code: error.code,
-        remedy,
-      });
+      this.#journal.failure('network refused', error, { level: 'error', network });
     }
     this.#errors = errors;
     return this.refused;

@@ -1,18 +1,12 @@
 /** The ports that an administrator plugged in, on disk, so that they are there again after a reboot. */
-import { readFile } from 'node:fs/promises';
-import { writeDurable } from '../formats/durable-file.ts';
+import { textAt, writeDurable } from '../formats/durable-file.ts';
 import { MeshError } from '../model/error.ts';
 import type { ForeignPort } from './foreign-ports.ts';
 
 /** @throws MESH_INTERNAL when the file is there and cannot be read as what it should be */
 export async function readPlugged(path: string): Promise<ForeignPort[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
+  const text = await textAt(path);
+  if (text === undefined) return [];
   try {
     const document: unknown = JSON.parse(text);
     if (!Array.isArray(document) || !document.every(isPort)) throw new TypeError('not a list of ports');

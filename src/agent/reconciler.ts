@@ -9,11 +9,12 @@ import type { Journal } from '../protocol/event.ts';
 import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
 import { type Changed, changesBetween, Delta } from './delta.ts';
-import { type Item, type ItemKey, type ItemMap, itemKey, kindOf, networkOf } from './items/item.ts';
+import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from './items/item.ts';
 import { confOfPath } from './items/link.ts';
 import { isElementChange } from './items/ruleset.ts';
 import { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';
+import { LoopJournal } from './loop-journal.ts';
 import type { LoopWatch } from './loop-watch.ts';
 import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
 import { observedItems } from './observed.ts';
@@ -41,17 +42,26 @@ export interface ReconcilerInput {
   readonly watch?: LoopWatch;
 }
 
+/** What would be done, and the fresh look at the kernel that says so. */
+export interface Drift {
+  readonly steps: readonly Step[];
+  readonly kernel: KernelCache;
+  /** Our items in it, without rulesets and plain settings. */
+  readonly observed: ItemMap;
+  /** Items in which the cache disagreed with the look. */
+  readonly cacheDifference: number;
+}
+
 /** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
 const COALESCE_MS = 20;
 /** A full dump against the cache: what events did not say. Cheap (10,000 rows in 20 ms), so often. */
 const AUDIT_MS = 60_000;
 /** A plan that is not empty after so many turns does not converge: the kernel does not keep what it is told. */
 const MAX_TURNS = 5;
-/** Beyond so many steps in one turn the journal gets a count instead of lines. */
-const LOUD_STEPS = 8;
 
 export class Reconciler {
   readonly #input: ReconcilerInput;
+  readonly #journal: LoopJournal;
   readonly #rulesets: RulesetRecord;
   readonly #backoff: Backoff;
   readonly #moved: MovedRows;
@@ -76,7 +86,8 @@ export class Reconciler {
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
-    this.#rulesets = new RulesetRecord(input.kernel, input.clock);
+    this.#journal = new LoopJournal(input.journal);
+    this.#rulesets = new RulesetRecord(input.kernel);
     this.#backoff = new Backoff(input.clock);
     this.#moved = new MovedRows(input.clock);
   }
@@ -121,14 +132,10 @@ export class Reconciler {
     if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);
     this.#announced?.push(event);
-    if (event.type === 'nft') this.#rulesets.changed();
+    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#input.watch?.overflow();
-      this.#input.journal.record({
-        level: 'warning',
-        kind: 'monitor overflow',
-        message: 'kernel events were lost; reading everything anew',
-      });
+      this.#journal.overflow();
       void this.audit();
       return;
     }
@@ -137,9 +144,7 @@ export class Reconciler {
 
   async #forgetRoutes(): Promise<void> {
     const [error] = await this.#input.kernel.apply([FORGET_ROUTES]);
-    if (error === undefined) return;
-    const { code, message } = error;
-    this.#input.journal.record({ level: 'warning', kind: 'routes not renewed', message, code });
+    if (error !== undefined) this.#journal.routesNotRenewed(error);
   }
 
   /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
@@ -173,20 +178,16 @@ export class Reconciler {
   }
 
   /** What would be done now, by a fresh look at the kernel; nothing is done. */
-  async drift(): Promise<{ steps: Step[]; cacheDifference: number }> {
+  async drift(): Promise<Drift> {
     this.#input.kernel.drainEvents();
     const before = observedItems(this.#cache, this.#desired);
-    const fresh = KernelCache.of(await this.#input.kernel.dump());
+    const kernel = KernelCache.of(await this.#input.kernel.dump());
     this.#rulesets.invalidate();
-    const observed = observedItems(
-      fresh,
-      this.#desired,
-      (key) => this.#desired.has(key) || this.#delta.isDisowned(key),
-    );
-    await this.#observeApart(observed, this.#desired);
-    const links = observedItems(fresh, this.#desired);
-    const steps = plan(observed, this.#desired, { mayDelete: (item) => this.#mayGo(item) });
-    return { steps, cacheDifference: disagreement(before, links) };
+    const all = observedItems(kernel, this.#desired, (key) => this.#desired.has(key) || this.#delta.isDisowned(key));
+    await this.#observeApart(all, this.#desired);
+    const steps = plan(all, this.#desired, { mayDelete: (item) => this.#mayGo(item) });
+    const observed = observedItems(kernel, this.#desired);
+    return { steps, kernel, observed, cacheDifference: disagreement(before, observed) };
   }
 
   failureOf(key: ItemKey): MeshError | undefined {
@@ -256,7 +257,6 @@ export class Reconciler {
     const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
-    if (steps.some(({ item }) => item.kind === 'ruleset')) this.#rulesets.changing();
     const outcomes = await apply(steps, kernel);
     const drifted = await this.#note(outcomes, repairs);
     this.#turnStartMs = undefined;
@@ -292,6 +292,7 @@ export class Reconciler {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
       else if (error !== undefined) {
         if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
+        if (step.item.kind === 'ruleset') this.#rulesets.invalidate();
       } else {
         unfinished.delete(step.key);
         this.#noteSuccess(step);
@@ -302,7 +303,7 @@ export class Reconciler {
     kernel.drainEvents();
     this.#unfinished = unfinished;
     this.#backoff.keepOnly((key) => this.#desired.has(key), unfinished);
-    this.#report(drifted.flatMap(({ step }) => (unfinished.has(step.key) ? [] : [step])));
+    this.#journal.repaired(drifted.flatMap(({ step }) => (unfinished.has(step.key) ? [] : [step])));
     this.#scheduleRetry();
     onOutcome();
     return drifted;
@@ -328,18 +329,7 @@ export class Reconciler {
   /** That it lasts. */
   #tellFailure(step: Step, error: MeshError): void {
     this.#input.onLastingFailure();
-    const network = networkOf(step.item);
-    this.#input.journal.record({
-      level: 'error',
-      kind: 'step failed',
-      message: `${printStep(step)}: ${error.message}`,
-      item: step.key,
-      step: printStep(step),
-      code: error.code,
-      ...(error.errno !== undefined && { errno: error.errno }),
-      ...(network !== undefined && { network }),
-      ...(error.remedy !== undefined && { remedy: error.remedy }),
-    });
+    this.#journal.failed(step, error);
   }
 
   /** What the kernel does not announce, or not at once, goes into the cache from here. */
@@ -356,30 +346,6 @@ export class Reconciler {
     if (step.item.kind === 'address') this.#cache.noteAddress(step.item.link, step.item.address, step.item.length);
   }
 
-  #report(repaired: readonly Step[]): void {
-    if (repaired.length === 0) return;
-    const { journal } = this.#input;
-    if (repaired.length > LOUD_STEPS) {
-      journal.record({
-        level: 'warning',
-        kind: 'repaired',
-        message: `${repaired.length} items that somebody else had changed`,
-      });
-      return;
-    }
-    for (const step of repaired) {
-      const network = networkOf(step.item);
-      journal.record({
-        level: 'warning',
-        kind: 'repaired',
-        message: printStep(step),
-        item: step.key,
-        step: printStep(step),
-        ...(network !== undefined && { network }),
-      });
-    }
-  }
-
   #wakeSoon(delayMs: number): void {
     if (this.#coalesce !== undefined || this.#closed) return;
     this.#coalesce = this.#input.clock.after(delayMs, () => {
@@ -391,7 +357,7 @@ export class Reconciler {
   #scheduleRetry(): void {
     this.#retry?.cancel();
     const nowMs = this.#input.clock.nowMs();
-    const dues = [this.#backoff.nextDueMs, this.#moved.nextDueMs, this.#rulesets.nextDueMs];
+    const dues = [this.#backoff.nextDueMs, this.#moved.nextDueMs];
     const dueMs = Math.min(...dues.map((due) => due ?? Infinity));
     if (dueMs === Infinity || this.#closed) return;
     this.#retry = this.#input.clock.after(Math.max(0, dueMs - nowMs), () => void this.wake());

@@ -1,32 +1,62 @@
 import { expect, test } from 'vitest';
-import { ManualClock } from '../model/manual-clock.ts';
+import type { RulesetItem } from './items/ruleset.ts';
 import { RulesetRecord } from './ruleset-record.ts';
 
-test('what the kernel tells of our own change before nft is done calls for a look when the burst is over, and not now', async () => {
-  const clock = new ManualClock();
-  let looks = 0;
-  const record = new RulesetRecord(
-    {
-      listRuleset: async () => {
-        looks++;
-        return undefined;
-      },
+function table(...elements: string[]): RulesetItem {
+  const sets = new Map([['s', { declaration: 'type ipv4_addr', elements: new Set(elements) }]]);
+  return { kind: 'ruleset', family: 'inet', intact: true, sets, body: '' };
+}
+
+function printed(elements: string): string {
+  return `table inet meshwork {\n\tset s {\n\t\ttype ipv4_addr\n\t\telements = { ${elements} }\n\t}\n}\n`;
+}
+
+/** A kernel with our inet table, which counts the looks at it. */
+function recordOf(text: string) {
+  const kernel = { text, looks: 0, looking: async () => {} };
+  const record = new RulesetRecord({
+    listRuleset: async (family) => {
+      kernel.looks++;
+      const seen = kernel.text;
+      await kernel.looking();
+      return family === 'inet' ? seen : undefined;
     },
-    clock,
-  );
-  await record.observe();
-  const atStart = looks;
+  });
+  return { kernel, record };
+}
 
-  record.changing();
-  record.changed();
+test('what we have put in force ourselves needs no look', async () => {
+  const { kernel, record } = recordOf(printed('10.0.0.1'));
+  await record.noteWhole(table('10.0.0.1'));
   await record.observe();
-  expect(looks).toBe(atStart);
-  await clock.pass((record.nextDueMs ?? 0) - clock.nowMs());
-  await record.observe();
-  expect(looks).toBeGreaterThan(atStart);
+  const { looks } = kernel;
+  record.noteElements(table('10.0.0.2'));
+  expect(await record.observe()).toEqual([table('10.0.0.2')]);
+  expect(kernel.looks).toBe(looks);
+});
 
-  const afterOwn = looks;
-  record.changed();
+test('what somebody else has changed is looked at once', async () => {
+  const { kernel, record } = recordOf(printed('10.0.0.1'));
+  await record.noteWhole(table('10.0.0.1'));
   await record.observe();
-  expect(looks).toBeGreaterThan(afterOwn);
+  const { looks } = kernel;
+  kernel.text = printed('10.0.0.1, 10.0.0.3');
+  record.invalidate();
+  expect(await record.observe()).toEqual([table('10.0.0.1', '10.0.0.3')]);
+  await record.observe();
+  expect(kernel.looks).toBe(looks + 2);
+});
+
+test('a look that we have overtaken with a change of our own is not believed', async () => {
+  const { kernel, record } = recordOf(printed('10.0.0.1, 10.0.0.2'));
+  await record.noteWhole(table('10.0.0.1', '10.0.0.2'));
+  await record.observe();
+  record.invalidate();
+  kernel.looking = async () => {
+    kernel.looking = async () => {};
+    kernel.text = printed('10.0.0.1');
+    record.noteElements(table('10.0.0.1'));
+  };
+  await record.observe();
+  expect(await record.observe()).toEqual([table('10.0.0.1')]);
 });

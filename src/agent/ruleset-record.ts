@@ -3,19 +3,12 @@
  * long as a table's rules print as they did after our own transaction, they are ours and whole. The elements of its sets
  * are compared one by one, so that a change of them needs no look at the table.
  */
-import type { Clock } from '../model/clock.ts';
 import type { RulesetItem } from './items/ruleset.ts';
 import type { KernelPort } from './kernel-port.ts';
 
-export const FAMILIES = ['inet', 'bridge'] as const;
+const FAMILIES = ['inet', 'bridge'] as const;
 
 const UNKNOWN = { kind: 'ruleset', sets: new Map(), body: '', intact: false } as const;
-
-/**
- * The kernel does not say which of several changes was ours (nft events carry the port of a passing socket), so that each
- * change of our own calls for a look. It may wait until a burst of joins is over: printing a table takes a millisecond.
- */
-const OWN_LOOK_MS = 2_000;
 
 /** Elements of each set. */
 type Elements = ReadonlyMap<string, readonly string[]>;
@@ -23,44 +16,28 @@ type Elements = ReadonlyMap<string, readonly string[]>;
 export class RulesetRecord {
   readonly #records = new Map<RulesetItem['family'], { item: RulesetItem; rules: string }>();
   readonly #kernel: Pick<KernelPort, 'listRuleset'>;
-  readonly #clock: Clock;
   #observed: readonly RulesetItem[] = [];
-  /** When to look; undefined when nothing has changed since the last look. */
-  #lookAtMs: number | undefined = 0;
-  /** Whether we have changed something ourselves since the last look. */
-  #changedByUs = false;
+  /** Whether somebody else may have changed a table since the last look. */
+  #stale = true;
 
-  constructor(kernel: Pick<KernelPort, 'listRuleset'>, clock: Clock) {
+  constructor(kernel: Pick<KernelPort, 'listRuleset'>) {
     this.#kernel = kernel;
-    this.#clock = clock;
   }
 
   /** What is remembered is worth nothing: the next `observe` looks. */
   invalidate(): void {
-    this.#lookAtMs = 0;
-  }
-
-  /** Somebody changed some table; perhaps it was us. */
-  changed(): void {
-    const nowMs = this.#clock.nowMs();
-    this.#lookAtMs = Math.min(this.#lookAtMs ?? Infinity, this.#changedByUs ? nowMs + OWN_LOOK_MS : nowMs);
-  }
-
-  /** A change of our own is about to be made: the kernel may tell of it before nft has said that it is done. */
-  changing(): void {
-    this.#changedByUs = true;
-  }
-
-  get nextDueMs(): number | undefined {
-    return this.#lookAtMs;
+    this.#stale = true;
   }
 
   async observe(): Promise<readonly RulesetItem[]> {
-    if (this.#lookAtMs === undefined || this.#lookAtMs > this.#clock.nowMs()) return this.#observed;
-    this.#lookAtMs = undefined;
-    this.#changedByUs = false;
-    this.#observed = await this.#look();
-    return this.#observed;
+    if (!this.#stale) return this.#observed;
+    this.#stale = false;
+    const before = this.#observed;
+    const looked = await this.#look();
+    // What was put in force meanwhile is newer than a part of it.
+    if (this.#observed === before) this.#observed = looked;
+    else this.#stale = true;
+    return looked;
   }
 
   /** Notes that the whole of `item` was just put in force. */
@@ -81,7 +58,6 @@ export class RulesetRecord {
   #note(item: RulesetItem, rules: string): void {
     this.#records.set(item.family, { item, rules });
     this.#observed = [...this.#observed.filter(({ family }) => family !== item.family), item];
-    this.#changedByUs = true;
   }
 
   async #look(): Promise<RulesetItem[]> {

@@ -38,7 +38,7 @@ export class SystemKernel implements KernelPort {
     place: { readonly netns?: string } = {},
   ): Promise<SystemKernel> {
     const [rtnl, nft] = await Promise.all([Rtnl.open(place), Nft.open(place)]);
-    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId, process.pid], onEvent });
+    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId], onEvent });
     return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), place.netns);
   }
 

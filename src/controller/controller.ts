@@ -2,7 +2,7 @@
 
 import type { Admission } from '../formats/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
+import type { MeshError } from '../model/error.ts';
 import { type Ipv4, ipv4InSubnet } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/member.ts';
@@ -228,18 +228,7 @@ export class Controller {
     const { id, name } = mesh.network;
     this.#meshes.delete(id);
     journal.record({ kind: 'network removed', message: name, network: id });
-    try {
-      await mesh.forget();
-    } catch (thrown) {
-      const { code, message } = MeshError.from(thrown);
-      journal.record({
-        level: 'warning',
-        kind: 'members not forgotten',
-        message: `${name}: ${message}`,
-        code,
-        network: id,
-      });
-    }
+    await mesh.forget().catch((thrown: unknown) => journal.failure('members not forgotten', thrown, { network: id }));
   }
 
   #assignment() {
@@ -273,14 +262,15 @@ export class Controller {
     ];
   }
 
-  #journalRefused({ code, message, place, rule, remedy }: MeshError): void {
-    this.#input.journal.record({
+  #journalRefused(error: MeshError): void {
+    const { message, place, rule, remedy } = error;
+    this.#input.journal.failure('network refused', error, {
       level: 'error',
-      kind: 'network refused',
-      message: place === undefined ? message : `${place.file}:${place.line}:${place.column}: ${message}`,
-      code,
-      ...(place !== undefined && { object: place.file }),
       remedy: remedy ?? rule ?? 'Correct the file; what ran before still runs.',
+      ...(place !== undefined && {
+        message: `${place.file}:${place.line}:${place.column}: ${message}`,
+        object: place.file,
+      }),
     });
   }
 }

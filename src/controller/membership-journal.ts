@@ -40,20 +40,12 @@ export class MembershipJournal {
     }
   }
 
-  refused(asker: Ipv6, { message, code, remedy }: MeshError): void {
-    this.#journal.record({
-      level: 'error',
-      kind: 'member refused',
-      message,
-      code,
-      network: this.#network.id,
-      object: asker,
-      ...(remedy !== undefined && { remedy }),
-    });
+  refused(asker: Ipv6, error: MeshError): void {
+    this.#journal.failure('member refused', error, { level: 'error', network: this.#network.id, object: asker });
   }
 
-  notDropped({ message, code }: MeshError): void {
-    this.#journal.record({ level: 'warning', kind: 'member not dropped', message, code, network: this.#network.id });
+  notDropped(error: unknown): void {
+    this.#journal.failure('member not dropped', error, { network: this.#network.id });
   }
 
   #record(kind: string, object: string, message: string, level: EventLevel = 'info'): void {

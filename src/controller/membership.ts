@@ -21,7 +21,7 @@ import {
 } from '../protocol/membership.ts';
 import type { Store } from '../store/store.ts';
 import type { Applicant } from './admission.ts';
-import { Announcements } from './announcements.ts';
+import { Audience } from './audience.ts';
 import { Departures } from './departures.ts';
 import { identify } from './identity.ts';
 import { doubled, forged, full, moving } from './member-error.ts';
@@ -62,13 +62,6 @@ export interface MemberSighting {
   readonly state: NetworkState;
 }
 
-interface Subscriber {
-  readonly viewer: Ipv4 | undefined;
-  readonly listener: (event: MembershipEvent) => void;
-  /** What it was told when it began: of changes that were waiting to be announced, it knows these. */
-  since: number;
-}
-
 /** The kernel's neighbour table ends at 1024 entries unless it was enlarged (`gc_thresh3`). */
 const MEMBERS_MAX = 4096;
 
@@ -80,10 +73,9 @@ export class Membership {
   readonly #pulses: Pulses;
   readonly #journal: MembershipJournal;
   readonly #departures = new Departures();
-  readonly #subscribers = new Set<Subscriber>();
   readonly #refusals = new Refusals();
   readonly #turns = new Turns<Ipv6>();
-  readonly #announcements: Announcements<MembershipChange>;
+  readonly #audience: Audience;
   /** Whose removal is under way because of their silence. */
   readonly #dropping = new Set<Ipv6>();
 
@@ -92,11 +84,21 @@ export class Membership {
     this.#input = input;
     this.#journal = new MembershipJournal(input.network, input.journal);
     this.#host0 = memberAddresses(input.network, 'host0');
-    this.#announcements = new Announcements(input.clock, (changes) => this.#announce(changes));
+    this.#audience = new Audience({
+      ...input,
+      snapshot: (viewer) => ({
+        type: 'snapshot',
+        version: this.version,
+        members: this.members(viewer),
+        segments: this.segments,
+      }),
+      revision: () => this.#roster.version.revision,
+      first: input.onChange,
+    });
     this.#pulses = new Pulses(
       input.clock,
       (ipv6) => this.#drop(ipv6),
-      (error) => this.#journal.notDropped(MeshError.from(error)),
+      (error) => this.#journal.notDropped(error),
     );
     this.#roster = new Roster({
       ...input,
@@ -162,7 +164,7 @@ export class Membership {
 
   /** How many members follow the stream now. */
   get listeners(): number {
-    return this.#subscribers.size;
+    return this.#audience.size;
   }
 
   /** Who left in the last 30 s and is not back. */
@@ -247,20 +249,12 @@ export class Membership {
     listener: (event: MembershipEvent) => void,
   ): () => void {
     this.mustBeLoaded();
-    const missed = seen === undefined ? undefined : this.#roster.since(seen);
-    for (const event of missed ?? [this.#snapshot(viewer)]) listener(event);
-    const subscriber = { viewer, listener, since: this.version.revision };
-    this.#subscribers.add(subscriber);
-    return () => this.#subscribers.delete(subscriber);
+    return this.#audience.follow(viewer, seen && this.#roster.since(seen), listener);
   }
 
   /** host0's own addresses are different now: everybody is told anew. */
   segmentsChanged(): void {
-    if (!this.#roster.loaded) return;
-    for (const subscriber of this.#subscribers) {
-      subscriber.since = this.version.revision;
-      subscriber.listener(this.#snapshot(subscriber.viewer));
-    }
+    if (this.#roster.loaded) this.#audience.tellAll();
   }
 
   /** The mesh is no more. */
@@ -271,13 +265,8 @@ export class Membership {
 
   close(): void {
     this.#pulses.hearing = false;
-    this.#announcements.close();
+    this.#audience.close();
     this.#roster.close();
-    this.#subscribers.clear();
-  }
-
-  #snapshot(viewer: Ipv4 | undefined): MembershipEvent {
-    return { type: 'snapshot', version: this.version, members: this.members(viewer), segments: this.segments };
   }
 
   async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
@@ -360,15 +349,7 @@ export class Membership {
       this.#departures.remove(ipv6);
       this.#pulses.of(ipv6);
     }
-    this.#announcements.add(change);
-  }
-
-  #announce(changes: readonly MembershipChange[]): void {
-    // host0's own kernel first: everybody's way in.
-    for (const change of changes) this.#input.onChange(change);
-    for (const { listener, since } of this.#subscribers) {
-      for (const change of changes) if (change.version.revision > since) listener(change);
-    }
+    this.#audience.tell(change);
   }
 
   #departs(record: MemberRecord): void {

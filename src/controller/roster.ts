@@ -197,8 +197,7 @@ export class Roster {
     const { clock, journal, network } = this.#input;
     this.#watch?.close();
     if (this.#closed) return;
-    const { message, code } = MeshError.from(error);
-    journal.record({ level: 'warning', kind: 'members unreadable', message, code, network: network.id });
+    journal.failure('members unreadable', error, { network: network.id });
     this.#reload = clock.after(RELOAD_MS, () => void this.start());
   }
 

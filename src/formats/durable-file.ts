@@ -1,8 +1,8 @@
 /** Files that are old or new after a power cut at any byte, and never a third thing. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 import { errnoOf } from './conf-reader.ts';
 
@@ -12,7 +12,10 @@ import { errnoOf } from './conf-reader.ts';
  */
 export async function writeDurable(path: string, text: string): Promise<void> {
   await makeDirectory(dirname(path));
-  await refusing(path, () => replace(path, text, 0o640));
+  await refusing(path, async () => {
+    await put(path, text, 0o640, rename);
+    await sweep(path);
+  });
   await syncDirectory(dirname(path));
 }
 
@@ -28,15 +31,8 @@ export async function createDurable(path: string, makeText: () => string, permis
   if (present !== undefined) return present;
   await makeDirectory(dirname(path));
   await refusing(path, async () => {
-    const temporary = unfinished(path);
-    try {
-      await writeSynced(temporary, makeText(), permissions);
-      await link(temporary, path).catch((error: unknown) => {
-        if (errnoOf(error) !== 'EEXIST') throw error;
-      });
-    } finally {
-      await rm(temporary, { force: true });
-    }
+    await put(path, makeText(), permissions, linkUnlessThere);
+    await sweep(path);
   });
   await syncDirectory(dirname(path));
   return await readFile(path, 'utf8');
@@ -48,7 +44,7 @@ export async function createDurable(path: string, makeText: () => string, permis
  * @throws MESH_DISK_REFUSED
  */
 export async function writeNamedByContent(path: string, content: Uint8Array, permissions: number): Promise<void> {
-  if (!existsSync(path)) await refusing(path, () => replace(path, content, permissions));
+  if (!existsSync(path)) await refusing(path, () => put(path, content, permissions, rename));
 }
 
 /**
@@ -65,23 +61,48 @@ export async function writeSynced(path: string, content: string | Uint8Array, pe
   }
 }
 
-async function replace(path: string, content: string | Uint8Array, permissions: number): Promise<void> {
-  const temporary = unfinished(path);
+/** What this process is writing now, under names that no other writer of the same files has. */
+const unfinished = new Set<string>();
+
+/** @param place brings what was written to its place */
+async function put(
+  path: string,
+  content: string | Uint8Array,
+  permissions: number,
+  place: (from: string, to: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.new`;
+  unfinished.add(temporary);
   try {
     await writeSynced(temporary, content, permissions);
-    await rename(temporary, path);
-  } catch (error) {
+    await place(temporary, path);
+  } finally {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
+    unfinished.delete(temporary);
   }
 }
 
-/** A name that no other writer of the same file has. */
-function unfinished(path: string): string {
-  return `${path}.${randomBytes(4).toString('hex')}.new`;
+async function linkUnlessThere(from: string, to: string): Promise<void> {
+  await link(from, to).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  });
 }
 
-async function textAt(path: string): Promise<string | undefined> {
+/** Takes away what processes that are no more had begun to write there. */
+async function sweep(path: string): Promise<void> {
+  const beginning = `${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(beginning)) continue;
+    const writer = /^(\d+)-[\da-f]+\.new$/.exec(name.slice(beginning.length))?.[1];
+    const file = join(dirname(path), name);
+    // An earlier process may have had the number that this one has.
+    const alive = writer === `${process.pid}` ? unfinished.has(file) : existsSync(`/proc/${writer}`);
+    if (writer !== undefined && !alive) await rm(file, { force: true });
+  }
+}
+
+/** What the file holds; undefined when there is none. */
+export async function textAt(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

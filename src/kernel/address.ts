@@ -10,7 +10,7 @@ import type { KernelOperation } from './operation.ts';
 
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
-export const RTM_GETADDR = 22;
+const RTM_GETADDR = 22;
 
 const IFADDRMSG_BYTES = 8;
 const IFA_ADDRESS = 1;

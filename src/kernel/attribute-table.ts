@@ -57,6 +57,11 @@ export class AttributeTable {
     return this.#holds(type, 4) ? this.#bytes.readUInt32LE(this.#start(type)) : 0;
   }
 
+  /** The same in network byte order, as nftables has its numbers. */
+  u32BE(type: number): number {
+    return this.#holds(type, 4) ? this.#bytes.readUInt32BE(this.#start(type)) : 0;
+  }
+
   /** The `index`th of an array of 32-bit numbers; 0 when it is not so long. */
   u32At(type: number, index: number): number {
     const at = this.#start(type) + 4 * index;

@@ -2,11 +2,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Vni } from '../model/network.ts';
 import { framesWithout, vxlanWithout } from './capture-filter.ts';
 import { type CapturedFrame, CaptureSocket } from './capture-socket.ts';
-import { failed, libc, SOCK_RAW } from './libc.ts';
+import { failed, libc } from './libc.ts';
 import { inside, twoHosts } from './netns-fixture.ts';
 import type { FilterStep } from './packet-filter.ts';
-import { AF_PACKET, bindToLink, ETH_P_ALL } from './packet-socket.ts';
-import { openSocket } from './socket.ts';
+import { openPacketSocket } from './packet-socket.ts';
 
 const SNAP_BYTES = 120;
 const OUR_PORT = 8001;
@@ -55,10 +54,12 @@ function taken(filter: readonly FilterStep[], frames: readonly Buffer[]): Captur
     snapBytes: SNAP_BYTES,
     netns: wire.there,
   });
-  const kind = { domain: AF_PACKET, type: SOCK_RAW, protocol: 0 };
-  const sender = openSocket(kind, wire.here, (fd) =>
-    bindToLink(fd, { device: 'eth0', index: indexIn(wire.here) }, ETH_P_ALL),
-  );
+  const sender = openPacketSocket({
+    device: 'eth0',
+    index: indexIn(wire.here),
+    hears: 'frames',
+    netns: wire.here,
+  });
   try {
     for (const frame of frames)
       if (libc.sendto(sender, frame, frame.length, 0, null, 0) < 0) throw failed('send', 'a frame');

@@ -1,19 +1,11 @@
 /** What passes a device, as packet sockets see it (packet(7)): frames with the kernel's own time, to the nanosecond. */
 import koffi from 'koffi';
-import { EAGAIN, ENETDOWN, errnoError, failed, libc, MSG_TRUNC, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
-import { attachFilter, type FilterStep } from './packet-filter.ts';
-import { AF_PACKET, bindToLink, ETH_P_ALL } from './packet-socket.ts';
-import { openSocket, setOption } from './socket.ts';
+import { EAGAIN, ENETDOWN, errnoError, failed, libc, MSG_TRUNC } from './libc.ts';
+import { openPacketSocket, type PacketSocketOptions, SOL_PACKET } from './packet-socket.ts';
 
-export interface CaptureSocketOptions {
-  readonly device: string;
-  readonly index: number;
-  /** What the kernel lets through (capture-filter.ts). */
-  readonly filter: readonly FilterStep[];
+export interface CaptureSocketOptions extends Omit<PacketSocketOptions, 'hears'> {
   /** So much of each frame is kept. */
   readonly snapBytes: number;
-  /** Path of the namespace; the process's own when absent. */
-  readonly netns?: string;
 }
 
 export interface CapturedFrame {
@@ -31,15 +23,12 @@ export interface CaptureCounters {
   readonly dropped: number;
 }
 
-const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
 /** `struct tpacket_stats`: two counters, set to zero by reading them. */
 const STATISTICS_BYTES = 8;
 /** The time of the frame that was received last, as `struct timespec` (asm-generic/sockios.h). */
 const SIOCGSTAMPNS = 0x8907;
 const TIMESPEC_BYTES = 16;
-/** What comes in a tenth of a second at 10,000 frames a second. */
-const RECEIVE_BYTES = 0x400000;
 
 export class CaptureSocket {
   readonly #fd: number;
@@ -53,16 +42,12 @@ export class CaptureSocket {
   }
 
   /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
-  static open({ device, index, filter, snapBytes, netns }: CaptureSocketOptions): CaptureSocket {
-    // Until it is bound, no protocol is its own: nothing comes before the filter is there.
-    const fd = openSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0 }, netns, (socket) => {
-      attachFilter(socket, filter);
-      setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
+  static open(options: CaptureSocketOptions): CaptureSocket {
+    const fd = openPacketSocket({ ...options, hears: 'frames' }, (socket) => {
       // The first question turns time stamps on; there is no answer to it yet (ENOENT).
       libc.ioctl(socket, SIOCGSTAMPNS, Buffer.alloc(TIMESPEC_BYTES));
-      bindToLink(socket, { device, index }, ETH_P_ALL);
     });
-    return new CaptureSocket(fd, snapBytes);
+    return new CaptureSocket(fd, options.snapBytes);
   }
 
   /**

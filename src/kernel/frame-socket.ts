@@ -5,20 +5,17 @@
 import koffi from 'koffi';
 import type { MeshError } from '../model/error.ts';
 import { type Mac, macToBytes } from '../model/mac.ts';
-import { EAGAIN, ENETDOWN, errnoError, failed, libc, SO_RCVBUFFORCE, SOCK_RAW, SOL_SOCKET } from './libc.ts';
-import { attachFilter, type FilterStep } from './packet-filter.ts';
-import { AF_PACKET, bindToLink, ETH_P_ALL, linkAddress, SOCKADDR_LL_BYTES } from './packet-socket.ts';
-import { openSocket, setOption } from './socket.ts';
+import { EAGAIN, ENETDOWN, errnoError, failed, libc } from './libc.ts';
+import type { FilterStep } from './packet-filter.ts';
+import { linkAddress, openPacketSocket, SOCKADDR_LL_BYTES, SOL_PACKET } from './packet-socket.ts';
+import { setOption } from './socket.ts';
 
-const SOL_PACKET = 263;
 const PACKET_IGNORE_OUTGOING = 23;
 const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_OUTGOING = 4;
 /** `struct packet_mreq`: index, type (0: multicast), length and bytes of the address. */
 const MEMBERSHIP_BYTES = 16;
 const MAC_BYTES = 6;
-/** A frame of 60 bytes counts as 768 here: room for a burst of 5,000. */
-const RECEIVE_BYTES = 0x400000;
 /** Frames that one turn of the event loop reads at the most. */
 const FRAMES_PER_TURN = 200;
 
@@ -63,13 +60,10 @@ export class FrameSocket {
 
   /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
   static open(options: FrameSocketOptions): FrameSocket {
-    // With protocol 0 it hears nothing until it is bound, and so nothing past its filter or from other devices.
-    const fd = openSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0 }, options.netns, (socket) => {
-      setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
-      if (options.outgoing !== true) setOption(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING');
-      if (options.group !== undefined) joinGroup(socket, options.link, options.group);
-      attachFilter(socket, options.filter);
-      bindToLink(socket, { device: `link ${options.link}`, index: options.link }, ETH_P_ALL);
+    const { link: index, outgoing, group } = options;
+    const fd = openPacketSocket({ ...options, device: `link ${index}`, index, hears: 'frames' }, (socket) => {
+      if (outgoing !== true) setOption(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING');
+      if (group !== undefined) joinGroup(socket, index, group);
     });
     return new FrameSocket(fd, options);
   }
@@ -79,7 +73,7 @@ export class FrameSocket {
    * @throws MESH_KERNEL_REFUSED (ENETDOWN, ENXIO: the device is down or gone)
    */
   send(frame: Uint8Array): void {
-    const address = linkAddress(this.#link, ETH_P_ALL);
+    const address = linkAddress(this.#link);
     if (libc.sendto(this.#fd, frame, frame.length, 0, address, address.length) < 0) {
       throw failed('send a frame through', `link ${this.#link}`);
     }

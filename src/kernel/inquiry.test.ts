@@ -4,7 +4,7 @@ import type { Ipv6 } from '../model/ipv6.ts';
 import type { Mac } from '../model/mac.ts';
 import type { Vni } from '../model/network.ts';
 import { askWire } from './inquiry.ts';
-import { carriesPackets, inside, ip, twoHosts } from './netns-fixture.ts';
+import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from './netns-fixture.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 
 const question: Solicitation = {
@@ -32,6 +32,7 @@ describe('a wire with another host', () => {
       'address add fd42::1/64 dev br456 nodad',
     );
     carriesPackets(wire.there, 'br456');
+    isAnsweredFor(wire.there, 'br456', 'ff02::1:ff00:1');
   });
   afterAll(() => wire.close());
 

@@ -5,8 +5,8 @@
 import koffi from 'koffi';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { VXLAN_PORT } from '../model/network.ts';
-import { AF_INET, failed, libc, SO_RCVBUFFORCE, SOCK_DGRAM, SOL_SOCKET } from './libc.ts';
-import { AF_PACKET, bindToLink, ETH_P_IP } from './packet-socket.ts';
+import { AF_INET, failed, libc, SOCK_DGRAM, SOL_SOCKET } from './libc.ts';
+import { openPacketSocket } from './packet-socket.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 
@@ -19,8 +19,6 @@ export interface Wire {
 }
 
 const SO_BROADCAST = 6;
-/** Everything that comes in meanwhile passes this socket; an answer that was pushed out costs one finding. */
-const RECEIVE_BYTES = 0x400000;
 const PACKET_BYTES = 256;
 
 /**
@@ -33,21 +31,22 @@ export async function askWire(
   solicitation: Solicitation,
   { timeoutMs, netns }: { readonly timeoutMs: number; readonly netns?: string },
 ): Promise<Ipv4[]> {
-  const answers = openSocket({ domain: AF_PACKET, type: SOCK_DGRAM, protocol: bigEndian(ETH_P_IP) }, netns, (fd) => {
-    setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
-    bindToLink(fd, wire, ETH_P_IP);
-  });
+  // Everything that comes in meanwhile passes this socket; an answer that was pushed out costs one finding.
+  const answers = openPacketSocket({ ...wire, hears: 'ipv4', ...(netns !== undefined && { netns }) });
   try {
     send(wire, encodeSolicitation(solicitation), netns);
     const others = new Set<Ipv4>();
-    const poll = koffi.node.poll(answers, { readable: true }, () => {
+    const take = () => {
       for (const packet of packetsOf(answers)) {
         const from = decodeAdvertiser(packet, solicitation);
         if (from !== undefined && from !== wire.ipv4) others.add(from);
       }
-    });
+    };
+    const poll = koffi.node.poll(answers, { readable: true }, take);
     await new Promise((resolve) => setTimeout(resolve, timeoutMs));
     poll.close();
+    // On a busy machine the time is over before what came in it was read.
+    take();
     return [...others];
   } finally {
     libc.close(answers);
@@ -72,8 +71,4 @@ function* packetsOf(fd: number): Generator<Buffer> {
     if (length < 0) return;
     yield bytes.subarray(0, length);
   }
-}
-
-function bigEndian(value: number): number {
-  return ((value & 0xff) << 8) | (value >> 8);
 }

@@ -4,6 +4,7 @@ import { parseMac } from '../model/mac.ts';
 import { KernelMonitor } from './monitor.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
 import { inside, ip } from './netns-fixture.ts';
+import { Nft } from './nft.ts';
 import type { KernelEvent } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { Rtnl } from './rtnl.ts';
@@ -120,6 +121,21 @@ test('tells at once what has happened, when asked to', () => {
   monitor.drain();
   expect(events.filter(({ type }) => type === 'link')).toHaveLength(1);
   expect(events.filter(({ type }) => type === 'nft')).toEqual([{ type: 'nft', echo: false }]);
+});
+
+test('knows its own nft transactions from those of others', async () => {
+  listen();
+  const echoes = () => new Set(events.map((heard) => heard.type === 'nft' && heard.echo));
+  const nft = await Nft.open({ netns: netns.path });
+  await nft.run('add table inet ours');
+  await nft.run('add table inet ours2');
+  await nft.close();
+  monitor.drain();
+  expect(echoes()).toEqual(new Set([true]));
+  events.length = 0;
+  inside(netns.path, 'nft', 'add table inet theirs');
+  monitor.drain();
+  expect(echoes()).toEqual(new Set([false]));
 });
 
 test('says so when events were lost, and goes on', async () => {

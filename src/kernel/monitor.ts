@@ -1,7 +1,9 @@
 /** What changes in the kernel, as it happens: links, addresses, routes, neighbours, forwarding tables, nftables. */
+import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { MeshError } from '../model/error.ts';
 import { RTM_DELADDR, RTM_NEWADDR, readAddress } from './address.ts';
+import { AttributeTable } from './attribute-table.ts';
 import { readFdbRow } from './fdb.ts';
 import { AF_BRIDGE } from './libc.ts';
 import { linkFamily, RTM_DELLINK, RTM_NEWLINK, readLink, readPortChange } from './link.ts';
@@ -18,6 +20,10 @@ const NFT_GROUPS = [7];
 /** NFNL_SUBSYS_NFTABLES and NFT_MSG_NEWGEN: the end of each transaction. */
 const NFT_NEW_GENERATION = (10 << 8) | 15;
 
+const NFGENMSG_BYTES = 4;
+const NFTA_GEN_PROC_PID = 2;
+const NFTA_GEN_PROC_NAME = 3;
+
 /** Holds tens of thousands of events while the process is busy elsewhere. */
 const RECEIVE_BUFFER_BYTES = 32 * 1024 * 1024;
 /** After so many reads, whatever else the process has to do gets its turn. */
@@ -33,15 +39,15 @@ interface Source {
 export interface KernelMonitorOptions {
   /** Path of the namespace to listen in; without it, the process's own. */
   readonly netns?: string;
-  /** Port ids of our own sockets: their events are echoes. For nft, the id of the process that ran it. */
+  /** Port ids of our own rtnetlink sockets: their events are echoes. */
   readonly ownPortIds?: () => readonly number[];
   readonly onEvent: (event: KernelEvent) => void;
 }
 
 /**
- * Events of our own requests are told apart by the port id that the kernel stamps on them: on IPv4 addresses, routes,
- * neighbours (except their removal) and nft transactions. Links, IPv6 addresses and rows never carry it. Nor is there
- * any event when alias, group or address mode of a link that is down change.
+ * Events of our own requests are told apart by the port id that the kernel stamps on them: on IPv4 addresses, routes and
+ * neighbours (except their removal). Links, IPv6 addresses and rows never carry it. nft transactions carry the thread that
+ * made them. There is no event when alias, group or address mode of a link that is down change.
  */
 export class KernelMonitor {
   readonly #options: KernelMonitorOptions;
@@ -108,17 +114,32 @@ export class KernelMonitor {
 
   /** A burst of transactions is one event: all that it says is to look again. */
   #readNft(socket: NetlinkSocket): boolean {
-    const { ownPortIds, onEvent } = this.#options;
-    const own = ownPortIds?.() ?? [];
+    const { onEvent } = this.#options;
     let changed = false;
     let echo = true;
     const { complete, more } = readWaiting(socket, (message) => {
       if (message.type !== NFT_NEW_GENERATION) return;
       changed = true;
-      echo &&= own.includes(message.portId);
+      echo &&= isOurs(message);
     });
     if (changed || !complete) onEvent({ type: 'nft', echo: echo && complete });
     return more;
+  }
+}
+
+const generation = new AttributeTable(NFTA_GEN_PROC_NAME);
+
+/**
+ * Whether a thread of this process made the change. The kernel counts threads as its first process namespace does: seen
+ * from another one ours is a stranger's, and one of the same number has another name, as a rule.
+ */
+function isOurs({ bytes, start, end }: Message): boolean {
+  generation.parse(bytes, start + NFGENMSG_BYTES, end);
+  try {
+    const name = readFileSync(`/proc/self/task/${generation.u32BE(NFTA_GEN_PROC_PID)}/comm`, 'utf8');
+    return name === `${generation.text(NFTA_GEN_PROC_NAME)}\n`;
+  } catch {
+    return false;
   }
 }
 

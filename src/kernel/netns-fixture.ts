@@ -49,8 +49,17 @@ export function twoHosts(): { readonly here: string; readonly there: string; clo
 
 /** Waits until a link that was just set up has a queue: before, it drops all packets without a word. */
 export function carriesPackets(netns: string, link: string): void {
+  waitFor('state UP', netns, 'ip', 'link', 'show', link);
+}
+
+/** Waits until an IPv6 address that was just added is answered for: the kernel joins its group a moment later. */
+export function isAnsweredFor(netns: string, link: string, group: string): void {
+  waitFor(group, netns, 'ip', '-6', 'maddress', 'show', 'dev', link);
+}
+
+function waitFor(sign: string, netns: string, ...command: readonly string[]): void {
   const deadline = performance.now() + 5_000;
-  while (!inside(netns, 'ip', 'link', 'show', link).includes('state UP')) {
-    if (performance.now() > deadline) throw new Error(`${link} does not come up`);
+  while (!inside(netns, ...command).includes(sign)) {
+    if (performance.now() > deadline) throw new Error(`${command.join(' ')} does not show ${sign}`);
   }
 }

@@ -10,7 +10,7 @@ import type { KernelOperation } from './operation.ts';
 
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
-export const RTM_GETROUTE = 26;
+const RTM_GETROUTE = 26;
 
 const RTMSG_BYTES = 12;
 export const RT_TABLE_MAIN = 254;

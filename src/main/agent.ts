@@ -26,6 +26,7 @@ import { peerHandler } from '../agent/peer-answer.ts';
 import { PeerDoors } from '../agent/peer-door.ts';
 import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
+import { textAt, writeDurable } from '../formats/durable-file.ts';
 import { errorText } from '../formats/error-text.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
@@ -95,7 +96,7 @@ async function main(): Promise<void> {
       doors?.follow();
       inventory?.lookSoon();
     },
-    (error) => journal.record({ level: 'error', kind: 'link not deleted', message: error.message, code: error.code }),
+    (error) => journal.failure('link not deleted', error, { level: 'error' }),
   );
   let followed: readonly Network[] | undefined;
   /** Brings the kernel up to what the node takes part in now. */
@@ -144,6 +145,7 @@ async function main(): Promise<void> {
   } else {
     const machine = await ownMachineId(kernel, values.root, values.machine);
     const token = readFact(paths.tokenFile);
+    const knownFile = join(paths.state, 'members.json');
     const host0 = host0Addresses(values.host0, await readFile('/proc/cmdline', 'utf8'));
     agent = new Agent({
       ...common,
@@ -160,6 +162,7 @@ async function main(): Promise<void> {
           stateOf: (network) => self.stateOf(network),
           onJoined: (network) => inventory?.joined(network),
           onChange: () => takeUp(self),
+          lastKnown: { read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
           directory: new NetworkDirectory({
             directory: paths.nodeNetworks,
             stateFile: join(paths.state, 'networks.accepted.json'),

@@ -91,6 +91,7 @@ async function main(): Promise<void> {
     }),
   ]);
   const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
+  const witness = new KernelWitness(rtnl, () => monitor.drain());
   const controller: Controller = new Controller({
     name,
     version: VERSION,
@@ -99,7 +100,7 @@ async function main(): Promise<void> {
     clock,
     store,
     journal,
-    witness: new KernelWitness(rtnl),
+    witness,
     watch,
   });
   const health = new Standing(journal, clock, () => healthFacts(controller.health()));
@@ -126,12 +127,14 @@ async function main(): Promise<void> {
     reader: rtnl,
     clock,
     onChange: linksChanged,
-    onError: (error) => {
-      const { code, message } = MeshError.from(error);
-      journal.record({ level: 'warning', kind: 'links unreadable', message, code });
+    onError: (error) => journal.failure('links unreadable', error),
+  });
+  const monitor: KernelMonitor = KernelMonitor.open({
+    onEvent: (event) => {
+      witness.take(event);
+      links.take(event);
     },
   });
-  const monitor = KernelMonitor.open({ onEvent: (event) => links.take(event) });
   await links.read();
   linksChanged();
   controller.onMeshes((meshes) => {

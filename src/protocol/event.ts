@@ -3,7 +3,7 @@
  * event is one line of JSON in the log; docs/observability.md lists the fields, and a test holds it to `EVENT_FIELDS`.
  */
 import type { Clock } from '../model/clock.ts';
-import type { ErrorCode } from '../model/error.ts';
+import { type ErrorCode, MeshError } from '../model/error.ts';
 
 export type EventLevel = 'debug' | 'info' | 'warning' | 'error';
 
@@ -97,6 +97,20 @@ export class Journal {
     this.#ring.push(event);
     if (this.#ring.length > RING_SIZE) this.#ring.shift();
     for (const listener of this.#listeners) listener(event);
+  }
+
+  /** That something went wrong: what the error says, as a warning unless `init` says otherwise. */
+  failure(kind: string, thrown: unknown, init: Partial<EventInit> = {}): void {
+    const { code, errno, message, remedy } = MeshError.from(thrown);
+    this.record({
+      level: 'warning',
+      kind,
+      message,
+      code,
+      ...(errno !== undefined && { errno }),
+      ...(remedy !== undefined && { remedy }),
+      ...init,
+    });
   }
 
   /** What is so now, as an event for a stream: it is not remembered. */

@@ -1,6 +1,27 @@
 import { expect, test } from 'vitest';
 import { machineIdOf } from '../model/machine.ts';
-import { MEMBER_SILENCE_MS, REPORT_INTERVAL_MS, reportIntervalMs } from './membership.ts';
+import {
+  formatMemberLine,
+  MEMBER_SILENCE_MS,
+  parseMemberLine,
+  REPORT_INTERVAL_MS,
+  reportIntervalMs,
+} from './membership.ts';
+
+const LINE = 'node1 10.11.0.2 02:2f:55:d5:07:f4 fd42:2345:1234:9abc:7647:6b77:cff:6931';
+
+test('a line of the member list is read as it was written', () => {
+  expect(formatMemberLine(parseMemberLine(LINE))).toBe(LINE);
+});
+
+test.each([
+  '',
+  'node1',
+  `${LINE} more`,
+  LINE.replace('node1', 'a/b'),
+  LINE.replace('.2 ', '.256 '),
+  LINE.slice(6),
+])('%j is none', (line) => expect(() => parseMemberLine(line)).toThrow(/is not/));
 
 test('machines that began to report in one moment are soon spread over the whole interval', () => {
   const reports = 20;

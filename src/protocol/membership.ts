@@ -8,10 +8,10 @@
  * - `PUT /inventory`   what the asker's machine is made of (inventory.ts)
  * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
  */
-import type { ErrorDocument } from '../model/error.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
+import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../model/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../model/ipv6.ts';
+import { type Mac, parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Member } from '../model/member.ts';
 import type { SseMessage } from './sse.ts';
@@ -84,6 +84,20 @@ export type NetworkState =
 /** The seed's line: `hostname ipv4 mac ipv6`. */
 export function formatMemberLine(member: Member): string {
   return `${member.name} ${member.ipv4} ${member.mac} ${member.ipv6}`;
+}
+
+/**
+ * The inverse of `formatMemberLine`.
+ * @throws MESH_ADDRESS_INVALID, MESH_MEMBER_REPORT_INVALID
+ */
+export function parseMemberLine(line: string): Member {
+  const [name = '', ipv4 = '', mac = '', ipv6 = '', ...more] = line.split(' ');
+  if (!NODE_NAME.test(name) || more.length > 0) {
+    throw new MeshError('MESH_MEMBER_REPORT_INVALID', `${JSON.stringify(line)} is not a line of a member list`, {
+      rule: 'A line is `hostname ipv4 mac ipv6`.',
+    });
+  }
+  return { name, ipv4: parseIpv4(ipv4), mac: parseMac(mac), ipv6: parseIpv6(ipv6) };
 }
 
 export function formatMemberList(members: readonly Member[]): string {

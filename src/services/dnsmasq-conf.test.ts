@@ -68,47 +68,23 @@ test('a server', () => {
   `);
 });
 
-test('a proxy', () => {
-  expect(dnsmasqConf({ ...WIRE, mode: { name: 'proxy' } })).toMatchInlineSnapshot(`
-    "# Made by Meshwork; changes are overwritten.
-    # No DNS, and nothing but this one port.
-    port=0
-    no-resolv
-    no-hosts
-    bind-dynamic
-    interface=eth1
-    except-interface=lo
+/** What stands in a text between its beginning and its end that are those of another. */
+function apart(text: string, other: string): string {
+  const [lines, others] = [text, other].map((each) => each.split('\n')) as [string[], string[]];
+  const first = lines.findIndex((line, at) => line !== others[at]);
+  const last = lines.findLastIndex((line, at) => line !== others.at(at - lines.length));
+  return lines.slice(first, last + 1).join('\n');
+}
 
-    # Who asks: other host0s that look for servers, iPXE, and the architectures of firmware.
-    dhcp-vendorclass=set:host0,meshwork-probe
-    dhcp-ignore=tag:host0
-    dhcp-vendorclass=set:pxe,PXEClient
-    dhcp-userclass=set:ipxe,iPXE
-    dhcp-match=set:ipxe,175
-    dhcp-match=set:bios,option:client-arch,0
-    dhcp-match=set:efi64,option:client-arch,7
-    dhcp-match=set:efi64,option:client-arch,9
-    dhcp-match=set:http64,option:client-arch,16
-
-    # Firmware loads iPXE; iPXE loads its script, and never itself again.
-    dhcp-boot=tag:bios,tag:!ipxe,undionly.kpxe,,10.11.0.1
-    dhcp-boot=tag:efi64,tag:!ipxe,ipxe.efi,,10.11.0.1
-    dhcp-boot=tag:http64,tag:!ipxe,http://10.11.0.1/tftp/ipxe.efi,,10.11.0.1
-    dhcp-boot=tag:ipxe,http://10.11.0.1/boot.ipxe,,10.11.0.1
-
-    dhcp-range=10.11.0.0,proxy,255.255.255.128
+test('a proxy is the same, but for its range and for what becomes of it', () => {
+  const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
+  const server = dnsmasqConf({ ...WIRE, mode: { name: 'server', first, last, leaseSec: 3600 } });
+  expect(apart(dnsmasqConf({ ...WIRE, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
+    "dhcp-range=10.11.0.0,proxy,255.255.255.128
     # Also for firmware that boots by HTTP.
     dhcp-pxe-vendor=PXEClient,HTTPClient
     # Matches nobody: it opens port 4011, where UEFI asks again for the file named above.
-    pxe-service=tag:nobody,x86PC,"Meshwork"
-
-    # Everything from one port, so that firewalls and observers see whole transfers.
-    enable-tftp
-    tftp-root=/var/lib/meshwork/boot/tftp
-    tftp-single-port
-    tftp-max=4096
-    quiet-tftp
-    "
+    pxe-service=tag:nobody,x86PC,"Meshwork""
   `);
 });
 

@@ -7,6 +7,8 @@ export interface Bug {
   readonly title: string;
   readonly changes: readonly Change[];
   readonly catcher: CatcherName;
+  /** What betrays it in what a storm says, which may fail on a busy machine for other reasons. */
+  readonly sign?: RegExp;
 }
 
 export interface Change {

@@ -59,7 +59,8 @@ async function hunt(bug: Bug): Promise<Verdict> {
     }
     const failed = (await ended) !== 0;
     const { run = bug.catcher, what = 'it did not end' } = says.exec(output)?.groups ?? {};
-    return { caught: failed, run, what, seconds: Math.round((performance.now() - startMs) / 1_000) };
+    const betrayed = bug.sign?.test(output) ?? true;
+    return { caught: failed && betrayed, run, what, seconds: Math.round((performance.now() - startMs) / 1_000) };
   } finally {
     rmSync(place, { recursive: true });
   }

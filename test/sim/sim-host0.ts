@@ -46,6 +46,13 @@ export class Host0Process implements MembershipServer, ControlServer {
     this.#store = new ProcessStore(store, this.clock);
     const journal = new Journal(this.clock, 'host0', machine.name);
     journal.subscribe((event) => world.timeline.journal(event));
+    const witness = new KernelWitness(
+      {
+        neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
+        fdbRow: async (link, mac) => kernel.row(kernel.linkNamed(link)?.index ?? 0, mac),
+      },
+      () => undefined,
+    );
     this.controller = new Controller({
       name: machine.name,
       version: 'simulated',
@@ -54,13 +61,11 @@ export class Host0Process implements MembershipServer, ControlServer {
       clock: this.clock,
       store: this.#store,
       journal,
-      witness: new KernelWitness({
-        neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
-        fdbRow: async (link, mac) => kernel.row(kernel.linkNamed(link)?.index ?? 0, mac),
-      }),
+      witness,
     });
-    kernel.subscribe(this, ({ type }) => {
-      if (type === 'link' || type === 'address') this.#lookSoon();
+    kernel.subscribe(this, (event) => {
+      witness.take(event);
+      if (event.type === 'link' || event.type === 'address') this.#lookSoon();
     });
     this.#look();
     this.controller.onMeshes(() => this.#look());

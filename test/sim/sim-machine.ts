@@ -4,6 +4,7 @@ import { ForeignPorts } from '../../src/agent/foreign-ports.ts';
 import { Host0Source } from '../../src/agent/host0-source.ts';
 import type { Operation } from '../../src/agent/items/item.ts';
 import type { Echo } from '../../src/agent/kernel-port.ts';
+import type { DurableText } from '../../src/agent/last-known.ts';
 import { NodeSource } from '../../src/agent/node-source.ts';
 import type { NetworkOutcome } from '../../src/formats/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/ipv4.ts';
@@ -52,7 +53,14 @@ export class SimMachine implements Station {
   /** Of its ports to the underlay, eth0 first. */
   ipv4s: readonly Ipv4[];
   #boots = 0;
+  /** What survives a reboot, where there is a disk. */
+  #kept: string | undefined;
   #wallOffsetMs = 0;
+
+  /** Every other machine has one: the word is as good as random. */
+  get hasDisk(): boolean {
+    return /[02468ace]$/.test(this.word);
+  }
 
   constructor(name: string, word: MachineWord, ipv4s: readonly Ipv4[], world: World) {
     this.name = name;
@@ -65,6 +73,7 @@ export class SimMachine implements Station {
     this.kernel = new SimKernel();
     this.on = true;
     this.#boots++;
+    if (!this.hasDisk) this.#kept = undefined;
     for (const [number, ipv4] of this.ipv4s.entries()) this.kernel.addPort(`eth${number}`, ipv4, 16);
     this.world.underlay.addressed();
     this.startAgent();
@@ -143,9 +152,19 @@ export class SimMachine implements Station {
       cache: () => self.reconciler.cache,
       stateOf,
       onChange: () => self.reconciler.wake(),
+      lastKnown: this.#disk(),
       directory: directoryOf(world.networks, () => void source.networksChanged()),
     });
     return source;
+  }
+
+  #disk(): DurableText {
+    return {
+      read: async () => this.#kept,
+      write: async (text) => {
+        this.#kept = text;
+      },
+    };
   }
 
   /** As its boot script says them: all of host0's. */

@@ -1,8 +1,8 @@
 /** Many clusters, on all cores, each befallen by faults of its own; a seed that fails is run again with `npm run sim -- --seed N --trace`. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FAULTS } from './faults.ts';
 import type { RunResult } from './simulation.ts';
 
@@ -26,18 +26,25 @@ const SHARE = 50;
 /** A third of what another process gets that wants the same core. */
 const NICE = 5;
 
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill();
+});
+
 function run({ seed, seeds, agents }: Share): Promise<Result[]> {
   const options = Object.entries({ seed, seeds, agents, faults: FAULTS_EACH });
   const words = options.flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const child = spawn(process.execPath, [RUN, '--json', ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
   // Nothing here is a matter of time; in the tests beside it, much is.
   if (child.pid !== undefined) setPriority(child.pid, NICE);
+  running.add(child);
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
   });
   return new Promise((resolve, reject) => {
     child.on('close', () => {
+      running.delete(child);
       try {
         resolve(JSON.parse(text) as Result[]);
       } catch {

@@ -14,7 +14,7 @@ export function isHost0(cache: KernelCache, network: Network, peer: Ipv6): boole
   const vxlan = cache.linkNamed(network.devices.vxlan)?.index;
   const bridge = cache.linkNamed(network.devices.bridge)?.index;
   if (peer !== ipv6 || vxlan === undefined || bridge === undefined) return false;
-  const neighbour = [...cache.neighbours.values()].find((entry) => entry.link === bridge && entry.address === ipv6);
+  const neighbour = cache.neighbourOn(bridge, ipv6);
   const rows = [...cache.fdb.values()].filter((row) => row.mac === mac && cache.links.get(row.link)?.master === bridge);
   const isBehindVxlan = (row: (typeof rows)[number]) => row.link === vxlan && row.externLearn;
   return (

@@ -71,6 +71,8 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   'wire-address': wireAddressKind,
 };
 
+export const ITEM_KINDS = Object.keys(KINDS) as readonly Item['kind'][];
+
 /** The kind of an item. The cast is sound: the table maps each kind's name to the kind of exactly those items. */
 export function kindOf(item: Item): ItemKind<Item> {
   return KINDS[item.kind] as unknown as ItemKind<Item>;

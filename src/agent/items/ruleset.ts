@@ -18,7 +18,7 @@ export interface RulesetItem {
 export const TABLE = 'meshwork';
 
 /** Whether the two differ in set elements at most. */
-export function sameStructure(have: RulesetItem, want: RulesetItem): boolean {
+function sameStructure(have: RulesetItem, want: RulesetItem): boolean {
   if (have.body !== want.body || have.sets.size !== want.sets.size) return false;
   for (const [name, { declaration }] of want.sets) if (have.sets.get(name)?.declaration !== declaration) return false;
   return true;

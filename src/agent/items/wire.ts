@@ -1,5 +1,5 @@
 /** A port of host0's on a physical wire: it must be up, or nobody boots there. It is never set down, since it is not ours. */
-import type { ItemKey, ItemKind } from './item.ts';
+import type { ItemKind } from './item.ts';
 
 export interface WireItem {
   readonly kind: 'wire';
@@ -7,12 +7,8 @@ export interface WireItem {
   readonly up: boolean;
 }
 
-export function wireKey(link: string): ItemKey {
-  return `wire:${link}`;
-}
-
 export const wireKind: ItemKind<WireItem> = {
-  key: (item) => wireKey(item.link),
+  key: ({ link }) => `wire:${link}`,
   dependsOn: () => [],
   rank: () => 0,
   differences: (have, want) => (have.up === want.up ? [] : ['down → up']),

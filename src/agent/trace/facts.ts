@@ -8,10 +8,9 @@ import type { Network } from '../../model/network.ts';
 import type { Segment } from '../../protocol/assignment.ts';
 import type { PathPoint, PathQuery } from '../../protocol/trace.ts';
 import type { Agent } from '../agent.ts';
-import { networkViews } from '../agent-view.ts';
+import { membersOf } from '../agent-view.ts';
 import type { ItemMap } from '../items/item.ts';
-import { KernelCache } from '../kernel-cache.ts';
-import { observedItems } from '../observed.ts';
+import type { KernelCache } from '../kernel-cache.ts';
 import { differencesOf } from '../plan.ts';
 
 export interface PathFacts {
@@ -37,16 +36,12 @@ export interface PathFacts {
 /** @throws MESH_KERNEL_REFUSED */
 export async function collectPathFacts(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathFacts> {
   const { kernel } = agent.input;
-  const [dump, firewall, drift] = await Promise.all([
-    kernel.dump(),
-    kernel.listRuleset('inet'),
-    agent.reconciler.drift(),
-  ]);
+  const [firewall, drift] = await Promise.all([kernel.listRuleset('inet'), agent.reconciler.drift()]);
+  const { kernel: fresh, observed } = drift;
   const rules = drift.steps.find(({ item }) => item.kind === 'ruleset' && item.family === 'inet');
-  const fresh = KernelCache.of(dump);
   const { desired } = agent.reconciler;
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, agent.input.machine);
-  const members = networkViews(agent).find((view) => view.network.id === network.id)?.members ?? [];
+  const members = membersOf(agent, network);
   const host0 = agent.source.host0View();
   const outer = new Set([from, to].flatMap((point) => outerAddresses(point, network, members, fresh)));
   const routes = new Map<Ipv4, Route>();
@@ -62,7 +57,7 @@ export async function collectPathFacts(agent: Agent, network: Network, { from, t
     self: { mac, ipv6 },
     members,
     desired,
-    observed: observedItems(fresh, desired),
+    observed,
     kernel: fresh,
     firewall,
     firewallDrift: rules === undefined ? '' : differencesOf(rules).join(', ') || rules.action,

@@ -46,7 +46,7 @@ function wholeHop({ node, firewallDrift }: PathFacts, held: string): TraceHop {
 }
 
 /** The elements of a set of plain values, without quotes. */
-export function elementsOf(table: string, set: string): string[] {
+function elementsOf(table: string, set: string): string[] {
   const body = new RegExp(`\\bset ${set} \\{([^]*?)\\n\\t\\}`).exec(table)?.[1] ?? '';
   const elements = /elements = \{([^}]*)\}/.exec(body)?.[1] ?? '';
   return elements

@@ -14,7 +14,7 @@ import {
   type TraceView,
 } from '../../protocol/trace.ts';
 import type { Agent } from '../agent.ts';
-import { networkViews } from '../agent-view.ts';
+import { membersOf } from '../agent-view.ts';
 import { ask } from '../question.ts';
 import { collectPathFacts } from './facts.ts';
 import { pathView } from './path-view.ts';
@@ -27,7 +27,7 @@ const ANSWER_TIMEOUT_MS = 4_000;
 /** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
 export async function trace(agent: Agent, request: TraceRequest): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
-  const members = networkViews(agent).find((view) => view.network.id === network.id)?.members ?? [];
+  const members = membersOf(agent, network);
   const from = traceEnd(agent, network, members, request.from);
   const to = traceEnd(agent, network, members, request.to);
   const query = { from: pointOf(from), to: pointOf(to) };

@@ -10,4 +10,5 @@ export const bug: Bug = {
     },
   ],
   catcher: 'storm',
+  sign: /refuses the network/,
 };

@@ -10,4 +10,5 @@ export const bug: Bug = {
     },
   ],
   catcher: 'storm',
+  sign: /which no fault may cost; there were: .* killed/,
 };

@@ -5,9 +5,10 @@ export const bug: Bug = {
   changes: [
     {
       file: 'src/agent/reconciler.ts',
-      find: "if (event.type === 'nft') this.#rulesets.changed();",
+      find: "if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();",
       replace: "if (event.type === 'nft') return;",
     },
   ],
   catcher: 'storm',
+  sign: /nft list table inet meshwork/,
 };

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import type { Ipv6Cidr } from '../../../src/model/ipv6.ts';
@@ -13,6 +12,7 @@ import { type MemberAddresses, memberAddresses } from '../../../src/model/member
 import { meshNetwork, type Network, type Vni } from '../../../src/model/network.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { until as untilWithin } from '../until.ts';
 
 export const manage = meshNetwork({
   name: 'manage',
@@ -223,11 +223,7 @@ export class Underlay {
 }
 
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + DEADLINE_MS;
-  while (!(await holds())) {
-    if (performance.now() > giveUpAt) throw new Error(`never: ${what}`);
-    await sleep(20);
-  }
+  await untilWithin(what, DEADLINE_MS, holds);
 }
 
 async function textOf(child: ChildProcess): Promise<string> {

@@ -53,7 +53,7 @@ export function excuses(faults: readonly Befallen[]): Excuse[] {
     .map((fault) => {
       const alone = excuse(fault);
       const known = extended(alone, absences(faults, 'agent', fault.host));
-      // An agent that begins anew knows the members of the rows that are there; of those that went meanwhile, host0 tells.
+      // An agent that begins anew knows the members that it had written down; of the last ones, host0 tells.
       return { known, needsHost0: fault.cost.throughHost0 === true || known.toMs > alone.toMs };
     });
   // What host0 loses packets by keeps it from telling, too.

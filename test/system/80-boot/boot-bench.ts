@@ -1,6 +1,6 @@
 /** Machines on wires: a namespace for each machine, a bridge for each wire, and host0's own processes where they belong. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
@@ -11,7 +11,7 @@ import { request } from '../../../src/protocol/http.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { TimelineView } from '../../../src/protocol/timeline-view.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';
-import { findMark, isRunning, signalProcess } from '../../../src/services/process-mark.ts';
+import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process-mark.ts';
 import { readUnit } from '../60-package/unit-file.ts';
 import { until } from '../until.ts';
 
@@ -219,12 +219,13 @@ export class BootHost {
     return (link?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`);
   }
 
-  /** What dnsmasq runs, by the records that host0 keeps. */
+  /** With what outlives the daemon, by the records that this keeps. */
   async close(): Promise<void> {
-    const view = await this.boot().catch(() => undefined);
-    const pids = view?.wires.flatMap(({ service }) => service?.pid ?? []) ?? [];
-    const marks = pids.flatMap((pid) => findMark(pid) ?? []);
     for (const program of ['agent', 'host0'] as const) await this.end(program, 'SIGKILL');
+    const records = globSync(join(pathsBelow(this.root).state, '**/*.process.json'));
+    // On a full disk some are empty.
+    const texts = records.map((file) => readFileSync(file, 'utf8')).filter((text) => text.endsWith('}'));
+    const marks = texts.map((text) => JSON.parse(text) as ProcessMark);
     for (const mark of marks) signalProcess(mark, 'SIGKILL');
     await until('dnsmasq has ended', 5_000, () => !marks.some(isRunning));
   }

@@ -4,17 +4,20 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node-list.ts';
 import { installPrograms } from '../../../src/image/node-programs.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { FOREIGN_DOMAIN, foreignRecord } from '../../../src/lab/foreign-server.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { BootTrouble, TimelineView } from '../../../src/protocol/timeline-view.ts';
+import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 
 /** Machines and tests share two processors: a boot that takes 15 s alone is given ten times that. */
 const BOOT_MS = 240_000;
+
+const shared = forAllTests();
 
 class BootedLab {
   readonly lab: Lab;
@@ -26,7 +29,8 @@ class BootedLab {
 
   static async build(name: string, settings: { foreignDhcp: boolean; templateUuid: boolean }): Promise<BootedLab> {
     const machines = { firmware: ['bios', 'uefi'], ...settings } as const;
-    return new BootedLab(await Lab.build({ name: `${name}${process.pid}`, nodes: 2, segments: 1, machines }));
+    const size = { name: `${name}${process.pid}`, nodes: 2, segments: 1, machines };
+    return new BootedLab(shared.use(await Lab.build(size)));
   }
 
   async start(): Promise<void> {
@@ -52,11 +56,6 @@ beforeAll(async () => {
   besideBooted.catch(() => undefined);
   await alone.start();
 }, BOOT_MS);
-
-afterAll(async () => {
-  await alone?.lab.down();
-  await beside?.lab.down();
-});
 
 const ONCE_LOADED = ['script', 'kernel', 'initrd', 'overlay', 'packages', 'agent', 'mesh'];
 const STAGES = {

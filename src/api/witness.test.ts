@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { KernelMonitor } from '../kernel/monitor.ts';
+import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../kernel/netns-fixture.ts';
+import { Rtnl } from '../kernel/rtnl.ts';
+import type { Ipv6, Ipv6Cidr } from '../model/ipv6.ts';
+import { meshNetwork, type Vni } from '../model/network.ts';
+import { KernelWitness } from './witness.ts';
+
+const MESH = meshNetwork({ name: 'manage', prefix: 'fd42::/64' as Ipv6Cidr, vni: 456 as Vni, key: '456' });
+const NODE = 'fd42::2' as Ipv6;
+const MAC = '02:00:00:00:00:02';
+
+let wire: ReturnType<typeof twoHosts>;
+let rtnl: Rtnl;
+let monitor: KernelMonitor;
+let witness: KernelWitness;
+let asked: string[];
+
+/** host0 here, which learns; and a node there. */
+beforeEach(async () => {
+  wire = twoHosts();
+  for (const [netns, host] of [
+    [wire.here, 1],
+    [wire.there, 2],
+  ] as const) {
+    const remote = host === 1 ? '' : ' remote 10.9.0.1 local 10.9.0.2';
+    ip(
+      netns,
+      `link add br456 address 02:00:00:00:00:0${host} type bridge`,
+      `link add vxlan456 master br456 type vxlan id 456 dstport 4789${remote}`,
+      'link set br456 up',
+      'link set vxlan456 up',
+      `address add fd42::${host}/64 dev br456 nodad`,
+    );
+    carriesPackets(netns, 'br456');
+    isAnsweredFor(netns, 'br456', `ff02::1:ff00:${host}`);
+  }
+  rtnl = await Rtnl.open({ netns: wire.here });
+  asked = [];
+  witness = new KernelWitness(
+    {
+      neighbour: (link, address) => {
+        asked.push(address);
+        return rtnl.neighbour(link, address);
+      },
+      fdbRow: (link, mac) => {
+        asked.push(mac);
+        return rtnl.fdbRow(link, mac);
+      },
+    },
+    () => monitor.drain(),
+  );
+  monitor = KernelMonitor.open({ netns: wire.here, onEvent: (event) => witness.take(event) });
+});
+
+afterEach(async () => {
+  monitor.close();
+  await rtnl.close();
+  wire.close();
+});
+
+/** The node asks for host0 aloud, so that host0 gets to know it. */
+function packetFromNode(): void {
+  inside(wire.there, 'ip', 'neighbour', 'flush', 'dev', 'br456');
+  inside(wire.there, 'ping', '-c1', '-W5', 'fd42::1');
+}
+
+test('knows nothing of who has sent nothing, and where the packets came from of who has', async () => {
+  expect(await witness.sight(MESH, NODE)).toEqual({});
+  packetFromNode();
+  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
+});
+
+test('asks the kernel once, and again when it tells of a change', async () => {
+  packetFromNode();
+  await witness.sight(MESH, NODE);
+  const first = asked.length;
+  for (let report = 0; report < 5; report++) {
+    expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
+  }
+  expect(asked.length).toBe(first);
+
+  ip(wire.there, 'address add 10.9.0.77/24 dev eth0', 'link set vxlan456 type vxlan local 10.9.0.77');
+  packetFromNode();
+  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
+
+  ip(wire.here, 'neighbour del fd42::2 dev br456');
+  expect((await witness.sight(MESH, NODE)).ipv4).toBeUndefined();
+  packetFromNode();
+  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
+
+  inside(wire.here, 'bridge', 'fdb', 'del', MAC, 'dev', 'vxlan456', 'self');
+  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC });
+  packetFromNode();
+  ip(wire.here, 'link del vxlan456');
+  expect(await witness.sight(MESH, NODE)).not.toHaveProperty('ipv4');
+});
+
+test('what changes while the kernel answers is asked for again', async () => {
+  packetFromNode();
+  const before = await witness.sight(MESH, NODE);
+  witness.take({ type: 'overflow' });
+  const answer = witness.sight(MESH, NODE);
+  witness.take({ type: 'overflow' });
+  expect(await answer).toEqual(before);
+  const asks = asked.length;
+  expect(await witness.sight(MESH, NODE)).toEqual(before);
+  expect(asked.length).toBeGreaterThan(asks);
+});
