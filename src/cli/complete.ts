@@ -8,7 +8,7 @@ import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node-list.ts';
 
 /** Somebody is waiting at a prompt: names that do not come within this time are left out. */
-const PATIENCE_MS = 300;
+const PATIENCE_MS = 1000;
 
 /** @param words the command line; `complete -- WORD…` is a shell that asks */
 export function addCompletion(program: Command, context: Context, words: readonly string[]): void {
@@ -64,7 +64,7 @@ export function addCompletion(program: Command, context: Context, words: readonl
 }
 
 /** Arguments and options that are files or directories of this machine. */
-const FILES: ReadonlySet<string> = new Set(['file', '--output', '--svg', '--root']);
+const FILES: ReadonlySet<string> = new Set(['file', '--output', '--svg', '--root', '--host0-dir']);
 
 interface Name {
   readonly name: string;
