@@ -18,7 +18,10 @@ export async function alpineTree(directory: string, version: string): Promise<vo
   }
 }
 
-/** In the order in which abuild writes it. koffi's native code for musl needs libstdc++. */
+/**
+ * In the order in which abuild writes it. koffi's native code for musl needs libstdc++. What this format cannot do is
+ * recommend (apk-tools reads no such field of it): docs/install.md says what host0 needs besides.
+ */
 function packageInfo(version: string, bytes: number): string {
   return `pkgname = meshwork
 pkgver = ${version}-r0

@@ -3,7 +3,7 @@
  * Each long-running one and each of their threads is one file. The command line is split, since most commands need
  * little of it; its parts lie beside it, so that a URL relative to any of them means the same.
  */
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, globSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
@@ -48,6 +48,9 @@ export async function bundle(directory: string): Promise<string[]> {
     build({ ...OPTIONS, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
   ]);
   cpSync(join(TOP, NATIVE), join(directory, NATIVE), { recursive: true, dereference: true });
+  // It is loaded and not run.
+  for (const file of globSync('**/*.node', { cwd: join(directory, NATIVE) }))
+    chmodSync(join(directory, NATIVE, file), 0o644);
   cpSync(join(TOP, BOOT_SCRIPTS), join(directory, 'node-boot'), { recursive: true });
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return [...new Set(inputs.flatMap(packageOf))].sort();

@@ -23,7 +23,7 @@ export interface DebianOptions {
 
 /** @param file the package to write @throws Error when dpkg-deb refuses */
 export async function debianPackage(file: string, { work, version, compression = 9 }: DebianOptions): Promise<void> {
-  const tree = await installationTree(work);
+  const tree = await installationTree(work, '/usr/share/common-licenses');
   tree.copy(`${HOME}/node`, join(NODE, 'bin/node'), 0o755);
   tree.write('usr/share/doc/meshwork/node.LICENSE.gz', compressed(licences([NODE])));
   for (const service of ['host0', 'agent']) {
@@ -58,7 +58,7 @@ Architecture: amd64
 Maintainer: ${MAINTAINER}
 Installed-Size: ${kilobytes}
 Depends: libc6 (>= 2.28), libgcc-s1, libnftables1, libstdc++6
-Recommends: dnsmasq-base, ipxe, iproute2, nftables, openssh-client
+Recommends: dnsmasq-base, ipxe, iproute2, nftables, openssh-client, xz-utils
 Suggests: bash-completion, curl, iperf3
 Section: net
 Priority: optional

@@ -9,15 +9,19 @@ interface Manifest {
   readonly license: string;
 }
 
-/** @param packages directories, each with a package.json */
-export function licences(packages: readonly string[]): string {
-  return [TOP, ...packages].map(licenceOf).join(`\n${'-'.repeat(80)}\n\n`);
+/**
+ * @param packages directories, each with a package.json
+ * @param common where a distribution has the licences that many packages share, by their names
+ */
+export function licences(packages: readonly string[], common?: string): string {
+  return [TOP, ...packages].map((directory) => licenceOf(directory, common)).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 /** A few packages have no file of it: then what their manifest says is all that there is to pass on. */
-function licenceOf(directory: string): string {
+function licenceOf(directory: string, common: string | undefined): string {
   const { name, version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+  const about = `${name} ${version}: ${license}\n`;
+  if (common !== undefined && license === 'Apache-2.0') return `${about}\nIts text is in ${join(common, license)}.\n`;
   const [file] = globSync('{LICENSE,LICENCE,license}{,.md,.txt}', { cwd: directory }).sort();
-  const text = file === undefined ? '' : `\n${readFileSync(join(directory, file), 'utf8')}`;
-  return `${name} ${version}: ${license}\n${text}`;
+  return about + (file === undefined ? '' : `\n${readFileSync(join(directory, file), 'utf8')}`);
 }

@@ -57,8 +57,11 @@ export class Tree {
   }
 }
 
-/** What every distribution gets: programs, manual, completions, licences. */
-export async function installationTree(directory: string): Promise<Tree> {
+/**
+ * What every distribution gets: programs, manual, completions, licences.
+ * @param commonLicences where it has those that many packages share
+ */
+export async function installationTree(directory: string, commonLicences?: string): Promise<Tree> {
   const tree = new Tree(directory);
   const packages = await bundle(join(directory, HOME, 'dist'));
   tree.copy(`${HOME}/bin/mesh`, join(TOP, 'bin/mesh'), 0o755);
@@ -67,7 +70,7 @@ export async function installationTree(directory: string): Promise<Tree> {
   for (const [shell, path] of Object.entries(COMPLETIONS)) tree.write(path, mesh(tree, 'complete', shell));
   tree.copy('usr/share/meshwork/grafana/meshwork.json', join(TOP, 'packaging/grafana/meshwork.json'));
   tree.copy('usr/share/meshwork/prometheus/meshwork.rules.yml', join(TOP, 'packaging/prometheus/meshwork.rules.yml'));
-  tree.write('usr/share/doc/meshwork/copyright', licences(packages));
+  tree.write('usr/share/doc/meshwork/copyright', licences(packages, commonLicences));
   return tree;
 }
 

@@ -66,7 +66,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     protocol: 'the documents that it prints',
     formats: '`network check` works without a running process',
     machine: '`genid machine` works without a running process',
-    kernel: 'permanent Ethernet addresses for `genid machine`',
+    kernel: 'permanent Ethernet addresses for `genid machine`, and what only root may do',
     lab: '`mesh lab`',
     image: '`mesh system image`, `mesh system configure` and `mesh node preview` work without a running process',
     services: 'processes by pid and start time',

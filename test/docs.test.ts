@@ -48,6 +48,20 @@ describe.each(PAGES)('%s', (page) => {
   });
 });
 
+test('docs/install.md names what the services keep of root, and nothing else', () => {
+  const rows = readFileSync(`${TOP}docs/install.md`, 'utf8').matchAll(/^\| (?:`(meshwork-\w+)` )?\| (`CAP_.*?) \|/gm);
+  const told = new Map<string, string[]>();
+  let service = '';
+  for (const [, name = service, capabilities = ''] of rows) {
+    service = name;
+    told.set(service, [...(told.get(service) ?? []), ...capabilities.replaceAll(/[`,]/g, '').split(' ')]);
+  }
+  for (const name of ['meshwork-host0', 'meshwork-agent']) {
+    const unit = readFileSync(`${TOP}packaging/systemd/${name}.service`, 'utf8');
+    expect(told.get(name), name).toEqual(/^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' '));
+  }
+});
+
 test('the map in CONTRIBUTING.md has every room', () => {
   const map = readFileSync(`${TOP}CONTRIBUTING.md`, 'utf8');
   const rooms = readdirSync(`${TOP}src`);

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { noHost0Directory } from '../formats/host0-tree.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { Context } from './context.ts';
 import { Daemon } from './daemon.ts';
@@ -30,7 +31,7 @@ export function agentCommand(context: Context): Command {
     )
     .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
     .action(({ host0, machine, name, onHost0, metrics }: RunOptions) => {
-      requireRoot('run the agent');
+      requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
       const beside = onHost0 ?? (host0 === undefined && isHost0(context));
       const flags = beside ? ['--on-host0'] : host0Flags(host0);
       if (machine !== undefined) flags.push('--machine', machine);
@@ -69,15 +70,5 @@ export function host0Flags(host0: string | undefined): string[] {
   throw new MeshError('MESH_HOST0_UNKNOWN', 'nobody has said where host0 is', {
     operation: 'start the agent',
     remedy: "Name host0's IPv4 address: `mesh system start --host0 10.11.0.1`, or host0= on the kernel command line.",
-  });
-}
-
-/** @throws MESH_NOT_ROOT */
-export function requireRoot(operation: string): void {
-  if (process.geteuid?.() === 0) return;
-  throw new MeshError('MESH_NOT_ROOT', `you may not ${operation}`, {
-    operation,
-    rule: 'Networks are made in the kernel, which only root may do.',
-    remedy: 'Run the same command as root, for example with sudo.',
   });
 }

@@ -4,16 +4,17 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { type CapturedInterface, CaptureMerge } from '../formats/capture-merge.ts';
 import { parseFrameFilter } from '../formats/frame-filter.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
 import { CAPTURE_MAX_SEC, type CaptureSettings, captureParameters, SNAP_BYTES } from '../protocol/capture.ts';
+import { agentClient, type ControlClient } from '../protocol/control-client.ts';
 import type { AgentStatus } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient, type ControlClient } from './control-client.ts';
 import { Interrupt } from './interrupt.ts';
+import { wholeNumber } from './number-option.ts';
 import { printable } from './printable.ts';
 import { Stages } from './stages.ts';
 
@@ -50,17 +51,17 @@ export function captureCommand(context: Context): Command {
     .addOption(
       new Option('-c, --count <n>', 'end after so many packets; no end if not given')
         .default(Infinity, 'no end')
-        .argParser(number('count', 1, 1e9)),
+        .argParser(wholeNumber(1, 1e9)),
     )
     .addOption(
       new Option('--for <seconds>', 'end after so long')
         .default(CAPTURE_MAX_SEC)
-        .argParser(number('for', 1, CAPTURE_MAX_SEC)),
+        .argParser(wholeNumber(1, CAPTURE_MAX_SEC)),
     )
     .addOption(
       new Option('--snap <bytes>', 'keep so much of each packet')
         .default(SNAP_BYTES.usual)
-        .argParser(number('snap', SNAP_BYTES.least, SNAP_BYTES.most)),
+        .argParser(wholeNumber(SNAP_BYTES.least, SNAP_BYTES.most)),
     )
     .addOption(
       new Option(
@@ -73,14 +74,6 @@ export function captureCommand(context: Context): Command {
       '\nThe packets are pcapng, each interface with the name of its node. Ctrl-C ends it, and so does whoever reads.\n\nExamples:\n  $ mesh capture manage --output - | wireshark -k -i -\n  $ mesh capture manage --nodes node1,node3 --for 10 --filter "icmp6" -o ping.pcapng',
     )
     .action((network: string, options: Options) => run(context, network, options));
-}
-
-function number(name: string, least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`${name} is a number from ${least} to ${most}.`);
-  };
 }
 
 async function run(context: Context, network: string, options: Options): Promise<void> {

@@ -24,6 +24,10 @@ export interface ColorStream {
   hasColors?(): boolean;
 }
 
+export function wantsColor(stream: ColorStream): boolean {
+  return (stream.isTTY && stream.hasColors?.()) ?? false;
+}
+
 export function paintFor(stream: ColorStream): Paint {
-  return stream.isTTY && stream.hasColors?.() ? colored : plain;
+  return wantsColor(stream) ? colored : plain;
 }

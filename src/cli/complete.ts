@@ -1,12 +1,14 @@
 /** `mesh complete SHELL`, and the answers to the scripts that it prints: the command tree, networks and nodes. */
+import type { Complete } from '@bomb.sh/tab';
 import tab from '@bomb.sh/tab/commander';
-import type { Command } from 'commander';
-import type { NetworkView, NodeView } from '../protocol/views.ts';
+import { type Command, CommanderError } from 'commander';
+import { bestClient } from '../protocol/control-client.ts';
+import type { NetworkView } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient, bestClient, host0Client } from './control-client.ts';
+import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node-list.ts';
 
 /** Somebody is waiting at a prompt: names that do not come within this time are left out. */
-const PATIENCE_MS = 300;
+const PATIENCE_MS = 1000;
 
 /** @param words the command line; `complete -- WORD…` is a shell that asks */
 export function addCompletion(program: Command, context: Context, words: readonly string[]): void {
@@ -24,40 +26,63 @@ export function addCompletion(program: Command, context: Context, words: readonl
     command.option('root', 'the directory that all files are below', () => {});
   }
   if (words.includes('--')) complete?.hook('preAction', addNames);
+  // As the library registers it, bash would have no files where it is allowed to.
+  else if (words.includes('bash')) {
+    complete?.hook('postAction', () => context.print('complete -o default -F __mesh_complete mesh\n'));
+  }
 
-  /** Arguments are completed by what they are called: <network>, <node>, <from>, <to>. */
+  /** Arguments and options are completed by what they are called: <network>, <node>, <from>, <to>, <machine>, --node. */
   async function addNames(): Promise<void> {
-    const nodes = await inTime(nodeNames(context));
-    const names: Record<string, readonly string[]> = {
-      network: await inTime(networkNames(context)),
+    const [networks, machines] = await Promise.all([inTime(networkNames(context)), inTime(fetchNodes(context))]);
+    const nodes = machines.filter(({ role }) => role !== 'machine').map(nameOfNode);
+    const names: Readonly<Record<string, readonly Name[]>> = {
+      network: networks,
       node: nodes,
       from: nodes,
       to: nodes,
+      '--node': nodes,
+      machine: machines.filter(({ role }) => role !== 'host0').map(nameOfNode),
     };
     for (const command of completion.commands.values()) {
-      for (const [name, argument] of command.arguments) {
-        argument.handler = (suggest) => {
-          for (const value of names[name] ?? []) suggest(value, '');
+      const options = [...command.options].map(([name, option]) => [`--${name}`, option] as const);
+      for (const [word, place] of [...command.arguments, ...options]) {
+        const known = names[word];
+        if (FILES.has(word)) place.handler = askForFiles;
+        if (known === undefined) continue;
+        place.handler = (suggest: Complete) => {
+          for (const { name, about } of known) suggest(name, about);
         };
       }
     }
   }
+
+  /** The library forbids the shell to complete files, whatever it is asked; so this is answered in its stead. */
+  function askForFiles(): never {
+    context.print(':0\n');
+    throw new CommanderError(0, 'mesh.complete', '');
+  }
+}
+
+/** Arguments and options that are files or directories of this machine. */
+const FILES: ReadonlySet<string> = new Set(['file', '--output', '--svg', '--root', '--host0-dir']);
+
+interface Name {
+  readonly name: string;
+  /** zsh and fish show it beside. */
+  readonly about: string;
 }
 
 /** Nobody wants an error at a prompt: what cannot be known is not suggested. */
-async function inTime(names: Promise<string[]>): Promise<string[]> {
-  const none = new Promise<string[]>((resolve) => setTimeout(resolve, PATIENCE_MS, []).unref());
+async function inTime<T>(names: Promise<readonly T[]>): Promise<readonly T[]> {
+  const none = new Promise<readonly T[]>((resolve) => setTimeout(resolve, PATIENCE_MS, []).unref());
   return Promise.race([names.catch(() => []), none]);
 }
 
-async function networkNames({ paths }: Context): Promise<string[]> {
+async function networkNames({ paths }: Context): Promise<readonly Name[]> {
   const views = await (await bestClient(paths)).get<NetworkView[]>('/v1/networks');
-  return views.map(({ network }) => network.name);
+  return views.map(({ network }) => ({ name: network.name, about: network.fabric.prefix }));
 }
 
-async function nodeNames({ paths }: Context): Promise<string[]> {
-  const host0 = host0Client(paths);
-  if (await host0.answers()) return (await host0.get<NodeView[]>('/v1/nodes')).map((node) => node.name);
-  const views = await agentClient(paths).get<NetworkView[]>('/v1/networks');
-  return [...new Set(views.flatMap(({ members }) => members.map((member) => member.name)))];
+function nameOfNode(node: ListedNode): Name {
+  return { name: nameOf(node), about: nodeStateText(node) };
 }

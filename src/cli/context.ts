@@ -1,5 +1,6 @@
 /** What every command is given: where the machine's files are, how to answer, and what the process can show. */
 import { resolve } from 'node:path';
+import type { DaemonName } from '../protocol/control-client.ts';
 import { type Paths, pathsBelow } from '../protocol/paths.ts';
 import { type ColorStream, type Paint, paintFor } from './color.ts';
 import type { Page } from './table.ts';
@@ -17,9 +18,6 @@ export interface Host {
   /** The programs of the two long-running processes, which are started by path. */
   readonly entries: Readonly<Record<DaemonName, string>>;
 }
-
-/** The two long-running processes. */
-export type DaemonName = 'host0' | 'agent';
 
 /** The options that every command takes. */
 export interface GlobalOptions {

@@ -7,10 +7,10 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../model/error.ts';
+import { type ControlClient, clientOf, type DaemonName, TITLES } from '../protocol/control-client.ts';
 import type { Paths } from '../protocol/paths.ts';
 import { findMark, isRunning, type ProcessMark, signalProcess } from '../services/process-mark.ts';
-import type { Context, DaemonName } from './context.ts';
-import { agentClient, type ControlClient, host0Client, TITLES } from './control-client.ts';
+import type { Context } from './context.ts';
 
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
@@ -25,7 +25,7 @@ export class Daemon {
 
   constructor(name: DaemonName, { paths, entries }: Context) {
     this.name = name;
-    this.client = name === 'host0' ? host0Client(paths) : agentClient(paths);
+    this.client = clientOf(name, paths);
     this.logFile = logFileOf(paths, name);
     this.#entry = entries[name];
     this.#paths = paths;
@@ -118,11 +118,13 @@ export class Daemon {
   }
 
   #failed(what: string): MeshError {
-    const lastLine = (readIfThere(this.logFile) ?? '').trimEnd().split('\n').at(-1) ?? '';
+    const lines = (readIfThere(this.logFile) ?? '').trimEnd().split('\n');
+    // What explains an error is indented.
+    const lastWords = lines.findLast((line) => !line.startsWith(' ')) ?? '';
     return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.name]} ${what}`, {
       operation: 'start',
       object: this.logFile,
-      remedy: `It last said: ${JSON.stringify(lastLine.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
+      remedy: `It last said: ${JSON.stringify(lastWords.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
     });
   }
 }

@@ -1,8 +1,8 @@
 /** `mesh doctor`: what is wrong with this machine or with what it stands on, why it matters, and what to do. */
 import { Command } from 'commander';
+import { agentClient } from '../protocol/control-client.ts';
 import type { DoctorFinding, DoctorView } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient } from './control-client.ts';
 import { printable } from './printable.ts';
 import { withProgress } from './progress.ts';
 

@@ -4,8 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../model/error.ts';
+import type { ControlClient } from '../protocol/control-client.ts';
 import type { MeshEvent } from '../protocol/event.ts';
-import type { ControlClient } from './control-client.ts';
 
 /** The process is on this very machine: asking again costs nothing. */
 const RETRY_MS = 200;

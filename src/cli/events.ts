@@ -1,8 +1,8 @@
 /** `mesh events`: what has happened here, from the journals of host0's daemon and of the agent. */
 import { Command, Option } from 'commander';
+import { type ControlClient, clientsHere, TITLES } from '../protocol/control-client.ts';
 import type { EventLevel, MeshEvent } from '../protocol/event.ts';
 import type { Context } from './context.ts';
-import { agentClient, type ControlClient, host0Client, TITLES } from './control-client.ts';
 import { followEvents } from './event-follow.ts';
 import { eventLine, LEVELS } from './event-line.ts';
 
@@ -17,11 +17,11 @@ export function eventsCommand(context: Context): Command {
     .addOption(new Option('--level <level>', 'only what is at least so important').choices(LEVELS).default('info'))
     .addHelpText(
       'after',
-      '\nWith --json a line of JSON each; `"snapshot": true` marks what is so when the following begins, and when it begins\n' +
+      '\nWith --json a line of JSON each; `"snapshot": true` marks what is so when the following begins, and when it begins ' +
         'anew: a process that goes away is waited for.\n\nExample:\n  $ mesh events --follow --level warning',
     )
     .action(async ({ follow, level }: EventsOptions) => {
-      const sources = await speakers(context);
+      const sources = await clientsHere(context.paths);
       const show = (event: MeshEvent) => {
         if (LEVELS.indexOf(event.level) >= LEVELS.indexOf(level)) {
           context.emit(event, () => eventLine(event, context.paint));
@@ -38,14 +38,6 @@ export function eventsCommand(context: Context): Command {
       await Promise.all(sources.map((source) => forward(source, '/v1/events?follow=0', (event) => past.push(event))));
       for (const event of past.toSorted((a, b) => a.time.localeCompare(b.time))) show(event);
     });
-}
-
-/** Both processes where both run. With neither, the agent is asked all the same, for its error. */
-async function speakers({ paths }: Context): Promise<ControlClient[]> {
-  const host0 = host0Client(paths);
-  const agent = agentClient(paths);
-  if (!(await host0.answers())) return [agent];
-  return (await agent.answers()) ? [host0, agent] : [host0];
 }
 
 async function forward(source: ControlClient, path: string, to: (event: MeshEvent) => void): Promise<void> {

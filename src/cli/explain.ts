@@ -1,9 +1,9 @@
 /** `mesh explain OBJECT`: why a device, an address or a network is there, and what belongs to it. */
 import { Command } from 'commander';
+import { agentClient } from '../protocol/control-client.ts';
 import type { ExplainView } from '../protocol/views.ts';
 import type { Tone } from './color.ts';
 import type { Context } from './context.ts';
-import { agentClient } from './control-client.ts';
 import { printable } from './printable.ts';
 import { type Column, table } from './table.ts';
 

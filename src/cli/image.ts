@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { Generations, type ListedImage } from '../image/generations.ts';
 import { buildNodeImage, DEFAULT_KERNEL } from '../image/node-image.ts';
 import { BOOT_SCRIPTS, carriedNode, installPrograms } from '../image/node-programs.ts';
-import { requireRoot } from './agent.ts';
+import { requireRoot } from '../kernel/root.ts';
 import type { Context } from './context.ts';
 import { Stages } from './stages.ts';
 import { type Column, table } from './table.ts';
@@ -42,7 +42,7 @@ export function imageCommand(context: Context): Command {
 }
 
 async function buildNode(context: Context, options: NodeOptions): Promise<void> {
-  requireRoot('build what machines boot');
+  requireRoot('build what machines boot', 'An image has files of all owners, which only root may make.');
   using stages = new Stages(context.stderr);
   const image = await buildNodeImage({
     stateDirectory: context.paths.state,

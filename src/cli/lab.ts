@@ -1,17 +1,22 @@
 /** `mesh lab`: a whole cluster on this machine, to try things on. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { Command, Option } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { type Examination, examine, reportOf } from '../lab/examination.ts';
 import { programsOf } from '../lab/host-process.ts';
+import { commandDirectory } from '../lab/installation.ts';
 import { Lab } from '../lab/lab.ts';
 import { LastWords } from '../lab/silence.ts';
 import type { Firmware, LabSize } from '../lab/topology.ts';
 import { MeshError } from '../model/error.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
+import { wantsColor } from './color.ts';
 import type { Context } from './context.ts';
 import { Interrupt } from './interrupt.ts';
 import { labReportText } from './lab-report.ts';
 import { newsText } from './node-boot.ts';
+import { wholeNumber } from './number-option.ts';
 import { Stages } from './stages.ts';
 import { table } from './table.ts';
 
@@ -37,14 +42,14 @@ export function labCommand(context: Context): Command {
         .choices(['netns', 'qemu'])
         .default('netns'),
     )
-    .option('--nodes <count>', 'nodes besides host0 (default: 3, and 2 machines)', wholeNumber)
-    .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber)
+    .option('--nodes <count>', 'nodes besides host0 (default: 3; with qemu 2)', wholeNumber(0))
+    .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber(0))
     .option('--uefi', 'machines have UEFI; without it, BIOS')
     .option('--foreign-dhcp', "the machines' addresses come from a DHCP server that is not host0's")
     .option('--keep', 'leave the lab running')
     .addHelpText(
       'after',
-      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the wire, and what\n' +
+      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the wire, and what ' +
         'they boot is built from Debian packages the first time. Each takes 1 GB of memory.\n' +
         '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
         '  $ mesh lab up --driver qemu --nodes 1\n  $ mesh lab up --driver qemu --uefi --foreign-dhcp --keep',
@@ -71,14 +76,8 @@ function named(command: Command): Command {
   return command.option('--name <lab>', 'the name of the lab', 'default');
 }
 
-function wholeNumber(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It is a whole number.');
-}
-
 async function up(context: Context, { keep = false, ...options }: UpOptions): Promise<void> {
   const size = sizeOf(options);
-  const { name } = size;
   const startedMs = performance.now();
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
@@ -105,7 +104,7 @@ async function up(context: Context, { keep = false, ...options }: UpOptions): Pr
       await lab.down();
     }
   }
-  if (kept) context.stderr.write(keptText(name));
+  if (kept) context.stderr.write(keptText(lab));
 }
 
 /** @throws MESH_USAGE for options of the other driver */
@@ -147,17 +146,19 @@ async function run(lab: Lab, stages: Stages, { paint }: Context, signal: AbortSi
 
 /** The report is the answer, and already says that it is not ok; this says why. */
 function complain(context: Context, failure: MeshError): void {
-  const color = (context.stderr.isTTY && context.stderr.hasColors?.()) ?? false;
-  context.stderr.write(`${errorText(failure, { color })}\n`);
+  context.stderr.write(`${errorText(failure, { color: wantsColor(context.stderr) })}\n`);
   if (failure.cause instanceof LastWords) context.stderr.write(`${failure.cause.message}\n`);
   context.exitCode = failure.exitCode;
 }
 
-function keptText(name: string): string {
+function keptText({ name, topology }: Lab): string {
   const option = name === 'default' ? '' : ` --name ${name}`;
+  const isFound = (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, 'mesh')));
   return [
     'The lab is up. Look around in it, and take it down:',
+    ...(isFound ? [] : [`  PATH=${commandDirectory}:$PATH`]),
     `  mesh lab exec${option} node1 -- mesh status`,
+    ...(topology.machines === undefined ? [] : [`  mesh lab exec${option} host0 -- mesh node info node1`]),
     `  mesh lab down${option}`,
     '',
   ].join('\n');

@@ -2,8 +2,8 @@
 import { Command, Option } from 'commander';
 import { labelsText } from '../metrics/exposition.ts';
 import type { Family, Sample } from '../metrics/registry.ts';
-import type { Context, DaemonName } from './context.ts';
-import { agentClient, type ControlClient, host0Client } from './control-client.ts';
+import { clientOf, clientsHere, type DaemonName } from '../protocol/control-client.ts';
+import type { Context } from './context.ts';
 import { type Column, table } from './table.ts';
 
 interface MetricsOptions {
@@ -39,7 +39,7 @@ export function metricsCommand(context: Context): Command {
         '\nExamples:\n  $ mesh metrics\n  $ mesh metrics --text --process agent',
     )
     .action(async ({ process, text }: MetricsOptions) => {
-      const clients = await speakers(context, process);
+      const clients = process === undefined ? await clientsHere(context.paths) : [clientOf(process, context.paths)];
       if (text === true && !context.json) {
         for (const client of clients) context.print(await client.text('/metrics', 'text/plain'));
         return;
@@ -52,15 +52,6 @@ export function metricsCommand(context: Context): Command {
       );
       context.answer(answers, () => table(answers.flatMap(rows), COLUMNS, context.page));
     });
-}
-
-/** Both processes where both run; the one that is asked for whether it runs or not, for its error. */
-async function speakers({ paths }: Context, process: DaemonName | undefined): Promise<ControlClient[]> {
-  const host0 = host0Client(paths);
-  const agent = agentClient(paths);
-  if (process !== undefined) return [process === 'host0' ? host0 : agent];
-  if (!(await host0.answers())) return [agent];
-  return (await agent.answers()) ? [host0, agent] : [host0];
 }
 
 function rows({ process, metrics }: ProcessMetrics): Row[] {

@@ -2,9 +2,9 @@
 import { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
 import type { Member } from '../model/member.ts';
+import { bestClient } from '../protocol/control-client.ts';
 import type { NetworkView } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { bestClient } from './control-client.ts';
 import { facts } from './facts.ts';
 import { inOrder } from './member-order.ts';
 import { stateText, stateTone } from './network-state.ts';

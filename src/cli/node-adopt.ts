@@ -5,9 +5,9 @@ import { Command } from 'commander';
 import { errnoOf } from '../formats/conf-reader.ts';
 import { createDurable } from '../formats/durable-file.ts';
 import { FOLDER_NAME_RULE, isFolderName, readHost0Tree } from '../formats/host0-tree.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import { parseMachineId } from '../model/machine.ts';
-import { requireRoot } from './agent.ts';
 import type { Context } from './context.ts';
 
 export function nodeAdoptCommand(context: Context): Command {
@@ -29,7 +29,7 @@ const MANIFEST = `# What this machine gets besides what its groups say; host0.co
 
 async function adopt(context: Context, wanted: string, name: string): Promise<void> {
   const machine = parseMachineId(wanted);
-  requireRoot('make a folder in /host0');
+  requireRoot('make a folder in /host0', 'Whoever makes one decides what a machine runs.');
   const { host0 } = context.paths;
   mustBeName(name);
   const { machines } = readHost0Tree(host0);

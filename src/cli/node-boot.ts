@@ -1,10 +1,10 @@
 /** `mesh node boot`: how far machines are that boot over the network, and why one does not get on. */
 import { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
+import { host0Client } from '../protocol/control-client.ts';
 import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../protocol/timeline-view.ts';
 import type { Paint, Tone } from './color.ts';
 import type { Context } from './context.ts';
-import { type ControlClient, host0Client } from './control-client.ts';
 import { durationText } from './duration.ts';
 import { printable } from './printable.ts';
 import { type Column, table } from './table.ts';
@@ -21,9 +21,8 @@ export function nodeBootCommand(context: Context): Command {
         '\nExamples:\n  $ mesh node boot\n  $ mesh node boot node1\n  $ mesh node boot 52:54:00:12:34:56 --follow',
     )
     .action(async (wanted: string | undefined, { follow }: { follow?: boolean }) => {
-      const host0 = host0Client(context.paths);
-      if (follow) return await followBoots(context, host0, wanted);
-      const boots = await host0.get<TimelineView[]>('/v1/boots');
+      if (follow) return await followBoots(context, wanted === undefined ? undefined : [wanted]);
+      const boots = await host0Client(context.paths).get<TimelineView[]>('/v1/boots');
       if (wanted === undefined) {
         context.answer(
           boots,
@@ -62,15 +61,21 @@ function unknown(wanted: string): MeshError {
   });
 }
 
-/** Each stage as it is reached; with --json each view. Ends when the one that is wanted is a member. */
-async function followBoots(context: Context, host0: ControlClient, wanted: string | undefined): Promise<void> {
+/**
+ * Each stage as it is reached; with --json each view. Ends when all that are wanted are members, and without any never.
+ * @param since ISO 8601: boots that began before are of the past
+ */
+export async function followBoots(context: Context, wanted: readonly string[] | undefined, since = ''): Promise<void> {
   const shown = new Map<string, TimelineView>();
-  for await (const view of host0.events<TimelineView>('/v1/boots/events')) {
-    if (wanted !== undefined && !is(view, wanted)) continue;
+  const arrived = new Set<string>();
+  for await (const view of host0Client(context.paths).events<TimelineView>('/v1/boots/events')) {
+    const word = wanted?.find((candidate) => is(view, candidate));
+    if ((wanted !== undefined && word === undefined) || view.began < since) continue;
     const before = shown.get(view.mac);
     shown.set(view.mac, view);
     context.emit(view, () => newsText(view, before, context.paint));
-    if (wanted !== undefined && view.state === 'member') return;
+    if (word !== undefined && view.state === 'member') arrived.add(word);
+    if (arrived.size === wanted?.length) return;
   }
 }
 
@@ -82,7 +87,9 @@ export function newsText(view: TimelineView, before: TimelineView | undefined, p
     const old = again?.stages.at(-1);
     return index > 0 || again === undefined || JSON.stringify(old) !== JSON.stringify(reached);
   });
-  const lines = fresh.map((reached) => `${who}  ${stageText(reached, 'good', paint)}`);
+  const lines = fresh.map(
+    (reached) => `${who}  ${stageText(reached, reached.detail === 'loading' ? 'warning' : 'good', paint)}`,
+  );
   const { trouble } = view;
   if (trouble !== undefined && trouble.cause !== again?.trouble?.cause) lines.push(troubleText(view, paint).trimEnd());
   if (view.state === 'member' && again?.state !== 'member') {

@@ -1,9 +1,9 @@
 /** Which nodes a command is for: those that are named, or all that can be commanded now. */
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
-import { requireRoot } from './agent.ts';
+import { host0Client } from '../protocol/control-client.ts';
 import type { Context } from './context.ts';
-import { host0Client } from './control-client.ts';
 import { fetchFromHost0, findNode, type ListedNode, nameOf, nodeStateText } from './node-list.ts';
 import { printable } from './printable.ts';
 import type { CommandedNode } from './remote-shell.ts';
@@ -17,7 +17,7 @@ export async function chosenNodes(
   words: readonly string[],
   all = false,
 ): Promise<readonly CommandedNode[]> {
-  requireRoot("use host0's key");
+  requireRoot('command nodes', "It is done with host0's key, which root alone can read.");
   if (all === words.length > 0) {
     throw new MeshError('MESH_USAGE', all ? 'both nodes and --all are given' : 'no node is given', {
       remedy: 'Name nodes with -n NAME, or take all with --all.',

@@ -1,11 +1,11 @@
 /** `mesh node ctl`: a command on one node, on several side by side, or on all. */
-import { StringDecoder } from 'node:string_decoder';
 import { Command } from 'commander';
 import { errorText } from '../formats/error-text.ts';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
-import { plain } from './color.ts';
+import { paintFor, wantsColor } from './color.ts';
 import type { Context } from './context.ts';
+import { Lines } from './lines.ts';
 import { chosenNodes } from './node-choice.ts';
 import { type CommandedNode, RemoteShell } from './remote-shell.ts';
 
@@ -17,7 +17,7 @@ export function nodeCtlCommand(context: Context): Command {
     .option('--all', 'every node that is online')
     .addHelpText(
       'after',
-      '\nOf one node the output comes as it is, and the exit code is the command’s; of several each line has the name of its\n' +
+      '\nOf one node the output comes as it is, and the exit code is the command’s; of several each line has the name of its ' +
         'node before it, and the exit code is the first that is not 0. The command gets no input.\n' +
         '\nExamples:\n  $ mesh node ctl -n node1 "uptime"\n  $ mesh node ctl -n node1 -n 2b1c0d3e "mesh status --json"\n' +
         '  $ mesh node ctl --all "uname -r" --json',
@@ -53,7 +53,7 @@ const KEPT_BYTES = 16 * 1024 * 1024;
 
 async function ctl(context: Context, command: string, { node: words, all }: Options): Promise<void> {
   const nodes = await chosenNodes(context, words, all);
-  await using shell = await RemoteShell.open(context.paths.state);
+  await using shell = await RemoteShell.open(context);
   const [only] = nodes;
   if (context.json) {
     const outcomes = await side(nodes, (node) => outcomeOf(shell, node, command));
@@ -108,17 +108,20 @@ async function runBeside(
   command: string,
   width: number,
 ): Promise<number> {
-  const prefix = `${context.paint('heading', node.name.padEnd(width))}  `;
+  const { stderr, paint } = context;
+  const name = node.name.padEnd(width);
+  const complain = (line: string) => stderr.write(`${paintFor(stderr)('heading', name)}  ${line}\n`);
   const lines = {
-    stdout: new Lines((line) => context.print(`${prefix}${line}\n`)),
-    stderr: new Lines((line) => context.stderr.write(`${prefix}${line}\n`)),
+    stdout: new Lines((line) => context.print(`${paint('heading', name)}  ${line}\n`)),
+    stderr: new Lines(complain),
   };
   try {
     return await shell.run(node, command, { onOutput: (stream, chunk) => lines[stream].push(chunk) });
   } catch (thrown) {
     const error = MeshError.from(thrown);
-    const text = errorText(error, { color: context.paint !== plain });
-    for (const line of text.split('\n')) context.stderr.write(`${prefix}${line}\n`);
+    errorText(error, { color: wantsColor(stderr) })
+      .split('\n')
+      .forEach(complain);
     return error.exitCode;
   } finally {
     lines.stdout.end();
@@ -128,33 +131,4 @@ async function runBeside(
 
 function firstFailure(codes: readonly number[]): number {
   return codes.find((code) => code !== 0) ?? 0;
-}
-
-/** A line without an end is shown in pieces. */
-const LINE_MAX = 64 * 1024;
-
-/** Whole lines out of what comes in pieces, so that those of two nodes do not mix. */
-export class Lines {
-  readonly #show: (line: string) => void;
-  readonly #decoder = new StringDecoder('utf8');
-  #rest = '';
-
-  constructor(show: (line: string) => void) {
-    this.#show = show;
-  }
-
-  push(chunk: Buffer): void {
-    const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#show(line);
-    if (this.#rest.length <= LINE_MAX) return;
-    this.#show(this.#rest);
-    this.#rest = '';
-  }
-
-  end(): void {
-    const last = this.#rest + this.#decoder.end();
-    if (last !== '') this.#show(last);
-    this.#rest = '';
-  }
 }

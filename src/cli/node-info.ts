@@ -78,6 +78,8 @@ function hardwareFacts({
     ['serial', hardware.serial],
     ['cpu', inventory && cpuText(inventory.cpu)],
     ['memory', inventory && bytesText(inventory.memoryBytes, 1024)],
+    // Those that are there have a table.
+    ['disks', inventory?.disks.length === 0 ? 'none' : undefined],
     ['first seen', ago(firstSeen)],
     [
       'last boot',
@@ -98,7 +100,8 @@ function bootText({ state, stage, ageMs, trouble }: NonNullable<MachineView['boo
 }
 
 function cpuText({ model = 'unnamed', threads, cores }: Inventory['cpu']): string {
-  return `${model}, ${cores === undefined || cores === threads ? '' : `${cores} cores, `}${threads} threads`;
+  const ofCores = cores === undefined || cores === threads ? '' : `${cores} ${cores === 1 ? 'core' : 'cores'}, `;
+  return `${model}, ${ofCores}${threads} ${threads === 1 ? 'thread' : 'threads'}`;
 }
 
 function partsOf({ inventory, cards }: MachineView): readonly Part[] {

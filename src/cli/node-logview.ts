@@ -1,17 +1,18 @@
 /** `mesh node logview`: what a node wrote into its logs, read over the mesh. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { Context } from './context.ts';
+import { Lines } from './lines.ts';
 import { logLine } from './log-file.ts';
 import { chosenNodes } from './node-choice.ts';
-import { Lines } from './node-ctl.ts';
+import { wholeNumber } from './number-option.ts';
 import { RemoteShell } from './remote-shell.ts';
 
 export function nodeLogviewCommand(context: Context): Command {
   return new Command('logview')
     .description('Show what the agent of a node, or its boot, wrote into its log')
-    .argument('<machine>', 'its name or its machine id')
+    .argument('<node>', 'its name or its machine id')
     .option('-f, --follow', 'go on with what is written from now, until Ctrl-C')
-    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(parseLines))
+    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(wholeNumber(0)))
     .addOption(new Option('--log <name>', 'which log').choices(Object.keys(LOGS)).default('agent'))
     .addHelpText(
       'after',
@@ -34,16 +35,10 @@ interface Options {
   readonly log: keyof typeof LOGS;
 }
 
-function parseLines(text: string): number {
-  const lines = Number(text);
-  if (!Number.isInteger(lines) || lines < 0) throw new InvalidArgumentError('It is a number, 0 or more.');
-  return lines;
-}
-
 async function logview(context: Context, machine: string, { follow, lines, log }: Options): Promise<void> {
   const [node] = await chosenNodes(context, [machine]);
   if (node === undefined) return;
-  await using shell = await RemoteShell.open(context.paths.state);
+  await using shell = await RemoteShell.open(context);
   const { json, paint } = context;
   const shown = new Lines((line) => context.print(json ? `${line}\n` : logLine(line, paint)));
   const complaints = new Lines((line) => context.stderr.write(logLine(line, paint)));

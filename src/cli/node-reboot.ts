@@ -3,19 +3,18 @@ import { Command } from 'commander';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Context } from './context.ts';
+import { followBoots } from './node-boot.ts';
 import { chosenNodes } from './node-choice.ts';
 import { printable } from './printable.ts';
-import { RemoteShell } from './remote-shell.ts';
+import { type CommandedNode, RemoteShell } from './remote-shell.ts';
 
 export function nodeRebootCommand(context: Context): Command {
   return new Command('reboot')
     .description('Boot nodes anew, with what is compiled for them now')
-    .argument('<machine...>', 'their names or machine ids')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ mesh node reboot node1\n  $ mesh node reboot node1 node2 && mesh node boot node2 --follow',
-    )
-    .action((words: string[]) => reboot(context, words));
+    .argument('<node...>', 'their names or machine ids')
+    .option('-f, --follow', 'show how far they are, until all are members again, or until Ctrl-C')
+    .addHelpText('after', '\nExamples:\n  $ mesh node reboot node1 --follow\n  $ mesh node reboot node1 node2 2b1c0d3e')
+    .action((words: string[], { follow = false }: { follow?: boolean }) => reboot(context, words, follow));
 }
 
 /** The answer comes back before the machine goes. */
@@ -28,11 +27,22 @@ interface Rebooting {
   readonly error?: ErrorDocument;
 }
 
-async function reboot(context: Context, words: readonly string[]): Promise<void> {
+async function reboot(context: Context, words: readonly string[], follow: boolean): Promise<void> {
   const nodes = await chosenNodes(context, words);
-  await using shell = await RemoteShell.open(context.paths.state);
+  const since = new Date().toISOString();
+  const outcomes = await rebootAll(context, nodes);
+  const [failed] = outcomes.flatMap(({ error }) => (error === undefined ? [] : [MeshError.fromJSON(error)]));
+  if (failed !== undefined && nodes.length === 1) throw failed;
+  if (failed !== undefined) context.exitCode = failed.exitCode;
+  if (!follow) return context.answer(outcomes, () => outcomes.map(outcomeText).join(''));
+  for (const outcome of outcomes) context.emit(outcome, () => outcomeText(outcome));
+  const gone = outcomes.filter(({ error }) => error === undefined).map(({ machine }) => machine);
+  if (gone.length > 0) await followBoots(context, gone, since);
+}
+
+async function rebootAll(context: Context, nodes: readonly CommandedNode[]): Promise<Rebooting[]> {
+  await using shell = await RemoteShell.open(context);
   const outcomes: Rebooting[] = [];
-  const errors: MeshError[] = [];
   for (const node of nodes) {
     const { name, machine } = node;
     try {
@@ -41,18 +51,13 @@ async function reboot(context: Context, words: readonly string[]): Promise<void>
         throw new MeshError('MESH_NODE_NO_CONTROL', `${name} does not reboot: its shell ended with ${code}`);
       outcomes.push({ node: name, machine });
     } catch (thrown) {
-      const error = MeshError.from(thrown);
-      errors.push(error);
-      outcomes.push({ node: name, machine, error: error.toJSON() });
+      outcomes.push({ node: name, machine, error: MeshError.from(thrown).toJSON() });
     }
   }
-  const [first] = errors;
-  if (first !== undefined && nodes.length === 1) throw first;
-  if (first !== undefined) context.exitCode = first.exitCode;
-  context.answer(outcomes, () => outcomes.map(outcomeText).join(''));
+  return outcomes;
 }
 
 function outcomeText({ node, error }: Rebooting): string {
   if (error !== undefined) return `${printable(node)} does not: ${printable(error.message)} [${error.code}]\n`;
-  return `${printable(node)} boots anew: \`mesh node boot ${printable(node)} --follow\` shows how far it is.\n`;
+  return `${printable(node)} boots anew.\n`;
 }

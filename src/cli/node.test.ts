@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
-import { mesh } from '../../test/cli/mesh.ts';
+import { mesh, STAND_INS } from '../../test/cli/mesh.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
+import { Context } from './context.ts';
+import { followBoots } from './node-boot.ts';
 
 let root: string;
 let daemon: FakeDaemon;
@@ -185,6 +187,28 @@ describe('boot', () => {
     const lines = (await answer('boot --follow --json')).trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toEqual(documents.boots.toReversed());
   });
+});
+
+test('machines that boot anew are followed past the boots that they had before, until all are there', async () => {
+  const [, before] = documents.boots;
+  const since = '2026-11-21T07:00:00.000Z';
+  const again = (state: string, count: number, more: object = {}) => ({
+    ...{ ...before, state, began: '2026-11-21T07:00:04.000Z', stages: before?.stages.slice(0, count) },
+    ...more,
+  });
+  const other = { mac: '52:54:00:00:00:05', machine: '2b1c0d3e', name: 'node2' };
+  answers['GET /v1/boots/events'] = [before, again('booting', 1), again('member', 3), again('member', 3, other)];
+  let shown = '';
+  const stream = { write: (text: string) => (shown += text) };
+  const context = new Context({ stdout: stream, stderr: stream, entries: STAND_INS }, () => ({ root }));
+  await followBoots(context, ['10eff964', '2b1c0d3e'], since);
+  const lines = shown.split('\n').map((line) => line.replace(/ {2,}/g, ' '));
+  expect(lines.filter((line) => /discover|member/.test(line))).toEqual([
+    'node1 ✓ discover 0.0 s',
+    'node1 is a member after 31.4 s',
+    'node2 ✓ discover 0.0 s',
+    'node2 is a member after 31.4 s',
+  ]);
 });
 
 describe('commands on nodes', () => {

@@ -1,9 +1,10 @@
 /** `mesh ping NETWORK NODE`: whether a member answers, by which way, how fast, and with packets how large. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { agentClient } from '../protocol/control-client.ts';
 import type { PingRequest, PingResult } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient } from './control-client.ts';
 import { facts } from './facts.ts';
+import { wholeNumber } from './number-option.ts';
 import { withProgress } from './progress.ts';
 
 const INTERVAL_MS = 200;
@@ -14,7 +15,7 @@ export function pingCommand(context: Context): Command {
   return new Command('ping')
     .argument('<network>', 'the name of a network of this machine')
     .argument('<node>', 'the name of one of its members')
-    .addOption(new Option('-c, --count <n>', 'how many packets').default(5).argParser(parseCount))
+    .addOption(new Option('-c, --count <n>', 'how many packets').default(5).argParser(wholeNumber(1, 10_000)))
     .addHelpText(
       'after',
       '\nExit code 0 when answers came and the MTU was proved, else 1.\n\nExample:\n  $ mesh ping manage node3 -c 10',
@@ -29,14 +30,6 @@ export function pingCommand(context: Context): Command {
       if (result.received === 0 || !provedMtu(result)) context.exitCode = 1;
       context.answer(result, () => pingText(result, context));
     });
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 10_000) {
-    throw new InvalidArgumentError('It is a number from 1 to 10000.');
-  }
-  return count;
 }
 
 function provedMtu({ mtu }: PingResult): boolean {

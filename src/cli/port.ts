@@ -1,8 +1,8 @@
 /** `mesh port`: interfaces of virtual machines and services, plugged into networks. */
 import { Command } from 'commander';
+import { agentClient } from '../protocol/control-client.ts';
 import type { NetworkView, PortView } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient } from './control-client.ts';
 import { type Column, table } from './table.ts';
 
 export function portCommand(context: Context): Command {

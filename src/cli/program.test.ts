@@ -8,9 +8,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
-import { BIN, meshProcess, wholeTree } from '../../test/cli/mesh.ts';
+import { BIN, mesh, meshProcess, wholeTree } from '../../test/cli/mesh.ts';
 import { VERSION } from '../model/version.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import { leavesOf } from './command-leaf.ts';
 
 let root: string;
 let agent: FakeDaemon;
@@ -182,6 +183,14 @@ describe('completion', () => {
     expect(await completions('ping', 'manage', 'n')).toEqual(['node1', 'node2']);
   });
 
+  test('nodes behind the option that names them; files where they are wanted, and nowhere else', async () => {
+    expect(await completions('node', 'ctl', '-n', 'node')).toEqual(['node1', 'node2']);
+    const { stdout, stderr } = await run('complete', '--', 'network', 'check', '');
+    expect({ stdout, stderr }).toEqual({ stdout: ':0\n', stderr: '' });
+    expect((await run('complete', '--', 'capture', 'manage', '--output', './p')).stdout).toBe(':0\n');
+    expect((await run('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':4\n');
+  });
+
   test('nothing, and no error, where nothing runs', async () => {
     const { stdout, stderr } = await meshProcess(['complete', '--', 'network', 'show', ''], {
       env: { MESH_ROOT: '/nowhere' },
@@ -200,6 +209,14 @@ describe('help', () => {
       let help = '';
       command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
       expect(help, command.name()).toContain('$ mesh ');
+    }
+  });
+
+  test('fits a terminal of 80 columns; only an example may be longer', async () => {
+    for (const { path } of leavesOf(await wholeTree())) {
+      const { stdout } = await mesh([...path.slice(1), '--help']);
+      expect(stdout).toContain(`Usage: ${path.join(' ')}`);
+      expect(stdout.split('\n').filter((line) => line.length > 80 && !line.startsWith('  $ '))).toEqual([]);
     }
   });
 });

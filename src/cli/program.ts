@@ -101,7 +101,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'system',
     group: PROCESSES,
-    description: 'Start, stop and watch the processes of this machine',
+    description: 'Start, stop and watch the processes here; prepare what machines boot',
     load: async (context) => (await import('./system.ts')).systemCommand(context),
   },
   {
@@ -113,7 +113,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'lab',
     group: TOOLS,
-    description: 'Try Meshwork on this machine: a whole cluster in network namespaces',
+    description: 'Try Meshwork on this machine: a whole cluster of namespaces or emulated machines',
     load: async (context) => (await import('./lab.ts')).labCommand(context),
   },
   {
@@ -143,7 +143,7 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
     .option('--json', 'answer with JSON')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: (text) => host.stdout.write(text),
+      writeOut: (text) => host.stdout.write(wrapped(text, host.stdout.columns ?? 80)),
       writeErr: (text) => host.stderr.write(text),
       getOutHelpWidth: () => host.stdout.columns ?? 80,
       getErrHelpWidth: () => host.stderr.columns ?? 80,
@@ -151,7 +151,10 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
       outputError: () => {},
     })
     .exitOverride()
-    .addHelpText('after', '\nExamples:\n  $ mesh status\n  $ mesh network list --json\n  $ mesh ping manage node3');
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ mesh lab up\n  $ mesh status\n  $ mesh network list --json\n  $ mesh ping manage node3',
+    );
   const context = new Context(host, () => program.opts<GlobalOptions>());
 
   const wanted = wantedNoun(words);
@@ -220,4 +223,15 @@ function inheritSettings(parent: Command): void {
     child.copyInheritedSettings(parent).helpCommand(false);
     inheritSettings(child);
   }
+}
+
+/** What commands add to their help is not folded by commander. Examples are left as they are, so that they can be copied. */
+function wrapped(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) =>
+      line.startsWith(' ') ? [line] : (line.match(new RegExp(`.{1,${width}}(?: |$)|\\S+`, 'g')) ?? [line]),
+    )
+    .map((line) => line.trimEnd())
+    .join('\n');
 }

@@ -1,17 +1,18 @@
-/**
- * Commands on nodes, over SSH inside the mesh: with host0's own key, and only with the node whose host key host0 made
- * itself. Nothing of the user's SSH configuration, agent or known hosts takes part.
- */
+/** Commands on nodes, over SSH (image/ssh-command.ts): what they say, how they end, and why one could not be run. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { commandKeyIn } from '../image/command-key.ts';
 import { hostKeyOf } from '../image/machine-secrets.ts';
+import { knownHostLine, sshCommand } from '../image/ssh-command.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv6 } from '../model/ipv6.ts';
 import type { MachineId } from '../model/machine.ts';
+import type { Context, OutputStream } from './context.ts';
 import { Interrupt } from './interrupt.ts';
+import { printable } from './printable.ts';
 
 /** A node that can be commanded: it is there now, in the mesh that nodes are managed in. */
 export interface CommandedNode {
@@ -28,63 +29,72 @@ export interface RunOptions {
   readonly holdsInput?: boolean;
 }
 
-/** On an idle mesh it takes a millisecond. */
-const CONNECT_TIMEOUT_SEC = 5;
-/** A node that says nothing for three times as long is gone. */
-const ALIVE_INTERVAL_SEC = 5;
-const ALIVE_COUNT = 3;
+/** A node is a member a little before it takes commands; nothing was sent by then. */
+const REFUSED = /connection refused/i;
+const REFUSED_PATIENCE_MS = 5_000;
+const RETRY_MS = 250;
 /** SSH's own, for what is no end of the command; also what it makes of a command that a signal ended. */
 const SSH_FAILED = 255;
 
 export class RemoteShell implements AsyncDisposable {
   readonly #stateDirectory: string;
+  readonly #stderr: OutputStream;
   /** For known hosts, and for what ssh itself has to say. */
   readonly #directory: string;
   /** Ctrl-C ends what runs, and clears away. */
   readonly #interrupt = new Interrupt();
 
-  private constructor(stateDirectory: string, directory: string) {
-    this.#stateDirectory = stateDirectory;
+  private constructor({ paths, stderr }: Context, directory: string) {
+    this.#stateDirectory = paths.state;
+    this.#stderr = stderr;
     this.#directory = directory;
   }
 
-  static async open(stateDirectory: string): Promise<RemoteShell> {
-    return new RemoteShell(stateDirectory, await mkdtemp(join(tmpdir(), 'mesh-ssh-')));
+  static async open(context: Context): Promise<RemoteShell> {
+    return new RemoteShell(context, await mkdtemp(join(tmpdir(), 'mesh-ssh-')));
   }
 
   /**
    * @returns the exit code of the command, or what Ctrl-C ends with
    * @throws MESH_NODE_NO_CONTROL, MESH_NODE_IMPOSTOR, MESH_NODE_OFFLINE, MESH_KEY_DAMAGED
    */
-  async run(node: CommandedNode, command: string, { onOutput, holdsInput }: RunOptions = {}): Promise<number> {
+  async run(node: CommandedNode, command: string, options: RunOptions = {}): Promise<number> {
     const hostKey = await hostKeyOf(this.#stateDirectory, node.machine);
     if (hostKey === undefined) throw neverGiven(node);
-    if (this.#interrupt.signal.aborted) return this.#interrupt.exitCode;
-    const files = {
-      key: commandKeyIn(this.#stateDirectory),
-      known: join(this.#directory, `${node.machine}.known`),
-      log: join(this.#directory, `${node.machine}.log`),
-    };
-    await writeFile(files.known, `${node.machine} ${hostKey}\n`);
-    await writeFile(files.log, '');
+    const key = commandKeyIn(this.#stateDirectory);
+    const knownHosts = join(this.#directory, `${node.machine}.known`);
+    const sshLog = join(this.#directory, `${node.machine}.log`);
+    await writeFile(knownHosts, knownHostLine(node.machine, hostKey));
+    const argv = sshCommand({ ...node, key, knownHosts }, command, ['-T', '-E', sshLog]);
+    const { signal } = this.#interrupt;
+    let giveUpAt: number | undefined;
+    while (!signal.aborted) {
+      await writeFile(sshLog, '');
+      const code = await this.#ssh(argv, options);
+      if (signal.aborted) break;
+      if (code !== SSH_FAILED) return code;
+      const log = await readFile(sshLog, 'utf8');
+      if (log.trim() === '') return code;
+      if (!REFUSED.test(log) || performance.now() > (giveUpAt ?? Infinity)) throw sshError(node, log);
+      if (giveUpAt === undefined) this.#stderr.write(`${printable(node.name)} takes no commands yet; waiting.\n`);
+      giveUpAt ??= performance.now() + REFUSED_PATIENCE_MS;
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+    }
+    return this.#interrupt.exitCode;
+  }
+
+  /** @returns its exit code, `SSH_FAILED` also after Ctrl-C */
+  #ssh([ssh = '', ...words]: readonly string[], { onOutput, holdsInput }: RunOptions): Promise<number> {
     const ours = onOutput === undefined ? 'inherit' : 'pipe';
     const { signal } = this.#interrupt;
-    const child = spawn('ssh', [...sshOptions(node, files), '--', command], {
-      stdio: [holdsInput ? 'pipe' : 'ignore', ours, ours],
-      signal,
-    });
+    const child = spawn(ssh, words, { stdio: [holdsInput ? 'pipe' : 'ignore', ours, ours], signal });
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream]?.on('data', (chunk: Buffer) => onOutput?.(stream, chunk));
     }
-    const code = await new Promise<number>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       child.once('error', (cause) => (signal.aborted ? undefined : reject(noSsh(cause))));
       child.once('close', (status) => resolve(status ?? SSH_FAILED));
     });
-    if (signal.aborted) return this.#interrupt.exitCode;
-    if (code !== SSH_FAILED) return code;
-    const log = await readFile(files.log, 'utf8');
-    if (log.trim() === '') return code;
-    throw sshError(node, log);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -93,42 +103,8 @@ export class RemoteShell implements AsyncDisposable {
   }
 }
 
-interface SshFiles {
-  readonly key: string;
-  readonly known: string;
-  readonly log: string;
-}
-
-function sshOptions({ machine, ipv6 }: CommandedNode, { key, known, log }: SshFiles): string[] {
-  const settings = {
-    BatchMode: 'yes',
-    CheckHostIP: 'no',
-    ClearAllForwardings: 'yes',
-    ConnectTimeout: String(CONNECT_TIMEOUT_SEC),
-    ForwardAgent: 'no',
-    GlobalKnownHostsFile: 'none',
-    HostKeyAlgorithms: 'ssh-ed25519',
-    // A node is known by its machine id, wherever it is.
-    HostKeyAlias: machine,
-    IdentitiesOnly: 'yes',
-    IdentityAgent: 'none',
-    LogLevel: 'ERROR',
-    PreferredAuthentications: 'publickey',
-    ServerAliveCountMax: String(ALIVE_COUNT),
-    ServerAliveInterval: String(ALIVE_INTERVAL_SEC),
-    StrictHostKeyChecking: 'yes',
-    UpdateHostKeys: 'no',
-    UserKnownHostsFile: known,
-  };
-  return [
-    ...['-F', 'none', '-6', '-T', '-i', key, '-E', log],
-    ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
-    ...['-l', 'root', ipv6],
-  ];
-}
-
 /** What ssh wrote when it could not go on, as what it means here. */
-export function sshError(node: CommandedNode, log: string): MeshError {
+function sshError(node: CommandedNode, log: string): MeshError {
   const { name, machine, ipv6 } = node;
   const words = log.trim().split(/\r?\n/).at(-1) ?? '';
   const about = { operation: 'command node', object: machine };
@@ -146,11 +122,11 @@ export function sshError(node: CommandedNode, log: string): MeshError {
       remedy: `Run \`mesh system configure\`, and boot ${name} again at the machine: its overlay was compiled before host0 had this key.`,
     });
   }
-  if (/connection refused/i.test(log)) {
+  if (REFUSED.test(log)) {
     return new MeshError('MESH_NODE_NO_CONTROL', `${name} is in the mesh, and nothing takes commands there`, {
       ...about,
-      rule: 'Nodes that boot from host0 take commands a few seconds after they have joined; others do not.',
-      remedy: `See \`mesh node boot ${name}\` for how its last boot went, and boot it from host0.`,
+      rule: 'Nodes that boot from host0 take commands a few seconds after they have joined.',
+      remedy: `Try again; if it stays so, see \`mesh node boot ${name}\` for how its last boot went.`,
       retryable: true,
     });
   }

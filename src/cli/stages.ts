@@ -1,4 +1,4 @@
-/** Progress of a long command, on stderr: a line a stage with its time, rewritten on a terminal while it runs. */
+/** Progress of a long command, on stderr: a line a stage with its time, on a terminal rewritten while it runs. */
 import type { OutputStream } from './context.ts';
 
 const ERASE_LINE = '\r\x1b[K';
@@ -6,7 +6,7 @@ const ERASE_LINE = '\r\x1b[K';
 export class Stages implements Disposable {
   readonly #stream: OutputStream;
   readonly #patienceMs: number;
-  #current: { text: string; count: string; startedMs: number } | undefined;
+  #current: { text: string; count: string; startedMs: number; told: boolean } | undefined;
 
   /** @param patienceMs a stage that took less leaves no line */
   constructor(stream: OutputStream, patienceMs = 0) {
@@ -18,17 +18,22 @@ export class Stages implements Disposable {
   readonly show = (text: string, done?: number, of?: number): void => {
     if (this.#current?.text !== text) {
       this.end();
-      this.#current = { text, count: '', startedMs: performance.now() };
+      this.#current = { text, count: '', startedMs: performance.now(), told: false };
     }
     if (this.#current !== undefined && of !== undefined) this.#current.count = ` ${done} of ${of}`;
     if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
   };
 
-  /** Lines between, while the stage goes on. */
+  /** Lines between, while the stage goes on; where nothing is rewritten, below the stage that they belong to. */
   aside(lines: string): void {
     if (lines === '') return;
-    this.#stream.write(`${this.#stream.isTTY ? ERASE_LINE : ''}${lines}`);
-    if (this.#stream.isTTY && this.#current !== undefined) this.#stream.write(`${this.#line()} …`);
+    const { isTTY } = this.#stream;
+    if (!isTTY && this.#current?.told === false) {
+      this.#stream.write(`${this.#line()} …\n`);
+      this.#current.told = true;
+    }
+    this.#stream.write(`${isTTY ? ERASE_LINE : ''}${lines}`);
+    if (isTTY && this.#current !== undefined) this.#stream.write(`${this.#line()} …`);
   }
 
   end(): void {

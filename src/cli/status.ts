@@ -1,8 +1,8 @@
 /** `mesh status`: one screen that says how this machine fares, and what to do where it is not well. */
 import { Command } from 'commander';
+import { agentClient, host0Client } from '../protocol/control-client.ts';
 import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from '../protocol/views.ts';
 import type { Context } from './context.ts';
-import { agentClient, host0Client } from './control-client.ts';
 import { durationText } from './duration.ts';
 import { facts } from './facts.ts';
 import { inOrder } from './member-order.ts';

@@ -8,8 +8,8 @@ import { type Compilation, type CompiledMachine, compile } from '../image/compil
 import { writeExampleTree } from '../image/example-tree.ts';
 import { overlayDifference, type PathChange } from '../image/overlay-difference.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
-import { requireRoot } from './agent.ts';
 import { plain } from './color.ts';
 import type { Context } from './context.ts';
 import { Stages } from './stages.ts';
@@ -41,6 +41,7 @@ export function systemInitCommand(context: Context): Command {
     .action(() => init(context));
 }
 
+const ROOT_RULE = 'Whoever writes it decides what runs on every machine.';
 /** What takes less is not told. */
 const PATIENCE_MS = 1000;
 
@@ -57,7 +58,7 @@ interface MachineChange {
 }
 
 async function configure(context: Context, { check, plan }: ConfigureOptions): Promise<void> {
-  if (!check && !plan) requireRoot('write what machines boot with');
+  if (!check && !plan) requireRoot('write what machines boot with', ROOT_RULE);
   using stages = new Stages(context.stderr, PATIENCE_MS);
   const { paths } = context;
   stages.show(`Reading ${paths.host0}`);
@@ -171,7 +172,7 @@ function moreText(paths: readonly PathChange[]): string {
 
 /** Makes every file of the example that is not there; a tree that has machines already gets none. */
 async function init(context: Context): Promise<void> {
-  requireRoot(`make ${context.paths.host0}`);
+  requireRoot(`make ${context.paths.host0}`, ROOT_RULE);
   const { host0 } = context.paths;
   const present = await readdir(join(host0, 'machines')).catch(() => []);
   if (present.length > 0) {

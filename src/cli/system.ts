@@ -1,16 +1,18 @@
 /** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
 import { existsSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { noHost0Directory } from '../formats/host0-tree.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
+import { type DaemonName, TITLES } from '../protocol/control-client.ts';
 import type { AgentStatus, Host0Status } from '../protocol/views.ts';
-import { host0Flags, host0Option, isHost0, requireRoot } from './agent.ts';
-import type { Context, DaemonName } from './context.ts';
-import { TITLES } from './control-client.ts';
+import { host0Flags, host0Option, isHost0 } from './agent.ts';
+import type { Context } from './context.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { durationText } from './duration.ts';
 import { imageCommand } from './image.ts';
 import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
+import { wholeNumber } from './number-option.ts';
 import { withProgress } from './progress.ts';
 import { addBoot, addScan } from './system-boot.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
@@ -26,7 +28,7 @@ export function systemCommand(context: Context): Command {
     .description("Run host0's daemon in the foreground, as a service manager wants it")
     .addHelpText('after', '\nExample:\n  $ mesh system run')
     .action(() => {
-      requireRoot("run host0's daemon");
+      requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
       if (!isHost0(context)) throw noHost0Directory(context.paths.host0);
       new Daemon('host0', context).become([]);
     });
@@ -41,7 +43,7 @@ export function systemCommand(context: Context): Command {
         '\nExamples:\n  $ mesh system start\n  $ mesh system start --host0 10.11.0.1',
     )
     .action(async ({ host0 }: { host0?: string }) => {
-      requireRoot('start the daemons');
+      requireRoot('start the daemons', 'Networks are made in the kernel, which only root may do.');
       await start(context, host0);
     });
 
@@ -64,7 +66,7 @@ export function systemCommand(context: Context): Command {
     .command('logview')
     .description('Show what the processes wrote into their logs')
     .option('-f, --follow', 'go on with what is written from now, until Ctrl-C')
-    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(parseLines))
+    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(wholeNumber(0)))
     .addOption(new Option('--process <name>', 'only this process').choices(PROCESSES))
     .addHelpText('after', '\nWith --json the lines as they are.\n\nExample:\n  $ mesh system logview --follow -n 20')
     .action((options: LogviewOptions) => showLogs(context, options));
@@ -185,12 +187,6 @@ interface LogviewOptions {
   readonly follow?: boolean;
   readonly lines: number;
   readonly process?: DaemonName;
-}
-
-function parseLines(text: string): number {
-  const lines = Number(text);
-  if (!Number.isInteger(lines) || lines < 0) throw new InvalidArgumentError('It is a number, 0 or more.');
-  return lines;
 }
 
 async function showLogs(context: Context, { follow, lines, process }: LogviewOptions): Promise<void> {

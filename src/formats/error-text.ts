@@ -35,7 +35,8 @@ export function errorText(error: MeshError, { color, severity = 'error' }: Error
     lines.push(`${paint('dim', `  ${gutter} |`)}${text && ` ${text}`}`);
     lines.push(`${paint('dim', `  ${' '.repeat(gutter.length)} |`)} ${' '.repeat(caret)}${paint(hue, '^')}`);
   } else if (operation !== undefined || object !== undefined) {
-    lines.push(labelled('while', [operation, object].filter((part) => part !== undefined).join(': ')));
+    const label = operation === undefined ? 'about' : 'while';
+    lines.push(labelled(label, [operation, object].filter((part) => part !== undefined).join(': ')));
   }
   if (rule !== undefined) lines.push(labelled('rule', rule));
   if (remedy !== undefined) lines.push(remedyLine(remedy));

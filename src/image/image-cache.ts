@@ -51,7 +51,10 @@ export async function cachedNodeImage(options: ImageCacheOptions = {}): Promise<
     if (image !== undefined) return { image, images: join(stateDirectory, 'images') };
     if (await take(lock)) {
       try {
-        await build(stateDirectory, onStage);
+        await build(stateDirectory, (stage) => {
+          signal?.throwIfAborted();
+          onStage(stage);
+        });
         await removeOld(directory);
       } finally {
         await rm(lock, { force: true });

@@ -6,8 +6,8 @@ import { compile } from '../image/compilation.ts';
 import { writeExampleTree } from '../image/example-tree.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
 import { pathsBelow } from '../protocol/paths.ts';
+import { makeKeys } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';
-import { makeKeys } from './machine-shell.ts';
 
 /**
  * Writes it, and compiles what the machines get.

@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../model/error.ts';
 import type { BootView } from '../protocol/boot-views.ts';
+import { host0Client } from '../protocol/control-client.ts';
+import { pathsBelow } from '../protocol/paths.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
-import { askHost0, eventsOfHost0 } from './host0-client.ts';
 import type { LabHost } from './lab-host.ts';
 import { LastWords } from './silence.ts';
 
@@ -16,10 +17,11 @@ const MEMBER_WITHIN_MS = 200_000;
 /** @throws MESH_LAB_FAILED */
 export async function untilWireServed(host0: LabHost, signal?: AbortSignal): Promise<void> {
   const giveUpAt = performance.now() + SERVED_WITHIN_MS;
+  const client = host0Client(pathsBelow(host0.root));
   let view: BootView | undefined;
   while (performance.now() < giveUpAt) {
     signal?.throwIfAborted();
-    view = await askHost0<BootView>(host0, '/v1/boot', signal).catch(() => undefined);
+    view = await client.get<BootView>('/v1/boot').catch(() => undefined);
     if (view?.wires.some(({ service }) => service?.state === 'running')) return;
     await sleep(LOOK_MS);
   }
@@ -45,8 +47,9 @@ export async function untilMembers(
   const deadline = AbortSignal.timeout(MEMBER_WITHIN_MS * Math.ceil(machines.length / 2));
   const ends = AbortSignal.any([deadline, ...(signal === undefined ? [] : [signal])]);
   const found = () => machines.flatMap((machine) => boots.get(cardOf(machine)) ?? []);
+  const client = host0Client(pathsBelow(host0.root));
   try {
-    for await (const view of eventsOfHost0<TimelineView>(host0, '/v1/boots/events', ends)) {
+    for await (const view of client.events<TimelineView>('/v1/boots/events', ends)) {
       if (view.began < since || !machines.some((machine) => cardOf(machine) === view.mac)) continue;
       boots.set(view.mac, view);
       onBoot(view);

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, homedir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
@@ -128,23 +128,4 @@ function logFile(program: Program, root: string): string {
 /** In the root itself and not in its run directory, which a reboot of the host empties. */
 function markFile(program: Program, root: string): string {
   return join(root, `.${program}.json`);
-}
-
-/**
- * As a shell has it: 128 and the signal's number when one ended the command, see signal(7).
- * @throws MESH_OBJECT_UNKNOWN when the command cannot be started
- */
-export function exitCode(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', (cause) => {
-      reject(
-        new MeshError('MESH_OBJECT_UNKNOWN', `${child.spawnfile} cannot be run`, {
-          object: child.spawnfile,
-          cause,
-          remedy: 'Write a command of this machine after --; the hosts of a lab share its programs.',
-        }),
-      );
-    });
-    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
-  });
 }

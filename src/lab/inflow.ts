@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { inNetns, netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
-import type { Outcome } from './lab.ts';
+import type { Outcome } from './host-shell.ts';
 import type { Ends } from './topology.ts';
 
 /** Besides the time of the measurement itself: for the command to get there, and the connection to open. */

@@ -1,12 +1,10 @@
 /** A whole cluster on one machine: hosts in network namespaces, each running the real daemon and agent. */
-import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cachedNodeImage } from '../image/image-cache.ts';
-import { EchoSocket } from '../kernel/echo.ts';
-import { netnsPath } from '../kernel/netns.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { Ipv4 } from '../model/ipv4.ts';
 import { MEMBERSHIP_PORT } from '../model/network.ts';
@@ -17,21 +15,12 @@ import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilWireServed } from './boots.ts';
 import { EXAMPLE_CONF } from './example-mesh.ts';
 import { startForeignServer } from './foreign-server.ts';
-import {
-  exitCode,
-  findProcess,
-  hostEnvironment,
-  killAll,
-  programsOf,
-  spawnInside,
-  startProcess,
-  stopProcess,
-} from './host-process.ts';
+import { findProcess, killAll, programsOf, startProcess, stopProcess } from './host-process.ts';
+import { execOn, exitCode, type Outcome, openEcho, spawnOn } from './host-shell.ts';
 import type { Program } from './installation.ts';
 import type { LabHost } from './lab-host.ts';
 import { isListening } from './listening.ts';
 import { mustHaveEmulator, switchOn } from './machine.ts';
-import { remoteEcho, remotely } from './machine-shell.ts';
 import { awaitPairs, type Echo, measurePairs, type Pair } from './pairs.ts';
 import { claimLab, keepLab, LABS_DIRECTORY, readRecord, refuseKept, refuseLiving } from './record.ts';
 import { residentsOf } from './residents.ts';
@@ -68,13 +57,7 @@ const SERVING_DEADLINE_MS = 5_000;
 /** The kernel walks its whole table of connections at each look. */
 const SERVING_POLL_MS = 30;
 
-/** What came of a command on a host. */
-export interface Outcome {
-  /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+const ROOT_ONLY = ['build and use labs', 'Network namespaces and their devices are made by root only.'] as const;
 
 export class Lab implements AsyncDisposable {
   readonly directory: string;
@@ -103,7 +86,7 @@ export class Lab implements AsyncDisposable {
 
   /** Namespaces, wires and files only; no process runs yet. Clears away first what a crashed run of this name left. */
   static async build({ onStage = () => {}, signal, directory = LABS_DIRECTORY, ...size }: LabOptions): Promise<Lab> {
-    requireRoot();
+    requireRoot(...ROOT_ONLY);
     const topology = planTopology(size);
     if (topology.machines !== undefined) mustHaveEmulator();
     const place = join(directory, size.name);
@@ -132,7 +115,7 @@ export class Lab implements AsyncDisposable {
    * @throws MESH_OBJECT_UNKNOWN, MESH_NOT_ROOT
    */
   static open(name: string, directory = LABS_DIRECTORY): Lab {
-    requireRoot();
+    requireRoot(...ROOT_ONLY);
     checkLabName(name);
     const place = join(directory, name);
     const record = readRecord(place);
@@ -275,25 +258,16 @@ export class Lab implements AsyncDisposable {
 
   /** Runs a command in the host's network, with MESH_ROOT set so that `mesh` there speaks to that host. */
   async exec(host: LabHost, argv: readonly string[]): Promise<Outcome> {
-    const child = this.spawn(host, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
-    if (child.stdout === null || child.stderr === null) throw new TypeError('no pipes');
-    const [code, stdout, stderr] = await Promise.all([exitCode(child), text(child.stdout), text(child.stderr)]);
-    return { code, stdout, stderr };
+    return await execOn(host, this.host('host0'), argv);
   }
 
   /** The same for a person: with this process's own terminal. */
   async execAttached(host: LabHost, argv: readonly string[]): Promise<number> {
-    return await exitCode(this.spawn(host, argv, { stdio: 'inherit' }));
+    return await exitCode(this.spawn(host, argv, { stdio: 'inherit', terminal: process.stdin.isTTY }));
   }
 
-  /** On a machine it is run over the mesh, and ends with 255 when that does not carry it. */
-  spawn(host: LabHost, argv: readonly string[], options: SpawnOptions): ChildProcess {
-    if (host.emulated === undefined) {
-      return spawnInside(host.netns, argv, { env: hostEnvironment(host.root), ...options });
-    }
-    const host0 = this.host('host0');
-    const terminal = options.stdio === 'inherit' && process.stdin.isTTY;
-    return spawnInside(host0.netns, remotely(host0, host, argv, terminal), options);
+  spawn(host: LabHost, argv: readonly string[], options: Parameters<typeof spawnOn>[3]): ChildProcess {
+    return spawnOn(host, this.host('host0'), argv, options);
   }
 
   /** The member list as host0 serves it inside the mesh, asked from `host`. */
@@ -362,8 +336,7 @@ export class Lab implements AsyncDisposable {
   }
 
   #openEcho(host: HostPlan): Echo {
-    if (host.emulated === undefined) return EchoSocket.open({ netns: netnsPath(host.netns) });
-    return remoteEcho((argv) => this.exec(this.host(host.name), argv));
+    return openEcho(this.host(host.name), this.host('host0'));
   }
 
   #plan(host: LabHost): HostPlan {
@@ -385,12 +358,4 @@ function writeFiles(host: LabHost): void {
   for (const directory of [networks, paths.logs, dirname(paths.machineFile)]) mkdirSync(directory, { recursive: true });
   writeFileSync(join(networks, 'manage.conf'), EXAMPLE_CONF);
   writeFileSync(paths.machineFile, `${host.machine}\n`);
-}
-
-function requireRoot(): void {
-  if (process.geteuid?.() === 0) return;
-  throw new MeshError('MESH_NOT_ROOT', 'a lab needs root', {
-    rule: 'Network namespaces and their devices can be made by root only.',
-    remedy: 'Run the same command with sudo.',
-  });
 }

@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 import { spawnInside } from './host-process.ts';
+import { forgetConnection } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';
-import { forgetConnection } from './machine-shell.ts';
 
 const EMULATOR = 'qemu-system-x86_64';
 const OVMF = { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' };
@@ -47,7 +47,7 @@ export function mustHaveEmulator(): void {
 }
 
 /** All that the machine wrote to its serial line. */
-export function consoleFile(root: string): string {
+function consoleFile(root: string): string {
   return join(root, 'console.log');
 }
 

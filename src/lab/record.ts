@@ -20,7 +20,7 @@ export interface LabRecord extends LabSize {
   readonly kept: boolean;
 }
 
-export function recordPath(directory: string): string {
+function recordPath(directory: string): string {
   return join(directory, 'lab.json');
 }
 
@@ -114,11 +114,11 @@ function parseRecord(text: string): LabRecord {
 }
 
 function machineSettings(value: unknown): MachineSettings {
-  const { firmware, foreignDhcp } = (value ?? {}) as Record<string, unknown>;
+  const { firmware, foreignDhcp, templateUuid } = (value ?? {}) as Record<string, unknown>;
   if (!Array.isArray(firmware) || !firmware.every((kind) => kind === 'bios' || kind === 'uefi')) {
     throw new TypeError('firmware');
   }
-  return { firmware: firmware as Firmware[], foreignDhcp: foreignDhcp === true };
+  return { firmware: firmware as Firmware[], foreignDhcp: foreignDhcp === true, templateUuid: templateUuid === true };
 }
 
 function recordText(record: LabRecord): string {

@@ -77,6 +77,14 @@ describe('a lab of machines', () => {
     expect(node1?.machine).not.toBe(node2?.machine);
   });
 
+  test('has machines that are known by their cards, where the UUID of all is the same', () => {
+    const alike = planTopology({ name: 'boxes', nodes: 2, segments: 1, machines: { ...machines, templateUuid: true } });
+    const [, node1, node2] = alike.hosts;
+    expect(node1?.emulated?.uuid).toBe(node2?.emulated?.uuid);
+    expect(node1?.machine).toBe(machineIdOf(node1?.ports[0]?.mac ?? ''));
+    expect(node1?.machine).not.toBe(node2?.machine);
+  });
+
   test('has its namespaces named once each, the wire last, the foreign server among them', () => {
     expect(namespacesOf(topology)).toEqual(['mw-boxes-host0', 'mw-boxes-foreign', 'mw-boxes-wire']);
   });

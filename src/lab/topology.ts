@@ -26,6 +26,8 @@ export interface MachineSettings {
   readonly firmware: readonly Firmware[];
   /** Somebody else's DHCP server gives out the addresses. */
   readonly foreignDhcp: boolean;
+  /** Their maker left the UUID of his template in the firmware of all: they are known by their network cards. */
+  readonly templateUuid?: boolean;
 }
 
 export type Firmware = 'bios' | 'uefi';
@@ -65,7 +67,7 @@ export interface HostPlan {
 
 export interface Emulation {
   readonly firmware: Firmware;
-  /** As SMBIOS has it: the machine id follows from it. */
+  /** As SMBIOS has it: the machine id follows from it, unless many machines have the same. */
   readonly uuid: string;
 }
 
@@ -100,6 +102,8 @@ const NODES_PER_SEGMENT_MAX = 253;
 const MACHINES_MAX = 64;
 /** Of a machine that DHCP has given none yet. */
 export const NO_ADDRESS = parseIpv4('0.0.0.0');
+/** Of AMI's firmware (machine/smbios.ts). */
+const TEMPLATE_UUID = '03000200-0400-0500-0006-000700080009';
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
 /** @throws MESH_USAGE for a name or a size that cannot be built */
@@ -120,7 +124,7 @@ export function planTopology({ name, nodes, segments, machines }: LabSize): Topo
 
 /** One wire, with host0, the machines, and the foreign server if there is one. */
 function machineTopology(name: string, machines: MachineSettings): Topology {
-  const { firmware, foreignDhcp } = machines;
+  const { firmware, foreignDhcp, templateUuid = false } = machines;
   checkCount('nodes', firmware.length, MACHINES_MAX);
   const foreign = {
     netns: namespaceOf(name, 'foreign'),
@@ -135,17 +139,18 @@ function machineTopology(name: string, machines: MachineSettings): Topology {
     machines,
     wire: namespaceOf(name, 'wire'),
     bridges: [bridgeOf(0)],
-    hosts: [host0Plan(name, 1), ...firmware.map((kind, index) => machinePlan(name, index + 1, kind))],
+    hosts: [host0Plan(name, 1), ...firmware.map((kind, index) => machinePlan(name, index + 1, kind, templateUuid))],
     ...(foreignDhcp && { foreign }),
   };
 }
 
-function machinePlan(lab: string, number: number, firmware: Firmware): HostPlan {
+function machinePlan(lab: string, number: number, firmware: Firmware, templateUuid: boolean): HostPlan {
   const name = `node${number}`;
-  const uuid = genid(['lab', lab, name], 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-  const machine = machineIdOf(uuid);
-  const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, machine);
+  const ownUuid = genid(['lab', lab, name], 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const uuid = templateUuid ? TEMPLATE_UUID : ownUuid;
   const port = { ...portOf(lab, name, 0, 0, 'eth0', `tap${number}`), ipv4: NO_ADDRESS };
+  const machine = machineIdOf(templateUuid ? port.mac : uuid);
+  const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, machine);
   return {
     name,
     role: 'node',

@@ -27,12 +27,14 @@ import { PeerDoors } from '../agent/peer-door.ts';
 import { readPlugged, writePlugged } from '../agent/plugged-ports.ts';
 import { SystemKernel } from '../agent/system-kernel.ts';
 import { textAt, writeDurable } from '../formats/durable-file.ts';
+import { errorText } from '../formats/error-text.ts';
 import { NetworkDirectory } from '../formats/network-directory.ts';
 import { EchoSocket } from '../kernel/echo.ts';
 import { askWire } from '../kernel/inquiry.ts';
 import { boundListener } from '../kernel/listener.ts';
 import type { Link } from '../kernel/objects.ts';
 import { probeKernel } from '../kernel/probe.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
@@ -69,11 +71,7 @@ async function main(): Promise<void> {
       metrics: { type: 'string' },
     },
   });
-  if (process.getuid?.() !== 0) {
-    throw new MeshError('MESH_NOT_ROOT', "the agent changes the kernel's network and must run as root", {
-      remedy: 'Run it with sudo.',
-    });
-  }
+  requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
   const paths = pathsBelow(values.root);
   mkdirSync(paths.run, { recursive: true, mode: 0o750 });
   mkdirSync(paths.state, { recursive: true });
@@ -272,8 +270,6 @@ function host0Addresses(option: string | undefined, commandLine: string): Ipv4[]
 
 main().catch((thrown: unknown) => {
   const error = MeshError.from(thrown);
-  process.stderr.write(
-    `mesh agent: ${error.message} [${error.code}]\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`,
-  );
+  process.stderr.write(`${errorText(error, { color: false })}\n`);
   process.exit(error.exitCode);
 });

@@ -23,6 +23,7 @@ import { NetworkDirectory } from '../formats/network-directory.ts';
 import { Tokens } from '../image/machine-secrets.ts';
 import { boundListener } from '../kernel/listener.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';
+import { requireRoot } from '../kernel/root.ts';
 import { Rtnl } from '../kernel/rtnl.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
@@ -226,11 +227,7 @@ function mustBeAble(name: string): void {
       remedy: 'Give another with --name.',
     });
   }
-  if (process.getuid?.() !== 0) {
-    throw new MeshError('MESH_NOT_ROOT', 'host0 listens on single devices, and must run as root', {
-      remedy: 'Run it with sudo.',
-    });
-  }
+  requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
 }
 
 function fail(errors: readonly MeshError[]): never {

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import type { DaemonName } from '../../src/cli/context.ts';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
+import type { DaemonName } from '../../src/protocol/control-client.ts';
 
 export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
 /** The same with stand-ins for the processes that it starts. */

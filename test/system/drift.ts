@@ -1,7 +1,8 @@
 /** What the agents of a lab say of their own kernels. */
-import { agentClient } from '../../src/cli/control-client.ts';
+
 import type { LabHost } from '../../src/lab/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
+import { agentClient } from '../../src/protocol/control-client.ts';
 import { pathsBelow } from '../../src/protocol/paths.ts';
 import type { AgentStatus, DriftView } from '../../src/protocol/views.ts';
 import { until } from './until.ts';

@@ -18,7 +18,7 @@ test.each(['up', 'down', 'status'])('lab %s without root says so before it does 
   const { status, stdout, stderr } = mesh(['lab', verb, '--name', name], { uid: 65534 });
   expect(status).toBe(4);
   expect(stdout).toBe('');
-  expect(stderr).toMatch(/^error: a lab needs root \[MESH_NOT_ROOT\]$/m);
+  expect(stderr).toMatch(/^error: only root may build and use labs \[MESH_NOT_ROOT\]$/m);
   expect(stderr).toMatch(/remedy: .*sudo/);
   expect(existsSync(join(LABS_DIRECTORY, name))).toBe(false);
 });

@@ -1,70 +1,34 @@
 /** What the documentation tells people to type, typed in a lab: each command works, and prints what is shown of it. */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { text as textOf } from 'node:stream/consumers';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import manifest from '../../../package.json' with { type: 'json' };
 import { Lab } from '../../../src/lab/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
 import { missingLine, type ShownCommand, shownCommands } from '../../cli/console-block.ts';
-import { until } from '../until.ts';
+import { pageOf, Typist } from '../typist.ts';
 
-const TOP = new URL('../../..', import.meta.url).pathname;
 const NAME = `pages-${process.pid}`;
-/** A person reads on before the next command; what it shows takes at most a second. */
-const ANSWER_DEADLINE_MS = 15_000;
 
 const TUTORIAL = shownCommands(pageOf('docs/tutorial.md'));
 const [SETUP, PATH_TO_MESH, LAB_UP, ...REST] = TUTORIAL;
 const LAB_DOWN = REST.pop();
 
-let place: string;
+let typist: Typist;
 let up: string;
 
 beforeAll(async () => {
-  place = mkdtempSync(join(tmpdir(), 'mw-pages-'));
-  // Pages speak of the only lab of a machine.
-  const program = `#!/bin/sh
-[ "$1" = lab ] || exec ${TOP}bin/mesh "$@"
-verb=$2
-shift 2
-exec ${TOP}bin/mesh lab "$verb" --name ${NAME} "$@"
-`;
-  writeFileSync(join(place, 'mesh'), program, { mode: 0o755 });
+  typist = new Typist(NAME);
   up = await typed('docs/tutorial.md', LAB_UP);
 });
 
 afterAll(async () => {
   if (existsSync(join(LABS_DIRECTORY, NAME))) await Lab.open(NAME).down();
-  rmSync(place, { recursive: true });
+  typist.close();
 });
 
-function pageOf(path: string): string {
-  return readFileSync(join(TOP, path), 'utf8');
-}
-
-/** @returns what it printed, as soon as it succeeds with all that is shown of it */
-async function typed(page: string, command: ShownCommand | undefined): Promise<string> {
-  if (command === undefined) throw new RangeError(`${page} shows too few commands`);
-  const { line, text, answer } = command;
-  const env = { ...process.env, PATH: `${place}${delimiter}${process.env.PATH}` };
-  let last = '';
-  try {
-    return await until(`${page}:${line}: ${text}`, ANSWER_DEADLINE_MS, async () => {
-      const shell = spawn('sh', ['-c', text.replaceAll('/tmp/', `${place}/`)], { cwd: TOP, env });
-      shell.stdin.end();
-      const ended = new Promise<number | null>((resolve) => shell.on('close', resolve));
-      const [stdout, stderr, code] = await Promise.all([textOf(shell.stdout), textOf(shell.stderr), ended]);
-      const printed = stdout.replaceAll(`${place}/`, '/tmp/');
-      const missing = missingLine(printed, answer);
-      last = `exit code ${code}${missing === undefined ? '' : `, without: ${missing}`}\n${printed}${stderr}`;
-      return code === 0 && missing === undefined && printed;
-    });
-  } catch (cause) {
-    throw new Error(last, { cause });
-  }
+function typed(page: string, command: ShownCommand | undefined): Promise<string> {
+  return typist.type(page, command);
 }
 
 test('the tutorial, from its lab to the last network', async () => {
@@ -77,7 +41,7 @@ test('the tutorial, from its lab to the last network', async () => {
 test('what the README shows of such a lab', () => {
   // It is taken down at its end, and is the same otherwise.
   expect(manifest.scripts.lab).toMatch(/ && bin\/mesh lab up$/);
-  const [, shown = ''] = /\$ npm run lab\n```\n.*?```text\n(.*?)```/s.exec(pageOf('README.md')) ?? [];
+  const [, shown = ''] = /\$ npm run lab\n.*?```text\n(.*?)```/s.exec(pageOf('README.md')) ?? [];
   expect(shown).toContain('12 of 12 pairs answer');
   expect(missingLine(up, shown.split('\n'))).toBeUndefined();
 });
@@ -108,7 +72,7 @@ test.each([
 test('what docs/host0.md tells to type, from an empty tree on', async () => {
   const page = 'docs/host0.md';
   for (const command of shownCommands(pageOf(page))) {
-    await typed(page, { ...command, text: `MESH_ROOT=${place}/box ${command.text}` });
+    await typed(page, { ...command, text: `MESH_ROOT=${typist.place}/box ${command.text}` });
   }
 });
 

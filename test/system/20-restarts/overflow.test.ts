@@ -1,8 +1,8 @@
 /** More events than an agent can be told of: what it missed makes no difference. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { agentClient } from '../../../src/cli/control-client.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { agentClient } from '../../../src/protocol/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { noDrift } from '../drift.ts';

@@ -1,10 +1,10 @@
 /** Two machines with one identity, and reports that are not true: refused on both ends, and nobody else is harmed. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { host0Client } from '../../../src/cli/control-client.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { type ErrorDocument, MeshError } from '../../../src/model/error.ts';
+import { host0Client } from '../../../src/protocol/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';

@@ -2,10 +2,10 @@
 import { globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { host0Client } from '../../../src/cli/control-client.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { parseIpv4 } from '../../../src/model/ipv4.ts';
+import { host0Client } from '../../../src/protocol/control-client.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import type { Host0Status } from '../../../src/protocol/views.ts';

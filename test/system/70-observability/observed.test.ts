@@ -1,11 +1,11 @@
 /** What happens to a mesh is seen from outside: in metrics, in health, and in events that begin with what is so. */
 import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { agentClient, type ControlClient, host0Client } from '../../../src/cli/control-client.ts';
 import { followEvents } from '../../../src/cli/event-follow.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { METRICS_PORTS } from '../../../src/model/network.ts';
+import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { readExposition } from '../../metrics/exposition-parser.ts';

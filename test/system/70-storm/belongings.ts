@@ -1,9 +1,9 @@
 /** What somebody else has on a host, beside Meshwork and on its bridge: it must stay as it is whatever befalls the host. */
 
-import { agentClient } from '../../../src/cli/control-client.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import type { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { agentClient } from '../../../src/protocol/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 
 const MAKE = `set -e

@@ -1,6 +1,5 @@
 /** How each fault is done to a host of a lab, and taken back. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { agentClient, host0Client } from '../../../src/cli/control-client.ts';
 import { printMeshConf } from '../../../src/formats/mesh-conf.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import type { Program } from '../../../src/lab/installation.ts';
@@ -8,6 +7,7 @@ import type { Lab } from '../../../src/lab/lab.ts';
 import { LastWords } from '../../../src/lab/silence.ts';
 import { MeshError } from '../../../src/model/error.ts';
 import { parseIpv4 } from '../../../src/model/ipv4.ts';
+import { agentClient, host0Client } from '../../../src/protocol/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { statusOf } from '../drift.ts';

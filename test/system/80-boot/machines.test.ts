@@ -27,8 +27,8 @@ class BootedLab {
     this.lab = lab;
   }
 
-  static async build(name: string, foreignDhcp: boolean): Promise<BootedLab> {
-    const machines = { firmware: ['bios', 'uefi'], foreignDhcp } as const;
+  static async build(name: string, settings: { foreignDhcp: boolean; templateUuid: boolean }): Promise<BootedLab> {
+    const machines = { firmware: ['bios', 'uefi'], ...settings } as const;
     const size = { name: `${name}${process.pid}`, nodes: 2, segments: 1, machines };
     return new BootedLab(shared.use(await Lab.build(size)));
   }
@@ -50,8 +50,8 @@ let beside: BootedLab;
 let besideBooted: Promise<void>;
 
 beforeAll(async () => {
-  alone = await BootedLab.build('alone', false);
-  beside = await BootedLab.build('beside', true);
+  alone = await BootedLab.build('alone', { foreignDhcp: false, templateUuid: false });
+  beside = await BootedLab.build('beside', { foreignDhcp: true, templateUuid: true });
   besideBooted = beside.start();
   besideBooted.catch(() => undefined);
   await alone.start();
@@ -96,9 +96,25 @@ async function expectReached(booted: BootedLab): Promise<void> {
   for (const text of pings) expect(text).toContain('1 of 1');
 }
 
+/** `mesh genid machine 8` as if host0 had not said on the kernel's command line who the machine is. */
+const OWN_FINDING = `sed 's/mesh.machine=[^ ]*//' /proc/cmdline >/run/cmdline
+unshare -m sh -c 'mount -o bind /run/cmdline /proc/cmdline && mesh genid machine 8 --json'`;
+
+async function expectAgreement({ lab }: BootedLab, from: string): Promise<void> {
+  const nodes = ['node1', 'node2'].map((name) => lab.host(name));
+  const found = await Promise.all(nodes.map((node) => lab.exec(node, ['sh', '-c', OWN_FINDING])));
+  expect(found.map(({ stdout }) => JSON.parse(stdout))).toEqual(
+    nodes.map(({ machine }) => expect.objectContaining({ id: machine, from })),
+  );
+}
+
 test('a BIOS and a UEFI machine boot from host0 alone, and reach everybody', async () => {
   expectComplete(alone);
   await expectReached(alone);
+});
+
+test('they find the id by themselves that host0 knows them by', async () => {
+  await expectAgreement(alone, 'product uuid');
 });
 
 test(
@@ -184,6 +200,10 @@ test(
   },
   BOOT_MS,
 );
+
+test('those without a UUID of their own find the id that host0 made of the card that they boot from', async () => {
+  await expectAgreement(beside, 'boot nic mac');
+});
 
 test(
   'a machine that nobody has named boots with what is there for all, is listed with what it is made of, and gets a name',

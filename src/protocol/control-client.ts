@@ -2,10 +2,12 @@
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
-import { request } from '../protocol/http.ts';
-import type { Paths } from '../protocol/paths.ts';
-import { SseParser } from '../protocol/sse.ts';
-import type { DaemonName } from './context.ts';
+import { request } from './http.ts';
+import type { Paths } from './paths.ts';
+import { SseParser } from './sse.ts';
+
+/** The two long-running processes. */
+export type DaemonName = 'host0' | 'agent';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 /** A list of some 100,000 members; more than that is not an answer but a fault. */
@@ -64,9 +66,9 @@ export class ControlClient {
     return this.#text(await this.#call({ method: 'GET', path, headers: { accept } }));
   }
 
-  /** The data of each event of a stream, until the other side ends it. */
-  async *events<T>(path: string): AsyncGenerator<T> {
-    for await (const { data } of this.messages(path)) yield data as T;
+  /** The data of each event of a stream, until the other side or `signal` ends it. */
+  async *events<T>(path: string, signal?: AbortSignal): AsyncGenerator<T> {
+    for await (const { data } of this.messages(path, undefined, signal)) yield data as T;
   }
 
   /** The same with their ids. @param lastId the last id that was heard, of a stream that is taken up again */
@@ -201,16 +203,27 @@ export class ControlClient {
   }
 }
 
+export function clientOf(daemon: DaemonName, { controlSock, agentSock }: Paths): ControlClient {
+  return new ControlClient(daemon, daemon === 'host0' ? controlSock : agentSock);
+}
+
 export function agentClient(paths: Paths): ControlClient {
-  return new ControlClient('agent', paths.agentSock);
+  return clientOf('agent', paths);
 }
 
 export function host0Client(paths: Paths): ControlClient {
-  return new ControlClient('host0', paths.controlSock);
+  return clientOf('host0', paths);
 }
 
 /** host0's daemon where it runs, since it knows every node; else the agent, which knows its own networks. */
 export async function bestClient(paths: Paths): Promise<ControlClient> {
   const host0 = host0Client(paths);
   return (await host0.answers()) ? host0 : agentClient(paths);
+}
+
+/** Both processes where both run. With neither, the agent is asked all the same, for its error. */
+export async function clientsHere(paths: Paths): Promise<ControlClient[]> {
+  const [host0, agent] = [host0Client(paths), agentClient(paths)];
+  if (!(await host0.answers())) return [agent];
+  return (await agent.answers()) ? [host0, agent] : [host0];
 }

@@ -1,0 +1,122 @@
+/** Commands on the hosts of a lab: inside the host's namespace, or on an emulated machine, from host0 over the mesh. */
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { appendFileSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { commandKeyIn, makeCommandKey } from '../image/command-key.ts';
+import { hostKeyOf, secretsOf } from '../image/machine-secrets.ts';
+import { knownHostLine, sshCommand, sshSettings } from '../image/ssh-command.ts';
+import { EchoSocket } from '../kernel/echo.ts';
+import { netnsPath } from '../kernel/netns.ts';
+import { MeshError } from '../model/error.ts';
+import { pathsBelow } from '../protocol/paths.ts';
+import { hostEnvironment, spawnInside } from './host-process.ts';
+import type { LabHost } from './lab-host.ts';
+import type { Echo } from './pairs.ts';
+
+/** What came of a command on a host. */
+export interface Outcome {
+  /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** On a machine it is run over the mesh, and ends with 255 when that does not carry it. */
+export function spawnOn(
+  host: LabHost,
+  host0: LabHost,
+  argv: readonly string[],
+  options: SpawnOptions & { readonly terminal?: boolean },
+): ChildProcess {
+  const { terminal = false, ...rest } = options;
+  if (host.emulated === undefined) return spawnInside(host.netns, argv, { env: hostEnvironment(host.root), ...rest });
+  return spawnInside(host0.netns, remotely(host0, host, argv, terminal), rest);
+}
+
+/** The same, with what it printed. */
+export async function execOn(host: LabHost, host0: LabHost, argv: readonly string[]): Promise<Outcome> {
+  const child = spawnOn(host, host0, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  if (child.stdout === null || child.stderr === null) throw new TypeError('no pipes');
+  const [code, stdout, stderr] = await Promise.all([exitCode(child), text(child.stdout), text(child.stderr)]);
+  return { code, stdout, stderr };
+}
+
+/** The host's voice; a machine's is its own ping. */
+export function openEcho(host: LabHost, host0: LabHost): Echo {
+  if (host.emulated === undefined) return EchoSocket.open({ netns: netnsPath(host.netns) });
+  return {
+    echo: async (to) => {
+      const { code, stdout } = await execOn(host, host0, ['ping', '-c', '1', '-W', '1', to]);
+      const ms = / time=([\d.]+) ms/.exec(stdout)?.[1];
+      return code === 0 && ms !== undefined ? Number(ms) : undefined;
+    },
+    close: () => {},
+  };
+}
+
+/**
+ * As a shell has it: 128 and the signal's number when one ended the command, see signal(7).
+ * @throws MESH_OBJECT_UNKNOWN when the command cannot be started
+ */
+export function exitCode(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => {
+      reject(
+        new MeshError('MESH_OBJECT_UNKNOWN', `${child.spawnfile} cannot be run`, {
+          object: child.spawnfile,
+          cause,
+          remedy: 'Write a command of this machine after --; the hosts of a lab share its programs.',
+        }),
+      );
+    });
+    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+  });
+}
+
+/** Makes the keys that host0 would make when the machines boot, and notes at host0 by which each is known. */
+export async function makeKeys(host0: LabHost, machines: readonly LabHost[]): Promise<void> {
+  const { state } = pathsBelow(host0.root);
+  await makeCommandKey(state);
+  for (const { machine } of machines) {
+    await secretsOf(state, machine);
+    appendFileSync(knownHosts(host0), knownHostLine(machine, (await hostKeyOf(state, machine)) ?? ''));
+  }
+}
+
+/** The connection that commands share leads to a machine that is not there any more. */
+export function forgetConnection({ root }: LabHost): void {
+  rmSync(connectionSocket(root), { force: true });
+}
+
+/** What to run on host0 for `argv` to run on the machine. */
+function remotely(host0: LabHost, host: LabHost, argv: readonly string[], terminal: boolean): string[] {
+  const { machine, member, root } = host;
+  const login = {
+    machine,
+    ipv6: member.ipv6,
+    key: commandKeyIn(pathsBelow(host0.root).state),
+    knownHosts: knownHosts(host0),
+  };
+  const settings = sshSettings({
+    // An emulated machine takes long for a handshake; one is enough for many commands.
+    ControlMaster: 'auto',
+    ControlPath: connectionSocket(root),
+    ControlPersist: '20',
+    ServerAliveCountMax: '1',
+  });
+  return sshCommand(login, argv.map(quoted).join(' '), [terminal ? '-t' : '-T', ...settings]);
+}
+
+function connectionSocket(root: string): string {
+  return join(root, 'ssh.sock');
+}
+
+function knownHosts({ root }: LabHost): string {
+  return join(root, 'known_hosts');
+}
+
+function quoted(word: string): string {
+  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
