@@ -10,5 +10,5 @@ export const bug: Bug = {
     },
   ],
   catcher: 'storm',
-  sign: /refuses the network/,
+  sign: /refuses the network|of somebody else on/,
 };

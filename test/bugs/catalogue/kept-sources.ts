@@ -8,6 +8,12 @@ export const bug: Bug = {
       find: 'const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache);',
       replace: 'const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache).slice(0, 0);',
     },
+    // What is on the disk lets the same members in.
+    {
+      file: 'src/agent/last-known.ts',
+      find: 'if (this.#text !== undefined) this.#meshes = parse(this.#text);',
+      replace: 'if (this.#text !== undefined) parse(this.#text);',
+    },
   ],
   catcher: 'storm',
   sign: /which no fault may cost; there were: .* killed/,
