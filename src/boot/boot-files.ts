@@ -47,7 +47,8 @@ async function copyBootFiles(root: string, places: readonly string[]): Promise<B
     missing: new MeshError('MESH_BOOT_FILES_MISSING', `there is no ${missing.join(' and no ')} to boot machines with`, {
       object: missing.join(', '),
       rule: `They are looked for in ${places.join(', ')}.`,
-      remedy: 'Install the package that Debian has: `apt-get install ipxe`; elsewhere, put its files there. Then restart host0.',
+      remedy:
+        'Install the package that Debian has: `apt-get install ipxe`; elsewhere, put its files there. Then restart host0.',
     }),
   };
 }

@@ -193,6 +193,20 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   expect(boot()?.state).toBe('booting');
 });
 
+test('a report that is overtaken by a later one is put before it, and takes back nothing that the later one says', async () => {
+  await bootUntil('overlay');
+  const report = (stage: string, detail?: string) =>
+    see({ kind: 'stage', machine, attempt, stage, ...(detail !== undefined && { detail }) });
+  report('agent', 'ended with 1: no such file');
+  await clock.pass(50);
+  report('packages');
+  report('initrd');
+  expect(stages()?.slice(-4)).toEqual(['initrd', 'overlay', 'packages', 'agent']);
+  const [packages, agent] = boot()?.stages.slice(-2) ?? [];
+  expect(packages?.atMs).toBe(agent?.atMs);
+  expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
+});
+
 test('a machine in the queue is not silent while it waits as it was told, and a refusal is over once it may go on', async () => {
   await bootUntil('ipxe');
   const queued = () => see({ kind: 'queued', mac, machine, ahead: 30, againSec: 8 });

@@ -240,6 +240,7 @@ function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighti
   if (stage === 'secrets') return { ...timeline, trouble: noSecrets(stageOf(timeline), detail) };
   const known = BOOT_STAGES.find((candidate) => candidate === stage);
   if (known === undefined) return timeline;
+  if (BOOT_STAGES.indexOf(known) < BOOT_STAGES.indexOf(stageOf(timeline))) return overtaken(timeline, known, detail);
   if (detail === '') return withoutTrouble(reach(timeline, known, atMs, undefined));
   return { ...reach(timeline, known, atMs, detail), trouble: saidByNode(known, detail) };
 }
@@ -291,6 +292,16 @@ function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: strin
   }
   const atFirst = timeline.stages.at(-1)?.atMs ?? atMs;
   return { ...timeline, stages: [...timeline.stages.slice(0, -1), { ...reached, atMs: atFirst }] };
+}
+
+/** A machine does not wait until a report is taken: of two, the later may come first. The stage was reached no later. */
+function overtaken(timeline: Timeline, stage: BootStage, detail: string): Timeline {
+  const { stages } = timeline;
+  const at = stages.findIndex((later) => BOOT_STAGES.indexOf(later.stage) >= BOOT_STAGES.indexOf(stage));
+  const next = stages[at];
+  if (next === undefined || next.stage === stage) return timeline;
+  const reached = { stage, atMs: next.atMs, ...(detail !== '' && { detail }) };
+  return { ...timeline, stages: stages.toSpliced(at, 0, reached) };
 }
 
 function withoutTrouble({ trouble, ...timeline }: Timeline): Timeline {
