@@ -26,6 +26,11 @@ const USERLAND = ['busybox-static', 'dropbear-bin', 'libc6', 'libgcc-s1', 'libnf
 /** Linux tests all of its ciphers before it starts the first process: half of the time until then. */
 const KERNEL_ARGUMENTS = ['cryptomgr.notests'];
 
+/** An emulator that waits for a processor for some milliseconds has no broken timer, at which the kernel would give up. */
+const VIRTUAL_ARGUMENTS = ['no_timer_check'];
+/** Debian's kernels for virtual machines, and nothing else: linux-image-cloud-amd64. */
+const VIRTUAL_KERNEL = /-cloud-/;
+
 /** Kernels unpack zstd nearly as fast as anything; higher levels take long to pack and, by their windows, to unpack. */
 const ZSTD_LEVEL = 9;
 
@@ -111,7 +116,7 @@ async function assembled(
     generation: createHash('sha256').update(files.vmlinuz).update(files.initrd).digest('hex').slice(0, 16),
     flavor: 'debian',
     kernelRelease: kernel.release,
-    kernelArguments: KERNEL_ARGUMENTS,
+    kernelArguments: [...KERNEL_ARGUMENTS, ...(VIRTUAL_KERNEL.test(kernelPackage) ? VIRTUAL_ARGUMENTS : [])],
     vmlinuz: described(files.vmlinuz),
     initrd: described(files.initrd),
     packages: packages.map(({ name, version }) => `${name} ${version}`),
