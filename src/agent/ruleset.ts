@@ -129,12 +129,15 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     intact: true,
     sets,
     body: [
-      '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
+      '  chain from-guest {\n',
       // Before the bridge learns where host0 is: whoever passes for it may capture what passes this node.
-      '    iifname @plugged ether saddr @host0s drop\n',
-      '    iifname @plugged icmpv6 type nd-router-advert drop\n',
+      '    ether saddr @host0s drop\n',
+      '    icmpv6 type nd-router-advert drop\n',
       // Servers speak from 67 and 547 to clients at 68 and 546 (RFC 2131 §4.1, RFC 8415 §7.2).
-      '    iifname @plugged udp sport . udp dport { 67 . 68, 547 . 546 } drop\n',
+      '    udp sport . udp dport { 67 . 68, 547 . 546 } drop\n',
+      '  }\n',
+      '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
+      '    iifname @plugged jump from-guest\n',
       '  }\n',
       `  chain floods {\n${ports.map(floodLimit).join('')}  }\n`,
       `  chain handshakes {\n${[...byMtu.keys()].flatMap(clamps).join('')}  }\n`,
@@ -188,9 +191,10 @@ function homeVerdict({ network }: RulesetInput['networks'][number]): string {
   return `${network.fabric.prefix.replace('/64', '')} : jump home-${network.fabric.vni}`;
 }
 
-/** A network's addresses are for its own bridge. */
+/** A network's addresses are for its own bridge; what comes there for them needs no look at the routes. */
 function homeChain({ network }: RulesetInput['networks'][number]): string {
-  return `  chain home-${network.fabric.vni} {\n    iifname != ${quote(network.devices.bridge)} drop\n  }\n`;
+  const bridge = quote(network.devices.bridge);
+  return `  chain home-${network.fabric.vni} {\n    iifname != ${bridge} drop\n    accept\n  }\n`;
 }
 
 /** One look-up finds the chain of a network, however many there are. */
