@@ -44,6 +44,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  // What host0 left running is in its records, and these are on the disk.
+  await host?.close();
   disk?.unmount();
   await bench?.close();
 });
