@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -64,6 +64,20 @@ test('what ends is started again, later each time, and says what it said last', 
   await until(() => kinds().filter((kind) => kind === 'service started').length === 2);
   await failing.stop();
   expect(failing.error).toBeUndefined();
+});
+
+test('a record that the disk does not take is written when it does, and the process is found by the next life', async () => {
+  const { directory, service } = place();
+  const inTheWay = join(directory, 'sleeper.process.json');
+  mkdirSync(inTheWay);
+  const first = service();
+  await first.run(spec('a'));
+  expect(first.error).toMatchObject({ code: 'MESH_SERVICE_FAILED', message: expect.stringContaining('EISDIR') });
+  rmdirSync(inTheWay);
+  await until(() => existsSync(inTheWay));
+  const { running } = first;
+  await first.release();
+  expect(service().running).toEqual(running);
 });
 
 test('a program that is not there is an error and not the end of us', async () => {

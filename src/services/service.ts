@@ -52,6 +52,8 @@ export class Service {
   readonly #input: ServiceInput;
   #spec: ServiceSpec | undefined;
   #record: ServiceRecord | undefined;
+  /** The record is on the disk, where the next life of this process finds it. */
+  #isKept = true;
   /** Ours, and not one that an earlier life of this process started. */
   #isChild = false;
   /** How the last child came to its end. */
@@ -155,12 +157,20 @@ export class Service {
       const mark = child.pid === undefined ? undefined : findMark(child.pid);
       if (mark === undefined) return;
       this.#record = { ...mark, fingerprint: spec.fingerprint, label: spec.label };
-      writeFileSync(this.#recordFile, JSON.stringify(this.#record));
+      this.#isKept = false;
       journal.record({ kind: 'service started', message: `${name}: process ${mark.pid}`, object: name });
       onChange?.();
+      this.#keepRecord();
     } finally {
       closeSync(log);
     }
+  }
+
+  /** @throws an error of the file system, on a full disk for one: it is tried again at the next look */
+  #keepRecord(): void {
+    if (this.#isKept) return;
+    writeFileSync(this.#recordFile, JSON.stringify(this.#record));
+    this.#isKept = true;
   }
 
   async #end(): Promise<void> {
@@ -204,6 +214,7 @@ export class Service {
     if (this.#record !== undefined && this.#record.fingerprint !== this.#spec.fingerprint) await this.#end();
     const { clock } = this.#input;
     if (this.#record !== undefined && isRunning(this.#record)) {
+      this.#keepRecord();
       if (clock.nowMs() - this.#startedMs >= WELL_MS) {
         this.#failures = 0;
         this.#error = undefined;
