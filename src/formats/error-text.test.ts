@@ -74,6 +74,15 @@ test('a long line is shown around the caret', () => {
   `);
 });
 
+test('a long line is cut between characters, also between those of two units', () => {
+  expect(at('😀'.repeat(200), 201)).toMatchInlineSnapshot(`
+    "a.conf:12:201: error: the line is wrong [MESH_NET_SYNTAX]
+      12 | …😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀…
+         |                                        ^"
+  `);
+  expect(at(`a${'😀'.repeat(200)}`, 1)).not.toMatch(/\p{Cs}/u);
+});
+
 test('colours are there when asked for, and a warning has its own', () => {
   const error = new MeshError('MESH_NET_KEY_SHARED', 'key is shared');
   expect(errorText(error, { color: true, severity: 'warning' })).toContain('\x1b[33mwarning:');

@@ -55,13 +55,15 @@ function remedyLine(remedy: string): string {
 
 /** The line as it is shown, cut around the column when it is long, and how many characters stand before the caret. */
 function excerpt({ text, column }: SourcePlace): { text: string; caret: number } {
-  const shown = visible(text);
-  const caret = visible(text.slice(0, column - 1)).length;
-  if (shown.length <= WINDOW_LENGTH) return { text: shown, caret };
+  // By code points: half of one that takes two units would be cut off as something that a terminal cannot show.
+  const shown = [...visible(text)];
+  const caret = [...visible(text.slice(0, column - 1))].length;
+  if (shown.length <= WINDOW_LENGTH) return { text: shown.join(''), caret };
   const start = Math.max(0, Math.min(caret - WINDOW_LENGTH / 2, shown.length - WINDOW_LENGTH));
   const head = start > 0 ? '…' : '';
   const tail = start + WINDOW_LENGTH < shown.length ? '…' : '';
-  return { text: head + shown.slice(start, start + WINDOW_LENGTH) + tail, caret: caret - start + head.length };
+  const window = shown.slice(start, start + WINDOW_LENGTH).join('');
+  return { text: head + window + tail, caret: caret - start + head.length };
 }
 
 /** The text with tabs as spaces, and with all else that a terminal would obey, or not show, as an escape. */
