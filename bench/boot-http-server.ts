@@ -4,9 +4,9 @@ import { Attempts } from '../src/boot/attempts.ts';
 import { bootDoors } from '../src/boot/boot-doors.ts';
 import { BootSite } from '../src/boot/boot-site.ts';
 import { Turnstile } from '../src/boot/turnstile.ts';
+import { parseIpv4 } from '../src/model/address/ipv4.ts';
 import { systemClock as clock } from '../src/model/clock.ts';
 import { MeshError } from '../src/model/error.ts';
-import { parseIpv4 } from '../src/model/ipv4.ts';
 import { Journal } from '../src/protocol/event.ts';
 
 const [images = '', device = '', address = ''] = process.argv.slice(2);

@@ -7,11 +7,11 @@
 import { desiredItems } from '../src/agent/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
 import { MOMENT_MS } from '../src/controller/announcements.ts';
-import type { Ipv4, Ipv4Cidr } from '../src/model/ipv4.ts';
-import { ipv6Subnet, parseIpv6 } from '../src/model/ipv6.ts';
+import type { Ipv4, Ipv4Cidr } from '../src/model/address/ipv4.ts';
+import { ipv6Subnet, parseIpv6 } from '../src/model/address/ipv6.ts';
 import { machineIdOf } from '../src/model/machine.ts';
-import { type Member, memberAddresses } from '../src/model/member.ts';
-import { meshNetwork, type Network, type Vni } from '../src/model/network.ts';
+import { type Member, memberAddresses } from '../src/model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../src/model/network/network.ts';
 import {
   type MembershipEvent,
   REPORT_INTERVAL_MS,

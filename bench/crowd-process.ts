@@ -1,11 +1,11 @@
 /** The process of a crowd (crowd.ts): for each member a stream of events, and a report every three seconds on a connection of its own. */
 import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import type { Ipv4 } from '../src/model/ipv4.ts';
-import type { Ipv6 } from '../src/model/ipv6.ts';
+import type { Ipv4 } from '../src/model/address/ipv4.ts';
+import type { Ipv6 } from '../src/model/address/ipv6.ts';
 import type { MachineId } from '../src/model/machine.ts';
-import type { Member } from '../src/model/member.ts';
-import { MEMBERSHIP_PORT } from '../src/model/network.ts';
+import type { Member } from '../src/model/network/member.ts';
+import { MEMBERSHIP_PORT } from '../src/model/network/network.ts';
 import { reportIntervalMs, type SelfReport } from '../src/protocol/membership.ts';
 
 export type CrowdMember = Omit<Member, 'mac'> & { readonly machine: MachineId; readonly ipv4: Ipv4 };

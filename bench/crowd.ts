@@ -12,9 +12,9 @@ import { ip } from '../src/kernel/netns-fixture.ts';
 import { Nft } from '../src/kernel/nft.ts';
 import { EXAMPLE_MESH } from '../src/lab/example-mesh.ts';
 import type { Lab } from '../src/lab/lab.ts';
-import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../src/model/ipv4.ts';
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../src/model/address/ipv4.ts';
 import { machineIdOf } from '../src/model/machine.ts';
-import { type Member, memberAddresses } from '../src/model/member.ts';
+import { type Member, memberAddresses } from '../src/model/network/member.ts';
 import type { CrowdCount, CrowdMember, CrowdOrder } from './crowd-process.ts';
 import { batch } from './place.ts';
 

@@ -1,10 +1,10 @@
 /** A node of many networks, as an agent would want them: what there is without host0 and without members. */
 import { desiredItems } from '../src/agent/desired.ts';
 import type { Item, ItemKey } from '../src/agent/items/item.ts';
-import type { Ipv4 } from '../src/model/ipv4.ts';
-import type { Ipv6Cidr } from '../src/model/ipv6.ts';
+import type { Ipv4 } from '../src/model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../src/model/address/ipv6.ts';
 import { parseMachineId } from '../src/model/machine.ts';
-import { meshNetwork, type Network, type Vni } from '../src/model/network.ts';
+import { meshNetwork, type Network, type Vni } from '../src/model/network/network.ts';
 
 export const MACHINE = parseMachineId('10eff964');
 

@@ -1,5 +1,5 @@
 /** A node with 500 networks, made from nothing by the agent's own loop, against `ip -batch` of the devices and addresses. */
-import { memberAddresses } from '../src/model/member.ts';
+import { memberAddresses } from '../src/model/network/member.ts';
 import { itemsOf, MACHINE, networksFrom, UNDERLAY } from './many-networks.ts';
 import { compared, type Measurement, measured, timed } from './measurement.ts';
 import { BenchNode } from './node.ts';

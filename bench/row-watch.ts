@@ -8,7 +8,7 @@ import { type Message, messages } from '../src/kernel/netlink.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../src/kernel/netlink-socket.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
 import type { LabHost } from '../src/lab/lab-host.ts';
-import type { Mac } from '../src/model/mac.ts';
+import type { Mac } from '../src/model/address/mac.ts';
 
 /** RTNLGRP_NEIGH, which forwarding rows are in too. */
 const ROWS = 1 << 2;

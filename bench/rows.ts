@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import type { KernelOperation } from '../src/kernel/operation.ts';
 import { Rtnl } from '../src/kernel/rtnl.ts';
-import { parseIpv4 } from '../src/model/ipv4.ts';
-import { parseMac } from '../src/model/mac.ts';
+import { parseIpv4 } from '../src/model/address/ipv4.ts';
+import { parseMac } from '../src/model/address/mac.ts';
 import { compared, type Measurement, timed } from './measurement.ts';
 import { batch, inPlace } from './place.ts';
 import { interleaved, type Run } from './run.ts';

@@ -2,8 +2,8 @@
  * What is so on a node, for its journal and for whoever follows that: networks, members, health. On host0 the daemon
  * tells of members; its agent only of what is in the kernel.
  */
-import type { Member } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
+import type { Member } from '../model/network/member.ts';
+import type { Network } from '../model/network/network.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 import { type Fact, healthFacts } from '../protocol/standing.ts';
 import type { Agent } from './agent.ts';

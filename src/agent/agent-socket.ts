@@ -4,7 +4,7 @@ import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import { expose } from '../metrics/exposition.ts';
 import type { Registry } from '../metrics/registry.ts';
 import { MeshError } from '../model/error.ts';
-import { memberAddresses } from '../model/member.ts';
+import { memberAddresses } from '../model/network/member.ts';
 import { VERSION } from '../model/version.ts';
 import { readCaptureParameters } from '../protocol/capture.ts';
 import { claimControlSocket, listenOnControlSocket } from '../protocol/control-socket.ts';

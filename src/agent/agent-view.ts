@@ -1,7 +1,7 @@
 /** The agent's documents: what `mesh status`, `plan`, `drift` and `explain` show. Built from its state; nothing is changed. */
 import { MeshError } from '../model/error.ts';
-import { type Member, memberAddresses } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
+import { type Member, memberAddresses } from '../model/network/member.ts';
+import type { Network } from '../model/network/network.ts';
 import { VERSION } from '../model/version.ts';
 import type {
   AgentStatus,

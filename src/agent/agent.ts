@@ -1,11 +1,11 @@
 /** The agent of one machine: puts together what the machine should take part in, and keeps the kernel that way. */
 import type { KernelEvent } from '../kernel/objects.ts';
 import type { Feature } from '../kernel/probe.ts';
+import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { type Ipv4, isIpv4 } from '../model/ipv4.ts';
 import type { MachineWord } from '../model/machine.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 import type { PortView } from '../protocol/views.ts';

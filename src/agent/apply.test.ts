@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
-import { memberAddresses } from '../model/member.ts';
-import { meshNetwork, type Vni } from '../model/network.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import { meshNetwork, type Vni } from '../model/network/network.ts';
 import { apply } from './apply.ts';
 import { type Item, itemKey, type Operation } from './items/item.ts';
 import type { KernelPort } from './kernel-port.ts';

@@ -1,8 +1,8 @@
 /** The member that somebody means: by name, machine id or address. */
 import { MeshError } from '../model/error.ts';
 import { isMachineId } from '../model/machine.ts';
-import { type Member, memberAddresses } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
+import { type Member, memberAddresses } from '../model/network/member.ts';
+import type { Network } from '../model/network/network.ts';
 
 /** @throws MESH_NODE_UNKNOWN */
 export function memberCalled(members: readonly Member[], name: string, network: Network): Member {

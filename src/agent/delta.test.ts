@@ -1,11 +1,11 @@
 /** The part that a turn compares, against the whole: at every step of a random walk both must find the same to do. */
 import { expect, test } from 'vitest';
 import type { FdbRow, KernelEvent, Link, Neighbour } from '../kernel/objects.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { machineIdOf, parseMachineId } from '../model/machine.ts';
-import { type Member, memberAddresses } from '../model/member.ts';
-import { meshNetwork, type Vni } from '../model/network.ts';
+import { type Member, memberAddresses } from '../model/network/member.ts';
+import { meshNetwork, type Vni } from '../model/network/network.ts';
 import { pick, randomFrom } from '../model/random.ts';
 import { Delta } from './delta.ts';
 import { type DesiredInput, DesiredItems, desiredItems } from './desired.ts';

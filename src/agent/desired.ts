@@ -2,10 +2,10 @@
  * From what a node should take part in to the items that it should have. What has not changed since the last turn is not
  * derived anew: a join costs what its own four rows cost, and a look at whom the mesh has.
  */
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../model/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../model/address/ipv4.ts';
 import type { MachineWord } from '../model/machine.ts';
-import { type Member, type MemberAddresses, memberAddresses } from '../model/member.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import { type Member, type MemberAddresses, memberAddresses } from '../model/network/member.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { Segment, UnderlayPort } from '../protocol/assignment.ts';
 import type { Changed } from './delta.ts';
 import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from './items/item.ts';

@@ -5,7 +5,7 @@
  */
 import type { Link } from '../kernel/objects.ts';
 import type { Clock } from '../model/clock.ts';
-import type { NetworkId } from '../model/network.ts';
+import type { NetworkId } from '../model/network/network.ts';
 import { OUR_LINK_GROUP, parseAlias } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 

@@ -1,8 +1,9 @@
 /** On host0: what the controller assigns, over its control socket. While that is away, the last assignment holds. */
+
+import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/assignment.ts';
 import { type NetworkState, STREAM_SILENCE_MS } from '../protocol/membership.ts';
 import type { SseMessage } from '../protocol/sse.ts';

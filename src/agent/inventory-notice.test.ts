@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { ManualClock } from '../model/manual-clock.ts';
-import { meshNetwork, type Vni } from '../model/network.ts';
+import { meshNetwork, type Vni } from '../model/network/network.ts';
 import { Journal } from '../protocol/event.ts';
 import type { Inventory } from '../protocol/inventory.ts';
 import { InventoryNotice } from './inventory-notice.ts';

@@ -1,7 +1,7 @@
 /** Tells host0 what this machine is made of: once when it has joined, and again when it is another. */
 import type { Alarm, Clock } from '../model/clock.ts';
-import { memberAddresses } from '../model/member.ts';
-import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import { MEMBERSHIP_PORT, type Network } from '../model/network/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { Inventory } from '../protocol/inventory.ts';
 import type { Transport } from './transport.ts';

@@ -3,8 +3,8 @@
  * look; a lost one costs time and never correctness, since a fresh dump replaces all of this once a minute.
  */
 import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../kernel/objects.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import { FLOOD_MAC } from '../model/mac.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import { FLOOD_MAC } from '../model/address/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
 /** What tells one row from another. */

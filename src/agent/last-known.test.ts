@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import type { FdbRow, Link } from '../kernel/objects.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { machineIdOf } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
-import { type Member, memberAddresses } from '../model/member.ts';
-import { meshNetwork, type Network, type Vni } from '../model/network.ts';
+import { type Member, memberAddresses } from '../model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../model/network/network.ts';
 import { Journal } from '../protocol/event.ts';
 import { KernelCache } from './kernel-cache.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';

@@ -3,11 +3,12 @@
  * together find each other again without host0. It is a memory and no list: host0's word is waited for as after any other
  * absence (member-list.ts), and where the kernel has a row of an earlier life of this agent, that is newer.
  */
+
+import { type Ipv4Cidr, isIpv4, parseIpv4Cidr } from '../model/address/ipv4.ts';
+import { ipv6InSubnet } from '../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
-import { type Ipv4Cidr, isIpv4, parseIpv4Cidr } from '../model/ipv4.ts';
-import { ipv6InSubnet } from '../model/ipv6.ts';
-import type { Member } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
+import type { Member } from '../model/network/member.ts';
+import type { Network } from '../model/network/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import { formatMemberLine, parseMemberLine } from '../protocol/membership.ts';
 import type { KernelCache } from './kernel-cache.ts';

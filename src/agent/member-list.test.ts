@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
-import type { Member } from '../model/member.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import type { Mac } from '../model/address/mac.ts';
+import type { Member } from '../model/network/member.ts';
 import type { MembershipEvent } from '../protocol/membership.ts';
 import { MemberList } from './member-list.ts';
 

@@ -5,8 +5,8 @@
  * brought the list still stands nine seconds later: by then host0 has heard everybody. A further list starts the nine
  * seconds anew, since it may come from a host0 that was started a moment ago with an empty store, for the second time.
  */
-import type { Ipv6 } from '../model/ipv6.ts';
-import { type Member, sameMember } from '../model/member.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import { type Member, sameMember } from '../model/network/member.ts';
 import { MEMBER_SILENCE_MS, type MembershipEvent, type MembershipVersion, memberKey } from '../protocol/membership.ts';
 
 export class MemberList {

@@ -2,13 +2,14 @@
  * A node's part in the membership of one mesh: it reports to host0, follows the stream of joins and leaves, and pings
  * host0 so that silence is noticed in two seconds and not in nine.
  */
+
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
 import type { MachineId } from '../model/machine.ts';
-import { memberAddresses } from '../model/member.ts';
-import { MEMBERSHIP_PORT, type Network } from '../model/network.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import { MEMBERSHIP_PORT, type Network } from '../model/network/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import {
   formatVersion,

@@ -1,7 +1,7 @@
 /** What a mesh needs on a node: its two links, this node's addresses, and the rows of each other member. Pure. */
-import { FLOOD_MAC } from '../model/mac.ts';
-import type { Member, MemberAddresses } from '../model/member.ts';
-import { type Network, VXLAN_PORT } from '../model/network.ts';
+import { FLOOD_MAC } from '../model/address/mac.ts';
+import type { Member, MemberAddresses } from '../model/network/member.ts';
+import { type Network, VXLAN_PORT } from '../model/network/network.ts';
 import type { Host0View } from './desired.ts';
 import type { Item } from './items/item.ts';
 import { OUR_CONF } from './items/link.ts';

@@ -1,9 +1,9 @@
 /** A node's own files and, for each mesh in them, a membership client. */
 import type { NetworkDirectory } from '../formats/network-directory.ts';
+import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/address/ipv4.ts';
 import type { MeshError } from '../model/error.ts';
-import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
-import { type Member, memberAddresses, sameMember } from '../model/member.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import { type Member, memberAddresses, sameMember } from '../model/network/member.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 import type { Attachment, Host0View } from './desired.ts';
 import type { KernelCache } from './kernel-cache.ts';

@@ -1,8 +1,8 @@
 /** From the kernel's state to the items of ours that are in it. Pure. What is not marked as ours is not seen here. */
 import type { FdbRow, Link, Neighbour } from '../kernel/objects.ts';
-import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import { type Network, type NetworkId, VXLAN_PORT } from '../model/network.ts';
+import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import { type Network, type NetworkId, VXLAN_PORT } from '../model/network/network.ts';
 import type { FdbItem } from './items/fdb.ts';
 import { type Item, type ItemKey, type ItemMap, itemKey, itemMap } from './items/item.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from './items/mark.ts';

@@ -1,7 +1,7 @@
 /** How large a packet comes back whole from an address, found by echoes that may not be fragmented. */
 import { PacketTooBig } from '../kernel/echo.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 
 /** An echo with a payload of so many bytes that travels whole; undefined when no answer came. */
 export type SizedEcho = (to: Ipv4 | Ipv6, timeoutMs: number, payloadBytes: number) => Promise<number | undefined>;

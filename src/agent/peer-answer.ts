@@ -1,8 +1,8 @@
 /** What members are answered inside a mesh: `GET /path`, one look at the kernel at a time; and host0, `GET /capture`. */
 import type { ServerResponse } from 'node:http';
+import { type Ipv6, parseIpv6 } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';
-import { type Ipv6, parseIpv6 } from '../model/ipv6.ts';
-import type { Network } from '../model/network.ts';
+import type { Network } from '../model/network/network.ts';
 import { readCaptureParameters } from '../protocol/capture.ts';
 import { parsePathQuery } from '../protocol/trace.ts';
 import type { Agent } from './agent.ts';

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../kernel/listener.ts';
 import type { Alarm } from '../model/clock.ts';
-import { AGENT_PORT, type Network } from '../model/network.ts';
+import { AGENT_PORT, type Network } from '../model/network/network.ts';
 import type { DoorLimits } from '../protocol/device-door.ts';
 import { DeviceDoors } from '../protocol/device-doors.ts';
 import { meshDoor } from '../protocol/mesh-door.ts';

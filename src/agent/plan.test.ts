@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { parseMachineId } from '../model/machine.ts';
-import { type Member, memberAddresses } from '../model/member.ts';
-import { meshNetwork, type Network, type Vni } from '../model/network.ts';
+import { type Member, memberAddresses } from '../model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../model/network/network.ts';
 import { pick, randomFrom } from '../model/random.ts';
 import { type Attachment, type DesiredInput, desiredItems } from './desired.ts';
 import { type Item, itemKey, kindOf } from './items/item.ts';

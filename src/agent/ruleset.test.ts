@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type TemporaryNetns, temporaryNetns } from '../kernel/netns.ts';
 import { Nft } from '../kernel/nft.ts';
-import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../model/ipv4.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
-import { meshNetwork, type Vni } from '../model/network.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
+import { meshNetwork, type Vni } from '../model/network/network.ts';
 import { type RulesetItem, rulesetKind } from './items/ruleset.ts';
 import { rulesets } from './ruleset.ts';
 

@@ -4,9 +4,9 @@
  * right with bridge-nf-call-* on and off: with it on, bridged frames pass the inet hooks too, with the bridge as both
  * input and output interface, all but `input`, which is for this host alone.
  */
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import { memberAddresses } from '../model/member.ts';
-import { type Network, VXLAN_PORT } from '../model/network.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import { type Network, VXLAN_PORT } from '../model/network/network.ts';
 import type { Segment } from '../protocol/assignment.ts';
 import type { RulesetItem } from './items/ruleset.ts';
 

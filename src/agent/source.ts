@@ -1,7 +1,8 @@
 /** Where a node learns what it takes part in: from its own files and the meshes, or, on host0, from the controller. */
+
+import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { MeshError } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { Attachment, Host0View } from './desired.ts';
 
 export interface Source {

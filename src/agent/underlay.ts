@@ -1,5 +1,5 @@
 /** How a node stands on the underlay: which of host0's addresses is on its side, and which address it sends from. */
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet, isIpv4 } from '../model/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet, isIpv4 } from '../model/address/ipv4.ts';
 import { OUR_PROTOCOL } from './items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';

@@ -1,7 +1,7 @@
 /** Ports that machines boot on: up, with host0's address, and nothing of anybody else's touched. */
 import { expect, test } from 'vitest';
 import type { Address, Link } from '../kernel/objects.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { UnderlayPort } from '../protocol/assignment.ts';
 import { desiredItems } from './desired.ts';
 import { OUR_PROTOCOL } from './items/mark.ts';

@@ -5,7 +5,7 @@ import type { Controller } from '../controller/controller.ts';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import { expose } from '../metrics/exposition.ts';
 import type { Registry } from '../metrics/registry.ts';
-import type { NetworkId } from '../model/network.ts';
+import type { NetworkId } from '../model/network/network.ts';
 import type { BootView, ScanView } from '../protocol/boot-views.ts';
 import { listenOnControlSocket } from '../protocol/control-socket.ts';
 import type { Journal } from '../protocol/event.ts';

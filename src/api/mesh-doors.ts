@@ -5,7 +5,7 @@ import type { Membership } from '../controller/membership.ts';
 import { boundListener } from '../kernel/listener.ts';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import type { Clock } from '../model/clock.ts';
-import { MEMBERSHIP_PORT } from '../model/network.ts';
+import { MEMBERSHIP_PORT } from '../model/network/network.ts';
 import { DeviceDoors, type DeviceDoorsInput } from '../protocol/device-doors.ts';
 import type { Journal } from '../protocol/event.ts';
 import { meshDoor } from '../protocol/mesh-door.ts';

@@ -6,10 +6,10 @@
 import type { Sighting, Witness } from '../controller/witness.ts';
 import type { Ip } from '../kernel/ip.ts';
 import type { FdbRow, KernelEvent, Neighbour } from '../kernel/objects.ts';
-import { isIpv4 } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
-import type { Network } from '../model/network.ts';
+import { isIpv4 } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import type { Mac } from '../model/address/mac.ts';
+import type { Network } from '../model/network/network.ts';
 
 /** The two questions; `Rtnl` answers them. */
 export interface NeighbourReader {

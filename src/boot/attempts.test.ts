@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import { parseMac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import { parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { type Asker, type Attempt, Attempts } from './attempts.ts';

@@ -4,10 +4,10 @@
  * there what it was worth before.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 
 export interface Attempt {

@@ -1,7 +1,7 @@
 /** Boots as packets, requests and reports tell of them: which stage each is in, and what a silence is put down to. */
 import { beforeEach, expect, test } from 'vitest';
-import type { Ipv4 } from '../model/ipv4.ts';
-import { parseMac } from '../model/mac.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import { parseMac } from '../model/address/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { Journal, type MeshEvent } from '../protocol/event.ts';

@@ -1,7 +1,8 @@
 /** The boots that host0 has seen lately: takes sightings up, says what is stuck, and shows each as a timeline. */
+
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import { MEMBER_SILENCE_MS } from '../protocol/membership.ts';

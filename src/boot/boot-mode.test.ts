@@ -1,7 +1,7 @@
 /** The machine of modes: its ways by hand, and a random walk (`MESH_SEED=N` repeats one). */
 import { describe, expect, test } from 'vitest';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { pick, randomFrom } from '../model/random.ts';
 import type { BootMode, WantedMode } from '../protocol/boot-views.ts';
 import {

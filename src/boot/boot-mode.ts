@@ -3,7 +3,7 @@
  * server, and addresses too (`server`) only where nobody else does. It is `server` at no moment within QUIET_MS of having
  * heard another server there.
  */
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { BootMode, ForeignServerView, ModeReason, RivalView, WantedMode } from '../protocol/boot-views.ts';
 import type { Host0Mark, Installation } from './host0-mark.ts';
 import type { HeardServer } from './observation.ts';

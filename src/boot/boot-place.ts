@@ -1,7 +1,8 @@
 /** A wire with all that host0 does on it, and how that is told. */
+
+import type { Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import type { Ipv4Cidr } from '../model/ipv4.ts';
 import type { SubnetView, WireView } from '../protocol/boot-views.ts';
 import type { HealthFinding } from '../protocol/views.ts';
 import type { Service } from '../services/service.ts';

@@ -14,9 +14,9 @@
  */
 import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
-import { type Ipv4, isIpv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Attempt } from './attempts.ts';
 import { parseHardware } from './hardware.ts';

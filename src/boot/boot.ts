@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0-conf.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
 import type { UnderlayPort } from '../protocol/assignment.ts';
 import type { BootView, ScanView, WantedMode } from '../protocol/boot-views.ts';
 import type { Journal } from '../protocol/event.ts';

@@ -2,8 +2,8 @@
  * DHCP messages (RFC 2131 §2, options RFC 2132; PXE's in RFC 4578 and the PXE specification 2.1). What arrives is a
  * stranger's: no length in it is trusted, and what cannot be read is left out.
  */
-import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/ipv4.ts';
-import { type Mac, macFromHex, macToBytes } from '../model/mac.ts';
+import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/address/ipv4.ts';
+import { type Mac, macFromHex, macToBytes } from '../model/address/mac.ts';
 
 /** Option numbers that we read or write. */
 export const OPTION = {

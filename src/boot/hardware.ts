@@ -1,5 +1,5 @@
 /** What a machine tells of itself when it asks for its boot script, in the query that `/boot.ipxe` makes. */
-import { type Mac, parseMac } from '../model/mac.ts';
+import { type Mac, parseMac } from '../model/address/mac.ts';
 
 /** All of it is the machine's own word, and only of what SMBIOS says; the MAC is checked against the neighbour table. */
 export interface Hardware {

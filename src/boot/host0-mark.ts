@@ -4,8 +4,8 @@
  * long it has run (ms, 6 bytes), flags (1) and its address on this wire (4).
  */
 import { BROADCAST_MAC } from '../kernel/ethernet.ts';
-import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { type DhcpPacket, encodeDhcp, OPTION } from './dhcp-packet.ts';
 import { BROADCAST_IPV4, encodeUdpFrame, NO_IPV4 } from './udp-frame.ts';
 

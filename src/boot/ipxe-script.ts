@@ -2,8 +2,8 @@
  * The scripts that iPXE fetches from host0. Every command ends in `|| goto`: a script that stops in the middle would
  * leave the machine at a prompt that nobody looks at. Only text of ours and checked values are put in.
  */
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { HARDWARE_SETTINGS } from './hardware.ts';
 

@@ -3,9 +3,9 @@
  * before it answers: what passes on the wire says when to read it again, and nothing is read while nothing happens.
  */
 import { readFile } from 'node:fs/promises';
+import { type Ipv4, ipv4ToNumber } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
-import { type Ipv4, ipv4ToNumber } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
 import type { LeaseView } from '../protocol/boot-views.ts';
 import { parseLeases } from '../services/lease-file.ts';
 import type { BootSighting } from './sighting.ts';

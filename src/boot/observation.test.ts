@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { BROADCAST_MAC } from '../kernel/ethernet.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { type DhcpFields, encodeDhcp, OPTION } from './dhcp-packet.ts';
 import { type Host0Mark, type Installation, isSenior } from './host0-mark.ts';
 import { observe } from './observation.ts';

@@ -1,6 +1,6 @@
 /** What a frame on a boot segment tells: pure, from the bytes of a stranger. */
-import { type Ipv4, type Ipv4Cidr, ipv4Subnet, ipv4ToNumber } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4Subnet, ipv4ToNumber } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { addressOption, type DhcpPacket, decodeDhcp, encapsulated, OPTION, textOf } from './dhcp-packet.ts';
 import { type Host0Mark, markOf } from './host0-mark.ts';
 import { DHCP_MESSAGES, type DhcpClientKind, type DhcpSighting, type TftpSighting } from './sighting.ts';

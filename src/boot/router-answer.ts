@@ -12,9 +12,9 @@ import {
   linkLocalOf,
   type NeighbourEnd,
 } from '../kernel/neighbour-frame.ts';
+import { type Ipv6, ipv6FromBytes } from '../model/address/ipv6.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
-import { type Ipv6, ipv6FromBytes } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
 import type { BootSighting } from './sighting.ts';
 
 export const SOLICITATION = 133;

@@ -5,7 +5,7 @@
  */
 import { BROADCAST_MAC, ETHERNET_BYTES, ETHERTYPE, encodeEthernet } from '../kernel/ethernet.ts';
 import type { FilterStep } from '../kernel/packet-filter.ts';
-import { type Mac, macToBytes } from '../model/mac.ts';
+import { type Mac, macToBytes } from '../model/address/mac.ts';
 
 export interface ScanProbe {
   /** Tells scans apart, also of two host0s. */

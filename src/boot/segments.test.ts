@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { PortLink } from './boot-port.ts';
 import type { LinkAddress } from './port-address.ts';
 import { segmentsOf } from './segments.ts';

@@ -5,9 +5,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0-conf.ts';
+import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../model/ipv4.ts';
 import type { UnderlayPort } from '../protocol/assignment.ts';
 import type { SubnetView } from '../protocol/boot-views.ts';
 import type { Journal } from '../protocol/event.ts';

@@ -1,8 +1,8 @@
 /** What host0 sees of machines that boot: packets, requests and reports, each a fact with a time. The timeline follows from them alone. */
 
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { ErrorDocument } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 
 /** DHCP message types (RFC 2132 §9.6). */

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { errorText } from '../formats/error-text.ts';
-import { type Ipv4Cidr, ipv4FromNumber, ipv4Length, ipv4Overlap, ipv4Subnet, parseIpv4Cidr } from '../model/ipv4.ts';
+import {
+  type Ipv4Cidr,
+  ipv4FromNumber,
+  ipv4Length,
+  ipv4Overlap,
+  ipv4Subnet,
+  parseIpv4Cidr,
+} from '../model/address/ipv4.ts';
 import { pick, randomFrom } from '../model/random.ts';
 import { host0AddressIn, SubnetBook, type SubnetRules } from './subnet-book.ts';
 import { bestFit, poolExhausted } from './subnet-pool.ts';

@@ -1,5 +1,5 @@
 /** Subnets out of pools, by best fit: the smallest free block that is large enough gives its first subnet. Pure. */
-import { MeshError } from '../model/error.ts';
+
 import {
   type Ipv4,
   type Ipv4Cidr,
@@ -9,7 +9,8 @@ import {
   ipv4Range,
   ipv4Subnet,
   ipv4ToNumber,
-} from '../model/ipv4.ts';
+} from '../model/address/ipv4.ts';
+import { MeshError } from '../model/error.ts';
 
 /**
  * With the pools 10.11.0.0/16 and 192.168.0.0/23 and nothing used, a /25 is 192.168.0.0/25: the smaller pool is the

@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { boundDatagrams } from '../kernel/listener.ts';
 import { inNetns } from '../kernel/netns.ts';
 import { twoHosts } from '../kernel/netns-fixture.ts';
+import { parseIpv4 } from '../model/address/ipv4.ts';
 import { systemClock } from '../model/clock.ts';
-import { parseIpv4 } from '../model/ipv4.ts';
 import { openTimeServer, timeAnswer } from './time-server.ts';
 
 const NOW = new Date('2026-11-21T10:00:00.500Z');

@@ -2,8 +2,8 @@
  * The course of one boot, as a function of what was seen: `advance` takes a sighting up, and never looks at a clock or a
  * wire itself. What a silence means is the business of boot-trouble.ts.
  */
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/timeline-view.ts';
 import type { Wait } from './own-time.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseMac } from '../model/mac.ts';
+import { parseMac } from '../model/address/mac.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { Turnstile } from './turnstile.ts';
 

@@ -3,8 +3,9 @@
  * that must wait is told for how long; only iPXE's request for its script is answered so, since nothing that comes
  * later in a boot asks again (network-boot facts: apk and busybox wget give up at a 503).
  */
+
+import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Mac } from '../model/mac.ts';
 
 export type Passage =
   | { readonly pass: true }

@@ -8,8 +8,8 @@ import {
   sourceMac,
 } from '../kernel/ethernet.ts';
 import { internetChecksum } from '../kernel/icmp.ts';
-import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 
 export interface UdpEnd {
   readonly mac: Mac;

@@ -1,6 +1,7 @@
 /** What befalls a wire, for the journal and for `mesh status`: with what it means, and what to do about it. */
+
+import type { Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { MeshError } from '../model/error.ts';
-import type { Ipv4Cidr } from '../model/ipv4.ts';
 import type { SubnetView } from '../protocol/boot-views.ts';
 import type { EventInit } from '../protocol/event.ts';
 import type { HealthFinding } from '../protocol/views.ts';

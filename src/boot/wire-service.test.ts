@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Ipv4, parseIpv4Cidr } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import { type Ipv4, parseIpv4Cidr } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { SubnetView } from '../protocol/boot-views.ts';
 import { provideBootFiles } from './boot-files.ts';
 import { dryAnswer } from './dry-answer.ts';

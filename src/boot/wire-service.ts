@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { hasListener } from '../kernel/listener.ts';
-import { MeshError } from '../model/error.ts';
 import {
   type Ipv4,
   type Ipv4Cidr,
@@ -12,7 +11,8 @@ import {
   ipv4Range,
   ipv4Subnet,
   ipv4ToNumber,
-} from '../model/ipv4.ts';
+} from '../model/address/ipv4.ts';
+import { MeshError } from '../model/error.ts';
 import type { BootMode, SubnetView } from '../protocol/boot-views.ts';
 import { dnsmasqConf, dnsmasqRemedy, type WireService } from '../services/dnsmasq-conf.ts';
 import type { ServiceSpec } from '../services/service.ts';

@@ -4,10 +4,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { FrameSocket } from '../kernel/frame-socket.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
 import type { WantedMode } from '../protocol/boot-views.ts';
 import type { Journal } from '../protocol/event.ts';
 import { BOOT_FILTER } from './boot-filter.ts';

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh } from '../../test/cli/mesh.ts';
 import { authorizedKeysIn } from '../image/command-key.ts';
-import { parseIpv4, parseIpv4Cidr } from '../model/ipv4.ts';
+import { parseIpv4, parseIpv4Cidr } from '../model/address/ipv4.ts';
 import type { BootView } from '../protocol/boot-views.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 

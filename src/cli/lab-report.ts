@@ -2,7 +2,7 @@
 import type { Examination } from '../lab/examination.ts';
 import { EXAMPLE_MESH } from '../lab/example-mesh.ts';
 import type { Pair } from '../lab/pairs.ts';
-import { MEMBERSHIP_PORT } from '../model/network.ts';
+import { MEMBERSHIP_PORT } from '../model/network/network.ts';
 import { type Column, type Page, table } from './table.ts';
 
 /** Wider tables do not fit a terminal: then the pairs are summed up. */

@@ -1,5 +1,5 @@
 /** Members as people look for them: host0 first, where the list has it, then by name, `node2` before `node10`. */
-import type { Member } from '../model/member.ts';
+import type { Member } from '../model/network/member.ts';
 
 const byName = new Intl.Collator('en', { numeric: true });
 

@@ -1,7 +1,7 @@
 /** `mesh network`: the networks of this machine, and the check of network files before they are used. */
 import { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
-import type { Member } from '../model/member.ts';
+import type { Member } from '../model/network/member.ts';
 import { bestClient } from '../protocol/control-client.ts';
 import type { NetworkView } from '../protocol/views.ts';
 import type { Context } from './context.ts';

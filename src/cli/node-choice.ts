@@ -1,7 +1,7 @@
 /** Which nodes a command is for: those that are named, or all that can be commanded now. */
 import { requireRoot } from '../kernel/root.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
 import { host0Client } from '../protocol/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchFromHost0, findNode, type ListedNode, nameOf, nodeStateText } from './node-list.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Mac } from '../model/mac.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { PortView, ScanView } from '../protocol/boot-views.ts';
 import { scanSvg, scanText } from './scan-picture.ts';
 

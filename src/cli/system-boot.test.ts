@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh } from '../../test/cli/mesh.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { BootView, ScanView } from '../protocol/boot-views.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 

@@ -1,6 +1,6 @@
 /** What host0's own agent is told (protocol/assignment.ts): a snapshot, each member as it comes and goes, and a new snapshot for anything else. */
-import type { Member } from '../model/member.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import type { Member } from '../model/network/member.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/assignment.ts';
 import type { MembershipVersion } from '../protocol/membership.ts';
 import type { MembershipChange } from './membership-log.ts';

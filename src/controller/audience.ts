@@ -1,6 +1,7 @@
 /** Who follows one mesh's members: each is told what it has missed, or all that is so now, and then every change. */
+
+import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
 import type { MembershipEvent } from '../protocol/membership.ts';
 import { Announcements } from './announcements.ts';
 import type { MembershipChange } from './membership-log.ts';

@@ -1,12 +1,12 @@
 /** host0's brain: which meshes there are, who is in them, and what this machine's own agent has to do about it. */
 
 import type { Admission } from '../formats/host0-conf.ts';
+import { type Ipv4, ipv4InSubnet } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import { type Ipv4, ipv4InSubnet } from '../model/ipv4.ts';
 import type { MachineId } from '../model/machine.ts';
-import { memberAddresses } from '../model/member.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { Segment, UnderlayPort } from '../protocol/assignment.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/membership.ts';

@@ -1,6 +1,6 @@
 /** Who has left a mesh, for whoever asks a moment later, and for `mesh node list`. */
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { LEFT_MEMORY_MS } from '../protocol/membership.ts';
 import type { MemberRecord } from './member-record.ts';
 

@@ -1,6 +1,6 @@
 /** What is not well on host0, each with what to do about it. */
 import type { MeshError } from '../model/error.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import type { NetworkState } from '../protocol/membership.ts';
 import type { HealthFinding } from '../protocol/views.ts';
 

@@ -1,5 +1,5 @@
 /** What is so on host0, for whoever follows its journal, in the words in which the journal tells of its changes. */
-import type { Network } from '../model/network.ts';
+import type { Network } from '../model/network/network.ts';
 import type { EventInit } from '../protocol/event.ts';
 import type { Standing } from '../protocol/standing.ts';
 import type { Controller } from './controller.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { type Mac, parseMac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
-import { type Mac, parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { Journal, type MeshEvent } from '../protocol/event.ts';

@@ -4,9 +4,10 @@
  * strangers do not stay for ever: where too many are known, those that nobody adopted and that do not live go, the oldest
  * first, and of these those that were a member only when there are no others.
  */
+
+import { type Mac, parseMac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { type Mac, parseMac } from '../model/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { Inventory } from '../protocol/inventory.ts';

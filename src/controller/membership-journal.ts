@@ -1,7 +1,8 @@
 /** What the journal is told of a mesh's members. */
+
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { MeshError } from '../model/error.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Network } from '../model/network.ts';
+import type { Network } from '../model/network/network.ts';
 import type { EventLevel, Journal } from '../protocol/event.ts';
 import { MEMBER_SILENCE_MS } from '../protocol/membership.ts';
 import type { MemberRecord } from './member-record.ts';

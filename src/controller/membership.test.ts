@@ -1,14 +1,14 @@
 /** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
 import { afterEach, expect, test } from 'vitest';
 import type { Admission } from '../formats/host0-conf.ts';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../model/address/ipv6.ts';
+import { parseMac } from '../model/address/mac.ts';
 import type { ErrorCode } from '../model/error.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Ipv6, Ipv6Cidr } from '../model/ipv6.ts';
-import { parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
-import { memberAddresses } from '../model/member.ts';
-import { meshNetwork, type Vni } from '../model/network.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import { meshNetwork, type Vni } from '../model/network/network.ts';
 import { Journal } from '../protocol/event.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../protocol/membership.ts';
 import { MemoryStore } from '../store/memory-store.ts';

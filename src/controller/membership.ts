@@ -3,14 +3,14 @@
  * the store; heartbeats and reported states live here, in memory.
  */
 
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv4, Ipv4Cidr } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
-import { type Member, type MemberAddresses, memberAddresses } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
+import { type Member, type MemberAddresses, memberAddresses } from '../model/network/member.ts';
+import type { Network } from '../model/network/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import {
   MEMBER_SILENCE_MS,

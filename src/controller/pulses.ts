@@ -1,6 +1,7 @@
 /** When each member was heard of last, and who has been silent for too long. Never in the store: it lives as long as this process. */
+
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
 import { MEMBER_SILENCE_MS, type NetworkState } from '../protocol/membership.ts';
 import { MoveWatch } from './move-watch.ts';
 

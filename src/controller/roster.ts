@@ -2,11 +2,12 @@
  * One mesh's members as the store has them. The store's watch is the only thing that changes this picture, so that
  * every listener sees the changes in the order in which they became durable.
  */
+
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import { sameMember } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
+import { sameMember } from '../model/network/member.ts';
+import type { Network } from '../model/network/network.ts';
 import type { Journal } from '../protocol/event.ts';
 import type { MembershipVersion } from '../protocol/membership.ts';
 import type { Entry, Store, Watch, WatchBatch } from '../store/store.ts';

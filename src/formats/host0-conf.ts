@@ -12,8 +12,9 @@
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
  *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
+
+import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/address/ipv4.ts';
 import { MeshError, type SourcePlace } from '../model/error.ts';
-import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/ipv4.ts';
 import { WANTED_MODES, type WantedMode } from '../protocol/boot-views.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';

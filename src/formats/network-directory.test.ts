@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { systemClock } from '../model/clock.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
 import { NetworkDirectory, type NetworkOutcome } from './network-directory.ts';
 
 const meshText = (name: string, vni: number | string) =>

@@ -5,10 +5,11 @@
  * stays in force. The last set that was taken whole is kept on disk and is what a restart begins with. When nothing is in
  * force, every file that is sound and collides with no other is taken: one typo must not cut a node off.
  */
+
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
-import type { Network, NetworkId } from '../model/network.ts';
+import type { Network, NetworkId } from '../model/network/network.ts';
 import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { readNetworkFiles } from './network-files.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../model/ipv6.ts';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { errorText } from './error-text.ts';
 import { judgeNetworks, type NetworkFile } from './network-set.ts';
 

@@ -2,7 +2,7 @@
  * How host0 gets into a node: SSH inside the mesh, with host0's own key, and only to whoever has the key that host0 made
  * for that node. Nothing of the user's SSH configuration, agent or known hosts takes part.
  */
-import type { Ipv6 } from '../model/ipv6.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { MachineId } from '../model/machine.ts';
 
 export interface SshLogin {

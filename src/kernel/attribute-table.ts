@@ -1,5 +1,5 @@
 /** Reads the attributes of a netlink message, and never past their end. */
-import type { Mac } from '../model/mac.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { type Ip, ipFromBytes } from './ip.ts';
 import { ATTRIBUTE_HEADER_BYTES, aligned, malformed, NLA_TYPE_MASK } from './netlink.ts';
 

@@ -1,5 +1,5 @@
 /** What a capture sees of a device: out of all that passes there, what belongs to a mesh. */
-import { type Vni, VXLAN_PORT } from '../model/network.ts';
+import { type Vni, VXLAN_PORT } from '../model/network/network.ts';
 import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import type { FilterStep } from './packet-filter.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Vni } from '../model/network.ts';
+import type { Vni } from '../model/network/network.ts';
 import { framesWithout, vxlanWithout } from './capture-filter.ts';
 import { type CapturedFrame, CaptureSocket } from './capture-socket.ts';
 import { failed, libc } from './libc.ts';

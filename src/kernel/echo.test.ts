@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseIpv4 } from '../model/ipv4.ts';
-import { parseIpv6 } from '../model/ipv6.ts';
+import { parseIpv4 } from '../model/address/ipv4.ts';
+import { parseIpv6 } from '../model/address/ipv6.ts';
 import { EchoSocket, type EchoSocketOptions, PacketTooBig } from './echo.ts';
 import { inside, ip, twoHosts } from './netns-fixture.ts';
 

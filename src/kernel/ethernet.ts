@@ -1,5 +1,5 @@
 /** Ethernet frames (IEEE 802.3 §3.2, without the check sequence): what everything on a wire begins with. */
-import { type Mac, macFromHex, macToBytes } from '../model/mac.ts';
+import { type Mac, macFromHex, macToBytes } from '../model/address/mac.ts';
 
 /** Destination, source and type. */
 export const ETHERNET_BYTES = 14;

@@ -1,5 +1,5 @@
 /** Rows of forwarding tables on the wire: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
-import type { Mac } from '../model/mac.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { AttributeTable } from './attribute-table.ts';
 import { AF_BRIDGE } from './libc.ts';
 import type { MessageWriter } from './message-writer.ts';

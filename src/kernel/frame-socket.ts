@@ -3,8 +3,8 @@
  * routes and neighbours. What the filter refuses never wakes this process.
  */
 import koffi from 'koffi';
+import { type Mac, macToBytes } from '../model/address/mac.ts';
 import type { MeshError } from '../model/error.ts';
-import { type Mac, macToBytes } from '../model/mac.ts';
 import { EAGAIN, ENETDOWN, errnoError, failed, libc } from './libc.ts';
 import type { FilterStep } from './packet-filter.ts';
 import { linkAddress, openPacketSocket, SOCKADDR_LL_BYTES, SOL_PACKET } from './packet-socket.ts';

@@ -3,8 +3,8 @@
  * packet socket, that is, before any firewall of this machine: also those of machines that nothing here speaks with.
  */
 import koffi from 'koffi';
-import type { Ipv4 } from '../model/ipv4.ts';
-import { VXLAN_PORT } from '../model/network.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import { VXLAN_PORT } from '../model/network/network.ts';
 import { AF_INET, failed, libc, SOCK_DGRAM, SOL_SOCKET } from './libc.ts';
 import { openPacketSocket } from './packet-socket.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';

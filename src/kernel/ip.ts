@@ -1,6 +1,6 @@
 /** IP addresses of either family, between text and the bytes that the kernel uses. */
-import { type Ipv4, ipv4FromBytes, ipv4ToBytes, parseIpv4Interface } from '../model/ipv4.ts';
-import { type Ipv6, ipv6FromBytes, ipv6ToBytes, parseIpv6Interface } from '../model/ipv6.ts';
+import { type Ipv4, ipv4FromBytes, ipv4ToBytes, parseIpv4Interface } from '../model/address/ipv4.ts';
+import { type Ipv6, ipv6FromBytes, ipv6ToBytes, parseIpv6Interface } from '../model/address/ipv6.ts';
 import { AF_INET, AF_INET6 } from './libc.ts';
 
 export type Ip = Ipv4 | Ipv6;

@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseIpv6 } from '../model/ipv6.ts';
+import { parseIpv6 } from '../model/address/ipv6.ts';
 import { boundListener } from './listener.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
 import { carriesPackets, ip, twoHosts } from './netns-fixture.ts';

@@ -1,5 +1,5 @@
 /** Writes netlink messages, with whatever attributes they have. */
-import type { Mac } from '../model/mac.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { type Ip, ipToBytes } from './ip.ts';
 import { ATTRIBUTE_HEADER_BYTES, aligned, MESSAGE_HEADER_BYTES, NLA_F_NESTED } from './netlink.ts';
 

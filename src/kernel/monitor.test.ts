@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseIpv4 } from '../model/ipv4.ts';
-import { parseMac } from '../model/mac.ts';
+import { parseIpv4 } from '../model/address/ipv4.ts';
+import { parseMac } from '../model/address/mac.ts';
 import { KernelMonitor } from './monitor.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
 import { inside, ip } from './netns-fixture.ts';

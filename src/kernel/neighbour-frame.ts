@@ -2,8 +2,8 @@
  * What IPv6 neighbours say to each other on a wire (RFC 4861): an ICMPv6 message in an IPv6 packet in an Ethernet frame.
  * Its hop limit is 255, since whatever passed a router is refused (§6.1, §7.1).
  */
-import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/ipv6.ts';
-import { type Mac, macFromHex, macToBytes } from '../model/mac.ts';
+import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/address/ipv6.ts';
+import { type Mac, macFromHex, macToBytes } from '../model/address/mac.ts';
 import { ETHERTYPE, encodeEthernet, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import { internetChecksum } from './icmp.ts';
 

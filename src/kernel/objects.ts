@@ -1,8 +1,8 @@
 /** Kernel objects as this program sees them: what a dump gives, and what the monitor reports. */
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
-import type { Vni } from '../model/network.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import type { Mac } from '../model/address/mac.ts';
+import type { Vni } from '../model/network/network.ts';
 
 export interface Link {
   readonly index: number;

@@ -3,9 +3,9 @@
  * Rows and neighbours are replaced, never added, so that a learnt row cannot stand in the way; only a flood row is
  * appended (the kernel keeps one for each destination, and appending the same one twice is harmless).
  */
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { FdbRow, VxlanAttributes } from './objects.ts';
 
 export interface LinkChange {

@@ -3,10 +3,10 @@
  * distribution left out, and some kernels accept a setting that they do not know and ignore it.
  */
 import { closeSync, openSync } from 'node:fs';
+import type { Ipv4 } from '../model/address/ipv4.ts';
+import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv4 } from '../model/ipv4.ts';
-import type { Mac } from '../model/mac.ts';
-import { type Vni, VXLAN_PORT } from '../model/network.ts';
+import { type Vni, VXLAN_PORT } from '../model/network/network.ts';
 import { failed, libc } from './libc.ts';
 import { inNetns, temporaryNetns } from './netns.ts';
 import { Nft } from './nft.ts';

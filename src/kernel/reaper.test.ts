@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseIpv6 } from '../model/address/ipv6.ts';
+import { parseMac } from '../model/address/mac.ts';
 import type { MeshError } from '../model/error.ts';
-import { parseIpv6 } from '../model/ipv6.ts';
-import { parseMac } from '../model/mac.ts';
-import type { Vni } from '../model/network.ts';
+import type { Vni } from '../model/network/network.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
 import { ip } from './netns-fixture.ts';
 import type { KernelOperation } from './operation.ts';

@@ -4,7 +4,7 @@
  * time in the background: a request that comes meanwhile waits for one message at most.
  */
 import { MeshError } from '../model/error.ts';
-import type { Vni } from '../model/network.ts';
+import type { Vni } from '../model/network/network.ts';
 import type { Link } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import type { Rtnl } from './rtnl.ts';

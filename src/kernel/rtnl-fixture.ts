@@ -1,9 +1,10 @@
 /** For the tests of rtnetlink: a mesh, and how to read a failure. */
+
+import { parseIpv4 } from '../model/address/ipv4.ts';
+import { parseIpv6 } from '../model/address/ipv6.ts';
+import { parseMac } from '../model/address/mac.ts';
 import type { MeshError } from '../model/error.ts';
-import { parseIpv4 } from '../model/ipv4.ts';
-import { parseIpv6 } from '../model/ipv6.ts';
-import { parseMac } from '../model/mac.ts';
-import type { Vni } from '../model/network.ts';
+import type { Vni } from '../model/network/network.ts';
 import type { KernelOperation } from './operation.ts';
 
 export const peerMac = parseMac('02:00:00:00:00:07');

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseIpv4 } from '../model/ipv4.ts';
-import { parseIpv6 } from '../model/ipv6.ts';
-import { FLOOD_MAC, parseMac } from '../model/mac.ts';
-import type { Vni } from '../model/network.ts';
+import { parseIpv4 } from '../model/address/ipv4.ts';
+import { parseIpv6 } from '../model/address/ipv6.ts';
+import { FLOOD_MAC, parseMac } from '../model/address/mac.ts';
+import type { Vni } from '../model/network/network.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
 import { inside, ip } from './netns-fixture.ts';
 import type { Link } from './objects.ts';

@@ -1,6 +1,7 @@
 /** rtnetlink: changes, dumps and questions, in the order in which they are asked. */
+
+import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
-import type { Mac } from '../model/mac.ts';
 import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbRow, writeFdbDump, writeFdbGet } from './fdb.ts';
 import type { Ip } from './ip.ts';

@@ -1,6 +1,6 @@
 /** Sockets that node:net cannot make: raw ones, in another namespace, tied to a device. */
-import { ipv4FromBytes } from '../model/ipv4.ts';
-import { ipv6FromBytes } from '../model/ipv6.ts';
+import { ipv4FromBytes } from '../model/address/ipv4.ts';
+import { ipv6FromBytes } from '../model/address/ipv6.ts';
 import { addressFamily, type Ip, ipToBytes, isIpv6 } from './ip.ts';
 import { AF_INET6, failed, libc, SO_BINDTODEVICE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './libc.ts';
 import { inNetns } from './netns.ts';

@@ -2,10 +2,10 @@
  * Neighbour solicitation inside VXLAN on the wire: RFC 4861 §4.3 and §4.4 in an Ethernet frame behind the 8 bytes of
  * RFC 7348 §5. It asks who has an address, and carries the asker's own Ethernet address, so that anybody can answer.
  */
-import { type Ipv4, ipv4FromBytes } from '../model/ipv4.ts';
-import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/ipv6.ts';
-import { macToBytes } from '../model/mac.ts';
-import { type Vni, VXLAN_PORT } from '../model/network.ts';
+import { type Ipv4, ipv4FromBytes } from '../model/address/ipv4.ts';
+import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../model/address/ipv6.ts';
+import { macToBytes } from '../model/address/mac.ts';
+import { type Vni, VXLAN_PORT } from '../model/network/network.ts';
 import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import { encodeNeighbourFrame, groupMac, type NeighbourEnd } from './neighbour-frame.ts';
 

@@ -1,7 +1,7 @@
 /** The IPv6 prefixes that this host uses already, and that a mesh must not take over. */
 
-import type { Ipv6Cidr } from '../model/ipv6.ts';
-import type { Network } from '../model/network.ts';
+import type { Ipv6Cidr } from '../model/address/ipv6.ts';
+import type { Network } from '../model/network/network.ts';
 import type { Link, Route } from './objects.ts';
 
 /** Every link has them. */

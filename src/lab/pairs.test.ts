@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
 import { awaitPairs, measurePairs, type OpenEcho } from './pairs.ts';
 import { planTopology } from './topology.ts';
 

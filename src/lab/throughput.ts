@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { inNetns, netnsPath } from '../kernel/netns.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';
-import type { Ipv6 } from '../model/ipv6.ts';
 import type { Ends, Topology } from './topology.ts';
 
 /** Five times what it takes on a busy machine. */

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseMac } from '../model/mac.ts';
+import { parseMac } from '../model/address/mac.ts';
 import { INVENTORY_MAX_BYTES } from '../protocol/inventory.ts';
 import { readInventory } from './inventory.ts';
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseMac } from '../model/mac.ts';
+import { parseMac } from '../model/address/mac.ts';
 import { explainMachineId, type MachineIdInput, machineId } from './machine-id.ts';
 
 const UUID = '4c4c4544-0042-3510-8053-b4c04f564433';

@@ -3,8 +3,8 @@
  * (option, environment, file, kernel command line) is taken as it is; otherwise the id is derived from the hardware.
  */
 import { join } from 'node:path';
+import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
-import type { Mac } from '../model/mac.ts';
 import { isMachineId, type MachineId, machineIdOf } from '../model/machine.ts';
 import { pathsBelow } from '../protocol/paths.ts';
 import { readFact } from './fact.ts';

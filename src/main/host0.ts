@@ -32,7 +32,7 @@ import { addProcessMetrics } from '../metrics/process-metrics.ts';
 import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { METRICS_PORTS } from '../model/network.ts';
+import { METRICS_PORTS } from '../model/network/network.ts';
 import { VERSION } from '../model/version.ts';
 import { claimControlSocket } from '../protocol/control-socket.ts';
 import { Journal } from '../protocol/event.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { MachineRecord } from '../controller/machine-registry.ts';
-import { parseMac } from '../model/mac.ts';
+import { parseMac } from '../model/address/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';
 import { type KnownMachines, machineViews } from './machine-views.ts';

@@ -1,6 +1,6 @@
 /** The machines that host0 knows, out of what its parts know of them. */
 import type { MachineRecord } from '../controller/machine-registry.ts';
-import type { Mac } from '../model/mac.ts';
+import type { Mac } from '../model/address/mac.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { MachineView } from '../protocol/machine-view.ts';
 import type { TimelineView } from '../protocol/timeline-view.ts';

@@ -2,7 +2,7 @@
  * Metrics for a Prometheus that asks over TCP: inside one mesh, at this machine's own address there, and nowhere else.
  * Off unless a network is named. Whoever is in that mesh may read them; they name networks and count, and hold no secret.
  */
-import type { Network } from '../model/network.ts';
+import type { Network } from '../model/network/network.ts';
 import { DeviceDoors, type DeviceDoorsInput } from '../protocol/device-doors.ts';
 import { type MeshDoorInput, meshDoor } from '../protocol/mesh-door.ts';
 import { expose } from './exposition.ts';

@@ -8,12 +8,13 @@
  * - `PUT /inventory`   what the asker's machine is made of (inventory.ts)
  * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
  */
+
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../model/address/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../model/address/ipv6.ts';
+import { type Mac, parseMac } from '../model/address/mac.ts';
 import { type ErrorDocument, MeshError } from '../model/error.ts';
-import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../model/ipv4.ts';
-import { type Ipv6, parseIpv6 } from '../model/ipv6.ts';
-import { type Mac, parseMac } from '../model/mac.ts';
 import type { MachineId } from '../model/machine.ts';
-import type { Member } from '../model/member.ts';
+import type { Member } from '../model/network/member.ts';
 import type { SseMessage } from './sse.ts';
 
 /** A member that host0 has not heard from for so long is dropped. */

@@ -1,8 +1,8 @@
 /** A door in one mesh, at this machine's own address there, for as many as a mesh may have. */
 
 import type { MachineWord } from '../model/machine.ts';
-import { memberAddresses } from '../model/member.ts';
-import type { Network } from '../model/network.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import type { Network } from '../model/network/network.ts';
 import { DeviceDoor, type DeviceDoorInput, type DoorLimits } from './device-door.ts';
 import type { Journal } from './event.ts';
 

@@ -1,12 +1,12 @@
 /** What a small cluster answers: host0 and two nodes in the meshes `manage` and `blue`, seen from node1. */
 import type { Family } from '../../src/metrics/registry.ts';
+import { parseIpv4, parseIpv4Cidr } from '../../src/model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
+import { parseMac } from '../../src/model/address/mac.ts';
 import { MeshError } from '../../src/model/error.ts';
-import { parseIpv4, parseIpv4Cidr } from '../../src/model/ipv4.ts';
-import type { Ipv6Cidr } from '../../src/model/ipv6.ts';
-import { parseMac } from '../../src/model/mac.ts';
 import type { MachineId, MachineWord } from '../../src/model/machine.ts';
-import { type Member, memberAddresses } from '../../src/model/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
+import { type Member, memberAddresses } from '../../src/model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
 import type { EventLevel, MeshEvent } from '../../src/protocol/event.ts';
 import type { MachineView } from '../../src/protocol/machine-view.ts';
 import type { BootStage, TimelineView } from '../../src/protocol/timeline-view.ts';

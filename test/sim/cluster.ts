@@ -1,9 +1,9 @@
 /** A whole cluster: host0 and its nodes, on one simulated clock, network and store. */
 import type { Operation } from '../../src/agent/items/item.ts';
-import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../src/model/ipv4.ts';
-import type { Ipv6Cidr } from '../../src/model/ipv6.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../src/model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
 import { machineIdOf } from '../../src/model/machine.ts';
-import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
+import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { MeshPath } from './mesh-path.ts';
 import { SimClock } from './sim-clock.ts';

@@ -3,10 +3,10 @@ import type { Operation } from '../../src/agent/items/item.ts';
 import { KernelCache } from '../../src/agent/kernel-cache.ts';
 import { observedItems } from '../../src/agent/observed.ts';
 import { disagreement, printStep } from '../../src/agent/plan.ts';
-import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
-import { FLOOD_MAC } from '../../src/model/mac.ts';
-import { memberAddresses } from '../../src/model/member.ts';
-import type { Network } from '../../src/model/network.ts';
+import type { Ipv4Cidr } from '../../src/model/address/ipv4.ts';
+import { FLOOD_MAC } from '../../src/model/address/mac.ts';
+import { memberAddresses } from '../../src/model/network/member.ts';
+import type { Network } from '../../src/model/network/network.ts';
 import type { Cluster } from './cluster.ts';
 import type { AgentProcess, SimMachine } from './sim-machine.ts';
 

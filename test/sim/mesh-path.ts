@@ -4,10 +4,10 @@
  * simulated kernels, so whoever forgets one cuts somebody off.
  */
 import type { Link } from '../../src/kernel/objects.ts';
+import type { Ipv4 } from '../../src/model/address/ipv4.ts';
+import type { Ipv6 } from '../../src/model/address/ipv6.ts';
+import type { Mac } from '../../src/model/address/mac.ts';
 import type { Clock } from '../../src/model/clock.ts';
-import type { Ipv4 } from '../../src/model/ipv4.ts';
-import type { Ipv6 } from '../../src/model/ipv6.ts';
-import type { Mac } from '../../src/model/mac.ts';
 import type { Station, Underlay } from './underlay.ts';
 
 /** Where something came out: a machine and its bridge. */

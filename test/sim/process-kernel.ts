@@ -2,8 +2,8 @@
 import type { Operation } from '../../src/agent/items/item.ts';
 import type { KernelDump, KernelEventListener, KernelPort } from '../../src/agent/kernel-port.ts';
 import type { KernelEvent, Route } from '../../src/kernel/objects.ts';
+import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { Ipv4 } from '../../src/model/ipv4.ts';
 import type { ProcessClock } from './sim-clock.ts';
 import type { SimKernel } from './sim-kernel.ts';
 

@@ -4,9 +4,9 @@ import { KernelWitness } from '../../src/api/witness.ts';
 import { segmentsOf } from '../../src/boot/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
 import type { Membership } from '../../src/controller/membership.ts';
+import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { Ipv6 } from '../../src/model/ipv6.ts';
-import type { Network } from '../../src/model/network.ts';
+import type { Network } from '../../src/model/network/network.ts';
 import { Journal } from '../../src/protocol/event.ts';
 import {
   membershipMessage,

@@ -6,10 +6,10 @@ import { ip } from '../../src/kernel/netns-fixture.ts';
 import type { KernelOperation } from '../../src/kernel/operation.ts';
 import { Rtnl } from '../../src/kernel/rtnl.ts';
 import { errnoOf } from '../../src/kernel/rtnl-fixture.ts';
-import type { Ipv4 } from '../../src/model/ipv4.ts';
-import type { Ipv6 } from '../../src/model/ipv6.ts';
-import { FLOOD_MAC, type Mac } from '../../src/model/mac.ts';
-import type { Vni } from '../../src/model/network.ts';
+import type { Ipv4 } from '../../src/model/address/ipv4.ts';
+import type { Ipv6 } from '../../src/model/address/ipv6.ts';
+import { FLOOD_MAC, type Mac } from '../../src/model/address/mac.ts';
+import type { Vni } from '../../src/model/network/network.ts';
 import { pick, randomFrom } from '../../src/model/random.ts';
 import { SimKernel } from './sim-kernel.ts';
 

@@ -1,5 +1,5 @@
 /** As much of nftables as our own scripts use: a table replaced whole, and elements added to and deleted from its sets. */
-import type { Ipv4Cidr } from '../../src/model/ipv4.ts';
+import type { Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 
 export interface SimTable {
   readonly sets: Map<string, Set<string>>;

@@ -8,11 +8,11 @@ import type {
   Target,
   Transport,
 } from '../../src/agent/transport.ts';
+import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { Ipv6 } from '../../src/model/ipv6.ts';
 import type { MachineId } from '../../src/model/machine.ts';
-import { memberAddresses } from '../../src/model/member.ts';
-import type { Network } from '../../src/model/network.ts';
+import { memberAddresses } from '../../src/model/network/member.ts';
+import type { Network } from '../../src/model/network/network.ts';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../../src/protocol/membership.ts';
 import type { SseMessage } from '../../src/protocol/sse.ts';
 import type { MeshPath, Place } from './mesh-path.ts';

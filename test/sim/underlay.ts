@@ -1,5 +1,5 @@
 /** The physical network: which machine a packet gets to, and how long it takes. */
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { SimKernel } from './sim-kernel.ts';
 
 /** A machine as the network sees it. */

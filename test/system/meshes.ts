@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { printMeshConf } from '../../src/formats/mesh-conf.ts';
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
-import type { Ipv6, Ipv6Cidr } from '../../src/model/ipv6.ts';
-import { memberAddresses } from '../../src/model/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../src/model/network.ts';
+import type { Ipv6, Ipv6Cidr } from '../../src/model/address/ipv6.ts';
+import { memberAddresses } from '../../src/model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
 import { pathsBelow } from '../../src/protocol/paths.ts';
 import { allReachable } from './reach.ts';
 

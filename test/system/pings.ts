@@ -3,7 +3,7 @@
  * to wait for less than 10 ms.
  */
 import { EchoSocket } from '../../src/kernel/echo.ts';
-import type { Ipv6 } from '../../src/model/ipv6.ts';
+import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 
 const INTERVAL_MS = 1;
 /** The kernel's queue behind each processor holds 1000 packets, of all pairs together. */

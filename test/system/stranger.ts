@@ -2,8 +2,8 @@
 import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
 import { inside } from '../../src/kernel/netns-fixture.ts';
 import type { Lab } from '../../src/lab/lab.ts';
-import { type Ipv4, parseIpv4 } from '../../src/model/ipv4.ts';
-import { type Ipv6, parseIpv6 } from '../../src/model/ipv6.ts';
+import { type Ipv4, parseIpv4 } from '../../src/model/address/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../../src/model/address/ipv6.ts';
 
 /** Behind the addresses of a lab's own hosts. */
 const NUMBER = 200;

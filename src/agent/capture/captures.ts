@@ -1,7 +1,7 @@
 /** The captures of one node: few at a time, and each of them in the journal with who asked. */
 import type { ServerResponse } from 'node:http';
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { CaptureSettings } from '../../protocol/capture.ts';
 import type { Agent } from '../agent.ts';
 import { capture } from './capture.ts';

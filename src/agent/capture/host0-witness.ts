@@ -3,9 +3,9 @@
  * host0's Ethernet address come from host0's underlay address only (the VXLAN's row is permanent); a guest on this very
  * node who sends as host0 moves the bridge's row to its own port, and is found out by that.
  */
-import type { Ipv6 } from '../../model/ipv6.ts';
-import { memberAddresses } from '../../model/member.ts';
-import type { Network } from '../../model/network.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelCache } from '../kernel-cache.ts';
 

@@ -1,9 +1,9 @@
 /** Where on a node the packets of a network can be seen: its VXLAN device, and the ports that its packets go through. */
 import { framesWithout, vxlanWithout } from '../../kernel/capture-filter.ts';
 import type { FilterStep } from '../../kernel/packet-filter.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Ipv4 } from '../../model/ipv4.ts';
-import { AGENT_PORT, type Network } from '../../model/network.ts';
+import { AGENT_PORT, type Network } from '../../model/network/network.ts';
 import type { Agent } from '../agent.ts';
 
 export interface CapturePoint {

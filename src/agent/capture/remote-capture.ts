@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
-import { type Member, memberAddresses } from '../../model/member.ts';
-import { AGENT_PORT, type Network } from '../../model/network.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { AGENT_PORT, type Network } from '../../model/network/network.ts';
 import { type CaptureSettings, captureParameters } from '../../protocol/capture.ts';
 import { request } from '../../protocol/http.ts';
 

@@ -1,10 +1,10 @@
 /** What the doctor knows of the machine when it judges: collected first, so that every check is a function of it. */
 import type { Link, Neighbour } from '../../kernel/objects.ts';
 import type { Feature } from '../../kernel/probe.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
-import type { Ipv4 } from '../../model/ipv4.ts';
-import type { Member } from '../../model/member.ts';
-import type { Network } from '../../model/network.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { DoctorFinding, HealthFinding, NetworkView } from '../../protocol/views.ts';
 import type { ItemKey } from '../items/item.ts';
 import type { Chain } from './filter-chain.ts';

@@ -1,12 +1,12 @@
 /** Faults that no test can make on a machine that others use, too: its one neighbour table, its Node, its kernel. */
 import { describe, expect, test } from 'vitest';
 import type { Link, Neighbour } from '../../kernel/objects.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Ipv4 } from '../../model/ipv4.ts';
-import type { Ipv6, Ipv6Cidr } from '../../model/ipv6.ts';
-import type { Mac } from '../../model/mac.ts';
-import type { Member } from '../../model/member.ts';
-import { meshNetwork, type Vni } from '../../model/network.ts';
+import type { Member } from '../../model/network/member.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { findings } from './doctor.ts';
 import type { Facts } from './facts.ts';
 

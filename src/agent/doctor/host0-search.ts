@@ -2,11 +2,11 @@
 
 import type { Wire } from '../../kernel/inquiry.ts';
 import type { Solicitation } from '../../kernel/solicitation.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { ipv4FromNumber, ipv4ToNumber } from '../../model/address/ipv4.ts';
 import { genid } from '../../model/genid.ts';
-import type { Ipv4 } from '../../model/ipv4.ts';
-import { ipv4FromNumber, ipv4ToNumber } from '../../model/ipv4.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
-import { memberAddresses } from '../../model/member.ts';
+import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/views.ts';
 import type { KernelCache } from '../kernel-cache.ts';
 import type { Facts, UnderlayPort } from './facts.ts';

@@ -1,7 +1,7 @@
 /** Echoes to other members, underlay and mesh apart: where one answers and the other does not, something is in between. */
-import type { Ipv4 } from '../../model/ipv4.ts';
-import type { Ipv6 } from '../../model/ipv6.ts';
-import { memberAddresses } from '../../model/member.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/views.ts';
 import { proveMtu, type SizedEcho } from '../path-mtu.ts';
 import type { PathFacts } from './facts.ts';

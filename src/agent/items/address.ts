@@ -1,6 +1,6 @@
 /** An address of ours on a bridge. Addresses are allocated, not guessed: no duplicate address detection (`nodad`). */
-import type { Ipv6 } from '../../model/ipv6.ts';
-import type { NetworkId } from '../../model/network.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKind } from './item.ts';
 import { linkKey } from './link.ts';
 

@@ -4,9 +4,9 @@
  * extern_learn, which is our mark: the kernel keeps no protocol on these rows.
  */
 import type { KernelOperation } from '../../kernel/operation.ts';
-import type { Ipv4 } from '../../model/ipv4.ts';
-import { FLOOD_MAC, type Mac } from '../../model/mac.ts';
-import type { NetworkId } from '../../model/network.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKind } from './item.ts';
 import { linkKey } from './link.ts';
 

@@ -3,7 +3,7 @@
  * its items are told apart, compared, ordered, printed and made. The plan knows nothing else.
  */
 import type { KernelOperation } from '../../kernel/operation.ts';
-import type { NetworkId } from '../../model/network.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 import { type AddressItem, addressKind } from './address.ts';
 import { type FdbItem, fdbKind } from './fdb.ts';
 import { type LinkItem, linkKind } from './link.ts';

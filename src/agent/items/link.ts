@@ -2,8 +2,8 @@
 
 import type { LinkConf, VxlanAttributes } from '../../kernel/objects.ts';
 import type { LinkChange } from '../../kernel/operation.ts';
-import type { Mac } from '../../model/mac.ts';
-import type { NetworkId } from '../../model/network.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind, Operation } from './item.ts';
 import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
 

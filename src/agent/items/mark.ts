@@ -1,5 +1,5 @@
 /** How we mark what is ours in the kernel, so that we never touch what is not. */
-import type { NetworkId } from '../../model/network.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 
 /** rtm_protocol of our routes and NDA_PROTOCOL of our neighbours: in the range that the kernel leaves to administrators. */
 export const OUR_PROTOCOL = 200;

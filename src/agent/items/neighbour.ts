@@ -1,8 +1,8 @@
 /** A member's IPv6 address on the bridge, so that nobody needs to ask for its Ethernet address. */
 import type { Ip } from '../../kernel/ip.ts';
-import type { Ipv6 } from '../../model/ipv6.ts';
-import type { Mac } from '../../model/mac.ts';
-import type { NetworkId } from '../../model/network.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind } from './item.ts';
 import { linkKey } from './link.ts';
 import { OUR_PROTOCOL } from './mark.ts';

@@ -2,7 +2,7 @@
  * A foreign interface on one of our bridges: plugged with `mesh port plug`, or put there by somebody else and put back
  * after the bridge had to be made anew. The interface itself is not ours; only its place on the bridge is.
  */
-import type { NetworkId } from '../../model/network.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKind } from './item.ts';
 import { linkKey } from './link.ts';
 

@@ -2,7 +2,7 @@
  * host0's own address on a wire that it gave a subnet. Marked by its protocol (IFA_PROTO), so that it is found and taken
  * away again when the wire is not host0's any more. Kernels before 5.18 do not keep the mark: there it stays until a reboot.
  */
-import type { Ipv4 } from '../../model/ipv4.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ItemKind } from './item.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 

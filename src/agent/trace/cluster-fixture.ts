@@ -1,11 +1,11 @@
 /** For tests: a small cluster on two segments, as each of its machines sees it when all is well. */
 import type { Address, FdbRow, Link, Neighbour, Route } from '../../kernel/objects.ts';
-import type { Ipv4, Ipv4Cidr } from '../../model/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/ipv6.ts';
-import type { Mac } from '../../model/mac.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import { type Member, memberAddresses } from '../../model/member.ts';
-import { meshNetwork, type Vni } from '../../model/network.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { desiredItems, type Host0View } from '../desired.ts';
 import type { ItemMap } from '../items/item.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';

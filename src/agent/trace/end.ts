@@ -1,8 +1,8 @@
 /** One end of a path as a node sees it: the member, by this node's own list, and the guest behind it. */
 import type { Link } from '../../kernel/objects.ts';
-import type { Ipv6 } from '../../model/ipv6.ts';
-import type { Mac } from '../../model/mac.ts';
-import type { Member } from '../../model/member.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { Member } from '../../model/network/member.ts';
 import type { PathPoint } from '../../protocol/trace.ts';
 import type { PathFacts } from './facts.ts';
 

@@ -1,10 +1,10 @@
 /** What an agent knows of a network and of its kernel when it shows its part of a path: one fresh look. */
 import type { Route } from '../../kernel/objects.ts';
-import { type Ipv4, isIpv4 } from '../../model/ipv4.ts';
-import type { Ipv6 } from '../../model/ipv6.ts';
-import type { Mac } from '../../model/mac.ts';
-import { type Member, memberAddresses } from '../../model/member.ts';
-import type { Network } from '../../model/network.ts';
+import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/assignment.ts';
 import type { PathPoint, PathQuery } from '../../protocol/trace.ts';
 import type { Agent } from '../agent.ts';

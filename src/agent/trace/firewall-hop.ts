@@ -1,6 +1,6 @@
 /** Whether our own rules let the packets of a path in, by how nft prints the table that is in force. */
-import { type Ipv4, ipv4InSubnet } from '../../model/ipv4.ts';
-import { VXLAN_PORT } from '../../model/network.ts';
+import { type Ipv4, ipv4InSubnet } from '../../model/address/ipv4.ts';
+import { VXLAN_PORT } from '../../model/network/network.ts';
 import type { TraceHop } from '../../protocol/trace.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { PathFacts } from './facts.ts';

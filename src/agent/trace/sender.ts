@@ -1,7 +1,7 @@
 /** The sender's part of a path: from its bridge to the wire. Pure. */
-import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/ipv4.ts';
-import { FLOOD_MAC, type Mac } from '../../model/mac.ts';
-import type { Member } from '../../model/member.ts';
+import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
+import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
+import type { Member } from '../../model/network/member.ts';
 import type { PathPart, TraceHop } from '../../protocol/trace.ts';
 import { itemKey } from '../items/item.ts';
 import { type End, linksOf, portOf } from './end.ts';

@@ -1,10 +1,11 @@
 /** Whom somebody means by an end of a path: a member, or a guest of which this node's kernel has heard. */
+
+import { isIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import { isIpv4 } from '../../model/ipv4.ts';
-import { type Ipv6, parseIpv6 } from '../../model/ipv6.ts';
-import { type Mac, parseMac } from '../../model/mac.ts';
-import { type Member, memberAddresses } from '../../model/member.ts';
-import type { Network } from '../../model/network.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { TraceEnd } from '../../protocol/trace.ts';
 import type { Agent } from '../agent.ts';
 import { findMember, memberCalled } from '../called-member.ts';

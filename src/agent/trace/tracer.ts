@@ -1,9 +1,10 @@
 /** `mesh trace`: asks every agent on a path for its part, and puts the parts together. */
+
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Ipv6 } from '../../model/ipv6.ts';
-import type { Member } from '../../model/member.ts';
-import { memberAddresses } from '../../model/member.ts';
-import { AGENT_PORT, type Network } from '../../model/network.ts';
+import type { Member } from '../../model/network/member.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import { AGENT_PORT, type Network } from '../../model/network/network.ts';
 import { readPathView } from '../../protocol/path-view-text.ts';
 import {
   formatPathQuery,

@@ -1,7 +1,7 @@
 /** The physical side of a path: the port that VXLAN packets go through, and whether they fit. */
 import type { Link, Route } from '../../kernel/objects.ts';
-import type { Ipv4 } from '../../model/ipv4.ts';
-import { VXLAN_OVERHEAD_BYTES } from '../../model/network.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { VXLAN_OVERHEAD_BYTES } from '../../model/network/network.ts';
 import type { TraceHop } from '../../protocol/trace.ts';
 import type { PathFacts } from './facts.ts';
 import { differs, fine } from './hop.ts';

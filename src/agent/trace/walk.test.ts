@@ -1,8 +1,8 @@
 /** The walk from node1 to node2, on another segment, over named states of the three machines. */
 import { expect, test } from 'vitest';
 import type { Link, Route } from '../../kernel/objects.ts';
-import type { Ipv4 } from '../../model/ipv4.ts';
-import type { Mac } from '../../model/mac.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { PathPoint, TraceHop, TraceView } from '../../protocol/trace.ts';
 import type { KernelDump } from '../kernel-port.ts';
 import { BRIDGE, factsOf, type HostName, memberOf, portLink, type Spoilt } from './cluster-fixture.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Lab, type LabOptions } from '../../../src/lab/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
-import { parseIpv4 } from '../../../src/model/ipv4.ts';
+import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { isRunning, markOf } from '../../../src/services/process-mark.ts';
 
 const name = `t${process.pid}`;

@@ -4,7 +4,7 @@ import { netnsPath } from '../../../src/kernel/netns.ts';
 import type { Program } from '../../../src/lab/installation.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import type { Ipv6 } from '../../../src/model/ipv6.ts';
+import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { parseIpv4 } from '../../../src/model/ipv4.ts';
+import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { host0Client } from '../../../src/protocol/control-client.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';

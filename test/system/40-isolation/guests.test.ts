@@ -8,7 +8,7 @@ import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { parseIpv4 } from '../../../src/model/ipv4.ts';
+import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import type { PingResult } from '../../../src/protocol/views.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';
 import { isReady, noDrift } from '../drift.ts';

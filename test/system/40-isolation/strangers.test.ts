@@ -6,7 +6,7 @@ import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { type Ipv6, parseIpv6 } from '../../../src/model/ipv6.ts';
+import { type Ipv6, parseIpv6 } from '../../../src/model/address/ipv6.ts';
 import { formatMemberLine } from '../../../src/protocol/membership.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';
 import { isReady, noDrift } from '../drift.ts';

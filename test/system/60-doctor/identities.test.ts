@@ -5,7 +5,7 @@ import { ip as ipIn } from '../../../src/kernel/netns-fixture.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import type { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { memberAddresses } from '../../../src/model/member.ts';
+import { memberAddresses } from '../../../src/model/network/member.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
 import { OtherClock } from './other-clock.ts';

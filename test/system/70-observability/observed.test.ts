@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { followEvents } from '../../../src/cli/event-follow.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { METRICS_PORTS } from '../../../src/model/network.ts';
+import { METRICS_PORTS } from '../../../src/model/network/network.ts';
 import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { pathsBelow } from '../../../src/protocol/paths.ts';

@@ -10,7 +10,7 @@ import { netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { AGENT_PORT } from '../../../src/model/network.ts';
+import { AGENT_PORT } from '../../../src/model/network/network.ts';
 import type { MeshEvent } from '../../../src/protocol/event.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';

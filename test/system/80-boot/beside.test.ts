@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { addressOption, OPTION } from '../../../src/boot/dhcp-packet.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
-import type { Ipv6 } from '../../../src/model/ipv6.ts';
+import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient } from './boot-client.ts';

@@ -5,8 +5,8 @@ import { BROADCAST_IPV4, decodeUdpFrame, encodeUdpFrame, NO_IPV4, type UdpEnd } 
 import { BROADCAST_MAC } from '../../../src/kernel/ethernet.ts';
 import { FrameSocket } from '../../../src/kernel/frame-socket.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
-import type { Ipv4 } from '../../../src/model/ipv4.ts';
-import { type Mac, parseMac } from '../../../src/model/mac.ts';
+import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
+import { type Mac, parseMac } from '../../../src/model/address/mac.ts';
 import { until } from '../until.ts';
 
 export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'arm' | 'system';

@@ -4,8 +4,8 @@ import { FrameSocket } from '../../../src/kernel/frame-socket.ts';
 import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../../../src/kernel/neighbour-frame.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import type { FilterStep } from '../../../src/kernel/packet-filter.ts';
-import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../../src/model/ipv6.ts';
-import { type Mac, macFromHex, parseMac } from '../../../src/model/mac.ts';
+import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../../src/model/address/ipv6.ts';
+import { type Mac, macFromHex, parseMac } from '../../../src/model/address/mac.ts';
 
 const SOLICITATION = 133;
 const ADVERTISEMENT = 134;

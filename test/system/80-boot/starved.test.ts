@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundDatagrams } from '../../../src/kernel/listener.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
-import type { Ipv4 } from '../../../src/model/ipv4.ts';
+import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import type { HealthFinding } from '../../../src/protocol/views.ts';
 import { findMark, signalProcess } from '../../../src/services/process-mark.ts';
 import { until } from '../until.ts';

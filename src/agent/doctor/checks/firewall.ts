@@ -1,5 +1,5 @@
 /** Other firewalls on the machine. They and our table all must let a packet pass, so each of them can break the mesh. */
-import { VXLAN_PORT } from '../../../model/network.ts';
+import { VXLAN_PORT } from '../../../model/network/network.ts';
 import type { Check, Facts } from '../facts.ts';
 import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
 

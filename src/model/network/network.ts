@@ -2,7 +2,7 @@
  * A network: one layer-2 virtual network, and the one model behind every door. Doors (`.conf` files, libvirt XML …)
  * parse into it and print from it; controller and agent know nothing else.
  */
-import type { Ipv6Cidr } from './ipv6.ts';
+import type { Ipv6Cidr } from '../address/ipv6.ts';
 
 /** Stable name of a network inside Meshwork; for a `.conf` mesh `mesh-<vni>`. Marks kernel objects: `meshwork:<kind>:<network id>`. */
 export type NetworkId = string & { readonly __brand: 'NetworkId' };

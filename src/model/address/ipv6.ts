@@ -1,6 +1,6 @@
 /** IPv6 addresses and subnets: canonical text (RFC 5952), branded, with the arithmetic that planning needs. */
 import { isIPv6 } from 'node:net';
-import { MeshError } from './error.ts';
+import { MeshError } from '../error.ts';
 
 /** RFC 5952 text: lower case, no leading zeros, the longest run of zero groups as `::`. */
 export type Ipv6 = string & { readonly __brand: 'Ipv6' };

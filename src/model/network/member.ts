@@ -1,9 +1,10 @@
 /** A member: one node in one mesh, and the addresses that follow from who it is. */
-import { genid } from './genid.ts';
-import type { Ipv4 } from './ipv4.ts';
-import { type Ipv6, ipv6WithSuffix } from './ipv6.ts';
-import { type Mac, macFromHex } from './mac.ts';
-import type { MachineWord } from './machine.ts';
+
+import type { Ipv4 } from '../address/ipv4.ts';
+import { type Ipv6, ipv6WithSuffix } from '../address/ipv6.ts';
+import { type Mac, macFromHex } from '../address/mac.ts';
+import { genid } from '../genid.ts';
+import type { MachineWord } from '../machine.ts';
 import type { Network } from './network.ts';
 
 /** What the membership list says of a node: everything that its peers need to reach it. */

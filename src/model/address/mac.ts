@@ -1,5 +1,5 @@
 /** Ethernet addresses: lower-case colon text, branded. */
-import { MeshError } from './error.ts';
+import { MeshError } from '../error.ts';
 
 /** Six lower-case hex bytes with colons. */
 export type Mac = string & { readonly __brand: 'Mac' };

@@ -1,5 +1,5 @@
 /** IPv4 addresses and subnets: canonical text, branded, with the arithmetic that planning needs. */
-import { MeshError } from './error.ts';
+import { MeshError } from '../error.ts';
 
 /** A dotted quad without leading zeros, as `parseIpv4` gives it. */
 export type Ipv4 = string & { readonly __brand: 'Ipv4' };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from './ipv6.ts';
-import { machineIdOf, parseMachineId } from './machine.ts';
+import type { Ipv6Cidr } from '../address/ipv6.ts';
+import { machineIdOf, parseMachineId } from '../machine.ts';
 import { memberAddresses } from './member.ts';
 import { meshNetwork, type Vni } from './network.ts';
 
