@@ -7,7 +7,7 @@ import { Turnstile } from '../src/boot/turnstile.ts';
 import { parseIpv4 } from '../src/model/address/ipv4.ts';
 import { systemClock as clock } from '../src/model/clock.ts';
 import { MeshError } from '../src/model/error.ts';
-import { Journal } from '../src/protocol/event.ts';
+import { Journal } from '../src/protocol/journal/event.ts';
 
 const [images = '', device = '', address = ''] = process.argv.slice(2);
 const journal = new Journal(clock, 'bench', 'bench');

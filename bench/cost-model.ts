@@ -19,7 +19,7 @@ import {
   type SelfReport,
   type SelfReportAnswer,
   STREAM_COMMENT_MS,
-} from '../src/protocol/membership.ts';
+} from '../src/protocol/documents/membership.ts';
 
 export interface Shape {
   /** Besides host0. */

@@ -3,7 +3,7 @@ import type { ItemMap } from '../src/agent/items/item.ts';
 import { Reconciler } from '../src/agent/reconciler.ts';
 import { SystemKernel } from '../src/agent/system-kernel.ts';
 import { systemClock } from '../src/model/clock.ts';
-import { Journal } from '../src/protocol/event.ts';
+import { Journal } from '../src/protocol/journal/event.ts';
 
 export class BenchNode implements AsyncDisposable {
   readonly reconciler: Reconciler;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { MetricHead, MetricType } from '../src/metrics/registry.ts';
-import { EVENT_FIELDS } from '../src/protocol/event.ts';
+import { EVENT_FIELDS } from '../src/protocol/journal/event.ts';
 import { everyMetric, type Process } from './metrics/every-metric.ts';
 import { readExposition } from './metrics/exposition-parser.ts';
 

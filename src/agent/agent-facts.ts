@@ -4,8 +4,8 @@
  */
 import type { Member } from '../model/network/member.ts';
 import type { Network } from '../model/network/network.ts';
-import type { NetworkState } from '../protocol/membership.ts';
-import { type Fact, healthFacts } from '../protocol/standing.ts';
+import type { NetworkState } from '../protocol/documents/membership.ts';
+import { type Fact, healthFacts } from '../protocol/journal/standing.ts';
 import type { Agent } from './agent.ts';
 import { healthOf } from './agent-view.ts';
 

@@ -1,4 +1,4 @@
-/** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/views.ts. */
+/** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/documents/views.ts. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import { expose } from '../metrics/exposition.ts';
@@ -6,13 +6,13 @@ import type { Registry } from '../metrics/registry.ts';
 import { MeshError } from '../model/error.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import { VERSION } from '../model/version.ts';
-import { readCaptureParameters } from '../protocol/capture.ts';
-import { claimControlSocket, listenOnControlSocket } from '../protocol/control-socket.ts';
-import { createServer } from '../protocol/http.ts';
-import { type Facts, streamJournal } from '../protocol/journal-stream.ts';
-import { type Liveness, readinessOf } from '../protocol/readiness.ts';
-import type { TraceRequest } from '../protocol/trace.ts';
-import type { PingRequest } from '../protocol/views.ts';
+import { readCaptureParameters } from '../protocol/documents/capture.ts';
+import { type Liveness, readinessOf } from '../protocol/documents/readiness.ts';
+import type { TraceRequest } from '../protocol/documents/trace.ts';
+import type { PingRequest } from '../protocol/documents/views.ts';
+import { claimControlSocket, listenOnControlSocket } from '../protocol/http/control-socket.ts';
+import { createServer } from '../protocol/http/http.ts';
+import { type Facts, streamJournal } from '../protocol/http/journal-stream.ts';
 import type { Agent } from './agent.ts';
 import { driftView, explainView, membersOf, networkViews, planView, statusView } from './agent-view.ts';
 import { memberCalled } from './called-member.ts';

@@ -11,7 +11,7 @@ import type {
   NetworkView,
   PlanView,
   StepView,
-} from '../protocol/views.ts';
+} from '../protocol/documents/views.ts';
 import type { Agent, ItemState } from './agent.ts';
 import { kindOf, networkOf } from './items/item.ts';
 import { differencesOf, printStep, type Step } from './plan.ts';

@@ -6,7 +6,7 @@ import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../model/address/ipv4.ts
 import type { MachineWord } from '../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
-import type { Segment, UnderlayPort } from '../protocol/assignment.ts';
+import type { Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
 import type { Changed } from './delta.ts';
 import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from './items/item.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';

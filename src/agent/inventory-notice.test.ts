@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { meshNetwork, type Vni } from '../model/network/network.ts';
-import { Journal } from '../protocol/event.ts';
-import type { Inventory } from '../protocol/inventory.ts';
+import type { Inventory } from '../protocol/documents/inventory.ts';
+import { Journal } from '../protocol/journal/event.ts';
 import { InventoryNotice } from './inventory-notice.ts';
 import type { Answer } from './transport.ts';
 

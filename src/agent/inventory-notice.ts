@@ -2,8 +2,8 @@
 import type { Alarm, Clock } from '../model/clock.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import { MEMBERSHIP_PORT, type Network } from '../model/network/network.ts';
-import type { Journal } from '../protocol/event.ts';
-import type { Inventory } from '../protocol/inventory.ts';
+import type { Inventory } from '../protocol/documents/inventory.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import type { Transport } from './transport.ts';
 
 export interface InventoryNoticeInput {

@@ -6,7 +6,7 @@ import { machineIdOf } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { type Member, memberAddresses } from '../model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../model/network/network.ts';
-import { Journal } from '../protocol/event.ts';
+import { Journal } from '../protocol/journal/event.ts';
 import { KernelCache } from './kernel-cache.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 

@@ -9,8 +9,8 @@ import { ipv6InSubnet } from '../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { Member } from '../model/network/member.ts';
 import type { Network } from '../model/network/network.ts';
-import type { Journal } from '../protocol/event.ts';
-import { formatMemberLine, parseMemberLine } from '../protocol/membership.ts';
+import { formatMemberLine, parseMemberLine } from '../protocol/documents/membership.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 export interface KnownMesh {

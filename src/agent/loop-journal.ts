@@ -1,6 +1,6 @@
 /** What the journal is told of the loop: steps that fail for good, and what somebody else had changed. */
 import type { MeshError } from '../model/error.ts';
-import type { EventInit, Journal } from '../protocol/event.ts';
+import type { EventInit, Journal } from '../protocol/journal/event.ts';
 import { networkOf } from './items/item.ts';
 import { printStep, type Step } from './plan.ts';
 

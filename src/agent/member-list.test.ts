@@ -3,7 +3,7 @@ import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Member } from '../model/network/member.ts';
-import type { MembershipEvent } from '../protocol/membership.ts';
+import type { MembershipEvent } from '../protocol/documents/membership.ts';
 import { MemberList } from './member-list.ts';
 
 function member(n: number): Member {

@@ -7,7 +7,12 @@
  */
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import { type Member, sameMember } from '../model/network/member.ts';
-import { MEMBER_SILENCE_MS, type MembershipEvent, type MembershipVersion, memberKey } from '../protocol/membership.ts';
+import {
+  MEMBER_SILENCE_MS,
+  type MembershipEvent,
+  type MembershipVersion,
+  memberKey,
+} from '../protocol/documents/membership.ts';
 
 export class MemberList {
   readonly #members = new Map<Ipv6, Member>();

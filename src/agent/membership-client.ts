@@ -10,7 +10,6 @@ import { type ErrorDocument, MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import { MEMBERSHIP_PORT, type Network } from '../model/network/network.ts';
-import type { Journal } from '../protocol/event.ts';
 import {
   formatVersion,
   type MembershipEvent,
@@ -19,8 +18,9 @@ import {
   type SelfReport,
   type SelfReportAnswer,
   STREAM_SILENCE_MS,
-} from '../protocol/membership.ts';
-import type { SseMessage } from '../protocol/sse.ts';
+} from '../protocol/documents/membership.ts';
+import type { SseMessage } from '../protocol/http/sse.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import type { Echo } from './kernel-port.ts';
 import type { KnownMesh } from './last-known.ts';
 import { MemberList } from './member-list.ts';

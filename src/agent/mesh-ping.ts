@@ -1,6 +1,6 @@
 /** `mesh ping`: whether a member answers, how fast, by which way, and how large a packet comes back whole. */
 import { memberAddresses } from '../model/network/member.ts';
-import type { PingRequest, PingResult } from '../protocol/views.ts';
+import type { PingRequest, PingResult } from '../protocol/documents/views.ts';
 import type { Agent } from './agent.ts';
 import { membersOf } from './agent-view.ts';
 import { memberCalled } from './called-member.ts';

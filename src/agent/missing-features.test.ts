@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Feature } from '../kernel/probe.ts';
 import { ManualClock } from '../model/manual-clock.ts';
-import { Journal } from '../protocol/event.ts';
+import { Journal } from '../protocol/journal/event.ts';
 import { MissingFeatures } from './missing-features.ts';
 
 const FEATURES: readonly Feature[] = [

@@ -3,8 +3,8 @@
  * third of a second, and a kernel does not gain or lose features while the agent runs.
  */
 import type { Feature } from '../kernel/probe.ts';
-import type { Journal } from '../protocol/event.ts';
-import type { HealthFinding } from '../protocol/views.ts';
+import type { HealthFinding } from '../protocol/documents/views.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 
 export interface MissingFeaturesInput {
   readonly journal: Journal;

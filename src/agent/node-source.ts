@@ -4,7 +4,7 @@ import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/address/ipv4.ts';
 import type { MeshError } from '../model/error.ts';
 import { type Member, memberAddresses, sameMember } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
-import type { NetworkState } from '../protocol/membership.ts';
+import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Attachment, Host0View } from './desired.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { KernelPort } from './kernel-port.ts';

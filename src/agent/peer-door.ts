@@ -7,9 +7,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../kernel/listener.ts';
 import type { Alarm } from '../model/clock.ts';
 import { AGENT_PORT, type Network } from '../model/network/network.ts';
-import type { DoorLimits } from '../protocol/device-door.ts';
-import { DeviceDoors } from '../protocol/device-doors.ts';
-import { meshDoor } from '../protocol/mesh-door.ts';
+import type { DoorLimits } from '../protocol/http/device-door.ts';
+import { DeviceDoors } from '../protocol/http/device-doors.ts';
+import { meshDoor } from '../protocol/http/mesh-door.ts';
 import type { Agent } from './agent.ts';
 
 /** Traces are asked for by people, and each question has a connection of its own. */

@@ -1,6 +1,6 @@
 /** One question to another process: what it answers, and what its clock says. */
 import type { RequestOptions } from 'node:http';
-import { request } from '../protocol/http.ts';
+import { request } from '../protocol/http/http.ts';
 
 export interface PeerAnswer {
   readonly status: number;

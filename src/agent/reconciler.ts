@@ -5,7 +5,7 @@
 import type { KernelEvent } from '../kernel/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import type { Journal } from '../protocol/event.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
 import { type Changed, changesBetween, Delta } from './delta.ts';

@@ -7,7 +7,7 @@
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import { type Network, VXLAN_PORT } from '../model/network/network.ts';
-import type { Segment } from '../protocol/assignment.ts';
+import type { Segment } from '../protocol/documents/assignment.ts';
 import type { RulesetItem } from './items/ruleset.ts';
 
 export interface RulesetInput {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Address, Link } from '../kernel/objects.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
-import type { UnderlayPort } from '../protocol/assignment.ts';
+import type { UnderlayPort } from '../protocol/documents/assignment.ts';
 import { desiredItems } from './desired.ts';
 import { OUR_PROTOCOL } from './items/mark.ts';
 import { KernelCache } from './kernel-cache.ts';

@@ -11,7 +11,7 @@ import { parseMachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import { meshNetwork, type Vni } from '../model/network/network.ts';
-import { Journal } from '../protocol/event.ts';
+import { Journal } from '../protocol/journal/event.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import { membershipApi } from './membership-api.ts';
 

@@ -1,5 +1,5 @@
 /**
- * The membership API inside each mesh (protocol/membership.ts): one application for all meshes. Which mesh a request is
+ * The membership API inside each mesh (protocol/documents/membership.ts): one application for all meshes. Which mesh a request is
  * about is known from the socket that it came in on, and never from what it says.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -11,8 +11,7 @@ import { isIpv4 } from '../model/address/ipv4.ts';
 import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';
 import { isMachineId, type MachineId } from '../model/machine.ts';
-import { EventStream } from '../protocol/event-stream.ts';
-import { INVENTORY_MAX_BYTES, type Inventory } from '../protocol/inventory.ts';
+import { INVENTORY_MAX_BYTES, type Inventory } from '../protocol/documents/inventory.ts';
 import {
   formatMemberList,
   formatVersion,
@@ -22,7 +21,8 @@ import {
   REPORT_MAX_BYTES,
   type SelfReport,
   type SelfReportAnswer,
-} from '../protocol/membership.ts';
+} from '../protocol/documents/membership.ts';
+import { EventStream } from '../protocol/http/event-stream.ts';
 import { answerErrors } from './error-reply.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { NetworkStateShape } from './state-shape.ts';

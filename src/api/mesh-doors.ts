@@ -6,9 +6,9 @@ import { boundListener } from '../kernel/listener.ts';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import { MEMBERSHIP_PORT } from '../model/network/network.ts';
-import { DeviceDoors, type DeviceDoorsInput } from '../protocol/device-doors.ts';
-import type { Journal } from '../protocol/event.ts';
-import { meshDoor } from '../protocol/mesh-door.ts';
+import { DeviceDoors, type DeviceDoorsInput } from '../protocol/http/device-doors.ts';
+import { meshDoor } from '../protocol/http/mesh-door.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import { type Doorway, type MembershipApiInput, membershipApi } from './membership-api.ts';
 
 export interface MeshDoorsInput extends Pick<DeviceDoorsInput<Membership>, 'indexOf'> {

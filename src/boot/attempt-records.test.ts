@@ -7,7 +7,7 @@ import { parseMac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
-import { Journal, type MeshEvent } from '../protocol/event.ts';
+import { Journal, type MeshEvent } from '../protocol/journal/event.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import { AttemptRecords } from './attempt-records.ts';
 

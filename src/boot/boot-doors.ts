@@ -5,9 +5,9 @@
 import { boundListener } from '../kernel/listener.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { DeviceDoor, type DoorLimits } from '../protocol/device-door.ts';
-import { DeviceDoors, type DeviceDoorsInput } from '../protocol/device-doors.ts';
-import type { EventInit, Journal } from '../protocol/event.ts';
+import { DeviceDoor, type DoorLimits } from '../protocol/http/device-door.ts';
+import { DeviceDoors, type DeviceDoorsInput } from '../protocol/http/device-doors.ts';
+import type { EventInit, Journal } from '../protocol/journal/event.ts';
 import type { BootDoor, BootSite } from './boot-site.ts';
 import { STALL_SEC } from './sighting.ts';
 import { openTimeServer, type TimeServer } from './time-server.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import { pick, randomFrom } from '../model/random.ts';
-import type { BootMode, WantedMode } from '../protocol/boot-views.ts';
+import type { BootMode, WantedMode } from '../protocol/documents/boot-views.ts';
 import {
   FIRST_PROBES,
   firstState,

@@ -4,7 +4,13 @@
  * heard another server there.
  */
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
-import type { BootMode, ForeignServerView, ModeReason, RivalView, WantedMode } from '../protocol/boot-views.ts';
+import type {
+  BootMode,
+  ForeignServerView,
+  ModeReason,
+  RivalView,
+  WantedMode,
+} from '../protocol/documents/boot-views.ts';
 import type { Host0Mark, Installation } from './host0-mark.ts';
 import type { HeardServer } from './observation.ts';
 

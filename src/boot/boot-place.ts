@@ -3,8 +3,8 @@
 import type { Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import type { SubnetView, WireView } from '../protocol/boot-views.ts';
-import type { HealthFinding } from '../protocol/views.ts';
+import type { SubnetView, WireView } from '../protocol/documents/boot-views.ts';
+import type { HealthFinding } from '../protocol/documents/views.ts';
 import type { Service } from '../services/service.ts';
 import { foreignViews, rivalViews } from './boot-mode.ts';
 import type { WireState } from './boot-trouble.ts';

@@ -1,7 +1,7 @@
 /** What would have been answered, for the dry mode: one line a question. Pure. */
 
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
-import type { BootMode } from '../protocol/boot-views.ts';
+import type { BootMode } from '../protocol/documents/boot-views.ts';
 import { loaderFor, scriptUrl } from '../services/dnsmasq-conf.ts';
 import type { BootSighting, DhcpSighting } from './sighting.ts';
 

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type Ipv4, parseIpv4Cidr } from '../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../model/address/mac.ts';
 import { ManualClock } from '../model/manual-clock.ts';
-import type { SubnetView } from '../protocol/boot-views.ts';
+import type { SubnetView } from '../protocol/documents/boot-views.ts';
 import { type LeaseRange, type LeaseRoom, Leases } from './leases.ts';
 import type { DhcpMessage } from './sighting.ts';
 import { leasesFinding } from './wire-note.ts';

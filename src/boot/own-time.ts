@@ -3,7 +3,7 @@
  * boots of one model came through, what these took. Firmware that is slower than the table is not called silent, and
  * firmware that is quick is missed sooner.
  */
-import type { BootStage } from '../protocol/timeline-view.ts';
+import type { BootStage } from '../protocol/documents/timeline-view.ts';
 
 /** What a silent boot is in: its stage, where iPXE's own offer is another one than firmware's. */
 export type Wait = Exclude<BootStage, 'mesh'> | 'ipxe offer';

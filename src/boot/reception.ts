@@ -5,7 +5,7 @@ import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
-import type { Journal } from '../protocol/event.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import type { Attempts } from './attempts.ts';
 import { type Hardware, hardwareName, modelOf } from './hardware.ts';
 import { identify } from './identification.ts';

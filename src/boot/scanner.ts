@@ -1,8 +1,8 @@
 /** When host0 scans its ports: when it is asked, soon after a link has changed, and once more when switches have settled. */
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { ScanView } from '../protocol/boot-views.ts';
-import type { Journal } from '../protocol/event.ts';
+import type { ScanView } from '../protocol/documents/boot-views.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import { type BootPort, type PortLink, scanPorts } from './boot-port.ts';
 import type { LinkAddress } from './port-address.ts';
 import { scan } from './scan.ts';

@@ -5,7 +5,7 @@
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { MachineId } from '../model/machine.ts';
-import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/timeline-view.ts';
+import { BOOT_STAGES, type BootStage, type BootTrouble } from '../protocol/documents/timeline-view.ts';
 import type { Wait } from './own-time.ts';
 import {
   type BootSighting,

@@ -2,9 +2,9 @@
 
 import type { Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { MeshError } from '../model/error.ts';
-import type { SubnetView } from '../protocol/boot-views.ts';
-import type { EventInit } from '../protocol/event.ts';
-import type { HealthFinding } from '../protocol/views.ts';
+import type { SubnetView } from '../protocol/documents/boot-views.ts';
+import type { HealthFinding } from '../protocol/documents/views.ts';
+import type { EventInit } from '../protocol/journal/event.ts';
 import type { Foreign, ModeNote, ModeState, Rival } from './boot-mode.ts';
 import type { LeaseRange, LeaseRoom } from './leases.ts';
 

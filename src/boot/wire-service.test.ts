@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Ipv4, parseIpv4Cidr } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
-import type { SubnetView } from '../protocol/boot-views.ts';
+import type { SubnetView } from '../protocol/documents/boot-views.ts';
 import { provideBootFiles } from './boot-files.ts';
 import { dryAnswer } from './dry-answer.ts';
 import { installationAt } from './installation.ts';

@@ -13,7 +13,7 @@ import {
   ipv4ToNumber,
 } from '../model/address/ipv4.ts';
 import { MeshError } from '../model/error.ts';
-import type { BootMode, SubnetView } from '../protocol/boot-views.ts';
+import type { BootMode, SubnetView } from '../protocol/documents/boot-views.ts';
 import { dnsmasqConf, dnsmasqRemedy, type WireService } from '../services/dnsmasq-conf.ts';
 import type { ServiceSpec } from '../services/service.ts';
 import { PROBE_CLASS } from './host0-mark.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import * as documents from '../../test/cli/documents.ts';
 import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh, type Terminal } from '../../test/cli/mesh.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 
 const AGENT: Answers = {
   'GET /v1/status': documents.agentStatus,

@@ -9,9 +9,9 @@ import { type CapturedInterface, CaptureMerge } from '../formats/capture-merge.t
 import { parseFrameFilter } from '../formats/frame-filter.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
-import { CAPTURE_MAX_SEC, type CaptureSettings, captureParameters, SNAP_BYTES } from '../protocol/capture.ts';
-import { agentClient, type ControlClient } from '../protocol/control-client.ts';
-import type { AgentStatus } from '../protocol/views.ts';
+import { CAPTURE_MAX_SEC, type CaptureSettings, captureParameters, SNAP_BYTES } from '../protocol/documents/capture.ts';
+import type { AgentStatus } from '../protocol/documents/views.ts';
+import { agentClient, type ControlClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { Interrupt } from './interrupt.ts';
 import { wholeNumber } from './number-option.ts';

@@ -2,8 +2,8 @@
 import type { Complete } from '@bomb.sh/tab';
 import tab from '@bomb.sh/tab/commander';
 import { type Command, CommanderError } from 'commander';
-import { bestClient } from '../protocol/control-client.ts';
-import type { NetworkView } from '../protocol/views.ts';
+import type { NetworkView } from '../protocol/documents/views.ts';
+import { bestClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node-list.ts';
 

@@ -1,7 +1,7 @@
 /** What every command is given: where the machine's files are, how to answer, and what the process can show. */
 import { resolve } from 'node:path';
-import type { DaemonName } from '../protocol/control-client.ts';
-import { type Paths, pathsBelow } from '../protocol/paths.ts';
+import { type Paths, pathsBelow } from '../protocol/documents/paths.ts';
+import type { DaemonName } from '../protocol/http/control-client.ts';
 import { type ColorStream, type Paint, paintFor } from './color.ts';
 import type { Page } from './table.ts';
 

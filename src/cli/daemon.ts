@@ -7,8 +7,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../model/error.ts';
-import { type ControlClient, clientOf, type DaemonName, TITLES } from '../protocol/control-client.ts';
-import type { Paths } from '../protocol/paths.ts';
+import type { Paths } from '../protocol/documents/paths.ts';
+import { type ControlClient, clientOf, type DaemonName, TITLES } from '../protocol/http/control-client.ts';
 import { findMark, isRunning, type ProcessMark, signalProcess } from '../services/process-mark.ts';
 import type { Context } from './context.ts';
 

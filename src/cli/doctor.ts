@@ -1,7 +1,7 @@
 /** `mesh doctor`: what is wrong with this machine or with what it stands on, why it matters, and what to do. */
 import { Command } from 'commander';
-import { agentClient } from '../protocol/control-client.ts';
-import type { DoctorFinding, DoctorView } from '../protocol/views.ts';
+import type { DoctorFinding, DoctorView } from '../protocol/documents/views.ts';
+import { agentClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { printable } from './printable.ts';
 import { withProgress } from './progress.ts';

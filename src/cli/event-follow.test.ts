@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../model/manual-clock.ts';
-import { ControlClient } from '../protocol/control-client.ts';
-import { type EventInit, Journal, type MeshEvent } from '../protocol/event.ts';
-import { createServer } from '../protocol/http.ts';
-import { streamJournal } from '../protocol/journal-stream.ts';
+import { ControlClient } from '../protocol/http/control-client.ts';
+import { createServer } from '../protocol/http/http.ts';
+import { streamJournal } from '../protocol/http/journal-stream.ts';
+import { type EventInit, Journal, type MeshEvent } from '../protocol/journal/event.ts';
 import { followEvents } from './event-follow.ts';
 
 const closing: (() => Promise<void>)[] = [];

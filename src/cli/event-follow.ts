@@ -1,11 +1,11 @@
 /**
  * The events of one process for as long as somebody looks, over its restarts: what was heard last is named when the
- * stream is opened again, so that nothing is missed and nothing told twice (protocol/journal-stream.ts).
+ * stream is opened again, so that nothing is missed and nothing told twice (protocol/http/journal-stream.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../model/error.ts';
-import type { ControlClient } from '../protocol/control-client.ts';
-import type { MeshEvent } from '../protocol/event.ts';
+import type { ControlClient } from '../protocol/http/control-client.ts';
+import type { MeshEvent } from '../protocol/journal/event.ts';
 
 /** The process is on this very machine: asking again costs nothing. */
 const RETRY_MS = 200;

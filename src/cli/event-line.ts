@@ -1,5 +1,5 @@
 /** One event of the journal, as people read it in `mesh events` and `mesh system logview`. */
-import type { EventLevel, MeshEvent } from '../protocol/event.ts';
+import type { EventLevel, MeshEvent } from '../protocol/journal/event.ts';
 import type { Paint, Tone } from './color.ts';
 import { printable } from './printable.ts';
 

@@ -1,7 +1,7 @@
 /** `mesh explain OBJECT`: why a device, an address or a network is there, and what belongs to it. */
 import { Command } from 'commander';
-import { agentClient } from '../protocol/control-client.ts';
-import type { ExplainView } from '../protocol/views.ts';
+import type { ExplainView } from '../protocol/documents/views.ts';
+import { agentClient } from '../protocol/http/control-client.ts';
 import type { Tone } from './color.ts';
 import type { Context } from './context.ts';
 import { printable } from './printable.ts';

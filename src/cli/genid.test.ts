@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mesh } from '../../test/cli/mesh.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 
 let root: string;
 

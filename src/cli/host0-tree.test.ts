@@ -9,8 +9,8 @@ import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh } from '../../test/cli/mesh.ts';
 import { authorizedKeysIn } from '../image/command-key.ts';
 import { parseIpv4, parseIpv4Cidr } from '../model/address/ipv4.ts';
-import type { BootView } from '../protocol/boot-views.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import type { BootView } from '../protocol/documents/boot-views.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 
 let root: string;
 

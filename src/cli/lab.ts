@@ -10,7 +10,7 @@ import { Lab } from '../lab/lab.ts';
 import { LastWords } from '../lab/silence.ts';
 import type { Firmware, LabSize } from '../lab/topology.ts';
 import { MeshError } from '../model/error.ts';
-import type { TimelineView } from '../protocol/timeline-view.ts';
+import type { TimelineView } from '../protocol/documents/timeline-view.ts';
 import { wantsColor } from './color.ts';
 import type { Context } from './context.ts';
 import { Interrupt } from './interrupt.ts';

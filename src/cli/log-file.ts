@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { MeshEvent } from '../protocol/event.ts';
+import type { MeshEvent } from '../protocol/journal/event.ts';
 import type { Paint } from './color.ts';
 import { eventLine } from './event-line.ts';
 import { printable } from './printable.ts';

@@ -1,7 +1,7 @@
 /** The manual pages, made from the command tree: mesh(1), and one for each noun. In the language of man(7). */
 import type { Command, Option } from 'commander';
 import { EXIT_CODES } from '../model/error.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 import { argumentText, choicesText, helpAfter, type Leaf, leavesOf, usageOf } from './command-leaf.ts';
 
 /** @param program with every noun loaded @returns page by file name, such as `mesh-network.1` */

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { labelsText } from '../metrics/exposition.ts';
 import type { Family, Sample } from '../metrics/registry.ts';
-import { clientOf, clientsHere, type DaemonName } from '../protocol/control-client.ts';
+import { clientOf, clientsHere, type DaemonName } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { type Column, table } from './table.ts';
 

@@ -1,5 +1,5 @@
 /** How a network fares, in a word or two. */
-import type { NetworkState } from '../protocol/membership.ts';
+import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Tone } from './color.ts';
 
 export function stateText(state: NetworkState): string {

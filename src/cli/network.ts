@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
 import type { Member } from '../model/network/member.ts';
-import { bestClient } from '../protocol/control-client.ts';
-import type { NetworkView } from '../protocol/views.ts';
+import type { NetworkView } from '../protocol/documents/views.ts';
+import { bestClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { facts } from './facts.ts';
 import { inOrder } from './member-order.ts';

@@ -1,8 +1,8 @@
 /** `mesh node boot`: how far machines are that boot over the network, and why one does not get on. */
 import { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
-import { host0Client } from '../protocol/control-client.ts';
-import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../protocol/timeline-view.ts';
+import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../protocol/documents/timeline-view.ts';
+import { host0Client } from '../protocol/http/control-client.ts';
 import type { Paint, Tone } from './color.ts';
 import type { Context } from './context.ts';
 import { durationText } from './duration.ts';

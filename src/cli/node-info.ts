@@ -1,8 +1,8 @@
 /** `mesh node info`: one node with its addresses, what it is made of, and how its last boot went. */
 import { Command } from 'commander';
-import type { Inventory } from '../protocol/inventory.ts';
-import type { CardView, MachineView } from '../protocol/machine-view.ts';
-import type { NodeView } from '../protocol/views.ts';
+import type { Inventory } from '../protocol/documents/inventory.ts';
+import type { CardView, MachineView } from '../protocol/documents/machine-view.ts';
+import type { NodeView } from '../protocol/documents/views.ts';
 import type { Context } from './context.ts';
 import { durationText } from './duration.ts';
 import { facts } from './facts.ts';

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh, STAND_INS } from '../../test/cli/mesh.ts';
-import { pathsBelow } from '../protocol/paths.ts';
-import type { TimelineView } from '../protocol/timeline-view.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
+import type { TimelineView } from '../protocol/documents/timeline-view.ts';
 import { Context } from './context.ts';
 import { followBoots } from './node-boot.ts';
 

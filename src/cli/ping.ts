@@ -1,7 +1,7 @@
 /** `mesh ping NETWORK NODE`: whether a member answers, by which way, how fast, and with packets how large. */
 import { Command, Option } from 'commander';
-import { agentClient } from '../protocol/control-client.ts';
-import type { PingRequest, PingResult } from '../protocol/views.ts';
+import type { PingRequest, PingResult } from '../protocol/documents/views.ts';
+import { agentClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { facts } from './facts.ts';
 import { wholeNumber } from './number-option.ts';

@@ -1,7 +1,7 @@
 /** `mesh port`: interfaces of virtual machines and services, plugged into networks. */
 import { Command } from 'commander';
-import { agentClient } from '../protocol/control-client.ts';
-import type { NetworkView, PortView } from '../protocol/views.ts';
+import type { NetworkView, PortView } from '../protocol/documents/views.ts';
+import { agentClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { type Column, table } from './table.ts';
 

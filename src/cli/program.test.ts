@@ -10,7 +10,7 @@ import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { BIN, mesh, meshProcess, wholeTree } from '../../test/cli/mesh.ts';
 import { VERSION } from '../model/version.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 import { leavesOf } from './command-leaf.ts';
 
 let root: string;

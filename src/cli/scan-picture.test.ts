@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Mac } from '../model/address/mac.ts';
-import type { PortView, ScanView } from '../protocol/boot-views.ts';
+import type { PortView, ScanView } from '../protocol/documents/boot-views.ts';
 import { scanSvg, scanText } from './scan-picture.ts';
 
 function port(name: string, extra: Partial<PortView> = {}): PortView {

@@ -1,5 +1,5 @@
 /** A scan as people look at it: host0's ports, and the wires that they meet on. As text, and as SVG. Pure. */
-import type { PortView, ScanView } from '../protocol/boot-views.ts';
+import type { PortView, ScanView } from '../protocol/documents/boot-views.ts';
 import type { Paint } from './color.ts';
 import { printable } from './printable.ts';
 

@@ -1,7 +1,7 @@
 /** `mesh status`: one screen that says how this machine fares, and what to do where it is not well. */
 import { Command } from 'commander';
-import { agentClient, host0Client } from '../protocol/control-client.ts';
-import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from '../protocol/views.ts';
+import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from '../protocol/documents/views.ts';
+import { agentClient, host0Client } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { durationText } from './duration.ts';
 import { facts } from './facts.ts';

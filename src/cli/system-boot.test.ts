@@ -6,8 +6,8 @@ import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh } from '../../test/cli/mesh.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
-import type { BootView, ScanView } from '../protocol/boot-views.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import type { BootView, ScanView } from '../protocol/documents/boot-views.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const WIRE = { wanted: 'auto', leases: [], foreignServers: [], otherHost0s: [], sinceSec: 65 } as const;

@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { MeshError } from '../model/error.ts';
-import type { BootView, LeaseView, ScanView, WireView } from '../protocol/boot-views.ts';
-import { host0Client } from '../protocol/control-client.ts';
+import type { BootView, LeaseView, ScanView, WireView } from '../protocol/documents/boot-views.ts';
+import { host0Client } from '../protocol/http/control-client.ts';
 import type { Tone } from './color.ts';
 import type { Context } from './context.ts';
 import { durationText } from './duration.ts';

@@ -1,7 +1,7 @@
 /** `mesh trace NETWORK FROM TO`: the way of a packet, hop by hop, and where the kernels differ from what is wanted. */
 import { Command } from 'commander';
-import { agentClient } from '../protocol/control-client.ts';
-import type { TraceEnd, TraceHop, TraceRequest, TraceView } from '../protocol/trace.ts';
+import type { TraceEnd, TraceHop, TraceRequest, TraceView } from '../protocol/documents/trace.ts';
+import { agentClient } from '../protocol/http/control-client.ts';
 import type { Tone } from './color.ts';
 import type { Context } from './context.ts';
 import { printable } from './printable.ts';

@@ -1,8 +1,8 @@
-/** What host0's own agent is told (protocol/assignment.ts): a snapshot, each member as it comes and goes, and a new snapshot for anything else. */
+/** What host0's own agent is told (protocol/documents/assignment.ts): a snapshot, each member as it comes and goes, and a new snapshot for anything else. */
 import type { Member } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
-import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/assignment.ts';
-import type { MembershipVersion } from '../protocol/membership.ts';
+import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
+import type { MembershipVersion } from '../protocol/documents/membership.ts';
 import type { MembershipChange } from './membership-log.ts';
 
 export type AssignmentEvent =

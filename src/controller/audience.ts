@@ -2,7 +2,7 @@
 
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
-import type { MembershipEvent } from '../protocol/membership.ts';
+import type { MembershipEvent } from '../protocol/documents/membership.ts';
 import { Announcements } from './announcements.ts';
 import type { MembershipChange } from './membership-log.ts';
 

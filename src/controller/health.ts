@@ -1,8 +1,8 @@
 /** What is not well on host0, each with what to do about it. */
 import type { MeshError } from '../model/error.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
-import type { NetworkState } from '../protocol/membership.ts';
-import type { HealthFinding } from '../protocol/views.ts';
+import type { NetworkState } from '../protocol/documents/membership.ts';
+import type { HealthFinding } from '../protocol/documents/views.ts';
 
 export function findingOf(error: MeshError, severity: HealthFinding['severity'], object: string): HealthFinding {
   const { code, message, rule, remedy } = error;

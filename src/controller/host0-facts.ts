@@ -1,7 +1,7 @@
 /** What is so on host0, for whoever follows its journal, in the words in which the journal tells of its changes. */
 import type { Network } from '../model/network/network.ts';
-import type { EventInit } from '../protocol/event.ts';
-import type { Standing } from '../protocol/standing.ts';
+import type { EventInit } from '../protocol/journal/event.ts';
+import type { Standing } from '../protocol/journal/standing.ts';
 import type { Controller } from './controller.ts';
 
 /** @param health what is not well, kept as facts */

@@ -3,8 +3,8 @@ import { type Mac, parseMac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { ManualClock } from '../model/manual-clock.ts';
-import { Journal, type MeshEvent } from '../protocol/event.ts';
-import type { Inventory } from '../protocol/inventory.ts';
+import type { Inventory } from '../protocol/documents/inventory.ts';
+import { Journal, type MeshEvent } from '../protocol/journal/event.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import { MACHINES_MAX, MachineRegistry } from './machine-registry.ts';
 

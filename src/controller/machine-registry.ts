@@ -9,9 +9,9 @@ import { type Mac, parseMac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
-import type { Journal } from '../protocol/event.ts';
-import type { Inventory } from '../protocol/inventory.ts';
-import type { HealthFinding } from '../protocol/views.ts';
+import type { Inventory } from '../protocol/documents/inventory.ts';
+import type { HealthFinding } from '../protocol/documents/views.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import type { Store } from '../store/store.ts';
 import { Turns } from './turns.ts';
 

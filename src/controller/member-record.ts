@@ -5,7 +5,7 @@ import { parseMac } from '../model/address/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
 import { type Member, memberAddresses, sameMember } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
-import { NODE_NAME } from '../protocol/membership.ts';
+import { NODE_NAME } from '../protocol/documents/membership.ts';
 
 export interface MemberRecord extends Member {
   /** Absent for a poller that never said which machine it is. */

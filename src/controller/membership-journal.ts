@@ -3,8 +3,8 @@
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { MeshError } from '../model/error.ts';
 import type { Network } from '../model/network/network.ts';
-import type { EventLevel, Journal } from '../protocol/event.ts';
-import { MEMBER_SILENCE_MS } from '../protocol/membership.ts';
+import { MEMBER_SILENCE_MS } from '../protocol/documents/membership.ts';
+import type { EventLevel, Journal } from '../protocol/journal/event.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
 

@@ -11,14 +11,14 @@ import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../model/network/member.ts';
 import type { Network } from '../model/network/network.ts';
-import type { Journal } from '../protocol/event.ts';
 import {
   MEMBER_SILENCE_MS,
   type MembershipEvent,
   type MembershipVersion,
   type NetworkState,
   type SelfReport,
-} from '../protocol/membership.ts';
+} from '../protocol/documents/membership.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import type { Store } from '../store/store.ts';
 import type { Applicant } from './admission.ts';
 import { Audience } from './audience.ts';

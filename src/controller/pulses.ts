@@ -2,7 +2,7 @@
 
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
-import { MEMBER_SILENCE_MS, type NetworkState } from '../protocol/membership.ts';
+import { MEMBER_SILENCE_MS, type NetworkState } from '../protocol/documents/membership.ts';
 import { MoveWatch } from './move-watch.ts';
 
 export interface Pulse {

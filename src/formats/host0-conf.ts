@@ -15,7 +15,7 @@
 
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/address/ipv4.ts';
 import { MeshError, type SourcePlace } from '../model/error.ts';
-import { WANTED_MODES, type WantedMode } from '../protocol/boot-views.ts';
+import { WANTED_MODES, type WantedMode } from '../protocol/documents/boot-views.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';

@@ -10,7 +10,7 @@ import { readNetworkFiles } from '../formats/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../formats/network-set.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
-import type { Paths } from '../protocol/paths.ts';
+import type { Paths } from '../protocol/documents/paths.ts';
 import { Overlay, type OverlayEntry, type ReadSource } from './overlay.ts';
 
 export interface CompiledMachine {

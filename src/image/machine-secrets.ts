@@ -15,7 +15,7 @@ import { packEntries } from './overlay.ts';
 
 /** Where the node's `shell-server`, and OpenSSH, look for it. */
 const HOST_KEY = 'etc/ssh/ssh_host_ed25519_key';
-/** Where its agent does (protocol/paths.ts). */
+/** Where its agent does (protocol/documents/paths.ts). */
 const TOKEN = 'etc/meshwork/token';
 const SECRET = { uid: 0, gid: 0, permissions: 0o600 };
 

@@ -5,7 +5,7 @@ import { authorizedKeysIn } from '../image/command-key.ts';
 import { compile } from '../image/compilation.ts';
 import { writeExampleTree } from '../image/example-tree.ts';
 import { OverlayShelf } from '../image/overlay-shelf.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 import { makeKeys } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';
 

@@ -1,6 +1,6 @@
 /** Whether a lab's mesh does what a mesh is for: every pair, the member list, and what it carries. */
 import { MeshError } from '../model/error.ts';
-import { formatMemberLine, type NetworkState } from '../protocol/membership.ts';
+import { formatMemberLine, type NetworkState } from '../protocol/documents/membership.ts';
 import { measureInflow } from './inflow.ts';
 import type { Lab, OnStage } from './lab.ts';
 import type { Pair } from './pairs.ts';

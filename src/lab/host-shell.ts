@@ -10,7 +10,7 @@ import { knownHostLine, sshCommand, sshSettings } from '../image/ssh-command.ts'
 import { EchoSocket } from '../kernel/echo.ts';
 import { netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 import { hostEnvironment, spawnInside } from './host-process.ts';
 import type { LabHost } from './lab-host.ts';
 import type { Echo } from './pairs.ts';

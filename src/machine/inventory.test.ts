@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseMac } from '../model/address/mac.ts';
-import { INVENTORY_MAX_BYTES } from '../protocol/inventory.ts';
+import { INVENTORY_MAX_BYTES } from '../protocol/documents/inventory.ts';
 import { readInventory } from './inventory.ts';
 
 let tree: string;

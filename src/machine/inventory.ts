@@ -1,7 +1,13 @@
 /** What this machine is made of, read from /proc and /sys; nothing is probed, and nothing is written. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type Disk, INVENTORY_PARTS_MAX, INVENTORY_TEXT_MAX, type Inventory, type Nic } from '../protocol/inventory.ts';
+import {
+  type Disk,
+  INVENTORY_PARTS_MAX,
+  INVENTORY_TEXT_MAX,
+  type Inventory,
+  type Nic,
+} from '../protocol/documents/inventory.ts';
 import { readFact } from './fact.ts';
 import type { PermanentMac } from './machine-id.ts';
 import { serialFault } from './smbios.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
 import { isMachineId, type MachineId, machineIdOf } from '../model/machine.ts';
-import { pathsBelow } from '../protocol/paths.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
 import { readFact } from './fact.ts';
 import { serialFault, uuidFault } from './smbios.ts';
 

@@ -50,10 +50,10 @@ import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { METRICS_PORTS, type Network } from '../model/network/network.ts';
-import { Journal } from '../protocol/event.ts';
-import { Log } from '../protocol/log.ts';
-import { pathsBelow } from '../protocol/paths.ts';
-import { Standing } from '../protocol/standing.ts';
+import { pathsBelow } from '../protocol/documents/paths.ts';
+import { Journal } from '../protocol/journal/event.ts';
+import { Log } from '../protocol/journal/log.ts';
+import { Standing } from '../protocol/journal/standing.ts';
 
 /** An answer takes less than one; whoever is busier than this is asked again the next time. */
 const WIRE_TIMEOUT_MS = 400;

@@ -25,10 +25,10 @@ import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
-import type { Journal } from '../protocol/event.ts';
-import type { MachineView } from '../protocol/machine-view.ts';
-import type { Paths } from '../protocol/paths.ts';
-import type { HealthFinding, NodeView } from '../protocol/views.ts';
+import type { MachineView } from '../protocol/documents/machine-view.ts';
+import type { Paths } from '../protocol/documents/paths.ts';
+import type { HealthFinding, NodeView } from '../protocol/documents/views.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import type { Store } from '../store/store.ts';
 import { machineViews } from './machine-views.ts';
 

@@ -2,8 +2,8 @@
 import type { MachineRecord } from '../controller/machine-registry.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { MachineId } from '../model/machine.ts';
-import type { MachineView } from '../protocol/machine-view.ts';
-import type { TimelineView } from '../protocol/timeline-view.ts';
+import type { MachineView } from '../protocol/documents/machine-view.ts';
+import type { TimelineView } from '../protocol/documents/timeline-view.ts';
 
 export interface KnownMachines {
   readonly records: readonly MachineRecord[];

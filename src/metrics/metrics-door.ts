@@ -3,8 +3,8 @@
  * Off unless a network is named. Whoever is in that mesh may read them; they name networks and count, and hold no secret.
  */
 import type { Network } from '../model/network/network.ts';
-import { DeviceDoors, type DeviceDoorsInput } from '../protocol/device-doors.ts';
-import { type MeshDoorInput, meshDoor } from '../protocol/mesh-door.ts';
+import { DeviceDoors, type DeviceDoorsInput } from '../protocol/http/device-doors.ts';
+import { type MeshDoorInput, meshDoor } from '../protocol/http/mesh-door.ts';
 import { expose } from './exposition.ts';
 import type { Registry } from './registry.ts';
 

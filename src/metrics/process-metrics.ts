@@ -4,7 +4,7 @@ import { type StatsFs, statfsSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock } from '../model/clock.ts';
 import { VERSION } from '../model/version.ts';
-import type { Log } from '../protocol/log.ts';
+import type { Log } from '../protocol/journal/log.ts';
 import type { Reading, Registry } from './registry.ts';
 
 /** Of so long a time, the longest stall is one observation. */

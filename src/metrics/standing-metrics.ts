@@ -1,5 +1,5 @@
 /** How a process fares, as its own status says it: the same words as `mesh status`, as numbers. */
-import type { HealthFinding, NetworkView } from '../protocol/views.ts';
+import type { HealthFinding, NetworkView } from '../protocol/documents/views.ts';
 import type { Reading, Registry } from './registry.ts';
 
 const PHASES = ['ready', 'pending', 'failed'] as const;

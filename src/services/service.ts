@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statS
 import { join } from 'node:path';
 import type { Alarm, Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Journal } from '../protocol/event.ts';
+import type { Journal } from '../protocol/journal/event.ts';
 import { findMark, isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
 
 export interface ServiceSpec {

@@ -7,10 +7,9 @@ import { MeshError } from '../../src/model/error.ts';
 import type { MachineId, MachineWord } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
-import type { EventLevel, MeshEvent } from '../../src/protocol/event.ts';
-import type { MachineView } from '../../src/protocol/machine-view.ts';
-import type { BootStage, TimelineView } from '../../src/protocol/timeline-view.ts';
-import type { TraceEnd, TraceView } from '../../src/protocol/trace.ts';
+import type { MachineView } from '../../src/protocol/documents/machine-view.ts';
+import type { BootStage, TimelineView } from '../../src/protocol/documents/timeline-view.ts';
+import type { TraceEnd, TraceView } from '../../src/protocol/documents/trace.ts';
 import type {
   AgentStatus,
   DoctorView,
@@ -22,7 +21,8 @@ import type {
   PingResult,
   PlanView,
   PortView,
-} from '../../src/protocol/views.ts';
+} from '../../src/protocol/documents/views.ts';
+import type { EventLevel, MeshEvent } from '../../src/protocol/journal/event.ts';
 
 export const manage = meshNetwork({
   name: 'manage',

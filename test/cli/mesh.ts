@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
-import type { DaemonName } from '../../src/protocol/control-client.ts';
+import type { DaemonName } from '../../src/protocol/http/control-client.ts';
 
 export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
 /** The same with stand-ins for the processes that it starts. */

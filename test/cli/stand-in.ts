@@ -6,7 +6,7 @@
 import { mkdirSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
-import { pathsBelow } from '../../src/protocol/paths.ts';
+import { pathsBelow } from '../../src/protocol/documents/paths.ts';
 
 const { values, tokens } = parseArgs({
   options: {

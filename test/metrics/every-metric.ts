@@ -5,7 +5,7 @@ import { ApiMetrics } from '../../src/metrics/api-metrics.ts';
 import { addProcessMetrics } from '../../src/metrics/process-metrics.ts';
 import { Registry } from '../../src/metrics/registry.ts';
 import { ManualClock } from '../../src/model/manual-clock.ts';
-import { Log } from '../../src/protocol/log.ts';
+import { Log } from '../../src/protocol/journal/log.ts';
 
 export type Process = 'host0' | 'agent';
 

@@ -10,9 +10,9 @@ import type {
 } from '../../src/agent/transport.ts';
 import type { Controller } from '../../src/controller/controller.ts';
 import { MeshError } from '../../src/model/error.ts';
-import { STREAM_COMMENT_MS } from '../../src/protocol/membership.ts';
-import type { SseMessage } from '../../src/protocol/sse.ts';
-import type { SelfStatus } from '../../src/protocol/views.ts';
+import { STREAM_COMMENT_MS } from '../../src/protocol/documents/membership.ts';
+import type { SelfStatus } from '../../src/protocol/documents/views.ts';
+import type { SseMessage } from '../../src/protocol/http/sse.ts';
 import type { ProcessClock } from './sim-clock.ts';
 
 export interface ControlServer {

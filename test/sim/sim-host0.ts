@@ -7,14 +7,14 @@ import type { Membership } from '../../src/controller/membership.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { Network } from '../../src/model/network/network.ts';
-import { Journal } from '../../src/protocol/event.ts';
 import {
   membershipMessage,
   parseVersion,
   type SelfReport,
   type SelfReportAnswer,
-} from '../../src/protocol/membership.ts';
-import type { SseMessage } from '../../src/protocol/sse.ts';
+} from '../../src/protocol/documents/membership.ts';
+import type { SseMessage } from '../../src/protocol/http/sse.ts';
+import { Journal } from '../../src/protocol/journal/event.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ControlServer } from './control-socket.ts';
 import type { Place } from './mesh-path.ts';

@@ -11,7 +11,7 @@ import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/
 import type { MachineWord } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
 import type { Network } from '../../src/model/network/network.ts';
-import { Journal } from '../../src/protocol/event.ts';
+import { Journal } from '../../src/protocol/journal/event.ts';
 import { type ControlServer, ControlSocket } from './control-socket.ts';
 import type { MeshPath } from './mesh-path.ts';
 import { ProcessKernel } from './process-kernel.ts';

@@ -1,6 +1,6 @@
 /** What happened when, for a person to read. */
 import type { Clock } from '../../src/model/clock.ts';
-import type { MeshEvent } from '../../src/protocol/event.ts';
+import type { MeshEvent } from '../../src/protocol/journal/event.ts';
 
 interface Entry {
   readonly atMs: number;

@@ -2,9 +2,9 @@
 
 import type { LabHost } from '../../src/lab/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
-import { agentClient } from '../../src/protocol/control-client.ts';
-import { pathsBelow } from '../../src/protocol/paths.ts';
-import type { AgentStatus, DriftView } from '../../src/protocol/views.ts';
+import { pathsBelow } from '../../src/protocol/documents/paths.ts';
+import type { AgentStatus, DriftView } from '../../src/protocol/documents/views.ts';
+import { agentClient } from '../../src/protocol/http/control-client.ts';
 import { until } from './until.ts';
 
 /** A repair takes some 50 ms; what a lost event hid, as long as a repair of everything. */

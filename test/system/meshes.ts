@@ -7,7 +7,7 @@ import type { LabHost } from '../../src/lab/lab-host.ts';
 import type { Ipv6, Ipv6Cidr } from '../../src/model/address/ipv6.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
-import { pathsBelow } from '../../src/protocol/paths.ts';
+import { pathsBelow } from '../../src/protocol/documents/paths.ts';
 import { allReachable } from './reach.ts';
 
 /** A mesh whose key and prefix follow from its VNI. */

@@ -1,7 +1,7 @@
 /** How soon the hosts of a lab all talk to each other again, and whether the list says so too. */
 import type { Lab } from '../../src/lab/lab.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
-import { formatMemberLine } from '../../src/protocol/membership.ts';
+import { formatMemberLine } from '../../src/protocol/documents/membership.ts';
 import { until } from './until.ts';
 
 /** Five times the five seconds that are promised after whatever fault. */

@@ -8,7 +8,7 @@ import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from '
 import { type CapturedFrame, CaptureSocket } from '../../kernel/capture-socket.ts';
 import type { Clock } from '../../model/clock.ts';
 import { VERSION } from '../../model/version.ts';
-import type { CaptureSettings } from '../../protocol/capture.ts';
+import type { CaptureSettings } from '../../protocol/documents/capture.ts';
 import type { CapturePoint } from './points.ts';
 
 /** Often enough to be live, and what comes meanwhile fits the sockets' buffers. */

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { CaptureSettings } from '../../protocol/capture.ts';
+import type { CaptureSettings } from '../../protocol/documents/capture.ts';
 import type { Agent } from '../agent.ts';
 import { capture } from './capture.ts';
 import { capturePoints } from './points.ts';

@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { AGENT_PORT, type Network } from '../../model/network/network.ts';
-import { type CaptureSettings, captureParameters } from '../../protocol/capture.ts';
-import { request } from '../../protocol/http.ts';
+import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
+import { request } from '../../protocol/http/http.ts';
 
 /** Something comes every 50 ms. */
 const SILENCE_MS = 5_000;

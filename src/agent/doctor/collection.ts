@@ -4,7 +4,7 @@ import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
-import type { HealthFinding, Host0Status } from '../../protocol/views.ts';
+import type { HealthFinding, Host0Status } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
 import { networkViews, statusView } from '../agent-view.ts';
 import { TABLE } from '../items/ruleset.ts';

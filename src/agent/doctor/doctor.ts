@@ -1,5 +1,5 @@
 /** `mesh doctor`: collects facts, lets every check judge them, and mends what is safe to mend. */
-import type { DoctorFinding, DoctorView, Setting } from '../../protocol/views.ts';
+import type { DoctorFinding, DoctorView, Setting } from '../../protocol/documents/views.ts';
 import { clockSkew } from './checks/clock.ts';
 import { bridgedPackets, firewalld } from './checks/firewall.ts';
 import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwarding.ts';

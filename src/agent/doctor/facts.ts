@@ -5,7 +5,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { DoctorFinding, HealthFinding, NetworkView } from '../../protocol/views.ts';
+import type { DoctorFinding, HealthFinding, NetworkView } from '../../protocol/documents/views.ts';
 import type { ItemKey } from '../items/item.ts';
 import type { Chain } from './filter-chain.ts';
 

@@ -7,7 +7,7 @@ import { ipv4FromNumber, ipv4ToNumber } from '../../model/address/ipv4.ts';
 import { genid } from '../../model/genid.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { NetworkView } from '../../protocol/views.ts';
+import type { NetworkView } from '../../protocol/documents/views.ts';
 import type { KernelCache } from '../kernel-cache.ts';
 import type { Facts, UnderlayPort } from './facts.ts';
 

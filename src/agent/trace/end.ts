@@ -3,7 +3,7 @@ import type { Link } from '../../kernel/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { PathPoint } from '../../protocol/trace.ts';
+import type { PathPoint } from '../../protocol/documents/trace.ts';
 import type { PathFacts } from './facts.ts';
 
 export interface End {

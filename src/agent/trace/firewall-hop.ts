@@ -1,7 +1,7 @@
 /** Whether our own rules let the packets of a path in, by how nft prints the table that is in force. */
 import { type Ipv4, ipv4InSubnet } from '../../model/address/ipv4.ts';
 import { VXLAN_PORT } from '../../model/network/network.ts';
-import type { TraceHop } from '../../protocol/trace.ts';
+import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { PathFacts } from './facts.ts';
 import { differs, fine } from './hop.ts';

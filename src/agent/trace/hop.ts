@@ -1,5 +1,5 @@
 /** One hop from what is wanted and what is held; and the words for it. */
-import type { HopSubject, TraceHop } from '../../protocol/trace.ts';
+import type { HopSubject, TraceHop } from '../../protocol/documents/trace.ts';
 import { type Item, type ItemKey, kindOf } from '../items/item.ts';
 import type { PathFacts } from './facts.ts';
 

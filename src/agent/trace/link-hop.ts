@@ -1,5 +1,5 @@
 /** One of a network's two links, as the agent wants it and as it is. */
-import type { TraceHop } from '../../protocol/trace.ts';
+import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { linkKey } from '../items/link.ts';
 import type { DeviceKind } from '../items/mark.ts';
 import type { PathFacts } from './facts.ts';

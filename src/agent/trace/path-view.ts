@@ -1,5 +1,5 @@
 /** What an agent answers when it is asked for its part of a path: as sender, as receiver, or, on host0, in between. Pure. */
-import type { PathPart, PathQuery, PathView } from '../../protocol/trace.ts';
+import type { PathPart, PathQuery, PathView } from '../../protocol/documents/trace.ts';
 import { type End, endOf } from './end.ts';
 import type { PathFacts } from './facts.ts';
 import { guestHop, receiverPart } from './receiver.ts';

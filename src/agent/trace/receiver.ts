@@ -1,5 +1,5 @@
 /** The receiver's part of a path: from the wire to its bridge, and to the guest's port. Pure. */
-import type { PathPart, TraceHop } from '../../protocol/trace.ts';
+import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { type End, linksOf, portOf } from './end.ts';
 import type { PathFacts } from './facts.ts';
 import { receivingHop } from './firewall-hop.ts';

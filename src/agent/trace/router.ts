@@ -1,7 +1,7 @@
 /** host0's part of a path between two of its segments: it forwards the VXLAN packets. Pure. */
 import type { Link } from '../../kernel/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { PathPart, TraceHop } from '../../protocol/trace.ts';
+import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import type { End } from './end.ts';
 import type { PathFacts } from './facts.ts';
 import { forwardingHop } from './firewall-hop.ts';

@@ -2,7 +2,7 @@
 import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { PathPart, TraceHop } from '../../protocol/trace.ts';
+import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { itemKey } from '../items/item.ts';
 import { type End, linksOf, portOf } from './end.ts';
 import type { PathFacts } from './facts.ts';

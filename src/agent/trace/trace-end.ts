@@ -6,7 +6,7 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { TraceEnd } from '../../protocol/trace.ts';
+import type { TraceEnd } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import { findMember, memberCalled } from '../called-member.ts';
 import type { KernelCache } from '../kernel-cache.ts';

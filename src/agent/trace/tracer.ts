@@ -5,7 +5,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { AGENT_PORT, type Network } from '../../model/network/network.ts';
-import { readPathView } from '../../protocol/path-view-text.ts';
+import { readPathView } from '../../protocol/documents/path-view-text.ts';
 import {
   formatPathQuery,
   type PathQuery,
@@ -13,7 +13,7 @@ import {
   type TraceEnd,
   type TraceRequest,
   type TraceView,
-} from '../../protocol/trace.ts';
+} from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import { membersOf } from '../agent-view.ts';
 import { ask } from '../question.ts';

@@ -2,7 +2,7 @@
 import type { Link, Route } from '../../kernel/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { VXLAN_OVERHEAD_BYTES } from '../../model/network/network.ts';
-import type { TraceHop } from '../../protocol/trace.ts';
+import type { TraceHop } from '../../protocol/documents/trace.ts';
 import type { PathFacts } from './facts.ts';
 import { differs, fine } from './hop.ts';
 

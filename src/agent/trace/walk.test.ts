@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Link, Route } from '../../kernel/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { PathPoint, TraceHop, TraceView } from '../../protocol/trace.ts';
+import type { PathPoint, TraceHop, TraceView } from '../../protocol/documents/trace.ts';
 import type { KernelDump } from '../kernel-port.ts';
 import { BRIDGE, factsOf, type HostName, memberOf, portLink, type Spoilt } from './cluster-fixture.ts';
 import { pathView } from './path-view.ts';

@@ -2,7 +2,7 @@
  * The whole walk from the parts that the agents tell: the parts in the order of the packet, where somebody is silent that
  * he is, and where two agents' kernels are each as their agent wants and do not fit together, that. Pure.
  */
-import type { PathPart, PathView, TraceHop, TraceView } from '../../protocol/trace.ts';
+import type { PathPart, PathView, TraceHop, TraceView } from '../../protocol/documents/trace.ts';
 import { differs } from './hop.ts';
 
 /** What one node tells of a path, or why it does not. */

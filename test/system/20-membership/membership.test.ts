@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
 import { meshNetwork, type Vni } from '../../../src/model/network/network.ts';
-import type { Assignment } from '../../../src/protocol/assignment.ts';
-import type { Host0Status, NetworkView, NodeView } from '../../../src/protocol/views.ts';
+import type { Assignment } from '../../../src/protocol/documents/assignment.ts';
+import type { Host0Status, NetworkView, NodeView } from '../../../src/protocol/documents/views.ts';
 import { type Host, manage, Underlay, URL_IN_MESH, until } from './underlay.ts';
 
 let underlay: Underlay;

@@ -10,8 +10,8 @@ import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { type MemberAddresses, memberAddresses } from '../../../src/model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../../src/model/network/network.ts';
-import type { MeshEvent } from '../../../src/protocol/event.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { until as untilWithin } from '../until.ts';
 
 export const manage = meshNetwork({

@@ -2,9 +2,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { agentClient } from '../../../src/protocol/control-client.ts';
-import type { MeshEvent } from '../../../src/protocol/event.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { agentClient } from '../../../src/protocol/http/control-client.ts';
+import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';

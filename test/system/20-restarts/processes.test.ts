@@ -5,7 +5,7 @@ import type { Program } from '../../../src/lab/installation.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
-import { MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
+import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';

@@ -8,7 +8,7 @@ import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import { spawnInside } from '../../../src/lab/host-process.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { formatMemberLine, MEMBER_SILENCE_MS } from '../../../src/protocol/membership.ts';
+import { formatMemberLine, MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Pings } from '../pings.ts';

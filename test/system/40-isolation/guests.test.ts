@@ -9,7 +9,7 @@ import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
-import type { PingResult } from '../../../src/protocol/views.ts';
+import type { PingResult } from '../../../src/protocol/documents/views.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';

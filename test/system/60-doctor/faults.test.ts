@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { spawnInside } from '../../../src/lab/host-process.ts';
 import type { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
 import type { Patient } from './patient.ts';

@@ -1,7 +1,7 @@
 /** Hosts of a lab as the doctor sees them. */
 import type { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import type { DoctorView } from '../../../src/protocol/views.ts';
+import type { DoctorView } from '../../../src/protocol/documents/views.ts';
 
 export class Patient {
   readonly #lab: Lab;

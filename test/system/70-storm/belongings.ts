@@ -3,8 +3,8 @@
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import type { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { agentClient } from '../../../src/protocol/control-client.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { agentClient } from '../../../src/protocol/http/control-client.ts';
 
 const MAKE = `set -e
 ip link add theirs0 type bridge

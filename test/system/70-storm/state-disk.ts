@@ -1,6 +1,6 @@
 /** The state directory of a host, on a disk of its own. */
 import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SmallDisk } from '../small-disk.ts';
 
 /** host0's store needs the most: half of this. */

@@ -5,7 +5,7 @@ import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { AGENT_PORT } from '../../../src/model/network/network.ts';
-import type { TraceView } from '../../../src/protocol/trace.ts';
+import type { TraceView } from '../../../src/protocol/documents/trace.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';

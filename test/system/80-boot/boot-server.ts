@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { inNetns } from '../../../src/kernel/netns.ts';
-import { createServer } from '../../../src/protocol/http.ts';
+import { createServer } from '../../../src/protocol/http/http.ts';
 
 export interface Stage {
   readonly attempt: string;

@@ -14,7 +14,7 @@ import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 import { NodeShell } from './node-shell.ts';

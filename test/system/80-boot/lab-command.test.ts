@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
-import { BOOT_STAGES } from '../../../src/protocol/timeline-view.ts';
+import { BOOT_STAGES } from '../../../src/protocol/documents/timeline-view.ts';
 import { shownCommands } from '../../cli/console-block.ts';
 import { pageOf, Typist } from '../typist.ts';
 import { until } from '../until.ts';

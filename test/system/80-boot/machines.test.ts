@@ -10,7 +10,7 @@ import { installPrograms } from '../../../src/image/node-programs.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { FOREIGN_DOMAIN, foreignRecord } from '../../../src/lab/foreign-server.ts';
 import { Lab } from '../../../src/lab/lab.ts';
-import type { BootTrouble, TimelineView } from '../../../src/protocol/timeline-view.ts';
+import type { BootTrouble, TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 

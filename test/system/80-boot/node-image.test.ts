@@ -15,7 +15,7 @@ import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { AGENT_PORT, meshNetwork, type Vni } from '../../../src/model/network/network.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { until } from '../until.ts';
 import { BootServer } from './boot-server.ts';
 import { builtImage } from './built-image.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundDatagrams } from '../../../src/kernel/listener.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
-import type { HealthFinding } from '../../../src/protocol/views.ts';
+import type { HealthFinding } from '../../../src/protocol/documents/views.ts';
 import { findMark, signalProcess } from '../../../src/services/process-mark.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';

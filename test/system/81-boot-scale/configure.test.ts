@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverlayShelf } from '../../../src/image/overlay-shelf.ts';
 import { randomFrom } from '../../../src/model/random.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SmallDisk } from '../small-disk.ts';
 import { crowdOf } from './crowd.ts';
 import { configure, configuring, ownText, writeMachines } from './rack.ts';

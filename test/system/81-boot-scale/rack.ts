@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Generations, type NodeImage } from '../../../src/image/generations.ts';
-import { pathsBelow } from '../../../src/protocol/paths.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { CrowdMember } from './crowd.ts';
 
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;

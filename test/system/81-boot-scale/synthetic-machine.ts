@@ -6,7 +6,7 @@ import { createHash, randomInt } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { request } from '../../../src/protocol/http.ts';
+import { request } from '../../../src/protocol/http/http.ts';
 
 export interface SyntheticMachine {
   readonly host0: string;

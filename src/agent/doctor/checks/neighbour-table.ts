@@ -1,5 +1,5 @@
 /** The kernel's table of neighbours on the underlay. One table serves the whole machine, all its namespaces together. */
-import type { DoctorFinding } from '../../../protocol/views.ts';
+import type { DoctorFinding } from '../../../protocol/documents/views.ts';
 import type { Check } from '../facts.ts';
 
 const HARD = 'net/ipv4/neigh/default/gc_thresh3';

@@ -2,7 +2,7 @@
  * What a node is made of, as its agent finds it: `PUT /inventory` in a mesh, once after the agent joined and again when it
  * is another. Whose it is, the sender's address in the mesh says. Answered with 204.
  */
-import type { Mac } from '../model/address/mac.ts';
+import type { Mac } from '../../model/address/mac.ts';
 
 /** Texts are the maker's own, printable, at most `INVENTORY_TEXT_MAX` characters. */
 export interface Inventory {

@@ -1,7 +1,7 @@
 /** A PathView as another node sends it: nothing in it is believed but short texts in their places. */
 
-import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
-import { MeshError } from '../model/error.ts';
+import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
+import { MeshError } from '../../model/error.ts';
 import { HOPS, HOPS_MAX, type HopSubject, type PathPart, type PathView, type TraceHop } from './trace.ts';
 
 const TEXT_MAX_LENGTH = 500;

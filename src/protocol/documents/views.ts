@@ -17,13 +17,13 @@
  * `GET /v1/events` is described in journal-stream.ts; with `?follow=0` it ends after the remembered events. An error is an ErrorDocument with the status of its code.
  */
 
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Mac } from '../model/address/mac.ts';
-import type { ErrorCode } from '../model/error.ts';
-import type { MachineId, MachineWord } from '../model/machine.ts';
-import type { Member } from '../model/network/member.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { ErrorCode } from '../../model/error.ts';
+import type { MachineId, MachineWord } from '../../model/machine.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment } from './assignment.ts';
 import type { NetworkState } from './membership.ts';
 

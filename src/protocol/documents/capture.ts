@@ -4,7 +4,7 @@
  * inside the mesh (`GET http://[member]:8001/capture?…`, by host0 alone): a stream of pcapng, in which each interface is
  * named `vxlan456 (inner)` or `eth0 (outer)`, with statistics at least every 100 ms, also when nothing passes.
  */
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 export interface CaptureSettings {
   /** So many bytes of each packet are kept. */

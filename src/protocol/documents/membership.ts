@@ -9,13 +9,13 @@
  * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
  */
 
-import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../model/address/ipv4.ts';
-import { type Ipv6, parseIpv6 } from '../model/address/ipv6.ts';
-import { type Mac, parseMac } from '../model/address/mac.ts';
-import { type ErrorDocument, MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
-import type { Member } from '../model/network/member.ts';
-import type { SseMessage } from './sse.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { type ErrorDocument, MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { SseMessage } from '../http/sse.ts';
 
 /** A member that host0 has not heard from for so long is dropped. */
 export const MEMBER_SILENCE_MS = 9_000;

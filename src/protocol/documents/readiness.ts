@@ -2,7 +2,7 @@
  * `GET /health` and `GET /ready` of both control sockets, for service managers and load balancers: 200, or 503 with the
  * reason. Readiness is the status document read as yes or no, so that it never says something else than `mesh status`.
  */
-import type { ErrorCode } from '../model/error.ts';
+import type { ErrorCode } from '../../model/error.ts';
 import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from './views.ts';
 
 export interface Part {

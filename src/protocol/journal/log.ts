@@ -2,7 +2,7 @@
  * What a process writes into its log: each event of its journal as a line of JSON, and of a storm of the same event no
  * more than a few a minute. Nothing is hidden in silence: the last line of such a minute counts what was left out.
  */
-import type { Alarm, Clock } from '../model/clock.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshEvent } from './event.ts';
 
 /** Of the same event, so many lines are written in one minute. */

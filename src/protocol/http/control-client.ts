@@ -1,9 +1,9 @@
-/** HTTP over the control sockets of host0's daemon and of the agent (protocol/views.ts lists what they answer). */
+/** HTTP over the control sockets of host0's daemon and of the agent (protocol/documents/views.ts lists what they answer). */
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { type ErrorDocument, MeshError } from '../model/error.ts';
+import { type ErrorDocument, MeshError } from '../../model/error.ts';
+import type { Paths } from '../documents/paths.ts';
 import { request } from './http.ts';
-import type { Paths } from './paths.ts';
 import { SseParser } from './sse.ts';
 
 /** The two long-running processes. */

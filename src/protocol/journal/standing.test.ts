@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { ManualClock } from '../model/manual-clock.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import type { HealthFinding } from '../documents/views.ts';
 import { Journal } from './event.ts';
 import { healthFacts, Standing } from './standing.ts';
-import type { HealthFinding } from './views.ts';
 
 const full: HealthFinding = {
   code: 'MESH_DISK_REFUSED',

@@ -2,8 +2,8 @@
  * What host0 says of its boot segments. `control.sock`: GET /v1/boot → BootView · POST /v1/scan → ScanView ·
  * POST /v1/boot/stop ends the processes that serve them.
  */
-import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
-import type { Mac } from '../model/address/mac.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 
 export const BOOT_MODES = ['off', 'observe', 'proxy', 'server'] as const;
 /** `proxy` gives boot files beside another DHCP server, `server` addresses too. */

@@ -1,6 +1,6 @@
 /** A machine that has booted from host0 or has been a member: `GET /v1/machines` on `control.sock` → MachineView[]. */
-import type { Mac } from '../model/address/mac.ts';
-import type { MachineId } from '../model/machine.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { MachineId } from '../../model/machine.ts';
 import type { Inventory } from './inventory.ts';
 import type { BootStage, BootTrouble, TimelineView } from './timeline-view.ts';
 

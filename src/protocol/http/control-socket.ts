@@ -4,7 +4,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 /** The directory may be read by the group, and so may the socket be written: they go together. */
 const DIRECTORY_MODE = 0o750;

@@ -1,10 +1,10 @@
 /** A door in one mesh, at this machine's own address there, for as many as a mesh may have. */
 
-import type { MachineWord } from '../model/machine.ts';
-import { memberAddresses } from '../model/network/member.ts';
-import type { Network } from '../model/network/network.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { Journal } from '../journal/event.ts';
 import { DeviceDoor, type DeviceDoorInput, type DoorLimits } from './device-door.ts';
-import type { Journal } from './event.ts';
 
 export interface MeshDoorInput
   extends Pick<DeviceDoorInput, 'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing'> {

@@ -4,10 +4,10 @@
  * `member[,MAC[,IPv6]]`: a member by its address, and the guest behind it.
  */
 
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import { type Ipv6, parseIpv6 } from '../model/address/ipv6.ts';
-import { type Mac, parseMac } from '../model/address/mac.ts';
-import { MeshError } from '../model/error.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
 
 /** `POST /v1/trace` on the agent's socket. */
 export interface TraceRequest {

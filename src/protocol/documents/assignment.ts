@@ -3,9 +3,9 @@
  * `snapshot` event with an `Assignment`, then `member` events (`AssignedMember`); any other change is a new snapshot.
  * A node that has only `.conf` files builds the same document from them and the member lists.
  */
-import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
-import type { Member } from '../model/network/member.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { MembershipVersion } from './membership.ts';
 
 /** A group of host0's ports on one physical wire. */

@@ -4,10 +4,10 @@
  */
 import type { RequestListener, Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Alarm, Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
 import { createServer } from './http.ts';
 
 /**

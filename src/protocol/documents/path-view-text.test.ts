@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import { parseIpv6 } from '../model/address/ipv6.ts';
-import { parseMac } from '../model/address/mac.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { parseIpv6 } from '../../model/address/ipv6.ts';
+import { parseMac } from '../../model/address/mac.ts';
 import { readPathView } from './path-view-text.ts';
 import { formatPathQuery, type PathQuery, type PathView, parsePathQuery } from './trace.ts';
 

@@ -1,9 +1,9 @@
 /** One boot of one machine, as `mesh node boot` shows it and `GET /v1/boots` answers it. */
 
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import type { Mac } from '../model/address/mac.ts';
-import type { ErrorCode } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { ErrorCode } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
 
 /** In this order; which of `offer` and `tftp` a boot has depends on its firmware, and the others it has all. */
 export const BOOT_STAGES = [

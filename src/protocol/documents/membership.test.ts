@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { machineIdOf } from '../model/machine.ts';
+import { machineIdOf } from '../../model/machine.ts';
 import {
   formatMemberLine,
   MEMBER_SILENCE_MS,

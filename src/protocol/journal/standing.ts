@@ -2,9 +2,9 @@
  * What is so in a process, as far as its journal does not tell of each change by itself: it is looked at now and then,
  * and what is different becomes an event. What was told last is what a snapshot says: no event falls between the two.
  */
-import type { Alarm, Clock } from '../model/clock.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import type { HealthFinding } from '../documents/views.ts';
 import type { EventInit, Journal } from './event.ts';
-import type { HealthFinding } from './views.ts';
 
 export interface Fact {
   /** Unique among the facts, and the same for as long as it is one: `member mesh-456 fd42:…`. */

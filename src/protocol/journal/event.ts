@@ -2,8 +2,8 @@
  * The journal: one stream of events for people, logs and `mesh events`, the same shape in host0 and in every agent. Each
  * event is one line of JSON in the log; docs/observability.md lists the fields, and a test holds it to `EVENT_FIELDS`.
  */
-import type { Clock } from '../model/clock.ts';
-import { type ErrorCode, MeshError } from '../model/error.ts';
+import type { Clock } from '../../model/clock.ts';
+import { type ErrorCode, MeshError } from '../../model/error.ts';
 
 export type EventLevel = 'debug' | 'info' | 'warning' | 'error';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import * as documents from '../../test/cli/documents.ts';
+import * as documents from '../../../test/cli/documents.ts';
 import { readinessOf } from './readiness.ts';
 import type { Host0Status } from './views.ts';
 
