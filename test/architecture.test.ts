@@ -11,11 +11,13 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   protocol: { model: 'documents are made of the model’s types' },
   metrics: { model: 'the clock and the version', protocol: 'the status that becomes numbers' },
   formats: { model: 'doors parse into the model', protocol: 'a door may print what a process told' },
-  store: { model: 'errors, the clock and randomness', formats: 'directories that survive a power cut' },
+  disk: { model: 'errors and the clock', formats: 'network files are judged before they are taken' },
+  store: { model: 'errors, the clock and randomness', disk: 'directories that survive a power cut' },
   machine: { model: 'machine ids and errors', protocol: 'the paths of a machine' },
   kernel: { model: 'addresses and errors' },
   services: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
   agent: {
+    disk: 'what must be there again after a power cut',
     model: 'what a node takes part in',
     protocol: 'what it tells host0 and hears from it',
     formats: 'a node’s own network files, and durable writing',
@@ -31,12 +33,14 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     metrics: 'what it counts of itself',
   },
   image: {
+    disk: 'overlays and images that survive a power cut',
     model: 'machines, errors and the version',
     protocol: 'the paths of host0',
     formats: 'manifests, archives and programs, and writing that survives a power cut',
     services: 'which process builds an image now',
   },
   lab: {
+    disk: 'the record of a lab, which survives a crash',
     model: 'addresses and identities of its hosts',
     protocol: 'paths and member lists',
     formats: 'printing network files',
@@ -45,6 +49,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     image: 'emulated machines boot what is compiled and built for real ones',
   },
   boot: {
+    disk: 'allocations that survive a power cut',
     model: 'segments have addresses',
     protocol: 'the segment that assignments speak of',
     kernel: 'which ports host0 has, and what is on them',
@@ -62,6 +67,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     metrics: 'it times its answers, and serves what was counted',
   },
   cli: {
+    disk: 'machine folders that survive a power cut',
     model: 'names and addresses as arguments',
     protocol: 'the documents that it prints',
     formats: '`network check` works without a running process',
@@ -79,6 +85,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'protocol',
       'metrics',
       'formats',
+      'disk',
       'store',
       'machine',
       'kernel',

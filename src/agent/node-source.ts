@@ -1,5 +1,5 @@
 /** A node's own files and, for each mesh in them, a membership client. */
-import type { NetworkDirectory } from '../formats/network-directory.ts';
+import type { NetworkDirectory } from '../disk/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/address/ipv4.ts';
 import type { MeshError } from '../model/error.ts';
 import { type Member, memberAddresses, sameMember } from '../model/network/member.ts';

@@ -1,5 +1,5 @@
 /** The ports that an administrator plugged in, on disk, so that they are there again after a reboot. */
-import { textAt, writeDurable } from '../formats/durable-file.ts';
+import { textAt, writeDurable } from '../disk/durable-file.ts';
 import { MeshError } from '../model/error.ts';
 import type { ForeignPort } from './foreign-ports.ts';
 

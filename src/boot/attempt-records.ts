@@ -1,6 +1,6 @@
 /** Boots under way in the store, one record for each machine: `/v1/boots/<machine>`. A machine's next boot replaces it. */
 import { rm, stat } from 'node:fs/promises';
-import { writeDurable } from '../formats/durable-file.ts';
+import { writeDurable } from '../disk/durable-file.ts';
 import { parseIpv4 } from '../model/address/ipv4.ts';
 import { parseMac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';

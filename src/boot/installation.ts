@@ -1,7 +1,7 @@
 /** The id of this host0 installation, made once: by it, host0s on one wire tell themselves from others. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { writeDurable } from '../formats/durable-file.ts';
+import { writeDurable } from '../disk/durable-file.ts';
 import type { Installation } from './host0-mark.ts';
 
 /** On a disk that takes nothing, another one at each start: the meshes must run all the same. */

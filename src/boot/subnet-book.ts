@@ -1,6 +1,6 @@
 /** Which wire has which subnet, kept over restarts (`<state>/boot/subnets.json`): a node that boots again finds its old address. */
 import { readFile } from 'node:fs/promises';
-import { writeDurable } from '../formats/durable-file.ts';
+import { writeDurable } from '../disk/durable-file.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Overlap, ipv4Range, parseIpv4Cidr } from '../model/address/ipv4.ts';
 import { MeshError } from '../model/error.ts';
 import { bestFit, poolExhausted } from './subnet-pool.ts';

@@ -2,8 +2,8 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { createDurable } from '../disk/durable-file.ts';
 import { errnoOf } from '../formats/conf-reader.ts';
-import { createDurable } from '../formats/durable-file.ts';
 import { FOLDER_NAME_RULE, isFolderName, readHost0Tree } from '../formats/host0-tree.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';

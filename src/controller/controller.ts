@@ -36,7 +36,7 @@ export interface ControllerInput {
   readonly watch?: MembershipWatch;
 }
 
-/** What the network files say (formats/network-directory.ts). */
+/** What the network files say (disk/network-directory.ts). */
 export interface NetworkFiles {
   readonly networks: readonly Network[];
   readonly errors: readonly MeshError[];

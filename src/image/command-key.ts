@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { createDurable, makeDirectory, writeDurable } from '../disk/durable-file.ts';
 import { errnoOf } from '../formats/conf-reader.ts';
-import { createDurable, makeDirectory, writeDurable } from '../formats/durable-file.ts';
 import { newPrivateKey, publicKeyOf } from '../formats/openssh-key.ts';
 import { MeshError } from '../model/error.ts';
 

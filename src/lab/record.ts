@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory, writeDurable } from '../formats/durable-file.ts';
+import { syncDirectory, writeDurable } from '../disk/durable-file.ts';
 import { MeshError } from '../model/error.ts';
 import { isRunning, markOf, type ProcessMark } from '../services/process-mark.ts';
 import { type Firmware, type LabSize, type MachineSettings, planTopology } from './topology.ts';

@@ -13,7 +13,7 @@ import type { BootSighting } from '../boot/sighting.ts';
 import { Turnstile } from '../boot/turnstile.ts';
 import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machine-registry.ts';
-import { DirectoryWatch } from '../formats/directory-watch.ts';
+import { DirectoryWatch } from '../disk/directory-watch.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/generations.ts';
 import { removeHostKey, secretsOf } from '../image/machine-secrets.ts';

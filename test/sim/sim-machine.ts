@@ -6,7 +6,7 @@ import type { Operation } from '../../src/agent/items/item.ts';
 import type { Echo } from '../../src/agent/kernel-port.ts';
 import type { DurableText } from '../../src/agent/last-known.ts';
 import { NodeSource } from '../../src/agent/node-source.ts';
-import type { NetworkOutcome } from '../../src/formats/network-directory.ts';
+import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';

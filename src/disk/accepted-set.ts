@@ -1,8 +1,8 @@
 /** The last set of network files that was accepted whole, kept on disk so that a restart finds it when the files went bad. */
 import { readFile } from 'node:fs/promises';
-import { errnoOf, unreadable } from './conf-reader.ts';
+import { errnoOf, unreadable } from '../formats/conf-reader.ts';
+import type { NetworkFile } from '../formats/network-set.ts';
 import { writeDurable } from './durable-file.ts';
-import type { NetworkFile } from './network-set.ts';
 
 interface AcceptedDocument {
   readonly version: 1;

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { errnoOf } from '../formats/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
-import { errnoOf } from './conf-reader.ts';
 
 /**
  * Replaces the file at `path`; durable when it resolves. Missing directories above it are made.

@@ -6,14 +6,14 @@
  * force, every file that is sound and collides with no other is taken: one typo must not cut a node off.
  */
 
+import { readNetworkFiles } from '../formats/network-files.ts';
+import { judgeNetworks, type NetworkFile, type NetworkSet } from '../formats/network-set.ts';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
 import { DirectoryWatch } from './directory-watch.ts';
-import { readNetworkFiles } from './network-files.ts';
-import { judgeNetworks, type NetworkFile, type NetworkSet } from './network-set.ts';
 
 export interface NetworkDirectoryInit {
   /** Where the `.conf` files are; it may be missing and come later. */
