@@ -3,7 +3,7 @@
  * (wire.ts), and serves there what it may (serving.ts).
  */
 import { join } from 'node:path';
-import type { Host0Settings } from '../formats/host0-conf.ts';
+import type { Host0Settings } from '../formats/host0/host0-conf.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';

@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Host0Settings } from '../formats/host0-conf.ts';
+import type { Host0Settings } from '../formats/host0/host0-conf.ts';
 import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';

@@ -1,7 +1,7 @@
 /** `mesh agent`: the process that runs on every machine and makes its kernel as the networks want it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { noHost0Directory } from '../formats/host0-tree.ts';
+import { noHost0Directory } from '../formats/host0/host0-tree.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { Context } from './context.ts';

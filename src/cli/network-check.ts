@@ -1,8 +1,9 @@
 /** `mesh network check FILE…`: judges network files as host0 and the nodes would, without a running process. */
+
+import type { MeshConf } from '../formats/conf/mesh-conf.ts';
+import { readNetworkFile } from '../formats/conf/network-files.ts';
+import { judgeNetworks } from '../formats/conf/network-set.ts';
 import { errorText } from '../formats/error-text.ts';
-import type { MeshConf } from '../formats/mesh-conf.ts';
-import { readNetworkFile } from '../formats/network-files.ts';
-import { judgeNetworks } from '../formats/network-set.ts';
 import { plain } from './color.ts';
 import type { Context } from './context.ts';
 import { type Column, table } from './table.ts';

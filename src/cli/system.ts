@@ -1,7 +1,7 @@
 /** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { noHost0Directory } from '../formats/host0-tree.ts';
+import { noHost0Directory } from '../formats/host0/host0-tree.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { MeshError } from '../model/error.ts';
 import type { AgentStatus, Host0Status } from '../protocol/documents/views.ts';

@@ -1,5 +1,5 @@
 /** Who may become a member: anybody who fits (`open`), machines that an administrator has named (`known`), or that host0 has booted (`token`). */
-import type { Admission } from '../formats/host0-conf.ts';
+import type { Admission } from '../formats/host0/host0-conf.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 

@@ -1,6 +1,6 @@
 /** host0's brain: which meshes there are, who is in them, and what this machine's own agent has to do about it. */
 
-import type { Admission } from '../formats/host0-conf.ts';
+import type { Admission } from '../formats/host0/host0-conf.ts';
 import { type Ipv4, ipv4InSubnet } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';

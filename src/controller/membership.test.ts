@@ -1,6 +1,6 @@
 /** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
 import { afterEach, expect, test } from 'vitest';
-import type { Admission } from '../formats/host0-conf.ts';
+import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../model/address/ipv6.ts';
 import { parseMac } from '../model/address/mac.ts';

@@ -1,7 +1,7 @@
 /** The last set of network files that was accepted whole, kept on disk so that a restart finds it when the files went bad. */
 import { readFile } from 'node:fs/promises';
-import { errnoOf, unreadable } from '../formats/conf-reader.ts';
-import type { NetworkFile } from '../formats/network-set.ts';
+import { errnoOf, unreadable } from '../formats/conf/conf-reader.ts';
+import type { NetworkFile } from '../formats/conf/network-set.ts';
 import { writeDurable } from './durable-file.ts';
 
 interface AcceptedDocument {

@@ -6,8 +6,8 @@
  * force, every file that is sound and collides with no other is taken: one typo must not cut a node off.
  */
 
-import { readNetworkFiles } from '../formats/network-files.ts';
-import { judgeNetworks, type NetworkFile, type NetworkSet } from '../formats/network-set.ts';
+import { readNetworkFiles } from '../formats/conf/network-files.ts';
+import { judgeNetworks, type NetworkFile, type NetworkSet } from '../formats/conf/network-set.ts';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';

@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createDurable, makeDirectory, writeDurable } from '../disk/durable-file.ts';
-import { errnoOf } from '../formats/conf-reader.ts';
-import { newPrivateKey, publicKeyOf } from '../formats/openssh-key.ts';
+import { newPrivateKey, publicKeyOf } from '../formats/binary/openssh-key.ts';
+import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
 
 const COMMENT = 'meshwork-host0';

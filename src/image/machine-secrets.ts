@@ -6,8 +6,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../formats/conf-reader.ts';
-import { type PublicKeyLine, publicKeyOf } from '../formats/openssh-key.ts';
+import { type PublicKeyLine, publicKeyOf } from '../formats/binary/openssh-key.ts';
+import { errnoOf } from '../formats/conf/conf-reader.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { damagedKey, keyAt, secretAt } from './command-key.ts';

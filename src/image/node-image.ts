@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { constants, createZstdCompress } from 'node:zlib';
-import { cpio } from '../formats/cpio.ts';
+import { cpio } from '../formats/binary/cpio.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
 import { Apt, type DebianPackage } from './apt.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { elfSection, strippedProgram } from '../formats/elf.ts';
+import { elfSection, strippedProgram } from '../formats/binary/elf.ts';
 import { aliasIndex, chosenModules, dependencyIndex, moduleFacts } from './kernel-modules.ts';
 import { RootTree } from './root-tree.ts';
 

@@ -4,7 +4,7 @@
  */
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { packTar, unpackTar } from 'modern-tar';
-import type { CopyAction, ManifestAction, Mode } from '../formats/manifest.ts';
+import type { CopyAction, ManifestAction, Mode } from '../formats/host0/manifest.ts';
 import { MeshError } from '../model/error.ts';
 
 /** `path` is relative to the node's root, without a slash at either end. */

@@ -19,7 +19,7 @@ import { addHost0Metrics } from '../controller/host0-metrics.ts';
 import type { MachineRegistry } from '../controller/machine-registry.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { errorText } from '../formats/error-text.ts';
-import { readHost0Conf } from '../formats/host0-conf.ts';
+import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { Tokens } from '../image/machine-secrets.ts';
 import { boundListener } from '../kernel/listener.ts';
 import { KernelMonitor } from '../kernel/monitor.ts';

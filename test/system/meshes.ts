@@ -1,7 +1,7 @@
 /** Meshes of a lab besides the one that it begins with. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { printMeshConf } from '../../src/formats/mesh-conf.ts';
+import { printMeshConf } from '../../src/formats/conf/mesh-conf.ts';
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { LabHost } from '../../src/lab/lab-host.ts';
 import type { Ipv6, Ipv6Cidr } from '../../src/model/address/ipv6.ts';

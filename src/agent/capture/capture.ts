@@ -3,8 +3,8 @@
  * a reader who does not keep up costs packets, which the kernel counts, and never memory.
  */
 import type { Writable } from 'node:stream';
-import { innerFrame, parseFrameFilter } from '../../formats/frame-filter.ts';
-import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from '../../formats/pcapng.ts';
+import { innerFrame, parseFrameFilter } from '../../formats/capture/frame-filter.ts';
+import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from '../../formats/capture/pcapng.ts';
 import { type CapturedFrame, CaptureSocket } from '../../kernel/capture-socket.ts';
 import type { Clock } from '../../model/clock.ts';
 import { VERSION } from '../../model/version.ts';

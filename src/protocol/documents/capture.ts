@@ -10,12 +10,12 @@ export interface CaptureSettings {
   /** So many bytes of each packet are kept. */
   readonly snapBytes: number;
   readonly durationSec: number;
-  /** formats/frame-filter.ts */
+  /** formats/capture/frame-filter.ts */
   readonly filter: string;
 }
 
 export const SNAP_BYTES = { least: 64, usual: 2048, most: 0xffff } as const;
-/** Of a filter (formats/frame-filter.ts). */
+/** Of a filter (formats/capture/frame-filter.ts). */
 export const FILTER_MAX_LENGTH = 200;
 /** Nobody needs a forgotten capture. */
 export const CAPTURE_MAX_SEC = 3_600;

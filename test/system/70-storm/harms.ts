@@ -1,6 +1,6 @@
 /** How each fault is done to a host of a lab, and taken back. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { printMeshConf } from '../../../src/formats/mesh-conf.ts';
+import { printMeshConf } from '../../../src/formats/conf/mesh-conf.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
 import type { Program } from '../../../src/lab/installation.ts';
 import type { Lab } from '../../../src/lab/lab.ts';

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { unpackTar } from 'modern-tar';
 import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node-list.ts';
-import { newPrivateKey, publicKeyOf } from '../../../src/formats/openssh-key.ts';
+import { newPrivateKey, publicKeyOf } from '../../../src/formats/binary/openssh-key.ts';
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
 import { secretsOf } from '../../../src/image/machine-secrets.ts';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';

@@ -1,7 +1,7 @@
 /** Reads the network files of a directory: `*.conf`, in the order of their names, not those of sub-directories. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MeshError } from '../model/error.ts';
+import type { MeshError } from '../../model/error.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
 import type { NetworkFile } from './network-set.ts';
 

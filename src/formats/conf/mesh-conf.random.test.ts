@@ -1,9 +1,9 @@
 /** Properties of the `.conf` door over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
 import { expect, test } from 'vitest';
-import { type Ipv6Cidr, ipv6FromBigint, ipv6Subnet } from '../model/address/ipv6.ts';
-import { meshNetwork, type Network, VNI_MAX, type Vni } from '../model/network/network.ts';
-import { errorText } from './error-text.ts';
-import { parseHost0Conf } from './host0-conf.ts';
+import { type Ipv6Cidr, ipv6FromBigint, ipv6Subnet } from '../../model/address/ipv6.ts';
+import { meshNetwork, type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
+import { errorText } from '../error-text.ts';
+import { parseHost0Conf } from '../host0/host0-conf.ts';
 import { parseMeshConf, printMeshConf } from './mesh-conf.ts';
 import { judgeNetworks } from './network-set.ts';
 

@@ -1,8 +1,8 @@
 /** The network files of one directory, judged together: what each of them may not share with another. */
 
-import { type Ipv6Cidr, ipv6InSubnet, parseIpv6Interface } from '../model/address/ipv6.ts';
-import { MeshError, type SourcePlace } from '../model/error.ts';
-import type { Network } from '../model/network/network.ts';
+import { type Ipv6Cidr, ipv6InSubnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
+import { MeshError, type SourcePlace } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
 import { type MeshConf, parseMeshConf } from './mesh-conf.ts';
 
 /** A file as it was read. */

@@ -3,11 +3,11 @@
  * `not arp`, `host fd42::1`, `ether host 02:…`. Of VXLAN packets, the frame inside is judged.
  */
 
-import { ipv4ToBytes, isIpv4, parseIpv4 } from '../model/address/ipv4.ts';
-import { ipv6ToBytes, parseIpv6 } from '../model/address/ipv6.ts';
-import { macToBytes, parseMac } from '../model/address/mac.ts';
-import { MeshError } from '../model/error.ts';
-import { FILTER_MAX_LENGTH } from '../protocol/documents/capture.ts';
+import { ipv4ToBytes, isIpv4, parseIpv4 } from '../../model/address/ipv4.ts';
+import { ipv6ToBytes, parseIpv6 } from '../../model/address/ipv6.ts';
+import { macToBytes, parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import { FILTER_MAX_LENGTH } from '../../protocol/documents/capture.ts';
 
 /** @param frame an Ethernet frame, that may be cut */
 export type FrameFilter = (frame: Uint8Array) => boolean;

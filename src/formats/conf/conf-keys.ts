@@ -1,5 +1,5 @@
 /** The keys of a `.conf` file: the same judgement for mesh files and for host0.conf. */
-import { MeshError, type SourcePlace } from '../model/error.ts';
+import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { ConfEntry, ConfText } from './conf-file.ts';
 import { nearest } from './nearest.ts';
 

@@ -13,11 +13,11 @@
  */
 import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MeshError, type SourcePlace } from '../model/error.ts';
-import { isMachineId, type MachineId } from '../model/machine.ts';
-import { errnoOf } from './conf-reader.ts';
+import { MeshError, type SourcePlace } from '../../model/error.ts';
+import { isMachineId, type MachineId } from '../../model/machine.ts';
+import { errnoOf } from '../conf/conf-reader.ts';
+import { nearest } from '../conf/nearest.ts';
 import { type ManifestAction, parseManifest } from './manifest.ts';
-import { nearest } from './nearest.ts';
 
 export interface GroupFolder {
   readonly name: string;

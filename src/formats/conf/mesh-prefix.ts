@@ -1,7 +1,7 @@
 /** The `prefix` of a mesh: an IPv6 /64 that unicast addresses can be taken from (RFC 4291 §2.4). */
 
-import { type Ipv6, type Ipv6Cidr, ipv6InSubnet, ipv6Subnet, parseIpv6 } from '../model/address/ipv6.ts';
-import { MeshError } from '../model/error.ts';
+import { type Ipv6, type Ipv6Cidr, ipv6InSubnet, ipv6Subnet, parseIpv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
 import type { ConfEntry } from './conf-file.ts';
 import { quoted } from './conf-keys.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../model/address/ipv6.ts';
-import { errorText } from './error-text.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { errorText } from '../error-text.ts';
 import { judgeNetworks, type NetworkFile } from './network-set.ts';
 
 const MANAGE = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' };

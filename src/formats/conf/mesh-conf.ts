@@ -7,8 +7,8 @@
  *     key=456                            # 0 to 18446744073709551615; the seed of address derivation
  */
 import { basename } from 'node:path';
-import { MeshError, type SourcePlace } from '../model/error.ts';
-import { meshNetwork, type Network, VNI_MAX, type Vni } from '../model/network/network.ts';
+import { MeshError, type SourcePlace } from '../../model/error.ts';
+import { meshNetwork, type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { parseMeshPrefix } from './mesh-prefix.ts';

@@ -3,7 +3,7 @@
  * in nanoseconds, and how many packets were lost. Little-endian; `PcapngReader` reads what is written here, and as much
  * of others' files.
  */
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 export interface PcapngInterface {
   readonly name: string;

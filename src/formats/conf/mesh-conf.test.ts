@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { errorText } from './error-text.ts';
+import { errorText } from '../error-text.ts';
 import { parseMeshConf } from './mesh-conf.ts';
 
 const GOOD = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' };

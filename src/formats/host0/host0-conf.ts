@@ -13,14 +13,14 @@
  *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
 
-import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../model/address/ipv4.ts';
-import { MeshError, type SourcePlace } from '../model/error.ts';
-import { WANTED_MODES, type WantedMode } from '../protocol/documents/boot-views.ts';
-import { type ConfEntry, parseConfText } from './conf-file.ts';
-import { ConfKeys, quoted } from './conf-keys.ts';
-import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
-import { NETWORK_NAME } from './mesh-conf.ts';
-import { nearest } from './nearest.ts';
+import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import { MeshError, type SourcePlace } from '../../model/error.ts';
+import { WANTED_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
+import { type ConfEntry, parseConfText } from '../conf/conf-file.ts';
+import { ConfKeys, quoted } from '../conf/conf-keys.ts';
+import { errnoOf, readConfBytes, unreadable } from '../conf/conf-reader.ts';
+import { NETWORK_NAME } from '../conf/mesh-conf.ts';
+import { nearest } from '../conf/nearest.ts';
 
 const ADMISSIONS = ['open', 'known', 'token'] as const;
 export type Admission = (typeof ADMISSIONS)[number];

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { errorText } from './error-text.ts';
+import { errorText } from '../error-text.ts';
 import { HOST0_DEFAULTS, parseHost0Conf, readHost0Conf } from './host0-conf.ts';
 
 const parse = (text: string) => parseHost0Conf('host0.conf', Buffer.from(text));

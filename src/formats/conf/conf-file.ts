@@ -4,7 +4,7 @@
  * business of mesh-conf.ts and host0-conf.ts.
  */
 import { isUtf8 } from 'node:buffer';
-import { MeshError, type SourcePlace } from '../model/error.ts';
+import { MeshError, type SourcePlace } from '../../model/error.ts';
 
 export const CONF_FILE_MAX_BYTES = 64 * 1024;
 export const CONF_LINE_MAX_BYTES = 1024;

@@ -9,7 +9,7 @@
  *     R TGT=/etc/motd                                                                  take away what a group put there
  */
 import { posix } from 'node:path';
-import { MeshError, type SourcePlace } from '../model/error.ts';
+import { MeshError, type SourcePlace } from '../../model/error.ts';
 
 /** Of a file or directory on the node. */
 export interface Mode {

@@ -1,7 +1,7 @@
 /** Reads `.conf` files from a disk that may hold anything under their names. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import { CONF_FILE_MAX_BYTES } from './conf-file.ts';
 
 /**
