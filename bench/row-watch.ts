@@ -1,12 +1,12 @@
 /** When a kernel gets or loses a member's row, seen from outside and with as little work as can be: twenty are watched at once, on the cores that are measured. */
 import { getPriority, setPriority } from 'node:os';
 import koffi from 'koffi';
-import { readFdbRow } from '../src/kernel/fdb.ts';
 import { AF_BRIDGE } from '../src/kernel/libc.ts';
-import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH } from '../src/kernel/neighbour.ts';
-import { type Message, messages } from '../src/kernel/netlink.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../src/kernel/netlink-socket.ts';
+import { type Message, messages } from '../src/kernel/netlink/netlink.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from '../src/kernel/netlink/netlink-socket.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
+import { readFdbRow } from '../src/kernel/rtnl/fdb.ts';
+import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH } from '../src/kernel/rtnl/neighbour.ts';
 import type { LabHost } from '../src/lab/lab-host.ts';
 import type { Mac } from '../src/model/address/mac.ts';
 

@@ -1,7 +1,7 @@
 /** Forwarding rows through rtnetlink, against `bridge`. */
 import { spawnSync } from 'node:child_process';
-import type { KernelOperation } from '../src/kernel/operation.ts';
-import { Rtnl } from '../src/kernel/rtnl.ts';
+import type { KernelOperation } from '../src/kernel/rtnl/operation.ts';
+import { Rtnl } from '../src/kernel/rtnl/rtnl.ts';
 import { parseIpv4 } from '../src/model/address/ipv4.ts';
 import { parseMac } from '../src/model/address/mac.ts';
 import { compared, type Measurement, timed } from './measurement.ts';

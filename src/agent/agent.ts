@@ -1,6 +1,7 @@
 /** The agent of one machine: puts together what the machine should take part in, and keeps the kernel that way. */
-import type { KernelEvent } from '../kernel/objects.ts';
+
 import type { Feature } from '../kernel/probe.ts';
+import type { KernelEvent } from '../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';

@@ -1,6 +1,6 @@
 /** The part that a turn compares, against the whole: at every step of a random walk both must find the same to do. */
 import { expect, test } from 'vitest';
-import type { FdbRow, KernelEvent, Link, Neighbour } from '../kernel/objects.ts';
+import type { FdbRow, KernelEvent, Link, Neighbour } from '../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { machineIdOf, parseMachineId } from '../model/machine.ts';

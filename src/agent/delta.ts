@@ -4,7 +4,7 @@
  * turn compares what is open and not a thousand members' rows. When links, addresses or routes change, and after each
  * fresh dump, everything is compared.
  */
-import type { FdbRow, Neighbour } from '../kernel/objects.ts';
+import type { FdbRow, Neighbour } from '../kernel/rtnl/objects.ts';
 import { type Item, type ItemKey, type ItemMap, itemKey } from './items/item.ts';
 import { neighbourKey } from './items/neighbour.ts';
 import type { KernelCache } from './kernel-cache.ts';

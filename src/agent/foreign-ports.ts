@@ -3,7 +3,7 @@
  * plug`, which is kept; or it was on the bridge when the bridge was deleted under it, and goes back when the bridge is
  * made anew. One that its owner took off a living bridge is forgotten.
  */
-import type { Link } from '../kernel/objects.ts';
+import type { Link } from '../kernel/rtnl/objects.ts';
 import type { Clock } from '../model/clock.ts';
 import type { NetworkId } from '../model/network/network.ts';
 import { OUR_LINK_GROUP, parseAlias } from './items/mark.ts';

@@ -2,7 +2,7 @@
  * The kernel's state as the agent last heard of it: filled by a dump, kept by the monitor's events. Events say when to
  * look; a lost one costs time and never correctness, since a fresh dump replaces all of this once a minute.
  */
-import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../kernel/objects.ts';
+import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import { FLOOD_MAC } from '../model/address/mac.ts';
 import type { KernelDump } from './kernel-port.ts';

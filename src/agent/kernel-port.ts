@@ -1,5 +1,5 @@
 /** What the agent needs of a kernel. The kernel room is one; a simulated kernel can be another. */
-import type { Address, FdbRow, KernelEvent, Link, Neighbour, Route } from '../kernel/objects.ts';
+import type { Address, FdbRow, KernelEvent, Link, Neighbour, Route } from '../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { MeshError } from '../model/error.ts';

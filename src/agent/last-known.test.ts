@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { FdbRow, Link } from '../kernel/objects.ts';
+import type { FdbRow, Link } from '../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { machineIdOf } from '../model/machine.ts';

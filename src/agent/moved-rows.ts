@@ -3,7 +3,7 @@
  * is either the member at its new address, whose report will say so in a moment, or a second machine with its identity.
  * So a moved row is left alone for a second, and put back if no report has confirmed the move.
  */
-import type { KernelEvent } from '../kernel/objects.ts';
+import type { KernelEvent } from '../kernel/rtnl/objects.ts';
 import type { Clock } from '../model/clock.ts';
 import type { ItemKey, Operation } from './items/item.ts';
 import type { KernelCache } from './kernel-cache.ts';

@@ -1,5 +1,5 @@
 /** From the kernel's state to the items of ours that are in it. Pure. What is not marked as ours is not seen here. */
-import type { FdbRow, Link, Neighbour } from '../kernel/objects.ts';
+import type { FdbRow, Link, Neighbour } from '../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import { type Network, type NetworkId, VXLAN_PORT } from '../model/network/network.ts';

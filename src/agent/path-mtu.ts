@@ -1,5 +1,5 @@
 /** How large a packet comes back whole from an address, found by echoes that may not be fragmented. */
-import { PacketTooBig } from '../kernel/echo.ts';
+import { PacketTooBig } from '../kernel/sockets/echo.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 

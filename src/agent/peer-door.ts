@@ -4,7 +4,7 @@
  * the mesh keeps everybody else away from that address, and only members get an answer.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { boundListener } from '../kernel/listener.ts';
+import { boundListener } from '../kernel/sockets/listener.ts';
 import type { Alarm } from '../model/clock.ts';
 import { AGENT_PORT, type Network } from '../model/network/network.ts';
 import type { DoorLimits } from '../protocol/http/device-door.ts';

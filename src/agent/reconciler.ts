@@ -2,7 +2,7 @@
  * The loop of a node: observe, plan, apply, until nothing is left to do. Whatever happens only wakes it; what to do
  * comes from comparing the kernel with what is wanted.
  */
-import type { KernelEvent } from '../kernel/objects.ts';
+import type { KernelEvent } from '../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { Journal } from '../protocol/journal/event.ts';

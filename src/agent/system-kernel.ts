@@ -1,11 +1,12 @@
 /** The agent's kernel, the real one: rtnetlink, the monitor, nftables, /proc/sys and the reaper behind one port. */
-import { KernelMonitor } from '../kernel/monitor.ts';
+
 import { inNetns } from '../kernel/netns.ts';
 import { Nft } from '../kernel/nft.ts';
-import type { KernelEvent, Route } from '../kernel/objects.ts';
-import type { KernelOperation } from '../kernel/operation.ts';
-import { Reaper } from '../kernel/reaper.ts';
-import { Rtnl } from '../kernel/rtnl.ts';
+import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
+import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
+import type { KernelOperation } from '../kernel/rtnl/operation.ts';
+import { Reaper } from '../kernel/rtnl/reaper.ts';
+import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import { readSysctl, writeSysctl } from '../kernel/sysctl.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import { MeshError } from '../model/error.ts';

@@ -1,6 +1,6 @@
 /** Ports that machines boot on: up, with host0's address, and nothing of anybody else's touched. */
 import { expect, test } from 'vitest';
-import type { Address, Link } from '../kernel/objects.ts';
+import type { Address, Link } from '../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { UnderlayPort } from '../protocol/documents/assignment.ts';
 import { desiredItems } from './desired.ts';

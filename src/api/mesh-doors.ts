@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Membership } from '../controller/membership.ts';
-import { boundListener } from '../kernel/listener.ts';
+import { boundListener } from '../kernel/sockets/listener.ts';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import { MEMBERSHIP_PORT } from '../model/network/network.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { KernelMonitor } from '../kernel/monitor.ts';
 import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../kernel/netns-fixture.ts';
-import { Rtnl } from '../kernel/rtnl.ts';
+import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
+import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Ipv6, Ipv6Cidr } from '../model/address/ipv6.ts';
 import { meshNetwork, type Vni } from '../model/network/network.ts';
 import { KernelWitness } from './witness.ts';

@@ -5,7 +5,7 @@
  */
 import type { Sighting, Witness } from '../controller/witness.ts';
 import type { Ip } from '../kernel/ip.ts';
-import type { FdbRow, KernelEvent, Neighbour } from '../kernel/objects.ts';
+import type { FdbRow, KernelEvent, Neighbour } from '../kernel/rtnl/objects.ts';
 import { isIpv4 } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Mac } from '../model/address/mac.ts';

@@ -2,7 +2,7 @@
  * The sockets of host0's boot server, and of its time: on each boot segment, bound to host0's address there and to the
  * port, and nowhere else.
  */
-import { boundListener } from '../kernel/listener.ts';
+import { boundListener } from '../kernel/sockets/listener.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { DeviceDoor, type DoorLimits } from '../protocol/http/device-door.ts';

@@ -2,8 +2,8 @@
  * The packets of network boot, out of all that a wire carries: DHCP, PXE's second port, TFTP's requests and errors, and
  * who asks for an IPv6 router.
  */
-import { ETHERTYPE, IP_PROTOCOL } from '../kernel/ethernet.ts';
-import type { FilterStep } from '../kernel/packet-filter.ts';
+import { ETHERTYPE, IP_PROTOCOL } from '../kernel/sockets/ethernet.ts';
+import type { FilterStep } from '../kernel/sockets/packet-filter.ts';
 import { SOLICITATION } from './router-answer.ts';
 
 const TO_TFTP = { yes: 'tftp' } as const;

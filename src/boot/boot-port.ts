@@ -1,6 +1,6 @@
 /** Which of host0's ports machines may boot on, and how the settings want them. Pure. */
 import type { PortMode } from '../formats/host0/host0-conf.ts';
-import type { Link } from '../kernel/objects.ts';
+import type { Link } from '../kernel/rtnl/objects.ts';
 import { BOOT_MODES, type WantedMode } from '../protocol/documents/boot-views.ts';
 import { isUnderlay, type LinkAddress } from './port-address.ts';
 

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { boundListener } from '../kernel/listener.ts';
+import { boundListener } from '../kernel/sockets/listener.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';

@@ -1,5 +1,5 @@
 /** The links, addresses and IPv6 routes of this host as they are now: read once, then kept up by the kernel's own reports. */
-import type { Address, KernelEvent, Link, Route } from '../kernel/objects.ts';
+import type { Address, KernelEvent, Link, Route } from '../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 
 /** Reads everything at once; `Rtnl` does. */

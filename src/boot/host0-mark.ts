@@ -3,7 +3,7 @@
  * looks for servers carries who asks, in option 224 (for private use, RFC 3942): `MWh0`, the installation (4 bytes), how
  * long it has run (ms, 6 bytes), flags (1) and its address on this wire (4).
  */
-import { BROADCAST_MAC } from '../kernel/ethernet.ts';
+import { BROADCAST_MAC } from '../kernel/sockets/ethernet.ts';
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import { type DhcpPacket, encodeDhcp, OPTION } from './dhcp-packet.ts';

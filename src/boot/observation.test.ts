@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { BROADCAST_MAC } from '../kernel/ethernet.ts';
+import { BROADCAST_MAC } from '../kernel/sockets/ethernet.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import { type DhcpFields, encodeDhcp, OPTION } from './dhcp-packet.ts';

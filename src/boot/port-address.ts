@@ -1,5 +1,5 @@
 /** The IPv4 addresses of host0's ports: by itself, of our giving, and as a guest of another server. Pure. */
-import type { Address } from '../kernel/objects.ts';
+import type { Address } from '../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../model/address/ipv4.ts';
 import { type Allocation, host0AddressIn } from './subnet-book.ts';
 

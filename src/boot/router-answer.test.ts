@@ -1,6 +1,6 @@
 /** Who is told that there is no router, and when. What it looks like on a wire is in test/system/80-boot/beside.test.ts. */
 import { expect, test } from 'vitest';
-import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../kernel/neighbour-frame.ts';
+import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../kernel/sockets/neighbour-frame.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Mac } from '../model/address/mac.ts';
 import { ManualClock } from '../model/manual-clock.ts';

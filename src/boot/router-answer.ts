@@ -4,14 +4,14 @@
  * goes to the one machine that asked, and only while iPXE runs there, by its own DHCP packets. Routers that are there
  * are left the time to answer first: iPXE takes the first answer, and every system takes theirs whenever it comes.
  */
-import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES, sourceMac } from '../kernel/ethernet.ts';
+import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES, sourceMac } from '../kernel/sockets/ethernet.ts';
 import {
   encodeNeighbourFrame,
   groupMac,
   HOP_LIMIT,
   linkLocalOf,
   type NeighbourEnd,
-} from '../kernel/neighbour-frame.ts';
+} from '../kernel/sockets/neighbour-frame.ts';
 import { type Ipv6, ipv6FromBytes } from '../model/address/ipv6.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Alarm, Clock } from '../model/clock.ts';

@@ -3,8 +3,8 @@
  * address that nobody has (203.0.113.0/24, RFC 5737). Which scan and which port it is of stands in the padding that a
  * frame of 60 bytes has anyway: no port is mistaken for another, however they are called and however many there are.
  */
-import { BROADCAST_MAC, ETHERNET_BYTES, ETHERTYPE, encodeEthernet } from '../kernel/ethernet.ts';
-import type { FilterStep } from '../kernel/packet-filter.ts';
+import { BROADCAST_MAC, ETHERNET_BYTES, ETHERTYPE, encodeEthernet } from '../kernel/sockets/ethernet.ts';
+import type { FilterStep } from '../kernel/sockets/packet-filter.ts';
 import { type Mac, macToBytes } from '../model/address/mac.ts';
 
 export interface ScanProbe {

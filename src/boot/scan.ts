@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FrameSocket } from '../kernel/frame-socket.ts';
-import type { Address, Link } from '../kernel/objects.ts';
+import type { Address, Link } from '../kernel/rtnl/objects.ts';
+import { FrameSocket } from '../kernel/sockets/frame-socket.ts';
 import type { PortView, ScanView } from '../protocol/documents/boot-views.ts';
 import { groupsOf } from './port-groups.ts';
 import { decodeScanProbe, encodeScanProbe, SCAN_FILTER } from './scan-probe.ts';

@@ -3,7 +3,7 @@
  * machine's clock says, and no claim that this is right: nodes are to agree with host0.
  */
 import { createSocket } from 'node:dgram';
-import { boundDatagrams } from '../kernel/listener.ts';
+import { boundDatagrams } from '../kernel/sockets/listener.ts';
 import type { Clock } from '../model/clock.ts';
 import type { BootDoor } from './boot-site.ts';
 

@@ -6,8 +6,8 @@ import {
   encodeEthernet,
   IP_PROTOCOL,
   sourceMac,
-} from '../kernel/ethernet.ts';
-import { internetChecksum } from '../kernel/icmp.ts';
+} from '../kernel/sockets/ethernet.ts';
+import { internetChecksum } from '../kernel/sockets/icmp.ts';
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { hasListener } from '../kernel/listener.ts';
+import { hasListener } from '../kernel/sockets/listener.ts';
 import {
   type Ipv4,
   type Ipv4Cidr,

@@ -3,7 +3,7 @@
  * there (boot-mode.ts). What follows from that, addresses and dnsmasq, is not its business.
  */
 import { randomInt } from 'node:crypto';
-import { FrameSocket } from '../kernel/frame-socket.ts';
+import { FrameSocket } from '../kernel/sockets/frame-socket.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Alarm, Clock } from '../model/clock.ts';

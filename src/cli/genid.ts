@@ -95,7 +95,7 @@ const STEP_COLUMNS: readonly Column<MachineIdStep>[] = [
 
 /** The kernel room is loaded only here: no other command of ours needs it. */
 async function permanentMacs(): Promise<PermanentMac[]> {
-  const { Rtnl } = await import('../kernel/rtnl.ts');
+  const { Rtnl } = await import('../kernel/rtnl/rtnl.ts');
   const rtnl = await Rtnl.open();
   try {
     const links = await rtnl.links();

@@ -6,8 +6,8 @@ import { closeSync, writeFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { MeshError } from '../model/error.ts';
 import { failed, libc, MFD_CLOEXEC } from './libc.ts';
+import { onThread } from './netlink/thread-pool.ts';
 import { inNetns } from './netns.ts';
-import { onThread } from './thread-pool.ts';
 
 export type NftFamily = 'inet' | 'bridge' | 'netdev';
 

@@ -10,8 +10,8 @@ import { type Vni, VXLAN_PORT } from '../model/network/network.ts';
 import { failed, libc } from './libc.ts';
 import { inNetns, temporaryNetns } from './netns.ts';
 import { Nft } from './nft.ts';
-import type { DontFragment } from './objects.ts';
-import { Rtnl } from './rtnl.ts';
+import type { DontFragment } from './rtnl/objects.ts';
+import { Rtnl } from './rtnl/rtnl.ts';
 import { readSysctl } from './sysctl.ts';
 
 export interface Feature {

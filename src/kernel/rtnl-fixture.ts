@@ -5,7 +5,7 @@ import { parseIpv6 } from '../model/address/ipv6.ts';
 import { parseMac } from '../model/address/mac.ts';
 import type { MeshError } from '../model/error.ts';
 import type { Vni } from '../model/network/network.ts';
-import type { KernelOperation } from './operation.ts';
+import type { KernelOperation } from './rtnl/operation.ts';
 
 export const peerMac = parseMac('02:00:00:00:00:07');
 export const peer = parseIpv4('10.0.0.7');

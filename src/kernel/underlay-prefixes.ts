@@ -2,7 +2,7 @@
 
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { Network } from '../model/network/network.ts';
-import type { Link, Route } from './objects.ts';
+import type { Link, Route } from './rtnl/objects.ts';
 
 /** Every link has them. */
 const EVERYWHERE = new Set(['::/0', 'fe80::/64']);

@@ -3,7 +3,7 @@
  * underlay, the other side's rules, and what its VXLAN learns on the way (vxlan_snoop). Rows and rules come from the
  * simulated kernels, so whoever forgets one cuts somebody off.
  */
-import type { Link } from '../../src/kernel/objects.ts';
+import type { Link } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import type { Mac } from '../../src/model/address/mac.ts';

@@ -1,5 +1,5 @@
 /** Addresses and routes (devinet.c, fib_frontend.c, addrconf.c). */
-import type { Address, KernelEvent, Link, Route } from '../../src/kernel/objects.ts';
+import type { Address, KernelEvent, Link, Route } from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import type { Errno, Of } from './sim-operation.ts';

@@ -4,7 +4,7 @@
  */
 import type { Operation } from '../../src/agent/items/item.ts';
 import type { KernelDump } from '../../src/agent/kernel-port.ts';
-import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../src/kernel/objects.ts';
+import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
 import { SimAddresses } from './sim-addresses.ts';

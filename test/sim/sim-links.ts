@@ -1,6 +1,6 @@
 /** Links: bridges, VXLANs and the machine's own ports (rtnetlink.c, br_if.c). */
-import type { KernelEvent, Link, LinkConf } from '../../src/kernel/objects.ts';
-import type { LinkChange } from '../../src/kernel/operation.ts';
+import type { KernelEvent, Link, LinkConf } from '../../src/kernel/rtnl/objects.ts';
+import type { LinkChange } from '../../src/kernel/rtnl/operation.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
 import type { Errno, Of } from './sim-operation.ts';
 

@@ -1,5 +1,5 @@
 /** Neighbours, and the forwarding rows of VXLANs and bridges (neighbour.c, vxlan_core.c, br_fdb.c). */
-import type { FdbRow, KernelEvent, Link, Neighbour } from '../../src/kernel/objects.ts';
+import type { FdbRow, KernelEvent, Link, Neighbour } from '../../src/kernel/rtnl/objects.ts';
 import { isIpv4 } from '../../src/model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../src/model/address/mac.ts';
 import type { Errno, Of } from './sim-operation.ts';

@@ -2,7 +2,7 @@
  * A ping each millisecond, and which of them were lost. ping(8) would keep a core busy for each pair: it spins when it is
  * to wait for less than 10 ms.
  */
-import { EchoSocket } from '../../src/kernel/echo.ts';
+import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 
 const INTERVAL_MS = 1;

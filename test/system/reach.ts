@@ -1,6 +1,7 @@
 /** Who answers whom. */
-import { EchoSocket } from '../../src/kernel/echo.ts';
+
 import type { Ip } from '../../src/kernel/ip.ts';
+import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { until } from './until.ts';
 

@@ -5,7 +5,7 @@
 import type { Writable } from 'node:stream';
 import { innerFrame, parseFrameFilter } from '../../formats/capture/frame-filter.ts';
 import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from '../../formats/capture/pcapng.ts';
-import { type CapturedFrame, CaptureSocket } from '../../kernel/capture-socket.ts';
+import { type CapturedFrame, CaptureSocket } from '../../kernel/sockets/capture-socket.ts';
 import type { Clock } from '../../model/clock.ts';
 import { VERSION } from '../../model/version.ts';
 import type { CaptureSettings } from '../../protocol/documents/capture.ts';

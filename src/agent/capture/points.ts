@@ -1,6 +1,6 @@
 /** Where on a node the packets of a network can be seen: its VXLAN device, and the ports that its packets go through. */
-import { framesWithout, vxlanWithout } from '../../kernel/capture-filter.ts';
-import type { FilterStep } from '../../kernel/packet-filter.ts';
+import { framesWithout, vxlanWithout } from '../../kernel/sockets/capture-filter.ts';
+import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import { AGENT_PORT, type Network } from '../../model/network/network.ts';

@@ -1,6 +1,7 @@
 /** What the doctor knows of the machine when it judges: collected first, so that every check is a function of it. */
-import type { Link, Neighbour } from '../../kernel/objects.ts';
+
 import type { Feature } from '../../kernel/probe.ts';
+import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';

@@ -1,6 +1,6 @@
 /** Faults that no test can make on a machine that others use, too: its one neighbour table, its Node, its kernel. */
 import { describe, expect, test } from 'vitest';
-import type { Link, Neighbour } from '../../kernel/objects.ts';
+import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';

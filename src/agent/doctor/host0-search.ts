@@ -1,7 +1,7 @@
 /** Looks for machines on the underlay that answer as host0 of our meshes, and are not the one that we know. */
 
-import type { Wire } from '../../kernel/inquiry.ts';
-import type { Solicitation } from '../../kernel/solicitation.ts';
+import type { Wire } from '../../kernel/sockets/inquiry.ts';
+import type { Solicitation } from '../../kernel/sockets/solicitation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../model/address/ipv4.ts';
 import { genid } from '../../model/genid.ts';

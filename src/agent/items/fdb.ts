@@ -3,7 +3,7 @@
  * zero address for flooding) or in the bridge's (`master`: this Ethernet address is behind the VXLAN port). All carry
  * extern_learn, which is our mark: the kernel keeps no protocol on these rows.
  */
-import type { KernelOperation } from '../../kernel/operation.ts';
+import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/network.ts';

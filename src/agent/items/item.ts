@@ -2,7 +2,7 @@
  * Items: the things that the agent owns on a node. Observed and desired state are maps of them, and every kind says how
  * its items are told apart, compared, ordered, printed and made. The plan knows nothing else.
  */
-import type { KernelOperation } from '../../kernel/operation.ts';
+import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import { type AddressItem, addressKind } from './address.ts';
 import { type FdbItem, fdbKind } from './fdb.ts';

@@ -1,7 +1,7 @@
 /** The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes. */
 
-import type { LinkConf, VxlanAttributes } from '../../kernel/objects.ts';
-import type { LinkChange } from '../../kernel/operation.ts';
+import type { LinkConf, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
+import type { LinkChange } from '../../kernel/rtnl/operation.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind, Operation } from './item.ts';

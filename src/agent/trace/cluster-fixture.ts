@@ -1,5 +1,5 @@
 /** For tests: a small cluster on two segments, as each of its machines sees it when all is well. */
-import type { Address, FdbRow, Link, Neighbour, Route } from '../../kernel/objects.ts';
+import type { Address, FdbRow, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';

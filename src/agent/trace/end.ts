@@ -1,5 +1,5 @@
 /** One end of a path as a node sees it: the member, by this node's own list, and the guest behind it. */
-import type { Link } from '../../kernel/objects.ts';
+import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';

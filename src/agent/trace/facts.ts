@@ -1,5 +1,5 @@
 /** What an agent knows of a network and of its kernel when it shows its part of a path: one fresh look. */
-import type { Route } from '../../kernel/objects.ts';
+import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';

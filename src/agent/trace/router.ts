@@ -1,5 +1,5 @@
 /** host0's part of a path between two of its segments: it forwards the VXLAN packets. Pure. */
-import type { Link } from '../../kernel/objects.ts';
+import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import type { End } from './end.ts';

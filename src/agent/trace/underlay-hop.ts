@@ -1,5 +1,5 @@
 /** The physical side of a path: the port that VXLAN packets go through, and whether they fit. */
-import type { Link, Route } from '../../kernel/objects.ts';
+import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { VXLAN_OVERHEAD_BYTES } from '../../model/network/network.ts';
 import type { TraceHop } from '../../protocol/documents/trace.ts';

@@ -1,6 +1,6 @@
 /** The walk from node1 to node2, on another segment, over named states of the three machines. */
 import { expect, test } from 'vitest';
-import type { Link, Route } from '../../kernel/objects.ts';
+import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { PathPoint, TraceHop, TraceView } from '../../protocol/documents/trace.ts';

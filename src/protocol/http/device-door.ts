@@ -11,7 +11,7 @@ import { MeshError } from '../../model/error.ts';
 import { createServer } from './http.ts';
 
 /**
- * Makes a listening TCP socket that hears what comes in on the device and nothing else (kernel/listener.ts).
+ * Makes a listening TCP socket that hears what comes in on the device and nothing else (kernel/sockets/listener.ts).
  * @returns its file descriptor
  */
 export type OpenListener = (

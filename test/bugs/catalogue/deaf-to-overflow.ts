@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'an overflow of kernel events not noticed',
   changes: [
     {
-      file: 'src/kernel/monitor.ts',
+      file: 'src/kernel/rtnl/monitor.ts',
       find: "if (received === 'overflow') complete = false;",
       replace: "if (received === 'overflow') complete = true;",
     },

@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'an add without replace',
   changes: [
     {
-      file: 'src/kernel/fdb.ts',
+      file: 'src/kernel/rtnl/fdb.ts',
       find: "'fdb-replace': [RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE],",
       replace: "'fdb-replace': [RTM_NEWNEIGH, NLM_F_CREATE],",
     },

@@ -2,7 +2,7 @@
 
 import type { Ip } from '../../../src/kernel/ip.ts';
 import { AF_INET, AF_INET6, failed, libc, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET } from '../../../src/kernel/libc.ts';
-import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from '../../../src/kernel/socket.ts';
+import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from '../../../src/kernel/sockets/socket.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { ipv6ToBytes, parseIpv6 } from '../../../src/model/address/ipv6.ts';
 

@@ -1,7 +1,7 @@
 /** What a card with a bug in its offload sends: a UDP datagram whose checksum is not that of its bytes. */
 import { AF_INET, failed, libc, SOCK_RAW } from '../../../src/kernel/libc.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { openSocket, sockaddr } from '../../../src/kernel/socket.ts';
+import { openSocket, sockaddr } from '../../../src/kernel/sockets/socket.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 
 const IPPROTO_UDP = 17;

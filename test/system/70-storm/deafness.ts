@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import koffi from 'koffi';
 import { failed, libc, SO_RCVBUFFORCE, SOL_SOCKET } from '../../../src/kernel/libc.ts';
-import { setOption } from '../../../src/kernel/socket.ts';
+import { setOption } from '../../../src/kernel/sockets/socket.ts';
 
 /** The kernel makes 2304 of it: two events. */
 const SMALLEST_BYTES = 1;

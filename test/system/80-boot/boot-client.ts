@@ -2,9 +2,9 @@
 import { randomInt } from 'node:crypto';
 import { type DhcpPacket, decodeDhcp, encodeDhcp, OPTION } from '../../../src/boot/dhcp-packet.ts';
 import { BROADCAST_IPV4, decodeUdpFrame, encodeUdpFrame, NO_IPV4, type UdpEnd } from '../../../src/boot/udp-frame.ts';
-import { BROADCAST_MAC } from '../../../src/kernel/ethernet.ts';
-import { FrameSocket } from '../../../src/kernel/frame-socket.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
+import { BROADCAST_MAC } from '../../../src/kernel/sockets/ethernet.ts';
+import { FrameSocket } from '../../../src/kernel/sockets/frame-socket.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../../src/model/address/mac.ts';
 import { until } from '../until.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bootPorts, scanPorts } from '../../../src/boot/boot-port.ts';
 import { scan } from '../../../src/boot/scan.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
-import { Rtnl } from '../../../src/kernel/rtnl.ts';
+import { Rtnl } from '../../../src/kernel/rtnl/rtnl.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient } from './boot-client.ts';
 

@@ -1,5 +1,5 @@
 /** Whether the physical network carries what the meshes send: VXLAN packets at all, and large ones. */
-import { ECHO_OVERHEAD_BYTES } from '../../../kernel/icmp.ts';
+import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network/network.ts';
 import type { Check, Facts, PathFacts } from '../facts.ts';
 import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';

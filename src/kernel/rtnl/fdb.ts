@@ -1,0 +1,103 @@
+/** Rows of forwarding tables on the wire: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
+import type { Mac } from '../../model/address/mac.ts';
+import { AF_BRIDGE } from '../libc.ts';
+import { AttributeTable } from '../netlink/attribute-table.ts';
+import type { MessageWriter } from '../netlink/message-writer.ts';
+import {
+  type Message,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REPLACE,
+  NLM_F_REQUEST,
+} from '../netlink/netlink.ts';
+import {
+  NDA_DST,
+  NDA_LLADDR,
+  NDMSG_BYTES,
+  NTF_EXT_LEARNED,
+  NUD_NOARP,
+  NUD_PERMANENT,
+  NUD_REACHABLE,
+  neighbourFamily,
+  RTM_DELNEIGH,
+  RTM_GETNEIGH,
+  RTM_NEWNEIGH,
+  writeNeighbourHeader,
+} from './neighbour.ts';
+import type { FdbRow } from './objects.ts';
+import type { KernelOperation } from './operation.ts';
+
+const NTF_SELF = 0x02;
+const NTF_MASTER = 0x04;
+const NTF_STICKY = 0x40;
+const NDA_VLAN = 5;
+
+type FdbOperation = Extract<KernelOperation, { do: 'fdb-replace' | 'fdb-append' | 'fdb-delete' }>;
+
+const REQUEST: Readonly<Record<FdbOperation['do'], readonly [type: number, flags: number]>> = {
+  'fdb-replace': [RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE],
+  'fdb-append': [RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND],
+  'fdb-delete': [RTM_DELNEIGH, 0],
+};
+
+/** A VXLAN refuses NOARP without REACHABLE; `bridge fdb add … static` sends both as well. */
+const STATE: Readonly<Record<FdbRow['state'], number>> = {
+  permanent: NUD_PERMANENT,
+  static: NUD_NOARP | NUD_REACHABLE,
+  dynamic: NUD_REACHABLE,
+};
+
+const TABLE: Readonly<Record<FdbRow['table'], number>> = { self: NTF_SELF, master: NTF_MASTER };
+
+export function writeFdb(writer: MessageWriter, row: FdbOperation): void {
+  const [type, flags] = REQUEST[row.do];
+  writer.begin(type, NLM_F_REQUEST | flags);
+  const marks = (row.externLearn ? NTF_EXT_LEARNED : 0) | (row.sticky === true ? NTF_STICKY : 0);
+  writeNeighbourHeader(writer, AF_BRIDGE, row.link, STATE[row.state], TABLE[row.table] | marks);
+  writer.attributeMac(NDA_LLADDR, row.mac);
+  if (row.destination !== undefined) writer.attributeIp(NDA_DST, row.destination);
+  writer.end();
+}
+
+/** The tables of all links. */
+export function writeFdbDump(writer: MessageWriter): void {
+  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP);
+  writeNeighbourHeader(writer, AF_BRIDGE, undefined, 0, 0);
+  writer.end();
+}
+
+export function writeFdbGet(writer: MessageWriter, table: FdbRow['table'], link: string, mac: Mac): void {
+  writer.begin(RTM_GETNEIGH, NLM_F_REQUEST);
+  writeNeighbourHeader(writer, AF_BRIDGE, link, 0, TABLE[table]);
+  writer.attributeMac(NDA_LLADDR, mac);
+  writer.end();
+}
+
+const attributes = new AttributeTable(NDA_VLAN);
+
+/**
+ * @returns undefined for other families, for rows of a VLAN, and for the addresses that an ordinary link listens to:
+ *   the kernel gives those as `self` rows too, but only a VXLAN's rows have a destination
+ * @throws MESH_KERNEL_MALFORMED
+ */
+export function readFdbRow(message: Message): FdbRow | undefined {
+  if (neighbourFamily(message) !== AF_BRIDGE) return undefined;
+  const { bytes, start, end } = message;
+  attributes.parse(bytes, start + NDMSG_BYTES, end);
+  const mac = attributes.mac(NDA_LLADDR);
+  const destination = attributes.ip(NDA_DST);
+  const state = bytes.readUInt16LE(start + 8);
+  const flags = bytes.readUInt8(start + 10);
+  const self = (flags & NTF_SELF) !== 0;
+  if (mac === undefined || attributes.has(NDA_VLAN) || (self && destination === undefined)) return undefined;
+  return {
+    table: self ? 'self' : 'master',
+    link: bytes.readUInt32LE(start + 4),
+    mac,
+    ...(destination !== undefined && { destination }),
+    state: (state & NUD_PERMANENT) !== 0 ? 'permanent' : (state & NUD_NOARP) !== 0 ? 'static' : 'dynamic',
+    externLearn: (flags & NTF_EXT_LEARNED) !== 0,
+    sticky: (flags & NTF_STICKY) !== 0,
+  };
+}

@@ -1,0 +1,301 @@
+/** Links on the wire (linux/if_link.h, net/core/rtnetlink.c): struct ifinfomsg and IFLA_* attributes. */
+import { FLOOD_MAC } from '../../model/address/mac.ts';
+import type { Vni } from '../../model/network/network.ts';
+import { isIpv6 } from '../ip.ts';
+import { AF_INET, AF_INET6 } from '../libc.ts';
+import { AttributeTable } from '../netlink/attribute-table.ts';
+import type { MessageWriter } from '../netlink/message-writer.ts';
+import { type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, requireStruct } from '../netlink/netlink.ts';
+import type { BridgePortAttributes, DontFragment, Link, VxlanAttributes } from './objects.ts';
+import type { KernelOperation, LinkChange } from './operation.ts';
+
+export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
+export const RTM_GETLINK = 18;
+const RTM_SETLINK = 19;
+
+const IFINFOMSG_BYTES = 16;
+const IFF_UP = 0x1;
+const IFF_LOOPBACK = 0x8;
+const IFF_LOWER_UP = 0x10000;
+const IFF_DORMANT = 0x20000;
+
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
+const IFLA_MASTER = 10;
+const IFLA_PROTINFO = 12;
+const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
+const IFLA_AF_SPEC = 26;
+const IFLA_GROUP = 27;
+const IFLA_EXT_MASK = 29;
+const IFLA_PERM_ADDRESS = 54;
+
+/** Counters are half of a link's bytes, and nobody here reads them. */
+const RTEXT_FILTER_SKIP_STATS = 0x8;
+
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_INET_CONF = 1;
+const IFLA_INET6_CONF = 2;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IPV4_DEVCONF_FORWARDING = 1;
+const IPV4_DEVCONF_ACCEPT_REDIRECTS = 4;
+const IPV4_DEVCONF_ARP_IGNORE = 19;
+const DEVCONF_ACCEPT_RA = 3;
+const DEVCONF_ACCEPT_REDIRECTS = 4;
+const DEVCONF_AUTOCONF = 5;
+const VETH_INFO_PEER = 1;
+
+const IFLA_VXLAN_ID = 1;
+const IFLA_VXLAN_LOCAL = 4;
+const IFLA_VXLAN_LEARNING = 7;
+const IFLA_VXLAN_PORT = 15;
+const IFLA_VXLAN_LOCAL6 = 17;
+const IFLA_VXLAN_DF = 29;
+
+const IFLA_BRPORT_LEARNING = 8;
+const IFLA_BRPORT_LOCKED = 39;
+
+/** IN6_ADDR_GEN_MODE_*, by number. */
+const ADDRESS_MODES = ['eui64', 'none', 'stable-privacy', 'random'] as const;
+/** VXLAN_DF_*, by number. */
+const DONT_FRAGMENT: readonly DontFragment[] = ['unset', 'set', 'inherit'];
+
+type LinkAdd = Extract<KernelOperation, { do: 'link-add' }>;
+
+export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
+  writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
+  writeHeader(writer, undefined, link.up);
+  writer.changesName(link.name);
+  writer.attributeText(IFLA_IFNAME, link.name);
+  if (link.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, link.mac);
+  if (link.mtuBytes !== undefined) writer.attributeU32(IFLA_MTU, link.mtuBytes);
+  if (link.group !== undefined) writer.attributeU32(IFLA_GROUP, link.group);
+  if (link.master !== undefined) writer.attributeLink(IFLA_MASTER, link.master);
+  writer.nested(IFLA_LINKINFO, () => {
+    writer.attributeText(IFLA_INFO_KIND, link.kind);
+    const { peer, vxlan } = link;
+    if (vxlan !== undefined) writer.nested(IFLA_INFO_DATA, () => writeVxlan(writer, vxlan));
+    if (peer !== undefined) {
+      writer.nested(IFLA_INFO_DATA, () =>
+        writer.nested(VETH_INFO_PEER, () => {
+          writeHeader(writer, undefined, undefined);
+          writer.changesName(peer);
+          writer.attributeText(IFLA_IFNAME, peer);
+        }),
+      );
+    }
+  });
+  writer.end();
+}
+
+/**
+ * One message, or two where the kernel's order within one is wrong: it raises a link before it looks at the address
+ * mode (which makes the very address that `none` is to prevent), and sets a port's attributes before its bridge.
+ */
+export function writeLinkSet(writer: MessageWriter, link: string, change: LinkChange): void {
+  const { up, port, ...rest } = change;
+  const upLater = up === true && rest.addressMode !== undefined;
+  const portLater = port !== undefined && Boolean(rest.master);
+  if (!upLater && !portLater) {
+    writeChange(writer, link, change);
+    return;
+  }
+  const now = { ...(up !== undefined && !upLater && { up }), ...(port !== undefined && !portLater && { port }) };
+  const later = { ...(up !== undefined && upLater && { up }), ...(port !== undefined && portLater && { port }) };
+  writeChange(writer, link, { ...rest, ...now });
+  writeChange(writer, rest.name ?? link, later);
+}
+
+/**
+ * RTM_SETLINK does not look at IFLA_LINKINFO, RTM_NEWLINK does; but to the latter an absent link that is addressed by
+ * name and a group mean "every link of that group", so it is sent by index only.
+ */
+function writeChange(writer: MessageWriter, link: string, change: LinkChange): void {
+  const inside = change.vxlan !== undefined || change.port !== undefined;
+  writer.begin(inside ? RTM_NEWLINK : RTM_SETLINK, NLM_F_REQUEST);
+  if (inside || change.name !== undefined) {
+    writeHeader(writer, link, change.up);
+    if (change.name !== undefined) {
+      writer.changesName(link);
+      writer.changesName(change.name);
+      writer.attributeText(IFLA_IFNAME, change.name);
+    }
+  } else {
+    writeHeader(writer, undefined, change.up);
+    writer.attributeText(IFLA_IFNAME, link);
+  }
+  if (change.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, change.mac);
+  if (change.mtuBytes !== undefined) writer.attributeU32(IFLA_MTU, change.mtuBytes);
+  if (change.group !== undefined) writer.attributeU32(IFLA_GROUP, change.group);
+  if (change.master === '') writer.attributeU32(IFLA_MASTER, 0);
+  else if (change.master !== undefined) writer.attributeLink(IFLA_MASTER, change.master);
+  if (change.alias !== undefined) writer.attributeText(IFLA_IFALIAS, change.alias);
+  if (change.addressMode !== undefined) writeAddressMode(writer, change.addressMode);
+  if (inside) writer.nested(IFLA_LINKINFO, () => writeLinkInfo(writer, change));
+  writer.end();
+}
+
+function writeAddressMode(writer: MessageWriter, mode: Link['addressMode']): void {
+  writer.nested(IFLA_AF_SPEC, () =>
+    writer.nested(AF_INET6, () => writer.attributeU8(IFLA_INET6_ADDR_GEN_MODE, ADDRESS_MODES.indexOf(mode))),
+  );
+}
+
+function writeLinkInfo(writer: MessageWriter, { vxlan, port }: LinkChange): void {
+  if (vxlan !== undefined) {
+    writer.attributeText(IFLA_INFO_KIND, 'vxlan');
+    writer.nested(IFLA_INFO_DATA, () => writeVxlan(writer, vxlan));
+  }
+  if (port !== undefined) {
+    writer.attributeText(IFLA_INFO_SLAVE_KIND, 'bridge');
+    writer.nested(IFLA_INFO_SLAVE_DATA, () => {
+      if (port.learning !== undefined) writer.attributeU8(IFLA_BRPORT_LEARNING, Number(port.learning));
+      if (port.locked !== undefined) writer.attributeU8(IFLA_BRPORT_LOCKED, Number(port.locked));
+    });
+  }
+}
+
+/** With a link others may go: the end of a veth, whatever lies on it. */
+export function writeLinkDelete(writer: MessageWriter, link: string): void {
+  writer.begin(RTM_DELLINK, NLM_F_REQUEST);
+  writer.changesName();
+  writeHeader(writer, undefined, undefined);
+  writer.attributeText(IFLA_IFNAME, link);
+  writer.end();
+}
+
+export function writeGroupDelete(writer: MessageWriter, group: number): void {
+  writer.begin(RTM_DELLINK, NLM_F_REQUEST);
+  writer.changesName();
+  writeHeader(writer, undefined, undefined);
+  writer.attributeU32(IFLA_GROUP, group);
+  writer.end();
+}
+
+/** @param link one link; without it, all */
+export function writeLinkGet(writer: MessageWriter, flags: number, link?: string): void {
+  writer.begin(RTM_GETLINK, NLM_F_REQUEST | flags);
+  writeHeader(writer, undefined, undefined);
+  if (link !== undefined) writer.attributeText(IFLA_IFNAME, link);
+  writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  writer.end();
+}
+
+/** struct ifinfomsg: family, type, index, flags, and which flags to change. */
+function writeHeader(writer: MessageWriter, link: string | undefined, up: boolean | undefined): void {
+  writer.u32(0);
+  if (link === undefined) writer.u32(0);
+  else writer.linkIndex(link);
+  writer.u32(up === true ? IFF_UP : 0);
+  writer.u32(up === undefined ? 0 : IFF_UP);
+}
+
+function writeVxlan(writer: MessageWriter, vxlan: Partial<VxlanAttributes>): void {
+  if (vxlan.vni !== undefined) writer.attributeU32(IFLA_VXLAN_ID, vxlan.vni);
+  if (vxlan.udpPort !== undefined) writer.attributePort(IFLA_VXLAN_PORT, vxlan.udpPort);
+  if (vxlan.local !== undefined) {
+    writer.attributeIp(isIpv6(vxlan.local) ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, vxlan.local);
+  }
+  if (vxlan.learning !== undefined) writer.attributeU8(IFLA_VXLAN_LEARNING, Number(vxlan.learning));
+  if (vxlan.df !== undefined) writer.attributeU8(IFLA_VXLAN_DF, DONT_FRAGMENT.indexOf(vxlan.df));
+}
+
+const attributes = new AttributeTable(IFLA_PERM_ADDRESS);
+const linkInfo = new AttributeTable(IFLA_INFO_SLAVE_DATA);
+const vxlanData = new AttributeTable(IFLA_VXLAN_DF);
+const portData = new AttributeTable(IFLA_BRPORT_LOCKED);
+const families = new AttributeTable(AF_INET6);
+const inet = new AttributeTable(IFLA_INET_CONF);
+const inet6 = new AttributeTable(IFLA_INET6_ADDR_GEN_MODE);
+
+/** The address family of a link message: AF_BRIDGE tells of a port only, and is not a full link. */
+export function linkFamily(message: Message): number {
+  requireStruct(message, IFINFOMSG_BYTES);
+  return message.bytes.readUInt8(message.start);
+}
+
+/** @throws MESH_KERNEL_MALFORMED */
+export function readLink(message: Message): Link {
+  requireStruct(message, IFINFOMSG_BYTES);
+  const { bytes, start, end } = message;
+  const flags = bytes.readUInt32LE(start + 8);
+  attributes.parse(bytes, start + IFINFOMSG_BYTES, end);
+  linkInfo.parseNested(attributes, IFLA_LINKINFO);
+  const kind = linkInfo.text(IFLA_INFO_KIND);
+  const permanentMac = attributes.mac(IFLA_PERM_ADDRESS);
+  return {
+    index: bytes.readUInt32LE(start + 4),
+    name: attributes.text(IFLA_IFNAME),
+    kind,
+    mac: attributes.mac(IFLA_ADDRESS) ?? FLOOD_MAC,
+    ...(permanentMac !== undefined && { permanentMac }),
+    mtuBytes: attributes.u32(IFLA_MTU),
+    up: (flags & IFF_UP) !== 0,
+    running: (flags & IFF_LOWER_UP) !== 0 && (flags & IFF_DORMANT) === 0,
+    loopback: (flags & IFF_LOOPBACK) !== 0,
+    master: attributes.u32(IFLA_MASTER),
+    group: attributes.u32(IFLA_GROUP),
+    alias: attributes.text(IFLA_IFALIAS),
+    ...readFamilies(),
+    ...(kind === 'vxlan' && { vxlan: readVxlan() }),
+    ...(linkInfo.text(IFLA_INFO_SLAVE_KIND) === 'bridge' && {
+      port: readPort(portData.parseNested(linkInfo, IFLA_INFO_SLAVE_DATA)),
+    }),
+  };
+}
+
+/**
+ * The bridge's own message about one of its ports (family AF_BRIDGE), as `bridge link set` causes it.
+ * @returns undefined when it does not carry the port's attributes
+ */
+export function readPortChange(message: Message): { link: number; port: BridgePortAttributes } | undefined {
+  requireStruct(message, IFINFOMSG_BYTES);
+  const { bytes, start, end } = message;
+  attributes.parse(bytes, start + IFINFOMSG_BYTES, end);
+  if (!attributes.has(IFLA_PROTINFO)) return undefined;
+  return { link: bytes.readUInt32LE(start + 4), port: readPort(portData.parseNested(attributes, IFLA_PROTINFO)) };
+}
+
+/**
+ * What IPv4 and IPv6 keep for the link: their settings come as one array each, IPv4's counted from 1 and IPv6's from 0
+ * (linux/ip.h, linux/ipv6.h). A link without IPv6 (its MTU is below 1280, or IPv6 is off) makes no addresses either.
+ */
+function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'conf'> {
+  families.parseNested(attributes, IFLA_AF_SPEC);
+  inet.parseNested(families, AF_INET);
+  inet6.parseNested(families, AF_INET6);
+  return {
+    addressMode: inet6.has(IFLA_INET6_ADDR_GEN_MODE)
+      ? (ADDRESS_MODES[inet6.u8(IFLA_INET6_ADDR_GEN_MODE)] ?? 'none')
+      : 'none',
+    forwards: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING - 1) !== 0,
+    conf: {
+      acceptRa: inet6.u32At(IFLA_INET6_CONF, DEVCONF_ACCEPT_RA),
+      autoconf: inet6.u32At(IFLA_INET6_CONF, DEVCONF_AUTOCONF),
+      acceptRedirects: inet6.u32At(IFLA_INET6_CONF, DEVCONF_ACCEPT_REDIRECTS),
+      acceptRedirects4: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_ACCEPT_REDIRECTS - 1),
+      arpIgnore: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_ARP_IGNORE - 1),
+    },
+  };
+}
+
+function readVxlan(): VxlanAttributes {
+  vxlanData.parseNested(linkInfo, IFLA_INFO_DATA);
+  const local = vxlanData.ip(IFLA_VXLAN_LOCAL) ?? vxlanData.ip(IFLA_VXLAN_LOCAL6);
+  return {
+    vni: vxlanData.u32(IFLA_VXLAN_ID) as Vni,
+    udpPort: vxlanData.port(IFLA_VXLAN_PORT),
+    ...(local !== undefined && { local }),
+    learning: vxlanData.u8(IFLA_VXLAN_LEARNING) !== 0,
+    df: DONT_FRAGMENT[vxlanData.u8(IFLA_VXLAN_DF)] ?? 'unset',
+  };
+}
+
+function readPort(data: AttributeTable): BridgePortAttributes {
+  return { learning: data.u8(IFLA_BRPORT_LEARNING) !== 0, locked: data.u8(IFLA_BRPORT_LOCKED) !== 0 };
+}

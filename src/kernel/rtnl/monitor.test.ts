@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseIpv4 } from '../../model/address/ipv4.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
+import { inside, ip } from '../netns-fixture.ts';
+import { Nft } from '../nft.ts';
+import { KernelMonitor } from './monitor.ts';
+import type { KernelEvent } from './objects.ts';
+import type { KernelOperation } from './operation.ts';
+import { Rtnl } from './rtnl.ts';
+
+let netns: TemporaryNetns;
+let monitor: KernelMonitor;
+let events: KernelEvent[];
+let heard: () => void;
+
+function listen(ownPortIds: () => number[] = () => []): void {
+  const { path } = netns;
+  events = [];
+  heard = () => {};
+  monitor = KernelMonitor.open({
+    netns: path,
+    ownPortIds,
+    onEvent: (event) => {
+      events.push(event);
+      heard();
+    },
+  });
+}
+
+/** The first event, of those so far or to come, that `wanted` accepts. */
+async function event<T extends KernelEvent['type']>(
+  type: T,
+  wanted: (event: Extract<KernelEvent, { type: T }>) => boolean = () => true,
+): Promise<Extract<KernelEvent, { type: T }>> {
+  const isWanted = (each: KernelEvent) => each.type === type && wanted(each as Extract<KernelEvent, { type: T }>);
+  for (;;) {
+    const found = events.find(isWanted);
+    if (found !== undefined) return found as Extract<KernelEvent, { type: T }>;
+    await new Promise<void>((resolve) => {
+      heard = resolve;
+    });
+  }
+}
+
+beforeEach(() => {
+  netns = temporaryNetns();
+});
+
+afterEach(() => {
+  monitor.close();
+  netns.close();
+});
+
+test('tells what others do: links, addresses, routes, neighbours, rows, and their removal', async () => {
+  listen();
+  ip(
+    netns.path,
+    'link set lo up',
+    'link add br1 type bridge',
+    'link add v1 master br1 type vxlan id 1 dstport 4789',
+    'link set br1 up alias here',
+    'address add 10.1.0.1/24 dev br1',
+    'route add 10.2.0.0/16 via 10.1.0.2 proto 200',
+    'neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev br1 nud permanent',
+  );
+  inside(netns.path, 'bridge', 'fdb', 'add', '02:00:00:00:00:02', 'dev', 'v1', 'dst', '10.9.0.2', 'self');
+  inside(netns.path, 'ip', 'link', 'del', 'v1');
+  expect((await event('link', ({ link }) => link.alias === 'here')).link).toMatchObject({ name: 'br1', up: true });
+  expect((await event('address', ({ address }) => address.family === 4 && address.length === 24)).removed).toBe(false);
+  expect((await event('route', ({ route }) => route.protocol === 200)).route.gateway).toBe('10.1.0.2');
+  expect((await event('neighbour', ({ neighbour }) => neighbour.state === 'permanent')).neighbour.address).toBe(
+    '10.1.0.2',
+  );
+  const row = { table: 'self', destination: '10.9.0.2', state: 'permanent' };
+  expect((await event('fdb', (fdb) => fdb.row.table === 'self')).row).toMatchObject(row);
+  await event('link', ({ removed, link }) => removed && link.name === 'v1');
+  expect(events.every((each) => each.type === 'overflow' || !each.echo)).toBe(true);
+});
+
+test('a bridge’s own message about a port is a port, and never half a link', async () => {
+  listen();
+  ip(netns.path, 'link add br1 type bridge', 'link add p1 master br1 type veth peer name q1', 'link set br1 up');
+  inside(netns.path, 'bridge', 'link', 'set', 'dev', 'p1', 'learning', 'off');
+  const change = await event('port', ({ port }) => !port.learning);
+  expect(change.port).toEqual({ learning: false, locked: false });
+  const links = events.flatMap((each) => (each.type === 'link' ? [each.link] : []));
+  expect(links.find(({ index }) => index === change.link)?.name).toBe('p1');
+  expect(links.every(({ kind }) => kind !== '')).toBe(true);
+});
+
+test('knows our own requests again, where the kernel says whose they are', async () => {
+  const rtnl = await Rtnl.open({ netns: netns.path });
+  try {
+    listen(() => [rtnl.portId]);
+    const mac = parseMac('02:00:00:00:00:02');
+    const operations: readonly KernelOperation[] = [
+      { do: 'link-add', kind: 'bridge', name: 'br1', up: true },
+      { do: 'address-add', link: 'br1', address: parseIpv4('10.1.0.1'), length: 24 },
+      { do: 'route-replace', destination: '10.2.0.0/16', gateway: parseIpv4('10.1.0.2'), protocol: 200 },
+      { do: 'neighbour-replace', link: 'br1', address: parseIpv4('10.1.0.2'), mac, protocol: 200 },
+    ];
+    expect(await rtnl.apply(operations)).toEqual(operations.map(() => undefined));
+    expect((await event('address', ({ address }) => address.family === 4)).echo).toBe(true);
+    expect((await event('route', ({ route }) => route.protocol === 200)).echo).toBe(true);
+    expect((await event('neighbour', ({ neighbour }) => neighbour.protocol === 200)).echo).toBe(true);
+    events.length = 0;
+    ip(netns.path, 'route del 10.2.0.0/16');
+    expect((await event('route')).echo).toBe(false);
+  } finally {
+    await rtnl.close();
+  }
+});
+
+test('tells at once what has happened, when asked to', () => {
+  listen();
+  ip(netns.path, 'link add br1 type bridge');
+  inside(netns.path, 'nft', 'add table inet a; add table inet b');
+  inside(netns.path, 'nft', 'add table inet c');
+  expect(events).toEqual([]);
+  monitor.drain();
+  expect(events.filter(({ type }) => type === 'link')).toHaveLength(1);
+  expect(events.filter(({ type }) => type === 'nft')).toEqual([{ type: 'nft', echo: false }]);
+});
+
+test('knows its own nft transactions from those of others', async () => {
+  listen();
+  const echoes = () => new Set(events.map((heard) => heard.type === 'nft' && heard.echo));
+  const nft = await Nft.open({ netns: netns.path });
+  await nft.run('add table inet ours');
+  await nft.run('add table inet ours2');
+  await nft.close();
+  monitor.drain();
+  expect(echoes()).toEqual(new Set([true]));
+  events.length = 0;
+  inside(netns.path, 'nft', 'add table inet theirs');
+  monitor.drain();
+  expect(echoes()).toEqual(new Set([false]));
+});
+
+test('says so when events were lost, and goes on', async () => {
+  ip(netns.path, 'link add br1 up type bridge');
+  listen();
+  ip(netns.path, ...Array.from({ length: 30_000 }, (_, i) => `link set br1 alias ${i}`));
+  await event('overflow');
+  events.length = 0;
+  monitor.drain();
+  events.length = 0;
+  ip(netns.path, 'link add br2 type bridge');
+  await event('link', ({ link }) => link.name === 'br2');
+});
+
+test('closed inside an event, it tells nothing more', () => {
+  let count = 0;
+  monitor = KernelMonitor.open({
+    netns: netns.path,
+    onEvent: () => {
+      count++;
+      monitor.close();
+    },
+  });
+  ip(netns.path, 'link add br1 type bridge', 'link add br2 type bridge');
+  monitor.drain();
+  expect(count).toBeGreaterThan(0);
+  const told = count;
+  ip(netns.path, 'link add br3 type bridge');
+  monitor.drain();
+  expect(count).toBe(told);
+});

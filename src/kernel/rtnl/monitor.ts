@@ -1,0 +1,209 @@
+/** What changes in the kernel, as it happens: links, addresses, routes, neighbours, forwarding tables, nftables. */
+import { readFileSync } from 'node:fs';
+import koffi from 'koffi';
+import { MeshError } from '../../model/error.ts';
+import { AF_BRIDGE } from '../libc.ts';
+import { AttributeTable } from '../netlink/attribute-table.ts';
+import { type Message, messages } from '../netlink/netlink.ts';
+import {
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  NetlinkSocket,
+  type NetlinkSocketOptions,
+} from '../netlink/netlink-socket.ts';
+import { RTM_DELADDR, RTM_NEWADDR, readAddress } from './address.ts';
+import { readFdbRow } from './fdb.ts';
+import { linkFamily, RTM_DELLINK, RTM_NEWLINK, readLink, readPortChange } from './link.ts';
+import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from './neighbour.ts';
+import type { KernelEvent } from './objects.ts';
+import { RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE, readRoute } from './route.ts';
+
+/** RTNLGRP_LINK, NEIGH (forwarding tables too), IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE. */
+const RTNL_GROUPS = [1, 3, 5, 7, 9, 11];
+/** NFNLGRP_NFTABLES. */
+const NFT_GROUPS = [7];
+/** NFNL_SUBSYS_NFTABLES and NFT_MSG_NEWGEN: the end of each transaction. */
+const NFT_NEW_GENERATION = (10 << 8) | 15;
+
+const NFGENMSG_BYTES = 4;
+const NFTA_GEN_PROC_PID = 2;
+const NFTA_GEN_PROC_NAME = 3;
+
+/** Holds tens of thousands of events while the process is busy elsewhere. */
+const RECEIVE_BUFFER_BYTES = 32 * 1024 * 1024;
+/** After so many reads, whatever else the process has to do gets its turn. */
+const READS_PER_TURN = 256;
+
+/** A socket, and how what it holds becomes events: `read` tells whether there may be more. */
+interface Source {
+  readonly socket: NetlinkSocket;
+  readonly poll: ReturnType<typeof koffi.node.poll>;
+  readonly read: (socket: NetlinkSocket) => boolean;
+}
+
+export interface KernelMonitorOptions {
+  /** Path of the namespace to listen in; without it, the process's own. */
+  readonly netns?: string;
+  /** Port ids of our own rtnetlink sockets: their events are echoes. */
+  readonly ownPortIds?: () => readonly number[];
+  readonly onEvent: (event: KernelEvent) => void;
+}
+
+/**
+ * Events of our own requests are told apart by the port id that the kernel stamps on them: on IPv4 addresses, routes and
+ * neighbours (except their removal). Links, IPv6 addresses and rows never carry it. nft transactions carry the thread that
+ * made them. There is no event when alias, group or address mode of a link that is down change.
+ */
+export class KernelMonitor {
+  readonly #options: KernelMonitorOptions;
+  readonly #sources: Source[] = [];
+
+  private constructor(options: KernelMonitorOptions) {
+    this.#options = options;
+  }
+
+  /** @throws MESH_KERNEL_REFUSED */
+  static open(options: KernelMonitorOptions): KernelMonitor {
+    const monitor = new KernelMonitor(options);
+    try {
+      monitor.#listen(NETLINK_ROUTE, RTNL_GROUPS, (socket) => monitor.#readRtnl(socket));
+      monitor.#listen(NETLINK_NETFILTER, NFT_GROUPS, (socket) => monitor.#readNft(socket));
+      return monitor;
+    } catch (error) {
+      monitor.close();
+      throw error;
+    }
+  }
+
+  /** Tells now of all that has happened so far, without waiting for the event loop. */
+  drain(): void {
+    for (const { socket, read } of [...this.#sources]) while (this.#sources.length > 0 && read(socket));
+  }
+
+  close(): void {
+    for (const { socket, poll } of this.#sources.splice(0)) {
+      poll.close();
+      socket.close();
+    }
+  }
+
+  #listen(protocol: NetlinkSocketOptions['protocol'], groups: readonly number[], read: Source['read']): void {
+    const { netns } = this.#options;
+    const socket = NetlinkSocket.open({
+      protocol,
+      groups: groups.reduce((bits, group) => bits | (1 << (group - 1)), 0),
+      receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+      ...(netns !== undefined && { netns }),
+    });
+    // An overflow is an error of the socket, at which libuv stops polling: hence the start after every call.
+    const onReadable = (): void => {
+      read(socket);
+      if (this.#sources.includes(source)) source.poll.start({ readable: true }, onReadable);
+    };
+    const source: Source = { socket, poll: koffi.node.poll(socket.fd, { readable: true }, onReadable), read };
+    this.#sources.push(source);
+  }
+
+  #readRtnl(socket: NetlinkSocket): boolean {
+    const { ownPortIds, onEvent } = this.#options;
+    const own = ownPortIds?.() ?? [];
+    const events: KernelEvent[] = [];
+    const { complete, more } = readWaiting(socket, (message) => {
+      const event = eventOf(message, own.includes(message.portId));
+      if (event !== undefined) events.push(event);
+    });
+    if (!complete) events.push({ type: 'overflow' });
+    for (const event of events) onEvent(event);
+    return more;
+  }
+
+  /** A burst of transactions is one event: all that it says is to look again. */
+  #readNft(socket: NetlinkSocket): boolean {
+    const { onEvent } = this.#options;
+    let changed = false;
+    let echo = true;
+    const { complete, more } = readWaiting(socket, (message) => {
+      if (message.type !== NFT_NEW_GENERATION) return;
+      changed = true;
+      echo &&= isOurs(message);
+    });
+    if (changed || !complete) onEvent({ type: 'nft', echo: echo && complete });
+    return more;
+  }
+}
+
+const generation = new AttributeTable(NFTA_GEN_PROC_NAME);
+
+/**
+ * Whether a thread of this process made the change. The kernel counts threads as its first process namespace does: seen
+ * from another one ours is a stranger's, and one of the same number has another name, as a rule.
+ */
+function isOurs({ bytes, start, end }: Message): boolean {
+  generation.parse(bytes, start + NFGENMSG_BYTES, end);
+  try {
+    const name = readFileSync(`/proc/self/task/${generation.u32BE(NFTA_GEN_PROC_PID)}/comm`, 'utf8');
+    return name === `${generation.text(NFTA_GEN_PROC_NAME)}\n`;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads what waits, up to a limit. `complete` is false when something was lost, or cannot be read, which is as bad. */
+function readWaiting(socket: NetlinkSocket, take: (message: Message) => void): { complete: boolean; more: boolean } {
+  let complete = true;
+  for (let reads = 0; reads < READS_PER_TURN; reads++) {
+    try {
+      const received = socket.receive();
+      if (received === 'empty') return { complete, more: false };
+      if (received === 'overflow') complete = false;
+      else for (const message of messages(received)) take(message);
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.code !== 'MESH_KERNEL_MALFORMED') throw error;
+      complete = false;
+    }
+  }
+  return { complete, more: true };
+}
+
+/** @returns undefined for what is of no interest, such as rows of a VLAN and routes outside the main table */
+function eventOf(message: Message, echo: boolean): KernelEvent | undefined {
+  switch (message.type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+      return linkEvent(message, echo);
+    case RTM_NEWADDR:
+    case RTM_DELADDR: {
+      const address = readAddress(message);
+      return address && { type: 'address', removed: message.type === RTM_DELADDR, address, echo };
+    }
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      const route = readRoute(message);
+      if (route?.table !== RT_TABLE_MAIN) return undefined;
+      return { type: 'route', removed: message.type === RTM_DELROUTE, route, echo };
+    }
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+      return neighbourEvent(message, echo);
+    default:
+      return undefined;
+  }
+}
+
+/** A bridge speaks of its ports in messages of its own family, which lack most of what a link is. */
+function linkEvent(message: Message, echo: boolean): KernelEvent | undefined {
+  const removed = message.type === RTM_DELLINK;
+  if (linkFamily(message) !== AF_BRIDGE) return { type: 'link', removed, link: readLink(message), echo };
+  const change = removed ? undefined : readPortChange(message);
+  return change && { type: 'port', ...change, echo };
+}
+
+function neighbourEvent(message: Message, echo: boolean): KernelEvent | undefined {
+  const removed = message.type === RTM_DELNEIGH;
+  if (neighbourFamily(message) === AF_BRIDGE) {
+    const row = readFdbRow(message);
+    return row && { type: 'fdb', removed, row, echo };
+  }
+  const neighbour = readNeighbour(message);
+  return neighbour && { type: 'neighbour', removed, neighbour, echo };
+}

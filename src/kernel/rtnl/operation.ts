@@ -1,0 +1,78 @@
+/**
+ * What can be asked of rtnetlink. Links are named, not numbered, since a batch may use a link that it makes itself.
+ * Rows and neighbours are replaced, never added, so that a learnt row cannot stand in the way; only a flood row is
+ * appended (the kernel keeps one for each destination, and appending the same one twice is harmless).
+ */
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { FdbRow, VxlanAttributes } from './objects.ts';
+
+export interface LinkChange {
+  readonly name?: string;
+  readonly mac?: Mac;
+  readonly mtuBytes?: number;
+  readonly up?: boolean;
+  /** Name of the bridge to join; '' leaves it. */
+  readonly master?: string;
+  readonly group?: number;
+  readonly alias?: string;
+  readonly addressMode?: 'none' | 'eui64';
+  /** What can be changed on a living VXLAN; vni and port cannot. */
+  readonly vxlan?: Partial<Pick<VxlanAttributes, 'local' | 'learning' | 'df'>>;
+  readonly port?: { readonly learning?: boolean; readonly locked?: boolean };
+}
+
+export type KernelOperation =
+  | {
+      readonly do: 'link-add';
+      readonly kind: 'bridge' | 'vxlan' | 'veth';
+      readonly name: string;
+      readonly mac?: Mac;
+      readonly mtuBytes?: number;
+      readonly group?: number;
+      readonly master?: string;
+      readonly up?: boolean;
+      readonly vxlan?: VxlanAttributes;
+      /** veth: name of the other end. */
+      readonly peer?: string;
+    }
+  | { readonly do: 'link-set'; readonly link: string; readonly change: LinkChange }
+  | { readonly do: 'link-delete'; readonly link: string }
+  /** Deletes every link of the group in one message. */
+  | { readonly do: 'group-delete'; readonly group: number }
+  | {
+      readonly do: 'address-add' | 'address-delete';
+      readonly link: string;
+      readonly address: Ipv4 | Ipv6;
+      readonly length: number;
+      readonly nodad?: boolean;
+      /** IFA_PROTO; kernels before 5.18 do not keep it. */
+      readonly protocol?: number;
+    }
+  | {
+      readonly do: 'route-replace' | 'route-delete';
+      readonly destination: string;
+      readonly gateway?: Ipv4 | Ipv6;
+      readonly link?: string;
+      readonly protocol: number;
+    }
+  | {
+      readonly do: 'neighbour-replace';
+      readonly link: string;
+      readonly address: Ipv4 | Ipv6;
+      readonly mac: Mac;
+      /** Always permanent and extern_learn. */
+      readonly protocol: number;
+    }
+  | { readonly do: 'neighbour-delete'; readonly link: string; readonly address: Ipv4 | Ipv6 }
+  | {
+      readonly do: 'fdb-replace' | 'fdb-append' | 'fdb-delete';
+      readonly table: FdbRow['table'];
+      readonly link: string;
+      readonly mac: Mac;
+      readonly destination?: Ipv4 | Ipv6;
+      readonly state: FdbRow['state'];
+      readonly externLearn: boolean;
+      readonly sticky?: boolean;
+    };

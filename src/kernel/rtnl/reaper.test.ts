@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseIpv6 } from '../../model/address/ipv6.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import type { MeshError } from '../../model/error.ts';
+import type { Vni } from '../../model/network/network.ts';
+import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
+import { ip } from '../netns-fixture.ts';
+import type { KernelOperation } from './operation.ts';
+import { DOOMED_ALIAS, Reaper } from './reaper.ts';
+import { Rtnl } from './rtnl.ts';
+
+let netns: TemporaryNetns;
+let rtnl: Rtnl;
+let reaper: Reaper;
+let reported: MeshError[];
+
+beforeEach(async () => {
+  netns = temporaryNetns();
+  rtnl = await Rtnl.open({ netns: netns.path });
+  reported = [];
+  reaper = await Reaper.open(rtnl, (error) => reported.push(error));
+});
+
+afterEach(async () => {
+  await reaper.close();
+  await rtnl.close();
+  netns.close();
+});
+
+function vnis(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+function names(vni: number): string[] {
+  return [`vxlan${vni}`, `br${vni}`];
+}
+
+async function make(...numbers: readonly number[]): Promise<void> {
+  const operations = numbers.flatMap((vni): KernelOperation[] => [
+    { do: 'link-add', kind: 'bridge', name: `br${vni}`, mac: parseMac('02:00:00:00:00:01') },
+    vxlan(vni),
+    { do: 'link-set', link: `vxlan${vni}`, change: { alias: 'meshwork:vxlan:x', addressMode: 'none', up: true } },
+    { do: 'link-set', link: `br${vni}`, change: { alias: 'meshwork:bridge:x', addressMode: 'none', up: true } },
+    { do: 'address-add', link: `br${vni}`, address: parseIpv6('fd42::1'), length: 64, nodad: true },
+  ]);
+  expect(await rtnl.apply(operations)).toEqual(operations.map(() => undefined));
+}
+
+function vxlan(vni: number): KernelOperation {
+  const attributes = { vni: vni as Vni, udpPort: 4789, learning: true, df: 'inherit' } as const;
+  return { do: 'link-add', kind: 'vxlan', name: `vxlan${vni}`, master: `br${vni}`, vxlan: attributes };
+}
+
+test('a doomed pair carries nothing and leaves its names at once, and is gone in the end', async () => {
+  await make(1);
+  expect(await reaper.doom(names(1))).toEqual([undefined, undefined]);
+  expect((await rtnl.links()).filter(({ name }) => names(1).includes(name))).toEqual([]);
+  expect(await rtnl.addresses()).toEqual([]);
+  const rest = (await rtnl.links()).filter(({ alias }) => alias === DOOMED_ALIAS);
+  expect(rest.every(({ name, up, master }) => name.startsWith('mwx') && !up && master === 0)).toBe(true);
+  await reaper.idle();
+  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo']);
+  expect(reported).toEqual([]);
+});
+
+test('many go in the background, and a request in between has its turn', async () => {
+  await make(...vnis(12));
+  await reaper.doom(vnis(12).flatMap(names));
+  await make(100);
+  // A message deletes at most six: when the request is done, most are still there.
+  const left = (await rtnl.links()).filter(({ alias }) => alias === DOOMED_ALIAS);
+  expect(left.length).toBeGreaterThan(0);
+  await reaper.idle();
+  expect((await rtnl.links()).map(({ name }) => name).toSorted()).toEqual(['br100', 'lo', 'vxlan100']);
+});
+
+test('a stranger in the groups of ours survives', async () => {
+  ip(netns.path, 'link add stranger type bridge');
+  const groups = Array.from({ length: 4 }, (_, i) => 0x6d777800 + i);
+  const strangers = groups.map((group) => `link add s${group & 255} group ${group} type bridge`);
+  ip(netns.path, ...strangers, 'link set stranger alias meshwork:doomed-not');
+  await make(...vnis(5));
+  await reaper.doom(vnis(5).flatMap(names));
+  await reaper.idle();
+  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'stranger', 's0', 's1', 's2', 's3']);
+  expect(reported).toEqual([]);
+});
+
+test('a network that comes back has its VXLAN again, or waits until the VNI is free', async () => {
+  await make(...vnis(9));
+  const before = await rtnl.link('vxlan9');
+  await reaper.doom(vnis(9).flatMap(names));
+  expect(await reaper.rescue({ name: 'vxlan9', vni: 9 as Vni, udpPort: 4789 })).toBe(true);
+  expect(await rtnl.link('vxlan9')).toMatchObject({
+    index: before?.index,
+    alias: '',
+    group: 0,
+    master: 0,
+    up: false,
+    vxlan: before?.vxlan,
+  });
+  expect(await reaper.rescue({ name: 'vxlan1', vni: 1 as Vni, udpPort: 4789 })).toBe(false);
+  await make(1);
+  expect(await reaper.rescue({ name: 'vxlan2', vni: 2 as Vni, udpPort: 8472 })).toBe(false);
+  expect(await reaper.rescue({ name: 'vxlan77', vni: 77 as Vni, udpPort: 4789 })).toBe(false);
+  await reaper.idle();
+  expect((await rtnl.links()).map(({ name }) => name).toSorted()).toEqual(['br1', 'lo', 'vxlan1', 'vxlan9']);
+});
+
+test('goes on with what an earlier process doomed', async () => {
+  await make(...vnis(8));
+  await reaper.doom(vnis(8).flatMap(names));
+  await reaper.close();
+  expect((await rtnl.links()).length).toBeGreaterThan(1);
+  reaper = await Reaper.open(rtnl, (error) => reported.push(error));
+  expect(await reaper.rescue({ name: 'vxlan8', vni: 8 as Vni, udpPort: 4789 })).toBe(true);
+  await reaper.idle();
+  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'vxlan8']);
+});
+
+test('an absent link is an error, and does not hinder the others', async () => {
+  await make(1);
+  const [absent, present] = await reaper.doom(['vxlan2', 'vxlan1']);
+  expect(absent?.cause).toMatchObject({ name: 'ENODEV' });
+  expect(present).toBeUndefined();
+  await reaper.idle();
+  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'br1']);
+});
+
+test('a doomed link that somebody else deletes is no error', async () => {
+  await make(...vnis(6));
+  await reaper.doom(vnis(6).flatMap(names));
+  const last = (await rtnl.links()).findLast(({ alias }) => alias === DOOMED_ALIAS);
+  await rtnl.apply([{ do: 'link-delete', link: last?.name ?? '' }]);
+  await reaper.idle();
+  expect(reported).toEqual([]);
+  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo']);
+});
+
+test('a kernel that cannot be asked any more ends the work with a report', async () => {
+  await make(...vnis(4));
+  await reaper.doom(vnis(4).flatMap(names));
+  await rtnl.close();
+  await reaper.idle();
+  expect(reported.map(({ code }) => code)).toEqual(['MESH_NOT_RUNNING']);
+});

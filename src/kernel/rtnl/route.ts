@@ -1,0 +1,116 @@
+/** Routes on the wire (linux/rtnetlink.h): struct rtmsg and RTA_* attributes. */
+
+import { addressFamily, type Ip, parseInterface } from '../ip.ts';
+import { AF_INET, AF_INET6 } from '../libc.ts';
+import { AttributeTable } from '../netlink/attribute-table.ts';
+import type { MessageWriter } from '../netlink/message-writer.ts';
+import {
+  type Message,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REPLACE,
+  NLM_F_REQUEST,
+  requireStruct,
+} from '../netlink/netlink.ts';
+import type { Route } from './objects.ts';
+import type { KernelOperation } from './operation.ts';
+
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+const RTM_GETROUTE = 26;
+
+const RTMSG_BYTES = 12;
+export const RT_TABLE_MAIN = 254;
+const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
+const RT_SCOPE_NOWHERE = 255;
+const RTN_UNICAST = 1;
+const RTM_F_LOOKUP_TABLE = 0x1000;
+/** A route that was cached for one destination, not configured. */
+const RTM_F_CLONED = 0x200;
+
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_PRIORITY = 6;
+const RTA_PREFSRC = 7;
+const RTA_TABLE = 15;
+const RTA_VIA = 18;
+
+type RouteOperation = Extract<KernelOperation, { do: 'route-replace' | 'route-delete' }>;
+
+/** In the main table. */
+export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
+  const { address, length } = parseInterface(route.destination);
+  const family = addressFamily(address);
+  const replace = route.do === 'route-replace';
+  if (replace) writer.begin(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
+  else writer.begin(RTM_DELROUTE, NLM_F_REQUEST);
+  writer.u8(family);
+  writer.u8(length);
+  writer.u16(0);
+  writer.u8(RT_TABLE_MAIN);
+  writer.u8(route.protocol);
+  // IPv4 wants to be told that a destination without gateway is on the wire; NOWHERE deletes in any scope.
+  const scope = family === AF_INET && route.gateway === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  writer.u8(replace ? scope : RT_SCOPE_NOWHERE);
+  writer.u8(replace ? RTN_UNICAST : 0);
+  writer.u32(0);
+  if (length > 0) writer.attributeIp(RTA_DST, address);
+  if (route.gateway !== undefined) writer.attributeIp(RTA_GATEWAY, route.gateway);
+  if (route.link !== undefined) writer.attributeLink(RTA_OIF, route.link);
+  writer.end();
+}
+
+/** The main table of one family: strict checking lets the kernel choose the rows. */
+export function writeRouteDump(writer: MessageWriter, family: typeof AF_INET | typeof AF_INET6): void {
+  writer.begin(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP);
+  writer.u32(family);
+  writer.u32(RT_TABLE_MAIN);
+  writer.u32(0);
+  writer.end();
+}
+
+/** The way that a packet to `destination` would take. */
+export function writeRouteTo(writer: MessageWriter, destination: Ip): void {
+  const family = addressFamily(destination);
+  writer.begin(RTM_GETROUTE, NLM_F_REQUEST);
+  writer.u8(family);
+  writer.u8(family === AF_INET ? 32 : 128);
+  writer.u16(0);
+  writer.u32(0);
+  // IPv6 tells the table anyway, and refuses the flag.
+  writer.u32(family === AF_INET ? RTM_F_LOOKUP_TABLE : 0);
+  writer.attributeIp(RTA_DST, destination);
+  writer.end();
+}
+
+const attributes = new AttributeTable(RTA_VIA);
+
+/**
+ * @returns undefined for families other than IP, and for cached routes unless `cached`
+ * @throws MESH_KERNEL_MALFORMED
+ */
+export function readRoute(message: Message, cached = false): Route | undefined {
+  requireStruct(message, RTMSG_BYTES);
+  const { bytes, start, end } = message;
+  const family = bytes.readUInt8(start);
+  if (family !== AF_INET && family !== AF_INET6) return undefined;
+  if (!cached && (bytes.readUInt32LE(start + 8) & RTM_F_CLONED) !== 0) return undefined;
+  attributes.parse(bytes, start + RTMSG_BYTES, end);
+  // struct rtvia: a 2-byte family before an address of the other family.
+  const gateway = attributes.ip(RTA_GATEWAY) ?? attributes.ip(RTA_VIA, 2);
+  const source = attributes.ip(RTA_PREFSRC);
+  const anywhere = family === AF_INET ? '0.0.0.0' : '::';
+  return {
+    family: family === AF_INET ? 4 : 6,
+    destination: `${attributes.ip(RTA_DST) ?? anywhere}/${bytes.readUInt8(start + 1)}`,
+    ...(gateway !== undefined && { gateway }),
+    ...(attributes.has(RTA_OIF) && { link: attributes.u32(RTA_OIF) }),
+    ...(source !== undefined && { source }),
+    table: attributes.has(RTA_TABLE) ? attributes.u32(RTA_TABLE) : bytes.readUInt8(start + 4),
+    protocol: bytes.readUInt8(start + 5),
+    scope: bytes.readUInt8(start + 6),
+    metric: attributes.u32(RTA_PRIORITY),
+  };
+}

@@ -1,0 +1,214 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseIpv4 } from '../../model/address/ipv4.ts';
+import { parseIpv6 } from '../../model/address/ipv6.ts';
+import type { MeshError } from '../../model/error.ts';
+import type { Vni } from '../../model/network/network.ts';
+import { libc } from '../libc.ts';
+import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
+import { ip } from '../netns-fixture.ts';
+import { errnoOf, MESH, peer, peerMac, vxlan } from '../rtnl-fixture.ts';
+import type { Link } from './objects.ts';
+import type { KernelOperation } from './operation.ts';
+import { Rtnl } from './rtnl.ts';
+
+let netns: TemporaryNetns;
+let rtnl: Rtnl;
+
+beforeEach(async () => {
+  netns = temporaryNetns();
+  rtnl = await Rtnl.open({ netns: netns.path });
+});
+
+afterEach(async () => {
+  await rtnl.close();
+  netns.close();
+});
+
+async function done(...operations: readonly KernelOperation[]): Promise<void> {
+  expect(await rtnl.apply(operations)).toEqual(operations.map(() => undefined));
+}
+
+/** The errno's name of each failure. */
+async function failures(...operations: readonly KernelOperation[]): Promise<(string | undefined)[]> {
+  return (await rtnl.apply(operations)).map(errnoOf);
+}
+
+/** The file descriptors of this process that are sockets. */
+function sockets(): string[] {
+  return readdirSync('/proc/self/fd').filter((fd) => isSocket(`/proc/self/fd/${fd}`));
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return readlinkSync(path).startsWith('socket:');
+  } catch {
+    // The directory that is being read is itself among the descriptors, and gone by now.
+    return false;
+  }
+}
+
+/** Puts another file in the place of a socket, so that its number does not pass to somebody else. */
+function makeUseless(fd: number): void {
+  libc.close(fd);
+  const opened: number[] = [];
+  while (!opened.includes(fd)) opened.push(openSync('/dev/null', 'r'));
+  for (const other of opened) if (other !== fd) closeSync(other);
+}
+
+async function link(name: string): Promise<Link> {
+  const found = await rtnl.link(name);
+  if (found === undefined) throw new Error(`no link ${name}`);
+  return found;
+}
+
+test('a VXLAN changes in place, and its local address can be of either family', async () => {
+  await done(
+    { do: 'link-add', kind: 'vxlan', name: 'v4', vxlan: { ...vxlan, local: peer } },
+    { do: 'link-add', kind: 'vxlan', name: 'v6', vxlan: { ...vxlan, vni: 457 as Vni, local: parseIpv6('fd00::1') } },
+    { do: 'link-set', link: 'v4', change: { vxlan: { df: 'set', learning: false, local: parseIpv4('10.0.0.8') } } },
+  );
+  expect((await link('v4')).vxlan).toEqual({ ...vxlan, df: 'set', learning: false, local: '10.0.0.8' });
+  expect((await link('v6')).vxlan).toEqual({ ...vxlan, vni: 457, local: 'fd00::1' });
+});
+
+test('a link that is raised with address mode none never gets a link-local address', async () => {
+  await done(...MESH);
+  expect((await rtnl.addresses()).filter(({ scope }) => scope === 'link')).toEqual([]);
+});
+
+test('the route to one destination, and that there is none', async () => {
+  await done(...MESH, {
+    do: 'route-replace',
+    destination: '10.9.0.0/16',
+    gateway: parseIpv4('10.3.0.2'),
+    protocol: 200,
+  });
+  const { index } = await link('br456');
+  expect(await rtnl.routeTo(parseIpv4('10.9.1.1'))).toMatchObject({
+    gateway: '10.3.0.2',
+    link: index,
+    source: '10.3.0.1',
+  });
+  expect(await rtnl.routeTo(parseIpv6('fd42::7'))).toMatchObject({ link: index, source: 'fd42::1' });
+  await expect(rtnl.routeTo(parseIpv6('2001:db8::1'))).rejects.toThrow('find route to 2001:db8::1: ENETUNREACH');
+});
+
+test('a failure names its errno and the kernel’s reason, and does not stop what follows', async () => {
+  const [, exists, absent, unnamed, address, missing, last] = await rtnl.apply([
+    { do: 'link-add', kind: 'vxlan', name: 'a', vxlan },
+    { do: 'link-add', kind: 'vxlan', name: 'b', vxlan },
+    { do: 'link-delete', link: 'nothing' },
+    { do: 'link-set', link: 'nothing', change: { name: 'something' } },
+    { do: 'address-delete', link: 'a', address: peer, length: 24 },
+    {
+      do: 'fdb-delete',
+      table: 'self',
+      link: 'a',
+      mac: peerMac,
+      destination: peer,
+      state: 'dynamic',
+      externLearn: true,
+    },
+    { do: 'link-add', kind: 'bridge', name: 'c' },
+  ]);
+  expect(exists).toMatchObject({
+    code: 'MESH_KERNEL_REFUSED',
+    message: 'link-add vxlan b: EEXIST: A VXLAN device with the specified VNI already exists',
+    operation: 'link-add',
+    object: 'vxlan b',
+  });
+  expect([absent, unnamed, address, missing, last].map(errnoOf)).toEqual([
+    'ENODEV',
+    'ENODEV',
+    'EADDRNOTAVAIL',
+    'ENOENT',
+    undefined,
+  ]);
+  expect((await link('c')).kind).toBe('bridge');
+});
+
+test('a change of an absent link in group 0 changes no other link', async () => {
+  await done({ do: 'link-add', kind: 'bridge', name: 'br1' });
+  const change = { group: 0, mtuBytes: 1300, up: true };
+  expect(await failures({ do: 'link-set', link: 'nothing', change })).toEqual(['ENODEV']);
+  const port = { learning: false };
+  expect(await failures({ do: 'link-set', link: 'nothing', change: { ...change, port } })).toEqual(['ENODEV']);
+  expect(await link('br1')).toMatchObject({ up: false, mtuBytes: 1500 });
+});
+
+test('a name that is too long is nobody’s, though a link has its beginning', async () => {
+  await done({ do: 'link-add', kind: 'bridge', name: 'fifteen-letters' });
+  const row = { do: 'address-add', address: peer, length: 24 } as const;
+  expect(await failures({ ...row, link: 'fifteen-letters-' }, { ...row, link: 'fifteen-letters' })).toEqual([
+    'ENODEV',
+    undefined,
+  ]);
+});
+
+test('a name means the link that has it when the operation runs', async () => {
+  await done(
+    { do: 'link-add', kind: 'bridge', name: 'a' },
+    { do: 'address-add', link: 'a', address: parseIpv4('10.1.0.1'), length: 24 },
+    { do: 'link-set', link: 'a', change: { name: 'b' } },
+    { do: 'link-add', kind: 'bridge', name: 'a' },
+    { do: 'address-add', link: 'a', address: parseIpv4('10.2.0.1'), length: 24 },
+    { do: 'address-add', link: 'b', address: parseIpv4('10.3.0.1'), length: 24 },
+    { do: 'link-delete', link: 'a' },
+    { do: 'link-add', kind: 'bridge', name: 'a' },
+    { do: 'address-add', link: 'a', address: parseIpv4('10.4.0.1'), length: 24 },
+  );
+  const names = new Map((await rtnl.links()).map(({ index, name }) => [index, name]));
+  const addresses = (await rtnl.addresses()).map(({ link, address }) => `${names.get(link)} ${address}`);
+  expect(addresses).toEqual(['b 10.1.0.1', 'b 10.3.0.1', 'a 10.4.0.1']);
+  expect(
+    await failures({ do: 'link-delete', link: 'a' }, { do: 'address-add', link: 'a', address: peer, length: 8 }),
+  ).toEqual([undefined, 'ENODEV']);
+});
+
+test('a dump of a thousand links ends while links come and go, and is complete afterwards', async () => {
+  // Of all kinds, veths are the quickest to be deleted with their namespace.
+  const pairs = Array.from({ length: 500 }, (_, i) => `link add v${i} type veth peer name w${i}`);
+  ip(netns.path, ...pairs);
+  const script = 'while ip link add x type veth peer name y; do echo; ip link del x; done';
+  const churn = spawn('nsenter', [`--net=${netns.path}`, 'sh', '-c', script]);
+  const ended = once(churn, 'close');
+  try {
+    await once(churn.stdout, 'data');
+    for (let round = 0; round < 10; round++) {
+      const outcome = await rtnl.links().catch((error: MeshError) => error.retryable);
+      if (Array.isArray(outcome)) expect(outcome.length).toBeGreaterThanOrEqual(1001);
+      else expect(outcome).toBe(true);
+    }
+  } finally {
+    churn.kill('SIGKILL');
+    await ended;
+  }
+  expect((await rtnl.links()).filter(({ name }) => /^[vw]\d/.test(name))).toHaveLength(1000);
+});
+
+test('what is asked of a closed socket, and what waits when it closes, is rejected', async () => {
+  const waiting = rtnl.links();
+  const closed = rtnl.close();
+  await expect(waiting).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+  await closed;
+  await expect(rtnl.apply([])).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+});
+
+test('a namespace that is not there is an error of the opening', async () => {
+  await expect(Rtnl.open({ netns: '/run/netns/mw-absent' })).rejects.toThrow(/no network namespace/);
+});
+test('when the socket fails, what waits and what comes is rejected with the reason', async () => {
+  const before = new Set(sockets());
+  const dying = await Rtnl.open({ netns: netns.path });
+  const [fd] = sockets().filter((each) => !before.has(each));
+  expect(fd).toBeDefined();
+  makeUseless(Number(fd));
+  const reason = { code: 'MESH_KERNEL_REFUSED', message: 'send to netlink socket: ENOTSOCK' };
+  const outcomes = await Promise.allSettled([dying.links(), dying.addresses()]);
+  expect(outcomes).toMatchObject([{ reason }, { reason }]);
+  await expect(dying.links()).rejects.toMatchObject(reason);
+  await dying.close();
+});

@@ -1,0 +1,62 @@
+/** What a capture sees of a device: out of all that passes there, what belongs to a mesh. */
+import { type Vni, VXLAN_PORT } from '../../model/network/network.ts';
+import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
+import type { FilterStep } from './packet-filter.ts';
+
+/** The bits of a fragment that is not the first. */
+const FRAGMENT_OFFSET = 0x1fff;
+/** From the end of the outer IPv4 header to the inner frame: UDP and VXLAN. */
+const VXLAN_BYTES = 16;
+/** In an Ethernet frame with IPv6. */
+const NEXT_HEADER = ETHERNET_BYTES + 6;
+const SOURCE_PORT = ETHERNET_BYTES + IPV6_BYTES;
+const DESTINATION_PORT = SOURCE_PORT + 2;
+
+/** Whole frames: a verdict of fewer bytes would cut one so that nobody knew any more how long it was. */
+const VERDICTS: readonly FilterStep[] = [
+  { at: 'take', take: true },
+  { at: 'drop', take: false },
+];
+
+/** All frames, but those of TCP over IPv6 from and to a port: a capture that travels there must not see itself. */
+export function framesWithout(tcpPort: number): readonly FilterStep[] {
+  return [
+    { load: 'half', offset: 12 },
+    { equal: ETHERTYPE.ipv6, no: 'take' },
+    { load: 'byte', offset: NEXT_HEADER },
+    { equal: IP_PROTOCOL.tcp, no: 'take' },
+    { load: 'half', offset: SOURCE_PORT },
+    { equal: tcpPort, yes: 'drop' },
+    { load: 'half', offset: DESTINATION_PORT },
+    { equal: tcpPort, yes: 'drop' },
+    ...VERDICTS,
+  ];
+}
+
+/** VXLAN packets of a VNI over IPv4 (RFC 7348 §5), but those that carry TCP over IPv6 from or to the port. */
+export function vxlanWithout(tcpPort: number, vni: Vni): readonly FilterStep[] {
+  const inner = ETHERNET_BYTES + VXLAN_BYTES;
+  return [
+    { load: 'half', offset: 12 },
+    { equal: ETHERTYPE.ipv4, no: 'drop' },
+    { load: 'byte', offset: ETHERNET_BYTES + 9 },
+    { equal: IP_PROTOCOL.udp, no: 'drop' },
+    { load: 'half', offset: ETHERNET_BYTES + 6 },
+    { anyBit: FRAGMENT_OFFSET, yes: 'drop' },
+    { headerLength: ETHERNET_BYTES },
+    { load: 'half', offset: ETHERNET_BYTES + 2, indexed: true },
+    { equal: VXLAN_PORT, no: 'drop' },
+    { load: 'word', offset: ETHERNET_BYTES + 12, indexed: true },
+    { shiftRight: 8 },
+    { equal: vni, no: 'drop' },
+    { load: 'half', offset: inner + 12, indexed: true },
+    { equal: ETHERTYPE.ipv6, no: 'take' },
+    { load: 'byte', offset: inner + NEXT_HEADER, indexed: true },
+    { equal: IP_PROTOCOL.tcp, no: 'take' },
+    { load: 'half', offset: inner + SOURCE_PORT, indexed: true },
+    { equal: tcpPort, yes: 'drop' },
+    { load: 'half', offset: inner + DESTINATION_PORT, indexed: true },
+    { equal: tcpPort, yes: 'drop' },
+    ...VERDICTS,
+  ];
+}

@@ -1,0 +1,83 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { inside, ip, twoHosts } from '../netns-fixture.ts';
+import { sourceMac } from './ethernet.ts';
+import { FrameSocket } from './frame-socket.ts';
+import type { FilterStep } from './packet-filter.ts';
+
+/** Local experiments, IEEE 802: nobody else speaks it. */
+const ETHERTYPE = 0x88b5;
+const FILTER: readonly FilterStep[] = [
+  { load: 'half', offset: 12 },
+  { equal: ETHERTYPE, no: 'drop' },
+  { take: true },
+  { at: 'drop', take: false },
+];
+
+function frame(ethertype: number, text: string): Buffer {
+  const bytes = Buffer.alloc(60);
+  bytes.fill(0xff, 0, 6);
+  bytes.write('020000000007', 6, 'hex');
+  bytes.writeUInt16BE(ethertype, 12);
+  bytes.write(text, 14);
+  return bytes;
+}
+
+function indexOf(netns: string): number {
+  return JSON.parse(inside(netns, 'ip', '-j', 'link', 'show', 'eth0'))[0].ifindex;
+}
+
+test('frames pass the filter or are not heard, also at a port of a bridge and while the device was down', async () => {
+  const { here, there, close } = twoHosts();
+  onTestFinished(close);
+  ip(there, 'link add br0 type bridge', 'link set eth0 master br0');
+  const heard: string[] = [];
+  let wake: () => void = () => {};
+  const listener = FrameSocket.open({
+    link: indexOf(there),
+    netns: there,
+    filter: FILTER,
+    onFrame: ({ bytes }) => {
+      heard.push(`${sourceMac(bytes)} ${bytes.toString('latin1', 14, 17)}`);
+      wake();
+    },
+    onError: (error) => heard.push(error.message),
+  });
+  // What a socket sends itself it does not hear.
+  const [speaker, witness] = [false, true].map((outgoing) =>
+    FrameSocket.open({
+      link: indexOf(here),
+      netns: here,
+      filter: FILTER,
+      outgoing,
+      onFrame: (heardFrame) => heard.push(heardFrame.outgoing ? 'own' : 'other'),
+      onError: (error) => heard.push(error.message),
+    }),
+  ) as [FrameSocket, FrameSocket];
+  onTestFinished(() => {
+    for (const socket of [listener, speaker, witness]) socket.close();
+  });
+  const next = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+
+  let arrived = next();
+  speaker.send(frame(0x88b6, 'no!'));
+  speaker.send(frame(ETHERTYPE, 'one'));
+  await arrived;
+  expect(heard.filter((what) => what !== 'own')).toEqual(['02:00:00:00:00:07 one']);
+
+  ip(there, 'link set eth0 down');
+  ip(there, 'link set eth0 up');
+  arrived = next();
+  const again = setInterval(() => speaker.send(frame(ETHERTYPE, 'two')), 20);
+  onTestFinished(() => clearInterval(again));
+  await arrived;
+  expect(heard).toContain('own');
+  expect(heard).toContain('02:00:00:00:00:07 two');
+});
+
+test('a filter cannot jump to where it has been', () => {
+  const filter: FilterStep[] = [{ at: 'start', load: 'byte', offset: 0 }, { equal: 1, yes: 'start' }, { take: true }];
+  expect(() => FrameSocket.open({ link: 1, filter, onFrame: () => {}, onError: () => {} })).toThrow('not ahead');
+});
