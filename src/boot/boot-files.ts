@@ -5,7 +5,7 @@
 import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../model/error.ts';
-import { LOADERS } from '../services/dnsmasq-conf.ts';
+import { LOADERS } from '../services/dnsmasq/dnsmasq-conf.ts';
 
 /** Where Debian and Alpine keep the loaders. */
 const PLACES = ['/usr/lib/ipxe', '/usr/share/ipxe', '/boot'];

@@ -5,7 +5,7 @@ import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { SubnetView, WireView } from '../protocol/documents/boot-views.ts';
 import type { HealthFinding } from '../protocol/documents/views.ts';
-import type { Service } from '../services/service.ts';
+import type { Service } from '../services/process/service.ts';
 import { foreignViews, rivalViews } from './boot-mode.ts';
 import type { WireState } from './boot-trouble.ts';
 import type { Leases } from './leases.ts';

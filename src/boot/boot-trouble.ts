@@ -5,7 +5,7 @@
 
 import type { ErrorCode } from '../model/error.ts';
 import type { BootStage, BootTrouble } from '../protocol/documents/timeline-view.ts';
-import { BOOT_ARCHITECTURES } from '../services/dnsmasq-conf.ts';
+import { BOOT_ARCHITECTURES } from '../services/dnsmasq/dnsmasq-conf.ts';
 import { type OwnTime, ownTime, type Silences } from './own-time.ts';
 import { silenceOf, stageOf, type Timeline } from './timeline.ts';
 

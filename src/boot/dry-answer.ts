@@ -2,7 +2,7 @@
 
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { BootMode } from '../protocol/documents/boot-views.ts';
-import { loaderFor, scriptUrl } from '../services/dnsmasq-conf.ts';
+import { loaderFor, scriptUrl } from '../services/dnsmasq/dnsmasq-conf.ts';
 import type { BootSighting, DhcpSighting } from './sighting.ts';
 
 /** @returns undefined for what is not asked of us */

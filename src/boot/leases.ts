@@ -7,7 +7,7 @@ import { type Ipv4, ipv4ToNumber } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Alarm, Clock } from '../model/clock.ts';
 import type { LeaseView } from '../protocol/documents/boot-views.ts';
-import { parseLeases } from '../services/lease-file.ts';
+import { parseLeases } from '../services/dnsmasq/lease-file.ts';
 import type { BootSighting } from './sighting.ts';
 
 export interface LeaseRange {

@@ -11,7 +11,7 @@ import { MeshError } from '../model/error.ts';
 import type { UnderlayPort } from '../protocol/documents/assignment.ts';
 import type { SubnetView } from '../protocol/documents/boot-views.ts';
 import type { Journal } from '../protocol/journal/event.ts';
-import { Service } from '../services/service.ts';
+import { Service } from '../services/process/service.ts';
 import { type BootFiles, provideBootFiles } from './boot-files.ts';
 import { foreignSubnets } from './boot-mode.ts';
 import type { Place } from './boot-place.ts';

@@ -14,8 +14,8 @@ import {
 } from '../model/address/ipv4.ts';
 import { MeshError } from '../model/error.ts';
 import type { BootMode, SubnetView } from '../protocol/documents/boot-views.ts';
-import { dnsmasqConf, dnsmasqRemedy, type WireService } from '../services/dnsmasq-conf.ts';
-import type { ServiceSpec } from '../services/service.ts';
+import { dnsmasqConf, dnsmasqRemedy, type WireService } from '../services/dnsmasq/dnsmasq-conf.ts';
+import type { ServiceSpec } from '../services/process/service.ts';
 import { PROBE_CLASS } from './host0-mark.ts';
 import { ownAddresses, type PortAddress } from './port-address.ts';
 import { type Allocation, host0AddressIn } from './subnet-book.ts';

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import { type ControlClient, clientOf, type DaemonName, TITLES } from '../protocol/http/control-client.ts';
-import { findMark, isRunning, type ProcessMark, signalProcess } from '../services/process-mark.ts';
+import { findMark, isRunning, type ProcessMark, signalProcess } from '../services/process/process-mark.ts';
 import type { Context } from './context.ts';
 
 const START_DEADLINE_MS = 20_000;

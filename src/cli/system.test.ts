@@ -8,7 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { MESH_WITH_STAND_INS, mesh } from '../../test/cli/mesh.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
-import { isRunning, markOf } from '../services/process-mark.ts';
+import { isRunning, markOf } from '../services/process/process-mark.ts';
 import { newLines } from './log-file.ts';
 
 let root: string;

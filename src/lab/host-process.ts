@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { inNetns, netnsPath } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
-import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from '../services/process-mark.ts';
+import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from '../services/process/process-mark.ts';
 import { commandDirectory, type Program, programFile } from './installation.ts';
 import type { HostPlan } from './topology.ts';
 

@@ -10,7 +10,7 @@ import { MeshError } from '../model/error.ts';
 import { MEMBERSHIP_PORT } from '../model/network/network.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import type { TimelineView } from '../protocol/documents/timeline-view.ts';
-import type { ProcessMark } from '../services/process-mark.ts';
+import type { ProcessMark } from '../services/process/process-mark.ts';
 import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilWireServed } from './boots.ts';
 import { EXAMPLE_CONF } from './example-mesh.ts';

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Lab, type LabOptions } from '../../../src/lab/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
-import { isRunning, markOf } from '../../../src/services/process-mark.ts';
+import { isRunning, markOf } from '../../../src/services/process/process-mark.ts';
 
 const name = `t${process.pid}`;
 const directory = join(LABS_DIRECTORY, name);

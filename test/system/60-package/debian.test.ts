@@ -9,7 +9,7 @@ import { hostEnvironment, spawnInside } from '../../../src/lab/host-process.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { awaitEnd, markOf, type ProcessMark, signalProcess } from '../../../src/services/process-mark.ts';
+import { awaitEnd, markOf, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Pings } from '../pings.ts';

@@ -11,7 +11,7 @@ import type { TimelineView } from '../../../src/protocol/documents/timeline-view
 import type { Host0Status } from '../../../src/protocol/documents/views.ts';
 import { request } from '../../../src/protocol/http/http.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
-import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process-mark.ts';
+import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
 import { readUnit } from '../60-package/unit-file.ts';
 import { until } from '../until.ts';
 

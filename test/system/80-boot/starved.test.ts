@@ -5,7 +5,7 @@ import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { boundDatagrams } from '../../../src/kernel/sockets/listener.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import type { HealthFinding } from '../../../src/protocol/documents/views.ts';
-import { findMark, signalProcess } from '../../../src/services/process-mark.ts';
+import { findMark, signalProcess } from '../../../src/services/process/process-mark.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient, type Firmware } from './boot-client.ts';

@@ -1,7 +1,7 @@
 /** dnsmasq's lease file: `EXPIRY MAC IPV4 NAME CLIENTID` a line, `*` for what is not known; 0 never expires. */
-import { isIpv4 } from '../model/address/ipv4.ts';
-import { parseMac } from '../model/address/mac.ts';
-import type { LeaseView } from '../protocol/documents/boot-views.ts';
+import { isIpv4 } from '../../model/address/ipv4.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import type { LeaseView } from '../../protocol/documents/boot-views.ts';
 
 /** Those that are in force. Other lines (DHCPv6's, or one that a crash cut short) are left out. */
 export function parseLeases(text: string, now: Date): LeaseView[] {

@@ -2,7 +2,7 @@
  * dnsmasq's configuration for one wire: DHCP or proxy DHCP, and TFTP; never DNS. Pure. What firmware accepts, and which
  * answers were proven with real ones, is in RFC 4578 and the PXE specification; see docs/boot.md.
  */
-import type { Ipv4, Ipv4Range } from '../model/address/ipv4.ts';
+import type { Ipv4, Ipv4Range } from '../../model/address/ipv4.ts';
 
 /** The boot loaders of the distribution's package `ipxe`, as they are called below the TFTP root. */
 export const LOADERS = { bios: 'undionly.kpxe', efi64: 'ipxe.efi' } as const;

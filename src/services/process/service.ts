@@ -5,9 +5,9 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Alarm, Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
 import { findMark, isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
 
 export interface ServiceSpec {

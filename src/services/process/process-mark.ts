@@ -1,7 +1,7 @@
 /** Processes by pid and start time, so that a pid that the kernel gave to somebody else meanwhile is never mistaken. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 export interface ProcessMark {
   readonly pid: number;

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { systemClock } from '../model/clock.ts';
-import { Journal } from '../protocol/journal/event.ts';
+import { systemClock } from '../../model/clock.ts';
+import { Journal } from '../../protocol/journal/event.ts';
 import { findMark, isRunning } from './process-mark.ts';
 import { Service, type ServiceSpec } from './service.ts';
 

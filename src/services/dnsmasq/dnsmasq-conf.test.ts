@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Ipv4, ipv4Range, parseIpv4Cidr } from '../model/address/ipv4.ts';
+import { type Ipv4, ipv4Range, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { dnsmasqConf, type WireService } from './dnsmasq-conf.ts';
 import { parseLeases } from './lease-file.ts';
 
