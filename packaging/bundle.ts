@@ -10,7 +10,7 @@ import { type BuildOptions, build } from 'esbuild';
 export const TOP = dirname(import.meta.dirname);
 
 /** Programs and threads, which start others by a URL beside their own. */
-const WHOLE = ['main/agent', 'main/host0', 'store/sqlite-worker'];
+const WHOLE = ['main/agent', 'main/host0', 'store/sqlite/sqlite-worker'];
 const SPLIT = ['main/cli'];
 
 /** koffi's native code, for glibc and musl, which no bundle can hold: Node finds it as a package beside the bundles. */

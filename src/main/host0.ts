@@ -40,7 +40,7 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { Journal } from '../protocol/journal/event.ts';
 import { Log } from '../protocol/journal/log.ts';
 import { healthFacts, Standing } from '../protocol/journal/standing.ts';
-import { SqliteStore } from '../store/sqlite-store.ts';
+import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { TimedStore } from '../store/timed-store.ts';
 import { openMachineBoots } from './machine-boots.ts';
 

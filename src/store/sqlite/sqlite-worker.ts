@@ -1,6 +1,6 @@
 /** The thread that waits for the disk, so that the main thread never does. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Judgement, LedgerImage } from './ledger.ts';
+import type { Judgement, LedgerImage } from '../ledger.ts';
 import { SqliteFile } from './sqlite-file.ts';
 
 export interface SqliteWorkerData {

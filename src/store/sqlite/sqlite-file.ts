@@ -1,8 +1,8 @@
 /** The sqlite file behind a ledger: read whole when it is opened, written one group of batches at a time. */
 import { randomBytes } from 'node:crypto';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
-import type { Judgement, LedgerImage } from './ledger.ts';
-import type { Entry, WatchBatch } from './store.ts';
+import type { Judgement, LedgerImage } from '../ledger.ts';
+import type { Entry, WatchBatch } from '../store.ts';
 
 /** Marks the file as ours (`PRAGMA application_id`): "mesh". */
 const APPLICATION_ID = 0x6d657368;

@@ -4,11 +4,11 @@
  * and committed together in the next one: two hundred joins cost a few syncs and not two hundred.
  */
 import { dirname } from 'node:path';
-import { makeDirectory, syncDirectory } from '../disk/durable-file.ts';
-import { MeshError } from '../model/error.ts';
-import { HISTORY_REVISIONS, Ledger, makeTxn, type Txn } from './ledger.ts';
+import { makeDirectory, syncDirectory } from '../../disk/durable-file.ts';
+import { MeshError } from '../../model/error.ts';
+import { HISTORY_REVISIONS, Ledger, makeTxn, type Txn } from '../ledger.ts';
+import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../store.ts';
 import { SqliteThread } from './sqlite-thread.ts';
-import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from './store.ts';
 
 export interface SqliteStoreOptions {
   readonly historyRevisions?: number;

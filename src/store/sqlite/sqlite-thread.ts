@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { MeshError } from '../model/error.ts';
-import type { Judgement, LedgerImage } from './ledger.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Judgement, LedgerImage } from '../ledger.ts';
 import type { SqliteFailure, SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
 
 const WORKER = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);

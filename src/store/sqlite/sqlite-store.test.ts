@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
-import { storeContract } from './contract.ts';
+import { storeContract } from '../contract.ts';
+import type { WatchBatch } from '../store.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import type { WatchBatch } from './store.ts';
 
 async function newPath(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'mw-store-'));
