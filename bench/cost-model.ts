@@ -4,7 +4,7 @@
  * protocol (DESIGN §6) written as sums. docs/performance.md explains it; test/sim/cost-model.test.ts holds it to what
  * simulated clusters do.
  */
-import { desiredItems } from '../src/agent/desired.ts';
+import { desiredItems } from '../src/agent/desired/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
 import { MOMENT_MS } from '../src/controller/announcements.ts';
 import type { Ipv4, Ipv4Cidr } from '../src/model/address/ipv4.ts';

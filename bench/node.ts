@@ -1,7 +1,7 @@
 /** A node without host0: the agent's own loop on a real kernel, told what is wanted. */
 import type { ItemMap } from '../src/agent/items/item.ts';
-import { Reconciler } from '../src/agent/reconciler.ts';
-import { SystemKernel } from '../src/agent/system-kernel.ts';
+import { SystemKernel } from '../src/agent/kernel/system-kernel.ts';
+import { Reconciler } from '../src/agent/loop/reconciler.ts';
 import { systemClock } from '../src/model/clock.ts';
 import { Journal } from '../src/protocol/journal/event.ts';
 

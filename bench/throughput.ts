@@ -2,7 +2,7 @@
  * What one TCP stream gets through a VXLAN and a bridge that the agent made, with all its rules, against the same
  * devices made by hand without any: between the bridges' own addresses, and between guests behind them.
  */
-import { desiredItems } from '../src/agent/desired.ts';
+import { desiredItems } from '../src/agent/desired/desired.ts';
 import { type TemporaryNetns, temporaryNetns } from '../src/kernel/netns.ts';
 import { carriesPackets, ip, twoHosts } from '../src/kernel/netns-fixture.ts';
 import { measureStream } from '../src/lab/throughput.ts';

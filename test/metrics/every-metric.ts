@@ -1,5 +1,5 @@
 /** Every metric that there is, by the process that has it; nothing was measured yet. */
-import { addAgentMetrics } from '../../src/agent/agent-metrics.ts';
+import { addAgentMetrics } from '../../src/agent/api/agent-metrics.ts';
 import { addHost0Metrics } from '../../src/controller/host0-metrics.ts';
 import { ApiMetrics } from '../../src/metrics/api-metrics.ts';
 import { addProcessMetrics } from '../../src/metrics/process-metrics.ts';

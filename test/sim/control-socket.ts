@@ -7,7 +7,7 @@ import type {
   StreamRequest,
   Target,
   Transport,
-} from '../../src/agent/transport.ts';
+} from '../../src/agent/membership/transport.ts';
 import type { Controller } from '../../src/controller/controller.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { STREAM_COMMENT_MS } from '../../src/protocol/documents/membership.ts';

@@ -1,8 +1,8 @@
 /** What must hold in every run (DESIGN §10). Each check gives sentences about what does not. */
 import type { Operation } from '../../src/agent/items/item.ts';
-import { KernelCache } from '../../src/agent/kernel-cache.ts';
-import { observedItems } from '../../src/agent/observed.ts';
-import { disagreement, printStep } from '../../src/agent/plan.ts';
+import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
+import { observedItems } from '../../src/agent/kernel/observed.ts';
+import { disagreement, printStep } from '../../src/agent/loop/plan.ts';
 import type { Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../src/model/address/mac.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';

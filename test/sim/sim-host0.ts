@@ -1,5 +1,5 @@
 /** host0's daemon, put together as src/main/host0.ts does it, with its doors opened by the simulation. */
-import type { Answer, Exchange } from '../../src/agent/transport.ts';
+import type { Answer, Exchange } from '../../src/agent/membership/transport.ts';
 import { KernelWitness } from '../../src/api/witness.ts';
 import { segmentsOf } from '../../src/boot/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';

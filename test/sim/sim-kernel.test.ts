@@ -1,6 +1,6 @@
 /** The simulated kernel against the real one: the same random operations on both, then the same state in both. */
 import { expect, test } from 'vitest';
-import type { KernelDump } from '../../src/agent/kernel-port.ts';
+import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import { temporaryNetns } from '../../src/kernel/netns.ts';
 import { ip } from '../../src/kernel/netns-fixture.ts';
 import type { KernelOperation } from '../../src/kernel/rtnl/operation.ts';

@@ -3,7 +3,7 @@
  * neighbours and forwarding rows. `sim-kernel.test.ts` holds it to the real one.
  */
 import type { Operation } from '../../src/agent/items/item.ts';
-import type { KernelDump } from '../../src/agent/kernel-port.ts';
+import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { Mac } from '../../src/model/address/mac.ts';

@@ -1,11 +1,11 @@
 /** A machine: power, a kernel, and the agent's process, put together as src/main/agent.ts does it. */
 import { Agent } from '../../src/agent/agent.ts';
-import { ForeignPorts } from '../../src/agent/foreign-ports.ts';
-import { Host0Source } from '../../src/agent/host0-source.ts';
 import type { Operation } from '../../src/agent/items/item.ts';
-import type { Echo } from '../../src/agent/kernel-port.ts';
-import type { DurableText } from '../../src/agent/last-known.ts';
-import { NodeSource } from '../../src/agent/node-source.ts';
+import type { Echo } from '../../src/agent/kernel/kernel-port.ts';
+import { Host0Source } from '../../src/agent/membership/host0-source.ts';
+import type { DurableText } from '../../src/agent/membership/last-known.ts';
+import { NodeSource } from '../../src/agent/membership/node-source.ts';
+import { ForeignPorts } from '../../src/agent/ports/foreign-ports.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { MachineWord } from '../../src/model/machine.ts';

@@ -7,7 +7,7 @@ import type {
   StreamRequest,
   Target,
   Transport,
-} from '../../src/agent/transport.ts';
+} from '../../src/agent/membership/transport.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';

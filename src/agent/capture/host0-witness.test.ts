@@ -1,7 +1,7 @@
 /** node1 of the small cluster, asked by somebody who speaks from host0's address. */
 import { expect, test } from 'vitest';
 import type { Mac } from '../../model/address/mac.ts';
-import type { KernelDump } from '../kernel-port.ts';
+import type { KernelDump } from '../kernel/kernel-port.ts';
 import { BRIDGE, factsOf, manage, memberOf, portLink } from '../trace/cluster-fixture.ts';
 import { isHost0 } from './host0-witness.ts';
 

@@ -7,7 +7,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
-import type { KernelCache } from '../kernel-cache.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 export function isHost0(cache: KernelCache, network: Network, peer: Ipv6): boolean {
   const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');

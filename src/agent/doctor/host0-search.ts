@@ -8,7 +8,7 @@ import { genid } from '../../model/genid.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import type { KernelCache } from '../kernel-cache.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { Facts, UnderlayPort } from './facts.ts';
 
 export interface Host0Search {

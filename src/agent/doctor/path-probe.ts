@@ -3,7 +3,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import { proveMtu, type SizedEcho } from '../path-mtu.ts';
+import { proveMtu, type SizedEcho } from '../ping/path-mtu.ts';
 import type { PathFacts } from './facts.ts';
 
 /** On an idle network an answer takes less than one; a busy machine may take hundreds to send it. */

@@ -6,12 +6,12 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Vni } from '../../model/network/network.ts';
-import { desiredItems, type Host0View } from '../desired.ts';
+import { desiredItems, type Host0View } from '../desired/desired.ts';
 import type { ItemMap } from '../items/item.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
-import { KernelCache } from '../kernel-cache.ts';
-import type { KernelDump } from '../kernel-port.ts';
-import { observedItems } from '../observed.ts';
+import { KernelCache } from '../kernel/kernel-cache.ts';
+import type { KernelDump } from '../kernel/kernel-port.ts';
+import { observedItems } from '../kernel/observed.ts';
 import type { PathFacts } from './facts.ts';
 
 export const manage = meshNetwork({

@@ -8,10 +8,10 @@ import type { Network } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { PathPoint, PathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
-import { membersOf } from '../agent-view.ts';
 import type { ItemMap } from '../items/item.ts';
-import type { KernelCache } from '../kernel-cache.ts';
-import { differencesOf } from '../plan.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
+import { differencesOf } from '../loop/plan.ts';
+import { membersOf } from '../view/agent-view.ts';
 
 export interface PathFacts {
   readonly node: string;

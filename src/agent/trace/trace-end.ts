@@ -8,8 +8,8 @@ import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { TraceEnd } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
-import { findMember, memberCalled } from '../called-member.ts';
-import type { KernelCache } from '../kernel-cache.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
+import { findMember, memberCalled } from '../view/called-member.ts';
 
 /** @throws MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN */
 export function traceEnd(agent: Agent, network: Network, members: readonly Member[], text: string): TraceEnd {

@@ -15,8 +15,8 @@ import {
   type TraceView,
 } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
-import { membersOf } from '../agent-view.ts';
-import { ask } from '../question.ts';
+import { ask } from '../ping/question.ts';
+import { membersOf } from '../view/agent-view.ts';
 import { collectPathFacts } from './facts.ts';
 import { pathView } from './path-view.ts';
 import { traceEnd } from './trace-end.ts';

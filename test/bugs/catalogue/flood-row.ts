@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'a flood row forgotten',
   changes: [
     {
-      file: 'src/agent/mesh-items.ts',
+      file: 'src/agent/desired/mesh-items.ts',
       find: "    { ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },\n",
       replace: '',
     },

@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: "somebody else's device taken for ours",
   changes: [
     {
-      file: 'src/agent/observed.ts',
+      file: 'src/agent/kernel/observed.ts',
       find: 'marked ?? (link.group === OUR_LINK_GROUP ? wantedByName.get(link.name) : undefined)',
       replace: 'marked ?? wantedByName.get(link.name)',
     },

@@ -10,7 +10,7 @@ export const bug: Bug = {
     },
     // What is on the disk lets the same members in.
     {
-      file: 'src/agent/last-known.ts',
+      file: 'src/agent/membership/last-known.ts',
       find: 'if (this.#text !== undefined) this.#meshes = parse(this.#text);',
       replace: 'if (this.#text !== undefined) parse(this.#text);',
     },

@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'a moved member not noted',
   changes: [
     {
-      file: 'src/agent/member-list.ts',
+      file: 'src/agent/membership/member-list.ts',
       find: '    else this.#put(key, event.member);',
       replace: "    else if (event.type === 'join') this.#put(key, event.member);",
     },

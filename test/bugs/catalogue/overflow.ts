@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'lost events not made up for',
   changes: [
     {
-      file: 'src/agent/reconciler.ts',
+      file: 'src/agent/loop/reconciler.ts',
       find: '      void this.audit();\n      return;',
       replace: '      return;',
     },

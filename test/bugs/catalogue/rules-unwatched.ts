@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'flushed rules not noticed',
   changes: [
     {
-      file: 'src/agent/reconciler.ts',
+      file: 'src/agent/loop/reconciler.ts',
       find: "if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();",
       replace: "if (event.type === 'nft') return;",
     },

@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'a stale row kept',
   changes: [
     {
-      file: 'src/agent/member-list.ts',
+      file: 'src/agent/membership/member-list.ts',
       find: "if (event.type === 'leave') this.#remove(key);",
       replace: "if (event.type === 'leave') return;",
     },

@@ -1,5 +1,5 @@
 /** What this kernel cannot do, and who undoes what it was told. */
-import { missing } from '../../missing-features.ts';
+import { missing } from '../../loop/missing-features.ts';
 import type { Check, Facts } from '../facts.ts';
 
 /** Without these there is no mesh at all. */

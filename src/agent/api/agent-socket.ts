@@ -1,0 +1,213 @@
+/** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/documents/views.ts. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { ApiMetrics } from '../../metrics/api-metrics.ts';
+import { expose } from '../../metrics/exposition.ts';
+import type { Registry } from '../../metrics/registry.ts';
+import { MeshError } from '../../model/error.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import { VERSION } from '../../model/version.ts';
+import { readCaptureParameters } from '../../protocol/documents/capture.ts';
+import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
+import type { TraceRequest } from '../../protocol/documents/trace.ts';
+import type { PingRequest } from '../../protocol/documents/views.ts';
+import { claimControlSocket, listenOnControlSocket } from '../../protocol/http/control-socket.ts';
+import { createServer } from '../../protocol/http/http.ts';
+import { type Facts, streamJournal } from '../../protocol/http/journal-stream.ts';
+import type { Agent } from '../agent.ts';
+import type { Captures } from '../capture/captures.ts';
+import { passOnCapture } from '../capture/remote-capture.ts';
+import type { Doctor } from '../doctor/doctor.ts';
+import { meshPing } from '../ping/mesh-ping.ts';
+import type { SizedEcho } from '../ping/path-mtu.ts';
+import { trace } from '../trace/tracer.ts';
+import { driftView, explainView, membersOf, networkViews, planView, statusView } from '../view/agent-view.ts';
+import { memberCalled } from '../view/called-member.ts';
+
+/** Requests are a name or two. */
+const MAX_BODY_BYTES = 8 * 1024;
+/** Thousands of links are made in some seconds; what takes longer than this does not come back. */
+const TURN_LONGEST_MS = 120_000;
+
+export interface AgentSocketInput {
+  readonly path: string;
+  readonly agent: Agent;
+  readonly echo: SizedEcho;
+  readonly doctor: Doctor;
+  readonly facts: Facts;
+  readonly registry: Registry;
+  readonly metrics: ApiMetrics;
+  readonly captures: Captures;
+}
+
+/** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
+export async function serveAgentSocket(input: AgentSocketInput): Promise<Server> {
+  const { path, agent } = input;
+  await claimControlSocket(path);
+  const startMs = agent.input.clock.nowMs();
+  const server = createServer((request, response) => {
+    void answer(request, response, input, startMs);
+  });
+  // The group of this socket may do what root may: plug ports, and read everything.
+  await listenOnControlSocket(server, path);
+  return server;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  input: AgentSocketInput,
+  startMs: number,
+): Promise<void> {
+  const { agent, facts, registry, metrics } = input;
+  const { clock, journal } = agent.input;
+  const startOfAnswerMs = clock.nowMs();
+  try {
+    const url = new URL(request.url ?? '/', 'http://agent');
+    const { method = '' } = request;
+    const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
+    if (path === '/v1/events') return streamJournal(journal, facts, request, response);
+    response.once('finish', () => {
+      // A path that is none of ours is not worth a series of its own.
+      const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
+      metrics.answered('agent', verb, known, response.statusCode, (clock.nowMs() - startOfAnswerMs) / 1000);
+    });
+    if (method === 'GET' && path === '/v1/capture') {
+      await serveCapture(response, input, url.searchParams);
+    } else if (method === 'GET' && path === '/metrics') {
+      const { contentType, body } = expose(registry, request.headers.accept);
+      response.writeHead(200, { 'content-type': contentType }).end(body);
+    } else if (method === 'GET' && path === '/health') {
+      const liveness = livenessOf(agent, (clock.nowMs() - startMs) / 1000);
+      send(response, liveness.live ? 200 : 503, liveness);
+    } else if (method === 'GET' && path === '/ready') {
+      const readiness = readinessOf(statusView(agent, 0));
+      send(response, readiness.ready ? 200 : 503, readiness);
+    } else send(response, 200, await route(request, url, input, startMs));
+  } catch (thrown) {
+    const error = MeshError.from(thrown);
+    if (response.headersSent) response.destroy();
+    else send(response, error.httpStatus, error.toJSON());
+  }
+}
+
+async function serveCapture(
+  response: ServerResponse,
+  { agent, captures }: AgentSocketInput,
+  parameters: URLSearchParams,
+): Promise<void> {
+  const network = agent.networkCalled(parameters.get('network') ?? '');
+  const settings = readCaptureParameters(parameters);
+  const member = memberCalled(membersOf(agent, network), parameters.get('node') ?? '', network);
+  const { machine, name } = agent.input;
+  if (member.ipv6 === memberAddresses(network, machine).ipv6) {
+    await captures.serve(response, { network, settings, who: 'the control socket' });
+  } else if (machine === 'host0') {
+    await passOnCapture(response, network, member, settings);
+  } else {
+    throw new MeshError('MESH_MEMBER_FORGED', `${name} may not capture on ${member.name}`, {
+      object: member.name,
+      rule: 'A node captures on itself; on others, host0 alone may.',
+      remedy: `Leave out --nodes, or run \`mesh capture ${network.name}\` on host0.`,
+    });
+  }
+}
+
+function livenessOf(agent: Agent, upSec: number): Liveness {
+  const { clock, name } = agent.input;
+  const turnMs = clock.nowMs() - (agent.reconciler.turnStartMs ?? clock.nowMs());
+  const live = turnMs < TURN_LONGEST_MS;
+  const reason = `a turn of the loop has been under way for ${Math.round(turnMs / 1000)} s`;
+  return { live, process: 'agent', node: name, version: VERSION, upSec: Math.round(upSec), ...(!live && { reason }) };
+}
+
+async function route(
+  request: IncomingMessage,
+  url: URL,
+  { agent, echo, doctor }: AgentSocketInput,
+  startMs: number,
+): Promise<unknown> {
+  const port = /^\/v1\/ports\/([^/]{1,64})$/.exec(url.pathname)?.[1];
+  switch (`${request.method} ${port === undefined ? url.pathname : '/v1/ports/*'}`) {
+    case 'GET /v1/status':
+      return statusView(agent, Math.round((agent.input.clock.nowMs() - startMs) / 1000));
+    case 'GET /v1/networks':
+      return networkViews(agent);
+    case 'GET /v1/plan':
+      return planView(agent);
+    case 'GET /v1/drift':
+      return driftView(agent);
+    case 'GET /v1/explain':
+      return explainView(agent, url.searchParams.get('object') ?? '');
+    case 'GET /v1/doctor':
+      return doctor.examine();
+    case 'POST /v1/doctor/fix':
+      return doctor.fix();
+    case 'GET /v1/ports':
+      return agent.ports();
+    case 'POST /v1/ping':
+      return meshPing(agent, pingRequest(await bodyOf(request)), echo);
+    case 'POST /v1/trace':
+      return trace(agent, traceRequest(await bodyOf(request)));
+    case 'PUT /v1/ports/*':
+      return agent.plug(decodeURIComponent(port ?? ''), textField(await bodyOf(request), 'network'));
+    case 'DELETE /v1/ports/*':
+      return agent.unplug(decodeURIComponent(port ?? ''));
+    default:
+      throw new MeshError('MESH_OBJECT_UNKNOWN', `the agent has nothing at ${request.method} ${url.pathname}`);
+  }
+}
+
+function send(response: ServerResponse, status: number, document: unknown): void {
+  const body = document === undefined ? '' : `${JSON.stringify(document)}\n`;
+  response.writeHead(body === '' ? 204 : status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    const bytes = chunk as Buffer;
+    length += bytes.length;
+    if (length > MAX_BODY_BYTES) throw new MeshError('MESH_USAGE', 'the request is too large');
+    chunks.push(bytes);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (cause) {
+    throw new MeshError('MESH_USAGE', 'the request is not JSON', { cause });
+  }
+}
+
+function textField(document: unknown, name: string): string {
+  const value = typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined;
+  if (typeof value === 'string' && value.length <= 256) return value;
+  throw new MeshError('MESH_USAGE', `the request needs a text ${JSON.stringify(name)}`);
+}
+
+function numberField(document: unknown, name: string): number | undefined {
+  const value = typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function pingRequest(document: unknown): PingRequest {
+  const count = numberField(document, 'count');
+  const intervalMs = numberField(document, 'intervalMs');
+  return {
+    network: textField(document, 'network'),
+    node: textField(document, 'node'),
+    ...(count !== undefined && { count }),
+    ...(intervalMs !== undefined && { intervalMs }),
+  };
+}
+
+function traceRequest(document: unknown): TraceRequest {
+  return {
+    network: textField(document, 'network'),
+    from: textField(document, 'from'),
+    to: textField(document, 'to'),
+  };
+}

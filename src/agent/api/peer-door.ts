@@ -1,0 +1,86 @@
+/**
+ * What an agent answers other members, inside each mesh: its part of a path, and to host0 what passes the node; nothing
+ * that changes anything. The socket is bound to the node's address in the mesh and to the bridge; the strict-host rule of
+ * the mesh keeps everybody else away from that address, and only members get an answer.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { boundListener } from '../../kernel/sockets/listener.ts';
+import type { Alarm } from '../../model/clock.ts';
+import { AGENT_PORT, type Network } from '../../model/network/network.ts';
+import type { DoorLimits } from '../../protocol/http/device-door.ts';
+import { DeviceDoors } from '../../protocol/http/device-doors.ts';
+import { meshDoor } from '../../protocol/http/mesh-door.ts';
+import type { Agent } from '../agent.ts';
+
+/** Traces are asked for by people, and each question has a connection of its own. */
+const LIMITS: DoorLimits = {
+  connections: 16,
+  connectionsPerPeer: 16,
+  backlog: 511,
+  http: {
+    keepAlive: false,
+    maxHeaderSize: 4096,
+    headersTimeout: 5_000,
+    requestTimeout: 5_000,
+    connectionsCheckingInterval: 1_000,
+  },
+};
+/** Links change by the hundred when networks come. */
+const FOLLOW_MS = 20;
+
+/** Answers a member. @param peer its address, that is known to be a member's */
+export type PeerHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  caller: { readonly network: Network; readonly peer: string },
+) => unknown;
+
+export class PeerDoors {
+  readonly #agent: Agent;
+  readonly #handler: PeerHandler;
+  readonly #doors: DeviceDoors<Network>;
+  #soon: Alarm | undefined;
+
+  constructor(agent: Agent, handler: PeerHandler) {
+    this.#agent = agent;
+    this.#handler = handler;
+    this.#doors = new DeviceDoors({
+      keyOf: ({ id, fabric }) => `${id} ${fabric.prefix}`,
+      indexOf: (device) => agent.reconciler.cache.linkNamed(device)?.index,
+      doorAt: (network) =>
+        meshDoor({
+          ...agent.input,
+          network,
+          port: AGENT_PORT,
+          service: 'paths',
+          limits: LIMITS,
+          openListener: boundListener,
+          handler: (request, response) => this.#answer(network, request, response),
+        }),
+    });
+  }
+
+  /** To be called whenever links or networks have changed: soon after, it listens in every network that has its bridge. */
+  follow(): void {
+    this.#soon ??= this.#agent.input.clock.after(FOLLOW_MS, () => {
+      this.#soon = undefined;
+      this.#doors.serve(this.#agent.source.networks);
+    });
+  }
+
+  close(): void {
+    this.#soon?.cancel();
+    this.#doors.close();
+  }
+
+  #answer(network: Network, request: IncomingMessage, response: ServerResponse): void {
+    const peer = request.socket.remoteAddress ?? '';
+    const attachment = this.#agent.source.attachments().find((candidate) => candidate.network.id === network.id);
+    response.setHeader('connection', 'close');
+    if (attachment?.members.some(({ ipv6 }) => ipv6 === peer)) {
+      this.#handler(request, response, { network, peer });
+      return;
+    }
+    response.writeHead(403).end('this node answers members of the mesh\n');
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * From what a node should take part in to the items that it should have. What has not changed since the last turn is not
+ * derived anew: a join costs what its own four rows cost, and a look at whom the mesh has.
+ */
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../model/address/ipv4.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from '../items/item.ts';
+import type { Changed } from '../loop/delta.ts';
+import { addressItems, linkItems, memberItems } from './mesh-items.ts';
+import { type RulesetInput, rulesets, withSources } from './ruleset.ts';
+
+/** How a node stands to host0. */
+export type Host0View =
+  /** This is host0: members may be anywhere, and are heard before they are known. */
+  | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly ports: readonly UnderlayPort[] }
+  | {
+      readonly role: 'node';
+      /** host0's underlay address on this node's side. */
+      readonly ipv4: Ipv4;
+      /** Source of this node's route to it; undefined while there is no route. */
+      readonly local?: Ipv4;
+      /** Whether host0 is a neighbour on the underlay, so that it can be a gateway. */
+      readonly onLink: boolean;
+      /** The underlay subnets that host0 connects. */
+      readonly segments: readonly Ipv4Cidr[];
+      /** Underlay subnets that this node reaches without us. */
+      readonly reachable: readonly Ipv4Cidr[];
+    };
+
+export interface Attachment {
+  readonly network: Network;
+  /** The other members; on a node, host0 is among them from the first moment on. */
+  readonly members: readonly Member[];
+  /** On a node: whether host0 answers. While it does not, its neighbour entry is left out, so that this node asks for it aloud and host0 gets to know it. */
+  readonly host0Answers: boolean;
+  /** Where rows that an earlier life of this agent left may still lead: VXLAN packets from there are taken until it is known who lives there. */
+  readonly keptSources?: readonly Ipv4[];
+}
+
+export interface DesiredInput {
+  /** The administrator made this machine a router. */
+  readonly routes: boolean;
+  readonly machine: MachineWord;
+  readonly host0: Host0View;
+  readonly attachments: readonly Attachment[];
+  /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
+  readonly ports: readonly { readonly link: string; readonly network: NetworkId; readonly plugged: boolean }[];
+}
+
+/** What one mesh asks for, and what it was derived from. */
+interface MeshPart {
+  readonly network: Network;
+  readonly own: MemberAddresses;
+  readonly host0Ipv6: MemberAddresses['ipv6'];
+  readonly items: Set<ItemKey>;
+  readonly rows: Map<Member['ipv6'], MemberRows>;
+  /** How many of the others are at an underlay address: one that moves may come to where another one was. */
+  readonly senders: Map<Ipv4, number>;
+  sources: ReadonlySet<Ipv4>;
+  attachment: Attachment | undefined;
+}
+
+interface MemberRows {
+  readonly member: Member;
+  readonly asked: boolean;
+  readonly items: ReadonlyMap<ItemKey, Item>;
+}
+
+const NOBODY: ReadonlySet<Ipv4> = new Set();
+
+export class DesiredItems {
+  readonly #items = new Map<ItemKey, Item>();
+  readonly #meshes = new Map<NetworkId, MeshPart>();
+  #changed = new Map<ItemKey, Item | undefined>();
+  #host0 = '';
+  /** Keys of ports, routes and settings. */
+  readonly #others = new Set<ItemKey>();
+  readonly #tables = new Set<ItemKey>();
+  #rules: { readonly from: string; readonly networks: readonly Network[] } = { from: '', networks: [] };
+
+  get items(): ItemMap {
+    return this.#items;
+  }
+
+  /** What has changed since this was asked last. */
+  takeChanges(): Changed {
+    const changed = this.#changed;
+    this.#changed = new Map();
+    return changed;
+  }
+
+  update(input: DesiredInput): void {
+    const { attachments, host0 } = input;
+    const stance = JSON.stringify(host0);
+    const moved = stance !== this.#host0;
+    this.#host0 = stance;
+    this.#updateRulesets(input);
+    const ids = new Set(attachments.map(({ network }) => network.id));
+    for (const [id, part] of this.#meshes) if (!ids.has(id)) this.#removeMesh(part);
+    for (const attachment of attachments) this.#updateMesh(input, attachment, moved);
+    this.#updateOthers(input);
+    this.#updateSources(input);
+  }
+
+  #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment, moved: boolean): void {
+    const { network, members, host0Answers, keptSources } = attachment;
+    let part = this.#meshes.get(network.id);
+    if (part !== undefined && part.network !== network) {
+      this.#removeMesh(part);
+      part = undefined;
+    }
+    part ??= newPart(network, machine);
+    this.#meshes.set(network.id, part);
+    const before = part.attachment;
+    if (before === undefined || moved) {
+      this.#replace(part.items, [...linkItems(network, part.own, host0), ...addressItems(network, part.own)]);
+    }
+    if (before?.members !== members || before.host0Answers !== host0Answers) {
+      this.#updateMembers(part, members, host0.role, host0Answers);
+    }
+    if (before?.members !== members || before.keptSources !== keptSources) {
+      part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
+    }
+    part.attachment = attachment;
+  }
+
+  #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0View['role'], host0Answers: boolean): void {
+    const { rows, own, host0Ipv6, network } = part;
+    const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
+    for (const member of members) {
+      const { ipv6 } = member;
+      const asked = ipv6 === host0Ipv6 && !host0Answers;
+      const before = rows.get(ipv6);
+      if (before?.member === member && before.asked === asked) continue;
+      const items = memberItems(network, member, role, !asked);
+      const after = { member, asked, items: new Map(items.map((item) => [itemKey(item), item])) };
+      count(part.senders, member.ipv4, 1);
+      rows.set(ipv6, after);
+      if (before !== undefined) this.#removeRows(part, before, after.items);
+      for (const [key, item] of after.items) this.#put(key, item);
+    }
+    if (rows.size === members.length) return;
+    const present = new Set(members.map(({ ipv6 }) => ipv6));
+    for (const [ipv6, before] of rows) {
+      if (present.has(ipv6)) continue;
+      rows.delete(ipv6);
+      this.#removeRows(part, before, new Map());
+    }
+  }
+
+  /** A flood row stays while another member is at the same address. */
+  #removeRows(part: MeshPart, { member, items }: MemberRows, after: ReadonlyMap<ItemKey, Item>): void {
+    const others = count(part.senders, member.ipv4, -1) > 0;
+    for (const [key, item] of items) {
+      const shared = others && item.kind === 'fdb' && item.mac !== member.mac;
+      if (!after.has(key) && !shared) this.#remove(key);
+    }
+  }
+
+  #removeMesh({ network, items, rows }: MeshPart): void {
+    this.#meshes.delete(network.id);
+    for (const key of items) this.#remove(key);
+    for (const row of rows.values()) for (const key of row.items.keys()) this.#remove(key);
+  }
+
+  #updateOthers({ host0, attachments, ports }: DesiredInput): void {
+    const items: Item[] = [];
+    for (const { link, network: id } of ports) {
+      const network = this.#meshes.get(id)?.network;
+      if (network !== undefined) items.push({ kind: 'port', network: id, link, bridge: network.devices.bridge });
+    }
+    items.push(
+      ...(host0.role === 'host0'
+        ? [...forwardingItems(host0.segments), ...wireItems(host0.ports)]
+        : routeItems(host0, attachments.length > 0)),
+    );
+    this.#replace(this.#others, items);
+  }
+
+  /** The rules, without what comes and goes with members. */
+  #updateRulesets(input: DesiredInput): void {
+    const networks = input.attachments.map(({ network }) => network);
+    const { ports, routes } = input;
+    const from = JSON.stringify([ports, routes, this.#host0]);
+    const { from: before, networks: had } = this.#rules;
+    if (from === before && networks.length === had.length && networks.every((each, i) => each === had[i])) return;
+    this.#rules = { from, networks };
+    this.#replace(this.#tables, rulesets(rulesetInput(input)));
+  }
+
+  #updateSources({ host0 }: DesiredInput): void {
+    if (host0.role === 'host0') return;
+    for (const key of this.#tables) {
+      const table = this.#items.get(key);
+      if (table?.kind !== 'ruleset') continue;
+      const now = withSources(table, [...this.#meshes.values()]);
+      if (now !== table) this.#put(key, now);
+    }
+  }
+
+  /** Puts `now` in place of the items of `keys`, which becomes their keys. */
+  #replace(keys: Set<ItemKey>, now: readonly Item[]): void {
+    const gone = new Set(keys);
+    for (const item of now) {
+      const key = itemKey(item);
+      gone.delete(key);
+      keys.add(key);
+      this.#put(key, item);
+    }
+    for (const key of gone) {
+      keys.delete(key);
+      this.#remove(key);
+    }
+  }
+
+  #put(key: ItemKey, item: Item): void {
+    const before = this.#items.get(key);
+    if (before !== undefined && kindOf(item).differences(before, item).length === 0) return;
+    if (!this.#changed.has(key)) this.#changed.set(key, before);
+    this.#items.set(key, item);
+  }
+
+  #remove(key: ItemKey): void {
+    if (!this.#changed.has(key)) this.#changed.set(key, this.#items.get(key));
+    this.#items.delete(key);
+  }
+}
+
+/** All at once. */
+export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
+  const desired = new DesiredItems();
+  desired.update(input);
+  return new Map(desired.items);
+}
+
+function newPart(network: Network, machine: MachineWord): MeshPart {
+  return {
+    network,
+    own: memberAddresses(network, machine),
+    host0Ipv6: memberAddresses(network, 'host0').ipv6,
+    items: new Set(),
+    rows: new Map(),
+    senders: new Map(),
+    sources: NOBODY,
+    attachment: undefined,
+  };
+}
+
+/** @returns how many there are now */
+function count(counts: Map<Ipv4, number>, ipv4: Ipv4, by: number): number {
+  const now = (counts.get(ipv4) ?? 0) + by;
+  if (now === 0) counts.delete(ipv4);
+  else counts.set(ipv4, now);
+  return now;
+}
+
+function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): RulesetInput {
+  return {
+    ports,
+    routes,
+    openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
+    segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
+    networks: attachments.map(({ network }) => ({ network, sources: NOBODY })),
+  };
+}
+
+/** host0 with several segments forwards between their ports; the ruleset lets only VXLAN through. */
+function forwardingItems(segments: readonly Segment[]): Item[] {
+  if (segments.length < 2) return [];
+  return segments.map(({ device }) => ({
+    kind: 'sysctl',
+    path: ['net', 'ipv4', 'conf', device, 'forwarding'],
+    value: '1',
+  }));
+}
+
+/** Ports that machines boot on are up, and have the addresses that host0 gave them. */
+function wireItems(ports: readonly UnderlayPort[]): Item[] {
+  return ports.flatMap(({ device: link, address }): Item[] => [
+    { kind: 'wire', link, up: true },
+    ...(address === undefined
+      ? []
+      : [{ kind: 'wire-address', link, address: address.ipv4, length: address.length } as const]),
+  ]);
+}
+
+/** Routes by way of host0 to the segments that this node does not reach by itself. */
+function routeItems(host0: Extract<Host0View, { role: 'node' }>, wanted: boolean): Item[] {
+  if (!wanted || !host0.onLink) return [];
+  return host0.segments
+    .filter((segment) => !ipv4InSubnet(host0.ipv4, segment) && !host0.reachable.includes(segment))
+    .map((destination) => ({ kind: 'route', destination, gateway: host0.ipv4 }));
+}

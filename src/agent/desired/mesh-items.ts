@@ -1,0 +1,61 @@
+/** What a mesh needs on a node: its two links, this node's addresses, and the rows of each other member. Pure. */
+import { FLOOD_MAC } from '../../model/address/mac.ts';
+import type { Member, MemberAddresses } from '../../model/network/member.ts';
+import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
+import type { Item } from '../items/item.ts';
+import { OUR_CONF } from '../items/link.ts';
+import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
+import type { Host0View } from './desired.ts';
+
+export function addressItems({ id: network, devices }: Network, { ipv6, linkLocal }: MemberAddresses): Item[] {
+  return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: devices.bridge, address, length: 64 }));
+}
+
+export function linkItems(network: Network, own: MemberAddresses, host0: Host0View): Item[] {
+  const { devices, fabric, id } = network;
+  const common = {
+    kind: 'link',
+    network: id,
+    mtuBytes: fabric.mtuBytes,
+    up: true,
+    group: OUR_LINK_GROUP,
+    addressMode: 'none',
+    conf: OUR_CONF,
+  } as const;
+  return [
+    { ...common, device: 'bridge', name: devices.bridge, mac: own.bridgeMac, master: '', alias: aliasOf('bridge', id) },
+    {
+      ...common,
+      device: 'vxlan',
+      name: devices.vxlan,
+      mac: own.vtepMac,
+      master: devices.bridge,
+      alias: aliasOf('vxlan', id),
+      vxlan: {
+        vni: fabric.vni,
+        udpPort: VXLAN_PORT,
+        // host0 has none: it may have several segments, and answers on each with that segment's address.
+        ...(host0.role === 'node' && host0.local !== undefined && { local: host0.local }),
+        // On host0 learning is how an unknown node is first heard; elsewhere, how guests on members' bridges are found.
+        learning: true,
+        df: 'inherit',
+      },
+    },
+  ];
+}
+
+/** A member is four rows; three while it must be asked for (`neighbour` false). */
+export function memberItems(network: Network, member: Member, role: Host0View['role'], neighbour: boolean): Item[] {
+  const { id, devices } = network;
+  const row = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
+  const { ipv4: destination, mac } = member;
+  const self = role === 'host0' ? 'dynamic' : 'permanent';
+  const items: Item[] = [
+    { ...row, table: 'self', mac, destination, state: self },
+    // The kernel has no other state for a row of this table that carries our mark; it does not age.
+    { ...row, table: 'master', mac, state: 'dynamic' },
+    { ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },
+  ];
+  if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
+  return items;
+}

@@ -1,0 +1,212 @@
+/** From the kernel's state to the items of ours that are in it. Pure. What is not marked as ours is not seen here. */
+import type { FdbRow, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
+import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { type Network, type NetworkId, VXLAN_PORT } from '../../model/network/network.ts';
+import type { FdbItem } from '../items/fdb.ts';
+import { type Item, type ItemKey, type ItemMap, itemKey, itemMap } from '../items/item.ts';
+import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
+import type { NeighbourItem } from '../items/neighbour.ts';
+import type { KernelCache } from './kernel-cache.ts';
+
+/** A link of ours, and what it is to which network. */
+export interface OwnLink {
+  readonly link: Link;
+  readonly device: DeviceKind;
+  readonly network: NetworkId;
+}
+
+/** The main routing table (rtnetlink.h, RT_TABLE_MAIN). */
+const MAIN_TABLE = 254;
+
+/** Our links by index. */
+export type OwnLinks = ReadonlyMap<number, OwnLink>;
+
+/** A row of either table: what comes and goes with members. */
+export type RowItem = FdbItem | NeighbourItem;
+
+/**
+ * Items in the kernel's links, addresses, routes and rows. Rulesets and plain settings are observed apart.
+ * @param isWanted of a row without our mark: whether one of ours is wanted in its place, or was of late
+ */
+export function observedItems(
+  cache: KernelCache,
+  desired: ItemMap,
+  isWanted: (key: ItemKey) => boolean = (key) => desired.has(key),
+  own = ownLinks(cache, desired),
+): Map<ItemKey, Item> {
+  const items: Item[] = [];
+  for (const { link, device, network } of own.values()) {
+    items.push({
+      kind: 'link',
+      device,
+      network,
+      name: link.name,
+      mac: link.mac,
+      mtuBytes: link.mtuBytes,
+      up: link.up,
+      master: link.master === 0 ? '' : (cache.links.get(link.master)?.name ?? ''),
+      group: link.group,
+      alias: link.alias,
+      addressMode: link.addressMode,
+      conf: link.conf,
+      ...(link.vxlan !== undefined && { vxlan: link.vxlan }),
+    });
+  }
+  items.push(...addressItems(cache, own), ...routeItems(cache), ...portItems(cache, desired));
+  items.push(...wireItems(cache, desired));
+  const observed = itemMap(items);
+  for (const table of [cache.neighbours, cache.fdb]) {
+    for (const row of table.values()) {
+      const item = rowItem(row, own);
+      if (item === undefined) continue;
+      const key = itemKey(item);
+      if (isObserved(item, key, isWanted)) observed.set(key, item);
+    }
+  }
+  return observed;
+}
+
+/** The row of `place` as it is in the kernel now, if it is there and is seen. */
+export function observedRow(
+  cache: KernelCache,
+  own: OwnLinks,
+  place: RowItem,
+  isWanted: (key: ItemKey) => boolean,
+): RowItem | undefined {
+  const link = cache.linkNamed(place.link)?.index;
+  if (link === undefined) return undefined;
+  const row = place.kind === 'fdb' ? cache.rowAt({ ...place, link }) : cache.neighbourOn(link, place.address);
+  const item = row === undefined ? undefined : rowItem(row, own);
+  return item !== undefined && isObserved(item, itemKey(item), isWanted) ? item : undefined;
+}
+
+/** What is marked, and what stands unmarked where a row of ours is wanted, or was: a foreign hand can take the mark off. */
+function isObserved(item: RowItem, key: ItemKey, isWanted: (key: ItemKey) => boolean): boolean {
+  return item.kind === 'neighbour' || item.marked || (item.table === 'self' && isWanted(key));
+}
+
+/** A row on a link of ours; undefined for others, and for neighbours that are not of our making. */
+export function rowItem(row: FdbRow | Neighbour, own: OwnLinks): RowItem | undefined {
+  const link = own.get(row.link);
+  if (link === undefined) return undefined;
+  return 'table' in row ? fdbItem(row, link) : neighbourItem(row, link);
+}
+
+/**
+ * Our links by index. The alias says whose a link is, so that a renamed one is found again; a link without one is ours
+ * when it is in our group and has the name that we want, which is the state between the create and the second message.
+ */
+export function ownLinks(cache: KernelCache, desired: ItemMap): OwnLinks {
+  const links = [...desired.values()].filter((item) => item.kind === 'link');
+  return ownLinksAmong(cache, new Map(links.map((item) => [item.name, item])));
+}
+
+function ownLinksAmong(
+  cache: KernelCache,
+  wantedByName: ReadonlyMap<string, { readonly device: DeviceKind; readonly network: NetworkId }>,
+): OwnLinks {
+  const own = new Map<number, OwnLink>();
+  for (const link of cache.links.values()) {
+    const marked = parseAlias(link.alias);
+    const identity = marked ?? (link.group === OUR_LINK_GROUP ? wantedByName.get(link.name) : undefined);
+    if (identity === undefined || link.kind !== identity.device) continue;
+    own.set(link.index, { link, device: identity.device, network: identity.network });
+  }
+  return own;
+}
+
+/** On our bridges, only what looks like our own hand: a /64 IPv6 address without duplicate detection. */
+function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): Item[] {
+  const items: Item[] = [];
+  for (const { link, family, address, length, nodad } of cache.addresses.values()) {
+    const bridge = own.get(link);
+    if (bridge?.device !== 'bridge' || family !== 6 || length !== 64 || !nodad) continue;
+    items.push({ kind: 'address', network: bridge.network, link: bridge.link.name, address: address as Ipv6, length });
+  }
+  return items;
+}
+
+function neighbourItem(row: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
+  const { family, address, mac, protocol, state } = row;
+  if (family !== 6 || protocol !== OUR_PROTOCOL || mac === undefined || state !== 'permanent') return undefined;
+  return { kind: 'neighbour', network, link: link.name, address: address as Ipv6, mac };
+}
+
+function fdbItem(row: FdbRow, { device, network, link }: OwnLink): FdbItem | undefined {
+  const { table, mac, destination, state, externLearn: marked } = row;
+  if (device !== 'vxlan' || (destination !== undefined && !isIpv4(destination))) return undefined;
+  const item = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
+  return destination === undefined ? item : { ...item, destination };
+}
+
+function routeItems(cache: KernelCache): Item[] {
+  const items: Item[] = [];
+  for (const { family, table, protocol, destination, gateway } of cache.routes.values()) {
+    if (family !== 4 || table !== MAIN_TABLE || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
+    items.push({ kind: 'route', destination: destination as Ipv4Cidr, gateway: gateway as Ipv4 });
+  }
+  return items;
+}
+
+/** Foreign ports count only while they are wanted: taking one off a bridge is its owner's business. */
+function portItems(cache: KernelCache, desired: ItemMap): Item[] {
+  const items: Item[] = [];
+  for (const item of desired.values()) {
+    if (item.kind !== 'port') continue;
+    const link = cache.linkNamed(item.link);
+    const bridge = link === undefined ? undefined : cache.links.get(link.master);
+    if (bridge !== undefined) items.push({ ...item, bridge: bridge.name });
+  }
+  return items;
+}
+
+/** Ports of the underlay count only while they are wanted; addresses there when they carry our mark, or are wanted. */
+function wireItems(cache: KernelCache, desired: ItemMap): Item[] {
+  const items: Item[] = [];
+  for (const item of desired.values()) {
+    const link = item.kind === 'wire' ? cache.linkNamed(item.link) : undefined;
+    if (item.kind === 'wire' && link !== undefined) items.push({ ...item, up: link.up });
+  }
+  for (const { family, link: index, address, length, protocol } of cache.addresses.values()) {
+    const link = cache.links.get(index)?.name;
+    if (family !== 4 || link === undefined) continue;
+    const item: Item = { kind: 'wire-address', link, address: address as Ipv4, length };
+    if (protocol === OUR_PROTOCOL || desired.has(itemKey(item))) items.push(item);
+  }
+  return items;
+}
+
+/** Why a network cannot be made on this node: a device that is not ours stands in its place. */
+export interface Obstacle {
+  readonly network: NetworkId;
+  readonly device: string;
+  readonly reason: 'name' | 'vni';
+}
+
+/** Foreign devices with a name or VNI that one of the networks wants. They are named and left alone. */
+export function obstacles(cache: KernelCache, networks: readonly Network[]): Obstacle[] {
+  const found: Obstacle[] = [];
+  const wanted = networks.flatMap(({ id, devices, fabric }) => [
+    { network: id, device: 'bridge', name: devices.bridge } as const,
+    { network: id, device: 'vxlan', name: devices.vxlan, vxlan: { vni: fabric.vni, udpPort: VXLAN_PORT } } as const,
+  ]);
+  const own = ownLinksAmong(cache, new Map(wanted.map((device) => [device.name, device])));
+  const foreign = [...cache.links.values()].filter((link) => !own.has(link.index));
+  const byName = new Map(foreign.map((link) => [link.name, link]));
+  const byVni = new Map(foreign.flatMap((link) => (link.vxlan === undefined ? [] : [[vniKey(link.vxlan), link]])));
+  for (const { network, name, ...device } of wanted) {
+    const namesake = byName.get(name);
+    if (namesake !== undefined) found.push({ network, device: namesake.name, reason: 'name' });
+    const rival = 'vxlan' in device ? byVni.get(vniKey(device.vxlan)) : undefined;
+    // A doomed link of ours holds its VNI until the kernel has let it go; the reaper sees to it.
+    if (rival !== undefined && rival !== namesake && !rival.alias.startsWith('meshwork:')) {
+      found.push({ network, device: rival.name, reason: 'vni' });
+    }
+  }
+  return found;
+}
+
+function vniKey({ vni, udpPort }: { vni: number; udpPort: number }): string {
+  return `${vni} ${udpPort}`;
+}

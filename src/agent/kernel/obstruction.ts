@@ -1,0 +1,43 @@
+/** Networks that cannot be made on this node because a device that is not ours has their name or VNI. */
+import { MeshError } from '../../model/error.ts';
+import type { NetworkId } from '../../model/network/network.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import type { Obstacle } from './observed.ts';
+
+export class Obstruction {
+  readonly #journal: Journal;
+  #errors = new Map<NetworkId, MeshError>();
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  errorOf(network: NetworkId): MeshError | undefined {
+    return this.#errors.get(network);
+  }
+
+  get refused(): ReadonlySet<NetworkId> {
+    return new Set(this.#errors.keys());
+  }
+
+  /** Takes what was found in this turn. @returns the networks to leave alone */
+  update(obstacles: readonly Obstacle[]): ReadonlySet<NetworkId> {
+    const errors = new Map(obstacles.map((obstacle) => [obstacle.network, errorOf(obstacle)]));
+    for (const [network, error] of errors) {
+      if (this.#errors.has(network)) continue;
+      this.#journal.failure('network refused', error, { level: 'error', network });
+    }
+    this.#errors = errors;
+    return this.refused;
+  }
+}
+
+function errorOf({ device, reason, network }: Obstacle): MeshError {
+  const remedy = `Remove it (\`ip link del ${device}\`) or give it another ${reason === 'name' ? 'name' : 'VNI'}; it is not ours to touch.`;
+  if (reason === 'name') {
+    const message = `a device named ${device} exists and is not Meshwork's`;
+    return new MeshError('MESH_KERNEL_FOREIGN_DEVICE', message, { object: network, remedy });
+  }
+  const message = `the device ${device}, which is not Meshwork's, has this network's VNI`;
+  return new MeshError('MESH_KERNEL_VNI_BUSY', message, { object: network, remedy });
+}

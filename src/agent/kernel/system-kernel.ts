@@ -1,0 +1,179 @@
+/** The agent's kernel, the real one: rtnetlink, the monitor, nftables, /proc/sys and the reaper behind one port. */
+
+import { inNetns } from '../../kernel/netns.ts';
+import { Nft } from '../../kernel/nft.ts';
+import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
+import type { KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
+import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
+import { Reaper } from '../../kernel/rtnl/reaper.ts';
+import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
+import { readSysctl, writeSysctl } from '../../kernel/sysctl.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Operation } from '../items/item.ts';
+import { TABLE } from '../items/ruleset.ts';
+import type { KernelDump, KernelPort } from './kernel-port.ts';
+
+export class SystemKernel implements KernelPort {
+  readonly #rtnl: Rtnl;
+  readonly #monitor: KernelMonitor;
+  readonly #nft: Nft;
+  readonly #reaper: Reaper;
+  readonly #netns: string | undefined;
+
+  private constructor(rtnl: Rtnl, monitor: KernelMonitor, nft: Nft, reaper: Reaper, netns: string | undefined) {
+    this.#netns = netns;
+    this.#rtnl = rtnl;
+    this.#monitor = monitor;
+    this.#nft = nft;
+    this.#reaper = reaper;
+  }
+
+  /**
+   * The monitor listens before anything is read, so that no change falls between.
+   * @param place.netns path of the namespace; the process's own when absent
+   */
+  static async open(
+    onEvent: (event: KernelEvent) => void,
+    onError: (error: MeshError) => void,
+    place: { readonly netns?: string } = {},
+  ): Promise<SystemKernel> {
+    const [rtnl, nft] = await Promise.all([Rtnl.open(place), Nft.open(place)]);
+    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId], onEvent });
+    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), place.netns);
+  }
+
+  get rtnl(): Rtnl {
+    return this.#rtnl;
+  }
+
+  async apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
+    const errors: (MeshError | undefined)[] = [];
+    for (let start = 0; start < operations.length; ) {
+      let end = start + 1;
+      while (end < operations.length && channelOf(operations[end]) === channelOf(operations[start])) end++;
+      errors.push(...(await this.#applyRun(operations.slice(start, end))));
+      start = end;
+    }
+    return errors;
+  }
+
+  /** @param run operations of one channel */
+  async #applyRun(run: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
+    const first = run[0];
+    if (first?.do === 'sysctl') {
+      return this.#there(() => run.map((operation) => attempt(() => writeSetting(operation))));
+    }
+    if (first?.do === 'nft') return Promise.all(run.map((operation) => this.#transact(operation)));
+    if (first?.do === 'doom') {
+      const links = run.flatMap((operation) => (operation.do === 'doom' ? [operation.link] : []));
+      return this.#reaper.doom(links);
+    }
+    return this.#rtnl.apply(await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation))));
+  }
+
+  /**
+   * A VXLAN that is to be made while a doomed one still holds its VNI is that one again, changed to what is wanted; the
+   * rest (its alias, its state) is set by the operation that follows each create.
+   */
+  async #adopting(operation: KernelOperation): Promise<KernelOperation> {
+    if (operation.do !== 'link-add' || operation.vxlan === undefined) return operation;
+    const { name, mac, mtuBytes, group, master, vxlan } = operation;
+    if (!(await this.#reaper.rescue({ name, ...vxlan }))) return operation;
+    return {
+      do: 'link-set',
+      link: name,
+      change: {
+        ...(mac !== undefined && { mac }),
+        ...(mtuBytes !== undefined && { mtuBytes }),
+        ...(group !== undefined && { group }),
+        ...(master !== undefined && { master }),
+        vxlan: { learning: vxlan.learning, df: vxlan.df, ...(vxlan.local !== undefined && { local: vxlan.local }) },
+      },
+    };
+  }
+
+  async #transact(operation: Operation): Promise<MeshError | undefined> {
+    if (operation.do !== 'nft') return undefined;
+    try {
+      await this.#nft.run(operation.script);
+      return undefined;
+    } catch (error) {
+      return MeshError.from(error);
+    }
+  }
+
+  async dump(): Promise<KernelDump> {
+    const [links, addresses, routes, neighbours, fdb] = await Promise.all([
+      this.#rtnl.links(),
+      this.#rtnl.addresses(),
+      this.#rtnl.routes(),
+      this.#rtnl.neighbours(),
+      this.#rtnl.fdb(),
+    ]);
+    return { links, addresses, routes, neighbours, fdb };
+  }
+
+  routes(): Promise<readonly Route[]> {
+    return this.#rtnl.routes();
+  }
+
+  drainEvents(): void {
+    this.#monitor.drain();
+  }
+
+  routeTo(destination: Ipv4): Promise<Route> {
+    return this.#rtnl.routeTo(destination);
+  }
+
+  listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined> {
+    return this.#nft.list(family, TABLE);
+  }
+
+  /** Every nft table of this machine, ours among them. */
+  ruleset(): Promise<string> {
+    return this.#nft.ruleset();
+  }
+
+  async readSysctl(path: readonly string[]): Promise<string | undefined> {
+    try {
+      return this.#there(() => readSysctl(path));
+    } catch {
+      // The device is not there, or this kernel has no such setting: writing it will say which.
+      return undefined;
+    }
+  }
+
+  /** /proc/sys shows the settings of the namespace that the reading thread is in. */
+  #there<T>(body: () => T): T {
+    return this.#netns === undefined ? body() : inNetns(this.#netns, body);
+  }
+
+  async close(): Promise<void> {
+    this.#monitor.close();
+    await this.#reaper.close();
+    await Promise.all([this.#rtnl.close(), this.#nft.close()]);
+  }
+}
+
+function isRtnl(operation: Operation): operation is KernelOperation {
+  return channelOf(operation) === 'rtnl';
+}
+
+function channelOf(operation: Operation | undefined): 'rtnl' | 'sysctl' | 'nft' | 'doom' {
+  const verb = operation?.do;
+  return verb === 'sysctl' || verb === 'nft' || verb === 'doom' ? verb : 'rtnl';
+}
+
+function writeSetting(operation: Operation): void {
+  if (operation.do === 'sysctl') writeSysctl(operation.path, operation.value);
+}
+
+function attempt(body: () => void): MeshError | undefined {
+  try {
+    body();
+    return undefined;
+  } catch (error) {
+    return MeshError.from(error);
+  }
+}

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
+import { addressItems, linkItems } from '../desired/mesh-items.ts';
+import { type Item, itemKey, type Operation } from '../items/item.ts';
+import type { KernelPort } from '../kernel/kernel-port.ts';
+import { apply } from './apply.ts';
+import type { Step } from './plan.ts';
+
+function mesh(vni: number): Item[] {
+  const network = meshNetwork({ name: `m${vni}`, prefix: 'fd42::/64' as Ipv6Cidr, vni: vni as Vni, key: '1' });
+  const own = memberAddresses(network, 'host0');
+  return [...linkItems(network, own, { role: 'host0', segments: [], ports: [] }), ...addressItems(network, own)];
+}
+
+function creates(items: readonly Item[]): Step[] {
+  return items.map((item) => ({ action: 'create', key: itemKey(item), item }));
+}
+
+test('what could not be made, since somebody else has made one, is neither marked nor set up nor built upon', async () => {
+  const done: Operation[] = [];
+  const kernel: Pick<KernelPort, 'apply'> = {
+    apply: async (operations) =>
+      operations.map((operation) => {
+        const taken = operation.do === 'link-add' && operation.name === 'br1';
+        if (!taken) done.push(operation);
+        return taken ? new MeshError('MESH_KERNEL_REFUSED', 'EEXIST') : undefined;
+      }),
+  };
+  const [bridge, vxlan, ...addresses] = mesh(1);
+  const others = mesh(2);
+  if (bridge === undefined || vxlan === undefined) throw new TypeError('two links');
+  const outcomes = await apply(creates([bridge, ...others, ...addresses]), kernel as KernelPort);
+
+  const links = done.flatMap((operation) => ('link' in operation ? [operation.link] : []));
+  expect(new Set(links)).toEqual(new Set(['br2', 'vxlan2']));
+  expect(done.some((operation) => operation.do === 'sysctl' && operation.path.includes('br1'))).toBe(false);
+  expect(outcomes.filter(({ error }) => error !== undefined).map(({ step }) => step.key)).toEqual([itemKey(bridge)]);
+  expect(outcomes.filter(({ waitsFor }) => waitsFor === itemKey(bridge))).toHaveLength(addresses.length);
+});

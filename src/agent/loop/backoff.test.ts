@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { MeshError } from '../../model/error.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { Backoff } from './backoff.ts';
+
+const KEY = 'bridge:mesh-456';
+const STEP = 'ip link set br456 address 02:2f:55:d5:07:f4';
+const REFUSED = new MeshError('MESH_KERNEL_REFUSED', 'EBUSY');
+
+test('a refusal is told when it lasts, and forgotten when the item is in place, by whoever', () => {
+  const backoff = new Backoff(new ManualClock());
+  expect([1, 2, 3, 4, 5].map(() => backoff.failed(KEY, REFUSED))).toEqual([false, false, false, true, false]);
+  expect(backoff.errorOf(KEY)).toBe(REFUSED);
+  backoff.keepOnly((key) => [KEY].includes(key), new Set([KEY]));
+  expect(backoff.errorOf(KEY)).toBe(REFUSED);
+  backoff.keepOnly((key) => [KEY].includes(key), new Set());
+  expect(backoff.errorOf(KEY)).toBeUndefined();
+  expect(backoff.nextDueMs).toBeUndefined();
+});
+
+test('a step that is undone each time is told at once, and tried ever more rarely', async () => {
+  const clock = new ManualClock();
+  const backoff = new Backoff(clock);
+  for (let repair = 1; repair < 6; repair++) expect(backoff.succeeded(KEY, STEP)).toBeUndefined();
+  expect(backoff.succeeded(KEY, STEP)).toMatchObject({ error: { code: 'MESH_KERNEL_NOT_KEPT' }, news: true });
+  const waits: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    expect(backoff.isDue(KEY)).toBe(false);
+    const waitMs = (backoff.nextDueMs ?? 0) - clock.nowMs();
+    waits.push(waitMs);
+    await clock.pass(waitMs);
+    expect(backoff.isDue(KEY)).toBe(true);
+    expect(backoff.succeeded(KEY, STEP)?.news).toBe(false);
+    expect(backoff.errorOf(KEY)?.code).toBe('MESH_KERNEL_NOT_KEPT');
+  }
+  expect(waits).toEqual([400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000]);
+});
+
+test('a quarrel is over when nobody undoes the step any more', async () => {
+  const clock = new ManualClock();
+  const backoff = new Backoff(clock);
+  for (let repair = 1; repair <= 6; repair++) backoff.succeeded(KEY, STEP);
+  await clock.pass(400);
+  backoff.keepOnly((key) => [KEY].includes(key), new Set());
+  expect(backoff.errorOf(KEY)?.code).toBe('MESH_KERNEL_NOT_KEPT');
+  const lookAgainMs = (backoff.nextDueMs ?? 0) - clock.nowMs();
+  expect(lookAgainMs).toBeGreaterThan(0);
+  await clock.pass(lookAgainMs);
+  expect(backoff.errorOf(KEY)).toBeUndefined();
+  backoff.keepOnly((key) => [KEY].includes(key), new Set());
+  expect(backoff.nextDueMs).toBeUndefined();
+});

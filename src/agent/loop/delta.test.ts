@@ -1,0 +1,127 @@
+/** The part that a turn compares, against the whole: at every step of a random walk both must find the same to do. */
+import { expect, test } from 'vitest';
+import type { FdbRow, KernelEvent, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { machineIdOf, parseMachineId } from '../../model/machine.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
+import { pick, randomFrom } from '../../model/random.ts';
+import { type DesiredInput, DesiredItems, desiredItems } from '../desired/desired.ts';
+import type { Item, ItemKey } from '../items/item.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
+import { KernelCache } from '../kernel/kernel-cache.ts';
+import { observedItems } from '../kernel/observed.ts';
+import { Delta } from './delta.ts';
+import { plan, printStep, type Step } from './plan.ts';
+
+const machine = parseMachineId('10eff964');
+const prefix = 'fd42:2345:1234:9abc::/64' as Ipv6Cidr;
+const network = meshNetwork({ name: 'manage', prefix, vni: 456 as Vni, key: '456' });
+const own = memberAddresses(network, machine);
+const STEPS = 400;
+const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 1e9));
+
+/** host0, this node and others, at few addresses, so that one comes to where another was. */
+const POOL: readonly Member[] = Array.from({ length: 24 }, (_, i) => {
+  const word = i % 8 === 0 ? 'host0' : i % 8 === 1 ? machine : machineIdOf(`board ${i % 8}`);
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
+  return { name: `node${i % 8}`, ipv4: `10.11.0.${1 + (i % 5)}` as Ipv4, mac, ipv6 };
+});
+
+function inputOf(members: readonly Member[], host0Answers: boolean, local: Ipv4): DesiredInput {
+  const host0 = { role: 'node', ipv4: '10.11.0.1' as Ipv4, local, onLink: true, segments: [], reachable: [] } as const;
+  return { machine, routes: false, host0, attachments: [{ network, members, host0Answers }], ports: [] };
+}
+
+function text(steps: readonly Step[]): string[] {
+  return steps.map(printStep).sort();
+}
+
+/** A node's two links as they are wanted, with the indexes 1 and 2. */
+function linksOf(items: ReadonlyMap<ItemKey, Item>): Link[] {
+  const common = { running: true, loopback: false, forwards: false };
+  return [...items.values()].flatMap((item) => {
+    if (item.kind !== 'link') return [];
+    const { device, kind: _, network: __, master, vxlan, ...plain } = item;
+    const [index, above] = device === 'bridge' ? [1, 0] : [2, master === '' ? 0 : 1];
+    return [{ ...common, ...plain, kind: device, index, master: above, ...(vxlan !== undefined && { vxlan }) }];
+  });
+}
+
+/** A row as the kernel tells of it; what was wanted may come true, be taken away, or be another. */
+function eventOf(random: () => number, item: Item): KernelEvent | undefined {
+  const removed = random() < 0.4;
+  if (item.kind === 'neighbour') {
+    const mac = random() < 0.8 ? item.mac : pick(random, POOL).mac;
+    if (random() < 0.4) {
+      // One that is deleted fails first, with no Ethernet address, and one that the kernel finds by itself is not ours.
+      const learned = random() < 0.5;
+      const foreign: Neighbour = {
+        family: 6,
+        link: 1,
+        address: item.address,
+        state: learned ? 'reachable' : 'failed',
+        externLearn: false,
+        protocol: learned ? 0 : OUR_PROTOCOL,
+        ...(learned && { mac }),
+      };
+      return { type: 'neighbour', removed: !learned && removed, neighbour: foreign, echo: false };
+    }
+    const common = { family: 6, state: 'permanent', externLearn: true } as const;
+    const neighbour: Neighbour = { ...common, link: 1, address: item.address, mac, protocol: OUR_PROTOCOL };
+    return { type: 'neighbour', removed, neighbour, echo: false };
+  }
+  if (item.kind !== 'fdb') return undefined;
+  const { table, mac, state } = item;
+  const destination = random() < 0.8 || item.destination === undefined ? item.destination : pick(random, POOL).ipv4;
+  const common = { table, link: 2, mac, state, externLearn: random() < 0.8, sticky: false };
+  const row: FdbRow = destination === undefined ? common : { ...common, destination };
+  return { type: 'fdb', removed, row, echo: false };
+}
+
+test('a turn finds in its part what there is to find in the whole', () => {
+  process.stdout.write(`MESH_SEED=${SEED}\n`);
+  const random = randomFrom(SEED);
+  const desired = new DesiredItems();
+  const delta = new Delta();
+  const cache = new KernelCache();
+  let members: readonly Member[] = [];
+  let answers = true;
+  let local = '10.11.0.2' as Ipv4;
+  let parts = 0;
+  for (let step = 0; step < STEPS; step++) {
+    if (random() < 0.5) {
+      const taken = new Map(members.map((member) => [member.ipv6, member]));
+      const member = pick(random, POOL);
+      if (random() < 0.4) taken.delete(member.ipv6);
+      else taken.set(member.ipv6, member);
+      members = [...taken.values()];
+    }
+    if (random() < 0.1) answers = !answers;
+    if (random() < 0.02) local = pick(random, ['10.11.0.2', '10.11.0.3'] as Ipv4[]);
+    desired.update(inputOf(members, answers, local));
+    expect(new Map([...desired.items].sort())).toEqual(
+      new Map([...desiredItems(inputOf(members, answers, local))].sort()),
+    );
+    if (step % 20 === 0) {
+      for (const link of linksOf(desired.items)) cache.take({ type: 'link', removed: false, link, echo: false });
+      for (const ipv6 of [own.ipv6, own.linkLocal]) cache.noteAddress(network.devices.bridge, ipv6, 64);
+    }
+    const rows = [...desired.items.values()].filter(({ kind }) => kind === 'fdb' || kind === 'neighbour');
+    for (let count = random() * 8; count > 0 && rows.length > 0; count--) {
+      const event = eventOf(random, pick(random, rows));
+      if (event !== undefined) cache.take(event);
+    }
+
+    const sides = delta.sides(cache, desired.items, desired.takeChanges());
+    if (sides.desired !== desired.items) parts++;
+    const options = { mayDelete: () => true };
+    const isWanted = (key: ItemKey) => desired.items.has(key) || delta.isDisowned(key);
+    const whole = plan(observedItems(cache, desired.items, isWanted), desired.items, options);
+    const part = plan(sides.observed, sides.desired, options);
+    expect(text(part)).toEqual(text(whole));
+    delta.close(sides, part);
+  }
+  expect(parts).toBeGreaterThan(STEPS / 4);
+});

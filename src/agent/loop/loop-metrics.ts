@@ -1,0 +1,104 @@
+/** What the loop did, counted: turns, steps, drift, audits. */
+import type { Counter, Histogram, Registry } from '../../metrics/registry.ts';
+import { ITEM_KINDS, type ItemKey } from '../items/item.ts';
+import type { Outcome } from './apply.ts';
+import type { LoopWatch, TurnReport } from './loop-watch.ts';
+
+const OF_KINDS = ITEM_KINDS.map((kind) => ({ kind }));
+
+export class LoopMetrics implements LoopWatch {
+  readonly #turns: Histogram;
+  readonly #steps: Counter<'kind' | 'action' | 'outcome'>;
+  readonly #found: Counter<'kind'>;
+  readonly #repaired: Counter<'kind'>;
+  readonly #audits: Counter;
+  readonly #overflows: Counter;
+  readonly #differences: Counter;
+  /** What was found changed and is not right again yet. */
+  readonly #drifted = new Set<ItemKey>();
+  #lastDifference = 0;
+
+  /** @param isWanted whether the last turn wanted the item */
+  constructor(registry: Registry, isWanted: (key: ItemKey) => boolean) {
+    this.#turns = registry.histogram({
+      name: 'meshwork_reconcile_duration_seconds',
+      help: 'One turn of the loop: comparing the kernel with what is wanted, and doing what is missing.',
+    });
+    this.#steps = registry.counter({
+      name: 'meshwork_reconcile_steps_total',
+      help: 'Steps by kind of item, action (create, change, recreate, delete) and outcome: done, failed, or waiting for one that failed.',
+      labels: ['kind', 'action', 'outcome'],
+    });
+    const countedByKind = (name: string, help: string) => registry.counter({ name, help, labels: ['kind'] }, OF_KINDS);
+    this.#found = countedByKind(
+      'meshwork_drift_found_items_total',
+      'Items that had been right and that somebody else changed or removed.',
+    );
+    this.#repaired = countedByKind(
+      'meshwork_drift_repaired_items_total',
+      'Items that somebody else had changed and that are right again.',
+    );
+    registry.gauge(
+      {
+        name: 'meshwork_drift_open_items',
+        help: 'Items that somebody else changed and that could not be put right yet. Should be 0.',
+      },
+      () => [{ value: this.#openDrift(isWanted) }],
+    );
+    this.#audits = registry.counter({
+      name: 'meshwork_audits_total',
+      help: 'Full dumps of the kernel that the cache was compared with: one a minute, and one after each overflow.',
+    });
+    registry.gauge(
+      {
+        name: 'meshwork_audit_difference_items',
+        help: 'Items in which the cache disagreed with the kernel at the last audit. Must be 0.',
+      },
+      () => [{ value: this.#lastDifference }],
+    );
+    this.#differences = registry.counter({
+      name: 'meshwork_audit_missed_items_total',
+      help: 'All items in which the cache disagreed with the kernel at any audit. Must not grow.',
+    });
+    this.#overflows = registry.counter({
+      name: 'meshwork_monitor_overflows_total',
+      help: 'How often the kernel had more events than the agent could take; everything was read anew.',
+    });
+  }
+
+  turn({ durationMs, outcomes, drifted }: TurnReport): void {
+    this.#turns.observe({}, durationMs / 1000);
+    for (const outcome of drifted) {
+      this.#found.add({ kind: outcome.step.item.kind });
+      this.#drifted.add(outcome.step.key);
+    }
+    for (const outcome of outcomes) {
+      const { step } = outcome;
+      const result = resultOf(outcome);
+      this.#steps.add({ kind: step.item.kind, action: step.action, outcome: result });
+      if (result !== 'done' || !this.#drifted.delete(step.key)) continue;
+      // Taken away since nobody wants it any more: no longer drift, and not repaired.
+      if (step.action !== 'delete') this.#repaired.add({ kind: step.item.kind });
+    }
+  }
+
+  #openDrift(isWanted: (key: ItemKey) => boolean): number {
+    for (const key of this.#drifted) if (!isWanted(key)) this.#drifted.delete(key);
+    return this.#drifted.size;
+  }
+
+  audit(difference: number): void {
+    this.#audits.add({});
+    this.#lastDifference = difference;
+    this.#differences.add({}, difference);
+  }
+
+  overflow(): void {
+    this.#overflows.add({});
+  }
+}
+
+function resultOf({ error, waitsFor }: Outcome): 'done' | 'failed' | 'waiting' {
+  if (waitsFor !== undefined) return 'waiting';
+  return error === undefined ? 'done' : 'failed';
+}

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import type { Feature } from '../../kernel/probe.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { Journal } from '../../protocol/journal/event.ts';
+import { MissingFeatures } from './missing-features.ts';
+
+const FEATURES: readonly Feature[] = [
+  { name: 'vxlan', present: true, costs: 'This machine cannot take part in a mesh.' },
+  { name: 'nft bridge', present: false, costs: 'Guests get no TCP.', why: 'EOPNOTSUPP' },
+  { name: 'br_netfilter', present: false, costs: 'Nothing.' },
+];
+
+test('is tried once, and told with what it costs', async () => {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'agent', 'node1');
+  const told: string[] = [];
+  journal.subscribe(({ kind, message }) => told.push(`${kind}: ${message}`));
+  let probes = 0;
+  const features = new MissingFeatures({
+    journal,
+    probe: async () => {
+      probes++;
+      return FEATURES;
+    },
+  });
+  expect(features.findings).toEqual([]);
+  features.look();
+  features.look();
+  await clock.pass(0);
+  expect(probes).toBe(1);
+  expect(told).toEqual(['feature missing: this kernel cannot do «nft bridge» (EOPNOTSUPP). Guests get no TCP.']);
+  expect(features.findings).toMatchObject([{ code: 'MESH_KERNEL_UNSUPPORTED', object: 'nft bridge' }]);
+});

@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { parseMachineId } from '../../model/machine.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import { pick, randomFrom } from '../../model/random.ts';
+import { type Attachment, type DesiredInput, desiredItems } from '../desired/desired.ts';
+import { type Item, itemKey, kindOf } from '../items/item.ts';
+import { disagreement, plan, printStep, type Step } from './plan.ts';
+
+const machine = parseMachineId('10eff964');
+const everything = { mayDelete: () => true };
+
+function mesh(name: string, vni: number, prefix: string): Network {
+  return meshNetwork({ name, prefix: prefix as Ipv6Cidr, vni: vni as Vni, key: String(vni) });
+}
+
+const manage = mesh('manage', 456, 'fd42:2345:1234:9abc::/64');
+const guests = mesh('guests', 500, 'fd42:2345:1234:500::/64');
+
+function memberOf(network: Network, id: string, ipv4: string): Member {
+  const word = id === 'host0' ? 'host0' : parseMachineId(id);
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
+  return { name: id, ipv4: ipv4 as Ipv4, mac, ipv6 };
+}
+
+function input(...attachments: Attachment[]): DesiredInput {
+  return {
+    machine,
+    routes: false,
+    host0: {
+      role: 'node',
+      ipv4: '10.11.1.1' as Ipv4,
+      local: '10.11.1.2' as Ipv4,
+      onLink: true,
+      segments: ['10.11.1.0/24', '10.11.2.0/24'] as Ipv4Cidr[],
+      reachable: ['10.11.1.0/24'] as Ipv4Cidr[],
+    },
+    attachments,
+    ports: [],
+  };
+}
+
+function attachment(network: Network, ...members: Member[]): Attachment {
+  return { network, members: [memberOf(network, 'host0', '10.11.1.1'), ...members], host0Answers: true };
+}
+
+function text(steps: readonly Step[]): string {
+  return steps.map(printStep).join('\n');
+}
+
+/** Does a step the way a kernel would: a link takes with it what stands on it. */
+function perform(state: Map<string, Item>, step: Step): void {
+  if (step.action === 'create' || step.action === 'change') {
+    state.set(step.key, step.item);
+    return;
+  }
+  state.delete(step.key);
+  for (const [key, item] of state) if (kindOf(item).dependsOn(item).includes(step.key)) state.delete(key);
+  if (step.action === 'recreate') state.set(step.key, step.item);
+}
+
+test('a node that joins one mesh with one other member, from nothing', () => {
+  const other = memberOf(manage, '20000001', '10.11.2.2');
+  expect(text(plan(new Map(), desiredItems(input(attachment(manage, other))), everything))).toMatchInlineSnapshot(`
+    "nft table inet meshwork { … } # sets: bridges within sources_456 segments
+    nft table bridge meshwork { … } # sets: vxlans vxlans_1380 plugged host0s
+    ip link add br456 address 02:2f:55:d5:07:f4 mtu 1380 type bridge
+    ip link add vxlan456 address 02:7e:61:7a:4a:d5 mtu 1380 master br456 type vxlan id 456 dstport 4789 local 10.11.1.2 learning df inherit
+    ip address add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad
+    ip address add fe80::7647:6b77:cff:6931/64 dev br456 nodad
+    ip route replace 10.11.2.0/24 via 10.11.1.1 proto 200
+    bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 dst 10.11.1.1 self permanent extern_learn
+    bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 master dynamic extern_learn
+    bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.1.1 self permanent extern_learn
+    ip neigh replace fd42:2345:1234:9abc::1 lladdr 02:47:8b:9e:81:6e dev br456 nud permanent extern_learn proto 200
+    bridge fdb replace 02:c6:f1:a6:7f:8d dev vxlan456 dst 10.11.2.2 self permanent extern_learn
+    bridge fdb replace 02:c6:f1:a6:7f:8d dev vxlan456 master dynamic extern_learn
+    bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.2.2 self permanent extern_learn
+    ip neigh replace fd42:2345:1234:9abc:71ed:f50c:3bbd:cd80 lladdr 02:c6:f1:a6:7f:8d dev br456 nud permanent extern_learn proto 200"
+  `);
+});
+
+test('what goes with a link has no step of its own', () => {
+  const observed = desiredItems(input(attachment(manage)));
+  const steps = plan(observed, desiredItems(input()), everything);
+  expect(steps.map(({ key }) => key)).toEqual([
+    'route:10.11.2.0/24',
+    'vxlan:mesh-456',
+    'bridge:mesh-456',
+    'nft:inet meshwork',
+    'nft:bridge meshwork',
+  ]);
+});
+
+test('a VXLAN with another VNI is made anew, and its rows with it', () => {
+  const desired = desiredItems(input(attachment(manage)));
+  const observed = new Map(desired);
+  const vxlan = observed.get('vxlan:mesh-456');
+  if (vxlan?.kind !== 'link' || vxlan.vxlan === undefined) throw new Error('no VXLAN is desired');
+  observed.set('vxlan:mesh-456', { ...vxlan, vxlan: { ...vxlan.vxlan, vni: 7 as Vni } });
+  const steps = plan(observed, desired, everything);
+  expect(steps.map(({ action, item }) => `${action} ${item.kind}`)).toEqual([
+    'recreate link',
+    'create fdb',
+    'create fdb',
+    'create fdb',
+  ]);
+});
+
+test('nothing is removed that may not be', () => {
+  const observed = desiredItems(input(attachment(manage, memberOf(manage, '20000001', '10.11.2.2'))));
+  const desired = desiredItems(input(attachment(manage)));
+  const rows = plan(observed, desired, { mayDelete: (item) => item.kind !== 'fdb' && item.kind !== 'neighbour' });
+  expect(rows.map(({ key }) => key)).toEqual(['nft:inet meshwork']);
+});
+
+test('while host0 does not answer, its neighbour entry is not wanted, and everything else is', () => {
+  const lost = input({ ...attachment(manage), host0Answers: false });
+  const steps = plan(desiredItems(input(attachment(manage))), desiredItems(lost), everything);
+  expect(text(steps)).toBe(
+    'remove: ip neigh replace fd42:2345:1234:9abc::1 lladdr 02:47:8b:9e:81:6e dev br456 nud permanent extern_learn proto 200',
+  );
+});
+
+test('from any state to any other, in random order, the plan gets there and a second one is empty', () => {
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  console.log(`seed ${seed}`);
+  const random = randomFrom(seed);
+  const ids = ['20000001', '20000002', '20000003', '20000004'];
+  const states = Array.from({ length: 24 }, () => {
+    const networks = [manage, guests].filter(() => random() < 0.7);
+    return input(
+      ...networks.map((network) => {
+        const members = ids
+          .filter(() => random() < 0.5)
+          .map((id) => memberOf(network, id, `10.11.${pick(random, [1, 2])}.${pick(random, [3, 4, 5])}`));
+        return { ...attachment(network, ...members), host0Answers: random() < 0.8 };
+      }),
+    );
+  });
+  const kernel = new Map<string, Item>();
+  for (let walk = 0; walk < states.length * 5; walk++) {
+    const desired = desiredItems(pick(random, states));
+    // Now and then somebody else removes something first, or a step is lost.
+    if (random() < 0.3 && kernel.size > 0) kernel.delete(pick(random, [...kernel.keys()]));
+    const first = plan(kernel, desired, everything);
+    const lost = random() < 0.3 && first.length > 0 ? pick(random, first) : undefined;
+    for (const step of first) if (step !== lost) perform(kernel, step);
+    for (const step of plan(kernel, desired, everything)) perform(kernel, step);
+    for (const step of plan(kernel, desired, everything)) perform(kernel, step);
+    expect(text(plan(kernel, desired, everything)), `seed ${seed}, walk ${walk}`).toBe('');
+    expect(disagreement(kernel, desired)).toBe(0);
+    expect([...kernel.values()].map(itemKey).sort()).toEqual([...desired.keys()].sort());
+  }
+});

@@ -1,0 +1,373 @@
+/**
+ * The loop of a node: observe, plan, apply, until nothing is left to do. Whatever happens only wakes it; what to do
+ * comes from comparing the kernel with what is wanted.
+ */
+import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import type { MeshError } from '../../model/error.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from '../items/item.ts';
+import { confOfPath } from '../items/link.ts';
+import { isElementChange } from '../items/ruleset.ts';
+import { KernelCache } from '../kernel/kernel-cache.ts';
+import type { KernelPort } from '../kernel/kernel-port.ts';
+import { observedItems } from '../kernel/observed.ts';
+import { apply, type Outcome } from './apply.ts';
+import { Backoff } from './backoff.ts';
+import { type Changed, changesBetween, Delta } from './delta.ts';
+import { LoopJournal } from './loop-journal.ts';
+import type { LoopWatch } from './loop-watch.ts';
+import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
+import { disagreement, plan, printStep, type Step } from './plan.ts';
+import { RulesetRecord } from './ruleset-record.ts';
+
+/** What is wanted now; asked for at every turn. */
+export interface Desire {
+  readonly items: ItemMap;
+  /** What is different in them since they were asked for last; absent when nobody keeps account. */
+  readonly changed?: Changed;
+  /** Whether an item that is there and not wanted may go. @param wasWanted by this agent, of late */
+  readonly mayDelete: (item: Item, wasWanted: boolean) => boolean;
+}
+
+export interface ReconcilerInput {
+  readonly kernel: KernelPort;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly desire: (cache: KernelCache) => Desire;
+  /** Called after each turn that changed how something fares. */
+  readonly onOutcome: () => void;
+  /** Called when a step turns out to fail again and again. */
+  readonly onLastingFailure: () => void;
+  readonly watch?: LoopWatch;
+}
+
+/** What would be done, and the fresh look at the kernel that says so. */
+export interface Drift {
+  readonly steps: readonly Step[];
+  readonly kernel: KernelCache;
+  /** Our items in it, without rulesets and plain settings. */
+  readonly observed: ItemMap;
+  /** Items in which the cache disagreed with the look. */
+  readonly cacheDifference: number;
+}
+
+/** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
+const COALESCE_MS = 20;
+/** A full dump against the cache: what events did not say. Cheap (10,000 rows in 20 ms), so often. */
+const AUDIT_MS = 60_000;
+/** A plan that is not empty after so many turns does not converge: the kernel does not keep what it is told. */
+const MAX_TURNS = 5;
+
+export class Reconciler {
+  readonly #input: ReconcilerInput;
+  readonly #journal: LoopJournal;
+  readonly #rulesets: RulesetRecord;
+  readonly #backoff: Backoff;
+  readonly #moved: MovedRows;
+  readonly #delta = new Delta();
+  #cache = new KernelCache();
+  #desired: ItemMap = new Map();
+  #mayDelete: Desire['mayDelete'] = () => false;
+  /** What the last turn found to do and has not done yet. */
+  #unfinished: ReadonlySet<ItemKey> = new Set();
+  #waiting = new Map<ItemKey, ItemKey>();
+  #running: Promise<void> | undefined;
+  #again = false;
+  #routesStale = false;
+  /** Events since the dump that is under way was asked for. */
+  #announced: KernelEvent[] | undefined;
+  #coalesce: Alarm | undefined;
+  #retry: Alarm | undefined;
+  #audit: Alarm | undefined;
+  #closed = false;
+  #cacheDifference = 0;
+  #turnStartMs: number | undefined;
+
+  constructor(input: ReconcilerInput) {
+    this.#input = input;
+    this.#journal = new LoopJournal(input.journal);
+    this.#rulesets = new RulesetRecord(input.kernel);
+    this.#backoff = new Backoff(input.clock);
+    this.#moved = new MovedRows(input.clock);
+  }
+
+  get cache(): KernelCache {
+    return this.#cache;
+  }
+
+  /** What the last turn wanted. */
+  get desired(): ItemMap {
+    return this.#desired;
+  }
+
+  /** Items in which the cache disagreed with the last audit's dump. Meant to be 0. */
+  get cacheDifference(): number {
+    return this.#cacheDifference;
+  }
+
+  /** When the turn that is under way began. */
+  get turnStartMs(): number | undefined {
+    return this.#turnStartMs;
+  }
+
+  async start(): Promise<void> {
+    this.#cache = await this.#read();
+    this.#scheduleAudit();
+    await this.wake();
+  }
+
+  /** Runs a turn now, or right after the one that is running. Resolves when nothing was left to do. */
+  wake(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#again = true;
+    this.#running ??= this.#turns().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  onKernelEvent(event: KernelEvent): void {
+    if (this.#losesRoutes(event)) this.#routesStale = true;
+    if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
+    this.#cache.take(event);
+    this.#announced?.push(event);
+    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
+    if (event.type === 'overflow') {
+      this.#input.watch?.overflow();
+      this.#journal.overflow();
+      void this.audit();
+      return;
+    }
+    if (!event.echo) this.#wakeSoon(COALESCE_MS);
+  }
+
+  async #forgetRoutes(): Promise<void> {
+    const [error] = await this.#input.kernel.apply([FORGET_ROUTES]);
+    if (error !== undefined) this.#journal.routesNotRenewed(error);
+  }
+
+  /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
+  #losesRoutes(event: KernelEvent): boolean {
+    if (event.type === 'address') return event.removed && event.address.family === 4;
+    return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
+  }
+
+  /** A fresh dump, and what was announced while it was made, which may be newer. */
+  async #read(): Promise<KernelCache> {
+    const announced: KernelEvent[] = [];
+    this.#announced = announced;
+    const cache = KernelCache.of(await this.#input.kernel.dump());
+    if (this.#announced === announced) this.#announced = undefined;
+    for (const event of announced) cache.take(event);
+    return cache;
+  }
+
+  /** Reads everything anew, counts what the cache had missed, and repairs. */
+  async audit(): Promise<number> {
+    if (this.#closed) return 0;
+    await this.#running;
+    this.#input.kernel.drainEvents();
+    const before = observedItems(this.#cache, this.#desired);
+    this.#cache = await this.#read();
+    this.#rulesets.invalidate();
+    this.#cacheDifference = disagreement(before, observedItems(this.#cache, this.#desired));
+    this.#input.watch?.audit(this.#cacheDifference);
+    await this.wake();
+    return this.#cacheDifference;
+  }
+
+  /** What would be done now, by a fresh look at the kernel; nothing is done. */
+  async drift(): Promise<Drift> {
+    this.#input.kernel.drainEvents();
+    const before = observedItems(this.#cache, this.#desired);
+    const kernel = KernelCache.of(await this.#input.kernel.dump());
+    this.#rulesets.invalidate();
+    const all = observedItems(kernel, this.#desired, (key) => this.#desired.has(key) || this.#delta.isDisowned(key));
+    await this.#observeApart(all, this.#desired);
+    const steps = plan(all, this.#desired, { mayDelete: (item) => this.#mayGo(item) });
+    const observed = observedItems(kernel, this.#desired);
+    return { steps, kernel, observed, cacheDifference: disagreement(before, observed) };
+  }
+
+  failureOf(key: ItemKey): MeshError | undefined {
+    return this.#backoff.errorOf(key);
+  }
+
+  /** What fails again and again; causes before what stands on them: a link before its neighbours. */
+  lastingFailures(): { item: ItemKey; error: MeshError }[] {
+    const failing = this.#backoff.lasting().flatMap((failure) => {
+      const item = this.#desired.get(failure.item);
+      return item === undefined ? [] : [{ failure, rank: kindOf(item).rank(item) }];
+    });
+    return failing.sort((a, b) => a.rank - b.rank).map(({ failure }) => failure);
+  }
+
+  /** The key that an item waits for, when that failed. */
+  waitsFor(key: ItemKey): ItemKey | undefined {
+    return this.#waiting.get(key);
+  }
+
+  isReady(key: ItemKey): boolean {
+    return this.#desired.has(key) && !this.#unfinished.has(key);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#coalesce?.cancel();
+    this.#retry?.cancel();
+    this.#audit?.cancel();
+    await this.#running;
+  }
+
+  async #turns(): Promise<void> {
+    for (let turn = 0; this.#again && !this.#closed; turn++) {
+      this.#again = false;
+      const steps = await this.#turn().catch((error: unknown) => {
+        this.#delta.openEverything();
+        throw error;
+      });
+      if (steps === 0) continue;
+      if (turn < MAX_TURNS) this.#again = true;
+      else this.#wakeSoon(Backoff.FIRST_MS);
+    }
+  }
+
+  /** @returns how many steps were done; 0 when the plan was empty */
+  async #turn(): Promise<number> {
+    const { kernel, desire, clock } = this.#input;
+    const startMs = clock.nowMs();
+    this.#turnStartMs = startMs;
+    kernel.drainEvents();
+    // What it would look at, this turn does.
+    this.#coalesce?.cancel();
+    this.#coalesce = undefined;
+    if (this.#routesStale) {
+      this.#routesStale = false;
+      this.#cache.replaceRoutes(await kernel.routes());
+    }
+    const { items: desired, mayDelete, changed = changesBetween(this.#desired, desired) } = desire(this.#cache);
+    const wasReady = (key: ItemKey) => this.isReady(key) && !changed.has(key);
+    this.#desired = desired;
+    this.#mayDelete = mayDelete;
+    const sides = this.#delta.sides(this.#cache, desired, changed);
+    await this.#observeApart(sides.observed, sides.desired);
+    const all = plan(sides.observed, sides.desired, { mayDelete: (item) => this.#mayGo(item) });
+    this.#delta.close(sides, all);
+    const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
+    this.#unfinished = new Set(all.map((step) => step.key));
+    const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
+    const outcomes = await apply(steps, kernel);
+    const drifted = await this.#note(outcomes, repairs);
+    this.#turnStartMs = undefined;
+    this.#input.watch?.turn({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
+    return steps.length;
+  }
+
+  #mayGo(item: Item): boolean {
+    return this.#mayDelete(item, this.#delta.isDisowned(itemKey(item)));
+  }
+
+  /** Rulesets and plain settings, which the cache does not have. */
+  async #observeApart(observed: Map<ItemKey, Item>, desired: ItemMap): Promise<void> {
+    for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
+    for (const item of desired.values()) {
+      if (item.kind !== 'sysctl') continue;
+      const value = await this.#input.kernel.readSysctl(item.path);
+      if (value !== undefined) observed.set(itemKey(item), { ...item, value });
+    }
+  }
+
+  /**
+   * Keeps book: what is ready, what failed and when to try again, and what the journal should know.
+   * @param repairs steps for what was as it should be until somebody else changed it
+   * @returns what came of those of them that were due
+   */
+  async #note(outcomes: readonly Outcome[], repairs: ReadonlySet<Step>): Promise<readonly Outcome[]> {
+    const { kernel, onOutcome } = this.#input;
+    const drifted = outcomes.filter(({ step }) => repairs.has(step));
+    const unfinished = new Set(this.#unfinished);
+    this.#waiting = new Map();
+    for (const { step, error, waitsFor } of outcomes) {
+      if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
+      else if (error !== undefined) {
+        if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
+        if (step.item.kind === 'ruleset') this.#rulesets.invalidate();
+      } else {
+        unfinished.delete(step.key);
+        this.#noteSuccess(step);
+        await this.#noteRuleset(step);
+        this.#noteUnannounced(step);
+      }
+    }
+    kernel.drainEvents();
+    this.#unfinished = unfinished;
+    this.#backoff.keepOnly((key) => this.#desired.has(key), unfinished);
+    this.#journal.repaired(drifted.flatMap(({ step }) => (unfinished.has(step.key) ? [] : [step])));
+    this.#scheduleRetry();
+    onOutcome();
+    return drifted;
+  }
+
+  #noteSuccess(step: Step): void {
+    if (step.action === 'delete') {
+      this.#backoff.forget(step.key);
+      return;
+    }
+    const futile = this.#backoff.succeeded(step.key, printStep(step));
+    if (futile?.news) this.#tellFailure(step, futile.error);
+  }
+
+  async #noteRuleset(step: Step): Promise<void> {
+    if (step.item.kind !== 'ruleset') return;
+    if (step.action === 'delete') this.#rulesets.invalidate();
+    else if (step.action === 'change' && step.have.kind === 'ruleset' && isElementChange(step.have, step.item)) {
+      this.#rulesets.noteElements(step.item);
+    } else await this.#rulesets.noteWhole(step.item);
+  }
+
+  /** That it lasts. */
+  #tellFailure(step: Step, error: MeshError): void {
+    this.#input.onLastingFailure();
+    this.#journal.failed(step, error);
+  }
+
+  /** What the kernel does not announce, or not at once, goes into the cache from here. */
+  #noteUnannounced(step: Step): void {
+    if (step.action === 'delete') return;
+    const kind = kindOf(step.item);
+    const operations = step.action === 'change' ? kind.change(step.have, step.item) : kind.create(step.item);
+    for (const operation of operations) {
+      if (operation.do === 'sysctl') {
+        const setting = confOfPath(operation.path, operation.value);
+        if (setting !== undefined) this.#cache.noteConf(setting.link, setting.conf);
+      }
+    }
+    if (step.item.kind === 'address') this.#cache.noteAddress(step.item.link, step.item.address, step.item.length);
+  }
+
+  #wakeSoon(delayMs: number): void {
+    if (this.#coalesce !== undefined || this.#closed) return;
+    this.#coalesce = this.#input.clock.after(delayMs, () => {
+      this.#coalesce = undefined;
+      void this.wake();
+    });
+  }
+
+  #scheduleRetry(): void {
+    this.#retry?.cancel();
+    const nowMs = this.#input.clock.nowMs();
+    const dues = [this.#backoff.nextDueMs, this.#moved.nextDueMs];
+    const dueMs = Math.min(...dues.map((due) => due ?? Infinity));
+    if (dueMs === Infinity || this.#closed) return;
+    this.#retry = this.#input.clock.after(Math.max(0, dueMs - nowMs), () => void this.wake());
+  }
+
+  #scheduleAudit(): void {
+    this.#audit = this.#input.clock.after(AUDIT_MS, () => {
+      void this.audit().finally(() => {
+        if (!this.#closed) this.#scheduleAudit();
+      });
+    });
+  }
+}

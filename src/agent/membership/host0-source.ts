@@ -1,0 +1,199 @@
+/** On host0: what the controller assigns, over its control socket. While that is away, the last assignment holds. */
+
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import type { MeshError } from '../../model/error.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import { type NetworkState, STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
+import type { SelfStatus } from '../../protocol/documents/views.ts';
+import type { SseMessage } from '../../protocol/http/sse.ts';
+import type { Attachment, Host0View } from '../desired/desired.ts';
+import { MemberList } from './member-list.ts';
+import type { Source } from './source.ts';
+import type { EventStream, Transport } from './transport.ts';
+
+export interface Host0SourceInput {
+  readonly controlSock: string;
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly stateOf: (network: Network) => NetworkState;
+  readonly onChange: () => void;
+}
+
+/** The daemon is on this very machine: asking again costs nothing. */
+const RETRY_MS = 200;
+const ANSWER_TIMEOUT_MS = 2_000;
+
+export class Host0Source implements Source {
+  readonly #input: Host0SourceInput;
+  readonly #lists = new Map<NetworkId, MemberList>();
+  #networks: readonly Network[] = [];
+  #segments: readonly Segment[] = [];
+  #ports: readonly UnderlayPort[] = [];
+  #known = false;
+  #stream: EventStream | undefined;
+  #streamSinceMs: number | undefined;
+  #retry: Alarm | undefined;
+  #error: MeshError | undefined;
+  #stopped = false;
+  /** What came in this moment, and nobody has been told yet. */
+  #news: 'snapshot' | 'member' | undefined;
+
+  constructor(input: Host0SourceInput) {
+    this.#input = input;
+  }
+
+  get known(): boolean {
+    return this.#known;
+  }
+
+  get networks(): readonly Network[] {
+    return this.#networks;
+  }
+
+  get host0(): readonly Ipv4[] {
+    return this.#segments.map((segment) => segment.ipv4);
+  }
+
+  /** The files are the daemon's; it reports on them. */
+  get fileErrors(): readonly MeshError[] {
+    return [];
+  }
+
+  async start(): Promise<void> {
+    this.#connect();
+  }
+
+  attachments(): readonly Attachment[] {
+    return this.#networks.map((network) => ({
+      network,
+      members: this.#lists.get(network.id)?.members ?? [],
+      host0Answers: true,
+    }));
+  }
+
+  host0View(): Host0View {
+    return { role: 'host0', segments: this.#segments, ports: this.#ports };
+  }
+
+  settled(network: NetworkId): boolean {
+    return this.#lists.get(network)?.settled ?? false;
+  }
+
+  errorOf(): MeshError | undefined {
+    return this.#error;
+  }
+
+  /** One stream from the daemon for all networks. */
+  streamSinceMs(): number | undefined {
+    return this.#streamSinceMs;
+  }
+
+  async underlayChanged(): Promise<void> {
+    // The daemon follows the segments itself.
+  }
+
+  stateChanged(): void {
+    const { stateOf, controlSock, transport } = this.#input;
+    if (this.#stream === undefined || !this.#known) return;
+    const networks = Object.fromEntries(this.#networks.map((network) => [network.id, stateOf(network)]));
+    const body: SelfStatus = { networks };
+    transport
+      .exchange(
+        { socketPath: controlSock },
+        {
+          method: 'PUT',
+          path: '/v1/self',
+          body: JSON.stringify(body),
+          connectTimeoutMs: ANSWER_TIMEOUT_MS,
+          timeoutMs: ANSWER_TIMEOUT_MS,
+        },
+      )
+      .catch(() => undefined); // A daemon that is away gets the state when it is back.
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    this.#stream?.close();
+  }
+
+  #connect(): void {
+    if (this.#stopped) return;
+    const { controlSock, clock, transport } = this.#input;
+    this.#stream = transport.openStream(
+      { socketPath: controlSock },
+      { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS },
+      {
+        onMessage: (message) => this.#onMessage(message),
+        onHeard: () => {
+          this.#confirm();
+          this.#tellNews();
+        },
+        onEnd: (reason) => {
+          this.#tellNews();
+          this.#stream = undefined;
+          this.#streamSinceMs = undefined;
+          this.#error = reason;
+          if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect());
+        },
+      },
+    );
+  }
+
+  #onMessage({ event, data }: SseMessage): void {
+    // The daemon runs as the same user on the same machine, behind a socket that only its group may use.
+    if (event === 'snapshot') this.#snapshot(JSON.parse(data) as Assignment);
+    else if (event === 'member') this.#member(JSON.parse(data) as AssignedMember);
+    else return;
+    this.#error = undefined;
+    this.#streamSinceMs ??= this.#input.clock.nowMs();
+    this.#news = event === 'snapshot' || this.#news === 'snapshot' ? 'snapshot' : 'member';
+  }
+
+  /** What came together is taken together. */
+  #tellNews(): void {
+    const news = this.#news;
+    if (news === undefined) return;
+    this.#news = undefined;
+    this.#input.onChange();
+    if (news === 'snapshot') this.stateChanged();
+  }
+
+  #snapshot({ version, networks, members, segments, ports }: Assignment): void {
+    const nowMs = this.#input.clock.nowMs();
+    this.#known = true;
+    this.#networks = networks;
+    this.#segments = segments;
+    this.#ports = ports;
+    const ids = new Set(networks.map((network) => network.id));
+    for (const id of this.#lists.keys()) if (!ids.has(id)) this.#lists.delete(id);
+    for (const id of ids)
+      this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
+  }
+
+  #member({ version, network, change, member }: AssignedMember): void {
+    this.#list(network).apply({ type: change, version, member }, this.#input.clock.nowMs());
+  }
+
+  #list(network: NetworkId): MemberList {
+    let list = this.#lists.get(network);
+    if (list === undefined) {
+      list = new MemberList();
+      this.#lists.set(network, list);
+    }
+    return list;
+  }
+
+  /** A stream that stands confirms the lists; one that is only not yet known to be dead must not. */
+  #confirm(): void {
+    const nowMs = this.#input.clock.nowMs();
+    for (const list of this.#lists.values()) {
+      const atMs = list.confirmAtMs;
+      if (atMs === undefined || nowMs < atMs) continue;
+      list.confirm(nowMs);
+      this.#news ??= 'member';
+    }
+  }
+}

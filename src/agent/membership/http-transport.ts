@@ -1,0 +1,109 @@
+/** The agent's transport, the real one: HTTP over TCP or a unix socket. */
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { MeshError } from '../../model/error.ts';
+import { request } from '../../protocol/http/http.ts';
+import { SseParser } from '../../protocol/http/sse.ts';
+import type { Answer, EventStream, Exchange, StreamHandlers, StreamRequest, Target, Transport } from './transport.ts';
+
+export const httpTransport: Transport = { exchange, openStream };
+
+/** What a member list of thousands needs; more is not an answer of ours. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+function send(
+  target: Target,
+  { method, path, body, headers }: Omit<Exchange, 'connectTimeoutMs' | 'timeoutMs'>,
+): ClientRequest {
+  // A fresh connection each time: one that was kept may lead to a host0 that is no longer there.
+  const outgoing = request({
+    ...target,
+    method,
+    path,
+    agent: false,
+    headers: {
+      ...headers,
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+    },
+  });
+  outgoing.end(body);
+  return outgoing;
+}
+
+function exchange(target: Target, request_: Exchange): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const outgoing = send(target, request_);
+  const giveUp = (what: string, ms: number) =>
+    setTimeout(() => outgoing.destroy(new Error(`no ${what} within ${ms} ms`)), ms);
+  const connecting = giveUp('connection', request_.connectTimeoutMs);
+  const answering = giveUp('answer', request_.timeoutMs);
+  outgoing.on('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
+  outgoing.on('error', (error) => reject(unreachable(target, error)));
+  outgoing.on('close', () => {
+    clearTimeout(connecting);
+    clearTimeout(answering);
+  });
+  outgoing.on('response', (response) => {
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > MAX_BODY_BYTES) outgoing.destroy(new Error('the answer is too large'));
+    });
+    response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+    response.on('error', (error) => reject(unreachable(target, error)));
+  });
+  return promise;
+}
+
+function openStream(
+  target: Target,
+  { path, headers, silenceMs }: StreamRequest,
+  handlers: StreamHandlers,
+): EventStream {
+  const outgoing = send(target, { method: 'GET', path, ...(headers !== undefined && { headers }) });
+  const parser = new SseParser();
+  let ended = false;
+  const end = (reason: MeshError | undefined) => {
+    if (ended) return;
+    ended = true;
+    outgoing.destroy();
+    handlers.onEnd(reason);
+  };
+  outgoing.setTimeout(silenceMs, () => end(unreachable(target, new Error(`silent for ${silenceMs} ms`))));
+  outgoing.on('error', (error) => end(unreachable(target, error)));
+  outgoing.on('response', (response) => readStream(response, parser, handlers, end, target));
+  return { close: () => end(undefined) };
+}
+
+function readStream(
+  response: IncomingMessage,
+  parser: SseParser,
+  handlers: StreamHandlers,
+  end: (reason: MeshError | undefined) => void,
+  target: Target,
+): void {
+  if (response.statusCode !== 200) {
+    end(unreachable(target, new Error(`it answered ${response.statusCode}`)));
+    return;
+  }
+  response.setEncoding('utf8');
+  response.on('data', (chunk: string) => {
+    try {
+      for (const message of parser.push(chunk)) handlers.onMessage(message);
+      handlers.onHeard?.();
+    } catch (error) {
+      end(unreachable(target, error));
+    }
+  });
+  response.on('close', () => end(unreachable(target, new Error('it closed the stream'))));
+}
+
+function unreachable(target: Target, cause: unknown): MeshError {
+  const where = 'socketPath' in target ? target.socketPath : `[${target.host}]:${target.port}`;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new MeshError('MESH_HOST0_UNREACHABLE', `host0 does not answer at ${where}: ${reason}`, {
+    cause,
+    retryable: true,
+    remedy: 'Check that host0 is up (`mesh system status` there) and that UDP 4789 passes between the machines.',
+  });
+}

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
+import type { Inventory } from '../../protocol/documents/inventory.ts';
+import { Journal } from '../../protocol/journal/event.ts';
+import { InventoryNotice } from './inventory-notice.ts';
+import type { Answer } from './transport.ts';
+
+const network = meshNetwork({
+  name: 'manage',
+  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
+  vni: 456 as Vni,
+  key: '456',
+});
+const SMALL: Inventory = { system: {}, cpu: { threads: 1 }, memoryBytes: 1, disks: [], nics: [] };
+const LARGE: Inventory = { ...SMALL, memoryBytes: 2 };
+
+function world() {
+  const clock = new ManualClock();
+  const bodies: unknown[] = [];
+  const state = { inventory: SMALL, answer: { status: 204, body: '' } as Answer | Error };
+  const notice = new InventoryNotice({
+    clock,
+    journal: new Journal(clock, 'agent', 'node'),
+    read: () => state.inventory,
+    transport: {
+      exchange: async (target, { method, path, body = '' }) => {
+        expect([target, method, path]).toEqual([{ host: 'fd42:2345:1234:9abc::1', port: 8000 }, 'PUT', '/inventory']);
+        bodies.push(JSON.parse(body));
+        if (state.answer instanceof Error) throw state.answer;
+        return state.answer;
+      },
+      openStream: () => ({ close: () => {} }),
+    },
+  });
+  return { clock, bodies, state, notice };
+}
+
+test('once after joining, and again when the machine is another or host0 may be', async () => {
+  const { clock, bodies, state, notice } = world();
+  notice.lookSoon();
+  await clock.pass(60_000);
+  expect(bodies).toEqual([]);
+  notice.joined(network);
+  await clock.pass(3_600_000);
+  notice.lookSoon();
+  await clock.pass(60_000);
+  expect(bodies).toEqual([SMALL]);
+  state.inventory = LARGE;
+  for (let event = 0; event < 9; event++) notice.lookSoon();
+  await clock.pass(60_000);
+  expect(bodies).toEqual([SMALL, LARGE]);
+  notice.joined(network);
+  await clock.pass(1_000);
+  expect(bodies).toEqual([SMALL, LARGE, LARGE]);
+  state.inventory = SMALL;
+  await clock.pass(3_600_000);
+  expect(bodies).toHaveLength(4);
+  notice.close();
+});
+
+test('until host0 has it', async () => {
+  const { clock, bodies, state, notice } = world();
+  state.answer = new Error('no answer');
+  notice.joined(network);
+  await clock.pass(7_000);
+  state.answer = { status: 503, body: '{}' };
+  await clock.pass(5_000);
+  state.answer = { status: 204, body: '' };
+  await clock.pass(60_000);
+  expect(bodies).toHaveLength(4);
+  notice.close();
+});
+
+test('not again and again to a host0 that does not know what it is', async () => {
+  const { clock, bodies, state, notice } = world();
+  state.answer = { status: 404, body: '' };
+  notice.joined(network);
+  await clock.pass(3_600_000);
+  expect(bodies).toHaveLength(1);
+  notice.close();
+});
+
+test('links that never rest do not put it off', async () => {
+  const { clock, bodies, state, notice } = world();
+  notice.joined(network);
+  await clock.pass(100);
+  state.inventory = LARGE;
+  for (let second = 0; second < 10; second++) {
+    notice.lookSoon();
+    await clock.pass(1_000);
+  }
+  expect(bodies).toEqual([SMALL, LARGE]);
+  notice.close();
+});

@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest';
+import type { FdbRow, Link } from '../../kernel/rtnl/objects.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { machineIdOf } from '../../model/machine.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import { Journal } from '../../protocol/journal/event.ts';
+import { KernelCache } from '../kernel/kernel-cache.ts';
+import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
+
+const SETTLE_MS = 10_000;
+const RETRY_MS = 60_000;
+const MESH = mesh(456);
+const SEGMENTS = ['10.11.0.0/24', '10.11.1.0/24'] as Ipv4Cidr[];
+
+function mesh(vni: number, key = String(vni)): Network {
+  const prefix = `fd42:2345:1234:${vni}::/64` as Ipv6Cidr;
+  return meshNetwork({ name: `mesh${vni}`, prefix, vni: vni as Vni, key });
+}
+
+function member(number: number, network = MESH): Member {
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, machineIdOf(`board ${number}`));
+  return { name: `node${number}`, ipv4: `10.11.0.${number}` as Ipv4, mac, ipv6 };
+}
+
+/** A node with a disk, and what it knows now. */
+function node(disk?: string) {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'agent', 'node1');
+  const state = { disk, writes: 0, full: false, now: [] as readonly KnownMesh[] };
+  const known = new LastKnown({
+    clock,
+    journal,
+    now: () => state.now,
+    text: {
+      read: async () => state.disk,
+      write: async (text) => {
+        if (state.full) throw new Error('ENOSPC');
+        state.disk = text;
+        state.writes++;
+      },
+    },
+  });
+  const kinds = () => journal.recent().map(({ kind }) => kind);
+  return { known, state, clock, kinds };
+}
+
+test('the next life knows the members and segments of the same mesh, and of no other', async () => {
+  const { known, state, clock } = node();
+  state.now = [
+    { network: MESH, members: [member(1), member(2)], segments: SEGMENTS },
+    { network: mesh(457), members: [], segments: [] },
+  ];
+  known.changed();
+  await clock.pass(SETTLE_MS);
+
+  const next = node(state.disk);
+  await next.known.load();
+  expect(next.known.of(mesh(456))).toEqual(state.now[0]);
+  expect(next.known.of(mesh(457))?.members).toEqual([]);
+  expect(next.known.of(mesh(456, '7'))).toBeUndefined();
+  expect(next.known.of(mesh(458))).toBeUndefined();
+});
+
+test('a burst is written once, and what is the same again not at all', async () => {
+  const { known, state, clock } = node();
+  for (let number = 1; number <= 20; number++) {
+    state.now = [{ network: MESH, members: Array.from({ length: number }, (_, i) => member(i + 1)), segments: [] }];
+    known.changed();
+    await clock.pass(SETTLE_MS / 40);
+  }
+  await clock.pass(SETTLE_MS);
+  expect(state.writes).toBe(1);
+  expect(state.disk).toContain('node20 10.11.0.20 ');
+
+  known.changed();
+  await clock.pass(SETTLE_MS);
+  const next = node(state.disk);
+  await next.known.load();
+  next.state.now = state.now;
+  next.known.changed();
+  await next.clock.pass(SETTLE_MS);
+  expect([state.writes, next.state.writes]).toEqual([1, 0]);
+});
+
+test('an agent that ends writes what it has not written yet', async () => {
+  const { known, state } = node();
+  state.now = [{ network: MESH, members: [member(1)], segments: [] }];
+  known.changed();
+  await known.close();
+  expect(state.disk).toContain('node1');
+});
+
+test('a network that was given up and comes again is a new one', async () => {
+  const { known, state, clock } = node();
+  state.now = [{ network: MESH, members: [member(1)], segments: [] }];
+  known.changed();
+  await clock.pass(SETTLE_MS);
+  expect(known.of(MESH)?.members).toHaveLength(1);
+  state.now = [];
+  known.changed();
+  await clock.pass(SETTLE_MS);
+  expect(known.of(MESH)).toBeUndefined();
+  expect(state.disk).not.toContain('node1');
+});
+
+test('a full disk is told of once, and written to when there is room', async () => {
+  const { known, state, clock, kinds } = node();
+  state.full = true;
+  state.now = [{ network: MESH, members: [member(1)], segments: [] }];
+  known.changed();
+  await clock.pass(3 * RETRY_MS);
+  expect(kinds()).toEqual(['members not kept']);
+  state.full = false;
+  await clock.pass(RETRY_MS);
+  expect(state.disk).toContain('node1');
+});
+
+test.each([
+  'no JSON',
+  '{}',
+  '{"version":2,"meshes":[]}',
+  '{"version":1,"meshes":[{}]}',
+  JSON.stringify({ version: 1, meshes: [{ network: MESH, segments: ['10.11.0.0/33'], members: [] }] }),
+  JSON.stringify({ version: 1, meshes: [{ network: MESH, segments: [], members: ['node1 10.11.0.1'] }] }),
+  JSON.stringify({
+    version: 1,
+    meshes: [{ network: MESH, segments: [], members: ['node1 10.11.0.1 02:00:00:00:00:01 fe80::1'] }],
+  }),
+  JSON.stringify({ version: 1, meshes: [{ network: {}, segments: [], members: [lineOf(member(1))] }] }),
+])('what nobody of ours has written is nobody’s memory (%#)', async (text) => {
+  const { known, kinds } = node(text);
+  await known.load();
+  expect(known.of(MESH)).toBeUndefined();
+  expect(kinds()).toEqual(['members not remembered']);
+});
+
+test('where the kernel sends to somebody already, that is newer than the disk', () => {
+  const cache = new KernelCache();
+  const link = 7;
+  const self = { link, table: 'self', externLearn: true, sticky: false, state: 'permanent' } as const;
+  cache.take({ type: 'link', removed: false, echo: false, link: { index: link, name: 'vxlan456', master: 0 } as Link });
+  const rows: FdbRow[] = [
+    { ...self, mac: member(2).mac, destination: '10.11.0.99' as Ipv4 },
+    { ...self, mac: member(3).mac, destination: '10.11.0.98' as Ipv4, externLearn: false },
+  ];
+  for (const row of rows) cache.take({ type: 'fdb', removed: false, echo: false, row });
+  const known = { network: MESH, members: [member(1), member(2), member(3)], segments: [] };
+  expect(asKernelHas(known, cache).map(({ ipv4 }) => ipv4)).toEqual(['10.11.0.1', '10.11.0.99', '10.11.0.3']);
+  expect(asKernelHas(known, new KernelCache())).toEqual(known.members);
+});
+
+function lineOf({ name, ipv4, mac, ipv6 }: Member): string {
+  return `${name} ${ipv4} ${mac} ${ipv6}`;
+}

@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { MembershipEvent } from '../../protocol/documents/membership.ts';
+import { MemberList } from './member-list.ts';
+
+function member(n: number): Member {
+  return {
+    name: `node${n}`,
+    ipv4: `10.11.0.${n}` as Ipv4,
+    mac: `02:00:00:00:00:0${n}` as Mac,
+    ipv6: `fd42::${n}` as Ipv6,
+  };
+}
+
+function snapshot(epoch: string, revision: number, ...numbers: number[]): MembershipEvent {
+  return { type: 'snapshot', version: { epoch, revision }, members: numbers.map(member), segments: [] };
+}
+
+function names(list: MemberList): string {
+  return list.members.map(({ name }) => name).join(' ');
+}
+
+test('a join adds, a change replaces, a leave removes at once', () => {
+  const list = new MemberList();
+  list.apply(snapshot('a', 1, 1, 2), 0);
+  list.apply({ type: 'join', version: { epoch: 'a', revision: 2 }, member: member(3) }, 10);
+  expect(names(list)).toBe('node1 node2 node3');
+  const moved = { ...member(2), ipv4: '10.11.0.99' as Ipv4 };
+  list.apply({ type: 'change', version: { epoch: 'a', revision: 3 }, member: moved }, 20);
+  expect(list.members).toContainEqual(moved);
+  list.apply({ type: 'leave', version: { epoch: 'a', revision: 4 }, member: member(1) }, 30);
+  expect(names(list)).toBe('node2 node3');
+  expect(list.version).toEqual({ epoch: 'a', revision: 4 });
+});
+
+test('one list never removes anybody', () => {
+  const list = new MemberList();
+  list.apply(snapshot('a', 1, 1, 2, 3), 0);
+  list.apply(snapshot('a', 2, 1), 60_000);
+  expect(names(list)).toBe('node1 node2 node3');
+});
+
+test('a member that a list lacks is gone when the stream still stands nine seconds later', () => {
+  const list = new MemberList();
+  list.apply(snapshot('a', 1, 1, 2), 0);
+  list.apply(snapshot('a', 2, 1), 10_000);
+  list.confirm(18_999);
+  expect(names(list)).toBe('node1 node2');
+  list.confirm(19_000);
+  expect(names(list)).toBe('node1');
+});
+
+test('two lists do not add up: a host0 that is killed twice gives two that are incomplete', () => {
+  const list = new MemberList();
+  list.apply(snapshot('a', 1, 1, 2), 0);
+  list.apply(snapshot('b', 0), 20_000);
+  list.apply(snapshot('b', 0), 30_000);
+  expect(names(list)).toBe('node1 node2');
+  expect(list.confirmAtMs).toBe(39_000);
+});
+
+test('a list of a new epoch only adds at first, and starts the nine seconds anew', () => {
+  const list = new MemberList();
+  list.apply(snapshot('a', 1, 1, 2), 0);
+  list.confirm(9_000);
+  expect(list.settled).toBe(true);
+  list.apply(snapshot('b', 1, 3), 20_000);
+  expect(names(list)).toBe('node1 node2 node3');
+  expect(list.settled).toBe(false);
+  list.confirm(29_000);
+  expect(names(list)).toBe('node3');
+  expect(list.settled).toBe(true);
+});
+
+test('a stream that stands for nine seconds confirms what its first list lacked', () => {
+  const list = new MemberList();
+  list.apply(snapshot('a', 1, 1, 2), 0);
+  list.apply(snapshot('b', 1, 1), 1_000);
+  expect(list.confirmAtMs).toBe(10_000);
+  list.confirm(10_000);
+  expect(names(list)).toBe('node1');
+  expect(list.confirmAtMs).toBeUndefined();
+});
+
+test('a missing member that joins again is not missing', () => {
+  const list = new MemberList();
+  list.apply(snapshot('a', 1, 1, 2), 0);
+  list.apply(snapshot('a', 2, 1), 1_000);
+  list.apply({ type: 'join', version: { epoch: 'a', revision: 3 }, member: member(2) }, 2_000);
+  list.confirm(60_000);
+  expect(names(list)).toBe('node1 node2');
+});
+
+test('whom an earlier life knew is there before any list, and goes as anybody does whom a list lacks', () => {
+  const list = new MemberList();
+  list.remember([member(1), member(2), member(3)]);
+  expect(names(list)).toBe('node1 node2 node3');
+  expect([list.version, list.settled, list.confirmAtMs]).toEqual([undefined, false, undefined]);
+  list.confirm(60_000);
+  expect(names(list)).toBe('node1 node2 node3');
+  const moved = { ...member(2), ipv4: '10.11.0.99' as Ipv4 };
+  list.apply(
+    { type: 'snapshot', version: { epoch: 'a', revision: 7 }, members: [member(1), moved], segments: [] },
+    60_000,
+  );
+  expect(list.members).toContainEqual(moved);
+  expect(names(list)).toBe('node1 node2 node3');
+  list.confirm(68_999);
+  expect(list.settled).toBe(false);
+  list.confirm(69_000);
+  expect(names(list)).toBe('node1 node2');
+  expect(list.settled).toBe(true);
+});

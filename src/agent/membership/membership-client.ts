@@ -1,0 +1,336 @@
+/**
+ * A node's part in the membership of one mesh: it reports to host0, follows the stream of joins and leaves, and pings
+ * host0 so that silence is noticed in two seconds and not in nine.
+ */
+
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { type ErrorDocument, MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import { MEMBERSHIP_PORT, type Network } from '../../model/network/network.ts';
+import {
+  formatVersion,
+  type MembershipEvent,
+  type NetworkState,
+  reportIntervalMs,
+  type SelfReport,
+  type SelfReportAnswer,
+  STREAM_SILENCE_MS,
+} from '../../protocol/documents/membership.ts';
+import type { SseMessage } from '../../protocol/http/sse.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import type { Echo } from '../kernel/kernel-port.ts';
+import type { KnownMesh } from './last-known.ts';
+import { MemberList } from './member-list.ts';
+import type { EventStream, Target, Transport } from './transport.ts';
+
+export interface MembershipClientInput {
+  readonly network: Network;
+  readonly machine: MachineId;
+  readonly name: string;
+  /** New at each boot of the machine. */
+  readonly instance: string;
+  /** What host0 gave this machine when it booted. */
+  readonly token?: string;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly echo: Echo;
+  readonly transport: Transport;
+  /** The underlay address that this node sends from; undefined while it has no route to host0. */
+  readonly local: () => Ipv4 | undefined;
+  readonly state: () => NetworkState;
+  /** Clears this node's neighbour entry for host0, whatever its state, so that the next packet asks for it aloud. */
+  readonly forgetHost0: () => Promise<void>;
+  /** What an earlier life of this agent knew of the mesh. */
+  readonly known?: Pick<KnownMesh, 'members' | 'segments'>;
+  /** Members, segments or whether host0 answers have changed. */
+  readonly onChange: () => void;
+  /** host0 counts this node as a member, for the first time or again. */
+  readonly onJoined?: () => void;
+}
+
+/** A connection takes a millisecond; the kernel repeats a lost SYN after a whole second, and a new try is faster than that. */
+const CONNECT_TIMEOUT_MS = 300;
+/** host0 may have hundreds to answer when they all start at once. */
+const ANSWER_TIMEOUT_MS = 3_000;
+const PING_INTERVAL_MS = 1_000;
+/** So many pings lost in a row, and host0 is asked for anew. */
+const PINGS_LOST = 2;
+/** Between two tries to reach host0: it may be coming up this moment. */
+const RETRY_MS = { first: 100, longest: 1_000 } as const;
+/** A refusal is not lifted by asking faster. */
+const REFUSED_RETRY_MS = 5_000;
+
+export class MembershipClient {
+  readonly #input: MembershipClientInput;
+  readonly #target: Target;
+  readonly list = new MemberList();
+  #segments: readonly Ipv4Cidr[];
+  #answers = false;
+  #error: MeshError | undefined;
+  #stream: EventStream | undefined;
+  /** Of the stream that is open now: when something came down it first. */
+  #heardSinceMs: number | undefined;
+  #alarm: Alarm | undefined;
+  #ping: Alarm | undefined;
+  #retryMs: number = RETRY_MS.first;
+  #pingsLost = 0;
+  #underWay: Promise<void> | undefined;
+  #stopped = false;
+  /** The list has changed, and nobody has been told yet. */
+  #news = false;
+  readonly #host0: Ipv6;
+
+  constructor(input: MembershipClientInput) {
+    this.#input = input;
+    this.#host0 = memberAddresses(input.network, 'host0').ipv6;
+    this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
+    this.list.remember(input.known?.members ?? []);
+    this.#segments = input.known?.segments ?? [];
+  }
+
+  /** Whether host0 answers in this mesh now. */
+  get host0Answers(): boolean {
+    return this.#answers;
+  }
+
+  get segments(): readonly Ipv4Cidr[] {
+    return this.#segments;
+  }
+
+  /** Why this node is not a member now; undefined when it is. */
+  get error(): MeshError | undefined {
+    return this.#error;
+  }
+
+  /** Since when the stream of joins and leaves speaks; undefined while it does not. */
+  get streamSinceMs(): number | undefined {
+    return this.#stream === undefined ? undefined : this.#heardSinceMs;
+  }
+
+  start(): void {
+    void this.#report();
+  }
+
+  /** Something that host0 should know has changed: say so now. */
+  reportNow(): void {
+    this.#alarm?.cancel();
+    void this.#report();
+  }
+
+  /** @param leave tells host0 that this node gives the mesh up, so that nobody waits nine seconds */
+  async stop(leave: boolean): Promise<void> {
+    this.#stopped = true;
+    for (const alarm of [this.#alarm, this.#ping]) alarm?.cancel();
+    this.#stream?.close();
+    if (!leave || !this.#answers) return;
+    // A report that is under way would make this node a member again.
+    await this.#underWay;
+    try {
+      await this.#put({ leaving: true });
+    } catch {
+      // host0 will notice by itself.
+    }
+  }
+
+  /** One report at a time: who asks for another meanwhile has the one that is under way. */
+  #report(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    this.#underWay ??= this.#reportOnce().finally(() => {
+      this.#underWay = undefined;
+    });
+    return this.#underWay;
+  }
+
+  async #reportOnce(): Promise<void> {
+    try {
+      const answer = await this.#put({});
+      if (this.#stopped) return;
+      if (answer === undefined) this.#lost(noRoute());
+      else if (answer.accepted) this.#accepted(answer.segments);
+      else this.#refused(MeshError.fromJSON(answer.error));
+    } catch (error) {
+      if (!this.#stopped) this.#lost(MeshError.from(error));
+    }
+  }
+
+  /** @returns undefined when there is no underlay address to report from */
+  async #put(extra: Pick<SelfReport, 'leaving'>): Promise<SelfReportAnswer | undefined> {
+    const { machine, name, instance, token, local, state } = this.#input;
+    const ipv4 = local();
+    if (ipv4 === undefined) return undefined;
+    const shown = token === undefined ? {} : { token };
+    const report: SelfReport = { machine, name, instance, ipv4, ...shown, state: state(), ...extra };
+    const answer = await this.#input.transport.exchange(this.#target, {
+      method: 'PUT',
+      path: '/self',
+      body: JSON.stringify(report),
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      timeoutMs: ANSWER_TIMEOUT_MS,
+    });
+    const document: unknown = JSON.parse(answer.body);
+    if (answer.status === 200 && isAnswer(document)) return document;
+    if (isErrorDocument(document)) return { accepted: false, error: document };
+    throw new MeshError('MESH_HOST0_UNREACHABLE', `host0 answered ${answer.status} to a report`, { retryable: true });
+  }
+
+  #accepted(segments: readonly Ipv4Cidr[]): void {
+    const news = !this.#answers || this.#error !== undefined || segments.join() !== this.#segments.join();
+    if (this.#error !== undefined || !this.#answers) {
+      this.#journal('info', 'joined', `member of ${this.#input.network.name}`);
+      this.#input.onJoined?.();
+    }
+    this.#answers = true;
+    this.#error = undefined;
+    this.#segments = segments;
+    this.#retryMs = RETRY_MS.first;
+    this.#pingsLost = 0;
+    this.#schedule(reportIntervalMs(this.#input.machine));
+    this.#openStream();
+    if (this.#ping === undefined) this.#schedulePing();
+    if (news) this.#input.onChange();
+  }
+
+  /** host0 answers, and says no. Retryable refusals are about what its kernel has not seen yet. */
+  #refused(error: MeshError): void {
+    const news = this.#error?.code !== error.code || !this.#answers;
+    this.#answers = true;
+    this.#error = error;
+    this.#stream?.close();
+    this.#stream = undefined;
+    if (news && !error.retryable) this.#journal('error', 'refused', error.message, error);
+    this.#schedule(error.retryable ? RETRY_MS.first : REFUSED_RETRY_MS);
+    if (news) this.#input.onChange();
+  }
+
+  /** host0 does not answer: its neighbour entry goes, so that the next try asks for it aloud. */
+  #lost(error: MeshError): void {
+    const news = this.#answers || this.#error === undefined;
+    this.#journal(
+      this.#answers ? 'warning' : 'debug',
+      this.#answers ? 'host0 lost' : 'host0 sought',
+      error.message,
+      error,
+    );
+    this.#answers = false;
+    this.#error = error;
+    this.#stream?.close();
+    this.#stream = undefined;
+    this.#ping?.cancel();
+    this.#ping = undefined;
+    if (news) this.#input.onChange();
+    void this.#input.forgetHost0().then(() => this.#schedule(this.#retryMs));
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
+  }
+
+  #openStream(): void {
+    if (this.#stream !== undefined || this.#stopped) return;
+    // While a list is to be confirmed, only a whole one will do: what is resumed may have nothing to say.
+    const version = this.list.confirmAtMs === undefined ? this.list.version : undefined;
+    this.#heardSinceMs = undefined;
+    const stream = this.#input.transport.openStream(
+      this.#target,
+      {
+        path: '/events',
+        silenceMs: STREAM_SILENCE_MS,
+        ...(version !== undefined && { headers: { 'last-event-id': formatVersion(version) } }),
+      },
+      {
+        onMessage: (message) => this.#onMessage(message),
+        onHeard: () => {
+          this.#heardSinceMs ??= this.#input.clock.nowMs();
+          this.#heard();
+        },
+        onEnd: (reason) => {
+          this.#tellNews();
+          if (this.#stream === stream) this.#stream = undefined;
+          if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);
+        },
+      },
+    );
+    this.#stream = stream;
+  }
+
+  #onMessage({ event, data }: SseMessage): void {
+    if (event !== 'snapshot' && event !== 'join' && event !== 'change' && event !== 'leave') return;
+    // host0 is the one peer that is believed: its address and Ethernet address are known beforehand.
+    const membership = JSON.parse(data) as MembershipEvent;
+    if (membership.type === 'snapshot') this.#segments = membership.segments;
+    this.list.apply(membership, this.#input.clock.nowMs());
+    this.#news = true;
+  }
+
+  /** What came together is taken together. A stream that stands confirms the list; one that is only not yet known to be dead must not. */
+  #heard(): void {
+    const nowMs = this.#input.clock.nowMs();
+    const atMs = this.list.confirmAtMs;
+    if (atMs !== undefined && nowMs >= atMs) {
+      this.list.confirm(nowMs);
+      this.#news = true;
+    }
+    this.#tellNews();
+  }
+
+  #tellNews(): void {
+    if (!this.#news) return;
+    this.#news = false;
+    this.#input.onChange();
+  }
+
+  #schedulePing(): void {
+    if (this.#stopped) return;
+    const { clock, echo, network } = this.#input;
+    this.#ping = clock.after(PING_INTERVAL_MS, () => {
+      void echo(this.#host0, PING_INTERVAL_MS)
+        .catch(() => undefined)
+        .then((rttMs) => {
+          if (this.#ping === undefined || this.#stopped) return;
+          this.#pingsLost = rttMs === undefined ? this.#pingsLost + 1 : 0;
+          if (this.#pingsLost >= PINGS_LOST && this.#error === undefined) {
+            this.#pingsLost = 0;
+            this.#lost(
+              new MeshError('MESH_HOST0_UNREACHABLE', `host0 did not answer ${PINGS_LOST} pings in ${network.name}`, {
+                retryable: true,
+              }),
+            );
+            return;
+          }
+          this.#schedulePing();
+        });
+    });
+  }
+
+  #schedule(delayMs: number): void {
+    this.#alarm?.cancel();
+    if (this.#stopped) return;
+    this.#alarm = this.#input.clock.after(delayMs, () => void this.#report());
+  }
+
+  #journal(level: 'debug' | 'info' | 'warning' | 'error', kind: string, message: string, error?: MeshError): void {
+    this.#input.journal.record({
+      level,
+      kind,
+      message,
+      network: this.#input.network.id,
+      ...(error !== undefined && { code: error.code }),
+      ...(error?.remedy !== undefined && { remedy: error.remedy }),
+    });
+  }
+}
+
+function noRoute(): MeshError {
+  return new MeshError('MESH_HOST0_UNREACHABLE', 'this machine has no route to host0', {
+    retryable: true,
+    remedy: 'Give its underlay port an address, or name another host0 address with --host0.',
+  });
+}
+
+function isAnswer(document: unknown): document is SelfReportAnswer {
+  return typeof document === 'object' && document !== null && 'accepted' in document;
+}
+
+function isErrorDocument(document: unknown): document is ErrorDocument {
+  return typeof document === 'object' && document !== null && 'code' in document && 'message' in document;
+}

@@ -1,0 +1,50 @@
+/** How a node stands on the underlay: which of host0's addresses is on its side, and which address it sends from. */
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet, isIpv4 } from '../../model/address/ipv4.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
+import type { KernelPort } from '../kernel/kernel-port.ts';
+
+export interface UnderlayView {
+  readonly host0: Ipv4;
+  readonly local?: Ipv4;
+  readonly onLink: boolean;
+  /** Subnets that the node reaches without us: its own, and those with a route of somebody else's. */
+  readonly reachable: readonly Ipv4Cidr[];
+}
+
+export async function lookAtUnderlay(
+  candidates: readonly Ipv4[],
+  cache: KernelCache,
+  kernel: KernelPort,
+): Promise<UnderlayView> {
+  const own = ownSubnets(cache);
+  const host0 = candidates.find((address) => own.some((subnet) => ipv4InSubnet(address, subnet))) ?? candidates[0];
+  if (host0 === undefined) throw new TypeError('a node needs an address of host0');
+  const reachable = [...own, ...foreignRoutes(cache)];
+  try {
+    const route = await kernel.routeTo(host0);
+    const local = route.source !== undefined && isIpv4(route.source) ? route.source : undefined;
+    return { host0, onLink: route.gateway === undefined, reachable, ...(local !== undefined && { local }) };
+  } catch {
+    // No route now; the monitor tells when there is one.
+    return { host0, onLink: false, reachable };
+  }
+}
+
+function ownSubnets(cache: KernelCache): Ipv4Cidr[] {
+  return [...cache.addresses.values()]
+    .filter(({ family, scope }) => family === 4 && scope === 'global')
+    .map(({ address, length }) => ipv4Subnet(address as Ipv4, length));
+}
+
+function foreignRoutes(cache: KernelCache): Ipv4Cidr[] {
+  return [...cache.routes.values()]
+    .filter(
+      ({ family, protocol, destination }) => family === 4 && protocol !== OUR_PROTOCOL && destination !== '0.0.0.0/0',
+    )
+    .map(({ destination }) => destination as Ipv4Cidr);
+}
+
+export function sameUnderlay(a: UnderlayView | undefined, b: UnderlayView): boolean {
+  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,189 @@
+/** The agent's documents: what `mesh status`, `plan`, `drift` and `explain` show. Built from its state; nothing is changed. */
+import { MeshError } from '../../model/error.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
+import { VERSION } from '../../model/version.ts';
+import type {
+  AgentStatus,
+  DriftView,
+  ExplainView,
+  HealthFinding,
+  NetworkView,
+  PlanView,
+  StepView,
+} from '../../protocol/documents/views.ts';
+import type { Agent, ItemState } from '../agent.ts';
+import { kindOf, networkOf } from '../items/item.ts';
+import { differencesOf, printStep, type Step } from '../loop/plan.ts';
+
+export function statusView(agent: Agent, upSec: number): AgentStatus {
+  const { reconciler, source, input } = agent;
+  const states = [...reconciler.desired.keys()].map((key) => agent.stateOfItem(key));
+  const count = (wanted: ItemState) => states.filter((state) => state === wanted).length;
+  return {
+    role: 'agent',
+    version: VERSION,
+    node: input.name,
+    machine: input.machine,
+    upSec,
+    host0: source.host0,
+    networks: networkViews(agent),
+    items: { owned: states.length, failed: count('failed'), pending: count('pending') },
+    health: healthOf(agent),
+  };
+}
+
+export function networkViews(agent: Agent): NetworkView[] {
+  const { source, input } = agent;
+  return source.attachments().map(({ network, members, host0Answers }) => {
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, input.machine);
+    const host0 = memberAddresses(network, 'host0');
+    const local = source.host0View();
+    const ipv4 = local.role === 'node' ? local.local : local.segments[0]?.ipv4;
+    const self = ipv4 === undefined ? [] : [{ name: input.name, ipv4, mac, ipv6 }];
+    const everybody = [...self, ...members.filter((member) => member.ipv6 !== ipv6)];
+    return {
+      network,
+      state: agent.stateOf(network),
+      self: { mac, ipv6 },
+      members: everybody.sort((a, b) => rank(a.ipv6, host0.ipv6) - rank(b.ipv6, host0.ipv6)),
+      ...(local.role === 'node' && { host0Answers }),
+    };
+  });
+}
+
+function rank(ipv6: string, host0: string): number {
+  return ipv6 === host0 ? 0 : 1;
+}
+
+/** All members of a network that this node knows of, host0 first, and itself among them. */
+export function membersOf(agent: Agent, { id }: Network): readonly Member[] {
+  return networkViews(agent).find(({ network }) => network.id === id)?.members ?? [];
+}
+
+const NETWORKS_UNKNOWN: HealthFinding = {
+  code: 'MESH_HOST0_STARTING',
+  severity: 'warning',
+  object: 'networks',
+  message: 'the agent has not been told yet which networks there are',
+  remedy: 'Wait a second. On host0, see that its daemon runs: `mesh system status`.',
+};
+
+/** What is not well here. */
+export function healthOf(agent: Agent): HealthFinding[] {
+  const findings: HealthFinding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
+  for (const error of agent.source.fileErrors) findings.push(finding(error, error.place?.file ?? 'network files'));
+  for (const network of agent.source.networks) {
+    const state = agent.stateOf(network);
+    if (state.phase === 'failed') findings.push(finding(MeshError.fromJSON(state.error), network.name));
+    else if (state.phase === 'pending') {
+      const error = agent.source.errorOf(network.id);
+      if (error !== undefined) findings.push({ ...finding(error, network.name), severity: 'warning' });
+    }
+  }
+  findings.push(...agent.missingFeatures.findings);
+  if (agent.reconciler.cacheDifference > 0) {
+    findings.push({
+      code: 'MESH_INTERNAL',
+      severity: 'warning',
+      object: 'kernel cache',
+      message: `the last audit found ${agent.reconciler.cacheDifference} items that no kernel event had told of`,
+      remedy: 'It has been repaired. If it happens again, please report it with `mesh events --json`.',
+    });
+  }
+  return findings;
+}
+
+function finding(error: MeshError, object: string): HealthFinding {
+  return {
+    code: error.code,
+    severity: 'error',
+    object,
+    message: error.message,
+    remedy: error.remedy ?? 'See `mesh events` for what led to it.',
+  };
+}
+
+export async function planView(agent: Agent): Promise<PlanView> {
+  const { steps } = await agent.reconciler.drift();
+  return { steps: steps.map(stepView) };
+}
+
+export async function driftView(agent: Agent): Promise<DriftView> {
+  const { steps, cacheDifference } = await agent.reconciler.drift();
+  return { steps: steps.map(stepView), cacheDifference };
+}
+
+function stepView(step: Step): StepView {
+  const differences = differencesOf(step);
+  return {
+    action: step.action,
+    item: step.key,
+    text: step.action === 'delete' ? printStep(step) : kindOf(step.item).print(step.item),
+    ...(differences.length > 0 && { difference: differences.join(', ') }),
+  };
+}
+
+/**
+ * Why something is there. `object` is a network's name or id, a device, a member's name or address, or an item.
+ * @throws MESH_OBJECT_UNKNOWN
+ */
+export async function explainView(agent: Agent, object: string): Promise<ExplainView> {
+  const { reconciler, source } = agent;
+  const attachment = source.attachments().find(({ network, members }) => {
+    const { vxlan, bridge } = network.devices;
+    if ([network.name, network.id, vxlan, bridge].includes(object)) return true;
+    return members.some((member) => isNamed(member, object));
+  });
+  const member = attachment?.members.find((candidate) => isNamed(candidate, object));
+  const needles = member === undefined ? [object] : [member.mac, member.ipv6, member.ipv4];
+  const whole = attachment !== undefined && member === undefined && !isDevice(attachment.network, object);
+  const items = [...reconciler.desired].filter(([key, item]) => {
+    if (whole) return networkOf(item) === attachment.network.id;
+    return needles.some((needle) => key.includes(needle) || kindOf(item).print(item).split(' ').includes(needle));
+  });
+  if (items.length === 0 && attachment === undefined) {
+    throw new MeshError(
+      'MESH_OBJECT_UNKNOWN',
+      `nothing of Meshwork's on this node is called ${JSON.stringify(object)}`,
+      {
+        object,
+        remedy: 'Name a network, a device such as br456, a member, an address, or an item of `mesh plan`.',
+      },
+    );
+  }
+  const { steps } = await reconciler.drift();
+  const stepOf = new Map(steps.map((step) => [step.key, step]));
+  return {
+    object,
+    ...(attachment !== undefined && { network: attachment.network }),
+    reasons: attachment === undefined ? [] : reasons(agent, attachment.network, member?.name),
+    items: items.map(([key, item]) => ({ item: key, text: kindOf(item).print(item), state: stateOf(stepOf.get(key)) })),
+  };
+}
+
+function isNamed(member: { name: string; ipv4: string; mac: string; ipv6: string }, object: string): boolean {
+  return [member.name, member.ipv4, member.mac, member.ipv6].includes(object);
+}
+
+function isDevice({ devices }: Network, object: string): boolean {
+  return object === devices.vxlan || object === devices.bridge;
+}
+
+function reasons(agent: Agent, network: Network, member: string | undefined): string[] {
+  const { vni, prefix, key } = network.fabric;
+  const { bridge, vxlan } = network.devices;
+  const { machine } = agent.input;
+  const lines = [
+    `network ${network.name}: name=${network.name} prefix=${prefix} vni=${vni} key=${key}`,
+    `devices: ${vxlan} carries VNI ${vni} over UDP 4789 and is a port of ${bridge}, where workloads plug in`,
+    `addresses: genid(key ${key}, machine ${machine}, ${network.name}${vni}) in ${prefix}`,
+  ];
+  if (member !== undefined) lines.push(`member ${member}: on host0's list; four rows make it reachable`);
+  return lines;
+}
+
+function stateOf(step: Step | undefined): 'ready' | 'missing' | 'different' {
+  if (step === undefined) return 'ready';
+  return step.action === 'create' ? 'missing' : 'different';
+}
