@@ -1,9 +1,9 @@
 /** `boot-http-server.ts IMAGES DEVICE ADDRESS`: host0's boot server with images to serve, and nothing else of host0. */
 import { join } from 'node:path';
-import { Attempts } from '../src/boot/attempts.ts';
-import { bootDoors } from '../src/boot/boot-doors.ts';
-import { BootSite } from '../src/boot/boot-site.ts';
-import { Turnstile } from '../src/boot/turnstile.ts';
+import { Attempts } from '../src/boot/site/attempts.ts';
+import { bootDoors } from '../src/boot/site/boot-doors.ts';
+import { BootSite } from '../src/boot/site/boot-site.ts';
+import { Turnstile } from '../src/boot/site/turnstile.ts';
 import { parseIpv4 } from '../src/model/address/ipv4.ts';
 import { systemClock as clock } from '../src/model/clock.ts';
 import { MeshError } from '../src/model/error.ts';

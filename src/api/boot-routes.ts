@@ -4,7 +4,7 @@ import type { MachineView } from '../protocol/documents/machine-view.ts';
 import type { TimelineView } from '../protocol/documents/timeline-view.ts';
 import { EventStream } from '../protocol/http/event-stream.ts';
 
-/** Who knows of the boots (boot/boot-log.ts), and of the machines. */
+/** Who knows of the boots (boot/timeline/boot-log.ts), and of the machines. */
 export interface Boots {
   readonly log: {
     /** The newest first. */

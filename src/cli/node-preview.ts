@@ -1,7 +1,7 @@
 /** `mesh node preview`: what a machine would get if it booted now, and what of it is not in force yet. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { bootScript, commandLine } from '../boot/ipxe-script.ts';
+import { bootScript, commandLine } from '../boot/site/ipxe-script.ts';
 import { authorizedKeysIn } from '../image/command-key.ts';
 import { type CompiledMachine, compile } from '../image/compilation.ts';
 import { Generations } from '../image/generations.ts';

@@ -1,16 +1,16 @@
 /** What host0 gives machines that boot, put together: the boot server, who machines are, and how far each is. */
 import { join } from 'node:path';
-import { AttemptRecords } from '../boot/attempt-records.ts';
-import { bootDoors } from '../boot/boot-doors.ts';
-import { BootLog } from '../boot/boot-log.ts';
-import { type BootDoor, BootSite } from '../boot/boot-site.ts';
-import type { WireState } from '../boot/boot-trouble.ts';
-import { modelOf } from '../boot/hardware.ts';
-import type { HostLinks } from '../boot/host-links.ts';
-import { ModelTimes } from '../boot/model-times.ts';
-import type { BootCatalogue } from '../boot/reception.ts';
-import type { BootSighting } from '../boot/sighting.ts';
-import { Turnstile } from '../boot/turnstile.ts';
+import type { BootSighting } from '../boot/frames/sighting.ts';
+import type { HostLinks } from '../boot/nics/host-links.ts';
+import { AttemptRecords } from '../boot/site/attempt-records.ts';
+import { bootDoors } from '../boot/site/boot-doors.ts';
+import { type BootDoor, BootSite } from '../boot/site/boot-site.ts';
+import { modelOf } from '../boot/site/hardware.ts';
+import type { BootCatalogue } from '../boot/site/reception.ts';
+import { Turnstile } from '../boot/site/turnstile.ts';
+import { BootLog } from '../boot/timeline/boot-log.ts';
+import type { WireState } from '../boot/timeline/boot-trouble.ts';
+import { ModelTimes } from '../boot/timeline/model-times.ts';
 import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machine-registry.ts';
 import { DirectoryWatch } from '../disk/directory-watch.ts';

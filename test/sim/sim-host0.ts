@@ -1,7 +1,7 @@
 /** host0's daemon, put together as src/main/host0.ts does it, with its doors opened by the simulation. */
 import type { Answer, Exchange } from '../../src/agent/membership/transport.ts';
 import { KernelWitness } from '../../src/api/witness.ts';
-import { segmentsOf } from '../../src/boot/segments.ts';
+import { segmentsOf } from '../../src/boot/nics/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
 import type { Membership } from '../../src/controller/membership.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
@@ -24,7 +24,7 @@ import type { SimKernel } from './sim-kernel.ts';
 import type { SimMachine } from './sim-machine.ts';
 import type { MembershipServer } from './sim-transport.ts';
 
-/** As in boot/host-links.ts. */
+/** As in boot/nics/host-links.ts. */
 const COALESCE_MS = 20;
 
 export class Host0Process implements MembershipServer, ControlServer {

@@ -1,7 +1,13 @@
 /** A machine that boots, as far as its packets go: firmware and iPXE as they really ask (docs/boot.md), at the end of a veth pair. */
 import { randomInt } from 'node:crypto';
-import { type DhcpPacket, decodeDhcp, encodeDhcp, OPTION } from '../../../src/boot/dhcp-packet.ts';
-import { BROADCAST_IPV4, decodeUdpFrame, encodeUdpFrame, NO_IPV4, type UdpEnd } from '../../../src/boot/udp-frame.ts';
+import { type DhcpPacket, decodeDhcp, encodeDhcp, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
+import {
+  BROADCAST_IPV4,
+  decodeUdpFrame,
+  encodeUdpFrame,
+  NO_IPV4,
+  type UdpEnd,
+} from '../../../src/boot/frames/udp-frame.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { BROADCAST_MAC } from '../../../src/kernel/sockets/ethernet.ts';
 import { FrameSocket } from '../../../src/kernel/sockets/frame-socket.ts';

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { OPTION, textOf } from '../../../src/boot/dhcp-packet.ts';
+import { OPTION, textOf } from '../../../src/boot/frames/dhcp-packet.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { EXAMPLE_CONF } from '../../../src/lab/example-mesh.ts';
 import { until } from '../until.ts';

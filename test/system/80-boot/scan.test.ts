@@ -1,7 +1,7 @@
 /** Which ports are on one wire: found by what is heard, whatever the ports are called and however many there are. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bootPorts, scanPorts } from '../../../src/boot/boot-port.ts';
-import { scan } from '../../../src/boot/scan.ts';
+import { bootPorts, scanPorts } from '../../../src/boot/nics/boot-port.ts';
+import { scan } from '../../../src/boot/nics/scan.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { Rtnl } from '../../../src/kernel/rtnl/rtnl.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';

@@ -1,0 +1,142 @@
+/** What a frame on a boot segment tells: pure, from the bytes of a stranger. */
+import { type Ipv4, type Ipv4Cidr, ipv4Subnet, ipv4ToNumber } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { addressOption, type DhcpPacket, decodeDhcp, encapsulated, OPTION, textOf } from './dhcp-packet.ts';
+import { type Host0Mark, markOf } from './host0-mark.ts';
+import { DHCP_MESSAGES, type DhcpClientKind, type DhcpSighting, type TftpSighting } from './sighting.ts';
+import { decodeTftp } from './tftp-packet.ts';
+import { decodeUdpFrame, NO_IPV4, type UdpFrame } from './udp-frame.ts';
+
+/** A DHCP or PXE server that spoke, and is not ours. */
+export interface HeardServer {
+  readonly server: Ipv4;
+  readonly mac: Mac;
+  /** A proxy gives boot files and no addresses. */
+  readonly gives: 'addresses' | 'boot files';
+  /** As far as its message told. */
+  readonly subnet?: Ipv4Cidr;
+}
+
+export interface Observation {
+  /** Absent for the probes of host0s, which boot nothing. */
+  readonly sighting?: DhcpSighting | TftpSighting;
+  readonly server?: HeardServer;
+  readonly mark?: Host0Mark;
+}
+
+export interface Ear {
+  readonly device: string;
+  readonly nowMs: number;
+}
+
+const PXE_PORT = 4011;
+const TFTP_PORT = 69;
+/** How a client breaks off a transfer that it asked for only to learn the size (RFC 2347, EDK2). */
+const HARMLESS_ERRORS: readonly number[] = [0, 8];
+const DISCOVER = 1;
+
+/** @param outgoing sent by this host @returns undefined for what tells nothing */
+export function observe(bytes: Buffer, outgoing: boolean, ear: Ear): Observation | undefined {
+  const frame = decodeUdpFrame(bytes);
+  if (frame === undefined) return undefined;
+  if (frame.from.port === TFTP_PORT || frame.to.port === TFTP_PORT) return tftpObservation(frame, ear);
+  const packet = decodeDhcp(frame.payload);
+  return packet && dhcpObservation(packet, frame, outgoing, ear);
+}
+
+function dhcpObservation(packet: DhcpPacket, frame: UdpFrame, outgoing: boolean, ear: Ear): Observation | undefined {
+  const type = packet.options.get(OPTION.messageType)?.[0] ?? 0;
+  const message = DHCP_MESSAGES[type - 1];
+  if (message === undefined) return undefined;
+  const mark = type === DISCOVER ? markOf(packet) : undefined;
+  if (mark !== undefined) return outgoing ? undefined : { mark };
+  const port = frame.from.port === PXE_PORT || frame.to.port === PXE_PORT ? PXE_PORT : 67;
+  const common = { kind: 'dhcp', atMs: ear.nowMs, device: ear.device, message, mac: packet.chaddr, port } as const;
+  const bootFile = textOf(packet.options.get(OPTION.bootFile) ?? Buffer.alloc(0)) || packet.file;
+  if (packet.op === 1) {
+    const address = addressOption(packet, OPTION.requestedAddress) ?? given(packet.ciaddr);
+    const architecture = packet.options.get(OPTION.clientArchitecture);
+    const uuid = uuidOf(packet.options.get(OPTION.machineId));
+    const server = addressOption(packet, OPTION.serverId);
+    const sighting: DhcpSighting = {
+      ...common,
+      client: clientKind(packet),
+      ...(architecture !== undefined && architecture.length >= 2 && { architecture: architecture.readUInt16BE(0) }),
+      ...(uuid !== undefined && { uuid }),
+      ...(server !== undefined && { server }),
+      ...(address !== undefined && { address }),
+    };
+    return { sighting };
+  }
+  const server = addressOption(packet, OPTION.serverId) ?? given(frame.from.ipv4);
+  const address = given(packet.yiaddr);
+  const sighting: DhcpSighting = {
+    ...common,
+    ours: outgoing,
+    ...(server !== undefined && { server }),
+    ...(address !== undefined && { address }),
+    ...(bootFile !== '' && { bootFile }),
+  };
+  if (outgoing || server === undefined) return { sighting };
+  return { sighting, server: heardServer(packet, message, server, frame.from.mac) };
+}
+
+function heardServer(packet: DhcpPacket, message: string, server: Ipv4, mac: Mac): HeardServer {
+  const address = given(packet.yiaddr);
+  const bits = maskBits(addressOption(packet, OPTION.subnetMask));
+  // A refusal has no address in it, and comes from a server that gives some.
+  const gives = address !== undefined || message === 'NAK' ? 'addresses' : 'boot files';
+  const subnet = address !== undefined && bits !== undefined ? ipv4Subnet(address, bits) : undefined;
+  return { server, mac, gives, ...(subnet !== undefined && { subnet }) };
+}
+
+function tftpObservation({ from, to, payload }: UdpFrame, { device, nowMs }: Ear): Observation | undefined {
+  const packet = decodeTftp(payload);
+  if (packet === undefined) return undefined;
+  const toServer = to.port === TFTP_PORT;
+  const common = { kind: 'tftp', atMs: nowMs, device, mac: toServer ? from.mac : to.mac } as const;
+  if (packet.kind === 'read') {
+    return toServer ? { sighting: { ...common, file: packet.file, outcome: { type: 'asked' } } } : undefined;
+  }
+  if (packet.kind === 'write') return undefined;
+  if (toServer && HARMLESS_ERRORS.includes(packet.code)) return undefined;
+  const why = `${toServer ? 'the machine broke off: ' : ''}error ${packet.code} ${packet.text}`.trimEnd();
+  return { sighting: { ...common, file: '', outcome: { type: 'refused', why } } };
+}
+
+/** iPXE says who it is in its user class, as it is or behind a length (RFC 3004), and in options of its own. */
+function clientKind({ options }: DhcpPacket): DhcpClientKind {
+  const userClass = options.get(OPTION.userClass)?.toString('latin1') ?? '';
+  const ipxe = options.get(OPTION.ipxe);
+  if (userClass === 'iPXE' || userClass === '\x04iPXE' || (ipxe !== undefined && encapsulated(ipxe).size > 0))
+    return 'ipxe';
+  const vendorClass = options.get(OPTION.vendorClass)?.toString('latin1') ?? '';
+  if (vendorClass.startsWith('HTTPClient')) return 'http boot';
+  return vendorClass.startsWith('PXEClient') ? 'firmware' : 'system';
+}
+
+/** Type 0 and a GUID, whose first three fields are little-endian; Linux prints it so (SMBIOS 2.6). */
+function uuidOf(option: Buffer | undefined): string | undefined {
+  if (option === undefined || option.length !== 17 || option[0] !== 0) return undefined;
+  const bytes = Buffer.from(option.subarray(1));
+  for (const [start, end] of [
+    [0, 4],
+    [4, 6],
+    [6, 8],
+  ] as const) {
+    bytes.subarray(start, end).reverse();
+  }
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function given(address: Ipv4): Ipv4 | undefined {
+  return address === NO_IPV4 ? undefined : address;
+}
+
+/** The length of a mask without holes. */
+function maskBits(mask: Ipv4 | undefined): number | undefined {
+  if (mask === undefined) return undefined;
+  const bits = Math.clz32(~ipv4ToNumber(mask) >>> 0);
+  const exact = bits === 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0;
+  return exact === ipv4ToNumber(mask) ? bits : undefined;
+}

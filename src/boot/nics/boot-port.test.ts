@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { bootPorts, type PortLink, scanPorts, wantedMode } from './boot-port.ts';
+import type { LinkAddress } from './port-address.ts';
+import { groupsOf } from './port-groups.ts';
+
+function link(index: number, name: string, extra: Partial<PortLink> = {}): PortLink {
+  const mac = `02:00:00:00:00:${index.toString(16).padStart(2, '0')}` as Mac;
+  return { index, name, mac, kind: '', up: true, running: true, loopback: false, master: 0, alias: '', ...extra };
+}
+
+const LINKS = [
+  link(1, 'lo', { loopback: true }),
+  link(3, 'eth1', { kind: 'veth' }),
+  link(2, 'eth0', { up: false }),
+  link(5, 'eth3', { master: 6 }),
+  link(6, 'br0', { kind: 'bridge' }),
+  link(7, 'tap0', { kind: 'tun', master: 9 }),
+  link(8, 'vxlan456', { kind: 'vxlan', alias: 'meshwork:vxlan:mesh-456', master: 9 }),
+  link(9, 'br456', { kind: 'bridge', alias: 'meshwork:bridge:mesh-456' }),
+  link(10, 'eth4', { master: 9 }),
+  link(11, 'docker0', { kind: 'bridge' }),
+  link(12, 'veth1a2b', { kind: 'veth', master: 11 }),
+];
+const names = (links: readonly PortLink[]) => links.map(({ name }) => name);
+
+function at(index: number, length = 24): LinkAddress {
+  return { family: 4, link: index, address: `10.${index}.0.1` as Ipv4, length, scope: 'global' };
+}
+
+test('machines boot on physical ports that are in no bridge, and on bridges with a card and an address', () => {
+  expect(names(bootPorts(LINKS, [], undefined))).toEqual(['eth1', 'eth0']);
+  expect(names(bootPorts(LINKS, [at(6)], undefined))).toEqual(['eth1', 'eth0', 'br0']);
+  // A /32 is no way to anybody; a mesh's bridge is its own, and one of containers nobody's wire.
+  expect(names(bootPorts(LINKS, [at(6, 32), at(9), at(11)], undefined))).toEqual(['eth1', 'eth0']);
+});
+
+test('what the settings name is taken, whatever it is; a port of a bridge means the bridge', () => {
+  expect(names(bootPorts(LINKS, [], ['br0', 'eth1']))).toEqual(['eth1', 'br0']);
+  expect(bootPorts(LINKS, [], ['eth3'])).toMatchObject([{ name: 'br0', names: ['br0', 'eth3'] }]);
+  expect(names(bootPorts(LINKS, [], ['docker0', 'eth4', 'nothing']))).toEqual(['eth4', 'docker0']);
+});
+
+test('a scan looks at the bridges of others too, with their ports, and at nothing of ours', () => {
+  const scanned = (named?: string[]) => names(scanPorts(LINKS, bootPorts(LINKS, [], named)));
+  expect(scanned()).toEqual(['eth0', 'eth1', 'eth3', 'br0', 'docker0', 'veth1a2b']);
+  expect(scanned(['eth4'])).toEqual(['eth3', 'br0', 'eth4', 'docker0', 'veth1a2b']);
+});
+
+test('settings that contradict each other mean the most careful one', () => {
+  const modes = [
+    { port: 'eth1', mode: 'server' },
+    { port: 'eth10', mode: 'off' },
+    { port: 'eth2', mode: 'proxy' },
+    { port: 'eth3', mode: 'auto' },
+  ] as const;
+  expect(wantedMode(['eth1'], modes)).toBe('server');
+  expect(wantedMode(['eth1', 'eth2'], modes)).toBe('proxy');
+  expect(wantedMode(['eth1', 'eth10'], modes)).toBe('off');
+  expect(wantedMode(['eth1', 'eth3'], modes)).toBe('auto');
+  expect(wantedMode(['eth4'], modes)).toBe('auto');
+});
+
+test('groups are what hears each other, by whatever way', () => {
+  expect(groupsOf(7, [])).toEqual([[0], [1], [2], [3], [4], [5], [6]]);
+  expect(
+    groupsOf(7, [
+      [5, 3],
+      [1, 0],
+      [3, 1],
+      [6, 6],
+    ]),
+  ).toEqual([[0, 1, 3, 5], [2], [4], [6]]);
+  const chain = Array.from({ length: 5000 }, (_, i) => [i + 1, i] as const);
+  expect(groupsOf(5001, chain.reverse())).toHaveLength(1);
+});

@@ -1,0 +1,150 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { errorText } from '../../formats/error-text.ts';
+import {
+  type Ipv4Cidr,
+  ipv4FromNumber,
+  ipv4Length,
+  ipv4Overlap,
+  ipv4Subnet,
+  parseIpv4Cidr,
+} from '../../model/address/ipv4.ts';
+import { pick, randomFrom } from '../../model/random.ts';
+import { host0AddressIn, SubnetBook, type SubnetRules } from './subnet-book.ts';
+import { bestFit, poolExhausted } from './subnet-pool.ts';
+
+const subnets = (...texts: readonly string[]): Ipv4Cidr[] => texts.map(parseIpv4Cidr);
+const POOLS = subnets('10.11.0.0/16', '192.168.0.0/23');
+
+/** What is given out, one after the other. */
+function given(pools: readonly Ipv4Cidr[], length: number, count: number, used: readonly Ipv4Cidr[] = []): string[] {
+  const taken = [...used];
+  for (let i = 0; i < count; i++) {
+    const subnet = bestFit(pools, taken, length);
+    if (subnet !== undefined) taken.push(subnet);
+  }
+  return taken.slice(used.length);
+}
+
+test('the smallest block that fits, not the order of the pools', () => {
+  expect(given(POOLS, 25, 5)).toEqual([
+    '192.168.0.0/25',
+    '192.168.0.128/25',
+    '192.168.1.0/25',
+    '192.168.1.128/25',
+    '10.11.0.0/25',
+  ]);
+  expect(given(subnets('10.11.0.0/16'), 25, 3)).toEqual(['10.11.0.0/25', '10.11.0.128/25', '10.11.1.0/25']);
+});
+
+test('what is used is left out, and the smallest gap beside it is filled first', () => {
+  expect(given(subnets('10.0.0.0/22'), 26, 3, subnets('10.0.1.64/26'))).toEqual([
+    '10.0.1.0/26',
+    '10.0.1.128/26',
+    '10.0.1.192/26',
+  ]);
+  // Used by more than the pool.
+  expect(given(subnets('10.0.0.0/22'), 26, 1, subnets('10.0.0.0/8'))).toEqual([]);
+  expect(given(subnets('10.0.0.0/26'), 25, 1)).toEqual([]);
+  expect(given(subnets('255.255.255.0/24', '0.0.0.0/30'), 30, 2)).toEqual(['0.0.0.0/30', '255.255.255.0/30']);
+});
+
+test('whatever is used: what is given out is in a pool, overlaps nothing, and nothing is left when none is', () => {
+  const seed = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
+  console.info(`MESH_SEED=${seed}`);
+  const random = randomFrom(seed);
+  const somewhere = (from: number, to: number) =>
+    ipv4Subnet(
+      ipv4FromNumber((0x0a000000 + Math.floor(random() * 0x400)) >>> 0),
+      from + Math.floor(random() * (to - from + 1)),
+    );
+  const wrong: string[] = [];
+  for (let run = 0; run < 100; run++) {
+    const pools = Array.from({ length: 1 + Math.floor(random() * 3) }, () => somewhere(23, 26));
+    const used = Array.from({ length: Math.floor(random() * 8) }, () => somewhere(20, 32));
+    const length = pick(random, [24, 26, 28, 30]);
+    const isFree = (subnet: Ipv4Cidr) =>
+      !used.some((other) => ipv4Overlap(other, subnet)) &&
+      pools.some((pool) => ipv4Overlap(pool, subnet) && ipv4Length(pool) <= length);
+    for (;;) {
+      const subnet = bestFit(pools, used, length);
+      if (subnet === undefined) break;
+      if (!isFree(subnet)) wrong.push(`${subnet} was not free in ${pools} with ${used}`);
+      used.push(subnet);
+    }
+    // By trying every one.
+    for (let at = 0; at < 0x600; at += 2 ** (32 - length)) {
+      const subnet = ipv4Subnet(ipv4FromNumber(0x0a000000 + at), length);
+      if (isFree(subnet)) wrong.push(`${subnet} was left in ${pools} with ${used}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('an exhausted pool is named, with what to do', () => {
+  expect(errorText(poolExhausted(['eth1', 'eth2'], POOLS, 25), { color: false })).toMatchInlineSnapshot(`
+    "error: there is no free /25 for eth1, eth2 in 10.11.0.0/16 and 192.168.0.0/23 [MESH_BOOT_POOL_EXHAUSTED]
+      while: allocate a subnet: eth1, eth2
+      rule: A wire without a DHCP server and without an address of host0 gets a subnet of default_subnet_size from subnet_pool.
+      remedy: Add a network to subnet_pool in host0.conf, raise default_subnet_size (30 is the smallest subnet), or give the port an address."
+  `);
+});
+
+async function bookFile(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'mw-book-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  return join(directory, 'subnets.json');
+}
+
+const RULES: SubnetRules = { pools: POOLS, defaultLength: 25, wishes: [] };
+
+test('a wire keeps its subnet over restarts, by any of its ports, until the settings say otherwise', async () => {
+  const file = await bookFile();
+  const book = await SubnetBook.open(file, RULES);
+  expect(book.allocate(['eth1', 'eth3'], [])).toMatchObject({ subnet: '192.168.0.0/25', origin: 'dynamic' });
+  expect(book.allocate(['eth2'], []).subnet).toBe('192.168.0.128/25');
+  await book.saved();
+  const again = await SubnetBook.open(file, RULES);
+  expect(again.allocate(['eth3'], []).subnet).toBe('192.168.0.0/25');
+  expect(host0AddressIn(again.allocate(['eth2'], []).subnet)).toBe('192.168.0.129');
+  await again.saved();
+  // Another size, or a pool that is gone, or a wish, is another subnet.
+  for (const rules of [
+    { ...RULES, defaultLength: 26 },
+    { ...RULES, pools: subnets('10.11.0.0/16') },
+    { ...RULES, wishes: [{ port: 'eth1', subnet: parseIpv4Cidr('10.20.0.0/24') }] },
+  ]) {
+    expect((await SubnetBook.open(file, rules)).of(['eth1'])).toBeUndefined();
+  }
+});
+
+test('wishes: a subnet, a size; one that overlaps falls back to the pools and is told', async () => {
+  const wishes = [
+    { port: 'eth1', subnet: parseIpv4Cidr('10.20.0.0/24') },
+    { port: 'eth2', subnet: 28 },
+    { port: 'eth3', subnet: parseIpv4Cidr('10.30.0.0/24') },
+  ];
+  const book = await SubnetBook.open(await bookFile(), { ...RULES, wishes });
+  const used = subnets('10.30.0.0/16');
+  expect(book.allocate(['eth0', 'eth1'], used)).toMatchObject({ subnet: '10.20.0.0/24', origin: 'manual' });
+  expect(book.allocate(['eth2'], used).subnet).toBe('192.168.0.0/28');
+  expect(book.allocate(['eth3'], used)).toMatchObject({ subnet: '192.168.0.128/25', origin: 'dynamic' });
+  expect(book.unmetWish(['eth3'])).toBe('10.30.0.0/24');
+  expect(book.unmetWish(['eth1'])).toBeUndefined();
+  await book.saved();
+});
+
+test('a book that a power cut or a hand has spoilt is begun anew', async () => {
+  const file = await bookFile();
+  for (const text of [
+    '',
+    '[{"subnet":',
+    '{}',
+    '[null, {"subnet": "10.11.0.7/25", "origin": "dynamic", "ports": ["eth1"]}]',
+  ]) {
+    await writeFile(file, text);
+    expect((await SubnetBook.open(file, RULES)).allocations).toEqual([]);
+  }
+});

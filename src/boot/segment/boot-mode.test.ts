@@ -1,0 +1,189 @@
+/** The machine of modes: its ways by hand, and a random walk (`MESH_SEED=N` repeats one). */
+import { describe, expect, test } from 'vitest';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { pick, randomFrom } from '../../model/random.ts';
+import type { BootMode, WantedMode } from '../../protocol/documents/boot-views.ts';
+import type { Installation } from '../frames/host0-mark.ts';
+import {
+  FIRST_PROBES,
+  firstState,
+  judge,
+  type ModeEvent,
+  type ModeState,
+  PARTING_PROBES,
+  QUIET_MS,
+  RIVAL_MS,
+} from './boot-mode.ts';
+
+const SERVER: ModeEvent = {
+  type: 'server',
+  heard: {
+    server: '192.168.1.1' as Ipv4,
+    mac: '02:00:00:00:00:01' as Mac,
+    gives: 'addresses',
+    subnet: '192.168.1.0/24' as Ipv4Cidr,
+  },
+};
+const SILENCE: ModeEvent = { type: 'probed', answered: false };
+const MINUTE = 60_000;
+
+function host0(senior: boolean): ModeEvent {
+  const installation = '0a0b0c0d' as Installation;
+  return { type: 'host0', senior, mark: { installation, ageMs: 1, reply: false, passive: false } };
+}
+
+/** One wire through its events. */
+class Walk {
+  state: ModeState;
+  nowMs = 0;
+  isGuest = false;
+  notes: string[] = [];
+
+  constructor(wanted: WantedMode, serving?: 'proxy' | 'server') {
+    this.state = firstState(wanted, 0, serving);
+  }
+
+  after(ms: number, event: ModeEvent, times = 1): this {
+    for (; times > 0; times--) {
+      this.nowMs += ms;
+      const { state, notes } = judge(this.state, event, this.nowMs, { isGuest: this.isGuest });
+      this.state = state;
+      this.notes.push(...notes.map(({ note }) => note));
+    }
+    return this;
+  }
+
+  get mode(): BootMode {
+    return this.state.mode;
+  }
+}
+
+test('nobody answers: a server after three probes, not before', () => {
+  const walk = new Walk('auto').after(1500, SILENCE, FIRST_PROBES - 1);
+  expect(walk.mode).toBe('observe');
+  expect(walk.after(1500, SILENCE).mode).toBe('server');
+});
+
+test('a server answers: a proxy at once', () => {
+  expect(new Walk('auto').after(1500, SILENCE).after(10, SERVER).mode).toBe('proxy');
+});
+
+test('a server appears later: no server from that moment on, and it is told', () => {
+  const walk = new Walk('auto').after(1500, SILENCE, 3).after(MINUTE, SERVER);
+  expect(walk.mode).toBe('proxy');
+  expect(walk.notes).toEqual(['mode', 'server appeared', 'mode']);
+  expect([...walk.state.foreign.values()]).toMatchObject([{ intruded: true }]);
+});
+
+describe('the server goes', () => {
+  const left = () => new Walk('auto').after(100, SERVER).after(MINUTE, SILENCE, PARTING_PROBES - 1);
+
+  test('it is told after two silent probes, and its place is taken after many', () => {
+    const walk = left();
+    expect(walk.mode).toBe('proxy');
+    expect(walk.notes.filter((note) => note === 'server silent')).toHaveLength(1);
+    expect(walk.after(MINUTE, SILENCE).mode).toBe('server');
+    expect(walk.state.foreign.size).toBe(0);
+  });
+
+  test('never while host0 is a guest in its subnet', () => {
+    const walk = left();
+    walk.isGuest = true;
+    expect(walk.after(MINUTE, SILENCE, 100).mode).toBe('proxy');
+    walk.isGuest = false;
+    expect(walk.after(0, { type: 'look' }).mode).toBe('server');
+  });
+
+  test('not sooner than it may be back, however often is asked', () => {
+    const walk = new Walk('auto').after(100, SERVER).after(10, SILENCE, 1000);
+    expect(walk.mode).toBe('proxy');
+    expect(walk.after(QUIET_MS, SILENCE).mode).toBe('server');
+  });
+});
+
+test('a server of boot files alone takes no place', () => {
+  const { heard } = SERVER as Extract<ModeEvent, { type: 'server' }>;
+  const pxe: ModeEvent = { type: 'server', heard: { ...heard, gives: 'boot files' } };
+  expect(new Walk('auto').after(100, pxe).after(1500, SILENCE, 3).mode).toBe('server');
+});
+
+describe('another host0', () => {
+  test('that was here first keeps this one passive until it is gone', () => {
+    const walk = new Walk('auto').after(100, host0(true)).after(1500, SILENCE, 3);
+    expect(walk.state).toMatchObject({ mode: 'observe', reason: 'another host0' });
+    expect(walk.after(RIVAL_MS, SILENCE).mode).toBe('server');
+    expect(walk.notes).toEqual(['host0 appeared', 'host0 gone', 'mode']);
+  });
+
+  test('that came later changes nothing', () => {
+    expect(new Walk('auto').after(1500, SILENCE, 3).after(100, host0(false)).mode).toBe('server');
+  });
+
+  test('also where the mode is fixed', () => {
+    expect(new Walk('server').after(1500, SILENCE, 3).after(100, host0(true)).mode).toBe('observe');
+  });
+});
+
+test.each([
+  ['off', 'off', 'off'],
+  ['observe', 'observe', 'observe'],
+  ['proxy', 'proxy', 'proxy'],
+  ['server', 'server', 'proxy'],
+  ['auto', 'server', 'proxy'],
+] as const)('%s is %s alone and %s beside a server', (wanted, alone, beside) => {
+  expect(new Walk(wanted).after(1500, SILENCE, 3).mode).toBe(alone);
+  expect(new Walk(wanted).after(1500, SILENCE, 3).after(10, SERVER).mode).toBe(beside);
+});
+
+test('what an earlier life served goes on, until something speaks against it', () => {
+  expect(new Walk('auto', 'server').after(1, { type: 'look' }).mode).toBe('server');
+  expect(new Walk('auto', 'server').after(1, SERVER).mode).toBe('proxy');
+  expect(new Walk('auto', 'proxy').after(1500, SILENCE, 3).mode).toBe('proxy');
+  expect(new Walk('observe', 'server').mode).toBe('observe');
+  expect(new Walk('proxy', 'server').mode).toBe('observe');
+});
+
+const ALLOWED: Readonly<Record<WantedMode, readonly BootMode[]>> = {
+  off: ['off'],
+  observe: ['observe'],
+  proxy: ['observe', 'proxy'],
+  server: ['observe', 'proxy', 'server'],
+  auto: ['observe', 'proxy', 'server'],
+};
+
+test('a random walk is never a server within the quiet time after another one was heard', () => {
+  const seed = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
+  console.info(`MESH_SEED=${seed}`);
+  const random = randomFrom(seed);
+  const seen = new Map<string, number>();
+  const wrong: string[] = [];
+  for (let run = 0; run < 300; run++) {
+    const wanted = pick(random, ['auto', 'auto', 'server', 'proxy', 'observe', 'off'] as const);
+    const serving = pick(random, ['nothing', 'nothing', 'proxy', 'server'] as const);
+    const walk = new Walk(wanted, serving === 'nothing' ? undefined : serving);
+    const talkative = random();
+    let lastHeardMs = -Infinity;
+    let lastSeniorMs = -Infinity;
+    for (let step = 0; step < 200; step++) {
+      walk.isGuest = random() < 0.1;
+      const event: ModeEvent =
+        random() < talkative * 0.2
+          ? pick(random, [SERVER, host0(true), host0(false)])
+          : pick(random, [SILENCE, SILENCE, SILENCE, { type: 'look' } as const]);
+      walk.after(pick(random, [1, 500, 1500, 4000, MINUTE, MINUTE, 5 * MINUTE]), event);
+      if (event === SERVER) lastHeardMs = walk.nowMs;
+      if (event.type === 'host0') lastSeniorMs = event.senior ? walk.nowMs : -Infinity;
+      const server = walk.mode === 'server';
+      const right =
+        !(server && walk.nowMs - lastHeardMs < QUIET_MS) &&
+        !(server && walk.nowMs - lastSeniorMs < RIVAL_MS) &&
+        ALLOWED[wanted].includes(walk.mode);
+      if (!right) wrong.push(`${walk.mode} with ${wanted} at step ${step} of run ${run}`);
+      seen.set(walk.mode, (seen.get(walk.mode) ?? 0) + 1);
+    }
+  }
+  expect(wrong).toEqual([]);
+  console.info(Object.fromEntries(seen));
+  for (const mode of ['off', 'observe', 'proxy', 'server']) expect(seen.get(mode) ?? 0).toBeGreaterThan(100);
+});

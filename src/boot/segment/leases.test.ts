@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Ipv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import type { SubnetView } from '../../protocol/documents/boot-views.ts';
+import type { DhcpMessage } from '../frames/sighting.ts';
+import { type LeaseRange, type LeaseRoom, Leases } from './leases.ts';
+import { leasesFinding } from './wire-note.ts';
+
+const RANGE: LeaseRange = { first: '10.11.0.2' as Ipv4, last: '10.11.0.3' as Ipv4 };
+const [ONE, TWO, THREE] = [1, 2, 3].map((number) => parseMac(`02:00:00:00:00:0${number}`)) as [Mac, Mac, Mac];
+
+class Wire {
+  readonly clock = new ManualClock();
+  readonly #file = join(mkdtempSync(join(tmpdir(), 'mw-leases-')), 'eth1.leases');
+  readonly leases = new Leases(this.#file, this.clock);
+
+  constructor() {
+    onTestFinished(() => rmSync(join(this.#file, '..'), { recursive: true }));
+  }
+
+  /** As dnsmasq does it: it writes, and then it answers. */
+  async give(...leased: readonly (readonly [mac: Mac, ipv4: string, sec: number])[]): Promise<void> {
+    const nowSec = this.clock.wallTime().getTime() / 1000;
+    writeFileSync(this.#file, leased.map(([mac, ipv4, sec]) => `${nowSec + sec} ${mac} ${ipv4} * *\n`).join(''));
+    this.see('ACK', ONE);
+    await this.clock.pass(200);
+    await this.leases.read();
+  }
+
+  see(message: DhcpMessage, mac: Mac): void {
+    this.leases.see({ kind: 'dhcp', atMs: this.clock.nowMs(), device: 'eth1', message, mac, port: 67 });
+  }
+
+  get room(): LeaseRoom {
+    return this.leases.room(RANGE);
+  }
+}
+
+test('an address is free until it is given out, and again when its time is over', async () => {
+  const wire = new Wire();
+  expect(wire.room).toEqual({ addresses: 2, free: 2, refused: undefined });
+  // One of another subnet, from before, takes no room.
+  await wire.give([ONE, '10.11.0.3', 3600], [THREE, '192.168.1.3', 3600]);
+  expect(wire.room.free).toBe(1);
+  await wire.clock.pass(3_600_000);
+  expect(wire.room.free).toBe(2);
+});
+
+test('whoever asks while none is left is refused, but for those who have one', async () => {
+  const wire = new Wire();
+  wire.see('DISCOVER', ONE);
+  await wire.give([ONE, '10.11.0.2', 3600], [TWO, '10.11.0.3', 3600]);
+  expect(wire.room).toEqual({ addresses: 2, free: 0, refused: undefined });
+  wire.see('DISCOVER', TWO);
+  expect(wire.room.refused).toBeUndefined();
+  wire.see('DISCOVER', THREE);
+  expect(wire.room.refused).toBe(THREE);
+  await wire.clock.pass(120_000);
+  expect(wire.room.refused).toBeUndefined();
+});
+
+test('it is told in time, and what to do depends on whose the subnet is', () => {
+  const subnet = (origin: SubnetView['origin']): SubnetView => ({
+    subnet: parseIpv4Cidr('10.11.0.0/25'),
+    ipv4: '10.11.0.1' as Ipv4,
+    origin,
+  });
+  const told = (free: number, origin: SubnetView['origin'] = 'dynamic') =>
+    leasesFinding('eth1', subnet(origin), RANGE, { addresses: 100, free, refused: undefined });
+  expect(told(10)).toBeUndefined();
+  expect(told(9)).toMatchObject({ severity: 'warning', message: expect.stringMatching(/hardly any is left$/) });
+  expect(told(0)?.remedy).toContain('default_subnet_size');
+  expect(told(0, 'own')?.remedy).toContain('in a larger subnet than 10.11.0.0/25');
+});

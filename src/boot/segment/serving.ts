@@ -1,0 +1,189 @@
+/**
+ * What host0 does on its wires, from their modes: gives them subnets, has the agent put host0's addresses there, and
+ * keeps a dnsmasq for each.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
+import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../../model/address/ipv4.ts';
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { SubnetView } from '../../protocol/documents/boot-views.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import { Service } from '../../services/process/service.ts';
+import { type BootPort, wantedMode } from '../nics/boot-port.ts';
+import { type AddressBook, addressesOf, type PortAddress, subnetsHere } from '../nics/port-address.ts';
+import { type Allocation, host0AddressIn, SubnetBook } from '../nics/subnet-book.ts';
+import { type BootFiles, provideBootFiles } from './boot-files.ts';
+import { foreignSubnets } from './boot-mode.ts';
+import type { Place } from './boot-place.ts';
+import { dnsmasqProgram, guestAddress, noGuestAddress, serviceSpec, subnetOf } from './wire-service.ts';
+
+export interface ServingInput {
+  readonly settings: Host0Settings;
+  /** Where its files are. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly links: AddressBook;
+  /** What the agent should make of this machine's ports. */
+  readonly setPorts: (ports: readonly UnderlayPort[]) => void;
+}
+
+const RECORDS = /^dnsmasq-(.+)\.process\.json$/;
+
+export class Serving {
+  readonly #input: ServingInput;
+  readonly #book: SubnetBook;
+  readonly #files: BootFiles;
+  readonly #services = new Map<string, Service>();
+  #program: string | undefined;
+
+  private constructor(input: ServingInput, book: SubnetBook, files: BootFiles) {
+    this.#input = input;
+    this.#book = book;
+    this.#files = files;
+  }
+
+  /** @throws MESH_DISK_REFUSED */
+  static async open(input: ServingInput): Promise<Serving> {
+    const { directory, settings } = input;
+    const { subnetPool: pools, defaultSubnetSize: defaultLength, manualSubnets: wishes } = settings;
+    const [book, files] = await Promise.all([
+      SubnetBook.open(join(directory, 'subnets.json'), { pools, defaultLength, wishes }),
+      settings.boot === 'off' ? { root: '' } : provideBootFiles(join(directory, 'tftp')),
+    ]);
+    const serving = new Serving(input, book, files);
+    await serving.#findServices();
+    return serving;
+  }
+
+  /** Why machines that boot lack something. */
+  get missing(): MeshError | undefined {
+    return this.#files.missing;
+  }
+
+  /** The process of a port, also one that an earlier life started. */
+  serviceOf(device: string): Service | undefined {
+    return this.#services.get(device);
+  }
+
+  /** The subnet of our giving, if one of these ports has one. */
+  allocationOf(ports: readonly string[]): Allocation | undefined {
+    return this.#book.of(ports);
+  }
+
+  /** A subnet that the settings wish for these ports, and that was not free. */
+  unmetWish(ports: readonly string[]): Ipv4Cidr | undefined {
+    return this.#book.unmetWish(ports);
+  }
+
+  /** Makes subnets and processes what the modes of the places say, and notes at each what it has. Cheap when all is so. */
+  serve(places: readonly Place[]): void {
+    for (const place of places) {
+      place.problem = undefined;
+      place.subnet = undefined;
+      try {
+        place.served = this.#servePlace(place, places);
+      } catch (error) {
+        place.served = false;
+        place.problem = MeshError.from(error);
+      }
+    }
+  }
+
+  /** Ends the processes of ports at which nothing is served. */
+  endOthers(places: readonly Place[]): void {
+    const served = new Set(places.filter((place) => place.served).map(({ wire }) => wire.input.device));
+    for (const [device, service] of this.#services) if (!served.has(device)) void service.stop();
+  }
+
+  /** Ports that are not off are up, and have the addresses of their allocations, before the first scan of a new life too. */
+  tellPorts(ports: readonly BootPort[]): void {
+    const { settings, setPorts } = this.#input;
+    const wanted = ports.flatMap(({ name: device, names }): UnderlayPort[] => {
+      const mode = wantedMode(names, settings.bootModes);
+      if (settings.boot !== 'auto' || mode === 'off') return [];
+      const allocation = this.#book.of([device]);
+      if (allocation?.ports[0] !== device || (mode !== 'auto' && mode !== 'server')) return [{ device }];
+      const { subnet } = allocation;
+      return [{ device, address: { ipv4: host0AddressIn(subnet), length: ipv4Length(subnet) } }];
+    });
+    setPorts(wanted);
+  }
+
+  /** Resolves when all processes have ended. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#services.values()].map((service) => service.stop()));
+  }
+
+  /** Leaves the processes as they are, for the next life of this one. */
+  async release(): Promise<void> {
+    await Promise.all([...this.#services.values()].map((service) => service.release()));
+    await this.#book.saved().catch(() => {});
+  }
+
+  /** What an earlier life left running: to be taken over, or ended where it is not wanted any more. */
+  async #findServices(): Promise<void> {
+    const { directory, settings } = this.#input;
+    const names = await readdir(directory).catch(() => []);
+    for (const device of names.flatMap((name) => RECORDS.exec(name)?.[1] ?? [])) this.#makeService(device);
+    if (settings.boot !== 'auto') await this.stop();
+  }
+
+  #makeService(device: string): Service {
+    const { directory, clock, journal } = this.#input;
+    const service = new Service({ name: `dnsmasq-${device}`, directory, clock, journal });
+    this.#services.set(device, service);
+    return service;
+  }
+
+  /** @returns whether something serves there now @throws MESH_BOOT_* for why not */
+  #servePlace(place: Place, places: readonly Place[]): boolean {
+    const { device } = place.wire.input;
+    const { state } = place.wire;
+    const { mode } = state;
+    if (mode !== 'server' && mode !== 'proxy') return false;
+    const addresses = addressesOf(this.#input.links, device);
+    place.subnet =
+      mode === 'server'
+        ? this.#serverSubnet(place, addresses, places)
+        : proxySubnet(device, addresses, foreignSubnets(state));
+    // The address is the agent's to put there, and the links tell when it is.
+    if (!addresses.some(({ ipv4 }) => ipv4 === place.subnet?.ipv4)) return false;
+    if (this.#input.settings.boot === 'dry' || place.subnet === undefined) return false;
+    const { directory } = this.#input;
+    this.#program ??= dnsmasqProgram();
+    const where = { program: this.#program, device, directory, tftpRoot: this.#files.root };
+    const spec = serviceSpec(where, mode, place.subnet);
+    void (this.#services.get(device) ?? this.#makeService(device)).run(spec);
+    return true;
+  }
+
+  /** @throws MESH_BOOT_POOL_EXHAUSTED */
+  #serverSubnet(
+    { ports, wire }: Place,
+    addresses: readonly PortAddress[],
+    places: readonly Place[],
+  ): SubnetView | undefined {
+    const own = subnetOf(addresses, this.#book.of(ports));
+    if (own?.origin === 'own') {
+      this.#book.release(ports);
+      return own;
+    }
+    const inOrder = [wire.input.device, ...ports.filter((port) => port !== wire.input.device)];
+    const foreign = places.flatMap((place) => foreignSubnets(place.wire.state));
+    const used = [...subnetsHere(this.#input.links, this.#book.allocations), ...foreign];
+    const dry = this.#input.settings.boot === 'dry';
+    return subnetOf([], dry ? this.#book.propose(inOrder, used) : this.#book.allocate(inOrder, used));
+  }
+}
+
+/** @throws MESH_BOOT_NO_ADDRESS */
+function proxySubnet(device: string, addresses: readonly PortAddress[], foreign: readonly Ipv4Cidr[]): SubnetView {
+  const address = guestAddress(addresses, foreign);
+  if (address === undefined) throw noGuestAddress(device, foreign);
+  const { ipv4, length } = address;
+  return { subnet: ipv4Subnet(ipv4, length), origin: 'own', ipv4 };
+}

@@ -1,0 +1,86 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { type Asker, type Attempt, Attempts } from './attempts.ts';
+
+const mac = parseMac('52:54:00:12:34:56');
+const other = parseMac('52:54:00:99:99:99');
+const ipv4 = '10.11.0.7' as Ipv4;
+const boot = { machine: '10eff964' as MachineId, mac, ipv4, device: 'eth1', overlay: '/overlay' };
+
+let kept: Attempt[];
+const keeper = { keep: async (attempt: Attempt) => void kept.push(attempt) };
+
+beforeEach(() => {
+  kept = [];
+});
+
+async function outcome(attempts: Attempts, token: string, asker: Asker): Promise<string> {
+  try {
+    return (await attempts.spend(token, asker)).machine;
+  } catch (error) {
+    return MeshError.from(error).message;
+  }
+}
+
+test('a token is worth one answer, to the machine itself', async () => {
+  const attempts = new Attempts(new ManualClock(), keeper);
+  const { token } = await attempts.open(boot);
+  expect(await outcome(attempts, token, { ipv4: '10.11.0.8' as Ipv4, mac })).toMatch(
+    'boots at 10.11.0.7, and 10.11.0.8 asks',
+  );
+  expect(await outcome(attempts, token, { ipv4, mac: other })).toMatch(`10.11.0.7 is at ${other} now`);
+  expect(await outcome(attempts, token, { ipv4 })).toMatch('is at no address now');
+  expect(await outcome(attempts, token, { ipv4, mac, leasedTo: other })).toMatch(`is leased to ${other}`);
+  // None of these has spent it.
+  expect(await outcome(attempts, token, { ipv4, mac, leasedTo: mac })).toBe('10eff964');
+  expect(await outcome(attempts, token, { ipv4, mac })).toMatch('was shown a second time');
+  expect(await outcome(attempts, '0'.repeat(32), { ipv4, mac })).toMatch('did not give');
+});
+
+test('another boot of a machine ends the one before, and its token', async () => {
+  const attempts = new Attempts(new ManualClock(), keeper);
+  const first = await attempts.open(boot);
+  const second = await attempts.open({ ...boot, ipv4: '10.11.0.9' as Ipv4 });
+  expect(attempts.get(first.id)).toBeUndefined();
+  expect(attempts.at(ipv4)).toBeUndefined();
+  expect(await outcome(attempts, first.token, { ipv4, mac })).toMatch('did not give');
+  expect(attempts.at(second.ipv4)?.id).toBe(second.id);
+  expect(second.token).not.toBe(first.token);
+  expect([first.turn, second.turn]).toEqual([1, 2]);
+});
+
+test('a boot is under way for two minutes, and forgotten after twenty', async () => {
+  const clock = new ManualClock();
+  const attempts = new Attempts(clock, keeper);
+  const attempt = await attempts.open(boot);
+  expect(attempts.underWay(boot.machine)?.id).toBe(attempt.id);
+  await clock.pass(121_000);
+  expect(attempts.underWay(boot.machine)).toBeUndefined();
+  expect(attempts.get(attempt.id)?.machine).toBe(boot.machine);
+  await clock.pass(20 * 60_000);
+  await attempts.open({ ...boot, machine: '00000001' as MachineId, ipv4: '10.11.0.8' as Ipv4 });
+  expect(attempts.get(attempt.id)).toBeUndefined();
+  expect((await attempts.open(boot)).turn).toBe(1);
+});
+
+test('what was kept goes on in a next life, and holds no token', async () => {
+  const clock = new ManualClock();
+  const first = new Attempts(clock, keeper);
+  const { id, token } = await first.open(boot);
+  expect(JSON.stringify(kept)).not.toMatch(token);
+  const second = new Attempts(clock, keeper, kept);
+  expect(second.at(ipv4)?.id).toBe(id);
+  expect(second.owner(token)).toBe(boot.machine);
+  expect(await outcome(second, token, { ipv4, mac })).toBe(boot.machine);
+  const third = new Attempts(clock, keeper, kept.slice(-1));
+  expect(third.get(id)?.machine).toBe(boot.machine);
+  expect(await outcome(third, token, { ipv4, mac })).toMatch('was shown a second time');
+  // The second asks while the first is not durable yet.
+  const { token: next } = await third.open(boot);
+  const both = await Promise.all([outcome(third, next, { ipv4, mac }), outcome(third, next, { ipv4, mac })]);
+  expect(both).toEqual([boot.machine, expect.stringContaining('a second time')]);
+});

@@ -1,0 +1,375 @@
+/** The boot server over real sockets on loopback, with a wire that says what the test wants. */
+
+import { once } from 'node:events';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { boundListener } from '../../kernel/sockets/listener.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import { machineIdOf } from '../../model/machine.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { randomFrom } from '../../model/random.ts';
+import { createServer } from '../../protocol/http/http.ts';
+import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
+import type { BootSighting } from '../frames/sighting.ts';
+import { Attempts } from './attempts.ts';
+import { BootSite } from './boot-site.ts';
+import { Turnstile } from './turnstile.ts';
+
+const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
+const machine = machineIdOf(UUID);
+const mac = parseMac('52:54:00:12:34:56');
+const SHA256 = 'ab'.repeat(32);
+const KERNEL = Buffer.from('0123456789');
+const HOST0 = '10.11.0.1' as Ipv4;
+
+let directory: string;
+let site: BootSite;
+let server: ReturnType<typeof createServer>;
+let port: number;
+let there: Mac | undefined;
+let leasedTo: Mac | undefined;
+let noOverlay: MeshError | undefined;
+let double: MeshError | undefined;
+let turnstile: Turnstile;
+let sightings: BootSighting[];
+let events: MeshEvent[];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'boot-site-'));
+  mkdirSync(join(directory, 'images/abc1'), { recursive: true });
+  mkdirSync(join(directory, 'isos/deep'), { recursive: true });
+  writeFileSync(join(directory, 'images/abc1/vmlinuz'), KERNEL);
+  writeFileSync(join(directory, 'images/abc1/initrd.img'), 'initrd');
+  writeFileSync(join(directory, 'isos/deep/a b.iso'), 'iso');
+  mkdirSync(join(directory, 'tftp'));
+  writeFileSync(join(directory, 'tftp/ipxe.efi'), 'MZ');
+  writeFileSync(join(directory, 'secret'), 'not to be had');
+  symlinkSync('../secret', join(directory, 'isos/out'));
+  symlinkSync('deep', join(directory, 'isos/in'));
+  writeFileSync(join(directory, 'overlay'), 'overlay of 10eff964');
+  [there, leasedTo, noOverlay, double, sightings, events] = [mac, undefined, undefined, undefined, [], []];
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'host0', 'host0');
+  journal.subscribe((event) => events.push(event));
+  turnstile = new Turnstile(1, clock);
+  site = new BootSite({
+    clock,
+    journal,
+    attempts: new Attempts(clock, { keep: async () => {} }),
+    turnstile,
+    catalogue: {
+      image: async () => ({ generation: 'abc1', commandLine: 'quiet' }),
+      overlay: async () => {
+        if (noOverlay !== undefined) throw noOverlay;
+        return { sha256: SHA256, path: join(directory, 'overlay') };
+      },
+    },
+    registry: {
+      isKnown: () => false,
+      boots: async () => {
+        if (double !== undefined) throw double;
+        return 'node1';
+      },
+    },
+    neighbour: async () => there,
+    leasedTo: async () => leasedTo,
+    secretsOf: async () => Buffer.from('secrets'),
+    host0Addresses: () => [HOST0, '10.11.1.1' as Ipv4],
+    images: join(directory, 'images'),
+    isos: join(directory, 'isos'),
+    bootFiles: join(directory, 'tftp'),
+    onSighting: (sighting) => sightings.push(sighting),
+  });
+  server = createServer(answer);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
+});
+
+afterEach(() => {
+  server.close();
+  server.closeAllConnections();
+  rmSync(directory, { recursive: true });
+});
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  void site.handle(request, response, { device: 'eth1', host0: HOST0 });
+}
+
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(`http://127.0.0.1:${port}${path}`, { headers });
+const askScript = (from: Mac = mac) => get(`/boot/${from.replaceAll(':', '-')}.ipxe?uuid=${UUID}&product=Box`);
+
+/** A request as it is, with nothing made canonical on the way. */
+async function raw(path: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+  return text(socket);
+}
+
+/** What a boot script holds after `name=`. */
+function word(script: string, name: string): string {
+  return new RegExp(`${name.replace('.', '\\.')}=(\\S+)`).exec(script)?.[1] ?? '';
+}
+
+test('a machine is led from the first script over its kernel to its overlay and its secrets', async () => {
+  const entry = await (await get('/boot.ipxe')).text();
+  expect(entry).toMatch(
+    `chain --replace http://${HOST0}/boot/\${netX/mac:hexhyp}.ipxe?uuid=\${uuid}&boardSerial=\${smbios/2.7.0:uristring}`,
+  );
+  const script = await (await askScript()).text();
+  expect(script.split('\n').slice(0, 3)).toEqual(['#!ipxe', `echo Meshwork: machine ${machine}, node1`, 'imgfree']);
+  expect(word(script, 'mesh.machine')).toBe(machine);
+  expect(word(script, 'host0')).toBe('10.11.0.1,10.11.1.1');
+  expect(word(script, 'BOOTIF')).toBe('01-52-54-00-12-34-56');
+  expect(script).toMatch(/^initrd --name initrd.img http:\/\/10.11.0.1\/image\/abc1\/initrd.img \|\| goto failed$/m);
+  expect(await (await get('/image/abc1/vmlinuz')).text()).toBe('0123456789');
+  expect(turnstile.loading).toBe(1);
+  await (await get('/image/abc1/initrd.img')).text();
+  await expect.poll(() => turnstile.loading).toBe(0);
+  const attempt = word(script, 'mesh.boot');
+  expect(await (await get(`/stage/${attempt}/overlay?detail=eth0%20up`)).text()).toBe('noted\n');
+  const overlay = await get(word(script, 'mesh.overlay').replace(`http://${HOST0}`, ''));
+  expect(await overlay.text()).toBe('overlay of 10eff964');
+  expect(overlay.headers.get('content-length')).toBe('19');
+  expect(await (await get(`/secrets/${word(script, 'mesh.token')}`)).text()).toBe('secrets');
+  expect(sightings).toContainEqual(
+    expect.objectContaining({ kind: 'identified', machine, attempt, ipv4: '127.0.0.1' }),
+  );
+  expect(sightings).toContainEqual(expect.objectContaining({ kind: 'stage', stage: 'overlay', detail: 'eth0 up' }));
+  expect(JSON.stringify([sightings, events]).includes(word(script, 'mesh.token'))).toBe(false);
+});
+
+test('secrets are given once, and never to who is not that machine; both is reported', async () => {
+  const token = word(await (await askScript()).text(), 'mesh.token');
+  there = parseMac('52:54:00:66:66:66');
+  expect((await get(`/secrets/${token}`)).status).toBe(403);
+  there = mac;
+  leasedTo = parseMac('52:54:00:66:66:66');
+  expect((await get(`/secrets/${token}`)).status).toBe(403);
+  leasedTo = mac;
+  expect((await get(`/secrets/${token}`)).status).toBe(200);
+  const again = await get(`/secrets/${token}`);
+  expect(again.status).toBe(403);
+  expect(again.statusText).toBe(`the token of machine ${machine} was shown a second time, by 127.0.0.1`);
+  expect(events.map(({ code, object }) => `${code} ${object}`)).toEqual(
+    Array.from({ length: 3 }, () => `MESH_BOOT_SECRET_REFUSED ${machine}`),
+  );
+});
+
+test('who cannot boot learns why on its own console, and asks again', async () => {
+  noOverlay = new MeshError('MESH_BOOT_NO_OVERLAY', 'no overlay for it', {
+    remedy: 'Run `mesh system configure` $now.',
+  });
+  expect(await (await askScript()).text()).toBe(
+    `#!ipxe\necho Meshwork does not boot machine ${machine}: no overlay for it\n` +
+      'echo Run `mesh system configure`  now.\n:again\nsleep 10\n' +
+      `chain --replace http://${HOST0}/boot.ipxe || goto again\n`,
+  );
+  noOverlay = undefined;
+  double = new MeshError('MESH_BOOT_MACHINE_DOUBLE', 'two of them');
+  expect(await (await askScript()).text()).toMatch('two of them');
+  double = undefined;
+  expect(await (await askScript(parseMac('52:54:00:66:66:66'))).text()).toMatch('and is 52:54:00:12:34:56');
+  expect(events.map(({ code }) => code)).toEqual([
+    'MESH_BOOT_NO_OVERLAY',
+    'MESH_BOOT_MACHINE_DOUBLE',
+    'MESH_BOOT_FORGED',
+  ]);
+  expect(sightings.filter(({ kind }) => kind === 'refused')).toHaveLength(3);
+});
+
+test('while others load, iPXE is told to come again', async () => {
+  turnstile.ask(parseMac('52:54:00:66:66:66'));
+  const answer = await askScript();
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
+  expect(sightings).toContainEqual(expect.objectContaining({ kind: 'queued', machine, ahead: 0, againSec: 2 }));
+});
+
+test('files come in ranges, with tags, and always with their length', async () => {
+  const path = '/image/abc1/vmlinuz';
+  const whole = await get(path);
+  const etag = whole.headers.get('etag') ?? '';
+  expect([await whole.text(), whole.headers.get('accept-ranges')]).toEqual(['0123456789', 'bytes']);
+  const asked = async (range: string, headers = {}) => {
+    const answer = await get(path, { range, ...headers });
+    return [answer.status, await answer.text(), answer.headers.get('content-range')];
+  };
+  expect(await asked('bytes=2-4')).toEqual([206, '234', 'bytes 2-4/10']);
+  expect(await asked('bytes=7-')).toEqual([206, '789', 'bytes 7-9/10']);
+  expect(await asked('bytes=-3')).toEqual([206, '789', 'bytes 7-9/10']);
+  expect(await asked('bytes=5-99')).toEqual([206, '56789', 'bytes 5-9/10']);
+  expect(await asked('bytes=10-')).toEqual([416, '', 'bytes */10']);
+  expect(await asked('bytes=4-2')).toEqual([200, '0123456789', null]);
+  expect(await asked('bytes=0-1,3-4')).toEqual([200, '0123456789', null]);
+  expect(await asked('bytes=2-4', { 'if-range': etag })).toEqual([206, '234', 'bytes 2-4/10']);
+  expect(await asked('bytes=2-4', { 'if-range': '"old"' })).toEqual([200, '0123456789', null]);
+  expect((await get(path, { 'if-none-match': etag })).status).toBe(304);
+  const head = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'HEAD' });
+  expect([head.headers.get('content-length'), await head.text()]).toEqual(['10', '']);
+  writeFileSync(join(directory, 'images/abc1/vmlinuz'), 'abcdefghij');
+  expect((await get(path)).headers.get('etag')).not.toBe(etag);
+});
+
+test('a large file comes whole and in ranges to many at a time, and goes on when others break off', async () => {
+  const large = Buffer.alloc(3 * 1024 * 1024, 'meshwork');
+  writeFileSync(join(directory, 'images/abc1/initrd.img'), large);
+  const path = '/image/abc1/initrd.img';
+  const fetched = async (range?: string) => {
+    const answer = await get(path, range === undefined ? {} : { range });
+    return Buffer.from(await answer.arrayBuffer());
+  };
+  const leaver = connect(port, '127.0.0.1');
+  leaver.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  leaver.once('data', () => leaver.destroy());
+  const all = await Promise.all([fetched(), fetched('bytes=1000000-2000000'), fetched('bytes=-7'), fetched()]);
+  const wanted = [large, large.subarray(1_000_000, 2_000_001), large.subarray(-7), large];
+  expect(all.map((bytes, index) => bytes.equals(wanted[index] ?? Buffer.alloc(0)))).toEqual([true, true, true, true]);
+});
+
+/** Fetches as slowly as it is told: all that came when the connection ended, and how long that took. */
+async function sip(to: number, path: string, pieceBytes: number, everyMs: number) {
+  const startMs = performance.now();
+  let bytes = 0;
+  const socket = connect({
+    port: to,
+    host: '127.0.0.1',
+    onread: {
+      buffer: Buffer.alloc(pieceBytes),
+      callback: (count) => {
+        bytes += count;
+        setTimeout(() => socket.resume(), everyMs);
+        return false;
+      },
+    },
+  });
+  socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+  await once(socket, 'close');
+  return { bytes, tookMs: performance.now() - startMs };
+}
+
+test('who takes nothing more of a file loses it and its connection; who takes it slowly gets all of it', async () => {
+  const patienceMs = 1_000;
+  const patience = { address: '127.0.0.1' as Ipv4, port: 0, device: 'lo', sendTimeoutMs: patienceMs };
+  await using impatient = createServer(answer).listen({ fd: boundListener(patience) });
+  await once(impatient, 'listening');
+  const { port: there } = impatient.address() as AddressInfo;
+  const [shared, pieces, slow] = ['image/abc1/initrd.img', 'isos/dvd.iso', 'image/abc1/vmlinuz'] as const;
+  const files = { [shared]: 24, [pieces]: 200, [slow]: 8 };
+  for (const [file, mib] of Object.entries(files)) {
+    const path = join(directory, file.replace(/^image\//, 'images/'));
+    writeFileSync(path, '');
+    truncateSync(path, mib * 1024 * 1024);
+  }
+  for (const file of [shared, pieces]) {
+    const socket = connect(there, '127.0.0.1')
+      .pause()
+      .on('error', () => {});
+    socket.write(`GET /${file} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    onTestFinished(() => void socket.destroy());
+  }
+  const { bytes, tookMs } = await sip(there, `/${slow}`, 64 * 1024, 20);
+  expect(bytes).toBeGreaterThan(8 * 1024 * 1024);
+  // Else it was not slow.
+  expect(tookMs).toBeGreaterThan(2 * patienceMs);
+  for (const file of [shared, pieces]) {
+    const outcome = { type: 'broken off', stalled: true };
+    await expect
+      .poll(() => sightings, { timeout: 5_000 })
+      .toContainEqual(expect.objectContaining({ kind: 'http', path: `/${file}`, outcome }));
+  }
+  const openFiles = () =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return [];
+      }
+    });
+  await expect.poll(() => openFiles().filter((path) => path.startsWith(directory))).toEqual([]);
+  await expect.poll(() => promisify(impatient.getConnections.bind(impatient))()).toBe(0);
+});
+
+test('no path leads out of what is published', async () => {
+  expect(await raw('/isos/deep/a%20b.iso')).toMatch(/\r\n\r\niso$/);
+  expect(await raw('/isos/in/a%20b.iso')).toMatch(/\r\n\r\niso$/);
+  expect(await raw('/tftp/ipxe.efi')).toMatch(/content-type: application\/efi\r\n[\s\S]*\r\n\r\nMZ$/i);
+  const outside = [
+    '/isos/../secret',
+    '/isos/%2e%2e/secret',
+    '/isos/deep/../../secret',
+    '/isos/out',
+    '/isos//etc/passwd',
+  ];
+  const odd = [
+    '/isos/',
+    '/isos/deep',
+    '/isos/%00',
+    '/isos/%ff',
+    '/isos/..',
+    '/image/abc1/../../secret',
+    '/secret',
+    '//secret',
+  ];
+  for (const path of [
+    ...outside,
+    ...odd,
+    '/stage/0123456789abcdef/x',
+    `/overlay/0123456789abcdef/${SHA256}.apkovl.tar.gz`,
+  ]) {
+    expect(await raw(path), path).toMatch(/^HTTP\/1.1 404 /);
+  }
+  expect((await fetch(`http://127.0.0.1:${port}/boot.ipxe`, { method: 'PUT' })).status).toBe(404);
+});
+
+test('paths at random never reach the file outside, and never break the server', async () => {
+  const seed = Number(process.env.MESH_SEED ?? Date.now() % 1_000_000);
+  console.info(`MESH_SEED=${seed}`);
+  const random = randomFrom(seed);
+  const pieces = [
+    'isos',
+    'image',
+    'abc1',
+    '..',
+    '.',
+    '%2e%2e',
+    '%2f',
+    '/',
+    '//',
+    '\\',
+    'secret',
+    'out',
+    '%00',
+    '%',
+    '?',
+    'deep',
+    '\u00e9',
+    '*',
+    'boot',
+  ];
+  const until = Date.now() + 400;
+  for (let tries = 0; tries < 5_000 && Date.now() < until; tries++) {
+    const length = 1 + Math.floor(random() * 8);
+    const path = `/${Array.from({ length }, () => pieces[Math.floor(random() * pieces.length)]).join(random() < 0.5 ? '/' : '')}`;
+    expect(await raw(path), `seed ${seed}: ${path}`).not.toMatch('not to be had');
+  }
+  expect((await get('/boot.ipxe')).status).toBe(200);
+});

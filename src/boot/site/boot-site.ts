@@ -1,0 +1,201 @@
+/**
+ * host0's boot server: what a machine fetches by HTTP from its first script to its secrets, in this order:
+ *
+ *     GET /boot.ipxe                                the first script
+ *     GET /boot/<MAC with dashes>.ipxe?<hardware>   its own script; 503 with Retry-After while too many load
+ *     GET /image/<generation>/vmlinuz, initrd.img
+ *     GET /stage/<attempt>/<stage>?detail=…         what the machine reports
+ *     GET /overlay/<attempt>/<SHA-256>.apkovl.tar.gz   to the address that the attempt runs at only
+ *     GET /secrets/<token>                          once, to that address and network card only
+ *     GET /isos/<path>                              below /host0/isos
+ *     GET /tftp/<file>                              what TFTP serves, for firmware that boots by HTTP (option 93: 15, 16)
+ *
+ * Plain HTTP on a wire that is trusted as far as its cables go: docs/boot.md says what that cannot promise.
+ */
+import { open } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { HttpSighting } from '../frames/sighting.ts';
+import type { Attempt } from './attempts.ts';
+import { parseHardware } from './hardware.ts';
+import { entryScript } from './ipxe-script.ts';
+import { openBelow, sendFile, unknownPath } from './published-file.ts';
+import { type BootPlace, Reception, type ReceptionInput } from './reception.ts';
+import { SharedFiles } from './shared-files.ts';
+
+export interface BootSiteInput extends ReceptionInput {
+  /** Whom host0's DHCP server gave an address, where it is the one that gives them. */
+  readonly leasedTo: (device: string, address: Ipv4) => Promise<Mac | undefined>;
+  /** A tar. */
+  readonly secretsOf: (machine: MachineId) => Promise<Uint8Array>;
+  /** Where the images' generations are. */
+  readonly images: string;
+  readonly isos: string;
+  /** What TFTP serves. */
+  readonly bootFiles: string;
+}
+
+/** The socket that a request came in on. */
+export type BootDoor = Pick<BootPlace, 'device' | 'host0'>;
+
+interface Visit extends BootPlace {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+}
+
+type Route = readonly [RegExp, (visit: Visit, part: string, rest: string) => Promise<void>];
+
+const DETAIL_MAX = 400;
+const REASON_MAX = 200;
+
+export class BootSite {
+  readonly #input: BootSiteInput;
+  readonly #reception: Reception;
+  readonly #shared: SharedFiles;
+  readonly #routes: readonly Route[] = [
+    [/^\/boot\.ipxe$/, (visit) => sendText(visit, entryScript(visit.host0))],
+    [/^\/boot\/([\da-f]{2}(?:-[\da-f]{2}){5})\.ipxe$/i, (visit, mac) => this.#script(visit, mac)],
+    [/^\/image\/([\da-f]{1,64}\/(?:vmlinuz|initrd\.img))$/, (visit, path) => this.#image(visit, path)],
+    [/^\/stage\/([\da-f]{16})\/([a-z-]{1,20})$/, (visit, attempt, stage) => this.#stage(visit, attempt, stage)],
+    [/^\/overlay\/([\da-f]{16})\/[\da-f]{64}\.apkovl\.tar\.gz$/, (visit, attempt) => this.#overlay(visit, attempt)],
+    [/^\/secrets\/([\da-f]{32})$/, (visit, token) => this.#secrets(visit, token)],
+    [/^\/isos\/(.+)$/, (visit, path) => this.#file(visit, this.#input.isos, path)],
+    [/^\/tftp\/([\w.-]+)$/, (visit, path) => this.#file(visit, this.#input.bootFiles, path)],
+  ];
+
+  constructor(input: BootSiteInput) {
+    this.#input = input;
+    this.#reception = new Reception(input);
+    this.#shared = new SharedFiles(input.clock);
+  }
+
+  /** Answers a request that came in on a boot segment's socket. Never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse, door: BootDoor): Promise<void> {
+    const peer = request.socket.remoteAddress ?? '';
+    const [path = '', search = ''] = (request.url ?? '').split('?', 2);
+    if (!isIpv4(peer)) return void response.destroy();
+    const place = { ...door, peer };
+    const askedMs = this.#input.clock.nowMs();
+    this.#see(place, path, askedMs, { type: 'asked' });
+    response.once('close', () => {
+      const { statusCode: status, writableFinished } = response;
+      const ended = { type: 'broken off', stalled: fellSilent(request) } as const;
+      this.#see(place, path, askedMs, writableFinished ? { type: 'answered', status } : ended);
+    });
+    try {
+      if (request.method !== 'GET' && request.method !== 'HEAD') throw unknownPath(path);
+      await this.#find(path)({ ...place, request, response, query: new URLSearchParams(search) });
+    } catch (thrown) {
+      this.#fail(response, MeshError.from(thrown), peer);
+    }
+  }
+
+  #see({ device, peer }: BootPlace, asked: string, askedMs: number, outcome: HttpSighting['outcome']): void {
+    const { attempts, clock, onSighting } = this.#input;
+    // Sightings are shown and logged; a token is not.
+    const path = asked.startsWith('/secrets/') ? '/secrets' : asked;
+    const mac = attempts.at(peer)?.mac;
+    onSighting({ kind: 'http', atMs: clock.nowMs(), askedMs, device, ipv4: peer, path, outcome, ...(mac && { mac }) });
+  }
+
+  #find(path: string): (visit: Visit) => Promise<void> {
+    for (const [pattern, answer] of this.#routes) {
+      const match = pattern.exec(path);
+      if (match !== null) return (visit) => answer(visit, match[1] ?? '', match[2] ?? '');
+    }
+    throw unknownPath(path);
+  }
+
+  async #script(visit: Visit, mac: string): Promise<void> {
+    const welcome = await this.#reception.receive(parseHardware(mac, visit.query), visit);
+    if (welcome.type === 'script') return sendText(visit, welcome.text);
+    visit.response.writeHead(503, { 'retry-after': `${welcome.againSec}`, 'content-length': 0 }).end();
+  }
+
+  async #image({ request, response, peer }: Visit, path: string): Promise<void> {
+    await sendFile(request, response, await openBelow(this.#input.images, path), path, this.#shared);
+    const loader = this.#input.attempts.at(peer);
+    if (loader !== undefined && path.endsWith('initrd.img')) this.#input.turnstile.leave(loader.mac);
+  }
+
+  async #stage(visit: Visit, id: string, stage: string): Promise<void> {
+    const { machine } = this.#attemptOf(visit, id);
+    const detail = visit.query.get('detail')?.slice(0, DETAIL_MAX);
+    const { clock, onSighting } = this.#input;
+    const { device } = visit;
+    onSighting({ kind: 'stage', atMs: clock.nowMs(), device, machine, attempt: id, stage, ...(detail && { detail }) });
+    await sendText(visit, 'noted\n');
+  }
+
+  async #overlay(visit: Visit, id: string): Promise<void> {
+    const { overlay } = this.#attemptOf(visit, id);
+    await sendFile(visit.request, visit.response, await open(overlay), overlay, this.#shared);
+  }
+
+  async #secrets(visit: Visit, token: string): Promise<void> {
+    const { attempts, leasedTo, neighbour, secretsOf } = this.#input;
+    const { device, peer, response } = visit;
+    const [mac, lease] = await Promise.all([neighbour(device, peer), leasedTo(device, peer)]);
+    const asker = { ipv4: peer, ...(mac !== undefined && { mac }), ...(lease !== undefined && { leasedTo: lease }) };
+    // Made first: once the token is spent there must be no reason left to fail.
+    const owner = attempts.owner(token);
+    const secrets = owner === undefined ? new Uint8Array() : await secretsOf(owner);
+    await attempts.spend(token, asker);
+    response.writeHead(200, {
+      'content-type': 'application/gzip',
+      'content-length': secrets.length,
+      'cache-control': 'no-store',
+    });
+    response.end(secrets);
+  }
+
+  async #file({ request, response }: Visit, directory: string, path: string): Promise<void> {
+    await sendFile(request, response, await openBelow(directory, path), path, this.#shared);
+  }
+
+  /** @throws MESH_BOOT_PATH_UNKNOWN for another's attempt too */
+  #attemptOf({ peer, request }: Visit, id: string): Attempt {
+    const attempt = this.#input.attempts.get(id);
+    if (attempt?.ipv4 === peer) return attempt;
+    throw unknownPath(request.url ?? '');
+  }
+
+  #fail(response: ServerResponse, error: MeshError, peer: Ipv4): void {
+    // A client that went away has no use for an answer, and half a file must not look whole.
+    if (response.headersSent) return void response.destroy();
+    const text = `${error.code}: ${error.message}\n`;
+    const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) };
+    // Of an error busybox's wget, by which a node fetches, reads nothing but its first line.
+    response.writeHead(error.httpStatus, error.message.slice(0, REASON_MAX).replace(/[^\x20-\x7e]/g, '?'), headers);
+    response.end(text);
+    if (error.code === 'MESH_BOOT_PATH_UNKNOWN') return;
+    const { code, message, remedy, object = peer } = error;
+    this.#input.journal.record({
+      level: 'warning',
+      kind: 'boot request refused',
+      message,
+      object,
+      code,
+      ...(remedy !== undefined && { remedy }),
+    });
+  }
+}
+
+/** What the kernel says of a peer that acknowledges nothing, or that is not even there any more. */
+function fellSilent({ socket }: IncomingMessage): boolean {
+  const { code } = (socket.errored ?? {}) as NodeJS.ErrnoException;
+  return code === 'ETIMEDOUT' || code === 'EHOSTUNREACH';
+}
+
+async function sendText({ response }: Visit, text: string): Promise<void> {
+  response.writeHead(200, {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { machineId } from '../../machine/machine-id.ts';
+import { type MachineId, machineIdOf } from '../../model/machine.ts';
+import { parseHardware } from './hardware.ts';
+import { identify } from './identification.ts';
+
+const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
+const SWAPPED = '44454c4c-4200-1035-8052-b9c04f4e3732';
+const unknown = () => false;
+const hardware = (query: string) => parseHardware('52-54-00-12-34-56', new URLSearchParams(query));
+
+test('a machine is known by its UUID', () => {
+  expect(identify(hardware(`uuid=${UUID.toUpperCase()}&boardSerial=PF1234`), unknown)).toEqual({
+    machine: machineIdOf(UUID),
+    from: 'product uuid',
+    hardware: UUID,
+    passedOver: [],
+  });
+});
+
+test('by the other byte order of its UUID when that is the one that is known', () => {
+  const known = (machine: MachineId) => machine === machineIdOf(SWAPPED);
+  expect(identify(hardware(`uuid=${UUID}`), known).hardware).toBe(SWAPPED);
+});
+
+test('by its board when the UUID is a template, and by its network card when nothing else is its own', () => {
+  const dummy = 'uuid=03000200-0400-0500-0006-000700080009';
+  expect(identify(hardware(`${dummy}&boardSerial=PF1234`), unknown)).toMatchObject({
+    machine: machineIdOf('PF1234'),
+    from: 'board serial',
+    passedOver: ['product uuid: the template of AMI firmware'],
+  });
+  expect(identify(hardware(`${dummy}&boardSerial=Default%20string`), unknown)).toMatchObject({
+    machine: machineIdOf('52:54:00:12:34:56'),
+    from: 'boot nic mac',
+    passedOver: ['product uuid: the template of AMI firmware', 'board serial: a text that makers leave in'],
+  });
+});
+
+test('the node decides the same from the same hardware', () => {
+  const mac = '52:54:00:12:34:56';
+  const nodeDecides = machineId({
+    root: '/nonexistent',
+    sysRoot: '/nonexistent',
+    env: {},
+    permanentMacs: [{ index: 2, name: 'eth0', mac: hardware('').mac }],
+  });
+  expect(nodeDecides).toMatchObject({ id: identify(hardware(''), unknown).machine, hardware: mac });
+});
+
+test('values that no SMBIOS holds are not taken', () => {
+  const odd = `uuid=${'a'.repeat(500)}&product=%00%1b[2J&serial=  `;
+  expect(hardware(odd)).toEqual({ mac: '52:54:00:12:34:56' });
+});

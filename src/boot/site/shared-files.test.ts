@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { SharedFiles } from './shared-files.ts';
+
+const LIMITS = { leastBytes: 10, mostBytes: 100, totalBytes: 150 };
+
+let directory: string;
+let file: FileHandle;
+let clock: ManualClock;
+let shared: SharedFiles;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'mw-shared-'));
+  writeFileSync(join(directory, 'file'), 'x'.repeat(100));
+  file = await open(join(directory, 'file'));
+  clock = new ManualClock();
+  shared = new SharedFiles(clock, LIMITS);
+});
+
+afterEach(async () => {
+  await file.close();
+  rmSync(directory, { recursive: true });
+});
+
+test('all that fetch a file at a time have one buffer, which goes when the last one has been gone for a while', async () => {
+  const [one, other] = await Promise.all([shared.take('a', 100, file), shared.take('a', 100, file)]);
+  expect(Buffer.from(one ?? []).toString()).toBe('x'.repeat(100));
+  expect(other).toBe(one);
+  shared.leave('a');
+  await clock.pass(60_000);
+  expect(await shared.take('a', 100, file)).toBe(one);
+  shared.leave('a');
+  shared.leave('a');
+  await clock.pass(9_000);
+  expect(await shared.take('a', 100, file)).toBe(one);
+  shared.leave('a');
+  await clock.pass(11_000);
+  expect(shared.bytes).toBe(0);
+});
+
+test('memory has a limit: what does not fit is read in pieces, and what nobody reads makes room', async () => {
+  expect(shared.take('small', 9, file)).toBeUndefined();
+  expect(shared.take('large', 101, file)).toBeUndefined();
+  await shared.take('a', 100, file);
+  expect(shared.take('b', 51, file)).toBeUndefined();
+  await shared.take('c', 50, file);
+  shared.leave('a');
+  await shared.take('b', 51, file);
+  expect(shared.bytes).toBe(101);
+});
+
+test('a file that is shorter than it was is nobody’s, and is read anew', async () => {
+  writeFileSync(join(directory, 'file'), 'short');
+  await expect(shared.take('a', 100, file)).rejects.toThrow('ends after 5 of 100');
+  expect(shared.bytes).toBe(0);
+  writeFileSync(join(directory, 'file'), 'y'.repeat(100));
+  expect(Buffer.from((await shared.take('a', 100, file)) ?? []).toString()).toBe('y'.repeat(100));
+});

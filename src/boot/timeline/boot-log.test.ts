@@ -1,0 +1,333 @@
+/** Boots as packets, requests and reports tell of them: which stage each is in, and what a silence is put down to. */
+import { beforeEach, expect, test } from 'vitest';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { BOOT_STAGES } from '../../protocol/documents/timeline-view.ts';
+import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
+import { MemoryStore } from '../../store/memory-store.ts';
+import type { BootSighting, DhcpSighting, HttpSighting } from '../frames/sighting.ts';
+import { BootLog } from './boot-log.ts';
+import type { WireState } from './boot-trouble.ts';
+import { ModelTimes } from './model-times.ts';
+
+const mac = parseMac('52:54:00:12:34:56');
+const machine = '10eff964' as MachineId;
+const attempt = '0123456789abcdef';
+const ipv4 = '10.11.0.7' as Ipv4;
+const HOST0 = '10.11.0.1' as Ipv4;
+const FOREIGN = '10.11.0.254' as Ipv4;
+const IMAGE = '/image/abc1';
+
+type Unplaced<T> = T extends BootSighting ? Omit<T, 'atMs' | 'device'> : never;
+
+let clock: ManualClock;
+let log: BootLog;
+let wire: WireState;
+let meshes: string[];
+let events: MeshEvent[];
+/** When a file was asked for last. */
+let askedMs: number;
+/** The model of the card at earlier boots. */
+let knownAs: string | undefined;
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  wire = { mode: 'server', why: 'no other server answers' };
+  [meshes, events, knownAs] = [[], [], undefined];
+  const journal = new Journal(clock, 'host0', 'host0');
+  journal.subscribe((event) => events.push(event));
+  log = new BootLog({
+    clock,
+    journal,
+    wireOf: () => wire,
+    nameOf: () => 'node1',
+    meshesOf: () => meshes,
+    modelOf: () => knownAs,
+    times: await ModelTimes.open(new MemoryStore()),
+  });
+});
+
+function see(sighting: Unplaced<BootSighting>): void {
+  log.take({ ...sighting, atMs: clock.nowMs(), device: 'eth1' } as BootSighting);
+}
+
+function dhcp(message: DhcpSighting['message'], more: Partial<DhcpSighting> = {}): void {
+  see({ kind: 'dhcp', message, mac, port: 67, ...more });
+}
+
+/** A request for a file of the image, or what became of the last one. */
+function http(file: string, outcome: HttpSighting['outcome'], since?: number): void {
+  if (outcome.type === 'asked') askedMs = clock.nowMs();
+  see({ kind: 'http', ipv4, path: `${IMAGE}/${file}`, askedMs: since ?? askedMs, outcome });
+}
+
+const fromUs = { server: HOST0, ours: true } as const;
+const asked = { type: 'asked' } as const;
+const loaded = { type: 'answered', status: 200 } as const;
+const stalled = { type: 'broken off', stalled: true } as const;
+
+/** Everything up to a stage, each step 100 ms after the one before; `paused` before some other steps. */
+async function bootUntil(stage: string, pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
+  const steps: [string, () => void][] = [
+    ['discover', () => dhcp('DISCOVER', { client: 'firmware', architecture: 7 })],
+    ['offer', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: 'ipxe.efi' })],
+    ['tftp', () => see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: asked })],
+    ['ipxe', () => dhcp('DISCOVER', { client: 'ipxe' })],
+    ['ipxe', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: `http://${HOST0}/boot.ipxe` })],
+    ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt, model: 'Box, efi' })],
+    ['kernel', () => http('vmlinuz', asked)],
+    ['kernel', () => http('vmlinuz', loaded)],
+    ['initrd', () => http('initrd.img', asked)],
+    ['initrd', () => http('initrd.img', loaded)],
+    ['overlay', () => see({ kind: 'stage', machine, attempt, stage: 'overlay' })],
+    ['packages', () => see({ kind: 'stage', machine, attempt, stage: 'packages' })],
+    ['agent', () => see({ kind: 'stage', machine, attempt, stage: 'agent' })],
+  ];
+  const last = steps.findLastIndex(([name]) => name === stage);
+  let before = '';
+  for (const [name, step] of steps.slice(0, last + 1)) {
+    if (name !== before) await clock.pass(pausesMs[name] ?? 0);
+    before = name;
+    step();
+    await clock.pass(100);
+  }
+}
+
+const boot = () => log.views()[0];
+const stages = () => boot()?.stages.map(({ stage }) => stage);
+
+/** After how many seconds of silence what cause is named. */
+async function silence(withinSec: number): Promise<{ afterSec: number; cause: string } | undefined> {
+  const from = clock.nowMs();
+  while (clock.nowMs() - from < withinSec * 1000) {
+    await clock.pass(250);
+    const cause = boot()?.trouble?.cause;
+    if (cause !== undefined) return { afterSec: (clock.nowMs() - from) / 1000, cause };
+  }
+  return undefined;
+}
+
+test('a boot goes through its stages and ends as a member', async () => {
+  await bootUntil('agent');
+  expect(boot()).toMatchObject({ state: 'booting', machine, name: 'node1', ipv4, attempt });
+  meshes = ['manage'];
+  await clock.pass(300);
+  expect(stages()).toEqual(BOOT_STAGES);
+  expect(boot()?.stages.map(({ atMs }) => atMs)).toEqual([0, 100, 200, 500, 600, 800, 1000, 1100, 1200, 1500]);
+  expect(events.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
+    `machine booted: node1 (${mac} on eth1) is a member after 1.5 s`,
+  ]);
+  await clock.pass(600_000);
+  expect(boot()).toMatchObject({ state: 'member', ageMs: 1500 });
+});
+
+test.each([
+  ['discover', 1, 'has not answered'],
+  ['offer', 8, 'asks for no file'],
+  ['tftp', 22, 'ipxe.efi was asked for by TFTP'],
+  ['ipxe', 22, 'HTTP does not get through'],
+  ['script', 5, 'does not load the kernel'],
+  ['kernel', 60, 'does not ask for the initrd'],
+  ['initrd', 60, 'has not been heard of'],
+  ['overlay', 20, 'does not report'],
+  ['packages', 30, 'its agent has not started'],
+  ['agent', 15, '4789 is filtered'],
+])('a silence after %s is named within 2 s after the %i s that it may take', async (stage, ownSec, cause) => {
+  await bootUntil(stage);
+  const named = await silence(ownSec + 5);
+  expect(named?.cause).toMatch(cause);
+  expect(named?.afterSec).toBeGreaterThanOrEqual(ownSec - 0.5);
+  expect(named?.afterSec).toBeLessThanOrEqual(ownSec + 2);
+  expect(boot()).toMatchObject({ state: 'stuck', trouble: { code: 'MESH_BOOT_SILENT', remedy: expect.any(String) } });
+  await clock.pass(120_000);
+  expect(events.map(({ kind }) => kind)).toEqual(['boot stuck']);
+});
+
+test('a silence means something else where host0 does not answer, or only adds a boot file', async () => {
+  wire = { mode: 'observe', why: 'looking for other servers' };
+  dhcp('DISCOVER', { client: 'firmware' });
+  expect((await silence(3))?.cause).toMatch('its mode is observe (looking for other servers)');
+  wire = { mode: 'proxy', why: 'fixed' };
+  expect(boot()?.trouble?.cause).toMatch('no DHCP server answers');
+  wire = { mode: 'observe', why: 'looking for other servers' };
+  dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4 });
+  expect((await silence(10))?.cause).toMatch('10.11.0.254 gives an address, and host0 adds no boot file');
+});
+
+test('what a packet shows is said at once, and taken back when the machine gets on', async () => {
+  wire = { mode: 'proxy', why: 'another server answers' };
+  dhcp('DISCOVER', { client: 'firmware' });
+  dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4, bootFile: 'pxelinux.0' });
+  dhcp('OFFER', { ...fromUs, bootFile: 'ipxe.efi' });
+  expect(boot()?.state).toBe('booting');
+  dhcp('ACK', { server: FOREIGN, ours: false, address: ipv4, bootFile: 'pxelinux.0' });
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining('pxelinux.0') });
+  see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: asked });
+  expect(boot()?.state).toBe('booting');
+  see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: { type: 'refused', why: 'no such file' } });
+  expect(boot()?.trouble?.cause).toBe('TFTP refused ipxe.efi: no such file');
+});
+
+test('a refused machine, a missing kernel and what the machine itself says are named with their remedy', async () => {
+  await bootUntil('ipxe');
+  const error = { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it', remedy: 'Configure.' } as const;
+  see({ kind: 'refused', mac, machine, error });
+  expect(boot()?.trouble).toEqual({ code: error.code, stage: 'script', cause: error.message, remedy: error.remedy });
+  see({ kind: 'identified', machine, mac, ipv4, attempt });
+  http('vmlinuz', asked);
+  http('vmlinuz', { type: 'answered', status: 404 });
+  expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
+  // iPXE says it too, in fewer words.
+  see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
+  expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
+  http('initrd.img', asked);
+  see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
+  expect(boot()?.trouble?.cause).toMatch('error 0x2d0c613b (ipxe.org/2d0c61)');
+  see({ kind: 'stage', machine, attempt, stage: 'secrets', detail: '403 shown a second time' });
+  expect(boot()?.trouble).toMatchObject({ stage: 'initrd', cause: expect.stringContaining('secrets: 403 shown') });
+  see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
+  expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
+  see({ kind: 'stage', machine, attempt, stage: 'agent' });
+  expect(boot()?.state).toBe('booting');
+});
+
+test('a report that is overtaken by a later one is put before it, and takes back nothing that the later one says', async () => {
+  await bootUntil('overlay');
+  const report = (stage: string, detail?: string) =>
+    see({ kind: 'stage', machine, attempt, stage, ...(detail !== undefined && { detail }) });
+  report('agent', 'ended with 1: no such file');
+  await clock.pass(50);
+  report('packages');
+  report('initrd');
+  expect(stages()?.slice(-4)).toEqual(['initrd', 'overlay', 'packages', 'agent']);
+  const [packages, agent] = boot()?.stages.slice(-2) ?? [];
+  expect(packages?.atMs).toBe(agent?.atMs);
+  expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
+});
+
+test('a machine in the queue is not silent while it waits as it was told, and a refusal is over once it may go on', async () => {
+  await bootUntil('ipxe');
+  const queued = () => see({ kind: 'queued', mac, machine, ahead: 30, againSec: 8 });
+  see({ kind: 'refused', mac, machine, error: { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it' } });
+  expect(boot()?.state).toBe('stuck');
+  for (let time = 0; time < 3; time++) {
+    queued();
+    expect(await silence(8)).toBeUndefined();
+  }
+  expect(boot()?.stages.at(-1)?.detail).toBe('waits, 30 before it');
+  queued();
+  expect(await silence(15)).toMatchObject({ afterSec: 13, cause: expect.stringContaining('told to ask') });
+  see({ kind: 'identified', machine, mac, ipv4, attempt });
+  expect(boot()?.state).toBe('booting');
+  expect((await silence(10))?.cause).toMatch('does not load the kernel');
+});
+
+test('a machine that is switched on anew begins anew; one that asks again does not', async () => {
+  dhcp('DISCOVER', { client: 'firmware' });
+  await clock.pass(4_000);
+  dhcp('DISCOVER', { client: 'firmware' });
+  expect(boot()?.ageMs).toBe(4_000);
+  await bootUntil('kernel');
+  expect(boot()?.ageMs).toBeGreaterThan(4_000);
+  dhcp('DISCOVER', { client: 'firmware' });
+  expect([boot()?.ageMs, stages()]).toEqual([0, ['discover']]);
+  // A running system that renews its address does not boot.
+  await bootUntil('agent');
+  dhcp('DISCOVER', { client: 'system' });
+  expect(stages()?.at(-1)).toBe('agent');
+});
+
+test('a download is not silent, however long it takes; one that stands still is named when it is broken off', async () => {
+  await bootUntil('kernel');
+  http('initrd.img', asked);
+  expect(await silence(300)).toBeUndefined();
+  http('initrd.img', stalled);
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', stage: 'initrd' });
+  expect(boot()?.trouble?.cause).toMatch('/image/abc1/initrd.img stood still: the machine took nothing of it for 60 s');
+  http('initrd.img', asked);
+  expect(boot()?.state).toBe('stuck');
+  // The connection of the time before is noticed to be dead only now.
+  http('initrd.img', { type: 'broken off', stalled: false }, askedMs - 60_000);
+  expect(boot()?.trouble?.cause).toMatch('stood still');
+  http('initrd.img', loaded);
+  expect(boot()?.state).toBe('booting');
+  expect((await silence(65))?.cause).toMatch('has not been heard of');
+});
+
+test('what becomes of a download of the boot before, or of a stage that is over, says nothing of this one', async () => {
+  await bootUntil('kernel');
+  http('initrd.img', asked);
+  const before = askedMs;
+  await clock.pass(30_000);
+  await bootUntil('script');
+  http('initrd.img', stalled, before);
+  expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'script']);
+  await bootUntil('overlay');
+  http('initrd.img', { type: 'broken off', stalled: false });
+  expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'overlay']);
+});
+
+/** A whole boot. */
+async function bootThrough(pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
+  meshes = [];
+  await bootUntil('agent', pausesMs);
+  meshes = ['manage'];
+  await clock.pass(300);
+  expect(boot()?.state).toBe('member');
+}
+
+test('firmware that is slow at each boot is not called silent at the next, once its card or its script tells the model', async () => {
+  // From offer to TFTP it takes 20 s, where the table has 8; and nothing else is out of the ordinary.
+  for (let time = 0; time < 2; time++) {
+    await bootThrough({ tftp: 20_000 });
+    expect(boot()?.model).toBe('Box, efi');
+  }
+  expect(events.map(({ kind }) => kind)).toEqual(['boot stuck', 'machine booted', 'boot stuck', 'machine booted']);
+  meshes = [];
+  await bootUntil('offer');
+  expect(boot()?.due).toEqual({ atMs: 8_100, ms: 8_000, from: 'table' });
+  knownAs = 'Box, efi';
+  await bootUntil('kernel');
+  await bootUntil('offer');
+  expect(boot()).toMatchObject({ model: 'Box, efi', due: { atMs: 30_850, ms: 30_750, from: 'learned', boots: 2 } });
+  expect((await silence(40))?.afterSec).toBeCloseTo(30.75, 0);
+  // Others of its stages have too few boots yet for less than the table's time.
+  await bootUntil('overlay');
+  expect(boot()?.due).toMatchObject({ ms: 20_000, from: 'table' });
+});
+
+test('a machine whose model is quick is missed sooner than the table would', async () => {
+  for (let time = 0; time < 5; time++) await bootThrough({ overlay: 4_000 });
+  await bootUntil('initrd');
+  expect(boot()?.due).toMatchObject({ ms: 9_000, from: 'learned', boots: 5 });
+  expect((await silence(20))?.cause).toMatch('has not been heard of');
+  expect(boot()?.trouble?.code).toBe('MESH_BOOT_SILENT');
+});
+
+test('an architecture without a boot file is said at once, whatever answers it', () => {
+  dhcp('DISCOVER', { client: 'firmware', architecture: 6 });
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_ARCHITECTURE', stage: 'discover' });
+  dhcp('OFFER', { ...fromUs, address: ipv4 });
+  expect(boot()?.trouble).toMatchObject({ stage: 'offer', cause: expect.stringContaining('6 (32-bit x86 UEFI)') });
+  dhcp('DISCOVER', { client: 'firmware', architecture: 7 });
+  expect(boot()?.state).toBe('booting');
+});
+
+test('firmware that takes the address of a foreign server, and no file of ours, is put down to that server', async () => {
+  wire = { mode: 'proxy', why: 'another server answers' };
+  dhcp('DISCOVER', { client: 'firmware', architecture: 0 });
+  dhcp('OFFER', { ...fromUs, bootFile: 'undionly.kpxe' });
+  dhcp('REQUEST', { client: 'firmware', server: FOREIGN });
+  expect(boot()?.state).toBe('booting');
+  await silence(8);
+  expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining(FOREIGN) });
+});
+
+test('a wire that is not served for a reason says that, with what to do about it', async () => {
+  wire = { mode: 'observe', why: 'eth1 has no address there', remedy: 'Give it one.' };
+  dhcp('DISCOVER', { client: 'firmware' });
+  await silence(1);
+  expect(boot()?.trouble).toMatchObject({ cause: expect.stringContaining('no address there'), remedy: 'Give it one.' });
+});

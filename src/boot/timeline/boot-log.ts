@@ -1,0 +1,203 @@
+/** The boots that host0 has seen lately: takes sightings up, says what is stuck, and shows each as a timeline. */
+
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
+import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import type { BootSighting } from '../frames/sighting.ts';
+import { dueOf, isGivenUp, troubleOf, type WireState } from './boot-trouble.ts';
+import type { ModelTimes } from './model-times.ts';
+import { advance, begin, beginsBoot, stageOf, type Timeline } from './timeline.ts';
+
+export interface BootLogInput {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly wireOf: (device: string) => WireState;
+  readonly nameOf: (machine: MachineId) => string | undefined;
+  /** Names of the meshes that the machine is in now. */
+  readonly meshesOf: (machine: MachineId) => readonly string[];
+  /** What kind of machine has the card, if it has booted before. */
+  readonly modelOf: (mac: Mac) => string | undefined;
+  readonly times: Pick<ModelTimes, 'silencesOf' | 'learn'>;
+}
+
+/** The last boot of so many machines is remembered. */
+const MACHINES_MAX = 2000;
+/** How often boots under way are looked at; a stuck one is named well within two seconds. */
+const LOOK_MS = 250;
+
+interface Boot {
+  readonly timeline: Timeline;
+  /** Wall time at which it began. */
+  readonly began: Date;
+  /** What was told last, and the cause in it. */
+  readonly told?: string;
+  readonly toldCause?: string | undefined;
+}
+
+export class BootLog {
+  readonly #input: BootLogInput;
+  readonly #boots = new Map<Mac, Boot>();
+  readonly #macOf = new Map<MachineId | Ipv4, Mac>();
+  readonly #listeners = new Set<(view: TimelineView) => void>();
+  #look: Alarm | undefined;
+
+  constructor(input: BootLogInput) {
+    this.#input = input;
+  }
+
+  take(sighting: BootSighting): void {
+    const mac = this.#whose(sighting);
+    if (mac === undefined) return;
+    let boot = this.#boots.get(mac);
+    if (sighting.kind === 'dhcp' && beginsBoot(boot?.timeline, sighting)) {
+      boot = this.#begin(begin(sighting, this.#input.modelOf(mac)));
+    }
+    if (boot === undefined) return;
+    const timeline = advance(boot.timeline, sighting);
+    this.#boots.set(mac, { ...boot, timeline });
+    if (stageOf(timeline) === 'mesh' && stageOf(boot.timeline) !== 'mesh') this.#learn(timeline);
+    if (timeline.machine !== undefined) this.#macOf.set(timeline.machine, mac);
+    if (timeline.ipv4 !== undefined) this.#macOf.set(timeline.ipv4, mac);
+    this.#judge(mac);
+    this.#look ??= this.#input.clock.after(LOOK_MS, () => this.#lookAtAll());
+  }
+
+  /** The newest first. */
+  views(): readonly TimelineView[] {
+    return [...this.#boots.values()].map((boot) => this.#view(boot)).reverse();
+  }
+
+  /** Calls `listener` with every boot that gets on or is stuck. @returns a function that ends it */
+  subscribe(listener: (view: TimelineView) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#look?.cancel();
+  }
+
+  #whose(sighting: BootSighting): Mac | undefined {
+    switch (sighting.kind) {
+      case 'stage':
+      case 'member':
+        return this.#macOf.get(sighting.machine);
+      case 'http':
+        return sighting.mac ?? this.#macOf.get(sighting.ipv4);
+      default:
+        return sighting.mac;
+    }
+  }
+
+  #begin(timeline: Timeline): Boot {
+    const boot = { timeline, began: this.#input.clock.wallTime() };
+    // At the end of the map, as the newest.
+    this.#boots.delete(timeline.mac);
+    this.#boots.set(timeline.mac, boot);
+    const [oldest] = this.#boots.keys();
+    if (this.#boots.size > MACHINES_MAX && oldest !== undefined) this.#forget(oldest);
+    return boot;
+  }
+
+  #learn({ model, silences }: Timeline): void {
+    if (model !== undefined) void this.#input.times.learn(model, silences);
+  }
+
+  #forget(mac: Mac): void {
+    this.#boots.delete(mac);
+    for (const [key, owner] of this.#macOf) if (owner === mac) this.#macOf.delete(key);
+  }
+
+  #lookAtAll(): void {
+    this.#look = undefined;
+    const { clock } = this.#input;
+    let underWay = false;
+    for (const [mac, { timeline }] of this.#boots) {
+      if (stageOf(timeline) === 'mesh' || isGivenUp(timeline, clock.nowMs())) continue;
+      underWay = true;
+      const [mesh] = timeline.machine === undefined ? [] : this.#input.meshesOf(timeline.machine);
+      if (mesh !== undefined && timeline.machine !== undefined && maySinceHaveJoined(timeline, clock.nowMs())) {
+        const { machine, device } = timeline;
+        this.take({ kind: 'member', atMs: clock.nowMs(), device, machine, mesh });
+      } else {
+        this.#judge(mac);
+      }
+    }
+    if (underWay) this.#look ??= clock.after(LOOK_MS, () => this.#lookAtAll());
+  }
+
+  /** Tells what is new about a boot: everybody who listens of any stage and trouble, the journal of troubles and ends. */
+  #judge(mac: Mac): void {
+    const boot = this.#boots.get(mac);
+    if (boot === undefined) return;
+    const view = this.#view(boot);
+    const news = JSON.stringify([view.stages, view.trouble, view.state]);
+    if (news === boot.told) return;
+    const cause = view.trouble?.cause;
+    this.#boots.set(mac, { ...boot, told: news, toldCause: cause });
+    for (const listener of this.#listeners) listener(view);
+    if (cause !== boot.toldCause || view.state === 'member') this.#record(view);
+  }
+
+  #record({ mac, machine, name, trouble, state, ageMs, device }: TimelineView): void {
+    const { journal } = this.#input;
+    const who = `${name ?? machine ?? mac} (${mac} on ${device})`;
+    const object = machine ?? mac;
+    if (state === 'member') {
+      journal.record({
+        kind: 'machine booted',
+        message: `${who} is a member after ${(ageMs / 1000).toFixed(1)} s`,
+        object,
+      });
+    } else if (trouble !== undefined) {
+      const { code, stage, cause, remedy } = trouble;
+      journal.record({
+        level: 'warning',
+        kind: 'boot stuck',
+        message: `${who} in stage ${stage}: ${cause}`,
+        object,
+        code,
+        remedy,
+      });
+    }
+  }
+
+  #view({ timeline, began }: Boot): TimelineView {
+    const { clock, nameOf, wireOf, times } = this.#input;
+    const { mac, device, machine, ipv4, attempt, stages, beganMs, model } = timeline;
+    const stage = stageOf(timeline);
+    const due = dueOf(timeline, model === undefined ? undefined : times.silencesOf(model));
+    const trouble = troubleOf(timeline, wireOf(device), clock.nowMs(), due?.atMs);
+    const name = machine === undefined ? undefined : nameOf(machine);
+    const endMs = stage === 'mesh' ? (stages.at(-1)?.atMs ?? beganMs) : clock.nowMs();
+    return {
+      mac,
+      device,
+      ...(machine !== undefined && { machine }),
+      ...(name !== undefined && { name }),
+      ...(ipv4 !== undefined && { ipv4 }),
+      ...(attempt !== undefined && { attempt }),
+      ...(model !== undefined && { model }),
+      began: began.toISOString(),
+      ageMs: Math.round(endMs - beganMs),
+      state: stage === 'mesh' ? 'member' : trouble === undefined ? 'booting' : 'stuck',
+      stages: stages.map(({ atMs, ...reached }) => ({
+        ...reached,
+        atMs: Math.round(atMs - beganMs),
+        time: new Date(began.getTime() + atMs - beganMs).toISOString(),
+      })),
+      ...(due !== undefined && { due: { ...due, atMs: Math.round(due.atMs - beganMs) } }),
+      ...(trouble !== undefined && { trouble }),
+    };
+  }
+}
+
+/** A machine that boots anew may be in the lists from before until it was silent for as long as these wait. */
+function maySinceHaveJoined(timeline: Timeline, nowMs: number): boolean {
+  const stage = stageOf(timeline);
+  return stage === 'agent' || (stage === 'packages' && nowMs - timeline.beganMs > 2 * MEMBER_SILENCE_MS);
+}
