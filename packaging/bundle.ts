@@ -17,7 +17,7 @@ const SPLIT = ['main/cli'];
 const NATIVE = 'node_modules/@koromix/koffi-linux-x64';
 
 /** What a node's boot runs; an image is built with them. */
-const BOOT_SCRIPTS = 'src/image/node';
+const BOOT_SCRIPTS = 'src/image/node/scripts';
 
 const OPTIONS = {
   absWorkingDir: TOP,

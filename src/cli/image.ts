@@ -1,8 +1,8 @@
 /** `mesh system image`: what host0 has for machines to boot. */
 import { Command, Option } from 'commander';
-import { Generations, type ListedImage } from '../image/generations.ts';
-import { buildNodeImage, DEFAULT_KERNEL } from '../image/node-image.ts';
-import { BOOT_SCRIPTS, carriedNode, installPrograms } from '../image/node-programs.ts';
+import { Generations, type ListedImage } from '../image/node/generations.ts';
+import { buildNodeImage, DEFAULT_KERNEL } from '../image/node/node-image.ts';
+import { BOOT_SCRIPTS, carriedNode, installPrograms } from '../image/node/node-programs.ts';
 import { requireRoot } from '../kernel/root.ts';
 import type { Context } from './context.ts';
 import { Stages } from './stages.ts';

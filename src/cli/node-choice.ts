@@ -8,7 +8,7 @@ import { fetchFromHost0, findNode, type ListedNode, nameOf, nodeStateText } from
 import { printable } from './printable.ts';
 import type { CommandedNode } from './remote-shell.ts';
 
-/** The mesh that nodes listen for commands in (image/node/shell-server). */
+/** The mesh that nodes listen for commands in (image/node/scripts/shell-server). */
 const COMMAND_MESH = 'manage';
 
 /** @throws MESH_NODE_* for the first that cannot be commanded, before anything was done to any */

@@ -22,7 +22,7 @@ export function nodeLogviewCommand(context: Context): Command {
     .action((machine: string, options: Options) => logview(context, machine, options));
 }
 
-/** Of the node's image (image/node). */
+/** Of the node's image (image/node/scripts). */
 const LOGS = {
   agent: '/var/log/meshwork/agent.log',
   boot: '/var/log/meshwork/boot.log',

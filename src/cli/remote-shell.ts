@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandKeyIn } from '../image/command-key.ts';
-import { hostKeyOf } from '../image/machine-secrets.ts';
+import { hostKeyOf } from '../image/overlay/machine-secrets.ts';
 import { knownHostLine, sshCommand } from '../image/ssh-command.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';

@@ -7,7 +7,7 @@ import { unpackTar } from 'modern-tar';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseMachineId } from '../model/machine.ts';
 import { authorizedKeysIn, commandKeyIn, makeCommandKey } from './command-key.ts';
-import { hostKeyOf, removeHostKey, secretsOf, Tokens } from './machine-secrets.ts';
+import { hostKeyOf, removeHostKey, secretsOf, Tokens } from './overlay/machine-secrets.ts';
 
 const [ONE, TWO] = [parseMachineId('10eff964'), parseMachineId('2b1c0d3e')];
 let state: string;

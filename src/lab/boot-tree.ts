@@ -2,9 +2,9 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { authorizedKeysIn } from '../image/command-key.ts';
-import { compile } from '../image/compilation.ts';
-import { writeExampleTree } from '../image/example-tree.ts';
-import { OverlayShelf } from '../image/overlay-shelf.ts';
+import { compile } from '../image/overlay/compilation.ts';
+import { writeExampleTree } from '../image/overlay/example-tree.ts';
+import { OverlayShelf } from '../image/overlay/overlay-shelf.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { makeKeys } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { commandKeyIn, makeCommandKey } from '../image/command-key.ts';
-import { hostKeyOf, secretsOf } from '../image/machine-secrets.ts';
+import { hostKeyOf, secretsOf } from '../image/overlay/machine-secrets.ts';
 import { knownHostLine, sshCommand, sshSettings } from '../image/ssh-command.ts';
 import { netnsPath } from '../kernel/netns.ts';
 import { EchoSocket } from '../kernel/sockets/echo.ts';

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cachedNodeImage } from '../image/image-cache.ts';
+import { cachedNodeImage } from '../image/node/image-cache.ts';
 import { requireRoot } from '../kernel/root.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import { MeshError } from '../model/error.ts';

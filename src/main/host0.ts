@@ -20,7 +20,7 @@ import type { MachineRegistry } from '../controller/machine-registry.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { errorText } from '../formats/error-text.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
-import { Tokens } from '../image/machine-secrets.ts';
+import { Tokens } from '../image/overlay/machine-secrets.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
 import { Rtnl } from '../kernel/rtnl/rtnl.ts';

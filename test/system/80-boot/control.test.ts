@@ -8,7 +8,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node-list.ts';
 import { newPrivateKey, publicKeyOf } from '../../../src/formats/binary/openssh-key.ts';
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
-import { secretsOf } from '../../../src/image/machine-secrets.ts';
+import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/lab.ts';

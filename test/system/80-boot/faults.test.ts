@@ -7,7 +7,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addressOption, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
-import { Generations, type NodeImage } from '../../../src/image/generations.ts';
+import { Generations, type NodeImage } from '../../../src/image/node/generations.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { machineIdOf } from '../../../src/model/machine.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';

@@ -6,7 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node-list.ts';
-import { installPrograms } from '../../../src/image/node-programs.ts';
+import { installPrograms } from '../../../src/image/node/node-programs.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { FOREIGN_DOMAIN, foreignRecord } from '../../../src/lab/foreign-server.ts';
 import { Lab } from '../../../src/lab/lab.ts';

@@ -11,7 +11,7 @@ import { unpackTar } from 'modern-tar';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import type { LabHost } from '../../../src/lab/lab-host.ts';
 
-const SHELL_SERVER = new URL('../../../src/image/node/shell-server', import.meta.url).pathname;
+const SHELL_SERVER = new URL('../../../src/image/node/scripts/shell-server', import.meta.url).pathname;
 /** What a command there must never find is this machine's own. */
 const REBOOT = '#!/bin/sh\necho rebooted >/marks/reboot\n';
 const ENTER = `

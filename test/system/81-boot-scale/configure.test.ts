@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { OverlayShelf } from '../../../src/image/overlay-shelf.ts';
+import { OverlayShelf } from '../../../src/image/overlay/overlay-shelf.ts';
 import { randomFrom } from '../../../src/model/random.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SmallDisk } from '../small-disk.ts';

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Generations, type NodeImage } from '../../../src/image/generations.ts';
+import { Generations, type NodeImage } from '../../../src/image/node/generations.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { CrowdMember } from './crowd.ts';
 

@@ -4,8 +4,8 @@
  */
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { packTar, unpackTar } from 'modern-tar';
-import type { CopyAction, ManifestAction, Mode } from '../formats/host0/manifest.ts';
-import { MeshError } from '../model/error.ts';
+import type { CopyAction, ManifestAction, Mode } from '../../formats/host0/manifest.ts';
+import { MeshError } from '../../model/error.ts';
 
 /** `path` is relative to the node's root, without a slash at either end. */
 export type OverlayEntry =

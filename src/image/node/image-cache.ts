@@ -8,8 +8,8 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MeshError } from '../model/error.ts';
-import { findMark, isRunning, type ProcessMark } from '../services/process/process-mark.ts';
+import { MeshError } from '../../model/error.ts';
+import { findMark, isRunning, type ProcessMark } from '../../services/process/process-mark.ts';
 import { Generations, type ListedImage } from './generations.ts';
 import { buildNodeImage } from './node-image.ts';
 import { BOOT_SCRIPTS, carriedNode, installPrograms } from './node-programs.ts';

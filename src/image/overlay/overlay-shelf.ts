@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../disk/durable-file.ts';
-import type { ErrorDocument, MeshError } from '../model/error.ts';
-import { isMachineId, type MachineId } from '../model/machine.ts';
+import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../../disk/durable-file.ts';
+import type { ErrorDocument, MeshError } from '../../model/error.ts';
+import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { CompiledMachine } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
 

@@ -1,7 +1,7 @@
 /** Programs of the system that the building of an image calls, one at a time. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 

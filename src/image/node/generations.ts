@@ -5,8 +5,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory, writeSynced } from '../disk/durable-file.ts';
-import { MeshError } from '../model/error.ts';
+import { makeDirectory, syncDirectory, writeSynced } from '../../disk/durable-file.ts';
+import { MeshError } from '../../model/error.ts';
 
 /** `image.json`: what is in an image. */
 export interface NodeImage {

@@ -6,11 +6,11 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PublicKeyLine, publicKeyOf } from '../formats/binary/openssh-key.ts';
-import { errnoOf } from '../formats/conf/conf-reader.ts';
-import type { MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
-import { damagedKey, keyAt, secretAt } from './command-key.ts';
+import { type PublicKeyLine, publicKeyOf } from '../../formats/binary/openssh-key.ts';
+import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import type { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { damagedKey, keyAt, secretAt } from '../command-key.ts';
 import { packEntries } from './overlay.ts';
 
 /** Where the node's `shell-server`, and OpenSSH, look for it. */

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 /** One package, as apt would fetch it. */
 export interface DebianPackage {

@@ -2,21 +2,21 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MeshError } from '../model/error.ts';
-import { programOutput } from './program-output.ts';
+import { MeshError } from '../../model/error.ts';
+import { programOutput } from '../packages/program-output.ts';
 
 const inCheckout = import.meta.url.endsWith('.ts');
 
 /** The scripts of a node's boot. */
-export const BOOT_SCRIPTS = here(inCheckout ? './node' : './node-boot');
+export const BOOT_SCRIPTS = here(inCheckout ? './scripts' : './node-boot');
 
 /** Puts `dist` and `bin` into the directory. */
 export async function installPrograms(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const dist = join(directory, 'dist');
-  if (inCheckout) await programOutput(process.execPath, here('../../packaging/bundle.ts'), dist);
+  if (inCheckout) await programOutput(process.execPath, here('../../../packaging/bundle.ts'), dist);
   else await cp(dirname(fileURLToPath(import.meta.url)), dist, { recursive: true });
-  await cp(here(inCheckout ? '../../bin' : '../bin'), join(directory, 'bin'), { recursive: true });
+  await cp(here(inCheckout ? '../../../bin' : '../bin'), join(directory, 'bin'), { recursive: true });
 }
 
 /**

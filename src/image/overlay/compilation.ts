@@ -2,15 +2,15 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { errnoOf, unreadable } from '../formats/conf/conf-reader.ts';
-import { nearest } from '../formats/conf/nearest.ts';
-import { readNetworkFiles } from '../formats/conf/network-files.ts';
-import { judgeNetworks, type NetworkFile } from '../formats/conf/network-set.ts';
-import { type Host0Conf, type Host0Settings, readHost0Conf } from '../formats/host0/host0-conf.ts';
-import { type Host0Tree, type MachineFolder, readHost0Tree } from '../formats/host0/host0-tree.ts';
-import { MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
-import type { Paths } from '../protocol/documents/paths.ts';
+import { errnoOf, unreadable } from '../../formats/conf/conf-reader.ts';
+import { nearest } from '../../formats/conf/nearest.ts';
+import { readNetworkFiles } from '../../formats/conf/network-files.ts';
+import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
+import { type Host0Conf, type Host0Settings, readHost0Conf } from '../../formats/host0/host0-conf.ts';
+import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
 import { Overlay, type OverlayEntry, type ReadSource } from './overlay.ts';
 
 export interface CompiledMachine {

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { MachineId } from '../model/machine.ts';
-import { pathsBelow } from '../protocol/documents/paths.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { type Compilation, compile, contentHash } from './compilation.ts';
 import { packOverlay, unpackOverlay } from './overlay.ts';
 import { OverlayShelf } from './overlay-shelf.ts';

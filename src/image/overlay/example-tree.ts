@@ -1,7 +1,7 @@
 /** What `mesh system init` writes: a tree that works as it is, and says in comments what can be changed. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { createDurable } from '../disk/durable-file.ts';
+import { createDurable } from '../../disk/durable-file.ts';
 
 /**
  * Makes every file of the example that is not there.

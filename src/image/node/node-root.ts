@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { elfSection, strippedProgram } from '../formats/binary/elf.ts';
+import { elfSection, strippedProgram } from '../../formats/binary/elf.ts';
 import { aliasIndex, chosenModules, dependencyIndex, moduleFacts } from './kernel-modules.ts';
 import { RootTree } from './root-tree.ts';
 
@@ -44,7 +44,7 @@ export interface RootParts {
   /** A directory with `dist` as packaging/bundle.ts makes it, and `bin`. */
   readonly meshwork: string;
   readonly node: string;
-  /** The boot's own scripts: src/image/node. */
+  /** The boot's own scripts: src/image/node/scripts. */
   readonly scripts: string;
   /** Paths of busybox's applets. */
   readonly applets: readonly string[];

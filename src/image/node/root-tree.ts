@@ -1,7 +1,7 @@
 /** The files of a root file system while it is put together, in memory: what comes later replaces what was there. */
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { CpioEntry } from '../formats/binary/cpio.ts';
+import type { CpioEntry } from '../../formats/binary/cpio.ts';
 
 /** As in Debian since 12: programs and libraries have one place, and the old paths are links. */
 const MERGED = ['bin', 'lib', 'lib64', 'sbin'];

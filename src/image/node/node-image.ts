@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { constants, createZstdCompress } from 'node:zlib';
-import { cpio } from '../formats/binary/cpio.ts';
-import { MeshError } from '../model/error.ts';
-import { VERSION } from '../model/version.ts';
-import { Apt, type DebianPackage } from './apt.ts';
+import { cpio } from '../../formats/binary/cpio.ts';
+import { MeshError } from '../../model/error.ts';
+import { VERSION } from '../../model/version.ts';
+import { Apt, type DebianPackage } from '../packages/apt.ts';
+import { programOutput } from '../packages/program-output.ts';
 import { Generations, type ImageFile, type NodeImage } from './generations.ts';
 import { nodeRoot } from './node-root.ts';
-import { programOutput } from './program-output.ts';
 
 /** For real hardware. */
 export const DEFAULT_KERNEL = 'linux-image-amd64';
