@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { bundle, TOP } from '../packaging/bundle.ts';
-import { Lab } from '../src/lab/lab.ts';
+import { Lab } from '../src/lab/cluster/lab.ts';
 import { type Measurement, measured } from './measurement.ts';
 import { cpuSec, memoryMb } from './process-cost.ts';
 import type { Run } from './run.ts';

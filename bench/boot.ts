@@ -1,7 +1,7 @@
 /** A machine without a disk, from power-on until host0 has it as a member of the mesh: emulated, without acceleration. */
-import { Lab } from '../src/lab/lab.ts';
-import { switchOff, switchOn } from '../src/lab/machine.ts';
-import type { Firmware } from '../src/lab/topology.ts';
+import { Lab } from '../src/lab/cluster/lab.ts';
+import { switchOff, switchOn } from '../src/lab/hosts/machine.ts';
+import type { Firmware } from '../src/lab/hosts/topology.ts';
 import { type Measurement, measured, timed } from './measurement.ts';
 import type { Run } from './run.ts';
 

@@ -3,8 +3,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import { hostEnvironment } from '../src/lab/host-process.ts';
-import { Lab } from '../src/lab/lab.ts';
+import { Lab } from '../src/lab/cluster/lab.ts';
+import { hostEnvironment } from '../src/lab/hosts/host-process.ts';
 import { compared, type Measurement, timed } from './measurement.ts';
 import { interleaved, LAB_DEADLINE_MS, type Run } from './run.ts';
 

@@ -1,8 +1,8 @@
 /** A whole mesh: joins as every member's kernel sees them, and restarts under pings. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { netnsPath } from '../src/kernel/netns.ts';
-import { Lab } from '../src/lab/lab.ts';
-import type { LabHost } from '../src/lab/lab-host.ts';
+import { Lab } from '../src/lab/cluster/lab.ts';
+import type { LabHost } from '../src/lab/hosts/lab-host.ts';
 import { Pings } from '../test/system/pings.ts';
 import { until } from '../test/system/until.ts';
 import { Crowd } from './crowd.ts';

@@ -7,7 +7,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../src/kernel/netlink/netlink-sock
 import { netnsPath } from '../src/kernel/netns.ts';
 import { readFdbRow } from '../src/kernel/rtnl/fdb.ts';
 import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH } from '../src/kernel/rtnl/neighbour.ts';
-import type { LabHost } from '../src/lab/lab-host.ts';
+import type { LabHost } from '../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../src/model/address/mac.ts';
 
 /** RTNLGRP_NEIGH, which forwarding rows are in too. */

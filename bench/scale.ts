@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Interrupt } from '../src/cli/interrupt.ts';
 import { inNetns, netnsPath } from '../src/kernel/netns.ts';
-import { Lab } from '../src/lab/lab.ts';
+import { Lab } from '../src/lab/cluster/lab.ts';
 import { REPORT_INTERVAL_MS } from '../src/protocol/documents/membership.ts';
 import { Crowd } from './crowd.ts';
 import { cpuSec, memoryMb } from './process-cost.ts';

@@ -1,6 +1,6 @@
 /** What the agents of a lab say of their own kernels. */
 
-import type { LabHost } from '../../src/lab/lab-host.ts';
+import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { pathsBelow } from '../../src/protocol/documents/paths.ts';
 import type { AgentStatus, DriftView } from '../../src/protocol/documents/views.ts';

@@ -2,7 +2,7 @@
 
 import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
 import { inside } from '../../src/kernel/netns-fixture.ts';
-import type { LabHost } from '../../src/lab/lab-host.ts';
+import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { type Ipv6, parseIpv6 } from '../../src/model/address/ipv6.ts';
 
 export class Guest implements Disposable {

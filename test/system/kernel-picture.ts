@@ -1,6 +1,6 @@
 /** What a host's kernel holds of the meshes, as iproute2 and nft show it: for comparing a state with an earlier one. */
-import type { Lab } from '../../src/lab/lab.ts';
-import type { LabHost } from '../../src/lab/lab-host.ts';
+import type { Lab } from '../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { until } from './until.ts';
 
 /** An idle machine takes a tenth of a second; a busy one may leave an agent without a turn for seconds. */

@@ -3,7 +3,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { printMeshConf } from '../../src/formats/conf/mesh-conf.ts';
 import { netnsPath } from '../../src/kernel/netns.ts';
-import type { LabHost } from '../../src/lab/lab-host.ts';
+import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import type { Ipv6, Ipv6Cidr } from '../../src/model/address/ipv6.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';

@@ -1,6 +1,6 @@
 /** Several pings at once, each by a name. */
 import { netnsPath } from '../../src/kernel/netns.ts';
-import type { LabHost } from '../../src/lab/lab-host.ts';
+import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { type Loss, Pings } from './pings.ts';
 
 export class PingSet implements Disposable {

@@ -1,6 +1,6 @@
 /** How soon the hosts of a lab all talk to each other again, and whether the list says so too. */
-import type { Lab } from '../../src/lab/lab.ts';
-import type { LabHost } from '../../src/lab/lab-host.ts';
+import type { Lab } from '../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { formatMemberLine } from '../../src/protocol/documents/membership.ts';
 import { until } from './until.ts';
 

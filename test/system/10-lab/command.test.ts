@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Lab } from '../../../src/lab/lab.ts';
-import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 
 const command = new URL('../../../bin/mesh', import.meta.url).pathname;
 const name = `m${process.pid}`;

@@ -5,12 +5,12 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { LabReport } from '../../../src/lab/examination.ts';
-import { Lab } from '../../../src/lab/lab.ts';
-import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
-import { residentsOf } from '../../../src/lab/residents.ts';
-import { planTopology } from '../../../src/lab/topology.ts';
-import { namespacesOf } from '../../../src/lab/wire.ts';
+import type { LabReport } from '../../../src/lab/checks/examination.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
+import { residentsOf } from '../../../src/lab/cluster/residents.ts';
+import { planTopology } from '../../../src/lab/hosts/topology.ts';
+import { namespacesOf } from '../../../src/lab/hosts/wire.ts';
 
 const mesh = new URL('../../../bin/mesh', import.meta.url).pathname;
 const size = { name: `c${process.pid}`, nodes: 3, segments: 2 };

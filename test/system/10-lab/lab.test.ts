@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Lab, type LabOptions } from '../../../src/lab/lab.ts';
-import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
+import { Lab, type LabOptions } from '../../../src/lab/cluster/lab.ts';
+import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { isRunning, markOf } from '../../../src/services/process/process-mark.ts';
 

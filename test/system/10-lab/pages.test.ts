@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import manifest from '../../../package.json' with { type: 'json' };
-import { Lab } from '../../../src/lab/lab.ts';
-import { LABS_DIRECTORY } from '../../../src/lab/record.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 import { missingLine, type ShownCommand, shownCommands } from '../../cli/console-block.ts';
 import { pageOf, Typist } from '../typist.ts';
 

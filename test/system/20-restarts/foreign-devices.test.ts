@@ -1,7 +1,7 @@
 /** A device of somebody else in the place of one of ours: refused by name, left alone, and waited for. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { allAnswer, meshOf, removeMesh, writeMesh } from '../meshes.ts';

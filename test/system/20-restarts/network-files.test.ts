@@ -1,8 +1,8 @@
 /** Network files that come, change and go while everything runs. */
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../../../src/model/address/mac.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { isReady, noDrift } from '../drift.ts';

@@ -1,7 +1,7 @@
 /** More events than an agent can be told of: what it missed makes no difference. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { agentClient } from '../../../src/protocol/http/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';

@@ -1,9 +1,9 @@
 /** Processes that are killed, stopped and started again: the mesh carries every packet meanwhile. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import type { Program } from '../../../src/lab/installation.ts';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { Program } from '../../../src/lab/hosts/installation.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';

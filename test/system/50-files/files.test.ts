@@ -2,9 +2,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { MeshError } from '../../../src/model/error.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { AgentStatus, HealthFinding, Host0Status } from '../../../src/protocol/documents/views.ts';

@@ -1,9 +1,9 @@
 /** The doctor on real hosts: silent while they are well, and naming each fault that is made here on purpose. */
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { spawnInside } from '../../../src/lab/host-process.ts';
-import type { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';

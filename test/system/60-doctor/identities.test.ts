@@ -2,9 +2,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { ip as ipIn } from '../../../src/kernel/netns-fixture.ts';
-import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
-import type { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';

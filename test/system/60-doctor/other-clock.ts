@@ -1,8 +1,8 @@
 /** host0's door in the example mesh with a clock of its own: it answers everybody, and the date is wrong. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { spawnInside } from '../../../src/lab/host-process.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { MEMBERSHIP_PORT } from '../../../src/model/network/network.ts';
 
 export class OtherClock {

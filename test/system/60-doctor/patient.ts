@@ -1,6 +1,6 @@
 /** Hosts of a lab as the doctor sees them. */
-import type { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { DoctorView } from '../../../src/protocol/documents/views.ts';
 
 export class Patient {

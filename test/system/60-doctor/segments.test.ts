@@ -1,7 +1,7 @@
 /** host0 between two segments: the doctor notices when it no longer forwards. */
 import { beforeAll, expect, test } from 'vitest';
-import { spawnInside } from '../../../src/lab/host-process.ts';
-import { Lab } from '../../../src/lab/lab.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import { isReady } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';

@@ -2,7 +2,7 @@
 import { AF_INET, failed, libc, SOCK_RAW } from '../../../src/kernel/libc.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { openSocket, sockaddr } from '../../../src/kernel/sockets/socket.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 
 const IPPROTO_UDP = 17;
 const DISCARD_PORT = 9;

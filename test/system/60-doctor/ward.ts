@@ -1,5 +1,5 @@
 /** A lab of host0 and two nodes on one wire, whose faults are taken away again after each test. */
-import { Lab } from '../../../src/lab/lab.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
 import { Patient } from './patient.ts';

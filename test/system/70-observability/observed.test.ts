@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { followEvents } from '../../../src/cli/event-follow.ts';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { METRICS_PORTS } from '../../../src/model/network/network.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/http/control-client.ts';

@@ -1,8 +1,8 @@
 /** What somebody else has on a host, beside Meshwork and on its bridge: it must stay as it is whatever befalls the host. */
 
-import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
-import type { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { agentClient } from '../../../src/protocol/http/control-client.ts';
 

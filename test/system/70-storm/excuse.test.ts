@@ -1,7 +1,7 @@
 /** What excuses a loss, and what does not. */
 import { describe, expect, test } from 'vitest';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
-import { planTopology } from '../../../src/lab/topology.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { planTopology } from '../../../src/lab/hosts/topology.ts';
 import { type Befallen, excuses, touches, unexcused } from './excuse.ts';
 import { FAULTS } from './faults.ts';
 import { forecast } from './storm.ts';

@@ -1,5 +1,5 @@
 /** Which packets the faults of a storm excuse, and which losses nothing excuses. Pure. */
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Loss } from '../pings.ts';
 
 /** Who puts things right: the agent of the machine, and host0 for what only it can tell the others. */

@@ -7,8 +7,8 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
-import { EXAMPLE_MESH } from '../../../src/lab/example-mesh.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Span } from './excuse.ts';
 
 const LOOK_MS = 50;

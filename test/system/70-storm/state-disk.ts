@@ -1,5 +1,5 @@
 /** The state directory of a host, on a disk of its own. */
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SmallDisk } from '../small-disk.ts';
 

@@ -3,8 +3,8 @@
  * seed brings is the same each time, but for what the machine makes of it.
  */
 import { beforeAll, expect, test } from 'vitest';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';

@@ -1,6 +1,6 @@
 /** Faults from a seed, upon the hosts of a lab, one after another and several at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Lab } from '../../../src/lab/lab.ts';
+import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { pick, randomFrom } from '../../../src/model/random.ts';
 import type { Befallen } from './excuse.ts';
 import { FAULTS, type FaultKind } from './faults.ts';

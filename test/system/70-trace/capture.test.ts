@@ -8,8 +8,8 @@ import { innerFrame, parseFrameFilter } from '../../../src/formats/capture/frame
 import { type PcapngPacket, PcapngReader } from '../../../src/formats/capture/pcapng.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
-import { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { AGENT_PORT } from '../../../src/model/network/network.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { isReady, noDrift } from '../drift.ts';

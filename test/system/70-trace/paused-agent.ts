@@ -1,6 +1,6 @@
 /** A fault that an agent does not see at once, since it gets no CPU; and what it says of its kernel when it goes on. */
-import type { Lab } from '../../../src/lab/lab.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { AGENT_PORT } from '../../../src/model/network/network.ts';
 import { until } from '../until.ts';
 

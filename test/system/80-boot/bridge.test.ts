@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OPTION, textOf } from '../../../src/boot/frames/dhcp-packet.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
-import { EXAMPLE_CONF } from '../../../src/lab/example-mesh.ts';
+import { EXAMPLE_CONF } from '../../../src/lab/hosts/example-mesh.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient } from './boot-client.ts';

@@ -10,7 +10,7 @@ import type { ListedImage } from '../../../src/image/node/generations.ts';
 import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
-import { programFile } from '../../../src/lab/installation.ts';
+import { programFile } from '../../../src/lab/hosts/installation.ts';
 import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';

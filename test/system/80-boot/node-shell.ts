@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { unpackTar } from 'modern-tar';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import type { LabHost } from '../../../src/lab/lab-host.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 
 const SHELL_SERVER = new URL('../../../src/image/node/scripts/shell-server', import.meta.url).pathname;
 /** What a command there must never find is this machine's own. */

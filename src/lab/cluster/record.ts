@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory, writeDurable } from '../disk/durable-file.ts';
-import { MeshError } from '../model/error.ts';
-import { isRunning, markOf, type ProcessMark } from '../services/process/process-mark.ts';
-import { type Firmware, type LabSize, type MachineSettings, planTopology } from './topology.ts';
+import { syncDirectory, writeDurable } from '../../disk/durable-file.ts';
+import { MeshError } from '../../model/error.ts';
+import { isRunning, markOf, type ProcessMark } from '../../services/process/process-mark.ts';
+import { type Firmware, type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
 
 /** Where labs live unless told otherwise: gone with a reboot, as namespaces are. */
 export const LABS_DIRECTORY = '/run/meshwork-lab';

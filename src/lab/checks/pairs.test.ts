@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import { MeshError } from '../model/error.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
+import { planTopology } from '../hosts/topology.ts';
 import { awaitPairs, measurePairs, type OpenEcho } from './pairs.ts';
-import { planTopology } from './topology.ts';
 
 const { hosts } = planTopology({ name: 'pairs', nodes: 2, segments: 1 });
 const [, node1, node2] = hosts;

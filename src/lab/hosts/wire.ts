@@ -6,8 +6,8 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inNetns, netnsPath } from '../kernel/netns.ts';
-import type { Ipv4 } from '../model/address/ipv4.ts';
+import { inNetns, netnsPath } from '../../kernel/netns.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { ipBatch } from './ip-batch.ts';
 import {
   type ForeignPlan,

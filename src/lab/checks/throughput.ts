@@ -3,10 +3,10 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { inNetns, netnsPath } from '../kernel/netns.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import { MeshError } from '../model/error.ts';
-import type { Ends, Topology } from './topology.ts';
+import { inNetns, netnsPath } from '../../kernel/netns.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Ends, Topology } from '../hosts/topology.ts';
 
 /** Five times what it takes on a busy machine. */
 const LISTENING_DEADLINE_MS = 20_000;

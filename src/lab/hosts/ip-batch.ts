@@ -1,7 +1,7 @@
 /** Many `ip` commands in one process: a lab of fifty hosts needs thousands. */
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL'] as const;
 

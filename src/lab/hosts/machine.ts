@@ -2,7 +2,7 @@
 import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import { spawnInside } from './host-process.ts';
 import { forgetConnection } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';

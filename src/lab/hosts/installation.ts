@@ -7,11 +7,11 @@ export type Program = 'host0' | 'agent';
 const inCheckout = import.meta.url.endsWith('.ts');
 
 export function programFile(program: Program): string {
-  return here(inCheckout ? `../main/${program}.ts` : `./${program}.mjs`);
+  return here(inCheckout ? `../../main/${program}.ts` : `./${program}.mjs`);
 }
 
 /** Where `mesh` itself is. */
-export const commandDirectory = here(inCheckout ? '../../bin' : '../bin');
+export const commandDirectory = here(inCheckout ? '../../../bin' : '../bin');
 
 function here(relative: string): string {
   return fileURLToPath(new URL(relative, import.meta.url));

@@ -1,11 +1,11 @@
 /** The boots of a lab's machines: switched on once host0 serves the wire, and followed until all are members. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MeshError } from '../model/error.ts';
-import type { BootView } from '../protocol/documents/boot-views.ts';
-import { pathsBelow } from '../protocol/documents/paths.ts';
-import type { TimelineView } from '../protocol/documents/timeline-view.ts';
-import { host0Client } from '../protocol/http/control-client.ts';
-import type { LabHost } from './lab-host.ts';
+import { MeshError } from '../../model/error.ts';
+import type { BootView } from '../../protocol/documents/boot-views.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
+import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import { host0Client } from '../../protocol/http/control-client.ts';
+import type { LabHost } from '../hosts/lab-host.ts';
 import { LastWords } from './silence.ts';
 
 /** host0 watches a wire for five seconds before it serves it; five times what it takes in all. */

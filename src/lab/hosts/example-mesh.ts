@@ -1,6 +1,6 @@
 /** The mesh that every lab runs: the seed's own example. */
-import type { Ipv6Cidr } from '../model/address/ipv6.ts';
-import { meshNetwork, type Vni } from '../model/network/network.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
 
 /** As an administrator writes it; host0 and every node get it as `manage.conf`. */
 export const EXAMPLE_CONF = `name=manage

@@ -6,10 +6,10 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { inNetns, netnsPath } from '../kernel/netns.ts';
-import { MeshError } from '../model/error.ts';
-import { pathsBelow } from '../protocol/documents/paths.ts';
-import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from '../services/process/process-mark.ts';
+import { inNetns, netnsPath } from '../../kernel/netns.ts';
+import { MeshError } from '../../model/error.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
+import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
 import { commandDirectory, type Program, programFile } from './installation.ts';
 import type { HostPlan } from './topology.ts';
 

@@ -1,10 +1,10 @@
 /** What the mesh carries from a machine to host0, which counts what comes in: a node's image has no iperf3. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { inNetns, netnsPath } from '../kernel/netns.ts';
-import { MeshError } from '../model/error.ts';
-import type { Outcome } from './host-shell.ts';
-import type { Ends } from './topology.ts';
+import { inNetns, netnsPath } from '../../kernel/netns.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Outcome } from '../hosts/host-shell.ts';
+import type { Ends } from '../hosts/topology.ts';
 
 /** Besides the time of the measurement itself: for the command to get there, and the connection to open. */
 const EXTRA_SEC = 10;

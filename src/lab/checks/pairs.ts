@@ -1,8 +1,8 @@
 /** Who reaches whom: real ICMPv6 echoes over the mesh's bridge, between every two hosts of a lab, from one process. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import { MeshError } from '../model/error.ts';
-import type { Ends, HostPlan } from './topology.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Ends, HostPlan } from '../hosts/topology.ts';
 
 /** One host's voice; the kernel room's EchoSocket is one. */
 export interface Echo {

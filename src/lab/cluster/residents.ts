@@ -1,7 +1,7 @@
 /** Who lives in a namespace: the way to every process of a lab, recorded or not, and to nobody else. */
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
-import { netnsPath } from '../kernel/netns.ts';
-import { findMark, type ProcessMark } from '../services/process/process-mark.ts';
+import { netnsPath } from '../../kernel/netns.ts';
+import { findMark, type ProcessMark } from '../../services/process/process-mark.ts';
 
 /** The processes whose network is one of `namespaces`; never this one, which only visits. */
 export function residentsOf(namespaces: readonly string[]): ProcessMark[] {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseIpv4 } from '../model/address/ipv4.ts';
-import { machineIdOf } from '../model/machine.ts';
+import { parseIpv4 } from '../../model/address/ipv4.ts';
+import { machineIdOf } from '../../model/machine.ts';
 import { NO_ADDRESS, planTopology, underlayNeighbours, withIpv4 } from './topology.ts';
 import { namespacesOf } from './wire.ts';
 

@@ -4,16 +4,16 @@ import { appendFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { commandKeyIn, makeCommandKey } from '../image/command-key.ts';
-import { hostKeyOf, secretsOf } from '../image/overlay/machine-secrets.ts';
-import { knownHostLine, sshCommand, sshSettings } from '../image/ssh-command.ts';
-import { netnsPath } from '../kernel/netns.ts';
-import { EchoSocket } from '../kernel/sockets/echo.ts';
-import { MeshError } from '../model/error.ts';
-import { pathsBelow } from '../protocol/documents/paths.ts';
+import { commandKeyIn, makeCommandKey } from '../../image/command-key.ts';
+import { hostKeyOf, secretsOf } from '../../image/overlay/machine-secrets.ts';
+import { knownHostLine, sshCommand, sshSettings } from '../../image/ssh-command.ts';
+import { netnsPath } from '../../kernel/netns.ts';
+import { EchoSocket } from '../../kernel/sockets/echo.ts';
+import { MeshError } from '../../model/error.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
+import type { Echo } from '../checks/pairs.ts';
 import { hostEnvironment, spawnInside } from './host-process.ts';
 import type { LabHost } from './lab-host.ts';
-import type { Echo } from './pairs.ts';
 
 /** What came of a command on a host. */
 export interface Outcome {

@@ -1,6 +1,6 @@
 /** Whether somebody listens, by the kernel's own table: asking by a connection would disturb whom it asks. */
 import { readFileSync } from 'node:fs';
-import { inNetns, netnsPath } from '../kernel/netns.ts';
+import { inNetns, netnsPath } from '../../kernel/netns.ts';
 
 /** TCP_LISTEN, linux/tcp_states.h. */
 const LISTEN = '0A';

@@ -1,7 +1,7 @@
 /** Somebody else's DHCP server on a lab's wire: it gives out addresses, and knows nothing of host0. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import { spawnInside } from './host-process.ts';
 import type { ForeignPlan } from './topology.ts';
 

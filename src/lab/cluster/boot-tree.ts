@@ -1,13 +1,13 @@
 /** The `/host0` of a lab whose machines boot from it: the example that `mesh system init` makes, and a folder for each machine. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { authorizedKeysIn } from '../image/command-key.ts';
-import { compile } from '../image/overlay/compilation.ts';
-import { writeExampleTree } from '../image/overlay/example-tree.ts';
-import { OverlayShelf } from '../image/overlay/overlay-shelf.ts';
-import { pathsBelow } from '../protocol/documents/paths.ts';
-import { makeKeys } from './host-shell.ts';
-import type { LabHost } from './lab-host.ts';
+import { authorizedKeysIn } from '../../image/command-key.ts';
+import { compile } from '../../image/overlay/compilation.ts';
+import { writeExampleTree } from '../../image/overlay/example-tree.ts';
+import { OverlayShelf } from '../../image/overlay/overlay-shelf.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
+import { makeKeys } from '../hosts/host-shell.ts';
+import type { LabHost } from '../hosts/lab-host.ts';
 
 /**
  * Writes it, and compiles what the machines get.

@@ -3,12 +3,12 @@
  * name and numbers always give the same namespaces, addresses and machine ids, so that a lab can be found again.
  */
 
-import { type Ipv4, parseIpv4 } from '../model/address/ipv4.ts';
-import { type Mac, macFromHex } from '../model/address/mac.ts';
-import { MeshError } from '../model/error.ts';
-import { genid } from '../model/genid.ts';
-import { type MachineId, machineIdOf } from '../model/machine.ts';
-import { type Member, memberAddresses } from '../model/network/member.ts';
+import { type Ipv4, parseIpv4 } from '../../model/address/ipv4.ts';
+import { type Mac, macFromHex } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import { genid } from '../../model/genid.ts';
+import { type MachineId, machineIdOf } from '../../model/machine.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { EXAMPLE_MESH } from './example-mesh.ts';
 
 export interface LabSize {
