@@ -6,8 +6,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { paintFor } from '../src/cli/color.ts';
-import { Interrupt } from '../src/cli/interrupt.ts';
+import { paintFor } from '../src/cli/print/color.ts';
+import { Interrupt } from '../src/cli/print/interrupt.ts';
 import { agent } from './agent.ts';
 import { boot } from './boot.ts';
 import { bootHttp } from './boot-http.ts';

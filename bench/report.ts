@@ -1,6 +1,6 @@
 /** Measurements for people: a table, and what became slower or faster since an earlier run. Pure. */
-import type { Paint } from '../src/cli/color.ts';
-import { type Column, table } from '../src/cli/table.ts';
+import type { Paint } from '../src/cli/print/color.ts';
+import { type Column, table } from '../src/cli/print/table.ts';
 import { figureOf, type Measurement } from './measurement.ts';
 
 const COLUMNS: readonly Column<Measurement>[] = [

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Interrupt } from '../src/cli/interrupt.ts';
+import { Interrupt } from '../src/cli/print/interrupt.ts';
 import { inNetns, netnsPath } from '../src/kernel/netns.ts';
 import { Lab } from '../src/lab/cluster/lab.ts';
 import { REPORT_INTERVAL_MS } from '../src/protocol/documents/membership.ts';

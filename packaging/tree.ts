@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { manualPages } from '../src/cli/manual.ts';
+import { manualPages } from '../src/cli/pages/manual.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { VERSION } from '../src/model/version.ts';
 import { bundle, TOP } from './bundle.ts';

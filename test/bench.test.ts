@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { compared, type Measurement, measured } from '../bench/measurement.ts';
 import { formatChanges, formatMeasurements } from '../bench/report.ts';
 import { interleaved } from '../bench/run.ts';
-import { plain } from '../src/cli/color.ts';
+import { plain } from '../src/cli/print/color.ts';
 
 const ratioBudget = { name: 'rows', unit: 'ms', budget: { of: 'ratio', atMost: 0.8 } } as const;
 

@@ -5,7 +5,7 @@ import { type Command, CommanderError } from 'commander';
 import type { NetworkView } from '../protocol/documents/views.ts';
 import { bestClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
-import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node-list.ts';
+import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
 
 /** Somebody is waiting at a prompt: names that do not come within this time are left out. */
 const PATIENCE_MS = 1000;

@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import { type Paths, pathsBelow } from '../protocol/documents/paths.ts';
 import type { DaemonName } from '../protocol/http/control-client.ts';
-import { type ColorStream, type Paint, paintFor } from './color.ts';
-import type { Page } from './table.ts';
+import { type ColorStream, type Paint, paintFor } from './print/color.ts';
+import type { Page } from './print/table.ts';
 
 /** What we ask of stdout and stderr. */
 export interface OutputStream extends ColorStream {

@@ -11,7 +11,7 @@ import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { BIN, mesh, meshProcess, wholeTree } from '../../test/cli/mesh.ts';
 import { VERSION } from '../model/version.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
-import { leavesOf } from './command-leaf.ts';
+import { leavesOf } from './pages/command-leaf.ts';
 
 let root: string;
 let agent: FakeDaemon;

@@ -1,7 +1,7 @@
 /** What happens to a mesh is seen from outside: in metrics, in health, and in events that begin with what is so. */
 import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { followEvents } from '../../../src/cli/event-follow.ts';
+import { followEvents } from '../../../src/cli/here/event-follow.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { METRICS_PORTS } from '../../../src/model/network/network.ts';

@@ -5,7 +5,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { unpackTar } from 'modern-tar';
 import { beforeAll, expect, test } from 'vitest';
-import type { ListedNode } from '../../../src/cli/node-list.ts';
+import type { ListedNode } from '../../../src/cli/node/node-list.ts';
 import { newPrivateKey, publicKeyOf } from '../../../src/formats/binary/openssh-key.ts';
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
 import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';

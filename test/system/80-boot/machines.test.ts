@@ -5,7 +5,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import type { ListedNode } from '../../../src/cli/node-list.ts';
+import type { ListedNode } from '../../../src/cli/node/node-list.ts';
 import { installPrograms } from '../../../src/image/node/node-programs.ts';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';

@@ -1,0 +1,46 @@
+/** `mesh doctor`: what is wrong with this machine or with what it stands on, why it matters, and what to do. */
+import { Command } from 'commander';
+import type { DoctorFinding, DoctorView } from '../../protocol/documents/views.ts';
+import { agentClient } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { printable } from '../print/printable.ts';
+import { withProgress } from '../print/progress.ts';
+
+/** Members that do not answer are asked twice, and narrow paths measured by halving. */
+const TIMEOUT_MS = 60_000;
+
+export function doctorCommand(context: Context): Command {
+  return new Command('doctor')
+    .option('--fix', 'set what is safe to set, and print it')
+    .addHelpText(
+      'after',
+      '\nExit code 0 when nothing was found, else 1.\n\nExamples:\n  $ mesh doctor\n  $ mesh doctor --fix',
+    )
+    .action(async ({ fix = false }: { fix?: boolean }) => {
+      const agent = agentClient(context.paths);
+      const work = fix
+        ? agent.post<DoctorView>('/v1/doctor/fix', {}, TIMEOUT_MS)
+        : agent.get<DoctorView>('/v1/doctor', TIMEOUT_MS);
+      const view = await withProgress(context.stderr, 'Examining this machine', work);
+      if (view.findings.length > 0) context.exitCode = 1;
+      context.answer(view, () => doctorText(view, fix, context));
+    });
+}
+
+function doctorText({ checks, findings, fixed }: DoctorView, fix: boolean, { paint }: Context): string {
+  const done = fixed
+    .map(({ name, value, before }) => `${paint('good', 'set')} ${name} = ${value} (it was ${before})\n`)
+    .concat(fixed.length > 0 ? ['Until the next boot: write it to /etc/sysctl.d to keep it.\n\n'] : [])
+    .join('');
+  if (findings.length === 0) return `${done}${paint('good', 'Healthy:')} ${checks.length} checks found nothing.\n`;
+  const fixable = findings.filter((finding) => finding.fix !== undefined).length;
+  const hint = fixable === 0 || fix ? '' : `\n\`mesh doctor --fix\` can mend ${fixable} of ${findings.length}.\n`;
+  return done + findings.map((finding) => findingText(finding, paint)).join('\n') + hint;
+}
+
+function findingText({ check, severity, saw, matters, remedy }: DoctorFinding, paint: Context['paint']): string {
+  const word = paint(severity === 'error' ? 'bad' : 'warning', severity);
+  return [`${word} ${check}: ${printable(saw)}`, `  why: ${printable(matters)}`, `  → ${printable(remedy)}`, ''].join(
+    '\n',
+  );
+}

@@ -1,0 +1,68 @@
+/** `mesh metrics`: what the processes of this machine count, as Prometheus would read it. */
+import { Command, Option } from 'commander';
+import { labelsText } from '../../metrics/exposition.ts';
+import type { Family, Sample } from '../../metrics/registry.ts';
+import { clientOf, clientsHere, type DaemonName } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { type Column, table } from '../print/table.ts';
+
+interface MetricsOptions {
+  readonly process?: DaemonName;
+  readonly text?: boolean;
+}
+
+/** What `--json` has of each process. */
+interface ProcessMetrics {
+  readonly process: DaemonName;
+  readonly metrics: readonly Family[];
+}
+
+interface Row {
+  readonly process: DaemonName;
+  readonly family: Family;
+  readonly sample: Sample;
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'PROCESS', text: ({ process }) => process },
+  { title: 'METRIC', text: ({ family, sample }) => family.name + sample.suffix + labelsText(sample.labels) },
+  { title: 'VALUE', text: ({ sample }) => valueText(sample.value), align: 'right' },
+];
+
+export function metricsCommand(context: Context): Command {
+  return new Command('metrics')
+    .addOption(new Option('--process <name>', 'only this process').choices(['host0', 'agent']))
+    .option('--text', 'as Prometheus reads it, with the meaning of each')
+    .addHelpText(
+      'after',
+      '\nWithout --text and --json, histograms are shown by their count and sum, and what is 0 is left out.\n' +
+        '\nExamples:\n  $ mesh metrics\n  $ mesh metrics --text --process agent',
+    )
+    .action(async ({ process, text }: MetricsOptions) => {
+      const clients = process === undefined ? await clientsHere(context.paths) : [clientOf(process, context.paths)];
+      if (text === true && !context.json) {
+        for (const client of clients) context.print(await client.text('/metrics', 'text/plain'));
+        return;
+      }
+      const answers = await Promise.all(
+        clients.map(async (client): Promise<ProcessMetrics> => {
+          const metrics = JSON.parse(await client.text('/metrics', 'application/json')) as Family[];
+          return { process: client.daemon, metrics };
+        }),
+      );
+      context.answer(answers, () => table(answers.flatMap(rows), COLUMNS, context.page));
+    });
+}
+
+function rows({ process, metrics }: ProcessMetrics): Row[] {
+  return metrics.flatMap((family) =>
+    family.samples
+      .filter(({ suffix, value }) => suffix !== '_bucket' && value !== 0)
+      .map((sample) => ({ process, family, sample })),
+  );
+}
+
+/** Six digits are enough to look at; large numbers are shown whole. */
+function valueText(value: number): string {
+  return String(Math.abs(value) < 1e6 ? Number(value.toPrecision(6)) : Math.round(value));
+}

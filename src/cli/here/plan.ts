@@ -1,0 +1,56 @@
+/** `mesh plan` and `mesh drift`: what the agent is about to do, and what is not as it should be. */
+import { Command } from 'commander';
+import type { DriftView, PlanView, StepView } from '../../protocol/documents/views.ts';
+import { agentClient } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import type { Paint, Tone } from '../print/color.ts';
+import { printable } from '../print/printable.ts';
+
+export function planCommand(context: Context): Command {
+  return new Command('plan').addHelpText('after', '\nExample:\n  $ mesh plan').action(async () => {
+    const plan = await agentClient(context.paths).get<PlanView>('/v1/plan');
+    context.answer(plan, () =>
+      plan.steps.length === 0
+        ? 'Nothing to do: everything is as it should be.\n'
+        : `${stepsText(plan.steps, context.paint)}\n${countOf(plan.steps)} to do.\n`,
+    );
+  });
+}
+
+export function driftCommand(context: Context): Command {
+  return new Command('drift')
+    .addHelpText('after', '\nExit code 0 without drift, 1 with some.\n\nExample:\n  $ mesh drift')
+    .action(async () => {
+      const drift = await agentClient(context.paths).get<DriftView>('/v1/drift');
+      if (drift.steps.length > 0) context.exitCode = 1;
+      context.answer(drift, () => driftText(drift, context.paint));
+    });
+}
+
+const MARKS: Record<StepView['action'], { readonly mark: string; readonly tone: Tone }> = {
+  create: { mark: '+', tone: 'good' },
+  change: { mark: '~', tone: 'warning' },
+  recreate: { mark: '±', tone: 'warning' },
+  delete: { mark: '-', tone: 'bad' },
+};
+
+function stepsText(steps: readonly StepView[], paint: Paint): string {
+  return steps
+    .map(({ action, text, difference }) => {
+      const { mark, tone } = MARKS[action];
+      const why = difference === undefined ? '' : paint('quiet', `  # ${printable(difference)}`);
+      return `${paint(tone, mark)} ${printable(text)}${why}\n`;
+    })
+    .join('');
+}
+
+function driftText({ steps, cacheDifference }: DriftView, paint: Paint): string {
+  const cache =
+    cacheDifference === 0 ? '' : `The agent's own picture of the kernel was wrong in ${cacheDifference} items.\n`;
+  if (steps.length === 0) return `No drift: the kernel is as it should be.\n${cache}`;
+  return `${stepsText(steps, paint)}\n${countOf(steps)} would put the kernel right.\n${cache}`;
+}
+
+function countOf(steps: readonly StepView[]): string {
+  return steps.length === 1 ? '1 step' : `${steps.length} steps`;
+}

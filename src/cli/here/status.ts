@@ -1,0 +1,106 @@
+/** `mesh status`: one screen that says how this machine fares, and what to do where it is not well. */
+import { Command } from 'commander';
+import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from '../../protocol/documents/views.ts';
+import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { durationText } from '../print/duration.ts';
+import { facts } from '../print/facts.ts';
+import { inOrder } from '../print/member-order.ts';
+import { stateText, stateTone } from '../print/network-state.ts';
+import { printable } from '../print/printable.ts';
+import { type Column, table } from '../print/table.ts';
+
+/** More than these would not leave it one screen; `mesh network list` and `mesh network show` have them all. */
+const NETWORKS_SHOWN = 10;
+const MEMBERS_SHOWN = 8;
+
+export function statusCommand(context: Context): Command {
+  return new Command('status')
+    .addHelpText('after', '\nExit code 0 when nothing is in error, else 1.\n\nExample:\n  $ mesh status')
+    .action(async () => {
+      const [agent, host0] = await Promise.all([
+        agentClient(context.paths).get<AgentStatus>('/v1/status'),
+        fetchHost0(context),
+      ]);
+      const health = [...agent.health, ...(host0?.health ?? [])];
+      if (health.some((finding) => finding.severity === 'error')) context.exitCode = 1;
+      context.answer({ agent, ...(host0 && { host0 }) }, () => statusText(agent, host0, health, context));
+    });
+}
+
+/** host0's daemon runs on one machine only: its absence is not a finding here, its health is the agent's to judge. */
+async function fetchHost0({ paths }: Context): Promise<Host0Status | undefined> {
+  const host0 = host0Client(paths);
+  return (await host0.answers()) ? host0.get<Host0Status>('/v1/status') : undefined;
+}
+
+const NETWORK_COLUMNS: readonly Column<NetworkView>[] = [
+  { title: 'NETWORK', text: ({ network }) => network.name },
+  { title: 'STATE', text: ({ state }) => state.phase, tone: ({ state }) => stateTone(state) },
+  { title: 'BRIDGE', text: ({ network }) => network.devices.bridge },
+  { title: 'ADDRESS', text: ({ self }) => self.ipv6 },
+  { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
+];
+
+function networksText(views: readonly NetworkView[], { page, paint }: Context): string {
+  if (views.length === 0) return 'No networks yet.\n';
+  const isReady = ({ state }: NetworkView) => Number(state.phase === 'ready');
+  const shown = views.toSorted((a, b) => isReady(a) - isReady(b)).slice(0, NETWORKS_SHOWN);
+  const rest = views.length - shown.length;
+  const more = rest === 0 ? '' : `and ${rest} more: see \`mesh network list\`\n`;
+  const details = shown.map((view) => [view.network.name, detailText(view)] as const);
+  return `${table(shown, NETWORK_COLUMNS, page)}${more}\n${facts(details, paint)}`;
+}
+
+/** Who is in it; and why it is not ready, if it is not. */
+function detailText({ members, state }: NetworkView): string {
+  const names = inOrder(members)
+    .slice(0, MEMBERS_SHOWN)
+    .map((member) => member.name);
+  const rest = members.length - names.length;
+  const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+  return state.phase === 'ready' ? list : `${list}; ${stateText(state)}`;
+}
+
+function statusText(
+  agent: AgentStatus,
+  host0: Host0Status | undefined,
+  health: readonly HealthFinding[],
+  context: Context,
+): string {
+  const { owned, pending, failed } = agent.items;
+  const unwell = [pending > 0 ? `${pending} pending` : '', failed > 0 ? `${failed} failed` : ''].filter(Boolean);
+  const about = facts(
+    [
+      ['node', agent.node],
+      ['machine', agent.machine],
+      ['agent', `${agent.version}, up ${durationText(agent.upSec)}`],
+      ['host0', host0Text(agent, host0)],
+      ['segments', host0?.segments.map(({ device, subnet }) => `${subnet} on ${device}`).join(', ')],
+      ['kernel', `${owned} items, ${unwell.length === 0 ? 'all in place' : unwell.join(', ')}`],
+    ],
+    context.paint,
+  );
+  return `${about}\n${networksText(agent.networks, context)}\n${healthText(health, context)}`;
+}
+
+function host0Text(agent: AgentStatus, host0: Host0Status | undefined): string {
+  if (host0 !== undefined) {
+    const { version, upSec, nodesOnline, epoch, revision } = host0;
+    return `${version}, here, up ${durationText(upSec)}, ${nodesOnline} ${nodesOnline === 1 ? 'node' : 'nodes'} online, member list ${epoch}.${revision}`;
+  }
+  const answering = agent.networks.filter((view) => view.host0Answers);
+  const heard =
+    agent.networks.length === 0 ? '' : `, answers in ${answering.length} of ${agent.networks.length} networks`;
+  return agent.host0.length === 0 ? 'not known' : `${agent.host0.join(', ')}${heard}`;
+}
+
+function healthText(health: readonly HealthFinding[], { paint }: Context): string {
+  if (health.length === 0) return `${paint('good', 'Healthy:')} nothing needs attention.\n`;
+  return health
+    .map(({ code, severity, object, message, remedy }) => {
+      const word = paint(severity === 'error' ? 'bad' : 'warning', severity);
+      return `${word} ${code} ${printable(object)}: ${printable(message)}\n  → ${printable(remedy)}\n`;
+    })
+    .join('');
+}

@@ -1,0 +1,234 @@
+/** `mesh lab`: a whole cluster on this machine, to try things on. */
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { Command, Option } from 'commander';
+import { errorText } from '../../formats/error-text.ts';
+import { type Examination, examine, reportOf } from '../../lab/checks/examination.ts';
+import { Lab } from '../../lab/cluster/lab.ts';
+import { LastWords } from '../../lab/cluster/silence.ts';
+import { programsOf } from '../../lab/hosts/host-process.ts';
+import { commandDirectory } from '../../lab/hosts/installation.ts';
+import type { Firmware, LabSize } from '../../lab/hosts/topology.ts';
+import { MeshError } from '../../model/error.ts';
+import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import type { Context } from '../context.ts';
+import { newsText } from '../node/node-boot.ts';
+import { wantsColor } from '../print/color.ts';
+import { Interrupt } from '../print/interrupt.ts';
+import { wholeNumber } from '../print/number-option.ts';
+import { Stages } from '../print/stages.ts';
+import { table } from '../print/table.ts';
+import { labReportText } from './lab-report.ts';
+
+interface LabName {
+  readonly name: string;
+}
+
+interface UpOptions extends LabName {
+  readonly driver: 'netns' | 'qemu';
+  readonly nodes?: number;
+  readonly segments?: number;
+  readonly uefi?: boolean;
+  readonly foreignDhcp?: boolean;
+  readonly keep?: boolean;
+}
+
+export function labCommand(context: Context): Command {
+  const lab = new Command('lab');
+  named(lab.command('up'))
+    .description('Build a lab, run host0 and the agents in it, and show that every pair reaches each other')
+    .addOption(
+      new Option('--driver <driver>', 'what nodes are: network namespaces, or machines that QEMU emulates')
+        .choices(['netns', 'qemu'])
+        .default('netns'),
+    )
+    .option('--nodes <count>', 'nodes besides host0 (default: 3; with qemu 2)', wholeNumber(0))
+    .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber(0))
+    .option('--uefi', 'machines have UEFI; without it, BIOS')
+    .option('--foreign-dhcp', "the machines' addresses come from a DHCP server that is not host0's")
+    .option('--keep', 'leave the lab running')
+    .addHelpText(
+      'after',
+      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the wire, and what ' +
+        'they boot is built from Debian packages the first time. Each takes 1 GB of memory.\n' +
+        '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
+        '  $ mesh lab up --driver qemu --nodes 1\n  $ mesh lab up --driver qemu --uefi --foreign-dhcp --keep',
+    )
+    .action((options: UpOptions) => up(context, options));
+  named(lab.command('down'))
+    .description('End everything of a lab and remove it')
+    .addHelpText('after', '\nExample:\n  $ mesh lab down')
+    .action((options: LabName) => down(context, options));
+  named(lab.command('status'))
+    .description('Show the hosts of a lab, their processes, and who is a member')
+    .addHelpText('after', '\nExample:\n  $ mesh lab status')
+    .action((options: LabName) => status(context, options));
+  named(lab.command('exec'))
+    .description('Run a command on a host of a lab; `mesh` there speaks to that host')
+    .argument('<host>', 'host0, node1 …')
+    .argument('<command...>', 'the command, after --')
+    .addHelpText('after', '\nExample:\n  $ mesh lab exec node1 -- mesh status')
+    .action((host: string, command: string[], options: LabName) => exec(context, host, command, options));
+  return lab;
+}
+
+function named(command: Command): Command {
+  return command.option('--name <lab>', 'the name of the lab', 'default');
+}
+
+async function up(context: Context, { keep = false, ...options }: UpOptions): Promise<void> {
+  const size = sizeOf(options);
+  const startedMs = performance.now();
+  using stages = new Stages(context.stderr);
+  using interrupt = new Interrupt();
+  const lab = await Lab.build({ ...size, onStage: stages.show, signal: interrupt.signal }).catch((error: unknown) => {
+    if (!interrupt.signal.aborted) throw error;
+    context.exitCode = interrupt.exitCode;
+  });
+  if (lab === undefined) return;
+  let kept = false;
+  try {
+    const found = await run(lab, stages, context, interrupt.signal);
+    const tookMs = performance.now() - startedMs;
+    stages.end();
+    context.answer(reportOf(lab, found, tookMs), () => labReportText(found, tookMs, context.page));
+    if (found.failure !== undefined) complain(context, found.failure);
+    if (keep) await lab.keep();
+    kept = keep;
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    context.exitCode = interrupt.exitCode;
+  } finally {
+    if (!kept) {
+      stages.show('taking the lab down');
+      await lab.down();
+    }
+  }
+  if (kept) context.stderr.write(keptText(lab));
+}
+
+/** @throws MESH_USAGE for options of the other driver */
+function sizeOf({
+  driver,
+  name,
+  nodes,
+  segments,
+  uefi = false,
+  foreignDhcp = false,
+}: Omit<UpOptions, 'keep'>): LabSize {
+  if (driver === 'netns') {
+    const meant = (uefi && '--uefi') || (foreignDhcp && '--foreign-dhcp');
+    if (meant) throw unfit(meant, 'Namespaces do not boot.', `Add --driver qemu, or leave ${meant} out.`);
+    return { name, nodes: nodes ?? 3, segments: segments ?? 2 };
+  }
+  if ((segments ?? 1) !== 1) {
+    throw unfit('--segments', 'Emulated machines all hang on one wire.', 'Leave --segments out.');
+  }
+  const firmware = Array.from({ length: nodes ?? 2 }, () => (uefi ? 'uefi' : 'bios') as Firmware);
+  return { name, nodes: firmware.length, segments: 1, machines: { firmware, foreignDhcp } };
+}
+
+function unfit(option: string, rule: string, remedy: string): MeshError {
+  return new MeshError('MESH_USAGE', `${option} does not go with this driver`, { operation: 'lab up', rule, remedy });
+}
+
+async function run(lab: Lab, stages: Stages, { paint }: Context, signal: AbortSignal): Promise<Examination> {
+  signal.throwIfAborted();
+  const before = new Map<string, TimelineView>();
+  const onBoot = (view: TimelineView): void => {
+    const news = newsText(view, before.get(view.mac), paint);
+    before.set(view.mac, view);
+    stages.aside(news);
+  };
+  await lab.startAll({ onStage: stages.show, onBoot, signal });
+  return await examine(lab, stages.show, signal);
+}
+
+/** The report is the answer, and already says that it is not ok; this says why. */
+function complain(context: Context, failure: MeshError): void {
+  context.stderr.write(`${errorText(failure, { color: wantsColor(context.stderr) })}\n`);
+  if (failure.cause instanceof LastWords) context.stderr.write(`${failure.cause.message}\n`);
+  context.exitCode = failure.exitCode;
+}
+
+function keptText({ name, topology }: Lab): string {
+  const option = name === 'default' ? '' : ` --name ${name}`;
+  const isFound = (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, 'mesh')));
+  return [
+    'The lab is up. Look around in it, and take it down:',
+    ...(isFound ? [] : [`  PATH=${commandDirectory}:$PATH`]),
+    `  mesh lab exec${option} node1 -- mesh status`,
+    ...(topology.machines === undefined ? [] : [`  mesh lab exec${option} host0 -- mesh node info node1`]),
+    `  mesh lab down${option}`,
+    '',
+  ].join('\n');
+}
+
+async function down(context: Context, { name }: LabName): Promise<void> {
+  using stages = new Stages(context.stderr);
+  stages.show(`taking the lab ${name} down`);
+  await Lab.open(name).down();
+  context.answer({ name, down: true }, () => '');
+}
+
+interface HostStatus {
+  readonly name: string;
+  readonly netns: string;
+  readonly ipv4: readonly string[];
+  readonly ipv6: string;
+  readonly processes: readonly { readonly program: string; readonly pid: number | null }[];
+  readonly member: boolean;
+}
+
+async function status(context: Context, { name }: LabName): Promise<void> {
+  const lab = Lab.open(name);
+  const list = await lab.memberList(lab.host('host0')).catch(() => '');
+  const members = new Map(list.split('\n').map((line) => [line.split(' ')[3], line.split(' ')[1]]));
+  const hosts = lab.hosts.map(
+    (host): HostStatus => ({
+      name: host.name,
+      netns: host.netns,
+      // A machine's address is DHCP's business, and the list tells it.
+      ipv4: host.emulated === undefined ? host.ports.map((port) => port.ipv4) : [members.get(host.member.ipv6) ?? '-'],
+      ipv6: host.member.ipv6,
+      processes: programsOf(host).map((program) => ({ program, pid: lab.process(host, program)?.pid ?? null })),
+      member: members.has(host.member.ipv6),
+    }),
+  );
+  const well = hosts.every((host) => host.member && runsAll(host));
+  context.answer({ name, kept: lab.kept, hosts }, () =>
+    table(
+      hosts,
+      [
+        { title: 'HOST', text: (host) => host.name },
+        { title: 'NAMESPACE', text: (host) => host.netns },
+        { title: 'UNDERLAY', text: (host) => host.ipv4.join(' ') },
+        { title: 'MESH', text: (host) => host.ipv6 },
+        {
+          title: 'MEMBER',
+          text: (host) => (host.member ? 'yes' : 'no'),
+          tone: (host) => (host.member ? 'good' : 'bad'),
+        },
+        { title: 'PROCESSES', text: processText, tone: (host) => (runsAll(host) ? undefined : 'bad') },
+      ],
+      context.page,
+    ),
+  );
+  context.exitCode = well ? 0 : 1;
+}
+
+function runsAll({ processes }: HostStatus): boolean {
+  return processes.every(({ pid }) => pid !== null);
+}
+
+function processText({ processes }: HostStatus): string {
+  if (processes.length === 0) return 'emulated';
+  return processes.map(({ program, pid }) => `${program} ${pid ?? 'ended'}`).join(', ');
+}
+
+async function exec(context: Context, host: string, command: readonly string[], { name }: LabName): Promise<void> {
+  const lab = Lab.open(name);
+  // The terminal sends Ctrl-C to both; it is meant for the command.
+  using _ = new Interrupt();
+  context.exitCode = await lab.execAttached(lab.host(host), command);
+}

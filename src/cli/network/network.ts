@@ -1,0 +1,101 @@
+/** `mesh network`: the networks of this machine, and the check of network files before they are used. */
+import { Command } from 'commander';
+import { MeshError } from '../../model/error.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { NetworkView } from '../../protocol/documents/views.ts';
+import { bestClient } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { facts } from '../print/facts.ts';
+import { inOrder } from '../print/member-order.ts';
+import { stateText, stateTone } from '../print/network-state.ts';
+import { type Column, table } from '../print/table.ts';
+
+export function networkCommand(context: Context): Command {
+  const network = new Command('network');
+
+  network
+    .command('list')
+    .description('List the networks with their state')
+    .addHelpText('after', '\nExample:\n  $ mesh network list')
+    .action(async () => {
+      const views = await fetchNetworks(context);
+      context.answer(views, () => table(views, LIST_COLUMNS, context.page) || NO_NETWORKS);
+    });
+
+  network
+    .command('show')
+    .description('Show one network: addresses, devices and members')
+    .argument('<network>', 'its name, its VNI or its bridge')
+    .addHelpText('after', '\nExample:\n  $ mesh network show manage')
+    .action(async (wanted: string) => {
+      const view = findNetwork(await fetchNetworks(context), wanted);
+      context.answer(view, () => networkText(view, context));
+    });
+
+  network
+    .command('check')
+    .description('Check network files without using them; exit code 1 when one of them is wrong')
+    .argument('<file...>', 'network files; they are also checked against each other')
+    .addHelpText('after', '\nExample:\n  $ mesh network check /host0/network/*.conf')
+    .action(async (files: string[]) => {
+      const { checkNetworkFiles } = await import('./network-check.ts');
+      await checkNetworkFiles(context, files);
+    });
+
+  return network;
+}
+
+const NO_NETWORKS = 'There are no networks here yet. Each .conf file in the network directory makes one.\n';
+
+const LIST_COLUMNS: readonly Column<NetworkView>[] = [
+  { title: 'NAME', text: ({ network }) => network.name },
+  { title: 'STATE', text: ({ state }) => stateText(state), flexible: true, tone: ({ state }) => stateTone(state) },
+  { title: 'VNI', text: ({ network }) => String(network.fabric.vni), align: 'right' },
+  { title: 'BRIDGE', text: ({ network }) => network.devices.bridge },
+  { title: 'PREFIX', text: ({ network }) => network.fabric.prefix },
+  { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
+];
+
+const MEMBER_COLUMNS: readonly Column<Member>[] = [
+  { title: 'NAME', text: (member) => member.name, flexible: true },
+  { title: 'IPV4', text: (member) => member.ipv4 },
+  { title: 'MAC', text: (member) => member.mac },
+  { title: 'IPV6', text: (member) => member.ipv6 },
+];
+
+async function fetchNetworks(context: Context): Promise<NetworkView[]> {
+  return (await bestClient(context.paths)).get<NetworkView[]>('/v1/networks');
+}
+
+/** @throws MESH_NET_UNKNOWN */
+function findNetwork(views: readonly NetworkView[], wanted: string): NetworkView {
+  const found = views.find(({ network: { id, name, devices, fabric } }) =>
+    [name, id, String(fabric.vni), devices.bridge, devices.vxlan].includes(wanted),
+  );
+  if (found !== undefined) return found;
+  const names = views.map(({ network }) => network.name);
+  throw new MeshError('MESH_NET_UNKNOWN', `there is no network ${JSON.stringify(wanted)} on this machine`, {
+    operation: 'show network',
+    object: wanted,
+    remedy: names.length === 0 ? 'This machine has no networks yet.' : `It has ${names.join(', ')}.`,
+  });
+}
+
+function networkText({ network, state, self, members, host0Answers }: NetworkView, context: Context): string {
+  const { fabric, devices } = network;
+  const about = facts(
+    [
+      ['network', network.name],
+      ['state', stateText(state)],
+      ['host0', host0Answers === undefined ? undefined : host0Answers ? 'answers' : 'does not answer'],
+      ['vni', String(fabric.vni)],
+      ['key', fabric.key],
+      ['prefix', fabric.prefix],
+      ['mtu', `${fabric.mtuBytes} bytes`],
+      ['devices', `${devices.vxlan} in ${devices.bridge}`],
+      ['here', `${self.mac}  ${self.ipv6}`],
+    ],
+    context.paint,
+  );
+  return `${about}\n${table(inOrder(members), MEMBER_COLUMNS, context.page)}`;
+}

@@ -1,0 +1,62 @@
+/** `mesh port`: interfaces of virtual machines and services, plugged into networks. */
+import { Command } from 'commander';
+import type { NetworkView, PortView } from '../../protocol/documents/views.ts';
+import { agentClient } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { type Column, table } from '../print/table.ts';
+
+export function portCommand(context: Context): Command {
+  const port = new Command('port');
+
+  port
+    .command('plug')
+    .description('Plug an interface into a network; it is put back when it comes anew')
+    .argument('<network>', 'the name of a network of this machine')
+    .argument('<interface>', 'a tap, veth or other interface; it may appear later')
+    .addHelpText('after', '\nExample:\n  $ mesh port plug manage tap0')
+    .action(async (network: string, name: string) => {
+      const view = await agentClient(context.paths).put<PortView>(portPath(name), { network });
+      context.answer(view, () =>
+        view.state === 'plugged'
+          ? `${name} is plugged into ${network}.\n`
+          : `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`,
+      );
+    });
+
+  port
+    .command('unplug')
+    .description('Take an interface out of its network; the interface itself stays')
+    .argument('<interface>', 'an interface that was plugged')
+    .addHelpText('after', '\nExample:\n  $ mesh port unplug tap0')
+    .action(async (name: string) => {
+      await agentClient(context.paths).delete(portPath(name));
+      context.answer({ interface: name }, () => `${name} is no longer plugged.\n`);
+    });
+
+  port
+    .command('list')
+    .description('List the plugged interfaces')
+    .addHelpText('after', '\nExample:\n  $ mesh port list')
+    .action(async () => {
+      const agent = agentClient(context.paths);
+      const [ports, networks] = await Promise.all([
+        agent.get<PortView[]>('/v1/ports'),
+        agent.get<NetworkView[]>('/v1/networks'),
+      ]);
+      const names = new Map(networks.map(({ network }) => [network.id, network.name]));
+      const rows = ports.map((view) => ({ ...view, name: names.get(view.network) ?? view.network }));
+      context.answer(ports, () => table(rows, COLUMNS, context.page) || 'Nothing is plugged.\n');
+    });
+
+  return port;
+}
+
+const COLUMNS: readonly Column<PortView & { readonly name: string }>[] = [
+  { title: 'INTERFACE', text: (port) => port.interface },
+  { title: 'NETWORK', text: (port) => port.name },
+  { title: 'STATE', text: (port) => port.state, tone: (port) => (port.state === 'plugged' ? 'good' : 'warning') },
+];
+
+function portPath(name: string): string {
+  return `/v1/ports/${encodeURIComponent(name)}`;
+}

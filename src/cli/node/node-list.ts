@@ -1,0 +1,117 @@
+/** The nodes and the machines that are known here, as one list: who takes part, who could, and who was seen booting. */
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { MachineView } from '../../protocol/documents/machine-view.ts';
+import type { NetworkView, NodeView } from '../../protocol/documents/views.ts';
+import { agentClient, type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { durationText } from '../print/duration.ts';
+import { inOrder } from '../print/member-order.ts';
+
+/** What `mesh node list --json` prints, one for each. */
+export type ListedNode = (NodeView | SeenMachine) & {
+  /** Of a node that host0 knows by its machine id. */
+  readonly hardware?: MachineView;
+};
+
+/** A machine that is no node now: it is booting, or it did, or it was a node before host0 started. */
+export interface SeenMachine {
+  /** Absent for a machine that nobody has named. */
+  readonly name?: string;
+  readonly machine: MachineId;
+  readonly role: 'machine';
+  readonly online: false;
+  readonly meshes: readonly never[];
+}
+
+/** host0 knows all of them; elsewhere the member lists answer. */
+export async function fetchNodes({ paths }: Context): Promise<readonly ListedNode[]> {
+  const host0 = host0Client(paths);
+  if (await host0.answers()) return await fetchFromHost0(host0);
+  return nodesOf(await agentClient(paths).get<NetworkView[]>('/v1/networks'));
+}
+
+export async function fetchFromHost0(host0: ControlClient): Promise<readonly ListedNode[]> {
+  const [nodes, machines] = await Promise.all([
+    host0.get<NodeView[]>('/v1/nodes'),
+    host0.get<MachineView[]>('/v1/machines'),
+  ]);
+  return merged(nodes, machines);
+}
+
+function merged(nodes: readonly NodeView[], machines: readonly MachineView[]): readonly ListedNode[] {
+  const rest = new Map(machines.map((hardware) => [hardware.machine, hardware]));
+  const listed = nodes.map((node): ListedNode => {
+    const hardware = node.machine === undefined ? undefined : rest.get(node.machine);
+    if (node.machine !== undefined) rest.delete(node.machine);
+    return { ...node, ...(hardware !== undefined && { hardware }) };
+  });
+  const seen = [...rest.values()].map((hardware): ListedNode => {
+    const { machine, name } = hardware;
+    const entry = { machine, role: 'machine', online: false, meshes: [], hardware } as const;
+    return name === undefined ? entry : { name, ...entry };
+  });
+  return [...listed, ...seen];
+}
+
+/** What a node's own member lists say: who is there now, and where. A node is told by its underlay address. */
+function nodesOf(networks: readonly NetworkView[]): NodeView[] {
+  const nodes = new Map<string, NodeView>();
+  for (const { network, members } of networks) {
+    for (const [index, { name, ipv4, mac, ipv6 }] of inOrder(members).entries()) {
+      const role = index === 0 ? 'host0' : 'node';
+      const known = nodes.get(`${name} ${ipv4}`) ?? { name, role, online: true, ipv4, meshes: [] };
+      const mesh = { network: network.id, name: network.name, mac, ipv6 };
+      nodes.set(`${name} ${ipv4}`, { ...known, meshes: [...known.meshes, mesh] });
+    }
+  }
+  return [...nodes.values()];
+}
+
+/** @throws MESH_NODE_UNKNOWN also when a name fits several nodes */
+export function findNode(nodes: readonly ListedNode[], wanted: string): ListedNode {
+  const found = nodes.filter((node) => node.name === wanted || node.machine === wanted);
+  const [first] = found;
+  if (first !== undefined && found.length === 1) return first;
+  if (first !== undefined) {
+    throw new MeshError('MESH_NODE_UNKNOWN', `${found.length} nodes are called ${JSON.stringify(wanted)}`, {
+      operation: 'find node',
+      object: wanted,
+      remedy: `Name one by its machine id: ${found.map((node) => node.machine ?? addressOf(node)).join(', ')}.`,
+    });
+  }
+  throw new MeshError('MESH_NODE_UNKNOWN', `no node is called ${JSON.stringify(wanted)}`, {
+    operation: 'find node',
+    object: wanted,
+    remedy: 'See `mesh node list` for the nodes that are known here.',
+  });
+}
+
+export function nameOf({ name, machine }: ListedNode): string {
+  return name ?? machine ?? '-';
+}
+
+export function addressOf(node: ListedNode): string {
+  return node.role === 'machine' ? '-' : node.ipv4;
+}
+
+/** How it fares: a member, gone, on its way, or stuck there. */
+export function nodeStateText(node: ListedNode): string {
+  if (node.online) return 'online';
+  const { boot } = node.hardware ?? {};
+  if (boot?.state === 'stuck') return `stuck in ${boot.stage}`;
+  if (boot?.state === 'booting') return `booting: ${boot.stage}`;
+  const seconds = lastSeenSecAgo(node);
+  const state = node.role === 'machine' && node.name === undefined ? 'unknown' : 'offline';
+  return seconds === undefined || node.role === 'machine' ? state : `${state} ${durationText(seconds)}`;
+}
+
+export function lastSeenSecAgo(node: ListedNode): number | undefined {
+  if (node.role !== 'machine') return node.lastSeenMsAgo === undefined ? undefined : node.lastSeenMsAgo / 1000;
+  const { firstSeen, lastBoot = firstSeen } = node.hardware ?? {};
+  return lastBoot === undefined ? undefined : secondsSince(lastBoot);
+}
+
+export function secondsSince(time: string): number {
+  return Math.max(0, (Date.now() - Date.parse(time)) / 1000);
+}

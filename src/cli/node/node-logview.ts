@@ -1,0 +1,56 @@
+/** `mesh node logview`: what a node wrote into its logs, read over the mesh. */
+import { Command, Option } from 'commander';
+import type { Context } from '../context.ts';
+import { Lines } from '../print/lines.ts';
+import { wholeNumber } from '../print/number-option.ts';
+import { logLine } from '../system/log-file.ts';
+import { chosenNodes } from './node-choice.ts';
+import { RemoteShell } from './remote-shell.ts';
+
+export function nodeLogviewCommand(context: Context): Command {
+  return new Command('logview')
+    .description('Show what the agent of a node, or its boot, wrote into its log')
+    .argument('<node>', 'its name or its machine id')
+    .option('-f, --follow', 'go on with what is written from now, until Ctrl-C')
+    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(wholeNumber(0)))
+    .addOption(new Option('--log <name>', 'which log').choices(Object.keys(LOGS)).default('agent'))
+    .addHelpText(
+      'after',
+      '\nLogs of nodes are in their memory, and gone when they boot anew. With --json the lines as they are.\n' +
+        '\nExamples:\n  $ mesh node logview node1 --follow\n  $ mesh node logview node1 --log boot',
+    )
+    .action((machine: string, options: Options) => logview(context, machine, options));
+}
+
+/** Of the node's image (image/node/scripts). */
+const LOGS = {
+  agent: '/var/log/meshwork/agent.log',
+  boot: '/var/log/meshwork/boot.log',
+  ssh: '/var/log/meshwork/ssh.log',
+} as const;
+
+interface Options {
+  readonly follow?: boolean;
+  readonly lines: number;
+  readonly log: keyof typeof LOGS;
+}
+
+async function logview(context: Context, machine: string, { follow, lines, log }: Options): Promise<void> {
+  const [node] = await chosenNodes(context, [machine]);
+  if (node === undefined) return;
+  await using shell = await RemoteShell.open(context);
+  const { json, paint } = context;
+  const shown = new Lines((line) => context.print(json ? `${line}\n` : logLine(line, paint)));
+  const complaints = new Lines((line) => context.stderr.write(logLine(line, paint)));
+  context.exitCode = await shell.run(node, follow ? following(LOGS[log], lines) : `tail -n ${lines} ${LOGS[log]}`, {
+    onOutput: (stream, chunk) => (stream === 'stdout' ? shown : complaints).push(chunk),
+    holdsInput: follow === true,
+  });
+  shown.end();
+  complaints.end();
+}
+
+/** A `tail` that ends with the connection: it would not notice before the next line is written. */
+function following(file: string, lines: number): string {
+  return `tail -n ${lines} -F ${file} & tail=$!; cat >/dev/null; kill $tail`;
+}

@@ -1,0 +1,206 @@
+/** `mesh node preview`: what a machine would get if it booted now, and what of it is not in force yet. */
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { bootScript, commandLine } from '../../boot/site/ipxe-script.ts';
+import { authorizedKeysIn } from '../../image/command-key.ts';
+import { Generations } from '../../image/node/generations.ts';
+import { type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
+import type { OverlayEntry } from '../../image/overlay/overlay.ts';
+import { modeText, overlayDifference, type PathChange } from '../../image/overlay/overlay-difference.ts';
+import { OverlayShelf } from '../../image/overlay/overlay-shelf.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import { isMachineId, type MachineId } from '../../model/machine.ts';
+import type { BootView, WireView } from '../../protocol/documents/boot-views.ts';
+import { host0Client } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { facts } from '../print/facts.ts';
+import { printable } from '../print/printable.ts';
+import { pathText } from '../system/system-configure.ts';
+
+export function nodePreviewCommand(context: Context): Command {
+  return new Command('preview')
+    .description('Show what a machine would get if it booted now: answer, script, command line, files and packages')
+    .argument('<machine>', 'its name or its machine id; a machine without a folder gets what the default one gets')
+    .option('--file <path>', 'print this file of its overlay, byte for byte')
+    .addHelpText('after', '\nExamples:\n  $ mesh node preview node1\n  $ mesh node preview 10eff964 --file /etc/motd')
+    .action((machine: string, { file }: { file?: string }) => preview(context, machine, file));
+}
+
+interface Preview {
+  readonly machine: string;
+  readonly name: string;
+  readonly wires: readonly WireAnswer[];
+  readonly script?: string;
+  readonly packages: readonly string[];
+  readonly files: readonly FileView[];
+  /** Between what is in force and what `/host0` says. */
+  readonly changes: readonly PathChange[];
+}
+
+/** What a machine is answered on one wire. */
+interface WireAnswer {
+  readonly device: string;
+  readonly answer: string;
+}
+
+interface FileView {
+  readonly path: string;
+  readonly type: OverlayEntry['type'];
+  readonly mode?: string;
+  readonly bytes?: number;
+  readonly to?: string;
+}
+
+async function preview(context: Context, wanted: string, file: string | undefined): Promise<void> {
+  const { paths } = context;
+  const { machines, errors } = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
+  const [fault] = errors;
+  if (fault !== undefined) throw fault;
+  const found = findMachine(machines, wanted, join(paths.host0, 'machines'));
+  if (found.overlay === undefined) throw skipped(found, join(paths.host0, 'machines', found.name));
+  const { entries } = found.overlay;
+  if (file !== undefined) return context.print(contentOf(entries, file));
+  const shelf = new OverlayShelf(paths.state);
+  const overlay = (await shelf.index())?.machines.find(({ machine }) => machine === found.machine)?.overlay;
+  const boot = await bootViewOf(context);
+  const script = await scriptOf(context, found, wanted, overlay?.sha256, boot);
+  const document: Preview = {
+    machine: found.machine,
+    name: found.name,
+    wires: boot?.wires.map(answerOn) ?? [],
+    ...(script !== undefined && { script }),
+    packages: found.packages,
+    files: entries.map(fileView),
+    changes: overlayDifference(overlay === undefined ? [] : await shelf.entriesOf(overlay), entries),
+  };
+  context.answer(document, () => previewText(document, overlay !== undefined, context));
+}
+
+/** By name or id; an id without a folder is the default machine's business. */
+function findMachine(machines: readonly CompiledMachine[], wanted: string, folders: string): CompiledMachine {
+  const own = machines.find(({ name, machine }) => name === wanted || machine === wanted);
+  const isId = isMachineId(wanted);
+  const found = own ?? (isId ? machines.find(({ machine }) => machine === 'default') : undefined);
+  if (found !== undefined) return found;
+  const why = isId ? `no folder is machine ${wanted}'s, and none is the default` : `there is no folder ${wanted}`;
+  throw new MeshError('MESH_NODE_UNKNOWN', why, {
+    operation: 'preview machine',
+    object: wanted,
+    remedy: `Name a folder of ${folders}, or a machine id.`,
+  });
+}
+
+function skipped({ name }: CompiledMachine, folder: string): MeshError {
+  return new MeshError('MESH_BOOT_NO_OVERLAY', `${name} gets nothing: its folder says SKIP`, {
+    object: name,
+    remedy: `Remove ${folder}/SKIP.`,
+  });
+}
+
+function contentOf(entries: readonly OverlayEntry[], file: string): Uint8Array {
+  const path = file.replace(/^\/+/, '');
+  const entry = entries.find((candidate) => candidate.path === path);
+  if (entry?.type === 'file') return entry.content;
+  throw new MeshError('MESH_OBJECT_UNKNOWN', `the overlay has no file /${path}`, {
+    object: file,
+    remedy: 'See the list without --file.',
+  });
+}
+
+/** Without a running daemon there is nothing to say of the wires. */
+async function bootViewOf({ paths }: Context): Promise<BootView | undefined> {
+  const host0 = host0Client(paths);
+  return (await host0.answers()) ? await host0.get<BootView>('/v1/boot') : undefined;
+}
+
+function answerOn({ device, mode, subnet, remark }: WireView): WireAnswer {
+  const from = subnet?.ipv4 ?? '-';
+  if (remark !== undefined) return { device, answer: `nothing: ${remark}` };
+  if (mode === 'server') {
+    return { device, answer: `an address of ${subnet?.subnet ?? '-'}, and the boot file, from ${from}` };
+  }
+  if (mode === 'proxy') return { device, answer: `the boot file, from ${from}; the address comes from another server` };
+  return { device, answer: `nothing: the mode is ${mode}` };
+}
+
+/** The script with words in the places of what each boot has anew. */
+async function scriptOf(
+  { paths }: Context,
+  { machine, name }: CompiledMachine,
+  wanted: string,
+  sha256: string | undefined,
+  boot: BootView | undefined,
+): Promise<string | undefined> {
+  const image = await new Generations(paths.state).current();
+  if (image === undefined) return undefined;
+  const addresses = boot?.wires.flatMap(({ subnet }) => subnet?.ipv4 ?? []) ?? [];
+  const host0 = addresses[0] ?? ('HOST0' as Ipv4);
+  const id = (machine === 'default' ? (isMachineId(wanted) ? wanted : 'MACHINE') : machine) as MachineId;
+  return bootScript({
+    host0,
+    machine: id,
+    ...(machine !== 'default' && { name }),
+    attempt: 'ATTEMPT',
+    kernel: `/image/${image.generation}/vmlinuz`,
+    initrd: `/image/${image.generation}/initrd.img`,
+    commandLine: commandLine({
+      machine: id,
+      mac: 'MAC' as Mac,
+      host0: addresses.length === 0 ? [host0] : addresses,
+      attempt: 'ATTEMPT',
+      token: 'TOKEN',
+      turn: 1,
+      overlay: `http://${host0}/overlay/ATTEMPT/${sha256 ?? 'SHA256'}.apkovl.tar.gz`,
+      ...(image.kernelArguments.length > 0 && { more: image.kernelArguments.join(' ') }),
+    }),
+  });
+}
+
+function fileView(entry: OverlayEntry): FileView {
+  const path = `/${entry.path}`;
+  if (entry.type === 'link') return { path, type: entry.type, to: entry.to };
+  const mode = modeText(entry.mode);
+  return entry.type === 'file'
+    ? { path, type: entry.type, mode, bytes: entry.content.length }
+    : { path, type: entry.type, mode };
+}
+
+function previewText(view: Preview, inForce: boolean, { paint }: Context): string {
+  const { machine, name, wires, script, packages, files, changes } = view;
+  const heading = (text: string) => `\n${paint('heading', text)}\n`;
+  const about = facts(
+    [
+      ['machine', machine],
+      ['name', name],
+      ...wires.map(({ device, answer }) => [`on ${device}`, answer] as const),
+      ['packages', packages.join(' ') || 'none'],
+    ],
+    paint,
+  );
+  const scriptText = script ?? 'There is no image yet: `mesh system image node` builds one.\n';
+  const news = inForce
+    ? changes.map(pathText).join('') || '  nothing: this is in force\n'
+    : '  all of it: `mesh system configure` has not been run for this machine\n';
+  return [
+    about,
+    heading('Script'),
+    ...scriptText
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${printable(line)}\n`),
+    heading('Files'),
+    ...files.map((file) => `  ${fileText(file)}\n`),
+    heading('Not in force yet'),
+    news,
+  ].join('');
+}
+
+const MODE_WIDTH = 16;
+const BYTES_WIDTH = 9;
+
+function fileText({ path, type, mode = '', bytes, to }: FileView): string {
+  const size = type === 'directory' ? 'dir' : type === 'link' ? 'link' : String(bytes);
+  return `${mode.padEnd(MODE_WIDTH)} ${size.padStart(BYTES_WIDTH)}  ${printable(path)}${to === undefined ? '' : ` → ${printable(to)}`}`;
+}

@@ -1,0 +1,62 @@
+/** `mesh node`: the machines that take part, and those that could. */
+import { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { durationText } from '../print/duration.ts';
+import { type Column, table } from '../print/table.ts';
+import { nodeAdoptCommand } from './node-adopt.ts';
+import { nodeBootCommand } from './node-boot.ts';
+import { nodeCtlCommand } from './node-ctl.ts';
+import { hardwareText, nodeInfoCommand } from './node-info.ts';
+import { addressOf, fetchNodes, type ListedNode, lastSeenSecAgo, nodeStateText, secondsSince } from './node-list.ts';
+import { nodeLogviewCommand } from './node-logview.ts';
+import { nodePreviewCommand } from './node-preview.ts';
+import { nodeRebootCommand } from './node-reboot.ts';
+
+export function nodeCommand(context: Context): Command {
+  const node = new Command('node');
+
+  node
+    .command('list')
+    .description('List the nodes, host0 first, and the machines that were seen and are none')
+    .addHelpText(
+      'after',
+      '\nA machine that nobody has named is unknown; `mesh node adopt` names it.\n\nExample:\n  $ mesh node list',
+    )
+    .action(async () => {
+      const nodes = await fetchNodes(context);
+      const columns = nodes.some(({ hardware }) => hardware !== undefined) ? [...COLUMNS, ...SEEN_COLUMNS] : COLUMNS;
+      context.answer(nodes, () => table(nodes, columns, context.page) || 'No node has been heard of yet.\n');
+    });
+
+  node.addCommand(nodeInfoCommand(context));
+  node.addCommand(nodeAdoptCommand(context));
+  node.addCommand(nodePreviewCommand(context));
+  node.addCommand(nodeBootCommand(context));
+  node.addCommand(nodeCtlCommand(context));
+  node.addCommand(nodeRebootCommand(context));
+  node.addCommand(nodeLogviewCommand(context));
+  return node;
+}
+
+const COLUMNS: readonly Column<ListedNode>[] = [
+  { title: 'NAME', text: (node) => node.name ?? '-', flexible: true },
+  { title: 'MACHINE', text: ({ machine }) => machine ?? '-' },
+  { title: 'STATE', text: nodeStateText, tone: (node) => (node.online ? 'good' : stateToneOf(node)) },
+  { title: 'IPV4', text: addressOf },
+  { title: 'MESHES', text: ({ meshes }) => meshes.map(({ name }) => name).join(', '), flexible: true },
+];
+
+/** Where host0 knows machines by what they are. */
+const SEEN_COLUMNS: readonly Column<ListedNode>[] = [
+  { title: 'HARDWARE', text: ({ hardware }) => (hardware && hardwareText(hardware.hardware)) || '-', flexible: true },
+  { title: 'FIRST', text: ({ hardware }) => agoText(hardware && secondsSince(hardware.firstSeen)), align: 'right' },
+  { title: 'LAST', text: (node) => agoText(lastSeenSecAgo(node)), align: 'right' },
+];
+
+function stateToneOf(node: ListedNode): 'warning' | 'bad' {
+  return node.role === 'machine' && node.hardware?.boot?.state !== 'stuck' ? 'warning' : 'bad';
+}
+
+function agoText(seconds: number | undefined): string {
+  return seconds === undefined ? '-' : durationText(seconds);
+}

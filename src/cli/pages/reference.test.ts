@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { wholeTree } from '../../../test/cli/mesh.ts';
+import { cliPage, errorsPage, exitCodesPage } from './reference.ts';
+
+// A page that is stale fails here; `vitest run src/cli/pages/reference.test.ts -u` writes it anew.
+
+const page = (name: string) => new URL(`../../../docs/reference/${name}`, import.meta.url).pathname;
+
+test('docs/reference/cli.md is the command tree', async () => {
+  await expect(cliPage(await wholeTree())).toMatchFileSnapshot(page('cli.md'));
+});
+
+test('docs/reference/exit-codes.md and errors.md are the table of errors', async () => {
+  await expect(exitCodesPage()).toMatchFileSnapshot(page('exit-codes.md'));
+  await expect(errorsPage()).toMatchFileSnapshot(page('errors.md'));
+});

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import type { Mac } from '../../model/address/mac.ts';
+import type { PortView, ScanView } from '../../protocol/documents/boot-views.ts';
+import { scanSvg, scanText } from './scan-picture.ts';
+
+function port(name: string, extra: Partial<PortView> = {}): PortView {
+  return { name, mac: '02:00:00:00:00:01' as Mac, up: true, carrier: true, ipv4: [], ...extra };
+}
+
+const VIEW: ScanView = {
+  time: '2026-11-21T09:00:00.000Z',
+  tookMs: 480,
+  groups: [['eth1', 'eth2', 'eth3'], ['eth10'], ['br0', 'eth4']],
+  ports: [
+    port('eth1', { ipv4: ['10.11.0.1/25'] }),
+    port('eth2'),
+    port('eth3'),
+    port('eth10', { ipv4: ['192.168.1.7/24'] }),
+    port('br0', { ipv4: ['10.3.0.1/24'] }),
+    port('eth4', { bridge: 'br0' }),
+    port('eth5', { carrier: false }),
+    port('a<b&"c"\u001b', { up: false, carrier: false }),
+  ],
+  heard: [],
+};
+
+test('as text', () => {
+  expect(scanText(VIEW, (_, text) => text)).toMatchInlineSnapshot(`
+    "eth1           10.11.0.1/25    ─┬─ wire 1
+    eth2                           ─┤
+    eth3                           ─┘
+
+    eth10          192.168.1.7/24  ─── wire 2
+
+    br0            10.3.0.1/24     ─┬─ wire 3
+    eth4 (in br0)                  ─┘
+
+    eth5           no carrier
+    a<b&"c"?       down
+    "
+  `);
+  expect(scanText({ ...VIEW, groups: [], ports: [] }, (_, text) => text)).toMatch(/no port/);
+});
+
+test('as SVG: every port and wire, and nothing that a name could smuggle in', () => {
+  const svg = scanSvg(VIEW);
+  for (const { name } of VIEW.ports.slice(0, -1)) expect(svg).toContain(`>${name}`);
+  expect(svg.match(/class="wire"/g)).toHaveLength(3);
+  expect(svg.match(/class="dead"/g)).toHaveLength(2);
+  expect(svg).toContain('>a&#60;b&#38;&#34;c&#34;?<');
+  expect(svg.match(/<(?:text|title)[ >]/g)?.length).toBe(svg.match(/<\/(?:text|title)>/g)?.length);
+});

@@ -1,0 +1,54 @@
+/** Progress of a long command, on stderr: a line a stage with its time, on a terminal rewritten while it runs. */
+import type { OutputStream } from '../context.ts';
+
+const ERASE_LINE = '\r\x1b[K';
+
+export class Stages implements Disposable {
+  readonly #stream: OutputStream;
+  readonly #patienceMs: number;
+  #current: { text: string; count: string; startedMs: number; told: boolean } | undefined;
+
+  /** @param patienceMs a stage that took less leaves no line */
+  constructor(stream: OutputStream, patienceMs = 0) {
+    this.#stream = stream;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Begins the stage `text` and ends the one before; told again of the same stage, shows how much of it is done. */
+  readonly show = (text: string, done?: number, of?: number): void => {
+    if (this.#current?.text !== text) {
+      this.end();
+      this.#current = { text, count: '', startedMs: performance.now(), told: false };
+    }
+    if (this.#current !== undefined && of !== undefined) this.#current.count = ` ${done} of ${of}`;
+    if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
+  };
+
+  /** Lines between, while the stage goes on; where nothing is rewritten, below the stage that they belong to. */
+  aside(lines: string): void {
+    if (lines === '') return;
+    const { isTTY } = this.#stream;
+    if (!isTTY && this.#current?.told === false) {
+      this.#stream.write(`${this.#line()} …\n`);
+      this.#current.told = true;
+    }
+    this.#stream.write(`${isTTY ? ERASE_LINE : ''}${lines}`);
+    if (isTTY && this.#current !== undefined) this.#stream.write(`${this.#line()} …`);
+  }
+
+  end(): void {
+    if (this.#current === undefined) return;
+    const tookMs = performance.now() - this.#current.startedMs;
+    const line = tookMs < this.#patienceMs ? '' : `${this.#line()}, ${(tookMs / 1000).toFixed(2)} s\n`;
+    this.#stream.write(`${this.#stream.isTTY ? ERASE_LINE : ''}${line}`);
+    this.#current = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
+  }
+
+  #line(): string {
+    return `${this.#current?.text ?? ''}${this.#current?.count ?? ''}`;
+  }
+}

@@ -1,0 +1,74 @@
+/** `mesh agent`: the process that runs on every machine and makes its kernel as the networks want it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
+import { requireRoot } from '../../kernel/root.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Context } from '../context.ts';
+import { Daemon } from './daemon.ts';
+
+interface RunOptions {
+  readonly host0?: string;
+  readonly machine?: string;
+  readonly name?: string;
+  readonly onHost0?: boolean;
+  readonly metrics?: string;
+}
+
+export function agentCommand(context: Context): Command {
+  const agent = new Command('agent');
+
+  agent
+    .command('run')
+    .description('Run the agent in the foreground, as a service manager wants it')
+    .addOption(host0Option())
+    .option('--machine <id>', 'the id of this machine, 8 hex digits, instead of what its hardware says')
+    .option('--name <name>', "the node's name, instead of the host name")
+    .option('--on-host0', "take the networks from host0's daemon here; so it is where there is a host0 directory")
+    .option(
+      '--metrics <network>',
+      'serve metrics to the members of this network; without it, on the control socket alone',
+    )
+    .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
+    .action(({ host0, machine, name, onHost0, metrics }: RunOptions) => {
+      requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
+      const beside = onHost0 ?? (host0 === undefined && isHost0(context));
+      const flags = beside ? ['--on-host0'] : host0Flags(host0);
+      if (machine !== undefined) flags.push('--machine', machine);
+      if (name !== undefined) flags.push('--name', name);
+      if (metrics !== undefined) flags.push('--metrics', metrics);
+      new Daemon('agent', context).become(flags);
+    });
+
+  return agent;
+}
+
+/**
+ * host0 is the machine that has host0's directory.
+ * @throws MESH_OBJECT_UNKNOWN when one was named that is not there
+ */
+export function isHost0({ host0Dir, paths: { host0 } }: Context): boolean {
+  if (existsSync(host0)) return true;
+  if (host0Dir === undefined) return false;
+  throw noHost0Directory(host0);
+}
+
+export function host0Option(): Option {
+  return new Option(
+    '--host0 <address>',
+    "host0's IPv4 address, several with commas; else `host0=` on the kernel command line",
+  );
+}
+
+/**
+ * The agent's flags for where host0 is.
+ * @throws MESH_HOST0_UNKNOWN when neither the option nor the kernel command line says it
+ */
+export function host0Flags(host0: string | undefined): string[] {
+  if (host0 !== undefined) return ['--host0', host0];
+  if (/(?:^|\s)host0=\S/.test(readFileSync('/proc/cmdline', 'utf8'))) return [];
+  throw new MeshError('MESH_HOST0_UNKNOWN', 'nobody has said where host0 is', {
+    operation: 'start the agent',
+    remedy: "Name host0's IPv4 address: `mesh system start --host0 10.11.0.1`, or host0= on the kernel command line.",
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * One of the two long-running processes as the command line starts and stops it: in a session of its own, its output
+ * in a log file, its pid on record together with its start time, so that a recycled pid is never mistaken for it.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MeshError } from '../../model/error.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
+import { type ControlClient, clientOf, type DaemonName, TITLES } from '../../protocol/http/control-client.ts';
+import { findMark, isRunning, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
+import type { Context } from '../context.ts';
+
+const START_DEADLINE_MS = 20_000;
+const STOP_DEADLINE_MS = 10_000;
+const POLL_MS = 50;
+
+export class Daemon {
+  readonly name: DaemonName;
+  readonly client: ControlClient;
+  readonly logFile: string;
+  readonly #entry: string;
+  readonly #paths: Paths;
+
+  constructor(name: DaemonName, { paths, entries }: Context) {
+    this.name = name;
+    this.client = clientOf(name, paths);
+    this.logFile = logFileOf(paths, name);
+    this.#entry = entries[name];
+    this.#paths = paths;
+  }
+
+  /** The pid on record, if the process that was recorded still lives. */
+  pid(): number | undefined {
+    const mark = this.#recorded();
+    return mark !== undefined && isRunning(mark) ? mark.pid : undefined;
+  }
+
+  /** Starts the process in the background; it does not answer yet. */
+  start(flags: readonly string[]): number {
+    mkdirSync(this.#paths.logs, { recursive: true, mode: 0o750 });
+    const log = openSync(this.logFile, 'a', 0o640);
+    try {
+      const [node, ...args] = this.#commandLine(flags);
+      const child = spawn(node, args, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
+      if (child.pid === undefined) throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`);
+      child.unref();
+      this.#record(child.pid);
+      return child.pid;
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  /** Becomes the process, in the foreground: the pid stays, the command line's memory goes. */
+  become(flags: readonly string[]): never {
+    this.#record(process.pid);
+    const [node, ...args] = this.#commandLine(flags);
+    process.execve?.(node, [node, ...args], process.env);
+    throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`, {
+      remedy: 'Run it with Node 24 or later.',
+    });
+  }
+
+  /** @throws MESH_NOT_RUNNING when the process ends or stays silent instead */
+  async untilItAnswers(): Promise<void> {
+    const deadline = performance.now() + START_DEADLINE_MS;
+    while (!(await this.client.answers())) {
+      if (this.pid() === undefined) throw this.#failed('ended while it was starting');
+      if (performance.now() > deadline) throw this.#failed(`does not answer after ${START_DEADLINE_MS / 1000} s`);
+      await delay(POLL_MS);
+    }
+  }
+
+  /**
+   * @returns the pid of the process that was stopped, undefined if none ran
+   * @throws MESH_INTERNAL when it does not end
+   */
+  async stop(): Promise<number | undefined> {
+    const mark = this.#recorded();
+    if (mark === undefined || !isRunning(mark)) return undefined;
+    const { pid } = mark;
+    signalProcess(mark, 'SIGTERM');
+    const deadline = performance.now() + STOP_DEADLINE_MS;
+    while (isRunning(mark)) {
+      if (performance.now() > deadline) {
+        throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} was told to end and did not`, {
+          operation: 'stop',
+          object: `process ${pid}`,
+          remedy: `See \`mesh system logview --process ${this.name}\`, then end it with \`kill -9 ${pid}\`.`,
+        });
+      }
+      await delay(POLL_MS);
+    }
+    rmSync(this.#pidFile, { force: true });
+    return pid;
+  }
+
+  get #pidFile(): string {
+    return join(this.#paths.run, `${this.name}.pid`);
+  }
+
+  #commandLine(flags: readonly string[]): [string, ...string[]] {
+    const { root, host0 } = this.#paths;
+    const places = ['--root', root, ...(this.name === 'host0' ? ['--host0-dir', host0] : [])];
+    return [process.execPath, ...process.execArgv, this.#entry, ...places, ...flags];
+  }
+
+  #record(pid: number): void {
+    mkdirSync(this.#paths.run, { recursive: true });
+    writeFileSync(this.#pidFile, `${pid} ${findMark(pid)?.startTime ?? ''}\n`);
+  }
+
+  #recorded(): ProcessMark | undefined {
+    const [, pid, startTime] = /^(\d+) (\d+)\n$/.exec(readIfThere(this.#pidFile) ?? '') ?? [];
+    return pid === undefined || startTime === undefined ? undefined : { pid: Number(pid), startTime };
+  }
+
+  #failed(what: string): MeshError {
+    const lines = (readIfThere(this.logFile) ?? '').trimEnd().split('\n');
+    // What explains an error is indented.
+    const lastWords = lines.findLast((line) => !line.startsWith(' ')) ?? '';
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.name]} ${what}`, {
+      operation: 'start',
+      object: this.logFile,
+      remedy: `It last said: ${JSON.stringify(lastWords.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
+    });
+  }
+}
+
+export function logFileOf(paths: Paths, name: DaemonName): string {
+  return join(paths.logs, `${name}.log`);
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

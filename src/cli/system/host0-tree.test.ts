@@ -1,0 +1,278 @@
+/** From an empty /host0 to what a machine boots with, as an administrator goes that way; and what each step refuses. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
+import { mesh } from '../../../test/cli/mesh.ts';
+import { authorizedKeysIn } from '../../image/command-key.ts';
+import { parseIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import type { BootView } from '../../protocol/documents/boot-views.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
+
+let root: string;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'mesh-host0-'));
+});
+afterEach(() => rm(root, { recursive: true }));
+
+async function answer(line: string): Promise<string> {
+  const { stdout, code } = await mesh(['--root', root, ...line.split(' ')]);
+  const text = stdout.replaceAll(root, '');
+  return code === 0 ? text : `${text}[exit ${code}]`;
+}
+
+const inHost0 = (path: string) => join(pathsBelow(root).host0, path);
+const state = () => pathsBelow(root).state;
+
+async function put(path: string, text: string): Promise<void> {
+  await mkdir(dirname(inHost0(path)), { recursive: true });
+  await writeFile(inHost0(path), text);
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+}
+
+describe('mesh system init', () => {
+  test('makes a tree that is sound as it is', async () => {
+    expect(await answer('system init')).toMatchInlineSnapshot(`
+      "Made:
+        /host0/host0.conf
+        /host0/network/manage.conf
+        /host0/packages
+        /host0/groups/baseline/manifest
+        /host0/groups/baseline/motd
+        /host0/groups/baseline/packages
+        /host0/machines/default/UUID
+        /host0/machines/default/groups
+        /host0/machines/default/manifest
+
+      Next: mesh system configure
+      "
+    `);
+    expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+      "All is sound: 1 machine.
+      "
+    `);
+  });
+
+  test('touches nothing that is there', async () => {
+    await put('host0.conf', '# mine\n');
+    await answer('system init');
+    expect(await readFile(inHost0('host0.conf'), 'utf8')).toBe('# mine\n');
+    await expect(answer('system init')).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
+  });
+});
+
+describe('mesh system configure', () => {
+  beforeEach(() => answer('system init'));
+
+  test('looking changes nothing', async () => {
+    const before = await filesBelow(root);
+    await answer('system configure --check');
+    const planned = await answer('system configure --plan');
+    expect(planned).toMatchInlineSnapshot(`
+      "NAME     MACHINE  OVERLAY  FILES
+      default  default  new         26
+
+      Nothing was changed: \`mesh system configure\` does it.
+      "
+    `);
+    expect(await filesBelow(root)).toEqual(before);
+  });
+
+  test("puts host0's own key into every overlay, and its private half nowhere", async () => {
+    await answer('system configure');
+    const [key] = await authorizedKeysIn(state());
+    expect(await answer('node preview default --file /root/.ssh/authorized_keys')).toBe(`${key}\n`);
+    expect((await stat(join(state(), 'keys/command'))).mode & 0o777).toBe(0o600);
+    const secret = (await readFile(join(state(), 'keys/command'), 'utf8')).split('\n')[2] ?? '?';
+    const archives = (await filesBelow(join(state(), 'overlays'))).filter((file) => file.endsWith('.tar.gz'));
+    const served = await Promise.all(archives.map(async (file) => gunzipSync(await readFile(join(root, file)))));
+    expect(served.map((bytes) => [bytes.includes(key ?? '?'), bytes.includes(secret)])).toEqual([[true, false]]);
+    expect(await answer('system configure')).toMatchInlineSnapshot(`
+      "Nothing changes: what /host0 says is in force, for 1 machine.
+      "
+    `);
+  });
+
+  test('one fault stops all of it, with its place and its remedy', async () => {
+    await answer('system configure');
+    const before = await readFile(join(state(), 'overlays/index.json'), 'utf8');
+    await put('groups/base/manifest', 'X MODE=root:root:0644 SRC=/host0/nothing TGT=etc/motd\n');
+    const refused = await answer('system configure');
+    expect(refused).toContain('/host0/groups/base/manifest:1:1');
+    expect(refused).toContain('One fault: nothing was changed, and machines boot with what they had.\n[exit 1]');
+    expect(await readFile(join(state(), 'overlays/index.json'), 'utf8')).toBe(before);
+    expect(JSON.parse((await answer('system configure --json')).replace('[exit 1]', ''))).toMatchObject({
+      ok: false,
+      errors: [{ code: 'MESH_MANIFEST_INVALID', place: { line: 1 } }],
+    });
+  });
+});
+
+test('a default network that nobody has described is a fault; two meshes with one key are worth a warning', async () => {
+  await answer('system init');
+  await put('host0.conf', 'boot="auto"\ndefault_networks="manage" "storge"\n');
+  await put('network/storage.conf', 'name=storage\nprefix=fd42:2345:1234:9abd::/64\nvni=457\nkey=456\n');
+  expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+    "/host0/network/storage.conf:4:5: warning: key 456 is also that of /host0/network/manage.conf:5 [MESH_NET_KEY_SHARED]
+      4 | key=456
+        |     ^
+      rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
+      remedy: Write another key in one of the two files before nodes join: it changes their addresses
+
+    /host0/host0.conf:2:28: error: default_networks names storge, and there is no network/storge.conf [MESH_HOST0_CONF_INVALID]
+      2 | default_networks="manage" "storge"
+        |                            ^
+      rule: A default network is one of the files in network/.
+      remedy: Put storage in its place
+
+    One fault: nothing was changed, and machines boot with what they had.
+    [exit 1]"
+  `);
+  await put('host0.conf', 'boot="auto"\n');
+  expect(await answer('system configure --check')).toMatchInlineSnapshot(`
+    "/host0/network/storage.conf:4:5: warning: key 456 is also that of /host0/network/manage.conf:5 [MESH_NET_KEY_SHARED]
+      4 | key=456
+        |     ^
+      rule: Each mesh should have a key of its own, so that no two meshes derive the same addresses.
+      remedy: Write another key in one of the two files before nodes join: it changes their addresses
+
+    All is sound: 1 machine.
+    "
+  `);
+});
+
+test('--host0-dir names another directory, whatever the command, and however it is written', async () => {
+  const drive = join(root, 'media/stick');
+  const there = (line: string) => answer(`--host0-dir ${relative(process.cwd(), drive)} ${line}`);
+  expect(await there('system init')).toContain('  /media/stick/machines/default/UUID\n');
+  await writeFile(join(drive, 'groups/baseline/motd'), 'from the stick\n');
+  expect(await there('node adopt 10eff964 node1')).toContain('Machine 10eff964 is node1 now.');
+  expect(await there('system configure --check')).toBe('All is sound: 2 machines.\n');
+  expect(await there('system configure --plan')).toMatch(/^node1 +10eff964 +new/m);
+  await there('system configure');
+  expect(await there('node preview node1 --file /etc/motd')).toBe('from the stick\n');
+  expect(await there('system configure')).toBe(
+    'Nothing changes: what /media/stick says is in force, for 2 machines.\n',
+  );
+  expect(existsSync(inHost0(''))).toBe(false);
+});
+
+test('a directory that is not there takes nothing away from what is served', async () => {
+  await answer('system init');
+  await answer('system configure');
+  const before = await readFile(join(state(), 'overlays/index.json'), 'utf8');
+  await rename(inHost0(''), join(root, 'unmounted'));
+  expect(await answer('system configure')).toMatchInlineSnapshot(`
+    "error: there is no directory /host0 [MESH_OBJECT_UNKNOWN]
+      while: read the tree: /host0
+      rule: host0 is described in a directory: /host0, or what --host0-dir or MESH_HOST0_DIR names.
+      remedy: See that its drive is mounted; \`mesh system init\` makes a new one.
+
+    One fault: nothing was changed, and machines boot with what they had.
+    [exit 6]"
+  `);
+  expect(await readFile(join(state(), 'overlays/index.json'), 'utf8')).toBe(before);
+});
+
+describe('mesh node adopt', () => {
+  beforeEach(() => answer('system init'));
+
+  test('gives a machine a folder, with the groups of the default one, and it is known from then on', async () => {
+    expect(await answer('node adopt 10eff964 node1')).toMatchInlineSnapshot(`
+      "Machine 10eff964 is node1 now.
+      Next: mesh system configure
+      "
+    `);
+    expect(await readFile(inHost0('machines/node1/UUID'), 'utf8')).toBe('10eff964\n');
+    expect(await readFile(inHost0('machines/node1/groups'), 'utf8')).toBe(
+      await readFile(inHost0('machines/default/groups'), 'utf8'),
+    );
+    const { changes } = JSON.parse(await answer('system configure --json'));
+    expect(changes).toContainEqual(expect.objectContaining({ machine: '10eff964', name: 'node1', change: 'new' }));
+    expect(await answer('node preview node1 --file /etc/hostname')).toBe('node1\n');
+  });
+
+  test.each([
+    ['10eff964 node2', 'MESH_MACHINE_TWICE'],
+    ['2b1c0d3e node1', 'MESH_ALREADY_MADE'],
+    ['2b1c0d3e default', 'MESH_USAGE'],
+    ['2b1c0d3e host0', 'MESH_USAGE'],
+    ['2b1c0d3e ../../etc', 'MESH_USAGE'],
+    ['2b1c0d3e -node', 'MESH_USAGE'],
+    ['2B1C0D3E node2', 'MESH_MACHINE_INVALID'],
+  ])('%s is refused, and nothing is made', async (words, code) => {
+    await answer('node adopt 10eff964 node1');
+    const before = await filesBelow(root);
+    await expect(answer(`node adopt -- ${words}`)).rejects.toMatchObject({ code });
+    expect(await filesBelow(root)).toEqual(before);
+  });
+});
+
+describe('mesh node preview', () => {
+  beforeEach(async () => {
+    await answer('system init');
+    await answer('node adopt 10eff964 node1');
+    await answer('system configure');
+  });
+
+  test('shows what a machine gets, and what of it is not in force yet', async () => {
+    await put('machines/node1/issue', 'welcome\n');
+    await put('machines/node1/manifest', 'O MODE=root:root:0644 SRC=/host0/machines/node1/issue TGT=/etc/issue\n');
+    const shown = await answer('node preview node1');
+    expect(shown).toMatch(/^machine {3}10eff964$/m);
+    expect(shown).toContain('There is no image yet: `mesh system image node` builds one.');
+    expect(shown).toMatch(/^ {2}0:0:0644 +8 {2}\/etc\/issue$/m);
+    expect(shown.slice(shown.indexOf('\nNot in force'))).toBe('\nNot in force yet\n  + /etc/issue\n');
+    expect(await answer('node preview 10eff964 --file /etc/issue')).toBe('welcome\n');
+    await answer('system configure');
+    expect(await answer('node preview node1')).toContain('nothing: this is in force');
+  });
+
+  test('tells what each wire answers, as far as host0 runs', async () => {
+    const wire = {
+      ports: ['eth1'],
+      device: 'eth1',
+      wanted: 'auto',
+      reason: 'nobody else answers',
+      sinceSec: 9,
+    } as const;
+    const none = { leases: [], foreignServers: [], otherHost0s: [] };
+    const boot: BootView = {
+      boot: 'auto',
+      installation: '0a0b0c0d',
+      wires: [
+        {
+          ...wire,
+          ...none,
+          mode: 'server',
+          subnet: { subnet: parseIpv4Cidr('10.11.0.0/24'), origin: 'dynamic', ipv4: parseIpv4('10.11.0.1') },
+        },
+      ],
+    };
+    const daemon = new FakeDaemon({ 'GET /v1/boot': boot });
+    await daemon.listen(pathsBelow(root).controlSock);
+    const shown = await answer('node preview node1');
+    await daemon.close();
+    expect(shown).toMatch(/^on eth1 {3}an address of 10\.11\.0\.0\/24, and the boot file, from 10\.11\.0\.1$/m);
+  });
+
+  test('of a machine without a folder, and of none', async () => {
+    expect(await answer('node preview 2b1c0d3e')).toMatch(/^name +default$/m);
+    await rm(inHost0('machines/default'), { recursive: true });
+    await expect(answer('node preview 2b1c0d3e')).rejects.toMatchObject({ code: 'MESH_NODE_UNKNOWN' });
+    await expect(answer('node preview node1 --file /etc/none')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+    await put('machines/node1/SKIP', '');
+    await expect(answer('node preview node1')).rejects.toMatchObject({ code: 'MESH_BOOT_NO_OVERLAY' });
+    expect(existsSync(join(state(), 'overlays/index.json'))).toBe(true);
+  });
+});

@@ -1,0 +1,125 @@
+/** `mesh system scan` and `mesh system boot`: the wires that machines boot on. */
+import { writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { MeshError } from '../../model/error.ts';
+import type { BootView, LeaseView, ScanView, WireView } from '../../protocol/documents/boot-views.ts';
+import { host0Client } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import type { Tone } from '../print/color.ts';
+import { durationText } from '../print/duration.ts';
+import { localTime } from '../print/event-line.ts';
+import { facts } from '../print/facts.ts';
+import { withProgress } from '../print/progress.ts';
+import { scanSvg, scanText } from '../print/scan-picture.ts';
+import { type Column, table } from '../print/table.ts';
+
+/** Three rounds over a thousand ports take less. */
+const SCAN_TIMEOUT_MS = 30_000;
+
+export function addScan(system: Command, context: Context): void {
+  system
+    .command('scan')
+    .description("Find out which of host0's ports are on one wire, and draw it")
+    .option('--svg <file>', 'also draw it into this file')
+    .addHelpText(
+      'after',
+      '\nA probe is sent from port after port, and the others listen. Ports that hear each other are one wire.\n' +
+        '\nExamples:\n  $ mesh system scan\n  $ mesh system scan --svg wires.svg',
+    )
+    .action(async ({ svg }: { svg?: string }) => {
+      const asked = host0Client(context.paths).post<ScanView>('/v1/scan', {}, SCAN_TIMEOUT_MS);
+      const view = await withProgress(context.stderr, 'Listening on every port', asked);
+      if (svg !== undefined) await draw(svg, view);
+      context.answer(view, () => scanText(view, context.paint));
+    });
+}
+
+async function draw(file: string, view: ScanView): Promise<void> {
+  try {
+    await writeFile(file, scanSvg(view));
+  } catch (cause) {
+    throw new MeshError('MESH_DISK_REFUSED', `${file} cannot be written: ${MeshError.from(cause).message}`, {
+      object: file,
+      remedy: 'Give --svg the name of a file in a directory that you may write to.',
+      cause,
+    });
+  }
+}
+
+export function addBoot(system: Command, context: Context): void {
+  system
+    .command('boot')
+    .description('Show what host0 is on each wire that machines boot on, and why')
+    .addHelpText('after', '\nExample:\n  $ mesh system boot')
+    .action(async () => {
+      const view = await host0Client(context.paths).get<BootView>('/v1/boot');
+      context.answer(view, () => bootText(view, context));
+    });
+}
+
+function bootText({ boot, installation, wires }: BootView, context: Context): string {
+  const about = facts(
+    [
+      ['boot', boot === 'dry' ? 'dry: nothing is answered' : boot],
+      ['installation', boot === 'off' ? undefined : installation],
+    ],
+    context.paint,
+  );
+  if (boot === 'off') return `${about}\nhost0 boots no machines here: write boot="auto" into host0.conf.\n`;
+  if (wires.length === 0) return `${about}\nNo port has a carrier, or the first scan is under way.\n`;
+  const details = wires.map((wire) => wireText(wire, context)).join('');
+  return `${about}\n${table(wires, WIRE_COLUMNS, context.page)}${details}`;
+}
+
+const TONES: Readonly<Record<WireView['mode'], Tone>> = {
+  server: 'good',
+  proxy: 'good',
+  observe: 'warning',
+  off: 'quiet',
+};
+
+const WIRE_COLUMNS: readonly Column<WireView>[] = [
+  { title: 'PORT', text: ({ device }) => device },
+  { title: 'ALSO', text: ({ device, ports }) => ports.filter((port) => port !== device).join(' ') || '-' },
+  { title: 'MODE', text: ({ mode }) => mode, tone: ({ mode }) => TONES[mode] },
+  { title: 'SINCE', text: ({ sinceSec }) => durationText(sinceSec) },
+  { title: 'WHY', text: ({ reason, wanted }) => (wanted === 'auto' ? reason : `${reason} (wanted: ${wanted})`) },
+  { title: 'SUBNET', text: ({ subnet }) => subnet?.subnet ?? '-' },
+  { title: 'HOST0', text: ({ subnet }) => subnet?.ipv4 ?? '-' },
+  { title: 'LEASES', text: ({ leases }) => String(leases.length), align: 'right' },
+];
+
+const LEASE_COLUMNS: readonly Column<LeaseView & { readonly device: string }>[] = [
+  { title: 'PORT', text: ({ device }) => device },
+  { title: 'MAC', text: ({ mac }) => mac },
+  { title: 'IPV4', text: ({ ipv4 }) => ipv4 },
+  { title: 'NAME', text: ({ name }) => name ?? '-', flexible: true },
+  { title: 'UNTIL', text: ({ expires }) => localTime(expires) },
+];
+
+/** What a line of the table has no room for. */
+function wireText(
+  { device, foreignServers, otherHost0s, leases, remark, remedy, wouldHaveAnswered }: WireView,
+  { page, paint }: Context,
+): string {
+  const lines = [
+    ...foreignServers.map(
+      ({ server, mac, gives, subnet, heardSecAgo }) =>
+        `${server} (${mac}) gives out ${gives}${subnet === undefined ? '' : ` of ${subnet}`}, heard ${durationText(heardSecAgo)} ago`,
+    ),
+    ...otherHost0s.map(
+      ({ ipv4, installation, senior, heardSecAgo }) =>
+        `another host0, ${ipv4 ?? 'without an address'} (${installation}), ${senior ? 'was here first' : 'came later'}, heard ${durationText(heardSecAgo)} ago`,
+    ),
+    ...(remark === undefined ? [] : [remark]),
+    ...(remedy === undefined ? [] : [`→ ${remedy}`]),
+    ...(wouldHaveAnswered ?? []).map((answer) => `would have answered ${answer}`),
+  ];
+  if (lines.length === 0 && leases.length === 0) return '';
+  const text = facts(
+    lines.map((line) => [device, line] as const),
+    paint,
+  );
+  const rows = leases.map((lease) => ({ ...lease, device }));
+  return `\n${lines.length === 0 ? '' : text}${table(rows, LEASE_COLUMNS, page)}`;
+}

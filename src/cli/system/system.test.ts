@@ -1,0 +1,196 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
+import { MESH_WITH_STAND_INS, mesh } from '../../../test/cli/mesh.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
+import { isRunning, markOf } from '../../services/process/process-mark.ts';
+import { newLines } from './log-file.ts';
+
+let root: string;
+
+beforeAll(() => {
+  process.env.TZ = 'UTC';
+});
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'mesh-system-'));
+});
+
+afterEach(async () => {
+  await system('stop');
+  await rm(root, { recursive: true });
+});
+
+async function system(line: string) {
+  const { stdout, code } = await mesh(['--root', root, 'system', ...line.split(' ')]);
+  return { stdout: stdout.replaceAll(/pid \d+/g, 'pid N'), code };
+}
+
+function recordedPid(name: string): number {
+  return Number(readFileSync(join(pathsBelow(root).run, `${name}.pid`), 'utf8').split(' ')[0]);
+}
+
+test('a machine with a host0 directory gets both processes', async () => {
+  mkdirSync(join(root, 'host0'));
+  expect(await system('start')).toEqual({
+    stdout: "Started host0's daemon (pid N).\nStarted the agent (pid N).\n",
+    code: 0,
+  });
+  expect((await system('status')).code).toBe(0);
+  expect(await system('logview')).toEqual({
+    stdout:
+      'Nov 21 06:12:01  info     host0  started           --root --host0-dir\n' +
+      'Nov 21 06:12:01  info     agent  started           --root --on-host0\n',
+    code: 0,
+  });
+});
+
+test('so does one whose host0 directory is named; one that is not there is no host0', async () => {
+  const host0 = join(root, 'drive/host0');
+  await expect(system(`start --host0-dir ${host0}`)).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+  mkdirSync(host0, { recursive: true });
+  const { stdout } = await system(`start --host0-dir ${host0}`);
+  expect(stdout).toBe("Started host0's daemon (pid N).\nStarted the agent (pid N).\n");
+  const line = readFileSync(`/proc/${recordedPid('host0')}/cmdline`, 'utf8').split('\0');
+  expect(line.at(line.indexOf('--host0-dir') + 1)).toBe(host0);
+});
+
+test('any other machine gets the agent alone, and a second start changes nothing', async () => {
+  expect((await system('start --host0 10.11.0.1')).stdout).toBe('Started the agent (pid N).\n');
+  const pid = recordedPid('agent');
+  expect((await system('start --host0 10.11.0.1')).stdout).toBe('Already running: the agent (pid N).\n');
+  expect(recordedPid('agent')).toBe(pid);
+});
+
+test('a node that knows no host0 is told how to name it', async () => {
+  await expect(system('start')).rejects.toMatchObject({ code: 'MESH_HOST0_UNKNOWN', exitCode: 2 });
+});
+
+test('a process that ends while it starts is reported with what it said', async () => {
+  await expect(system('start --host0 0.0.0.0')).rejects.toMatchObject({
+    code: 'MESH_NOT_RUNNING',
+    message: 'the agent ended while it was starting',
+    remedy: expect.stringContaining('0.0.0.0 is nobody'),
+  });
+});
+
+test('stop ends what runs, and says what goes on', async () => {
+  await system('start --host0 10.11.0.1');
+  const mark = markOf(recordedPid('agent'));
+  const { stdout } = await system('stop');
+  expect(stdout).toContain('Stopped the agent (pid N).');
+  expect(stdout).toContain('Forwarding stays in the kernel');
+  // The process table may keep its entry until the first process looks.
+  expect(isRunning(mark)).toBe(false);
+  expect(await system('stop')).toEqual({ stdout: 'Nothing was running here.\n', code: 0 });
+});
+
+test('what somebody else started is left to them', async () => {
+  const agent = new FakeDaemon({});
+  await agent.listen(pathsBelow(root).agentSock);
+  await expect(system('stop')).rejects.toMatchObject({
+    code: 'MESH_NOT_RUNNING',
+    message: 'the agent runs, but was not started by `mesh system start`',
+  });
+  await agent.close();
+});
+
+test('a recycled pid is never hit', async () => {
+  const { run } = pathsBelow(root);
+  mkdirSync(run, { recursive: true });
+  writeFileSync(join(run, 'agent.pid'), `${process.pid} 1\n`);
+  expect((await system('stop')).stdout).toBe('Nothing was running here.\n');
+});
+
+test('status says what is missing, with exit code 3', async () => {
+  expect(await system('status')).toEqual({
+    stdout:
+      'PROCESS  STATE    PID  VERSION  UP\nagent    stopped    -  -        -\n\nStart what is missing with `mesh system start`.\n',
+    code: 3,
+  });
+});
+
+test('a log is shown from its end, its events in columns and the rest as it is', async () => {
+  const { logs } = pathsBelow(root);
+  mkdirSync(logs, { recursive: true });
+  writeFileSync(join(logs, 'agent.log'), 'one\ntwo\n{"half": \nthree\x1b[2J\n');
+  expect((await system('logview -n 2')).stdout).toBe('{"half": \nthree?[2J\n');
+  expect((await system('logview -n 1 --json')).stdout).toBe('three\x1b[2J\n');
+});
+
+test('the logs of both processes are one, in the order of time', async () => {
+  const { logs } = pathsBelow(root);
+  mkdirSync(logs, { recursive: true });
+  const line = (source: string, second: number) =>
+    `{"time":"2026-11-21T06:12:0${second}.000Z","level":"info","source":"${source}","kind":"said","message":"m"}\n`;
+  writeFileSync(join(logs, 'host0.log'), `${line('host0', 1)}a trace\n${line('host0', 4)}`);
+  writeFileSync(join(logs, 'agent.log'), `${line('agent', 2)}${line('agent', 3)}`);
+  const shown = (await system('logview -n 4')).stdout.trimEnd().split('\n');
+  expect(shown.map((text) => text.split(/ {2,}/)[2] ?? text)).toEqual(['a trace', 'agent', 'agent', 'host0']);
+});
+
+describe('following a log', () => {
+  let file: string;
+  let lines: AsyncGenerator<string>;
+
+  beforeEach(() => {
+    const { logs } = pathsBelow(root);
+    mkdirSync(logs, { recursive: true });
+    file = join(logs, 'agent.log');
+    writeFileSync(file, 'old\n');
+    lines = newLines(file, logs);
+  });
+
+  afterEach(() => lines.return(undefined));
+
+  /** What `change` adds; it is made again until it is seen, since a follower starts in its own time. */
+  async function seenAfter(change: () => void): Promise<string> {
+    const next = lines.next();
+    const again = setInterval(change, 20);
+    try {
+      return (await next).value;
+    } finally {
+      clearInterval(again);
+    }
+  }
+
+  test('new lines come as they are written, the old ones do not', async () => {
+    expect(await seenAfter(() => appendFileSync(file, 'fresh\n'))).toBe('fresh');
+  });
+
+  test('half a line is waited for', async () => {
+    let half = '';
+    const write = () => {
+      appendFileSync(file, half === '' ? 'half' : ' and whole\n');
+      half = 'written';
+    };
+    expect(await seenAfter(write)).toMatch(/and whole$/);
+  });
+
+  test('a log that was cut is read from its start', async () => {
+    await seenAfter(() => appendFileSync(file, 'long '.repeat(100).concat('\n')));
+    let seen: string;
+    do seen = await seenAfter(() => writeFileSync(file, 'after\n'));
+    while (seen.startsWith('long'));
+    expect(seen).toBe('after');
+  });
+});
+
+test('a process in the foreground is the command itself, and stop finds it', async () => {
+  const command = spawn(
+    process.execPath,
+    [MESH_WITH_STAND_INS, '--root', root, 'agent', 'run', '--host0', '10.11.0.1', '--name', 'node1'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const [started] = await once(command.stdout, 'data');
+  expect(JSON.parse(String(started))).toMatchObject({ kind: 'started', message: '--root --host0 --name' });
+  expect(recordedPid('agent')).toBe(command.pid);
+  const ended = once(command, 'exit');
+  expect((await system('stop')).stdout).toContain('Stopped the agent');
+  await ended;
+});

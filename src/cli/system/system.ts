@@ -1,0 +1,212 @@
+/** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
+import { existsSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
+import { requireRoot } from '../../kernel/root.ts';
+import { MeshError } from '../../model/error.ts';
+import type { AgentStatus, Host0Status } from '../../protocol/documents/views.ts';
+import { type DaemonName, TITLES } from '../../protocol/http/control-client.ts';
+import type { Context } from '../context.ts';
+import { durationText } from '../print/duration.ts';
+import { wholeNumber } from '../print/number-option.ts';
+import { withProgress } from '../print/progress.ts';
+import { type Column, table } from '../print/table.ts';
+import { host0Flags, host0Option, isHost0 } from './agent.ts';
+import { Daemon, logFileOf } from './daemon.ts';
+import { imageCommand } from './image.ts';
+import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
+import { addBoot, addScan } from './system-boot.ts';
+import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
+
+const PROCESSES: readonly DaemonName[] = ['host0', 'agent'];
+
+export function systemCommand(context: Context): Command {
+  const system = new Command('system');
+
+  system
+    .command('run')
+    .description("Run host0's daemon in the foreground, as a service manager wants it")
+    .addHelpText('after', '\nExample:\n  $ mesh system run')
+    .action(() => {
+      requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
+      if (!isHost0(context)) throw noHost0Directory(context.paths.host0);
+      new Daemon('host0', context).become([]);
+    });
+
+  system
+    .command('start')
+    .description('Start everything that belongs on this machine, in the background')
+    .addOption(host0Option())
+    .addHelpText(
+      'after',
+      "\nA machine with a host0 directory gets host0's daemon and the agent, any other the agent alone.\n" +
+        '\nExamples:\n  $ mesh system start\n  $ mesh system start --host0 10.11.0.1',
+    )
+    .action(async ({ host0 }: { host0?: string }) => {
+      requireRoot('start the daemons', 'Networks are made in the kernel, which only root may do.');
+      await start(context, host0);
+    });
+
+  system
+    .command('stop')
+    .description('Stop what `mesh system start` started; networks keep carrying traffic')
+    .addHelpText('after', '\nExample:\n  $ mesh system stop')
+    .action(() => stop(context));
+
+  system
+    .command('status')
+    .description('Show which processes run here')
+    .addHelpText('after', '\nExit code 0 when all that belong here answer, else 3.\n\nExample:\n  $ mesh system status')
+    .action(() => showStatus(context));
+
+  addScan(system, context);
+  addBoot(system, context);
+
+  system
+    .command('logview')
+    .description('Show what the processes wrote into their logs')
+    .option('-f, --follow', 'go on with what is written from now, until Ctrl-C')
+    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(wholeNumber(0)))
+    .addOption(new Option('--process <name>', 'only this process').choices(PROCESSES))
+    .addHelpText('after', '\nWith --json the lines as they are.\n\nExample:\n  $ mesh system logview --follow -n 20')
+    .action((options: LogviewOptions) => showLogs(context, options));
+
+  system.addCommand(systemInitCommand(context));
+  system.addCommand(systemConfigureCommand(context));
+  system.addCommand(imageCommand(context));
+
+  return system;
+}
+
+function daemonsOf(context: Context): Daemon[] {
+  return PROCESSES.filter((name) => name === 'agent' || isHost0(context)).map((name) => new Daemon(name, context));
+}
+
+interface Started {
+  readonly process: DaemonName;
+  readonly pid?: number;
+  readonly wasRunning: boolean;
+}
+
+/** host0's daemon first: the agent beside it takes its assignment from there. */
+async function start(context: Context, host0: string | undefined): Promise<void> {
+  const flags = isHost0(context) ? ['--on-host0'] : host0Flags(host0);
+  const started: Started[] = [];
+  for (const daemon of daemonsOf(context)) {
+    const wasRunning = await daemon.client.answers();
+    const pid = daemon.pid() ?? (wasRunning ? undefined : daemon.start(daemon.name === 'agent' ? flags : []));
+    await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]}`, daemon.untilItAnswers());
+    started.push({ process: daemon.name, wasRunning, ...(pid !== undefined && { pid }) });
+  }
+  context.answer(started, () => started.map(startedText).join(''));
+}
+
+function startedText({ process, pid, wasRunning }: Started): string {
+  const title = TITLES[process];
+  const number = pid === undefined ? '' : ` (pid ${pid})`;
+  return wasRunning ? `Already running: ${title}${number}.\n` : `Started ${title}${number}.\n`;
+}
+
+interface Stopped {
+  readonly process: DaemonName;
+  readonly pid: number;
+}
+
+/** The agent first, so that it does not see host0's daemon go. */
+async function stop(context: Context): Promise<void> {
+  const stopped: Stopped[] = [];
+  const strangers: Daemon[] = [];
+  for (const daemon of PROCESSES.toReversed().map((name) => new Daemon(name, context))) {
+    // Whoever stops host0 means what it runs too; its service manager, which restarts it, does not.
+    if (daemon.name === 'host0' && daemon.pid() !== undefined)
+      await daemon.client.post('/v1/boot/stop', {}).catch(() => {});
+    const pid = await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]} to end`, daemon.stop());
+    if (pid !== undefined) stopped.push({ process: daemon.name, pid });
+    else if (await daemon.client.answers()) strangers.push(daemon);
+  }
+  const [stranger] = strangers;
+  if (stranger !== undefined) {
+    throw new MeshError(
+      'MESH_NOT_RUNNING',
+      `${TITLES[stranger.name]} runs, but was not started by \`mesh system start\``,
+      {
+        operation: 'stop',
+        object: stranger.client.sock,
+        remedy: 'Stop it where it was started: in its service manager, its terminal or its lab.',
+      },
+    );
+  }
+  context.answer(stopped, () => stoppedText(stopped));
+}
+
+function stoppedText(stopped: readonly Stopped[]): string {
+  if (stopped.length === 0) return 'Nothing was running here.\n';
+  const names = stopped.map(({ process, pid }) => `${TITLES[process]} (pid ${pid})`).join(' and ');
+  return (
+    `Stopped ${names}.\n` +
+    'Forwarding stays in the kernel: the networks keep working, and are looked after again from the next start on.\n'
+  );
+}
+
+interface ProcessStatus {
+  readonly process: DaemonName;
+  readonly state: 'answers' | 'silent' | 'stopped';
+  readonly pid?: number;
+  readonly version?: string;
+  readonly upSec?: number;
+}
+
+const STATUS_TONES = { answers: 'good', silent: 'warning', stopped: 'bad' } as const;
+
+const STATUS_COLUMNS: readonly Column<ProcessStatus>[] = [
+  { title: 'PROCESS', text: ({ process }) => process },
+  { title: 'STATE', text: ({ state }) => state, tone: ({ state }) => STATUS_TONES[state] },
+  { title: 'PID', text: ({ pid }) => String(pid ?? '-'), align: 'right' },
+  { title: 'VERSION', text: ({ version }) => version ?? '-' },
+  { title: 'UP', text: ({ upSec }) => (upSec === undefined ? '-' : durationText(upSec)) },
+];
+
+async function showStatus(context: Context): Promise<void> {
+  const processes = await Promise.all(daemonsOf(context).map(processStatus));
+  if (processes.some(({ state }) => state !== 'answers')) context.exitCode = 3;
+  context.answer(processes, () => {
+    const hint = context.exitCode === 0 ? '' : '\nStart what is missing with `mesh system start`.\n';
+    return table(processes, STATUS_COLUMNS, context.page) + hint;
+  });
+}
+
+async function processStatus(daemon: Daemon): Promise<ProcessStatus> {
+  const pid = daemon.pid();
+  const known = { process: daemon.name, ...(pid !== undefined && { pid }) };
+  if (!(await daemon.client.answers())) return { ...known, state: pid === undefined ? 'stopped' : 'silent' };
+  const { version, upSec } = await daemon.client.get<AgentStatus | Host0Status>('/v1/status');
+  return { ...known, state: 'answers', version, upSec };
+}
+
+interface LogviewOptions {
+  readonly follow?: boolean;
+  readonly lines: number;
+  readonly process?: DaemonName;
+}
+
+async function showLogs(context: Context, { follow, lines, process }: LogviewOptions): Promise<void> {
+  const { paths, paint, json } = context;
+  const files = PROCESSES.filter((name) => process === undefined || name === process).map((name) =>
+    logFileOf(paths, name),
+  );
+  const show = (line: string) => context.print(json ? `${line}\n` : logLine(line, paint));
+  if (!existsSync(paths.logs)) {
+    throw new MeshError('MESH_NOT_RUNNING', 'there are no logs here yet', {
+      object: paths.logs,
+      remedy: 'Logs are written by what `mesh system start` starts.',
+    });
+  }
+  const past = mergedLines(await Promise.all(files.map((file) => lastLines(file, lines))));
+  past.slice(Math.max(0, past.length - lines)).forEach(show);
+  if (!follow) return;
+  await Promise.all(
+    files.map(async (file) => {
+      for await (const line of newLines(file, paths.logs)) show(line);
+    }),
+  );
+}
