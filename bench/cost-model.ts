@@ -6,7 +6,7 @@
  */
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
-import { MOMENT_MS } from '../src/controller/announcements.ts';
+import { MOMENT_MS } from '../src/controller/membership/announcements.ts';
 import type { Ipv4, Ipv4Cidr } from '../src/model/address/ipv4.ts';
 import { ipv6Subnet, parseIpv6 } from '../src/model/address/ipv6.ts';
 import { machineIdOf } from '../src/model/machine.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Membership } from '../controller/membership.ts';
+import { Membership } from '../controller/membership/membership.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { ErrorDocument } from '../model/error.ts';

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyRequest, fastify } from 'fastify';
 import { z } from 'zod';
-import type { Membership } from '../controller/membership.ts';
+import type { Membership } from '../controller/membership/membership.ts';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import { isIpv4 } from '../model/address/ipv4.ts';
 import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/address/ipv6.ts';

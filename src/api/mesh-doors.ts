@@ -1,7 +1,7 @@
 /** host0's sockets in all meshes: one each, in step with the meshes and with the devices that they are bound to. */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Membership } from '../controller/membership.ts';
+import type { Membership } from '../controller/membership/membership.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 import type { Clock } from '../model/clock.ts';

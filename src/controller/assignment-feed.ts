@@ -3,7 +3,7 @@ import type { Member } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
 import type { MembershipVersion } from '../protocol/documents/membership.ts';
-import type { MembershipChange } from './membership-log.ts';
+import type { MembershipChange } from './membership/membership-log.ts';
 
 export type AssignmentEvent =
   | { readonly event: 'snapshot'; readonly data: Assignment }

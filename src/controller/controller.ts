@@ -12,14 +12,14 @@ import type { MembershipVersion, NetworkState } from '../protocol/documents/memb
 import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/event.ts';
 import type { Store } from '../store/store.ts';
-import { admit } from './admission.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { AGENT_AWAY, failedNetworks, findingOf, membersUnread, NO_SEGMENT } from './health.ts';
 import { networkAdded } from './host0-facts.ts';
-import { Membership } from './membership.ts';
-import type { MembershipWatch } from './membership-watch.ts';
-import { nodesOf } from './node-registry.ts';
-import type { Witness } from './witness.ts';
+import { nodesOf } from './machines/node-registry.ts';
+import { admit } from './membership/admission.ts';
+import { Membership } from './membership/membership.ts';
+import type { MembershipWatch } from './membership/membership-watch.ts';
+import type { Witness } from './membership/witness.ts';
 
 export interface ControllerInput {
   /** host0's host name. */

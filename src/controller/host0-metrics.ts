@@ -3,7 +3,7 @@ import type { Registry } from '../metrics/registry.ts';
 import { addHealthMetrics, addNetworkMetrics } from '../metrics/standing-metrics.ts';
 import type { TxnOutcome } from '../store/timed-store.ts';
 import type { Controller } from './controller.ts';
-import type { MembershipWatch } from './membership-watch.ts';
+import type { MembershipWatch } from './membership/membership-watch.ts';
 
 /** For the parts of host0 to report to. */
 export interface Host0Watch extends MembershipWatch {

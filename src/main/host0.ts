@@ -16,7 +16,7 @@ import { segmentsOf } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Facts } from '../controller/host0-facts.ts';
 import { addHost0Metrics } from '../controller/host0-metrics.ts';
-import type { MachineRegistry } from '../controller/machine-registry.ts';
+import type { MachineRegistry } from '../controller/machines/machine-registry.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { errorText } from '../formats/error-text.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';

@@ -12,7 +12,7 @@ import { BootLog } from '../boot/timeline/boot-log.ts';
 import type { WireState } from '../boot/timeline/boot-trouble.ts';
 import { ModelTimes } from '../boot/timeline/model-times.ts';
 import type { Controller } from '../controller/controller.ts';
-import { MachineRegistry } from '../controller/machine-registry.ts';
+import { MachineRegistry } from '../controller/machines/machine-registry.ts';
 import { DirectoryWatch } from '../disk/directory-watch.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/node/generations.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { MachineRecord } from '../controller/machine-registry.ts';
+import type { MachineRecord } from '../controller/machines/machine-registry.ts';
 import { parseMac } from '../model/address/mac.ts';
 import { type MachineId, parseMachineId } from '../model/machine.ts';
 import type { TimelineView } from '../protocol/documents/timeline-view.ts';

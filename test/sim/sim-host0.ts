@@ -3,7 +3,7 @@ import type { Answer, Exchange } from '../../src/agent/membership/transport.ts';
 import { KernelWitness } from '../../src/api/witness.ts';
 import { segmentsOf } from '../../src/boot/nics/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
-import type { Membership } from '../../src/controller/membership.ts';
+import type { Membership } from '../../src/controller/membership/membership.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { Network } from '../../src/model/network/network.ts';

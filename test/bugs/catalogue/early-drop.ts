@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'members dropped in the first nine seconds of host0',
   changes: [
     {
-      file: 'src/controller/pulses.ts',
+      file: 'src/controller/membership/pulses.ts',
       find: 'heardMs: this.#clock.nowMs(), since',
       replace: 'heardMs: this.#clock.nowMs() - MEMBER_SILENCE_MS, since',
     },

@@ -4,7 +4,7 @@ export const bug: Bug = {
   title: 'an epoch ignored',
   changes: [
     {
-      file: 'src/controller/membership-log.ts',
+      file: 'src/controller/membership/membership-log.ts',
       find: 'seen.epoch !== now.epoch || ',
       replace: '',
     },

@@ -1,5 +1,5 @@
 /** The last events of one mesh, so that a listener that was away for a moment gets what it missed and no more. */
-import type { MembershipEvent, MembershipVersion } from '../protocol/documents/membership.ts';
+import type { MembershipEvent, MembershipVersion } from '../../protocol/documents/membership.ts';
 
 export type MembershipChange = Exclude<MembershipEvent, { type: 'snapshot' }>;
 

@@ -4,7 +4,7 @@
  * the telling took: a write to a socket costs some ten microseconds, and with thousands of listeners host0 would be busy
  * with nothing else.
  */
-import type { Alarm, Clock } from '../model/clock.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
 
 /** Nobody notices 20 ms more until the second of two members that join together is reached. */
 export const MOMENT_MS = 20;

@@ -2,7 +2,7 @@
  * Pollers carry no proof of which boot they are, so two machines with one identity look like one that moves to and fro.
  * Whoever makes the third move is the newcomer: the first machine was at home when it began.
  */
-import { MEMBER_SILENCE_MS } from '../protocol/documents/membership.ts';
+import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 
 const MOVES = 3;
 

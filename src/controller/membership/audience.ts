@@ -1,8 +1,8 @@
 /** Who follows one mesh's members: each is told what it has missed, or all that is so now, and then every change. */
 
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import type { Clock } from '../model/clock.ts';
-import type { MembershipEvent } from '../protocol/documents/membership.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { MembershipEvent } from '../../protocol/documents/membership.ts';
 import { Announcements } from './announcements.ts';
 import type { MembershipChange } from './membership-log.ts';
 

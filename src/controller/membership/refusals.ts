@@ -1,6 +1,6 @@
 /** Who was refused lately, and why: each cause is told once, however often the refused one asks, and is a health finding while it lasts. */
-import type { MeshError } from '../model/error.ts';
-import { MEMBER_SILENCE_MS } from '../protocol/documents/membership.ts';
+import type { MeshError } from '../../model/error.ts';
+import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 
 /** Senders can make up identities: only so many are remembered. */
 const REMEMBERED = 100;

@@ -1,8 +1,8 @@
 /** What host0's own kernel says of a sender: the one source that a sender cannot write to. */
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Mac } from '../model/address/mac.ts';
-import type { Network } from '../model/network/network.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { Network } from '../../model/network/network.ts';
 
 export interface Sighting {
   /** The neighbour entry of the sender's IPv6 on the mesh's bridge. */

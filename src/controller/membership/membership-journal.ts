@@ -1,10 +1,10 @@
 /** What the journal is told of a mesh's members. */
 
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { MeshError } from '../model/error.ts';
-import type { Network } from '../model/network/network.ts';
-import { MEMBER_SILENCE_MS } from '../protocol/documents/membership.ts';
-import type { EventLevel, Journal } from '../protocol/journal/event.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
+import type { EventLevel, Journal } from '../../protocol/journal/event.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
 

@@ -3,23 +3,23 @@
  * the store; heartbeats and reported states live here, in memory.
  */
 
-import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Mac } from '../model/address/mac.ts';
-import type { Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
-import { type Member, type MemberAddresses, memberAddresses } from '../model/network/member.ts';
-import type { Network } from '../model/network/network.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import {
   MEMBER_SILENCE_MS,
   type MembershipEvent,
   type MembershipVersion,
   type NetworkState,
   type SelfReport,
-} from '../protocol/documents/membership.ts';
-import type { Journal } from '../protocol/journal/event.ts';
-import type { Store } from '../store/store.ts';
+} from '../../protocol/documents/membership.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import type { Store } from '../../store/store.ts';
 import type { Applicant } from './admission.ts';
 import { Audience } from './audience.ts';
 import { Departures } from './departures.ts';

@@ -1,5 +1,5 @@
 /** What the meshes tell whoever counts. */
-import type { Network } from '../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { MembershipChange } from './membership-log.ts';
 
 export interface MembershipWatch {

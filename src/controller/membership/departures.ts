@@ -1,7 +1,7 @@
 /** Who has left a mesh, for whoever asks a moment later, and for `mesh node list`. */
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Mac } from '../model/address/mac.ts';
-import { LEFT_MEMORY_MS } from '../protocol/documents/membership.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { LEFT_MEMORY_MS } from '../../protocol/documents/membership.ts';
 import type { MemberRecord } from './member-record.ts';
 
 interface Departure {

@@ -1,7 +1,7 @@
 /** Nodes are what the members of all meshes add up to: one for each machine. */
-import type { Network } from '../model/network/network.ts';
-import type { NodeView } from '../protocol/documents/views.ts';
-import type { MemberSighting } from './membership.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NodeView } from '../../protocol/documents/views.ts';
+import type { MemberSighting } from '../membership/membership.ts';
 
 export interface MeshSightings {
   readonly network: Network;

@@ -1,8 +1,8 @@
 /** Why somebody is not let into a mesh. */
 
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import { MeshError } from '../model/error.ts';
-import type { Network } from '../model/network/network.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { MemberRecord } from './member-record.ts';
 
 export function forged(network: Network, asker: Ipv6, why: string): MeshError {

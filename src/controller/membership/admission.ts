@@ -1,7 +1,7 @@
 /** Who may become a member: anybody who fits (`open`), machines that an administrator has named (`known`), or that host0 has booted (`token`). */
-import type { Admission } from '../formats/host0/host0-conf.ts';
-import { MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
+import type { Admission } from '../../formats/host0/host0-conf.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
 
 export interface Applicant {
   /** Undefined for an asker that names none. */

@@ -1,10 +1,10 @@
 /** Who sent a request: what it claims, held against what host0's kernel saw. */
-import type { Ipv4 } from '../model/address/ipv4.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Mac } from '../model/address/mac.ts';
-import type { MachineId } from '../model/machine.ts';
-import { memberAddresses } from '../model/network/member.ts';
-import type { Network } from '../model/network/network.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import { forged, moving } from './member-error.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { Sighting } from './witness.ts';

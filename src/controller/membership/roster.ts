@@ -3,14 +3,14 @@
  * every listener sees the changes in the order in which they became durable.
  */
 
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Alarm, Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
-import { sameMember } from '../model/network/member.ts';
-import type { Network } from '../model/network/network.ts';
-import type { MembershipVersion } from '../protocol/documents/membership.ts';
-import type { Journal } from '../protocol/journal/event.ts';
-import type { Entry, Store, Watch, WatchBatch } from '../store/store.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import { sameMember } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { MembershipVersion } from '../../protocol/documents/membership.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import type { Entry, Store, Watch, WatchBatch } from '../../store/store.ts';
 import {
   formatRecord,
   type MemberRecord,

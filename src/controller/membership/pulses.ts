@@ -1,8 +1,8 @@
 /** When each member was heard of last, and who has been silent for too long. Never in the store: it lives as long as this process. */
 
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Alarm, Clock } from '../model/clock.ts';
-import { MEMBER_SILENCE_MS, type NetworkState } from '../protocol/documents/membership.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MEMBER_SILENCE_MS, type NetworkState } from '../../protocol/documents/membership.ts';
 import { MoveWatch } from './move-watch.ts';
 
 export interface Pulse {

@@ -1,11 +1,11 @@
 /** A member as the store keeps it, under `/v1/meshes/<network id>/members/<ipv6>`. */
-import { parseIpv4 } from '../model/address/ipv4.ts';
-import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/address/ipv6.ts';
-import { parseMac } from '../model/address/mac.ts';
-import { type MachineId, parseMachineId } from '../model/machine.ts';
-import { type Member, memberAddresses, sameMember } from '../model/network/member.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
-import { NODE_NAME } from '../protocol/documents/membership.ts';
+import { parseIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../../model/address/ipv6.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
+import { NODE_NAME } from '../../protocol/documents/membership.ts';
 
 export interface MemberRecord extends Member {
   /** Absent for a poller that never said which machine it is. */

@@ -5,15 +5,15 @@
  * first, and of these those that were a member only when there are no others.
  */
 
-import { type Mac, parseMac } from '../model/address/mac.ts';
-import type { Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
-import { type MachineId, parseMachineId } from '../model/machine.ts';
-import type { Inventory } from '../protocol/documents/inventory.ts';
-import type { HealthFinding } from '../protocol/documents/views.ts';
-import type { Journal } from '../protocol/journal/event.ts';
-import type { Store } from '../store/store.ts';
-import { Turns } from './turns.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import type { Inventory } from '../../protocol/documents/inventory.ts';
+import type { HealthFinding } from '../../protocol/documents/views.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import type { Store } from '../../store/store.ts';
+import { Turns } from '../membership/turns.ts';
 
 const PREFIX = '/v1/machines/';
 /** A box has a few cards; what changes its card at each boot is none. */
