@@ -1,6 +1,6 @@
 /** host0's daemon, put together as src/main/host0.ts does it, with its doors opened by the simulation. */
 import type { Answer, Exchange } from '../../src/agent/membership/transport.ts';
-import { KernelWitness } from '../../src/api/witness.ts';
+import { KernelWitness } from '../../src/api/membership/witness.ts';
 import { segmentsOf } from '../../src/boot/nics/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
 import type { Membership } from '../../src/controller/membership/membership.ts';

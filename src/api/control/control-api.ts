@@ -1,22 +1,22 @@
 /** host0's control API, on a Unix socket (protocol/documents/views.ts lists the routes). */
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
-import type { Controller } from '../controller/controller.ts';
-import type { ApiMetrics } from '../metrics/api-metrics.ts';
-import { expose } from '../metrics/exposition.ts';
-import type { Registry } from '../metrics/registry.ts';
-import type { NetworkId } from '../model/network/network.ts';
-import type { BootView, ScanView } from '../protocol/documents/boot-views.ts';
-import { type Liveness, readinessOf } from '../protocol/documents/readiness.ts';
-import type { SelfStatus } from '../protocol/documents/views.ts';
-import { listenOnControlSocket } from '../protocol/http/control-socket.ts';
-import { EventStream } from '../protocol/http/event-stream.ts';
-import { type Facts, streamJournal } from '../protocol/http/journal-stream.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Controller } from '../../controller/controller.ts';
+import type { ApiMetrics } from '../../metrics/api-metrics.ts';
+import { expose } from '../../metrics/exposition.ts';
+import type { Registry } from '../../metrics/registry.ts';
+import type { NetworkId } from '../../model/network/network.ts';
+import type { BootView, ScanView } from '../../protocol/documents/boot-views.ts';
+import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
+import type { SelfStatus } from '../../protocol/documents/views.ts';
+import { listenOnControlSocket } from '../../protocol/http/control-socket.ts';
+import { EventStream } from '../../protocol/http/event-stream.ts';
+import { type Facts, streamJournal } from '../../protocol/http/journal-stream.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
+import { answerErrors } from '../error-reply.ts';
+import { NetworkStateShape } from '../membership/state-shape.ts';
+import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
-import { answerErrors } from './error-reply.ts';
-import { NetworkStateShape } from './state-shape.ts';
-import { timeAnswers } from './timing.ts';
 
 /** The wires that machines boot on (boot/boot.ts). */
 export interface BootControl {

@@ -1,8 +1,8 @@
 /** The boots and the machines that host0 sees, on the control socket: all of them, and each again whenever it gets on. */
 import type { FastifyInstance } from 'fastify';
-import type { MachineView } from '../protocol/documents/machine-view.ts';
-import type { TimelineView } from '../protocol/documents/timeline-view.ts';
-import { EventStream } from '../protocol/http/event-stream.ts';
+import type { MachineView } from '../../protocol/documents/machine-view.ts';
+import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import { EventStream } from '../../protocol/http/event-stream.ts';
 
 /** Who knows of the boots (boot/timeline/boot-log.ts), and of the machines. */
 export interface Boots {

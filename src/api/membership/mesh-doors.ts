@@ -1,14 +1,14 @@
 /** host0's sockets in all meshes: one each, in step with the meshes and with the devices that they are bound to. */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Membership } from '../controller/membership/membership.ts';
-import { boundListener } from '../kernel/sockets/listener.ts';
-import type { ApiMetrics } from '../metrics/api-metrics.ts';
-import type { Clock } from '../model/clock.ts';
-import { MEMBERSHIP_PORT } from '../model/network/network.ts';
-import { DeviceDoors, type DeviceDoorsInput } from '../protocol/http/device-doors.ts';
-import { meshDoor } from '../protocol/http/mesh-door.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Membership } from '../../controller/membership/membership.ts';
+import { boundListener } from '../../kernel/sockets/listener.ts';
+import type { ApiMetrics } from '../../metrics/api-metrics.ts';
+import type { Clock } from '../../model/clock.ts';
+import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
+import { DeviceDoors, type DeviceDoorsInput } from '../../protocol/http/device-doors.ts';
+import { meshDoor } from '../../protocol/http/mesh-door.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
 import { type Doorway, type MembershipApiInput, membershipApi } from './membership-api.ts';
 
 export interface MeshDoorsInput extends Pick<DeviceDoorsInput<Membership>, 'indexOf'> {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../kernel/netns-fixture.ts';
-import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
-import { Rtnl } from '../kernel/rtnl/rtnl.ts';
-import type { Ipv6, Ipv6Cidr } from '../model/address/ipv6.ts';
-import { meshNetwork, type Vni } from '../model/network/network.ts';
+import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../kernel/netns-fixture.ts';
+import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
+import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
+import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { KernelWitness } from './witness.ts';
 
 const MESH = meshNetwork({ name: 'manage', prefix: 'fd42::/64' as Ipv6Cidr, vni: 456 as Vni, key: '456' });

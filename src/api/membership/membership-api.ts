@@ -5,13 +5,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyRequest, fastify } from 'fastify';
 import { z } from 'zod';
-import type { Membership } from '../controller/membership/membership.ts';
-import type { ApiMetrics } from '../metrics/api-metrics.ts';
-import { isIpv4 } from '../model/address/ipv4.ts';
-import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../model/address/ipv6.ts';
-import { MeshError } from '../model/error.ts';
-import { isMachineId, type MachineId } from '../model/machine.ts';
-import { INVENTORY_MAX_BYTES, type Inventory } from '../protocol/documents/inventory.ts';
+import type { Membership } from '../../controller/membership/membership.ts';
+import type { ApiMetrics } from '../../metrics/api-metrics.ts';
+import { isIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
+import { isMachineId, type MachineId } from '../../model/machine.ts';
+import { INVENTORY_MAX_BYTES, type Inventory } from '../../protocol/documents/inventory.ts';
 import {
   formatMemberList,
   formatVersion,
@@ -21,12 +21,12 @@ import {
   REPORT_MAX_BYTES,
   type SelfReport,
   type SelfReportAnswer,
-} from '../protocol/documents/membership.ts';
-import { EventStream } from '../protocol/http/event-stream.ts';
-import { answerErrors } from './error-reply.ts';
+} from '../../protocol/documents/membership.ts';
+import { EventStream } from '../../protocol/http/event-stream.ts';
+import { answerErrors } from '../error-reply.ts';
+import { timeAnswers } from '../timing.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { NetworkStateShape } from './state-shape.ts';
-import { timeAnswers } from './timing.ts';
 
 /** Where a request came in. */
 export interface Doorway {

@@ -3,13 +3,13 @@
  * from the very packets of the request. A question waits for a lock of the whole machine, and a thousand members report
  * every three seconds; so what it answered holds until the kernel tells of a change.
  */
-import type { Sighting, Witness } from '../controller/membership/witness.ts';
-import type { Ip } from '../kernel/ip.ts';
-import type { FdbRow, KernelEvent, Neighbour } from '../kernel/rtnl/objects.ts';
-import { isIpv4 } from '../model/address/ipv4.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Mac } from '../model/address/mac.ts';
-import type { Network } from '../model/network/network.ts';
+import type { Sighting, Witness } from '../../controller/membership/witness.ts';
+import type { Ip } from '../../kernel/ip.ts';
+import type { FdbRow, KernelEvent, Neighbour } from '../../kernel/rtnl/objects.ts';
+import { isIpv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { Network } from '../../model/network/network.ts';
 
 /** The two questions; `Rtnl` answers them. */
 export interface NeighbourReader {

@@ -1,7 +1,7 @@
 /** How a network fares on a node, as it must look when it comes over a wire. */
 import { z } from 'zod';
-import { ERRORS, type ErrorCode } from '../model/error.ts';
-import type { NetworkState } from '../protocol/documents/membership.ts';
+import { ERRORS, type ErrorCode } from '../../model/error.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
 
 /** For people: cut rather than refused. */
 const text = z.string().transform((value) => value.slice(0, 1000));

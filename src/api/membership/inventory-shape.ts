@@ -1,7 +1,7 @@
 /** An inventory as a member sends it: texts that are safe to print, numbers that are counts, and not too many of them. */
 import { z } from 'zod';
-import { type Mac, parseMac } from '../model/address/mac.ts';
-import { INVENTORY_PARTS_MAX, INVENTORY_TEXT_MAX, type Inventory } from '../protocol/documents/inventory.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { INVENTORY_PARTS_MAX, INVENTORY_TEXT_MAX, type Inventory } from '../../protocol/documents/inventory.ts';
 
 const text = z
   .string()
