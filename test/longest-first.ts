@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const ROOT = join(import.meta.dirname, '..');
 
 /** Files that take more than 25 s, the longest first. Vitest knows times of former runs only, and in a clean clone there are none. */
-const LONGEST = [
+const LISTED: readonly string[] = [
   'test/sim/sim.test.ts',
   'test/system/80-boot/machines.test.ts',
   'test/system/60-doctor/faults.test.ts',
@@ -20,9 +20,14 @@ const LONGEST = [
   'test/system/60-package/debian.test.ts',
   'test/system/30-faults/identity.test.ts',
   'test/system/30-faults/outages.test.ts',
-].map((file) => join(ROOT, file));
+];
+const LONGEST = LISTED.map((file) => join(ROOT, file));
 
-for (const file of LONGEST) if (!existsSync(file)) throw new Error(`${file} is to come first, and is not there`);
+/** The listed files that are not there, from the root of the repository. They stop no test run, but one unit test. */
+export const MISSING: readonly string[] = LISTED.filter((file) => !existsSync(join(ROOT, file)));
+
+for (const file of MISSING)
+  console.error(`test/longest-first.ts: there is no ${file}; write its new path into the list, or take it out`);
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

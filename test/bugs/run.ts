@@ -1,43 +1,71 @@
 /**
  * `npm run bugs -- [NAME...]`: puts each deliberate bug into a copy of this tree, runs what should catch it, and prints a
  * table. Ends with 1 when one was not caught. The simulation runs up to the first cluster that is not well, which takes seconds;
- * the storm a minute on real kernels.
+ * the storm a minute on real kernels; the test of the architecture a few seconds.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Bug, CATCHERS, catalogue, changed } from './bug.ts';
+import { type Bug, CATCHERS, catalogue } from './bug.ts';
+import { changed } from './change.ts';
+import { SourceTree } from './source-tree.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const COPIED = ['bin', 'packaging', 'src', 'test', 'package.json', 'vitest.config.ts'];
+/** What the catchers read. They find the packages through a link. */
+const COPIED = [
+  'bin',
+  'docs',
+  'packaging',
+  'src',
+  'test',
+  'CONTRIBUTING.md',
+  'README.md',
+  'package.json',
+  'vitest.config.ts',
+];
 /** The table's cells hold this much of a sentence. */
 const SAID_MAX = 140;
 
 interface Verdict {
   readonly caught: boolean;
-  /** The first run that was not well, and what it said. */
+  /** The files that the bug has changed. */
+  readonly files: readonly string[];
+  /** The first run that was not well, and what it said; the catcher's last line when nothing was caught. */
   readonly run: string;
   readonly what: string;
   readonly seconds: number;
 }
 
+/** The files that the bug changes, by their paths from the root, with their new text. */
+function changedFiles({ changes }: Bug): ReadonlyMap<string, string> {
+  const tree = SourceTree.read(ROOT);
+  const texts = new Map<string, string>();
+  for (const change of changes) {
+    const { file, text } = changed(tree, change);
+    tree.put(file, text);
+    texts.set(file, text);
+  }
+  return texts;
+}
+
 /** A copy of the tree with the bug in it. */
-function infested({ changes }: Bug): string {
+function infested(texts: ReadonlyMap<string, string>): string {
   const place = mkdtempSync(join(tmpdir(), 'meshwork-bug-'));
   for (const entry of COPIED) cpSync(join(ROOT, entry), join(place, entry), { recursive: true });
   symlinkSync(realpathSync(join(ROOT, 'node_modules')), join(place, 'node_modules'));
-  for (const change of changes) {
-    const file = join(place, change.file);
-    writeFileSync(file, changed(readFileSync(file, 'utf8'), change));
+  for (const [file, text] of texts) {
+    mkdirSync(dirname(join(place, file)), { recursive: true });
+    writeFileSync(join(place, file), text);
   }
   return place;
 }
 
 async function hunt(bug: Bug): Promise<Verdict> {
   const { command, env, says, deadlineMs } = CATCHERS[bug.catcher];
-  const place = infested(bug);
+  const texts = changedFiles(bug);
+  const place = infested(texts);
   const startMs = performance.now();
   try {
     const [program = '', ...words] = command;
@@ -58,20 +86,27 @@ async function hunt(bug: Bug): Promise<Verdict> {
       if (bug.catcher === 'simulation' && says.test(output)) child.kill();
     }
     const failed = (await ended) !== 0;
-    const { run = bug.catcher, what = 'it did not end' } = says.exec(output)?.groups ?? {};
+    const tookMs = performance.now() - startMs;
+    const late = tookMs >= deadlineMs;
+    const said = says.exec(output);
+    const { run = bug.catcher, what = late ? 'it did not end' : lastLine(output) } = said?.groups ?? {};
     const betrayed = bug.sign?.test(output) ?? true;
-    return { caught: failed && betrayed, run, what, seconds: Math.round((performance.now() - startMs) / 1_000) };
+    // A catcher that could not even start has caught nothing.
+    const caught = failed && betrayed && (said !== null || late);
+    return { caught, files: [...texts.keys()], run, what, seconds: Math.round(tookMs / 1_000) };
   } finally {
     rmSync(place, { recursive: true });
   }
 }
 
-function row({ title, changes }: Bug, { caught, run, what, seconds }: Verdict): string {
-  const files = [...new Set(changes.map(({ file }) => `\`${file.replace(/^src\//, '')}\``))].join(', ');
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1) ?? '';
+}
+
+function row({ title }: Bug, { caught, files, run, what, seconds }: Verdict): string {
+  const places = files.map((file) => `\`${file.replace(/^src\//, '')}\``).join(', ');
   const said = what.length > SAID_MAX ? `${what.slice(0, SAID_MAX)}…` : what;
-  return caught
-    ? `| ${title} | ${files} | ${run} | ${seconds} s | ${said.replaceAll('|', '/')} |`
-    : `| ${title} | ${files} | NOT CAUGHT | ${seconds} s | |`;
+  return `| ${title} | ${places} | ${caught ? run : 'NOT CAUGHT'} | ${seconds} s | ${said.replaceAll('|', '/')} |`;
 }
 
 const { positionals } = parseArgs({ allowPositionals: true });

@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'an overflow of kernel events not noticed',
   changes: [
     {
-      file: 'src/kernel/rtnl/monitor.ts',
-      find: "if (received === 'overflow') complete = false;",
-      replace: "if (received === 'overflow') complete = true;",
+      kind: 'edit',
+      symbol: 'readWaiting',
+      find: "'overflow') complete = false",
+      replace: "'overflow') complete = true",
     },
   ],
   catcher: 'storm',

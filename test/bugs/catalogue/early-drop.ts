@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'members dropped in the first nine seconds of host0',
   changes: [
     {
-      file: 'src/controller/membership/pulses.ts',
-      find: 'heardMs: this.#clock.nowMs(), since',
-      replace: 'heardMs: this.#clock.nowMs() - MEMBER_SILENCE_MS, since',
+      kind: 'edit',
+      symbol: 'Pulses.of',
+      find: 'this.#clock.nowMs()',
+      replace: 'this.#clock.nowMs() - MEMBER_SILENCE_MS',
     },
   ],
   catcher: 'simulation',

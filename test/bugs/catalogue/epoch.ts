@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'an epoch ignored',
   changes: [
     {
-      file: 'src/controller/membership/membership-log.ts',
-      find: 'seen.epoch !== now.epoch || ',
-      replace: '',
+      kind: 'edit',
+      symbol: 'MembershipLog.since',
+      find: 'seen.epoch !== now.epoch',
+      replace: 'false',
     },
   ],
   catcher: 'simulation',

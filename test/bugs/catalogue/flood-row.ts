@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'a flood row forgotten',
   changes: [
     {
-      file: 'src/agent/desired/mesh-items.ts',
-      find: "    { ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },\n",
-      replace: '',
+      kind: 'edit',
+      symbol: 'memberItems',
+      find: "{ ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' }",
+      replace: '...[]',
     },
   ],
   catcher: 'simulation',

@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: "everybody's rules flushed with ours",
   changes: [
     {
-      file: 'src/agent/items/ruleset.ts',
-      find: "create: (item) => [{ do: 'nft', script: rulesetScript(item) }]",
-      replace: "create: (item) => [{ do: 'nft', script: 'flush ruleset\\n' + rulesetScript(item) }]",
+      kind: 'edit',
+      symbol: 'rulesetKind',
+      find: 'rulesetScript(item)',
+      replace: "'flush ruleset\\n' + rulesetScript(item)",
     },
   ],
   catcher: 'storm',

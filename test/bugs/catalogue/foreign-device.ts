@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: "somebody else's device taken for ours",
   changes: [
     {
-      file: 'src/agent/kernel/observed.ts',
-      find: 'marked ?? (link.group === OUR_LINK_GROUP ? wantedByName.get(link.name) : undefined)',
-      replace: 'marked ?? wantedByName.get(link.name)',
+      kind: 'edit',
+      symbol: 'ownLinksAmong',
+      find: 'link.group === OUR_LINK_GROUP',
+      replace: 'true',
     },
   ],
   catcher: 'storm',

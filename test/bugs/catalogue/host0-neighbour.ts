@@ -4,14 +4,16 @@ export const bug: Bug = {
   title: "host0's neighbour not cleared",
   changes: [
     {
-      file: 'src/agent/desired/desired.ts',
-      find: 'const asked = ipv6 === host0Ipv6 && !host0Answers;',
-      replace: 'const asked = false && ipv6 === host0Ipv6 && !host0Answers;',
+      kind: 'edit',
+      symbol: 'DesiredItems.#updateMembers',
+      find: '!host0Answers',
+      replace: 'false',
     },
     {
-      file: 'src/agent/membership/node-source.ts',
-      find: "await this.#input.kernel.apply([{ do: 'neighbour-delete', link, address }]);",
-      replace: 'void [link, address];',
+      kind: 'edit',
+      symbol: 'NodeSource.#forgetHost0',
+      find: "{ do: 'neighbour-delete', link, address }",
+      replace: '',
     },
   ],
   catcher: 'simulation',

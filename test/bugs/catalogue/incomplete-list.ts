@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'an incomplete list removes members',
   changes: [
     {
-      file: 'src/agent/membership/member-list.ts',
-      find: '    const listed = new Set<Ipv6>();\n',
-      replace: '    this.#members.clear();\n    const listed = new Set<Ipv6>();\n',
+      kind: 'edit',
+      symbol: 'MemberList.#list',
+      find: 'const listed =',
+      replace: 'this.#members.clear(); const listed =',
     },
   ],
   catcher: 'simulation',

@@ -4,15 +4,17 @@ export const bug: Bug = {
   title: 'packets refused from members of before the start',
   changes: [
     {
-      file: 'src/agent/agent.ts',
-      find: 'const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache);',
-      replace: 'const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache).slice(0, 0);',
+      kind: 'edit',
+      symbol: 'Agent.#withKeptSources',
+      find: 'sourcesOf(attachment.network, cache)',
+      replace: '[]',
     },
     // What is on the disk lets the same members in.
     {
-      file: 'src/agent/membership/last-known.ts',
-      find: 'if (this.#text !== undefined) this.#meshes = parse(this.#text);',
-      replace: 'if (this.#text !== undefined) parse(this.#text);',
+      kind: 'edit',
+      symbol: 'LastKnown.load',
+      find: 'this.#meshes =',
+      replace: 'void',
     },
   ],
   catcher: 'storm',

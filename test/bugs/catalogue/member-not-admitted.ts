@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'a member that the packet filter does not know',
   changes: [
     {
-      file: 'src/agent/desired/desired.ts',
-      find: 'part.sources = new Set(part.senders.keys()).union(new Set(keptSources));',
-      replace: 'part.sources = new Set([...part.senders.keys()].slice(0, 1)).union(new Set(keptSources));',
+      kind: 'edit',
+      symbol: 'DesiredItems.#updateMesh',
+      find: 'part.senders.keys()',
+      replace: '[...part.senders.keys()].slice(0, 1)',
     },
   ],
   catcher: 'simulation',

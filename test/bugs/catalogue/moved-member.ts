@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'a moved member not noted',
   changes: [
     {
-      file: 'src/agent/membership/member-list.ts',
-      find: '    else this.#put(key, event.member);',
-      replace: "    else if (event.type === 'join') this.#put(key, event.member);",
+      kind: 'edit',
+      symbol: 'MemberList.apply',
+      find: 'else this.#put',
+      replace: "else if (event.type === 'join') this.#put",
     },
   ],
   catcher: 'simulation',

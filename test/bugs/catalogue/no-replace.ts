@@ -4,9 +4,11 @@ export const bug: Bug = {
   title: 'an add without replace',
   changes: [
     {
-      file: 'src/kernel/rtnl/fdb.ts',
-      find: "'fdb-replace': [RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE],",
-      replace: "'fdb-replace': [RTM_NEWNEIGH, NLM_F_CREATE],",
+      kind: 'edit',
+      symbol: 'REQUEST',
+      in: 'kernel',
+      find: 'NLM_F_CREATE | NLM_F_REPLACE',
+      replace: 'NLM_F_CREATE',
     },
   ],
   catcher: 'storm',

@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'lost events not made up for',
   changes: [
     {
-      file: 'src/agent/loop/reconciler.ts',
-      find: '      void this.audit();\n      return;',
-      replace: '      return;',
+      kind: 'edit',
+      symbol: 'Reconciler.onKernelEvent',
+      find: 'void this.audit();',
+      replace: '',
     },
   ],
   catcher: 'simulation',

@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'flushed rules not noticed',
   changes: [
     {
-      file: 'src/agent/loop/reconciler.ts',
-      find: "if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();",
-      replace: "if (event.type === 'nft') return;",
+      kind: 'edit',
+      symbol: 'Reconciler.onKernelEvent',
+      find: 'this.#rulesets.invalidate()',
+      replace: 'return',
     },
   ],
   catcher: 'storm',

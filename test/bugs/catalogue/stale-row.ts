@@ -4,9 +4,10 @@ export const bug: Bug = {
   title: 'a stale row kept',
   changes: [
     {
-      file: 'src/agent/membership/member-list.ts',
-      find: "if (event.type === 'leave') this.#remove(key);",
-      replace: "if (event.type === 'leave') return;",
+      kind: 'edit',
+      symbol: 'MemberList.apply',
+      find: 'this.#remove(key)',
+      replace: 'return',
     },
   ],
   catcher: 'simulation',

@@ -1,0 +1,70 @@
+/** The modules and pages of a repository, in memory: symbols are found in them wherever their files have been moved. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Definition, definitionsIn } from './definition.ts';
+
+/** What `src/` defines under a name. */
+export interface SymbolName {
+  /** `Backoff`, `Backoff.failed` or `Backoff.#put`, exported or not. */
+  readonly symbol: string;
+  /** The room that defines the symbol; needed only where another room has the same name. */
+  readonly in?: string;
+}
+
+/** A definition and its file. */
+export interface PlacedDefinition extends Definition {
+  /** From the root of the repository. */
+  readonly file: string;
+}
+
+/** All that a deliberate bug may change. */
+const READ = ['src/**/*.ts', '*.md', 'docs/**/*.md'];
+
+/** What is in the files of a tree. Changes stay in memory. */
+export class SourceTree {
+  readonly #texts: Map<string, string>;
+
+  /** @param texts by the file's path from the root of the repository */
+  constructor(texts: Iterable<readonly [file: string, text: string]>) {
+    this.#texts = new Map(texts);
+  }
+
+  static read(root: string): SourceTree {
+    const files = globSync(READ, { cwd: root });
+    return new SourceTree(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+  }
+
+  has(file: string): boolean {
+    return this.#texts.has(file);
+  }
+
+  /** @throws RangeError when there is no such file */
+  text(file: string): string {
+    const text = this.#texts.get(file);
+    if (text === undefined) throw new RangeError(`there is no ${file}`);
+    return text;
+  }
+
+  /** Sets the text of a file, which need not be there yet. */
+  put(file: string, text: string): void {
+    this.#texts.set(file, text);
+  }
+
+  /** The one definition of a symbol, outside tests. @throws RangeError when there is none, or more than one */
+  definition({ symbol, in: room }: SymbolName): PlacedDefinition {
+    const place = room === undefined ? 'src/' : `src/${room}/`;
+    const name = /[\w$]+$/.exec(symbol)?.[0] ?? symbol;
+    const found: PlacedDefinition[] = [];
+    for (const [file, text] of this.#texts) {
+      // Parsing is slow. A module that defines the name also contains it.
+      if (!file.startsWith(place) || !/(?<!\.test)\.ts$/.test(file) || !text.includes(name)) continue;
+      for (const definition of definitionsIn(text))
+        if (definition.symbol === symbol) found.push({ ...definition, file });
+    }
+    const [definition, second] = found;
+    if (definition === undefined) throw new RangeError(`nothing in ${place} is called ${symbol}`);
+    if (second === undefined) return definition;
+    const files = found.map(({ file }) => file).join(' and ');
+    throw new RangeError(`${symbol} is defined ${found.length} times, in ${files}: name the room with \`in\``);
+  }
+}
