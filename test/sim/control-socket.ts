@@ -11,8 +11,8 @@ import type {
 import type { Controller } from '../../src/controller/controller.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { STREAM_COMMENT_MS } from '../../src/protocol/documents/membership.ts';
+import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import type { SelfStatus } from '../../src/protocol/documents/views.ts';
-import type { SseMessage } from '../../src/protocol/http/sse.ts';
 import type { ProcessClock } from './sim-clock.ts';
 
 export interface ControlServer {

@@ -13,7 +13,7 @@ import {
   type SelfReport,
   type SelfReportAnswer,
 } from '../../src/protocol/documents/membership.ts';
-import type { SseMessage } from '../../src/protocol/http/sse.ts';
+import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import { Journal } from '../../src/protocol/journal/event.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ControlServer } from './control-socket.ts';

@@ -14,7 +14,7 @@ import type { MachineId } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
 import type { Network } from '../../src/model/network/network.ts';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../../src/protocol/documents/membership.ts';
-import type { SseMessage } from '../../src/protocol/http/sse.ts';
+import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import type { MeshPath, Place } from './mesh-path.ts';
 import type { ProcessClock } from './sim-clock.ts';
 import type { Station, Underlay } from './underlay.ts';

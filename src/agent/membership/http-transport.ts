@@ -1,8 +1,8 @@
 /** The agent's transport, the real one: HTTP over TCP or a unix socket. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { MeshError } from '../../model/error.ts';
+import { SseParser } from '../../protocol/documents/sse.ts';
 import { request } from '../../protocol/http/http.ts';
-import { SseParser } from '../../protocol/http/sse.ts';
 import type { Answer, EventStream, Exchange, StreamHandlers, StreamRequest, Target, Transport } from './transport.ts';
 
 export const httpTransport: Transport = { exchange, openStream };

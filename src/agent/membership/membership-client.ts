@@ -19,7 +19,7 @@ import {
   type SelfReportAnswer,
   STREAM_SILENCE_MS,
 } from '../../protocol/documents/membership.ts';
-import type { SseMessage } from '../../protocol/http/sse.ts';
+import type { SseMessage } from '../../protocol/documents/sse.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import type { Echo } from '../kernel/kernel-port.ts';
 import type { KnownMesh } from './last-known.ts';

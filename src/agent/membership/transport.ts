@@ -1,6 +1,6 @@
 /** What the agent needs of HTTP: short requests with a deadline, and event streams that are dead when they are silent. */
 import type { MeshError } from '../../model/error.ts';
-import type { SseMessage } from '../../protocol/http/sse.ts';
+import type { SseMessage } from '../../protocol/documents/sse.ts';
 
 /** Where requests go: a TCP address inside a mesh, or a unix socket. */
 export type Target = { readonly host: string; readonly port: number } | { readonly socketPath: string };

@@ -1,6 +1,7 @@
 /** What a lab showed, for people: the member list, the round trip of every pair, and the throughput. */
-import type { Examination } from '../../lab/checks/examination.ts';
+
 import type { Pair } from '../../lab/checks/pairs.ts';
+import type { Examination } from '../../lab/cluster/examination.ts';
 import { EXAMPLE_MESH } from '../../lab/hosts/example-mesh.ts';
 import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
 import { type Column, type Page, table } from '../print/table.ts';

@@ -5,8 +5,8 @@ import type { BootView } from '../../protocol/documents/boot-views.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import { host0Client } from '../../protocol/http/control-client.ts';
+import { LastWords } from '../checks/silence.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
-import { LastWords } from './silence.ts';
 
 /** host0 watches a wire for five seconds before it serves it; five times what it takes in all. */
 const SERVED_WITHIN_MS = 45_000;

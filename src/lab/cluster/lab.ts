@@ -12,6 +12,7 @@ import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { awaitPairs, type Echo, measurePairs, type Pair } from '../checks/pairs.ts';
+import { silenceError } from '../checks/silence.ts';
 import { EXAMPLE_CONF } from '../hosts/example-mesh.ts';
 import { startForeignServer } from '../hosts/foreign-server.ts';
 import { findProcess, killAll, programsOf, startProcess, stopProcess } from '../hosts/host-process.ts';
@@ -26,7 +27,6 @@ import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilWireServed } from './boots.ts';
 import { claimLab, keepLab, LABS_DIRECTORY, readRecord, refuseKept, refuseLiving } from './record.ts';
 import { residentsOf } from './residents.ts';
-import { silenceError } from './silence.ts';
 
 export interface LabOptions extends LabSize {
   /** Where labs live; each has a directory of its name there. */

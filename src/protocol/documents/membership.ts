@@ -15,7 +15,7 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { SseMessage } from '../http/sse.ts';
+import type { SseMessage } from './sse.ts';
 
 /** A member that host0 has not heard from for so long is dropped. */
 export const MEMBER_SILENCE_MS = 9_000;

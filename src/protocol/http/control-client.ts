@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import type { Paths } from '../documents/paths.ts';
+import { SseParser } from '../documents/sse.ts';
 import { request } from './http.ts';
-import { SseParser } from './sse.ts';
 
 /** The two long-running processes. */
 export type DaemonName = 'host0' | 'agent';

@@ -1,7 +1,7 @@
 /** The sending end of server-sent events: says something every three seconds, and lets go of whoever does not read. */
 import type { ServerResponse } from 'node:http';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../documents/membership.ts';
-import { formatSse, SSE_COMMENT, type SseMessage } from './sse.ts';
+import { formatSse, SSE_COMMENT, type SseMessage } from '../documents/sse.ts';
 
 /** Several snapshots of the largest mesh. */
 const BUFFER_MAX_BYTES = 4 * 1024 * 1024;

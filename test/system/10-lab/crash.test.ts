@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { LabReport } from '../../../src/lab/checks/examination.ts';
+import type { LabReport } from '../../../src/lab/cluster/examination.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 import { residentsOf } from '../../../src/lab/cluster/residents.ts';

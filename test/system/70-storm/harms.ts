@@ -1,8 +1,8 @@
 /** How each fault is done to a host of a lab, and taken back. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { printMeshConf } from '../../../src/formats/conf/mesh-conf.ts';
+import { LastWords } from '../../../src/lab/checks/silence.ts';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
-import { LastWords } from '../../../src/lab/cluster/silence.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { Program } from '../../../src/lab/hosts/installation.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';

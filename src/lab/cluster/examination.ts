@@ -1,12 +1,12 @@
 /** Whether a lab's mesh does what a mesh is for: every pair, the member list, and what it carries. */
 import { MeshError } from '../../model/error.ts';
 import { formatMemberLine, type NetworkState } from '../../protocol/documents/membership.ts';
-import type { Lab, OnStage } from '../cluster/lab.ts';
-import { silenceError } from '../cluster/silence.ts';
+import { measureInflow } from '../checks/inflow.ts';
+import type { Pair } from '../checks/pairs.ts';
+import { silenceError } from '../checks/silence.ts';
+import { measureThroughput, throughputEnds } from '../checks/throughput.ts';
 import type { Ends, HostPlan } from '../hosts/topology.ts';
-import { measureInflow } from './inflow.ts';
-import type { Pair } from './pairs.ts';
-import { measureThroughput, throughputEnds } from './throughput.ts';
+import type { Lab, OnStage } from './lab.ts';
 
 export interface Examination {
   readonly pairs: readonly Pair[];

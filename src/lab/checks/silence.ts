@@ -1,9 +1,9 @@
 /** Why pairs of a lab are silent, as far as the lab can tell: which ones, and what their hosts wrote last. */
 import { MeshError } from '../../model/error.ts';
-import type { Pair } from '../checks/pairs.ts';
 import { findProcess, logTail, programsOf } from '../hosts/host-process.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 import { consoleTail } from '../hosts/machine.ts';
+import type { Pair } from './pairs.ts';
 
 /** How much a failure shows. */
 const PAIRS_SHOWN = 10;
