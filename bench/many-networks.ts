@@ -1,6 +1,7 @@
 /** A node of many networks, as an agent would want them: what there is without host0 and without members. */
 import { desiredItems } from '../src/agent/desired/desired.ts';
-import type { Item, ItemKey } from '../src/agent/items/item.ts';
+import type { Item } from '../src/agent/items/item.ts';
+import type { ItemKey } from '../src/agent/items/item-kind.ts';
 import type { Ipv4 } from '../src/model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../src/model/address/ipv6.ts';
 import { parseMachineId } from '../src/model/machine.ts';

@@ -14,10 +14,10 @@ import type { Journal } from '../protocol/journal/event.ts';
 import type { Store } from '../store/store.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { AGENT_AWAY, failedNetworks, findingOf, membersUnread, NO_SEGMENT } from './health.ts';
-import { networkAdded } from './host0-facts.ts';
 import { nodesOf } from './machines/node-registry.ts';
 import { admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
+import { networkAdded } from './membership/membership-journal.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
 import type { Witness } from './membership/witness.ts';
 

@@ -1,8 +1,8 @@
 /** What is so on host0, for whoever follows its journal, in the words in which the journal tells of its changes. */
-import type { Network } from '../model/network/network.ts';
 import type { EventInit } from '../protocol/journal/event.ts';
 import type { Standing } from '../protocol/journal/standing.ts';
 import type { Controller } from './controller.ts';
+import { networkAdded } from './membership/membership-journal.ts';
 
 /** @param health what is not well, kept as facts */
 export function host0Facts(controller: Controller, health: Standing): EventInit[] {
@@ -21,8 +21,4 @@ export function host0Facts(controller: Controller, health: Standing): EventInit[
       ),
     ...findings,
   ];
-}
-
-export function networkAdded({ name, id, fabric }: Network): EventInit {
-  return { kind: 'network added', message: `${name}: VNI ${fabric.vni}, ${fabric.prefix}`, network: id };
 }

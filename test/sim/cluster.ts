@@ -1,5 +1,5 @@
 /** A whole cluster: host0 and its nodes, on one simulated clock, network and store. */
-import type { Operation } from '../../src/agent/items/item.ts';
+import type { Operation } from '../../src/agent/items/item-kind.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../src/model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
 import { machineIdOf } from '../../src/model/machine.ts';

@@ -1,5 +1,5 @@
 /** What must hold in every run (DESIGN §10). Each check gives sentences about what does not. */
-import type { Operation } from '../../src/agent/items/item.ts';
+import type { Operation } from '../../src/agent/items/item-kind.ts';
 import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
 import { observedItems } from '../../src/agent/kernel/observed.ts';
 import { disagreement, printStep } from '../../src/agent/loop/plan.ts';

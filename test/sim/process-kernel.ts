@@ -1,5 +1,5 @@
 /** A process's view of its machine's kernel: answers take time, events come in bursts, and faults befall both. */
-import type { Operation } from '../../src/agent/items/item.ts';
+import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { KernelDump, KernelEventListener, KernelPort } from '../../src/agent/kernel/kernel-port.ts';
 import type { KernelEvent, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';

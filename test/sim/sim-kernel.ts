@@ -2,7 +2,7 @@
  * A machine's network kernel, as far as the agent uses it: what rtnetlink's requests do to links, addresses, routes,
  * neighbours and forwarding rows. `sim-kernel.test.ts` holds it to the real one.
  */
-import type { Operation } from '../../src/agent/items/item.ts';
+import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, ipv4InSubnet } from '../../src/model/address/ipv4.ts';

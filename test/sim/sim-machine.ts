@@ -1,6 +1,6 @@
 /** A machine: power, a kernel, and the agent's process, put together as src/main/agent.ts does it. */
 import { Agent } from '../../src/agent/agent.ts';
-import type { Operation } from '../../src/agent/items/item.ts';
+import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { Echo } from '../../src/agent/kernel/kernel-port.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
 import type { DurableText } from '../../src/agent/membership/last-known.ts';

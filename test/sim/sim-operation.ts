@@ -1,5 +1,5 @@
 /** What is asked of a simulated kernel, and what it answers. */
-import type { Operation } from '../../src/agent/items/item.ts';
+import type { Operation } from '../../src/agent/items/item-kind.ts';
 
 /** An errno's name; undefined is success. */
 export type Errno = string | undefined;

@@ -2,53 +2,17 @@
  * From what a node should take part in to the items that it should have. What has not changed since the last turn is not
  * derived anew: a join costs what its own four rows cost, and a look at whom the mesh has.
  */
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../model/address/ipv4.ts';
+import { type Ipv4, ipv4InSubnet } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
-import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from '../items/item.ts';
+import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
+import type { Attachment, DesiredInput, Host0View } from './assignment.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
 import { type RulesetInput, rulesets, withSources } from './ruleset.ts';
-
-/** How a node stands to host0. */
-export type Host0View =
-  /** This is host0: members may be anywhere, and are heard before they are known. */
-  | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly ports: readonly UnderlayPort[] }
-  | {
-      readonly role: 'node';
-      /** host0's underlay address on this node's side. */
-      readonly ipv4: Ipv4;
-      /** Source of this node's route to it; undefined while there is no route. */
-      readonly local?: Ipv4;
-      /** Whether host0 is a neighbour on the underlay, so that it can be a gateway. */
-      readonly onLink: boolean;
-      /** The underlay subnets that host0 connects. */
-      readonly segments: readonly Ipv4Cidr[];
-      /** Underlay subnets that this node reaches without us. */
-      readonly reachable: readonly Ipv4Cidr[];
-    };
-
-export interface Attachment {
-  readonly network: Network;
-  /** The other members; on a node, host0 is among them from the first moment on. */
-  readonly members: readonly Member[];
-  /** On a node: whether host0 answers. While it does not, its neighbour entry is left out, so that this node asks for it aloud and host0 gets to know it. */
-  readonly host0Answers: boolean;
-  /** Where rows that an earlier life of this agent left may still lead: VXLAN packets from there are taken until it is known who lives there. */
-  readonly keptSources?: readonly Ipv4[];
-}
-
-export interface DesiredInput {
-  /** The administrator made this machine a router. */
-  readonly routes: boolean;
-  readonly machine: MachineWord;
-  readonly host0: Host0View;
-  readonly attachments: readonly Attachment[];
-  /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
-  readonly ports: readonly { readonly link: string; readonly network: NetworkId; readonly plugged: boolean }[];
-}
 
 /** What one mesh asks for, and what it was derived from. */
 interface MeshPart {

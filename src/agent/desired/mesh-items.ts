@@ -5,7 +5,7 @@ import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
 import type { Item } from '../items/item.ts';
 import { OUR_CONF } from '../items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
-import type { Host0View } from './desired.ts';
+import type { Host0View } from './assignment.ts';
 
 export function addressItems({ id: network, devices }: Network, { ipv6, linkLocal }: MemberAddresses): Item[] {
   return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: devices.bridge, address, length: 64 }));

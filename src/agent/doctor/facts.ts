@@ -7,7 +7,7 @@ import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { DoctorFinding, HealthFinding, NetworkView } from '../../protocol/documents/views.ts';
-import type { ItemKey } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 import type { Chain } from './filter-chain.ts';
 
 export interface Facts {

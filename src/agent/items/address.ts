@@ -1,7 +1,7 @@
 /** An address of ours on a bridge. Addresses are allocated, not guessed: no duplicate address detection (`nodad`). */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import type { ItemKind } from './item.ts';
+import type { ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 
 export interface AddressItem {

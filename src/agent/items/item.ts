@@ -1,11 +1,11 @@
 /**
- * Items: the things that the agent owns on a node. Observed and desired state are maps of them, and every kind says how
- * its items are told apart, compared, ordered, printed and made. The plan knows nothing else.
+ * Items: the things that the agent owns on a node. Observed and desired state are maps of items; the plan compares two
+ * such maps and knows nothing else. This file has the union of all items and the table of their kinds.
  */
-import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import { type AddressItem, addressKind } from './address.ts';
 import { type FdbItem, fdbKind } from './fdb.ts';
+import type { ItemKey, ItemKind } from './item-kind.ts';
 import { type LinkItem, linkKind } from './link.ts';
 import { type NeighbourItem, neighbourKind } from './neighbour.ts';
 import { type PortItem, portKind } from './port.ts';
@@ -26,37 +26,6 @@ export type Item =
   | RulesetItem
   | WireItem
   | WireAddressItem;
-
-/** Unique among the items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:… 10.11.0.2`. */
-export type ItemKey = string;
-
-/** What one step asks for: of rtnetlink, of /proc/sys, of nftables, or of the reaper (links are not deleted in line). */
-export type Operation =
-  | KernelOperation
-  | { readonly do: 'sysctl'; readonly path: readonly string[]; readonly value: string }
-  | { readonly do: 'nft'; readonly script: string }
-  | { readonly do: 'doom'; readonly link: string };
-
-export interface ItemKind<T> {
-  key(item: T): ItemKey;
-  /** Items that must be there before this one, and that take it with them when they go. */
-  dependsOn(item: T): readonly ItemKey[];
-  /** Lower ranks are made first and removed last. */
-  rank(item: T): number;
-  /** The rank of a change in place, where that is another. */
-  rankOfChange?(have: T, want: T): number;
-  /** What differs, for people: `mtu 1400 → 1380`. Empty when the two are equal. */
-  differences(have: T, want: T): readonly string[];
-  /** Whether the difference cannot be changed in place. */
-  mustRecreate(have: T, want: T): boolean;
-  /** The one command that an administrator would type to make it. */
-  print(item: T): string;
-  /** The one that would change it, where that is another. */
-  printChange?(have: T, want: T): string;
-  create(item: T): readonly Operation[];
-  change(have: T, want: T): readonly Operation[];
-  remove(item: T): readonly Operation[];
-}
 
 const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>> } = {
   link: linkKind,

@@ -4,7 +4,7 @@ import type { LinkConf, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { LinkChange } from '../../kernel/rtnl/operation.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import type { ItemKey, ItemKind, Operation } from './item.ts';
+import type { ItemKey, ItemKind, Operation } from './item-kind.ts';
 import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
 
 export interface LinkItem {

@@ -3,7 +3,7 @@
  * after the bridge had to be made anew. The interface itself is not ours; only its place on the bridge is.
  */
 import type { NetworkId } from '../../model/network/network.ts';
-import type { ItemKind } from './item.ts';
+import type { ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 
 export interface PortItem {

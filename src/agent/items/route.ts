@@ -1,6 +1,6 @@
 /** A route to another underlay segment, by way of host0. */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { ItemKind } from './item.ts';
+import type { ItemKind } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 
 export interface RouteItem {

@@ -2,7 +2,7 @@
  * One nft table of ours, whole. It comes into force in one transaction; where only set elements differ (a member came
  * or went) just these are added and deleted, so that a join costs the same on a node with a thousand members.
  */
-import type { ItemKind } from './item.ts';
+import type { ItemKind } from './item-kind.ts';
 
 export interface RulesetItem {
   readonly kind: 'ruleset';

@@ -1,5 +1,5 @@
 /** A kernel setting that the node needs and that no link of ours carries. It is never set back: what it was before is not ours to know. */
-import type { ItemKind } from './item.ts';
+import type { ItemKind } from './item-kind.ts';
 
 export interface SysctlItem {
   readonly kind: 'sysctl';

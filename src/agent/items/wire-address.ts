@@ -3,7 +3,7 @@
  * away again when the wire is not host0's any more. Kernels before 5.18 do not keep the mark: there it stays until a reboot.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { ItemKind } from './item.ts';
+import type { ItemKind } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 
 export interface WireAddressItem {

@@ -1,5 +1,5 @@
 /** A port of host0's on a physical wire: it must be up, or nobody boots there. It is never set down, since it is not ours. */
-import type { ItemKind } from './item.ts';
+import type { ItemKind } from './item-kind.ts';
 
 export interface WireItem {
   readonly kind: 'wire';

@@ -3,7 +3,7 @@ import type { Address, FdbRow, KernelEvent, Link, Neighbour, Route } from '../..
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
-import type { Operation } from '../items/item.ts';
+import type { Operation } from '../items/item-kind.ts';
 
 export interface KernelDump {
   readonly links: readonly Link[];

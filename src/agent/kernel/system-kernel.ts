@@ -10,7 +10,7 @@ import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { readSysctl, writeSysctl } from '../../kernel/sysctl.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Operation } from '../items/item.ts';
+import type { Operation } from '../items/item-kind.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
 

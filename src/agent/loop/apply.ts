@@ -1,6 +1,7 @@
 /** Carries out a plan: rank after rank, each rank in as few calls to the kernel as can be. */
 import type { MeshError } from '../../model/error.ts';
-import { type ItemKey, kindOf, type Operation } from '../items/item.ts';
+import { kindOf } from '../items/item.ts';
+import type { ItemKey, Operation } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { rankOf, type Step } from './plan.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { ItemKey } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 
 interface Failure {
   readonly error: MeshError;

@@ -5,7 +5,8 @@
  * fresh dump, everything is compared.
  */
 import type { FdbRow, Neighbour } from '../../kernel/rtnl/objects.ts';
-import { type Item, type ItemKey, type ItemMap, itemKey } from '../items/item.ts';
+import { type Item, type ItemMap, itemKey } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 import { neighbourKey } from '../items/neighbour.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { type OwnLinks, observedItems, observedRow, ownLinks, type RowItem, rowItem } from '../kernel/observed.ts';

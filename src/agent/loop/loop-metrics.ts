@@ -1,6 +1,7 @@
 /** What the loop did, counted: turns, steps, drift, audits. */
 import type { Counter, Histogram, Registry } from '../../metrics/registry.ts';
-import { ITEM_KINDS, type ItemKey } from '../items/item.ts';
+import { ITEM_KINDS } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 import type { Outcome } from './apply.ts';
 import type { LoopWatch, TurnReport } from './loop-watch.ts';
 

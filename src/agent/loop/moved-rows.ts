@@ -5,7 +5,7 @@
  */
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { ItemKey, Operation } from '../items/item.ts';
+import type { ItemKey, Operation } from '../items/item-kind.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { Step } from './plan.ts';
 

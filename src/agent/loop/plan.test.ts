@@ -5,7 +5,8 @@ import { parseMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
 import { pick, randomFrom } from '../../model/random.ts';
-import { type Attachment, type DesiredInput, desiredItems } from '../desired/desired.ts';
+import type { Attachment, DesiredInput } from '../desired/assignment.ts';
+import { desiredItems } from '../desired/desired.ts';
 import { type Item, itemKey, kindOf } from '../items/item.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 

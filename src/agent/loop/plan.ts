@@ -2,7 +2,8 @@
  * The plan: what has to be done to get from the observed items to the desired ones. Pure and generic: it knows no kind.
  * A second plan right after a successful apply is empty.
  */
-import { type Item, type ItemKey, type ItemMap, itemKey, kindOf } from '../items/item.ts';
+import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 
 export type Step =
   | { readonly action: 'create'; readonly key: ItemKey; readonly item: Item }

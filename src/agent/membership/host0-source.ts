@@ -8,7 +8,7 @@ import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../../pr
 import { type NetworkState, STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
-import type { Attachment, Host0View } from '../desired/desired.ts';
+import type { Attachment, Host0View } from '../desired/assignment.ts';
 import { MemberList } from './member-list.ts';
 import type { Source } from './source.ts';
 import type { EventStream, Transport } from './transport.ts';

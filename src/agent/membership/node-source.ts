@@ -5,7 +5,7 @@ import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
-import type { Attachment, Host0View } from '../desired/desired.ts';
+import type { Attachment, Host0View } from '../desired/assignment.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { asKernelHas, type DurableText, type KnownMesh, LastKnown } from './last-known.ts';

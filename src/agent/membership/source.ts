@@ -3,7 +3,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
-import type { Attachment, Host0View } from '../desired/desired.ts';
+import type { Attachment, Host0View } from '../desired/assignment.ts';
 
 export interface Source {
   /** The networks are known: those that are not among them may be taken down. */

@@ -1,6 +1,7 @@
 /** One hop from what is wanted and what is held; and the words for it. */
 import type { HopSubject, TraceHop } from '../../protocol/documents/trace.ts';
-import { type Item, type ItemKey, kindOf } from '../items/item.ts';
+import { type Item, kindOf } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 import type { PathFacts } from './facts.ts';
 
 export function fine(node: string, subject: HopSubject, held: string): TraceHop {

@@ -4,7 +4,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
-import type { EventLevel, Journal } from '../../protocol/journal/event.ts';
+import type { EventInit, EventLevel, Journal } from '../../protocol/journal/event.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
 
@@ -52,4 +52,8 @@ export class MembershipJournal {
   #record(kind: string, object: string, message: string, level: EventLevel = 'info'): void {
     this.#journal.record({ level, kind, message, network: this.#network.id, object });
   }
+}
+
+export function networkAdded({ name, id, fabric }: Network): EventInit {
+  return { kind: 'network added', message: `${name}: VNI ${fabric.vni}, ${fabric.prefix}`, network: id };
 }

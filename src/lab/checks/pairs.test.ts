@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
+import type { OpenHostEcho } from '../hosts/host-echo.ts';
 import { planTopology } from '../hosts/topology.ts';
-import { awaitPairs, measurePairs, type OpenEcho } from './pairs.ts';
+import { awaitPairs, measurePairs } from './pairs.ts';
 
 const { hosts } = planTopology({ name: 'pairs', nodes: 2, segments: 1 });
 const [, node1, node2] = hosts;
@@ -13,7 +14,7 @@ const unreachable = new MeshError('MESH_KERNEL_REFUSED', 'ping: ENETUNREACH');
 function meshWhere(reaches: (from: string, to: Ipv6, asked: number) => boolean) {
   const asked: string[] = [];
   const open = new Set<string>();
-  const openEcho: OpenEcho = ({ netns }) => {
+  const openEcho: OpenHostEcho = ({ netns }) => {
     open.add(netns);
     return {
       echo: async (to) => {

@@ -1,17 +1,8 @@
 /** Who reaches whom: real ICMPv6 echoes over the mesh's bridge, between every two hosts of a lab, from one process. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
+import type { HostEcho, OpenHostEcho } from '../hosts/host-echo.ts';
 import type { Ends, HostPlan } from '../hosts/topology.ts';
-
-/** One host's voice; the kernel room's EchoSocket is one. */
-export interface Echo {
-  /** Round trip in milliseconds, undefined when no answer came in time; rejects where the kernel knows no way. */
-  echo(to: Ipv6, options: { readonly timeoutMs: number }): Promise<number | undefined>;
-  close(): void;
-}
-
-export type OpenEcho = (host: HostPlan) => Echo;
 
 export interface Pair extends Ends {
   /** Undefined while `from` does not reach `to`. */
@@ -36,7 +27,7 @@ const MEASURE_AT_ONCE = 4;
  */
 export async function awaitPairs(
   hosts: readonly HostPlan[],
-  openEcho: OpenEcho,
+  openEcho: OpenHostEcho,
   deadlineMs: number,
   { onCount = () => {}, signal }: { onCount?: (reached: number, of: number) => void; signal?: AbortSignal } = {},
 ): Promise<Pair[]> {
@@ -98,7 +89,7 @@ class Asker {
 }
 
 /** One round trip for each ordered pair. */
-export async function measurePairs(hosts: readonly HostPlan[], openEcho: OpenEcho): Promise<Pair[]> {
+export async function measurePairs(hosts: readonly HostPlan[], openEcho: OpenHostEcho): Promise<Pair[]> {
   using echoes = new Echoes(hosts, openEcho);
   const pairs = orderedPairs(hosts);
   const measured: Pair[] = [];
@@ -114,9 +105,9 @@ export async function measurePairs(hosts: readonly HostPlan[], openEcho: OpenEch
 
 /** Each host's echo: opened together, closed together. */
 class Echoes implements Disposable {
-  readonly #open: ReadonlyMap<HostPlan, Echo>;
+  readonly #open: ReadonlyMap<HostPlan, HostEcho>;
 
-  constructor(hosts: readonly HostPlan[], openEcho: OpenEcho) {
+  constructor(hosts: readonly HostPlan[], openEcho: OpenHostEcho) {
     this.#open = new Map(hosts.map((host) => [host, openEcho(host)]));
   }
 

@@ -11,10 +11,11 @@ import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
-import { awaitPairs, type Echo, measurePairs, type Pair } from '../checks/pairs.ts';
+import { awaitPairs, measurePairs, type Pair } from '../checks/pairs.ts';
 import { silenceError } from '../checks/silence.ts';
 import { EXAMPLE_CONF } from '../hosts/example-mesh.ts';
 import { startForeignServer } from '../hosts/foreign-server.ts';
+import type { HostEcho } from '../hosts/host-echo.ts';
 import { findProcess, killAll, programsOf, startProcess, stopProcess } from '../hosts/host-process.ts';
 import { execOn, exitCode, type Outcome, openEcho, spawnOn } from '../hosts/host-shell.ts';
 import type { Program } from '../hosts/installation.ts';
@@ -335,7 +336,7 @@ export class Lab implements AsyncDisposable {
     await this.down();
   }
 
-  #openEcho(host: HostPlan): Echo {
+  #openEcho(host: HostPlan): HostEcho {
     return openEcho(this.host(host.name), this.host('host0'));
   }
 

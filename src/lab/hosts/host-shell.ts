@@ -11,7 +11,7 @@ import { netnsPath } from '../../kernel/netns.ts';
 import { EchoSocket } from '../../kernel/sockets/echo.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import type { Echo } from '../checks/pairs.ts';
+import type { HostEcho } from './host-echo.ts';
 import { hostEnvironment, spawnInside } from './host-process.ts';
 import type { LabHost } from './lab-host.ts';
 
@@ -44,7 +44,7 @@ export async function execOn(host: LabHost, host0: LabHost, argv: readonly strin
 }
 
 /** The host's voice; a machine's is its own ping. */
-export function openEcho(host: LabHost, host0: LabHost): Echo {
+export function openEcho(host: LabHost, host0: LabHost): HostEcho {
   if (host.emulated === undefined) return EchoSocket.open({ netns: netnsPath(host.netns) });
   return {
     echo: async (to) => {
