@@ -8,13 +8,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetns, netnsPath, temporaryNetns } from '../src/kernel/netns.ts';
-import { ip } from '../src/kernel/netns-fixture.ts';
 import { Nft } from '../src/kernel/nft.ts';
 import type { Lab } from '../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../src/lab/hosts/example-mesh.ts';
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../src/model/address/ipv4.ts';
 import { machineIdOf } from '../src/model/machine.ts';
 import { type Member, memberAddresses } from '../src/model/network/member.ts';
+import { ip } from '../test/kit/namespaces.ts';
 import type { CrowdCount, CrowdMember, CrowdOrder } from './crowd-process.ts';
 import { batch } from './place.ts';
 

@@ -4,13 +4,13 @@
  */
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { type TemporaryNetns, temporaryNetns } from '../src/kernel/netns.ts';
-import { carriesPackets, ip, twoHosts } from '../src/kernel/netns-fixture.ts';
 import { measureStream } from '../src/lab/checks/throughput.ts';
 import type { Ipv4 } from '../src/model/address/ipv4.ts';
 import { type Ipv6, type Ipv6Cidr, parseIpv6 } from '../src/model/address/ipv6.ts';
 import { type MachineId, machineIdOf } from '../src/model/machine.ts';
 import { memberAddresses } from '../src/model/network/member.ts';
 import { meshNetwork, type Vni } from '../src/model/network/network.ts';
+import { carriesPackets, ip, twoHosts } from '../test/kit/namespaces.ts';
 import { compared, type Measurement } from './measurement.ts';
 import { BenchNode } from './node.ts';
 import { interleaved, type Run } from './run.ts';

@@ -4,7 +4,7 @@ import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../sr
 import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
 import { machineIdOf } from '../../src/model/machine.ts';
 import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
-import { MemoryStore } from '../../src/store/memory-store.ts';
+import { MemoryStore } from '../kit/memory-store.ts';
 import { MeshPath } from './mesh-path.ts';
 import { SimClock } from './sim-clock.ts';
 import { Host0Process } from './sim-host0.ts';

@@ -1,9 +1,9 @@
 /** A guest behind a host of a lab: a namespace with one end of a veth pair, the other end of which is the host's to plug in. */
 
 import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
-import { inside } from '../../src/kernel/netns-fixture.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { type Ipv6, parseIpv6 } from '../../src/model/address/ipv6.ts';
+import { inside } from '../kit/namespaces.ts';
 
 export class Guest implements Disposable {
   readonly #namespace: TemporaryNetns;

@@ -1,9 +1,9 @@
 /** A machine on a segment of a lab that takes part in nothing: what it may reach, anybody on the wire may. */
 import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
-import { inside } from '../../src/kernel/netns-fixture.ts';
 import type { Lab } from '../../src/lab/cluster/lab.ts';
 import { type Ipv4, parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../../src/model/address/ipv6.ts';
+import { inside } from '../kit/namespaces.ts';
 
 /** Behind the addresses of a lab's own hosts. */
 const NUMBER = 200;

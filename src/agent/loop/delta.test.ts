@@ -1,12 +1,12 @@
 /** The part that a turn compares, against the whole: at every step of a random walk both must find the same to do. */
 import { expect, test } from 'vitest';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { FdbRow, KernelEvent, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { machineIdOf, parseMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Vni } from '../../model/network/network.ts';
-import { pick, randomFrom } from '../../model/random.ts';
 import { type DesiredInput, DesiredItems, desiredItems } from '../desired/desired.ts';
 import type { Item, ItemKey } from '../items/item.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
-import { pick, randomFrom } from '../../model/random.ts';
 import { type Attachment, type DesiredInput, desiredItems } from '../desired/desired.ts';
 import { type Item, itemKey, kindOf } from '../items/item.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';

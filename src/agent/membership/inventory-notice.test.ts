@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { Journal } from '../../protocol/journal/event.ts';

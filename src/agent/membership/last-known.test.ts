@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { FdbRow, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { machineIdOf } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
 import { Journal } from '../../protocol/journal/event.ts';

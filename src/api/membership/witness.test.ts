@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../kernel/netns-fixture.ts';
+import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../../test/kit/namespaces.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';

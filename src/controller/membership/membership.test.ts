@@ -1,17 +1,17 @@
 /** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
 import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import type { Admission } from '../../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/event.ts';
-import { MemoryStore } from '../../store/memory-store.ts';
 import type { Store } from '../../store/store.ts';
 import { admit } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';

@@ -5,13 +5,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { type MemberAddresses, memberAddresses } from '../../../src/model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../../src/model/network/network.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
 import { until as untilWithin } from '../until.ts';
 
 export const manage = meshNetwork({

@@ -2,10 +2,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Ip } from '../../../src/kernel/ip.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { parseIpv6 } from '../../../src/model/address/ipv6.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';

@@ -2,13 +2,13 @@
 import { statSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { type Ipv6, parseIpv6 } from '../../../src/model/address/ipv6.ts';
 import { formatMemberLine } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';

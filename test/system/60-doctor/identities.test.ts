@@ -1,11 +1,11 @@
 /** The doctor where two machines say they are one, or disagree about the time. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
-import { ip as ipIn } from '../../../src/kernel/netns-fixture.ts';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
+import { ip as ipIn } from '../../kit/namespaces.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
 import { OtherClock } from './other-clock.ts';

@@ -1,11 +1,11 @@
 /** For the tests of rtnetlink: a mesh, and how to read a failure. */
 
-import { parseIpv4 } from '../model/address/ipv4.ts';
-import { parseIpv6 } from '../model/address/ipv6.ts';
-import { parseMac } from '../model/address/mac.ts';
-import type { MeshError } from '../model/error.ts';
-import type { Vni } from '../model/network/network.ts';
-import type { KernelOperation } from './rtnl/operation.ts';
+import type { KernelOperation } from '../../src/kernel/rtnl/operation.ts';
+import { parseIpv4 } from '../../src/model/address/ipv4.ts';
+import { parseIpv6 } from '../../src/model/address/ipv6.ts';
+import { parseMac } from '../../src/model/address/mac.ts';
+import type { MeshError } from '../../src/model/error.ts';
+import type { Vni } from '../../src/model/network/network.ts';
 
 export const peerMac = parseMac('02:00:00:00:00:07');
 export const peer = parseIpv4('10.0.0.7');

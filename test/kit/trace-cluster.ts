@@ -1,18 +1,19 @@
 /** For tests: a small cluster on two segments, as each of its machines sees it when all is well. */
-import type { Address, FdbRow, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
-import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import type { Mac } from '../../model/address/mac.ts';
-import type { MachineWord } from '../../model/machine.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
-import { desiredItems, type Host0View } from '../desired/desired.ts';
-import type { ItemMap } from '../items/item.ts';
-import { OUR_PROTOCOL } from '../items/mark.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
-import type { KernelDump } from '../kernel/kernel-port.ts';
-import { observedItems } from '../kernel/observed.ts';
-import type { PathFacts } from './facts.ts';
+
+import { desiredItems, type Host0View } from '../../src/agent/desired/desired.ts';
+import type { ItemMap } from '../../src/agent/items/item.ts';
+import { OUR_PROTOCOL } from '../../src/agent/items/mark.ts';
+import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
+import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
+import { observedItems } from '../../src/agent/kernel/observed.ts';
+import type { PathFacts } from '../../src/agent/trace/facts.ts';
+import type { Address, FdbRow, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
+import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
+import type { Mac } from '../../src/model/address/mac.ts';
+import type { MachineWord } from '../../src/model/machine.ts';
+import { type Member, memberAddresses } from '../../src/model/network/member.ts';
+import { meshNetwork, type Vni } from '../../src/model/network/network.ts';
 
 export const manage = meshNetwork({
   name: 'manage',

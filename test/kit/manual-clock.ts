@@ -1,6 +1,6 @@
 /** A clock that stands still until somebody moves it, for tests and simulations. */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Alarm, Clock } from './clock.ts';
+import type { Alarm, Clock } from '../../src/model/clock.ts';
 
 interface Pending {
   readonly atMs: number;

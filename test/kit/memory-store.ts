@@ -1,8 +1,8 @@
 /** A store that forgets, for tests and simulations. */
 import { randomBytes } from 'node:crypto';
-import { MeshError } from '../model/error.ts';
-import { HISTORY_REVISIONS, Ledger, makeTxn } from './ledger.ts';
-import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from './store.ts';
+import { MeshError } from '../../src/model/error.ts';
+import { HISTORY_REVISIONS, Ledger, makeTxn } from '../../src/store/ledger.ts';
+import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../../src/store/store.ts';
 
 export interface MemoryStoreOptions {
   readonly epoch?: string;
