@@ -15,6 +15,7 @@ import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../src/model/address/ip
 import { machineIdOf } from '../src/model/machine.ts';
 import { type Member, memberAddresses } from '../src/model/network/member.ts';
 import { ip } from '../test/kit/namespaces.ts';
+import { member } from '../test/kit/networks.ts';
 import type { CrowdCount, CrowdMember, CrowdOrder } from './crowd-process.ts';
 import { batch } from './place.ts';
 
@@ -89,9 +90,8 @@ function machineOf(index: number) {
 }
 
 function memberOf(index: number): Member {
-  const { ipv6, bridgeMac: mac } = memberAddresses(EXAMPLE_MESH, machineOf(index));
   const ipv4 = ipv4FromNumber(ipv4ToNumber(SUBNET.split('/')[0] as Ipv4) + 1 + index);
-  return { name: `crowd${index + 1}`, ipv4, mac, ipv6 };
+  return member(EXAMPLE_MESH, machineOf(index), ipv4, `crowd${index + 1}`);
 }
 
 /** The namespace takes packets for every address of the mesh and of the subnet, whatever Ethernet address they are for. */

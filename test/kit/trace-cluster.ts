@@ -9,18 +9,10 @@ import { observedItems } from '../../src/agent/kernel/observed.ts';
 import type { PathFacts } from '../../src/agent/trace/facts.ts';
 import type { Address, FdbRow, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/network/member.ts';
-import { meshNetwork, type Vni } from '../../src/model/network/network.ts';
-
-export const manage = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
+import { manage, member } from './networks.ts';
 
 const SEGMENTS = [
   { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr },
@@ -38,8 +30,7 @@ const OUTER: Readonly<Record<HostName, Readonly<Record<HostName, string>>>> = {
 };
 
 export function memberOf(name: HostName, asker: HostName = name): Member {
-  const { bridgeMac: mac, ipv6 } = memberAddresses(manage, MACHINES[name] as MachineWord);
-  return { name, ipv4: OUTER[asker][name] as Ipv4, mac, ipv6 };
+  return member(manage, MACHINES[name], OUTER[asker][name], name);
 }
 
 /** What an outsider does to a machine's kernel. */

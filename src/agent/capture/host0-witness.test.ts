@@ -1,6 +1,7 @@
 /** node1 of the small cluster, asked by somebody who speaks from host0's address. */
 import { expect, test } from 'vitest';
-import { BRIDGE, factsOf, manage, memberOf, portLink } from '../../../test/kit/trace-cluster.ts';
+import { manage } from '../../../test/kit/networks.ts';
+import { BRIDGE, factsOf, memberOf, portLink } from '../../../test/kit/trace-cluster.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { KernelDump } from '../kernel/kernel-port.ts';
 import { isHost0 } from './host0-witness.ts';
