@@ -1,7 +1,8 @@
 /** Faults that no test can make on a machine that others use, too: its one neighbour table, its Node, its kernel. */
 import { describe, expect, test } from 'vitest';
 import { board, manage, member as memberOf } from '../../../test/kit/networks.ts';
-import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
+import { portLink } from '../../../test/kit/trace-cluster.ts';
+import type { Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
@@ -17,22 +18,11 @@ function members(count: number): Member[] {
   return Array.from({ length: count }, (_, index) => member(index + 1));
 }
 
-const eth0: Link = {
-  index: 2,
-  name: 'eth0',
-  kind: '',
-  mac: '06:00:00:00:00:02' as Mac,
-  mtuBytes: 1500,
-  up: true,
-  running: true,
-  loopback: false,
-  master: 0,
-  group: 0,
-  alias: '',
+const eth0 = portLink(2, 'eth0', {
   addressMode: 'eui64',
   forwards: false,
   conf: { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 },
-};
+});
 
 const SETTINGS: Readonly<Record<string, string>> = {
   'net/ipv4/neigh/default/gc_thresh2': '512',
