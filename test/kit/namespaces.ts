@@ -1,4 +1,4 @@
-/** For the tests of this room: links between namespaces that vanish with the test. */
+/** Commands in network namespaces, and two hosts with a link between them, which vanish with the test. */
 import { spawnSync } from 'node:child_process';
 import { type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
 

@@ -39,7 +39,7 @@ export function member(network: Network, machine: string, ipv4: string, name = m
   return { name, ipv4: parseIpv4(ipv4), mac, ipv6 };
 }
 
-/** The id of one of many machines, the same for the same number. */
+/** One of many machine ids: that of a machine whose hardware text is `board <number>`. */
 export function board(number: number): MachineId {
   return machineIdOf(`board ${number}`);
 }

@@ -6,6 +6,7 @@ import type { Store, Watch, WatchBatch } from '../../src/store/store.ts';
 /** Opens an empty store that keeps `historyRevisions` revisions for watches; the suite closes it. */
 export type OpenStore = (options: { historyRevisions: number }) => Promise<Store>;
 
+/** Registers the suite with vitest, as `describe(name)`. */
 export function storeContract(name: string, open: OpenStore): void {
   describe(name, () => {
     const opened: Store[] = [];

@@ -1,4 +1,4 @@
-/** For tests: a small cluster on two segments, as each of its machines sees it when all is well. */
+/** A small cluster on two segments, as a path trace finds each of its machines when all is well. */
 
 import { desiredItems, type Host0View } from '../../src/agent/desired/desired.ts';
 import type { ItemMap } from '../../src/agent/items/item.ts';
@@ -20,6 +20,7 @@ const SEGMENTS = [
 ] as const;
 
 const MACHINES = { host0: 'host0', node1: '00000001', node2: '00000002' } as const;
+/** A machine of the cluster. */
 export type HostName = keyof typeof MACHINES;
 
 /** node1 is on the first segment, node2 on the second; host0's address is the one on the asker's. */
@@ -29,11 +30,12 @@ const OUTER: Readonly<Record<HostName, Readonly<Record<HostName, string>>>> = {
   node2: { host0: '10.11.1.1', node1: '10.11.0.2', node2: '10.11.1.2' },
 };
 
+/** The member that `name` is in the list of `asker`: the IPv4 address of host0 differs by segment. */
 export function memberOf(name: HostName, asker: HostName = name): Member {
   return member(manage, MACHINES[name], OUTER[asker][name], name);
 }
 
-/** What an outsider does to a machine's kernel. */
+/** Faults: what an outsider does to a machine's kernel, or what is wrong with its list of members. */
 export interface Spoilt {
   readonly dump?: (dump: KernelDump) => KernelDump;
   readonly firewall?: (table: string) => string | undefined;
@@ -42,6 +44,7 @@ export interface Spoilt {
   readonly members?: (members: readonly Member[]) => readonly Member[];
 }
 
+/** What a trace asks of the agent on `node`, with the faults of `spoilt`. */
 export function factsOf(node: HostName, spoilt: Spoilt = {}): PathFacts {
   const machine = MACHINES[node] as MachineWord;
   const members = (['host0', 'node1', 'node2'] as const).map((name) => memberOf(name, node));
@@ -86,10 +89,12 @@ export function factsOf(node: HostName, spoilt: Spoilt = {}): PathFacts {
   };
 }
 
+/** Interface indexes of the mesh's two devices, on every machine. */
 export const BRIDGE = 10;
 export const VXLAN = 11;
 const PLAIN = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
 
+/** A port that is up and forwards, outside of any bridge; the last digit of its Ethernet address is that of its index. */
 export function portLink(index: number, name: string, more: Partial<Link> = {}): Link {
   return {
     index,
