@@ -11,7 +11,14 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/*.test.ts'], pool: 'forks', testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/kit/*.test.ts'],
+          pool: 'forks',
+          testTimeout: 20_000,
+        },
+      },
       {
         test: {
           name: 'system',

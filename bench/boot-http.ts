@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { inNetns } from '../src/kernel/netns.ts';
-import { type twoHosts as TwoHosts, twoHosts } from '../src/kernel/netns-fixture.ts';
+import { type twoHosts as TwoHosts, twoHosts } from '../test/kit/namespaces.ts';
 import { compared, type Measurement, measured } from './measurement.ts';
 import { memoryMb } from './process-cost.ts';
 import { interleaved, type Run, unlessStopped } from './run.ts';

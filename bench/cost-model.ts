@@ -8,10 +8,8 @@ import { desiredItems } from '../src/agent/desired/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
 import { MOMENT_MS } from '../src/controller/membership/announcements.ts';
 import type { Ipv4, Ipv4Cidr } from '../src/model/address/ipv4.ts';
-import { ipv6Subnet, parseIpv6 } from '../src/model/address/ipv6.ts';
-import { machineIdOf } from '../src/model/machine.ts';
-import { type Member, memberAddresses } from '../src/model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../src/model/network/network.ts';
+import type { Member } from '../src/model/network/member.ts';
+import type { Network } from '../src/model/network/network.ts';
 import {
   type MembershipEvent,
   REPORT_INTERVAL_MS,
@@ -20,6 +18,7 @@ import {
   type SelfReportAnswer,
   STREAM_COMMENT_MS,
 } from '../src/protocol/documents/membership.ts';
+import { board, member, meshNumber } from '../test/kit/networks.ts';
 
 export interface Shape {
   /** Besides host0. */
@@ -55,10 +54,10 @@ const SEGMENT = '10.1.0.0/16' as Ipv4Cidr;
 const MEAN_REPORT_SEC = meanReportSec();
 
 export function weightsOf({ nodes }: Pick<Shape, 'nodes'>): Weights {
-  const network = networkNumber(0);
+  const network = meshNumber(0);
   // Names have a digit more from ten, a hundred … on; most have as many as the last.
   const member = memberNumber(network, nodes);
-  const machine = machineIdOf(`board ${nodes}`);
+  const machine = board(nodes);
   const version = { epoch: '0123456789abcdef', revision: nodes };
   const report: SelfReport = {
     machine,
@@ -161,14 +160,14 @@ function gathered(ratePerSec: number, whileSec: number): number {
 function operationsOf(role: 'host0' | 'node', networks: number, members: number): number {
   const local = '10.1.0.2' as Ipv4;
   const items = desiredItems({
-    machine: role === 'host0' ? 'host0' : machineIdOf('board 0'),
+    machine: role === 'host0' ? 'host0' : board(0),
     routes: false,
     host0:
       role === 'host0'
         ? { role, segments: [{ device: 'eth0', ipv4: '10.1.0.1' as Ipv4, subnet: SEGMENT }], ports: [] }
         : { role, ipv4: '10.1.0.1' as Ipv4, local, onLink: true, segments: [SEGMENT], reachable: [SEGMENT] },
     attachments: Array.from({ length: networks }, (_, number) => {
-      const network = networkNumber(number);
+      const network = meshNumber(number);
       const others = Array.from({ length: members }, (_member, index) => memberNumber(network, index + 1));
       return { network, members: others, host0Answers: true };
     }),
@@ -177,15 +176,8 @@ function operationsOf(role: 'host0' | 'node', networks: number, members: number)
   return items.values().reduce((sum, item) => sum + kindOf(item).create(item).length, 0);
 }
 
-function networkNumber(number: number): Network {
-  const prefix = ipv6Subnet(parseIpv6(`fd42:2345:1234:${(0x9abc + number).toString(16)}::`), 64);
-  return meshNetwork({ name: `mesh${number}`, prefix, vni: (456 + number) as Vni, key: String(456 + number) });
-}
-
 function memberNumber(network: Network, number: number): Member {
-  const { ipv6, bridgeMac: mac } = memberAddresses(network, machineIdOf(`board ${number}`));
-  const ipv4 = `10.1.${(number + 1) >> 8}.${(number + 1) & 255}` as Ipv4;
-  return { name: `node${number}`, ipv4, mac, ipv6 };
+  return member(network, board(number), `10.1.${(number + 1) >> 8}.${(number + 1) & 255}`, `node${number}`);
 }
 
 function bytesOf(document: unknown): number {
@@ -193,6 +185,6 @@ function bytesOf(document: unknown): number {
 }
 
 function meanReportSec(): number {
-  const sample = Array.from({ length: 256 }, (_, number) => reportIntervalMs(machineIdOf(`board ${number}`)));
+  const sample = Array.from({ length: 256 }, (_, number) => reportIntervalMs(board(number)));
   return sample.reduce((sum, ms) => sum + ms, 0) / sample.length / 1_000;
 }

@@ -8,13 +8,14 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetns, netnsPath, temporaryNetns } from '../src/kernel/netns.ts';
-import { ip } from '../src/kernel/netns-fixture.ts';
 import { Nft } from '../src/kernel/nft.ts';
 import type { Lab } from '../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../src/lab/hosts/example-mesh.ts';
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber } from '../src/model/address/ipv4.ts';
 import { machineIdOf } from '../src/model/machine.ts';
 import { type Member, memberAddresses } from '../src/model/network/member.ts';
+import { ip } from '../test/kit/namespaces.ts';
+import { member } from '../test/kit/networks.ts';
 import type { CrowdCount, CrowdMember, CrowdOrder } from './crowd-process.ts';
 import { batch } from './place.ts';
 
@@ -89,9 +90,8 @@ function machineOf(index: number) {
 }
 
 function memberOf(index: number): Member {
-  const { ipv6, bridgeMac: mac } = memberAddresses(EXAMPLE_MESH, machineOf(index));
   const ipv4 = ipv4FromNumber(ipv4ToNumber(SUBNET.split('/')[0] as Ipv4) + 1 + index);
-  return { name: `crowd${index + 1}`, ipv4, mac, ipv6 };
+  return member(EXAMPLE_MESH, machineOf(index), ipv4, `crowd${index + 1}`);
 }
 
 /** The namespace takes packets for every address of the mesh and of the subnet, whatever Ethernet address they are for. */

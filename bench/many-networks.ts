@@ -3,9 +3,9 @@ import { desiredItems } from '../src/agent/desired/desired.ts';
 import type { Item } from '../src/agent/items/item.ts';
 import type { ItemKey } from '../src/agent/items/item-kind.ts';
 import type { Ipv4 } from '../src/model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../src/model/address/ipv6.ts';
 import { parseMachineId } from '../src/model/machine.ts';
-import { meshNetwork, type Network, type Vni } from '../src/model/network/network.ts';
+import type { Network } from '../src/model/network/network.ts';
+import { mesh } from '../test/kit/networks.ts';
 
 export const MACHINE = parseMachineId('10eff964');
 
@@ -20,12 +20,7 @@ export const UNDERLAY = [
 /** @param first the VNI of the first, at least 1 */
 export function networksFrom(first: number, count: number): Network[] {
   return Array.from({ length: count }, (_, i) =>
-    meshNetwork({
-      name: `n${first + i}`,
-      prefix: `fd00:0:0:${(first + i).toString(16)}::/64` as Ipv6Cidr,
-      vni: (first + i) as Vni,
-      key: '1',
-    }),
+    mesh(`n${first + i}`, first + i, { prefix: `fd00:0:0:${(first + i).toString(16)}::/64` }),
   );
 }
 

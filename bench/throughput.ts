@@ -4,13 +4,13 @@
  */
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { type TemporaryNetns, temporaryNetns } from '../src/kernel/netns.ts';
-import { carriesPackets, ip, twoHosts } from '../src/kernel/netns-fixture.ts';
 import { measureStream } from '../src/lab/checks/throughput.ts';
 import type { Ipv4 } from '../src/model/address/ipv4.ts';
-import { type Ipv6, type Ipv6Cidr, parseIpv6 } from '../src/model/address/ipv6.ts';
+import { type Ipv6, parseIpv6 } from '../src/model/address/ipv6.ts';
 import { type MachineId, machineIdOf } from '../src/model/machine.ts';
 import { memberAddresses } from '../src/model/network/member.ts';
-import { meshNetwork, type Vni } from '../src/model/network/network.ts';
+import { carriesPackets, ip, twoHosts } from '../test/kit/namespaces.ts';
+import { member, mesh } from '../test/kit/networks.ts';
 import { compared, type Measurement } from './measurement.ts';
 import { BenchNode } from './node.ts';
 import { interleaved, type Run } from './run.ts';
@@ -20,7 +20,7 @@ const SECONDS = 1;
 /** Of the guest's port on its host. */
 const PORT = 'guest0';
 
-const network = meshNetwork({ name: 'bench', prefix: 'fd00:0:0:1::/64' as Ipv6Cidr, vni: 456 as Vni, key: '456' });
+const network = mesh('bench', 456);
 
 interface Side {
   readonly netns: string;
@@ -96,12 +96,11 @@ class Path implements AsyncDisposable {
 }
 
 async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
-  const { ipv6, bridgeMac: mac } = memberAddresses(network, other.machine);
   const items = desiredItems({
     machine: own.machine,
     routes: false,
     host0: { role: 'node', ipv4: other.ipv4, local: own.ipv4, onLink: true, segments: [], reachable: [] },
-    attachments: [{ network, members: [{ name: 'other', ipv4: other.ipv4, mac, ipv6 }], host0Answers: true }],
+    attachments: [{ network, members: [member(network, other.machine, other.ipv4)], host0Answers: true }],
     ports: [{ link: PORT, network: network.id, plugged: true }],
   });
   const node = await BenchNode.open(own.netns, () => items);

@@ -1,9 +1,10 @@
-/** Which room may import from which, and why. A room that is not named here may not exist. */
+/** Which room may import from which, and why; a room that is not named here may not exist. And what may lie in a room at all. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
-const SOURCE = resolve(import.meta.dirname, '../src');
+const TOP = resolve(import.meta.dirname, '..');
+const SOURCE = join(TOP, 'src');
 
 /** Room → the rooms that it may import from, each with the reason. */
 const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -11,8 +12,7 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   protocol: { model: 'documents are made of the model’s types' },
   metrics: { model: 'the clock and the version', protocol: 'the status that becomes numbers' },
   formats: { model: 'doors parse into the model', protocol: 'a door may print what a process told' },
-  disk: { model: 'errors and the clock', formats: 'network files are judged before they are taken' },
-  store: { model: 'errors, the clock and randomness', disk: 'directories that survive a power cut' },
+  store: { model: 'errors and the clock', formats: 'directories that survive a power cut' },
   machine: { model: 'machine ids and errors', protocol: 'the paths of a machine' },
   kernel: { model: 'addresses and errors' },
   services: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
@@ -101,6 +101,19 @@ const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   ),
 };
 
+/** Files of `src/` that are run by their name, each with what runs it. Files of `packaging/` are run by hand and by CI. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  'main/cli.ts': '`bin/mesh`',
+  'main/host0.ts': 'a service of host0',
+  'main/agent.ts': 'a service of every machine',
+  'store/sqlite/sqlite-worker.ts': 'a thread, which `store/sqlite/sqlite-thread.ts` starts by its URL',
+};
+
+/** Source that no entry needs, each with the reason why it is not in `test/`. */
+const APART: Readonly<Record<string, string>> = {
+  'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
+};
+
 interface Import {
   readonly file: string;
   readonly from: string;
@@ -108,15 +121,24 @@ interface Import {
 }
 
 function* imports(): Generator<Import> {
-  for (const entry of readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })) {
-    if (!entry.endsWith('.ts') || entry.endsWith('.test.ts')) continue;
-    const path = join(SOURCE, entry);
-    const text = readFileSync(path, 'utf8');
-    for (const [, target = ''] of text.matchAll(/(?:from|import\()\s*'(\.{1,2}\/[^']+)'/g)) {
-      const resolved = relative(SOURCE, resolve(dirname(path), target));
-      yield { file: entry, from: roomOf(entry), to: roomOf(resolved) };
+  for (const file of sources()) {
+    for (const target of importsOf(join(SOURCE, file))) {
+      yield { file, from: roomOf(file), to: roomOf(relative(SOURCE, target)) };
     }
   }
+}
+
+/** The files below `src/` that are not tests, by their paths there. */
+function sources(): string[] {
+  const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' });
+  return files.filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+}
+
+/** The absolute paths of the files of this repository that the file at `path` imports, types among them. */
+function importsOf(path: string): string[] {
+  const text = readFileSync(path, 'utf8');
+  const matches = text.matchAll(/(?:from|import|import\()\s*'(\.{1,2}\/[^']+)'/g);
+  return [...matches].map(([, target = '']) => resolve(dirname(path), target));
 }
 
 function roomOf(path: string): string {
@@ -148,4 +170,28 @@ test('the model is pure: it touches no file, no network and no process', () => {
     })
     .filter((line) => !/node:(?:crypto|net|timers\/promises)$/.test(line));
   expect(impure).toEqual([]);
+});
+
+test('what is installed needs nothing of the tests and benchmarks', () => {
+  const outside = sources().flatMap((file) => {
+    const targets = importsOf(join(SOURCE, file)).map((target) => relative(TOP, target));
+    return targets.filter((target) => !target.startsWith('src/')).map((target) => `${file} imports ${target}`);
+  });
+  expect(outside).toEqual([]);
+});
+
+test('a room holds what is run: what only tests and benchmarks need is in test/kit', () => {
+  const packaging = readdirSync(join(TOP, 'packaging')).filter((name) => name.endsWith('.ts'));
+  const waiting = [
+    ...Object.keys(ENTRIES).map((entry) => join(SOURCE, entry)),
+    ...packaging.map((name) => join(TOP, 'packaging', name)),
+  ];
+  const reached = new Set<string>();
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (reached.has(path)) continue;
+    reached.add(path);
+    waiting.push(...importsOf(path));
+  }
+  const unreached = sources().filter((file) => !reached.has(join(SOURCE, file)));
+  expect(unreached.toSorted()).toEqual(Object.keys(APART).toSorted());
 });

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inside } from '../../test/kit/namespaces.ts';
 import { MeshError } from '../model/error.ts';
 import { type TemporaryNetns, temporaryNetns } from './netns.ts';
-import { inside } from './netns-fixture.ts';
 import { Nft } from './nft.ts';
 
 const TABLE = `table inet meshwork {

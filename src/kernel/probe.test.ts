@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { inside } from './netns-fixture.ts';
+import { inside } from '../../test/kit/namespaces.ts';
 import { probeKernel } from './probe.ts';
 
 const HERE = '/proc/thread-self/ns/net';

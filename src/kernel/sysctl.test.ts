@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { ip } from '../../test/kit/namespaces.ts';
 import { inNetns, temporaryNetns } from './netns.ts';
-import { ip } from './netns-fixture.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 
 test('settings are read and written in the namespace of the thread, for devices with dots too', () => {

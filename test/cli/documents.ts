@@ -1,12 +1,11 @@
 /** What a small cluster answers: host0 and two nodes in the meshes `manage` and `blue`, seen from node1. */
 import type { Family } from '../../src/metrics/registry.ts';
 import { parseIpv4, parseIpv4Cidr } from '../../src/model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
 import { parseMac } from '../../src/model/address/mac.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { MachineId, MachineWord } from '../../src/model/machine.ts';
-import { type Member, memberAddresses } from '../../src/model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
+import type { MachineId } from '../../src/model/machine.ts';
+import type { Member } from '../../src/model/network/member.ts';
+import type { Network } from '../../src/model/network/network.ts';
 import type { MachineView } from '../../src/protocol/documents/machine-view.ts';
 import type { BootStage, TimelineView } from '../../src/protocol/documents/timeline-view.ts';
 import type { TraceEnd, TraceView } from '../../src/protocol/documents/trace.ts';
@@ -23,25 +22,15 @@ import type {
   PortView,
 } from '../../src/protocol/documents/views.ts';
 import type { EventLevel, MeshEvent } from '../../src/protocol/journal/event.ts';
+import { manage, member, mesh } from '../kit/networks.ts';
 
-export const manage = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
-const blue = meshNetwork({ name: 'blue', prefix: 'fd42:0:0:b::/64' as Ipv6Cidr, vni: 77 as Vni, key: '9' });
-
-function member(network: Network, name: string, machine: string, ipv4: string): Member {
-  const { bridgeMac, ipv6 } = memberAddresses(network, machine as MachineWord);
-  return { name, ipv4: parseIpv4(ipv4), mac: bridgeMac, ipv6 };
-}
+const blue = mesh('blue', 77, { prefix: 'fd42:0:0:b::/64', key: '9' });
 
 function membersOf(network: Network): readonly [Member, Member, Member] {
   return [
-    member(network, 'host0', 'host0', '10.11.0.1'),
-    member(network, 'node1', '10eff964', '10.11.0.2'),
-    member(network, 'node2', '2b1c0d3e', '10.12.0.2'),
+    member(network, 'host0', '10.11.0.1'),
+    member(network, '10eff964', '10.11.0.2', 'node1'),
+    member(network, '2b1c0d3e', '10.12.0.2', 'node2'),
   ];
 }
 

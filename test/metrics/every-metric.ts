@@ -4,8 +4,8 @@ import { addHost0Metrics } from '../../src/controller/host0-metrics.ts';
 import { ApiMetrics } from '../../src/metrics/api-metrics.ts';
 import { addProcessMetrics } from '../../src/metrics/process-metrics.ts';
 import { Registry } from '../../src/metrics/registry.ts';
-import { ManualClock } from '../../src/model/manual-clock.ts';
 import { Log } from '../../src/protocol/journal/log.ts';
+import { ManualClock } from '../kit/manual-clock.ts';
 
 export type Process = 'host0' | 'agent';
 

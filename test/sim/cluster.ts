@@ -1,10 +1,9 @@
 /** A whole cluster: host0 and its nodes, on one simulated clock, network and store. */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../src/model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../src/model/address/ipv6.ts';
-import { machineIdOf } from '../../src/model/machine.ts';
-import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
-import { MemoryStore } from '../../src/store/memory-store.ts';
+import type { Network } from '../../src/model/network/network.ts';
+import { MemoryStore } from '../kit/memory-store.ts';
+import { board, meshNumber } from '../kit/networks.ts';
 import { MeshPath } from './mesh-path.ts';
 import { SimClock } from './sim-clock.ts';
 import { Host0Process } from './sim-host0.ts';
@@ -50,7 +49,7 @@ export class Cluster implements World {
     this.underlay = new Underlay(this.segments, random);
     this.path = new MeshPath(this.underlay, this.clock);
     this.timeline = new Timeline(this.clock, trace);
-    this.networks = Array.from({ length: networks }, (_, number) => meshOf(number));
+    this.networks = Array.from({ length: networks }, (_, number) => meshNumber(number));
     this.#store = this.#newStore();
     const ports = this.segments.map((segment) => addressIn(segment, 1));
     this.host0Machine = new SimMachine('host0', 'host0', ports, this);
@@ -112,12 +111,7 @@ export class Cluster implements World {
   #addNode(number: number): void {
     const segment = this.segments[number % this.segments.length] ?? SEGMENTS[0];
     if (segment === undefined) throw new RangeError('no segment');
-    const node = new SimMachine(
-      `node${number}`,
-      machineIdOf(`board ${number}`),
-      [addressIn(segment, 1 + number)],
-      this,
-    );
+    const node = new SimMachine(`node${number}`, board(number), [addressIn(segment, 1 + number)], this);
     this.nodes.push(node);
     this.underlay.add(node, 'node');
   }
@@ -125,12 +119,6 @@ export class Cluster implements World {
   #newStore(): MemoryStore {
     return new MemoryStore({ epoch: (++this.#epochs).toString(16).padStart(16, '0') });
   }
-}
-
-function meshOf(number: number): Network {
-  const vni = 456 + number;
-  const prefix = `fd42:2345:1234:${(0x9abc + number).toString(16)}::/64` as Ipv6Cidr;
-  return meshNetwork({ name: `mesh${number}`, prefix, vni: vni as Vni, key: String(vni) });
 }
 
 function addressIn(segment: Ipv4Cidr, number: number): Ipv4 {

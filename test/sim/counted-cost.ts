@@ -1,6 +1,6 @@
 /** What a simulated cluster costs that nothing befalls, beside what the cost model says of one of that size. */
 import { type Cost, costUntil } from '../../bench/cost-model.ts';
-import { randomFrom } from '../../src/model/random.ts';
+import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 
 export interface CountedCost {

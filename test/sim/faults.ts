@@ -1,5 +1,5 @@
 /** What can go wrong in a cluster. Each fault begins at a moment, and ends by itself. */
-import { pick } from '../../src/model/random.ts';
+import { pick } from '../kit/random.ts';
 import type { Cluster } from './cluster.ts';
 import { SimMachine } from './sim-machine.ts';
 

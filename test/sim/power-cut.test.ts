@@ -1,6 +1,6 @@
 /** Machines that lose their power together find each other again without host0, as far as they have a disk. */
 import { expect, test } from 'vitest';
-import { randomFrom } from '../../src/model/random.ts';
+import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 import { drifting, live, unreachable, wrongRows } from './invariants.ts';
 import type { SimMachine } from './sim-machine.ts';

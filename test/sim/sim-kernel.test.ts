@@ -2,15 +2,15 @@
 import { expect, test } from 'vitest';
 import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import { temporaryNetns } from '../../src/kernel/netns.ts';
-import { ip } from '../../src/kernel/netns-fixture.ts';
 import type { KernelOperation } from '../../src/kernel/rtnl/operation.ts';
 import { Rtnl } from '../../src/kernel/rtnl/rtnl.ts';
-import { errnoOf } from '../../src/kernel/rtnl-fixture.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { FLOOD_MAC, type Mac } from '../../src/model/address/mac.ts';
 import type { Vni } from '../../src/model/network/network.ts';
-import { pick, randomFrom } from '../../src/model/random.ts';
+import { errnoOf } from '../kit/mesh-operations.ts';
+import { ip } from '../kit/namespaces.ts';
+import { pick, randomFrom } from '../kit/random.ts';
 import { SimKernel } from './sim-kernel.ts';
 
 const BRIDGES = ['br456', 'br457'] as const;

@@ -1,5 +1,5 @@
 /** One run: a cluster that comes up, is befallen by faults from a seed, and must be whole again some time after the last. */
-import { pick, randomFrom } from '../../src/model/random.ts';
+import { pick, randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { drifting, live, sharedAddresses, unreachable, wrongMemory, wrongRemoval, wrongRows } from './invariants.ts';

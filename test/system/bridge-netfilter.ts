@@ -1,7 +1,7 @@
 /** Whether frames that a host's bridges pass on go through its IP rules too (br_netfilter); a setting of each namespace. */
 import { netnsPath } from '../../src/kernel/netns.ts';
-import { inside } from '../../src/kernel/netns-fixture.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
+import { inside } from '../kit/namespaces.ts';
 
 export type BridgeNetfilter = 'on' | 'off';
 

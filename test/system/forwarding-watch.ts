@@ -2,10 +2,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { netnsPath } from '../../src/kernel/netns.ts';
-import { inside } from '../../src/kernel/netns-fixture.ts';
 import type { Lab } from '../../src/lab/cluster/lab.ts';
 import { spawnInside } from '../../src/lab/hosts/host-process.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
+import { inside } from '../kit/namespaces.ts';
 import { until } from './until.ts';
 
 /** A monitor shows a row within a millisecond, once it has started. */

@@ -1,8 +1,12 @@
 /** Who answers whom. */
 
 import type { Ip } from '../../src/kernel/ip.ts';
+import { netnsPath } from '../../src/kernel/netns.ts';
 import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
+import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
+import type { Network } from '../../src/model/network/network.ts';
+import { addressIn } from '../kit/lab-networks.ts';
 import { until } from './until.ts';
 
 /** Silence is known after so long; an answer takes a millisecond. */
@@ -29,6 +33,12 @@ export async function allReachable(netns: string, addresses: readonly Ip[]): Pro
   await until(`${addresses.join(', ')} answer`, ANSWER_DEADLINE_MS, async () => {
     return (await reachable(netns, addresses)).length === addresses.length;
   });
+}
+
+/** Waits until each of `hosts` answers each other in `network`. */
+export async function allAnswer(network: Network, hosts: readonly LabHost[]): Promise<void> {
+  const addresses = hosts.map((host) => addressIn(network, host));
+  await Promise.all(hosts.map(({ netns }) => allReachable(netnsPath(netns), addresses)));
 }
 
 async function isAnswered(socket: EchoSocket, address: Ip): Promise<boolean> {

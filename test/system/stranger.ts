@@ -1,27 +1,28 @@
 /** A machine on a segment of a lab that takes part in nothing: what it may reach, anybody on the wire may. */
-import { netnsPath, type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
-import { inside } from '../../src/kernel/netns-fixture.ts';
+import { netnsPath } from '../../src/kernel/netns.ts';
 import type { Lab } from '../../src/lab/cluster/lab.ts';
 import { type Ipv4, parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../../src/model/address/ipv6.ts';
+import { inside } from '../kit/namespaces.ts';
+import { BareHost } from './bare-host.ts';
 
 /** Behind the addresses of a lab's own hosts. */
 const NUMBER = 200;
 
-export class Stranger implements Disposable {
-  readonly #namespace: TemporaryNetns;
+/** Has an IPv4 address of its segment, an IPv6 address of its own, and a link-local one, on `eth0`. */
+export class Stranger extends BareHost {
   readonly ipv4: Ipv4;
   readonly ipv6: Ipv6;
 
-  private constructor(namespace: TemporaryNetns, segment: number) {
-    this.#namespace = namespace;
+  private constructor(segment: number) {
+    super();
     this.ipv4 = parseIpv4(`10.11.${segment}.${NUMBER}`);
     this.ipv6 = parseIpv6(`fd77:${segment}::${NUMBER}`);
   }
 
   /** One for each segment. */
   static on(lab: Lab, segment: number): Stranger {
-    const stranger = new Stranger(temporaryNetns(), segment);
+    const stranger = new Stranger(segment);
     const wire = netnsPath(lab.topology.wire);
     const peer = ['peer', 'name', 'eth0', 'netns', stranger.netns];
     inside(wire, 'ip', 'link', 'add', `stranger${segment}`, 'master', `seg${segment}`, 'up', 'type', 'veth', ...peer);
@@ -30,17 +31,5 @@ export class Stranger implements Disposable {
     for (const address of addresses) stranger.run('ip', 'address', 'add', address, 'dev', 'eth0', 'nodad');
     stranger.run('ip', 'link', 'set', 'eth0', 'up');
     return stranger;
-  }
-
-  get netns(): string {
-    return this.#namespace.path;
-  }
-
-  run(...command: readonly string[]): string {
-    return inside(this.netns, ...command);
-  }
-
-  [Symbol.dispose](): void {
-    this.#namespace.close();
   }
 }

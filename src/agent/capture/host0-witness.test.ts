@@ -1,8 +1,9 @@
 /** node1 of the small cluster, asked by somebody who speaks from host0's address. */
 import { expect, test } from 'vitest';
+import { manage } from '../../../test/kit/networks.ts';
+import { BRIDGE, factsOf, memberOf, portLink } from '../../../test/kit/trace-cluster.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { KernelDump } from '../kernel/kernel-port.ts';
-import { BRIDGE, factsOf, manage, memberOf, portLink } from '../trace/cluster-fixture.ts';
 import { isHost0 } from './host0-witness.ts';
 
 const host0 = memberOf('host0');

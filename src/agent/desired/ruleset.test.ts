@@ -1,15 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { mesh } from '../../../test/kit/networks.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
 import { rulesets } from './ruleset.ts';
 
-function network(name: string, vni: number) {
-  return meshNetwork({ name, prefix: `fd42:0:0:${vni}::/64` as Ipv6Cidr, vni: vni as Vni, key: '1' });
-}
+const manage = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
+const guests = mesh('guests', 500, { prefix: 'fd42:0:0:500::/64' });
 
 const segments = [1, 2].map((n) => ({
   device: `eth${n}`,
@@ -42,7 +40,7 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 
 function tables(...addresses: string[]): RulesetItem[] {
   const sources = new Set(addresses.map(parseIpv4));
-  const networks = [network('manage', 456), network('guests', 500)].map((one) => ({ network: one, sources }));
+  const networks = [manage, guests].map((network) => ({ network, sources }));
   return rulesets({ networks, segments, ports, routes: false, openTo: segments.map(({ subnet }) => subnet) });
 }
 
@@ -95,7 +93,7 @@ test('a node without a network has no table', () => {
 });
 
 test('on a router of its own, host0 keeps its segments apart and leaves their other ways alone', () => {
-  const networks = [{ network: network('manage', 456), sources: new Set<Ipv4>() }];
+  const networks = [{ network: manage, sources: new Set<Ipv4>() }];
   const [inet] = rulesets({ networks, segments, ports: [], routes: true, openTo: [] });
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
   expect(inet?.body).not.toContain('    iifname @segments drop\n');

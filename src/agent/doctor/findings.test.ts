@@ -1,49 +1,28 @@
 /** Faults that no test can make on a machine that others use, too: its one neighbour table, its Node, its kernel. */
 import { describe, expect, test } from 'vitest';
-import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
+import { board, manage, member as memberOf } from '../../../test/kit/networks.ts';
+import { portLink } from '../../../test/kit/trace-cluster.ts';
+import type { Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { findings } from './doctor.ts';
 import type { Facts } from './facts.ts';
 
-const manage = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
-
 function member(number: number): Member {
-  const ipv4 = `10.11.${number >> 8}.${number & 255}` as Ipv4;
-  const hex = number.toString(16).padStart(4, '0');
-  const mac = `02:00:00:00:${hex.slice(0, 2)}:${hex.slice(2)}` as Mac;
-  return { name: `node${number}`, ipv4, mac, ipv6: `fd42:2345:1234:9abc::${hex}` as Ipv6 };
+  return memberOf(manage, board(number), `10.11.${number >> 8}.${number & 255}`, `node${number}`);
 }
 
 function members(count: number): Member[] {
   return Array.from({ length: count }, (_, index) => member(index + 1));
 }
 
-const eth0: Link = {
-  index: 2,
-  name: 'eth0',
-  kind: '',
-  mac: '06:00:00:00:00:02' as Mac,
-  mtuBytes: 1500,
-  up: true,
-  running: true,
-  loopback: false,
-  master: 0,
-  group: 0,
-  alias: '',
+const eth0 = portLink(2, 'eth0', {
   addressMode: 'eui64',
   forwards: false,
   conf: { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 },
-};
+});
 
 const SETTINGS: Readonly<Record<string, string>> = {
   'net/ipv4/neigh/default/gc_thresh2': '512',

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { mesh } from '../../../test/kit/networks.ts';
 import { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { addressItems, linkItems } from '../desired/mesh-items.ts';
 import { type Item, itemKey } from '../items/item.ts';
 import type { Operation } from '../items/item-kind.ts';
@@ -10,8 +9,8 @@ import type { KernelPort } from '../kernel/kernel-port.ts';
 import { apply } from './apply.ts';
 import type { Step } from './plan.ts';
 
-function mesh(vni: number): Item[] {
-  const network = meshNetwork({ name: `m${vni}`, prefix: 'fd42::/64' as Ipv6Cidr, vni: vni as Vni, key: '1' });
+function itemsOf(vni: number): Item[] {
+  const network = mesh(`m${vni}`, vni);
   const own = memberAddresses(network, 'host0');
   return [...linkItems(network, own, { role: 'host0', segments: [], ports: [] }), ...addressItems(network, own)];
 }
@@ -30,8 +29,8 @@ test('what could not be made, since somebody else has made one, is neither marke
         return taken ? new MeshError('MESH_KERNEL_REFUSED', 'EEXIST') : undefined;
       }),
   };
-  const [bridge, vxlan, ...addresses] = mesh(1);
-  const others = mesh(2);
+  const [bridge, vxlan, ...addresses] = itemsOf(1);
+  const others = itemsOf(2);
   if (bridge === undefined || vxlan === undefined) throw new TypeError('two links');
   const outcomes = await apply(creates([bridge, ...others, ...addresses]), kernel as KernelPort);
 

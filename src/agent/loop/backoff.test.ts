@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MeshError } from '../../model/error.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { Backoff } from './backoff.ts';
 
 const KEY = 'bridge:mesh-456';

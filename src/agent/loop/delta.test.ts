@@ -1,12 +1,11 @@
 /** The part that a turn compares, against the whole: at every step of a random walk both must find the same to do. */
 import { expect, test } from 'vitest';
+import { board, member, manage as network } from '../../../test/kit/networks.ts';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { FdbRow, KernelEvent, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { machineIdOf, parseMachineId } from '../../model/machine.ts';
+import { parseMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
-import { pick, randomFrom } from '../../model/random.ts';
 import type { DesiredInput } from '../desired/assignment.ts';
 import { DesiredItems, desiredItems } from '../desired/desired.ts';
 import type { Item } from '../items/item.ts';
@@ -18,17 +17,14 @@ import { Delta } from './delta.ts';
 import { plan, printStep, type Step } from './plan.ts';
 
 const machine = parseMachineId('10eff964');
-const prefix = 'fd42:2345:1234:9abc::/64' as Ipv6Cidr;
-const network = meshNetwork({ name: 'manage', prefix, vni: 456 as Vni, key: '456' });
 const own = memberAddresses(network, machine);
 const STEPS = 400;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 1e9));
 
 /** host0, this node and others, at few addresses, so that one comes to where another was. */
 const POOL: readonly Member[] = Array.from({ length: 24 }, (_, i) => {
-  const word = i % 8 === 0 ? 'host0' : i % 8 === 1 ? machine : machineIdOf(`board ${i % 8}`);
-  const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
-  return { name: `node${i % 8}`, ipv4: `10.11.0.${1 + (i % 5)}` as Ipv4, mac, ipv6 };
+  const word = i % 8 === 0 ? 'host0' : i % 8 === 1 ? machine : board(i % 8);
+  return member(network, word, `10.11.0.${1 + (i % 5)}`, `node${i % 8}`);
 });
 
 function inputOf(members: readonly Member[], host0Answers: boolean, local: Ipv4): DesiredInput {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Feature } from '../../kernel/probe.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { Journal } from '../../protocol/journal/event.ts';
 import { MissingFeatures } from './missing-features.ts';
 

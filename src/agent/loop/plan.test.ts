@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { manage, member, mesh } from '../../../test/kit/networks.ts';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { parseMachineId } from '../../model/machine.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
-import { pick, randomFrom } from '../../model/random.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { Network, Vni } from '../../model/network/network.ts';
 import type { Attachment, DesiredInput } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { type Item, itemKey, kindOf } from '../items/item.ts';
@@ -13,18 +13,7 @@ import { disagreement, plan, printStep, type Step } from './plan.ts';
 const machine = parseMachineId('10eff964');
 const everything = { mayDelete: () => true };
 
-function mesh(name: string, vni: number, prefix: string): Network {
-  return meshNetwork({ name, prefix: prefix as Ipv6Cidr, vni: vni as Vni, key: String(vni) });
-}
-
-const manage = mesh('manage', 456, 'fd42:2345:1234:9abc::/64');
-const guests = mesh('guests', 500, 'fd42:2345:1234:500::/64');
-
-function memberOf(network: Network, id: string, ipv4: string): Member {
-  const word = id === 'host0' ? 'host0' : parseMachineId(id);
-  const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
-  return { name: id, ipv4: ipv4 as Ipv4, mac, ipv6 };
-}
+const guests = mesh('guests', 500);
 
 function input(...attachments: Attachment[]): DesiredInput {
   return {
@@ -44,7 +33,7 @@ function input(...attachments: Attachment[]): DesiredInput {
 }
 
 function attachment(network: Network, ...members: Member[]): Attachment {
-  return { network, members: [memberOf(network, 'host0', '10.11.1.1'), ...members], host0Answers: true };
+  return { network, members: [member(network, 'host0', '10.11.1.1'), ...members], host0Answers: true };
 }
 
 function text(steps: readonly Step[]): string {
@@ -63,7 +52,7 @@ function perform(state: Map<string, Item>, step: Step): void {
 }
 
 test('a node that joins one mesh with one other member, from nothing', () => {
-  const other = memberOf(manage, '20000001', '10.11.2.2');
+  const other = member(manage, '20000001', '10.11.2.2');
   expect(text(plan(new Map(), desiredItems(input(attachment(manage, other))), everything))).toMatchInlineSnapshot(`
     "nft table inet meshwork { … } # sets: bridges within sources_456 segments
     nft table bridge meshwork { … } # sets: vxlans vxlans_1380 plugged host0s
@@ -111,7 +100,7 @@ test('a VXLAN with another VNI is made anew, and its rows with it', () => {
 });
 
 test('nothing is removed that may not be', () => {
-  const observed = desiredItems(input(attachment(manage, memberOf(manage, '20000001', '10.11.2.2'))));
+  const observed = desiredItems(input(attachment(manage, member(manage, '20000001', '10.11.2.2'))));
   const desired = desiredItems(input(attachment(manage)));
   const rows = plan(observed, desired, { mayDelete: (item) => item.kind !== 'fdb' && item.kind !== 'neighbour' });
   expect(rows.map(({ key }) => key)).toEqual(['nft:inet meshwork']);
@@ -136,7 +125,7 @@ test('from any state to any other, in random order, the plan gets there and a se
       ...networks.map((network) => {
         const members = ids
           .filter(() => random() < 0.5)
-          .map((id) => memberOf(network, id, `10.11.${pick(random, [1, 2])}.${pick(random, [3, 4, 5])}`));
+          .map((id) => member(network, id, `10.11.${pick(random, [1, 2])}.${pick(random, [3, 4, 5])}`));
         return { ...attachment(network, ...members), host0Answers: random() < 0.8 };
       }),
     );

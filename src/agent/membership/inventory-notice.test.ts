@@ -1,18 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { manage } from '../../../test/kit/networks.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { Journal } from '../../protocol/journal/event.ts';
 import { InventoryNotice } from './inventory-notice.ts';
 import type { Answer } from './transport.ts';
 
-const network = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
 const SMALL: Inventory = { system: {}, cpu: { threads: 1 }, memoryBytes: 1, disks: [], nics: [] };
 const LARGE: Inventory = { ...SMALL, memoryBytes: 2 };
 
@@ -42,7 +35,7 @@ test('once after joining, and again when the machine is another or host0 may be'
   notice.lookSoon();
   await clock.pass(60_000);
   expect(bodies).toEqual([]);
-  notice.joined(network);
+  notice.joined(manage);
   await clock.pass(3_600_000);
   notice.lookSoon();
   await clock.pass(60_000);
@@ -51,7 +44,7 @@ test('once after joining, and again when the machine is another or host0 may be'
   for (let event = 0; event < 9; event++) notice.lookSoon();
   await clock.pass(60_000);
   expect(bodies).toEqual([SMALL, LARGE]);
-  notice.joined(network);
+  notice.joined(manage);
   await clock.pass(1_000);
   expect(bodies).toEqual([SMALL, LARGE, LARGE]);
   state.inventory = SMALL;
@@ -63,7 +56,7 @@ test('once after joining, and again when the machine is another or host0 may be'
 test('until host0 has it', async () => {
   const { clock, bodies, state, notice } = world();
   state.answer = new Error('no answer');
-  notice.joined(network);
+  notice.joined(manage);
   await clock.pass(7_000);
   state.answer = { status: 503, body: '{}' };
   await clock.pass(5_000);
@@ -76,7 +69,7 @@ test('until host0 has it', async () => {
 test('not again and again to a host0 that does not know what it is', async () => {
   const { clock, bodies, state, notice } = world();
   state.answer = { status: 404, body: '' };
-  notice.joined(network);
+  notice.joined(manage);
   await clock.pass(3_600_000);
   expect(bodies).toHaveLength(1);
   notice.close();
@@ -84,7 +77,7 @@ test('not again and again to a host0 that does not know what it is', async () =>
 
 test('links that never rest do not put it off', async () => {
   const { clock, bodies, state, notice } = world();
-  notice.joined(network);
+  notice.joined(manage);
   await clock.pass(100);
   state.inventory = LARGE;
   for (let second = 0; second < 10; second++) {

@@ -1,28 +1,20 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { board, member as memberOf, mesh } from '../../../test/kit/networks.ts';
 import type { FdbRow, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { machineIdOf } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import type { Member } from '../../model/network/member.ts';
 import { Journal } from '../../protocol/journal/event.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 
 const SETTLE_MS = 10_000;
 const RETRY_MS = 60_000;
-const MESH = mesh(456);
+const MESH = mesh('mesh456', 456);
 const SEGMENTS = ['10.11.0.0/24', '10.11.1.0/24'] as Ipv4Cidr[];
 
-function mesh(vni: number, key = String(vni)): Network {
-  const prefix = `fd42:2345:1234:${vni}::/64` as Ipv6Cidr;
-  return meshNetwork({ name: `mesh${vni}`, prefix, vni: vni as Vni, key });
-}
-
-function member(number: number, network = MESH): Member {
-  const { bridgeMac: mac, ipv6 } = memberAddresses(network, machineIdOf(`board ${number}`));
-  return { name: `node${number}`, ipv4: `10.11.0.${number}` as Ipv4, mac, ipv6 };
+function member(number: number): Member {
+  return memberOf(MESH, board(number), `10.11.0.${number}`, `node${number}`);
 }
 
 /** A node with a disk, and what it knows now. */
@@ -51,17 +43,17 @@ test('the next life knows the members and segments of the same mesh, and of no o
   const { known, state, clock } = node();
   state.now = [
     { network: MESH, members: [member(1), member(2)], segments: SEGMENTS },
-    { network: mesh(457), members: [], segments: [] },
+    { network: mesh('mesh457', 457), members: [], segments: [] },
   ];
   known.changed();
   await clock.pass(SETTLE_MS);
 
   const next = node(state.disk);
   await next.known.load();
-  expect(next.known.of(mesh(456))).toEqual(state.now[0]);
-  expect(next.known.of(mesh(457))?.members).toEqual([]);
-  expect(next.known.of(mesh(456, '7'))).toBeUndefined();
-  expect(next.known.of(mesh(458))).toBeUndefined();
+  expect(next.known.of(mesh('mesh456', 456))).toEqual(state.now[0]);
+  expect(next.known.of(mesh('mesh457', 457))?.members).toEqual([]);
+  expect(next.known.of(mesh('mesh456', 456, { key: '7' }))).toBeUndefined();
+  expect(next.known.of(mesh('mesh458', 458))).toBeUndefined();
 });
 
 test('a burst is written once, and what is the same again not at all', async () => {

@@ -1,18 +1,12 @@
 import { expect, test } from 'vitest';
+import { board, manage, member as memberOf } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
-import type { Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { MembershipEvent } from '../../protocol/documents/membership.ts';
 import { MemberList } from './member-list.ts';
 
-function member(n: number): Member {
-  return {
-    name: `node${n}`,
-    ipv4: `10.11.0.${n}` as Ipv4,
-    mac: `02:00:00:00:00:0${n}` as Mac,
-    ipv6: `fd42::${n}` as Ipv6,
-  };
+function member(number: number): Member {
+  return memberOf(manage, board(number), `10.11.0.${number}`, `node${number}`);
 }
 
 function snapshot(epoch: string, revision: number, ...numbers: number[]): MembershipEvent {

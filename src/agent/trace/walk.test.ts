@@ -1,11 +1,11 @@
 /** The walk from node1 to node2, on another segment, over named states of the three machines. */
 import { expect, test } from 'vitest';
+import { BRIDGE, factsOf, type HostName, memberOf, portLink, type Spoilt } from '../../../test/kit/trace-cluster.ts';
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { PathPoint, TraceHop, TraceView } from '../../protocol/documents/trace.ts';
 import type { KernelDump } from '../kernel/kernel-port.ts';
-import { BRIDGE, factsOf, type HostName, memberOf, portLink, type Spoilt } from './cluster-fixture.ts';
 import { pathView } from './path-view.ts';
 import { walk } from './walk.ts';
 

@@ -3,24 +3,17 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { manage as network } from '../../../test/kit/networks.ts';
 import { Membership } from '../../controller/membership/membership.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { ErrorDocument } from '../../model/error.ts';
 import { parseMachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { Journal } from '../../protocol/journal/event.ts';
-import { MemoryStore } from '../../store/memory-store.ts';
 import { membershipApi } from './membership-api.ts';
 
-const network = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
 const node = memberAddresses(network, parseMachineId('10eff964'));
 
 let server: Server;

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../kernel/netns-fixture.ts';
+import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../../test/kit/namespaces.ts';
+import { mesh } from '../../../test/kit/networks.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
-import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { KernelWitness } from './witness.ts';
 
-const MESH = meshNetwork({ name: 'manage', prefix: 'fd42::/64' as Ipv6Cidr, vni: 456 as Vni, key: '456' });
+const MESH = mesh('manage', 456, { prefix: 'fd42::/64' });
 const NODE = 'fd42::2' as Ipv6;
 const MAC = '02:00:00:00:00:02';
 

@@ -1,8 +1,8 @@
 /** The parsers of boot packets over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
 import { expect, test } from 'vitest';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { pick, randomFrom } from '../../model/random.ts';
 import { type DhcpFields, decodeDhcp, encodeDhcp } from './dhcp-packet.ts';
 import { encodeProbe, type Host0Mark, type Installation, markOf } from './host0-mark.ts';
 import { observe } from './observation.ts';

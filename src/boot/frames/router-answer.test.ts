@@ -1,9 +1,9 @@
 /** Who is told that there is no router, and when. What it looks like on a wire is in test/system/80-boot/beside.test.ts. */
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../../kernel/sockets/neighbour-frame.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { RouterAnswer, solicitorOf } from './router-answer.ts';
 import type { DhcpClientKind, DhcpSighting } from './sighting.ts';
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
 import { errorText } from '../../formats/error-text.ts';
 import {
   type Ipv4Cidr,
@@ -11,7 +12,6 @@ import {
   ipv4Subnet,
   parseIpv4Cidr,
 } from '../../model/address/ipv4.ts';
-import { pick, randomFrom } from '../../model/random.ts';
 import { host0AddressIn, SubnetBook, type SubnetRules } from './subnet-book.ts';
 import { bestFit, poolExhausted } from './subnet-pool.ts';
 

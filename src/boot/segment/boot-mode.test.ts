@@ -1,8 +1,8 @@
 /** The machine of modes: its ways by hand, and a random walk (`MESH_SEED=N` repeats one). */
 import { describe, expect, test } from 'vitest';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { pick, randomFrom } from '../../model/random.ts';
 import type { BootMode, WantedMode } from '../../protocol/documents/boot-views.ts';
 import type { Installation } from '../frames/host0-mark.ts';
 import {

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
-import { MemoryStore } from '../../store/memory-store.ts';
 import { AttemptRecords } from './attempt-records.ts';
 
 const mac = parseMac('52:54:00:12:34:56');

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { type Asker, type Attempt, Attempts } from './attempts.ts';
 
 const mac = parseMac('52:54:00:12:34:56');

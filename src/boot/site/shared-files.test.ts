@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ManualClock } from '../../model/manual-clock.ts';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { SharedFiles } from './shared-files.ts';
 
 const LIMITS = { leastBytes: 10, mostBytes: 100, totalBytes: 150 };

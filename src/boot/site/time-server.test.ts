@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
+import { twoHosts } from '../../../test/kit/namespaces.ts';
 import { inNetns } from '../../kernel/netns.ts';
-import { twoHosts } from '../../kernel/netns-fixture.ts';
 import { boundDatagrams } from '../../kernel/sockets/listener.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { systemClock } from '../../model/clock.ts';

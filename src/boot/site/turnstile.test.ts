@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { parseMac } from '../../model/address/mac.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { Turnstile } from './turnstile.ts';
 
 const mac = (number: number) => parseMac(`02:00:00:00:00:${number.toString(16).padStart(2, '0')}`);

@@ -1,12 +1,12 @@
 /** Boots as packets, requests and reports tell of them: which stage each is in, and what a silence is put down to. */
 import { beforeEach, expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { BOOT_STAGES } from '../../protocol/documents/timeline-view.ts';
 import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
-import { MemoryStore } from '../../store/memory-store.ts';
 import type { BootSighting, DhcpSighting, HttpSighting } from '../frames/sighting.ts';
 import { BootLog } from './boot-log.ts';
 import type { WireState } from './boot-trouble.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { MeshError } from '../../model/error.ts';
-import { MemoryStore } from '../../store/memory-store.ts';
 import { modelOf } from '../site/hardware.ts';
 import { MODELS_MAX, ModelTimes } from './model-times.ts';
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { ManualClock } from '../../model/manual-clock.ts';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { ControlClient } from '../../protocol/http/control-client.ts';
 import { createServer } from '../../protocol/http/http.ts';
 import { streamJournal } from '../../protocol/http/journal-stream.ts';

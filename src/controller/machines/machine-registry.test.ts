@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
-import { MemoryStore } from '../../store/memory-store.ts';
 import { MACHINES_MAX, MachineRegistry } from './machine-registry.ts';
 
 const machine = '10eff964' as MachineId;

@@ -1,29 +1,23 @@
 /** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
 import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { manage as network } from '../../../test/kit/networks.ts';
 import type { Admission } from '../../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/event.ts';
-import { MemoryStore } from '../../store/memory-store.ts';
 import type { Store } from '../../store/store.ts';
 import { admit } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
 import type { Sighting } from './witness.ts';
 
-const network = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
 const host0 = memberAddresses(network, 'host0');
 const SUBNET = '10.11.0.0/24' as Ipv4Cidr;
 

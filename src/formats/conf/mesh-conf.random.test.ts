@@ -1,7 +1,9 @@
 /** Properties of the `.conf` door over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
 import { expect, test } from 'vitest';
+import { mesh } from '../../../test/kit/networks.ts';
+import { randomFrom } from '../../../test/kit/random.ts';
 import { type Ipv6Cidr, ipv6FromBigint, ipv6Subnet } from '../../model/address/ipv6.ts';
-import { meshNetwork, type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
+import { type Network, VNI_MAX } from '../../model/network/network.ts';
 import { errorText } from '../error-text.ts';
 import { parseHost0Conf } from '../host0/host0-conf.ts';
 import { parseMeshConf, printMeshConf } from './mesh-conf.ts';
@@ -11,20 +13,17 @@ const FUZZ_MS = 2000;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 console.info(`MESH_SEED=${SEED}`);
 
-/** Mulberry32: good enough to choose inputs, and short. */
+/** Networks, bytes and broken text, chosen by a seed. */
 class Random {
-  #state: number;
+  readonly #random: () => number;
 
   constructor(seed: number) {
-    this.#state = seed;
+    this.#random = randomFrom(seed);
   }
 
   /** From 0 to `bound` - 1. */
   below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * bound);
+    return Math.floor(this.#random() * bound);
   }
 
   bits(count: number): bigint {
@@ -41,10 +40,8 @@ class Random {
     const word = 'abcxyzABCXYZ0189';
     const length = this.below(63);
     const rest = Array.from({ length }, () => this.of(`${word}._-`)).join('');
-    return meshNetwork({
-      name: this.of(word) + rest,
+    return mesh(this.of(word) + rest, 1 + this.below(VNI_MAX), {
       prefix: this.prefix(),
-      vni: (1 + this.below(VNI_MAX)) as Vni,
       key: String(this.bits(64) >> BigInt(this.below(65))),
     });
   }

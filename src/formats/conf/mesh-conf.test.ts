@@ -43,41 +43,25 @@ test.each([
   expect(complaints(text)).toBe('');
 });
 
-test('name is missing', () => {
-  expect(complaints(withValues({ name: undefined }))).toMatchInlineSnapshot(`
-    "manage.conf:4:1: error: name is missing [MESH_NET_KEY_MISSING]
-      4 |
-        | ^
-      rule: A mesh has a name, one word.
-      write: name=manage"
-  `);
-});
-test('prefix is missing', () => {
-  expect(complaints(withValues({ prefix: undefined }))).toMatchInlineSnapshot(`
-    "manage.conf:4:1: error: prefix is missing [MESH_NET_KEY_MISSING]
-      4 |
-        | ^
-      rule: A mesh has a prefix, the IPv6 /64 that its members take their addresses from.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('vni is missing', () => {
-  expect(complaints(withValues({ vni: undefined }))).toMatchInlineSnapshot(`
-    "manage.conf:4:1: error: vni is missing [MESH_NET_KEY_MISSING]
-      4 |
-        | ^
-      rule: A mesh has a vni, a number that no other mesh has.
-      write: vni=456"
-  `);
-});
-test('key is missing', () => {
-  expect(complaints(withValues({ key: undefined }))).toMatchInlineSnapshot(`
-    "manage.conf:4:1: error: key is missing [MESH_NET_KEY_MISSING]
-      4 |
-        | ^
-      rule: A mesh has a key, the number from which the addresses of its members are made.
-      write: key=456"
-  `);
+test.each([
+  ['name', 'A mesh has a name, one word.', 'name=manage'],
+  [
+    'prefix',
+    'A mesh has a prefix, the IPv6 /64 that its members take their addresses from.',
+    'prefix=fd42:2345:1234:9abc::/64',
+  ],
+  ['vni', 'A mesh has a vni, a number that no other mesh has.', 'vni=456'],
+  ['key', 'A mesh has a key, the number from which the addresses of its members are made.', 'key=456'],
+])('%s is missing', (key, rule, write) => {
+  expect(complaints(withValues({ [key]: undefined }))).toBe(
+    [
+      `manage.conf:4:1: error: ${key} is missing [MESH_NET_KEY_MISSING]`,
+      '  4 |',
+      '    | ^',
+      `  rule: ${rule}`,
+      `  write: ${write}`,
+    ].join('\n'),
+  );
 });
 test('every key of an empty file is missing', () => {
   const { errors } = parseMeshConf('/host0/network/blue.conf', Buffer.from(''));
@@ -91,133 +75,148 @@ test('every key of an empty file is missing', () => {
   `);
 });
 
-test('name of two words', () => {
-  expect(complaints(withValues({ name: 'my mesh' }))).toMatchInlineSnapshot(`
-    "manage.conf:1:6: error: name "my mesh" is not a word [MESH_NET_NAME_INVALID]
-      1 | name=my mesh
-        |      ^
-      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
-      write: name=mymesh"
-  `);
-});
-test('name in quotes', () => {
-  expect(complaints(withValues({ name: '"manage"' }))).toMatchInlineSnapshot(`
-    "manage.conf:1:6: error: name "\\"manage\\"" is not a word [MESH_NET_NAME_INVALID]
-      1 | name="manage"
-        |      ^
-      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
-      write: name=manage"
-  `);
-});
-test('name of 64 letters', () => {
-  expect(complaints(withValues({ name: 'm'.repeat(64) }))).toMatchInlineSnapshot(`
-    "manage.conf:1:6: error: name "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm…" is not a word [MESH_NET_NAME_INVALID]
-      1 | name=mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm
-        |      ^
-      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
-      write: name=mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm"
-  `);
-});
-test('name that begins with a hyphen', () => {
-  expect(complaints(withValues({ name: '-manage' }))).toMatchInlineSnapshot(`
-    "manage.conf:1:6: error: name "-manage" is not a word [MESH_NET_NAME_INVALID]
-      1 | name=-manage
-        |      ^
-      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
-      write: name=manage"
-  `);
-});
-test('empty name', () => {
-  expect(complaints(withValues({ name: '' }))).toMatchInlineSnapshot(`
-    "manage.conf:1:6: error: name is empty [MESH_NET_NAME_INVALID]
-      1 | name=
-        |      ^
-      rule: A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.
-      write: name=manage"
-  `);
+/** Values that are refused, grouped by the rule that they break, each with the message and with the value to write instead. */
+const BAD_VALUES: readonly {
+  readonly key: keyof typeof GOOD;
+  readonly code: string;
+  readonly rule: string;
+  readonly values: readonly (readonly [which: string, value: string, message: string, write: string])[];
+}[] = [
+  {
+    key: 'name',
+    code: 'MESH_NET_NAME_INVALID',
+    rule: 'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.',
+    values: [
+      ['of two words', 'my mesh', '"my mesh" is not a word', 'mymesh'],
+      ['in quotes', '"manage"', '"\\"manage\\"" is not a word', 'manage'],
+      ['of 64 letters', 'm'.repeat(64), `"${'m'.repeat(40)}…" is not a word`, 'm'.repeat(63)],
+      ['that begins with a hyphen', '-manage', '"-manage" is not a word', 'manage'],
+      ['that is empty', '', 'is empty', 'manage'],
+    ],
+  },
+  {
+    key: 'prefix',
+    code: 'MESH_NET_PREFIX_INVALID',
+    rule: 'A prefix is an IPv6 address, a slash and 64.',
+    values: [
+      [
+        'that is no address',
+        'fd42:2345::9abc::/64',
+        '"fd42:2345::9abc::/64" is not an IPv6 network',
+        'fd42:2345:1234:9abc::/64',
+      ],
+      ['that is IPv4', '10.11.0.0/16', '"10.11.0.0/16" is not an IPv6 network', 'fd42:2345:1234:9abc::/64'],
+      [
+        'with two lengths',
+        'fd42:2345:1234:9abc::/64/64',
+        '"fd42:2345:1234:9abc::/64/64" is not an IPv6 network',
+        'fd42:2345:1234:9abc::/64',
+      ],
+    ],
+  },
+  {
+    key: 'prefix',
+    code: 'MESH_NET_PREFIX_NOT_64',
+    rule: "A mesh's prefix is an IPv6 network of exactly 64 bits.",
+    values: [
+      ['of 48 bits', 'fd42:2345:1234::/48', 'is not a /64', 'fd42:2345:1234::/64'],
+      ['of 80 bits', 'fd42:2345:1234:9abc:1::/80', 'is not a /64', 'fd42:2345:1234:9abc::/64'],
+      ['without a length', 'fd42:2345:1234:9abc::', 'is not a /64', 'fd42:2345:1234:9abc::/64'],
+    ],
+  },
+  {
+    key: 'prefix',
+    code: 'MESH_NET_NUMBER_FORM',
+    rule: 'A number is written without leading zeros.',
+    values: [
+      [
+        'with a zero before its length',
+        'fd42:2345:1234:9abc::/064',
+        'length has leading zeros',
+        'fd42:2345:1234:9abc::/64',
+      ],
+    ],
+  },
+  {
+    key: 'prefix',
+    code: 'MESH_NET_PREFIX_HOST_BITS',
+    rule: 'The last 64 bits of a prefix are zero: each member has its own there.',
+    values: [['with host bits', 'fd42:2345:1234:9abc::1/64', 'has host bits set', 'fd42:2345:1234:9abc::/64']],
+  },
+  {
+    key: 'prefix',
+    code: 'MESH_NET_PREFIX_SCOPE',
+    rule: 'A prefix is a network of unicast addresses, unique local (fd00::/8) or global.',
+    values: [['that is link-local', 'fe80::/64', '"fe80::/64" is link-local', 'fd42:2345:1234:9abc::/64']],
+  },
+  {
+    key: 'vni',
+    code: 'MESH_NET_VNI_INVALID',
+    rule: 'A vni is a number from 1 to 16777215.',
+    values: [
+      ['abc', 'abc', '"abc" is not a decimal number', '456'],
+      ['in hex', '0x1c8', '"0x1c8" is not a decimal number', '456'],
+      ['in quotes', '"456"', '"\\"456\\"" is not a decimal number', '456'],
+    ],
+  },
+  {
+    key: 'vni',
+    code: 'MESH_NET_VNI_RANGE',
+    rule: 'A vni is a number from 1 to 16777215.',
+    values: [
+      ['0', '0', '"0" is out of range', '456, or another number that no mesh has'],
+      ['16777216', '16777216', '"16777216" is out of range', '456, or another number that no mesh has'],
+    ],
+  },
+  {
+    key: 'vni',
+    code: 'MESH_NET_NUMBER_FORM',
+    rule: 'A number is written without leading zeros: addresses are derived from its text.',
+    values: [['0456', '0456', '"0456" has leading zeros', '456']],
+  },
+  {
+    key: 'key',
+    code: 'MESH_NET_KEY_INVALID',
+    rule: 'A key is a number from 0 to 18446744073709551615.',
+    values: [
+      ['abc', 'abc', '"abc" is not a decimal number', '456'],
+      [
+        'of more than 64 bits',
+        '18446744073709551616',
+        '"18446744073709551616" is out of range',
+        '456, or another number that no mesh has',
+      ],
+      ['that is empty', '', 'is empty', '456'],
+    ],
+  },
+  {
+    key: 'key',
+    code: 'MESH_NET_NUMBER_FORM',
+    rule: 'A number is written without leading zeros: addresses are derived from its text.',
+    values: [['007', '007', '"007" has leading zeros', '7']],
+  },
+];
+
+/** Where the value of each key begins in `withValues`: line and column, counted from 1. */
+const PLACES = { name: [1, 6], prefix: [2, 8], vni: [3, 5], key: [4, 5] } as const;
+
+test.each(
+  BAD_VALUES.flatMap(({ values, ...broken }) =>
+    values.map(([which, value, message, write]) => ({ ...broken, which, value, message, write })),
+  ),
+)('$key $which', ({ key, code, rule, value, message, write }) => {
+  const [line, column] = PLACES[key];
+  expect(complaints(withValues({ [key]: value }))).toBe(
+    [
+      `manage.conf:${line}:${column}: error: ${key} ${message} [${code}]`,
+      `  ${line} | ${key}=${value}`,
+      `    | ${' '.repeat(column - 1)}^`,
+      `  rule: ${rule}`,
+      `  write: ${key}=${write}`,
+    ].join('\n'),
+  );
 });
 
-test('prefix that is no address', () => {
-  expect(complaints(withValues({ prefix: 'fd42:2345::9abc::/64' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix "fd42:2345::9abc::/64" is not an IPv6 network [MESH_NET_PREFIX_INVALID]
-      2 | prefix=fd42:2345::9abc::/64
-        |        ^
-      rule: A prefix is an IPv6 address, a slash and 64.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('prefix that is IPv4', () => {
-  expect(complaints(withValues({ prefix: '10.11.0.0/16' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix "10.11.0.0/16" is not an IPv6 network [MESH_NET_PREFIX_INVALID]
-      2 | prefix=10.11.0.0/16
-        |        ^
-      rule: A prefix is an IPv6 address, a slash and 64.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('prefix with two lengths', () => {
-  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::/64/64' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix "fd42:2345:1234:9abc::/64/64" is not an IPv6 network [MESH_NET_PREFIX_INVALID]
-      2 | prefix=fd42:2345:1234:9abc::/64/64
-        |        ^
-      rule: A prefix is an IPv6 address, a slash and 64.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('prefix of 48 bits', () => {
-  expect(complaints(withValues({ prefix: 'fd42:2345:1234::/48' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
-      2 | prefix=fd42:2345:1234::/48
-        |        ^
-      rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
-      write: prefix=fd42:2345:1234::/64"
-  `);
-});
-test('prefix of 80 bits', () => {
-  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc:1::/80' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
-      2 | prefix=fd42:2345:1234:9abc:1::/80
-        |        ^
-      rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('prefix without a length', () => {
-  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
-      2 | prefix=fd42:2345:1234:9abc::
-        |        ^
-      rule: A mesh's prefix is an IPv6 network of exactly 64 bits.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('prefix with a zero before its length', () => {
-  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::/064' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix length has leading zeros [MESH_NET_NUMBER_FORM]
-      2 | prefix=fd42:2345:1234:9abc::/064
-        |        ^
-      rule: A number is written without leading zeros.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('prefix with host bits', () => {
-  expect(complaints(withValues({ prefix: 'fd42:2345:1234:9abc::1/64' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix has host bits set [MESH_NET_PREFIX_HOST_BITS]
-      2 | prefix=fd42:2345:1234:9abc::1/64
-        |        ^
-      rule: The last 64 bits of a prefix are zero: each member has its own there.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
-test('prefix that is link-local', () => {
-  expect(complaints(withValues({ prefix: 'fe80::/64' }))).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: prefix "fe80::/64" is link-local [MESH_NET_PREFIX_SCOPE]
-      2 | prefix=fe80::/64
-        |        ^
-      rule: A prefix is a network of unicast addresses, unique local (fd00::/8) or global.
-      write: prefix=fd42:2345:1234:9abc::/64"
-  `);
-});
 test.each([
   ['ff02::/64', 'prefix "ff02::/64" is multicast'],
   ['::/64', 'prefix "::/64" is the unspecified address'],
@@ -227,98 +226,6 @@ test.each([
 ])('prefix %s has no unicast addresses for members', (prefix, message) => {
   const { errors } = parseMeshConf('manage.conf', Buffer.from(withValues({ prefix })));
   expect(errors).toMatchObject([{ code: 'MESH_NET_PREFIX_SCOPE', message }]);
-});
-
-test('vni abc', () => {
-  expect(complaints(withValues({ vni: 'abc' }))).toMatchInlineSnapshot(`
-    "manage.conf:3:5: error: vni "abc" is not a decimal number [MESH_NET_VNI_INVALID]
-      3 | vni=abc
-        |     ^
-      rule: A vni is a number from 1 to 16777215.
-      write: vni=456"
-  `);
-});
-test('vni 0', () => {
-  expect(complaints(withValues({ vni: '0' }))).toMatchInlineSnapshot(`
-    "manage.conf:3:5: error: vni "0" is out of range [MESH_NET_VNI_RANGE]
-      3 | vni=0
-        |     ^
-      rule: A vni is a number from 1 to 16777215.
-      write: vni=456, or another number that no mesh has"
-  `);
-});
-test('vni 16777216', () => {
-  expect(complaints(withValues({ vni: '16777216' }))).toMatchInlineSnapshot(`
-    "manage.conf:3:5: error: vni "16777216" is out of range [MESH_NET_VNI_RANGE]
-      3 | vni=16777216
-        |     ^
-      rule: A vni is a number from 1 to 16777215.
-      write: vni=456, or another number that no mesh has"
-  `);
-});
-test('vni 0456', () => {
-  expect(complaints(withValues({ vni: '0456' }))).toMatchInlineSnapshot(`
-    "manage.conf:3:5: error: vni "0456" has leading zeros [MESH_NET_NUMBER_FORM]
-      3 | vni=0456
-        |     ^
-      rule: A number is written without leading zeros: addresses are derived from its text.
-      write: vni=456"
-  `);
-});
-test('vni in hex', () => {
-  expect(complaints(withValues({ vni: '0x1c8' }))).toMatchInlineSnapshot(`
-    "manage.conf:3:5: error: vni "0x1c8" is not a decimal number [MESH_NET_VNI_INVALID]
-      3 | vni=0x1c8
-        |     ^
-      rule: A vni is a number from 1 to 16777215.
-      write: vni=456"
-  `);
-});
-test('vni in quotes', () => {
-  expect(complaints(withValues({ vni: '"456"' }))).toMatchInlineSnapshot(`
-    "manage.conf:3:5: error: vni "\\"456\\"" is not a decimal number [MESH_NET_VNI_INVALID]
-      3 | vni="456"
-        |     ^
-      rule: A vni is a number from 1 to 16777215.
-      write: vni=456"
-  `);
-});
-
-test('key abc', () => {
-  expect(complaints(withValues({ key: 'abc' }))).toMatchInlineSnapshot(`
-    "manage.conf:4:5: error: key "abc" is not a decimal number [MESH_NET_KEY_INVALID]
-      4 | key=abc
-        |     ^
-      rule: A key is a number from 0 to 18446744073709551615.
-      write: key=456"
-  `);
-});
-test('key of more than 64 bits', () => {
-  expect(complaints(withValues({ key: '18446744073709551616' }))).toMatchInlineSnapshot(`
-    "manage.conf:4:5: error: key "18446744073709551616" is out of range [MESH_NET_KEY_INVALID]
-      4 | key=18446744073709551616
-        |     ^
-      rule: A key is a number from 0 to 18446744073709551615.
-      write: key=456, or another number that no mesh has"
-  `);
-});
-test('key 007', () => {
-  expect(complaints(withValues({ key: '007' }))).toMatchInlineSnapshot(`
-    "manage.conf:4:5: error: key "007" has leading zeros [MESH_NET_NUMBER_FORM]
-      4 | key=007
-        |     ^
-      rule: A number is written without leading zeros: addresses are derived from its text.
-      write: key=7"
-  `);
-});
-test('empty key', () => {
-  expect(complaints(withValues({ key: '' }))).toMatchInlineSnapshot(`
-    "manage.conf:4:5: error: key is empty [MESH_NET_KEY_INVALID]
-      4 | key=
-        |     ^
-      rule: A key is a number from 0 to 18446744073709551615.
-      write: key=456"
-  `);
 });
 
 test('a key given twice', () => {

@@ -1,7 +1,7 @@
 /** host0's settings over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
 import { expect, test } from 'vitest';
+import { randomFrom } from '../../../test/kit/random.ts';
 import { ipv4Length, ipv4Subnet, parseIpv4Interface } from '../../model/address/ipv4.ts';
-import { randomFrom } from '../../model/random.ts';
 import { errorText } from '../error-text.ts';
 import { HOST0_KEYS, parseHost0Conf } from './host0-conf.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { randomFrom } from '../../model/random.ts';
+import { randomFrom } from '../../../test/kit/random.ts';
 import { parseManifest } from './manifest.ts';
 
 const parse = (text: string) => parseManifest('manifest', Buffer.from(text));

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
-import { inside, ip } from '../netns-fixture.ts';
 import { Nft } from '../nft.ts';
 import { KernelMonitor } from './monitor.ts';
 import type { KernelEvent } from './objects.ts';

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Vni } from '../../model/network/network.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
-import { ip } from '../netns-fixture.ts';
 import type { KernelOperation } from './operation.ts';
 import { DOOMED_ALIAS, Reaper } from './reaper.ts';
 import { Rtnl } from './rtnl.ts';

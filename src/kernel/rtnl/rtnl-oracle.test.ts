@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MESH, peer, peerMac, vxlan } from '../../../test/kit/mesh-operations.ts';
+import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC, parseMac } from '../../model/address/mac.ts';
 import type { Vni } from '../../model/network/network.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
-import { inside, ip } from '../netns-fixture.ts';
-import { MESH, peer, peerMac, vxlan } from '../rtnl-fixture.ts';
 import type { Link } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { Rtnl } from './rtnl.ts';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { inside, twoHosts } from '../../../test/kit/namespaces.ts';
 import type { Vni } from '../../model/network/network.ts';
 import { failed, libc } from '../libc.ts';
-import { inside, twoHosts } from '../netns-fixture.ts';
 import { framesWithout, vxlanWithout } from './capture-filter.ts';
 import { type CapturedFrame, CaptureSocket } from './capture-socket.ts';
 import type { FilterStep } from './packet-filter.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inside, ip, twoHosts } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
-import { inside, ip, twoHosts } from '../netns-fixture.ts';
 import { EchoSocket, type EchoSocketOptions, PacketTooBig } from './echo.ts';
 
 const PEER6 = parseIpv6('fd09::2');

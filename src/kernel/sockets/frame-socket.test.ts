@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { inside, ip, twoHosts } from '../netns-fixture.ts';
+import { inside, ip, twoHosts } from '../../../test/kit/namespaces.ts';
 import { sourceMac } from './ethernet.ts';
 import { FrameSocket } from './frame-socket.ts';
 import type { FilterStep } from './packet-filter.ts';

@@ -4,9 +4,9 @@ import { closeSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { carriesPackets, ip, twoHosts } from '../../../test/kit/namespaces.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
-import { carriesPackets, ip, twoHosts } from '../netns-fixture.ts';
 import { boundListener } from './listener.ts';
 
 const address = parseIpv6('fd42::1');

@@ -1,15 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../address/ipv6.ts';
+import { manage } from '../../../test/kit/networks.ts';
 import { machineIdOf, parseMachineId } from '../machine.ts';
 import { memberAddresses } from './member.ts';
-import { meshNetwork, type Vni } from './network.ts';
-
-const manage = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
 
 test('published vectors of a machine in manage/456/456', () => {
   expect(memberAddresses(manage, parseMachineId('10eff964'))).toEqual({

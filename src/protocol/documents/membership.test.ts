@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { machineIdOf } from '../../model/machine.ts';
+import { board } from '../../../test/kit/networks.ts';
+import { parseMachineId } from '../../model/machine.ts';
 import {
   formatMemberLine,
   MEMBER_SILENCE_MS,
@@ -25,10 +26,7 @@ test.each([
 
 test('machines that began to report in one moment are soon spread over the whole interval', () => {
   const reports = 20;
-  const momentsMs = Array.from(
-    { length: 300 },
-    (_, number) => reports * reportIntervalMs(machineIdOf(`board ${number}`)),
-  );
+  const momentsMs = Array.from({ length: 300 }, (_, number) => reports * reportIntervalMs(board(number)));
   // Tenths of an interval, and how many speak in each.
   const counts = new Map<number, number>();
   for (const ms of momentsMs) {
@@ -40,7 +38,7 @@ test('machines that began to report in one moment are soon spread over the whole
 });
 
 test('nobody reports less often than host0 expects', () => {
-  for (const machine of ['00000000', 'ffffffff'].map((id) => id as ReturnType<typeof machineIdOf>)) {
+  for (const machine of ['00000000', 'ffffffff'].map(parseMachineId)) {
     expect(reportIntervalMs(machine)).toBeLessThanOrEqual(REPORT_INTERVAL_MS);
     expect(reportIntervalMs(machine)).toBeGreaterThan(MEMBER_SILENCE_MS / 4);
   }

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { DeviceDoor } from './device-door.ts';
 import { DeviceDoors } from './device-doors.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ManualClock } from '../../model/manual-clock.ts';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { EVENT_FIELDS, Journal, type MeshEvent } from './event.ts';
 import { LINES_PER_MINUTE, Log } from './log.ts';
 

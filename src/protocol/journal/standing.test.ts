@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ManualClock } from '../../model/manual-clock.ts';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { HealthFinding } from '../documents/views.ts';
 import { Journal } from './event.ts';
 import { healthFacts, Standing } from './standing.ts';

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
-import { storeContract } from '../contract.ts';
+import { storeContract } from '../../../test/kit/store-contract.ts';
 import type { WatchBatch } from '../store.ts';
 import { SqliteStore } from './sqlite-store.ts';
 

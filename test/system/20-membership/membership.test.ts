@@ -1,11 +1,10 @@
 /** host0's real process on the real kernel; members are shell scripts and hand-made devices. */
 import { statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
-import { meshNetwork, type Vni } from '../../../src/model/network/network.ts';
 import type { Assignment } from '../../../src/protocol/documents/assignment.ts';
 import type { Host0Status, NetworkView, NodeView } from '../../../src/protocol/documents/views.ts';
-import { type Host, manage, Underlay, URL_IN_MESH, until } from './underlay.ts';
+import { manage, mesh } from '../../kit/networks.ts';
+import { type Host, Underlay, URL_IN_MESH, until } from './underlay.ts';
 
 let underlay: Underlay;
 beforeEach(() => {
@@ -96,7 +95,7 @@ describe('host0', () => {
 
   test('takes up and gives up networks as their files come and go', async () => {
     await underlay.startHost0();
-    const other = meshNetwork({ name: 'other', prefix: 'fd42:1::/64' as Ipv6Cidr, vni: 7 as Vni, key: '7' });
+    const other = mesh('other', 7);
     underlay.writeNetwork(other);
     await until('it is there', async () => (await underlay.control<Host0Status>('/v1/status')).networks === 2);
     underlay.removeNetwork(manage);

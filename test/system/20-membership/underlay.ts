@@ -5,21 +5,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
-import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { type MemberAddresses, memberAddresses } from '../../../src/model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../../src/model/network/network.ts';
+import type { Network } from '../../../src/model/network/network.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
+import { manage } from '../../kit/networks.ts';
 import { until as untilWithin } from '../until.ts';
 
-export const manage = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
 export const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
 
 const HOST0 = new URL('../../../src/main/host0.ts', import.meta.url).pathname;

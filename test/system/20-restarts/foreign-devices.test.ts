@@ -2,15 +2,17 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { removeMesh, writeMesh } from '../../kit/lab-networks.ts';
+import { mesh } from '../../kit/networks.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
-import { allAnswer, meshOf, removeMesh, writeMesh } from '../meshes.ts';
+import { allAnswer } from '../reach.ts';
 import { until } from '../until.ts';
 
 /** A file is taken up within 30 ms, and so is a device that goes. */
 const CHANGE_DEADLINE_MS = 15_000;
 
-const mesh = meshOf('other', 1001);
+const other = mesh('other', 1001);
 const shared = forAllTests();
 let lab: Lab;
 
@@ -46,15 +48,15 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     await ip(host, make);
     await ip(host, `set ${device} up`);
     const before = await shown(host, device);
-    for (const each of lab.hosts) writeMesh(each, mesh);
+    for (const each of lab.hosts) writeMesh(each, other);
 
     const state = await until('the mesh is refused', CHANGE_DEADLINE_MS, async () => {
-      const seen = await stateOn(host, mesh.name);
+      const seen = await stateOn(host, other.name);
       return seen?.phase === 'failed' && seen;
     });
     expect(state.error).toMatchObject({ code, message: expect.stringContaining(device) });
     const { code: exit, stdout } = await lab.exec(host, ['mesh', 'status']);
-    expect([exit, stdout]).toEqual([1, expect.stringContaining(`${code} ${mesh.name}: `)]);
+    expect([exit, stdout]).toEqual([1, expect.stringContaining(`${code} ${other.name}: `)]);
     expect(await stateOn(host, 'manage')).toEqual({ phase: 'ready' });
     expect((await lab.allPairs()).filter(({ rttMs }) => rttMs === undefined)).toEqual([]);
     expect(await shown(host, device)).toEqual(before);
@@ -63,9 +65,9 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
 
     await ip(host, `delete ${device}`);
     await isReady(host);
-    await allAnswer(mesh, lab.hosts);
+    await allAnswer(other, lab.hosts);
     await noDrift(lab.hosts);
-    for (const each of lab.hosts) removeMesh(each, mesh);
+    for (const each of lab.hosts) removeMesh(each, other);
     await until('its devices are gone again', CHANGE_DEADLINE_MS, async () => {
       const links = await Promise.all(lab.hosts.map((each) => lab.exec(each, ['ip', '-detail', 'link', 'show'])));
       return links.every(({ stdout }) => !/1001|mwx/.test(stdout));

@@ -5,11 +5,13 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../../../src/model/address/mac.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
+import { addressIn, removeMesh, writeMesh } from '../../kit/lab-networks.ts';
+import { mesh } from '../../kit/networks.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { kernelPicture } from '../kernel-picture.ts';
-import { addressIn, allAnswer, meshOf, removeMesh, writeMesh } from '../meshes.ts';
 import { Pings } from '../pings.ts';
+import { allAnswer } from '../reach.ts';
 import { until } from '../until.ts';
 
 /** A file is taken up within 30 ms, and a goodbye is heard at once. */
@@ -37,15 +39,15 @@ async function rowsOf(host: LabHost, mac: Mac): Promise<string[]> {
 }
 
 test('meshes come, and all their members reach each other', async () => {
-  const meshes = [meshOf('second', 1001), meshOf('third', 1002)];
-  for (const mesh of meshes) for (const host of lab.hosts) writeMesh(host, mesh);
-  for (const mesh of meshes) await allAnswer(mesh, lab.hosts);
+  const networks = [mesh('second', 1001), mesh('third', 1002)];
+  for (const network of networks) for (const host of lab.hosts) writeMesh(host, network);
+  for (const network of networks) await allAnswer(network, lab.hosts);
   for (const host of lab.hosts) await isReady(host);
   await noDrift(lab.hosts);
 });
 
 test('a node whose file goes leaves, and the others drop it at once', async () => {
-  const second = meshOf('second', 1001);
+  const second = mesh('second', 1001);
   const [leaver, stays] = [lab.host('node1'), lab.host('node2')];
   const { bridgeMac: mac } = memberAddresses(second, leaver.machine);
   expect(await rowsOf(stays, mac)).toHaveLength(3);
@@ -63,14 +65,14 @@ test('a node whose file goes leaves, and the others drop it at once', async () =
 });
 
 test('it is a member again when the file is back', async () => {
-  const second = meshOf('second', 1001);
+  const second = mesh('second', 1001);
   writeMesh(lab.host('node1'), second);
   await allAnswer(second, lab.hosts);
   await noDrift(lab.hosts);
 });
 
 test('a mesh whose VNI changes moves to other devices', async () => {
-  const [before, after] = [meshOf('third', 1002), meshOf('third', 1003)];
+  const [before, after] = [mesh('third', 1002), mesh('third', 1003)];
   for (const host of lab.hosts) writeMesh(host, after);
   await allAnswer(after, lab.hosts);
   await until('the old devices are gone', CHANGE_DEADLINE_MS, async () => {
@@ -81,7 +83,7 @@ test('a mesh whose VNI changes moves to other devices', async () => {
 });
 
 test('a mesh whose prefix changes keeps its devices and has new addresses', async () => {
-  const [before, after] = [meshOf('third', 1003), meshOf('third', 1003, 'fd42:2345:1234:beef::/64')];
+  const [before, after] = [mesh('third', 1003), mesh('third', 1003, { prefix: 'fd42:2345:1234:beef::/64' })];
   for (const host of lab.hosts) writeMesh(host, after);
   await allAnswer(after, lab.hosts);
   await until('nobody has an old address', CHANGE_DEADLINE_MS, async () => {
@@ -93,8 +95,8 @@ test('a mesh whose prefix changes keeps its devices and has new addresses', asyn
 
 test('a mesh that is taken from all hosts leaves nothing behind', async () => {
   for (const host of lab.hosts) {
-    removeMesh(host, meshOf('second', 1001));
-    removeMesh(host, meshOf('third', 1003));
+    removeMesh(host, mesh('second', 1001));
+    removeMesh(host, mesh('third', 1003));
   }
   await until('only the first is left', CHANGE_DEADLINE_MS, async () => {
     const names = (await Promise.all(lab.hosts.map(devices))).flat();

@@ -2,16 +2,16 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Ip } from '../../../src/kernel/ip.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { parseIpv6 } from '../../../src/model/address/ipv6.ts';
+import { addressIn, SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
-import { addressIn, allAnswer, meshOf, writeMesh } from '../meshes.ts';
-import { allReachable, reachable } from '../reach.ts';
+import { allAnswer, allReachable, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
@@ -21,7 +21,6 @@ let strangers: Stranger[] = [];
 const guests = new Map<string, Guest>();
 /** node1 on the underlay, over IPv6. */
 const UNDERLAY_OF_NODE1 = parseIpv6('fd77:0::2');
-const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
 const COUNTED_DEADLINE_MS = 5_000;
 
 const MESHES = [

@@ -2,23 +2,22 @@
 import { statSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { type Ipv6, parseIpv6 } from '../../../src/model/address/ipv6.ts';
 import { formatMemberLine } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { addressIn, SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
-import { addressIn, allAnswer, meshOf, writeMesh } from '../meshes.ts';
-import { allReachable, reachable } from '../reach.ts';
+import { allAnswer, allReachable, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
 const { prefix, vni } = EXAMPLE_MESH.fabric;
-const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
 const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
 /** How curl ends when there is nobody at the port, and when nothing answers at all. */
 const REFUSED = 7;

@@ -8,14 +8,13 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { MeshError } from '../../../src/model/error.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { AgentStatus, HealthFinding, Host0Status } from '../../../src/protocol/documents/views.ts';
+import { fileOf, SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
-import { fileOf, meshOf, writeMesh } from '../meshes.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 import { BAD_FILES, confWith } from './bad-files.ts';
 
-const SECOND_MESH = meshOf('second', 457, 'fd42:2345:1234:9abd::/64');
 /** A change of a file is seen after 30 ms, and in force within a second. */
 const TAKEN_DEADLINE_MS = 5_000;
 

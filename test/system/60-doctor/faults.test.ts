@@ -1,30 +1,18 @@
 /** The doctor on real hosts: silent while they are well, and naming each fault that is made here on purpose. */
 import { execFileSync } from 'node:child_process';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import { describe, expect, test } from 'vitest';
 import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
-import type { Patient } from './patient.ts';
 import { spoiltDatagram } from './spoilt-datagram.ts';
-import { DEADLINE_MS, Ward } from './ward.ts';
+import { DEADLINE_MS, wardForAllTests } from './ward.ts';
 
 const SOURCE = new URL('../../../src', import.meta.url).href;
 
-let ward: Ward;
-let lab: Lab;
-let host0: Patient;
-let node1: Patient;
-let node2: Patient;
-
-beforeAll(async () => {
-  ward = await Ward.open('doctor');
-  ({ lab, host0, node1, node2 } = ward);
-});
-afterEach(() => ward.cure());
-afterAll(() => ward?.close());
+const ward = wardForAllTests('doctor');
+const { host0, node1, node2 } = ward;
 
 test('on healthy hosts it finds nothing', async () => {
   await ward.healthy();
@@ -66,7 +54,7 @@ describe('the underlay', () => {
     ward.after(async () => {
       await node1.run('ip', 'link', 'set', 'eth0', 'up');
       // The lab's hosts know each other's Ethernet addresses beforehand; the kernel forgot them with the port.
-      await lab.rebootHost(node1.host);
+      await ward.lab.rebootHost(node1.host);
       await isReady(node1.host);
     });
     const finding = await until('it is found', DEADLINE_MS, () => node1.finding('health'));
@@ -94,7 +82,7 @@ describe('settings of the kernel', () => {
     expect(await node1.complaints()).toEqual([]);
     await host0.run('ip', 'address', 'add', '192.0.2.9/32', 'dev', 'lo');
     ward.after(() => host0.run('ip', 'address', 'delete', '192.0.2.9/32', 'dev', 'lo'));
-    await lab.exec(host0.host, ['ping', '-c', '1', '-W', '0.2', '-I', '192.0.2.9', '10.11.0.2']);
+    await ward.lab.exec(host0.host, ['ping', '-c', '1', '-W', '0.2', '-I', '192.0.2.9', '10.11.0.2']);
     expect(await node1.complaints()).toEqual(['rp-filter']);
     const { fixed, findings } = await node1.doctor('--fix');
     expect(fixed).toEqual([{ name: 'net/ipv4/conf/eth0/rp_filter', before: '1', value: '2' }]);
@@ -164,7 +152,7 @@ describe('the machine', () => {
     for (let packet = 0; packet < 12; packet++) spoiltDatagram(node1.host);
     expect([before, await node1.complaints()]).toEqual([[], ['checksums']]);
     // The counter is the namespace's, and does not go back.
-    await lab.rebootHost(node1.host);
+    await ward.lab.rebootHost(node1.host);
     await isReady(node1.host);
   });
 
@@ -194,12 +182,12 @@ describe('the machine', () => {
     });
     thief.stdout?.on(
       'data',
-      () => void lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']),
+      () => void ward.lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']),
     );
     ward.after(async () => {
       thief.kill();
     });
-    await lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']);
+    await ward.lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']);
     // Neighbours go with each change of the bridge's address, and do not stay either; the bridge is the cause.
     const stolen = /^bridge:mesh-456: ip link set br456 .*: it does not stay/;
     await until('it is found', DEADLINE_MS, async () => stolen.test((await node1.finding('stolen-device')) ?? ''));
@@ -209,7 +197,7 @@ describe('the machine', () => {
 /** Changes the port of the wire that a host is plugged into. */
 async function wire(host: LabHost, ...words: string[]): Promise<void> {
   const [port] = host.ports;
-  const wireHost = { ...host, netns: lab.topology.wire };
-  const { code, stderr } = await lab.exec(wireHost, ['ip', 'link', 'set', port?.wireEnd ?? '', ...words]);
+  const wireHost = { ...host, netns: ward.lab.topology.wire };
+  const { code, stderr } = await ward.lab.exec(wireHost, ['ip', 'link', 'set', port?.wireEnd ?? '', ...words]);
   if (code !== 0) throw new Error(stderr);
 }

@@ -1,38 +1,27 @@
 /** The doctor where two machines say they are one, or disagree about the time. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
-import { ip as ipIn } from '../../../src/kernel/netns-fixture.ts';
-import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
+import { ip as ipIn } from '../../kit/namespaces.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
 import { OtherClock } from './other-clock.ts';
 import type { Patient } from './patient.ts';
-import { DEADLINE_MS, Ward } from './ward.ts';
+import { DEADLINE_MS, wardForAllTests } from './ward.ts';
 
-let ward: Ward;
-let lab: Lab;
-let host0: Patient;
-let node1: Patient;
-let node2: Patient;
-
-beforeAll(async () => {
-  ward = await Ward.open('identities');
-  ({ lab, host0, node1, node2 } = ward);
-});
-afterEach(() => ward.cure());
-afterAll(() => ward?.close());
+const ward = wardForAllTests('identities');
+const { host0, node1, node2 } = ward;
 
 describe('identities', () => {
   test('two machines with one id, told on both ends', async () => {
     const posing: LabHost = { ...node2.host, machine: node1.host.machine };
-    await lab.stop(node2.host, 'agent', 'SIGTERM');
-    lab.start(posing, 'agent');
+    await ward.lab.stop(node2.host, 'agent', 'SIGTERM');
+    ward.lab.start(posing, 'agent');
     ward.after(async () => {
-      await lab.stop(node2.host, 'agent', 'SIGTERM');
-      lab.start(node2.host, 'agent');
+      await ward.lab.stop(node2.host, 'agent', 'SIGTERM');
+      ward.lab.start(node2.host, 'agent');
       await isReady(node2.host);
     });
     await until('node2 is told', DEADLINE_MS, async () => {
@@ -46,12 +35,12 @@ describe('identities', () => {
     const second = temporaryNetns();
     const wirePort = 'second0';
     ward.after(async () => {
-      ipIn(netnsPath(lab.topology.wire), `link delete ${wirePort}`);
+      ipIn(netnsPath(ward.lab.topology.wire), `link delete ${wirePort}`);
       second.close();
     });
     ipIn(
-      netnsPath(lab.topology.wire),
-      `link add ${wirePort} master ${lab.topology.bridges[0]} up type veth peer name eth0 netns ${second.path}`,
+      netnsPath(ward.lab.topology.wire),
+      `link add ${wirePort} master ${ward.lab.topology.bridges[0]} up type veth peer name eth0 netns ${second.path}`,
     );
     ipIn(
       second.path,
@@ -85,19 +74,19 @@ describe('identities', () => {
       await keep(node2, mine);
     });
     // Its question for the other's address tells the other where it lives.
-    await lab.exec(node2.host, ['ping', '-c', '1', '-W', '0.2', mine.ipv4]);
+    await ward.lab.exec(node2.host, ['ping', '-c', '1', '-W', '0.2', mine.ipv4]);
     expect(await node1.finding('double-mac')).toContain(`${mine.mac}: this machine and ${theirs.ipv4} have the same`);
   });
 });
 
 describe('time', () => {
   test("a clock that is not host0's", async () => {
-    await lab.stop(host0.host, 'host0', 'SIGTERM');
+    await ward.lab.stop(host0.host, 'host0', 'SIGTERM');
     const server = await OtherClock.start(host0.host, 3_600_000);
     ward.after(async () => {
       server.stop();
-      lab.start(host0.host, 'host0');
-      await Promise.all(lab.hosts.map(isReady));
+      ward.lab.start(host0.host, 'host0');
+      await Promise.all(ward.lab.hosts.map(isReady));
     });
     expect(await node1.finding('clock')).toMatch(/clock is (3599|3600) s behind host0's/);
   });

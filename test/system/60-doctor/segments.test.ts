@@ -12,11 +12,10 @@ const DEADLINE_MS = 60_000;
 
 const shared = forAllTests();
 let lab: Lab;
-let host0: Patient;
+const host0 = new Patient(() => lab, 'host0');
 
 beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `segments-${process.pid}`, nodes: 2, segments: 2 }));
-  host0 = new Patient(lab, 'host0');
   await Promise.all(lab.hosts.map(isReady));
 });
 

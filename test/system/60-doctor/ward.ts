@@ -1,4 +1,5 @@
 /** A lab of host0 and two nodes on one wire, whose faults are taken away again after each test. */
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
@@ -7,24 +8,31 @@ import { Patient } from './patient.ts';
 /** Whatever was lost while a fault lasted is back in a second; five times that, and the two seconds of a look. */
 export const DEADLINE_MS = 20_000;
 
-export class Ward {
-  readonly lab: Lab;
-  readonly host0: Patient;
-  readonly node1: Patient;
-  readonly node2: Patient;
+/** A ward for the tests of one file: brought up before the first, cured after each, taken down after the last. */
+export function wardForAllTests(name: string): Ward {
+  const ward = new Ward();
+  beforeAll(() => ward.open(name));
+  afterEach(() => ward.cure());
+  afterAll(() => ward.close());
+  return ward;
+}
+
+class Ward {
+  readonly host0 = new Patient(() => this.lab, 'host0');
+  readonly node1 = new Patient(() => this.lab, 'node1');
+  readonly node2 = new Patient(() => this.lab, 'node2');
+  #lab: Lab | undefined;
   #cures: (() => unknown)[] = [];
 
-  private constructor(lab: Lab) {
-    this.lab = lab;
-    this.host0 = new Patient(lab, 'host0');
-    this.node1 = new Patient(lab, 'node1');
-    this.node2 = new Patient(lab, 'node2');
+  /** There from the first test on. */
+  get lab(): Lab {
+    if (this.#lab === undefined) throw new TypeError('the lab is not up');
+    return this.#lab;
   }
 
-  static async open(name: string): Promise<Ward> {
-    const lab = await Lab.up({ name: `${name}-${process.pid}`, nodes: 2, segments: 1 });
-    await Promise.all(lab.hosts.map(isReady));
-    return new Ward(lab);
+  async open(name: string): Promise<void> {
+    this.#lab = await Lab.up({ name: `${name}-${process.pid}`, nodes: 2, segments: 1 });
+    await Promise.all(this.#lab.hosts.map(isReady));
   }
 
   /** To be done at the end of the test. */
@@ -57,7 +65,7 @@ export class Ward {
   }
 
   async close(): Promise<void> {
-    await this.lab.down();
+    await this.#lab?.down();
   }
 }
 

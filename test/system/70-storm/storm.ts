@@ -1,7 +1,7 @@
 /** Faults from a seed, upon the hosts of a lab, one after another and several at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
-import { pick, randomFrom } from '../../../src/model/random.ts';
+import { pick, randomFrom } from '../../kit/random.ts';
 import type { Befallen } from './excuse.ts';
 import { FAULTS, type FaultKind } from './faults.ts';
 

@@ -1,11 +1,11 @@
 /** `mesh trace` over two segments: silent on a healthy mesh, and it names the hop of each fault that an outsider makes. */
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { AGENT_PORT } from '../../../src/model/network/network.ts';
 import type { TraceView } from '../../../src/protocol/documents/trace.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';

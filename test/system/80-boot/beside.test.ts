@@ -1,8 +1,8 @@
 /** host0 beside others on one wire: a DHCP server of somebody else, and another host0. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { addressOption, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient } from './boot-client.ts';

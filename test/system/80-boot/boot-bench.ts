@@ -4,7 +4,6 @@ import { chmodSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import type { BootView, ScanView, WireView } from '../../../src/protocol/documents/boot-views.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
@@ -12,6 +11,7 @@ import type { Host0Status } from '../../../src/protocol/documents/views.ts';
 import { request } from '../../../src/protocol/http/http.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
 import { readUnit } from '../60-package/unit-file.ts';
 import { until } from '../until.ts';
 

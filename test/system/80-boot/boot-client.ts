@@ -8,11 +8,11 @@ import {
   NO_IPV4,
   type UdpEnd,
 } from '../../../src/boot/frames/udp-frame.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { BROADCAST_MAC } from '../../../src/kernel/sockets/ethernet.ts';
 import { FrameSocket } from '../../../src/kernel/sockets/frame-socket.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../../src/model/address/mac.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 
 export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'arm' | 'system';

@@ -10,11 +10,11 @@ import { newPrivateKey, publicKeyOf } from '../../../src/formats/binary/openssh-
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
 import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 import { NodeShell } from './node-shell.ts';

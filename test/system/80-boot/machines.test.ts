@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node/node-list.ts';
 import { installPrograms } from '../../../src/image/node/node-programs.ts';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { FOREIGN_DOMAIN, foreignRecord } from '../../../src/lab/hosts/foreign-server.ts';
 import type { BootTrouble, TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 

@@ -9,28 +9,22 @@ import { authorizedKeysIn } from '../../../src/image/command-key.ts';
 import type { ListedImage } from '../../../src/image/node/generations.ts';
 import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { programFile } from '../../../src/lab/hosts/installation.ts';
-import type { Ipv6Cidr } from '../../../src/model/address/ipv6.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
-import { AGENT_PORT, meshNetwork, type Vni } from '../../../src/model/network/network.ts';
+import { AGENT_PORT } from '../../../src/model/network/network.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
+import { manage } from '../../kit/networks.ts';
 import { until } from '../until.ts';
 import { BootServer } from './boot-server.ts';
 import { builtImage } from './built-image.ts';
 import { QemuMachine } from './qemu-machine.ts';
 
-const MANAGE = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
 const MANAGE_CONF = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
 const MACHINE = '10eff964';
 const BARE_MACHINE = '2bad5eed';
-const { ipv6: NODE } = memberAddresses(MANAGE, parseMachineId(MACHINE));
+const { ipv6: NODE } = memberAddresses(manage, parseMachineId(MACHINE));
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
 /** Far more than a boot takes: two emulators share the processors with other tests. */
 const BOOT_MS = 90_000;
@@ -94,7 +88,7 @@ async function startHost0(): Promise<void> {
   writeFileSync(join(place, 'host0/network/manage.conf'), MANAGE_CONF);
   start(process.execPath, programFile('host0'), '--root', place, '--name', 'host0');
   start(process.execPath, programFile('agent'), '--root', place, '--name', 'host0', '--on-host0');
-  const { bridge } = MANAGE.devices;
+  const { bridge } = manage.devices;
   await until('host0 has its mesh', 30_000, () => inside(host0.path, 'ip', '-o', 'link').includes(` ${bridge}: `));
 }
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { inNetns } from '../../../src/kernel/netns.ts';
-import { ip } from '../../../src/kernel/netns-fixture.ts';
+import { ip } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 
 export interface QemuMachineOptions {

@@ -1,12 +1,11 @@
 /** Routers and who asks for them, on a wire (RFC 4861): questions are sent, and all answers heard, at the end of a veth pair. */
-
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { sourceMac } from '../../../src/kernel/sockets/ethernet.ts';
 import { FrameSocket } from '../../../src/kernel/sockets/frame-socket.ts';
 import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../../../src/kernel/sockets/neighbour-frame.ts';
 import type { FilterStep } from '../../../src/kernel/sockets/packet-filter.ts';
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../../src/model/address/ipv6.ts';
 import { type Mac, macFromHex, parseMac } from '../../../src/model/address/mac.ts';
+import { inside } from '../../kit/namespaces.ts';
 
 const SOLICITATION = 133;
 const ADVERTISEMENT = 134;

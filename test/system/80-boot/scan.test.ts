@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bootPorts, scanPorts } from '../../../src/boot/nics/boot-port.ts';
 import { scan } from '../../../src/boot/nics/scan.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { Rtnl } from '../../../src/kernel/rtnl/rtnl.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient } from './boot-client.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addressOption, OPTION, textOf } from '../../../src/boot/frames/dhcp-packet.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient } from './boot-client.ts';

@@ -1,11 +1,11 @@
 /** What keeps host0 from answering where it would: no address is left, or its dnsmasq does not run. Each is told with its remedy. */
 import { closeSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { boundDatagrams } from '../../../src/kernel/sockets/listener.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import type { HealthFinding } from '../../../src/protocol/documents/views.ts';
 import { findMark, signalProcess } from '../../../src/services/process/process-mark.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { BootClient, type Firmware } from './boot-client.ts';

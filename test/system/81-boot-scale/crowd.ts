@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { inNetns } from '../../../src/kernel/netns.ts';
-import { inside, ip } from '../../../src/kernel/netns-fixture.ts';
 import { parseMac } from '../../../src/model/address/mac.ts';
 import { type MachineId, machineIdOf } from '../../../src/model/machine.ts';
+import { inside, ip } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 import type { Booted, SyntheticMachine } from './synthetic-machine.ts';
 

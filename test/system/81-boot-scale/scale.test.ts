@@ -1,7 +1,7 @@
 /** A rack gets its power back: two hundred machines boot at once, over a wire that loses packets, while host0's daemon is killed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { inside } from '../../kit/namespaces.ts';
 import { BootBench, type BootHost } from '../80-boot/boot-bench.ts';
 import { SmallDisk } from '../small-disk.ts';
 import { type CrowdMember, CrowdRun, crowdOf, losePackets, plugIn } from './crowd.ts';

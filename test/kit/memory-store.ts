@@ -1,14 +1,15 @@
-/** A store that forgets, for tests and simulations. */
+/** A store in memory: it keeps the contract of `Store` in everything but surviving its process. */
 import { randomBytes } from 'node:crypto';
-import { MeshError } from '../model/error.ts';
-import { HISTORY_REVISIONS, Ledger, makeTxn } from './ledger.ts';
-import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from './store.ts';
+import { MeshError } from '../../src/model/error.ts';
+import { HISTORY_REVISIONS, Ledger, makeTxn } from '../../src/store/ledger.ts';
+import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../../src/store/store.ts';
 
-export interface MemoryStoreOptions {
+interface MemoryStoreOptions {
   readonly epoch?: string;
   readonly historyRevisions?: number;
 }
 
+/** Empty at first; `epoch` is 16 random hex digits unless it is given. */
 export class MemoryStore implements Store {
   readonly epoch: string;
   readonly #ledger: Ledger;

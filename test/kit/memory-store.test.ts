@@ -1,4 +1,4 @@
-import { storeContract } from './contract.ts';
 import { MemoryStore } from './memory-store.ts';
+import { storeContract } from './store-contract.ts';
 
 storeContract('memory store', async (options) => new MemoryStore(options));

@@ -1,12 +1,13 @@
-/** A clock that stands still until somebody moves it, for tests and simulations. */
+/** A clock that stands still until a test moves it. */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Alarm, Clock } from './clock.ts';
+import type { Alarm, Clock } from '../../src/model/clock.ts';
 
 interface Pending {
   readonly atMs: number;
   readonly ring: () => void;
 }
 
+/** Starts at 0 ms, 1 January 2030 UTC; alarms ring while `pass` runs, in the order of their times. */
 export class ManualClock implements Clock {
   #nowMs = 0;
   readonly #pending = new Set<Pending>();

@@ -1,14 +1,16 @@
-/** For the tests of rtnetlink: a mesh, and how to read a failure. */
+/** For tests of rtnetlink: the operations that make a mesh, and how to read a failure. */
 
-import { parseIpv4 } from '../model/address/ipv4.ts';
-import { parseIpv6 } from '../model/address/ipv6.ts';
-import { parseMac } from '../model/address/mac.ts';
-import type { MeshError } from '../model/error.ts';
-import type { Vni } from '../model/network/network.ts';
-import type { KernelOperation } from './rtnl/operation.ts';
+import type { KernelOperation } from '../../src/kernel/rtnl/operation.ts';
+import { parseIpv4 } from '../../src/model/address/ipv4.ts';
+import { parseIpv6 } from '../../src/model/address/ipv6.ts';
+import { parseMac } from '../../src/model/address/mac.ts';
+import type { MeshError } from '../../src/model/error.ts';
+import type { Vni } from '../../src/model/network/network.ts';
 
+/** Another member, whose FDB entries and neighbour entries a test writes. */
 export const peerMac = parseMac('02:00:00:00:00:07');
 export const peer = parseIpv4('10.0.0.7');
+/** Attributes of the VXLAN device in `MESH`. */
 export const vxlan = { vni: 456 as Vni, udpPort: 4789, learning: true, df: 'inherit' } as const;
 
 const bridgeMac = parseMac('02:2f:55:d5:07:f4');
@@ -25,7 +27,7 @@ export const MESH: readonly KernelOperation[] = [
   { do: 'address-add', link: 'br456', address: parseIpv4('10.3.0.1'), length: 24 },
 ];
 
-/** The errno's name. */
+/** The name of the errno that the kernel refused with, as `EEXIST`; undefined where nothing failed. */
 export function errnoOf(error: MeshError | undefined): string | undefined {
   return (error?.cause as { name: string } | undefined)?.name;
 }

@@ -11,6 +11,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
+/** One element of a list, all with the same chance. @throws RangeError for an empty list */
 export function pick<T>(random: () => number, from: readonly T[]): T {
   const chosen = from[Math.floor(random() * from.length)];
   if (chosen === undefined) throw new RangeError('nothing to pick from');

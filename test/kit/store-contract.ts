@@ -1,11 +1,12 @@
 /** What every store must do, whatever it is made of: each implementation passes this one suite. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { MeshError } from '../model/error.ts';
-import type { Store, Watch, WatchBatch } from './store.ts';
+import { MeshError } from '../../src/model/error.ts';
+import type { Store, Watch, WatchBatch } from '../../src/store/store.ts';
 
 /** Opens an empty store that keeps `historyRevisions` revisions for watches; the suite closes it. */
 export type OpenStore = (options: { historyRevisions: number }) => Promise<Store>;
 
+/** Registers the suite with vitest, as `describe(name)`. */
 export function storeContract(name: string, open: OpenStore): void {
   describe(name, () => {
     const opened: Store[] = [];

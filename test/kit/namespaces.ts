@@ -1,6 +1,6 @@
-/** For the tests of this room: links between namespaces that vanish with the test. */
+/** Commands in network namespaces, and two hosts with a link between them, which vanish with the test. */
 import { spawnSync } from 'node:child_process';
-import { type TemporaryNetns, temporaryNetns } from './netns.ts';
+import { type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
 
 /** Runs a command in the namespace at `netns`, and gives what it printed. */
 export function inside(netns: string, ...command: readonly string[]): string {

@@ -1,26 +1,19 @@
-/** For tests: a small cluster on two segments, as each of its machines sees it when all is well. */
-import type { Address, FdbRow, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
-import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import type { Mac } from '../../model/address/mac.ts';
-import type { MachineWord } from '../../model/machine.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
-import type { Host0View } from '../desired/assignment.ts';
-import { desiredItems } from '../desired/desired.ts';
-import type { ItemMap } from '../items/item.ts';
-import { OUR_PROTOCOL } from '../items/mark.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
-import type { KernelDump } from '../kernel/kernel-port.ts';
-import { observedItems } from '../kernel/observed.ts';
-import type { PathFacts } from './facts.ts';
+/** A small cluster on two segments, as a path trace finds each of its machines when all is well. */
 
-export const manage = meshNetwork({
-  name: 'manage',
-  prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,
-  vni: 456 as Vni,
-  key: '456',
-});
+import type { Host0View } from '../../src/agent/desired/assignment.ts';
+import { desiredItems } from '../../src/agent/desired/desired.ts';
+import type { ItemMap } from '../../src/agent/items/item.ts';
+import { OUR_PROTOCOL } from '../../src/agent/items/mark.ts';
+import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
+import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
+import { observedItems } from '../../src/agent/kernel/observed.ts';
+import type { PathFacts } from '../../src/agent/trace/facts.ts';
+import type { Address, FdbRow, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
+import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
+import type { Mac } from '../../src/model/address/mac.ts';
+import type { MachineWord } from '../../src/model/machine.ts';
+import { type Member, memberAddresses } from '../../src/model/network/member.ts';
+import { manage, member } from './networks.ts';
 
 const SEGMENTS = [
   { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr },
@@ -28,6 +21,7 @@ const SEGMENTS = [
 ] as const;
 
 const MACHINES = { host0: 'host0', node1: '00000001', node2: '00000002' } as const;
+/** A machine of the cluster. */
 export type HostName = keyof typeof MACHINES;
 
 /** node1 is on the first segment, node2 on the second; host0's address is the one on the asker's. */
@@ -37,12 +31,12 @@ const OUTER: Readonly<Record<HostName, Readonly<Record<HostName, string>>>> = {
   node2: { host0: '10.11.1.1', node1: '10.11.0.2', node2: '10.11.1.2' },
 };
 
+/** The member that `name` is in the list of `asker`: the IPv4 address of host0 differs by segment. */
 export function memberOf(name: HostName, asker: HostName = name): Member {
-  const { bridgeMac: mac, ipv6 } = memberAddresses(manage, MACHINES[name] as MachineWord);
-  return { name, ipv4: OUTER[asker][name] as Ipv4, mac, ipv6 };
+  return member(manage, MACHINES[name], OUTER[asker][name], name);
 }
 
-/** What an outsider does to a machine's kernel. */
+/** Faults: what an outsider does to a machine's kernel, or what is wrong with its list of members. */
 export interface Spoilt {
   readonly dump?: (dump: KernelDump) => KernelDump;
   readonly firewall?: (table: string) => string | undefined;
@@ -51,6 +45,7 @@ export interface Spoilt {
   readonly members?: (members: readonly Member[]) => readonly Member[];
 }
 
+/** What a trace asks of the agent on `node`, with the faults of `spoilt`. */
 export function factsOf(node: HostName, spoilt: Spoilt = {}): PathFacts {
   const machine = MACHINES[node] as MachineWord;
   const members = (['host0', 'node1', 'node2'] as const).map((name) => memberOf(name, node));
@@ -95,10 +90,12 @@ export function factsOf(node: HostName, spoilt: Spoilt = {}): PathFacts {
   };
 }
 
+/** Interface indexes of the mesh's two devices, on every machine. */
 export const BRIDGE = 10;
 export const VXLAN = 11;
 const PLAIN = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
 
+/** A port that is up and forwards, outside of any bridge; the last digit of its Ethernet address is that of its index. */
 export function portLink(index: number, name: string, more: Partial<Link> = {}): Link {
   return {
     index,

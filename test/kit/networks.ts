@@ -1,0 +1,45 @@
+/** Networks and members for tests and benchmarks: a change of the model's `Network` or `Member` changes this file only. */
+import { parseIpv4 } from '../../src/model/address/ipv4.ts';
+import { ipv6Subnet, parseIpv6Interface } from '../../src/model/address/ipv6.ts';
+import { type MachineId, machineIdOf, parseMachineId } from '../../src/model/machine.ts';
+import { type Member, memberAddresses } from '../../src/model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
+
+/** The mesh of the documentation and of the published address vectors. */
+export const manage = mesh('manage', 456, { prefix: 'fd42:2345:1234:9abc::/64' });
+
+/**
+ * A mesh as a `.conf` file with these values gives it. A VNI of at most four digits is also the last group of the default
+ * prefix; the default key is the VNI.
+ */
+export function mesh(
+  name: string,
+  vni: number,
+  { prefix = `fd42:2345:1234:${vni}::/64`, key = String(vni) }: { prefix?: string; key?: string } = {},
+): Network {
+  const { address, length } = parseIpv6Interface(prefix);
+  return meshNetwork({ name, vni: vni as Vni, prefix: ipv6Subnet(address, length), key });
+}
+
+/** One of the meshes of a simulated cluster, numbered from 0: VNIs begin at 456, prefixes at `fd42:2345:1234:9abc::/64`. */
+export function meshNumber(number: number): Network {
+  const vni = 456 + number;
+  return mesh(`mesh${number}`, vni, { prefix: `fd42:2345:1234:${(0x9abc + number).toString(16)}::/64` });
+}
+
+/**
+ * The node that runs on `machine` as a member of `network`, with the addresses that follow from its machine id.
+ *
+ * @param machine `host0`, or a machine id of eight hex digits
+ * @param ipv4 where its VXLAN packets go
+ */
+export function member(network: Network, machine: string, ipv4: string, name = machine): Member {
+  const word = machine === 'host0' ? machine : parseMachineId(machine);
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
+  return { name, ipv4: parseIpv4(ipv4), mac, ipv6 };
+}
+
+/** One of many machine ids: that of a machine whose hardware text is `board <number>`. */
+export function board(number: number): MachineId {
+  return machineIdOf(`board ${number}`);
+}
