@@ -31,6 +31,7 @@ export class ForeignPorts {
   /** Seen on a bridge of ours, and which bridge (by index) that was. */
   readonly #seen = new Map<string, { network: NetworkId; bridge: number; offSinceMs?: number }>();
   readonly #clock: Clock;
+  #revision = 0;
 
   constructor(plugged: readonly ForeignPort[], clock: Clock) {
     this.#clock = clock;
@@ -41,12 +42,19 @@ export class ForeignPorts {
     return [...this.#plugged].map(([link, network]) => ({ link, network }));
   }
 
+  /** Grows whenever a port is plugged or unplugged. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   plug(port: ForeignPort): void {
+    this.#revision++;
     this.#plugged.set(port.link, port.network);
   }
 
   /** @returns whether it was plugged or seen */
   unplug(link: string): boolean {
+    this.#revision++;
     const seen = this.#seen.delete(link);
     return this.#plugged.delete(link) || seen;
   }
