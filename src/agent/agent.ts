@@ -9,7 +9,7 @@ import type { MachineWord } from '../model/machine.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/event.ts';
-import type { Attachment } from './desired/assignment.ts';
+import type { Attachment, DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
@@ -22,7 +22,7 @@ import type { LoopWatch } from './loop/loop-watch.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { type Desire, Reconciler } from './loop/reconciler.ts';
 import type { Source } from './membership/source.ts';
-import type { ForeignPorts, WantedPort } from './ports/foreign-ports.ts';
+import type { ForeignPorts } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 
 export interface AgentInput {
@@ -49,7 +49,7 @@ interface Ground {
   readonly networks: readonly Network[];
   /** Networks in whose place a device of somebody else stands. */
   readonly refused: ReadonlySet<NetworkId>;
-  readonly ports: readonly WantedPort[];
+  readonly ports: DesiredInput['ports'];
   readonly routes: boolean;
 }
 
@@ -147,10 +147,13 @@ export class Agent {
 
   /** What of a refused network is there stays as it is; and no rule speaks of a device that is not ours. */
   #desire(cache: KernelCache): Desire {
-    const { source } = this;
-    if (!source.known)
-      return { items: this.#desired.items, changed: this.#desired.takeChanges(), mayDelete: () => false };
+    const { source, input } = this;
+    const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
     const { refused, ports, routes } = this.#lookAtGround(cache);
+    if (!source.known) {
+      const { items } = this.#desired;
+      return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
+    }
     this.#desired.update({
       machine: this.input.machine,
       routes,
@@ -165,22 +168,25 @@ export class Agent {
     return {
       items: this.#desired.items,
       changed: this.#desired.takeChanges(),
-      mayDelete: (item, wasWanted) => !isRefused(item) && (wasWanted || this.#mayDelete(item)),
+      recorded,
+      mayDelete: (item, wasWanted) => isRecorded(item) || (!isRefused(item) && (wasWanted || this.#mayDelete(item))),
     };
   }
 
   #lookAtGround(cache: KernelCache): Ground {
     const { linksRevision } = cache;
     const { networks } = this.source;
-    const { revision: portsRevision } = this.input.ports;
+    const { ports: foreign } = this.input;
     const known = this.#ground;
-    const same = known?.linksRevision === linksRevision && known.portsRevision === portsRevision;
+    const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks));
-    const ports = this.input.ports.wanted(cache);
+    foreign.forgetTakenOff(cache);
+    const unplugging = foreign.unplugging.map((port) => ({ ...port, unplugging: true }));
+    const ports = [...foreign.wanted(cache), ...unplugging];
     // `ip_forward` is set on every link, loopback too; we set it on single ports of the underlay.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
-    this.#ground = { cache, linksRevision, portsRevision, networks, refused, ports, routes };
+    this.#ground = { cache, linksRevision, portsRevision: foreign.revision, networks, refused, ports, routes };
     return this.#ground;
   }
 
@@ -227,7 +233,13 @@ export class Agent {
       changed = true;
     }
     if (changed) this.source.stateChanged();
+    this.ports.passed();
   }
+}
+
+/** A port is seen in the kernel without being wanted only when an administrator has unplugged it, which depends on nothing else. */
+function isRecorded({ kind }: Item): boolean {
+  return kind === 'port';
 }
 
 /** Where the rows lead that are there. */

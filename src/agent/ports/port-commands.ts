@@ -1,17 +1,22 @@
-/** The port commands of one machine: an administrator plugs interfaces into networks, takes them off again, and lists them. */
+/**
+ * The port commands of one machine: an administrator plugs interfaces into networks, takes them off again, and lists them.
+ * A command writes down what is wanted, and the loop does it, so that a plan shows it and a failure is tried again.
+ */
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
+import type { Journal } from '../../protocol/journal/event.ts';
 import { isNameable } from '../desired/ruleset.ts';
-import type { KernelPort } from '../kernel/kernel-port.ts';
+import { linkKey } from '../items/link.ts';
+import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 import type { ForeignPort, ForeignPorts } from './foreign-ports.ts';
 
 export interface PortCommandsInput {
   readonly ports: ForeignPorts;
-  /** Makes the plugged ports survive a reboot. */
+  /** Writes the record of the ports to the disk. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
-  readonly kernel: KernelPort;
+  readonly journal: Journal;
   readonly reconciler: Reconciler;
   /** @throws MESH_NET_UNKNOWN */
   readonly networkCalled: (name: string) => Network;
@@ -19,9 +24,17 @@ export interface PortCommandsInput {
 
 export class PortCommands {
   readonly #input: PortCommandsInput;
+  /** Commands that wait for the end of a pass. */
+  readonly #waiting = new Set<() => void>();
+  /** Revision of the ports that the disk has. */
+  #kept: number;
+  #keeping: Promise<void> = Promise.resolve();
+  /** Whether the journal has been told that the disk refuses the record. */
+  #told = false;
 
   constructor(input: PortCommandsInput) {
     this.#input = input;
+    this.#kept = input.ports.revision;
   }
 
   list(): PortView[] {
@@ -31,7 +44,7 @@ export class PortCommands {
 
   /** @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN */
   async plug(link: string, networkName: string): Promise<PortView> {
-    const { ports, keepPorts, reconciler } = this.#input;
+    const { ports, reconciler } = this.#input;
     const network = this.#input.networkCalled(networkName);
     const { cache } = reconciler;
     const device = cache.linkNamed(link);
@@ -41,22 +54,63 @@ export class PortCommands {
     if (master !== undefined && master.name !== network.devices.bridge) throw taken(link, master.name);
     const port = { link, network: network.id };
     ports.plug(port);
-    await keepPorts(ports);
+    await this.#keep();
     await reconciler.wake();
     return this.#view(port);
   }
 
-  /** @throws MESH_PORT_UNKNOWN */
+  /**
+   * Resolves when the kernel shows the port off its bridge.
+   * @throws MESH_PORT_UNKNOWN
+   * @throws MESH_KERNEL_REFUSED when the kernel refuses it again and again; the loop goes on trying
+   */
   async unplug(link: string): Promise<void> {
-    const { ports, keepPorts, kernel, reconciler } = this.#input;
+    const { ports, reconciler } = this.#input;
     if (!ports.unplug(link)) throw notPlugged(link);
-    await keepPorts(ports);
-    await kernel.apply([{ do: 'link-set', link, change: { master: '' } }]);
+    await this.#keep();
     await reconciler.wake();
+    for (let from = ports.unpluggedFrom(link); from !== undefined; from = ports.unpluggedFrom(link)) {
+      const error = reconciler.failureOf(portKey(link)) ?? reconciler.failureOf(linkKey('bridge', from));
+      if (error !== undefined) throw notTakenOff(link, error);
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+    await this.#keep();
+  }
+
+  /** To be called after each pass of the loop, which may have taken ports off. */
+  passed(): void {
+    if (this.#input.ports.revision !== this.#kept) void this.#keepLater();
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  /** Never rejects: the next pass tries again. */
+  async #keepLater(): Promise<void> {
+    try {
+      await this.#keep();
+      this.#told = false;
+    } catch (error) {
+      if (!this.#told) this.#input.journal.failure('ports not kept', error);
+      this.#told = true;
+    }
+  }
+
+  /** Brings the disk up to the ports, unless it is. One write at a time, so that the last one has the last word. */
+  #keep(): Promise<void> {
+    const { ports, keepPorts } = this.#input;
+    this.#keeping = this.#keeping
+      .catch(() => undefined)
+      .then(async () => {
+        const { revision } = ports;
+        if (revision === this.#kept) return;
+        await keepPorts(ports);
+        this.#kept = revision;
+      });
+    return this.#keeping;
   }
 
   #view({ link, network }: ForeignPort): PortView {
-    const state = this.#input.reconciler.isReady(`port:${link}`) ? 'plugged' : 'wanted';
+    const state = this.#input.reconciler.isReady(portKey(link)) ? 'plugged' : 'wanted';
     return { interface: link, network, state };
   }
 }
@@ -87,5 +141,14 @@ function notPlugged(link: string): MeshError {
   return new MeshError('MESH_PORT_UNKNOWN', `${link} is not plugged into any network`, {
     object: link,
     remedy: 'See `mesh port list`.',
+  });
+}
+
+function notTakenOff(link: string, cause: MeshError): MeshError {
+  return new MeshError(cause.code, `${link} is still on its bridge: ${cause.message}`, {
+    object: link,
+    remedy: `It is tried again until it is done, as \`mesh plan\` shows; \`mesh port plug NETWORK ${link}\` calls it off.`,
+    cause,
+    retryable: true,
   });
 }
