@@ -181,9 +181,7 @@ export class Agent {
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks));
-    foreign.forgetTakenOff(cache);
-    const unplugging = foreign.unplugging.map((port) => ({ ...port, unplugging: true }));
-    const ports = [...foreign.wanted(cache), ...unplugging];
+    const ports = foreign.takeIn(cache);
     // `ip_forward` is set on every link, loopback too; we set it on single ports of the underlay.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
     this.#ground = { cache, linksRevision, portsRevision: foreign.revision, networks, refused, ports, routes };

@@ -45,6 +45,6 @@ export interface DesiredInput {
     readonly network: NetworkId;
     readonly plugged: boolean;
     /** The port is being taken off. It has its rules until it is off, and no place on the bridge any more. */
-    readonly unplugging?: boolean;
+    readonly unplugging: boolean;
   }[];
 }

@@ -39,7 +39,7 @@ export interface PortRecord {
 export class ForeignPorts {
   /** By interface name. */
   readonly #plugged: Map<string, NetworkId>;
-  /** By interface name. */
+  /** Ports that are being taken off, by interface name. */
   readonly #unplugging: Map<string, WantedPort>;
   /** Seen on a bridge of ours, and which bridge (by index) that was. */
   readonly #seen = new Map<string, { network: NetworkId; bridge: number; offSinceMs?: number }>();
@@ -55,18 +55,13 @@ export class ForeignPorts {
   get record(): PortRecord {
     return {
       plugged: [...this.#plugged].map(([link, network]) => ({ link, network })),
-      unplugging: this.unplugging.map(({ link, network }) => ({ link, network })),
+      unplugging: [...this.#unplugging.values()].map(({ link, network }) => ({ link, network })),
     };
   }
 
   /** Grows whenever the record is another than before. */
   get revision(): number {
     return this.#revision;
-  }
-
-  /** Ports that are being taken off, each with whether it was plugged in by our command. */
-  get unplugging(): readonly WantedPort[] {
-    return [...this.#unplugging.values()];
   }
 
   plug(port: ForeignPort): void {
@@ -93,7 +88,7 @@ export class ForeignPorts {
 
   /** Ports that are being taken off and are still on the bridge of their network: as items, to be removed. */
   toTakeOff(cache: KernelCache): PortItem[] {
-    return this.unplugging.flatMap(({ link, network }) => {
+    return [...this.#unplugging.values()].flatMap(({ link, network }) => {
       const bridge = cache.links.get(cache.linkNamed(link)?.master ?? 0);
       if (bridge === undefined || !isBridgeOf(network, bridge)) return [];
       return [{ kind: 'port', network, link, bridge: bridge.name }];
@@ -101,14 +96,20 @@ export class ForeignPorts {
   }
 
   /**
-   * Forgets the ports that have been taken off. One that an administrator has moved to another bridge is off, too.
+   * Takes in a look at the kernel, and forgets the ports that have been taken off. One that an administrator has moved to
+   * another bridge is off, too.
    * @param cache a whole one: an interface that it lacks is not there
+   * @returns every port that rules are needed for: those that should be on a bridge, and those that are being taken off
    */
-  forgetTakenOff(cache: KernelCache): void {
+  takeIn(cache: KernelCache): (WantedPort & { readonly unplugging: boolean })[] {
     const left = new Set(this.toTakeOff(cache).map(({ link }) => link));
     for (const link of this.#unplugging.keys()) {
       if (!left.has(link) && this.#unplugging.delete(link)) this.#revision++;
     }
+    return [
+      ...this.wanted(cache).map((port) => ({ ...port, unplugging: false })),
+      ...[...this.#unplugging.values()].map((port) => ({ ...port, unplugging: true })),
+    ];
   }
 
   /** Takes in what is on the bridges now. @returns every port that should be on one of ours, if it exists */
