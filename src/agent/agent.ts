@@ -235,7 +235,10 @@ export class Agent {
   }
 }
 
-/** A port is seen in the kernel without being wanted only when an administrator has unplugged it, which depends on nothing else. */
+/**
+ * Whether the item is ours by the record alone. A port that is observed and not wanted is one that an administrator has
+ * unplugged: its removal waits neither for the networks nor for a list of members.
+ */
 function isRecorded({ kind }: Item): boolean {
   return kind === 'port';
 }

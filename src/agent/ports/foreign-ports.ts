@@ -3,8 +3,8 @@
  * plug`, which is kept; or it was on the bridge when the bridge was deleted under it, and goes back when the bridge is
  * made anew. One that its owner took off a living bridge is forgotten.
  *
- * The kernel keeps no mark of ours on such an interface. So a port that `mesh port unplug` takes off its bridge is kept,
- * too, until the kernel shows it off: the record is the mark by which a plan may remove it.
+ * The kernel keeps no mark of ours on such an interface. So a port that `mesh port unplug` is to take off is kept as well,
+ * until the kernel shows the port off its bridge: the record is the mark by which a plan may remove it.
  */
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -29,7 +29,7 @@ export interface WantedPort extends ForeignPort {
   readonly plugged: boolean;
 }
 
-/** What must outlive the agent. */
+/** The ports that an agent must know again after a restart. */
 export interface PortRecord {
   readonly plugged: readonly ForeignPort[];
   /** Ports that are to be taken off the bridge of their network. */

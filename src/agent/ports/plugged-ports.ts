@@ -25,6 +25,7 @@ export async function readPlugged(path: string): Promise<PortRecord> {
   }
 }
 
+/** @throws MESH_DISK_REFUSED */
 export async function writePlugged(path: string, { plugged, unplugging }: PortRecord): Promise<void> {
   const leaving = unplugging.map(({ link, network }) => ({ link, network: '', unpluggedFrom: network }));
   await writeDurable(path, `${JSON.stringify([...plugged, ...leaving])}\n`);

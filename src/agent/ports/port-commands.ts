@@ -1,7 +1,4 @@
-/**
- * The port commands of one machine: an administrator plugs interfaces into networks, takes them off again, and lists them.
- * A command writes down what is wanted, and the loop does it, so that a plan shows it and a failure is tried again.
- */
+/** The port commands of one machine: an administrator plugs interfaces into networks, takes them off again, and lists them. */
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
@@ -12,7 +9,7 @@ import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 import type { ForeignPort, ForeignPorts } from './foreign-ports.ts';
 
-export interface PortCommandsInput {
+interface PortCommandsInput {
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
@@ -22,6 +19,7 @@ export interface PortCommandsInput {
   readonly networkCalled: (name: string) => Network;
 }
 
+/** A command writes down the wish and waits for the loop, so that a plan shows the step and a failure is tried again. */
 export class PortCommands {
   readonly #input: PortCommandsInput;
   /** Commands that wait for the end of a pass. */
