@@ -25,7 +25,7 @@ export class BenchNode implements AsyncDisposable {
       kernel,
       clock: systemClock,
       journal: new Journal(systemClock, 'bench', 'bench'),
-      desire: () => ({ items: desired(), mayDelete: () => true }),
+      desire: () => ({ items: desired(), mayDelete: () => true, recorded: () => [] }),
       onOutcome: () => {},
       onLastingFailure: () => {},
     });

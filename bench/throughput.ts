@@ -101,7 +101,7 @@ async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
     routes: false,
     host0: { role: 'node', ipv4: other.ipv4, local: own.ipv4, onLink: true, segments: [], reachable: [] },
     attachments: [{ network, members: [member(network, other.machine, other.ipv4)], host0Answers: true }],
-    ports: [{ link: PORT, network: network.id, plugged: true }],
+    ports: [{ link: PORT, network: network.id, plugged: true, unplugging: false }],
   });
   const node = await BenchNode.open(own.netns, () => items);
   await node.reconciler.start();

@@ -8,11 +8,9 @@ import { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
-import type { PortView } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/event.ts';
-import type { Attachment } from './desired/assignment.ts';
+import type { Attachment, DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
-import { isNameable } from './desired/ruleset.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
@@ -24,7 +22,8 @@ import type { LoopWatch } from './loop/loop-watch.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { type Desire, Reconciler } from './loop/reconciler.ts';
 import type { Source } from './membership/source.ts';
-import type { ForeignPort, ForeignPorts, WantedPort } from './ports/foreign-ports.ts';
+import type { ForeignPorts } from './ports/foreign-ports.ts';
+import { PortCommands } from './ports/port-commands.ts';
 
 export interface AgentInput {
   readonly name: string;
@@ -42,14 +41,15 @@ export interface AgentInput {
   readonly watch?: LoopWatch;
 }
 
-/** What the links of the machine say, as long as neither they nor the networks change. */
+/** What the links of the machine say, as long as neither they, the plugged ports nor the networks change. */
 interface Ground {
   readonly cache: KernelCache;
   readonly linksRevision: number;
+  readonly portsRevision: number;
   readonly networks: readonly Network[];
   /** Networks in whose place a device of somebody else stands. */
   readonly refused: ReadonlySet<NetworkId>;
-  readonly ports: readonly WantedPort[];
+  readonly ports: DesiredInput['ports'];
   readonly routes: boolean;
 }
 
@@ -60,6 +60,7 @@ export class Agent {
   readonly input: AgentInput;
   readonly source: Source;
   readonly reconciler: Reconciler;
+  readonly ports: PortCommands;
   /** Looked for when a step of ours keeps failing. */
   readonly missingFeatures: MissingFeatures;
   readonly obstruction: Obstruction;
@@ -79,6 +80,11 @@ export class Agent {
       onOutcome: () => this.#onOutcome(),
       onLastingFailure: () => this.missingFeatures.look(),
       ...(input.watch !== undefined && { watch: input.watch }),
+    });
+    this.ports = new PortCommands({
+      ...input,
+      reconciler: this.reconciler,
+      networkCalled: (name) => this.networkCalled(name),
     });
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
@@ -134,62 +140,6 @@ export class Agent {
     return this.reconciler.isReady(key) ? 'ready' : 'pending';
   }
 
-  ports(): PortView[] {
-    return this.input.ports.wanted(this.reconciler.cache).map((port) => this.#portView(port));
-  }
-
-  #portView({ link, network }: ForeignPort): PortView {
-    const state = this.reconciler.isReady(`port:${link}`) ? 'plugged' : 'wanted';
-    return { interface: link, network, state };
-  }
-
-  /** @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN */
-  async plug(link: string, networkName: string): Promise<PortView> {
-    const network = this.networkCalled(networkName);
-    const { cache } = this.reconciler;
-    const device = cache.linkNamed(link);
-    if (device === undefined) {
-      throw new MeshError('MESH_PORT_UNKNOWN', `there is no interface ${JSON.stringify(link)} here`, {
-        object: link,
-        remedy: 'See `ip link` for the interfaces of this machine.',
-      });
-    }
-    if (!isNameable(link)) {
-      throw new MeshError('MESH_USAGE', `${JSON.stringify(link)} is not a name that rules can be written for`, {
-        object: link,
-        rule: 'The name of a port has letters, digits and . _ @ + - only.',
-        remedy: `Give it another name: \`ip link set dev ${link} name NAME\`.`,
-      });
-    }
-    const master = cache.links.get(device.master);
-    if (master !== undefined && master.name !== network.devices.bridge) {
-      throw new MeshError('MESH_PORT_TAKEN', `${link} is a port of ${master.name} already`, {
-        object: link,
-        remedy: `Take it off first: \`ip link set ${link} nomaster\`.`,
-      });
-    }
-    const port = { link, network: network.id };
-    this.input.ports.plug(port);
-    this.#ground = undefined;
-    await this.input.keepPorts(this.input.ports);
-    await this.reconciler.wake();
-    return this.#portView(port);
-  }
-
-  /** @throws MESH_PORT_UNKNOWN */
-  async unplug(link: string): Promise<void> {
-    if (!this.input.ports.unplug(link)) {
-      throw new MeshError('MESH_PORT_UNKNOWN', `${link} is not plugged into any network`, {
-        object: link,
-        remedy: 'See `mesh port list`.',
-      });
-    }
-    this.#ground = undefined;
-    await this.input.keepPorts(this.input.ports);
-    await this.input.kernel.apply([{ do: 'link-set', link, change: { master: '' } }]);
-    await this.reconciler.wake();
-  }
-
   #firstFailure(network: NetworkId): MeshError | undefined {
     const failures = this.reconciler.lastingFailures();
     return failures.find(({ item }) => networkOf(this.reconciler.desired.get(item)) === network)?.error;
@@ -197,10 +147,13 @@ export class Agent {
 
   /** What of a refused network is there stays as it is; and no rule speaks of a device that is not ours. */
   #desire(cache: KernelCache): Desire {
-    const { source } = this;
-    if (!source.known)
-      return { items: this.#desired.items, changed: this.#desired.takeChanges(), mayDelete: () => false };
+    const { source, input } = this;
+    const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
     const { refused, ports, routes } = this.#lookAtGround(cache);
+    if (!source.known) {
+      const { items } = this.#desired;
+      return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
+    }
     this.#desired.update({
       machine: this.input.machine,
       routes,
@@ -215,20 +168,23 @@ export class Agent {
     return {
       items: this.#desired.items,
       changed: this.#desired.takeChanges(),
-      mayDelete: (item, wasWanted) => !isRefused(item) && (wasWanted || this.#mayDelete(item)),
+      recorded,
+      mayDelete: (item, wasWanted) => isRecorded(item) || (!isRefused(item) && (wasWanted || this.#mayDelete(item))),
     };
   }
 
   #lookAtGround(cache: KernelCache): Ground {
     const { linksRevision } = cache;
     const { networks } = this.source;
+    const { ports: foreign } = this.input;
     const known = this.#ground;
-    if (known?.cache === cache && known.linksRevision === linksRevision && known.networks === networks) return known;
+    const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
+    if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks));
-    const ports = this.input.ports.wanted(cache);
+    const ports = foreign.takeIn(cache);
     // `ip_forward` is set on every link, loopback too; we set it on single ports of the underlay.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
-    this.#ground = { cache, linksRevision, networks, refused, ports, routes };
+    this.#ground = { cache, linksRevision, portsRevision: foreign.revision, networks, refused, ports, routes };
     return this.#ground;
   }
 
@@ -275,7 +231,16 @@ export class Agent {
       changed = true;
     }
     if (changed) this.source.stateChanged();
+    this.ports.passed();
   }
+}
+
+/**
+ * Whether the item is ours by the record alone. A port that is observed and not wanted is one that an administrator has
+ * unplugged: its removal waits neither for the networks nor for a list of members.
+ */
+function isRecorded({ kind }: Item): boolean {
+  return kind === 'port';
 }
 
 /** Where the rows lead that are there. */

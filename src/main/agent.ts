@@ -115,7 +115,7 @@ async function main(): Promise<void> {
     journal,
     kernel,
     ports: new ForeignPorts(await readPlugged(portsFile), clock),
-    keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.plugged),
+    keepPorts: (ports: ForeignPorts) => writePlugged(portsFile, ports.record),
     probe: probeKernel,
     watch: {
       turn: (report) => {

@@ -5,7 +5,7 @@ import type { Echo } from '../../src/agent/kernel/kernel-port.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
 import type { DurableText } from '../../src/agent/membership/last-known.ts';
 import { NodeSource } from '../../src/agent/membership/node-source.ts';
-import { ForeignPorts } from '../../src/agent/ports/foreign-ports.ts';
+import { ForeignPorts, type PortRecord } from '../../src/agent/ports/foreign-ports.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
@@ -37,6 +37,8 @@ export interface World {
   readonly performing: (machine: SimMachine, operation: Operation) => void;
 }
 
+const NO_PORTS: PortRecord = { plugged: [], unplugging: [] };
+
 export interface AgentProcess {
   readonly agent: Agent;
   readonly clock: ProcessClock;
@@ -55,6 +57,7 @@ export class SimMachine implements Station {
   #boots = 0;
   /** What survives a reboot, where there is a disk. */
   #kept: string | undefined;
+  #ports: PortRecord = NO_PORTS;
   #wallOffsetMs = 0;
 
   /** Every other machine has one: the word is as good as random. */
@@ -73,7 +76,10 @@ export class SimMachine implements Station {
     this.kernel = new SimKernel();
     this.on = true;
     this.#boots++;
-    if (!this.hasDisk) this.#kept = undefined;
+    if (!this.hasDisk) {
+      this.#kept = undefined;
+      this.#ports = NO_PORTS;
+    }
     for (const [number, ipv4] of this.ipv4s.entries()) this.kernel.addPort(`eth${number}`, ipv4, 16);
     this.world.underlay.addressed();
     this.startAgent();
@@ -106,8 +112,10 @@ export class SimMachine implements Station {
       clock,
       journal,
       kernel,
-      ports: new ForeignPorts([], clock),
-      keepPorts: async () => undefined,
+      ports: new ForeignPorts(this.#ports, clock),
+      keepPorts: async ({ record }) => {
+        this.#ports = record;
+      },
       echo: this.#echo(clock),
       source: (self) => this.#source(self, clock, kernel),
     });

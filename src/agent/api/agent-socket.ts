@@ -143,15 +143,15 @@ async function route(
     case 'POST /v1/doctor/fix':
       return doctor.fix();
     case 'GET /v1/ports':
-      return agent.ports();
+      return agent.ports.list();
     case 'POST /v1/ping':
       return meshPing(agent, pingRequest(await bodyOf(request)), echo);
     case 'POST /v1/trace':
       return trace(agent, traceRequest(await bodyOf(request)));
     case 'PUT /v1/ports/*':
-      return agent.plug(decodeURIComponent(port ?? ''), textField(await bodyOf(request), 'network'));
+      return agent.ports.plug(decodeURIComponent(port ?? ''), textField(await bodyOf(request), 'network'));
     case 'DELETE /v1/ports/*':
-      return agent.unplug(decodeURIComponent(port ?? ''));
+      return agent.ports.unplug(decodeURIComponent(port ?? ''));
     default:
       throw new MeshError('MESH_OBJECT_UNKNOWN', `the agent has nothing at ${request.method} ${url.pathname}`);
   }

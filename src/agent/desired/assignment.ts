@@ -40,5 +40,11 @@ export interface DesiredInput {
   readonly host0: Host0View;
   readonly attachments: readonly Attachment[];
   /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
-  readonly ports: readonly { readonly link: string; readonly network: NetworkId; readonly plugged: boolean }[];
+  readonly ports: readonly {
+    readonly link: string;
+    readonly network: NetworkId;
+    readonly plugged: boolean;
+    /** The port is being taken off. It has its rules until it is off, and no place on the bridge any more. */
+    readonly unplugging: boolean;
+  }[];
 }

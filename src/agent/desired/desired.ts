@@ -132,8 +132,8 @@ export class DesiredItems {
 
   #updateOthers({ host0, attachments, ports }: DesiredInput): void {
     const items: Item[] = [];
-    for (const { link, network: id } of ports) {
-      const network = this.#meshes.get(id)?.network;
+    for (const { link, network: id, unplugging } of ports) {
+      const network = unplugging ? undefined : this.#meshes.get(id)?.network;
       if (network !== undefined) items.push({ kind: 'port', network: id, link, bridge: network.devices.bridge });
     }
     items.push(

@@ -52,7 +52,8 @@ export class Doctor {
   }
 
   /**
-   * Sets what the findings say is safe to set, and looks again: what is left are the findings after it.
+   * Sets what the findings say is safe to set, and looks again: what is left are the findings after it. One of the three
+   * changes of a kernel that are no step of a plan: an administrator asks for these settings once, and no loop keeps them.
    * @throws MESH_KERNEL_REFUSED
    */
   async fix(): Promise<DoctorView> {

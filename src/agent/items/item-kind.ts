@@ -27,6 +27,8 @@ export interface ItemKind<T> {
   print(item: T): string;
   /** The one that would change it, where that is another. */
   printChange?(have: T, want: T): string;
+  /** The one that would remove it, where that is short and known to administrators. */
+  printRemove?(item: T): string;
   create(item: T): readonly Operation[];
   change(have: T, want: T): readonly Operation[];
   remove(item: T): readonly Operation[];

@@ -3,7 +3,7 @@
  * after the bridge had to be made anew. The interface itself is not ours; only its place on the bridge is.
  */
 import type { NetworkId } from '../../model/network/network.ts';
-import type { ItemKind } from './item-kind.ts';
+import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 
 export interface PortItem {
@@ -13,13 +13,18 @@ export interface PortItem {
   readonly bridge: string;
 }
 
+export function portKey(link: string): ItemKey {
+  return `port:${link}`;
+}
+
 export const portKind: ItemKind<PortItem> = {
-  key: (item) => `port:${item.link}`,
+  key: ({ link }) => portKey(link),
   dependsOn: (item) => [linkKey('bridge', item.network)],
   rank: () => 3,
   differences: (have, want) => (have.bridge === want.bridge ? [] : [`master ${have.bridge} → ${want.bridge}`]),
   mustRecreate: () => false,
   print: ({ link, bridge }) => `ip link set ${link} master ${bridge}`,
+  printRemove: ({ link }) => `ip link set ${link} nomaster`,
   create: ({ link, bridge }) => [{ do: 'link-set', link, change: { master: bridge } }],
   change: (_, { link, bridge }) => [{ do: 'link-set', link, change: { master: bridge } }],
   remove: ({ link }) => [{ do: 'link-set', link, change: { master: '' } }],

@@ -14,7 +14,8 @@ const GRACE_MS = 1_000;
 /**
  * A row that follows its sender keeps the route that it was used with (vxlan_snoop in vxlan_core.c leaves `dst_cache` as
  * it is, seen in Linux 6.18): where the new address is behind another port, nothing arrives there. All routes that the
- * kernel keeps in such places are looked up anew after this.
+ * kernel keeps in such places are looked up anew after this. One of the three changes of a kernel that are no step of a
+ * plan: a flush leaves nothing that a plan could find to be so or not.
  */
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
 

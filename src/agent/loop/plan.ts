@@ -68,7 +68,7 @@ export function printStep(step: Step): string {
     case 'create':
       return line;
     case 'delete':
-      return `remove: ${line}`;
+      return kindOf(step.item).printRemove?.(step.item) ?? `remove: ${line}`;
     case 'recreate':
       return `${line} # made anew: ${differencesOf(step).join(', ')}`;
     case 'change':

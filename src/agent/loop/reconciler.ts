@@ -29,6 +29,8 @@ export interface Desire {
   readonly changed?: Changed;
   /** Whether an item that is there and not wanted may go. @param wasWanted by this agent, of late */
   readonly mayDelete: (item: Item, wasWanted: boolean) => boolean;
+  /** Items in a kernel that are ours by a record of the agent: the kernel keeps no mark on them. */
+  readonly recorded: (cache: KernelCache) => readonly Item[];
 }
 
 export interface ReconcilerInput {
@@ -70,6 +72,7 @@ export class Reconciler {
   #cache = new KernelCache();
   #desired: ItemMap = new Map();
   #mayDelete: Desire['mayDelete'] = () => false;
+  #recorded: Desire['recorded'] = () => [];
   /** What the last turn found to do and has not done yet. */
   #unfinished: ReadonlySet<ItemKey> = new Set();
   #waiting = new Map<ItemKey, ItemKey>();
@@ -81,6 +84,7 @@ export class Reconciler {
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
   #audit: Alarm | undefined;
+  #started = false;
   #closed = false;
   #cacheDifference = 0;
   #turnStartMs: number | undefined;
@@ -114,13 +118,17 @@ export class Reconciler {
 
   async start(): Promise<void> {
     this.#cache = await this.#read();
+    this.#started = true;
     this.#scheduleAudit();
     await this.wake();
   }
 
-  /** Runs a turn now, or right after the one that is running. Resolves when nothing was left to do. */
+  /**
+   * Runs a turn now, or right after the one that is running. Resolves when nothing was left to do. Before the first look
+   * at the kernel no turn is run: what the cache lacks then may well be there.
+   */
   wake(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+    if (this.#closed || !this.#started) return Promise.resolve();
     this.#again = true;
     this.#running ??= this.#turns().finally(() => {
       this.#running = undefined;
@@ -185,7 +193,7 @@ export class Reconciler {
     const kernel = KernelCache.of(await this.#input.kernel.dump());
     this.#rulesets.invalidate();
     const all = observedItems(kernel, this.#desired, (key) => this.#desired.has(key) || this.#delta.isDisowned(key));
-    await this.#observeApart(all, this.#desired);
+    await this.#observeApart(kernel, all, this.#desired);
     const steps = plan(all, this.#desired, { mayDelete: (item) => this.#mayGo(item) });
     const observed = observedItems(kernel, this.#desired);
     return { steps, kernel, observed, cacheDifference: disagreement(before, observed) };
@@ -247,12 +255,18 @@ export class Reconciler {
       this.#routesStale = false;
       this.#cache.replaceRoutes(await kernel.routes());
     }
-    const { items: desired, mayDelete, changed = changesBetween(this.#desired, desired) } = desire(this.#cache);
+    const {
+      items: desired,
+      mayDelete,
+      recorded,
+      changed = changesBetween(this.#desired, desired),
+    } = desire(this.#cache);
     const wasReady = (key: ItemKey) => this.isReady(key) && !changed.has(key);
     this.#desired = desired;
     this.#mayDelete = mayDelete;
+    this.#recorded = recorded;
     const sides = this.#delta.sides(this.#cache, desired, changed);
-    await this.#observeApart(sides.observed, sides.desired);
+    await this.#observeApart(this.#cache, sides.observed, sides.desired);
     const all = plan(sides.observed, sides.desired, { mayDelete: (item) => this.#mayGo(item) });
     this.#delta.close(sides, all);
     const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
@@ -269,8 +283,9 @@ export class Reconciler {
     return this.#mayDelete(item, this.#delta.isDisowned(itemKey(item)));
   }
 
-  /** Rulesets and plain settings, which the cache does not have. */
-  async #observeApart(observed: Map<ItemKey, Item>, desired: ItemMap): Promise<void> {
+  /** What is ours by a record; rulesets and plain settings, which the cache does not have. */
+  async #observeApart(cache: KernelCache, observed: Map<ItemKey, Item>, desired: ItemMap): Promise<void> {
+    for (const item of this.#recorded(cache)) observed.set(itemKey(item), item);
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
     for (const item of desired.values()) {
       if (item.kind !== 'sysctl') continue;

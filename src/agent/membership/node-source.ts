@@ -153,6 +153,10 @@ export class NodeSource implements Source {
     return members;
   }
 
+  /**
+   * Makes the kernel ask aloud where host0 is. One of the three changes of a kernel that are no step of a plan: the entry
+   * that goes is one which the kernel found by itself, and the kernel finds the next one a moment later.
+   */
   async #forgetHost0(network: Network): Promise<void> {
     const { ipv6: address } = memberAddresses(network, 'host0');
     const link = network.devices.bridge;

@@ -1,16 +1,21 @@
-/** The ports that an administrator plugged in, on disk, so that they are there again after a reboot. */
+/**
+ * The ports that an administrator plugged in, on disk, so that they are there again after a reboot. The file is a list:
+ *
+ *     [{"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"}]
+ *
+ * The second entry is of a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such
+ * an agent the port is a guest that belongs to no network: the port stays where it is, under the rules for guests.
+ */
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
-import type { ForeignPort } from './foreign-ports.ts';
+import type { ForeignPort, PortRecord } from './foreign-ports.ts';
 
 /** @throws MESH_INTERNAL when the file is there and cannot be read as what it should be */
-export async function readPlugged(path: string): Promise<ForeignPort[]> {
+export async function readPlugged(path: string): Promise<PortRecord> {
   const text = await textAt(path);
-  if (text === undefined) return [];
+  if (text === undefined) return { plugged: [], unplugging: [] };
   try {
-    const document: unknown = JSON.parse(text);
-    if (!Array.isArray(document) || !document.every(isPort)) throw new TypeError('not a list of ports');
-    return document;
+    return parse(text);
   } catch (cause) {
     throw new MeshError('MESH_INTERNAL', `${path} does not hold the plugged ports`, {
       cause,
@@ -20,8 +25,22 @@ export async function readPlugged(path: string): Promise<ForeignPort[]> {
   }
 }
 
-export async function writePlugged(path: string, ports: readonly ForeignPort[]): Promise<void> {
-  await writeDurable(path, `${JSON.stringify(ports)}\n`);
+/** @throws MESH_DISK_REFUSED */
+export async function writePlugged(path: string, { plugged, unplugging }: PortRecord): Promise<void> {
+  const leaving = unplugging.map(({ link, network }) => ({ link, network: '', unpluggedFrom: network }));
+  await writeDurable(path, `${JSON.stringify([...plugged, ...leaving])}\n`);
+}
+
+/** @throws TypeError or SyntaxError */
+function parse(text: string): PortRecord {
+  const document: unknown = JSON.parse(text);
+  if (!Array.isArray(document) || !document.every(isPort)) throw new TypeError('not a list of ports');
+  const left = document.map((port) => ({ link: port.link, network: unpluggedFrom(port) }));
+  return { plugged: document.filter(({ network }) => network.length > 0), unplugging: left.filter(isPort) };
+}
+
+function unpluggedFrom(port: ForeignPort): unknown {
+  return port.network.length > 0 ? undefined : Reflect.get(port, 'unpluggedFrom');
 }
 
 function isPort(value: unknown): value is ForeignPort {

@@ -13,7 +13,8 @@ import type {
   StepView,
 } from '../../protocol/documents/views.ts';
 import type { Agent, ItemState } from '../agent.ts';
-import { kindOf, networkOf } from '../items/item.ts';
+import { type Item, kindOf, networkOf } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
 import { differencesOf, printStep, type Step } from '../loop/plan.ts';
 
 export function statusView(agent: Agent, upSec: number): AgentStatus {
@@ -138,11 +139,14 @@ export async function explainView(agent: Agent, object: string): Promise<Explain
   const member = attachment?.members.find((candidate) => isNamed(candidate, object));
   const needles = member === undefined ? [object] : [member.mac, member.ipv6, member.ipv4];
   const whole = attachment !== undefined && member === undefined && !isDevice(attachment.network, object);
-  const items = [...reconciler.desired].filter(([key, item]) => {
+  const belongs = (key: ItemKey, item: Item) => {
     if (whole) return networkOf(item) === attachment.network.id;
     return needles.some((needle) => key.includes(needle) || kindOf(item).print(item).split(' ').includes(needle));
-  });
-  if (items.length === 0 && attachment === undefined) {
+  };
+  const items = [...reconciler.desired].filter(([key, item]) => belongs(key, item));
+  const { steps } = await reconciler.drift();
+  const unwanted = steps.filter(({ action, key, item }) => action === 'delete' && belongs(key, item));
+  if (items.length === 0 && unwanted.length === 0 && attachment === undefined) {
     throw new MeshError(
       'MESH_OBJECT_UNKNOWN',
       `nothing of Meshwork's on this node is called ${JSON.stringify(object)}`,
@@ -152,13 +156,15 @@ export async function explainView(agent: Agent, object: string): Promise<Explain
       },
     );
   }
-  const { steps } = await reconciler.drift();
   const stepOf = new Map(steps.map((step) => [step.key, step]));
   return {
     object,
     ...(attachment !== undefined && { network: attachment.network }),
     reasons: attachment === undefined ? [] : reasons(agent, attachment.network, member?.name),
-    items: items.map(([key, item]) => ({ item: key, text: kindOf(item).print(item), state: stateOf(stepOf.get(key)) })),
+    items: [
+      ...items.map(([key, item]) => ({ item: key, text: kindOf(item).print(item), state: stateOf(stepOf.get(key)) })),
+      ...unwanted.map((step) => ({ item: step.key, text: printStep(step), state: 'unwanted' as const })),
+    ],
   };
 }
 

@@ -21,7 +21,12 @@ export function explainCommand(context: Context): Command {
     });
 }
 
-const TONES: Record<ExplainedItem['state'], Tone> = { ready: 'good', missing: 'bad', different: 'warning' };
+const TONES: Record<ExplainedItem['state'], Tone> = {
+  ready: 'good',
+  missing: 'bad',
+  different: 'warning',
+  unwanted: 'warning',
+};
 
 const ITEM_COLUMNS: readonly Column<ExplainedItem>[] = [
   { title: 'STATE', text: (item) => item.state, tone: (item) => TONES[item.state] },

@@ -119,11 +119,11 @@ export interface ExplainView {
   readonly network?: Network;
   /** Why it is there, most general first: file, network, member, item. */
   readonly reasons: readonly string[];
-  /** The kernel objects that belong to it, as the commands that would make them. */
+  /** The kernel objects that belong to it, as the commands that would make them; an unwanted one, as its removal. */
   readonly items: readonly {
     readonly item: string;
     readonly text: string;
-    readonly state: 'ready' | 'missing' | 'different';
+    readonly state: 'ready' | 'missing' | 'different' | 'unwanted';
   }[];
 }
 

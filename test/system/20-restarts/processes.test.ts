@@ -1,16 +1,24 @@
 /** Processes that are killed, stopped and started again: the mesh carries every packet meanwhile. */
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { ForeignPort } from '../../../src/agent/ports/foreign-ports.ts';
+import { readPlugged, writePlugged } from '../../../src/agent/ports/plugged-ports.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
+import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { Program } from '../../../src/lab/hosts/installation.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
+
+/** A start takes half a second, and a step of its first plan no more. */
+const REPAIR_DEADLINE_MS = 15_000;
 
 const shared = forAllTests();
 let lab: Lab;
@@ -83,6 +91,67 @@ test.each(['node1', 'host0'])('the agent of %s ends on SIGTERM, and leaves the k
   expect(await kept(host)).toBe(before);
   await noDrift(lab.hosts);
 });
+
+describe.each(['node1', 'host0'])('ports of %s', (name) => {
+  test('are off when `mesh port unplug` has answered, and nothing is left to do', async () => {
+    const host = lab.host(name);
+    using guest = await pluggedInto(host, 'off0', 1);
+    expect(await mesh(host, 'port', 'unplug', 'off0')).toBe('off0 is no longer plugged.\n');
+    expect(masterOf(host, 'off0')).toBeUndefined();
+    expect(await mesh(host, 'plan')).toBe('Nothing to do: everything is as it should be.\n');
+    expect((await lab.exec(host, ['nft', 'list', 'ruleset'])).stdout).not.toContain('off0');
+    inside(netnsPath(host.netns), 'ip', 'link', 'delete', guest.port);
+  });
+
+  test('which an agent was to take off when it was killed are off after its restart', async () => {
+    const host = lab.host(name);
+    using off = await pluggedInto(host, 'off0', 2);
+    using moved = await pluggedInto(host, 'moved0', 3);
+    await lab.stop(host, 'agent', 'SIGKILL');
+    const file = join(pathsBelow(host.root).state, 'ports.json');
+    const { plugged } = await readPlugged(file);
+    const killed = ({ link }: ForeignPort) => [off.port, moved.port].includes(link);
+    const others = plugged.filter((port) => !killed(port));
+    await writePlugged(file, { plugged: others, unplugging: plugged.filter(killed) });
+    const ip = (...words: string[]) => inside(netnsPath(host.netns), 'ip', 'link', ...words);
+    ip('add', 'other0', 'type', 'bridge');
+    ip('set', moved.port, 'master', 'other0');
+
+    lab.start(host, 'agent');
+    await until('the port is off', REPAIR_DEADLINE_MS, () => masterOf(host, off.port) === undefined);
+    await isReady(host);
+    await noDrift([host]);
+    expect(masterOf(host, moved.port)).toBe('other0');
+    await until(
+      'it is written down',
+      REPAIR_DEADLINE_MS,
+      async () => (await readPlugged(file)).unplugging.length === 0,
+    );
+    expect(await readPlugged(file)).toEqual({ plugged: others, unplugging: [] });
+    expect(await losses()).toEqual(nothingLost());
+    for (const device of [off.port, moved.port, 'other0']) ip('delete', device);
+  });
+});
+
+/** @param number of the guest's address, another one for each */
+async function pluggedInto(host: LabHost, port: string, number: number): Promise<Guest> {
+  const guest = Guest.behind(host, port, `fd42:2345:1234:9abc:9::${host.name === 'host0' ? 'a' : 'b'}${number}`);
+  expect(await mesh(host, 'port', 'plug', 'manage', port)).toBe(`${port} is plugged into manage.\n`);
+  expect(masterOf(host, port)).toBe('br456');
+  return guest;
+}
+
+/** What the command says. @throws when it fails */
+async function mesh(host: LabHost, ...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await lab.exec(host, ['mesh', ...words]);
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout;
+}
+
+function masterOf({ netns }: LabHost, port: string): string | undefined {
+  const line = inside(netnsPath(netns), 'ip', '-oneline', 'link', 'show', port);
+  return / master (\S+)/.exec(line)?.[1];
+}
 
 test('nothing is lost either when all have seen enough to clear away what is left over', async () => {
   await until('all agents are that old', 5 * MEMBER_SILENCE_MS, async () => {

@@ -1,0 +1,116 @@
+/** What a plan does with interfaces of others on our bridges: plugged, unplugged, and put there by hand. */
+import { expect, test } from 'vitest';
+import type { Link } from '../../kernel/rtnl/objects.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { meshNetwork, type Vni } from '../../model/network/network.ts';
+import { desiredItems } from '../desired/desired.ts';
+import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
+import { KernelCache } from '../kernel/kernel-cache.ts';
+import { observedItems } from '../kernel/observed.ts';
+import { plan, printStep } from '../loop/plan.ts';
+import { ForeignPorts, type PortRecord } from './foreign-ports.ts';
+
+const network = meshNetwork({ name: 'manage', prefix: 'fd42::/64' as Ipv6Cidr, vni: 456 as Vni, key: '1' });
+const { id } = network;
+const BRIDGE = {
+  index: 1,
+  name: 'br456',
+  kind: 'bridge',
+  group: OUR_LINK_GROUP,
+  alias: aliasOf('bridge', id),
+} as const;
+const OTHER = { index: 2, name: 'other0', kind: 'bridge', group: 0, alias: '' } as const;
+const NOTHING: PortRecord = { plugged: [], unplugging: [] };
+const GUEST = { link: 'tap0', network: id };
+
+/** @param masters by interface name; each interface is a veth */
+function kernelWith(masters: Readonly<Record<string, 'br456' | 'other0' | ''>>): KernelCache {
+  const indexes = { br456: BRIDGE.index, other0: OTHER.index, '': 0 };
+  const ports = Object.entries(masters).map(([name, master], at) => {
+    return { index: 3 + at, name, kind: 'veth', group: 0, alias: '', master: indexes[master] };
+  });
+  const bridges = [BRIDGE, OTHER].map((link) => ({ ...link, master: 0, conf: {} }));
+  // Of a link, only these matter here.
+  return KernelCache.of({
+    links: [...bridges, ...ports] as Link[],
+    addresses: [],
+    routes: [],
+    neighbours: [],
+    fdb: [],
+  });
+}
+
+function foreignPorts(record: PortRecord): ForeignPorts {
+  return new ForeignPorts(record, new ManualClock());
+}
+
+/** What a plan does with the ports: one pass of the agent. */
+function steps(foreign: ForeignPorts, kernel: KernelCache): string[] {
+  const ports = foreign.takeIn(kernel);
+  const host0 = { role: 'host0', segments: [], ports: [] } as const;
+  const attachments = [{ network, members: [], host0Answers: true }];
+  const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments, ports });
+  const observed = observedItems(kernel, desired);
+  for (const item of foreign.toTakeOff(kernel)) observed.set(`port:${item.link}`, item);
+  const all = plan(observed, desired, { mayDelete: (item) => item.kind === 'port' });
+  return all.filter(({ item }) => item.kind === 'port').map(printStep);
+}
+
+test('a plugged port is put on the bridge, taken off when it is unplugged, and then nothing is left to do', () => {
+  const foreign = foreignPorts(NOTHING);
+  foreign.plug(GUEST);
+  expect(steps(foreign, kernelWith({ tap0: '' }))).toEqual(['ip link set tap0 master br456']);
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual([]);
+  expect(foreign.unplug('tap0')).toBe(true);
+  const off = ['ip link set tap0 nomaster'];
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual(off);
+  // The step failed, or the agent was killed before it.
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual(off);
+  expect(steps(foreignPorts(foreign.record), kernelWith({ tap0: 'br456' }))).toEqual(off);
+  expect(steps(foreign, kernelWith({ tap0: '' }))).toEqual([]);
+  expect(foreign.record).toEqual(NOTHING);
+});
+
+test('a port that an administrator put on the bridge stays, also one that had been unplugged', () => {
+  const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
+  expect(steps(foreign, kernelWith({ tap0: '', put0: 'br456' }))).toEqual([]);
+  expect(steps(foreign, kernelWith({ tap0: 'br456', put0: 'br456' }))).toEqual([]);
+  expect(foreign.unplug('nobody0')).toBe(false);
+  expect(foreign.unplug('put0')).toBe(true);
+  expect(steps(foreign, kernelWith({ put0: 'br456' }))).toEqual(['ip link set put0 nomaster']);
+});
+
+test.each([
+  ['is on another bridge by now', kernelWith({ tap0: 'other0' })],
+  ['is not there any more', kernelWith({})],
+])('an unplugged port that %s is left alone, and forgotten', (_, kernel) => {
+  const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
+  expect(steps(foreign, kernel)).toEqual([]);
+  expect(foreign.record).toEqual(NOTHING);
+});
+
+test('plugging a port again calls the unplugging off', () => {
+  const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
+  foreign.plug(GUEST);
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual([]);
+  expect(foreign.record).toEqual({ plugged: [GUEST], unplugging: [] });
+});
+
+test('the rules against guests stay until the port is off', () => {
+  const foreign = foreignPorts({ plugged: [GUEST], unplugging: [] });
+  foreign.takeIn(kernelWith({ tap0: 'br456' }));
+  foreign.unplug('tap0');
+  const guest = { ...GUEST, plugged: true, unplugging: true };
+  expect(foreign.takeIn(kernelWith({ tap0: 'br456' }))).toEqual([guest]);
+  expect(foreign.takeIn(kernelWith({ tap0: '' }))).toEqual([]);
+});
+
+test('a bridge that has lost one of its two marks for a moment is still ours', () => {
+  const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
+  const kernel = kernelWith({ tap0: 'br456' });
+  const bridge = kernel.linkNamed('br456');
+  if (bridge === undefined) throw new TypeError('a bridge');
+  kernel.take({ type: 'link', removed: false, link: { ...bridge, alias: '' }, echo: false });
+  expect(foreign.takeIn(kernel)).toHaveLength(1);
+});
