@@ -13,7 +13,7 @@ import type { Step } from './plan.ts';
 function mesh(vni: number): Item[] {
   const network = meshNetwork({ name: `m${vni}`, prefix: 'fd42::/64' as Ipv6Cidr, vni: vni as Vni, key: '1' });
   const own = memberAddresses(network, 'host0');
-  return [...linkItems(network, own, { role: 'host0', segments: [], ports: [] }), ...addressItems(network, own)];
+  return [...linkItems(network, own, undefined), ...addressItems(network, own)];
 }
 
 function creates(items: readonly Item[]): Step[] {
