@@ -1,5 +1,6 @@
 /** host0's brain: which meshes there are, who is in them, and what this machine's own agent has to do about it. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import { type Ipv4, ipv4InSubnet } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
@@ -7,6 +8,7 @@ import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
+import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import type { Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
 import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
@@ -89,7 +91,7 @@ export class Controller {
   }
 
   setSegments(segments: readonly Segment[]): void {
-    if (JSON.stringify(segments) === JSON.stringify(this.#segments)) return;
+    if (isDeepStrictEqual(segments, this.#segments)) return;
     this.#segments = segments;
     const list = segments.map(({ device, ipv4, subnet }) => `${ipv4} on ${device} (${subnet})`).join(', ');
     this.#input.journal.record({ kind: 'segments changed', message: `segments: ${list || 'none'}` });
@@ -108,7 +110,7 @@ export class Controller {
 
   /** How this machine's ports should be; its agent sees to it. */
   setPorts(ports: readonly UnderlayPort[]): void {
-    if (JSON.stringify(ports) === JSON.stringify(this.#ports)) return;
+    if (isDeepStrictEqual(ports, this.#ports)) return;
     this.#ports = ports;
     this.#feed.renew();
   }
@@ -192,10 +194,11 @@ export class Controller {
   /** Never rejects: a mesh whose members cannot be read tries again by itself, and serves no list until it could. */
   async #takeUp(networks: readonly Network[]): Promise<void> {
     const wanted = new Map(networks.map((network) => [network.id, network]));
-    const gone = this.meshes.filter(
-      ({ network }) => JSON.stringify(wanted.get(network.id)) !== JSON.stringify(network),
-    );
-    for (const mesh of gone) await this.#remove(mesh);
+    for (const mesh of this.meshes) {
+      const network = wanted.get(mesh.network.id);
+      if (network === undefined || mustRejoin(mesh.network, network)) await this.#remove(mesh);
+      else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
+    }
     const come = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
     for (const listener of this.#meshListeners) listener(this.meshes);
     await Promise.all(come.map((mesh) => mesh.start()));
@@ -221,6 +224,11 @@ export class Controller {
     this.#meshes.set(network.id, mesh);
     this.#input.journal.record(networkAdded(network));
     return mesh;
+  }
+
+  #redefine(mesh: Membership, network: Network): void {
+    mesh.redefine(network);
+    this.#input.journal.record({ kind: 'network changed', message: network.name, network: network.id });
   }
 
   async #remove(mesh: Membership): Promise<void> {

@@ -209,6 +209,22 @@ test('an underlay that comes to overlap a prefix is reported, and what runs goes
   expect(codesOf(outcome)).toEqual(['MESH_NET_PREFIX_UNDERLAY']);
 });
 
+test('a network whose file says what it said is the same object in the next outcome', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  const before = await machine.start();
+  await machine.put('blue.conf', `# a remark\n${meshText('blue', 1)}`);
+  await machine.put('bad.conf', 'name=bad\n');
+  const refused = await machine.reload();
+  expect(refused.errors).not.toEqual([]);
+  expect(refused.networks).toBe(before.networks);
+
+  await rm(join(machine.directory, 'bad.conf'));
+  await machine.put('red.conf', meshText('red', 3));
+  const after = await machine.until('blue', 'red');
+  expect(after.networks[0]).toBe(before.networks[0]);
+});
+
 test('nothing is told twice', async () => {
   const machine = await Machine.make();
   await machine.put('blue.conf', meshText('blue', 1));

@@ -6,12 +6,14 @@
  * force, every file that is sound and collides with no other is taken: one typo must not cut a node off.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { readNetworkFiles } from '../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile, type NetworkSet } from '../formats/conf/network-set.ts';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
+import { internNetworks } from '../model/network/network-equality.ts';
 import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 
@@ -28,7 +30,7 @@ export interface NetworkDirectoryInit {
 }
 
 export interface NetworkOutcome {
-  /** The networks in force. */
+  /** The networks in force; one that has not changed since the last outcome is the same object, and so is the list. */
   readonly networks: readonly Network[];
   /** The file that each of them comes from. */
   readonly files: Readonly<Record<NetworkId, string>>;
@@ -47,8 +49,8 @@ export class NetworkDirectory {
   #kept: readonly NetworkFile[] = [];
   /** Why the state file is not what it should be. */
   #stateFault: MeshError | undefined;
-  #outcome = outcomeOf(NOTHING, [], undefined);
-  #lastTold = '';
+  /** What was told last. */
+  #outcome: NetworkOutcome | undefined;
   #lastLook: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -58,7 +60,7 @@ export class NetworkDirectory {
   }
 
   get current(): NetworkOutcome {
-    return this.#outcome;
+    return this.#outcome ?? outcomeOf(NOTHING, [], undefined);
   }
 
   /** Takes up what was kept, looks at the files, and goes on looking until it is closed. */
@@ -89,7 +91,7 @@ export class NetworkDirectory {
   }
 
   async #look(): Promise<NetworkOutcome> {
-    if (this.#closed) return this.#outcome;
+    if (this.#closed) return this.current;
     const { files, errors: unreadable } = await readNetworkFiles(this.#init.directory);
     const judged = judgeNetworks(files, this.#init.underlay());
     const errors = [...unreadable, ...judged.errors];
@@ -100,7 +102,7 @@ export class NetworkDirectory {
       this.#inForce = judged;
     }
     this.#tell(outcomeOf(this.#inForce, errors, this.#stateFault));
-    return this.#outcome;
+    return this.current;
   }
 
   async #keep(files: readonly NetworkFile[]): Promise<void> {
@@ -114,10 +116,9 @@ export class NetworkDirectory {
     }
   }
 
-  #tell(outcome: NetworkOutcome): void {
-    const text = JSON.stringify(outcome);
-    if (text === this.#lastTold || this.#closed) return;
-    this.#lastTold = text;
+  #tell(found: NetworkOutcome): void {
+    const outcome = { ...found, networks: internNetworks(this.current.networks, found.networks) };
+    if (this.#closed || isDeepStrictEqual(outcome, this.#outcome)) return;
     this.#outcome = outcome;
     this.#init.onChange(outcome);
   }

@@ -4,7 +4,7 @@
  */
 import type { Network } from '../model/network/network.ts';
 import { DeviceDoors, type DeviceDoorsInput } from '../protocol/http/device-doors.ts';
-import { type MeshDoorInput, meshDoor } from '../protocol/http/mesh-door.ts';
+import { type MeshDoorInput, meshDoor, meshDoorKey } from '../protocol/http/mesh-door.ts';
 import { expose } from './exposition.ts';
 import type { Registry } from './registry.ts';
 
@@ -25,7 +25,7 @@ export class MetricsDoor {
     this.#input = input;
     this.#doors = new DeviceDoors({
       ...input,
-      keyOf: (network) => JSON.stringify(network),
+      keyOf: (network) => meshDoorKey(network, input.machine),
       doorAt: (network) =>
         meshDoor({
           ...input,

@@ -6,10 +6,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Alarm } from '../../model/clock.ts';
-import { AGENT_PORT, type Network } from '../../model/network/network.ts';
+import { AGENT_PORT, type Network, type NetworkId } from '../../model/network/network.ts';
 import type { DoorLimits } from '../../protocol/http/device-door.ts';
 import { DeviceDoors } from '../../protocol/http/device-doors.ts';
-import { meshDoor } from '../../protocol/http/mesh-door.ts';
+import { meshDoor, meshDoorKey } from '../../protocol/http/mesh-door.ts';
 import type { Agent } from '../agent.ts';
 
 /** Traces are asked for by people, and each question has a connection of its own. */
@@ -45,7 +45,7 @@ export class PeerDoors {
     this.#agent = agent;
     this.#handler = handler;
     this.#doors = new DeviceDoors({
-      keyOf: ({ id, fabric }) => `${id} ${fabric.prefix}`,
+      keyOf: (network) => meshDoorKey(network, agent.input.machine),
       indexOf: (device) => agent.reconciler.cache.linkNamed(device)?.index,
       doorAt: (network) =>
         meshDoor({
@@ -55,7 +55,7 @@ export class PeerDoors {
           service: 'paths',
           limits: LIMITS,
           openListener: boundListener,
-          handler: (request, response) => this.#answer(network, request, response),
+          handler: (request, response) => this.#answer(network.id, request, response),
         }),
     });
   }
@@ -73,12 +73,12 @@ export class PeerDoors {
     this.#doors.close();
   }
 
-  #answer(network: Network, request: IncomingMessage, response: ServerResponse): void {
+  #answer(id: NetworkId, request: IncomingMessage, response: ServerResponse): void {
     const peer = request.socket.remoteAddress ?? '';
-    const attachment = this.#agent.source.attachments().find((candidate) => candidate.network.id === network.id);
+    const attachment = this.#agent.source.attachments().find(({ network }) => network.id === id);
     response.setHeader('connection', 'close');
     if (attachment?.members.some(({ ipv6 }) => ipv6 === peer)) {
-      this.#handler(request, response, { network, peer });
+      this.#handler(request, response, { network: attachment.network, peer });
       return;
     }
     response.writeHead(403).end('this node answers members of the mesh\n');

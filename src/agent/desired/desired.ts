@@ -2,10 +2,13 @@
  * From what a node should take part in to the items that it should have. What has not changed since the last turn is not
  * derived anew: a join costs what its own four rows cost, and a look at whom the mesh has.
  */
+
+import { isDeepStrictEqual } from 'node:util';
 import { type Ipv4, ipv4InSubnet } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
+import { mustRejoin } from '../../model/network/network-equality.ts';
 import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -16,7 +19,9 @@ import { type RulesetInput, rulesets, withSources } from './ruleset.ts';
 
 /** What one mesh asks for, and what it was derived from. */
 interface MeshPart {
-  readonly network: Network;
+  network: Network;
+  /** Source of the VXLAN packets. */
+  local: Ipv4 | undefined;
   readonly own: MemberAddresses;
   readonly host0Ipv6: MemberAddresses['ipv6'];
   readonly items: Set<ItemKey>;
@@ -39,11 +44,11 @@ export class DesiredItems {
   readonly #items = new Map<ItemKey, Item>();
   readonly #meshes = new Map<NetworkId, MeshPart>();
   #changed = new Map<ItemKey, Item | undefined>();
-  #host0 = '';
   /** Keys of ports, routes and settings. */
   readonly #others = new Set<ItemKey>();
   readonly #tables = new Set<ItemKey>();
-  #rules: { readonly from: string; readonly networks: readonly Network[] } = { from: '', networks: [] };
+  /** What the tables were derived from. */
+  #rules: RulesetInput | undefined;
 
   get items(): ItemMap {
     return this.#items;
@@ -57,30 +62,31 @@ export class DesiredItems {
   }
 
   update(input: DesiredInput): void {
-    const { attachments, host0 } = input;
-    const stance = JSON.stringify(host0);
-    const moved = stance !== this.#host0;
-    this.#host0 = stance;
-    this.#updateRulesets(input);
+    const { attachments } = input;
+    this.#updateRulesets(rulesetInput(input));
     const ids = new Set(attachments.map(({ network }) => network.id));
     for (const [id, part] of this.#meshes) if (!ids.has(id)) this.#removeMesh(part);
-    for (const attachment of attachments) this.#updateMesh(input, attachment, moved);
+    for (const attachment of attachments) this.#updateMesh(input, attachment);
     this.#updateOthers(input);
     this.#updateSources(input);
   }
 
-  #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment, moved: boolean): void {
+  #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment): void {
     const { network, members, host0Answers, keptSources } = attachment;
+    // host0 has none: it may have several segments, and answers on each with that segment's address.
+    const local = host0.role === 'node' ? host0.local : undefined;
     let part = this.#meshes.get(network.id);
-    if (part !== undefined && part.network !== network) {
+    if (part !== undefined && hasOtherRows(part.network, network)) {
       this.#removeMesh(part);
       part = undefined;
     }
     part ??= newPart(network, machine);
     this.#meshes.set(network.id, part);
     const before = part.attachment;
-    if (before === undefined || moved) {
-      this.#replace(part.items, [...linkItems(network, part.own, host0), ...addressItems(network, part.own)]);
+    if (before?.network !== network || part.local !== local) {
+      part.network = network;
+      part.local = local;
+      this.#replace(part.items, [...linkItems(network, part.own, local), ...addressItems(network, part.own)]);
     }
     if (before?.members !== members || before.host0Answers !== host0Answers) {
       this.#updateMembers(part, members, host0.role, host0Answers);
@@ -145,14 +151,10 @@ export class DesiredItems {
   }
 
   /** The rules, without what comes and goes with members. */
-  #updateRulesets(input: DesiredInput): void {
-    const networks = input.attachments.map(({ network }) => network);
-    const { ports, routes } = input;
-    const from = JSON.stringify([ports, routes, this.#host0]);
-    const { from: before, networks: had } = this.#rules;
-    if (from === before && networks.length === had.length && networks.every((each, i) => each === had[i])) return;
-    this.#rules = { from, networks };
-    this.#replace(this.#tables, rulesets(rulesetInput(input)));
+  #updateRulesets(rules: RulesetInput): void {
+    if (this.#rules !== undefined && haveSameRules(this.#rules, rules)) return;
+    this.#rules = rules;
+    this.#replace(this.#tables, rulesets(rules));
   }
 
   #updateSources({ host0 }: DesiredInput): void {
@@ -200,9 +202,15 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   return new Map(desired.items);
 }
 
+/** Whether no row of a member stays when `now` takes the place of `before`. */
+function hasOtherRows(before: Network, now: Network): boolean {
+  return before !== now && (mustRejoin(before, now) || !isDeepStrictEqual(before.devices, now.devices));
+}
+
 function newPart(network: Network, machine: MachineWord): MeshPart {
   return {
     network,
+    local: undefined,
     own: memberAddresses(network, machine),
     host0Ipv6: memberAddresses(network, 'host0').ipv6,
     items: new Set(),
@@ -229,6 +237,15 @@ function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): Rule
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
     networks: attachments.map(({ network }) => ({ network, sources: NOBODY })),
   };
+}
+
+/** Networks and the lists of ports are the same objects while nothing changes, so that this costs little at each pass. */
+function haveSameRules(
+  { networks: before, ...rest }: RulesetInput,
+  { networks: now, ...restNow }: RulesetInput,
+): boolean {
+  const same = before.length === now.length && now.every(({ network }, i) => network === before[i]?.network);
+  return same && isDeepStrictEqual(rest, restNow);
 }
 
 /** host0 with several segments forwards between their ports; the ruleset lets only VXLAN through. */

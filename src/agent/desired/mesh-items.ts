@@ -1,4 +1,5 @@
 /** What a mesh needs on a node: its two links, this node's addresses, and the rows of each other member. Pure. */
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { Member, MemberAddresses } from '../../model/network/member.ts';
 import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
@@ -11,7 +12,8 @@ export function addressItems({ id: network, devices }: Network, { ipv6, linkLoca
   return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: devices.bridge, address, length: 64 }));
 }
 
-export function linkItems(network: Network, own: MemberAddresses, host0: Host0View): Item[] {
+/** @param local source of this node's VXLAN packets; undefined where the kernel chooses it for each packet */
+export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | undefined): Item[] {
   const { devices, fabric, id } = network;
   const common = {
     kind: 'link',
@@ -34,8 +36,7 @@ export function linkItems(network: Network, own: MemberAddresses, host0: Host0Vi
       vxlan: {
         vni: fabric.vni,
         udpPort: VXLAN_PORT,
-        // host0 has none: it may have several segments, and answers on each with that segment's address.
-        ...(host0.role === 'node' && host0.local !== undefined && { local: host0.local }),
+        ...(local !== undefined && { local }),
         // On host0 learning is how an unknown node is first heard; elsewhere, how guests on members' bridges are found.
         learning: true,
         df: 'inherit',

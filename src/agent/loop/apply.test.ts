@@ -12,7 +12,7 @@ import type { Step } from './plan.ts';
 function itemsOf(vni: number): Item[] {
   const network = mesh(`m${vni}`, vni);
   const own = memberAddresses(network, 'host0');
-  return [...linkItems(network, own, { role: 'host0', segments: [], ports: [] }), ...addressItems(network, own)];
+  return [...linkItems(network, own, undefined), ...addressItems(network, own)];
 }
 
 function creates(items: readonly Item[]): Step[] {

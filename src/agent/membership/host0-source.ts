@@ -4,6 +4,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
+import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
 import { type NetworkState, STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
@@ -164,12 +165,16 @@ export class Host0Source implements Source {
   #snapshot({ version, networks, members, segments, ports }: Assignment): void {
     const nowMs = this.#input.clock.nowMs();
     this.#known = true;
-    this.#networks = networks;
+    const before = new Map(this.#networks.map((network) => [network.id, network]));
+    const now = new Map(networks.map((network) => [network.id, network]));
+    for (const id of this.#lists.keys()) {
+      const [was, is] = [before.get(id), now.get(id)];
+      if (is === undefined || (was !== undefined && mustRejoin(was, is))) this.#lists.delete(id);
+    }
+    this.#networks = internNetworks(this.#networks, networks);
     this.#segments = segments;
     this.#ports = ports;
-    const ids = new Set(networks.map((network) => network.id));
-    for (const id of this.#lists.keys()) if (!ids.has(id)) this.#lists.delete(id);
-    for (const id of ids)
+    for (const id of now.keys())
       this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
   }
 

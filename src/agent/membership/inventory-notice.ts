@@ -1,4 +1,5 @@
 /** Tells host0 what this machine is made of: once when it has joined, and again when it is another. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { MEMBERSHIP_PORT, type Network } from '../../model/network/network.ts';
@@ -25,8 +26,8 @@ export class InventoryNotice {
   readonly #input: InventoryNoticeInput;
   /** Where host0 answered last. */
   #network: Network | undefined;
-  /** What host0 has of us, as it was sent. */
-  #told: string | undefined;
+  /** What host0 has been told of this machine. */
+  #told: Inventory | undefined;
   #alarm: Alarm | undefined;
   #dueMs = Infinity;
   #telling = false;
@@ -86,21 +87,21 @@ export class InventoryNotice {
   async #tell(network: Network): Promise<boolean> {
     const { transport, read } = this.#input;
     try {
-      const body = JSON.stringify(read());
-      if (body === this.#told) return true;
+      const inventory = read();
+      if (isDeepStrictEqual(inventory, this.#told)) return true;
       const { status, body: answer } = await transport.exchange(
         { host: memberAddresses(network, 'host0').ipv6, port: MEMBERSHIP_PORT },
         {
           method: 'PUT',
           path: '/inventory',
-          body,
+          body: JSON.stringify(inventory),
           connectTimeoutMs: TIMEOUT_MS.connect,
           timeoutMs: TIMEOUT_MS.answer,
         },
       );
       // An older host0 knows no inventories.
       if (status !== 204 && status !== 404) throw new Error(`host0 answered ${status}: ${answer.slice(0, 200)}`);
-      this.#told = body;
+      this.#told = inventory;
       return true;
     } catch (thrown) {
       this.#input.journal.failure('inventory not told', thrown, { level: 'debug', network: network.id });

@@ -56,6 +56,19 @@ test('the next life knows the members and segments of the same mesh, and of no o
   expect(next.known.of(mesh('mesh458', 458))).toBeUndefined();
 });
 
+test('a network that was defined otherwise and is the same mesh has the members that it had', async () => {
+  const { known, state } = node();
+  state.now = [{ network: MESH, members: [member(1)], segments: SEGMENTS }];
+  known.changed();
+  await known.close();
+  const now: Network = { ...MESH, fabric: { ...MESH.fabric, mtuBytes: 1400 } };
+  expect(known.of(now)).toEqual({ network: now, members: [member(1)], segments: SEGMENTS });
+  const next = node(state.disk);
+  await next.known.load();
+  expect(next.known.of(now)).toEqual({ network: now, members: [member(1)], segments: SEGMENTS });
+  expect(next.known.of({ ...now, name: 'other' })).toBeUndefined();
+});
+
 test('a burst is written once, and what is the same again not at all', async () => {
   const { known, state, clock } = node();
   for (let number = 1; number <= 20; number++) {

@@ -5,10 +5,11 @@
  */
 
 import { type Ipv4Cidr, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
-import { ipv6InSubnet } from '../../model/address/ipv6.ts';
+import { ipv6InSubnet, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
+import { type MeshIdentity, mustRejoin } from '../../model/network/network-equality.ts';
 import { formatMemberLine, parseMemberLine } from '../../protocol/documents/membership.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
@@ -19,6 +20,11 @@ export interface KnownMesh {
   readonly members: readonly Member[];
   /** The underlay subnets that host0 forwards between. */
   readonly segments: readonly Ipv4Cidr[];
+}
+
+/** What was written down of a mesh. How the network was defined otherwise is of no interest: the files say how it is now. */
+interface RememberedMesh extends Omit<KnownMesh, 'network'> {
+  readonly network: MeshIdentity;
 }
 
 /** A text that is old or new after a power cut, and never a third thing. */
@@ -41,7 +47,7 @@ const RETRY_MS = 60_000;
 
 export class LastKnown {
   readonly #input: LastKnownInput;
-  #meshes: readonly KnownMesh[] = [];
+  #meshes: readonly RememberedMesh[] = [];
   #text: string | undefined;
   #soon: Alarm | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -62,10 +68,10 @@ export class LastKnown {
     }
   }
 
-  /** A mesh as it was known last; undefined when it was another one then, or none. */
+  /** Whom the mesh had when it was known last; undefined when it was another one then, or none. */
   of(network: Network): KnownMesh | undefined {
-    const same = JSON.stringify(network);
-    return this.#meshes.find((known) => JSON.stringify(known.network) === same);
+    const known = this.#meshes.find((mesh) => !mustRejoin(mesh.network, network));
+    return known === undefined ? undefined : { ...known, network };
   }
 
   /** Something may be different: it is written down when it is, and nothing is while it is not. */
@@ -96,8 +102,9 @@ export class LastKnown {
   /** Never rejects. */
   async #writeNow(): Promise<void> {
     const { text, now, journal } = this.#input;
-    this.#meshes = now();
-    const document = format(this.#meshes);
+    const meshes = now();
+    this.#meshes = meshes;
+    const document = format(meshes);
     if (document === this.#text) return;
     try {
       await text.write(document);
@@ -135,12 +142,11 @@ function format(meshes: readonly KnownMesh[]): string {
 }
 
 /** @throws TypeError or MESH_ADDRESS_INVALID for what `format` has not made */
-function parse(text: string): KnownMesh[] {
+function parse(text: string): RememberedMesh[] {
   const document: unknown = JSON.parse(text);
   if (fieldOf(document, 'version') !== 1) throw new TypeError('not a document that this program wrote');
   return listOf(document, 'meshes').map((mesh) => {
-    // It is compared with the networks that there are, and is none by itself.
-    const network = fieldOf(mesh, 'network') as Network;
+    const network = parseIdentity(fieldOf(mesh, 'network'));
     const segments = listOf(mesh, 'segments').map((segment) => parseIpv4Cidr(String(segment)));
     const members = listOf(mesh, 'members').map((line) => parseMemberLine(String(line)));
     if (members.some(({ ipv6 }) => !ipv6InSubnet(ipv6, network.fabric.prefix))) {
@@ -148,6 +154,16 @@ function parse(text: string): KnownMesh[] {
     }
     return { network, segments, members };
   });
+}
+
+function parseIdentity(network: unknown): MeshIdentity {
+  const fabric = fieldOf(network, 'fabric');
+  const [name, key, vni] = [fieldOf(network, 'name'), fieldOf(fabric, 'key'), fieldOf(fabric, 'vni')];
+  if (typeof name !== 'string' || typeof key !== 'string' || typeof vni !== 'number') {
+    throw new TypeError('a mesh lacks its name, key or number');
+  }
+  const { address, length } = parseIpv6Interface(String(fieldOf(fabric, 'prefix')));
+  return { name, fabric: { vni, key, prefix: ipv6Subnet(address, length) } };
 }
 
 function listOf(document: unknown, name: string): readonly unknown[] {

@@ -1,9 +1,11 @@
 /** A node's own files and, for each mesh in them, a membership client. */
+
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
+import { mustRejoin } from '../../model/network/network-equality.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Attachment, Host0View } from '../desired/assignment.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
@@ -31,16 +33,23 @@ export interface NodeSourceInput
   readonly onJoined?: (network: Network) => void;
 }
 
+/** A mesh that this node takes part in. */
+interface Participation {
+  /** As the files define it now. */
+  network: Network;
+  readonly client: MembershipClient;
+  /** The members with host0 first, as long as the list that they are from is the same. */
+  withHost0?: { readonly listed: readonly Member[]; readonly ipv4: Ipv4; readonly members: readonly Member[] };
+}
+
 export class NodeSource implements Source {
   readonly #input: NodeSourceInput;
   readonly #lastKnown: LastKnown;
-  readonly #clients = new Map<NetworkId, MembershipClient>();
+  readonly #meshes = new Map<NetworkId, Participation>();
   /** Undefined until the files have been read: until then, nothing may be taken for left over. */
   #networks: readonly Network[] | undefined;
   #underlay: UnderlayView | undefined;
   #change: Promise<void> = Promise.resolve();
-  /** The members of each network with host0 first, as long as the list that they are from is the same. */
-  readonly #members = new WeakMap<Network, { listed: readonly Member[]; ipv4: Ipv4; members: readonly Member[] }>();
 
   constructor(input: NodeSourceInput) {
     this.#input = input;
@@ -78,47 +87,55 @@ export class NodeSource implements Source {
 
   /** Leaves the networks that are gone or have become others, while they still work, and joins the new ones once they do. */
   async #takeNetworks(): Promise<void> {
-    const { directory, onChange, stateOf, cache } = this.#input;
+    const { directory, onChange } = this.#input;
     const networks = directory.current.networks;
-    const before = new Map(this.networks.map((network) => [network.id, network]));
-    const after = new Map(networks.map((network) => [network.id, network]));
-    const gone = [...this.#clients].filter(([id]) => !sameNetwork(before.get(id), after.get(id)));
-    await Promise.all(gone.map(([, client]) => client.stop(true)));
-    for (const [id] of gone) this.#clients.delete(id);
-    const joining = networks.filter((network) => !this.#clients.has(network.id));
-    for (const network of joining) {
-      const known = this.#lastKnown.of(network);
-      const client = new MembershipClient({
-        ...this.#input,
-        network,
-        ...(known !== undefined && { known: { ...known, members: asKernelHas(known, cache()) } }),
-        local: () => this.#underlay?.local,
-        state: () => stateOf(network),
-        onChange: () => {
-          this.#lastKnown.changed();
-          void onChange();
-        },
-        onJoined: () => this.#input.onJoined?.(network),
-        forgetHost0: () => this.#forgetHost0(network),
-      });
-      this.#clients.set(network.id, client);
+    const wanted = new Map(networks.map((network) => [network.id, network]));
+    const gone = [...this.#meshes.values()].filter(({ network: before }) => {
+      const now = wanted.get(before.id);
+      return now === undefined || mustRejoin(before, now);
+    });
+    await Promise.all(gone.map(({ client }) => client.stop(true)));
+    for (const { network } of gone) this.#meshes.delete(network.id);
+    const joining: Participation[] = [];
+    for (const network of networks) {
+      const mesh = this.#meshes.get(network.id);
+      if (mesh !== undefined) mesh.network = network;
+      else joining.push(this.#takePartIn(network));
     }
     this.#networks = networks;
     this.#lastKnown.changed();
     await onChange();
-    for (const { id } of joining) this.#clients.get(id)?.start();
+    for (const { client } of joining) client.start();
+  }
+
+  #takePartIn(network: Network): Participation {
+    const { onChange, stateOf, cache } = this.#input;
+    const known = this.#lastKnown.of(network);
+    const now = () => this.#meshes.get(network.id)?.network ?? network;
+    const client = new MembershipClient({
+      ...this.#input,
+      network,
+      ...(known !== undefined && { known: { ...known, members: asKernelHas(known, cache()) } }),
+      local: () => this.#underlay?.local,
+      state: () => stateOf(now()),
+      onChange: () => {
+        this.#lastKnown.changed();
+        void onChange();
+      },
+      onJoined: () => this.#input.onJoined?.(now()),
+      forgetHost0: () => this.#forgetHost0(now()),
+    });
+    const mesh = { network, client };
+    this.#meshes.set(network.id, mesh);
+    return mesh;
   }
 
   attachments(): readonly Attachment[] {
-    return this.networks.map((network) => {
-      const client = this.#clients.get(network.id);
-      const members = client?.list.members ?? [];
-      return {
-        network,
-        members: this.#withHost0(network, members),
-        host0Answers: client?.host0Answers ?? false,
-      };
-    });
+    return this.#inOrder().map((mesh) => ({
+      network: mesh.network,
+      members: this.#withHost0(mesh),
+      host0Answers: mesh.client.host0Answers,
+    }));
   }
 
   host0View(): Host0View {
@@ -126,7 +143,7 @@ export class NodeSource implements Source {
     const host0 = underlay?.host0 ?? this.#input.host0[0];
     if (host0 === undefined) throw new TypeError('a node needs an address of host0');
     const segments = new Set<Ipv4Cidr>();
-    for (const client of this.#clients.values()) for (const segment of client.segments) segments.add(segment);
+    for (const { client } of this.#meshes.values()) for (const segment of client.segments) segments.add(segment);
     return {
       role: 'node',
       ipv4: host0,
@@ -138,10 +155,11 @@ export class NodeSource implements Source {
   }
 
   /** host0 is a member before any list says so. Where the list's view differs, the node's own is nearer. */
-  #withHost0(network: Network, listed: readonly Member[]): readonly Member[] {
+  #withHost0(mesh: Participation): readonly Member[] {
+    const { network, client, withHost0: before } = mesh;
+    const listed = client.list.members;
     const ipv4 = this.#underlay?.host0;
     if (ipv4 === undefined || !isIpv4(ipv4)) return listed;
-    const before = this.#members.get(network);
     if (before?.listed === listed && before.ipv4 === ipv4) return before.members;
     const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
     const name = listed.find((member) => member.ipv6 === ipv6)?.name ?? 'host0';
@@ -149,7 +167,7 @@ export class NodeSource implements Source {
     const own = { name, ipv4, mac, ipv6 };
     const host0 = known !== undefined && sameMember(known, own) ? known : own;
     const members = [host0, ...listed.filter((member) => member.ipv6 !== ipv6)];
-    this.#members.set(network, { listed, ipv4, members });
+    mesh.withHost0 = { listed, ipv4, members };
     return members;
   }
 
@@ -165,15 +183,15 @@ export class NodeSource implements Source {
   }
 
   settled(network: NetworkId): boolean {
-    return this.#clients.get(network)?.list.settled ?? false;
+    return this.#meshes.get(network)?.client.list.settled ?? false;
   }
 
   errorOf(network: NetworkId): MeshError | undefined {
-    return this.#clients.get(network)?.error;
+    return this.#meshes.get(network)?.client.error;
   }
 
   streamSinceMs(network: NetworkId): number | undefined {
-    return this.#clients.get(network)?.streamSinceMs;
+    return this.#meshes.get(network)?.client.streamSinceMs;
   }
 
   stateChanged(): void {
@@ -190,24 +208,24 @@ export class NodeSource implements Source {
     const moved = this.#underlay !== undefined && this.#underlay.local !== view.local;
     this.#underlay = view;
     await onChange();
-    if (moved) for (const client of this.#clients.values()) client.reportNow();
+    if (moved) for (const { client } of this.#meshes.values()) client.reportNow();
   }
 
   async stop(): Promise<void> {
     await this.#input.directory.close();
     await this.#change;
     await this.#lastKnown.close();
-    await Promise.all([...this.#clients.values()].map((client) => client.stop(false)));
+    await Promise.all(Array.from(this.#meshes.values(), ({ client }) => client.stop(false)));
   }
 
   #knownMeshes(): KnownMesh[] {
-    return this.networks.map((network) => {
-      const client = this.#clients.get(network.id);
-      return { network, members: client?.list.members ?? [], segments: client?.segments ?? [] };
+    return this.#inOrder().map(({ network, client }) => {
+      return { network, members: client.list.members, segments: client.segments };
     });
   }
-}
 
-function sameNetwork(a: Network | undefined, b: Network | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  /** The meshes in the order of their files. */
+  #inOrder(): readonly Participation[] {
+    return this.networks.flatMap(({ id }) => this.#meshes.get(id) ?? []);
+  }
 }

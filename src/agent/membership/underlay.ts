@@ -1,4 +1,5 @@
 /** How a node stands on the underlay: which of host0's addresses is on its side, and which address it sends from. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
@@ -46,5 +47,5 @@ function foreignRoutes(cache: KernelCache): Ipv4Cidr[] {
 }
 
 export function sameUnderlay(a: UnderlayView | undefined, b: UnderlayView): boolean {
-  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
+  return isDeepStrictEqual(a, b);
 }

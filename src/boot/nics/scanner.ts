@@ -1,4 +1,5 @@
 /** When host0 scans its ports: when it is asked, soon after a link has changed, and once more when switches have settled. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ScanView } from '../../protocol/documents/boot-views.ts';
@@ -23,8 +24,7 @@ const SETTLED_MS = 35_000;
 
 export class Scanner {
   readonly #input: ScannerInput;
-  /** All that the result of the last scan depends on. */
-  #picture: string | undefined;
+  #picture: ReturnType<typeof pictureOf> | undefined;
   #scanning: Promise<ScanView> | undefined;
   #soon: Alarm | undefined;
   #later: Alarm | undefined;
@@ -46,11 +46,8 @@ export class Scanner {
   linksChanged(): boolean {
     const boot = this.#input.ports();
     const ports = scanPorts([...this.#input.links.links], boot);
-    const picture = JSON.stringify([
-      boot.map(({ index }) => index),
-      ports.map(({ index, name, mac, running, master }) => [index, name, mac, running, master]),
-    ]);
-    if (picture === this.#picture) return false;
+    const picture = pictureOf(boot, ports);
+    if (isDeepStrictEqual(picture, this.#picture)) return false;
     this.#picture = picture;
     this.soon();
     this.#later?.cancel();
@@ -89,4 +86,12 @@ export class Scanner {
       this.#input.journal.record({ level: 'error', kind: 'scan failed', message, code });
     }
   }
+}
+
+/** All that the result of a scan depends on. */
+function pictureOf(boot: readonly BootPort[], ports: ReturnType<typeof scanPorts>) {
+  return {
+    boot: boot.map(({ index }) => index),
+    ports: ports.map(({ index, name, mac, running, master }) => ({ index, name, mac, running, master })),
+  };
 }

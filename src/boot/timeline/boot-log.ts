@@ -1,5 +1,6 @@
 /** The boots that host0 has seen lately: takes sightings up, says what is stuck, and shows each as a timeline. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
@@ -33,9 +34,8 @@ interface Boot {
   readonly timeline: Timeline;
   /** Wall time at which it began. */
   readonly began: Date;
-  /** What was told last, and the cause in it. */
-  readonly told?: string;
-  readonly toldCause?: string | undefined;
+  /** What was told last. */
+  readonly told?: Pick<TimelineView, 'stages' | 'trouble' | 'state'>;
 }
 
 export class BootLog {
@@ -135,12 +135,12 @@ export class BootLog {
     const boot = this.#boots.get(mac);
     if (boot === undefined) return;
     const view = this.#view(boot);
-    const news = JSON.stringify([view.stages, view.trouble, view.state]);
-    if (news === boot.told) return;
-    const cause = view.trouble?.cause;
-    this.#boots.set(mac, { ...boot, told: news, toldCause: cause });
+    const { stages, state, trouble } = view;
+    const news = { stages, state, ...(trouble !== undefined && { trouble }) };
+    if (isDeepStrictEqual(news, boot.told)) return;
+    this.#boots.set(mac, { ...boot, told: news });
     for (const listener of this.#listeners) listener(view);
-    if (cause !== boot.toldCause || view.state === 'member') this.#record(view);
+    if (trouble?.cause !== boot.told?.trouble?.cause || state === 'member') this.#record(view);
   }
 
   #record({ mac, machine, name, trouble, state, ageMs, device }: TimelineView): void {

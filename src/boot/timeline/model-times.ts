@@ -2,6 +2,7 @@
  * How long the boots of each model were silent for, which host0 learns from those that came through: one record for each
  * model in the store, `/v1/boot-times/<hash>`, written when such a boot is over and told something new.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { genid } from '../../model/genid.ts';
 import type { Store } from '../../store/store.ts';
 import { isTelling, type Silences, WAITS, type Wait } from './own-time.ts';
@@ -59,7 +60,7 @@ export class ModelTimes {
         return [[wait, [...seen, Math.ceil(silenceMs / STEP_MS) * STEP_MS].slice(-BOOTS_MAX)]];
       }),
     );
-    if (JSON.stringify(silences) === JSON.stringify(before)) return;
+    if (isDeepStrictEqual(silences, before)) return;
     const record: ModelRecord = { model, silences };
     this.#records.delete(key);
     this.#records.set(key, record);

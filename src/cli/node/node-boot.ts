@@ -1,4 +1,5 @@
 /** `mesh node boot`: how far machines are that boot over the network, and why one does not get on. */
+import { isDeepStrictEqual } from 'node:util';
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../../protocol/documents/timeline-view.ts';
@@ -85,7 +86,7 @@ export function newsText(view: TimelineView, before: TimelineView | undefined, p
   const who = printable(view.name ?? view.machine ?? view.mac);
   const fresh = view.stages.slice(Math.max(0, (again?.stages.length ?? 0) - 1)).filter((reached, index) => {
     const old = again?.stages.at(-1);
-    return index > 0 || again === undefined || JSON.stringify(old) !== JSON.stringify(reached);
+    return index > 0 || again === undefined || !isDeepStrictEqual(old, reached);
   });
   const lines = fresh.map(
     (reached) => `${who}  ${stageText(reached, reached.detail === 'loading' ? 'warning' : 'good', paint)}`,

@@ -5,6 +5,7 @@
  * first, and of these those that were a member only when there are no others.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -128,7 +129,7 @@ export class MachineRegistry {
     return this.#turns.take(machine, async () => {
       const before = this.#records.get(machine) ?? { machine, facts: {}, cards: [], firstSeen: this.#now() };
       const record = { ...before, inventory, cards: withCards(before.cards, inventory) };
-      if (JSON.stringify(record) !== JSON.stringify(this.#records.get(machine))) await this.#keep(record);
+      if (!isDeepStrictEqual(record, this.#records.get(machine))) await this.#keep(record);
     });
   }
 

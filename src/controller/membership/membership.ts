@@ -66,7 +66,7 @@ export interface MemberSighting {
 const MEMBERS_MAX = 4096;
 
 export class Membership {
-  readonly network: Network;
+  #network: Network;
   readonly #input: MembershipInput;
   readonly #roster: Roster;
   readonly #host0: MemberAddresses;
@@ -80,7 +80,7 @@ export class Membership {
   readonly #dropping = new Set<Ipv6>();
 
   constructor(input: MembershipInput) {
-    this.network = input.network;
+    this.#network = input.network;
     this.#input = input;
     this.#journal = new MembershipJournal(input.network, input.journal);
     this.#host0 = memberAddresses(input.network, 'host0');
@@ -105,6 +105,16 @@ export class Membership {
       onChange: (change, record, before) => this.#changed(change, record, before),
       onLoad: () => this.#loaded(),
     });
+  }
+
+  /** As it is defined now. */
+  get network(): Network {
+    return this.#network;
+  }
+
+  /** Takes a definition under which the mesh is still the same one (`mustRejoin`): members and streams stay. */
+  redefine(network: Network): void {
+    this.#network = network;
   }
 
   /** Reads the members from the store, and goes on trying. Until then every question is answered with MESH_HOST0_STARTING. */

@@ -1,4 +1,5 @@
 /** The whole of `/host0` as overlays: every machine's, or the list of all that is wrong and none. */
+
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -6,6 +7,7 @@ import { errnoOf, unreadable } from '../../formats/conf/conf-reader.ts';
 import { nearest } from '../../formats/conf/nearest.ts';
 import { readNetworkFiles } from '../../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
+import { errorText } from '../../formats/error-text.ts';
 import { type Host0Conf, type Host0Settings, readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import { MeshError } from '../../model/error.ts';
@@ -169,11 +171,7 @@ function sorted(names: readonly string[]): readonly string[] {
 
 /** A fault of a group is every machine's that has the group; it is told once. */
 function withoutDoubles(errors: readonly MeshError[]): readonly MeshError[] {
-  const seen = new Set<string>();
-  return errors.filter((error) => {
-    const text = JSON.stringify(error);
-    return !seen.has(text) && seen.add(text);
-  });
+  return [...new Map(errors.map((error) => [errorText(error, { color: false }), error])).values()];
 }
 
 /** As in CompiledOverlay. */

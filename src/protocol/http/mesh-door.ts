@@ -33,6 +33,11 @@ const LIMITS: DoorLimits = {
   },
 };
 
+/** Names the place of a listener: another bridge, or another address of `machine` in the mesh, is another place. */
+export function meshDoorKey(network: Network, machine: MachineWord): string {
+  return `${network.devices.bridge} ${memberAddresses(network, machine).ipv6}`;
+}
+
 export function meshDoor({ network, machine, service, journal, limits = LIMITS, ...rest }: MeshDoorInput): DeviceDoor {
   const { bridge: device } = network.devices;
   return new DeviceDoor({

@@ -2,6 +2,7 @@
  * What is so in a process, as far as its journal does not tell of each change by itself: it is looked at now and then,
  * and what is different becomes an event. What was told last is what a snapshot says: no event falls between the two.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { HealthFinding } from '../documents/views.ts';
 import type { EventInit, Journal } from './event.ts';
@@ -56,7 +57,7 @@ export class Standing {
     for (const [key, { isNoMore }] of before) if (!now.has(key)) changes.push(isNoMore);
     for (const [key, { is }] of now) {
       const was = before.get(key)?.is;
-      if (was !== is && JSON.stringify(was) !== JSON.stringify(is)) changes.push(is);
+      if (was !== is && !isDeepStrictEqual(was, is)) changes.push(is);
     }
     this.#facts = now;
     if (changes.length <= LOUD_CHANGES) {

@@ -1,0 +1,144 @@
+/** A network that changes, and what is derived again because of that. */
+import { expect, test } from 'vitest';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { machineIdOf, parseMachineId } from '../../model/machine.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import { plan, printStep } from '../loop/plan.ts';
+import type { DesiredInput } from './assignment.ts';
+import { DesiredItems } from './desired.ts';
+
+const manage = mesh();
+const OTHERS = [1, 2, 3].map((number) => memberOf(manage, number));
+const SEGMENTS: readonly Segment[] = [
+  { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr },
+  { device: 'eth2', ipv4: '10.12.0.1' as Ipv4, subnet: '10.12.0.0/24' as Ipv4Cidr },
+];
+
+function mesh(change: { name?: string; key?: string } = {}): Network {
+  const prefix = 'fd42:2345:1234:9abc::/64' as Ipv6Cidr;
+  return meshNetwork({ name: 'manage', prefix, vni: 456 as Vni, key: '456', ...change });
+}
+
+function withMtu(network: Network, mtuBytes: number): Network {
+  return { ...network, fabric: { ...network.fabric, mtuBytes } };
+}
+
+function memberOf(network: Network, number: number): Member {
+  const { bridgeMac: mac, ipv6 } = memberAddresses(network, machineIdOf(`board ${number}`));
+  return { name: `node${number}`, ipv4: `10.11.0.${10 + number}` as Ipv4, mac, ipv6 };
+}
+
+function onNode(network: Network, members: readonly Member[]): DesiredInput {
+  const host0 = {
+    role: 'node',
+    ipv4: '10.11.0.1' as Ipv4,
+    local: '10.11.0.2' as Ipv4,
+    onLink: true,
+    segments: [],
+    reachable: [],
+  } as const;
+  const attachments = [{ network, members, host0Answers: true }];
+  return { machine: parseMachineId('10eff964'), routes: false, host0, attachments, ports: [] };
+}
+
+function onHost0(network: Network, segments: readonly Segment[], ports: readonly UnderlayPort[]): DesiredInput {
+  const attachments = [{ network, members: OTHERS, host0Answers: true }];
+  return { machine: 'host0', routes: false, host0: { role: 'host0', segments, ports }, attachments, ports: [] };
+}
+
+/** What is done when the second input follows the first. */
+function stepsBetween(before: DesiredInput, after: DesiredInput): string[] {
+  const desired = new DesiredItems();
+  desired.update(before);
+  const observed = new Map(desired.items);
+  desired.update(after);
+  return plan(observed, desired.items, { mayDelete: () => true }).map(printStep);
+}
+
+/** A network that counts how often something is derived from its devices or its fabric. */
+function counted(network: Network): { readonly network: Network; readonly reads: () => number } {
+  let reads = 0;
+  const read = <T>(part: T): T => {
+    reads++;
+    return part;
+  };
+  return {
+    reads: () => reads,
+    network: {
+      ...network,
+      get devices() {
+        return read(network.devices);
+      },
+      get fabric() {
+        return read(network.fabric);
+      },
+    },
+  };
+}
+
+test('another MTU changes the links and the rules, and no row of a member', () => {
+  const after = onNode(withMtu(manage, 1400), OTHERS);
+  expect(stepsBetween(onNode(manage, OTHERS), after)).toEqual([
+    'nft table bridge meshwork { … } # sets: vxlans vxlans_1400 plugged host0s # rules',
+    'ip link set br456 mtu 1400 # mtu 1380 → 1400',
+    'ip link set vxlan456 mtu 1400 # mtu 1380 → 1400',
+  ]);
+
+  const desired = new DesiredItems();
+  desired.update(onNode(manage, OTHERS));
+  desired.takeChanges();
+  desired.update(after);
+  const kinds = [...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind);
+  expect(new Set(kinds)).toEqual(new Set(['link', 'ruleset']));
+});
+
+test('a mesh that must be joined again has other rows', () => {
+  const other = mesh({ key: '457' });
+  const steps = stepsBetween(
+    onNode(manage, OTHERS),
+    onNode(
+      other,
+      [1, 2, 3].map((number) => memberOf(other, number)),
+    ),
+  );
+  for (const { mac } of OTHERS) expect(steps).toContainEqual(expect.stringMatching(`^remove: bridge fdb .*${mac}`));
+  for (const number of [1, 2, 3]) {
+    const { mac } = memberOf(other, number);
+    expect(steps).toContainEqual(expect.stringMatching(`^bridge fdb replace ${mac} dev vxlan456 dst`));
+  }
+});
+
+test('the devices that another definition names get the rows of all members', () => {
+  const renamed: Network = { ...manage, devices: { vxlan: 'vxmanage', bridge: 'brmanage' } };
+  const desired = new DesiredItems();
+  desired.update(onNode(manage, OTHERS));
+  desired.update(onNode(renamed, OTHERS));
+  const fresh = new DesiredItems();
+  fresh.update(onNode(renamed, OTHERS));
+  expect(new Map([...desired.items].sort())).toEqual(new Map([...fresh.items].sort()));
+});
+
+test('a snapshot that says the same of a network costs nothing of that network', () => {
+  const { network, reads } = counted(manage);
+  const desired = new DesiredItems();
+  desired.update(onHost0(network, SEGMENTS, []));
+  desired.takeChanges();
+  const readsBefore = reads();
+
+  desired.update(onHost0(network, SEGMENTS, []));
+  expect([...desired.takeChanges()]).toEqual([]);
+
+  // A cable is plugged into host0.
+  desired.update(onHost0(network, SEGMENTS, [{ device: 'eth3' }]));
+  expect([...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind)).toEqual(['wire']);
+  expect(reads()).toBe(readsBefore);
+
+  // The port that it is in becomes a segment: the rules name it, and links, addresses and rows stay.
+  const third = { device: 'eth3', ipv4: '10.13.0.1' as Ipv4, subnet: '10.13.0.0/24' as Ipv4Cidr };
+  desired.update(onHost0(network, [...SEGMENTS, third], [{ device: 'eth3' }]));
+  const kinds = [...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind);
+  expect(new Set(kinds)).toEqual(new Set(['ruleset', 'sysctl']));
+});

@@ -1,0 +1,104 @@
+/** What stays of host0's assignment when a new snapshot comes. */
+import { expect, test } from 'vitest';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { machineIdOf } from '../../model/machine.ts';
+import { ManualClock } from '../../model/manual-clock.ts';
+import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import type { Assignment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
+import { Host0Source } from './host0-source.ts';
+import type { StreamHandlers, Transport } from './transport.ts';
+
+const SEGMENTS = [{ device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr }];
+
+function mesh(vni: number, key = String(vni)): Network {
+  const prefix = `fd42:2345:1234:${vni}::/64` as Ipv6Cidr;
+  return meshNetwork({ name: `mesh${vni}`, prefix, vni: vni as Vni, key });
+}
+
+function withMtu(network: Network, mtuBytes: number): Network {
+  return { ...network, fabric: { ...network.fabric, mtuBytes } };
+}
+
+function membersOf(network: Network): Member[] {
+  return [1, 2, 3].map((number) => {
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machineIdOf(`board ${number}`));
+    return { name: `node${number}`, ipv4: `10.11.0.${10 + number}` as Ipv4, mac, ipv6 };
+  });
+}
+
+/** host0's agent, and the daemon's end of its stream. */
+async function agent() {
+  const clock = new ManualClock();
+  let handlers: StreamHandlers | undefined;
+  const transport: Transport = {
+    exchange: async () => ({ status: 204, body: '' }),
+    openStream: (_target, _request, its) => {
+      handlers = its;
+      return { close: () => undefined };
+    },
+  };
+  const source = new Host0Source({
+    controlSock: 'control.sock',
+    clock,
+    transport,
+    stateOf: () => ({ phase: 'ready' }),
+    onChange: () => undefined,
+  });
+  await source.start();
+  const tell = (networks: readonly Network[], ports: readonly UnderlayPort[] = []) => {
+    const members = Object.fromEntries(networks.map((network) => [network.id, membersOf(network)]));
+    const snapshot: Assignment = {
+      version: { epoch: 'e', revision: 7 },
+      networks,
+      members,
+      segments: SEGMENTS,
+      ports,
+    };
+    handlers?.onMessage({ event: 'snapshot', data: JSON.stringify(snapshot) });
+    handlers?.onHeard?.();
+  };
+  /** So much time goes by, and the stream still stands. */
+  const pass = async (ms: number) => {
+    await clock.pass(ms);
+    handlers?.onHeard?.();
+  };
+  return { source, pass, tell };
+}
+
+test('a snapshot that says the same of the networks leaves networks and members the objects that they were', async () => {
+  const { source, tell } = await agent();
+  tell([mesh(456), mesh(500)]);
+  const { networks } = source;
+  const before = source.attachments();
+  tell([mesh(456), mesh(500)], [{ device: 'eth3' }]);
+  expect(source.networks).toBe(networks);
+  for (const [i, { network, members }] of source.attachments().entries()) {
+    expect(network).toBe(before[i]?.network);
+    expect(members).toBe(before[i]?.members);
+  }
+  expect(source.host0View()).toMatchObject({ ports: [{ device: 'eth3' }] });
+});
+
+test('another MTU of one network leaves the members of all, and the other networks', async () => {
+  const { source, pass, tell } = await agent();
+  tell([mesh(456), mesh(500)]);
+  await pass(MEMBER_SILENCE_MS);
+  const before = source.attachments();
+  tell([withMtu(mesh(456), 1400), mesh(500)]);
+  const [manage, other] = source.attachments();
+  expect(manage?.network).toEqual(withMtu(mesh(456), 1400));
+  expect(other?.network).toBe(before[1]?.network);
+  expect([manage?.members, other?.members]).toEqual(before.map(({ members }) => members));
+  expect(manage?.members).toBe(before[0]?.members);
+  expect(source.settled(mesh(456).id)).toBe(true);
+});
+
+test('a mesh that must be joined again begins with nobody of the one before', async () => {
+  const { source, tell } = await agent();
+  tell([mesh(456)]);
+  tell([mesh(456, '7')]);
+  expect(source.attachments()[0]?.members).toEqual(membersOf(mesh(456, '7')));
+});

@@ -1,0 +1,140 @@
+/** Network files that change, as host0 takes them up: who stays a member, and what is told of it. */
+import { afterEach, expect, test } from 'vitest';
+import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../model/address/ipv6.ts';
+import { machineIdOf } from '../model/machine.ts';
+import { ManualClock } from '../model/manual-clock.ts';
+import { memberAddresses } from '../model/network/member.ts';
+import { meshNetwork, type Network, type Vni } from '../model/network/network.ts';
+import type { Assignment } from '../protocol/documents/assignment.ts';
+import { Journal } from '../protocol/journal/event.ts';
+import { MemoryStore } from '../store/memory-store.ts';
+import { Controller } from './controller.ts';
+import { membersPrefix } from './membership/member-record.ts';
+import type { Membership } from './membership/membership.ts';
+import type { Sighting } from './membership/witness.ts';
+
+const MANAGE = mesh();
+const SEGMENT = { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr };
+
+function mesh(change: { name?: string; key?: string; prefix?: Ipv6Cidr } = {}): Network {
+  const prefix = 'fd42:2345:1234:9abc::/64' as Ipv6Cidr;
+  return meshNetwork({ name: 'manage', prefix, vni: 456 as Vni, key: '456', ...change });
+}
+
+function withMtu(network: Network, mtuBytes: number): Network {
+  return { ...network, fabric: { ...network.fabric, mtuBytes } };
+}
+
+const opened: Controller[] = [];
+afterEach(async () => {
+  for (const controller of opened.splice(0)) await controller.close();
+});
+
+/** host0 with one mesh, and its own agent. */
+async function host0() {
+  const clock = new ManualClock();
+  const store = new MemoryStore();
+  const journal = new Journal(clock, 'host0', 'host0');
+  const seen = new Map<Ipv6, Sighting>();
+  const controller = new Controller({
+    name: 'host0',
+    version: '0',
+    admission: 'open',
+    tokenFits: () => false,
+    clock,
+    store,
+    journal,
+    witness: { sight: async (_network, ipv6) => seen.get(ipv6) ?? {} },
+  });
+  opened.push(controller);
+  const snapshots: Assignment[] = [];
+  controller.setSegments([SEGMENT]);
+  const setNetworks = (...networks: Network[]) => controller.setNetworks({ networks, errors: [], warnings: [] });
+  await setNetworks(mesh());
+  controller.followAssignment(({ event, data }) => {
+    if (event === 'snapshot') snapshots.push(data);
+  });
+  const meshNow = (): Membership => {
+    const [membership] = controller.meshes;
+    if (membership === undefined) throw new Error('no mesh');
+    return membership;
+  };
+  const join = async (number: number, network = MANAGE) => {
+    const machine = machineIdOf(`board ${number}`);
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machine);
+    const ipv4 = `10.11.0.${10 + number}` as Ipv4;
+    seen.set(ipv6, { mac, ipv4 });
+    meshNow().hear(true);
+    await meshNow().report(ipv6, { name: `node${number}`, machine, instance: 'i', ipv4, state: { phase: 'ready' } });
+  };
+  const stored = async () => (await store.range(membersPrefix(MANAGE.id))).entries;
+  const kinds = () => journal.recent().map(({ kind }) => kind);
+  return { clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
+}
+
+test('another MTU deletes no member, ends no stream, and is told to host0’s agent', async () => {
+  const { clock, setNetworks, meshNow, join, stored, snapshots, kinds } = await host0();
+  await join(1);
+  await join(2);
+  const before = { mesh: meshNow(), stored: await stored(), version: meshNow().version };
+  const events: string[] = [];
+  meshNow().subscribe(undefined, before.version, ({ type }) => events.push(type));
+
+  await setNetworks(withMtu(MANAGE, 1400));
+  expect(before.stored).toHaveLength(2);
+  expect(await stored()).toEqual(before.stored);
+  expect(meshNow()).toBe(before.mesh);
+  expect(meshNow().version).toEqual(before.version);
+  expect(meshNow().network).toEqual(withMtu(MANAGE, 1400));
+  expect(events).toEqual([]);
+  expect(snapshots.at(-1)?.networks).toEqual([withMtu(MANAGE, 1400)]);
+  expect(snapshots.at(-1)?.members[MANAGE.id]).toHaveLength(2);
+  expect(kinds()).toContain('network changed');
+  expect(kinds()).not.toContain('network removed');
+
+  // Whoever comes then joins the same mesh, and whoever followed its stream is told.
+  await join(3);
+  await clock.pass(1_000);
+  expect(events).toEqual(['join']);
+});
+
+test.each([
+  mesh({ name: 'office' }),
+  mesh({ key: '457' }),
+  mesh({ prefix: 'fd42:2345:1234:beef::/64' as Ipv6Cidr }),
+])('another name, key or prefix is another mesh, without the members of the one before', async (other) => {
+  const { setNetworks, meshNow, join, stored, kinds } = await host0();
+  await join(1);
+  const before = meshNow();
+  await setNetworks(other);
+  expect(await stored()).toEqual([]);
+  expect(meshNow()).not.toBe(before);
+  expect(kinds()).toContain('network removed');
+  await join(1, other);
+  expect(await stored()).toHaveLength(1);
+});
+
+test('files that say the same of a network, and a cable in host0, leave the network the object that it was', async () => {
+  const { controller, setNetworks, meshNow, snapshots, kinds } = await host0();
+  const { network } = meshNow();
+  await setNetworks(mesh());
+  expect(meshNow().network).toBe(network);
+  expect(kinds()).not.toContain('network changed');
+
+  const count = snapshots.length;
+  controller.setPorts([{ device: 'eth3' }]);
+  controller.setSegments([SEGMENT, { ...SEGMENT, device: 'eth3' }]);
+  const [forPort, forSegment] = snapshots.slice(count);
+  expect(forPort?.networks[0]).toBe(network);
+  expect(forSegment?.networks[0]).toBe(network);
+
+  // The same ports and segments, with their keys in another order, are no news.
+  const { device, ipv4, subnet } = SEGMENT;
+  controller.setPorts([{ device: 'eth3' }]);
+  controller.setSegments([
+    { subnet, ipv4, device },
+    { subnet, ipv4, device: 'eth3' },
+  ]);
+  expect(snapshots).toHaveLength(count + 2);
+});

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import type { Ipv6Cidr } from '../address/ipv6.ts';
+import { meshNetwork, type Network, type Vni } from './network.ts';
+import { internNetworks, mustRejoin, sameNetwork } from './network-equality.ts';
+
+const INIT = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr, vni: 456 as Vni, key: '456' };
+const manage = meshNetwork(INIT);
+const guests = meshNetwork({ ...INIT, name: 'guests', vni: 500 as Vni });
+
+function withMtu(network: Network, mtuBytes: number): Network {
+  return { ...network, fabric: { ...network.fabric, mtuBytes } };
+}
+
+/** The same network, with the keys of every part in the opposite order. */
+function turnedAround({ id, name, devices: { vxlan, bridge }, fabric }: Network): Network {
+  const { kind, vni, key, prefix, mtuBytes } = fabric;
+  return { fabric: { mtuBytes, prefix, key, vni, kind }, devices: { bridge, vxlan }, name, id };
+}
+
+test('two networks are the same if all parts are equal, in whatever order their keys are', () => {
+  expect(sameNetwork(manage, meshNetwork(INIT))).toBe(true);
+  expect(JSON.stringify(turnedAround(manage))).not.toBe(JSON.stringify(manage));
+  expect(sameNetwork(manage, turnedAround(manage))).toBe(true);
+  expect(sameNetwork(manage, withMtu(manage, 1400))).toBe(false);
+  expect(sameNetwork(manage, { ...manage, devices: { ...manage.devices, bridge: 'br7' } })).toBe(false);
+});
+
+test.each([
+  { name: 'office' },
+  { prefix: 'fd42:2345:1234:beef::/64' as Ipv6Cidr },
+  { vni: 457 as Vni },
+  { key: '457' },
+])('another number, name, key or prefix is another mesh: %o', (change) => {
+  expect(mustRejoin(manage, meshNetwork({ ...INIT, ...change }))).toBe(true);
+});
+
+test('any other change leaves a mesh the one that it is', () => {
+  expect(mustRejoin(manage, manage)).toBe(false);
+  expect(mustRejoin(manage, withMtu(manage, 1400))).toBe(false);
+  const renamed: Network = { ...manage, devices: { vxlan: 'vx', bridge: 'br' } };
+  expect(mustRejoin(manage, renamed)).toBe(false);
+});
+
+test('a network that did not change keeps its object, and a list of such networks its own', () => {
+  const before = [manage, guests];
+  expect(internNetworks(before, [turnedAround(manage), turnedAround(guests)])).toBe(before);
+
+  const [first, second] = internNetworks(before, [turnedAround(manage), withMtu(guests, 1400)]);
+  expect(first).toBe(manage);
+  expect(second).toEqual(withMtu(guests, 1400));
+
+  expect(internNetworks(before, [guests, manage])).toEqual([guests, manage]);
+  expect(internNetworks(before, [turnedAround(manage)])).toEqual([manage]);
+  expect(internNetworks([manage], before)).toEqual(before);
+  expect(internNetworks([], [])).toEqual([]);
+});
