@@ -1,14 +1,14 @@
 /** Network files that change, as host0 takes them up: who stays a member, and what is told of it. */
 import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../test/kit/memory-store.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../model/address/ipv6.ts';
 import { machineIdOf } from '../model/machine.ts';
-import { ManualClock } from '../model/manual-clock.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../model/network/network.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { Journal } from '../protocol/journal/event.ts';
-import { MemoryStore } from '../store/memory-store.ts';
 import { Controller } from './controller.ts';
 import { membersPrefix } from './membership/member-record.ts';
 import type { Membership } from './membership/membership.ts';

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { Backoff } from '../../src/agent/loop/backoff.ts';
 import { driftView, explainView, planView } from '../../src/agent/view/agent-view.ts';
 import { MeshError } from '../../src/model/error.ts';
-import { randomFrom } from '../../src/model/random.ts';
+import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 import type { AgentProcess, SimMachine } from './sim-machine.ts';
 

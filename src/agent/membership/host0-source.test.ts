@@ -1,9 +1,9 @@
 /** What stays of host0's assignment when a new snapshot comes. */
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { machineIdOf } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
 import type { Assignment, UnderlayPort } from '../../protocol/documents/assignment.ts';

@@ -1,10 +1,10 @@
 /** What a node does about a network file that changes: what it tells host0, and whom it still knows. */
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { NetworkOutcome } from '../../disk/network-directory.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { machineIdOf, parseMachineId } from '../../model/machine.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
 import { type MembershipEvent, membershipMessage, type SelfReport } from '../../protocol/documents/membership.ts';

@@ -1,8 +1,8 @@
 /** What a plan does with interfaces of others on our bridges: plugged, unplugged, and put there by hand. */
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { ManualClock } from '../../model/manual-clock.ts';
 import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
