@@ -43,7 +43,7 @@ async function losses(): Promise<string[]> {
 async function findings(host: LabHost): Promise<HealthFinding[]> {
   const { stdout } = await lab.exec(host, ['mesh', 'status', '--json']);
   const { agent, host0: daemon } = JSON.parse(stdout) as { agent: AgentStatus; host0?: Host0Status };
-  return [...agent.health, ...(daemon?.health ?? [])].filter(({ code }) => code.startsWith('MESH_NET_'));
+  return [...agent.health, ...(daemon?.health ?? [])].filter(({ code }) => /^MESH_(NET|CONF)_/.test(code));
 }
 
 async function networksAt(host: LabHost): Promise<string[]> {
