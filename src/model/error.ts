@@ -73,6 +73,8 @@ export const ERRORS = {
   MESH_MACHINE_INVALID: input('A machine id is not 8 lower-case hex digits.'),
   MESH_MACHINE_UNREADABLE: system('What identifies this machine, or this boot of it, cannot be read or made.'),
   MESH_MACHINE_NONE: system('Nothing about this machine gives it an id.'),
+  MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
+  MESH_UNDERLAY_UNFIT: conflict('The doctor found that the underlay does not carry what a mesh sends.'),
   MESH_MEMBER_DOUBLE: conflict('Two live machines have one identity; the newcomer is refused.'),
   MESH_MEMBER_FORGED: denied(
     'A machine reports or asks from addresses that are not those of the identity that it claims.',
@@ -95,6 +97,7 @@ export const ERRORS = {
   MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
   MESH_HOST0_STARTING: away('host0 has not read its members yet and gives no list before.'),
+  MESH_HOST0_DOUBLE: conflict('Two host0s answer in one mesh.'),
   MESH_HOST0_UNKNOWN: usage('Nobody has told the agent where host0 is.'),
   MESH_NOT_RUNNING: away("host0's daemon or the agent is not running, or does not answer."),
   MESH_BUSY: away('An agent is asked by more than it answers at once.'),

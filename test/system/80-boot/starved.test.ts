@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inside } from '../../../src/kernel/netns-fixture.ts';
 import { boundDatagrams } from '../../../src/kernel/sockets/listener.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
-import type { HealthFinding } from '../../../src/protocol/documents/views.ts';
+import type { Finding } from '../../../src/protocol/documents/finding.ts';
 import { findMark, signalProcess } from '../../../src/services/process/process-mark.ts';
 import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
@@ -105,9 +105,9 @@ function client(): BootClient {
 /** Waits until host0's health has it; with no time to wait, whether it does. */
 async function finding(
   code: string,
-  is: (found: HealthFinding) => boolean = () => true,
+  is: (found: Finding) => boolean = () => true,
   deadlineMs = DEADLINE_MS,
-): Promise<HealthFinding | undefined> {
+): Promise<Finding | undefined> {
   const look = async () => (await host.status()).health.find((found) => found.code === code && is(found));
   return deadlineMs === 0 ? look() : until(code, deadlineMs, look);
 }
