@@ -10,7 +10,7 @@ import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { UnderlayPort } from '../protocol/documents/assignment.ts';
 import type { BootView, ScanView, WantedMode } from '../protocol/documents/boot-views.ts';
-import type { HealthFinding } from '../protocol/documents/views.ts';
+import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { Journal } from '../protocol/journal/event.ts';
 import type { Installation } from './frames/host0-mark.ts';
 import type { BootSighting } from './frames/sighting.ts';
@@ -24,7 +24,7 @@ import { dryAnswer } from './segment/dry-answer.ts';
 import { Leases } from './segment/leases.ts';
 import { Serving } from './segment/serving.ts';
 import { Wire } from './segment/wire.ts';
-import { findingFor, unfitFinding } from './segment/wire-note.ts';
+import { unfitFinding } from './segment/wire-note.ts';
 import { leaseFile } from './segment/wire-service.ts';
 import type { BootDoor } from './site/boot-site.ts';
 import type { WireState } from './timeline/boot-trouble.ts';
@@ -134,11 +134,11 @@ export class Boot {
     return { boot: settings.boot, installation: this.#installation, wires: await Promise.all(wires) };
   }
 
-  health(): readonly HealthFinding[] {
+  health(): readonly Finding[] {
     if (this.#input.settings.boot === 'off') return [];
     const { missing } = this.#serving;
     return [
-      ...(missing === undefined ? [] : [findingFor('boot', missing)]),
+      ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
       ...this.#allPorts().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
       ...this.#places.flatMap((place) =>
         placeFindings(place, this.#around(place), this.#serving.unmetWish(place.ports)),

@@ -124,7 +124,7 @@ describe('network check', () => {
         rule: A number is written without leading zeros: addresses are derived from its text.
         write: vni=456
 
-      faulty.conf:4:1: error: key is missing [MESH_NET_KEY_MISSING]
+      faulty.conf:4:1: error: key is missing [MESH_CONF_KEY_MISSING]
         4 |
           | ^
         rule: A mesh has a key, the number from which the addresses of its members are made.
@@ -138,7 +138,7 @@ describe('network check', () => {
       [
         "MESH_NET_PREFIX_NOT_64",
         "MESH_NET_NUMBER_FORM",
-        "MESH_NET_KEY_MISSING",
+        "MESH_CONF_KEY_MISSING",
       ]
     `);
   });

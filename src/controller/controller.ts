@@ -1,6 +1,7 @@
 /** host0's brain: which meshes there are, who is in them, and what this machine's own agent has to do about it. */
 
 import { isDeepStrictEqual } from 'node:util';
+import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import { type Ipv4, ipv4InSubnet } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
@@ -10,12 +11,13 @@ import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import type { Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
+import { type Finding, findingOf, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
-import type { HealthFinding, Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
+import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/event.ts';
 import type { Store } from '../store/store.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
-import { AGENT_AWAY, failedNetworks, findingOf, membersUnread, NO_SEGMENT } from './health.ts';
+import { AGENT_AWAY, failedNetworks, membersUnread, NO_SEGMENT } from './health.ts';
 import { nodesOf } from './machines/node-registry.ts';
 import { admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
@@ -58,8 +60,8 @@ export class Controller {
   #segments: readonly Segment[] = [];
   #names: ReadonlyMap<MachineId, string> = new Map();
   #ports: readonly UnderlayPort[] = [];
-  #findings: () => readonly HealthFinding[] = () => [];
-  #fileFindings: readonly HealthFinding[] = [];
+  #findings: () => readonly Finding[] = () => [];
+  #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
   #lastChange: Promise<void> = Promise.resolve();
@@ -81,10 +83,7 @@ export class Controller {
 
   /** Takes up what the files say. Calls follow one another; each resolves when new meshes have read their members. */
   setNetworks(files: NetworkFiles): Promise<void> {
-    this.#fileFindings = [
-      ...files.errors.map((error) => findingOf(error, 'error', 'networks')),
-      ...files.warnings.map((error) => findingOf(error, 'warning', 'networks')),
-    ];
+    this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
     this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
     return this.#lastChange;
@@ -116,7 +115,7 @@ export class Controller {
   }
 
   /** What else is to be told of this machine's health. */
-  onHealth(findings: () => readonly HealthFinding[]): void {
+  onHealth(findings: () => readonly Finding[]): void {
     this.#findings = findings;
   }
 
@@ -257,7 +256,7 @@ export class Controller {
   }
 
   /** What is not well. */
-  health(): readonly HealthFinding[] {
+  health(): readonly Finding[] {
     const networks = this.meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
@@ -266,7 +265,9 @@ export class Controller {
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
       ...this.#findings(),
-      ...this.meshes.flatMap((mesh) => mesh.refusals().map((error) => findingOf(error, 'error', mesh.network.name))),
+      ...this.meshes.flatMap((mesh) =>
+        mesh.refusals().map((error) => findingOf(error, { object: objectOf(error) ?? mesh.network.name })),
+      ),
     ];
   }
 

@@ -1,15 +1,9 @@
 /** What is not well on host0, each with what to do about it. */
-import type { MeshError } from '../model/error.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
+import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
-import type { HealthFinding } from '../protocol/documents/views.ts';
 
-export function findingOf(error: MeshError, severity: HealthFinding['severity'], object: string): HealthFinding {
-  const { code, message, rule, remedy } = error;
-  return { code, severity, object: error.object ?? error.place?.file ?? object, message, remedy: remedy ?? rule ?? '' };
-}
-
-export const AGENT_AWAY: HealthFinding = {
+export const AGENT_AWAY: Finding = {
   code: 'MESH_NOT_RUNNING',
   severity: 'error',
   object: 'agent',
@@ -17,7 +11,7 @@ export const AGENT_AWAY: HealthFinding = {
   remedy: 'Start it with `mesh agent run`, and see `mesh system logview` for why it ended.',
 };
 
-export const NO_SEGMENT: HealthFinding = {
+export const NO_SEGMENT: Finding = {
   code: 'MESH_HOST0_UNREACHABLE',
   severity: 'error',
   object: 'segments',
@@ -29,17 +23,15 @@ export const NO_SEGMENT: HealthFinding = {
 export function failedNetworks(
   networks: readonly Network[],
   states: Readonly<Record<NetworkId, NetworkState>>,
-): readonly HealthFinding[] {
+): readonly Finding[] {
   return networks.flatMap(({ id, name }) => {
     const state = states[id];
-    if (state?.phase !== 'failed') return [];
-    const { code, message, rule, remedy } = state.error;
-    return [{ code, severity: 'error', object: name, message, remedy: remedy ?? rule ?? '' }];
+    return state?.phase === 'failed' ? [findingOf(state.error, { object: name })] : [];
   });
 }
 
 /** As long as it lasts, host0 gives no list of its members. */
-export function membersUnread({ name }: Network): HealthFinding {
+export function membersUnread({ name }: Network): Finding {
   return {
     code: 'MESH_HOST0_STARTING',
     severity: 'warning',

@@ -1,7 +1,8 @@
 /** The last set of network files that was accepted whole, kept on disk so that a restart finds it when the files went bad. */
 import { readFile } from 'node:fs/promises';
-import { errnoOf, unreadable } from '../formats/conf/conf-reader.ts';
+import { errnoOf } from '../formats/conf/conf-reader.ts';
 import type { NetworkFile } from '../formats/conf/network-set.ts';
+import { MeshError } from '../model/error.ts';
 import { writeDurable } from './durable-file.ts';
 
 interface AcceptedDocument {
@@ -11,7 +12,7 @@ interface AcceptedDocument {
 
 /**
  * The set at `path`; empty when none was ever written.
- * @throws MESH_NET_FILE_UNREADABLE when there is one that cannot be used
+ * @throws MESH_STATE_DAMAGED when there is one that cannot be used
  */
 export async function readAcceptedSet(path: string): Promise<readonly NetworkFile[]> {
   try {
@@ -20,7 +21,12 @@ export async function readAcceptedSet(path: string): Promise<readonly NetworkFil
     return document.files.map(({ file, text }) => ({ file, bytes: Buffer.from(text) }));
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return [];
-    throw unreadable(path, cause);
+    throw new MeshError('MESH_STATE_DAMAGED', `${path} cannot be read: ${MeshError.from(cause).message}`, {
+      operation: 'read file',
+      object: path,
+      remedy: 'Correct the file or its permissions, or remove it',
+      cause,
+    });
   }
 }
 

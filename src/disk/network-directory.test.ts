@@ -111,7 +111,7 @@ test('while running, a set is taken whole or not at all', async () => {
   const held = await machine.reload();
   expect(namesOf(held)).toContain('blue');
   expect(namesOf(held)).not.toContain('azure');
-  expect(codesOf(held)).toEqual(['MESH_NET_KEY_MISSING', 'MESH_NET_KEY_MISSING', 'MESH_NET_KEY_MISSING']);
+  expect(codesOf(held)).toEqual(['MESH_CONF_KEY_MISSING', 'MESH_CONF_KEY_MISSING', 'MESH_CONF_KEY_MISSING']);
 
   await rm(join(machine.directory, 'bad.conf'));
   expect((await machine.until('azure', 'red')).errors).toEqual([]);
@@ -127,7 +127,7 @@ test('after a restart, the last accepted set is used when the files are bad', as
   await machine.put('red.conf', meshText('red', 3));
   const outcome = await machine.start();
   expect(namesOf(outcome)).toEqual(['blue']);
-  expect(codesOf(outcome)).toEqual(['MESH_NET_BINARY']);
+  expect(codesOf(outcome)).toEqual(['MESH_CONF_BINARY']);
 });
 
 test('at a cold boot, every file that is sound and collides with no other is taken', async () => {
@@ -169,8 +169,8 @@ test('a file that cannot be read is an error, a sub-directory, a hidden file and
   await machine.put('blue.conf', meshText('blue', 1));
   const outcome = await machine.start();
   expect(outcome.errors.map(({ code, object }) => `${code} ${object}`)).toEqual([
-    `MESH_NET_FILE_UNREADABLE ${join(machine.directory, 'link.conf')}`,
-    `MESH_NET_FILE_UNREADABLE ${join(machine.directory, 'zero.conf')}`,
+    `MESH_CONF_UNREADABLE ${join(machine.directory, 'link.conf')}`,
+    `MESH_CONF_UNREADABLE ${join(machine.directory, 'zero.conf')}`,
   ]);
   expect(namesOf(outcome)).toEqual(['blue']);
 });
@@ -183,7 +183,7 @@ test('a state file that cannot be used is a warning, and is written anew', async
   await machine.put('blue.conf', meshText('blue', 1));
   const outcome = await machine.start();
   expect(namesOf(outcome)).toEqual(['blue']);
-  expect(outcome.warnings).toMatchObject([{ code: 'MESH_NET_FILE_UNREADABLE' }]);
+  expect(outcome.warnings).toMatchObject([{ code: 'MESH_STATE_DAMAGED' }]);
 
   await rm(join(machine.directory, 'bad.conf'));
   expect((await machine.reload()).warnings).toEqual([]);

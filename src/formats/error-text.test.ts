@@ -3,7 +3,7 @@ import { MeshError } from '../model/error.ts';
 import { errorText } from './error-text.ts';
 
 function at(text: string, column: number): string {
-  const error = new MeshError('MESH_NET_SYNTAX', 'the line is wrong', {
+  const error = new MeshError('MESH_CONF_SYNTAX', 'the line is wrong', {
     place: { file: 'a.conf', line: 12, column, text },
   });
   return errorText(error, { color: false });
@@ -35,7 +35,7 @@ test('what is to be written stands alone', () => {
 
 test('tabs keep the caret right', () => {
   expect(at('\tvni=\t0', 7)).toMatchInlineSnapshot(`
-    "a.conf:12:7: error: the line is wrong [MESH_NET_SYNTAX]
+    "a.conf:12:7: error: the line is wrong [MESH_CONF_SYNTAX]
       12 |     vni=    0
          |             ^"
   `);
@@ -43,13 +43,13 @@ test('tabs keep the caret right', () => {
 
 test('what a terminal would obey is escaped, in the line and in the words', () => {
   expect(at('name=\x1b[2J\u202eevil', 6)).toMatchInlineSnapshot(`
-    "a.conf:12:6: error: the line is wrong [MESH_NET_SYNTAX]
+    "a.conf:12:6: error: the line is wrong [MESH_CONF_SYNTAX]
       12 | name=\\x1b[2J\\u{202e}evil
          |      ^"
   `);
-  const error = new MeshError('MESH_NET_SYNTAX', 'bad \x1b[31m', { rule: '\u0007', remedy: 'Write \u2028' });
+  const error = new MeshError('MESH_CONF_SYNTAX', 'bad \x1b[31m', { rule: '\u0007', remedy: 'Write \u2028' });
   expect(errorText(error, { color: false })).toMatchInlineSnapshot(`
-    "error: bad \\x1b[31m [MESH_NET_SYNTAX]
+    "error: bad \\x1b[31m [MESH_CONF_SYNTAX]
       rule: \\x07
       write: \\u{2028}"
   `);
@@ -58,17 +58,17 @@ test('what a terminal would obey is escaped, in the line and in the words', () =
 test('a long line is shown around the caret', () => {
   const line = `${'a'.repeat(100)}X${'b'.repeat(100)}`;
   expect(at(line, 101)).toMatchInlineSnapshot(`
-    "a.conf:12:101: error: the line is wrong [MESH_NET_SYNTAX]
+    "a.conf:12:101: error: the line is wrong [MESH_CONF_SYNTAX]
       12 | …aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaXbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb…
          |                                        ^"
   `);
   expect(at(line, 1)).toMatchInlineSnapshot(`
-    "a.conf:12:1: error: the line is wrong [MESH_NET_SYNTAX]
+    "a.conf:12:1: error: the line is wrong [MESH_CONF_SYNTAX]
       12 | aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…
          | ^"
   `);
   expect(at(line, 201)).toMatchInlineSnapshot(`
-    "a.conf:12:201: error: the line is wrong [MESH_NET_SYNTAX]
+    "a.conf:12:201: error: the line is wrong [MESH_CONF_SYNTAX]
       12 | …bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
          |                                                                             ^"
   `);
@@ -76,7 +76,7 @@ test('a long line is shown around the caret', () => {
 
 test('a long line is cut between characters, also between those of two units', () => {
   expect(at('😀'.repeat(200), 201)).toMatchInlineSnapshot(`
-    "a.conf:12:201: error: the line is wrong [MESH_NET_SYNTAX]
+    "a.conf:12:201: error: the line is wrong [MESH_CONF_SYNTAX]
       12 | …😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀…
          |                                        ^"
   `);

@@ -9,10 +9,11 @@
  */
 import { styleText } from 'node:util';
 import type { MeshError, SourcePlace } from '../model/error.ts';
+import type { Severity } from '../protocol/documents/finding.ts';
 
 export interface ErrorTextOptions {
   readonly color: boolean;
-  readonly severity?: 'error' | 'warning';
+  readonly severity?: Severity;
 }
 
 /** What is shown of a long line, characters. */

@@ -109,7 +109,7 @@ test('closing finishes what was asked before, and takes nothing further', async 
   const question = nft.run(TABLE);
   await nft.close();
   await expect(question).resolves.toBeUndefined();
-  await expect(nft.run(TABLE)).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+  await expect(nft.run(TABLE)).rejects.toMatchObject({ code: 'MESH_KERNEL_CLOSED' });
 });
 
 test('where the library is missing the error names the package', () => {

@@ -71,7 +71,7 @@ export class Nft {
   }
 
   #ask(commands: string): Promise<Answer> {
-    if (this.#closed) return Promise.reject(new MeshError('MESH_NOT_RUNNING', 'nftables was closed'));
+    if (this.#closed) return Promise.reject(new MeshError('MESH_KERNEL_CLOSED', 'nftables was closed'));
     const turn = lastTurn.then(() => runCommands(this.#library, this.#netns, commands));
     // A turn that fails is its caller's business, and not that of whoever comes next.
     lastTurn = turn.then(

@@ -25,9 +25,10 @@ import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
+import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { MachineView } from '../protocol/documents/machine-view.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
-import type { HealthFinding, NodeView } from '../protocol/documents/views.ts';
+import type { NodeView } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/event.ts';
 import type { Store } from '../store/store.ts';
 import { machineViews } from './machine-views.ts';
@@ -55,7 +56,7 @@ export interface MachineBoots {
   machines(): Promise<readonly MachineView[]>;
   take(sighting: BootSighting): void;
   serve(doors: readonly BootDoor[]): void;
-  health(): readonly HealthFinding[];
+  health(): readonly Finding[];
   close(): void;
 }
 
@@ -218,16 +219,15 @@ async function followShelf({ paths, clock, controller }: MachineBootsInput, shel
   };
 }
 
-function refusalFinding(host0: string, { faults, first }: Refusal): HealthFinding {
-  const { code, message, place, rule = '', remedy = rule } = first;
+function refusalFinding(host0: string, { faults, first }: Refusal): Finding {
+  const { place } = first;
+  const finding = findingOf(first, { object: host0 });
   const where = place === undefined ? '' : `${place.file}:${place.line}:${place.column}: `;
   const others = faults === 1 ? '' : `, with ${faults - 1} more ${faults === 2 ? 'fault' : 'faults'}`;
   return {
-    code,
-    severity: 'error',
-    object: host0,
-    message: `${where}${message}; the tree was refused${others}, and machines boot with what they had`,
-    remedy: `${remedy.replace(/\.$/, '')}; then run \`mesh system configure\`, which shows every fault.`,
+    ...finding,
+    message: `${where}${finding.message}; the tree was refused${others}, and machines boot with what they had`,
+    remedy: `${finding.remedy.replace(/\.$/, '')}; then run \`mesh system configure\`, which shows every fault.`,
   };
 }
 

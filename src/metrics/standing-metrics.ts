@@ -1,10 +1,11 @@
 /** How a process fares, as its own status says it: the same words as `mesh status`, as numbers. */
-import type { HealthFinding, NetworkView } from '../protocol/documents/views.ts';
+import type { Finding } from '../protocol/documents/finding.ts';
+import type { NetworkView } from '../protocol/documents/views.ts';
 import type { Reading, Registry } from './registry.ts';
 
 const PHASES = ['ready', 'pending', 'failed'] as const;
 
-export function addHealthMetrics(registry: Registry, findings: () => readonly HealthFinding[]): void {
+export function addHealthMetrics(registry: Registry, findings: () => readonly Finding[]): void {
   registry.gauge(
     {
       name: 'meshwork_health_findings',

@@ -31,13 +31,14 @@ const gone = (means: string) => ({ http: 410, exit: 5, means });
 const missing = (means: string) => ({ http: 404, exit: 6, means });
 
 export const ERRORS = {
-  MESH_NET_BINARY: input('A network file is not text.'),
-  MESH_NET_TOO_LARGE: input('A network file is larger than such a file can sensibly be.'),
-  MESH_NET_LINE_TOO_LONG: input('A line of a network file is longer than any valid line.'),
-  MESH_NET_SYNTAX: input('A line of a network file is not `key=value`.'),
-  MESH_NET_KEY_UNKNOWN: input('A network file has a key that does not exist.'),
-  MESH_NET_KEY_TWICE: input('A network file gives one key twice.'),
-  MESH_NET_KEY_MISSING: input('A network file lacks a key that it must have.'),
+  MESH_CONF_BINARY: input('A file of settings is not text.'),
+  MESH_CONF_TOO_LARGE: input('A file of settings is larger than such a file can sensibly be.'),
+  MESH_CONF_LINE_TOO_LONG: input('A line of a file of settings is longer than any valid line.'),
+  MESH_CONF_SYNTAX: input('A line of a file of settings is not `key=value`.'),
+  MESH_CONF_KEY_UNKNOWN: input('A file of settings has a key that does not exist.'),
+  MESH_CONF_KEY_TWICE: input('A file of settings gives one key twice.'),
+  MESH_CONF_KEY_MISSING: input('A file of settings lacks a key that it must have.'),
+  MESH_CONF_UNREADABLE: system('A file of settings, or the directory of network files, cannot be read.'),
   MESH_NET_NAME_INVALID: input('The name of a network is not a plain word.'),
   MESH_NET_PREFIX_INVALID: input('The prefix of a network is not an IPv6 subnet.'),
   MESH_NET_PREFIX_NOT_64: input('The prefix of a network is not a /64.'),
@@ -48,12 +49,11 @@ export const ERRORS = {
   MESH_NET_VNI_RANGE: input('The VNI of a network is not between 1 and 16777215.'),
   MESH_NET_KEY_INVALID: input('The address key of a network is not a number that fits into 64 bits.'),
   MESH_NET_KEY_SHARED: input('Two networks have the same address key; a warning.'),
-  MESH_NET_NUMBER_FORM: input('A number is written with leading zeros, a sign or spaces.'),
+  MESH_NET_NUMBER_FORM: input('A number of a network is written with leading zeros.'),
   MESH_NET_NAME_TWICE: conflict('Two networks have the same name.'),
   MESH_NET_VNI_TWICE: conflict('Two networks have the same VNI.'),
   MESH_NET_PREFIX_TWICE: conflict('Two networks have the same prefix.'),
   MESH_NET_DEVICE_TWICE: conflict('Two networks would need devices of the same name.'),
-  MESH_NET_FILE_UNREADABLE: system('A network file, or the directory of network files, cannot be read.'),
   MESH_HOST0_CONF_INVALID: input('A setting of host0.conf is wrong.'),
   MESH_MANIFEST_INVALID: input('A line of a manifest is wrong.'),
   MESH_MANIFEST_SOURCE: input('A manifest names a file that host0 does not have, or cannot read.'),
@@ -61,25 +61,32 @@ export const ERRORS = {
   MESH_MACHINE_FOLDER: input('A folder of /host0/machines or /host0/groups lacks a file, or has a wrong one.'),
   MESH_GROUP_UNKNOWN: input('A machine names a group that does not exist.'),
   MESH_MACHINE_TWICE: conflict('Two folders are for the same machine.'),
-  MESH_DISK_REFUSED: system('The disk did not take what must survive a restart.'),
+  MESH_DISK_REFUSED: system('The disk did not take a file.'),
+  MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
   MESH_NODE_UNKNOWN: missing('There is no such node or member.'),
   MESH_NODE_OFFLINE: away('A node that should do something is not there.'),
   MESH_NODE_NO_CONTROL: denied('A node does not take commands from this host0.'),
   MESH_NODE_IMPOSTOR: denied("Whoever answers at a node's address does not have the key that host0 gave that node."),
-  MESH_OBJECT_UNKNOWN: missing('Meshwork knows nothing of such a device, address or member.'),
+  MESH_OBJECT_UNKNOWN: missing('What was named does not exist: a device, an address, a file, a lab, a path of an API.'),
   MESH_ADDRESS_INVALID: input('Something is not the IPv4, IPv6 or Ethernet address that it should be.'),
   MESH_MACHINE_INVALID: input('A machine id is not 8 lower-case hex digits.'),
-  MESH_MACHINE_UNREADABLE: system('A source of the machine id is there and cannot be read.'),
+  MESH_MACHINE_UNREADABLE: system('What identifies this machine, or this boot of it, cannot be read or made.'),
   MESH_MACHINE_NONE: system('Nothing about this machine gives it an id.'),
+  MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
+  MESH_UNDERLAY_UNFIT: conflict('The doctor found that the underlay does not carry what a mesh sends.'),
   MESH_MEMBER_DOUBLE: conflict('Two live machines have one identity; the newcomer is refused.'),
-  MESH_MEMBER_FORGED: denied('A machine reported from addresses that are not those of the identity that it claims.'),
+  MESH_MEMBER_FORGED: denied(
+    'A machine reports or asks from addresses that are not those of the identity that it claims.',
+  ),
   MESH_MEMBER_MOVING: conflict('host0 cannot tell yet at which underlay address a member is.'),
   MESH_MEMBER_NOT_ADMITTED: denied('The mesh does not admit this machine.'),
-  MESH_MEMBER_REPORT_INVALID: usage('A report of a member is malformed.'),
-  MESH_KERNEL_REFUSED: system('The kernel refused a change; its own words are in the message.'),
+  MESH_MEMBER_NOT_ALLOWED: denied('A node asks of another what only host0 may ask.'),
+  MESH_MEMBER_REPORT_INVALID: usage('A report of a member, or a line of a member list, is malformed.'),
+  MESH_KERNEL_REFUSED: system('The kernel refused a call; its own words are in the message.'),
   MESH_KERNEL_NOT_KEPT: system('The kernel took a change and it does not stay: another program undoes it.'),
   MESH_KERNEL_UNSUPPORTED: system('The kernel lacks a feature that is needed.'),
+  MESH_KERNEL_CLOSED: away('The connection to the kernel was closed before it could answer.'),
   MESH_KERNEL_MALFORMED: system('The kernel sent a message that cannot be read.'),
   MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that is not ours has the name that a network needs.'),
   MESH_KERNEL_VNI_BUSY: conflict('A device that is not ours uses the VNI that a network needs.'),
@@ -90,10 +97,12 @@ export const ERRORS = {
   MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
   MESH_HOST0_STARTING: away('host0 has not read its members yet and gives no list before.'),
+  MESH_HOST0_DOUBLE: conflict('Two host0s answer in one mesh.'),
   MESH_HOST0_UNKNOWN: usage('Nobody has told the agent where host0 is.'),
   MESH_NOT_RUNNING: away("host0's daemon or the agent is not running, or does not answer."),
+  MESH_BUSY: away('An agent is asked by more than it answers at once.'),
   MESH_ALREADY_MADE: conflict('What was to be made is there already.'),
-  MESH_ALREADY_RUNNING: conflict('The same process runs already.'),
+  MESH_ALREADY_RUNNING: conflict('The same process, or the same lab, runs already.'),
   MESH_NOT_ROOT: denied('The operation needs root, or the group of the control socket.'),
   MESH_BOOT_PATH_UNKNOWN: missing('The boot server has no such file.'),
   MESH_BOOT_NO_IMAGE: conflict('host0 has no image that this machine could boot.'),
@@ -116,9 +125,12 @@ export const ERRORS = {
   MESH_BOOT_NO_ADDRESS: conflict('host0 has no address at which the machines on a wire could reach it.'),
   MESH_BOOT_FILES_MISSING: system('The boot loaders, or the program that gives them out, are not installed.'),
   MESH_BOOT_PORT_UNFIT: conflict('No machine can boot on a port, because of its name; a warning.'),
-  MESH_SERVICE_FAILED: system('A program that Meshwork runs ends again and again.'),
+  MESH_PROCESS_NOT_STARTED: system('A program that Meshwork runs cannot be started.'),
+  MESH_PROCESS_FAILED: system('A program that Meshwork runs ends again and again.'),
+  MESH_PROCESS_GONE: system('A process that should be there is not.'),
+  MESH_PROCESS_NOT_ENDED: system('A process was told to end and still runs.'),
   MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
-  MESH_PORT_UNKNOWN: missing('No such interface has been plugged.'),
+  MESH_PORT_UNKNOWN: missing('There is no such interface, or it has not been plugged.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
   MESH_KEY_DAMAGED: system('A key that host0 made and keeps cannot be read any more.'),
   MESH_IMAGE_PACKAGES: system('apt cannot give the packages that an image is built from.'),
@@ -127,6 +139,31 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorClass>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * The code that a failure had in earlier versions → the code that it has now. The reference page lists both, for readers of
+ * old logs, and an error that an older process sends is read by it.
+ */
+export const RENAMED: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ['MESH_NET_BINARY', 'MESH_CONF_BINARY'],
+  ['MESH_NET_TOO_LARGE', 'MESH_CONF_TOO_LARGE'],
+  ['MESH_NET_LINE_TOO_LONG', 'MESH_CONF_LINE_TOO_LONG'],
+  ['MESH_NET_SYNTAX', 'MESH_CONF_SYNTAX'],
+  ['MESH_NET_KEY_UNKNOWN', 'MESH_CONF_KEY_UNKNOWN'],
+  ['MESH_NET_KEY_TWICE', 'MESH_CONF_KEY_TWICE'],
+  ['MESH_NET_KEY_MISSING', 'MESH_CONF_KEY_MISSING'],
+  ['MESH_NET_FILE_UNREADABLE', 'MESH_CONF_UNREADABLE'],
+  ['MESH_SERVICE_FAILED', 'MESH_PROCESS_FAILED'],
+]);
+
+/** A code that came over a wire, perhaps from another version of Meshwork; one that is unknown here is MESH_INTERNAL. */
+export function errorCodeOf(text: string): ErrorCode {
+  return isErrorCode(text) ? text : (RENAMED.get(text) ?? 'MESH_INTERNAL');
+}
+
+function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
 
 /** The place in a text that an error speaks of. `line` and `column` count from 1; `text` is the whole line, as read. */
 export interface SourcePlace {
@@ -215,8 +252,7 @@ export class MeshError extends Error {
   }
 
   static fromJSON(document: ErrorDocument): MeshError {
-    const code = document.code in ERRORS ? document.code : 'MESH_INTERNAL';
-    return new MeshError(code, document.message, document);
+    return new MeshError(errorCodeOf(document.code), document.message, document);
   }
 
   /** Any thrown thing as a MeshError; what is not one already is an internal fault and keeps its cause. */

@@ -272,16 +272,20 @@ export const diagnosis: DoctorView = {
   findings: [
     {
       check: 'udp-4789',
+      code: 'MESH_UNDERLAY_UNFIT',
       severity: 'error',
       object: 'manage',
+      message: 'no answer in manage from host0 (10.11.0.1), while the same machines answer on the underlay',
       saw: 'no answer in manage from host0 (10.11.0.1), while the same machines answer on the underlay',
       matters: 'UDP 4789 does not pass between them and this machine, so nothing of the mesh does.',
       remedy: 'Let UDP 4789 through.',
     },
     {
       check: 'rp-filter',
+      code: 'MESH_MACHINE_UNFIT',
       severity: 'warning',
       object: 'eth0',
+      message: 'rp_filter is strict on eth0, and 7 packets were dropped by it since boot',
       saw: 'rp_filter is strict on eth0, and 7 packets were dropped by it since boot',
       matters: 'VXLAN packets vanish without a trace.',
       remedy: 'Make it loose.',

@@ -104,7 +104,7 @@ async function serveCapture(
   } else if (machine === 'host0') {
     await passOnCapture(response, network, member, settings);
   } else {
-    throw new MeshError('MESH_MEMBER_FORGED', `${name} may not capture on ${member.name}`, {
+    throw new MeshError('MESH_MEMBER_NOT_ALLOWED', `${name} may not capture on ${member.name}`, {
       object: member.name,
       rule: 'A node captures on itself; on others, host0 alone may.',
       remedy: `Leave out --nodes, or run \`mesh capture ${network.name}\` on host0.`,

@@ -67,7 +67,7 @@ async function captureFor(
     const { journal } = agent.input;
     const told = { network: network.id, object: peer };
     journal.record({ ...told, level: 'warning', kind: 'capture refused', message: `to ${peer}, which is not host0` });
-    throw new MeshError('MESH_MEMBER_FORGED', 'this node is captured on by host0 alone', {
+    throw new MeshError('MESH_MEMBER_NOT_ALLOWED', 'this node is captured on by host0 alone', {
       rule: "A request comes from host0's address, and host0's rows in this kernel are as they should be.",
       remedy: 'Capture from host0.',
     });
@@ -83,7 +83,7 @@ class Looks {
 
   async take<T>(work: () => Promise<T>): Promise<T> {
     if (this.#waiting >= WAITING_MAX) {
-      throw new MeshError('MESH_NOT_RUNNING', 'this agent is asked by too many at once', { retryable: true });
+      throw new MeshError('MESH_BUSY', 'this agent is asked by too many at once', { retryable: true });
     }
     this.#waiting++;
     try {

@@ -4,7 +4,8 @@ import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
-import type { HealthFinding, Host0Status } from '../../protocol/documents/views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
+import type { Host0Status } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
@@ -121,7 +122,7 @@ async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number
   return undefined;
 }
 
-async function healthOfDaemon(socketPath: string): Promise<readonly HealthFinding[]> {
+async function healthOfDaemon(socketPath: string): Promise<readonly Finding[]> {
   const answer = await ask({ socketPath, path: '/v1/status' });
   if (typeof answer !== 'string') return (JSON.parse(answer.body) as Host0Status).health;
   return [

@@ -69,7 +69,7 @@ export class Doctor {
 }
 
 export function findings(facts: Facts): DoctorFinding[] {
-  return CHECKS.flatMap(({ name: check, find }) => find(facts).map((finding) => ({ check, ...finding }))).sort(
-    (a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'),
-  );
+  return CHECKS.flatMap(({ name: check, find }) =>
+    find(facts).map((finding) => ({ check, message: finding.saw, ...finding })),
+  ).sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
 }

@@ -6,7 +6,8 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { DoctorFinding, HealthFinding, NetworkView } from '../../protocol/documents/views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
+import type { DoctorFinding, NetworkView } from '../../protocol/documents/views.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Chain } from './filter-chain.ts';
 
@@ -31,7 +32,7 @@ export interface Facts {
   /** Steps that failed again and again. */
   readonly failures: readonly { readonly item: ItemKey; readonly error: MeshError }[];
   /** What the agent, and on host0 the daemon, finds by itself. */
-  readonly health: readonly HealthFinding[];
+  readonly health: readonly Finding[];
   readonly paths: readonly PathFacts[];
   /** Who else answers as host0. */
   readonly otherHost0s: readonly { readonly network: Network; readonly ipv4: Ipv4 }[];
@@ -72,7 +73,10 @@ export interface PathFacts {
   readonly provedBytes: number;
 }
 
+/** What a check tells. Without a message, what it saw is the message. */
+export type CheckFinding = Omit<DoctorFinding, 'check' | 'message'> & Partial<Pick<DoctorFinding, 'message'>>;
+
 export interface Check {
   readonly name: string;
-  readonly find: (facts: Facts) => readonly Omit<DoctorFinding, 'check'>[];
+  readonly find: (facts: Facts) => readonly CheckFinding[];
 }

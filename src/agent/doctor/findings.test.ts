@@ -171,6 +171,22 @@ test('an old Node', () => {
   expect(complaints({ nodeVersion: '20.19.2' })).toEqual(['warning node: the agent runs on Node.js 20.19.2']);
 });
 
+test('what a process found by itself keeps its code and its sentence', () => {
+  const found = {
+    code: 'MESH_DISK_REFUSED',
+    severity: 'error',
+    object: '/var',
+    message: 'no room',
+    remedy: '',
+  } as const;
+  const matters = 'Something does not work now.';
+  expect(findings({ ...WELL, health: [found] })).toEqual([
+    { ...found, check: 'health', saw: 'no room [MESH_DISK_REFUSED]', matters },
+  ]);
+  const [old] = findings({ ...WELL, nodeVersion: '20.19.2' });
+  expect(old).toMatchObject({ code: 'MESH_MACHINE_UNFIT', message: old?.saw });
+});
+
 test('the worst comes first', () => {
   const found = findings({ ...WELL, nodeVersion: '20.19.2', disk: { ...WELL.disk, freeBytes: 0 } });
   expect(found.map(({ severity }) => severity)).toEqual(['error', 'warning']);

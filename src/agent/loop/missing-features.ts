@@ -3,8 +3,9 @@
  * third of a second, and a kernel does not gain or lose features while the agent runs.
  */
 import type { Feature } from '../../kernel/probe.ts';
-import type { HealthFinding } from '../../protocol/documents/views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
+import { findingEvent } from '../../protocol/journal/finding-event.ts';
 
 export interface MissingFeaturesInput {
   readonly journal: Journal;
@@ -27,7 +28,7 @@ export class MissingFeatures {
     void this.#probe();
   }
 
-  get findings(): HealthFinding[] {
+  get findings(): Finding[] {
     return this.#missing.map(({ name, costs, why }) => ({
       code: 'MESH_KERNEL_UNSUPPORTED',
       severity: 'warning',
@@ -44,9 +45,7 @@ export class MissingFeatures {
     } catch (thrown) {
       journal.failure('probe failed', thrown);
     }
-    for (const { code, object, message, remedy } of this.findings) {
-      journal.record({ level: 'warning', kind: 'feature missing', message, object, code, remedy });
-    }
+    for (const finding of this.findings) journal.record(findingEvent('feature missing', finding));
   }
 }
 

@@ -6,6 +6,7 @@ import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import { type NetworkState, STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
@@ -58,7 +59,7 @@ export class Host0Source implements Source {
   }
 
   /** The files are the daemon's; it reports on them. */
-  get fileErrors(): readonly MeshError[] {
+  get fileFindings(): readonly Finding[] {
     return [];
   }
 

@@ -1,11 +1,13 @@
 /** A node's own files and, for each mesh in them, a membership client. */
 
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
+import { fileFindings } from '../../formats/conf/file-findings.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { mustRejoin } from '../../model/network/network-equality.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Attachment, Host0View } from '../desired/assignment.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
@@ -68,9 +70,8 @@ export class NodeSource implements Source {
     return this.#input.host0;
   }
 
-  get fileErrors(): readonly MeshError[] {
-    const { errors, warnings } = this.#input.directory.current;
-    return [...errors, ...warnings];
+  get fileFindings(): readonly Finding[] {
+    return fileFindings(this.#input.directory.current);
   }
 
   async start(): Promise<void> {

@@ -3,6 +3,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Attachment, Host0View } from '../desired/assignment.ts';
 
 export interface Source {
@@ -18,7 +19,7 @@ export interface Source {
   /** When the stream that the network's members come from was opened, on the clock; undefined while there is none. */
   streamSinceMs(network: NetworkId): number | undefined;
   /** What is wrong with the network files, if they are this node's. */
-  readonly fileErrors: readonly MeshError[];
+  readonly fileFindings: readonly Finding[];
   readonly host0: readonly Ipv4[];
   start(): Promise<void>;
   /** How the networks fare has changed: tell host0 at the next occasion. */

@@ -10,14 +10,14 @@ import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ForeignPort, PortRecord } from './foreign-ports.ts';
 
-/** @throws MESH_INTERNAL when the file is there and cannot be read as what it should be */
+/** @throws MESH_STATE_DAMAGED when the file is there and cannot be read as what it should be */
 export async function readPlugged(path: string): Promise<PortRecord> {
   const text = await textAt(path);
   if (text === undefined) return { plugged: [], unplugging: [] };
   try {
     return parse(text);
   } catch (cause) {
-    throw new MeshError('MESH_INTERNAL', `${path} does not hold the plugged ports`, {
+    throw new MeshError('MESH_STATE_DAMAGED', `${path} does not hold the plugged ports`, {
       cause,
       object: path,
       remedy: 'Remove it, and plug the ports in again with `mesh port plug`.',

@@ -3,11 +3,11 @@ import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { VERSION } from '../../model/version.ts';
+import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type {
   AgentStatus,
   DriftView,
   ExplainView,
-  HealthFinding,
   NetworkView,
   PlanView,
   StepView,
@@ -62,7 +62,7 @@ export function membersOf(agent: Agent, { id }: Network): readonly Member[] {
   return networkViews(agent).find(({ network }) => network.id === id)?.members ?? [];
 }
 
-const NETWORKS_UNKNOWN: HealthFinding = {
+const NETWORKS_UNKNOWN: Finding = {
   code: 'MESH_HOST0_STARTING',
   severity: 'warning',
   object: 'networks',
@@ -71,15 +71,15 @@ const NETWORKS_UNKNOWN: HealthFinding = {
 };
 
 /** What is not well here. */
-export function healthOf(agent: Agent): HealthFinding[] {
-  const findings: HealthFinding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
-  for (const error of agent.source.fileErrors) findings.push(finding(error, error.place?.file ?? 'network files'));
+export function healthOf(agent: Agent): Finding[] {
+  const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
+  findings.push(...agent.source.fileFindings);
   for (const network of agent.source.networks) {
     const state = agent.stateOf(network);
-    if (state.phase === 'failed') findings.push(finding(MeshError.fromJSON(state.error), network.name));
+    if (state.phase === 'failed') findings.push(findingOf(state.error, { object: network.name }));
     else if (state.phase === 'pending') {
       const error = agent.source.errorOf(network.id);
-      if (error !== undefined) findings.push({ ...finding(error, network.name), severity: 'warning' });
+      if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
   findings.push(...agent.missingFeatures.findings);
@@ -93,16 +93,6 @@ export function healthOf(agent: Agent): HealthFinding[] {
     });
   }
   return findings;
-}
-
-function finding(error: MeshError, object: string): HealthFinding {
-  return {
-    code: error.code,
-    severity: 'error',
-    object,
-    message: error.message,
-    remedy: error.remedy ?? 'See `mesh events` for what led to it.',
-  };
 }
 
 export async function planView(agent: Agent): Promise<PlanView> {

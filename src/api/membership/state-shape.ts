@@ -1,13 +1,13 @@
 /** How a network fares on a node, as it must look when it comes over a wire. */
 import { z } from 'zod';
-import { ERRORS, type ErrorCode } from '../../model/error.ts';
+import { errorCodeOf } from '../../model/error.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 
 /** For people: cut rather than refused. */
 const text = z.string().transform((value) => value.slice(0, 1000));
 
 /** A code that another version of the agent knows and this host0 does not is still an error. */
-const errorCode = z.string().transform((code): ErrorCode => (code in ERRORS ? (code as ErrorCode) : 'MESH_INTERNAL'));
+const errorCode = z.string().transform(errorCodeOf);
 
 const ErrorShape = z.object({
   code: errorCode,

@@ -4,13 +4,13 @@ import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { SubnetView, WireView } from '../../protocol/documents/boot-views.ts';
-import type { HealthFinding } from '../../protocol/documents/views.ts';
+import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { Service } from '../../services/process/service.ts';
 import type { WireState } from '../timeline/boot-trouble.ts';
 import { foreignViews, rivalViews } from './boot-mode.ts';
 import type { Leases } from './leases.ts';
 import type { Wire } from './wire.ts';
-import { findingFor, leasesFinding, unmetFinding, wireFindings } from './wire-note.ts';
+import { leasesFinding, unmetFinding, wireFindings } from './wire-note.ts';
 import { leaseRange } from './wire-service.ts';
 
 /** One group of ports at work. */
@@ -65,13 +65,13 @@ export function placeFindings(
   place: Place,
   { dry, service }: Omit<PlaceSurroundings, 'clock'>,
   unmetWish: Ipv4Cidr | undefined,
-): HealthFinding[] {
+): Finding[] {
   const { wire, subnet } = place;
   const { device } = wire.input;
   const full = dry ? undefined : fullFinding(place);
   return [
     ...wireFindings(device, wire.state),
-    ...errorsOf(place, service).map((error) => findingFor(device, error)),
+    ...errorsOf(place, service).map((error) => findingOf(error, { object: device })),
     ...(full === undefined ? [] : [full]),
     ...(unmetWish === undefined ? [] : [unmetFinding(device, unmetWish, subnet)]),
   ];
@@ -86,7 +86,7 @@ export function placeState(place: Place, { dry, service }: Omit<PlaceSurrounding
   }
   const { mode, reason } = wire.state;
   if (dry) return { mode: 'dry', why: reason };
-  const [wrong] = errorsOf(place, service).map((error) => findingFor(wire.input.device, error));
+  const [wrong] = errorsOf(place, service).map((error) => findingOf(error, { object: wire.input.device }));
   const full = fullFinding(place);
   const isRefusing = full?.severity === 'error' && service?.running !== undefined;
   const silence = isRefusing ? full : wrong;
@@ -103,7 +103,7 @@ function errorsOf({ wire, problem }: Place, service: Service | undefined): MeshE
   return [wire.error, problem, service?.error].filter((error) => error !== undefined);
 }
 
-function fullFinding({ wire, subnet, leases }: Place): HealthFinding | undefined {
+function fullFinding({ wire, subnet, leases }: Place): Finding | undefined {
   if (wire.state.mode !== 'server' || subnet === undefined) return undefined;
   const range = leaseRange(subnet);
   return leasesFinding(wire.input.device, subnet, range, leases.room(range));

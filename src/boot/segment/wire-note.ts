@@ -1,10 +1,10 @@
 /** What befalls a wire, for the journal and for `mesh status`: with what it means, and what to do about it. */
 
 import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { MeshError } from '../../model/error.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
-import type { HealthFinding } from '../../protocol/documents/views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import type { EventInit } from '../../protocol/journal/event.ts';
+import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Foreign, ModeNote, ModeState, Rival } from './boot-mode.ts';
 import type { LeaseRange, LeaseRoom } from './leases.ts';
 
@@ -19,23 +19,16 @@ export function noteEvent(device: string, note: ModeNote, state: ModeState): Eve
         message: `${device}: ${note.from} → ${state.mode}: ${state.reason}`,
       };
     case 'server appeared':
-      if (note.server.intruded) {
-        const { code, message, remedy } = intruder(device, note.server);
-        return { level: 'error', kind: 'foreign server', object: device, message, code, remedy };
-      }
+      if (note.server.intruded) return findingEvent('foreign server', intruder(device, note.server));
       return {
         kind: 'foreign server',
         object: device,
         message: `${device}: ${note.server.server} (${note.server.mac}) gives out ${note.server.gives}`,
       };
-    case 'server silent': {
-      const { code, message, remedy } = silent(device, note.server);
-      return { level: 'warning', kind: 'foreign server silent', object: device, message, code, remedy };
-    }
-    case 'host0 appeared': {
-      const { code, message, remedy } = otherHost0(device, note.rival);
-      return { level: 'warning', kind: 'other host0', object: device, message, code, remedy };
-    }
+    case 'server silent':
+      return findingEvent('foreign server silent', silent(device, note.server));
+    case 'host0 appeared':
+      return findingEvent('other host0', otherHost0(device, note.rival));
     case 'host0 gone':
       return {
         kind: 'other host0 gone',
@@ -46,8 +39,8 @@ export function noteEvent(device: string, note: ModeNote, state: ModeState): Eve
 }
 
 /** What is not well on a wire. */
-export function wireFindings(device: string, { foreign, rivals, reason }: ModeState): HealthFinding[] {
-  const findings: HealthFinding[] = [];
+export function wireFindings(device: string, { foreign, rivals, reason }: ModeState): Finding[] {
+  const findings: Finding[] = [];
   for (const server of foreign.values()) {
     if (server.gives === 'boot files') findings.push(otherPxe(device, server));
     else if (server.intruded) findings.push(intruder(device, server));
@@ -57,11 +50,7 @@ export function wireFindings(device: string, { foreign, rivals, reason }: ModeSt
   return findings;
 }
 
-export function findingFor(device: string, { code, message, rule, remedy }: MeshError): HealthFinding {
-  return { code, severity: 'error', object: device, message, remedy: remedy ?? rule ?? '' };
-}
-
-export function unfitFinding(device: string): HealthFinding {
+export function unfitFinding(device: string): Finding {
   return {
     code: 'MESH_BOOT_PORT_UNFIT',
     severity: 'warning',
@@ -71,7 +60,7 @@ export function unfitFinding(device: string): HealthFinding {
   };
 }
 
-export function unmetFinding(device: string, wish: Ipv4Cidr, subnet: SubnetView | undefined): HealthFinding {
+export function unmetFinding(device: string, wish: Ipv4Cidr, subnet: SubnetView | undefined): Finding {
   return {
     code: 'MESH_BOOT_SUBNET_TAKEN',
     severity: 'warning',
@@ -90,7 +79,7 @@ export function leasesFinding(
   { subnet, origin }: SubnetView,
   { first, last }: LeaseRange,
   { addresses, free, refused }: LeaseRoom,
-): HealthFinding | undefined {
+): Finding | undefined {
   if (free * TENTH >= addresses) return undefined;
   const which = `of the addresses that host0 gives out on ${device}, ${first} to ${last},`;
   const larger =
@@ -107,7 +96,7 @@ export function leasesFinding(
   };
 }
 
-function intruder(device: string, { server, mac, subnet }: Foreign): HealthFinding {
+function intruder(device: string, { server, mac, subnet }: Foreign): Finding {
   return {
     code: 'MESH_BOOT_FOREIGN_DHCP',
     severity: 'error',
@@ -117,7 +106,7 @@ function intruder(device: string, { server, mac, subnet }: Foreign): HealthFindi
   };
 }
 
-function silent(device: string, { server }: Foreign): HealthFinding {
+function silent(device: string, { server }: Foreign): Finding {
   return {
     code: 'MESH_BOOT_FOREIGN_DHCP',
     severity: 'warning',
@@ -127,7 +116,7 @@ function silent(device: string, { server }: Foreign): HealthFinding {
   };
 }
 
-function otherPxe(device: string, { server, mac }: Foreign): HealthFinding {
+function otherPxe(device: string, { server, mac }: Foreign): Finding {
   return {
     code: 'MESH_BOOT_FOREIGN_PXE',
     severity: 'warning',
@@ -137,7 +126,7 @@ function otherPxe(device: string, { server, mac }: Foreign): HealthFinding {
   };
 }
 
-function otherHost0(device: string, { installation, ipv4, senior }: Rival): HealthFinding {
+function otherHost0(device: string, { installation, ipv4, senior }: Rival): Finding {
   const who = `another host0, ${ipv4 ?? 'without an address'} (installation ${installation}), is on the wire of ${device}`;
   return {
     code: 'MESH_BOOT_TWO_HOST0',

@@ -1,6 +1,7 @@
 /** `mesh status`: one screen that says how this machine fares, and what to do where it is not well. */
 import { Command } from 'commander';
-import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from '../../protocol/documents/views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
+import type { AgentStatus, Host0Status, NetworkView } from '../../protocol/documents/views.ts';
 import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
@@ -65,7 +66,7 @@ function detailText({ members, state }: NetworkView): string {
 function statusText(
   agent: AgentStatus,
   host0: Host0Status | undefined,
-  health: readonly HealthFinding[],
+  health: readonly Finding[],
   context: Context,
 ): string {
   const { owned, pending, failed } = agent.items;
@@ -95,7 +96,7 @@ function host0Text(agent: AgentStatus, host0: Host0Status | undefined): string {
   return agent.host0.length === 0 ? 'not known' : `${agent.host0.join(', ')}${heard}`;
 }
 
-function healthText(health: readonly HealthFinding[], { paint }: Context): string {
+function healthText(health: readonly Finding[], { paint }: Context): string {
   if (health.length === 0) return `${paint('good', 'Healthy:')} nothing needs attention.\n`;
   return health
     .map(({ code, severity, object, message, remedy }) => {

@@ -147,7 +147,7 @@ function neverGiven({ name, machine }: CommandedNode): MeshError {
 }
 
 function noSsh(cause: Error): MeshError {
-  return new MeshError('MESH_SERVICE_FAILED', `ssh cannot be run: ${cause.message}`, {
+  return new MeshError('MESH_PROCESS_NOT_STARTED', `ssh cannot be run: ${cause.message}`, {
     operation: 'command node',
     object: 'ssh',
     remedy: 'Install it: apt-get install openssh-client, or apk add openssh-client.',

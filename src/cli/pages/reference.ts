@@ -1,6 +1,6 @@
 /** The reference pages that are made from the source: the command tree, the exit codes and the error codes. */
 import type { Argument, Command, Option } from 'commander';
-import { ERRORS, EXIT_CODES } from '../../model/error.ts';
+import { ERRORS, EXIT_CODES, RENAMED } from '../../model/error.ts';
 import { argumentText, choicesText, helpAfter, type Leaf, leavesOf, usageOf } from './command-leaf.ts';
 
 const MADE =
@@ -31,9 +31,18 @@ export function errorsPage(): string {
     ([code, { means, exit, http }]) => [`\`${code}\``, means, String(exit), String(http)] as const,
   );
   const intro =
-    'Every failure has one of these codes. They do not change, so that scripts and bug reports can quote them. ' +
+    'Every failure has one of these codes. Scripts and bug reports can quote them; a code that is renamed stays in the list below. ' +
     'With `--json` a failing command prints `{"error": {"code": …, "message": …, "remedy": …}}`.';
-  return `# Errors\n\n${MADE}\n\n${intro}\n\n${markdownTable(['Code', 'Meaning', 'Exit code', 'HTTP status'], rows)}\n`;
+  const renamed = [...RENAMED].map(([old, now]) => [`\`${old}\``, `\`${now}\``] as const);
+  return [
+    `# Errors\n\n${MADE}\n\n${intro}`,
+    markdownTable(['Code', 'Meaning', 'Exit code', 'HTTP status'], rows),
+    '## Renamed codes',
+    'Earlier versions used these codes. Each kept its exit code and its HTTP status.',
+    markdownTable(['Earlier', 'Now called'], renamed),
+  ]
+    .join('\n\n')
+    .concat('\n');
 }
 
 function commandSection(leaf: Leaf): string {

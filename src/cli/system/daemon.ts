@@ -44,7 +44,8 @@ export class Daemon {
     try {
       const [node, ...args] = this.#commandLine(flags);
       const child = spawn(node, args, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
-      if (child.pid === undefined) throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`);
+      if (child.pid === undefined)
+        throw new MeshError('MESH_PROCESS_NOT_STARTED', `${TITLES[this.name]} could not be started`);
       child.unref();
       this.#record(child.pid);
       return child.pid;
@@ -58,7 +59,7 @@ export class Daemon {
     this.#record(process.pid);
     const [node, ...args] = this.#commandLine(flags);
     process.execve?.(node, [node, ...args], process.env);
-    throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} could not be started`, {
+    throw new MeshError('MESH_PROCESS_NOT_STARTED', `${TITLES[this.name]} could not be started`, {
       remedy: 'Run it with Node 24 or later.',
     });
   }
@@ -75,7 +76,7 @@ export class Daemon {
 
   /**
    * @returns the pid of the process that was stopped, undefined if none ran
-   * @throws MESH_INTERNAL when it does not end
+   * @throws MESH_PROCESS_NOT_ENDED
    */
   async stop(): Promise<number | undefined> {
     const mark = this.#recorded();
@@ -85,7 +86,7 @@ export class Daemon {
     const deadline = performance.now() + STOP_DEADLINE_MS;
     while (isRunning(mark)) {
       if (performance.now() > deadline) {
-        throw new MeshError('MESH_INTERNAL', `${TITLES[this.name]} was told to end and did not`, {
+        throw new MeshError('MESH_PROCESS_NOT_ENDED', `${TITLES[this.name]} was told to end and did not`, {
           operation: 'stop',
           object: `process ${pid}`,
           remedy: `See \`mesh system logview --process ${this.name}\`, then end it with \`kill -9 ${pid}\`.`,

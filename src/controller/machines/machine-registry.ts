@@ -10,9 +10,10 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
-import type { HealthFinding } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
+import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Store } from '../../store/store.ts';
 import { Turns } from '../membership/turns.ts';
 
@@ -54,14 +55,15 @@ export interface MachineRegistryInput {
   readonly onForget: (machine: MachineId) => Promise<void>;
 }
 
-const TOO_MANY = {
+const TOO_MANY: Finding = {
   code: 'MESH_BOOT_MACHINES_MANY',
+  severity: 'warning',
   object: 'machines',
   message: `more machines ask to boot than the ${MACHINES_MAX} that host0 knows: it forgets the oldest that nobody adopted`,
   remedy:
     'Adopt those that are yours (`mesh node adopt ID NAME`). If there are not so many, somebody on a boot wire makes them ' +
     'up: `mesh node list` shows the wire of each.',
-} as const;
+};
 
 export class MachineRegistry {
   readonly #input: MachineRegistryInput;
@@ -150,9 +152,9 @@ export class MachineRegistry {
   }
 
   /** Of machines that were forgotten lately. */
-  health(): readonly HealthFinding[] {
+  health(): readonly Finding[] {
     if (this.#forgotMs === undefined || this.#input.clock.nowMs() - this.#forgotMs > FORGETTING_MS) return [];
-    return [{ ...TOO_MANY, severity: 'warning' }];
+    return [TOO_MANY];
   }
 
   /** Where too many are known, the one goes that is missed least. It is not waited for. */
@@ -164,7 +166,7 @@ export class MachineRegistry {
       if (oldest === undefined) return;
       this.#drop(oldest);
       if (this.health().length === 0) {
-        this.#input.journal.record({ ...TOO_MANY, level: 'warning', kind: 'machines forgotten' });
+        this.#input.journal.record(findingEvent('machines forgotten', TOO_MANY));
       }
       this.#forgotMs = this.#input.clock.nowMs();
       void this.#forget(oldest);

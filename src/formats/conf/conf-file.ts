@@ -32,7 +32,7 @@ export interface ConfText {
 /**
  * The entries of a file, and one error for each line that is neither entry, comment nor blank. `bytes` may be cut after
  * CONF_FILE_MAX_BYTES + 1.
- * @returns a single error, MESH_NET_BINARY, MESH_NET_LINE_TOO_LONG or MESH_NET_TOO_LARGE, for what is no such text at all
+ * @returns a single error, MESH_CONF_BINARY, MESH_CONF_LINE_TOO_LONG or MESH_CONF_TOO_LARGE, for what is no such text at all
  */
 export function parseConfText(file: string, bytes: Uint8Array): ConfText | MeshError {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -89,7 +89,7 @@ function withoutComment(line: string): string {
 }
 
 function syntaxFault(meant: { key: string; value: string } | undefined, place: SourcePlace): MeshError {
-  return new MeshError('MESH_NET_SYNTAX', 'the line is not key=value', {
+  return new MeshError('MESH_CONF_SYNTAX', 'the line is not key=value', {
     rule: 'A line is key=value with no blanks around the equals sign, a comment that begins with #, or empty.',
     remedy: meant === undefined ? 'Write key=value, or # before a comment' : `Write ${meant.key}=${meant.value}`,
     place,
@@ -105,7 +105,7 @@ function binaryFault(file: string, buffer: Buffer): MeshError | undefined {
     const text = buffer.toString('utf8', start, end);
     const column = text.search(/[\0\uFFFD]/) + 1;
     if (column > 0) {
-      return new MeshError('MESH_NET_BINARY', 'the file is not text', {
+      return new MeshError('MESH_CONF_BINARY', 'the file is not text', {
         rule: 'A file of settings is UTF-8 text without NUL bytes.',
         remedy: 'Save the file as text, or remove it',
         place: { file, line, ...excerpt(text, column) },
@@ -128,7 +128,7 @@ function longLineFault(file: string, buffer: Buffer): MeshError | undefined {
     const newline = buffer.indexOf(10, start);
     const end = newline < 0 ? buffer.length : newline;
     if (end - start > CONF_LINE_MAX_BYTES) {
-      return new MeshError('MESH_NET_LINE_TOO_LONG', `the line is longer than ${CONF_LINE_MAX_BYTES} bytes`, {
+      return new MeshError('MESH_CONF_LINE_TOO_LONG', `the line is longer than ${CONF_LINE_MAX_BYTES} bytes`, {
         rule: `A line has at most ${CONF_LINE_MAX_BYTES} bytes.`,
         remedy: 'Write one key=value on each line',
         place: { file, line, ...excerpt(buffer.toString('utf8', start, start + 4 * EXCERPT_LENGTH), 1) },
@@ -141,7 +141,7 @@ function longLineFault(file: string, buffer: Buffer): MeshError | undefined {
 
 function sizeFault(file: string, buffer: Buffer): MeshError | undefined {
   if (buffer.length <= CONF_FILE_MAX_BYTES) return undefined;
-  return new MeshError('MESH_NET_TOO_LARGE', `${file} is larger than ${CONF_FILE_MAX_BYTES} bytes`, {
+  return new MeshError('MESH_CONF_TOO_LARGE', `${file} is larger than ${CONF_FILE_MAX_BYTES} bytes`, {
     operation: 'read settings',
     object: file,
     rule: `A file of settings has at most ${CONF_FILE_MAX_BYTES} bytes.`,

@@ -14,7 +14,7 @@ export class ConfKeys<K extends string> {
   readonly #meant = new Set<string>();
   readonly #errors: MeshError[];
 
-  /** A key that is not in `keys` (MESH_NET_KEY_UNKNOWN) or is given twice (MESH_NET_KEY_TWICE) is an error. */
+  /** A key that is not in `keys` (MESH_CONF_KEY_UNKNOWN) or is given twice (MESH_CONF_KEY_TWICE) is an error. */
   constructor(text: ConfText, keys: readonly K[]) {
     this.#end = text.end;
     this.#errors = [...text.errors];
@@ -41,11 +41,13 @@ export class ConfKeys<K extends string> {
     return undefined;
   }
 
-  /** The value of `key`, or nothing when it is wrong or, which is an error (MESH_NET_KEY_MISSING), not given. */
+  /** The value of `key`, or nothing when it is wrong or, which is an error (MESH_CONF_KEY_MISSING), not given. */
   required<T>(key: K, parse: Parse<T>, { rule, example }: { rule: string; example: string }): T | undefined {
     if (!this.#entries.has(key) && !this.#meant.has(key)) {
       const remedy = `Write ${key}=${example}`;
-      this.#errors.push(new MeshError('MESH_NET_KEY_MISSING', `${key} is missing`, { rule, remedy, place: this.#end }));
+      this.#errors.push(
+        new MeshError('MESH_CONF_KEY_MISSING', `${key} is missing`, { rule, remedy, place: this.#end }),
+      );
     }
     return this.optional(key, parse);
   }
@@ -69,7 +71,7 @@ function byPlace(a: MeshError, b: MeshError): number {
 }
 
 function unknownKey(entry: ConfEntry, meant: string | undefined, keys: readonly string[]): MeshError {
-  return new MeshError('MESH_NET_KEY_UNKNOWN', `unknown key ${quoted(entry.key)}`, {
+  return new MeshError('MESH_CONF_KEY_UNKNOWN', `unknown key ${quoted(entry.key)}`, {
     rule: `The keys are ${keys.slice(0, -1).join(', ')} and ${keys.at(-1)}.`,
     remedy: meant === undefined ? 'Remove the line' : `Write ${meant}=${entry.value}`,
     place: entry.keyPlace,
@@ -78,7 +80,7 @@ function unknownKey(entry: ConfEntry, meant: string | undefined, keys: readonly 
 
 function keyTwice(entry: ConfEntry, first: ConfEntry): MeshError {
   return new MeshError(
-    'MESH_NET_KEY_TWICE',
+    'MESH_CONF_KEY_TWICE',
     `${entry.key} is given a second time, first in line ${first.keyPlace.line}`,
     {
       rule: 'Each key is given once.',

@@ -31,7 +31,7 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 export function unreadable(path: string, cause: unknown): MeshError {
-  return new MeshError('MESH_NET_FILE_UNREADABLE', `${path} cannot be read: ${MeshError.from(cause).message}`, {
+  return new MeshError('MESH_CONF_UNREADABLE', `${path} cannot be read: ${MeshError.from(cause).message}`, {
     operation: 'read file',
     object: path,
     remedy: 'Correct the file or its permissions, or remove it',

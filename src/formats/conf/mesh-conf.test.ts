@@ -55,7 +55,7 @@ test.each([
 ])('%s is missing', (key, rule, write) => {
   expect(complaints(withValues({ [key]: undefined }))).toBe(
     [
-      `manage.conf:4:1: error: ${key} is missing [MESH_NET_KEY_MISSING]`,
+      `manage.conf:4:1: error: ${key} is missing [MESH_CONF_KEY_MISSING]`,
       '  4 |',
       '    | ^',
       `  rule: ${rule}`,
@@ -67,10 +67,10 @@ test('every key of an empty file is missing', () => {
   const { errors } = parseMeshConf('/host0/network/blue.conf', Buffer.from(''));
   expect(errors.map(({ code, message, remedy }) => `${code}: ${message}. ${remedy}`)).toMatchInlineSnapshot(`
     [
-      "MESH_NET_KEY_MISSING: name is missing. Write name=blue",
-      "MESH_NET_KEY_MISSING: prefix is missing. Write prefix=fd42:2345:1234:9abc::/64",
-      "MESH_NET_KEY_MISSING: vni is missing. Write vni=456",
-      "MESH_NET_KEY_MISSING: key is missing. Write key=456",
+      "MESH_CONF_KEY_MISSING: name is missing. Write name=blue",
+      "MESH_CONF_KEY_MISSING: prefix is missing. Write prefix=fd42:2345:1234:9abc::/64",
+      "MESH_CONF_KEY_MISSING: vni is missing. Write vni=456",
+      "MESH_CONF_KEY_MISSING: key is missing. Write key=456",
     ]
   `);
 });
@@ -230,7 +230,7 @@ test.each([
 
 test('a key given twice', () => {
   expect(complaints(`${withValues({})}vni=457\n`)).toMatchInlineSnapshot(`
-    "manage.conf:5:1: error: vni is given a second time, first in line 3 [MESH_NET_KEY_TWICE]
+    "manage.conf:5:1: error: vni is given a second time, first in line 3 [MESH_CONF_KEY_TWICE]
       5 | vni=457
         | ^
       rule: Each key is given once.
@@ -239,7 +239,7 @@ test('a key given twice', () => {
 });
 test('a misspelt key is not called missing as well', () => {
   expect(complaints(withValues({}).replace('name', 'nmae'))).toMatchInlineSnapshot(`
-    "manage.conf:1:1: error: unknown key "nmae" [MESH_NET_KEY_UNKNOWN]
+    "manage.conf:1:1: error: unknown key "nmae" [MESH_CONF_KEY_UNKNOWN]
       1 | nmae=manage
         | ^
       rule: The keys are name, prefix, vni and key.
@@ -248,7 +248,7 @@ test('a misspelt key is not called missing as well', () => {
 });
 test('a key that is like no other', () => {
   expect(complaints(`${withValues({})}colour=blue\n`)).toMatchInlineSnapshot(`
-    "manage.conf:5:1: error: unknown key "colour" [MESH_NET_KEY_UNKNOWN]
+    "manage.conf:5:1: error: unknown key "colour" [MESH_CONF_KEY_UNKNOWN]
       5 | colour=blue
         | ^
       rule: The keys are name, prefix, vni and key.
@@ -257,7 +257,7 @@ test('a key that is like no other', () => {
 });
 test('blanks around the equals sign', () => {
   expect(complaints(withValues({}).replace('vni=', 'vni = '))).toMatchInlineSnapshot(`
-    "manage.conf:3:1: error: the line is not key=value [MESH_NET_SYNTAX]
+    "manage.conf:3:1: error: the line is not key=value [MESH_CONF_SYNTAX]
       3 | vni = 456
         | ^
       rule: A line is key=value with no blanks around the equals sign, a comment that begins with #, or empty.
@@ -266,7 +266,7 @@ test('blanks around the equals sign', () => {
 });
 test('a line that is neither entry nor comment', () => {
   expect(complaints(`${withValues({})}this is my mesh\n`)).toMatchInlineSnapshot(`
-    "manage.conf:5:1: error: the line is not key=value [MESH_NET_SYNTAX]
+    "manage.conf:5:1: error: the line is not key=value [MESH_CONF_SYNTAX]
       5 | this is my mesh
         | ^
       rule: A line is key=value with no blanks around the equals sign, a comment that begins with #, or empty.
@@ -282,14 +282,14 @@ test('every error of a file is reported, in the order of its lines', () => {
       "manage.conf:2:8: error: prefix "fe80::/64" is link-local [MESH_NET_PREFIX_SCOPE]",
       "manage.conf:3:5: error: vni "0" is out of range [MESH_NET_VNI_RANGE]",
       "manage.conf:4:5: error: key "x" is not a decimal number [MESH_NET_KEY_INVALID]",
-      "manage.conf:5:1: error: the line is not key=value [MESH_NET_SYNTAX]",
+      "manage.conf:5:1: error: the line is not key=value [MESH_CONF_SYNTAX]",
     ]
   `);
 });
 
 test('a NUL byte', () => {
   expect(complaints(`name=manage\nprefix=\0\n`)).toMatchInlineSnapshot(`
-    "manage.conf:2:8: error: the file is not text [MESH_NET_BINARY]
+    "manage.conf:2:8: error: the file is not text [MESH_CONF_BINARY]
       2 | prefix=\\x00
         |        ^
       rule: A file of settings is UTF-8 text without NUL bytes.
@@ -298,7 +298,7 @@ test('a NUL byte', () => {
 });
 test('bytes that are not UTF-8', () => {
   expect(complaints(Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 0x0a, 0xc3]))).toMatchInlineSnapshot(`
-    "manage.conf:1:5: error: the file is not text [MESH_NET_BINARY]
+    "manage.conf:1:5: error: the file is not text [MESH_CONF_BINARY]
       1 | \\x7fELF��
         |        ^
       rule: A file of settings is UTF-8 text without NUL bytes.
@@ -307,7 +307,7 @@ test('bytes that are not UTF-8', () => {
 });
 test('a line of 1 MB', () => {
   expect(complaints(`name=manage\nname=${'x'.repeat(1 << 20)}\n`)).toMatchInlineSnapshot(`
-    "manage.conf:2:1: error: the line is longer than 1024 bytes [MESH_NET_LINE_TOO_LONG]
+    "manage.conf:2:1: error: the line is longer than 1024 bytes [MESH_CONF_LINE_TOO_LONG]
       2 | name=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         | ^
       rule: A line has at most 1024 bytes.
@@ -320,7 +320,7 @@ test('a line of 1 MB, cut in the middle of a character', () => {
 });
 test('a file of more than 64 KiB', () => {
   expect(complaints('# comment\n'.repeat(7000))).toMatchInlineSnapshot(`
-    "error: manage.conf is larger than 65536 bytes [MESH_NET_TOO_LARGE]
+    "error: manage.conf is larger than 65536 bytes [MESH_CONF_TOO_LARGE]
       while: read settings: manage.conf
       rule: A file of settings has at most 65536 bytes.
       remedy: Remove what does not belong in it"

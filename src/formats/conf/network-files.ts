@@ -7,7 +7,7 @@ import type { NetworkFile } from './network-set.ts';
 
 export interface NetworkFiles {
   readonly files: readonly NetworkFile[];
-  /** MESH_NET_FILE_UNREADABLE for the directory or a file in it. */
+  /** MESH_CONF_UNREADABLE for the directory or a file in it. */
   readonly errors: readonly MeshError[];
 }
 
@@ -33,7 +33,7 @@ export async function readNetworkFiles(directory: string): Promise<NetworkFiles>
   return { files, errors };
 }
 
-/** @throws MESH_NET_FILE_UNREADABLE */
+/** @throws MESH_CONF_UNREADABLE */
 export async function readNetworkFile(file: string): Promise<NetworkFile> {
   try {
     return { file, bytes: await readConfBytes(file) };

@@ -59,7 +59,7 @@ test('whatever the bytes, the outcome is settings that are sound or errors that 
     outcomes[settings === undefined ? 'refused' : 'accepted']++;
     expect(settings === undefined).toBe(errors.length > 0);
     for (const error of errors) {
-      expect(error.code).toMatch(/^MESH_(?:NET|HOST0_CONF)_/);
+      expect(error.code).toMatch(/^MESH_(?:CONF|HOST0_CONF)_/);
       for (const text of errorText(error, { color: false }).split('\n')) expect(text).toMatch(/^\P{C}{0,2500}$/u);
     }
     if (settings === undefined) continue;

@@ -167,7 +167,7 @@ test('a key without a value', () => {
 });
 test('a misspelt key', () => {
   expect(complaints('subnet_pools="10.11.0.0/16"')).toMatchInlineSnapshot(`
-    "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_NET_KEY_UNKNOWN]
+    "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_CONF_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
       rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets, join_groups and metrics.
@@ -182,5 +182,5 @@ test('the first file that exists is read', async () => {
   expect(await readHost0Conf([first, second])).toEqual({ settings: HOST0_DEFAULTS, errors: [] });
   await writeFile(second, 'admission="token"\n');
   expect((await readHost0Conf([first, second])).settings?.admission).toBe('token');
-  expect((await readHost0Conf([directory, second])).errors).toMatchObject([{ code: 'MESH_NET_FILE_UNREADABLE' }]);
+  expect((await readHost0Conf([directory, second])).errors).toMatchObject([{ code: 'MESH_CONF_UNREADABLE' }]);
 });

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { errnoOf, unreadable } from '../../formats/conf/conf-reader.ts';
+import { errnoOf } from '../../formats/conf/conf-reader.ts';
 import { nearest } from '../../formats/conf/nearest.ts';
 import { readNetworkFiles } from '../../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
@@ -156,7 +156,8 @@ function readSource(file: string): ReturnType<ReadSource> {
       'Serve it from isos/, or put it into the image',
     );
   } catch (cause) {
-    return errnoOf(cause) === 'ENOENT' ? undefined : unreadable(file, cause);
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    return refuse(`cannot be read: ${MeshError.from(cause).message}`, 'Correct the file or its permissions');
   }
 }
 

@@ -142,5 +142,5 @@ test('a kernel that cannot be asked any more ends the work with a report', async
   await reaper.doom(vnis(4).flatMap(names));
   await rtnl.close();
   await reaper.idle();
-  expect(reported.map(({ code }) => code)).toEqual(['MESH_NOT_RUNNING']);
+  expect(reported.map(({ code }) => code)).toEqual(['MESH_KERNEL_CLOSED']);
 });

@@ -99,7 +99,7 @@ export class RtnlChannel {
 
   /** What was asked and not answered is rejected. */
   close(): Promise<void> {
-    this.#ended ??= new MeshError('MESH_NOT_RUNNING', 'the rtnetlink socket was closed');
+    this.#ended ??= new MeshError('MESH_KERNEL_CLOSED', 'the rtnetlink socket was closed');
     this.#closed ??= this.#lastTurn.then(() => this.#socket.close());
     return this.#closed;
   }

@@ -192,9 +192,9 @@ test('a dump of a thousand links ends while links come and go, and is complete a
 test('what is asked of a closed socket, and what waits when it closes, is rejected', async () => {
   const waiting = rtnl.links();
   const closed = rtnl.close();
-  await expect(waiting).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+  await expect(waiting).rejects.toMatchObject({ code: 'MESH_KERNEL_CLOSED' });
   await closed;
-  await expect(rtnl.apply([])).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+  await expect(rtnl.apply([])).rejects.toMatchObject({ code: 'MESH_KERNEL_CLOSED' });
 });
 
 test('a namespace that is not there is an error of the opening', async () => {

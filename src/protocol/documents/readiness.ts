@@ -3,7 +3,8 @@
  * reason. Readiness is the status document read as yes or no, so that it never says something else than `mesh status`.
  */
 import type { ErrorCode } from '../../model/error.ts';
-import type { AgentStatus, HealthFinding, Host0Status, NetworkView } from './views.ts';
+import { type Finding, findingOf } from './finding.ts';
+import type { AgentStatus, Host0Status, NetworkView } from './views.ts';
 
 export interface Part {
   /** `kernel`, `network manage`, `segments`, a file. */
@@ -58,12 +59,16 @@ function networkPart({ network, state }: NetworkView): Part {
     case 'pending':
       return { part, state: 'pending', reason: state.why };
     case 'failed':
-      return { part, state: 'failed', reason: state.error.message, code: state.error.code };
+      return unready(part, 'failed', findingOf(state.error, { object: network.name }));
   }
 }
 
-function findingPart({ object, code, message }: HealthFinding): Part {
-  return { part: object, state: isStarting(code) ? 'pending' : 'failed', reason: message, code };
+function findingPart(finding: Finding): Part {
+  return unready(finding.object, isStarting(finding.code) ? 'pending' : 'failed', finding);
+}
+
+function unready(part: string, state: 'pending' | 'failed', { code, message }: Finding): Part {
+  return { part, state, reason: message, code };
 }
 
 function isStarting(code: ErrorCode): boolean {

@@ -20,21 +20,12 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment } from './assignment.ts';
+import type { Finding } from './finding.ts';
 import type { NetworkState } from './membership.ts';
-
-/** One thing that is not well, with what to do about it. An empty list is health. */
-export interface HealthFinding {
-  readonly code: ErrorCode;
-  readonly severity: 'warning' | 'error';
-  readonly object: string;
-  readonly message: string;
-  readonly remedy: string;
-}
 
 export interface NetworkView {
   readonly network: Network;
@@ -74,7 +65,7 @@ export interface Host0Status {
   readonly segments: readonly Segment[];
   readonly nodesOnline: number;
   readonly networks: number;
-  readonly health: readonly HealthFinding[];
+  readonly health: readonly Finding[];
 }
 
 export interface AgentStatus {
@@ -87,7 +78,7 @@ export interface AgentStatus {
   readonly networks: readonly NetworkView[];
   /** Items that the agent owns in the kernel, and how many of them are not as they should be. */
   readonly items: { readonly owned: number; readonly pending: number; readonly failed: number };
-  readonly health: readonly HealthFinding[];
+  readonly health: readonly Finding[];
 }
 
 /** The local agent's own report to host0's daemon: how each network fares on host0 itself. */
@@ -160,15 +151,13 @@ export interface Setting {
 }
 
 /** What is wrong with the machine or with what it stands on. */
-export interface DoctorFinding {
+export interface DoctorFinding extends Finding {
   /** The check that found it: `udp-4789`. */
   readonly check: string;
-  readonly severity: 'warning' | 'error';
-  /** A device, a member, a directory. */
-  readonly object: string;
+  /** The evidence, as people read it: the message, with its code where a process found it by itself. */
   readonly saw: string;
+  /** What does not work, or may not, because of it. */
   readonly matters: string;
-  readonly remedy: string;
   /** What `--fix` sets; absent where no change is safe to make unasked. */
   readonly fix?: readonly Setting[];
 }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
-import type { HealthFinding } from '../documents/views.ts';
+import type { Finding } from '../documents/finding.ts';
 import { Journal } from './event.ts';
 import { healthFacts, Standing } from './standing.ts';
 
-const full: HealthFinding = {
+const full: Finding = {
   code: 'MESH_DISK_REFUSED',
   severity: 'error',
   object: '/var',
@@ -15,7 +15,7 @@ const full: HealthFinding = {
 test('what becomes unwell and well again is told once each, and is a fact in between', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
-  let findings: HealthFinding[] = [];
+  let findings: Finding[] = [];
   const standing = new Standing(journal, clock, () => healthFacts(findings));
   standing.look();
   findings = [full];

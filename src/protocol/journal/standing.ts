@@ -4,8 +4,9 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
-import type { HealthFinding } from '../documents/views.ts';
+import type { Finding } from '../documents/finding.ts';
 import type { EventInit, Journal } from './event.ts';
+import { findingEvent } from './finding-event.ts';
 
 export interface Fact {
   /** Unique among the facts, and the same for as long as it is one: `member mesh-456 fd42:…`. */
@@ -70,10 +71,13 @@ export class Standing {
 }
 
 /** What is not well, as facts. */
-export function healthFacts(findings: readonly HealthFinding[]): Fact[] {
-  return findings.map(({ code, severity, object, message, remedy }) => ({
-    key: `finding ${code} ${object}`,
-    is: { level: severity, kind: 'finding', message, object, code, remedy },
-    isNoMore: { kind: 'finding gone', message: `${object} is well again`, object, code },
-  }));
+export function healthFacts(findings: readonly Finding[]): Fact[] {
+  return findings.map((finding) => {
+    const { code, object } = finding;
+    return {
+      key: `finding ${code} ${object}`,
+      is: findingEvent('finding', finding),
+      isNoMore: { kind: 'finding gone', message: `${object} is well again`, object, code },
+    };
+  });
 }

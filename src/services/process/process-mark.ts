@@ -9,10 +9,11 @@ export interface ProcessMark {
   readonly startTime: string;
 }
 
-/** @throws MESH_LAB_FAILED when there is no such process */
+/** @throws MESH_PROCESS_GONE when there is no such process */
 export function markOf(pid: number): ProcessMark {
   const mark = findMark(pid);
-  if (mark === undefined) throw new MeshError('MESH_LAB_FAILED', `there is no process ${pid}`, { object: String(pid) });
+  if (mark === undefined)
+    throw new MeshError('MESH_PROCESS_GONE', `there is no process ${pid}`, { object: String(pid) });
   return mark;
 }
 
@@ -42,13 +43,15 @@ export function signalProcess(mark: ProcessMark, signal: NodeJS.Signals): void {
   }
 }
 
-/** @throws MESH_LAB_FAILED when one still runs after `deadlineMs` */
+/** @throws MESH_PROCESS_NOT_ENDED when one still runs after `deadlineMs` */
 export async function awaitEnd(marks: readonly ProcessMark[], deadlineMs: number): Promise<void> {
   const giveUpAt = performance.now() + deadlineMs;
   for (let left = marks.filter(isRunning); left.length > 0; left = left.filter(isRunning)) {
     if (performance.now() > giveUpAt) {
       const pids = left.map(({ pid }) => pid).join(', ');
-      throw new MeshError('MESH_LAB_FAILED', `still running after ${deadlineMs} ms: process ${pids}`, { object: pids });
+      throw new MeshError('MESH_PROCESS_NOT_ENDED', `still running after ${deadlineMs} ms: process ${pids}`, {
+        object: pids,
+      });
     }
     await sleep(5);
   }

@@ -60,7 +60,7 @@ test('what ends is started again, later each time, and says what it said last', 
   const failing = service();
   await failing.run(spec('a', 'echo no such device >&2; exit 2'));
   const error = await until(() => failing.error);
-  expect(error).toMatchObject({ code: 'MESH_SERVICE_FAILED', message: expect.stringContaining('no such device') });
+  expect(error).toMatchObject({ code: 'MESH_PROCESS_FAILED', message: expect.stringContaining('no such device') });
   await until(() => kinds().filter((kind) => kind === 'service started').length === 2);
   await failing.stop();
   expect(failing.error).toBeUndefined();
@@ -72,7 +72,7 @@ test('a record that the disk does not take is written when it does, and the proc
   mkdirSync(inTheWay);
   const first = service();
   await first.run(spec('a'));
-  expect(first.error).toMatchObject({ code: 'MESH_SERVICE_FAILED', message: expect.stringContaining('EISDIR') });
+  expect(first.error).toMatchObject({ code: 'MESH_PROCESS_FAILED', message: expect.stringContaining('EISDIR') });
   rmdirSync(inTheWay);
   await until(() => existsSync(inTheWay));
   const { running } = first;

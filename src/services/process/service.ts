@@ -246,7 +246,7 @@ export class Service {
 
   #tell(kind: string, message: string, remedy = `See ${this.logFile}.`): void {
     const { name, journal, onChange } = this.#input;
-    this.#error = new MeshError('MESH_SERVICE_FAILED', message, {
+    this.#error = new MeshError('MESH_PROCESS_FAILED', message, {
       object: name,
       remedy: `${remedy} It is started again by itself.`,
       retryable: true,

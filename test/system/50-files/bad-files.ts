@@ -31,7 +31,7 @@ export const BAD_FILES: readonly BadFile[] = [
   {
     title: 'no name',
     content: confWith({ name: undefined }),
-    code: 'MESH_NET_KEY_MISSING',
+    code: 'MESH_CONF_KEY_MISSING',
     message: /name is missing/,
     line: 4,
     column: 1,
@@ -79,7 +79,7 @@ export const BAD_FILES: readonly BadFile[] = [
   {
     title: 'a line of a megabyte',
     content: `${confWith({})}# ${'x'.repeat(1_000_000)}\n`,
-    code: 'MESH_NET_LINE_TOO_LONG',
+    code: 'MESH_CONF_LINE_TOO_LONG',
     message: /longer than 1024 bytes/,
     line: 5,
     column: 1,
@@ -87,7 +87,7 @@ export const BAD_FILES: readonly BadFile[] = [
   {
     title: 'binary junk',
     content: Uint8Array.from({ length: 4096 }, (_, index) => (index * 89 + 128) % 256),
-    code: 'MESH_NET_BINARY',
+    code: 'MESH_CONF_BINARY',
     message: /not text/,
     line: 1,
     column: 1,

@@ -6,8 +6,9 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { MeshError } from '../../../src/model/error.ts';
+import type { Finding } from '../../../src/protocol/documents/finding.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import type { AgentStatus, HealthFinding, Host0Status } from '../../../src/protocol/documents/views.ts';
+import type { AgentStatus, Host0Status } from '../../../src/protocol/documents/views.ts';
 import { fileOf, SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -39,10 +40,10 @@ async function losses(): Promise<string[]> {
 }
 
 /** What `mesh status` on the host finds wrong with its files. */
-async function findings(host: LabHost): Promise<HealthFinding[]> {
+async function findings(host: LabHost): Promise<Finding[]> {
   const { stdout } = await lab.exec(host, ['mesh', 'status', '--json']);
   const { agent, host0: daemon } = JSON.parse(stdout) as { agent: AgentStatus; host0?: Host0Status };
-  return [...agent.health, ...(daemon?.health ?? [])].filter(({ code }) => code.startsWith('MESH_NET_'));
+  return [...agent.health, ...(daemon?.health ?? [])].filter(({ code }) => /^MESH_(NET|CONF)_/.test(code));
 }
 
 async function networksAt(host: LabHost): Promise<string[]> {

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundDatagrams } from '../../../src/kernel/sockets/listener.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
-import type { HealthFinding } from '../../../src/protocol/documents/views.ts';
+import type { Finding } from '../../../src/protocol/documents/finding.ts';
 import { findMark, signalProcess } from '../../../src/services/process/process-mark.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
@@ -63,7 +63,7 @@ test('another DHCP server on this machine is left alone and named, though both c
   const other = bench.dnsmasq(host.netns, '--bind-dynamic', '--interface=eth1', '--dhcp-range=10.79.0.2,10.79.0.2,600');
   await until('it has the port', DEADLINE_MS, () => listeners(67).length === 2);
   signalProcess(mark, 'SIGKILL');
-  const told = await finding('MESH_SERVICE_FAILED', ({ message }) => message.includes('another program'));
+  const told = await finding('MESH_PROCESS_FAILED', ({ message }) => message.includes('another program'));
   expect(told).toMatchObject({
     severity: 'error',
     object: 'eth1',
@@ -77,13 +77,13 @@ test('another DHCP server on this machine is left alone and named, though both c
   // A port that dnsmasq itself cannot have: it says so before it ends.
   const tftp = boundDatagrams({ address: '0.0.0.0' as Ipv4, port: 69, device: 'eth1', netns: host.netns });
   other.stop();
-  const last = await finding('MESH_SERVICE_FAILED', ({ message }) => message.includes('in use'));
+  const last = await finding('MESH_PROCESS_FAILED', ({ message }) => message.includes('in use'));
   expect(last).toMatchObject({
     message: expect.stringMatching(/^dnsmasq-eth1 ended with \d; it last said: dnsmasq: .*Address already in use$/),
     remedy: expect.stringContaining('find it with `ss -lunp`, and stop it'),
   });
   const trouble = await troubleOf(client(), 'efi');
-  expect(trouble).toMatchObject({ stage: 'discover', code: 'MESH_SERVICE_FAILED', cause: last?.message });
+  expect(trouble).toMatchObject({ stage: 'discover', code: 'MESH_PROCESS_FAILED', cause: last?.message });
 
   closeSync(tftp);
   await host.wire('eth1', 'runs again', ({ service: now }) => now?.state === 'running', 60_000);
@@ -105,9 +105,9 @@ function client(): BootClient {
 /** Waits until host0's health has it; with no time to wait, whether it does. */
 async function finding(
   code: string,
-  is: (found: HealthFinding) => boolean = () => true,
+  is: (found: Finding) => boolean = () => true,
   deadlineMs = DEADLINE_MS,
-): Promise<HealthFinding | undefined> {
+): Promise<Finding | undefined> {
   const look = async () => (await host.status()).health.find((found) => found.code === code && is(found));
   return deadlineMs === 0 ? look() : until(code, deadlineMs, look);
 }

@@ -11,6 +11,7 @@ export const clockSkew: Check = {
     const seconds = Math.round(Math.abs(aheadOfHost0Ms) / 1000);
     return [
       {
+        code: 'MESH_MACHINE_UNFIT',
         severity: 'warning',
         object: 'clock',
         saw: `this machine's clock is ${seconds} s ${aheadOfHost0Ms > 0 ? 'ahead of' : 'behind'} host0's`,

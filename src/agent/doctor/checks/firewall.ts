@@ -27,6 +27,7 @@ export const bridgedPackets: Check = {
         .join(', ');
       return [
         {
+          code: 'MESH_MACHINE_UNFIT' as const,
           severity: 'error' as const,
           object: chainText(chain),
           saw: `bridged packets pass the forwarding hooks (bridge-nf-call-*), and the chain ${chainText(chain)} drops what it does not know; it does not know ${refused.join(', ')}`,
@@ -53,6 +54,7 @@ export const firewalld: Check = {
       .join('');
     return [
       {
+        code: 'MESH_MACHINE_UNFIT',
         severity: 'warning',
         object: 'firewalld',
         saw: `firewalld is active, and its rules do not know ${unknown.join(', ')}`,

@@ -17,6 +17,7 @@ export const reversePath: Check = {
       if (Math.max(all, Number(setting(path) ?? 0)) !== STRICT) return [];
       return [
         {
+          code: 'MESH_MACHINE_UNFIT' as const,
           severity: 'warning' as const,
           object: name,
           saw: `rp_filter is strict on ${name}, and ${counters.reversePathDrops} packets were dropped by it since boot`,
@@ -38,6 +39,7 @@ export const segmentForwarding: Check = {
       if (setting(path) !== '0') return [];
       return [
         {
+          code: 'MESH_MACHINE_UNFIT' as const,
           severity: 'error' as const,
           object: name,
           saw: `IPv4 forwarding is off on ${name}, one of ${underlay.length} segments of host0`,
@@ -58,6 +60,7 @@ export const ipv6Disabled: Check = {
       if (!links.some((link) => link.name === devices.bridge) || setting(path) !== '1') return [];
       return [
         {
+          code: 'MESH_MACHINE_UNFIT' as const,
           severity: 'error' as const,
           object: devices.bridge,
           saw: `IPv6 is turned off on ${devices.bridge}`,

@@ -10,12 +10,10 @@ export const health: Check = {
     const told = new Set(doubleMachine.find(facts).map(({ saw }) => saw));
     return facts.health
       .filter(({ code, message }) => !told.has(message) && !isExplained(code, facts))
-      .map(({ severity, object, message, remedy, code }) => ({
-        severity,
-        object,
-        saw: `${message} [${code}]`,
-        matters: severity === 'error' ? 'Something does not work now.' : 'Something may not work soon.',
-        remedy,
+      .map((finding) => ({
+        ...finding,
+        saw: `${finding.message} [${finding.code}]`,
+        matters: finding.severity === 'error' ? 'Something does not work now.' : 'Something may not work soon.',
       }));
   },
 };

@@ -19,6 +19,7 @@ export const disk: Check = {
       : `${freeInodes} of ${totalInodes} inodes`;
     return [
       {
+        code: 'MESH_MACHINE_UNFIT',
         severity: freeBytes === 0 || noInodes ? 'error' : 'warning',
         object: directory,
         saw: `${left} are free where ${directory} is`,
@@ -35,6 +36,7 @@ export const nodeRuntime: Check = {
     if (Number.parseInt(nodeVersion, 10) >= OLDEST_NODE) return [];
     return [
       {
+        code: 'MESH_MACHINE_UNFIT',
         severity: 'warning',
         object: 'Node.js',
         saw: `the agent runs on Node.js ${nodeVersion}`,

@@ -9,6 +9,7 @@ export const twoHost0s: Check = {
   name: 'two-host0s',
   find: ({ otherHost0s }) =>
     otherHost0s.map(({ network, ipv4 }) => ({
+      code: 'MESH_HOST0_DOUBLE',
       severity: 'error' as const,
       object: ipv4,
       saw: `${ipv4} answers as host0 of ${network.name} too`,
@@ -23,12 +24,10 @@ export const doubleMachine: Check = {
   find: ({ health }) =>
     health
       .filter(({ code }) => DOUBLES.has(code))
-      .map(({ severity, object, message, remedy }) => ({
-        severity,
-        object,
-        saw: message,
+      .map((finding) => ({
+        ...finding,
+        saw: finding.message,
         matters: 'Two machines with one id have the same Ethernet and IPv6 addresses, and take each other’s packets.',
-        remedy,
       })),
 };
 
@@ -45,6 +44,7 @@ export const doubleMac: Check = {
       return [...owners]
         .filter(([, names]) => names.length > 1)
         .map(([mac, names]) => ({
+          code: 'MESH_UNDERLAY_UNFIT' as const,
           severity: 'error' as const,
           object: mac,
           saw: `${names.join(' and ')} have the same Ethernet address ${mac} on the wire behind ${link.name}`,

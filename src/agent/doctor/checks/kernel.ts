@@ -9,6 +9,7 @@ export const kernelFeatures: Check = {
   name: 'kernel-features',
   find: ({ features }) =>
     missing(features).map((feature) => ({
+      code: 'MESH_KERNEL_UNSUPPORTED',
       severity: VITAL.has(feature.name) ? 'error' : 'warning',
       object: feature.name,
       saw: `this kernel cannot do «${feature.name}»${feature.why === undefined ? '' : `: ${feature.why}`}`,
@@ -31,6 +32,7 @@ export const stolenDevices: Check = {
     return failures
       .filter(({ error }) => error.code === 'MESH_KERNEL_NOT_KEPT')
       .map(({ item, error }) => ({
+        code: error.code,
         severity: 'error' as const,
         object: item,
         saw: error.message,

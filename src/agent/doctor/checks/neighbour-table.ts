@@ -1,5 +1,5 @@
 /** The kernel's table of neighbours on the underlay. One table serves the whole machine, all its namespaces together. */
-import type { DoctorFinding } from '../../../protocol/documents/views.ts';
+import type { Severity } from '../../../protocol/documents/finding.ts';
 import type { Check } from '../facts.ts';
 
 const HARD = 'net/ipv4/neigh/default/gc_thresh3';
@@ -18,9 +18,10 @@ export const neighbourTable: Check = {
     const hard = Number(setting(HARD) ?? Infinity);
     if (members * ROOM <= hard) return [];
     const wanted = 2 ** Math.ceil(Math.log2(members * ROOM));
-    const severity: DoctorFinding['severity'] = members >= hard ? 'error' : 'warning';
+    const severity: Severity = members >= hard ? 'error' : 'warning';
     return [
       {
+        code: 'MESH_MACHINE_UNFIT',
         severity,
         object: 'neighbour table',
         saw: `the neighbour table holds ${hard} entries (gc_thresh3), and the meshes have ${members} members`,

@@ -17,6 +17,7 @@ export const checksums: Check = {
     );
     return [
       {
+        code: 'MESH_MACHINE_UNFIT',
         severity: 'warning',
         object: devices.join(', '),
         saw: `${checksumErrors} packets came in with a wrong checksum since boot`,

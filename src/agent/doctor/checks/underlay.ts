@@ -14,6 +14,7 @@ export const vxlanPort: Check = {
     return byNetwork(filtered).map(({ network, paths }) => {
       const members = paths.map(({ member }) => `${member.name} (${member.ipv4})`).join(', ');
       return {
+        code: 'MESH_UNDERLAY_UNFIT' as const,
         severity: 'error' as const,
         object: network.name,
         saw: `no answer in ${network.name} from ${members}, while the same machines answer on the underlay`,
@@ -47,6 +48,7 @@ export const linkMtu: Check = {
     return underlay
       .filter(({ link }) => link.mtuBytes < needed)
       .map(({ link: { name, mtuBytes } }) => ({
+        code: 'MESH_UNDERLAY_UNFIT' as const,
         severity: 'error' as const,
         object: name,
         saw: `${name} carries packets of ${mtuBytes} bytes, and the largest of the meshes need ${needed}`,
@@ -69,6 +71,7 @@ export const pathMtu: Check = {
       const members = paths.map(({ member, provedBytes }) => `${member.name} (${provedBytes})`).join(', ');
       const pingBytes = mtuBytes + VXLAN_OVERHEAD_BYTES - ECHO_OVERHEAD_BYTES[4];
       return {
+        code: 'MESH_UNDERLAY_UNFIT' as const,
         severity: 'error' as const,
         object: network.name,
         saw: `packets of ${mtuBytes} bytes in ${network.name} do not come back from these members, only of so many: ${members}`,

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { ERRORS, errorCodeOf, MeshError, RENAMED } from './error.ts';
+
+test('a code that was renamed is no code any more, and has one that is', () => {
+  for (const [old, now] of RENAMED) {
+    expect(ERRORS).not.toHaveProperty(old);
+    expect(ERRORS).toHaveProperty(now);
+  }
+});
+
+test.each([
+  ['MESH_CONF_SYNTAX', 'MESH_CONF_SYNTAX'],
+  ['MESH_NET_SYNTAX', 'MESH_CONF_SYNTAX'],
+  ['MESH_OF_TOMORROW', 'MESH_INTERNAL'],
+  ['toString', 'MESH_INTERNAL'],
+])('%s from a wire is %s', (text, code) => expect(errorCodeOf(text)).toBe(code));
+
+test('an error is the same after its way as JSON', () => {
+  const error = new MeshError('MESH_CONF_SYNTAX', 'no', {
+    object: 'a.conf',
+    remedy: 'Write key=value',
+    retryable: true,
+  });
+  const document: unknown = JSON.parse(JSON.stringify(error));
+  expect(document).toEqual(error.toJSON());
+  expect(MeshError.fromJSON(error.toJSON())).toEqual(error);
+});
