@@ -1,198 +1,174 @@
-/** Which room may import from which, and why; a room that is not named here may not exist. And what may lie in a room at all. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-import { expect, test } from 'vitest';
+/** The house: which room may import from which, which sub-folder from which, and that the map of the source is true. */
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { dirname } from 'node:path/posix';
+import { describe, expect, test } from 'vitest';
+import { ROOMS } from './architecture/rooms.ts';
+import { circlesIn, folderOf, roomOf, SOURCE, sourceFiles } from './architecture/source-imports.ts';
 
-const TOP = resolve(import.meta.dirname, '..');
-const SOURCE = join(TOP, 'src');
+/** Folders and files are small enough to be read at a glance. */
+const FOLDER_MAX_FILES = 20;
+const FILE_MAX_LINES = 400;
 
-/** Room → the rooms that it may import from, each with the reason. */
-const ALLOWED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  model: {},
-  protocol: { model: 'documents are made of the model’s types' },
-  metrics: { model: 'the clock and the version', protocol: 'the status that becomes numbers' },
-  formats: { model: 'doors parse into the model', protocol: 'a door may print what a process told' },
-  store: { model: 'errors and the clock', formats: 'directories that survive a power cut' },
-  machine: { model: 'machine ids and errors', protocol: 'the paths of a machine' },
-  kernel: { model: 'addresses and errors' },
-  services: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
-  agent: {
-    disk: 'what must be there again after a power cut',
-    model: 'what a node takes part in',
-    protocol: 'what it tells host0 and hears from it',
-    formats: 'a node’s own network files, and durable writing',
-    kernel: 'the only writer of kernel state',
-    machine: 'who this machine is',
-    metrics: 'what it counts of itself',
-  },
-  controller: {
-    model: 'what a cluster is',
-    protocol: 'what it tells agents and hears from them',
-    formats: 'host0’s network files and settings',
-    store: 'the only writer of desired state',
-    metrics: 'what it counts of itself',
-  },
-  image: {
-    disk: 'overlays and images that survive a power cut',
-    model: 'machines, errors and the version',
-    protocol: 'the paths of host0',
-    formats: 'manifests, archives and programs, and writing that survives a power cut',
-    services: 'which process builds an image now',
-  },
-  lab: {
-    disk: 'the record of a lab, which survives a crash',
-    model: 'addresses and identities of its hosts',
-    protocol: 'paths and member lists',
-    formats: 'printing network files',
-    kernel: 'namespaces, links and pings',
-    services: 'processes by pid and start time',
-    image: 'emulated machines boot what is compiled and built for real ones',
-  },
-  boot: {
-    disk: 'allocations that survive a power cut',
-    model: 'segments have addresses',
-    protocol: 'the segment that assignments speak of',
-    kernel: 'which ports host0 has, and what is on them',
-    machine: 'a machine is recognised as it would recognise itself',
-    services: 'dnsmasq, which speaks DHCP and TFTP for us',
-    formats: 'allocations that survive a power cut, and host0’s settings',
-    store: 'boots under way, which outlive host0’s daemon',
-  },
-  api: {
-    model: 'documents are made of the model’s types',
-    protocol: 'the routes’ documents',
-    controller: 'a transport calls the controller',
-    kernel: 'listeners bound to a device, and who is at the other end',
-    formats: 'nothing but settings',
-    metrics: 'it times its answers, and serves what was counted',
-  },
-  cli: {
-    disk: 'machine folders that survive a power cut',
-    model: 'names and addresses as arguments',
-    protocol: 'the documents that it prints',
-    formats: '`network check` works without a running process',
-    machine: '`genid machine` works without a running process',
-    kernel: 'permanent Ethernet addresses for `genid machine`, and what only root may do',
-    lab: '`mesh lab`',
-    image: '`mesh system image`, `mesh system configure` and `mesh node preview` work without a running process',
-    services: 'processes by pid and start time',
-    boot: 'the boot script that `mesh node preview` shows',
-    metrics: 'how labels are written',
-  },
-  main: Object.fromEntries(
-    [
-      'model',
-      'protocol',
-      'metrics',
-      'formats',
-      'disk',
-      'store',
-      'machine',
-      'kernel',
-      'agent',
-      'controller',
-      'image',
-      'services',
-      'boot',
-      'lab',
-      'api',
-      'cli',
-    ].map((room) => [room, 'a composition root puts the parts together']),
-  ),
-};
+/** Exported names that stand for two things, each with the reason. */
+const DOUBLE_NAMES: Readonly<Record<string, string>> = {};
 
-/** Files of `src/` that are run by their name, each with what runs it. Files of `packaging/` are run by hand and by CI. */
-const ENTRIES: Readonly<Record<string, string>> = {
-  'main/cli.ts': '`bin/mesh`',
-  'main/host0.ts': 'a service of host0',
-  'main/agent.ts': 'a service of every machine',
-  'store/sqlite/sqlite-worker.ts': 'a thread, which `store/sqlite/sqlite-thread.ts` starts by its URL',
-};
+const FILES = sourceFiles();
+const IMPORTS = [...FILES.values()].flatMap(({ file, imports }) => imports.map((imported) => ({ file, imported })));
 
-/** Source that no entry needs, each with the reason why it is not in `test/`. */
-const APART: Readonly<Record<string, string>> = {
-  'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
-};
-
-interface Import {
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-function* imports(): Generator<Import> {
-  for (const file of sources()) {
-    for (const target of importsOf(join(SOURCE, file))) {
-      yield { file, from: roomOf(file), to: roomOf(relative(SOURCE, target)) };
-    }
-  }
-}
-
-/** The files below `src/` that are not tests, by their paths there. */
-function sources(): string[] {
-  const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' });
-  return files.filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
-}
-
-/** The absolute paths of the files of this repository that the file at `path` imports, types among them. */
-function importsOf(path: string): string[] {
-  const text = readFileSync(path, 'utf8');
-  const matches = text.matchAll(/(?:from|import|import\()\s*'(\.{1,2}\/[^']+)'/g);
-  return [...matches].map(([, target = '']) => resolve(dirname(path), target));
-}
-
-function roomOf(path: string): string {
-  return path.split('/')[0] ?? '';
-}
-
-test('a room imports only from the rooms that it may', () => {
-  const forbidden = [...imports()]
-    .filter(({ from, to }) => from !== to && ALLOWED[from]?.[to] === undefined)
-    .map(({ file, to }) => `${file} imports from ${to}/`);
-  expect(forbidden).toEqual([]);
-});
-
-test('nobody imports a composition root', () => {
-  expect([...imports()].filter(({ from, to }) => to === 'main' && from !== 'main')).toEqual([]);
-});
-
-test('every room has its row', () => {
-  const rooms = readdirSync(SOURCE, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  expect(rooms.map(({ name }) => name).filter((name) => ALLOWED[name] === undefined)).toEqual([]);
-});
-
-test('the model is pure: it touches no file, no network and no process', () => {
-  const impure = [...readdirSync(join(SOURCE, 'model'), { encoding: 'utf8' })]
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-    .flatMap((name) => {
-      const text = readFileSync(join(SOURCE, 'model', name), 'utf8');
-      return [...text.matchAll(/from 'node:([a-z/_]+)'/g)].map(([, module]) => `${name} uses node:${module}`);
-    })
-    // Of node:util it is the comparison of plain values that the model needs.
-    .filter((line) => !/node:(?:crypto|net|timers\/promises|util)$/.test(line));
-  expect(impure).toEqual([]);
-});
-
-test('what is installed needs nothing of the tests and benchmarks', () => {
-  const outside = sources().flatMap((file) => {
-    const targets = importsOf(join(SOURCE, file)).map((target) => relative(TOP, target));
-    return targets.filter((target) => !target.startsWith('src/')).map((target) => `${file} imports ${target}`);
+describe('rooms', () => {
+  test('every room has its row', () => {
+    const rooms = readdirSync(SOURCE, { withFileTypes: true }).map(({ name }) => name);
+    expect(rooms.toSorted()).toEqual(Object.keys(ROOMS).toSorted());
   });
-  expect(outside).toEqual([]);
+
+  test('a room imports only from the rooms that it may', () => {
+    const forbidden = IMPORTS.filter(({ file, imported }) => roomOf(file) !== roomOf(imported))
+      .filter(({ file, imported }) => ROOMS[roomOf(file)]?.may[roomOf(imported)] === undefined)
+      .map(({ file, imported }) => `${file} imports ${imported}`);
+    expect(forbidden).toEqual([]);
+  });
+
+  test('the table of rooms names only rooms that are imported', () => {
+    const used = new Set(IMPORTS.map(({ file, imported }) => `${roomOf(file)} → ${roomOf(imported)}`));
+    const rows = Object.entries(ROOMS).flatMap(([room, { may }]) =>
+      Object.keys(may).map((other) => `${room} → ${other}`),
+    );
+    expect(rows.filter((row) => !used.has(row))).toEqual([]);
+  });
+
+  test('rooms stand above what they import', () => {
+    expect(circlesIn(new Map(Object.entries(ROOMS).map(([room, { may }]) => [room, Object.keys(may)])))).toEqual([]);
+  });
 });
 
-test('a room holds what is run: what only tests and benchmarks need is in test/kit', () => {
-  const packaging = readdirSync(join(TOP, 'packaging')).filter((name) => name.endsWith('.ts'));
-  const waiting = [
-    ...Object.keys(ENTRIES).map((entry) => join(SOURCE, entry)),
-    ...packaging.map((name) => join(TOP, 'packaging', name)),
-  ];
-  const reached = new Set<string>();
-  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    if (reached.has(path)) continue;
-    reached.add(path);
-    waiting.push(...importsOf(path));
-  }
-  const unreached = sources().filter((file) => !reached.has(join(SOURCE, file)));
-  expect(unreached.toSorted()).toEqual(Object.keys(APART).toSorted());
+describe('sub-folders', () => {
+  test('every sub-folder has its row', () => {
+    const rows = Object.entries(ROOMS).flatMap(([room, { folders }]) =>
+      Object.keys(folders).map((folder) => `${room}/${folder}`),
+    );
+    const there = new Set([...FILES.keys()].map((file) => `${roomOf(file)}/${folderOf(file)}`));
+    const divided = [...there].filter((place) => Object.keys(ROOMS[roomOf(place)]?.folders ?? {}).length > 0);
+    expect(rows.toSorted()).toEqual(
+      expect.arrayContaining(divided.filter((place) => !place.endsWith('/.')).toSorted()),
+    );
+    expect(rows.filter((place) => !there.has(place))).toEqual([]);
+  });
+
+  test('a sub-folder imports only from the sub-folders that it may', () => {
+    const forbidden = IMPORTS.filter(
+      ({ file, imported }) => roomOf(file) === roomOf(imported) && folderOf(file) !== folderOf(imported),
+    )
+      .filter(({ file, imported }) => ROOMS[roomOf(file)]?.folders[folderOf(file)]?.[folderOf(imported)] === undefined)
+      .map(({ file, imported }) => `${file} imports ${imported}`);
+    expect(forbidden).toEqual([]);
+  });
+
+  test('the rows of sub-folders name only what is imported', () => {
+    const used = new Set(
+      IMPORTS.filter(({ file, imported }) => roomOf(file) === roomOf(imported)).map(
+        ({ file, imported }) => `${roomOf(file)}: ${folderOf(file)} → ${folderOf(imported)}`,
+      ),
+    );
+    const rows = Object.entries(ROOMS).flatMap(([room, { folders }]) =>
+      Object.entries(folders).flatMap(([folder, may]) =>
+        Object.keys(may).map((other) => `${room}: ${folder} → ${other}`),
+      ),
+    );
+    expect(rows.filter((row) => !used.has(row))).toEqual([]);
+  });
+
+  // The files beside the sub-folders may stand on both sides: a room's errors are below, its face is above.
+  test('no arrow between two sub-folders runs back', () => {
+    const circles = Object.values(ROOMS).flatMap(({ folders }) => {
+      const graph = Object.entries(folders).filter(([folder]) => folder !== '.');
+      return circlesIn(
+        new Map(graph.map(([folder, may]) => [folder, Object.keys(may).filter((other) => other !== '.')])),
+      );
+    });
+    expect(circles).toEqual([]);
+  });
 });
+
+describe('files', () => {
+  test('no files import each other in a circle, not even types', () => {
+    expect(circlesIn(new Map([...FILES].map(([file, { imports }]) => [file, imports])))).toEqual([]);
+  });
+
+  test('nobody imports a composition root', () => {
+    const forbidden = IMPORTS.filter(({ file, imported }) => roomOf(imported) === 'main' && roomOf(file) !== 'main');
+    expect(forbidden).toEqual([]);
+  });
+
+  test('an exported name stands for one thing', () => {
+    const definers = Map.groupBy(
+      [...FILES.values()].flatMap(({ file, exports }) => exports.map((name) => ({ name, file }))),
+      ({ name }) => name,
+    );
+    const double = [...definers]
+      .filter(([name, places]) => places.length > 1 && DOUBLE_NAMES[name] === undefined)
+      .map(([name, places]) => `${name}: ${places.map(({ file }) => file).join(', ')}`);
+    expect(double).toEqual([]);
+    expect(Object.keys(DOUBLE_NAMES).filter((name) => (definers.get(name)?.length ?? 0) < 2)).toEqual([]);
+  });
+
+  test(`a folder holds at most ${FOLDER_MAX_FILES} source files, a file at most ${FILE_MAX_LINES} lines`, () => {
+    const folders = Map.groupBy(FILES.keys(), (file) => dirname(file));
+    const full = [...folders].filter(([, files]) => files.length > FOLDER_MAX_FILES).map(([folder]) => folder);
+    const long = [...FILES.values()].filter(({ text }) => text.split('\n').length - 1 > FILE_MAX_LINES);
+    expect(full).toEqual([]);
+    expect(long.map(({ file }) => file)).toEqual([]);
+  });
+
+  test('the model is pure: it touches no file, no network and no process', () => {
+    const impure = [...FILES.values()]
+      .filter(({ file }) => roomOf(file) === 'model')
+      .flatMap(({ file, text }) =>
+        [...text.matchAll(/from 'node:([a-z/_]+)'/g)].map(([, module]) => `${file} uses node:${module}`),
+      )
+      .filter((line) => !/node:(?:crypto|net|timers\/promises)$/.test(line));
+    expect(impure).toEqual([]);
+  });
+});
+
+describe('CONTRIBUTING.md', () => {
+  const page = readFileSync(join(SOURCE, '../CONTRIBUTING.md'), 'utf8');
+
+  test('the map is the table of rooms', () => {
+    const rows = Object.entries(ROOMS).map(([room, { what, folders }]) => {
+      const names = Object.keys(folders).filter((folder) => folder !== '.');
+      return `| \`${room}/\` | ${what} | ${names.length > 0 ? names.join(' ') : '–'} |`;
+    });
+    expect(page.split('\n').filter((line) => /^\| `\w+\/` \|/.test(line))).toEqual(rows);
+  });
+
+  const walks = [...page.matchAll(/^To follow (.*?):((?:.|\n)*?)\n\n/gm)].map(([, what = '', text = '']) => ({
+    what,
+    stops: [...text.matchAll(/`([\w-]+(?:\/[\w.-]+)+)`/g)].map(([, stop = '']) => stop),
+  }));
+
+  test('there are two walks through the source', () => {
+    expect(walks.map(({ what }) => what)).toEqual([
+      '`vni` from its file to the kernel',
+      'a boot from the wire to a member',
+    ]);
+  });
+
+  test.each(walks)('$what: each file hands on to the next', ({ stops }) => {
+    const there = globSync('**/*', { cwd: SOURCE });
+    expect(stops.filter((stop) => !there.includes(stop))).toEqual([]);
+    expect(stops.length).toBeGreaterThan(5);
+    const broken = stops
+      .slice(1)
+      .map((stop, index) => [stops[index] ?? '', stop] as const)
+      .filter(([from, to]) => !handsOn(from, to));
+    expect(broken.map((pair) => pair.join(' → '))).toEqual([]);
+  });
+});
+
+/** Two files hand on to each other when one imports the other, or, where a stop is no module, names it. */
+function handsOn(from: string, to: string): boolean {
+  const [source, target] = [FILES.get(from), FILES.get(to)];
+  if (source !== undefined && target !== undefined) return source.imports.includes(to) || target.imports.includes(from);
+  return [source?.text.includes(to), target?.text.includes(from)].includes(true);
+}

@@ -43,5 +43,5 @@ test.each([
 });
 
 test.each(['', '{}', '[1]', '[{"link":"tap0"}]'])('a file that holds %j is no list of ports', async (text) => {
-  await expect(readPlugged(await file(text))).rejects.toMatchObject({ code: 'MESH_INTERNAL' });
+  await expect(readPlugged(await file(text))).rejects.toMatchObject({ code: 'MESH_STATE_DAMAGED' });
 });

@@ -1,0 +1,317 @@
+/** The rooms of `src/`: what is in each, which rooms and sub-folders it may import from, and why. */
+
+/** What a room or a sub-folder may import from, each with the reason. */
+export type Reasons = Readonly<Record<string, string>>;
+
+export interface Room {
+  /** What the map in CONTRIBUTING.md says of the room. */
+  readonly what: string;
+  /** The rooms below that it may import from. */
+  readonly may: Reasons;
+  /** Sub-folder → the other sub-folders of this room that it may import from. `.` is the files beside the sub-folders. */
+  readonly folders: Readonly<Record<string, Reasons>>;
+}
+
+const COMPOSITION = 'a composition root puts the parts together';
+
+/** From the top down: a room may import only from rooms that stand below it. */
+export const ROOMS: Readonly<Record<string, Room>> = {
+  main: {
+    what: 'where the processes start: composition only',
+    may: Object.fromEntries(
+      [
+        'cli',
+        'lab',
+        'api',
+        'boot',
+        'image',
+        'controller',
+        'agent',
+        'services',
+        'store',
+        'disk',
+        'kernel',
+        'machine',
+        'metrics',
+        'formats',
+        'protocol',
+        'model',
+      ].map((room) => [room, COMPOSITION]),
+    ),
+    folders: {},
+  },
+  cli: {
+    what: 'the `mesh` command, a folder a noun; `program.ts` is the tree',
+    may: {
+      model: 'names and addresses as arguments',
+      protocol: 'the documents that it prints',
+      formats: '`network check` works without a running process',
+      disk: '`node adopt` makes the folder of a machine, which must survive a power cut',
+      machine: '`genid machine` works without a running process',
+      kernel: 'permanent Ethernet addresses for `genid machine`, and what only root may do',
+      lab: '`mesh lab`',
+      image: '`mesh system image`, `mesh system configure` and `mesh node preview` work without a running process',
+      services: 'processes by pid and start time',
+      boot: 'the boot script that `mesh node preview` shows',
+      metrics: 'how labels are written',
+    },
+    folders: {
+      print: { '.': 'the terminal that is printed to' },
+      pages: { '.': 'the whole tree of commands becomes pages' },
+      here: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      network: { '.': 'the context of a command', print: 'tables and colours' },
+      system: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      node: {
+        '.': 'the context of a command',
+        print: 'tables, colours and progress',
+        system: 'a node has the same log files, and its overlay comes from the same tree',
+      },
+      lab: {
+        '.': 'the context of a command',
+        print: 'tables, colours and progress',
+        node: 'the boots of a lab’s machines are shown like those of real machines',
+      },
+      '.': {
+        print: 'what a terminal can show',
+        here: 'a branch of the tree',
+        network: 'a branch of the tree',
+        system: 'a branch of the tree',
+        node: 'a branch of the tree; completion lists nodes',
+        lab: 'a branch of the tree',
+      },
+    },
+  },
+  lab: {
+    what: 'clusters on one machine, in network namespaces and emulated machines',
+    may: {
+      model: 'addresses and identities of its hosts',
+      protocol: 'paths and member lists',
+      formats: 'printing network files',
+      disk: 'the record of a lab survives a crash',
+      kernel: 'namespaces, links and pings',
+      services: 'processes by pid and start time',
+      image: 'emulated machines boot what is compiled and built for real ones',
+    },
+    folders: {
+      hosts: {},
+      checks: { hosts: 'the hosts that are checked' },
+      cluster: { hosts: 'a cluster is made of hosts', checks: 'a cluster is up when its pairs answer' },
+    },
+  },
+  api: {
+    what: 'what host0 answers: the member list inside each mesh, and its control socket',
+    may: {
+      model: 'documents are made of the model’s types',
+      protocol: 'the routes’ documents',
+      controller: 'a transport calls the controller',
+      kernel: 'listeners bound to a device, and who is at the other end',
+      formats: 'nothing but settings',
+      metrics: 'it times its answers, and serves what was counted',
+    },
+    folders: {
+      '.': {},
+      membership: { '.': 'one way to answer an error, one way to time an answer' },
+      control: {
+        '.': 'one way to answer an error, one way to time an answer',
+        membership: 'host0’s own agent reports the same state of a network as a member',
+      },
+    },
+  },
+  boot: {
+    what: 'host0’s side of the boot segments: scan, modes, DHCP and boot server, who boots and how far each boot is',
+    may: {
+      model: 'segments have addresses',
+      protocol: 'the segment that assignments speak of',
+      kernel: 'which NICs host0 has, and what is on them',
+      machine: 'a machine is recognised as it would recognise itself',
+      services: 'dnsmasq, which speaks DHCP and TFTP for us',
+      formats: 'host0’s settings',
+      disk: 'allocations that survive a power cut',
+      store: 'boots under way, which outlive host0’s daemon',
+    },
+    folders: {
+      frames: {},
+      nics: { frames: 'scans send probes and read the answers' },
+      timeline: { frames: 'a timeline is made of sightings' },
+      segment: {
+        frames: 'a segment is heard by its frames',
+        nics: 'a segment is a group of NICs with a subnet',
+        timeline: 'what a segment cannot give becomes the trouble of its boots',
+      },
+      site: { frames: 'each request is a sighting' },
+      '.': {
+        frames: 'sightings go from the segments to the boots',
+        nics: 'the NICs are scanned and grouped',
+        segment: 'each segment is listened to and served',
+        site: 'each segment has a boot server',
+        timeline: 'trouble is told with the health of host0',
+      },
+    },
+  },
+  image: {
+    what: 'what machines run: overlays from manifests, and the node’s image from packages',
+    may: {
+      model: 'machines, errors and the version',
+      protocol: 'the paths of host0',
+      formats: 'manifests, archives and programs',
+      disk: 'images and overlays that survive a power cut',
+      services: 'which process builds an image now',
+    },
+    folders: {
+      '.': {},
+      overlay: { '.': 'host0’s own key is in every overlay' },
+      packages: {},
+      node: { packages: 'an image is made of packages' },
+    },
+  },
+  controller: {
+    what: 'host0’s brain: who is a member of which mesh, and which machines there are',
+    may: {
+      model: 'what a cluster is',
+      protocol: 'what it tells agents and hears from them',
+      formats: 'host0’s network files and settings',
+      store: 'the only writer of desired state',
+      metrics: 'what it counts of itself',
+    },
+    folders: {
+      membership: {},
+      machines: { membership: 'a node is the sum of its memberships' },
+      '.': { membership: 'one membership a mesh', machines: 'the list of nodes' },
+    },
+  },
+  agent: {
+    what: 'a node’s brain: desired and observed items, the plan, its application',
+    may: {
+      model: 'what a node takes part in',
+      protocol: 'what it tells host0 and hears from it',
+      formats: 'a node’s own network files',
+      disk: 'what must be there again after a power cut',
+      kernel: 'the only writer of kernel state',
+      machine: 'who this machine is',
+      metrics: 'what it counts of itself',
+    },
+    folders: {
+      items: {},
+      kernel: { items: 'the kernel’s state is read as items' },
+      loop: { items: 'a plan compares items', kernel: 'the loop observes and changes a kernel' },
+      desired: { items: 'desired state is a map of items', loop: 'it names the items that changed' },
+      membership: {
+        desired: 'a source gives the planner its input',
+        items: 'routes with our mark do not count as the underlay’s',
+        kernel: 'what the kernel knows of members and of host0',
+      },
+      ports: { items: 'a port of ours has our mark', kernel: 'which interfaces are on our bridges' },
+      '.': {
+        items: 'the state of a network is that of its items',
+        kernel: 'the kernel is handed on to the loop',
+        loop: 'an agent runs one loop',
+        desired: 'the loop’s desired items',
+        membership: 'the source of networks and members',
+        ports: 'plugged interfaces',
+      },
+      view: {
+        '.': 'views are built from the agent’s state',
+        items: 'an item is explained by what it prints',
+        loop: 'a plan is shown by its steps',
+      },
+      ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
+      trace: {
+        '.': 'the state of this agent',
+        items: 'hops compare items',
+        kernel: 'hops compare with the kernel',
+        loop: 'what is wanted and what is there differ as in a plan',
+        ping: 'other agents are asked one question each',
+        view: 'a member is found by what people call it',
+      },
+      capture: {
+        '.': 'the networks of this agent',
+        items: 'an FDB entry of ours has our mark',
+        kernel: 'what the kernel saw of a sender',
+      },
+      doctor: {
+        '.': 'the state of this agent',
+        items: 'our own tables and settings are no finding',
+        kernel: 'the kernel’s state is judged',
+        loop: 'features that steps miss',
+        ping: 'other members are asked',
+        view: 'findings of the status are repeated',
+      },
+      api: {
+        '.': 'what the agent is asked',
+        loop: 'the loop’s counters',
+        view: 'documents of the agent',
+        ping: '`mesh ping`',
+        trace: '`mesh trace`',
+        capture: '`mesh capture`',
+        doctor: '`mesh doctor`',
+      },
+    },
+  },
+  services: {
+    what: 'child processes that outlive us, and their configurations',
+    may: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
+    folders: { process: {}, dnsmasq: {} },
+  },
+  store: {
+    what: 'host0’s memory: revisions, transactions, watches',
+    may: { model: 'errors, the clock and randomness', disk: 'directories that survive a power cut' },
+    folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
+  },
+  disk: {
+    what: 'files that survive a power cut, watched directories, accepted sets of files',
+    may: { model: 'errors and the clock', formats: 'network files are judged before they are taken' },
+    folders: {},
+  },
+  kernel: {
+    what: 'rtnetlink, nft, namespaces, sockets',
+    may: { model: 'addresses and errors' },
+    folders: {
+      netlink: { '.': 'the C library, namespaces, addresses as bytes' },
+      rtnl: { '.': 'the C library, addresses as bytes', netlink: 'rtnetlink is spoken in netlink messages' },
+      sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      '.': {
+        netlink: 'nft runs on the same threads as netlink',
+        rtnl: 'the probe for features makes links',
+      },
+    },
+  },
+  machine: {
+    what: 'what a machine is known by, and what it is made of',
+    may: { model: 'machine ids and errors', protocol: 'the paths of a machine' },
+    folders: {},
+  },
+  metrics: {
+    what: 'counters, gauges, histograms, and their text for Prometheus',
+    may: { model: 'the clock and the version', protocol: 'the status that becomes numbers' },
+    folders: {},
+  },
+  formats: {
+    what: 'parsers and printers of what people write, and how an error is shown',
+    may: { model: 'formats parse into the model', protocol: 'a format may print what a process told' },
+    folders: {
+      '.': {},
+      conf: {},
+      host0: { conf: 'host0.conf is a file of `key=value` lines' },
+      capture: {},
+      binary: {},
+    },
+  },
+  protocol: {
+    what: 'what the processes say to each other, how they are asked, and the journal',
+    may: { model: 'documents are made of the model’s types' },
+    folders: {
+      documents: {},
+      journal: { documents: 'conditions are documents' },
+      http: { documents: 'HTTP carries documents', journal: 'the journal is served as a stream' },
+    },
+  },
+  model: {
+    what: 'networks, members, addresses, identifiers, errors',
+    may: {},
+    folders: {
+      '.': {},
+      address: { '.': 'a text that is no address is an error' },
+      network: { '.': 'identifiers', address: 'members have addresses' },
+    },
+  },
+};
