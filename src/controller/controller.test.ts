@@ -2,11 +2,10 @@
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
+import { board, manage, manageWith, memberNumber, withMtu } from '../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
-import type { Ipv6, Ipv6Cidr } from '../model/address/ipv6.ts';
-import { machineIdOf } from '../model/machine.ts';
-import { memberAddresses } from '../model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../model/network/network.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
+import type { Network } from '../model/network/network.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { Journal } from '../protocol/journal/event.ts';
 import { Controller } from './controller.ts';
@@ -14,17 +13,7 @@ import { membersPrefix } from './membership/member-record.ts';
 import type { Membership } from './membership/membership.ts';
 import type { Sighting } from './membership/witness.ts';
 
-const MANAGE = mesh();
 const SEGMENT = { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr };
-
-function mesh(change: { name?: string; key?: string; prefix?: Ipv6Cidr } = {}): Network {
-  const prefix = 'fd42:2345:1234:9abc::/64' as Ipv6Cidr;
-  return meshNetwork({ name: 'manage', prefix, vni: 456 as Vni, key: '456', ...change });
-}
-
-function withMtu(network: Network, mtuBytes: number): Network {
-  return { ...network, fabric: { ...network.fabric, mtuBytes } };
-}
 
 const opened: Controller[] = [];
 afterEach(async () => {
@@ -51,7 +40,7 @@ async function host0() {
   const snapshots: Assignment[] = [];
   controller.setSegments([SEGMENT]);
   const setNetworks = (...networks: Network[]) => controller.setNetworks({ networks, errors: [], warnings: [] });
-  await setNetworks(mesh());
+  await setNetworks(manageWith({}));
   controller.followAssignment(({ event, data }) => {
     if (event === 'snapshot') snapshots.push(data);
   });
@@ -60,15 +49,14 @@ async function host0() {
     if (membership === undefined) throw new Error('no mesh');
     return membership;
   };
-  const join = async (number: number, network = MANAGE) => {
-    const machine = machineIdOf(`board ${number}`);
-    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machine);
-    const ipv4 = `10.11.0.${10 + number}` as Ipv4;
+  const join = async (number: number, network = manage) => {
+    const machine = board(number);
+    const { name, ipv4, mac, ipv6 } = memberNumber(network, number);
     seen.set(ipv6, { mac, ipv4 });
     meshNow().hear(true);
-    await meshNow().report(ipv6, { name: `node${number}`, machine, instance: 'i', ipv4, state: { phase: 'ready' } });
+    await meshNow().report(ipv6, { name, machine, instance: 'i', ipv4, state: { phase: 'ready' } });
   };
-  const stored = async () => (await store.range(membersPrefix(MANAGE.id))).entries;
+  const stored = async () => (await store.range(membersPrefix(manage.id))).entries;
   const kinds = () => journal.recent().map(({ kind }) => kind);
   return { clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
 }
@@ -81,15 +69,15 @@ test('another MTU deletes no member, ends no stream, and is told to host0’s ag
   const events: string[] = [];
   meshNow().subscribe(undefined, before.version, ({ type }) => events.push(type));
 
-  await setNetworks(withMtu(MANAGE, 1400));
+  await setNetworks(withMtu(manage, 1400));
   expect(before.stored).toHaveLength(2);
   expect(await stored()).toEqual(before.stored);
   expect(meshNow()).toBe(before.mesh);
   expect(meshNow().version).toEqual(before.version);
-  expect(meshNow().network).toEqual(withMtu(MANAGE, 1400));
+  expect(meshNow().network).toEqual(withMtu(manage, 1400));
   expect(events).toEqual([]);
-  expect(snapshots.at(-1)?.networks).toEqual([withMtu(MANAGE, 1400)]);
-  expect(snapshots.at(-1)?.members[MANAGE.id]).toHaveLength(2);
+  expect(snapshots.at(-1)?.networks).toEqual([withMtu(manage, 1400)]);
+  expect(snapshots.at(-1)?.members[manage.id]).toHaveLength(2);
   expect(kinds()).toContain('network changed');
   expect(kinds()).not.toContain('network removed');
 
@@ -100,9 +88,9 @@ test('another MTU deletes no member, ends no stream, and is told to host0’s ag
 });
 
 test.each([
-  mesh({ name: 'office' }),
-  mesh({ key: '457' }),
-  mesh({ prefix: 'fd42:2345:1234:beef::/64' as Ipv6Cidr }),
+  manageWith({ name: 'office' }),
+  manageWith({ key: '457' }),
+  manageWith({ prefix: 'fd42:2345:1234:beef::/64' }),
 ])('another name, key or prefix is another mesh, without the members of the one before', async (other) => {
   const { setNetworks, meshNow, join, stored, kinds } = await host0();
   await join(1);
@@ -118,7 +106,7 @@ test.each([
 test('files that say the same of a network, and a cable in host0, leave the network the object that it was', async () => {
   const { controller, setNetworks, meshNow, snapshots, kinds } = await host0();
   const { network } = meshNow();
-  await setNetworks(mesh());
+  await setNetworks(manageWith({}));
   expect(meshNow().network).toBe(network);
   expect(kinds()).not.toContain('network changed');
 

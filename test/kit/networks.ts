@@ -6,7 +6,27 @@ import { type Member, memberAddresses } from '../../src/model/network/member.ts'
 import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
 
 /** The mesh of the documentation and of the published address vectors. */
-export const manage = mesh('manage', 456, { prefix: 'fd42:2345:1234:9abc::/64' });
+export const manage = manageWith({});
+
+/** `manage` as another file gives it, as a new object: with some values replaced, or with all of them the same. */
+export function manageWith({
+  name = 'manage',
+  vni = 456,
+  prefix = 'fd42:2345:1234:9abc::/64',
+  key = '456',
+}: {
+  name?: string;
+  vni?: number;
+  prefix?: string;
+  key?: string;
+}): Network {
+  return mesh(name, vni, { prefix, key });
+}
+
+/** The same mesh with another MTU. */
+export function withMtu(network: Network, mtuBytes: number): Network {
+  return { ...network, fabric: { ...network.fabric, mtuBytes } };
+}
 
 /**
  * A mesh as a `.conf` file with these values gives it. A VNI of at most four digits is also the last group of the default
@@ -37,6 +57,11 @@ export function member(network: Network, machine: string, ipv4: string, name = m
   const word = machine === 'host0' ? machine : parseMachineId(machine);
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
   return { name, ipv4: parseIpv4(ipv4), mac, ipv6 };
+}
+
+/** One of many members of `network`: `node1` at 10.11.0.11 is number 1; up to number 245. */
+export function memberNumber(network: Network, number: number): Member {
+  return member(network, board(number), `10.11.0.${10 + number}`, `node${number}`);
 }
 
 /** One of many machine ids: that of a machine whose hardware text is `board <number>`. */

@@ -1,35 +1,20 @@
 /** A network that changes, and what is derived again because of that. */
 import { expect, test } from 'vitest';
+import { manage, manageWith, memberNumber, withMtu } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { machineIdOf, parseMachineId } from '../../model/machine.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import { parseMachineId } from '../../model/machine.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
 import { plan, printStep } from '../loop/plan.ts';
 import type { DesiredInput } from './assignment.ts';
 import { DesiredItems } from './desired.ts';
 
-const manage = mesh();
-const OTHERS = [1, 2, 3].map((number) => memberOf(manage, number));
+const OTHERS = [1, 2, 3].map((number) => memberNumber(manage, number));
 const SEGMENTS: readonly Segment[] = [
   { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr },
   { device: 'eth2', ipv4: '10.12.0.1' as Ipv4, subnet: '10.12.0.0/24' as Ipv4Cidr },
 ];
-
-function mesh(change: { name?: string; key?: string } = {}): Network {
-  const prefix = 'fd42:2345:1234:9abc::/64' as Ipv6Cidr;
-  return meshNetwork({ name: 'manage', prefix, vni: 456 as Vni, key: '456', ...change });
-}
-
-function withMtu(network: Network, mtuBytes: number): Network {
-  return { ...network, fabric: { ...network.fabric, mtuBytes } };
-}
-
-function memberOf(network: Network, number: number): Member {
-  const { bridgeMac: mac, ipv6 } = memberAddresses(network, machineIdOf(`board ${number}`));
-  return { name: `node${number}`, ipv4: `10.11.0.${10 + number}` as Ipv4, mac, ipv6 };
-}
 
 function onNode(network: Network, members: readonly Member[]): DesiredInput {
   const host0 = {
@@ -96,17 +81,17 @@ test('another MTU changes the links and the rules, and no row of a member', () =
 });
 
 test('a mesh that must be joined again has other rows', () => {
-  const other = mesh({ key: '457' });
+  const other = manageWith({ key: '457' });
   const steps = stepsBetween(
     onNode(manage, OTHERS),
     onNode(
       other,
-      [1, 2, 3].map((number) => memberOf(other, number)),
+      [1, 2, 3].map((number) => memberNumber(other, number)),
     ),
   );
   for (const { mac } of OTHERS) expect(steps).toContainEqual(expect.stringMatching(`^remove: bridge fdb .*${mac}`));
   for (const number of [1, 2, 3]) {
-    const { mac } = memberOf(other, number);
+    const { mac } = memberNumber(other, number);
     expect(steps).toContainEqual(expect.stringMatching(`^bridge fdb replace ${mac} dev vxlan456 dst`));
   }
 });

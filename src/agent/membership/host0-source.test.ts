@@ -1,11 +1,10 @@
 /** What stays of host0's assignment when a new snapshot comes. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { machineIdOf } from '../../model/machine.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { Assignment, UnderlayPort } from '../../protocol/documents/assignment.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import { Host0Source } from './host0-source.ts';
@@ -13,20 +12,13 @@ import type { StreamHandlers, Transport } from './transport.ts';
 
 const SEGMENTS = [{ device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr }];
 
-function mesh(vni: number, key = String(vni)): Network {
-  const prefix = `fd42:2345:1234:${vni}::/64` as Ipv6Cidr;
-  return meshNetwork({ name: `mesh${vni}`, prefix, vni: vni as Vni, key });
-}
-
-function withMtu(network: Network, mtuBytes: number): Network {
-  return { ...network, fabric: { ...network.fabric, mtuBytes } };
+/** A new object each time, as parsing makes one. */
+function guests(): Network {
+  return mesh('guests', 500);
 }
 
 function membersOf(network: Network): Member[] {
-  return [1, 2, 3].map((number) => {
-    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machineIdOf(`board ${number}`));
-    return { name: `node${number}`, ipv4: `10.11.0.${10 + number}` as Ipv4, mac, ipv6 };
-  });
+  return [1, 2, 3].map((number) => memberNumber(network, number));
 }
 
 /** host0's agent, and the daemon's end of its stream. */
@@ -70,10 +62,10 @@ async function agent() {
 
 test('a snapshot that says the same of the networks leaves networks and members the objects that they were', async () => {
   const { source, tell } = await agent();
-  tell([mesh(456), mesh(500)]);
+  tell([manageWith({}), guests()]);
   const { networks } = source;
   const before = source.attachments();
-  tell([mesh(456), mesh(500)], [{ device: 'eth3' }]);
+  tell([manageWith({}), guests()], [{ device: 'eth3' }]);
   expect(source.networks).toBe(networks);
   for (const [i, { network, members }] of source.attachments().entries()) {
     expect(network).toBe(before[i]?.network);
@@ -84,21 +76,21 @@ test('a snapshot that says the same of the networks leaves networks and members 
 
 test('another MTU of one network leaves the members of all, and the other networks', async () => {
   const { source, pass, tell } = await agent();
-  tell([mesh(456), mesh(500)]);
+  tell([manageWith({}), guests()]);
   await pass(MEMBER_SILENCE_MS);
   const before = source.attachments();
-  tell([withMtu(mesh(456), 1400), mesh(500)]);
+  tell([withMtu(manageWith({}), 1400), guests()]);
   const [manage, other] = source.attachments();
-  expect(manage?.network).toEqual(withMtu(mesh(456), 1400));
+  expect(manage?.network).toEqual(withMtu(manageWith({}), 1400));
   expect(other?.network).toBe(before[1]?.network);
   expect([manage?.members, other?.members]).toEqual(before.map(({ members }) => members));
   expect(manage?.members).toBe(before[0]?.members);
-  expect(source.settled(mesh(456).id)).toBe(true);
+  expect(source.settled(manageWith({}).id)).toBe(true);
 });
 
 test('a mesh that must be joined again begins with nobody of the one before', async () => {
   const { source, tell } = await agent();
-  tell([mesh(456)]);
-  tell([mesh(456, '7')]);
-  expect(source.attachments()[0]?.members).toEqual(membersOf(mesh(456, '7')));
+  tell([manageWith({})]);
+  tell([manageWith({ key: '7' })]);
+  expect(source.attachments()[0]?.members).toEqual(membersOf(manageWith({ key: '7' })));
 });

@@ -1,34 +1,17 @@
 /** What a node does about a network file that changes: what it tells host0, and whom it still knows. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { manage, manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/networks.ts';
 import type { NetworkOutcome } from '../../disk/network-directory.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { machineIdOf, parseMachineId } from '../../model/machine.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../model/network/network.ts';
+import { parseMachineId } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
 import { type MembershipEvent, membershipMessage, type SelfReport } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/event.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { NodeSource } from './node-source.ts';
 import type { Transport } from './transport.ts';
-
-const MANAGE = mesh();
-
-function mesh(change: { name?: string; key?: string } = {}): Network {
-  const prefix = 'fd42:2345:1234:9abc::/64' as Ipv6Cidr;
-  return meshNetwork({ name: 'manage', prefix, vni: 456 as Vni, key: '456', ...change });
-}
-
-function withMtu(network: Network, mtuBytes: number): Network {
-  return { ...network, fabric: { ...network.fabric, mtuBytes } };
-}
-
-function memberOf(network: Network, number: number): Member {
-  const { bridgeMac: mac, ipv6 } = memberAddresses(network, machineIdOf(`board ${number}`));
-  return { name: `node${number}`, ipv4: `10.11.0.${10 + number}` as Ipv4, mac, ipv6 };
-}
 
 const KERNEL: KernelPort = {
   apply: async () => [],
@@ -56,7 +39,7 @@ async function node(disk?: string) {
   const reports: SelfReport[] = [];
   const state = { streams: 0, openStreams: 0, disk };
   const directory = {
-    current: outcomeOf(MANAGE),
+    current: outcomeOf(manage),
     start: async () => {
       await source.networksChanged();
       return directory.current;
@@ -71,9 +54,9 @@ async function node(disk?: string) {
     openStream: (_target, _request, handlers) => {
       state.streams++;
       state.openStreams++;
-      const [network = MANAGE] = directory.current.networks;
+      const [network = manage] = directory.current.networks;
       const version = { epoch: 'e', revision: 1 };
-      const members = [memberOf(network, 1), memberOf(network, 2)];
+      const members = [memberNumber(network, 1), memberNumber(network, 2)];
       const snapshot: MembershipEvent = { type: 'snapshot', version, members, segments: [] };
       handlers.onMessage(membershipMessage(snapshot));
       handlers.onHeard?.();
@@ -121,32 +104,31 @@ test('another MTU: the node says no goodbye, its stream stays, and so do the mem
   const { source, state, change, goodbyes, names } = await node();
   expect(names()).toEqual(['host0', 'node1', 'node2']);
   const before = source.attachments()[0];
-  await change(withMtu(MANAGE, 1400));
+  await change(withMtu(manage, 1400));
   expect(goodbyes()).toBe(0);
   expect(state).toMatchObject({ streams: 1, openStreams: 1 });
   const after = source.attachments()[0];
-  expect(after?.network).toEqual(withMtu(MANAGE, 1400));
+  expect(after?.network).toEqual(withMtu(manage, 1400));
   expect(after?.members).toBe(before?.members);
   expect(after?.host0Answers).toBe(true);
 });
 
 test.each([
-  mesh({ key: '457' }),
-  mesh({ name: 'office' }),
+  manageWith({ key: '457' }),
+  manageWith({ name: 'office' }),
 ])('another key or name: the node leaves, and joins again', async (other) => {
   const { source, state, change, goodbyes, names } = await node();
   await change(other);
   expect(goodbyes()).toBe(1);
   expect(state).toMatchObject({ streams: 2, openStreams: 1 });
   expect(names()).toEqual(['host0', 'node1', 'node2']);
-  expect(source.attachments()[0]?.members[1]).toEqual(memberOf(other, 1));
+  expect(source.attachments()[0]?.members[1]).toEqual(memberNumber(other, 1));
 });
 
 test('a network that comes beside another leaves that one alone', async () => {
   const { source, change, goodbyes } = await node();
   const before = source.attachments()[0];
-  const prefix = 'fd42:2345:1234:500::/64' as Ipv6Cidr;
-  await change(MANAGE, meshNetwork({ name: 'guests', prefix, vni: 500 as Vni, key: '500' }));
+  await change(manage, mesh('guests', 500));
   expect(goodbyes()).toBe(0);
   expect(source.attachments()).toHaveLength(2);
   expect(source.attachments()[0]?.members).toBe(before?.members);

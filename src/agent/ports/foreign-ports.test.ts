@@ -1,9 +1,8 @@
 /** What a plan does with interfaces of others on our bridges: plugged, unplugged, and put there by hand. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { manage as network } from '../../../test/kit/networks.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
@@ -11,7 +10,6 @@ import { observedItems } from '../kernel/observed.ts';
 import { plan, printStep } from '../loop/plan.ts';
 import { ForeignPorts, type PortRecord } from './foreign-ports.ts';
 
-const network = meshNetwork({ name: 'manage', prefix: 'fd42::/64' as Ipv6Cidr, vni: 456 as Vni, key: '1' });
 const { id } = network;
 const BRIDGE = {
   index: 1,

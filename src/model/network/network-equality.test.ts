@@ -1,15 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Ipv6Cidr } from '../address/ipv6.ts';
-import { meshNetwork, type Network, type Vni } from './network.ts';
+import { manage, manageWith, mesh, withMtu } from '../../../test/kit/networks.ts';
+import type { Network } from './network.ts';
 import { internNetworks, mustRejoin, sameNetwork } from './network-equality.ts';
 
-const INIT = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr, vni: 456 as Vni, key: '456' };
-const manage = meshNetwork(INIT);
-const guests = meshNetwork({ ...INIT, name: 'guests', vni: 500 as Vni });
-
-function withMtu(network: Network, mtuBytes: number): Network {
-  return { ...network, fabric: { ...network.fabric, mtuBytes } };
-}
+const guests = mesh('guests', 500);
 
 /** The same network, with the keys of every part in the opposite order. */
 function turnedAround({ id, name, devices: { vxlan, bridge }, fabric }: Network): Network {
@@ -18,7 +12,7 @@ function turnedAround({ id, name, devices: { vxlan, bridge }, fabric }: Network)
 }
 
 test('two networks are the same if all parts are equal, in whatever order their keys are', () => {
-  expect(sameNetwork(manage, meshNetwork(INIT))).toBe(true);
+  expect(sameNetwork(manage, manageWith({}))).toBe(true);
   expect(JSON.stringify(turnedAround(manage))).not.toBe(JSON.stringify(manage));
   expect(sameNetwork(manage, turnedAround(manage))).toBe(true);
   expect(sameNetwork(manage, withMtu(manage, 1400))).toBe(false);
@@ -27,11 +21,11 @@ test('two networks are the same if all parts are equal, in whatever order their 
 
 test.each([
   { name: 'office' },
-  { prefix: 'fd42:2345:1234:beef::/64' as Ipv6Cidr },
-  { vni: 457 as Vni },
+  { prefix: 'fd42:2345:1234:beef::/64' },
+  { vni: 457 },
   { key: '457' },
 ])('another number, name, key or prefix is another mesh: %o', (change) => {
-  expect(mustRejoin(manage, meshNetwork({ ...INIT, ...change }))).toBe(true);
+  expect(mustRejoin(manage, manageWith(change))).toBe(true);
 });
 
 test('any other change leaves a mesh the one that it is', () => {
