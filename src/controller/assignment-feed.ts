@@ -1,6 +1,7 @@
 /** What host0's own agent is told (protocol/documents/assignment.ts): a snapshot, each member as it comes and goes, and a new snapshot for anything else. */
 import type { Member } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
+import { Signal } from '../model/signal.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
 import type { MembershipVersion } from '../protocol/documents/membership.ts';
 import type { MembershipChange } from './membership/membership-log.ts';
@@ -15,7 +16,7 @@ export interface AssignedMesh {
 }
 
 export class AssignmentFeed {
-  readonly #listeners = new Set<(event: AssignmentEvent) => void>();
+  readonly #events = new Signal<AssignmentEvent>();
   readonly #snapshot: () => Assignment | undefined;
 
   /** @param snapshot undefined as long as it is not known */
@@ -25,28 +26,24 @@ export class AssignmentFeed {
 
   /** How many agents listen; host0 has one. */
   get listeners(): number {
-    return this.#listeners.size;
+    return this.#events.size;
   }
 
   /** @returns a function that ends the subscription */
   subscribe(listener: (event: AssignmentEvent) => void): () => void {
     const data = this.#snapshot();
     if (data !== undefined) listener({ event: 'snapshot', data });
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#events.subscribe(listener);
   }
 
   /** Everything may be different. */
   renew(): void {
     const data = this.#snapshot();
-    if (data === undefined) return;
-    for (const listener of this.#listeners) listener({ event: 'snapshot', data });
+    if (data !== undefined) this.#events.emit({ event: 'snapshot', data });
   }
 
   changed(network: NetworkId, { type, version, member }: MembershipChange): void {
-    for (const listener of this.#listeners) {
-      listener({ event: 'member', data: { version, network, change: type, member } });
-    }
+    this.#events.emit({ event: 'member', data: { version, network, change: type, member } });
   }
 }
 

@@ -10,6 +10,7 @@ import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
@@ -47,6 +48,11 @@ export interface NetworkFiles {
   readonly warnings: readonly MeshError[];
 }
 
+/** A part of host0 that knows of itself what is not well. */
+export interface HealthSource {
+  health(): readonly Finding[];
+}
+
 /** Shown where host0 has no address of its own yet. */
 const UNSPECIFIED = '0.0.0.0' as Ipv4;
 const AGENT_SILENT: NetworkState = { phase: 'pending', why: "host0's own agent has not reported" };
@@ -56,11 +62,13 @@ export class Controller {
   readonly #startedMs: number;
   readonly #feed = new AssignmentFeed(() => this.#assignment());
   readonly #meshes = new Map<NetworkId, Membership>();
-  readonly #meshListeners = new Set<(meshes: readonly Membership[]) => void>();
+  readonly #meshChanges = new Signal<readonly Membership[]>();
+  /** Emits all meshes whenever one comes or goes. */
+  readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
+  readonly #parts: HealthSource[] = [];
   #segments: readonly Segment[] = [];
   #names: ReadonlyMap<MachineId, string> = new Map();
   #ports: readonly UnderlayPort[] = [];
-  #findings: () => readonly Finding[] = () => [];
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
@@ -73,12 +81,6 @@ export class Controller {
 
   get meshes(): readonly Membership[] {
     return [...this.#meshes.values()];
-  }
-
-  /** Calls `listener` with all meshes, now and whenever one comes or goes. */
-  onMeshes(listener: (meshes: readonly Membership[]) => void): void {
-    this.#meshListeners.add(listener);
-    listener(this.meshes);
   }
 
   /** Takes up what the files say. Calls follow one another; each resolves when new meshes have read their members. */
@@ -114,9 +116,9 @@ export class Controller {
     this.#feed.renew();
   }
 
-  /** What else is to be told of this machine's health. */
-  onHealth(findings: () => readonly Finding[]): void {
-    this.#findings = findings;
+  /** Makes the findings of a part of host0 belong to `health`, after those of the parts that were added before. */
+  addHealthOf(part: HealthSource): void {
+    this.#parts.push(part);
   }
 
   /** For host0's own agent. @returns a function that ends the subscription */
@@ -199,7 +201,7 @@ export class Controller {
       else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
     }
     const come = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
-    for (const listener of this.#meshListeners) listener(this.meshes);
+    this.#meshChanges.emit(this.meshes);
     await Promise.all(come.map((mesh) => mesh.start()));
     this.#networksKnown = true;
     this.#feed.renew();
@@ -264,7 +266,7 @@ export class Controller {
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
-      ...this.#findings(),
+      ...this.#parts.flatMap((part) => part.health()),
       ...this.meshes.flatMap((mesh) =>
         mesh.refusals().map((error) => findingOf(error, { object: objectOf(error) ?? mesh.network.name })),
       ),

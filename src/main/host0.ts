@@ -137,7 +137,7 @@ async function main(): Promise<void> {
   });
   await links.read();
   linksChanged();
-  controller.onMeshes((meshes) => {
+  controller.meshChanges.subscribe((meshes) => {
     doors.serve(meshes);
     metricsDoor.follow(meshes.map(({ network }) => network));
   });
@@ -167,7 +167,8 @@ async function main(): Promise<void> {
     onDoors: () => machineBoots.serve(boot?.doors ?? []),
   });
   machineBoots.serve(boot.doors);
-  controller.onHealth(() => [...(boot?.health() ?? []), ...machineBoots.health()]);
+  controller.addHealthOf(boot);
+  controller.addHealthOf(machineBoots);
   const control = await openControlApi({
     path: paths.controlSock,
     controller,

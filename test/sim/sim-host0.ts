@@ -68,7 +68,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       if (event.type === 'link' || event.type === 'address') this.#lookSoon();
     });
     this.#look();
-    this.controller.onMeshes(() => this.#look());
+    this.controller.meshChanges.subscribe(() => this.#look());
     void this.controller.setNetworks({ networks: world.networks, errors: [], warnings: [] });
   }
 

@@ -5,6 +5,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MachineId } from '../../model/machine.ts';
+import { Signal } from '../../model/signal.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
@@ -42,7 +43,7 @@ export class BootLog {
   readonly #input: BootLogInput;
   readonly #boots = new Map<Mac, Boot>();
   readonly #macOf = new Map<MachineId | Ipv4, Mac>();
-  readonly #listeners = new Set<(view: TimelineView) => void>();
+  readonly #progress = new Signal<TimelineView>();
   #look: Alarm | undefined;
 
   constructor(input: BootLogInput) {
@@ -73,8 +74,7 @@ export class BootLog {
 
   /** Calls `listener` with every boot that gets on or is stuck. @returns a function that ends it */
   subscribe(listener: (view: TimelineView) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#progress.subscribe(listener);
   }
 
   close(): void {
@@ -139,7 +139,7 @@ export class BootLog {
     const news = { stages, state, ...(trouble !== undefined && { trouble }) };
     if (isDeepStrictEqual(news, boot.told)) return;
     this.#boots.set(mac, { ...boot, told: news });
-    for (const listener of this.#listeners) listener(view);
+    this.#progress.emit(view);
     if (trouble?.cause !== boot.told?.trouble?.cause || state === 'member') this.#record(view);
   }
 

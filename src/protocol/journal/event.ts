@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../model/clock.ts';
 import { type ErrorCode, MeshError } from '../../model/error.ts';
+import { Signal } from '../../model/signal.ts';
 
 export type EventLevel = 'debug' | 'info' | 'warning' | 'error';
 
@@ -71,8 +72,8 @@ const RING_SIZE = 1000;
 
 export class Journal {
   readonly #ring: MeshEvent[] = [];
-  readonly #listeners = new Set<(event: MeshEvent) => void>();
-  readonly #renewals = new Set<() => void>();
+  readonly #events = new Signal<MeshEvent>();
+  readonly #renewals = new Signal<void>();
   readonly #clock: Clock;
   readonly #source: string;
   readonly #node: string;
@@ -96,7 +97,7 @@ export class Journal {
     const event = { ...this.#event(init), seq: ++this.#seq };
     this.#ring.push(event);
     if (this.#ring.length > RING_SIZE) this.#ring.shift();
-    for (const listener of this.#listeners) listener(event);
+    this.#events.emit(event);
   }
 
   /** That something went wrong: what the error says, as a warning unless `init` says otherwise. */
@@ -120,7 +121,7 @@ export class Journal {
 
   /** What was told of the present state may be wrong: whoever keeps a picture of it is told all of it anew. */
   renew(): void {
-    for (const listener of this.#renewals) listener();
+    this.#renewals.emit();
   }
 
   /** The remembered events, oldest first. */
@@ -137,11 +138,11 @@ export class Journal {
 
   /** @returns a function that ends the subscription */
   subscribe(listener: (event: MeshEvent) => void, onRenewal?: () => void): () => void {
-    this.#listeners.add(listener);
-    if (onRenewal !== undefined) this.#renewals.add(onRenewal);
+    const endEvents = this.#events.subscribe(listener);
+    const endRenewals = onRenewal === undefined ? undefined : this.#renewals.subscribe(onRenewal);
     return () => {
-      this.#listeners.delete(listener);
-      if (onRenewal !== undefined) this.#renewals.delete(onRenewal);
+      endEvents();
+      endRenewals?.();
     };
   }
 
