@@ -16,12 +16,11 @@ export class BenchNode implements AsyncDisposable {
 
   /** Does nothing yet: `reconciler.start` makes it so. @param desired another map for each change: the loop compares them */
   static async open(netns: string, desired: () => ItemMap): Promise<BenchNode> {
-    let reconciler: Reconciler | undefined;
     const fail = (error: Error): never => {
       throw error;
     };
-    const kernel = await SystemKernel.open((event) => reconciler?.onKernelEvent(event), fail, { netns });
-    reconciler = new Reconciler({
+    const kernel = await SystemKernel.open(fail, { netns });
+    const reconciler = new Reconciler({
       kernel,
       clock: systemClock,
       journal: new Journal(systemClock, 'bench', 'bench'),

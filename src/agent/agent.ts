@@ -88,6 +88,7 @@ export class Agent {
     });
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
+    kernel.events.subscribe((event) => this.#onKernelEvent(event));
     this.source = input.source(this);
   }
 
@@ -97,8 +98,8 @@ export class Agent {
     await this.reconciler.wake();
   }
 
-  onKernelEvent(event: KernelEvent): void {
-    this.reconciler.onKernelEvent(event);
+  /** The reconciler subscribed before: its cache has the event already. */
+  #onKernelEvent(event: KernelEvent): void {
     const underlay =
       (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
     if (underlay) void this.source.underlayChanged();

@@ -89,15 +89,12 @@ async function main(): Promise<void> {
   const standing = new Standing(journal, clock, () => facts?.read() ?? []);
   let doors: PeerDoors | undefined;
   let inventory: InventoryNotice | undefined;
-  const kernel = await SystemKernel.open(
-    (event) => {
-      agent?.onKernelEvent(event);
-      if (event.type !== 'link' && event.type !== 'overflow') return;
-      doors?.follow();
-      inventory?.lookSoon();
-    },
-    (error) => journal.failure('link not deleted', error, { level: 'error' }),
-  );
+  const kernel = await SystemKernel.open((error) => journal.failure('link not deleted', error, { level: 'error' }));
+  kernel.events.subscribe((event) => {
+    if (event.type !== 'link' && event.type !== 'overflow') return;
+    doors?.follow();
+    inventory?.lookSoon();
+  });
   let followed: readonly Network[] | undefined;
   /** Brings the kernel up to what the node takes part in now. */
   const takeUp = async (changed: Agent): Promise<void> => {

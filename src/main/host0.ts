@@ -129,11 +129,10 @@ async function main(): Promise<void> {
     onChange: linksChanged,
     onError: (error) => journal.failure('links unreadable', error),
   });
-  const monitor: KernelMonitor = KernelMonitor.open({
-    onEvent: (event) => {
-      witness.take(event);
-      links.take(event);
-    },
+  const monitor = KernelMonitor.open();
+  monitor.events.subscribe((event) => {
+    witness.take(event);
+    links.take(event);
   });
   await links.read();
   linksChanged();

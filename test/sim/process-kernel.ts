@@ -1,9 +1,10 @@
 /** A process's view of its machine's kernel: answers take time, events come in bursts, and faults befall both. */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
-import type { KernelDump, KernelEventListener, KernelPort } from '../../src/agent/kernel/kernel-port.ts';
+import type { KernelDump, KernelPort } from '../../src/agent/kernel/kernel-port.ts';
 import type { KernelEvent, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import { MeshError } from '../../src/model/error.ts';
+import { Signal, type Subscribable } from '../../src/model/signal.ts';
 import type { ProcessClock } from './sim-clock.ts';
 import type { SimKernel } from './sim-kernel.ts';
 
@@ -15,9 +16,10 @@ const EVENT_MS = 0.2;
 export class ProcessKernel implements KernelPort {
   readonly #kernel: SimKernel;
   readonly #clock: ProcessClock;
-  readonly #onEvent: KernelEventListener;
   readonly #random: () => number;
-  readonly #events: KernelEvent[] = [];
+  readonly #events = new Signal<KernelEvent>();
+  readonly events: Subscribable<KernelEvent> = this.#events;
+  readonly #waiting: KernelEvent[] = [];
   #overflowing = false;
   #busyUntilMs = 0;
   /** The part of all operations that are refused at the moment. */
@@ -25,11 +27,10 @@ export class ProcessKernel implements KernelPort {
   /** Told of every operation before it is done. */
   onOperation: (operation: Operation) => void = () => undefined;
 
-  constructor(kernel: SimKernel, clock: ProcessClock, random: () => number, onEvent: KernelEventListener) {
+  constructor(kernel: SimKernel, clock: ProcessClock, random: () => number) {
     this.#kernel = kernel;
     this.#clock = clock;
     this.#random = random;
-    this.#onEvent = onEvent;
     kernel.subscribe(this, (event) => this.#queue(event));
   }
 
@@ -52,7 +53,9 @@ export class ProcessKernel implements KernelPort {
   }
 
   drainEvents(): void {
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#onEvent(event);
+    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
+      this.#events.emit(event);
+    }
   }
 
   async routeTo(destination: Ipv4): Promise<Route> {
@@ -79,7 +82,7 @@ export class ProcessKernel implements KernelPort {
   /** The monitor's buffer is full: events are lost until `endOverflow`, which says so. */
   beginOverflow(): void {
     this.#overflowing = true;
-    this.#events.length = 0;
+    this.#waiting.length = 0;
   }
 
   endOverflow(): void {
@@ -107,8 +110,8 @@ export class ProcessKernel implements KernelPort {
 
   #queue(event: KernelEvent): void {
     if (this.#overflowing) return;
-    this.#events.push(event);
-    if (this.#events.length === 1) this.#clock.after(EVENT_MS, () => this.drainEvents());
+    this.#waiting.push(event);
+    if (this.#waiting.length === 1) this.#clock.after(EVENT_MS, () => this.drainEvents());
   }
 }
 

@@ -102,9 +102,7 @@ export class SimMachine implements Station {
     clock.wallOffsetMs = this.#wallOffsetMs;
     const journal = new Journal(clock, 'agent', this.name);
     journal.subscribe((event) => this.world.timeline.journal(event));
-    const kernel: ProcessKernel = new ProcessKernel(this.kernel, clock, this.world.random, (event) =>
-      agent.onKernelEvent(event),
-    );
+    const kernel = new ProcessKernel(this.kernel, clock, this.world.random);
     kernel.onOperation = (operation) => this.world.performing(this, operation);
     const agent: Agent = new Agent({
       name: this.name,

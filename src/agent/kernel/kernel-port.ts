@@ -3,6 +3,7 @@ import type { Address, FdbRow, KernelEvent, Link, Neighbour, Route } from '../..
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
+import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
 
 export interface KernelDump {
@@ -17,6 +18,8 @@ export interface KernelDump {
 export type Echo = (to: Ipv6, timeoutMs: number) => Promise<number | undefined>;
 
 export interface KernelPort {
+  /** What changes in the kernel. Who subscribes before it reads misses nothing. */
+  readonly events: Subscribable<KernelEvent>;
   /** Does the operations in order; one that fails does not keep the others from being done. */
   apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]>;
   dump(): Promise<KernelDump>;
@@ -30,5 +33,3 @@ export interface KernelPort {
   readSysctl(path: readonly string[]): Promise<string | undefined>;
   close(): Promise<void>;
 }
-
-export type KernelEventListener = (event: KernelEvent) => void;

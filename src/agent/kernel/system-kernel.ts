@@ -10,6 +10,7 @@ import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { readSysctl, writeSysctl } from '../../kernel/sysctl.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
+import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
@@ -30,17 +31,21 @@ export class SystemKernel implements KernelPort {
   }
 
   /**
-   * The monitor listens before anything is read, so that no change falls between.
+   * The monitor listens when this resolves: what changes while the kernel is read then is told by `events`.
+   * @param onError is told of links that could not be deleted
    * @param place.netns path of the namespace; the process's own when absent
    */
   static async open(
-    onEvent: (event: KernelEvent) => void,
     onError: (error: MeshError) => void,
     place: { readonly netns?: string } = {},
   ): Promise<SystemKernel> {
     const [rtnl, nft] = await Promise.all([Rtnl.open(place), Nft.open(place)]);
-    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId], onEvent });
+    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId] });
     return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), place.netns);
+  }
+
+  get events(): Subscribable<KernelEvent> {
+    return this.#monitor.events;
   }
 
   get rtnl(): Rtnl {

@@ -95,6 +95,7 @@ export class Reconciler {
     this.#rulesets = new RulesetRecord(input.kernel);
     this.#backoff = new Backoff(input.clock);
     this.#moved = new MovedRows(input.clock);
+    input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
   }
 
   get cache(): KernelCache {
@@ -136,7 +137,7 @@ export class Reconciler {
     return this.#running;
   }
 
-  onKernelEvent(event: KernelEvent): void {
+  #onKernelEvent(event: KernelEvent): void {
     if (this.#losesRoutes(event)) this.#routesStale = true;
     if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
     this.#cache.take(event);

@@ -50,7 +50,8 @@ beforeEach(async () => {
     },
     () => monitor.drain(),
   );
-  monitor = KernelMonitor.open({ netns: wire.here, onEvent: (event) => witness.take(event) });
+  monitor = KernelMonitor.open({ netns: wire.here });
+  monitor.events.subscribe((event) => witness.take(event));
 });
 
 afterEach(async () => {

@@ -18,13 +18,10 @@ function listen(ownPortIds: () => number[] = () => []): void {
   const { path } = netns;
   events = [];
   heard = () => {};
-  monitor = KernelMonitor.open({
-    netns: path,
-    ownPortIds,
-    onEvent: (event) => {
-      events.push(event);
-      heard();
-    },
+  monitor = KernelMonitor.open({ netns: path, ownPortIds });
+  monitor.events.subscribe((event) => {
+    events.push(event);
+    heard();
   });
 }
 
@@ -152,12 +149,10 @@ test('says so when events were lost, and goes on', async () => {
 
 test('closed inside an event, it tells nothing more', () => {
   let count = 0;
-  monitor = KernelMonitor.open({
-    netns: netns.path,
-    onEvent: () => {
-      count++;
-      monitor.close();
-    },
+  monitor = KernelMonitor.open({ netns: netns.path });
+  monitor.events.subscribe(() => {
+    count++;
+    monitor.close();
   });
   ip(netns.path, 'link add br1 type bridge', 'link add br2 type bridge');
   monitor.drain();

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { MeshError } from '../../model/error.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import { AF_BRIDGE } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';
 import { type Message, messages } from '../netlink/netlink.ts';
@@ -46,7 +47,6 @@ export interface KernelMonitorOptions {
   readonly netns?: string;
   /** Port ids of our own rtnetlink sockets: their events are echoes. */
   readonly ownPortIds?: () => readonly number[];
-  readonly onEvent: (event: KernelEvent) => void;
 }
 
 /**
@@ -57,13 +57,15 @@ export interface KernelMonitorOptions {
 export class KernelMonitor {
   readonly #options: KernelMonitorOptions;
   readonly #sources: Source[] = [];
+  readonly #events = new Signal<KernelEvent>();
+  readonly events: Subscribable<KernelEvent> = this.#events;
 
   private constructor(options: KernelMonitorOptions) {
     this.#options = options;
   }
 
-  /** @throws MESH_KERNEL_REFUSED */
-  static open(options: KernelMonitorOptions): KernelMonitor {
+  /** Listens from now on: subscribe to `events` before the next turn of the event loop. @throws MESH_KERNEL_REFUSED */
+  static open(options: KernelMonitorOptions = {}): KernelMonitor {
     const monitor = new KernelMonitor(options);
     try {
       monitor.#listen(NETLINK_ROUTE, RTNL_GROUPS, (socket) => monitor.#readRtnl(socket));
@@ -105,21 +107,19 @@ export class KernelMonitor {
   }
 
   #readRtnl(socket: NetlinkSocket): boolean {
-    const { ownPortIds, onEvent } = this.#options;
-    const own = ownPortIds?.() ?? [];
+    const own = this.#options.ownPortIds?.() ?? [];
     const events: KernelEvent[] = [];
     const { complete, more } = readWaiting(socket, (message) => {
       const event = eventOf(message, own.includes(message.portId));
       if (event !== undefined) events.push(event);
     });
     if (!complete) events.push({ type: 'overflow' });
-    for (const event of events) onEvent(event);
+    for (const event of events) this.#events.emit(event);
     return more;
   }
 
   /** A burst of transactions is one event: all that it says is to look again. */
   #readNft(socket: NetlinkSocket): boolean {
-    const { onEvent } = this.#options;
     let changed = false;
     let echo = true;
     const { complete, more } = readWaiting(socket, (message) => {
@@ -127,7 +127,7 @@ export class KernelMonitor {
       changed = true;
       echo &&= isOurs(message);
     });
-    if (changed || !complete) onEvent({ type: 'nft', echo: echo && complete });
+    if (changed || !complete) this.#events.emit({ type: 'nft', echo: echo && complete });
     return more;
   }
 }

@@ -5,7 +5,7 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'Reconciler.onKernelEvent',
+      symbol: 'Reconciler.#onKernelEvent',
       find: 'void this.audit();',
       replace: '',
     },
