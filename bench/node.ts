@@ -25,7 +25,6 @@ export class BenchNode implements AsyncDisposable {
       clock: systemClock,
       journal: new Journal(systemClock, 'bench', 'bench'),
       desire: () => ({ items: desired(), mayDelete: () => true, recorded: () => [] }),
-      onOutcome: () => {},
       onLastingFailure: () => {},
     });
     return new BenchNode(reconciler, kernel);

@@ -7,6 +7,7 @@ import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
+import { Signal, type Subscribable } from '../model/signal.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/event.ts';
 import type { Attachment, DesiredInput } from './desired/assignment.ts';
@@ -18,10 +19,9 @@ import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
-import type { LoopWatch } from './loop/loop-watch.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { type Desire, Reconciler } from './loop/reconciler.ts';
-import type { Source } from './membership/source.ts';
+import type { Source, SourceAgent } from './membership/source.ts';
 import type { ForeignPorts } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 
@@ -35,10 +35,9 @@ export interface AgentInput {
   readonly ports: ForeignPorts;
   /** Makes the plugged ports survive a reboot. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
-  readonly source: (agent: Agent) => Source;
+  readonly source: Source;
   /** Tries out what the kernel can do; absent where the kernel is not a real one. It takes a third of a second. */
   readonly probe?: () => Promise<readonly Feature[]>;
-  readonly watch?: LoopWatch;
 }
 
 /** What the links of the machine say, as long as neither they, the plugged ports nor the networks change. */
@@ -56,7 +55,7 @@ interface Ground {
 /** How one item fares in the kernel. */
 export type ItemState = 'ready' | 'pending' | 'failed';
 
-export class Agent {
+export class Agent implements SourceAgent {
   readonly input: AgentInput;
   readonly source: Source;
   readonly reconciler: Reconciler;
@@ -64,37 +63,48 @@ export class Agent {
   /** Looked for when a step of ours keeps failing. */
   readonly missingFeatures: MissingFeatures;
   readonly obstruction: Obstruction;
+  readonly #stateChanges = new Signal<void>();
+  readonly #underlayChanges = new Signal<void>();
+  readonly #linkChanges = new Signal<void>();
+  readonly #networkChanges = new Signal<void>();
+  readonly stateChanges: Subscribable<void> = this.#stateChanges;
+  readonly underlayChanges: Subscribable<void> = this.#underlayChanges;
+  /** Emits when links have changed, or may have. */
+  readonly linkChanges: Subscribable<void> = this.#linkChanges;
+  /** Emits when the kernel has been brought up to other networks than before. */
+  readonly networkChanges: Subscribable<void> = this.#networkChanges;
   readonly #desired = new DesiredItems();
   readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
   #ground: Ground | undefined;
   #phases = new Map<NetworkId, NetworkState['phase']>();
+  /** The networks that the kernel was brought up to last. */
+  #taken: readonly Network[] | undefined;
 
   constructor(input: AgentInput) {
     this.input = input;
+    this.source = input.source;
     const { kernel, clock, journal } = input;
+    this.missingFeatures = new MissingFeatures(input);
+    this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
       kernel,
       clock,
       journal,
       desire: (cache) => this.#desire(cache),
-      onOutcome: () => this.#onOutcome(),
       onLastingFailure: () => this.missingFeatures.look(),
-      ...(input.watch !== undefined && { watch: input.watch }),
     });
     this.ports = new PortCommands({
       ...input,
       reconciler: this.reconciler,
       networkCalled: (name) => this.networkCalled(name),
     });
-    this.missingFeatures = new MissingFeatures(input);
-    this.obstruction = new Obstruction(journal);
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
-    this.source = input.source(this);
+    this.reconciler.passes.subscribe(() => this.#onOutcome());
   }
 
   async start(): Promise<void> {
     await this.reconciler.start();
-    await this.source.start();
+    await this.source.start(this);
     await this.reconciler.wake();
   }
 
@@ -102,7 +112,20 @@ export class Agent {
   #onKernelEvent(event: KernelEvent): void {
     const underlay =
       (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
-    if (underlay) void this.source.underlayChanged();
+    if (underlay) this.#underlayChanges.emit();
+    if (event.type === 'link' || event.type === 'overflow') this.#linkChanges.emit();
+  }
+
+  get cache(): KernelCache {
+    return this.reconciler.cache;
+  }
+
+  async takeUp(): Promise<void> {
+    await this.reconciler.wake();
+    const { networks } = this.source;
+    // Members come and go far more often than networks.
+    if (networks !== this.#taken) this.#networkChanges.emit();
+    this.#taken = networks;
   }
 
   /** Stops; what is in the kernel stays and goes on forwarding. */
@@ -231,8 +254,7 @@ export class Agent {
       this.#phases.set(network.id, phase);
       changed = true;
     }
-    if (changed) this.source.stateChanged();
-    this.ports.passed();
+    if (changed) this.#stateChanges.emit();
   }
 }
 

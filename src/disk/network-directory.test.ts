@@ -42,14 +42,13 @@ class Machine {
     this.#networks = new NetworkDirectory({
       directory: this.directory,
       stateFile: join(this.root, 'state/networks.accepted.json'),
-      underlay: () => this.underlay,
       clock: systemClock,
-      onChange: (outcome) => {
-        this.outcomes.push(outcome);
-        for (const wake of this.#waiting.splice(0)) wake();
-      },
     });
-    return this.#networks.start();
+    this.#networks.changes.subscribe((outcome) => {
+      this.outcomes.push(outcome);
+      for (const wake of this.#waiting.splice(0)) wake();
+    });
+    return this.#networks.start(() => this.underlay);
   }
 
   async reload(): Promise<NetworkOutcome> {

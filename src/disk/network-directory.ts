@@ -14,6 +14,7 @@ import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { internNetworks } from '../model/network/network-equality.ts';
+import { Signal, type Subscribable } from '../model/signal.ts';
 import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 
@@ -22,12 +23,11 @@ export interface NetworkDirectoryInit {
   readonly directory: string;
   /** Where the last accepted set is kept: `networks.accepted.json` in the state directory. */
   readonly stateFile: string;
-  /** What the machine's links and routes hold now, without its default route and without its own meshes. */
-  readonly underlay: () => readonly Ipv6Cidr[];
   readonly clock: Clock;
-  /** Called at the start, and whenever the outcome is another one. */
-  readonly onChange: (outcome: NetworkOutcome) => void;
 }
+
+/** What the machine's links and routes hold now, without its default route and without its own meshes. */
+type UnderlayReader = () => readonly Ipv6Cidr[];
 
 export interface NetworkOutcome {
   /** The networks in force; one that has not changed since the last outcome is the same object, and so is the list. */
@@ -43,6 +43,10 @@ const NOTHING: NetworkSet = { accepted: [], errors: [], warnings: [] };
 
 export class NetworkDirectory {
   readonly #init: NetworkDirectoryInit;
+  readonly #changes = new Signal<NetworkOutcome>();
+  /** Emits the outcome at the start, and whenever it is another one. */
+  readonly changes: Subscribable<NetworkOutcome> = this.#changes;
+  #underlay: UnderlayReader = () => [];
   readonly #watch: DirectoryWatch;
   #inForce = NOTHING;
   /** What the state file holds. */
@@ -64,10 +68,11 @@ export class NetworkDirectory {
   }
 
   /** Takes up what was kept, looks at the files, and goes on looking until it is closed. */
-  async start(): Promise<NetworkOutcome> {
+  async start(underlay: UnderlayReader): Promise<NetworkOutcome> {
+    this.#underlay = underlay;
     try {
       this.#kept = await readAcceptedSet(this.#init.stateFile);
-      this.#inForce = judgeNetworks(this.#kept, this.#init.underlay());
+      this.#inForce = judgeNetworks(this.#kept, underlay());
     } catch (error) {
       this.#stateFault = MeshError.from(error);
     }
@@ -83,7 +88,7 @@ export class NetworkDirectory {
     return look;
   }
 
-  /** Resolves when no look is under way any more; `onChange` is not called after that. */
+  /** Resolves when no look is under way any more; `changes` emits nothing after that. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#watch.close();
@@ -93,7 +98,7 @@ export class NetworkDirectory {
   async #look(): Promise<NetworkOutcome> {
     if (this.#closed) return this.current;
     const { files, errors: unreadable } = await readNetworkFiles(this.#init.directory);
-    const judged = judgeNetworks(files, this.#init.underlay());
+    const judged = judgeNetworks(files, this.#underlay());
     const errors = [...unreadable, ...judged.errors];
     if (errors.length === 0) {
       this.#inForce = judged;
@@ -120,7 +125,7 @@ export class NetworkDirectory {
     const outcome = { ...found, networks: internNetworks(this.current.networks, found.networks) };
     if (this.#closed || isDeepStrictEqual(outcome, this.#outcome)) return;
     this.#outcome = outcome;
-    this.#init.onChange(outcome);
+    this.#changes.emit(outcome);
   }
 }
 

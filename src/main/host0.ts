@@ -184,11 +184,10 @@ async function main(): Promise<void> {
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
     stateFile: join(paths.state, 'networks.accepted.json'),
-    underlay: () => underlayPrefixes(links.links, links.routes, directory.current.networks),
     clock,
-    onChange: (outcome) => void controller.setNetworks(outcome),
   });
-  await directory.start();
+  directory.changes.subscribe((outcome) => void controller.setNetworks(outcome));
+  await directory.start(() => underlayPrefixes(links.links, links.routes, directory.current.networks));
   journal.record({
     kind: 'started',
     message: `host0 is ${name}, ${Math.round(process.uptime() * 1000)} ms after its start`,

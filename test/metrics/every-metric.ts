@@ -1,11 +1,20 @@
 /** Every metric that there is, by the process that has it; nothing was measured yet. */
+import { Agent } from '../../src/agent/agent.ts';
 import { addAgentMetrics } from '../../src/agent/api/agent-metrics.ts';
+import { Host0Source } from '../../src/agent/membership/host0-source.ts';
+import { httpTransport } from '../../src/agent/membership/http-transport.ts';
+import { ForeignPorts } from '../../src/agent/ports/foreign-ports.ts';
 import { addHost0Metrics } from '../../src/controller/host0-metrics.ts';
 import { ApiMetrics } from '../../src/metrics/api-metrics.ts';
 import { addProcessMetrics } from '../../src/metrics/process-metrics.ts';
 import { Registry } from '../../src/metrics/registry.ts';
+import type { Clock } from '../../src/model/clock.ts';
+import { Journal } from '../../src/protocol/journal/event.ts';
 import { Log } from '../../src/protocol/journal/log.ts';
 import { ManualClock } from '../kit/manual-clock.ts';
+import { ProcessKernel } from '../sim/process-kernel.ts';
+import { ProcessClock, SimClock } from '../sim/sim-clock.ts';
+import { SimKernel } from '../sim/sim-kernel.ts';
 
 export type Process = 'host0' | 'agent';
 
@@ -15,7 +24,22 @@ export function everyMetric(process: Process): Registry {
   const log = new Log(clock, () => {});
   addProcessMetrics(registry, { process, clock, stateDirectory: '/', log });
   new ApiMetrics(registry);
-  if (process === 'agent') addAgentMetrics(registry, () => undefined);
+  if (process === 'agent') addAgentMetrics(registry, agentAtRest(clock));
   else addHost0Metrics(registry, () => undefined);
   return registry;
+}
+
+/** An agent that was not started. */
+function agentAtRest(clock: Clock): Agent {
+  return new Agent({
+    name: 'host0',
+    machine: 'host0',
+    clock,
+    journal: new Journal(clock, 'agent', 'host0'),
+    kernel: new ProcessKernel(new SimKernel(), new ProcessClock(new SimClock()), () => 0),
+    echo: async () => undefined,
+    ports: new ForeignPorts({ plugged: [], unplugging: [] }, clock),
+    keepPorts: async () => undefined,
+    source: new Host0Source({ controlSock: '', clock, transport: httpTransport }),
+  });
 }

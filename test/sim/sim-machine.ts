@@ -5,12 +5,14 @@ import type { Echo } from '../../src/agent/kernel/kernel-port.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
 import type { DurableText } from '../../src/agent/membership/last-known.ts';
 import { NodeSource } from '../../src/agent/membership/node-source.ts';
+import type { Source } from '../../src/agent/membership/source.ts';
 import { ForeignPorts, type PortRecord } from '../../src/agent/ports/foreign-ports.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
 import type { Network } from '../../src/model/network/network.ts';
+import { Signal } from '../../src/model/signal.ts';
 import { Journal } from '../../src/protocol/journal/event.ts';
 import { type ControlServer, ControlSocket } from './control-socket.ts';
 import type { MeshPath } from './mesh-path.ts';
@@ -104,7 +106,8 @@ export class SimMachine implements Station {
     journal.subscribe((event) => this.world.timeline.journal(event));
     const kernel = new ProcessKernel(this.kernel, clock, this.world.random);
     kernel.onOperation = (operation) => this.world.performing(this, operation);
-    const agent: Agent = new Agent({
+    const echo = this.#echo(clock);
+    const agent = new Agent({
       name: this.name,
       machine: this.word,
       clock,
@@ -114,8 +117,8 @@ export class SimMachine implements Station {
       keepPorts: async ({ record }) => {
         this.#ports = record;
       },
-      echo: this.#echo(clock),
-      source: (self) => this.#source(self, clock, kernel),
+      echo,
+      source: this.#source(clock, journal, kernel, echo),
     });
     this.process = { agent, clock, kernel };
     void agent.start();
@@ -135,33 +138,27 @@ export class SimMachine implements Station {
     if (this.process !== undefined) this.process.clock.wallOffsetMs = this.#wallOffsetMs;
   }
 
-  #source(self: Agent, clock: ProcessClock, kernel: ProcessKernel) {
+  #source(clock: ProcessClock, journal: Journal, kernel: ProcessKernel, echo: Echo): Source {
     const { world } = this;
-    const stateOf = (network: Network) => self.stateOf(network);
     if (this.word === 'host0') {
       const transport = new ControlSocket(clock, world.host0);
-      const onChange = () => void self.reconciler.wake();
-      return new Host0Source({ controlSock: 'control.sock', transport, clock, stateOf, onChange });
+      return new Host0Source({ controlSock: 'control.sock', transport, clock });
     }
     const machine = this.word;
     const transport = new SimTransport({ ...world, station: this, machine, clock, server: world.host0 });
-    const source: NodeSource = new NodeSource({
+    return new NodeSource({
       machine,
       name: this.name,
       instance: `boot-${this.name}-${this.#boots}`,
       clock,
-      journal: self.input.journal,
-      echo: self.input.echo,
+      journal,
+      echo,
       transport,
       kernel,
       host0: this.#host0Addresses(),
-      cache: () => self.reconciler.cache,
-      stateOf,
-      onChange: () => self.reconciler.wake(),
       lastKnown: this.#disk(),
-      directory: directoryOf(world.networks, () => void source.networksChanged()),
+      directory: directoryOf(world.networks),
     });
-    return source;
   }
 
   #disk(): DurableText {
@@ -198,12 +195,14 @@ export class SimMachine implements Station {
 }
 
 /** Network files that never change. */
-function directoryOf(networks: readonly Network[], changed: () => void) {
+function directoryOf(networks: readonly Network[]) {
+  const changes = new Signal<NetworkOutcome>();
   const current: NetworkOutcome = { networks, files: {}, errors: [], warnings: [] };
   return {
     current,
+    changes,
     start: async () => {
-      changed();
+      changes.emit(current);
       return current;
     },
     close: async () => undefined,

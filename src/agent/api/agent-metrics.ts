@@ -3,25 +3,21 @@ import type { Registry } from '../../metrics/registry.ts';
 import { addHealthMetrics, addNetworkMetrics } from '../../metrics/standing-metrics.ts';
 import type { Agent } from '../agent.ts';
 import { LoopMetrics } from '../loop/loop-metrics.ts';
-import type { LoopWatch } from '../loop/loop-watch.ts';
 import { healthOf, networkViews } from '../view/agent-view.ts';
 
-/**
- * @param agent undefined until it is there, since it wants the watch at its making
- * @returns for the agent to report to
- */
-export function addAgentMetrics(registry: Registry, agent: () => Agent | undefined): LoopWatch {
-  const loop = new LoopMetrics(registry, (key) => agent()?.reconciler.desired.has(key) ?? false);
+export function addAgentMetrics(registry: Registry, agent: Agent): void {
+  const { source, input } = agent;
+  new LoopMetrics(registry, agent.reconciler);
   registry.gauge(
     {
       name: 'meshwork_items',
       help: 'Items that the agent owns in the kernel, by kind and by whether they are as they should be.',
       labels: ['kind', 'state'],
     },
-    () => itemStates(agent()),
+    () => itemStates(agent),
   );
-  addNetworkMetrics(registry, () => views(agent()));
-  addHealthMetrics(registry, () => whenThere(agent(), healthOf));
+  addNetworkMetrics(registry, () => (source.known ? networkViews(agent) : []));
+  addHealthMetrics(registry, () => healthOf(agent));
   registry.gauge(
     {
       name: 'meshwork_host0_answers',
@@ -29,12 +25,10 @@ export function addAgentMetrics(registry: Registry, agent: () => Agent | undefin
       labels: ['network'],
     },
     () =>
-      whenThere(agent(), ({ source }) =>
-        source.attachments().map(({ network, host0Answers }) => ({
-          labels: { network: network.name },
-          value: Number(host0Answers && source.streamSinceMs(network.id) !== undefined),
-        })),
-      ),
+      source.attachments().map(({ network, host0Answers }) => ({
+        labels: { network: network.name },
+        value: Number(host0Answers && source.streamSinceMs(network.id) !== undefined),
+      })),
   );
   registry.gauge(
     {
@@ -43,29 +37,18 @@ export function addAgentMetrics(registry: Registry, agent: () => Agent | undefin
       labels: ['network'],
     },
     () =>
-      whenThere(agent(), ({ source, input }) =>
-        source.networks.flatMap(({ id, name }) => {
-          const sinceMs = source.streamSinceMs(id);
-          const ageMs = sinceMs === undefined ? undefined : input.clock.nowMs() - sinceMs;
-          return ageMs === undefined ? [] : [{ labels: { network: name }, value: ageMs / 1000 }];
-        }),
-      ),
+      source.networks.flatMap(({ id, name }) => {
+        const sinceMs = source.streamSinceMs(id);
+        const ageMs = sinceMs === undefined ? undefined : input.clock.nowMs() - sinceMs;
+        return ageMs === undefined ? [] : [{ labels: { network: name }, value: ageMs / 1000 }];
+      }),
   );
-  return loop;
 }
 
-function whenThere<T>(agent: Agent | undefined, body: (agent: Agent) => readonly T[]): readonly T[] {
-  return agent === undefined ? [] : body(agent);
-}
-
-function views(agent: Agent | undefined) {
-  return agent?.source.known === true ? networkViews(agent) : [];
-}
-
-function itemStates(agent: Agent | undefined) {
+function itemStates(agent: Agent) {
   const counts = new Map<string, { labels: { kind: string; state: string }; value: number }>();
-  for (const [key, { kind }] of agent?.reconciler.desired ?? []) {
-    const state = agent?.stateOfItem(key) ?? 'pending';
+  for (const [key, { kind }] of agent.reconciler.desired) {
+    const state = agent.stateOfItem(key);
     const count = counts.get(`${kind} ${state}`) ?? { labels: { kind, state }, value: 0 };
     count.value++;
     counts.set(`${kind} ${state}`, count);

@@ -39,6 +39,7 @@ export class PeerDoors {
   readonly #agent: Agent;
   readonly #handler: PeerHandler;
   readonly #doors: DeviceDoors<Network>;
+  readonly #subscriptions: readonly (() => void)[];
   #soon: Alarm | undefined;
 
   constructor(agent: Agent, handler: PeerHandler) {
@@ -58,9 +59,12 @@ export class PeerDoors {
           handler: (request, response) => this.#answer(network.id, request, response),
         }),
     });
+    this.#subscriptions = [agent.linkChanges, agent.networkChanges].map((changes) =>
+      changes.subscribe(() => this.follow()),
+    );
   }
 
-  /** To be called whenever links or networks have changed: soon after, it listens in every network that has its bridge. */
+  /** Soon after, it listens in every network that has its bridge. It does so by itself when links or networks change. */
   follow(): void {
     this.#soon ??= this.#agent.input.clock.after(FOLLOW_MS, () => {
       this.#soon = undefined;
@@ -69,6 +73,7 @@ export class PeerDoors {
   }
 
   close(): void {
+    for (const end of this.#subscriptions) end();
     this.#soon?.cancel();
     this.#doors.close();
   }

@@ -3,12 +3,14 @@ import type { Counter, Histogram, Registry } from '../../metrics/registry.ts';
 import { ITEM_KINDS } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Outcome } from './apply.ts';
-import type { LoopWatch, TurnReport } from './loop-watch.ts';
+import type { PassReport } from './pass-report.ts';
+import type { Reconciler } from './reconciler.ts';
 
 const OF_KINDS = ITEM_KINDS.map((kind) => ({ kind }));
 
-export class LoopMetrics implements LoopWatch {
-  readonly #turns: Histogram;
+export class LoopMetrics {
+  readonly #loop: Reconciler;
+  readonly #passes: Histogram;
   readonly #steps: Counter<'kind' | 'action' | 'outcome'>;
   readonly #found: Counter<'kind'>;
   readonly #repaired: Counter<'kind'>;
@@ -19,9 +21,9 @@ export class LoopMetrics implements LoopWatch {
   readonly #drifted = new Set<ItemKey>();
   #lastDifference = 0;
 
-  /** @param isWanted whether the last turn wanted the item */
-  constructor(registry: Registry, isWanted: (key: ItemKey) => boolean) {
-    this.#turns = registry.histogram({
+  constructor(registry: Registry, loop: Reconciler) {
+    this.#loop = loop;
+    this.#passes = registry.histogram({
       name: 'meshwork_reconcile_duration_seconds',
       help: 'One turn of the loop: comparing the kernel with what is wanted, and doing what is missing.',
     });
@@ -44,7 +46,7 @@ export class LoopMetrics implements LoopWatch {
         name: 'meshwork_drift_open_items',
         help: 'Items that somebody else changed and that could not be put right yet. Should be 0.',
       },
-      () => [{ value: this.#openDrift(isWanted) }],
+      () => [{ value: this.#openDrift() }],
     );
     this.#audits = registry.counter({
       name: 'meshwork_audits_total',
@@ -65,10 +67,13 @@ export class LoopMetrics implements LoopWatch {
       name: 'meshwork_monitor_overflows_total',
       help: 'How often the kernel had more events than the agent could take; everything was read anew.',
     });
+    loop.passes.subscribe((report) => this.#notePass(report));
+    loop.audits.subscribe((difference) => this.#noteAudit(difference));
+    loop.overflows.subscribe(() => this.#overflows.add({}));
   }
 
-  turn({ durationMs, outcomes, drifted }: TurnReport): void {
-    this.#turns.observe({}, durationMs / 1000);
+  #notePass({ durationMs, outcomes, drifted }: PassReport): void {
+    this.#passes.observe({}, durationMs / 1000);
     for (const outcome of drifted) {
       this.#found.add({ kind: outcome.step.item.kind });
       this.#drifted.add(outcome.step.key);
@@ -83,19 +88,16 @@ export class LoopMetrics implements LoopWatch {
     }
   }
 
-  #openDrift(isWanted: (key: ItemKey) => boolean): number {
-    for (const key of this.#drifted) if (!isWanted(key)) this.#drifted.delete(key);
+  /** How many are left of what drifted; what the last pass did not want is drift no more. */
+  #openDrift(): number {
+    for (const key of this.#drifted) if (!this.#loop.desired.has(key)) this.#drifted.delete(key);
     return this.#drifted.size;
   }
 
-  audit(difference: number): void {
+  #noteAudit(difference: number): void {
     this.#audits.add({});
     this.#lastDifference = difference;
     this.#differences.add({}, difference);
-  }
-
-  overflow(): void {
-    this.#overflows.add({});
   }
 }
 

@@ -5,6 +5,7 @@
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -17,8 +18,8 @@ import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
 import { type Changed, changesBetween, Delta } from './delta.ts';
 import { LoopJournal } from './loop-journal.ts';
-import type { LoopWatch } from './loop-watch.ts';
 import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
+import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
 
@@ -38,11 +39,8 @@ export interface ReconcilerInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly desire: (cache: KernelCache) => Desire;
-  /** Called after each turn that changed how something fares. */
-  readonly onOutcome: () => void;
   /** Called when a step turns out to fail again and again. */
   readonly onLastingFailure: () => void;
-  readonly watch?: LoopWatch;
 }
 
 /** What would be done, and the fresh look at the kernel that says so. */
@@ -64,6 +62,14 @@ const MAX_TURNS = 5;
 
 export class Reconciler {
   readonly #input: ReconcilerInput;
+  readonly #passes = new Signal<PassReport>();
+  readonly #audits = new Signal<number>();
+  readonly #overflows = new Signal<void>();
+  readonly passes: Subscribable<PassReport> = this.#passes;
+  /** Emits for each audit the number of items in which the cache disagreed with a fresh dump. */
+  readonly audits: Subscribable<number> = this.#audits;
+  /** Emits when kernel events were lost. */
+  readonly overflows: Subscribable<void> = this.#overflows;
   readonly #journal: LoopJournal;
   readonly #rulesets: RulesetRecord;
   readonly #backoff: Backoff;
@@ -144,7 +150,7 @@ export class Reconciler {
     this.#announced?.push(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
-      this.#input.watch?.overflow();
+      this.#overflows.emit();
       this.#journal.overflow();
       void this.audit();
       return;
@@ -182,7 +188,7 @@ export class Reconciler {
     this.#cache = await this.#read();
     this.#rulesets.invalidate();
     this.#cacheDifference = disagreement(before, observedItems(this.#cache, this.#desired));
-    this.#input.watch?.audit(this.#cacheDifference);
+    this.#audits.emit(this.#cacheDifference);
     await this.wake();
     return this.#cacheDifference;
   }
@@ -276,7 +282,7 @@ export class Reconciler {
     const outcomes = await apply(steps, kernel);
     const drifted = await this.#note(outcomes, repairs);
     this.#turnStartMs = undefined;
-    this.#input.watch?.turn({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
+    this.#passes.emit({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
     return steps.length;
   }
 
@@ -301,7 +307,7 @@ export class Reconciler {
    * @returns what came of those of them that were due
    */
   async #note(outcomes: readonly Outcome[], repairs: ReadonlySet<Step>): Promise<readonly Outcome[]> {
-    const { kernel, onOutcome } = this.#input;
+    const { kernel } = this.#input;
     const drifted = outcomes.filter(({ step }) => repairs.has(step));
     const unfinished = new Set(this.#unfinished);
     this.#waiting = new Map();
@@ -322,7 +328,6 @@ export class Reconciler {
     this.#backoff.keepOnly((key) => this.#desired.has(key), unfinished);
     this.#journal.repaired(drifted.flatMap(({ step }) => (unfinished.has(step.key) ? [] : [step])));
     this.#scheduleRetry();
-    onOutcome();
     return drifted;
   }
 

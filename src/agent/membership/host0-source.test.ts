@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/networks.ts';
+import { sourceAgent } from '../../../test/kit/source-agent.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -32,14 +33,8 @@ async function agent() {
       return { close: () => undefined };
     },
   };
-  const source = new Host0Source({
-    controlSock: 'control.sock',
-    clock,
-    transport,
-    stateOf: () => ({ phase: 'ready' }),
-    onChange: () => undefined,
-  });
-  await source.start();
+  const source = new Host0Source({ controlSock: 'control.sock', clock, transport });
+  await source.start(sourceAgent());
   const tell = (networks: readonly Network[], ports: readonly UnderlayPort[] = []) => {
     const members = Object.fromEntries(networks.map((network) => [network.id, membersOf(network)]));
     const snapshot: Assignment = {

@@ -5,22 +5,21 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import { type NetworkState, STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
+import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
 import type { Attachment, Host0View } from '../desired/assignment.ts';
 import { MemberList } from './member-list.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceAgent } from './source.ts';
 import type { EventStream, Transport } from './transport.ts';
 
 export interface Host0SourceInput {
   readonly controlSock: string;
   readonly clock: Clock;
   readonly transport: Transport;
-  readonly stateOf: (network: Network) => NetworkState;
-  readonly onChange: () => void;
 }
 
 /** The daemon is on this very machine: asking again costs nothing. */
@@ -28,6 +27,7 @@ const RETRY_MS = 200;
 const ANSWER_TIMEOUT_MS = 2_000;
 
 export class Host0Source implements Source {
+  readonly joins: Subscribable<Network> = new Signal();
   readonly #input: Host0SourceInput;
   readonly #lists = new Map<NetworkId, MemberList>();
   #networks: readonly Network[] = [];
@@ -63,8 +63,9 @@ export class Host0Source implements Source {
     return [];
   }
 
-  async start(): Promise<void> {
-    this.#connect();
+  async start(agent: SourceAgent): Promise<void> {
+    agent.stateChanges.subscribe(() => this.#tellStates(agent));
+    this.#connect(agent);
   }
 
   attachments(): readonly Attachment[] {
@@ -92,14 +93,16 @@ export class Host0Source implements Source {
     return this.#streamSinceMs;
   }
 
-  async underlayChanged(): Promise<void> {
-    // The daemon follows the segments itself.
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    this.#stream?.close();
   }
 
-  stateChanged(): void {
-    const { stateOf, controlSock, transport } = this.#input;
+  #tellStates(agent: SourceAgent): void {
+    const { controlSock, transport } = this.#input;
     if (this.#stream === undefined || !this.#known) return;
-    const networks = Object.fromEntries(this.#networks.map((network) => [network.id, stateOf(network)]));
+    const networks = Object.fromEntries(this.#networks.map((network) => [network.id, agent.stateOf(network)]));
     const body: SelfStatus = { networks };
     transport
       .exchange(
@@ -115,13 +118,7 @@ export class Host0Source implements Source {
       .catch(() => undefined); // A daemon that is away gets the state when it is back.
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#retry?.cancel();
-    this.#stream?.close();
-  }
-
-  #connect(): void {
+  #connect(agent: SourceAgent): void {
     if (this.#stopped) return;
     const { controlSock, clock, transport } = this.#input;
     this.#stream = transport.openStream(
@@ -131,14 +128,14 @@ export class Host0Source implements Source {
         onMessage: (message) => this.#onMessage(message),
         onHeard: () => {
           this.#confirm();
-          this.#tellNews();
+          this.#tellNews(agent);
         },
         onEnd: (reason) => {
-          this.#tellNews();
+          this.#tellNews(agent);
           this.#stream = undefined;
           this.#streamSinceMs = undefined;
           this.#error = reason;
-          if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect());
+          if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect(agent));
         },
       },
     );
@@ -155,12 +152,12 @@ export class Host0Source implements Source {
   }
 
   /** What came together is taken together. */
-  #tellNews(): void {
+  #tellNews(agent: SourceAgent): void {
     const news = this.#news;
     if (news === undefined) return;
     this.#news = undefined;
-    this.#input.onChange();
-    if (news === 'snapshot') this.stateChanged();
+    void agent.takeUp();
+    if (news === 'snapshot') this.#tellStates(agent);
   }
 
   #snapshot({ version, networks, members, segments, ports }: Assignment): void {

@@ -2,18 +2,21 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage, manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/networks.ts';
+import { sourceAgent } from '../../../test/kit/source-agent.ts';
 import type { NetworkOutcome } from '../../disk/network-directory.ts';
+import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import { Signal } from '../../model/signal.ts';
 import { type MembershipEvent, membershipMessage, type SelfReport } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/event.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { NodeSource } from './node-source.ts';
 import type { Transport } from './transport.ts';
 
 const KERNEL: KernelPort = {
+  events: new Signal<KernelEvent>(),
   apply: async () => [],
   dump: async () => ({ links: [], addresses: [], routes: [], neighbours: [], fdb: [] }),
   routes: async () => [],
@@ -38,10 +41,12 @@ async function node(disk?: string) {
   const clock = new ManualClock();
   const reports: SelfReport[] = [];
   const state = { streams: 0, openStreams: 0, disk };
+  const changes = new Signal<NetworkOutcome>();
   const directory = {
     current: outcomeOf(manage),
+    changes,
     start: async () => {
-      await source.networksChanged();
+      changes.emit(directory.current);
       return directory.current;
     },
     close: async () => undefined,
@@ -63,7 +68,7 @@ async function node(disk?: string) {
       return { close: () => state.openStreams-- };
     },
   };
-  const source: NodeSource = new NodeSource({
+  const source = new NodeSource({
     machine: parseMachineId('10eff964'),
     name: 'node9',
     instance: 'boot-1',
@@ -73,9 +78,6 @@ async function node(disk?: string) {
     transport,
     kernel: KERNEL,
     host0: ['10.11.0.1' as Ipv4],
-    cache: () => new KernelCache(),
-    stateOf: () => ({ phase: 'ready' }),
-    onChange: async () => undefined,
     directory,
     lastKnown: {
       read: async () => state.disk,
@@ -84,11 +86,11 @@ async function node(disk?: string) {
       },
     },
   });
-  await source.start();
+  await source.start(sourceAgent());
   await clock.pass(1_000);
   const change = async (...networks: Network[]) => {
     directory.current = outcomeOf(...networks);
-    await source.networksChanged();
+    changes.emit(directory.current);
     await clock.pass(1_000);
   };
   const goodbyes = () => reports.filter(({ leaving }) => leaving === true).length;

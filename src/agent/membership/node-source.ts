@@ -2,19 +2,19 @@
 
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
 import { fileFindings } from '../../formats/conf/file-findings.ts';
+import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { mustRejoin } from '../../model/network/network-equality.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Attachment, Host0View } from '../desired/assignment.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { asKernelHas, type DurableText, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceAgent } from './source.ts';
 import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
 
 export interface NodeSourceInput
@@ -22,17 +22,11 @@ export interface NodeSourceInput
     MembershipClientInput,
     'machine' | 'name' | 'instance' | 'token' | 'clock' | 'journal' | 'echo' | 'transport'
   > {
-  /** What this node takes part in has changed; resolves when the kernel has it. */
-  readonly onChange: () => Promise<void>;
-  readonly directory: Pick<NetworkDirectory, 'current' | 'start' | 'close'>;
+  readonly directory: Pick<NetworkDirectory, 'current' | 'changes' | 'start' | 'close'>;
   /** Where it is kept whom this node knows. */
   readonly lastKnown: DurableText;
   readonly host0: readonly Ipv4[];
   readonly kernel: KernelPort;
-  readonly cache: () => KernelCache;
-  readonly stateOf: (network: Network) => NetworkState;
-  /** host0 counts this node as a member of a network, for the first time or again. */
-  readonly onJoined?: (network: Network) => void;
 }
 
 /** A mesh that this node takes part in. */
@@ -45,6 +39,8 @@ interface Participation {
 }
 
 export class NodeSource implements Source {
+  readonly #joins = new Signal<Network>();
+  readonly joins: Subscribable<Network> = this.#joins;
   readonly #input: NodeSourceInput;
   readonly #lastKnown: LastKnown;
   readonly #meshes = new Map<NetworkId, Participation>();
@@ -74,22 +70,24 @@ export class NodeSource implements Source {
     return fileFindings(this.#input.directory.current);
   }
 
-  async start(): Promise<void> {
-    await this.underlayChanged();
+  async start(agent: SourceAgent): Promise<void> {
+    const { directory } = this.#input;
+    agent.underlayChanges.subscribe(() => void this.#lookAtUnderlay(agent));
+    await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();
-    await this.#input.directory.start();
-  }
-
-  /** Takes the directory's networks; changes follow one another. */
-  networksChanged(): Promise<void> {
-    this.#change = this.#change.then(() => this.#takeNetworks());
-    return this.#change;
+    // Changes follow one another.
+    directory.changes.subscribe(() => {
+      this.#change = this.#change.then(() => this.#takeNetworks(agent));
+    });
+    await directory.start(() => {
+      const { links, routes } = agent.cache;
+      return underlayPrefixes(links.values(), routes.values(), this.networks);
+    });
   }
 
   /** Leaves the networks that are gone or have become others, while they still work, and joins the new ones once they do. */
-  async #takeNetworks(): Promise<void> {
-    const { directory, onChange } = this.#input;
-    const networks = directory.current.networks;
+  async #takeNetworks(agent: SourceAgent): Promise<void> {
+    const networks = this.#input.directory.current.networks;
     const wanted = new Map(networks.map((network) => [network.id, network]));
     const gone = [...this.#meshes.values()].filter(({ network: before }) => {
       const now = wanted.get(before.id);
@@ -101,29 +99,28 @@ export class NodeSource implements Source {
     for (const network of networks) {
       const mesh = this.#meshes.get(network.id);
       if (mesh !== undefined) mesh.network = network;
-      else joining.push(this.#takePartIn(network));
+      else joining.push(this.#takePartIn(network, agent));
     }
     this.#networks = networks;
     this.#lastKnown.changed();
-    await onChange();
+    await agent.takeUp();
     for (const { client } of joining) client.start();
   }
 
-  #takePartIn(network: Network): Participation {
-    const { onChange, stateOf, cache } = this.#input;
+  #takePartIn(network: Network, agent: SourceAgent): Participation {
     const known = this.#lastKnown.of(network);
     const now = () => this.#meshes.get(network.id)?.network ?? network;
     const client = new MembershipClient({
       ...this.#input,
       network,
-      ...(known !== undefined && { known: { ...known, members: asKernelHas(known, cache()) } }),
+      ...(known !== undefined && { known: { ...known, members: asKernelHas(known, agent.cache) } }),
       local: () => this.#underlay?.local,
-      state: () => stateOf(now()),
+      state: () => agent.stateOf(now()),
       onChange: () => {
         this.#lastKnown.changed();
-        void onChange();
+        void agent.takeUp();
       },
-      onJoined: () => this.#input.onJoined?.(now()),
+      onJoined: () => this.#joins.emit(now()),
       forgetHost0: () => this.#forgetHost0(now()),
     });
     const mesh = { network, client };
@@ -195,28 +192,24 @@ export class NodeSource implements Source {
     return this.#meshes.get(network)?.client.streamSinceMs;
   }
 
-  stateChanged(): void {
-    // The next report carries it.
+  async stop(): Promise<void> {
+    await this.#input.directory.close();
+    await this.#change;
+    await this.#lastKnown.close();
+    await Promise.all(Array.from(this.#meshes.values(), ({ client }) => client.stop(false)));
   }
 
-  async underlayChanged(): Promise<void> {
-    const { host0, cache, kernel, onChange } = this.#input;
-    const now = await lookAtUnderlay(host0, cache(), kernel);
+  async #lookAtUnderlay(agent: SourceAgent): Promise<void> {
+    const { host0, kernel } = this.#input;
+    const now = await lookAtUnderlay(host0, agent.cache, kernel);
     // Between an address that went and the one that comes, the old one stays: changing to none would need a new device.
     const local = now.local ?? this.#underlay?.local;
     const view = local === undefined ? now : { ...now, local };
     if (sameUnderlay(this.#underlay, view)) return;
     const moved = this.#underlay !== undefined && this.#underlay.local !== view.local;
     this.#underlay = view;
-    await onChange();
+    await agent.takeUp();
     if (moved) for (const { client } of this.#meshes.values()) client.reportNow();
-  }
-
-  async stop(): Promise<void> {
-    await this.#input.directory.close();
-    await this.#change;
-    await this.#lastKnown.close();
-    await Promise.all(Array.from(this.#meshes.values(), ({ client }) => client.stop(false)));
   }
 
   #knownMeshes(): KnownMesh[] {

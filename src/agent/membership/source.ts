@@ -3,8 +3,23 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Attachment, Host0View } from '../desired/assignment.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
+
+/** The agent, as far as its source asks it and hears from it. */
+export interface SourceAgent {
+  readonly cache: KernelCache;
+  stateOf(network: Network): NetworkState;
+  /** Emits when the phase of a network's state is another: it is to be told to host0 at the next occasion. */
+  readonly stateChanges: Subscribable<void>;
+  /** Emits when IPv4 addresses or routes have changed. */
+  readonly underlayChanges: Subscribable<void>;
+  /** Brings the kernel up to what the source says now; resolves when nothing is left to do. */
+  takeUp(): Promise<void>;
+}
 
 export interface Source {
   /** The networks are known: those that are not among them may be taken down. */
@@ -21,10 +36,8 @@ export interface Source {
   /** What is wrong with the network files, if they are this node's. */
   readonly fileFindings: readonly Finding[];
   readonly host0: readonly Ipv4[];
-  start(): Promise<void>;
-  /** How the networks fare has changed: tell host0 at the next occasion. */
-  stateChanged(): void;
-  /** The underlay may have changed. */
-  underlayChanged(): Promise<void>;
+  /** Emits a network when host0 counts this node as a member, for the first time or again. Never on host0. */
+  readonly joins: Subscribable<Network>;
+  start(agent: SourceAgent): Promise<void>;
   stop(): Promise<void>;
 }

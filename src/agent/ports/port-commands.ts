@@ -33,6 +33,7 @@ export class PortCommands {
   constructor(input: PortCommandsInput) {
     this.#input = input;
     this.#kept = input.ports.revision;
+    input.reconciler.passes.subscribe(() => this.#passed());
   }
 
   list(): PortView[] {
@@ -75,8 +76,8 @@ export class PortCommands {
     await this.#keep();
   }
 
-  /** To be called after each pass of the loop, which may have taken ports off. */
-  passed(): void {
+  /** The pass may have taken ports off. */
+  #passed(): void {
     if (this.#input.ports.revision !== this.#kept) void this.#keepLater();
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();

@@ -1,5 +1,6 @@
 /** `mesh genid`: identifiers as nodes, host0 and boot scripts derive them, and the id of this machine. */
 import { Command } from 'commander';
+import { permanentMacs } from '../../kernel/rtnl/permanent-macs.ts';
 import { explainMachineId, type MachineIdStep, machineId, type PermanentMac } from '../../machine/machine-id.ts';
 import { uuidFault } from '../../machine/smbios.ts';
 import { MeshError } from '../../model/error.ts';
@@ -60,7 +61,7 @@ async function answerMachine(context: Context, digits: number, { productUuid, ex
     context.answer({ id, from: 'product uuid', hardware }, () => `${id}\n`);
     return;
   }
-  const input = { root: context.paths.root, env: process.env, permanentMacs: await permanentMacs() };
+  const input = { root: context.paths.root, env: process.env, permanentMacs: await ownMacs() };
   const steps = explainMachineId(input);
   if (explain && !context.json) context.print(`${table(steps, STEP_COLUMNS, context.page)}\n`);
   const identity = machineId(input);
@@ -93,13 +94,12 @@ const STEP_COLUMNS: readonly Column<MachineIdStep>[] = [
   },
 ];
 
-/** The kernel room is loaded only here: no other command of ours needs it. */
-async function permanentMacs(): Promise<PermanentMac[]> {
+/** What reads the kernel is loaded only here: no other command of ours needs it. */
+async function ownMacs(): Promise<PermanentMac[]> {
   const { Rtnl } = await import('../../kernel/rtnl/rtnl.ts');
   const rtnl = await Rtnl.open();
   try {
-    const links = await rtnl.links();
-    return links.flatMap(({ index, name, permanentMac: mac }) => (mac === undefined ? [] : [{ index, name, mac }]));
+    return permanentMacs(await rtnl.links());
   } finally {
     await rtnl.close();
   }

@@ -5,7 +5,7 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'NodeSource.underlayChanged',
+      symbol: 'NodeSource.#lookAtUnderlay',
       find: 'now.local ?? this.#underlay?.local',
       replace: 'this.#underlay?.local ?? now.local',
     },

@@ -1,0 +1,27 @@
+/** The doctor of a real machine: asks its kernel, its wires and its disk, and writes its settings. */
+import { probeKernel } from '../../kernel/probe.ts';
+import { askWire } from '../../kernel/sockets/inquiry.ts';
+import { writeSysctl } from '../../kernel/sysctl.ts';
+import type { SystemKernel } from '../kernel/system-kernel.ts';
+import { type CollectionInput, collectFacts } from './collection.ts';
+import { Doctor } from './doctor.ts';
+
+export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo' | 'stateDirectory' | 'controlSock'> {
+  readonly kernel: Pick<SystemKernel, 'ruleset'>;
+}
+
+/** An answer takes a millisecond; a machine that is too busy to answer in this time is asked again the next time. */
+const WIRE_TIMEOUT_MS = 400;
+
+export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
+  return new Doctor({
+    collect: () =>
+      collectFacts({
+        ...input,
+        ruleset: () => kernel.ruleset(),
+        probe: probeKernel,
+        askWire: (wire, question) => askWire(wire, question, { timeoutMs: WIRE_TIMEOUT_MS }),
+      }),
+    set: ({ name, value }) => writeSysctl(name.split('/'), value),
+  });
+}

@@ -1,0 +1,60 @@
+/** Where the agent of one machine learns what it takes part in, put together. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SystemKernel } from '../agent/kernel/system-kernel.ts';
+import { host0Addresses } from '../agent/membership/host0-addresses.ts';
+import { Host0Source } from '../agent/membership/host0-source.ts';
+import { NodeSource, type NodeSourceInput } from '../agent/membership/node-source.ts';
+import type { Source } from '../agent/membership/source.ts';
+import { textAt, writeDurable } from '../disk/durable-file.ts';
+import { NetworkDirectory } from '../disk/network-directory.ts';
+import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
+import { bootInstance } from '../machine/boot-instance.ts';
+import { readFact } from '../machine/fact.ts';
+import { machineId } from '../machine/machine-id.ts';
+import type { MachineWord } from '../model/machine.ts';
+import type { Paths } from '../protocol/documents/paths.ts';
+
+export interface AgentSourceInput extends Pick<NodeSourceInput, 'name' | 'clock' | 'journal' | 'echo' | 'transport'> {
+  readonly kernel: SystemKernel;
+  readonly paths: Paths;
+  /** The options of the command line. */
+  readonly options: {
+    readonly root: string;
+    readonly machine?: string;
+    readonly host0?: string;
+    readonly 'on-host0': boolean;
+  };
+}
+
+/** @returns the source, and the word that the machine's addresses are derived from */
+export async function openAgentSource(
+  input: AgentSourceInput,
+): Promise<{ readonly machine: MachineWord; readonly source: Source }> {
+  const { clock, kernel, paths, options } = input;
+  if (options['on-host0']) {
+    return { machine: 'host0', source: new Host0Source({ ...input, controlSock: paths.controlSock }) };
+  }
+  const { id: machine } = machineId({
+    root: options.root,
+    env: process.env,
+    permanentMacs: permanentMacs(await kernel.rtnl.links()),
+    ...(options.machine !== undefined && { override: options.machine }),
+  });
+  const token = readFact(paths.tokenFile);
+  const knownFile = join(paths.state, 'members.json');
+  const source = new NodeSource({
+    ...input,
+    machine,
+    ...(token !== undefined && { token }),
+    host0: host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
+    instance: bootInstance({ runDirectory: paths.run }),
+    lastKnown: { read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
+    directory: new NetworkDirectory({
+      directory: paths.nodeNetworks,
+      stateFile: join(paths.state, 'networks.accepted.json'),
+      clock,
+    }),
+  });
+  return { machine, source };
+}
