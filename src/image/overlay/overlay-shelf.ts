@@ -49,16 +49,16 @@ const KEEP_MS = 60 * 60_000;
 const WRITERS = 32;
 
 export class OverlayShelf {
-  readonly #directory: string;
+  readonly directory: string;
   readonly #indexFile: string;
   readonly #refusalFile: string;
   #index: { readonly version: string; readonly index: OverlayIndex } | undefined;
 
   /** @param stateDirectory host0's, as in Paths */
   constructor(stateDirectory: string) {
-    this.#directory = join(stateDirectory, 'overlays');
-    this.#indexFile = join(this.#directory, 'index.json');
-    this.#refusalFile = join(this.#directory, 'refusal.json');
+    this.directory = join(stateDirectory, 'overlays');
+    this.#indexFile = join(this.directory, 'index.json');
+    this.#refusalFile = join(this.directory, 'refusal.json');
   }
 
   /** The set in force; undefined before the first. Read anew when it was replaced. */
@@ -79,7 +79,7 @@ export class OverlayShelf {
   }
 
   pathOf({ sha256 }: ShelvedOverlay): string {
-    return join(this.#directory, `${sha256}${SUFFIX}`);
+    return join(this.directory, `${sha256}${SUFFIX}`);
   }
 
   async entriesOf(overlay: ShelvedOverlay): Promise<OverlayEntry[]> {
@@ -99,7 +99,7 @@ export class OverlayShelf {
     const onDisk = await this.#namesOnDisk();
     const before = (await this.index())?.machines ?? [];
     const packed = new Map(before.flatMap(({ overlay }) => packedBefore(overlay, onDisk)));
-    await makeDirectory(this.#directory);
+    await makeDirectory(this.directory);
     let count = 0;
     const shelved: ShelvedMachine[] = new Array(machines.length);
     const queue = machines.entries();
@@ -110,7 +110,7 @@ export class OverlayShelf {
       }
     };
     await Promise.all(Array.from({ length: WRITERS }, work));
-    await syncDirectory(this.#directory);
+    await syncDirectory(this.directory);
     const index = { compiledAt: now.toISOString(), machines: shelved };
     await writeDurable(this.#indexFile, `${JSON.stringify(index, null, 1)}\n`);
     await rm(this.#refusalFile, { force: true });
@@ -154,14 +154,14 @@ export class OverlayShelf {
     const [used, left] = [filesOf(inForce), filesOf(before)];
     for (const name of await this.#namesOnDisk()) {
       if (used.has(name) || !(name.endsWith(SUFFIX) || name.endsWith('.new'))) continue;
-      const path = join(this.#directory, name);
+      const path = join(this.directory, name);
       if (left.has(name)) await utimes(path, now, now);
       else if (now.getTime() - (await stat(path)).mtimeMs > KEEP_MS) await rm(path, { force: true });
     }
   }
 
   async #namesOnDisk(): Promise<ReadonlySet<string>> {
-    return new Set(await readdir(this.#directory).catch(() => []));
+    return new Set(await readdir(this.directory).catch(() => []));
   }
 }
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { MachineRecord } from '../controller/machines/machine-registry.ts';
-import { parseMac } from '../model/address/mac.ts';
-import { type MachineId, parseMachineId } from '../model/machine.ts';
-import type { TimelineView } from '../protocol/documents/timeline-view.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import type { MachineRecord } from './machine-registry.ts';
 import { type KnownMachines, machineViews } from './machine-views.ts';
 
 const [ONE, TWO, THREE] = ['00000001', '00000002', '00000003'].map(parseMachineId) as [MachineId, MachineId, MachineId];

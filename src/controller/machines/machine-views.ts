@@ -1,9 +1,10 @@
 /** The machines that host0 knows, out of what its parts know of them. */
-import type { MachineRecord } from '../controller/machines/machine-registry.ts';
-import type { Mac } from '../model/address/mac.ts';
-import type { MachineId } from '../model/machine.ts';
-import type { MachineView } from '../protocol/documents/machine-view.ts';
-import type { TimelineView } from '../protocol/documents/timeline-view.ts';
+
+import type { Mac } from '../../model/address/mac.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { MachineView } from '../../protocol/documents/machine-view.ts';
+import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import type { MachineRecord } from './machine-registry.ts';
 
 export interface KnownMachines {
   readonly records: readonly MachineRecord[];

@@ -1,0 +1,77 @@
+/** What machines can boot from host0 now: the image of nodes, and the overlay of each machine. */
+import { MeshError } from '../model/error.ts';
+import type { MachineId } from '../model/machine.ts';
+import type { NodeImage } from './node/generations.ts';
+import type { OverlayShelf, Refusal } from './overlay/overlay-shelf.ts';
+
+/** Says which image is the one to boot; undefined before the first. */
+export interface CurrentImage {
+  current(): Promise<Pick<NodeImage, 'generation' | 'kernelArguments'> | undefined>;
+}
+
+/** Reads the disk at each question: what was built or compiled since the last one is found. */
+export class BootCatalogue {
+  readonly #images: CurrentImage;
+  readonly #shelf: OverlayShelf;
+
+  constructor(images: CurrentImage, shelf: OverlayShelf) {
+    this.#images = images;
+    this.#shelf = shelf;
+  }
+
+  /**
+   * The image that every machine boots, and what it wants on the kernel's command line.
+   * @throws MESH_BOOT_NO_IMAGE
+   */
+  async image(machine: MachineId): Promise<{ readonly generation: string; readonly commandLine?: string }> {
+    const image = await this.#images.current();
+    if (image !== undefined) {
+      const { generation, kernelArguments } = image;
+      return { generation, ...(kernelArguments.length > 0 && { commandLine: kernelArguments.join(' ') }) };
+    }
+    throw new MeshError('MESH_BOOT_NO_IMAGE', 'host0 has no image for nodes', {
+      operation: 'boot machine',
+      object: machine,
+      remedy: 'Build one with `mesh system image node`.',
+    });
+  }
+
+  /**
+   * The file of the machine's overlay, and the SHA-256 of its bytes.
+   * @throws MESH_BOOT_NO_OVERLAY
+   */
+  async overlay(machine: MachineId): Promise<{ readonly sha256: string; readonly path: string }> {
+    const shelved = await this.#shelf.overlayOf(machine);
+    if (shelved?.overlay !== undefined) {
+      return { sha256: shelved.overlay.sha256, path: this.#shelf.pathOf(shelved.overlay) };
+    }
+    throw noOverlay(machine, shelved !== undefined, await this.#shelf.refusal());
+  }
+}
+
+/**
+ * @param skips the machine's folder has a file SKIP
+ * @param refusal why the newest `/host0` is not in force
+ */
+function noOverlay(machine: MachineId, skips: boolean, refusal: Refusal | undefined): MeshError {
+  const refuse = (why: string, remedy: string) =>
+    new MeshError('MESH_BOOT_NO_OVERLAY', `there is no overlay for machine ${machine}: ${why}`, {
+      operation: 'boot machine',
+      object: machine,
+      remedy,
+    });
+  if (skips) return refuse('its folder says SKIP', 'Remove the file SKIP, and run `mesh system configure`.');
+  if (refusal !== undefined) {
+    const { message, place } = refusal.first;
+    const where = place === undefined ? '' : ` (${place.file}, line ${place.line})`;
+    const why = `/host0 does not compile, and what is in force has none for it: ${message}${where}`;
+    return refuse(
+      why,
+      'Run `mesh system configure`: it shows every fault, and puts the tree in force once there is none.',
+    );
+  }
+  return refuse(
+    'none was compiled for it, and there is no default one',
+    `Name it with \`mesh node adopt ${machine} NAME\`, or make a folder whose UUID says default; then run \`mesh system configure\`.`,
+  );
+}
