@@ -8,6 +8,7 @@ import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
+import { Signal, type Subscribable } from '../model/signal.ts';
 import type { UnderlayPort } from '../protocol/documents/assignment.ts';
 import type { BootView, ScanView, WantedMode } from '../protocol/documents/boot-views.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
@@ -38,9 +39,6 @@ export interface BootInput {
   readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
   /** What the agent should make of this machine's ports. */
   readonly setPorts: (ports: readonly UnderlayPort[]) => void;
-  readonly onSighting: (sighting: BootSighting) => void;
-  /** Where machines find host0 may have changed: see `doors`. */
-  readonly onDoors: () => void;
 }
 
 const WOULD_MAX = 50;
@@ -50,6 +48,12 @@ const NOBODY = '00000000' as Installation;
 
 export class Boot {
   readonly #input: BootInput;
+  readonly #sightings = new Signal<BootSighting>();
+  readonly #doorChanges = new Signal<void>();
+  /** Emits what is seen of machines that boot, on any wire. */
+  readonly sightings: Subscribable<BootSighting> = this.#sightings;
+  /** Emits when `doors` may be others. */
+  readonly doorChanges: Subscribable<void> = this.#doorChanges;
   readonly #installation: Installation;
   readonly #serving: Serving;
   readonly #scanner: Scanner;
@@ -217,7 +221,7 @@ export class Boot {
   }
 
   #begin(ports: readonly string[], { name: device, index, mac }: BootPort, wanted: WantedMode): Place {
-    const { clock, journal, links, directory, settings, onSighting } = this.#input;
+    const { clock, journal, links, directory, settings } = this.#input;
     // Later, a process that still runs is one that is being ended.
     const serving = this.#settled ? undefined : this.#serving.serviceOf(device)?.running?.label;
     const leases = new Leases(leaseFile(directory, device), clock);
@@ -237,7 +241,7 @@ export class Boot {
       isGuestIn: (subnets) => isGuestIn(subnets, addressesOf(links, device), this.#serving.allocationOf([device])),
       onSighting: (sighting) => {
         leases.see(sighting);
-        onSighting(sighting);
+        this.#sightings.emit(sighting);
         if (settings.boot === 'dry') this.#noteDry(wire, sighting, would);
       },
       onChange: () => this.#serve(),
@@ -266,7 +270,7 @@ export class Boot {
     this.#serving.serve(this.#places);
     if (this.#settled) this.#serving.endOthers(this.#places);
     this.#serving.tellPorts(this.#ports());
-    this.#input.onDoors();
+    this.#doorChanges.emit();
   }
 
   #noteDry(wire: Wire, sighting: BootSighting, would: string[]): void {

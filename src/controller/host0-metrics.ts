@@ -10,11 +10,8 @@ export interface Host0Watch extends MembershipWatch {
   committed(outcome: TxnOutcome, durationMs: number): void;
 }
 
-/** @param controller undefined until it is there, since it wants the watch at its making */
-export function addHost0Metrics(registry: Registry, controller: () => Controller | undefined): Host0Watch {
-  const meshes = () => (controller()?.meshes ?? []).filter(({ loaded }) => loaded);
-  addNetworkMetrics(registry, () => controller()?.loadedNetworks() ?? []);
-  addHealthMetrics(registry, () => controller()?.health() ?? []);
+/** Counts what the parts of host0 report. */
+export function countHost0(registry: Registry): Host0Watch {
   const changes = registry.counter({
     name: 'meshwork_member_changes_total',
     help: 'Members that joined, left (or were dropped for their silence) or changed their address or name.',
@@ -25,6 +22,23 @@ export function addHost0Metrics(registry: Registry, controller: () => Controller
     help: 'Members that came back with another boot of their machine.',
     labels: ['network'],
   });
+  const commits = registry.histogram({
+    name: 'meshwork_store_transaction_duration_seconds',
+    help: 'From a transaction to its being on the disk (done), refused by a comparison (conflict), or not taken (failed).',
+    labels: ['outcome'],
+  });
+  return {
+    changed: ({ name }, type) => changes.add({ network: name, change: type }),
+    booted: ({ name }) => boots.add({ network: name }),
+    committed: (outcome, durationMs) => commits.observe({ outcome }, durationMs / 1000),
+  };
+}
+
+/** What the controller knows anyway, read when somebody asks. */
+export function addControllerMetrics(registry: Registry, controller: Controller): void {
+  const meshes = () => controller.meshes.filter(({ loaded }) => loaded);
+  addNetworkMetrics(registry, () => controller.loadedNetworks());
+  addHealthMetrics(registry, () => controller.health());
   registry.gauge(
     {
       name: 'meshwork_member_refusals',
@@ -51,7 +65,7 @@ export function addHost0Metrics(registry: Registry, controller: () => Controller
   registry.gauge(
     { name: 'meshwork_nodes', help: 'Nodes that host0 knows, itself among them.', labels: ['state'] },
     () => {
-      const nodes = controller()?.nodes() ?? [];
+      const nodes = controller.nodes();
       const online = nodes.filter((node) => node.online).length;
       return [
         { labels: { state: 'online' }, value: online },
@@ -59,14 +73,4 @@ export function addHost0Metrics(registry: Registry, controller: () => Controller
       ];
     },
   );
-  const commits = registry.histogram({
-    name: 'meshwork_store_transaction_duration_seconds',
-    help: 'From a transaction to its being on the disk (done), refused by a comparison (conflict), or not taken (failed).',
-    labels: ['outcome'],
-  });
-  return {
-    changed: ({ name }, type) => changes.add({ network: name, change: type }),
-    booted: ({ name }) => boots.add({ network: name }),
-    committed: (outcome, durationMs) => commits.observe({ outcome }, durationMs / 1000),
-  };
 }

@@ -36,11 +36,9 @@ import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { METRICS_PORTS } from '../model/network/network.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
-import { Journal } from '../protocol/journal/event.ts';
-import { Log } from '../protocol/journal/log.ts';
 import { Standing } from '../protocol/journal/standing.ts';
 import { openAgentSource } from './agent-source.ts';
-import { endOnSignal, fail } from './process-end.ts';
+import { endOnSignal, fail, openJournal } from './process.ts';
 
 async function main(): Promise<void> {
   // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
@@ -61,9 +59,7 @@ async function main(): Promise<void> {
   mkdirSync(paths.run, { recursive: true, mode: 0o750 });
   mkdirSync(paths.state, { recursive: true });
   const clock = systemClock;
-  const journal = new Journal(clock, 'agent', name);
-  const log = new Log(clock, (line) => process.stdout.write(line));
-  journal.subscribe((event) => log.take(event));
+  const { journal, log } = openJournal(clock, 'agent', name);
   const registry = new Registry();
   addProcessMetrics(registry, { process: 'agent', clock, stateDirectory: paths.state, log });
 

@@ -1,6 +1,9 @@
 /** A store that says how long its transactions take. */
 import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from './store.ts';
 
+/** A disk that is busy takes seconds; one that takes longer than this will not answer any more. */
+const COMMIT_LONGEST_MS = 30_000;
+
 /** `conflict`: a comparison did not hold, so the other branch was taken. */
 export type TxnOutcome = 'done' | 'conflict' | 'failed';
 
@@ -20,10 +23,11 @@ export class TimedStore implements Store {
     return this.#store.epoch;
   }
 
-  /** For how long the oldest transaction has been waiting for the disk; 0 when none is. */
-  get waitingMs(): number {
+  /** Why only a new process would help: a transaction waits for the disk in vain. Undefined when none does. */
+  get stuck(): string | undefined {
     const [oldest] = this.#underWay;
-    return oldest === undefined ? 0 : this.#nowMs() - oldest.startMs;
+    if (oldest === undefined || this.#nowMs() - oldest.startMs <= COMMIT_LONGEST_MS) return undefined;
+    return 'the disk has not taken a change for half a minute';
   }
 
   get(key: string): Promise<Entry | undefined> {

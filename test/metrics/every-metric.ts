@@ -4,7 +4,8 @@ import { addAgentMetrics } from '../../src/agent/api/agent-metrics.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
 import { httpTransport } from '../../src/agent/membership/http-transport.ts';
 import { ForeignPorts } from '../../src/agent/ports/foreign-ports.ts';
-import { addHost0Metrics } from '../../src/controller/host0-metrics.ts';
+import { Controller } from '../../src/controller/controller.ts';
+import { addControllerMetrics, countHost0 } from '../../src/controller/host0-metrics.ts';
 import { ApiMetrics } from '../../src/metrics/api-metrics.ts';
 import { addProcessMetrics } from '../../src/metrics/process-metrics.ts';
 import { Registry } from '../../src/metrics/registry.ts';
@@ -12,6 +13,7 @@ import type { Clock } from '../../src/model/clock.ts';
 import { Journal } from '../../src/protocol/journal/event.ts';
 import { Log } from '../../src/protocol/journal/log.ts';
 import { ManualClock } from '../kit/manual-clock.ts';
+import { MemoryStore } from '../kit/memory-store.ts';
 import { ProcessKernel } from '../sim/process-kernel.ts';
 import { ProcessClock, SimClock } from '../sim/sim-clock.ts';
 import { SimKernel } from '../sim/sim-kernel.ts';
@@ -25,8 +27,25 @@ export function everyMetric(process: Process): Registry {
   addProcessMetrics(registry, { process, clock, stateDirectory: '/', log });
   new ApiMetrics(registry);
   if (process === 'agent') addAgentMetrics(registry, agentAtRest(clock));
-  else addHost0Metrics(registry, () => undefined);
+  else {
+    countHost0(registry);
+    addControllerMetrics(registry, controllerAtRest(clock));
+  }
   return registry;
+}
+
+/** A controller that has been told of no networks. */
+function controllerAtRest(clock: Clock): Controller {
+  return new Controller({
+    name: 'host0',
+    version: 'test',
+    admission: 'open',
+    tokenFits: () => false,
+    clock,
+    store: new MemoryStore(),
+    journal: new Journal(clock, 'host0', 'host0'),
+    witness: { sight: async () => ({}) },
+  });
 }
 
 /** An agent that was not started. */

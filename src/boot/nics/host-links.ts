@@ -1,6 +1,7 @@
 /** The links, addresses and IPv6 routes of this host as they are now: read once, then kept up by the kernel's own reports. */
 import type { Address, KernelEvent, Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 
 /** Reads everything at once; `Rtnl` does. */
 export interface LinkReader {
@@ -12,8 +13,6 @@ export interface LinkReader {
 export interface HostLinksInput {
   readonly reader: LinkReader;
   readonly clock: Clock;
-  /** Links or addresses have changed. Routes are only looked at when a network file is judged. */
-  readonly onChange: () => void;
   /** They could not be read anew, and may be out of date until the next try succeeds. */
   readonly onError: (error: unknown) => void;
 }
@@ -24,6 +23,9 @@ const REREAD_MS = 200;
 
 export class HostLinks {
   readonly #input: HostLinksInput;
+  readonly #changes = new Signal<void>();
+  /** Emits when links or addresses have changed. Routes are only looked at when a network file is judged. */
+  readonly changes: Subscribable<void> = this.#changes;
   readonly #links = new Map<number, Link>();
   readonly #indexOf = new Map<string, number>();
   readonly #addresses = new Map<string, Address>();
@@ -88,7 +90,7 @@ export class HostLinks {
     if (event.type !== 'link' && event.type !== 'address') return;
     this.#telling ??= this.#input.clock.after(COALESCE_MS, () => {
       this.#telling = undefined;
-      this.#input.onChange();
+      this.#changes.emit();
     });
   }
 
@@ -128,7 +130,7 @@ export class HostLinks {
     this.#rereading?.cancel();
     this.#rereading = this.#input.clock.after(delayMs, () => {
       this.read().then(
-        () => this.#input.onChange(),
+        () => this.#changes.emit(),
         (error: unknown) => {
           this.#input.onError(error);
           this.#reread(REREAD_MS);

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { board } from '../../../test/kit/networks.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import {
+  checkNodeName,
   formatMemberLine,
   MEMBER_SILENCE_MS,
   parseMemberLine,
@@ -41,5 +42,12 @@ test('nobody reports less often than host0 expects', () => {
   for (const machine of ['00000000', 'ffffffff'].map(parseMachineId)) {
     expect(reportIntervalMs(machine)).toBeLessThanOrEqual(REPORT_INTERVAL_MS);
     expect(reportIntervalMs(machine)).toBeGreaterThan(MEMBER_SILENCE_MS / 4);
+  }
+});
+
+test('a host name that cannot stand in a member line is refused, with the way to give another', () => {
+  checkNodeName('node-1.example');
+  for (const name of ['', '-node', 'my node', 'ü', 'a'.repeat(64)]) {
+    expect(() => checkNodeName(name)).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));
   }
 });

@@ -37,6 +37,16 @@ export const LEFT_MEMORY_MS = 30_000;
 
 /** A host name in member lines: letters, digits, dots and hyphens, at most 63. */
 export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
+
+/** @throws MESH_USAGE for a host name that cannot stand in a member line; it came from `--name`, or from the system */
+export function checkNodeName(name: string): void {
+  if (NODE_NAME.test(name)) return;
+  throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot stand in a member list`, {
+    rule: 'A host name has at most 63 letters, digits, dots and hyphens.',
+    remedy: 'Give another with --name.',
+  });
+}
+
 /** The longest body of `PUT /self`. */
 export const REPORT_MAX_BYTES = 8 * 1024;
 

@@ -51,3 +51,18 @@ test('many changes at once are one line and a new snapshot', () => {
   expect(renewals).toBe(1);
   expect(standing.facts).toHaveLength(21);
 });
+
+test('it looks at once, and again after each interval', async () => {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'host0', 'host0');
+  let findings = [full];
+  const standing = new Standing(journal, clock, () => healthFacts(findings));
+  standing.lookEvery(2_000);
+  expect(journal.seq).toBe(1);
+  await clock.pass(2_000);
+  findings = [];
+  await clock.pass(1_999);
+  expect(journal.seq).toBe(1);
+  await clock.pass(1);
+  expect(journal.seq).toBe(2);
+});

@@ -44,6 +44,12 @@ export class Standing {
     });
   }
 
+  /** Looks now, and so often from now on. */
+  lookEvery(intervalMs: number): void {
+    this.look();
+    this.#clock.after(intervalMs, () => this.lookEvery(intervalMs));
+  }
+
   /** What is so now; the journal has it too when this returns. */
   get facts(): readonly EventInit[] {
     this.look();

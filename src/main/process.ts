@@ -1,6 +1,21 @@
-/** How a long-running process ends. */
+/** What both long-running processes do alike: their log, and their end. */
 import { errorText } from '../formats/error-text.ts';
+import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
+import { Journal } from '../protocol/journal/event.ts';
+import { Log } from '../protocol/journal/log.ts';
+
+/** A journal whose events are written to the standard output, a line each. */
+export function openJournal(
+  clock: Clock,
+  source: string,
+  name: string,
+): { readonly journal: Journal; readonly log: Log } {
+  const journal = new Journal(clock, source, name);
+  const log = new Log(clock, (line) => process.stdout.write(line));
+  journal.subscribe((event) => log.take(event));
+  return { journal, log };
+}
 
 /** Calls `stop` at the first SIGTERM or SIGINT, and exits when it resolves; what must outlive the process it leaves. */
 export function endOnSignal(stop: () => Promise<void>): void {

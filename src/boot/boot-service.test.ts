@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ManualClock } from '../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../test/kit/memory-store.ts';
+import { HOST0_DEFAULTS } from '../formats/host0/host0-conf.ts';
+import { Journal } from '../protocol/journal/event.ts';
+import { BootService } from './boot-service.ts';
+import { HostLinks } from './nics/host-links.ts';
+import { AttemptRecords } from './site/attempt-records.ts';
+
+/** A host0 that boots no machines, with one link. */
+async function serviceAtRest(): Promise<BootService> {
+  const state = mkdtempSync(join(tmpdir(), 'mw-boot-service-'));
+  onTestFinished(() => rmSync(state, { recursive: true }));
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'host0', 'host0');
+  const store = new MemoryStore();
+  const reader = { links: async () => [], addresses: async () => [], routes: async () => [] };
+  const links = new HostLinks({ reader, clock, onError: (error) => journal.failure('links unreadable', error) });
+  await links.read();
+  const none = async (): Promise<never> => {
+    throw new TypeError('nothing is booted');
+  };
+  return BootService.open({
+    settings: { ...HOST0_DEFAULTS, boot: 'off' },
+    paths: { state, host0: join(state, 'host0') },
+    clock,
+    journal,
+    store,
+    links,
+    neighbours: { neighbour: async () => undefined, neighbours: async () => [] },
+    setPorts: () => {},
+    attempts: await AttemptRecords.load({ store, clock, journal, seal: join(state, 'tokens.sealed') }),
+    catalogue: { image: none, overlay: none },
+    images: join(state, 'images'),
+    registry: { isKnown: () => false, boots: none, byCard: () => undefined },
+    secretsOf: none,
+    nameOf: () => undefined,
+    meshesOf: () => [],
+  });
+}
+
+test('with boot off, the parts are there and do nothing', async () => {
+  const service = await serviceAtRest();
+  expect(service.boot.wireOf('eth1')).toEqual({ mode: 'off', why: 'boot is off' });
+  expect(service.log.views()).toEqual([]);
+  expect([...(await service.heardAt())]).toEqual([]);
+  await service.close();
+});

@@ -1,0 +1,87 @@
+/** host0's machines, put together: who they are, what they boot, and how far each is. */
+import { join } from 'node:path';
+import type { Boots } from '../api/control/boot-routes.ts';
+import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
+import { AttemptRecords } from '../boot/site/attempt-records.ts';
+import type { Controller } from '../controller/controller.ts';
+import { MachineRegistry } from '../controller/machines/machine-registry.ts';
+import { machineViews } from '../controller/machines/machine-views.ts';
+import { OnlineNodes } from '../controller/machines/online-nodes.ts';
+import { BootCatalogue } from '../image/boot-catalogue.ts';
+import { makeCommandKey } from '../image/command-key.ts';
+import { Generations } from '../image/node/generations.ts';
+import { removeHostKey, secretsOf } from '../image/overlay/machine-secrets.ts';
+import { OverlayShelf } from '../image/overlay/overlay-shelf.ts';
+import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
+import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
+import type { Paths } from '../protocol/documents/paths.ts';
+
+export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'clock' | 'journal' | 'store' | 'links'> {
+  readonly paths: Paths;
+  readonly rtnl: Rtnl;
+  readonly controller: Controller;
+}
+
+export interface Machines {
+  readonly service: BootService;
+  readonly boots: Boots;
+  readonly takeInventory: MachineRegistry['takeInventory'];
+  close(): Promise<void>;
+}
+
+export async function openMachines(input: MachinesInput): Promise<Machines> {
+  const { paths, clock, journal, store, rtnl, controller } = input;
+  const { state } = paths;
+  // Without its key host0 still boots machines; it cannot command them.
+  await makeCommandKey(state).catch((thrown: unknown) => journal.failure('no command key', thrown, { level: 'error' }));
+  const shelf = new OverlayShelf(state);
+  const overlays = await OverlayWatch.open({ shelf, tree: paths.host0, clock });
+  overlays.looks.subscribe((names) => controller.setMachineNames(names));
+  controller.setMachineNames(overlays.names);
+
+  const online = new OnlineNodes(() => controller.nodes(), clock);
+  const attempts = await AttemptRecords.load({ store, clock, journal, seal: join(state, 'boot/tokens.sealed') });
+  const registry = await MachineRegistry.open({
+    store,
+    clock,
+    journal,
+    names: () => controller.machineNames,
+    isOnline: (machine) => online.of(machine) !== undefined,
+    bootingAs: (machine) => attempts.underWay(machine)?.mac,
+    onForget: (machine) => removeHostKey(state, machine),
+  });
+  const images = new Generations(state);
+  const service = await BootService.open({
+    ...input,
+    neighbours: rtnl,
+    setPorts: (ports) => controller.setPorts(ports),
+    attempts,
+    catalogue: new BootCatalogue(images, shelf),
+    images: images.directory,
+    registry,
+    secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(state, machine)),
+    nameOf: (machine) => controller.machineNames.get(machine),
+    meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
+  });
+  for (const part of [service.boot, overlays, registry]) controller.addHealthOf(part);
+  const { boot, log } = service;
+  return {
+    service,
+    boots: {
+      log,
+      machines: async () =>
+        machineViews({
+          records: registry.machines,
+          names: controller.machineNames,
+          boots: log.views(),
+          heardAt: await service.heardAt(),
+          wires: boot.groups,
+        }),
+    },
+    takeInventory: (machine, inventory) => registry.takeInventory(machine, inventory),
+    close: async () => {
+      await service.close();
+      overlays.close();
+    },
+  };
+}
