@@ -1,7 +1,7 @@
 /** `boot-http-server.ts IMAGES DEVICE ADDRESS`: host0's boot server with images to serve, and nothing else of host0. */
 import { join } from 'node:path';
 import { Attempts } from '../src/boot/site/attempts.ts';
-import { bootDoors } from '../src/boot/site/boot-doors.ts';
+import { bootEndpoints } from '../src/boot/site/boot-endpoints.ts';
 import { BootSite } from '../src/boot/site/boot-site.ts';
 import { Turnstile } from '../src/boot/site/turnstile.ts';
 import { parseIpv4 } from '../src/model/address/ipv4.ts';
@@ -32,4 +32,4 @@ const site = new BootSite({
   onSighting: () => {},
 });
 // The device stays the one that it is.
-bootDoors({ site, clock, journal, indexOf: () => 1 }).serve([{ device, host0: parseIpv4(address) }]);
+bootEndpoints({ site, clock, journal, indexOf: () => 1 }).serve([{ device, host0: parseIpv4(address) }]);

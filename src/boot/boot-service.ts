@@ -14,8 +14,8 @@ import type { Store } from '../store/store.ts';
 import { Boot, type BootInput } from './boot.ts';
 import { heardAt } from './nics/heard-at.ts';
 import type { HostLinks } from './nics/host-links.ts';
-import { bootDoors } from './site/boot-doors.ts';
-import { type BootDoor, BootSite, type BootSiteInput } from './site/boot-site.ts';
+import { bootEndpoints } from './site/boot-endpoints.ts';
+import { type BootEndpoint, BootSite, type BootSiteInput } from './site/boot-site.ts';
 import { modelOf } from './site/hardware.ts';
 import { nearestFirst } from './site/nearest-first.ts';
 import type { BootRegistry } from './site/reception.ts';
@@ -55,9 +55,9 @@ export class BootService {
   readonly boot: Boot;
   readonly log: BootLog;
   readonly #input: BootServiceInput;
-  readonly #sockets: ReturnType<typeof bootDoors>;
+  readonly #sockets: ReturnType<typeof bootEndpoints>;
   /** Where machines find host0. They stay when the wires are left, as the sockets do. */
-  #doors: readonly BootDoor[] = [];
+  #endpoints: readonly BootEndpoint[] = [];
 
   private constructor(input: BootServiceInput, boot: Boot, times: ModelTimes) {
     const { clock, journal, links, neighbours, paths, registry } = input;
@@ -74,14 +74,14 @@ export class BootService {
       turnstile: new Turnstile(LOADING_MAX, clock),
       neighbour: async (device, address) => (await neighbours.neighbour(device, address))?.mac,
       leasedTo: (device, address) => boot.leasedTo(device, address),
-      host0Addresses: (device) => nearestFirst(this.#doors, device),
+      host0Addresses: (device) => nearestFirst(this.#endpoints, device),
       isos: join(paths.host0, 'isos'),
       bootFiles: join(paths.state, 'boot/tftp'),
       onSighting: (sighting) => this.log.take(sighting),
     });
-    this.#sockets = bootDoors({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+    this.#sockets = bootEndpoints({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
     boot.sightings.subscribe((sighting) => this.log.take(sighting));
-    boot.doorChanges.subscribe(() => this.#serve());
+    boot.endpointChanges.subscribe(() => this.#serve());
     links.changes.subscribe(() => boot.linksChanged());
     this.#serve();
   }
@@ -107,7 +107,7 @@ export class BootService {
   }
 
   #serve(): void {
-    this.#doors = this.boot.doors;
-    this.#sockets.serve(this.#doors);
+    this.#endpoints = this.boot.endpoints;
+    this.#sockets.serve(this.#endpoints);
   }
 }

@@ -27,7 +27,7 @@ import { Serving } from './segment/serving.ts';
 import { Wire } from './segment/wire.ts';
 import { unfitFinding } from './segment/wire-note.ts';
 import { leaseFile } from './segment/wire-service.ts';
-import type { BootDoor } from './site/boot-site.ts';
+import type { BootEndpoint } from './site/boot-site.ts';
 import type { WireState } from './timeline/boot-trouble.ts';
 
 export interface BootInput {
@@ -49,11 +49,11 @@ const NOBODY = '00000000' as Installation;
 export class Boot {
   readonly #input: BootInput;
   readonly #sightings = new Signal<BootSighting>();
-  readonly #doorChanges = new Signal<void>();
+  readonly #endpointChanges = new Signal<void>();
   /** Emits what is seen of machines that boot, on any wire. */
   readonly sightings: Subscribable<BootSighting> = this.#sightings;
-  /** Emits when `doors` may be others. */
-  readonly doorChanges: Subscribable<void> = this.#doorChanges;
+  /** Emits when `endpoints` may be others. */
+  readonly endpointChanges: Subscribable<void> = this.#endpointChanges;
   readonly #installation: Installation;
   readonly #serving: Serving;
   readonly #scanner: Scanner;
@@ -106,7 +106,7 @@ export class Boot {
   }
 
   /** Where machines that boot find host0: on each wire that it serves, its port and address. */
-  get doors(): readonly BootDoor[] {
+  get endpoints(): readonly BootEndpoint[] {
     if (this.#input.settings.boot !== 'auto') return [];
     return this.#places.flatMap(({ wire, subnet, problem }) =>
       subnet === undefined || problem !== undefined ? [] : [{ device: wire.input.device, host0: subnet.ipv4 }],
@@ -270,7 +270,7 @@ export class Boot {
     this.#serving.serve(this.#places);
     if (this.#settled) this.#serving.endOthers(this.#places);
     this.#serving.tellPorts(this.#ports());
-    this.#doorChanges.emit();
+    this.#endpointChanges.emit();
   }
 
   #noteDry(wire: Wire, sighting: BootSighting, would: string[]): void {

@@ -1,5 +1,5 @@
 /**
- * The few C library calls that Node has no door to: sockets of other families, options such as SO_BINDTODEVICE, and
+ * The few C library calls that Node has no binding for: sockets of other families, options such as SO_BINDTODEVICE, and
  * network namespaces. Only the kernel room calls them. Each returns what C returns; `failed` turns -1 into an error.
  */
 import { getSystemErrorName } from 'node:util';

@@ -11,7 +11,7 @@ import { Agent } from '../agent/agent.ts';
 import { addAgentMetrics } from '../agent/api/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/api/agent-socket.ts';
 import { peerHandler } from '../agent/api/peer-answer.ts';
-import { PeerDoors } from '../agent/api/peer-door.ts';
+import { PeerEndpoints } from '../agent/api/peer-endpoint.ts';
 import { Captures } from '../agent/capture/captures.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
@@ -29,7 +29,7 @@ import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
-import { MetricsDoor } from '../metrics/metrics-door.ts';
+import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
 import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
 
   const facts = new AgentFacts(agent);
   const standing = new Standing(journal, clock, () => facts.read());
-  const metricsDoor = new MetricsDoor({
+  const metricsEndpoint = new MetricsEndpoint({
     network: options.metrics,
     machine,
     port: METRICS_PORTS.agent,
@@ -95,7 +95,7 @@ async function main(): Promise<void> {
   });
   agent.reconciler.passes.subscribe(() => {
     standing.lookSoon();
-    metricsDoor.follow(source.networks);
+    metricsEndpoint.follow(source.networks);
   });
   const inventory = new InventoryNotice({
     ...common,
@@ -120,17 +120,17 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const doors = new PeerDoors(agent, peerHandler(agent, captures));
+  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures));
   await agent.start();
-  doors.follow();
+  endpoints.follow();
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();
-    metricsDoor.close();
+    metricsEndpoint.close();
     inventory.close();
     server.closeAllConnections();
-    doors.close();
+    endpoints.close();
     await agent.stop();
     await kernel.close();
     log.close();

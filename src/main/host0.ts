@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
-import { openMeshDoors } from '../api/membership/mesh-doors.ts';
+import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
 import { segmentsOf } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Facts } from '../controller/host0-facts.ts';
@@ -20,7 +20,7 @@ import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
-import { MetricsDoor } from '../metrics/metrics-door.ts';
+import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
 import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
@@ -89,8 +89,14 @@ async function main(): Promise<void> {
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
   const indexOf = (device: string) => links.indexOf(device);
-  const doors = await openMeshDoors({ clock, journal, indexOf, metrics, takeInventory: machines.takeInventory });
-  const metricsDoor = new MetricsDoor({
+  const endpoints = await openMeshEndpoints({
+    clock,
+    journal,
+    indexOf,
+    metrics,
+    takeInventory: machines.takeInventory,
+  });
+  const metricsEndpoint = new MetricsEndpoint({
     network: settings.metricsNetwork,
     machine: 'host0',
     port: METRICS_PORTS.host0,
@@ -100,10 +106,10 @@ async function main(): Promise<void> {
     openListener: boundListener,
     indexOf,
   });
-  const followMeshes = (): void => metricsDoor.follow(controller.meshes.map(({ network }) => network));
-  links.changes.subscribe(() => doors.linksChanged());
+  const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
+  links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
-  controller.meshChanges.subscribe((meshes) => doors.serve(meshes));
+  controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
   controller.meshChanges.subscribe(followMeshes);
 
   const health = new Standing(journal, clock, () => healthFacts(controller.health()));
@@ -132,8 +138,8 @@ async function main(): Promise<void> {
   endOnSignal(async () => {
     links.close();
     monitor.close();
-    doors.close();
-    metricsDoor.close();
+    endpoints.close();
+    metricsEndpoint.close();
     await directory.close();
     await control.close();
     await machines.close();

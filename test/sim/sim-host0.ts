@@ -1,4 +1,4 @@
-/** host0's daemon, put together as src/main/host0.ts does it, with its doors opened by the simulation. */
+/** host0's daemon, put together as src/main/host0.ts does it, with its endpoints opened by the simulation. */
 import type { Answer, Exchange } from '../../src/agent/membership/transport.ts';
 import { KernelWitness } from '../../src/api/membership/witness.ts';
 import { segmentsOf } from '../../src/boot/nics/segments.ts';

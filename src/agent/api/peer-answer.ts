@@ -10,7 +10,7 @@ import type { Captures } from '../capture/captures.ts';
 import { isHost0 } from '../capture/host0-witness.ts';
 import { collectPathFacts } from '../trace/facts.ts';
 import { pathView } from '../trace/path-view.ts';
-import type { PeerHandler } from './peer-door.ts';
+import type { PeerHandler } from './peer-endpoint.ts';
 
 /** Beyond so many that wait, whoever asks is told to come again: a look costs a dump of the kernel's tables. */
 const WAITING_MAX = 8;

@@ -39,7 +39,7 @@ beforeEach(async () => {
   peer = node.ipv6;
   told = [];
   const api = await membershipApi({
-    doorwayOf: () => ({ mesh, peer }),
+    connectionOf: () => ({ mesh, peer }),
     takeInventory: async (...words) => void told.push(words),
   });
   server = createServer((request, response) => api.handle(request, response)).listen(0, '127.0.0.1');

@@ -29,7 +29,7 @@ import { InventoryShape } from './inventory-shape.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 /** Where a request came in. */
-export interface Doorway {
+export interface MeshConnection {
   readonly mesh: Membership;
   /** `remoteAddress` of the socket. */
   readonly peer: string;
@@ -65,13 +65,17 @@ const Report: z.ZodType<SelfReport> = z.object({
 
 export interface MembershipApiInput {
   /** Where the request came in, by its socket. */
-  readonly doorwayOf: (request: IncomingMessage) => Doorway | undefined;
+  readonly connectionOf: (request: IncomingMessage) => MeshConnection | undefined;
   /** What a member's machine is made of. */
   readonly takeInventory: (machine: MachineId, inventory: Inventory) => Promise<void>;
   readonly metrics?: ApiMetrics;
 }
 
-export async function membershipApi({ doorwayOf, takeInventory, metrics }: MembershipApiInput): Promise<MembershipApi> {
+export async function membershipApi({
+  connectionOf,
+  takeInventory,
+  metrics,
+}: MembershipApiInput): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
   const streams = new Map<Ipv6, EventStream[]>();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
@@ -120,17 +124,17 @@ export async function membershipApi({ doorwayOf, takeInventory, metrics }: Membe
 
   /** @throws MESH_MEMBER_FORGED for a peer whose address is none of the mesh's */
   function admit(request: FastifyRequest): { readonly mesh: Membership; readonly peer: Ipv6 } {
-    const doorway = doorwayOf(request.raw);
-    const peer = doorway === undefined ? undefined : addressIn(doorway);
-    if (doorway !== undefined && peer !== undefined) return { mesh: doorway.mesh, peer };
-    throw new MeshError('MESH_MEMBER_FORGED', `${doorway?.peer ?? 'the sender'} is not an address of this mesh`, {
+    const connection = connectionOf(request.raw);
+    const peer = connection === undefined ? undefined : addressIn(connection);
+    if (connection !== undefined && peer !== undefined) return { mesh: connection.mesh, peer };
+    throw new MeshError('MESH_MEMBER_FORGED', `${connection?.peer ?? 'the sender'} is not an address of this mesh`, {
       rule: 'host0 answers members of the mesh, at addresses of its prefix.',
       remedy: "Ask from the node's own address in the mesh.",
     });
   }
 }
 
-function addressIn({ mesh, peer }: Doorway): Ipv6 | undefined {
+function addressIn({ mesh, peer }: MeshConnection): Ipv6 | undefined {
   // A link-local peer carries its device: `fe80::1%br456`.
   if (peer === '' || peer.includes('%')) return undefined;
   const ipv6 = parseIpv6(peer);

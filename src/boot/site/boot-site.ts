@@ -39,7 +39,7 @@ export interface BootSiteInput extends ReceptionInput {
 }
 
 /** The socket that a request came in on. */
-export type BootDoor = Pick<BootPlace, 'device' | 'host0'>;
+export type BootEndpoint = Pick<BootPlace, 'device' | 'host0'>;
 
 interface Visit extends BootPlace {
   readonly request: IncomingMessage;
@@ -74,11 +74,11 @@ export class BootSite {
   }
 
   /** Answers a request that came in on a boot segment's socket. Never rejects. */
-  async handle(request: IncomingMessage, response: ServerResponse, door: BootDoor): Promise<void> {
+  async handle(request: IncomingMessage, response: ServerResponse, endpoint: BootEndpoint): Promise<void> {
     const peer = request.socket.remoteAddress ?? '';
     const [path = '', search = ''] = (request.url ?? '').split('?', 2);
     if (!isIpv4(peer)) return void response.destroy();
-    const place = { ...door, peer };
+    const place = { ...endpoint, peer };
     const askedMs = this.#input.clock.nowMs();
     this.#see(place, path, askedMs, { type: 'asked' });
     response.once('close', () => {

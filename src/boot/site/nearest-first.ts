@@ -1,10 +1,10 @@
 /** In which order a machine that boots should try host0's addresses. */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { BootDoor } from './boot-site.ts';
+import type { BootEndpoint } from './boot-site.ts';
 
 /** All addresses at which host0 answers boots: those on the machine's own segment first. @param device host0's NIC there */
-export function nearestFirst(doors: readonly BootDoor[], device: string): readonly Ipv4[] {
-  const own = doors.filter((door) => door.device === device);
-  const others = doors.filter((door) => door.device !== device);
+export function nearestFirst(endpoints: readonly BootEndpoint[], device: string): readonly Ipv4[] {
+  const own = endpoints.filter((endpoint) => endpoint.device === device);
+  const others = endpoints.filter((endpoint) => endpoint.device !== device);
   return [...own, ...others].map(({ host0 }) => host0);
 }

@@ -5,7 +5,7 @@
 import { createSocket } from 'node:dgram';
 import { boundDatagrams } from '../../kernel/sockets/listener.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { BootDoor } from './boot-site.ts';
+import type { BootEndpoint } from './boot-site.ts';
 
 const NTP_PORT = 123;
 const PACKET_BYTES = 48;
@@ -65,7 +65,7 @@ export interface TimeServer {
 }
 
 /** @throws MESH_KERNEL_REFUSED where another time server listens */
-export function openTimeServer({ host0, device }: BootDoor, clock: Clock): TimeServer {
+export function openTimeServer({ host0, device }: BootEndpoint, clock: Clock): TimeServer {
   const socket = createSocket('udp4');
   socket.on('message', (question, peer) => {
     const answer = timeAnswer(question, clock.wallTime());

@@ -1,4 +1,4 @@
-/** Properties of the `.conf` door over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
+/** Properties of the `.conf` format over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
 import { expect, test } from 'vitest';
 import { mesh } from '../../../test/kit/networks.ts';
 import { randomFrom } from '../../../test/kit/random.ts';

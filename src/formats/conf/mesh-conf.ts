@@ -1,5 +1,5 @@
 /**
- * The `.conf` door: a mesh as its administrator writes it, four keys, each of them needed.
+ * The `.conf` format: a mesh as its administrator writes it, four keys, each of them needed.
  *
  *     name=manage                        # a word: 1 to 63 of A-Z a-z 0-9 . _ -, a letter or digit first
  *     prefix=fd42:2345:1234:9abc::/64    # the IPv6 /64 that members take their addresses from

@@ -1,5 +1,5 @@
 /**
- * A network: one layer-2 virtual network, and the one model behind every door. Doors (`.conf` files, libvirt XML …)
+ * A network: one layer-2 virtual network, and the one model behind every format. Formats (`.conf` files, libvirt XML …)
  * parse into it and print from it; controller and agent know nothing else.
  */
 import type { Ipv6Cidr } from '../address/ipv6.ts';

@@ -1,4 +1,4 @@
-/** host0's door in the example mesh with a clock of its own: it answers everybody, and the date is wrong. */
+/** host0's endpoint in the example mesh with a clock of its own: it answers everybody, and the date is wrong. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { spawnInside } from '../../../src/lab/hosts/host-process.ts';

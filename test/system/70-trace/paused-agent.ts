@@ -30,12 +30,12 @@ export async function askedWhilePaused<T>(
   }
 }
 
-/** Whether a request waits at the agent's door in the mesh, or at its control socket. */
+/** Whether a request waits at the agent's endpoint in the mesh, or at its control socket. */
 async function isAsked(lab: Lab, host: LabHost): Promise<boolean> {
-  const door = ['ss', '-Htn', 'state', 'established', `sport = :${AGENT_PORT}`];
+  const endpoint = ['ss', '-Htn', 'state', 'established', `sport = :${AGENT_PORT}`];
   const control = ['ss', '-Hxl', `src */agent.sock`];
   // The first number of a line is how many bytes, or connections, wait to be taken.
   const waiting = async (command: readonly string[]) =>
     /^\s*(?:u_str\s+LISTEN\s+)?[1-9]/m.test((await lab.exec(host, command)).stdout);
-  return (await waiting(door)) || (await waiting(control));
+  return (await waiting(endpoint)) || (await waiting(control));
 }

@@ -1,22 +1,22 @@
-/** A door in one mesh, at this machine's own address there, for as many as a mesh may have. */
+/** A endpoint in one mesh, at this machine's own address there, for as many as a mesh may have. */
 
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Journal } from '../journal/event.ts';
-import { DeviceDoor, type DeviceDoorInput, type DoorLimits } from './device-door.ts';
+import { DeviceEndpoint, type DeviceEndpointInput, type EndpointLimits } from './device-endpoint.ts';
 
-export interface MeshDoorInput
-  extends Pick<DeviceDoorInput, 'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing'> {
+export interface MeshEndpointInput
+  extends Pick<DeviceEndpointInput, 'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing'> {
   readonly network: Network;
   readonly machine: MachineWord;
   /** What it serves: `membership not served`. */
   readonly service: string;
-  readonly limits?: DoorLimits;
+  readonly limits?: EndpointLimits;
   readonly journal: Journal;
 }
 
-const LIMITS: DoorLimits = {
+const LIMITS: EndpointLimits = {
   /** A stream and a few requests of each member of the largest mesh. */
   connections: 8192,
   /** One member holds a stream and a connection for reports; the rest is left over from partitions. */
@@ -34,13 +34,20 @@ const LIMITS: DoorLimits = {
 };
 
 /** Names the place of a listener: another bridge, or another address of `machine` in the mesh, is another place. */
-export function meshDoorKey(network: Network, machine: MachineWord): string {
+export function meshEndpointKey(network: Network, machine: MachineWord): string {
   return `${network.devices.bridge} ${memberAddresses(network, machine).ipv6}`;
 }
 
-export function meshDoor({ network, machine, service, journal, limits = LIMITS, ...rest }: MeshDoorInput): DeviceDoor {
+export function meshEndpoint({
+  network,
+  machine,
+  service,
+  journal,
+  limits = LIMITS,
+  ...rest
+}: MeshEndpointInput): DeviceEndpoint {
   const { bridge: device } = network.devices;
-  return new DeviceDoor({
+  return new DeviceEndpoint({
     ...rest,
     device,
     limits,

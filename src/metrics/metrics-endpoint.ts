@@ -3,31 +3,31 @@
  * Off unless a network is named. Whoever is in that mesh may read them; they name networks and count, and hold no secret.
  */
 import type { Network } from '../model/network/network.ts';
-import { DeviceDoors, type DeviceDoorsInput } from '../protocol/http/device-doors.ts';
-import { type MeshDoorInput, meshDoor, meshDoorKey } from '../protocol/http/mesh-door.ts';
+import { DeviceEndpoints, type DeviceEndpointsInput } from '../protocol/http/device-endpoints.ts';
+import { type MeshEndpointInput, meshEndpoint, meshEndpointKey } from '../protocol/http/mesh-endpoint.ts';
 import { expose } from './exposition.ts';
 import type { Registry } from './registry.ts';
 
-export interface MetricsDoorInput
-  extends Pick<MeshDoorInput, 'machine' | 'port' | 'clock' | 'journal' | 'openListener'>,
-    Pick<DeviceDoorsInput<Network>, 'indexOf'> {
-  /** Name of the network; undefined: no door. */
+export interface MetricsEndpointInput
+  extends Pick<MeshEndpointInput, 'machine' | 'port' | 'clock' | 'journal' | 'openListener'>,
+    Pick<DeviceEndpointsInput<Network>, 'indexOf'> {
+  /** Name of the network; undefined: no endpoint. */
   readonly network: string | undefined;
   readonly registry: Registry;
 }
 
-export class MetricsDoor {
-  readonly #input: MetricsDoorInput;
-  readonly #doors: DeviceDoors<Network>;
+export class MetricsEndpoint {
+  readonly #input: MetricsEndpointInput;
+  readonly #endpoints: DeviceEndpoints<Network>;
   #missed = false;
 
-  constructor(input: MetricsDoorInput) {
+  constructor(input: MetricsEndpointInput) {
     this.#input = input;
-    this.#doors = new DeviceDoors({
+    this.#endpoints = new DeviceEndpoints({
       ...input,
-      keyOf: (network) => meshDoorKey(network, input.machine),
-      doorAt: (network) =>
-        meshDoor({
+      keyOf: (network) => meshEndpointKey(network, input.machine),
+      endpointAt: (network) =>
+        meshEndpoint({
           ...input,
           network,
           service: 'metrics',
@@ -48,7 +48,7 @@ export class MetricsDoor {
     const { network: name, journal } = this.#input;
     if (name === undefined) return;
     const named = networks.filter((network) => network.name === name);
-    this.#doors.serve(named);
+    this.#endpoints.serve(named);
     const missed = named.length === 0 && networks.length > 0;
     if (missed && !this.#missed) {
       journal.record({
@@ -63,6 +63,6 @@ export class MetricsDoor {
   }
 
   close(): void {
-    this.#doors.close();
+    this.#endpoints.close();
   }
 }

@@ -5,21 +5,21 @@
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import { DeviceDoor, type DoorLimits } from '../../protocol/http/device-door.ts';
-import { DeviceDoors, type DeviceDoorsInput } from '../../protocol/http/device-doors.ts';
+import { DeviceEndpoint, type EndpointLimits } from '../../protocol/http/device-endpoint.ts';
+import { DeviceEndpoints, type DeviceEndpointsInput } from '../../protocol/http/device-endpoints.ts';
 import type { EventInit, Journal } from '../../protocol/journal/event.ts';
 import { STALL_SEC } from '../frames/sighting.ts';
-import type { BootDoor, BootSite } from './boot-site.ts';
+import type { BootEndpoint, BootSite } from './boot-site.ts';
 import { openTimeServer, type TimeServer } from './time-server.ts';
 
-export interface BootDoorsInput extends Pick<DeviceDoorsInput<BootDoor>, 'indexOf'> {
+export interface BootEndpointsInput extends Pick<DeviceEndpointsInput<BootEndpoint>, 'indexOf'> {
   readonly site: BootSite;
   readonly clock: Clock;
   readonly journal: Journal;
 }
 
 const HTTP_PORT = 80;
-const LIMITS: DoorLimits = {
+const LIMITS: EndpointLimits = {
   /** A rack of 300 with two connections each, and room for those that firmware left half open. */
   connections: 2048,
   /** Virtual machines behind one of them have its address; and no machine alone takes all. */
@@ -36,11 +36,11 @@ const LIMITS: DoorLimits = {
   },
 };
 
-export function bootDoors({ site, clock, journal, indexOf }: BootDoorsInput): DeviceDoors<BootDoor> {
-  const doorAt = (place: BootDoor): DeviceDoor => {
+export function bootEndpoints({ site, clock, journal, indexOf }: BootEndpointsInput): DeviceEndpoints<BootEndpoint> {
+  const endpointAt = (place: BootEndpoint): DeviceEndpoint => {
     const { device, host0: address } = place;
     let time: TimeServer | undefined;
-    return new DeviceDoor({
+    return new DeviceEndpoint({
       device,
       address,
       port: HTTP_PORT,
@@ -55,11 +55,11 @@ export function bootDoors({ site, clock, journal, indexOf }: BootDoorsInput): De
       onFailure: (error) => journal.record(notListening(place, error)),
     });
   };
-  return new DeviceDoors({ keyOf: ({ host0, device }) => `${host0} ${device}`, doorAt, indexOf });
+  return new DeviceEndpoints({ keyOf: ({ host0, device }) => `${host0} ${device}`, endpointAt, indexOf });
 }
 
 /** @returns undefined where a time server is here already: it does it better */
-function timeAt(place: BootDoor, clock: Clock, journal: Journal): TimeServer | undefined {
+function timeAt(place: BootEndpoint, clock: Clock, journal: Journal): TimeServer | undefined {
   try {
     return openTimeServer(place, clock);
   } catch (thrown) {
@@ -70,7 +70,7 @@ function timeAt(place: BootDoor, clock: Clock, journal: Journal): TimeServer | u
   }
 }
 
-function notListening({ device, host0 }: BootDoor, { code, message }: MeshError): EventInit {
+function notListening({ device, host0 }: BootEndpoint, { code, message }: MeshError): EventInit {
   return {
     level: 'error',
     kind: 'boot server not listening',

@@ -7,13 +7,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Alarm } from '../../model/clock.ts';
 import { AGENT_PORT, type Network, type NetworkId } from '../../model/network/network.ts';
-import type { DoorLimits } from '../../protocol/http/device-door.ts';
-import { DeviceDoors } from '../../protocol/http/device-doors.ts';
-import { meshDoor, meshDoorKey } from '../../protocol/http/mesh-door.ts';
+import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
+import { DeviceEndpoints } from '../../protocol/http/device-endpoints.ts';
+import { meshEndpoint, meshEndpointKey } from '../../protocol/http/mesh-endpoint.ts';
 import type { Agent } from '../agent.ts';
 
 /** Traces are asked for by people, and each question has a connection of its own. */
-const LIMITS: DoorLimits = {
+const LIMITS: EndpointLimits = {
   connections: 16,
   connectionsPerPeer: 16,
   backlog: 511,
@@ -35,21 +35,21 @@ export type PeerHandler = (
   caller: { readonly network: Network; readonly peer: string },
 ) => unknown;
 
-export class PeerDoors {
+export class PeerEndpoints {
   readonly #agent: Agent;
   readonly #handler: PeerHandler;
-  readonly #doors: DeviceDoors<Network>;
+  readonly #endpoints: DeviceEndpoints<Network>;
   readonly #subscriptions: readonly (() => void)[];
   #soon: Alarm | undefined;
 
   constructor(agent: Agent, handler: PeerHandler) {
     this.#agent = agent;
     this.#handler = handler;
-    this.#doors = new DeviceDoors({
-      keyOf: (network) => meshDoorKey(network, agent.input.machine),
+    this.#endpoints = new DeviceEndpoints({
+      keyOf: (network) => meshEndpointKey(network, agent.input.machine),
       indexOf: (device) => agent.reconciler.cache.linkNamed(device)?.index,
-      doorAt: (network) =>
-        meshDoor({
+      endpointAt: (network) =>
+        meshEndpoint({
           ...agent.input,
           network,
           port: AGENT_PORT,
@@ -68,14 +68,14 @@ export class PeerDoors {
   follow(): void {
     this.#soon ??= this.#agent.input.clock.after(FOLLOW_MS, () => {
       this.#soon = undefined;
-      this.#doors.serve(this.#agent.source.networks);
+      this.#endpoints.serve(this.#agent.source.networks);
     });
   }
 
   close(): void {
     for (const end of this.#subscriptions) end();
     this.#soon?.cancel();
-    this.#doors.close();
+    this.#endpoints.close();
   }
 
   #answer(id: NetworkId, request: IncomingMessage, response: ServerResponse): void {

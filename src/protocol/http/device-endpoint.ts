@@ -15,10 +15,10 @@ import { createServer } from './http.ts';
  * @returns its file descriptor
  */
 export type OpenListener = (
-  place: Pick<DeviceDoorInput, 'address' | 'port' | 'device'> & Pick<DoorLimits, 'backlog' | 'sendTimeoutMs'>,
+  place: Pick<DeviceEndpointInput, 'address' | 'port' | 'device'> & Pick<EndpointLimits, 'backlog' | 'sendTimeoutMs'>,
 ) => number;
 
-export interface DoorLimits {
+export interface EndpointLimits {
   readonly connections: number;
   /** Of those of one peer beyond these the oldest is ended: who was cut off is not locked out by its own dead ones. */
   readonly connectionsPerPeer: number;
@@ -29,11 +29,11 @@ export interface DoorLimits {
   readonly http: ServerOptions;
 }
 
-export interface DeviceDoorInput {
+export interface DeviceEndpointInput {
   readonly device: string;
   readonly address: Ipv4 | Ipv6;
   readonly port: number;
-  readonly limits: DoorLimits;
+  readonly limits: EndpointLimits;
   readonly openListener: OpenListener;
   readonly handler: RequestListener;
   readonly clock: Clock;
@@ -46,8 +46,8 @@ export interface DeviceDoorInput {
 
 const RETRY_MS = 500;
 
-export class DeviceDoor {
-  readonly #input: DeviceDoorInput;
+export class DeviceEndpoint {
+  readonly #input: DeviceEndpointInput;
   readonly #peers = new Map<string, Set<Socket>>();
   #server: Server | undefined;
   /** Index of the device that the socket is bound to. */
@@ -55,7 +55,7 @@ export class DeviceDoor {
   #retry: Alarm | undefined;
   #failing = false;
 
-  constructor(input: DeviceDoorInput) {
+  constructor(input: DeviceEndpointInput) {
     this.#input = input;
   }
 

@@ -6,27 +6,27 @@ import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
-import { DeviceDoors, type DeviceDoorsInput } from '../../protocol/http/device-doors.ts';
-import { meshDoor } from '../../protocol/http/mesh-door.ts';
+import { DeviceEndpoints, type DeviceEndpointsInput } from '../../protocol/http/device-endpoints.ts';
+import { meshEndpoint } from '../../protocol/http/mesh-endpoint.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
-import { type Doorway, type MembershipApiInput, membershipApi } from './membership-api.ts';
+import { type MembershipApiInput, type MeshConnection, membershipApi } from './membership-api.ts';
 
-export interface MeshDoorsInput extends Pick<DeviceDoorsInput<Membership>, 'indexOf'> {
+export interface MeshEndpointsInput extends Pick<DeviceEndpointsInput<Membership>, 'indexOf'> {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly metrics: ApiMetrics;
   readonly takeInventory: MembershipApiInput['takeInventory'];
 }
 
-export async function openMeshDoors(input: MeshDoorsInput): Promise<DeviceDoors<Membership>> {
-  const doorways = new WeakMap<Socket, Doorway>();
-  const doorwayOf = ({ socket }: IncomingMessage) => doorways.get(socket);
-  const api = await membershipApi({ ...input, doorwayOf });
-  return new DeviceDoors({
+export async function openMeshEndpoints(input: MeshEndpointsInput): Promise<DeviceEndpoints<Membership>> {
+  const connections = new WeakMap<Socket, MeshConnection>();
+  const connectionOf = ({ socket }: IncomingMessage) => connections.get(socket);
+  const api = await membershipApi({ ...input, connectionOf });
+  return new DeviceEndpoints({
     ...input,
     keyOf: (mesh) => mesh,
-    doorAt: (mesh) =>
-      meshDoor({
+    endpointAt: (mesh) =>
+      meshEndpoint({
         ...input,
         network: mesh.network,
         machine: 'host0',
@@ -34,7 +34,7 @@ export async function openMeshDoors(input: MeshDoorsInput): Promise<DeviceDoors<
         service: 'membership',
         openListener: boundListener,
         handler: (request, response) => api.handle(request, response),
-        onConnection: (socket) => doorways.set(socket, { mesh, peer: socket.remoteAddress ?? '' }),
+        onConnection: (socket) => connections.set(socket, { mesh, peer: socket.remoteAddress ?? '' }),
         onHearing: (hearing) => mesh.hear(hearing),
       }),
   });

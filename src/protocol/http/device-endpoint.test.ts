@@ -1,4 +1,4 @@
-/** Doors on real sockets of loopback; only their clock stands still. */
+/** Endpoints on real sockets of loopback; only their clock stands still. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -6,15 +6,15 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
-import { DeviceDoor } from './device-door.ts';
-import { DeviceDoors } from './device-doors.ts';
+import { DeviceEndpoint } from './device-endpoint.ts';
+import { DeviceEndpoints } from './device-endpoints.ts';
 
 const ADDRESS = parseIpv4('127.86.0.1');
 const LIMITS = { connections: 100, connectionsPerPeer: 3, backlog: 700, http: {} };
 
 let clock: ManualClock;
 let port: number;
-/** What the doors told, in its order. */
+/** What the endpoints told, in its order. */
 let told: string[];
 
 beforeEach(async () => {
@@ -26,8 +26,8 @@ beforeEach(async () => {
   await new Promise((resolve) => holder.close(resolve));
 });
 
-function doorAt(device: string): DeviceDoor {
-  return new DeviceDoor({
+function endpointAt(device: string): DeviceEndpoint {
+  return new DeviceEndpoint({
     device,
     address: ADDRESS,
     port,
@@ -40,10 +40,10 @@ function doorAt(device: string): DeviceDoor {
   });
 }
 
-function open(): DeviceDoor {
-  const door = doorAt('lo');
-  onTestFinished(() => door.close());
-  return door;
+function open(): DeviceEndpoint {
+  const endpoint = endpointAt('lo');
+  onTestFinished(() => endpoint.close());
+  return endpoint;
 }
 
 async function connected(): Promise<Socket> {
@@ -53,38 +53,38 @@ async function connected(): Promise<Socket> {
   return socket;
 }
 
-test('a door listens while its device has an index, anew for another one, with the backlog that it was given', async () => {
-  const door = open();
-  door.follow(undefined);
+test('a endpoint listens while its device has an index, anew for another one, with the backlog that it was given', async () => {
+  const endpoint = open();
+  endpoint.follow(undefined);
   expect(told).toEqual([]);
-  door.follow(1);
-  door.follow(1);
+  endpoint.follow(1);
+  endpoint.follow(1);
   await expect.poll(() => told).toEqual(['hears']);
   const [, , backlog] = execFileSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' }).split(/\s+/);
   expect(backlog).toBe('700');
   const before = await connected();
-  door.follow(2);
+  endpoint.follow(2);
   await once(before, 'close');
   await expect.poll(() => told).toEqual(['hears', 'hears no more', 'hears']);
   expect(await (await fetch(`http://${ADDRESS}:${port}/`)).text()).toBe('here');
-  door.close();
+  endpoint.close();
   await expect(fetch(`http://${ADDRESS}:${port}/`)).rejects.toThrow();
 });
 
-test('what keeps a door shut is told once, until it has opened', async () => {
+test('what keeps a endpoint shut is told once, until it has opened', async () => {
   const holder = createServer().listen(port, ADDRESS);
   await once(holder, 'listening');
-  const door = open();
-  door.follow(1);
+  const endpoint = open();
+  endpoint.follow(1);
   await clock.pass(2_000);
-  door.follow(2);
+  endpoint.follow(2);
   await clock.pass(2_000);
   expect(told).toEqual([expect.stringContaining('EADDRINUSE')]);
   await new Promise((resolve) => holder.close(resolve));
   await clock.pass(500);
   await expect.poll(() => told.at(-1)).toBe('hears');
-  // A door that is shut for good does not try on.
-  const other = doorAt('no-such-device');
+  // A endpoint that is shut for good does not try on.
+  const other = endpointAt('no-such-device');
   other.follow(1);
   other.close();
   await clock.pass(2_000);
@@ -101,25 +101,25 @@ test('of more connections than one peer may have the oldest ends', async () => {
   expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false]);
 });
 
-test('doors are opened and closed as places come and go, and follow their devices', async () => {
+test('endpoints are opened and closed as places come and go, and follow their devices', async () => {
   const indexes = new Map([['lo', 1]]);
-  const doors = new DeviceDoors({
+  const endpoints = new DeviceEndpoints({
     keyOf: ({ name }: { name: string }) => name,
-    doorAt: () => doorAt('lo'),
+    endpointAt: () => endpointAt('lo'),
     indexOf: (device) => indexes.get(device),
   });
-  onTestFinished(() => doors.close());
-  doors.serve([{ name: 'one' }]);
+  onTestFinished(() => endpoints.close());
+  endpoints.serve([{ name: 'one' }]);
   await expect.poll(() => told).toEqual(['hears']);
-  doors.serve([{ name: 'one' }]);
+  endpoints.serve([{ name: 'one' }]);
   indexes.delete('lo');
-  doors.linksChanged();
+  endpoints.linksChanged();
   expect(told).toEqual(['hears', 'hears no more']);
   indexes.set('lo', 7);
-  doors.linksChanged();
+  endpoints.linksChanged();
   await expect.poll(() => told).toHaveLength(3);
-  doors.serve([{ name: 'two' }]);
+  endpoints.serve([{ name: 'two' }]);
   await expect.poll(() => told.slice(3)).toEqual(['hears no more', 'hears']);
-  doors.close();
+  endpoints.close();
   expect(told.at(-1)).toBe('hears no more');
 });
