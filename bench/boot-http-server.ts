@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { Attempts } from '../src/boot/site/attempts.ts';
 import { bootEndpoints } from '../src/boot/site/boot-endpoints.ts';
+import { BootLoadLimiter } from '../src/boot/site/boot-load-limiter.ts';
 import { BootSite } from '../src/boot/site/boot-site.ts';
-import { Turnstile } from '../src/boot/site/turnstile.ts';
 import { parseIpv4 } from '../src/model/address/ipv4.ts';
 import { systemClock as clock } from '../src/model/clock.ts';
 import { MeshError } from '../src/model/error.ts';
@@ -19,7 +19,7 @@ const site = new BootSite({
   clock,
   journal,
   attempts: new Attempts(clock, { keep: async () => {} }),
-  turnstile: new Turnstile(1, clock),
+  loadLimiter: new BootLoadLimiter(1, clock),
   catalogue: { image: nothing, overlay: nothing },
   registry: { isKnown: () => false, boots: nothing },
   neighbour: async () => undefined,

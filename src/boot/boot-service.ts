@@ -15,11 +15,11 @@ import { Boot, type BootInput } from './boot.ts';
 import { heardAt } from './nics/heard-at.ts';
 import type { HostLinks } from './nics/host-links.ts';
 import { bootEndpoints } from './site/boot-endpoints.ts';
+import { BootLoadLimiter } from './site/boot-load-limiter.ts';
 import { type BootEndpoint, BootSite, type BootSiteInput } from './site/boot-site.ts';
 import { modelOf } from './site/hardware.ts';
 import { nearestFirst } from './site/nearest-first.ts';
 import type { BootRegistry } from './site/reception.ts';
-import { Turnstile } from './site/turnstile.ts';
 import { BootLog, type BootLogInput } from './timeline/boot-log.ts';
 import { ModelTimes } from './timeline/model-times.ts';
 
@@ -71,7 +71,7 @@ export class BootService {
     });
     const site = new BootSite({
       ...input,
-      turnstile: new Turnstile(LOADING_MAX, clock),
+      loadLimiter: new BootLoadLimiter(LOADING_MAX, clock),
       neighbour: async (device, address) => (await neighbours.neighbour(device, address))?.mac,
       leasedTo: (device, address) => boot.leasedTo(device, address),
       host0Addresses: (device) => nearestFirst(this.#endpoints, device),

@@ -30,8 +30,8 @@ import { createServer } from '../../protocol/http/http.ts';
 import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 import { Attempts } from './attempts.ts';
+import { BootLoadLimiter } from './boot-load-limiter.ts';
 import { BootSite } from './boot-site.ts';
-import { Turnstile } from './turnstile.ts';
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
 const machine = machineIdOf(UUID);
@@ -48,7 +48,7 @@ let there: Mac | undefined;
 let leasedTo: Mac | undefined;
 let noOverlay: MeshError | undefined;
 let double: MeshError | undefined;
-let turnstile: Turnstile;
+let loadLimiter: BootLoadLimiter;
 let sightings: BootSighting[];
 let events: MeshEvent[];
 
@@ -69,12 +69,12 @@ beforeEach(async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
-  turnstile = new Turnstile(1, clock);
+  loadLimiter = new BootLoadLimiter(1, clock);
   site = new BootSite({
     clock,
     journal,
     attempts: new Attempts(clock, { keep: async () => {} }),
-    turnstile,
+    loadLimiter,
     catalogue: {
       image: async () => ({ generation: 'abc1', commandLine: 'quiet' }),
       overlay: async () => {
@@ -142,9 +142,9 @@ test('a machine is led from the first script over its kernel to its overlay and 
   expect(word(script, 'BOOTIF')).toBe('01-52-54-00-12-34-56');
   expect(script).toMatch(/^initrd --name initrd.img http:\/\/10.11.0.1\/image\/abc1\/initrd.img \|\| goto failed$/m);
   expect(await (await get('/image/abc1/vmlinuz')).text()).toBe('0123456789');
-  expect(turnstile.loading).toBe(1);
+  expect(loadLimiter.loading).toBe(1);
   await (await get('/image/abc1/initrd.img')).text();
-  await expect.poll(() => turnstile.loading).toBe(0);
+  await expect.poll(() => loadLimiter.loading).toBe(0);
   const attempt = word(script, 'mesh.boot');
   expect(await (await get(`/stage/${attempt}/overlay?detail=eth0%20up`)).text()).toBe('noted\n');
   const overlay = await get(word(script, 'mesh.overlay').replace(`http://${HOST0}`, ''));
@@ -198,7 +198,7 @@ test('who cannot boot learns why on its own console, and asks again', async () =
 });
 
 test('while others load, iPXE is told to come again', async () => {
-  turnstile.ask(parseMac('52:54:00:66:66:66'));
+  loadLimiter.ask(parseMac('52:54:00:66:66:66'));
   const answer = await askScript();
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
   expect(sightings).toContainEqual(expect.objectContaining({ kind: 'queued', machine, ahead: 0, againSec: 2 }));

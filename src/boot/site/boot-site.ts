@@ -119,7 +119,7 @@ export class BootSite {
   async #image({ request, response, peer }: Visit, path: string): Promise<void> {
     await sendFile(request, response, await openBelow(this.#input.images, path), path, this.#shared);
     const loader = this.#input.attempts.at(peer);
-    if (loader !== undefined && path.endsWith('initrd.img')) this.#input.turnstile.leave(loader.mac);
+    if (loader !== undefined && path.endsWith('initrd.img')) this.#input.loadLimiter.leave(loader.mac);
   }
 
   async #stage(visit: Visit, id: string, stage: string): Promise<void> {

@@ -8,10 +8,10 @@ import type { MachineId } from '../../model/machine.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 import type { Attempts } from './attempts.ts';
+import type { BootLoadLimiter } from './boot-load-limiter.ts';
 import { type Hardware, hardwareName, modelOf } from './hardware.ts';
 import { identify } from './identification.ts';
 import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
-import type { Turnstile } from './turnstile.ts';
 
 /** What machines boot; the image room knows. */
 export interface BootCatalogue {
@@ -56,7 +56,7 @@ export interface ReceptionInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly attempts: Attempts;
-  readonly turnstile: Turnstile;
+  readonly loadLimiter: BootLoadLimiter;
   readonly catalogue: BootCatalogue;
   readonly registry: BootRegistry;
   /** The kernel's neighbour entry. */
@@ -94,14 +94,14 @@ export class Reception {
   }
 
   async #welcome(machine: MachineId, hardware: Hardware, place: BootPlace): Promise<Welcome> {
-    const { attempts, catalogue, clock, onSighting, registry, turnstile } = this.#input;
+    const { attempts, catalogue, clock, onSighting, registry, loadLimiter } = this.#input;
     const { device, peer } = place;
     const { mac } = hardware;
     await this.#mustBe(mac, place);
     // One after the other: of two things that are missing it is always told the first.
     const image = await catalogue.image(machine);
     const overlay = await catalogue.overlay(machine);
-    const passage = turnstile.ask(mac);
+    const passage = loadLimiter.ask(mac);
     if (!passage.pass) {
       const { ahead, againSec } = passage;
       onSighting({ kind: 'queued', atMs: clock.nowMs(), device, mac, machine, ahead, againSec });

@@ -22,7 +22,7 @@ const AGAIN_MAX_SEC = 8;
 /** A machine that asks no more has been switched off, or booted from something else. */
 const PATIENCE_MS = 3 * AGAIN_MAX_SEC * 1000;
 
-export class Turnstile {
+export class BootLoadLimiter {
   readonly #places: number;
   readonly #clock: Clock;
   #loadMs = LOAD_GUESS_MS;

@@ -1,47 +1,47 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { parseMac } from '../../model/address/mac.ts';
-import { Turnstile } from './turnstile.ts';
+import { BootLoadLimiter } from './boot-load-limiter.ts';
 
 const mac = (number: number) => parseMac(`02:00:00:00:00:${number.toString(16).padStart(2, '0')}`);
 
 test('lets in as many as there are places, and the others in the order in which they came', () => {
-  const turnstile = new Turnstile(2, new ManualClock());
-  expect([1, 2, 3, 4, 5].map((number) => turnstile.ask(mac(number)))).toEqual([
+  const loadLimiter = new BootLoadLimiter(2, new ManualClock());
+  expect([1, 2, 3, 4, 5].map((number) => loadLimiter.ask(mac(number)))).toEqual([
     { pass: true },
     { pass: true },
     { pass: false, ahead: 0, againSec: 2 },
     { pass: false, ahead: 1, againSec: 2 },
     { pass: false, ahead: 2, againSec: 4 },
   ]);
-  turnstile.leave(mac(1));
-  expect(turnstile.ask(mac(4))).toMatchObject({ pass: false, ahead: 1 });
-  expect(turnstile.ask(mac(3))).toEqual({ pass: true });
-  expect(turnstile.ask(mac(4))).toMatchObject({ pass: false, ahead: 0 });
-  expect({ loading: turnstile.loading, waiting: turnstile.waiting }).toEqual({ loading: 2, waiting: 2 });
+  loadLimiter.leave(mac(1));
+  expect(loadLimiter.ask(mac(4))).toMatchObject({ pass: false, ahead: 1 });
+  expect(loadLimiter.ask(mac(3))).toEqual({ pass: true });
+  expect(loadLimiter.ask(mac(4))).toMatchObject({ pass: false, ahead: 0 });
+  expect({ loading: loadLimiter.loading, waiting: loadLimiter.waiting }).toEqual({ loading: 2, waiting: 2 });
 });
 
 test('a machine that is inside may ask again: its script did not arrive', () => {
-  const turnstile = new Turnstile(1, new ManualClock());
-  turnstile.ask(mac(1));
-  expect(turnstile.ask(mac(1))).toEqual({ pass: true });
+  const loadLimiter = new BootLoadLimiter(1, new ManualClock());
+  loadLimiter.ask(mac(1));
+  expect(loadLimiter.ask(mac(1))).toEqual({ pass: true });
 });
 
 test('who never says that it has loaded, and who no longer asks, keeps nobody waiting', async () => {
   const clock = new ManualClock();
-  const turnstile = new Turnstile(1, clock);
-  turnstile.ask(mac(1));
+  const loadLimiter = new BootLoadLimiter(1, clock);
+  loadLimiter.ask(mac(1));
   await clock.pass(50_000);
-  turnstile.ask(mac(2));
+  loadLimiter.ask(mac(2));
   await clock.pass(11_000);
-  expect(turnstile.ask(mac(3))).toMatchObject({ pass: false, ahead: 1 });
+  expect(loadLimiter.ask(mac(3))).toMatchObject({ pass: false, ahead: 1 });
   await clock.pass(20_000);
-  expect(turnstile.ask(mac(3))).toEqual({ pass: true });
+  expect(loadLimiter.ask(mac(3))).toEqual({ pass: true });
 });
 
 test('a rack of 300 is through after as many rounds as it needs, none of them twice', async () => {
   const clock = new ManualClock();
-  const turnstile = new Turnstile(16, clock);
+  const loadLimiter = new BootLoadLimiter(16, clock);
   const through: number[] = [];
   const due = Array.from({ length: 300 }, (_, number) => ({ number, atMs: 0 }));
   while (through.length < 300 && clock.nowMs() < 600_000) {
@@ -49,31 +49,31 @@ test('a rack of 300 is through after as many rounds as it needs, none of them tw
       const wide = parseMac(
         `02:00:00:00:${(machine.number >> 8).toString(16).padStart(2, '0')}:${(machine.number & 255).toString(16).padStart(2, '0')}`,
       );
-      const passage = turnstile.ask(wide);
+      const passage = loadLimiter.ask(wide);
       if (!passage.pass) {
         machine.atMs = clock.nowMs() + passage.againSec * 1000;
         continue;
       }
       machine.atMs = Number.POSITIVE_INFINITY;
       through.push(machine.number);
-      clock.after(3_000, () => turnstile.leave(wide));
+      clock.after(3_000, () => loadLimiter.leave(wide));
     }
     await clock.pass(500);
   }
   expect(new Set(through).size).toBe(300);
-  expect(turnstile.loading).toBeLessThanOrEqual(16);
+  expect(loadLimiter.loading).toBeLessThanOrEqual(16);
 });
 
 test('how long to wait follows from how long the loads before took', async () => {
   const clock = new ManualClock();
-  const turnstile = new Turnstile(1, clock);
+  const loadLimiter = new BootLoadLimiter(1, clock);
   for (let load = 0; load < 20; load++) {
-    turnstile.ask(mac(1));
+    loadLimiter.ask(mac(1));
     await clock.pass(500);
-    turnstile.leave(mac(1));
+    loadLimiter.leave(mac(1));
   }
-  turnstile.ask(mac(1));
-  expect([2, 3, 4, 5].map((number) => turnstile.ask(mac(number)))).toMatchObject(
+  loadLimiter.ask(mac(1));
+  expect([2, 3, 4, 5].map((number) => loadLimiter.ask(mac(number)))).toMatchObject(
     [1, 2, 2, 3].map((againSec) => ({ pass: false, againSec })),
   );
 });
