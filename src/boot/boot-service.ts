@@ -16,10 +16,10 @@ import { heardAt } from './nics/heard-at.ts';
 import type { HostLinks } from './nics/host-links.ts';
 import { bootEndpoints } from './site/boot-endpoints.ts';
 import { BootLoadLimiter } from './site/boot-load-limiter.ts';
+import type { BootRegistry } from './site/boot-request-handler.ts';
 import { type BootEndpoint, BootSite, type BootSiteInput } from './site/boot-site.ts';
 import { modelOf } from './site/hardware.ts';
 import { nearestFirst } from './site/nearest-first.ts';
-import type { BootRegistry } from './site/reception.ts';
 import { BootLog, type BootLogInput } from './timeline/boot-log.ts';
 import { ModelTimes } from './timeline/model-times.ts';
 

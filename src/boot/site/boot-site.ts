@@ -20,13 +20,13 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { HttpSighting } from '../frames/sighting.ts';
 import type { Attempt } from './attempts.ts';
+import { type BootPlace, BootRequestHandler, type BootRequestHandlerInput } from './boot-request-handler.ts';
 import { parseHardware } from './hardware.ts';
 import { entryScript } from './ipxe-script.ts';
 import { openBelow, sendFile, unknownPath } from './published-file.ts';
-import { type BootPlace, Reception, type ReceptionInput } from './reception.ts';
 import { SharedFiles } from './shared-files.ts';
 
-export interface BootSiteInput extends ReceptionInput {
+export interface BootSiteInput extends BootRequestHandlerInput {
   /** Whom host0's DHCP server gave an address, where it is the one that gives them. */
   readonly leasedTo: (device: string, address: Ipv4) => Promise<Mac | undefined>;
   /** A tar. */
@@ -54,7 +54,7 @@ const REASON_MAX = 200;
 
 export class BootSite {
   readonly #input: BootSiteInput;
-  readonly #reception: Reception;
+  readonly #requestHandler: BootRequestHandler;
   readonly #shared: SharedFiles;
   readonly #routes: readonly Route[] = [
     [/^\/boot\.ipxe$/, (visit) => sendText(visit, entryScript(visit.host0))],
@@ -69,7 +69,7 @@ export class BootSite {
 
   constructor(input: BootSiteInput) {
     this.#input = input;
-    this.#reception = new Reception(input);
+    this.#requestHandler = new BootRequestHandler(input);
     this.#shared = new SharedFiles(input.clock);
   }
 
@@ -111,7 +111,7 @@ export class BootSite {
   }
 
   async #script(visit: Visit, mac: string): Promise<void> {
-    const welcome = await this.#reception.receive(parseHardware(mac, visit.query), visit);
+    const welcome = await this.#requestHandler.receive(parseHardware(mac, visit.query), visit);
     if (welcome.type === 'script') return sendText(visit, welcome.text);
     visit.response.writeHead(503, { 'retry-after': `${welcome.againSec}`, 'content-length': 0 }).end();
   }

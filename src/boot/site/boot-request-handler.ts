@@ -52,7 +52,7 @@ export interface BootPlace {
   readonly peer: Ipv4;
 }
 
-export interface ReceptionInput {
+export interface BootRequestHandlerInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly attempts: Attempts;
@@ -73,10 +73,10 @@ export type Welcome =
 /** A refused machine asks again, and finds what an administrator has mended by then. */
 const REFUSED_AGAIN_SEC = 10;
 
-export class Reception {
-  readonly #input: ReceptionInput;
+export class BootRequestHandler {
+  readonly #input: BootRequestHandlerInput;
 
-  constructor(input: ReceptionInput) {
+  constructor(input: BootRequestHandlerInput) {
     this.#input = input;
   }
 
