@@ -6,7 +6,7 @@
  */
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
-import { MOMENT_MS } from '../src/controller/membership/announcements.ts';
+import { MOMENT_MS } from '../src/controller/membership/coalescing-broadcaster.ts';
 import type { Ipv4, Ipv4Cidr } from '../src/model/address/ipv4.ts';
 import type { Member } from '../src/model/network/member.ts';
 import type { Network } from '../src/model/network/network.ts';

@@ -15,7 +15,7 @@ import type { Inventory } from '../../protocol/documents/inventory.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Store } from '../../store/store.ts';
-import { Turns } from '../membership/turns.ts';
+import { KeyedMutex } from '../membership/keyed-mutex.ts';
 
 const PREFIX = '/v1/machines/';
 /** A box has a few cards; what changes its card at each boot is none. */
@@ -70,7 +70,7 @@ export class MachineRegistry {
   /** Those that were seen last come last. */
   readonly #records = new Map<MachineId, MachineRecord>();
   readonly #byCard = new Map<Mac, MachineRecord>();
-  readonly #turns = new Turns<MachineId>();
+  readonly #mutex = new KeyedMutex<MachineId>();
   /** The last record could not be written, and that was told. */
   #refused = false;
   #forgotMs: number | undefined;
@@ -111,7 +111,7 @@ export class MachineRegistry {
    * @throws MESH_BOOT_MACHINE_DOUBLE when another box has the id, and lives
    */
   boots(machine: MachineId, { mac, ...facts }: { readonly mac: Mac }): Promise<string | undefined> {
-    return this.#turns.take(machine, async () => {
+    return this.#mutex.take(machine, async () => {
       const before = this.#records.get(machine);
       this.#mustBeOneBox(machine, mac, before);
       await this.#keep({
@@ -128,7 +128,7 @@ export class MachineRegistry {
 
   /** A member tells what its machine is made of: it may boot from any of its cards. */
   takeInventory(machine: MachineId, inventory: Inventory): Promise<void> {
-    return this.#turns.take(machine, async () => {
+    return this.#mutex.take(machine, async () => {
       const before = this.#records.get(machine) ?? { machine, facts: {}, cards: [], firstSeen: this.#now() };
       const record = { ...before, inventory, cards: withCards(before.cards, inventory) };
       if (!isDeepStrictEqual(record, this.#records.get(machine))) await this.#keep(record);
@@ -140,7 +140,7 @@ export class MachineRegistry {
    * @throws MESH_BOOT_SECRET_REFUSED when it is not known any more
    */
   whileKnown<T>(machine: MachineId, work: () => Promise<T>): Promise<T> {
-    return this.#turns.take(machine, () => {
+    return this.#mutex.take(machine, () => {
       if (this.#records.has(machine)) return work();
       throw new MeshError('MESH_BOOT_SECRET_REFUSED', `machine ${machine} has been forgotten since it asked to boot`, {
         operation: 'serve secrets',
@@ -183,7 +183,7 @@ export class MachineRegistry {
   }
 
   #forget(machine: MachineId): Promise<void> {
-    return this.#turns.take(machine, async () => {
+    return this.#mutex.take(machine, async () => {
       // It has booted again meanwhile.
       if (this.#records.has(machine)) return;
       const { store, onForget } = this.#input;

@@ -21,18 +21,18 @@ import {
 import type { Journal } from '../../protocol/journal/event.ts';
 import type { Store } from '../../store/store.ts';
 import type { Applicant } from './admission.ts';
-import { Audience } from './audience.ts';
-import { Departures } from './departures.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { identify } from './identity.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
 import { doubled, forged, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
+import { MemberTable } from './member-table.ts';
 import { MembershipJournal } from './membership-journal.ts';
 import type { MembershipChange } from './membership-log.ts';
 import type { MembershipWatch } from './membership-watch.ts';
-import { Pulses } from './pulses.ts';
+import { RecentlyLeft } from './recently-left.ts';
 import { Refusals } from './refusals.ts';
-import { Roster } from './roster.ts';
-import { Turns } from './turns.ts';
+import { Subscribers } from './subscribers.ts';
 import type { Witness } from './witness.ts';
 
 export interface MembershipInput {
@@ -68,14 +68,14 @@ const MEMBERS_MAX = 4096;
 export class Membership {
   #network: Network;
   readonly #input: MembershipInput;
-  readonly #roster: Roster;
+  readonly #memberTable: MemberTable;
   readonly #host0: MemberAddresses;
-  readonly #pulses: Pulses;
+  readonly #heartbeats: Heartbeats;
   readonly #journal: MembershipJournal;
-  readonly #departures = new Departures();
+  readonly #recentlyLeft = new RecentlyLeft();
   readonly #refusals = new Refusals();
-  readonly #turns = new Turns<Ipv6>();
-  readonly #audience: Audience;
+  readonly #mutex = new KeyedMutex<Ipv6>();
+  readonly #subscribers: Subscribers;
   /** Whose removal is under way because of their silence. */
   readonly #dropping = new Set<Ipv6>();
 
@@ -84,7 +84,7 @@ export class Membership {
     this.#input = input;
     this.#journal = new MembershipJournal(input.network, input.journal);
     this.#host0 = memberAddresses(input.network, 'host0');
-    this.#audience = new Audience({
+    this.#subscribers = new Subscribers({
       ...input,
       snapshot: (viewer) => ({
         type: 'snapshot',
@@ -92,15 +92,15 @@ export class Membership {
         members: this.members(viewer),
         segments: this.segments,
       }),
-      revision: () => this.#roster.version.revision,
+      revision: () => this.#memberTable.version.revision,
       first: input.onChange,
     });
-    this.#pulses = new Pulses(
+    this.#heartbeats = new Heartbeats(
       input.clock,
       (ipv6) => this.#drop(ipv6),
       (error) => this.#journal.notDropped(error),
     );
-    this.#roster = new Roster({
+    this.#memberTable = new MemberTable({
       ...input,
       onChange: (change, record, before) => this.#changed(change, record, before),
       onLoad: () => this.#loaded(),
@@ -119,16 +119,16 @@ export class Membership {
 
   /** Reads the members from the store, and goes on trying. Until then every question is answered with MESH_HOST0_STARTING. */
   start(): Promise<void> {
-    return this.#roster.start();
+    return this.#memberTable.start();
   }
 
   get loaded(): boolean {
-    return this.#roster.loaded;
+    return this.#memberTable.loaded;
   }
 
   /** @throws MESH_HOST0_STARTING */
   mustBeLoaded(): void {
-    if (this.#roster.loaded) return;
+    if (this.#memberTable.loaded) return;
     throw new MeshError('MESH_HOST0_STARTING', `host0 has not read the members of ${this.network.name} yet`, {
       object: this.network.name,
       retryable: true,
@@ -139,7 +139,7 @@ export class Membership {
   /** @throws MESH_HOST0_STARTING */
   get version(): MembershipVersion {
     this.mustBeLoaded();
-    return this.#roster.version;
+    return this.#memberTable.version;
   }
 
   /**
@@ -147,7 +147,7 @@ export class Membership {
    * again, everybody gets the full nine seconds.
    */
   hear(hearing: boolean): void {
-    this.#pulses.hearing = hearing;
+    this.#heartbeats.hearing = hearing;
   }
 
   /**
@@ -164,7 +164,7 @@ export class Membership {
 
   /** All members but host0. */
   others(): readonly Member[] {
-    return this.#roster.records.map(memberOf).toArray();
+    return this.#memberTable.records.map(memberOf).toArray();
   }
 
   /** The underlay subnets that host0 forwards VXLAN between. */
@@ -174,21 +174,21 @@ export class Membership {
 
   /** How many members follow the stream now. */
   get listeners(): number {
-    return this.#audience.size;
+    return this.#subscribers.size;
   }
 
   /** Who left in the last 30 s and is not back. */
   left(): readonly Mac[] {
-    return this.#departures.lately(this.#input.clock.nowMs());
+    return this.#recentlyLeft.lately(this.#input.clock.nowMs());
   }
 
   /** Those that are here and those that were. */
   sightings(): readonly MemberSighting[] {
-    const here = this.#roster.records.map((record) => {
-      const pulse = this.#pulses.of(record.ipv6);
-      return { record, online: true, heardMs: pulse.heardMs, state: pulse.state };
+    const here = this.#memberTable.records.map((record) => {
+      const heartbeat = this.#heartbeats.of(record.ipv6);
+      return { record, online: true, heardMs: heartbeat.heardMs, state: heartbeat.state };
     });
-    const gone = [...this.#departures.all].map(({ record, heardMs }) => ({
+    const gone = [...this.#recentlyLeft.all].map(({ record, heardMs }) => ({
       record,
       online: false,
       heardMs,
@@ -208,7 +208,7 @@ export class Membership {
    */
   machineAt(asker: Ipv6): MachineId {
     this.mustBeLoaded();
-    const machine = this.#roster.get(asker)?.machine;
+    const machine = this.#memberTable.get(asker)?.machine;
     if (machine === undefined) throw forged(this.network, asker, 'it is no member that said which machine it is');
     return machine;
   }
@@ -230,7 +230,7 @@ export class Membership {
       const { mac, ipv4 } = await this.#identify(asker, machine);
       const record: MemberRecord = { name, ipv4: report.ipv4, mac, ipv6: asker, machine, instance };
       if (report.ipv4 !== ipv4) {
-        const present = this.#roster.get(asker);
+        const present = this.#memberTable.get(asker);
         // The first machine's packets have pulled the row back already: the second need not win that race to be told.
         if (present?.ipv4 === ipv4) this.#refuseDouble(present, record);
         throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
@@ -259,30 +259,30 @@ export class Membership {
     listener: (event: MembershipEvent) => void,
   ): () => void {
     this.mustBeLoaded();
-    return this.#audience.follow(viewer, seen && this.#roster.since(seen), listener);
+    return this.#subscribers.follow(viewer, seen && this.#memberTable.since(seen), listener);
   }
 
   /** host0's own addresses are different now: everybody is told anew. */
   segmentsChanged(): void {
-    if (this.#roster.loaded) this.#audience.tellAll();
+    if (this.#memberTable.loaded) this.#subscribers.tellAll();
   }
 
   /** The mesh is no more. */
   async forget(): Promise<void> {
     this.close();
-    await this.#roster.forget();
+    await this.#memberTable.forget();
   }
 
   close(): void {
-    this.#pulses.hearing = false;
-    this.#audience.close();
-    this.#roster.close();
+    this.#heartbeats.hearing = false;
+    this.#subscribers.close();
+    this.#memberTable.close();
   }
 
   async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
     this.mustBeLoaded();
     const sighting = await this.#input.witness.sight(this.network, asker);
-    return identify(this.network, asker, machine, sighting, this.#roster.records);
+    return identify(this.network, asker, machine, sighting, this.#memberTable.records);
   }
 
   /** @param recordFor what to keep, given what is kept now */
@@ -292,17 +292,18 @@ export class Membership {
     state: NetworkState,
     token?: string,
   ): Promise<void> {
-    const present = this.#roster.get(claim.ipv6);
+    const present = this.#memberTable.get(claim.ipv6);
     // Nearly every report says what is known already: it waits for nobody.
-    if (present !== undefined && sameRecord(present, recordFor(present))) return this.#pulses.beat(claim.ipv6, state);
-    await this.#turns.take(claim.ipv6, async () => {
-      const before = this.#roster.get(claim.ipv6);
+    if (present !== undefined && sameRecord(present, recordFor(present)))
+      return this.#heartbeats.beat(claim.ipv6, state);
+    await this.#mutex.take(claim.ipv6, async () => {
+      const before = this.#memberTable.get(claim.ipv6);
       const record = recordFor(before);
       if (before === undefined) this.#admit(record, token);
       else this.#refuseDouble(before, claim);
-      const known = before ?? this.#departures.recordOf(claim.ipv6);
-      if (before === undefined || !sameRecord(before, record)) await this.#roster.put(record);
-      this.#pulses.beat(record.ipv6, state);
+      const known = before ?? this.#recentlyLeft.recordOf(claim.ipv6);
+      if (before === undefined || !sameRecord(before, record)) await this.#memberTable.put(record);
+      this.#heartbeats.beat(record.ipv6, state);
       if (known?.instance !== undefined && known.instance !== record.instance) this.#input.watch?.booted(this.network);
     });
   }
@@ -313,28 +314,28 @@ export class Membership {
    * that was first do not fit the row. Only that machine knows its instance.
    */
   #beatIfKnown(asker: Ipv6, { ipv4, instance, state }: SelfReport): void {
-    const present = this.#roster.get(asker);
-    if (present?.instance === instance && present.ipv4 === ipv4) this.#pulses.beat(asker, state);
+    const present = this.#memberTable.get(asker);
+    if (present?.instance === instance && present.ipv4 === ipv4) this.#heartbeats.beat(asker, state);
   }
 
   #admit({ machine }: MemberRecord, token: string | undefined): void {
-    if (this.#roster.size >= MEMBERS_MAX) throw full(this.network, MEMBERS_MAX);
+    if (this.#memberTable.size >= MEMBERS_MAX) throw full(this.network, MEMBERS_MAX);
     this.#input.admit({ machine, token });
   }
 
   async #leave(record: MemberRecord): Promise<void> {
-    await this.#turns.take(record.ipv6, async () => {
-      const present = this.#roster.get(record.ipv6);
+    await this.#mutex.take(record.ipv6, async () => {
+      const present = this.#memberTable.get(record.ipv6);
       if (present === undefined) return;
       this.#refuseDouble(present, record);
-      await this.#roster.remove(record.ipv6);
+      await this.#memberTable.remove(record.ipv6);
     });
   }
 
   /** @throws MESH_MEMBER_DOUBLE when `claim` is another machine than `present`, which is alive */
   #refuseDouble(present: MemberRecord, claim: MemberRecord): void {
     if (present.ipv4 === claim.ipv4) return;
-    const { heardMs, moves, since } = this.#pulses.of(present.ipv6);
+    const { heardMs, moves, since } = this.#heartbeats.of(present.ipv6);
     const nowMs = this.#input.clock.nowMs();
     const unproven = present.instance === undefined && claim.instance === undefined;
     if (!unproven && present.instance === claim.instance) return;
@@ -345,7 +346,7 @@ export class Membership {
   #loaded(): void {
     // Who follows the journal must not put old and new members together.
     this.#input.journal.renew();
-    this.#pulses.keep(new Set(this.#roster.records.map(({ ipv6 }) => ipv6)));
+    this.#heartbeats.keep(new Set(this.#memberTable.records.map(({ ipv6 }) => ipv6)));
     this.segmentsChanged();
     this.#input.onLoad();
   }
@@ -356,25 +357,25 @@ export class Membership {
     this.#input.watch?.changed(this.network, change.type);
     if (change.type === 'leave') this.#departs(record);
     else {
-      this.#departures.remove(ipv6);
-      this.#pulses.of(ipv6);
+      this.#recentlyLeft.remove(ipv6);
+      this.#heartbeats.of(ipv6);
     }
-    this.#audience.tell(change);
+    this.#subscribers.tell(change);
   }
 
   #departs(record: MemberRecord): void {
-    const { heardMs } = this.#pulses.of(record.ipv6);
-    this.#pulses.forget(record.ipv6);
-    this.#departures.add({ record, heardMs, leftMs: this.#input.clock.nowMs() });
+    const { heardMs } = this.#heartbeats.of(record.ipv6);
+    this.#heartbeats.forget(record.ipv6);
+    this.#recentlyLeft.add({ record, heardMs, leftMs: this.#input.clock.nowMs() });
   }
 
   async #drop(ipv6: Ipv6): Promise<void> {
-    await this.#turns.take(ipv6, async () => {
-      const record = this.#roster.get(ipv6);
-      if (record === undefined || !this.#pulses.silent(ipv6)) return;
+    await this.#mutex.take(ipv6, async () => {
+      const record = this.#memberTable.get(ipv6);
+      if (record === undefined || !this.#heartbeats.silent(ipv6)) return;
       this.#dropping.add(ipv6);
       try {
-        await this.#roster.remove(ipv6);
+        await this.#memberTable.remove(ipv6);
       } finally {
         this.#dropping.delete(ipv6);
       }

@@ -5,7 +5,7 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'Pulses.of',
+      symbol: 'Heartbeats.of',
       find: 'this.#clock.nowMs()',
       replace: 'this.#clock.nowMs() - MEMBER_SILENCE_MS',
     },

@@ -3,13 +3,13 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MembershipEvent } from '../../protocol/documents/membership.ts';
-import { Announcements } from './announcements.ts';
+import { CoalescingBroadcaster } from './coalescing-broadcaster.ts';
 import type { MembershipChange } from './membership-log.ts';
 
 type Snapshot = Extract<MembershipEvent, { type: 'snapshot' }>;
 type Listener = (event: MembershipEvent) => void;
 
-export interface AudienceInput {
+export interface SubscribersInput {
   readonly clock: Clock;
   /** What is so now, with host0's address as somebody at `viewer` sees it. */
   readonly snapshot: (viewer: Ipv4 | undefined) => Snapshot;
@@ -27,16 +27,16 @@ interface Follower {
   since: number;
 }
 
-export class Audience {
-  readonly #input: AudienceInput;
+export class Subscribers {
+  readonly #input: SubscribersInput;
   readonly #followers = new Set<Follower>();
-  readonly #announcements: Announcements<MembershipChange>;
+  readonly #broadcaster: CoalescingBroadcaster<MembershipChange>;
   /** By host0's address: a thousand that come in one moment get one, which is put into words once. */
   readonly #snapshots = new Map<Ipv4, Snapshot>();
 
-  constructor(input: AudienceInput) {
+  constructor(input: SubscribersInput) {
     this.#input = input;
-    this.#announcements = new Announcements(input.clock, (changes) => this.#announce(changes));
+    this.#broadcaster = new CoalescingBroadcaster(input.clock, (changes) => this.#announce(changes));
   }
 
   get size(): number {
@@ -53,7 +53,7 @@ export class Audience {
 
   /** Tells a change, at once or with others that come in the same moment. */
   tell(change: MembershipChange): void {
-    this.#announcements.add(change);
+    this.#broadcaster.add(change);
   }
 
   /** More than single members may be different. */
@@ -66,7 +66,7 @@ export class Audience {
   }
 
   close(): void {
-    this.#announcements.close();
+    this.#broadcaster.close();
     this.#followers.clear();
   }
 

@@ -1,5 +1,5 @@
 /** Lets pieces of work on one thing follow one another, while those on different things run side by side. */
-export class Turns<Key> {
+export class KeyedMutex<Key> {
   readonly #last = new Map<Key, Promise<unknown>>();
 
   take<T>(key: Key, work: () => Promise<T>): Promise<T> {

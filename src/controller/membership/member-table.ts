@@ -21,7 +21,7 @@ import {
 } from './member-record.ts';
 import { type MembershipChange, MembershipLog } from './membership-log.ts';
 
-export interface RosterInput {
+export interface MemberTableInput {
   readonly network: Network;
   readonly store: Store;
   readonly clock: Clock;
@@ -39,8 +39,8 @@ interface Stored {
 
 const RELOAD_MS = 1_000;
 
-export class Roster {
-  readonly #input: RosterInput;
+export class MemberTable {
+  readonly #input: MemberTableInput;
   readonly #prefix: string;
   #members = new Map<Ipv6, Stored>();
   readonly #log = new MembershipLog();
@@ -51,7 +51,7 @@ export class Roster {
   #loaded = false;
   #closed = false;
 
-  constructor(input: RosterInput) {
+  constructor(input: MemberTableInput) {
     this.#input = input;
     this.#prefix = membersPrefix(input.network.id);
   }

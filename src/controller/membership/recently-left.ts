@@ -4,7 +4,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import { LEFT_MEMORY_MS } from '../../protocol/documents/membership.ts';
 import type { MemberRecord } from './member-record.ts';
 
-interface Departure {
+interface LeftMember {
   readonly record: MemberRecord;
   readonly leftMs: number;
   readonly heardMs: number;
@@ -13,10 +13,10 @@ interface Departure {
 /** How many are remembered. */
 const DEPARTED_MAX = 1000;
 
-export class Departures {
-  readonly #departed = new Map<Ipv6, Departure>();
+export class RecentlyLeft {
+  readonly #departed = new Map<Ipv6, LeftMember>();
 
-  get all(): Iterable<Departure> {
+  get all(): Iterable<LeftMember> {
     return this.#departed.values();
   }
 
@@ -24,8 +24,8 @@ export class Departures {
     return this.#departed.get(ipv6)?.record;
   }
 
-  add(departure: Departure): void {
-    this.#departed.set(departure.record.ipv6, departure);
+  add(left: LeftMember): void {
+    this.#departed.set(left.record.ipv6, left);
     const oldest = this.#departed.keys().next().value;
     if (this.#departed.size > DEPARTED_MAX && oldest !== undefined) this.#departed.delete(oldest);
   }

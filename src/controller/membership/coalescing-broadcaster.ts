@@ -9,7 +9,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 /** Nobody notices 20 ms more until the second of two members that join together is reached. */
 export const MOMENT_MS = 20;
 
-export class Announcements<T> {
+export class CoalescingBroadcaster<T> {
   readonly #clock: Clock;
   readonly #tell: (changes: readonly T[]) => void;
   #waiting: T[] = [];
