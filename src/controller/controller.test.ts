@@ -11,7 +11,7 @@ import { Journal } from '../protocol/journal/event.ts';
 import { Controller } from './controller.ts';
 import { membersPrefix } from './membership/member-record.ts';
 import type { Membership } from './membership/membership.ts';
-import type { Sighting } from './membership/witness.ts';
+import type { VerifiedSource } from './membership/source-verification.ts';
 
 const SEGMENT = { device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr };
 
@@ -25,7 +25,7 @@ async function host0() {
   const clock = new ManualClock();
   const store = new MemoryStore();
   const journal = new Journal(clock, 'host0', 'host0');
-  const seen = new Map<Ipv6, Sighting>();
+  const seen = new Map<Ipv6, VerifiedSource>();
   const controller = new Controller({
     name: 'host0',
     version: '0',
@@ -34,7 +34,7 @@ async function host0() {
     clock,
     store,
     journal,
-    witness: { sight: async (_network, ipv6) => seen.get(ipv6) ?? {} },
+    verification: { sight: async (_network, ipv6) => seen.get(ipv6) ?? {} },
   });
   opened.push(controller);
   const snapshots: Assignment[] = [];

@@ -24,7 +24,7 @@ import { admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
 import { networkAdded } from './membership/membership-journal.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
-import type { Witness } from './membership/witness.ts';
+import type { SourceVerification } from './membership/source-verification.ts';
 
 export interface ControllerInput {
   /** host0's host name. */
@@ -37,7 +37,7 @@ export interface ControllerInput {
   readonly clock: Clock;
   readonly store: Store;
   readonly journal: Journal;
-  readonly witness: Witness;
+  readonly verification: SourceVerification;
   readonly watch?: MembershipWatch;
 }
 

@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   await mkdir(paths.state, { recursive: true });
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [tokens, disk, { rtnl, monitor, witness, links }] = await Promise.all([
+  const [tokens, disk, { rtnl, monitor, verification, links }] = await Promise.all([
     Tokens.open(paths.state),
     SqliteStore.open(join(paths.state, 'store.db')),
     openHost0Kernel(clock, journal),
@@ -79,7 +79,7 @@ async function main(): Promise<void> {
     clock,
     store,
     journal,
-    witness,
+    verification,
     watch,
   });
   addControllerMetrics(registry, controller);

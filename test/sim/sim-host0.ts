@@ -1,6 +1,6 @@
 /** host0's daemon, put together as src/main/host0.ts does it, with its endpoints opened by the simulation. */
 import type { Answer, Exchange } from '../../src/agent/membership/transport.ts';
-import { KernelWitness } from '../../src/api/membership/witness.ts';
+import { KernelSourceVerification } from '../../src/api/membership/source-verification.ts';
 import { segmentsOf } from '../../src/boot/nics/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
 import type { Membership } from '../../src/controller/membership/membership.ts';
@@ -46,7 +46,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     this.#store = new ProcessStore(store, this.clock);
     const journal = new Journal(this.clock, 'host0', machine.name);
     journal.subscribe((event) => world.timeline.journal(event));
-    const witness = new KernelWitness(
+    const verification = new KernelSourceVerification(
       {
         neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
         fdbRow: async (link, mac) => kernel.row(kernel.linkNamed(link)?.index ?? 0, mac),
@@ -61,10 +61,10 @@ export class Host0Process implements MembershipServer, ControlServer {
       clock: this.clock,
       store: this.#store,
       journal,
-      witness,
+      verification,
     });
     kernel.subscribe(this, (event) => {
-      witness.take(event);
+      verification.take(event);
       if (event.type === 'link' || event.type === 'address') this.#lookSoon();
     });
     this.#look();

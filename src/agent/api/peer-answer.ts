@@ -7,7 +7,7 @@ import { readCaptureParameters } from '../../protocol/documents/capture.ts';
 import { parsePathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
-import { isHost0 } from '../capture/host0-witness.ts';
+import { isHost0 } from '../capture/host0-verification.ts';
 import { collectPathFacts } from '../trace/facts.ts';
 import { pathView } from '../trace/path-view.ts';
 import type { PeerHandler } from './peer-endpoint.ts';

@@ -7,7 +7,7 @@ import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { forged, moving } from './member-error.ts';
 import type { MemberRecord } from './member-record.ts';
-import type { Sighting } from './witness.ts';
+import type { VerifiedSource } from './source-verification.ts';
 
 /**
  * @param asker source address of the request, from the socket
@@ -19,7 +19,7 @@ export function identify(
   network: Network,
   asker: Ipv6,
   machine: MachineId | undefined,
-  { mac, ipv4 }: Sighting,
+  { mac, ipv4 }: VerifiedSource,
   records: Iterable<MemberRecord>,
 ): { readonly mac: Mac; readonly ipv4: Ipv4 } {
   const host0 = memberAddresses(network, 'host0');

@@ -16,7 +16,7 @@ import type { Store } from '../../store/store.ts';
 import { admit } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
-import type { Sighting } from './witness.ts';
+import type { VerifiedSource } from './source-verification.ts';
 
 const host0 = memberAddresses(network, 'host0');
 const SUBNET = '10.11.0.0/24' as Ipv4Cidr;
@@ -39,7 +39,7 @@ class Host0 {
   readonly journal: Journal;
   readonly store: Store;
   readonly mesh: Membership;
-  readonly rows = new Map<Ipv6, Sighting>();
+  readonly rows = new Map<Ipv6, VerifiedSource>();
   readonly changes: string[] = [];
   /** The kernel answers once this resolves. */
   kernelAnswers = Promise.resolve();
@@ -60,7 +60,7 @@ class Host0 {
       clock,
       store,
       journal: this.journal,
-      witness: {
+      verification: {
         sight: async (_network, ipv6) => {
           await this.kernelAnswers;
           return this.rows.get(ipv6) ?? {};

@@ -32,8 +32,8 @@ import type { MembershipChange } from './membership-log.ts';
 import type { MembershipWatch } from './membership-watch.ts';
 import { RecentlyLeft } from './recently-left.ts';
 import { Refusals } from './refusals.ts';
+import type { SourceVerification } from './source-verification.ts';
 import { Subscribers } from './subscribers.ts';
-import type { Witness } from './witness.ts';
 
 export interface MembershipInput {
   readonly network: Network;
@@ -44,7 +44,7 @@ export interface MembershipInput {
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly witness: Witness;
+  readonly verification: SourceVerification;
   /** host0's IPv4 as somebody at `viewer` sees it. */
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
   readonly subnets: () => readonly Ipv4Cidr[];
@@ -55,7 +55,7 @@ export interface MembershipInput {
 }
 
 /** A member, past or present, and when it was heard of last. */
-export interface MemberSighting {
+export interface VerifiedSource {
   readonly record: MemberRecord;
   readonly online: boolean;
   readonly heardMs: number;
@@ -183,7 +183,7 @@ export class Membership {
   }
 
   /** Those that are here and those that were. */
-  sightings(): readonly MemberSighting[] {
+  sightings(): readonly VerifiedSource[] {
     const here = this.#memberTable.records.map((record) => {
       const heartbeat = this.#heartbeats.of(record.ipv6);
       return { record, online: true, heardMs: heartbeat.heardMs, state: heartbeat.state };
@@ -215,7 +215,7 @@ export class Membership {
 
   /** Where host0's kernel sees the packets of `asker` come from, if it does. */
   async whereabouts(asker: Ipv6): Promise<Ipv4 | undefined> {
-    return (await this.#input.witness.sight(this.network, asker)).ipv4;
+    return (await this.#input.verification.sight(this.network, asker)).ipv4;
   }
 
   /**
@@ -281,7 +281,7 @@ export class Membership {
 
   async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
     this.mustBeLoaded();
-    const sighting = await this.#input.witness.sight(this.network, asker);
+    const sighting = await this.#input.verification.sight(this.network, asker);
     return identify(this.network, asker, machine, sighting, this.#memberTable.records);
   }
 

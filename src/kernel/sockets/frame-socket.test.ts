@@ -43,7 +43,7 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
     onError: (error) => heard.push(error.message),
   });
   // What a socket sends itself it does not hear.
-  const [speaker, witness] = [false, true].map((outgoing) =>
+  const [speaker, verification] = [false, true].map((outgoing) =>
     FrameSocket.open({
       link: indexOf(here),
       netns: here,
@@ -54,7 +54,7 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
     }),
   ) as [FrameSocket, FrameSocket];
   onTestFinished(() => {
-    for (const socket of [listener, speaker, witness]) socket.close();
+    for (const socket of [listener, speaker, verification]) socket.close();
   });
   const next = () =>
     new Promise<void>((resolve) => {

@@ -4,7 +4,7 @@ import { manage } from '../../../test/kit/networks.ts';
 import { BRIDGE, factsOf, memberOf, portLink } from '../../../test/kit/trace-cluster.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { KernelDump } from '../kernel/kernel-port.ts';
-import { isHost0 } from './host0-witness.ts';
+import { isHost0 } from './host0-verification.ts';
 
 const host0 = memberOf('host0');
 const tap = portLink(20, 'tap0', { master: BRIDGE });

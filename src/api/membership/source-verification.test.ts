@@ -4,7 +4,7 @@ import { mesh } from '../../../test/kit/networks.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
-import { KernelWitness } from './witness.ts';
+import { KernelSourceVerification } from './source-verification.ts';
 
 const MESH = mesh('manage', 456, { prefix: 'fd42::/64' });
 const NODE = 'fd42::2' as Ipv6;
@@ -13,7 +13,7 @@ const MAC = '02:00:00:00:00:02';
 let wire: ReturnType<typeof twoHosts>;
 let rtnl: Rtnl;
 let monitor: KernelMonitor;
-let witness: KernelWitness;
+let verification: KernelSourceVerification;
 let asked: string[];
 
 /** host0 here, which learns; and a node there. */
@@ -37,7 +37,7 @@ beforeEach(async () => {
   }
   rtnl = await Rtnl.open({ netns: wire.here });
   asked = [];
-  witness = new KernelWitness(
+  verification = new KernelSourceVerification(
     {
       neighbour: (link, address) => {
         asked.push(address);
@@ -51,7 +51,7 @@ beforeEach(async () => {
     () => monitor.drain(),
   );
   monitor = KernelMonitor.open({ netns: wire.here });
-  monitor.events.subscribe((event) => witness.take(event));
+  monitor.events.subscribe((event) => verification.take(event));
 });
 
 afterEach(async () => {
@@ -67,44 +67,44 @@ function packetFromNode(): void {
 }
 
 test('knows nothing of who has sent nothing, and where the packets came from of who has', async () => {
-  expect(await witness.sight(MESH, NODE)).toEqual({});
+  expect(await verification.sight(MESH, NODE)).toEqual({});
   packetFromNode();
-  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
+  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
 });
 
 test('asks the kernel once, and again when it tells of a change', async () => {
   packetFromNode();
-  await witness.sight(MESH, NODE);
+  await verification.sight(MESH, NODE);
   const first = asked.length;
   for (let report = 0; report < 5; report++) {
-    expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
+    expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
   }
   expect(asked.length).toBe(first);
 
   ip(wire.there, 'address add 10.9.0.77/24 dev eth0', 'link set vxlan456 type vxlan local 10.9.0.77');
   packetFromNode();
-  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
+  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
 
   ip(wire.here, 'neighbour del fd42::2 dev br456');
-  expect((await witness.sight(MESH, NODE)).ipv4).toBeUndefined();
+  expect((await verification.sight(MESH, NODE)).ipv4).toBeUndefined();
   packetFromNode();
-  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
+  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
 
   inside(wire.here, 'bridge', 'fdb', 'del', MAC, 'dev', 'vxlan456', 'self');
-  expect(await witness.sight(MESH, NODE)).toEqual({ mac: MAC });
+  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC });
   packetFromNode();
   ip(wire.here, 'link del vxlan456');
-  expect(await witness.sight(MESH, NODE)).not.toHaveProperty('ipv4');
+  expect(await verification.sight(MESH, NODE)).not.toHaveProperty('ipv4');
 });
 
 test('what changes while the kernel answers is asked for again', async () => {
   packetFromNode();
-  const before = await witness.sight(MESH, NODE);
-  witness.take({ type: 'overflow' });
-  const answer = witness.sight(MESH, NODE);
-  witness.take({ type: 'overflow' });
+  const before = await verification.sight(MESH, NODE);
+  verification.take({ type: 'overflow' });
+  const answer = verification.sight(MESH, NODE);
+  verification.take({ type: 'overflow' });
   expect(await answer).toEqual(before);
   const asks = asked.length;
-  expect(await witness.sight(MESH, NODE)).toEqual(before);
+  expect(await verification.sight(MESH, NODE)).toEqual(before);
   expect(asked.length).toBeGreaterThan(asks);
 });

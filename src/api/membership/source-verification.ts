@@ -1,9 +1,9 @@
 /**
- * host0's kernel as a witness: it resolved the neighbour to answer the handshake, and the VXLAN device learned the row
+ * host0's kernel as a verification: it resolved the neighbour to answer the handshake, and the VXLAN device learned the row
  * from the very packets of the request. A question waits for a lock of the whole machine, and a thousand members report
  * every three seconds; so what it answered holds until the kernel tells of a change.
  */
-import type { Sighting, Witness } from '../../controller/membership/witness.ts';
+import type { SourceVerification, VerifiedSource } from '../../controller/membership/source-verification.ts';
 import type { Ip } from '../../kernel/ip.ts';
 import type { FdbRow, KernelEvent, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { isIpv4 } from '../../model/address/ipv4.ts';
@@ -20,10 +20,10 @@ export interface NeighbourReader {
 /** More than any host0 has members; whoever invents addresses fills no memory. */
 const REMEMBERED_MAX = 10_000;
 
-export class KernelWitness implements Witness {
+export class KernelSourceVerification implements SourceVerification {
   readonly #reader: NeighbourReader;
   readonly #drain: () => void;
-  readonly #sightings = new Map<Ipv6, Required<Sighting>>();
+  readonly #sightings = new Map<Ipv6, Required<VerifiedSource>>();
   /** Whose sighting has this Ethernet address. */
   readonly #owners = new Map<Mac, Ipv6>();
   /** Grows with whatever may make an answer that is under way an old one. */
@@ -60,7 +60,7 @@ export class KernelWitness implements Witness {
     }
   }
 
-  async sight({ devices }: Network, ipv6: Ipv6): Promise<Sighting> {
+  async sight({ devices }: Network, ipv6: Ipv6): Promise<VerifiedSource> {
     // The packets of the request may have changed what was so before.
     this.#drain();
     const known = this.#sightings.get(ipv6);
@@ -76,7 +76,7 @@ export class KernelWitness implements Witness {
     return sighting;
   }
 
-  #remember(ipv6: Ipv6, sighting: Required<Sighting>): void {
+  #remember(ipv6: Ipv6, sighting: Required<VerifiedSource>): void {
     const { mac } = sighting;
     if (this.#sightings.size >= REMEMBERED_MAX || (this.#owners.get(mac) ?? ipv6) !== ipv6) return;
     this.#sightings.set(ipv6, sighting);
