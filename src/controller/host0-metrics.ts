@@ -1,6 +1,7 @@
 /** host0's metrics: who is in which mesh, who came and went, and how its store does. */
+
+import { addHealthMetrics, addNetworkMetrics } from '../metrics/condition-metrics.ts';
 import type { Registry } from '../metrics/registry.ts';
-import { addHealthMetrics, addNetworkMetrics } from '../metrics/standing-metrics.ts';
 import type { TxnOutcome } from '../store/timed-store.ts';
 import type { Controller } from './controller.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../model/error.ts';
-import { readFact } from './fact.ts';
+import { readSystemFile } from './system-file.ts';
 
 const INSTANCE = /^[0-9a-f]{16}$/;
 
@@ -16,9 +16,9 @@ const INSTANCE = /^[0-9a-f]{16}$/;
  */
 export function bootInstance({ runDirectory }: { readonly runDirectory: string }): string {
   const path = join(runDirectory, 'instance');
-  const known = readFact(path);
+  const known = readSystemFile(path);
   if (known === undefined) makeInstance(runDirectory, path);
-  const instance = known ?? readFact(path) ?? '';
+  const instance = known ?? readSystemFile(path) ?? '';
   if (INSTANCE.test(instance)) return instance;
   throw new MeshError('MESH_MACHINE_UNREADABLE', `${path} does not hold a boot instance`, {
     operation: 'read',

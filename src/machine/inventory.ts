@@ -8,9 +8,9 @@ import {
   type Inventory,
   type Nic,
 } from '../protocol/documents/inventory.ts';
-import { readFact } from './fact.ts';
 import type { PermanentMac } from './machine-id.ts';
 import { serialFault } from './smbios.ts';
+import { readSystemFile } from './system-file.ts';
 
 /** `size` of a block device counts these, whatever the disk's own are. */
 const SECTOR_BYTES = 512;
@@ -21,7 +21,7 @@ const SECTOR_BYTES = 512;
  */
 export function readInventory(cards: readonly PermanentMac[], sysRoot = '/'): Inventory {
   const [manufacturer, product] = ['sys_vendor', 'product_name'].map((attribute) =>
-    clean(factAt(join(sysRoot, 'sys/class/dmi/id', attribute))),
+    clean(textOf(join(sysRoot, 'sys/class/dmi/id', attribute))),
   );
   return {
     system: { ...(manufacturer !== undefined && { manufacturer }), ...(product !== undefined && { product }) },
@@ -65,7 +65,7 @@ function disksIn(blocks: string): Disk[] {
   return names(blocks)
     .filter((name) => names(join(blocks, name)).includes('device'))
     .flatMap((name): Disk[] => {
-      const of = (attribute: string) => factAt(join(blocks, name, attribute));
+      const of = (attribute: string) => textOf(join(blocks, name, attribute));
       const bytes = Number(of('size')) * SECTOR_BYTES;
       if (!(bytes > 0)) return [];
       const model = clean([of('device/vendor'), of('device/model')].filter(isName).join(' '));
@@ -81,7 +81,7 @@ function isName(word: string): boolean {
 
 /** In a network namespace /sys may still show another one's: its card of the same name has another address. */
 function nicOf({ name, mac }: PermanentMac, directory: string): Nic {
-  if (factAt(join(directory, 'address')) !== mac) return { name, mac };
+  if (textOf(join(directory, 'address')) !== mac) return { name, mac };
   try {
     return { name, mac, driver: basename(readlinkSync(join(directory, 'device/driver'))) };
   } catch {
@@ -90,9 +90,9 @@ function nicOf({ name, mac }: PermanentMac, directory: string): Nic {
 }
 
 /** What cannot be read, of a disk that fails for instance, is not known; all else still is. */
-function factAt(path: string): string {
+function textOf(path: string): string {
   try {
-    return readFact(path) ?? '';
+    return readSystemFile(path) ?? '';
   } catch {
     return '';
   }

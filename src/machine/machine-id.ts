@@ -7,8 +7,8 @@ import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
 import { isMachineId, type MachineId, machineIdOf } from '../model/machine.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
-import { readFact } from './fact.ts';
 import { serialFault, uuidFault } from './smbios.ts';
+import { readSystemFile } from './system-file.ts';
 
 /** In the order in which they are asked. */
 export type MachineIdSource =
@@ -89,7 +89,7 @@ const SOURCES: readonly ((input: MachineIdInput) => MachineIdStep)[] = [
   ({ env }) => decided('environment', 'MESH_MACHINE', env.MESH_MACHINE || undefined),
   ({ root }) => {
     const place = pathsBelow(root).machineFile;
-    return reading('file', place, () => decided('file', place, readFact(place)));
+    return reading('file', place, () => decided('file', place, readSystemFile(place)));
   },
   (input) => {
     const place = `mesh.machine= in ${commandLinePath(input)}`;
@@ -98,12 +98,12 @@ const SOURCES: readonly ((input: MachineIdInput) => MachineIdStep)[] = [
   (input) => {
     const place = dmiPath(input, 'product_uuid');
     return reading('product uuid', place, () =>
-      derived('product uuid', place, readFact(place)?.toLowerCase(), uuidFault),
+      derived('product uuid', place, readSystemFile(place)?.toLowerCase(), uuidFault),
     );
   },
   (input) => {
     const place = dmiPath(input, 'board_serial');
-    return reading('board serial', place, () => derived('board serial', place, readFact(place), serialFault));
+    return reading('board serial', place, () => derived('board serial', place, readSystemFile(place), serialFault));
   },
   (input) => {
     const place = `BOOTIF= in ${commandLinePath(input)}`;
@@ -167,7 +167,7 @@ function commandLinePath({ sysRoot = '/' }: MachineIdInput): string {
 
 /** The value of `name=value` on the kernel command line; the last one wins, as in the kernel. */
 function bootOption(input: MachineIdInput, name: string): string | undefined {
-  const words = readFact(commandLinePath(input))?.split(/\s+/) ?? [];
+  const words = readSystemFile(commandLinePath(input))?.split(/\s+/) ?? [];
   return words.findLast((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 

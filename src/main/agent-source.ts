@@ -10,8 +10,8 @@ import { textAt, writeDurable } from '../disk/durable-file.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
-import { readFact } from '../machine/fact.ts';
 import { machineId } from '../machine/machine-id.ts';
+import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
@@ -41,7 +41,7 @@ export async function openAgentSource(
     permanentMacs: permanentMacs(await kernel.rtnl.links()),
     ...(options.machine !== undefined && { override: options.machine }),
   });
-  const token = readFact(paths.tokenFile);
+  const token = readSystemFile(paths.tokenFile);
   const knownFile = join(paths.state, 'members.json');
   const source = new NodeSource({
     ...input,

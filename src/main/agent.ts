@@ -21,7 +21,7 @@ import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
-import { AgentFacts } from '../agent/view/agent-facts.ts';
+import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
@@ -36,7 +36,7 @@ import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { METRICS_PORTS } from '../model/network/network.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
-import { Standing } from '../protocol/journal/standing.ts';
+import { Conditions } from '../protocol/journal/conditions.ts';
 import { openAgentSource } from './agent-source.ts';
 import { endOnSignal, fail, openJournal } from './process.ts';
 
@@ -81,8 +81,8 @@ async function main(): Promise<void> {
   });
   addAgentMetrics(registry, agent);
 
-  const facts = new AgentFacts(agent);
-  const standing = new Standing(journal, clock, () => facts.read());
+  const reading = new AgentConditions(agent);
+  const conditions = new Conditions(journal, clock, () => reading.read());
   const metricsEndpoint = new MetricsEndpoint({
     network: options.metrics,
     machine,
@@ -94,7 +94,7 @@ async function main(): Promise<void> {
     indexOf: (device) => agent.cache.linkNamed(device)?.index,
   });
   agent.reconciler.passes.subscribe(() => {
-    standing.lookSoon();
+    conditions.lookSoon();
     metricsEndpoint.follow(source.networks);
   });
   const inventory = new InventoryNotice({
@@ -108,7 +108,7 @@ async function main(): Promise<void> {
     path: paths.agentSock,
     agent,
     echo: sizedEcho,
-    facts: () => standing.facts,
+    conditions: () => conditions.current,
     registry,
     metrics: new ApiMetrics(registry),
     captures,

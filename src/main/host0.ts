@@ -11,7 +11,7 @@ import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
 import { segmentsOf } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
-import { host0Facts } from '../controller/host0-facts.ts';
+import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
@@ -30,7 +30,7 @@ import { VERSION } from '../model/version.ts';
 import { checkNodeName } from '../protocol/documents/membership.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
-import { healthFacts, Standing } from '../protocol/journal/standing.ts';
+import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
@@ -112,12 +112,12 @@ async function main(): Promise<void> {
   controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
   controller.meshChanges.subscribe(followMeshes);
 
-  const health = new Standing(journal, clock, () => healthFacts(controller.health()));
+  const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
     path: paths.controlSock,
     controller,
     journal,
-    facts: () => host0Facts(controller, health),
+    conditions: () => host0Conditions(controller, health),
     registry,
     metrics,
     boot: machines.service.boot,

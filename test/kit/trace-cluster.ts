@@ -7,7 +7,7 @@ import { OUR_PROTOCOL } from '../../src/agent/items/mark.ts';
 import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
 import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import { observedItems } from '../../src/agent/kernel/observed.ts';
-import type { PathFacts } from '../../src/agent/trace/facts.ts';
+import type { PathState } from '../../src/agent/trace/path-state.ts';
 import type { Address, FdbRow, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
@@ -46,7 +46,7 @@ export interface Spoilt {
 }
 
 /** What a trace asks of the agent on `node`, with the faults of `spoilt`. */
-export function factsOf(node: HostName, spoilt: Spoilt = {}): PathFacts {
+export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
   const machine = MACHINES[node] as MachineWord;
   const members = (['host0', 'node1', 'node2'] as const).map((name) => memberOf(name, node));
   const host0: Host0View =

@@ -1,6 +1,7 @@
 /** The agent's metrics. What the agent knows anyway is read when somebody asks; only the loop is counted as it goes. */
+
+import { addHealthMetrics, addNetworkMetrics } from '../../metrics/condition-metrics.ts';
 import type { Registry } from '../../metrics/registry.ts';
-import { addHealthMetrics, addNetworkMetrics } from '../../metrics/standing-metrics.ts';
 import type { Agent } from '../agent.ts';
 import { LoopMetrics } from '../loop/loop-metrics.ts';
 import { healthOf, networkViews } from '../view/agent-view.ts';

@@ -12,7 +12,7 @@ import type { TraceRequest } from '../../protocol/documents/trace.ts';
 import type { PingRequest } from '../../protocol/documents/views.ts';
 import { claimControlSocket, listenOnControlSocket } from '../../protocol/http/control-socket.ts';
 import { createServer } from '../../protocol/http/http.ts';
-import { type Facts, streamJournal } from '../../protocol/http/journal-stream.ts';
+import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
 import { passOnCapture } from '../capture/remote-capture.ts';
@@ -33,7 +33,7 @@ export interface AgentSocketInput {
   readonly agent: Agent;
   readonly echo: SizedEcho;
   readonly doctor: Doctor;
-  readonly facts: Facts;
+  readonly conditions: ReadConditions;
   readonly registry: Registry;
   readonly metrics: ApiMetrics;
   readonly captures: Captures;
@@ -58,14 +58,14 @@ async function answer(
   input: AgentSocketInput,
   startMs: number,
 ): Promise<void> {
-  const { agent, facts, registry, metrics } = input;
+  const { agent, conditions, registry, metrics } = input;
   const { clock, journal } = agent.input;
   const startOfAnswerMs = clock.nowMs();
   try {
     const url = new URL(request.url ?? '/', 'http://agent');
     const { method = '' } = request;
     const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
-    if (path === '/v1/events') return streamJournal(journal, facts, request, response);
+    if (path === '/v1/events') return streamJournal(journal, conditions, request, response);
     response.once('finish', () => {
       // A path that is none of ours is not worth a series of its own.
       const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];

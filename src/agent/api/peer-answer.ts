@@ -8,7 +8,7 @@ import { parsePathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
 import { isHost0 } from '../capture/host0-verification.ts';
-import { collectPathFacts } from '../trace/facts.ts';
+import { collectPathState } from '../trace/path-state.ts';
 import { pathView } from '../trace/path-view.ts';
 import type { PeerHandler } from './peer-endpoint.ts';
 
@@ -46,7 +46,7 @@ function refuse(response: ServerResponse, error: MeshError): void {
 
 async function look(agent: Agent, network: Network, parameters: URLSearchParams): Promise<unknown> {
   const query = parsePathQuery(parameters);
-  return pathView(await collectPathFacts(agent, network, query), query);
+  return pathView(await collectPathState(agent, network, query), query);
 }
 
 /** What guests say to each other is nobody's business but host0's, who could reach every machine anyway. */

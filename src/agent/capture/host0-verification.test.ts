@@ -1,7 +1,7 @@
 /** node1 of the small cluster, asked by somebody who speaks from host0's address. */
 import { expect, test } from 'vitest';
 import { manage } from '../../../test/kit/networks.ts';
-import { BRIDGE, factsOf, memberOf, portLink } from '../../../test/kit/trace-cluster.ts';
+import { BRIDGE, memberOf, portLink, stateAt } from '../../../test/kit/trace-cluster.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { KernelDump } from '../kernel/kernel-port.ts';
 import { isHost0 } from './host0-verification.ts';
@@ -10,7 +10,7 @@ const host0 = memberOf('host0');
 const tap = portLink(20, 'tap0', { master: BRIDGE });
 
 function believed(dump: (dump: KernelDump) => KernelDump = (whole) => whole, peer = host0.ipv6): boolean {
-  return isHost0(factsOf('node1', { dump }).kernel, manage, peer);
+  return isHost0(stateAt('node1', { dump }).kernel, manage, peer);
 }
 
 function withRows(change: (row: KernelDump['fdb'][number]) => object | undefined): (dump: KernelDump) => KernelDump {

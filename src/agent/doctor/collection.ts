@@ -1,4 +1,4 @@
-/** Collects the doctor's facts from the agent, the kernel, /proc, the disk, and by asking host0 and other members. */
+/** Collects the doctor's evidence from the agent, the kernel, /proc, the disk, and by asking host0 and other members. */
 import { statfs } from 'node:fs/promises';
 import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
@@ -11,7 +11,7 @@ import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
-import type { DiskFacts, Facts, UnderlayPort } from './facts.ts';
+import type { DiskEvidence, Evidence, UnderlayPort } from './evidence.ts';
 import { parseChains } from './filter-chain.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
@@ -29,7 +29,7 @@ export interface CollectionInput {
   readonly controlSock: string;
 }
 
-export async function collectFacts(input: CollectionInput): Promise<Facts> {
+export async function collectEvidence(input: CollectionInput): Promise<Evidence> {
   const { agent } = input;
   const { cache } = agent.reconciler;
   const { role } = agent.source.host0View();
@@ -99,7 +99,7 @@ function underlayPorts({ source, reconciler: { cache } }: Agent): UnderlayPort[]
   });
 }
 
-async function diskOf(directory: string): Promise<DiskFacts> {
+async function diskOf(directory: string): Promise<DiskEvidence> {
   const { bsize, blocks, bavail, files, ffree } = await statfs(directory);
   return {
     directory,

@@ -1,4 +1,4 @@
-/** `mesh doctor`: collects facts, lets every check judge them, and mends what is safe to mend. */
+/** `mesh doctor`: collects evidence, lets every check judge them, and mends what is safe to mend. */
 import type { DoctorFinding, DoctorView, Setting } from '../../protocol/documents/views.ts';
 import { clockSkew } from './checks/clock.ts';
 import { bridgedPackets, firewalld } from './checks/firewall.ts';
@@ -10,7 +10,7 @@ import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
 import { linkMtu, pathMtu, vxlanPort } from './checks/underlay.ts';
-import type { Check, Facts } from './facts.ts';
+import type { Check, Evidence } from './evidence.ts';
 
 const CHECKS: readonly Check[] = [
   vxlanPort,
@@ -35,7 +35,7 @@ const CHECKS: readonly Check[] = [
 ];
 
 export interface DoctorInput {
-  readonly collect: () => Promise<Facts>;
+  readonly collect: () => Promise<Evidence>;
   /** @throws MESH_KERNEL_REFUSED */
   readonly set: (setting: Setting) => void;
 }
@@ -57,10 +57,10 @@ export class Doctor {
    * @throws MESH_KERNEL_REFUSED
    */
   async fix(): Promise<DoctorView> {
-    const facts = await this.#input.collect();
-    const settings = findings(facts).flatMap(({ fix = [] }) => fix);
+    const evidence = await this.#input.collect();
+    const settings = findings(evidence).flatMap(({ fix = [] }) => fix);
     const fixed = settings.map((setting) => {
-      const before = facts.setting(setting.name) ?? '';
+      const before = evidence.setting(setting.name) ?? '';
       this.#input.set(setting);
       return { ...setting, before };
     });
@@ -68,8 +68,8 @@ export class Doctor {
   }
 }
 
-export function findings(facts: Facts): DoctorFinding[] {
+export function findings(evidence: Evidence): DoctorFinding[] {
   return CHECKS.flatMap(({ name: check, find }) =>
-    find(facts).map((finding) => ({ check, message: finding.saw, ...finding })),
+    find(evidence).map((finding) => ({ check, message: finding.saw, ...finding })),
   ).sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
 }

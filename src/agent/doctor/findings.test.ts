@@ -8,7 +8,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { findings } from './doctor.ts';
-import type { Facts } from './facts.ts';
+import type { Evidence } from './evidence.ts';
 
 function member(number: number): Member {
   return memberOf(manage, board(number), `10.11.${number >> 8}.${number & 255}`, `node${number}`);
@@ -31,12 +31,12 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'net/ipv4/conf/eth1/forwarding': '1',
 };
 
-function view(of: readonly Member[]): Facts['networks'] {
+function view(of: readonly Member[]): Evidence['networks'] {
   const self = member(2);
   return [{ network: manage, state: { phase: 'ready' }, self, members: of, host0Answers: true }];
 }
 
-const WELL: Facts = {
+const WELL: Evidence = {
   role: 'node',
   networks: view(members(3)),
   links: [eth0],
@@ -57,7 +57,7 @@ const WELL: Facts = {
 };
 
 /** `severity check: what was seen`, a line each. */
-function complaints(fault: Partial<Facts>): string[] {
+function complaints(fault: Partial<Evidence>): string[] {
   return findings({ ...WELL, ...fault }).map(({ severity, check, saw }) => `${severity} ${check}: ${saw}`);
 }
 

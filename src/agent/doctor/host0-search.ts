@@ -9,7 +9,7 @@ import type { MachineId, MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
-import type { Facts, UnderlayPort } from './facts.ts';
+import type { Evidence, UnderlayPort } from './evidence.ts';
 
 export interface Host0Search {
   readonly machine: MachineWord;
@@ -23,7 +23,7 @@ export interface Host0Search {
 
 const NETWORKS_ASKED = 8;
 
-export async function otherHost0s(search: Host0Search): Promise<Facts['otherHost0s']> {
+export async function otherHost0s(search: Host0Search): Promise<Evidence['otherHost0s']> {
   const wires = search.underlay.flatMap((port) => wireOf(port, search.cache));
   const found = search.networks.slice(0, NETWORKS_ASKED).flatMap(({ network }) => {
     const { bridgeMac: mac, ipv6 } = memberAddresses(network, askerOf(search.machine));

@@ -1,6 +1,6 @@
 /** What /proc tells beyond settings: counters of this network namespace, and which programs run. */
 import { readdir, readFile } from 'node:fs/promises';
-import type { Counters } from './facts.ts';
+import type { Counters } from './evidence.ts';
 
 /** By the name that the kernel keeps of a program, at most 15 characters (proc_pid_comm(5)). */
 const RIVALS: ReadonlySet<string> = new Set([

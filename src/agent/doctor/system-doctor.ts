@@ -3,7 +3,7 @@ import { probeKernel } from '../../kernel/probe.ts';
 import { askWire } from '../../kernel/sockets/inquiry.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
 import type { SystemKernel } from '../kernel/system-kernel.ts';
-import { type CollectionInput, collectFacts } from './collection.ts';
+import { type CollectionInput, collectEvidence } from './collection.ts';
 import { Doctor } from './doctor.ts';
 
 export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo' | 'stateDirectory' | 'controlSock'> {
@@ -16,7 +16,7 @@ const WIRE_TIMEOUT_MS = 400;
 export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
   return new Doctor({
     collect: () =>
-      collectFacts({
+      collectEvidence({
         ...input,
         ruleset: () => kernel.ruleset(),
         probe: probeKernel,

@@ -4,7 +4,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { PathPoint } from '../../protocol/documents/trace.ts';
-import type { PathFacts } from './facts.ts';
+import type { PathState } from './path-state.ts';
 
 export interface End {
   /** Undefined when this node does not know of the member. */
@@ -16,23 +16,23 @@ export interface End {
   readonly ipv6: Ipv6 | undefined;
 }
 
-export function endOf({ members }: PathFacts, { member: memberIpv6, guest }: PathPoint): End {
+export function endOf({ members }: PathState, { member: memberIpv6, guest }: PathPoint): End {
   const member = members.find(({ ipv6 }) => ipv6 === memberIpv6);
   if (guest === undefined) return { member, memberIpv6, guest: false, mac: member?.mac, ipv6: memberIpv6 };
   return { member, memberIpv6, guest: true, mac: guest.mac, ipv6: guest.ipv6 };
 }
 
 /** The network's two links as they are in the kernel. */
-export function linksOf({ kernel, network }: PathFacts): { bridge: Link | undefined; vxlan: Link | undefined } {
+export function linksOf({ kernel, network }: PathState): { bridge: Link | undefined; vxlan: Link | undefined } {
   return { bridge: kernel.linkNamed(network.devices.bridge), vxlan: kernel.linkNamed(network.devices.vxlan) };
 }
 
 /** The port behind which the bridge has an Ethernet address. */
-export function portOf(facts: PathFacts, mac: Mac): Link | undefined {
-  const { bridge } = linksOf(facts);
-  for (const row of facts.kernel.fdb.values()) {
+export function portOf(pathState: PathState, mac: Mac): Link | undefined {
+  const { bridge } = linksOf(pathState);
+  for (const row of pathState.kernel.fdb.values()) {
     if (row.table !== 'master' || row.mac !== mac) continue;
-    const port = facts.kernel.links.get(row.link);
+    const port = pathState.kernel.links.get(row.link);
     if (port !== undefined && port.master === bridge?.index) return port;
   }
   return undefined;

@@ -2,7 +2,7 @@
 import type { HopSubject, TraceHop } from '../../protocol/documents/trace.ts';
 import { type Item, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
-import type { PathFacts } from './facts.ts';
+import type { PathState } from './path-state.ts';
 
 export function fine(node: string, subject: HopSubject, held: string): TraceHop {
   return { node, subject, state: 'ok', held };
@@ -24,7 +24,7 @@ function agentRepairs(node: string): string {
 }
 
 /** How an item that the agent wants differs from the kernel's; empty when it does not, or when nobody wants it. */
-export function differencesOf({ desired, observed }: PathFacts, key: ItemKey): readonly string[] {
+export function differencesOf({ desired, observed }: PathState, key: ItemKey): readonly string[] {
   const want = desired.get(key);
   const have = observed.get(key);
   if (want === undefined) return [];
@@ -33,7 +33,7 @@ export function differencesOf({ desired, observed }: PathFacts, key: ItemKey): r
 
 /** @returns the item that is wanted, if it is of that kind */
 export function wantedItem<K extends Item['kind']>(
-  { desired }: PathFacts,
+  { desired }: PathState,
   kind: K,
   key: ItemKey,
 ): Extract<Item, { kind: K }> | undefined {

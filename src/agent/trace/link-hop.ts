@@ -2,11 +2,11 @@
 import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { linkKey } from '../items/link.ts';
 import type { DeviceKind } from '../items/mark.ts';
-import type { PathFacts } from './facts.ts';
 import { differencesOf, differs, fine } from './hop.ts';
+import type { PathState } from './path-state.ts';
 
-export function linkHop(facts: PathFacts, device: DeviceKind): TraceHop {
-  const { node, network, kernel, desired } = facts;
+export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
+  const { node, network, kernel, desired } = pathState;
   const name = network.devices[device];
   const link = kernel.linkNamed(name);
   const key = linkKey(device, network.id);
@@ -15,7 +15,7 @@ export function linkHop(facts: PathFacts, device: DeviceKind): TraceHop {
   if (!desired.has(key)) {
     return differs(node, device, `${name} is not the agent's`, wanted, `See \`mesh status\` on ${node}.`);
   }
-  const differences = differencesOf(facts, key);
+  const differences = differencesOf(pathState, key);
   if (differences.length > 0) return differs(node, device, `${name}: ${differences.join(', ')}`, wanted);
   const detail =
     link.vxlan === undefined

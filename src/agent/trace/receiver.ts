@@ -1,34 +1,35 @@
 /** The receiver's part of a path: from the wire to its bridge, and to the guest's port. Pure. */
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { type End, linksOf, portOf } from './end.ts';
-import type { PathFacts } from './facts.ts';
 import { receivingHop } from './firewall-hop.ts';
 import { differs, fine } from './hop.ts';
 import { linkHop } from './link-hop.ts';
+import type { PathState } from './path-state.ts';
 import { unlisted } from './sender.ts';
 import { linkWith, ownIpv4s, underlayHop } from './underlay-hop.ts';
 
 /** @param own this node's end: itself, or a guest on its bridge */
-export function receiverPart(facts: PathFacts, from: End, own: End): PathPart {
-  if (from.member === undefined) return { hops: [unlisted(facts, from)], receivesAt: ownIpv4s(facts) };
+export function receiverPart(pathState: PathState, from: End, own: End): PathPart {
+  if (from.member === undefined) return { hops: [unlisted(pathState, from)], receivesAt: ownIpv4s(pathState) };
   const { ipv4 } = from.member;
-  const route = facts.routes.get(ipv4);
-  const local = linksOf(facts).vxlan?.vxlan?.local;
+  const route = pathState.routes.get(ipv4);
+  const local = linksOf(pathState).vxlan?.vxlan?.local;
   const port =
-    (route?.link === undefined ? undefined : facts.kernel.links.get(route.link)) ?? linkWith(facts, own.member?.ipv4);
-  const hops: TraceHop[] = [underlayHop(facts, port)];
-  if (local !== undefined && !ownIpv4s(facts).some((address) => address === local)) {
-    hops.push(differs(facts.node, 'underlay', `no link has ${local}`, `${local} is an address of this machine`));
+    (route?.link === undefined ? undefined : pathState.kernel.links.get(route.link)) ??
+    linkWith(pathState, own.member?.ipv4);
+  const hops: TraceHop[] = [underlayHop(pathState, port)];
+  if (local !== undefined && !ownIpv4s(pathState).some((address) => address === local)) {
+    hops.push(differs(pathState.node, 'underlay', `no link has ${local}`, `${local} is an address of this machine`));
   }
-  hops.push(receivingHop(facts, ipv4), linkHop(facts, 'vxlan'), linkHop(facts, 'bridge'));
-  hops.push(own.guest ? guestHop(facts, own) : addressHop(facts));
-  return { hops, receivesAt: ownIpv4s(facts), receivesFrom: ipv4 };
+  hops.push(receivingHop(pathState, ipv4), linkHop(pathState, 'vxlan'), linkHop(pathState, 'bridge'));
+  hops.push(own.guest ? guestHop(pathState, own) : addressHop(pathState));
+  return { hops, receivesAt: ownIpv4s(pathState), receivesFrom: ipv4 };
 }
 
 /** The last hop to a guest on this node's own bridge. */
-export function guestHop(facts: PathFacts, { mac }: End): TraceHop {
-  const { node, network } = facts;
-  const port = mac === undefined ? undefined : portOf(facts, mac);
+export function guestHop(pathState: PathState, { mac }: End): TraceHop {
+  const { node, network } = pathState;
+  const port = mac === undefined ? undefined : portOf(pathState, mac);
   const wanted = `${mac} is behind a port of ${network.devices.bridge} that is up`;
   if (port === undefined || port.name === network.devices.vxlan) {
     const held = port === undefined ? `nothing has been heard of ${mac}` : `${mac} is behind ${port.name}`;
@@ -40,9 +41,9 @@ export function guestHop(facts: PathFacts, { mac }: End): TraceHop {
   return differs(node, 'port', held, wanted, `Take it up on ${node}: \`ip link set ${port.name} up\`.`);
 }
 
-function addressHop(facts: PathFacts): TraceHop {
-  const { node, self, network, kernel } = facts;
-  const { bridge } = linksOf(facts);
+function addressHop(pathState: PathState): TraceHop {
+  const { node, self, network, kernel } = pathState;
+  const { bridge } = linksOf(pathState);
   const has = [...kernel.addresses.values()].some(
     ({ address, link, tentative }) => address === self.ipv6 && link === bridge?.index && !tentative,
   );

@@ -3,37 +3,37 @@ import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import type { End } from './end.ts';
-import type { PathFacts } from './facts.ts';
 import { forwardingHop } from './firewall-hop.ts';
 import { differs, fine } from './hop.ts';
+import type { PathState } from './path-state.ts';
 import { unlisted } from './sender.ts';
 import { routeText, underlayHop } from './underlay-hop.ts';
 
-export function routerPart(facts: PathFacts, from: End, to: End): PathPart {
-  for (const end of [from, to]) if (end.member === undefined) return { hops: [unlisted(facts, end)] };
-  const comesIn = linkTo(facts, from.member?.ipv4);
-  const goesOut = linkTo(facts, to.member?.ipv4);
-  const hops: TraceHop[] = [underlayHop(facts, comesIn)];
-  if (comesIn !== undefined) hops.push(settingHop(facts, comesIn));
-  if (comesIn !== undefined && goesOut !== undefined) hops.push(forwardingHop(facts, [comesIn.name, goesOut.name]));
-  hops.push(routeHop(facts, to.member?.ipv4), underlayHop(facts, goesOut));
+export function routerPart(pathState: PathState, from: End, to: End): PathPart {
+  for (const end of [from, to]) if (end.member === undefined) return { hops: [unlisted(pathState, end)] };
+  const comesIn = linkTo(pathState, from.member?.ipv4);
+  const goesOut = linkTo(pathState, to.member?.ipv4);
+  const hops: TraceHop[] = [underlayHop(pathState, comesIn)];
+  if (comesIn !== undefined) hops.push(settingHop(pathState, comesIn));
+  if (comesIn !== undefined && goesOut !== undefined) hops.push(forwardingHop(pathState, [comesIn.name, goesOut.name]));
+  hops.push(routeHop(pathState, to.member?.ipv4), underlayHop(pathState, goesOut));
   return { hops };
 }
 
-function linkTo({ routes, kernel }: PathFacts, ipv4: Ipv4 | undefined): Link | undefined {
+function linkTo({ routes, kernel }: PathState, ipv4: Ipv4 | undefined): Link | undefined {
   const index = ipv4 === undefined ? undefined : routes.get(ipv4)?.link;
   return index === undefined ? undefined : kernel.links.get(index);
 }
 
-function settingHop({ node }: PathFacts, { name, forwards }: Link): TraceHop {
+function settingHop({ node }: PathState, { name, forwards }: Link): TraceHop {
   if (forwards) return fine(node, 'forwarding', `what comes in on ${name} is forwarded`);
   const remedy = `On ${node}: \`sysctl net.ipv4.conf.${name}.forwarding=1\`, or \`mesh doctor --fix\`.`;
   return differs(node, 'forwarding', `what comes in on ${name} is not forwarded`, 'it is', remedy);
 }
 
-function routeHop(facts: PathFacts, to: Ipv4 | undefined): TraceHop {
-  const route = to === undefined ? undefined : facts.routes.get(to);
-  if (route !== undefined) return fine(facts.node, 'route', `${to} ${routeText(facts, route)}`);
-  const remedy = `Give ${facts.node} an address on the segment of ${to}, or a route to it.`;
-  return differs(facts.node, 'route', `there is no route to ${to}`, `there is a route to ${to}`, remedy);
+function routeHop(pathState: PathState, to: Ipv4 | undefined): TraceHop {
+  const route = to === undefined ? undefined : pathState.routes.get(to);
+  if (route !== undefined) return fine(pathState.node, 'route', `${to} ${routeText(pathState, route)}`);
+  const remedy = `Give ${pathState.node} an address on the segment of ${to}, or a route to it.`;
+  return differs(pathState.node, 'route', `there is no route to ${to}`, `there is a route to ${to}`, remedy);
 }

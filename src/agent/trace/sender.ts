@@ -5,29 +5,29 @@ import type { Member } from '../../model/network/member.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { itemKey } from '../items/item.ts';
 import { type End, linksOf, portOf } from './end.ts';
-import type { PathFacts } from './facts.ts';
 import { differencesOf, differs, fine, wantedItem } from './hop.ts';
 import { linkHop } from './link-hop.ts';
+import type { PathState } from './path-state.ts';
 import { linkWith, routeText, underlayHop } from './underlay-hop.ts';
 
 /** @param own this node's end: itself, or a guest on its bridge */
-export function senderPart(facts: PathFacts, own: End, to: End): PathPart {
+export function senderPart(pathState: PathState, own: End, to: End): PathPart {
   const { member } = to;
-  if (member === undefined || to.mac === undefined) return { hops: [unlisted(facts, to)] };
-  const hops: TraceHop[] = [linkHop(facts, 'bridge')];
+  if (member === undefined || to.mac === undefined) return { hops: [unlisted(pathState, to)] };
+  const hops: TraceHop[] = [linkHop(pathState, 'bridge')];
   // A guest asks for its neighbours itself.
-  if (!own.guest) hops.push(neighbourHop(facts, to));
-  hops.push(bridgeRowHop(facts, to, to.mac), linkHop(facts, 'vxlan'));
-  const row = vxlanRow(facts, to.mac);
-  hops.push(vxlanRowHop(facts, member, to, row), floodRowHop(facts, member));
+  if (!own.guest) hops.push(neighbourHop(pathState, to));
+  hops.push(bridgeRowHop(pathState, to, to.mac), linkHop(pathState, 'vxlan'));
+  const row = vxlanRow(pathState, to.mac);
+  hops.push(vxlanRowHop(pathState, member, to, row), floodRowHop(pathState, member));
 
   const sendsTo = row ?? member.ipv4;
-  const route = facts.routes.get(sendsTo);
-  hops.push(routeHop(facts, sendsTo));
+  const route = pathState.routes.get(sendsTo);
+  hops.push(routeHop(pathState, sendsTo));
   if (route === undefined) return { hops, sendsTo };
-  const sendsFrom = localOf(facts) ?? route.source;
-  const port = route.link === undefined ? undefined : facts.kernel.links.get(route.link);
-  if (!port?.loopback) hops.push(underlayHop(facts, port ?? linkWith(facts, member.ipv4)));
+  const sendsFrom = localOf(pathState) ?? route.source;
+  const port = route.link === undefined ? undefined : pathState.kernel.links.get(route.link);
+  if (!port?.loopback) hops.push(underlayHop(pathState, port ?? linkWith(pathState, member.ipv4)));
   return {
     hops,
     sendsTo,
@@ -36,7 +36,7 @@ export function senderPart(facts: PathFacts, own: End, to: End): PathPart {
   };
 }
 
-export function unlisted({ node }: PathFacts, { memberIpv6 }: End): TraceHop {
+export function unlisted({ node }: PathState, { memberIpv6 }: End): TraceHop {
   return differs(
     node,
     'member list',
@@ -47,13 +47,13 @@ export function unlisted({ node }: PathFacts, { memberIpv6 }: End): TraceHop {
 }
 
 /** The source address of outer packets, where the device has one. */
-function localOf(facts: PathFacts): string | undefined {
-  return linksOf(facts).vxlan?.vxlan?.local;
+function localOf(pathState: PathState): string | undefined {
+  return linksOf(pathState).vxlan?.vxlan?.local;
 }
 
-function neighbourHop(facts: PathFacts, to: End): TraceHop {
-  const { node, kernel, network } = facts;
-  const { bridge } = linksOf(facts);
+function neighbourHop(pathState: PathState, to: End): TraceHop {
+  const { node, kernel, network } = pathState;
+  const { bridge } = linksOf(pathState);
   const { bridge: link } = network.devices;
   if (to.ipv6 === undefined)
     return fine(node, 'neighbour', `no IPv6 address of ${to.mac} is known: not needed for frames to it`);
@@ -64,8 +64,8 @@ function neighbourHop(facts: PathFacts, to: End): TraceHop {
     held === undefined
       ? `there is no entry for ${to.ipv6}`
       : `${to.ipv6} is at ${held.mac ?? 'no known address'} on ${link}, ${held.state}`;
-  const item = wantedItem(facts, 'neighbour', `neighbour:${link} ${to.ipv6}`);
-  if (held?.mac === to.mac && (item === undefined || differencesOf(facts, itemKey(item)).length === 0)) {
+  const item = wantedItem(pathState, 'neighbour', `neighbour:${link} ${to.ipv6}`);
+  if (held?.mac === to.mac && (item === undefined || differencesOf(pathState, itemKey(item)).length === 0)) {
     return fine(node, 'neighbour', text);
   }
   // host0 is asked for aloud while it does not answer, and a guest when it is first needed.
@@ -75,10 +75,10 @@ function neighbourHop(facts: PathFacts, to: End): TraceHop {
   return differs(node, 'neighbour', text, `${to.ipv6} is at ${to.mac} on ${link}`);
 }
 
-function bridgeRowHop(facts: PathFacts, { guest }: End, mac: Mac): TraceHop {
-  const { node, network } = facts;
+function bridgeRowHop(pathState: PathState, { guest }: End, mac: Mac): TraceHop {
+  const { node, network } = pathState;
   const { vxlan } = network.devices;
-  const port = portOf(facts, mac);
+  const port = portOf(pathState, mac);
   if (port?.name === vxlan) return fine(node, 'bridge row', `${mac} is behind ${vxlan}`);
   if (port !== undefined) {
     const remedy = `Something behind ${port.name} of ${node} sends as ${mac}: see \`mesh explain ${port.name}\`.`;
@@ -90,24 +90,24 @@ function bridgeRowHop(facts: PathFacts, { guest }: End, mac: Mac): TraceHop {
 }
 
 /** Where the VXLAN device sends frames for an Ethernet address. */
-function vxlanRow(facts: PathFacts, mac: Mac): Ipv4 | undefined {
-  const { vxlan } = linksOf(facts);
-  for (const { link, table, mac: other, destination } of facts.kernel.fdb.values()) {
+function vxlanRow(pathState: PathState, mac: Mac): Ipv4 | undefined {
+  const { vxlan } = linksOf(pathState);
+  for (const { link, table, mac: other, destination } of pathState.kernel.fdb.values()) {
     if (link !== vxlan?.index || table !== 'self' || other !== mac) continue;
     if (destination !== undefined && isIpv4(destination)) return destination;
   }
   return undefined;
 }
 
-function vxlanRowHop(facts: PathFacts, member: Member, to: End, row: Ipv4 | undefined): TraceHop {
-  const { node, network } = facts;
+function vxlanRowHop(pathState: PathState, member: Member, to: End, row: Ipv4 | undefined): TraceHop {
+  const { node, network } = pathState;
   const wanted = `${to.mac} leads to ${member.ipv4}`;
   if (row === undefined) {
     const held = `there is no row for ${to.mac}`;
     if (to.guest) return fine(node, 'vxlan row', `${held}: frames go to every member`);
     return differs(node, 'vxlan row', held, wanted);
   }
-  const differences = to.guest ? [] : differencesOf(facts, `fdb:${network.devices.vxlan} self ${to.mac}`);
+  const differences = to.guest ? [] : differencesOf(pathState, `fdb:${network.devices.vxlan} self ${to.mac}`);
   const held = `${to.mac} leads to ${row}`;
   if (row !== member.ipv4) return differs(node, 'vxlan row', held, wanted);
   if (differences.length > 0) return differs(node, 'vxlan row', `${held} (${differences.join(', ')})`, wanted);
@@ -115,15 +115,15 @@ function vxlanRowHop(facts: PathFacts, member: Member, to: End, row: Ipv4 | unde
 }
 
 /** Without it, nothing that is asked of everybody reaches the member: no neighbour of a guest is ever found. */
-function floodRowHop(facts: PathFacts, { ipv4, name }: Member): TraceHop {
-  const { node, network } = facts;
+function floodRowHop(pathState: PathState, { ipv4, name }: Member): TraceHop {
+  const { node, network } = pathState;
   const key = `fdb:${network.devices.vxlan} self ${FLOOD_MAC} ${ipv4}`;
-  if (facts.observed.has(key)) return fine(node, 'flood row', `frames for everybody go to ${ipv4} too`);
+  if (pathState.observed.has(key)) return fine(node, 'flood row', `frames for everybody go to ${ipv4} too`);
   return differs(node, 'flood row', `frames for everybody do not go to ${name}`, `they go to ${ipv4}`);
 }
 
-function routeHop(facts: PathFacts, to: Ipv4): TraceHop {
-  const { node, routes, desired } = facts;
+function routeHop(pathState: PathState, to: Ipv4): TraceHop {
+  const { node, routes, desired } = pathState;
   const route = routes.get(to);
   const gateway = [...desired.values()]
     .filter((item) => item.kind === 'route')
@@ -133,7 +133,7 @@ function routeHop(facts: PathFacts, to: Ipv4): TraceHop {
     const remedy = gateway === undefined ? `Give ${node} a route to ${to}.` : undefined;
     return differs(node, 'route', `there is no route to ${to}`, wanted, remedy);
   }
-  const held = `${to} ${routeText(facts, route)}`;
+  const held = `${to} ${routeText(pathState, route)}`;
   if (gateway !== undefined && route.gateway !== gateway) return differs(node, 'route', held, wanted);
   return fine(node, 'route', held);
 }

@@ -17,7 +17,7 @@ import {
 import type { Agent } from '../agent.ts';
 import { ask } from '../ping/question.ts';
 import { membersOf } from '../view/agent-view.ts';
-import { collectPathFacts } from './facts.ts';
+import { collectPathState } from './path-state.ts';
 import { pathView } from './path-view.ts';
 import { traceEnd } from './trace-end.ts';
 import { type Part, walk } from './walk.ts';
@@ -53,7 +53,7 @@ async function part(agent: Agent, network: Network, query: PathQuery, member: Me
   const own = memberAddresses(network, agent.input.machine).ipv6;
   const node = member?.name ?? agent.input.name;
   if (member === undefined || member.ipv6 === own) {
-    return { node, view: pathView(await collectPathFacts(agent, network, query), query) };
+    return { node, view: pathView(await collectPathState(agent, network, query), query) };
   }
   const answer = await askAgent(member, own, query);
   return typeof answer === 'string' ? { node, silent: answer } : { node, view: answer };

@@ -3,10 +3,10 @@ import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { VXLAN_OVERHEAD_BYTES } from '../../model/network/network.ts';
 import type { TraceHop } from '../../protocol/documents/trace.ts';
-import type { PathFacts } from './facts.ts';
 import { differs, fine } from './hop.ts';
+import type { PathState } from './path-state.ts';
 
-export function underlayHop({ node, network, kernel }: PathFacts, link: Link | undefined): TraceHop {
+export function underlayHop({ node, network, kernel }: PathState, link: Link | undefined): TraceHop {
   if (link === undefined) {
     return differs(node, 'underlay', 'has no such link any more', 'is up', `See \`ip link\` on ${node}.`);
   }
@@ -34,19 +34,19 @@ function stateOf({ up, running }: Link): string {
 }
 
 /** The underlay addresses of this machine. */
-export function ownIpv4s({ kernel }: PathFacts): Ipv4[] {
+export function ownIpv4s({ kernel }: PathState): Ipv4[] {
   return [...kernel.addresses.values()].flatMap(({ family, address, scope }) =>
     family === 4 && scope === 'global' ? [address as Ipv4] : [],
   );
 }
 
 /** The link that has an underlay address. */
-export function linkWith({ kernel }: PathFacts, ipv4: Ipv4 | undefined): Link | undefined {
+export function linkWith({ kernel }: PathState, ipv4: Ipv4 | undefined): Link | undefined {
   for (const { address, link } of kernel.addresses.values()) if (address === ipv4) return kernel.links.get(link);
   return undefined;
 }
 
-export function routeText({ kernel }: PathFacts, route: Route): string {
+export function routeText({ kernel }: PathState, route: Route): string {
   const device =
     route.link === undefined ? '' : ` through ${kernel.links.get(route.link)?.name ?? `link ${route.link}`}`;
   const way = route.gateway === undefined ? 'is direct' : `goes via ${route.gateway}`;

@@ -1,6 +1,6 @@
 /** The walk from node1 to node2, on another segment, over named states of the three machines. */
 import { expect, test } from 'vitest';
-import { BRIDGE, factsOf, type HostName, memberOf, portLink, type Spoilt } from '../../../test/kit/trace-cluster.ts';
+import { BRIDGE, type HostName, memberOf, portLink, type Spoilt, stateAt } from '../../../test/kit/trace-cluster.ts';
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -17,7 +17,7 @@ function walked(
   to: PathPoint = { member: node2.ipv6 },
 ): Pick<TraceView, 'forth' | 'back'> {
   const query = { from: { member: node1.ipv6 }, to };
-  const part = (node: HostName) => ({ node, view: pathView(factsOf(node, spoilt[node]), query) });
+  const part = (node: HostName) => ({ node, view: pathView(stateAt(node, spoilt[node]), query) });
   return walk({ first: part('node1'), between: part('host0'), last: part('node2') });
 }
 
@@ -189,7 +189,7 @@ test('a fault of the way back is named there', () => {
 
 test('an agent that does not answer is a hop that nobody could look at', () => {
   const query = { from: { member: node1.ipv6 }, to: { member: node2.ipv6 } };
-  const view = pathView(factsOf('node1'), query);
+  const view = pathView(stateAt('node1'), query);
   const { forth } = walk({ first: { node: 'node1', view }, between: undefined, last: { node: 'node2', silent: 'no' } });
   expect(forth.at(-1)).toMatchObject({ node: 'node2', subject: 'agent', state: 'unknown' });
 });

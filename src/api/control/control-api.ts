@@ -11,7 +11,7 @@ import { type Liveness, readinessOf } from '../../protocol/documents/readiness.t
 import type { SelfStatus } from '../../protocol/documents/views.ts';
 import { listenOnControlSocket } from '../../protocol/http/control-socket.ts';
 import { EventStream } from '../../protocol/http/event-stream.ts';
-import { type Facts, streamJournal } from '../../protocol/http/journal-stream.ts';
+import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import { answerErrors } from '../error-reply.ts';
 import { NetworkStateShape } from '../membership/state-shape.ts';
@@ -41,7 +41,7 @@ export interface ControlApiInput {
   readonly path: string;
   readonly controller: Controller;
   readonly journal: Journal;
-  readonly facts: Facts;
+  readonly conditions: ReadConditions;
   readonly registry: Registry;
   readonly metrics: ApiMetrics;
   readonly boot: BootControl;
@@ -108,11 +108,11 @@ function answerProbes(app: FastifyInstance, { controller, registry, stuck }: Con
   });
 }
 
-function streamEvents(app: FastifyInstance, { journal, facts }: ControlApiInput): void {
+function streamEvents(app: FastifyInstance, { journal, conditions }: ControlApiInput): void {
   app.get('/v1/events', (request, reply) => {
     EventsQuery.parse(request.query);
     reply.hijack();
-    streamJournal(journal, facts, request.raw, reply.raw);
+    streamJournal(journal, conditions, request.raw, reply.raw);
   });
 }
 

@@ -17,8 +17,12 @@ afterEach(async () => {
 });
 
 /** A process with a journal behind a socket. */
-async function speaker(sock: string, journal: Journal, facts: () => EventInit[]): Promise<{ stop(): Promise<void> }> {
-  const server = createServer((request, response) => streamJournal(journal, facts, request, response));
+async function speaker(
+  sock: string,
+  journal: Journal,
+  conditions: () => EventInit[],
+): Promise<{ stop(): Promise<void> }> {
+  const server = createServer((request, response) => streamJournal(journal, conditions, request, response));
   await new Promise<void>((resolve) => server.listen(sock, resolve));
   const stop = async (): Promise<void> => {
     if (!server.listening) return;
@@ -72,11 +76,11 @@ test('a follower begins with what is so, and gets each event once, over interrup
   closing.push(() => rm(directory, { recursive: true }));
   const sock = join(directory, 'control.sock');
   const clock = new ManualClock();
-  const facts = () => [{ kind: 'member joined', message: 'a is in', object: 'a' }];
+  const conditions = () => [{ kind: 'member joined', message: 'a is in', object: 'a' }];
 
   const first = new Journal(clock, 'host0', 'host0');
   first.record({ kind: 'member joined', message: 'a joined', object: 'a' });
-  let running = await speaker(sock, first, facts);
+  let running = await speaker(sock, first, conditions);
   const listener = new Listener(new ControlClient('host0', sock));
   await listener.until(({ events }) => events.length === 2);
   first.record({ kind: 'member joined', message: 'b joined', object: 'b' });
@@ -85,7 +89,7 @@ test('a follower begins with what is so, and gets each event once, over interrup
   await running.stop();
   await listener.until(({ away }) => away === 1);
   first.record({ kind: 'member left', message: 'b left', object: 'b' });
-  running = await speaker(sock, first, facts);
+  running = await speaker(sock, first, conditions);
   await listener.until(({ events }) => events.length === 4);
   const sofar = ['now: 1 thing is so now', 'now: a is in', 'b joined', 'b left'];
   expect(listener.told).toEqual(sofar);
@@ -95,7 +99,7 @@ test('a follower begins with what is so, and gets each event once, over interrup
   await clock.pass(5);
   const second = new Journal(clock, 'host0', 'host0');
   second.record({ kind: 'started', message: 'started anew' });
-  await speaker(sock, second, facts);
+  await speaker(sock, second, conditions);
   await listener.until(({ events }) => events.length === 7);
   second.record({ kind: 'member joined', message: 'c joined', object: 'c' });
   await listener.until(({ events }) => events.length === 8);

@@ -3,9 +3,9 @@ import { Command, Option } from 'commander';
 import type { PingRequest, PingResult } from '../../protocol/documents/views.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
-import { facts } from '../print/facts.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { withProgress } from '../print/progress.ts';
+import { properties } from '../print/properties.ts';
 
 const INTERVAL_MS = 200;
 /** Beyond the pings themselves: the last one's deadline, and the search for the largest packet. */
@@ -43,7 +43,7 @@ function pingText(result: PingResult, { paint }: Context): string {
   const proved = provedMtu(result)
     ? `${mtu.provedBytes} bytes, proved end to end`
     : `only ${mtu.provedBytes} of ${mtu.promisedBytes} bytes came through: check the MTU of the underlay`;
-  return facts(
+  return properties(
     [
       ['network', network],
       ['from', `${from.name}  ${from.ipv6}`],

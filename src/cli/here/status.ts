@@ -5,10 +5,10 @@ import type { AgentStatus, Host0Status, NetworkView } from '../../protocol/docum
 import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
-import { facts } from '../print/facts.ts';
 import { inOrder } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { printable } from '../print/printable.ts';
+import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 
 /** More than these would not leave it one screen; `mesh network list` and `mesh network show` have them all. */
@@ -50,7 +50,7 @@ function networksText(views: readonly NetworkView[], { page, paint }: Context): 
   const rest = views.length - shown.length;
   const more = rest === 0 ? '' : `and ${rest} more: see \`mesh network list\`\n`;
   const details = shown.map((view) => [view.network.name, detailText(view)] as const);
-  return `${table(shown, NETWORK_COLUMNS, page)}${more}\n${facts(details, paint)}`;
+  return `${table(shown, NETWORK_COLUMNS, page)}${more}\n${properties(details, paint)}`;
 }
 
 /** Who is in it; and why it is not ready, if it is not. */
@@ -71,7 +71,7 @@ function statusText(
 ): string {
   const { owned, pending, failed } = agent.items;
   const unwell = [pending > 0 ? `${pending} pending` : '', failed > 0 ? `${failed} failed` : ''].filter(Boolean);
-  const about = facts(
+  const about = properties(
     [
       ['node', agent.node],
       ['machine', agent.machine],

@@ -5,9 +5,9 @@ import type { Member } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import { bestClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
-import { facts } from '../print/facts.ts';
 import { inOrder } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
+import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 
 export function networkCommand(context: Context): Command {
@@ -83,7 +83,7 @@ function findNetwork(views: readonly NetworkView[], wanted: string): NetworkView
 
 function networkText({ network, state, self, members, host0Answers }: NetworkView, context: Context): string {
   const { fabric, devices } = network;
-  const about = facts(
+  const about = properties(
     [
       ['network', network.name],
       ['state', stateText(state)],

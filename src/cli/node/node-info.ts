@@ -5,8 +5,8 @@ import type { CardView, MachineView } from '../../protocol/documents/machine-vie
 import type { NodeView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
-import { facts } from '../print/facts.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
+import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { addressOf, fetchNodes, findNode, type ListedNode, nodeStateText, secondsSince } from './node-list.ts';
 
@@ -49,14 +49,14 @@ const PART_COLUMNS: readonly Column<Part>[] = [
 
 function nodeText(node: ListedNode, context: Context): string {
   const { hardware } = node;
-  const about = facts(
+  const about = properties(
     [
       ['node', node.name ?? `not named: mesh node adopt ${node.machine} NAME`],
       ['machine', node.machine],
       ['role', node.role],
       ['state', nodeStateText(node)],
       ['ipv4', node.role === 'machine' ? undefined : addressOf(node)],
-      ...(hardware === undefined ? [] : hardwareFacts(hardware)),
+      ...(hardware === undefined ? [] : hardwareTexts(hardware)),
     ],
     context.paint,
   );
@@ -65,7 +65,7 @@ function nodeText(node: ListedNode, context: Context): string {
   return [about, meshes, parts].filter((text) => text !== '').join('\n');
 }
 
-function hardwareFacts({
+function hardwareTexts({
   hardware,
   firstSeen,
   lastBoot,

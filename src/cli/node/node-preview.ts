@@ -15,8 +15,8 @@ import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { BootView, WireView } from '../../protocol/documents/boot-views.ts';
 import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
-import { facts } from '../print/facts.ts';
 import { printable } from '../print/printable.ts';
+import { properties } from '../print/properties.ts';
 import { pathText } from '../system/system-configure.ts';
 
 export function nodePreviewCommand(context: Context): Command {
@@ -170,7 +170,7 @@ function fileView(entry: OverlayEntry): FileView {
 function previewText(view: Preview, inForce: boolean, { paint }: Context): string {
   const { machine, name, wires, script, packages, files, changes } = view;
   const heading = (text: string) => `\n${paint('heading', text)}\n`;
-  const about = facts(
+  const about = properties(
     [
       ['machine', machine],
       ['name', name],

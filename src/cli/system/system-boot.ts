@@ -8,8 +8,8 @@ import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
 import { durationText } from '../print/duration.ts';
 import { localTime } from '../print/event-line.ts';
-import { facts } from '../print/facts.ts';
 import { withProgress } from '../print/progress.ts';
+import { properties } from '../print/properties.ts';
 import { scanSvg, scanText } from '../print/scan-picture.ts';
 import { type Column, table } from '../print/table.ts';
 
@@ -58,7 +58,7 @@ export function addBoot(system: Command, context: Context): void {
 }
 
 function bootText({ boot, installation, wires }: BootView, context: Context): string {
-  const about = facts(
+  const about = properties(
     [
       ['boot', boot === 'dry' ? 'dry: nothing is answered' : boot],
       ['installation', boot === 'off' ? undefined : installation],
@@ -116,7 +116,7 @@ function wireText(
     ...(wouldHaveAnswered ?? []).map((answer) => `would have answered ${answer}`),
   ];
   if (lines.length === 0 && leases.length === 0) return '';
-  const text = facts(
+  const text = properties(
     lines.map((line) => [device, line] as const),
     paint,
   );

@@ -26,11 +26,11 @@ export const MACHINES_MAX = 4096;
 const FORGETTING_MS = 3_600_000;
 
 /** What a machine says of itself, in SMBIOS words: `product`, `serial`. */
-export type HardwareFacts = Readonly<Record<string, string>>;
+export type HardwareTexts = Readonly<Record<string, string>>;
 
 export interface MachineRecord {
   readonly machine: MachineId;
-  readonly facts: HardwareFacts;
+  readonly facts: HardwareTexts;
   /** The network cards that it has booted from or has told of, the last one first. */
   readonly cards: readonly Mac[];
   /** ISO 8601, UTC. */

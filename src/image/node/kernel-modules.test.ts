@@ -1,12 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  aliasIndex,
-  chosenModules,
-  dependencyIndex,
-  isWanted,
-  type ModuleFacts,
-  moduleFacts,
-} from './kernel-modules.ts';
+import { aliasIndex, chosenModules, dependencyIndex, isWanted, type ModuleInfo, moduleInfo } from './kernel-modules.ts';
 
 const info = (...lines: string[]) => Buffer.from(lines.map((line) => `${line}\0`).join(''));
 
@@ -23,16 +16,16 @@ const MODULES: Readonly<Record<string, Buffer>> = {
   'kernel/sound/core/snd.ko': info('depends=soundcore', 'alias=char-major-116-*'),
 };
 
-const chosen = () => chosenModules(Object.keys(MODULES), (path) => moduleFacts(path, MODULES[path] ?? Buffer.alloc(0)));
+const chosen = () => chosenModules(Object.keys(MODULES), (path) => moduleInfo(path, MODULES[path] ?? Buffer.alloc(0)));
 
 test('a module says what it serves and what it needs', () => {
   expect(
-    moduleFacts(
+    moduleInfo(
       'a.ko',
       info('alias=pci:v1', 'alias=pci:v2', 'depends=x,y-z', 'softdep=pre: q r post: s', 'license=GPL'),
     ),
   ).toEqual({ path: 'a.ko', aliases: ['pci:v1', 'pci:v2'], depends: ['x', 'y_z'], softDepends: ['q', 'r'] });
-  expect(moduleFacts('a.ko', Buffer.alloc(0))).toEqual({ path: 'a.ko', aliases: [], depends: [], softDepends: [] });
+  expect(moduleInfo('a.ko', Buffer.alloc(0))).toEqual({ path: 'a.ko', aliases: [], depends: [], softDepends: [] });
 });
 
 test('what a node needs is chosen, with all that it depends on, and nothing else', () => {
@@ -62,7 +55,7 @@ test('modules.dep has all that goes before a module, the first last, aliases of 
 });
 
 test('a module that two others need comes before both', () => {
-  const module = (name: string, ...depends: string[]): ModuleFacts => ({
+  const module = (name: string, ...depends: string[]): ModuleInfo => ({
     path: `${name}.ko`,
     aliases: [],
     depends,
@@ -73,11 +66,11 @@ test('a module that two others need comes before both', () => {
 });
 
 test('modules that need each other do not keep it from ending', () => {
-  const facts = { aliases: [], softDepends: [] };
+  const info = { aliases: [], softDepends: [] };
   expect(
     dependencyIndex([
-      { path: 'a.ko', depends: ['b'], ...facts },
-      { path: 'b.ko', depends: ['a'], ...facts },
+      { path: 'a.ko', depends: ['b'], ...info },
+      { path: 'b.ko', depends: ['a'], ...info },
     ]),
   ).toBe('a.ko: b.ko\nb.ko: a.ko\n');
 });

@@ -4,7 +4,7 @@
  */
 
 /** What one module says of itself. */
-export interface ModuleFacts {
+export interface ModuleInfo {
   /** Relative to the kernel's module directory: `kernel/drivers/net/vxlan/vxlan.ko`. */
   readonly path: string;
   /** Patterns of devices and features that it serves. */
@@ -99,7 +99,7 @@ const WANTED: Readonly<Record<string, string>> = {
 /** Not what a node is: other buses and machines in the directories above. */
 const UNWANTED = /\/(?:ipvs|isdn|ebt_\w+|ebtables?|ebtable_\w+|ieee802154)(?:\/|\.ko)/;
 
-/** Whether a module is wanted for its own sake. @param path as in ModuleFacts */
+/** Whether a module is wanted for its own sake. @param path as in ModuleInfo */
 export function isWanted(path: string): boolean {
   const inside = path.replace(/^kernel\//, '');
   return !UNWANTED.test(path) && WANTED_PREFIXES.some((prefix) => inside.startsWith(prefix));
@@ -113,7 +113,7 @@ export function moduleName(path: string): string {
 }
 
 /** @param modinfo the `.modinfo` section: `key=value` texts, each ended by NUL */
-export function moduleFacts(path: string, modinfo: Buffer): ModuleFacts {
+export function moduleInfo(path: string, modinfo: Buffer): ModuleInfo {
   const lines = modinfo.toString('latin1').split('\0');
   const values = (key: string) =>
     lines.filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1));
@@ -128,17 +128,17 @@ export function moduleFacts(path: string, modinfo: Buffer): ModuleFacts {
 /**
  * The wanted modules and all that they depend on, in the order of their paths.
  * @param paths of all modules
- * @param factsOf reads one of them
+ * @param infoOf reads one of them
  */
-export function chosenModules(paths: readonly string[], factsOf: (path: string) => ModuleFacts): ModuleFacts[] {
+export function chosenModules(paths: readonly string[], infoOf: (path: string) => ModuleInfo): ModuleInfo[] {
   const byName = new Map(paths.map((path) => [moduleName(path), path]));
-  const chosen = new Map<string, ModuleFacts>();
+  const chosen = new Map<string, ModuleInfo>();
   const queue = paths.filter(isWanted);
   for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
     if (chosen.has(path)) continue;
-    const facts = factsOf(path);
-    chosen.set(path, facts);
-    for (const name of [...facts.depends, ...facts.softDepends.map(underscored)]) {
+    const info = infoOf(path);
+    chosen.set(path, info);
+    for (const name of [...info.depends, ...info.softDepends.map(underscored)]) {
       const needed = byName.get(name);
       if (needed !== undefined) queue.push(needed);
     }
@@ -147,14 +147,14 @@ export function chosenModules(paths: readonly string[], factsOf: (path: string) 
 }
 
 /** `modules.dep`: each module with all that go before it, the first of them last. What should go before is taken as what must. */
-export function dependencyIndex(modules: readonly ModuleFacts[]): string {
-  const byName = new Map<string, ModuleFacts[]>();
+export function dependencyIndex(modules: readonly ModuleInfo[]): string {
+  const byName = new Map<string, ModuleInfo[]>();
   for (const module of modules) {
     for (const name of [moduleName(module.path), ...module.aliases]) {
       byName.set(name, [...(byName.get(name) ?? []), module]);
     }
   }
-  const before = (module: ModuleFacts, above: ReadonlySet<ModuleFacts>): ModuleFacts[] =>
+  const before = (module: ModuleInfo, above: ReadonlySet<ModuleInfo>): ModuleInfo[] =>
     [...module.depends, ...module.softDepends]
       .flatMap((name) => byName.get(name) ?? byName.get(underscored(name)) ?? [])
       .filter((needed) => !above.has(needed))
@@ -170,7 +170,7 @@ export function dependencyIndex(modules: readonly ModuleFacts[]): string {
 }
 
 /** `modules.alias`: which module serves a device or a feature. */
-export function aliasIndex(modules: readonly ModuleFacts[]): string {
+export function aliasIndex(modules: readonly ModuleInfo[]): string {
   return modules
     .flatMap(({ path, aliases }) => aliases.map((alias) => `alias ${alias} ${moduleName(path)}\n`))
     .join('');

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { elfSection, strippedProgram } from '../../formats/binary/elf.ts';
-import { aliasIndex, chosenModules, dependencyIndex, moduleFacts } from './kernel-modules.ts';
+import { aliasIndex, chosenModules, dependencyIndex, moduleInfo } from './kernel-modules.ts';
 import { RootTree } from './root-tree.ts';
 
 /** Where Meshwork is on a node, as in its packages. */
@@ -39,7 +39,7 @@ export interface RootParts {
   /** Directory in which the modules of `kernelRelease` are. */
   readonly kernel: string;
   readonly kernelRelease: string;
-  /** Paths of all its modules, as in ModuleFacts. */
+  /** Paths of all its modules, as in ModuleInfo. */
   readonly modules: readonly string[];
   /** A directory with `dist` as packaging/bundle.ts makes it, and `bin`. */
   readonly meshwork: string;
@@ -75,7 +75,7 @@ async function addModules(root: RootTree, { kernel, kernelRelease, modules }: Ro
   const chosen = chosenModules(modules, (path) => {
     const module = readFileSync(join(directory, path));
     content.set(path, module);
-    return moduleFacts(path, elfSection(module, '.modinfo') ?? Buffer.alloc(0));
+    return moduleInfo(path, elfSection(module, '.modinfo') ?? Buffer.alloc(0));
   });
   const place = `usr/lib/modules/${kernelRelease}`;
   for (const { path } of chosen) root.file(`${place}/${path}`, content.get(path) ?? '');

@@ -11,7 +11,7 @@ import type { EventInit, Journal, MeshEvent } from '../journal/event.ts';
 import { EventStream } from './event-stream.ts';
 
 /** What is so now, in the words in which the journal would tell that it came to be so. */
-export type Facts = () => readonly EventInit[];
+export type ReadConditions = () => readonly EventInit[];
 
 interface Heard {
   readonly run: string;
@@ -20,7 +20,7 @@ interface Heard {
 
 export function streamJournal(
   journal: Journal,
-  facts: Facts,
+  conditions: ReadConditions,
   { url, headers }: Pick<IncomingMessage, 'url' | 'headers'>,
   response: ServerResponse,
 ): void {
@@ -30,7 +30,7 @@ export function streamJournal(
     stream.send({ event: 'event', data: JSON.stringify(event), ...(id !== undefined && { id }) });
   const tell = (event: MeshEvent) => send(event, `${journal.run}.${event.seq}`);
   const tellAll = () => {
-    const events = snapshotOf(journal, facts());
+    const events = snapshotOf(journal, conditions());
     for (const [index, event] of events.entries())
       send(event, index === events.length - 1 ? `${journal.run}.${event.seq}` : undefined);
   };
@@ -49,10 +49,10 @@ export function streamJournal(
   stream.onClose(journal.subscribe(tell, tellAll));
 }
 
-function snapshotOf(journal: Journal, facts: readonly EventInit[]): MeshEvent[] {
-  const things = facts.length === 1 ? 'thing is' : 'things are';
-  const title = journal.fact({ kind: 'snapshot', message: `${facts.length} ${things} so now` });
-  return [{ ...title, facts: facts.length }, ...facts.map((fact) => journal.fact(fact))];
+function snapshotOf(journal: Journal, conditions: readonly EventInit[]): MeshEvent[] {
+  const things = conditions.length === 1 ? 'thing is' : 'things are';
+  const title = journal.condition({ kind: 'snapshot', message: `${conditions.length} ${things} so now` });
+  return [{ ...title, conditions: conditions.length }, ...conditions.map((condition) => journal.condition(condition))];
 }
 
 function heardOf(header: string | string[] | undefined): Heard | undefined {

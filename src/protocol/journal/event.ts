@@ -38,7 +38,7 @@ export interface MeshEvent {
   /** In a stream: this was so before the stream began, or when it began anew. */
   readonly snapshot?: true;
   /** In the first event of a snapshot: how many follow that belong to it. */
-  readonly facts?: number;
+  readonly conditions?: number;
 }
 
 /** In the order in which they are documented. */
@@ -60,10 +60,10 @@ export const EVENT_FIELDS: Readonly<Record<keyof MeshEvent, string>> = {
   durationMs: 'How long it took, in milliseconds.',
   suppressed: 'In a log: so many more of the same came within the minute and were not written.',
   snapshot: 'In a stream: `true` for what was so before the stream began.',
-  facts: 'In the first event of a snapshot: how many follow that belong to it.',
+  conditions: 'In the first event of a snapshot: how many follow that belong to it.',
 };
 
-export type EventInit = Omit<MeshEvent, 'seq' | 'time' | 'source' | 'node' | 'level' | 'snapshot' | 'facts'> & {
+export type EventInit = Omit<MeshEvent, 'seq' | 'time' | 'source' | 'node' | 'level' | 'snapshot' | 'conditions'> & {
   readonly level?: EventLevel;
 };
 
@@ -115,7 +115,7 @@ export class Journal {
   }
 
   /** What is so now, as an event for a stream: it is not remembered. */
-  fact(init: EventInit): MeshEvent {
+  condition(init: EventInit): MeshEvent {
     return { ...this.#event(init), snapshot: true };
   }
 

@@ -1,5 +1,5 @@
 /** This machine's clock against host0's. */
-import type { Check } from '../facts.ts';
+import type { Check } from '../evidence.ts';
 
 /** HTTP gives whole seconds, and the answer takes its time. */
 const TOLERANCE_MS = 5_000;

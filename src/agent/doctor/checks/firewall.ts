@@ -1,6 +1,6 @@
 /** Other firewalls on the machine. They and our table all must let a packet pass, so each of them can break the mesh. */
 import { VXLAN_PORT } from '../../../model/network/network.ts';
-import type { Check, Facts } from '../facts.ts';
+import type { Check, Evidence } from '../evidence.ts';
 import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
 
 /** Which setting sends bridged packets through which families' hooks. */
@@ -12,14 +12,14 @@ const BRIDGE_CALLS = {
 /** Docker sets such a policy when it starts. */
 export const bridgedPackets: Check = {
   name: 'br-netfilter',
-  find(facts) {
+  find(evidence) {
     const families = Object.entries(BRIDGE_CALLS)
-      .filter(([name]) => facts.setting(name) === '1')
+      .filter(([name]) => evidence.setting(name) === '1')
       .flatMap(([, called]) => called as readonly string[]);
-    const bridges = facts.networks.map(({ network }) => network.devices.bridge);
-    return facts.chains.flatMap((chain) => {
+    const bridges = evidence.networks.map(({ network }) => network.devices.bridge);
+    return evidence.chains.flatMap((chain) => {
       if (chain.hook !== 'forward' || !families.includes(chain.family) || !refusesByDefault(chain)) return [];
-      const rules = rulesAround(chain, facts.chains).join('\n');
+      const rules = rulesAround(chain, evidence.chains).join('\n');
       const refused = bridges.filter((bridge) => !rules.includes(`"${bridge}"`));
       if (refused.length === 0) return [];
       const insert = refused
@@ -41,15 +41,15 @@ export const bridgedPackets: Check = {
 
 export const firewalld: Check = {
   name: 'firewalld',
-  find(facts) {
-    const rules = facts.chains.filter(({ table }) => table === 'firewalld').flatMap((chain) => chain.rules);
+  find(evidence) {
+    const rules = evidence.chains.filter(({ table }) => table === 'firewalld').flatMap((chain) => chain.rules);
     if (rules.length === 0) return [];
     const unknown = [
       ...(rules.some((rule) => speaksOf(rule, VXLAN_PORT)) ? [] : [`UDP ${VXLAN_PORT}`]),
-      ...bridgesIn(facts).filter((bridge) => !rules.some((rule) => rule.includes(`"${bridge}"`))),
+      ...bridgesIn(evidence).filter((bridge) => !rules.some((rule) => rule.includes(`"${bridge}"`))),
     ];
     if (unknown.length === 0) return [];
-    const trust = bridgesIn(facts)
+    const trust = bridgesIn(evidence)
       .map((bridge) => ` --add-interface=${bridge}`)
       .join('');
     return [
@@ -66,7 +66,7 @@ export const firewalld: Check = {
   },
 };
 
-function bridgesIn({ networks }: Facts): string[] {
+function bridgesIn({ networks }: Evidence): string[] {
   return networks.map(({ network }) => network.devices.bridge);
 }
 

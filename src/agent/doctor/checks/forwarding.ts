@@ -1,5 +1,5 @@
 /** Settings of the kernel's IP layer that mesh traffic needs, and that other software likes to change. */
-import type { Check } from '../facts.ts';
+import type { Check } from '../evidence.ts';
 
 /** net.ipv4.conf.*.rp_filter: 1 is strict, 2 asks only for any route back (Documentation/networking/ip-sysctl.rst). */
 const STRICT = 1;

@@ -1,15 +1,15 @@
 /** What the processes find by themselves and no other check explains better: `mesh status` and the doctor never disagree. */
-import type { Check, Facts } from '../facts.ts';
+import type { Check, Evidence } from '../evidence.ts';
 import { doubleMachine } from './identity.ts';
 import { kernelFeatures, stolenDevices } from './kernel.ts';
 import { vxlanPort } from './underlay.ts';
 
 export const health: Check = {
   name: 'health',
-  find(facts) {
-    const told = new Set(doubleMachine.find(facts).map(({ saw }) => saw));
-    return facts.health
-      .filter(({ code, message }) => !told.has(message) && !isExplained(code, facts))
+  find(evidence) {
+    const told = new Set(doubleMachine.find(evidence).map(({ saw }) => saw));
+    return evidence.health
+      .filter(({ code, message }) => !told.has(message) && !isExplained(code, evidence))
       .map((finding) => ({
         ...finding,
         saw: `${finding.message} [${finding.code}]`,
@@ -18,9 +18,9 @@ export const health: Check = {
   },
 };
 
-function isExplained(code: string, facts: Facts): boolean {
-  if (code === 'MESH_HOST0_UNREACHABLE') return vxlanPort.find(facts).length > 0;
-  if (code === 'MESH_KERNEL_NOT_KEPT') return stolenDevices.find(facts).length > 0;
-  if (code === 'MESH_KERNEL_UNSUPPORTED') return kernelFeatures.find(facts).length > 0;
+function isExplained(code: string, evidence: Evidence): boolean {
+  if (code === 'MESH_HOST0_UNREACHABLE') return vxlanPort.find(evidence).length > 0;
+  if (code === 'MESH_KERNEL_NOT_KEPT') return stolenDevices.find(evidence).length > 0;
+  if (code === 'MESH_KERNEL_UNSUPPORTED') return kernelFeatures.find(evidence).length > 0;
   return false;
 }

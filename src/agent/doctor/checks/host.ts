@@ -1,5 +1,5 @@
 /** The machine that all of it runs on. */
-import type { Check } from '../facts.ts';
+import type { Check } from '../evidence.ts';
 
 const OLDEST_NODE = 24;
 /** What the agent writes is some kilobytes, but whatever shares its disk writes more. */

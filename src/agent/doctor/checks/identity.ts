@@ -1,6 +1,6 @@
 /** Two machines that say they are one. */
 import type { ErrorCode } from '../../../model/error.ts';
-import type { Check } from '../facts.ts';
+import type { Check } from '../evidence.ts';
 
 const DOUBLES: ReadonlySet<ErrorCode> = new Set(['MESH_MEMBER_DOUBLE', 'MESH_MEMBER_MOVING', 'MESH_MEMBER_FORGED']);
 

@@ -1,6 +1,6 @@
 /** What this kernel cannot do, and who undoes what it was told. */
 import { missing } from '../../loop/missing-features.ts';
-import type { Check, Facts } from '../facts.ts';
+import type { Check, Evidence } from '../evidence.ts';
 
 /** Without these there is no mesh at all. */
 const VITAL: ReadonlySet<string> = new Set(['bridge', 'vxlan', 'nft inet']);
@@ -42,7 +42,7 @@ export const stolenDevices: Check = {
   },
 };
 
-function remedyAgainst(rivals: readonly string[], networks: Facts['networks']): string {
+function remedyAgainst(rivals: readonly string[], networks: Evidence['networks']): string {
   const devices = networks
     .flatMap(({ network: { devices } }) => [devices.bridge, devices.vxlan])
     .map((name) => `interface-name:${name}`)

@@ -1,6 +1,6 @@
 /** The kernel's table of neighbours on the underlay. One table serves the whole machine, all its namespaces together. */
 import type { Severity } from '../../../protocol/documents/finding.ts';
-import type { Check } from '../facts.ts';
+import type { Check } from '../evidence.ts';
 
 const HARD = 'net/ipv4/neigh/default/gc_thresh3';
 const SOFT = 'net/ipv4/neigh/default/gc_thresh2';

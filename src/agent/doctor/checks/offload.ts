@@ -2,7 +2,7 @@
  * Offload bugs. A card that computes checksums or cuts segments wrongly inside of VXLAN cannot be seen from here as such;
  * what can be seen is its trace, packets that arrive with a wrong checksum.
  */
-import type { Check } from '../facts.ts';
+import type { Check } from '../evidence.ts';
 
 /** A flipped bit on a wire passes the frame's own check once in billions; a bug, many times a second. */
 const MANY = 10;

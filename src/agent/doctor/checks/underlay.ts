@@ -1,16 +1,16 @@
 /** Whether the physical network carries what the meshes send: VXLAN packets at all, and large ones. */
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network/network.ts';
-import type { Check, Facts, PathFacts } from '../facts.ts';
+import type { Check, Evidence, PathEvidence } from '../evidence.ts';
 import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
 
 const HANGS = 'Small packets pass and large ones do not: a connection opens and then hangs.';
 
 export const vxlanPort: Check = {
   name: 'udp-4789',
-  find(facts) {
-    const suspects = inputFilters(facts);
-    const filtered = facts.paths.filter(({ underlay, mesh }) => underlay && !mesh);
+  find(evidence) {
+    const suspects = inputFilters(evidence);
+    const filtered = evidence.paths.filter(({ underlay, mesh }) => underlay && !mesh);
     return byNetwork(filtered).map(({ network, paths }) => {
       const members = paths.map(({ member }) => `${member.name} (${member.ipv4})`).join(', ');
       return {
@@ -29,7 +29,7 @@ export const vxlanPort: Check = {
 };
 
 /** Chains on this machine that would drop VXLAN packets. */
-function inputFilters({ chains }: Facts): string[] {
+function inputFilters({ chains }: Evidence): string[] {
   return chains
     .filter((chain) => {
       if (chain.hook !== 'input' || !['ip', 'inet'].includes(chain.family)) return false;
@@ -60,10 +60,10 @@ export const linkMtu: Check = {
 
 export const pathMtu: Check = {
   name: 'path-mtu',
-  find(facts) {
+  find(evidence) {
     // A narrow link of this machine's own explains all of them.
-    if (linkMtu.find(facts).length > 0) return [];
-    const narrow = facts.paths.filter(
+    if (linkMtu.find(evidence).length > 0) return [];
+    const narrow = evidence.paths.filter(
       ({ mesh, provedBytes, network }) => mesh && provedBytes < network.fabric.mtuBytes,
     );
     return byNetwork(narrow).map(({ network, paths }) => {
@@ -82,8 +82,8 @@ export const pathMtu: Check = {
   },
 };
 
-function byNetwork(paths: readonly PathFacts[]): { network: Network; paths: PathFacts[] }[] {
-  const groups = new Map<string, { network: Network; paths: PathFacts[] }>();
+function byNetwork(paths: readonly PathEvidence[]): { network: Network; paths: PathEvidence[] }[] {
+  const groups = new Map<string, { network: Network; paths: PathEvidence[] }>();
   for (const path of paths) {
     const group = groups.get(path.network.id) ?? { network: path.network, paths: [] };
     group.paths.push(path);

@@ -8,8 +8,8 @@ import type { Finding } from '../documents/finding.ts';
 import type { EventInit, Journal } from './event.ts';
 import { findingEvent } from './finding-event.ts';
 
-export interface Fact {
-  /** Unique among the facts, and the same for as long as it is one: `member mesh-456 fd42:…`. */
+export interface Condition {
+  /** Unique among the conditions, and the same for as long as it is one: `member mesh-456 fd42:…`. */
   readonly key: string;
   /** That it came to be so, or is otherwise than it was. */
   readonly is: EventInit;
@@ -22,14 +22,14 @@ const LOUD_CHANGES = 20;
 /** Nobody waits for it: what forwards is not told by events. */
 const LOOK_MS = 1_000;
 
-export class Standing {
+export class Conditions {
   readonly #journal: Journal;
   readonly #clock: Clock;
-  readonly #read: () => readonly Fact[];
-  #facts = new Map<string, Fact>();
+  readonly #read: () => readonly Condition[];
+  #conditions = new Map<string, Condition>();
   #soon: Alarm | undefined;
 
-  constructor(journal: Journal, clock: Clock, read: () => readonly Fact[]) {
+  constructor(journal: Journal, clock: Clock, read: () => readonly Condition[]) {
     this.#journal = journal;
     this.#clock = clock;
     this.#read = read;
@@ -51,22 +51,22 @@ export class Standing {
   }
 
   /** What is so now; the journal has it too when this returns. */
-  get facts(): readonly EventInit[] {
+  get current(): readonly EventInit[] {
     this.look();
-    return Array.from(this.#facts.values(), ({ is }) => is);
+    return Array.from(this.#conditions.values(), ({ is }) => is);
   }
 
   /** Tells the journal what is different from the last look. */
   look(): void {
-    const before = this.#facts;
-    const now = new Map(this.#read().map((fact) => [fact.key, fact]));
+    const before = this.#conditions;
+    const now = new Map(this.#read().map((condition) => [condition.key, condition]));
     const changes: EventInit[] = [];
     for (const [key, { isNoMore }] of before) if (!now.has(key)) changes.push(isNoMore);
     for (const [key, { is }] of now) {
       const was = before.get(key)?.is;
       if (was !== is && !isDeepStrictEqual(was, is)) changes.push(is);
     }
-    this.#facts = now;
+    this.#conditions = now;
     if (changes.length <= LOUD_CHANGES) {
       for (const change of changes) this.#journal.record(change);
       return;
@@ -76,8 +76,8 @@ export class Standing {
   }
 }
 
-/** What is not well, as facts. */
-export function healthFacts(findings: readonly Finding[]): Fact[] {
+/** What is not well, as conditions. */
+export function healthConditions(findings: readonly Finding[]): Condition[] {
   return findings.map((finding) => {
     const { code, object } = finding;
     return {

@@ -2,8 +2,11 @@
 import type { Paint } from './color.ts';
 import { printable } from './printable.ts';
 
-/** Facts without a value are left out. */
-export function facts(pairs: readonly (readonly [label: string, value: string | undefined])[], paint: Paint): string {
+/** Properties without a value are left out. */
+export function properties(
+  pairs: readonly (readonly [label: string, value: string | undefined])[],
+  paint: Paint,
+): string {
   const known = pairs.filter(([, value]) => value !== undefined);
   const width = Math.max(...known.map(([label]) => label.length));
   return known

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Finding } from '../documents/finding.ts';
+import { Conditions, healthConditions } from './conditions.ts';
 import { Journal } from './event.ts';
-import { healthFacts, Standing } from './standing.ts';
 
 const full: Finding = {
   code: 'MESH_DISK_REFUSED',
@@ -12,23 +12,23 @@ const full: Finding = {
   remedy: 'Make room.',
 };
 
-test('what becomes unwell and well again is told once each, and is a fact in between', async () => {
+test('what becomes unwell and well again is told once each, and is a condition in between', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
   let findings: Finding[] = [];
-  const standing = new Standing(journal, clock, () => healthFacts(findings));
-  standing.look();
+  const conditions = new Conditions(journal, clock, () => healthConditions(findings));
+  conditions.look();
   findings = [full];
-  standing.lookSoon();
-  standing.lookSoon();
+  conditions.lookSoon();
+  conditions.lookSoon();
   expect(journal.seq).toBe(0);
   await clock.pass(1_000);
-  expect(standing.facts).toHaveLength(1);
+  expect(conditions.current).toHaveLength(1);
   findings = [{ ...full, message: 'it is still full' }];
-  standing.look();
+  conditions.look();
   findings = [];
-  // Whoever asks for the facts has the change in the journal before.
-  expect(standing.facts).toEqual([]);
+  // Whoever asks for the conditions has the change in the journal before.
+  expect(conditions.current).toEqual([]);
   expect(journal.recent().map(({ kind, level, message }) => `${level} ${kind}: ${message}`)).toEqual([
     'error finding: it is full',
     'error finding: it is still full',
@@ -40,24 +40,24 @@ test('many changes at once are one line and a new snapshot', () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
   const findings = Array.from({ length: 21 }, (_, n) => ({ ...full, object: `/disk${n}` }));
-  const standing = new Standing(journal, clock, () => healthFacts(findings));
+  const conditions = new Conditions(journal, clock, () => healthConditions(findings));
   let renewals = 0;
   journal.subscribe(
     () => {},
     () => renewals++,
   );
-  standing.look();
+  conditions.look();
   expect(journal.recent().map(({ message }) => message)).toEqual(['21 things changed at once']);
   expect(renewals).toBe(1);
-  expect(standing.facts).toHaveLength(21);
+  expect(conditions.current).toHaveLength(21);
 });
 
 test('it looks at once, and again after each interval', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
   let findings = [full];
-  const standing = new Standing(journal, clock, () => healthFacts(findings));
-  standing.lookEvery(2_000);
+  const conditions = new Conditions(journal, clock, () => healthConditions(findings));
+  conditions.lookEvery(2_000);
   expect(journal.seq).toBe(1);
   await clock.pass(2_000);
   findings = [];

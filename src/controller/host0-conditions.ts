@@ -1,12 +1,13 @@
 /** What is so on host0, for whoever follows its journal, in the words in which the journal tells of its changes. */
+
+import type { Conditions } from '../protocol/journal/conditions.ts';
 import type { EventInit } from '../protocol/journal/event.ts';
-import type { Standing } from '../protocol/journal/standing.ts';
 import type { Controller } from './controller.ts';
 import { networkAdded } from './membership/membership-journal.ts';
 
-/** @param health what is not well, kept as facts */
-export function host0Facts(controller: Controller, health: Standing): EventInit[] {
-  const findings = health.facts;
+/** @param health what is not well, kept as conditions */
+export function host0Conditions(controller: Controller, health: Conditions): EventInit[] {
+  const findings = health.current;
   return [
     ...controller.meshes.map(({ network }) => networkAdded(network)),
     ...controller.meshes

@@ -11,7 +11,7 @@ import type { DoctorFinding, NetworkView } from '../../protocol/documents/views.
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Chain } from './filter-chain.ts';
 
-export interface Facts {
+export interface Evidence {
   readonly role: 'host0' | 'node';
   readonly networks: readonly NetworkView[];
   readonly links: readonly Link[];
@@ -25,7 +25,7 @@ export interface Facts {
   readonly chains: readonly Chain[];
   /** Names of the running programs that configure networks. */
   readonly rivals: readonly string[];
-  readonly disk: DiskFacts;
+  readonly disk: DiskEvidence;
   /** `24.21.0` */
   readonly nodeVersion: string;
   readonly features: readonly Feature[];
@@ -33,7 +33,7 @@ export interface Facts {
   readonly failures: readonly { readonly item: ItemKey; readonly error: MeshError }[];
   /** What the agent, and on host0 the daemon, finds by itself. */
   readonly health: readonly Finding[];
-  readonly paths: readonly PathFacts[];
+  readonly paths: readonly PathEvidence[];
   /** Who else answers as host0. */
   readonly otherHost0s: readonly { readonly network: Network; readonly ipv4: Ipv4 }[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not tell. */
@@ -52,7 +52,7 @@ export interface Counters {
   readonly checksumErrors: number;
 }
 
-export interface DiskFacts {
+export interface DiskEvidence {
   readonly directory: string;
   readonly totalBytes: number;
   /** For whoever is not root, as `df` shows it. */
@@ -62,7 +62,7 @@ export interface DiskFacts {
 }
 
 /** What echoes to a member told. */
-export interface PathFacts {
+export interface PathEvidence {
   readonly network: Network;
   readonly member: Member;
   /** Whether its underlay address answers. */
@@ -78,5 +78,5 @@ export type CheckFinding = Omit<DoctorFinding, 'check' | 'message'> & Partial<Pi
 
 export interface Check {
   readonly name: string;
-  readonly find: (facts: Facts) => readonly CheckFinding[];
+  readonly find: (evidence: Evidence) => readonly CheckFinding[];
 }

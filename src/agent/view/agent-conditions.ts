@@ -5,41 +5,41 @@
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
-import { type Fact, healthFacts } from '../../protocol/journal/standing.ts';
+import { type Condition, healthConditions } from '../../protocol/journal/conditions.ts';
 import type { Agent } from '../agent.ts';
 import { healthOf } from './agent-view.ts';
 
-export class AgentFacts {
+export class AgentConditions {
   readonly #agent: Agent;
-  /** Lists keep the members that do not change: thousands of facts need not be made anew at each look. */
-  readonly #members = new WeakMap<Member, Fact>();
+  /** Lists keep the members that do not change: thousands of conditions need not be made anew at each look. */
+  readonly #members = new WeakMap<Member, Condition>();
 
   constructor(agent: Agent) {
     this.#agent = agent;
   }
 
-  read(): Fact[] {
+  read(): Condition[] {
     const agent = this.#agent;
     if (!agent.source.known) return [];
-    const facts = healthFacts(healthOf(agent));
+    const conditions = healthConditions(healthOf(agent));
     for (const { network, members } of agent.source.attachments()) {
-      facts.push(networkFact(network, agent.stateOf(network)));
+      conditions.push(networkCondition(network, agent.stateOf(network)));
       if (agent.input.machine === 'host0') continue;
-      for (const member of members) facts.push(this.#memberFact(network, member));
+      for (const member of members) conditions.push(this.#memberCondition(network, member));
     }
-    return facts;
+    return conditions;
   }
 
-  #memberFact(network: Network, member: Member): Fact {
+  #memberCondition(network: Network, member: Member): Condition {
     const known = this.#members.get(member);
     if (known !== undefined) return known;
-    const fact = memberFact(network, member);
-    this.#members.set(member, fact);
-    return fact;
+    const condition = memberCondition(network, member);
+    this.#members.set(member, condition);
+    return condition;
   }
 }
 
-function networkFact({ id, name }: Network, state: NetworkState): Fact {
+function networkCondition({ id, name }: Network, state: NetworkState): Condition {
   const isNoMore = { kind: 'network removed', message: name, network: id };
   const key = `network ${id}`;
   switch (state.phase) {
@@ -55,7 +55,7 @@ function networkFact({ id, name }: Network, state: NetworkState): Fact {
   }
 }
 
-function memberFact({ id, name: mesh }: Network, { name, ipv4, ipv6 }: Member): Fact {
+function memberCondition({ id, name: mesh }: Network, { name, ipv4, ipv6 }: Member): Condition {
   const common = { network: id, object: name };
   return {
     key: `member ${id} ${ipv6}`,

@@ -13,7 +13,7 @@ import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { differencesOf } from '../loop/plan.ts';
 import { membersOf } from '../view/agent-view.ts';
 
-export interface PathFacts {
+export interface PathState {
   readonly node: string;
   readonly role: 'host0' | 'node';
   /** host0's segments, if this is host0. */
@@ -34,7 +34,7 @@ export interface PathFacts {
 }
 
 /** @throws MESH_KERNEL_REFUSED */
-export async function collectPathFacts(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathFacts> {
+export async function collectPathState(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathState> {
   const { kernel } = agent.input;
   const [firewall, drift] = await Promise.all([kernel.listRuleset('inet'), agent.reconciler.drift()]);
   const { kernel: fresh, observed } = drift;

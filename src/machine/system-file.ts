@@ -3,17 +3,17 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { MeshError } from '../model/error.ts';
 
 /** The kernel command line is the longest of them: at most 4096 bytes (COMMAND_LINE_SIZE of most architectures). */
-const FACT_MAX_BYTES = 4096;
+const SYSTEM_FILE_MAX_BYTES = 4096;
 
 /**
  * The first 4096 bytes of the file, without white space around them; undefined when there is no such file.
  * @throws MESH_MACHINE_UNREADABLE when it is there and cannot be read
  */
-export function readFact(path: string): string | undefined {
+export function readSystemFile(path: string): string | undefined {
   try {
     const file = openSync(path, 'r');
     try {
-      const bytes = Buffer.alloc(FACT_MAX_BYTES);
+      const bytes = Buffer.alloc(SYSTEM_FILE_MAX_BYTES);
       return bytes.toString('utf8', 0, readSync(file, bytes)).trim();
     } finally {
       closeSync(file);
