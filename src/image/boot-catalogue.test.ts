@@ -6,22 +6,22 @@ import { MeshError } from '../model/error.ts';
 import { parseMachineId } from '../model/machine.ts';
 import { BootCatalogue } from './boot-catalogue.ts';
 import type { NodeImage } from './node/generations.ts';
-import { OverlayShelf } from './overlay/overlay-shelf.ts';
+import { OverlayStore } from './overlay/overlay-store.ts';
 
 const MACHINE = parseMachineId('10eff964');
 const NOW = new Date('2026-11-21T00:00:00Z');
 const COMPILED = { name: 'node1', packages: [], overlay: { content: 'one', entries: [] } };
 
 let state: string;
-let shelf: OverlayShelf;
+let overlayStore: OverlayStore;
 let image: Pick<NodeImage, 'generation' | 'kernelArguments'> | undefined;
 let catalogue: BootCatalogue;
 
 beforeEach(() => {
   state = mkdtempSync(join(tmpdir(), 'mw-catalogue-'));
-  shelf = new OverlayShelf(state);
+  overlayStore = new OverlayStore(state);
   image = undefined;
-  catalogue = new BootCatalogue({ current: async () => image }, shelf);
+  catalogue = new BootCatalogue({ current: async () => image }, overlayStore);
 });
 
 afterEach(() => rmSync(state, { recursive: true }));
@@ -53,17 +53,17 @@ test('without an image the machine is told how to get one', async () => {
 });
 
 test('a machine boots its own overlay, or the default one', async () => {
-  const [own] = (await shelf.publish([{ machine: MACHINE, ...COMPILED }], NOW)).machines;
+  const [own] = (await overlayStore.publish([{ machine: MACHINE, ...COMPILED }], NOW)).machines;
   expect(await catalogue.overlay(MACHINE)).toEqual({
     sha256: own?.overlay?.sha256,
     path: join(state, 'overlays', `${own?.overlay?.sha256}.apkovl.tar.gz`),
   });
-  await shelf.publish([{ machine: 'default', ...COMPILED }], NOW);
+  await overlayStore.publish([{ machine: 'default', ...COMPILED }], NOW);
   expect(await catalogue.overlay(MACHINE)).toMatchObject({ sha256: own?.overlay?.sha256 });
 });
 
 test('a machine with SKIP boots nothing', async () => {
-  await shelf.publish([{ machine: MACHINE, name: 'node1', packages: [] }], NOW);
+  await overlayStore.publish([{ machine: MACHINE, name: 'node1', packages: [] }], NOW);
   expect(await refusal(catalogue.overlay(MACHINE))).toMatchObject({
     code: 'MESH_BOOT_NO_OVERLAY',
     object: MACHINE,
@@ -83,7 +83,7 @@ test('while a newer tree is refused, the first fault is named with its place', a
   const fault = new MeshError('MESH_USAGE', 'there is no key «flavour»', {
     place: { file: '/host0/machines/node1/manifest', line: 3, column: 1, text: 'flavour=x' },
   });
-  await shelf.refuse(fault, 2, NOW);
+  await overlayStore.refuse(fault, 2, NOW);
   expect(await refusal(catalogue.overlay(MACHINE))).toMatchObject({
     message:
       'there is no overlay for machine 10eff964: /host0 does not compile, and what is in force has none for it: ' +

@@ -2,7 +2,7 @@
 import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { NodeImage } from './node/generations.ts';
-import type { OverlayShelf, Refusal } from './overlay/overlay-shelf.ts';
+import type { OverlayStore, Refusal } from './overlay/overlay-store.ts';
 
 /** Says which image is the one to boot; undefined before the first. */
 export interface CurrentImage {
@@ -12,11 +12,11 @@ export interface CurrentImage {
 /** Reads the disk at each question: what was built or compiled since the last one is found. */
 export class BootCatalogue {
   readonly #images: CurrentImage;
-  readonly #shelf: OverlayShelf;
+  readonly #overlayStore: OverlayStore;
 
-  constructor(images: CurrentImage, shelf: OverlayShelf) {
+  constructor(images: CurrentImage, overlayStore: OverlayStore) {
     this.#images = images;
-    this.#shelf = shelf;
+    this.#overlayStore = overlayStore;
   }
 
   /**
@@ -41,11 +41,11 @@ export class BootCatalogue {
    * @throws MESH_BOOT_NO_OVERLAY
    */
   async overlay(machine: MachineId): Promise<{ readonly sha256: string; readonly path: string }> {
-    const shelved = await this.#shelf.overlayOf(machine);
-    if (shelved?.overlay !== undefined) {
-      return { sha256: shelved.overlay.sha256, path: this.#shelf.pathOf(shelved.overlay) };
+    const stored = await this.#overlayStore.overlayOf(machine);
+    if (stored?.overlay !== undefined) {
+      return { sha256: stored.overlay.sha256, path: this.#overlayStore.pathOf(stored.overlay) };
     }
-    throw noOverlay(machine, shelved !== undefined, await this.#shelf.refusal());
+    throw noOverlay(machine, stored !== undefined, await this.#overlayStore.refusal());
   }
 }
 

@@ -11,7 +11,7 @@ import { BootCatalogue } from '../image/boot-catalogue.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/node/generations.ts';
 import { removeHostKey, secretsOf } from '../image/overlay/machine-secrets.ts';
-import { OverlayShelf } from '../image/overlay/overlay-shelf.ts';
+import { OverlayStore } from '../image/overlay/overlay-store.ts';
 import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
@@ -34,8 +34,8 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   const { state } = paths;
   // Without its key host0 still boots machines; it cannot command them.
   await makeCommandKey(state).catch((thrown: unknown) => journal.failure('no command key', thrown, { level: 'error' }));
-  const shelf = new OverlayShelf(state);
-  const overlays = await OverlayWatch.open({ shelf, tree: paths.host0, clock });
+  const overlayStore = new OverlayStore(state);
+  const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });
   overlays.looks.subscribe((names) => controller.setMachineNames(names));
   controller.setMachineNames(overlays.names);
 
@@ -56,7 +56,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     neighbours: rtnl,
     setPorts: (ports) => controller.setPorts(ports),
     attempts,
-    catalogue: new BootCatalogue(images, shelf),
+    catalogue: new BootCatalogue(images, overlayStore),
     images: images.directory,
     registry,
     secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(state, machine)),

@@ -7,7 +7,7 @@ import { Generations } from '../../image/node/generations.ts';
 import { type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
 import type { OverlayEntry } from '../../image/overlay/overlay.ts';
 import { modeText, overlayDifference, type PathChange } from '../../image/overlay/overlay-difference.ts';
-import { OverlayShelf } from '../../image/overlay/overlay-shelf.ts';
+import { OverlayStore } from '../../image/overlay/overlay-store.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
@@ -62,8 +62,8 @@ async function preview(context: Context, wanted: string, file: string | undefine
   if (found.overlay === undefined) throw skipped(found, join(paths.host0, 'machines', found.name));
   const { entries } = found.overlay;
   if (file !== undefined) return context.print(contentOf(entries, file));
-  const shelf = new OverlayShelf(paths.state);
-  const overlay = (await shelf.index())?.machines.find(({ machine }) => machine === found.machine)?.overlay;
+  const overlayStore = new OverlayStore(paths.state);
+  const overlay = (await overlayStore.index())?.machines.find(({ machine }) => machine === found.machine)?.overlay;
   const boot = await bootViewOf(context);
   const script = await scriptOf(context, found, wanted, overlay?.sha256, boot);
   const document: Preview = {
@@ -73,7 +73,7 @@ async function preview(context: Context, wanted: string, file: string | undefine
     ...(script !== undefined && { script }),
     packages: found.packages,
     files: entries.map(fileView),
-    changes: overlayDifference(overlay === undefined ? [] : await shelf.entriesOf(overlay), entries),
+    changes: overlayDifference(overlay === undefined ? [] : await overlayStore.entriesOf(overlay), entries),
   };
   context.answer(document, () => previewText(document, overlay !== undefined, context));
 }

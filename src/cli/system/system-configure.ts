@@ -7,7 +7,7 @@ import { authorizedKeysIn, makeCommandKey } from '../../image/command-key.ts';
 import { type Compilation, type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
 import { writeExampleTree } from '../../image/overlay/example-tree.ts';
 import { overlayDifference, type PathChange } from '../../image/overlay/overlay-difference.ts';
-import { OverlayShelf } from '../../image/overlay/overlay-shelf.ts';
+import { OverlayStore } from '../../image/overlay/overlay-store.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Context } from '../context.ts';
@@ -62,19 +62,21 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   using stages = new Stages(context.stderr, PATIENCE_MS);
   const { paths } = context;
   stages.show(`Reading ${paths.host0}`);
-  const shelf = new OverlayShelf(paths.state);
+  const overlayStore = new OverlayStore(paths.state);
   if (!check && !plan) await makeCommandKey(paths.state);
   const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   const { machines, errors } = compilation;
   if (errors.length > 0) {
     stages.end();
-    if (!check && !plan && errors[0] !== undefined) await shelf.refuse(errors[0], errors.length, new Date());
+    if (!check && !plan && errors[0] !== undefined) await overlayStore.refuse(errors[0], errors.length, new Date());
     return refuse(context, compilation);
   }
   stages.show('Comparing with what is served');
-  const changes = await changesOf(machines, shelf);
+  const changes = await changesOf(machines, overlayStore);
   if (!check && !plan) {
-    await shelf.publish(machines, new Date(), (count) => stages.show('Writing overlays', count, machines.length));
+    await overlayStore.publish(machines, new Date(), (count) =>
+      stages.show('Writing overlays', count, machines.length),
+    );
   }
   stages.end();
   const { warnings } = compilation;
@@ -101,20 +103,20 @@ function refuse(context: Context, { errors, warnings }: Compilation): void {
   });
 }
 
-async function changesOf(machines: readonly CompiledMachine[], shelf: OverlayShelf): Promise<MachineChange[]> {
-  const before = new Map((await shelf.index())?.machines.map((machine) => [machine.machine, machine]));
+async function changesOf(machines: readonly CompiledMachine[], overlayStore: OverlayStore): Promise<MachineChange[]> {
+  const before = new Map((await overlayStore.index())?.machines.map((machine) => [machine.machine, machine]));
   const changes: MachineChange[] = [];
   for (const { machine, name, overlay } of machines) {
-    const shelved = before.get(machine)?.overlay;
+    const stored = before.get(machine)?.overlay;
     before.delete(machine);
     if (overlay === undefined) {
       changes.push({ machine, name, change: 'skipped', paths: [] });
-    } else if (shelved?.content === overlay.content) {
+    } else if (stored?.content === overlay.content) {
       changes.push({ machine, name, change: 'same', paths: [] });
     } else {
-      const old = shelved === undefined ? [] : await shelf.entriesOf(shelved);
+      const old = stored === undefined ? [] : await overlayStore.entriesOf(stored);
       const paths = overlayDifference(old, overlay.entries);
-      changes.push({ machine, name, change: shelved === undefined ? 'new' : 'changed', paths });
+      changes.push({ machine, name, change: stored === undefined ? 'new' : 'changed', paths });
     }
   }
   for (const { machine, name } of before.values()) changes.push({ machine, name, change: 'gone', paths: [] });

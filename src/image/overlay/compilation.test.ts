@@ -8,7 +8,7 @@ import type { MachineId } from '../../model/machine.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { type Compilation, compile, contentHash } from './compilation.ts';
 import { packOverlay, unpackOverlay } from './overlay.ts';
-import { OverlayShelf } from './overlay-shelf.ts';
+import { OverlayStore } from './overlay-store.ts';
 
 const NOW = new Date('2026-11-21T10:00:00Z');
 const MANAGE = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
@@ -154,19 +154,19 @@ test('SKIP leaves a machine out, and its faults in', async () => {
 });
 
 test('what is published is found by machine, and only what changed is written', async () => {
-  const shelf = new OverlayShelf(join(root, 'state'));
-  expect(await shelf.index()).toBeUndefined();
-  await shelf.publish((await compileAll()).machines, NOW);
+  const overlayStore = new OverlayStore(join(root, 'state'));
+  expect(await overlayStore.index()).toBeUndefined();
+  await overlayStore.publish((await compileAll()).machines, NOW);
   const files = () => readdirSync(join(root, 'state/overlays')).sort();
   expect(files()).toHaveLength(3);
-  const own = await shelf.overlayOf('10eff964' as MachineId);
+  const own = await overlayStore.overlayOf('10eff964' as MachineId);
   expect(own?.name).toBe('node1');
-  expect((await shelf.overlayOf('00000001' as MachineId))?.name).toBe('spare');
+  expect((await overlayStore.overlayOf('00000001' as MachineId))?.name).toBe('spare');
   const overlay = own?.overlay ?? { sha256: '', bytes: 0, content: '' };
-  const path = shelf.pathOf(overlay);
+  const path = overlayStore.pathOf(overlay);
   expect(readFileSync(path)).toHaveLength(overlay.bytes);
   const [before] = files();
-  await shelf.publish((await compileAll()).machines, NOW);
+  await overlayStore.publish((await compileAll()).machines, NOW);
   expect(files()[0]).toBe(before);
   put('host0/machines/node1/motd', 'another\n');
   // However long it was in force, a machine may have been given its name just now.
@@ -175,8 +175,8 @@ test('what is published is found by machine, and only what changed is written', 
     [2.9, 4],
     [3.1, 3],
   ] as const) {
-    await shelf.publish((await compileAll()).machines, new Date(Date.now() + hours * 3_600_000));
+    await overlayStore.publish((await compileAll()).machines, new Date(Date.now() + hours * 3_600_000));
     expect(files()).toHaveLength(there);
   }
-  expect((await shelf.overlayOf('10eff964' as MachineId))?.overlay?.sha256).not.toBe(overlay.sha256);
+  expect((await overlayStore.overlayOf('10eff964' as MachineId))?.overlay?.sha256).not.toBe(overlay.sha256);
 });

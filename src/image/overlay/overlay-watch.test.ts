@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { parseMachineId } from '../../model/machine.ts';
-import { OverlayShelf } from './overlay-shelf.ts';
+import { OverlayStore } from './overlay-store.ts';
 import { OverlayWatch } from './overlay-watch.ts';
 
 const MACHINE = parseMachineId('10eff964');
@@ -16,12 +16,12 @@ const FAULT = new MeshError('MESH_USAGE', 'there is no key «flavour»', {
 });
 
 let state: string;
-let shelf: OverlayShelf;
+let overlayStore: OverlayStore;
 let watch: OverlayWatch;
 
 beforeEach(() => {
   state = mkdtempSync(join(tmpdir(), 'mw-overlay-watch-'));
-  shelf = new OverlayShelf(state);
+  overlayStore = new OverlayStore(state);
 });
 
 afterEach(() => {
@@ -30,7 +30,7 @@ afterEach(() => {
 });
 
 const open = async () => {
-  watch = await OverlayWatch.open({ shelf, tree: '/host0', clock: systemClock });
+  watch = await OverlayWatch.open({ overlayStore, tree: '/host0', clock: systemClock });
 };
 
 test('names are those of the set in force, at the start and whenever another is put in force', async () => {
@@ -38,13 +38,13 @@ test('names are those of the set in force, at the start and whenever another is 
   expect([...watch.names]).toEqual([]);
   const heard: string[] = [];
   watch.looks.subscribe((names) => heard.push([...names.values()].join()));
-  await shelf.publish([{ machine: MACHINE, name: 'node1', packages: [] }], NOW);
+  await overlayStore.publish([{ machine: MACHINE, name: 'node1', packages: [] }], NOW);
   await vi.waitFor(() => expect(heard).toContain('node1'));
   expect([...watch.names]).toEqual([[MACHINE, 'node1']]);
 });
 
 test('a tree that was refused is a finding, with the first fault and how many more there are', async () => {
-  await shelf.refuse(FAULT, 3, NOW);
+  await overlayStore.refuse(FAULT, 3, NOW);
   await open();
   expect(watch.health()).toEqual([
     {
@@ -60,9 +60,9 @@ test('a tree that was refused is a finding, with the first fault and how many mo
 });
 
 test('a finding ends with the next set that is put in force', async () => {
-  await shelf.refuse(FAULT, 1, NOW);
+  await overlayStore.refuse(FAULT, 1, NOW);
   await open();
   expect(watch.health()[0]?.message).toContain('; the tree was refused, and machines boot');
-  await shelf.publish([], NOW);
+  await overlayStore.publish([], NOW);
   await vi.waitFor(() => expect(watch.health()).toEqual([]));
 });

@@ -4,10 +4,10 @@ import type { Clock } from '../../model/clock.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
-import { machineNames, type OverlayShelf, type Refusal } from './overlay-shelf.ts';
+import { machineNames, type OverlayStore, type Refusal } from './overlay-store.ts';
 
 export interface OverlayWatchInput {
-  readonly shelf: OverlayShelf;
+  readonly overlayStore: OverlayStore;
   /** The directory that is compiled, `/host0`: the object of a finding. */
   readonly tree: string;
   readonly clock: Clock;
@@ -26,7 +26,7 @@ export class OverlayWatch {
     this.#input = input;
     // What cannot be read now is read at the next look.
     const look = () => void this.#look().catch(() => undefined);
-    this.#directory = new DirectoryWatch(input.shelf.directory, input.clock, look);
+    this.#directory = new DirectoryWatch(input.overlayStore.directory, input.clock, look);
   }
 
   /** Looks once, and goes on looking until it is closed. @throws SyntaxError for an index that is damaged */
@@ -51,10 +51,10 @@ export class OverlayWatch {
   }
 
   async #look(): Promise<void> {
-    const { shelf } = this.#input;
-    this.#names = machineNames(await shelf.index());
+    const { overlayStore } = this.#input;
+    this.#names = machineNames(await overlayStore.index());
     this.#looks.emit(this.#names);
-    this.#refusal = await shelf.refusal();
+    this.#refusal = await overlayStore.refusal();
   }
 }
 

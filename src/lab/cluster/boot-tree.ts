@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { authorizedKeysIn } from '../../image/command-key.ts';
 import { compile } from '../../image/overlay/compilation.ts';
 import { writeExampleTree } from '../../image/overlay/example-tree.ts';
-import { OverlayShelf } from '../../image/overlay/overlay-shelf.ts';
+import { OverlayStore } from '../../image/overlay/overlay-store.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { makeKeys } from '../hosts/host-shell.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
@@ -32,5 +32,5 @@ export async function writeBootTree(host0: LabHost, machines: readonly LabHost[]
     errors: [error],
   } = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
   if (error !== undefined) throw error;
-  await new OverlayShelf(paths.state).publish(compiled, new Date());
+  await new OverlayStore(paths.state).publish(compiled, new Date());
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { OverlayShelf } from '../../../src/image/overlay/overlay-shelf.ts';
+import { OverlayStore } from '../../../src/image/overlay/overlay-store.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { randomFrom } from '../../kit/random.ts';
 import { SmallDisk } from '../small-disk.ts';
@@ -38,17 +38,17 @@ afterEach(() => {
 
 /** @returns the edition that is in force: the same for all, with every file whole */
 async function editionInForce(): Promise<string> {
-  const shelf = new OverlayShelf(state);
+  const overlayStore = new OverlayStore(state);
   const editions = new Set<string>();
   for (const member of crowd) {
-    const overlay = (await shelf.overlayOf(member.machine))?.overlay;
+    const overlay = (await overlayStore.overlayOf(member.machine))?.overlay;
     if (overlay === undefined) throw new Error(`${member.name} has no overlay`);
     expect(
       createHash('sha256')
-        .update(readFileSync(shelf.pathOf(overlay)))
+        .update(readFileSync(overlayStore.pathOf(overlay)))
         .digest('hex'),
     ).toBe(overlay.sha256);
-    const own = (await shelf.entriesOf(overlay)).find(({ path }) => path === 'etc/own');
+    const own = (await overlayStore.entriesOf(overlay)).find(({ path }) => path === 'etc/own');
     const text = own?.type === 'file' ? Buffer.from(own.content).toString() : '';
     const [, edition = ''] = /, (.*) edition\n$/.exec(text) ?? [];
     expect(text).toBe(`${ownText(member, edition)}\n`);

@@ -48,7 +48,7 @@ const KEEP_MS = 60 * 60_000;
 /** Enough that the disk takes many files in one journal commit. */
 const WRITERS = 32;
 
-export class OverlayShelf {
+export class OverlayStore {
   readonly directory: string;
   readonly #indexFile: string;
   readonly #refusalFile: string;
@@ -88,33 +88,33 @@ export class OverlayShelf {
 
   /**
    * Puts a new set in force; durable when it resolves. What did not change is not packed again.
-   * @param onShelved is told how many of them are on the disk
+   * @param onStored is told how many of them are on the disk
    * @throws MESH_DISK_REFUSED: the set before stays in force
    */
   async publish(
     machines: readonly CompiledMachine[],
     now: Date,
-    onShelved: (count: number) => void = () => {},
+    onStored: (count: number) => void = () => {},
   ): Promise<OverlayIndex> {
     const onDisk = await this.#namesOnDisk();
     const before = (await this.index())?.machines ?? [];
     const packed = new Map(before.flatMap(({ overlay }) => packedBefore(overlay, onDisk)));
     await makeDirectory(this.directory);
     let count = 0;
-    const shelved: ShelvedMachine[] = new Array(machines.length);
+    const stored: ShelvedMachine[] = new Array(machines.length);
     const queue = machines.entries();
     const work = async () => {
       for (const [index, machine] of queue) {
-        shelved[index] = await this.#shelve(machine, packed);
-        onShelved(++count);
+        stored[index] = await this.#shelve(machine, packed);
+        onStored(++count);
       }
     };
     await Promise.all(Array.from({ length: WRITERS }, work));
     await syncDirectory(this.directory);
-    const index = { compiledAt: now.toISOString(), machines: shelved };
+    const index = { compiledAt: now.toISOString(), machines: stored };
     await writeDurable(this.#indexFile, `${JSON.stringify(index, null, 1)}\n`);
     await rm(this.#refusalFile, { force: true });
-    await this.#collectGarbage(shelved, before, now);
+    await this.#collectGarbage(stored, before, now);
     return index;
   }
 
