@@ -181,7 +181,7 @@ export class Agent implements SourceAgent {
     this.#desired.update({
       machine: this.input.machine,
       routes,
-      host0: source.host0View(),
+      host0: source.host0Stance(),
       attachments: source
         .attachments()
         .filter(({ network }) => !refused.has(network.id))

@@ -1,6 +1,6 @@
 /** A small cluster on two segments, as a path trace finds each of its machines when all is well. */
 
-import type { Host0View } from '../../src/agent/desired/assignment.ts';
+import type { Host0Stance } from '../../src/agent/desired/assignment.ts';
 import { desiredItems } from '../../src/agent/desired/desired.ts';
 import type { ItemMap } from '../../src/agent/items/item.ts';
 import { OUR_PROTOCOL } from '../../src/agent/items/mark.ts';
@@ -49,7 +49,7 @@ export interface Spoilt {
 export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
   const machine = MACHINES[node] as MachineWord;
   const members = (['host0', 'node1', 'node2'] as const).map((name) => memberOf(name, node));
-  const host0: Host0View =
+  const host0: Host0Stance =
     node === 'host0'
       ? { role: 'host0', segments: SEGMENTS, ports: [] }
       : {

@@ -44,7 +44,7 @@ export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
 
 /** The links that have an address from which VXLAN packets leave. */
 function underlayPorts({ source, reconciler: { cache } }: Agent): { name: string; index: number }[] {
-  const view = source.host0View();
+  const view = source.host0Stance();
   const locals: readonly (Ipv4 | undefined)[] =
     view.role === 'host0' ? view.segments.map(({ ipv4 }) => ipv4) : [view.local];
   const indexes = [...cache.addresses.values()].flatMap(({ address, link }) =>

@@ -6,7 +6,7 @@ import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
 
 /** How a node stands to host0. */
-export type Host0View =
+export type Host0Stance =
   /** This is host0: members may be anywhere, and are heard before they are known. */
   | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly ports: readonly UnderlayPort[] }
   | {
@@ -37,7 +37,7 @@ export interface DesiredInput {
   /** The administrator made this machine a router. */
   readonly routes: boolean;
   readonly machine: MachineWord;
-  readonly host0: Host0View;
+  readonly host0: Host0Stance;
   readonly attachments: readonly Attachment[];
   /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
   readonly ports: readonly {

@@ -13,7 +13,7 @@ import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
-import type { Attachment, DesiredInput, Host0View } from './assignment.ts';
+import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
 import { type RulesetInput, rulesets, withSources } from './ruleset.ts';
 
@@ -97,7 +97,7 @@ export class DesiredItems {
     part.attachment = attachment;
   }
 
-  #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0View['role'], host0Answers: boolean): void {
+  #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0Stance['role'], host0Answers: boolean): void {
     const { rows, own, host0Ipv6, network } = part;
     const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
     for (const member of members) {
@@ -269,7 +269,7 @@ function wireItems(ports: readonly UnderlayPort[]): Item[] {
 }
 
 /** Routes by way of host0 to the segments that this node does not reach by itself. */
-function routeItems(host0: Extract<Host0View, { role: 'node' }>, wanted: boolean): Item[] {
+function routeItems(host0: Extract<Host0Stance, { role: 'node' }>, wanted: boolean): Item[] {
   if (!wanted || !host0.onLink) return [];
   return host0.segments
     .filter((segment) => !ipv4InSubnet(host0.ipv4, segment) && !host0.reachable.includes(segment))

@@ -6,7 +6,7 @@ import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
 import type { Item } from '../items/item.ts';
 import { OUR_CONF } from '../items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
-import type { Host0View } from './assignment.ts';
+import type { Host0Stance } from './assignment.ts';
 
 export function addressItems({ id: network, devices }: Network, { ipv6, linkLocal }: MemberAddresses): Item[] {
   return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: devices.bridge, address, length: 64 }));
@@ -46,7 +46,7 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
 }
 
 /** A member is four rows; three while it must be asked for (`neighbour` false). */
-export function memberItems(network: Network, member: Member, role: Host0View['role'], neighbour: boolean): Item[] {
+export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
   const { id, devices } = network;
   const row = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
   const { ipv4: destination, mac } = member;

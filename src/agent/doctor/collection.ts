@@ -32,7 +32,7 @@ export interface CollectionInput {
 export async function collectEvidence(input: CollectionInput): Promise<Evidence> {
   const { agent } = input;
   const { cache } = agent.reconciler;
-  const { role } = agent.source.host0View();
+  const { role } = agent.source.host0Stance();
   const networks = networkViews(agent);
   const underlay = underlayPorts(agent);
   const search = {
@@ -86,7 +86,7 @@ function readSetting(name: string): string | undefined {
 }
 
 function underlayPorts({ source, reconciler: { cache } }: Agent): UnderlayPort[] {
-  const view = source.host0View();
+  const view = source.host0Stance();
   if (view.role === 'host0') {
     return view.segments.flatMap(({ device, ipv4 }) => {
       const link = cache.linkNamed(device);

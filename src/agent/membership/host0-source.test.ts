@@ -66,7 +66,7 @@ test('a snapshot that says the same of the networks leaves networks and members 
     expect(network).toBe(before[i]?.network);
     expect(members).toBe(before[i]?.members);
   }
-  expect(source.host0View()).toMatchObject({ ports: [{ device: 'eth3' }] });
+  expect(source.host0Stance()).toMatchObject({ ports: [{ device: 'eth3' }] });
 });
 
 test('another MTU of one network leaves the members of all, and the other networks', async () => {

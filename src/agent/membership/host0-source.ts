@@ -11,7 +11,7 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
-import type { Attachment, Host0View } from '../desired/assignment.ts';
+import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import { MemberList } from './member-list.ts';
 import type { Source, SourceAgent } from './source.ts';
 import type { EventStream, Transport } from './transport.ts';
@@ -76,7 +76,7 @@ export class Host0Source implements Source {
     }));
   }
 
-  host0View(): Host0View {
+  host0Stance(): Host0Stance {
     return { role: 'host0', segments: this.#segments, ports: this.#ports };
   }
 

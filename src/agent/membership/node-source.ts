@@ -10,12 +10,12 @@ import type { Network, NetworkId } from '../../model/network/network.ts';
 import { mustRejoin } from '../../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { Attachment, Host0View } from '../desired/assignment.ts';
+import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { asKernelHas, type DurableText, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
 import type { Source, SourceAgent } from './source.ts';
-import { lookAtUnderlay, sameUnderlay, type UnderlayView } from './underlay.ts';
+import { lookAtUnderlay, sameUnderlay, type UnderlayState } from './underlay.ts';
 
 export interface NodeSourceInput
   extends Pick<
@@ -46,7 +46,7 @@ export class NodeSource implements Source {
   readonly #meshes = new Map<NetworkId, Participation>();
   /** Undefined until the files have been read: until then, nothing may be taken for left over. */
   #networks: readonly Network[] | undefined;
-  #underlay: UnderlayView | undefined;
+  #underlay: UnderlayState | undefined;
   #change: Promise<void> = Promise.resolve();
 
   constructor(input: NodeSourceInput) {
@@ -136,7 +136,7 @@ export class NodeSource implements Source {
     }));
   }
 
-  host0View(): Host0View {
+  host0Stance(): Host0Stance {
     const underlay = this.#underlay;
     const host0 = underlay?.host0 ?? this.#input.host0[0];
     if (host0 === undefined) throw new TypeError('a node needs an address of host0');

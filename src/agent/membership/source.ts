@@ -6,7 +6,7 @@ import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
-import type { Attachment, Host0View } from '../desired/assignment.ts';
+import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** The agent, as far as its source asks it and hears from it. */
@@ -26,7 +26,7 @@ export interface Source {
   readonly known: boolean;
   readonly networks: readonly Network[];
   attachments(): readonly Attachment[];
-  host0View(): Host0View;
+  host0Stance(): Host0Stance;
   /** Whether a row that belongs to no member of the network is known to be left over. */
   settled(network: NetworkId): boolean;
   /** Why the node is not a member of the network now. */

@@ -5,7 +5,7 @@ import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 
-export interface UnderlayView {
+export interface UnderlayState {
   readonly host0: Ipv4;
   readonly local?: Ipv4;
   readonly onLink: boolean;
@@ -17,7 +17,7 @@ export async function lookAtUnderlay(
   candidates: readonly Ipv4[],
   cache: KernelCache,
   kernel: KernelPort,
-): Promise<UnderlayView> {
+): Promise<UnderlayState> {
   const own = ownSubnets(cache);
   const host0 = candidates.find((address) => own.some((subnet) => ipv4InSubnet(address, subnet))) ?? candidates[0];
   if (host0 === undefined) throw new TypeError('a node needs an address of host0');
@@ -46,6 +46,6 @@ function foreignRoutes(cache: KernelCache): Ipv4Cidr[] {
     .map(({ destination }) => destination as Ipv4Cidr);
 }
 
-export function sameUnderlay(a: UnderlayView | undefined, b: UnderlayView): boolean {
+export function sameUnderlay(a: UnderlayState | undefined, b: UnderlayState): boolean {
   return isDeepStrictEqual(a, b);
 }

@@ -42,7 +42,7 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
   const { desired } = agent.reconciler;
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, agent.input.machine);
   const members = membersOf(agent, network);
-  const host0 = agent.source.host0View();
+  const host0 = agent.source.host0Stance();
   const outer = new Set([from, to].flatMap((point) => outerAddresses(point, network, members, fresh)));
   const routes = new Map<Ipv4, Route>();
   for (const address of outer) {

@@ -39,7 +39,7 @@ export function networkViews(agent: Agent): NetworkView[] {
   return source.attachments().map(({ network, members, host0Answers }) => {
     const { bridgeMac: mac, ipv6 } = memberAddresses(network, input.machine);
     const host0 = memberAddresses(network, 'host0');
-    const local = source.host0View();
+    const local = source.host0Stance();
     const ipv4 = local.role === 'node' ? local.local : local.segments[0]?.ipv4;
     const self = ipv4 === undefined ? [] : [{ name: input.name, ipv4, mac, ipv6 }];
     const everybody = [...self, ...members.filter((member) => member.ipv6 !== ipv6)];
