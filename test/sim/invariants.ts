@@ -192,7 +192,7 @@ export function wrongRemoval(
   operation: Operation,
   silenced: (node: SimMachine) => boolean,
 ): string | undefined {
-  if (operation.do === 'doom') return `${machine.name} gives up ${operation.link}`;
+  if (operation.do === 'delete-deferred') return `${machine.name} gives up ${operation.link}`;
   if (operation.do !== 'fdb-delete' || operation.destination === undefined) return undefined;
   const other = live(cluster).find(({ ipv4s }) => ipv4s.some((ipv4) => ipv4 === operation.destination));
   if (other === undefined || silenced(other)) return undefined;

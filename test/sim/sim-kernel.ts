@@ -221,7 +221,7 @@ export class SimKernel {
         return this.#links.add(operation);
       case 'link-set':
         return this.#links.set(operation.link, operation.change);
-      case 'doom':
+      case 'delete-deferred':
       case 'link-delete':
         return this.#withLink(operation.link, (link) => this.#links.delete(link));
       case 'group-delete':

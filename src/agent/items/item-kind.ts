@@ -9,7 +9,7 @@ export type Operation =
   | KernelOperation
   | { readonly do: 'sysctl'; readonly path: readonly string[]; readonly value: string }
   | { readonly do: 'nft'; readonly script: string }
-  | { readonly do: 'doom'; readonly link: string };
+  | { readonly do: 'delete-deferred'; readonly link: string };
 
 export interface ItemKind<T> {
   key(item: T): ItemKey;

@@ -169,5 +169,5 @@ export const linkKind: ItemKind<LinkItem> = {
     return Object.keys(change).length === 0 ? operations : [{ do: 'link-set', link: have.name, change }, ...operations];
   },
 
-  remove: ({ name }) => [{ do: 'doom', link: name }],
+  remove: ({ name }) => [{ do: 'delete-deferred', link: name }],
 };

@@ -200,7 +200,7 @@ export function obstacles(cache: KernelCache, networks: readonly Network[]): Obs
     const namesake = byName.get(name);
     if (namesake !== undefined) found.push({ network, device: namesake.name, reason: 'name' });
     const rival = 'vxlan' in device ? byVni.get(vniKey(device.vxlan)) : undefined;
-    // A doomed link of ours holds its VNI until the kernel has let it go; the reaper sees to it.
+    // A deferred link of ours holds its VNI until the kernel has let it go; the reaper sees to it.
     if (rival !== undefined && rival !== namesake && !rival.alias.startsWith('meshwork:')) {
       found.push({ network, device: rival.name, reason: 'vni' });
     }

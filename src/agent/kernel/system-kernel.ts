@@ -70,15 +70,15 @@ export class SystemKernel implements KernelPort {
       return this.#there(() => run.map((operation) => attempt(() => writeSetting(operation))));
     }
     if (first?.do === 'nft') return Promise.all(run.map((operation) => this.#transact(operation)));
-    if (first?.do === 'doom') {
-      const links = run.flatMap((operation) => (operation.do === 'doom' ? [operation.link] : []));
-      return this.#reaper.doom(links);
+    if (first?.do === 'delete-deferred') {
+      const links = run.flatMap((operation) => (operation.do === 'delete-deferred' ? [operation.link] : []));
+      return this.#reaper.deferDelete(links);
     }
     return this.#rtnl.apply(await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation))));
   }
 
   /**
-   * A VXLAN that is to be made while a doomed one still holds its VNI is that one again, changed to what is wanted; the
+   * A VXLAN that is to be made while a deferred one still holds its VNI is that one again, changed to what is wanted; the
    * rest (its alias, its state) is set by the operation that follows each create.
    */
   async #adopting(operation: KernelOperation): Promise<KernelOperation> {
@@ -165,9 +165,9 @@ function isRtnl(operation: Operation): operation is KernelOperation {
   return channelOf(operation) === 'rtnl';
 }
 
-function channelOf(operation: Operation | undefined): 'rtnl' | 'sysctl' | 'nft' | 'doom' {
+function channelOf(operation: Operation | undefined): 'rtnl' | 'sysctl' | 'nft' | 'delete-deferred' {
   const verb = operation?.do;
-  return verb === 'sysctl' || verb === 'nft' || verb === 'doom' ? verb : 'rtnl';
+  return verb === 'sysctl' || verb === 'nft' || verb === 'delete-deferred' ? verb : 'rtnl';
 }
 
 function writeSetting(operation: Operation): void {

@@ -6,7 +6,7 @@ import type { MeshError } from '../../model/error.ts';
 import type { Vni } from '../../model/network/network.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
 import type { KernelOperation } from './operation.ts';
-import { DOOMED_ALIAS, Reaper } from './reaper.ts';
+import { DEFERRED_ALIAS, Reaper } from './reaper.ts';
 import { Rtnl } from './rtnl.ts';
 
 let netns: TemporaryNetns;
@@ -51,12 +51,12 @@ function vxlan(vni: number): KernelOperation {
   return { do: 'link-add', kind: 'vxlan', name: `vxlan${vni}`, master: `br${vni}`, vxlan: attributes };
 }
 
-test('a doomed pair carries nothing and leaves its names at once, and is gone in the end', async () => {
+test('a deferred pair carries nothing and leaves its names at once, and is gone in the end', async () => {
   await make(1);
-  expect(await reaper.doom(names(1))).toEqual([undefined, undefined]);
+  expect(await reaper.deferDelete(names(1))).toEqual([undefined, undefined]);
   expect((await rtnl.links()).filter(({ name }) => names(1).includes(name))).toEqual([]);
   expect(await rtnl.addresses()).toEqual([]);
-  const rest = (await rtnl.links()).filter(({ alias }) => alias === DOOMED_ALIAS);
+  const rest = (await rtnl.links()).filter(({ alias }) => alias === DEFERRED_ALIAS);
   expect(rest.every(({ name, up, master }) => name.startsWith('mwx') && !up && master === 0)).toBe(true);
   await reaper.idle();
   expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo']);
@@ -65,10 +65,10 @@ test('a doomed pair carries nothing and leaves its names at once, and is gone in
 
 test('many go in the background, and a request in between has its turn', async () => {
   await make(...vnis(12));
-  await reaper.doom(vnis(12).flatMap(names));
+  await reaper.deferDelete(vnis(12).flatMap(names));
   await make(100);
   // A message deletes at most six: when the request is done, most are still there.
-  const left = (await rtnl.links()).filter(({ alias }) => alias === DOOMED_ALIAS);
+  const left = (await rtnl.links()).filter(({ alias }) => alias === DEFERRED_ALIAS);
   expect(left.length).toBeGreaterThan(0);
   await reaper.idle();
   expect((await rtnl.links()).map(({ name }) => name).toSorted()).toEqual(['br100', 'lo', 'vxlan100']);
@@ -78,9 +78,9 @@ test('a stranger in the groups of ours survives', async () => {
   ip(netns.path, 'link add stranger type bridge');
   const groups = Array.from({ length: 4 }, (_, i) => 0x6d777800 + i);
   const strangers = groups.map((group) => `link add s${group & 255} group ${group} type bridge`);
-  ip(netns.path, ...strangers, 'link set stranger alias meshwork:doomed-not');
+  ip(netns.path, ...strangers, 'link set stranger alias meshwork:deleting-not');
   await make(...vnis(5));
-  await reaper.doom(vnis(5).flatMap(names));
+  await reaper.deferDelete(vnis(5).flatMap(names));
   await reaper.idle();
   expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'stranger', 's0', 's1', 's2', 's3']);
   expect(reported).toEqual([]);
@@ -89,7 +89,7 @@ test('a stranger in the groups of ours survives', async () => {
 test('a network that comes back has its VXLAN again, or waits until the VNI is free', async () => {
   await make(...vnis(9));
   const before = await rtnl.link('vxlan9');
-  await reaper.doom(vnis(9).flatMap(names));
+  await reaper.deferDelete(vnis(9).flatMap(names));
   expect(await reaper.rescue({ name: 'vxlan9', vni: 9 as Vni, udpPort: 4789 })).toBe(true);
   expect(await rtnl.link('vxlan9')).toMatchObject({
     index: before?.index,
@@ -107,9 +107,9 @@ test('a network that comes back has its VXLAN again, or waits until the VNI is f
   expect((await rtnl.links()).map(({ name }) => name).toSorted()).toEqual(['br1', 'lo', 'vxlan1', 'vxlan9']);
 });
 
-test('goes on with what an earlier process doomed', async () => {
+test('goes on with what an earlier process left to be deleted', async () => {
   await make(...vnis(8));
-  await reaper.doom(vnis(8).flatMap(names));
+  await reaper.deferDelete(vnis(8).flatMap(names));
   await reaper.close();
   expect((await rtnl.links()).length).toBeGreaterThan(1);
   reaper = await Reaper.open(rtnl, (error) => reported.push(error));
@@ -120,17 +120,17 @@ test('goes on with what an earlier process doomed', async () => {
 
 test('an absent link is an error, and does not hinder the others', async () => {
   await make(1);
-  const [absent, present] = await reaper.doom(['vxlan2', 'vxlan1']);
+  const [absent, present] = await reaper.deferDelete(['vxlan2', 'vxlan1']);
   expect(absent?.cause).toMatchObject({ name: 'ENODEV' });
   expect(present).toBeUndefined();
   await reaper.idle();
   expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'br1']);
 });
 
-test('a doomed link that somebody else deletes is no error', async () => {
+test('a deferred link that somebody else deletes is no error', async () => {
   await make(...vnis(6));
-  await reaper.doom(vnis(6).flatMap(names));
-  const last = (await rtnl.links()).findLast(({ alias }) => alias === DOOMED_ALIAS);
+  await reaper.deferDelete(vnis(6).flatMap(names));
+  const last = (await rtnl.links()).findLast(({ alias }) => alias === DEFERRED_ALIAS);
   await rtnl.apply([{ do: 'link-delete', link: last?.name ?? '' }]);
   await reaper.idle();
   expect(reported).toEqual([]);
@@ -139,7 +139,7 @@ test('a doomed link that somebody else deletes is no error', async () => {
 
 test('a kernel that cannot be asked any more ends the work with a report', async () => {
   await make(...vnis(4));
-  await reaper.doom(vnis(4).flatMap(names));
+  await reaper.deferDelete(vnis(4).flatMap(names));
   await rtnl.close();
   await reaper.idle();
   expect(reported.map(({ code }) => code)).toEqual(['MESH_KERNEL_CLOSED']);

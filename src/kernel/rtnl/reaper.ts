@@ -1,6 +1,6 @@
 /**
  * Deletes links without being in anybody's way. A deletion costs 17 to 60 ms under a lock of the whole machine, so a
- * doomed link is only put aside at once (down, out of its bridge, under another name, marked), and deleted a few at a
+ * deferred link is only put aside at once (down, out of its bridge, under another name, marked), and deleted a few at a
  * time in the background: a request that comes meanwhile waits for one message at most.
  */
 import { MeshError } from '../../model/error.ts';
@@ -10,7 +10,7 @@ import type { KernelOperation } from './operation.ts';
 import type { Rtnl } from './rtnl.ts';
 
 /** Says that a link is ours and waits for its deletion, also to a later process. */
-export const DOOMED_ALIAS = 'meshwork:doomed';
+export const DEFERRED_ALIAS = 'meshwork:deleting';
 /** Three networks' pairs: about 75 ms a message, and half the time that one by one would take. */
 const LINKS_PER_MESSAGE = 6;
 /** The link groups that messages use in turn: `mwx` in ASCII, and a byte to count with. */
@@ -21,7 +21,7 @@ export class Reaper {
   readonly #rtnl: Rtnl;
   readonly #report: (error: MeshError) => void;
   /** What waits for its deletion, oldest first, by the name that it has now. */
-  readonly #doomed = new Map<string, Link>();
+  readonly #deferred = new Map<string, Link>();
   /** What is being deleted right now. */
   #dying: ReadonlySet<string> = new Set();
   /** Resolves when the message under way is done. */
@@ -37,12 +37,12 @@ export class Reaper {
   }
 
   /**
-   * Goes on with what an earlier process doomed.
+   * Goes on with what an earlier process left to be deleted.
    * @param report is told of each link that cannot be deleted; it stays, marked, for the next process
    */
   static async open(rtnl: Rtnl, report: (error: MeshError) => void): Promise<Reaper> {
     const reaper = new Reaper(rtnl, report);
-    reaper.#enqueue((await rtnl.links()).filter((link) => link.alias === DOOMED_ALIAS));
+    reaper.#enqueue((await rtnl.links()).filter((link) => link.alias === DEFERRED_ALIAS));
     return reaper;
   }
 
@@ -51,36 +51,36 @@ export class Reaper {
    * deletion; see `rescue`.
    * @returns for each name, undefined or the error; ENODEV when there is no such link
    */
-  async doom(names: readonly string[]): Promise<(MeshError | undefined)[]> {
+  async deferDelete(names: readonly string[]): Promise<(MeshError | undefined)[]> {
     const links = await Promise.all(names.map((name) => this.#rtnl.link(name)));
     // In two messages: before Linux 6.2 a link that is up cannot be renamed. The mark first: of a link that is down
     // the kernel announces the name, but not the alias.
     const errors = await this.#rtnl.apply(
       names.flatMap((name, i): KernelOperation[] => [
-        { do: 'link-set', link: name, change: { alias: DOOMED_ALIAS, master: '', up: false } },
-        { do: 'link-set', link: name, change: { name: doomedName(links[i]) } },
+        { do: 'link-set', link: name, change: { alias: DEFERRED_ALIAS, master: '', up: false } },
+        { do: 'link-set', link: name, change: { name: deferredName(links[i]) } },
       ]),
     );
     const results = names.map((_, i) => errors[2 * i] ?? errors[2 * i + 1]);
     const gone = links.filter((link, i) => link !== undefined && results[i] === undefined);
-    this.#enqueue(gone.flatMap((link) => (link === undefined ? [] : [{ ...link, name: doomedName(link) }])));
+    this.#enqueue(gone.flatMap((link) => (link === undefined ? [] : [{ ...link, name: deferredName(link) }])));
     return results;
   }
 
   /**
-   * Gives back the doomed VXLAN that stands in the way of a new one (same VNI and port), under `name`, down and without
+   * Gives back the deferred VXLAN that stands in the way of a new one (same VNI and port), under `name`, down and without
    * a bridge; its rows are what they were. Waits when it is already being deleted.
    * @returns false when there is none, so that one can be made
    */
   async rescue(wanted: { readonly name: string; readonly vni: Vni; readonly udpPort: number }): Promise<boolean> {
     const stands = ({ vxlan }: Link) => vxlan?.vni === wanted.vni && vxlan.udpPort === wanted.udpPort;
-    const link = [...this.#doomed.values()].find(stands);
+    const link = [...this.#deferred.values()].find(stands);
     if (link === undefined) return false;
     if (this.#dying.has(link.name)) {
       await this.#message;
       return false;
     }
-    this.#doomed.delete(link.name);
+    this.#deferred.delete(link.name);
     const errors = await this.#rtnl.apply([
       { do: 'link-set', link: link.name, change: { alias: '', group: 0 } },
       { do: 'link-set', link: link.name, change: { name: wanted.name } },
@@ -104,13 +104,13 @@ export class Reaper {
   }
 
   #enqueue(links: readonly Link[]): void {
-    for (const link of links) this.#doomed.set(link.name, link);
-    if (this.#doomed.size > 0) this.#work ??= this.#run();
+    for (const link of links) this.#deferred.set(link.name, link);
+    if (this.#deferred.size > 0) this.#work ??= this.#run();
   }
 
   async #run(): Promise<void> {
-    while (this.#doomed.size > 0 && !this.#closed) {
-      const links = [...this.#doomed.values()].slice(0, LINKS_PER_MESSAGE);
+    while (this.#deferred.size > 0 && !this.#closed) {
+      const links = [...this.#deferred.values()].slice(0, LINKS_PER_MESSAGE);
       this.#dying = new Set(links.map(({ name }) => name));
       this.#message = this.#delete(links).catch((error: unknown) => {
         // Nothing can be asked of the kernel any more.
@@ -118,7 +118,7 @@ export class Reaper {
         this.#report(MeshError.from(error));
       });
       await this.#message;
-      for (const name of this.#dying) this.#doomed.delete(name);
+      for (const name of this.#dying) this.#deferred.delete(name);
       this.#dying = new Set();
     }
     this.#work = undefined;
@@ -136,7 +136,7 @@ export class Reaper {
   async #isOurs(group: number): Promise<boolean> {
     try {
       const members = (await this.#rtnl.links()).filter((link) => link.group === group);
-      return members.every(({ name, alias }) => this.#dying.has(name) && alias === DOOMED_ALIAS);
+      return members.every(({ name, alias }) => this.#dying.has(name) && alias === DEFERRED_ALIAS);
     } catch (error) {
       if (error instanceof MeshError && error.retryable) return false;
       throw error;
@@ -153,7 +153,7 @@ export class Reaper {
 }
 
 /** Of a link that does not exist the name does not matter: renaming it fails with ENODEV. */
-function doomedName(link: Link | undefined): string {
+function deferredName(link: Link | undefined): string {
   return `mwx${link?.index ?? ''}`;
 }
 
