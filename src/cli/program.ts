@@ -77,7 +77,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'metrics',
     group: HERE,
-    description: 'Show what the processes of this machine count: turns, repairs, members, answers',
+    description: 'Show what the processes of this machine count: passes, repairs, members, answers',
     load: async (context) => (await import('./here/metrics.ts')).metricsCommand(context),
   },
   {
@@ -134,7 +134,7 @@ export interface Program {
 /** @param words the command line without `node` and the script; decides what is loaded */
 export async function createProgram(host: Host, words: readonly string[]): Promise<Program> {
   const program = new Command('mesh')
-    .description('Meshwork turns a box of bare machines into a private cloud network.')
+    .description('Meshwork passes a box of bare machines into a private cloud network.')
     .version(`meshwork ${VERSION}`, '-V, --version', 'print the version')
     .addOption(new Option('--root <dir>', 'the directory that all files are below').env('MESH_ROOT').default('/'))
     .addOption(

@@ -38,7 +38,7 @@ export interface Reading<L extends string = string> {
   readonly value: number;
 }
 
-/** From a fraction of a millisecond to ten seconds: turns of the loop, commits, answers of an API. */
+/** From a fraction of a millisecond to ten seconds: passes of the loop, commits, answers of an API. */
 const DURATION_BUCKETS_SEC = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** More combinations of labels than this are a fault of ours, and would fill the memory. */

@@ -1,5 +1,5 @@
 /** Simulated time: it stands still while anything runs, and then jumps to the next alarm. */
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as pass } from 'node:timers/promises';
 import type { Alarm, Clock } from '../../src/model/clock.ts';
 
 interface Pending {
@@ -40,7 +40,7 @@ export class SimClock implements Clock {
 
   /** Runs to `untilMs`. What an alarm sets off gets to its end (all microtasks) before the next one rings. */
   async run(untilMs: number): Promise<void> {
-    await turn();
+    await pass();
     for (let next = this.#heap[0]; next !== undefined && next.atMs <= untilMs; next = this.#heap[0]) {
       this.#pop();
       const { ring } = next;
@@ -48,7 +48,7 @@ export class SimClock implements Clock {
       this.#nowMs = next.atMs;
       this.rung++;
       ring();
-      await turn();
+      await pass();
     }
     this.#nowMs = untilMs;
   }

@@ -26,7 +26,7 @@ import { memberCalled } from '../view/called-member.ts';
 /** Requests are a name or two. */
 const MAX_BODY_BYTES = 8 * 1024;
 /** Thousands of links are made in some seconds; what takes longer than this does not come back. */
-const TURN_LONGEST_MS = 120_000;
+const PASS_LONGEST_MS = 120_000;
 
 export interface AgentSocketInput {
   readonly path: string;
@@ -114,9 +114,9 @@ async function serveCapture(
 
 function livenessOf(agent: Agent, upSec: number): Liveness {
   const { clock, name } = agent.input;
-  const turnMs = clock.nowMs() - (agent.reconciler.turnStartMs ?? clock.nowMs());
-  const live = turnMs < TURN_LONGEST_MS;
-  const reason = `a turn of the loop has been under way for ${Math.round(turnMs / 1000)} s`;
+  const passMs = clock.nowMs() - (agent.reconciler.passStartMs ?? clock.nowMs());
+  const live = passMs < PASS_LONGEST_MS;
+  const reason = `a pass of the loop has been under way for ${Math.round(passMs / 1000)} s`;
   return { live, process: 'agent', node: name, version: VERSION, upSec: Math.round(upSec), ...(!live && { reason }) };
 }
 

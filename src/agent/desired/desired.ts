@@ -1,5 +1,5 @@
 /**
- * From what a node should take part in to the items that it should have. What has not changed since the last turn is not
+ * From what a node should take part in to the items that it should have. What has not changed since the last pass is not
  * derived anew: a join costs what its own four rows cost, and a look at whom the mesh has.
  */
 

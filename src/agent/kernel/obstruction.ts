@@ -20,7 +20,7 @@ export class Obstruction {
     return new Set(this.#errors.keys());
   }
 
-  /** Takes what was found in this turn. @returns the networks to leave alone */
+  /** Takes what was found in this pass. @returns the networks to leave alone */
   update(obstacles: readonly Obstacle[]): ReadonlySet<NetworkId> {
     const errors = new Map(obstacles.map((obstacle) => [obstacle.network, errorOf(obstacle)]));
     for (const [network, error] of errors) {

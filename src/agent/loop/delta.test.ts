@@ -1,4 +1,4 @@
-/** The part that a turn compares, against the whole: at every step of a random walk both must find the same to do. */
+/** The part that a pass compares, against the whole: at every step of a random walk both must find the same to do. */
 import { expect, test } from 'vitest';
 import { board, member, manage as network } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
@@ -78,7 +78,7 @@ function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   return { type: 'fdb', removed, row, echo: false };
 }
 
-test('a turn finds in its part what there is to find in the whole', () => {
+test('a pass finds in its part what there is to find in the whole', () => {
   process.stdout.write(`MESH_SEED=${SEED}\n`);
   const random = randomFrom(SEED);
   const desired = new DesiredItems();

@@ -1,7 +1,7 @@
 /**
  * Where desired and observed state may differ (after Calico's DeltaTracker). A row is open from the moment in which it
  * changes on either side until the two are found equal; a step that failed, or may not be done yet, leaves it open. So a
- * turn compares what is open and not a thousand members' rows. When links, addresses or routes change, and after each
+ * pass compares what is open and not a thousand members' rows. When links, addresses or routes change, and after each
  * fresh dump, everything is compared.
  */
 import type { FdbRow, Neighbour } from '../../kernel/rtnl/objects.ts';

@@ -4,7 +4,7 @@ import type { EventInit, Journal } from '../../protocol/journal/event.ts';
 import { networkOf } from '../items/item.ts';
 import { printStep, type Step } from './plan.ts';
 
-/** Beyond so many steps in one turn the journal gets a count instead of lines. */
+/** Beyond so many steps in one pass the journal gets a count instead of lines. */
 const LOUD_STEPS = 8;
 
 export class LoopJournal {

@@ -1,4 +1,4 @@
-/** What the loop did, counted: turns, steps, drift, audits. */
+/** What the loop did, counted: passes, steps, drift, audits. */
 import type { Counter, Histogram, Registry } from '../../metrics/registry.ts';
 import { ITEM_KINDS } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -25,7 +25,7 @@ export class LoopMetrics {
     this.#loop = loop;
     this.#passes = registry.histogram({
       name: 'meshwork_reconcile_duration_seconds',
-      help: 'One turn of the loop: comparing the kernel with what is wanted, and doing what is missing.',
+      help: 'One pass of the loop: comparing the kernel with what is wanted, and doing what is missing.',
     });
     this.#steps = registry.counter({
       name: 'meshwork_reconcile_steps_total',

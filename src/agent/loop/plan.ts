@@ -55,7 +55,7 @@ function dependsOnAny(item: Item, keys: ReadonlySet<ItemKey>): boolean {
   );
 }
 
-/** When a step's turn comes. */
+/** When a step's pass comes. */
 export function rankOf(step: Step): number {
   const kind = kindOf(step.item);
   return (step.action === 'change' ? kind.rankOfChange?.(step.have, step.item) : undefined) ?? kind.rank(step.item);

@@ -23,7 +23,7 @@ import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
 
-/** What is wanted now; asked for at every turn. */
+/** What is wanted now; asked for at every pass. */
 export interface Desire {
   readonly items: ItemMap;
   /** What is different in them since they were asked for last; absent when nobody keeps account. */
@@ -39,7 +39,7 @@ export interface ReconcilerInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly desire: (cache: KernelCache) => Desire;
-  /** Called when a step turns out to fail again and again. */
+  /** Called when a step passes out to fail again and again. */
   readonly onLastingFailure: () => void;
 }
 
@@ -57,8 +57,8 @@ export interface Drift {
 const COALESCE_MS = 20;
 /** A full dump against the cache: what events did not say. Cheap (10,000 rows in 20 ms), so often. */
 const AUDIT_MS = 60_000;
-/** A plan that is not empty after so many turns does not converge: the kernel does not keep what it is told. */
-const MAX_TURNS = 5;
+/** A plan that is not empty after so many passes does not converge: the kernel does not keep what it is told. */
+const MAX_PASSES = 5;
 
 export class Reconciler {
   readonly #input: ReconcilerInput;
@@ -79,7 +79,7 @@ export class Reconciler {
   #desired: ItemMap = new Map();
   #mayDelete: Desire['mayDelete'] = () => false;
   #recorded: Desire['recorded'] = () => [];
-  /** What the last turn found to do and has not done yet. */
+  /** What the last pass found to do and has not done yet. */
   #unfinished: ReadonlySet<ItemKey> = new Set();
   #waiting = new Map<ItemKey, ItemKey>();
   #running: Promise<void> | undefined;
@@ -93,7 +93,7 @@ export class Reconciler {
   #started = false;
   #closed = false;
   #cacheDifference = 0;
-  #turnStartMs: number | undefined;
+  #passStartMs: number | undefined;
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
@@ -108,7 +108,7 @@ export class Reconciler {
     return this.#cache;
   }
 
-  /** What the last turn wanted. */
+  /** What the last pass wanted. */
   get desired(): ItemMap {
     return this.#desired;
   }
@@ -118,9 +118,9 @@ export class Reconciler {
     return this.#cacheDifference;
   }
 
-  /** When the turn that is under way began. */
-  get turnStartMs(): number | undefined {
-    return this.#turnStartMs;
+  /** When the pass that is under way began. */
+  get passStartMs(): number | undefined {
+    return this.#passStartMs;
   }
 
   async start(): Promise<void> {
@@ -131,13 +131,13 @@ export class Reconciler {
   }
 
   /**
-   * Runs a turn now, or right after the one that is running. Resolves when nothing was left to do. Before the first look
-   * at the kernel no turn is run: what the cache lacks then may well be there.
+   * Runs a pass now, or right after the one that is running. Resolves when nothing was left to do. Before the first look
+   * at the kernel no pass is run: what the cache lacks then may well be there.
    */
   wake(): Promise<void> {
     if (this.#closed || !this.#started) return Promise.resolve();
     this.#again = true;
-    this.#running ??= this.#turns().finally(() => {
+    this.#running ??= this.#runPasses().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
@@ -236,26 +236,26 @@ export class Reconciler {
     await this.#running;
   }
 
-  async #turns(): Promise<void> {
-    for (let turn = 0; this.#again && !this.#closed; turn++) {
+  async #runPasses(): Promise<void> {
+    for (let pass = 0; this.#again && !this.#closed; pass++) {
       this.#again = false;
-      const steps = await this.#turn().catch((error: unknown) => {
+      const steps = await this.#pass().catch((error: unknown) => {
         this.#delta.openEverything();
         throw error;
       });
       if (steps === 0) continue;
-      if (turn < MAX_TURNS) this.#again = true;
+      if (pass < MAX_PASSES) this.#again = true;
       else this.#wakeSoon(Backoff.FIRST_MS);
     }
   }
 
   /** @returns how many steps were done; 0 when the plan was empty */
-  async #turn(): Promise<number> {
+  async #pass(): Promise<number> {
     const { kernel, desire, clock } = this.#input;
     const startMs = clock.nowMs();
-    this.#turnStartMs = startMs;
+    this.#passStartMs = startMs;
     kernel.drainEvents();
-    // What it would look at, this turn does.
+    // What it would look at, this pass does.
     this.#coalesce?.cancel();
     this.#coalesce = undefined;
     if (this.#routesStale) {
@@ -281,7 +281,7 @@ export class Reconciler {
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     const outcomes = await apply(steps, kernel);
     const drifted = await this.#note(outcomes, repairs);
-    this.#turnStartMs = undefined;
+    this.#passStartMs = undefined;
     this.#passes.emit({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
     return steps.length;
   }
