@@ -43,7 +43,7 @@ export interface Capacity {
   readonly timeWaits: number;
   readonly agentMb: number;
   /** In the forwarding and neighbour tables of each machine. */
-  readonly rowsPerMachine: number;
+  readonly entriesPerMachine: number;
   /** So often a broadcast frame leaves its sender. */
   readonly floodCopies: number;
 }
@@ -74,7 +74,7 @@ export function capacityOf(shape: Shape): Capacity {
     daemonSockets: memberships,
     timeWaits: reportsPerSec * TIME_WAIT_SEC,
     agentMb: (memberships * MEASURED.agentKbPerMember) / KB_PER_MB,
-    rowsPerMachine: 4 * memberships,
+    entriesPerMachine: 4 * memberships,
     floodCopies: nodes,
   };
 }

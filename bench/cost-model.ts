@@ -127,10 +127,10 @@ function bootOperations(shape: Shape): number {
   const own = operationsOf('node', networks, 0);
   const ownOfHost0 = operationsOf('host0', networks, 0);
   // Of the k-th member the same as of the first, and host0 is one of them to every node.
-  const rowsPerMember = operationsOf('node', networks, 1) - own;
-  const rowsOnHost0 = operationsOf('host0', networks, 1) - ownOfHost0;
-  const rows = nodes * nodes * rowsPerMember + nodes * rowsOnHost0;
-  return nodes * own + ownOfHost0 + rows + nodes * rulesetChanges(shape);
+  const entriesPerMember = operationsOf('node', networks, 1) - own;
+  const entriesOnHost0 = operationsOf('host0', networks, 1) - ownOfHost0;
+  const entries = nodes * nodes * entriesPerMember + nodes * entriesOnHost0;
+  return nodes * own + ownOfHost0 + entries + nodes * rulesetChanges(shape);
 }
 
 /** How many joins host0 tells of in one message, in the mean, while all nodes start. */

@@ -24,7 +24,7 @@ const ROWS: readonly Row[] = [
   { title: 'ended connections that host0’s kernel keeps', value: ({ timeWaits }) => count(timeWaits) },
   { title: 'host0’s daemon, MB more', value: ({ daemonMb }) => count(daemonMb) },
   { title: 'each agent, MB more', value: ({ agentMb }) => count(agentMb) },
-  { title: 'rows in each kernel', value: ({ rowsPerMachine }) => count(rowsPerMachine) },
+  { title: 'entries in each kernel', value: ({ entriesPerMachine }) => count(entriesPerMachine) },
   { title: 'copies of each broadcast frame', value: ({ floodCopies }) => count(floodCopies) },
 ];
 

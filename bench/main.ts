@@ -12,19 +12,19 @@ import { agent } from './agent.ts';
 import { boot } from './boot.ts';
 import { bootHttp } from './boot-http.ts';
 import { commands } from './commands.ts';
+import { entries } from './fdb-entries.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
 import { manyNetworks } from './networks.ts';
 import { overlays } from './overlays.ts';
 import { formatChanges, formatMeasurements } from './report.ts';
-import { rows } from './rows.ts';
 import type { Benchmark } from './run.ts';
 import { stall } from './stall.ts';
 import { throughput } from './throughput.ts';
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   commands,
-  rows,
+  entries,
   networks: manyNetworks,
   stall,
   throughput,

@@ -6,8 +6,8 @@ import type { LabHost } from '../src/lab/hosts/lab-host.ts';
 import { Pings } from '../test/system/pings.ts';
 import { until } from '../test/system/until.ts';
 import { Crowd } from './crowd.ts';
+import { watchEntry } from './entry-watch.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
-import { watchRow } from './row-watch.ts';
 import { LAB_DEADLINE_MS, type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
@@ -18,7 +18,7 @@ const CROWD_PER_SECOND = 50;
 const CROWD_DEADLINE_MS = 60_000;
 /** Five times what a daemon needs on a busy machine until it answers. */
 const ANSWER_DEADLINE_MS = 30_000;
-/** By then an agent has had two lists nine seconds apart, and has judged the rows that it found at its start. */
+/** By then an agent has had two lists nine seconds apart, and has judged the entries that it found at its start. */
 const SETTLED_MS = 15_000;
 
 export async function mesh(run: Run): Promise<Measurement[]> {
@@ -43,7 +43,7 @@ export async function mesh(run: Run): Promise<Measurement[]> {
   return [joined, await joins(lab, run, STREAMS, 60), ...restarted];
 }
 
-/** From host0's record of the join to the row in each of the other kernels: an agent that leaves and comes again. */
+/** From host0's record of the join to the entry in each of the other kernels: an agent that leaves and comes again. */
 async function joins(lab: Lab, { signal, stage }: Run, streams: number, atMost: number): Promise<Measurement> {
   const [, joiner, ...others] = lab.hosts;
   if (joiner === undefined) throw new RangeError('no node');
@@ -53,19 +53,19 @@ async function joins(lab: Lab, { signal, stage }: Run, streams: number, atMost: 
     values.push(...(await unlessStopped(signal, joinOnce(lab, joiner, others))));
   }
   stage(`p50 ${percentile(values, 0.5).toFixed(1)} ms, p99 ${percentile(values, 0.99).toFixed(1)} ms`);
-  const name = `join → row in every kernel, p99 of ${AGENTS - 1} agents among ${streams} streams`;
+  const name = `join → entry in every kernel, p99 of ${AGENTS - 1} agents among ${streams} streams`;
   return measured({ name, unit: 'ms', budget: { of: 'value', atMost } }, values, percentile(values, 0.99));
 }
 
 async function leave(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Promise<void> {
-  const gone = watchRow(others, joiner, true);
+  const gone = watchEntry(others, joiner, true);
   await lab.exec(joiner, ['sh', '-c', 'mv "$MESH_ROOT/var/pxen/networks/manage.conf" "$MESH_ROOT/manage.conf"']);
   await gone;
 }
 
-/** The first kernel that has the row is host0's own or the quickest agent's: times count from there. */
+/** The first kernel that has the entry is host0's own or the quickest agent's: times count from there. */
 async function joinOnce(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Promise<number[]> {
-  const seen = watchRow([...lab.hosts.slice(0, 1), ...others], joiner, false);
+  const seen = watchEntry([...lab.hosts.slice(0, 1), ...others], joiner, false);
   await lab.exec(joiner, ['sh', '-c', 'mv "$MESH_ROOT/manage.conf" "$MESH_ROOT/var/pxen/networks/manage.conf"']);
   const [firstMs = 0, ...timesMs] = (await seen).toSorted((a, b) => a - b);
   return timesMs.map((timeMs) => timeMs - firstMs);

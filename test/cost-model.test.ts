@@ -28,6 +28,6 @@ test('joins that are told of together spare messages and no bytes', () => {
 
 test('a network more is for every machine what the first was', () => {
   const of = (networks: number) => capacityOf({ nodes: 100, networks, bootSec: 30, turnSec: 0.005 });
-  expect(of(10).rowsPerMachine).toBe(10 * of(1).rowsPerMachine);
+  expect(of(10).entriesPerMachine).toBe(10 * of(1).entriesPerMachine);
   expect(of(10).steady.daemonCpuPercent).toBeCloseTo(10 * of(1).steady.daemonCpuPercent, 5);
 });

@@ -213,8 +213,8 @@ export class Agent implements SourceAgent {
   }
 
   /**
-   * A row that nobody wants goes when this agent wanted it before, since then somebody has left; one from before its
-   * start only when it is known whose all rows are. Routes to other segments come with the member lists, so likewise.
+   * A entry that nobody wants goes when this agent wanted it before, since then somebody has left; one from before its
+   * start only when it is known whose all entries are. Routes to other segments come with the member lists, so likewise.
    */
   #mayDelete(item: Item): boolean {
     switch (item.kind) {
@@ -234,7 +234,7 @@ export class Agent implements SourceAgent {
     }
   }
 
-  /** Until it is settled who is a member, packets are taken from wherever rows led that were there when it was not. */
+  /** Until it is settled who is a member, packets are taken from wherever entries led that were there when it was not. */
   #withKeptSources(attachment: Attachment, cache: KernelCache): Attachment {
     const { id } = attachment.network;
     if (this.source.settled(id)) {
@@ -266,7 +266,7 @@ function isRecorded({ kind }: Item): boolean {
   return kind === 'port';
 }
 
-/** Where the rows lead that are there. */
+/** Where the entries lead that are there. */
 function sourcesOf({ devices }: Network, cache: KernelCache): Ipv4[] {
   const vxlan = cache.linkNamed(devices.vxlan)?.index;
   const sources = new Set<Ipv4>();

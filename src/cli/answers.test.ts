@@ -294,7 +294,7 @@ describe('this machine', () => {
     const daemon = await agent();
     expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
       "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
-      ✓ node1  bridge row  02:47:8b:9e:81:6e is behind vxlan456
+      ✓ node1  bridge entry  02:47:8b:9e:81:6e is behind vxlan456
       ✓ node1  route       10.11.0.1 is direct through eth0 from 10.11.0.2
       ✓ host0  firewall    table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2
       ✓ the way back: 1 hop as wanted
@@ -309,8 +309,8 @@ describe('this machine', () => {
     await agent({ 'POST /v1/trace': documents.badlyTraced });
     expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
       "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
-      ✓ node1  bridge row  02:47:8b:9e:81:6e is behind vxlan456
-      ✗ node1  vxlan row   02:47:8b:9e:81:6e leads to 10.11.0.77
+      ✓ node1  bridge entry  02:47:8b:9e:81:6e is behind vxlan456
+      ✗ node1  vxlan entry   02:47:8b:9e:81:6e leads to 10.11.0.77
                            wanted: 02:47:8b:9e:81:6e leads to 10.11.0.1
                            → node1's agent puts this back within a second.
 

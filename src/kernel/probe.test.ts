@@ -13,7 +13,7 @@ test('this kernel has what Meshwork is built on, tried out of sight', async () =
     'bridge',
     'vxlan',
     'vxlan df inherit',
-    'extern_learn rows',
+    'extern_learn entries',
     'tun',
     'nft inet',
     'nft bridge',

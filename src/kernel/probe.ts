@@ -62,12 +62,14 @@ const TRIALS: readonly { readonly name: string; readonly costs: string; readonly
     },
   },
   {
-    name: 'extern_learn rows',
-    costs: 'Rows of ours cannot be told from others, and drift cannot be repaired.',
+    name: 'extern_learn entries',
+    costs: 'Entries of ours cannot be told from others, and drift cannot be repaired.',
     trial: async ({ rtnl }) => {
-      const row = { table: 'self', link: 'probe-vxlan', mac: SOMEBODY, destination: SOMEWHERE } as const;
-      const refused = await refusal(rtnl.apply([{ do: 'fdb-replace', ...row, state: 'permanent', externLearn: true }]));
-      const written = refused === undefined ? await rtnl.fdbRow(row.link, row.mac) : undefined;
+      const entry = { table: 'self', link: 'probe-vxlan', mac: SOMEBODY, destination: SOMEWHERE } as const;
+      const refused = await refusal(
+        rtnl.apply([{ do: 'fdb-replace', ...entry, state: 'permanent', externLearn: true }]),
+      );
+      const written = refused === undefined ? await rtnl.fdbEntry(entry.link, entry.mac) : undefined;
       return refused ?? (written?.externLearn === true ? undefined : 'accepted and ignored');
     },
   },

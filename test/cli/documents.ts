@@ -331,7 +331,7 @@ export const wellTraced: TraceView = {
   from: traceEnd(node1Member),
   to: traceEnd(host0Member),
   forth: [
-    { node: 'node1', subject: 'bridge row', state: 'ok', held: `${host0Member.mac} is behind vxlan456` },
+    { node: 'node1', subject: 'bridge entry', state: 'ok', held: `${host0Member.mac} is behind vxlan456` },
     { node: 'node1', subject: 'route', state: 'ok', held: '10.11.0.1 is direct through eth0 from 10.11.0.2' },
     {
       node: 'host0',
@@ -340,7 +340,7 @@ export const wellTraced: TraceView = {
       held: 'table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2',
     },
   ],
-  back: [{ node: 'host0', subject: 'vxlan row', state: 'ok', held: `${node1Member.mac} leads to 10.11.0.2` }],
+  back: [{ node: 'host0', subject: 'vxlan entry', state: 'ok', held: `${node1Member.mac} leads to 10.11.0.2` }],
 };
 
 export const badlyTraced: TraceView = {
@@ -349,7 +349,7 @@ export const badlyTraced: TraceView = {
     ...wellTraced.forth.slice(0, 1),
     {
       node: 'node1',
-      subject: 'vxlan row',
+      subject: 'vxlan entry',
       state: 'differs',
       held: `${host0Member.mac} leads to 10.11.0.77`,
       wanted: `${host0Member.mac} leads to 10.11.0.1`,

@@ -8,7 +8,7 @@ import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
 import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import { observedItems } from '../../src/agent/kernel/observed.ts';
 import type { PathState } from '../../src/agent/trace/path-state.ts';
-import type { Address, FdbRow, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
+import type { Address, FdbEntry, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
@@ -130,7 +130,7 @@ function dumpOf(desired: ItemMap, node: HostName): KernelDump {
     protocol: 0,
   }));
   const neighbours: Neighbour[] = [];
-  const fdb: FdbRow[] = [];
+  const fdb: FdbEntry[] = [];
   const routes: Route[] = [];
   for (const item of desired.values()) {
     if (item.kind === 'link') {

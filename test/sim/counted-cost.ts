@@ -12,7 +12,7 @@ export interface CountedCost {
 
 /** As in cluster.ts. */
 const BOOT_SEC = 2;
-/** Three calls to the simulated kernel: rows, neighbours, and rules. */
+/** Three calls to the simulated kernel: entries, neighbours, and rules. */
 const TURN_SEC = 0.001;
 
 export async function countedCost(agents: number, networks: number, { seed = 1, sec = 30 } = {}): Promise<CountedCost> {

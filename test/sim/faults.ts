@@ -37,7 +37,7 @@ function ofNode(
   };
 }
 
-/** A fault of host0, by which no node falls silent: nobody may lose a row by it. */
+/** A fault of host0, by which no node falls silent: nobody may lose a entry by it. */
 function ofHost0(begin: (cluster: Cluster, random: () => number) => Omit<Fault, 'silences'> | undefined): Begin {
   return (cluster, random) => {
     const fault = begin(cluster, random);
@@ -136,9 +136,9 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     };
   }),
 
-  'rows flushed': ofNode((node, random) => {
+  'entries flushed': ofNode((node, random) => {
     const count = flush(node, between(random, 0.1, 1), random);
-    return { what: `loses ${count} rows to an outsider`, durationMs: 0, end: nothing };
+    return { what: `loses ${count} entries to an outsider`, durationMs: 0, end: nothing };
   }),
 
   'link deleted': ofNode((node, random, cluster) => {
@@ -160,7 +160,7 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     kernel?.beginOverflow();
     const count = flush(node, random(), random);
     return {
-      what: `misses the events of ${count} rows that an outsider flushes`,
+      what: `misses the events of ${count} entries that an outsider flushes`,
       durationMs: between(random, 1, 500),
       // The outsider does not stop when the events can be heard again.
       end: () => {
@@ -175,7 +175,7 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     if (process !== undefined) process.kernel.refusing = between(random, 0.2, 1);
     const count = flush(node, random(), random);
     return {
-      what: `cannot put back all of ${count} rows: its kernel refuses`,
+      what: `cannot put back all of ${count} entries: its kernel refuses`,
       durationMs: between(random, 200, 8_000),
       end: () => {
         if (process !== undefined) process.kernel.refusing = 0;
@@ -233,22 +233,22 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     };
   }),
 
-  'host0 rows flushed': ofHost0((cluster, random) => {
+  'host0 entries flushed': ofHost0((cluster, random) => {
     if (!cluster.host0Machine.on) return undefined;
     const count = flush(cluster.host0Machine, random(), random);
-    return { what: `loses ${count} rows to an outsider`, durationMs: 0, end: nothing };
+    return { what: `loses ${count} entries to an outsider`, durationMs: 0, end: nothing };
   }),
 };
 
-/** An outsider deletes a part of our rows and neighbours. @returns how many */
+/** An outsider deletes a part of our entries and neighbours. @returns how many */
 function flush({ kernel }: SimMachine, share: number, random: () => number): number {
   let count = 0;
   for (const { table, link, mac, destination, state, externLearn } of [...kernel.fdb.values()]) {
     const name = kernel.links.get(link)?.name;
     if (name === undefined || random() >= share) continue;
     count++;
-    const row = { table, link: name, mac, state, externLearn, ...(destination !== undefined && { destination }) };
-    kernel.perform({ do: 'fdb-delete', ...row });
+    const entry = { table, link: name, mac, state, externLearn, ...(destination !== undefined && { destination }) };
+    kernel.perform({ do: 'fdb-delete', ...entry });
   }
   for (const { link, address } of [...kernel.neighbours.values()]) {
     const name = kernel.links.get(link)?.name;

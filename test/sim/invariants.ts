@@ -15,32 +15,32 @@ export function live(cluster: Cluster): SimMachine[] {
   return cluster.machines.filter(({ on, process }) => on && process !== undefined);
 }
 
-/** What a look at a machine's rows found; as long as neither they nor those who are there change, it holds. */
+/** What a look at a machine's entries found; as long as neither they nor those who are there change, it holds. */
 interface Look {
   readonly revision: number;
   readonly wanted: Wanted;
   readonly wrong: readonly string[];
 }
 
-/** The rows that a network needs, whoever looks from one segment: everybody's. */
+/** The entries that a network needs, whoever looks from one segment: everybody's. */
 interface Wanted {
   readonly machines: readonly SimMachine[];
   readonly ipv4s: readonly SimMachine['ipv4s'][];
-  readonly rows: ReadonlyMap<string, SimMachine>;
+  readonly entries: ReadonlyMap<string, SimMachine>;
 }
 
 const looks = new WeakMap<SimMachine, Map<Network, Look>>();
 const wants = new WeakMap<Network, Map<Ipv4Cidr | undefined, Wanted>>();
 
-/** Every live machine has the four rows of every other one, and none of anybody else. */
-export function wrongRows(cluster: Cluster): string[] {
+/** Every live machine has the four entries of every other one, and none of anybody else. */
+export function wrongEntries(cluster: Cluster): string[] {
   const machines = live(cluster);
   return machines.flatMap((machine) =>
-    cluster.networks.flatMap((network) => wrongRowsOf(machine, network, machines, cluster)),
+    cluster.networks.flatMap((network) => wrongEntriesOf(machine, network, machines, cluster)),
   );
 }
 
-function wrongRowsOf(
+function wrongEntriesOf(
   machine: SimMachine,
   network: Network,
   machines: readonly SimMachine[],
@@ -52,14 +52,14 @@ function wrongRowsOf(
   const before = known.get(network);
   if (before?.revision === revision && before.wanted === wanted) return before.wrong;
   const have = marked(machine, network);
-  const leftOver = [...have].filter((row) => (wanted.rows.get(row) ?? machine) === machine);
+  const leftOver = [...have].filter((entry) => (wanted.entries.get(entry) ?? machine) === machine);
   const lacks =
-    have.size - leftOver.length === (machines.length - 1) * ROWS_PER_MEMBER
+    have.size - leftOver.length === (machines.length - 1) * ENTRIES_PER_MEMBER
       ? []
-      : [...wanted.rows].flatMap(([row, other]) => (other === machine || have.has(row) ? [] : [row]));
+      : [...wanted.entries].flatMap(([entry, other]) => (other === machine || have.has(entry) ? [] : [entry]));
   const wrong = [
-    ...lacks.map((row) => `${machine.name} lacks ${row}`),
-    ...leftOver.map((row) => `${machine.name} has left over ${row}`),
+    ...lacks.map((entry) => `${machine.name} lacks ${entry}`),
+    ...leftOver.map((entry) => `${machine.name} has left over ${entry}`),
   ];
   looks.set(machine, known.set(network, { revision, wanted, wrong }));
   return wrong;
@@ -73,23 +73,25 @@ function wantedFrom(viewer: SimMachine, network: Network, machines: readonly Sim
     before?.machines.length === machines.length &&
     machines.every((machine, i) => before.machines[i] === machine && before.ipv4s[i] === machine.ipv4s);
   if (before !== undefined && same) return before;
-  const rows = machines.flatMap((other) => rowsOf(viewer, other, network, cluster).map((row) => [row, other] as const));
-  const wanted = { machines, ipv4s: machines.map(({ ipv4s }) => ipv4s), rows: new Map(rows) };
+  const entries = machines.flatMap((other) =>
+    entriesOf(viewer, other, network, cluster).map((entry) => [entry, other] as const),
+  );
+  const wanted = { machines, ipv4s: machines.map(({ ipv4s }) => ipv4s), entries: new Map(entries) };
   wants.set(network, bySegment.set(segment, wanted));
   return wanted;
 }
 
 /** To, behind, and in flood; and a neighbour. */
-const ROWS_PER_MEMBER = 4;
+const ENTRIES_PER_MEMBER = 4;
 
-function rowsOf(viewer: SimMachine, other: SimMachine, network: Network, cluster: Cluster): string[] {
+function entriesOf(viewer: SimMachine, other: SimMachine, network: Network, cluster: Cluster): string[] {
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, other.word);
   const { vxlan, bridge } = network.devices;
   const ipv4 = addressFor(viewer, other, cluster);
   return [
-    `row ${mac} self ${ipv4} on ${vxlan}`,
-    `row ${mac} master  on ${vxlan}`,
-    `row ${FLOOD_MAC} self ${ipv4} on ${vxlan}`,
+    `entry ${mac} self ${ipv4} on ${vxlan}`,
+    `entry ${mac} master  on ${vxlan}`,
+    `entry ${FLOOD_MAC} self ${ipv4} on ${vxlan}`,
     `neighbour ${ipv6} ${mac} on ${bridge}`,
   ];
 }
@@ -103,16 +105,16 @@ function addressFor(viewer: SimMachine, other: SimMachine, cluster: Cluster): st
 
 /** What carries our mark in a machine's kernel. */
 function marked({ kernel }: SimMachine, { devices }: Network): Set<string> {
-  const rows = new Set<string>();
+  const entries = new Set<string>();
   const vxlan = kernel.linkNamed(devices.vxlan)?.index;
   const bridge = kernel.linkNamed(devices.bridge)?.index;
   for (const { link, mac, table, destination = '', externLearn } of kernel.fdb.values()) {
-    if (link === vxlan && externLearn) rows.add(`row ${mac} ${table} ${destination} on ${devices.vxlan}`);
+    if (link === vxlan && externLearn) entries.add(`entry ${mac} ${table} ${destination} on ${devices.vxlan}`);
   }
   for (const { link, address, mac, externLearn } of kernel.neighbours.values()) {
-    if (link === bridge && externLearn) rows.add(`neighbour ${address} ${mac} on ${devices.bridge}`);
+    if (link === bridge && externLearn) entries.add(`neighbour ${address} ${mac} on ${devices.bridge}`);
   }
-  return rows;
+  return entries;
 }
 
 /** Every live machine reaches every other one in every mesh. */
@@ -198,5 +200,5 @@ export function wrongRemoval(
   if (other === undefined || silenced(other)) return undefined;
   // A node that moves may be without any address for a moment, and take another of host0's for the nearest.
   if (other === cluster.host0Machine && silenced(machine)) return undefined;
-  return `${machine.name} removes its row ${operation.mac} to ${other.name}, which was never silent`;
+  return `${machine.name} removes its entry ${operation.mac} to ${other.name}, which was never silent`;
 }

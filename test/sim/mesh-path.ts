@@ -1,6 +1,6 @@
 /**
- * What happens to a packet inside a mesh: the neighbour entry or a solicitation (RFC 4861), the rows of the VXLAN, the
- * underlay, the other side's rules, and what its VXLAN learns on the way (vxlan_snoop). Rows and rules come from the
+ * What happens to a packet inside a mesh: the neighbour entry or a solicitation (RFC 4861), the entries of the VXLAN, the
+ * underlay, the other side's rules, and what its VXLAN learns on the way (vxlan_snoop). Entries and rules come from the
  * simulated kernels, so whoever forgets one cuts somebody off.
  */
 import type { Link } from '../../src/kernel/rtnl/objects.ts';
@@ -107,9 +107,9 @@ export class MeshPath {
 
 /** Where the VXLAN `port` sends a frame for `destination`. */
 function* targets({ kernel }: Station, port: Link, destination: Mac | 'everybody'): Iterable<Ipv4> {
-  const row = destination === 'everybody' ? undefined : kernel.row(port.index, destination);
-  // A packet may change the rows as it arrives; who gets it was decided before.
-  for (const entry of row === undefined ? [...kernel.floodsOf(port.index)] : [row]) {
+  const known = destination === 'everybody' ? undefined : kernel.entry(port.index, destination);
+  // A packet may change the entries as it arrives; who gets it was decided before.
+  for (const entry of known === undefined ? [...kernel.floodsOf(port.index)] : [known]) {
     if (entry.destination !== undefined) yield entry.destination as Ipv4;
   }
 }
@@ -119,13 +119,13 @@ function arrive({ kernel }: Station, vni: number, source: Mac, outer: Ipv4): Lin
   const reception = kernel.reception(vni, outer);
   if (reception === undefined) return undefined;
   const { port, bridge } = reception;
-  const row = kernel.row(port.index, source);
-  if (row !== undefined && row.destination !== outer) {
-    // A frame of that address from elsewhere: a permanent row stands, and the frame is dropped.
-    if (row.state === 'permanent') return undefined;
-    kernel.learnRow({ ...row, destination: outer });
-  } else if (row === undefined && port.vxlan?.learning === true) {
-    kernel.learnRow({
+  const entry = kernel.entry(port.index, source);
+  if (entry !== undefined && entry.destination !== outer) {
+    // A frame of that address from elsewhere: a permanent entry stands, and the frame is dropped.
+    if (entry.state === 'permanent') return undefined;
+    kernel.learnEntry({ ...entry, destination: outer });
+  } else if (entry === undefined && port.vxlan?.learning === true) {
+    kernel.learnEntry({
       table: 'self',
       link: port.index,
       mac: source,

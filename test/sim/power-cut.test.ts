@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
-import { drifting, live, unreachable, wrongRows } from './invariants.ts';
+import { drifting, live, unreachable, wrongEntries } from './invariants.ts';
 import type { SimMachine } from './sim-machine.ts';
 
 /** All have joined, and written down whom they know. */
@@ -36,7 +36,7 @@ function apart(): string[] {
 }
 
 async function isWhole(): Promise<void> {
-  expect(wrongRows(cluster)).toEqual([]);
+  expect(wrongEntries(cluster)).toEqual([]);
   expect(unreachable(cluster)).toEqual([]);
   const drifts = Promise.all(live(cluster).map(drifting));
   await pass(100);

@@ -26,7 +26,9 @@ for (let seed = first ?? 1; seed < (first ?? 1) + (count ?? 1); seed++) {
   if (values.json) continue;
   if (values.trace || (count === 1 && result.violations.length > 0)) process.stdout.write(timeline);
   const verdict = result.violations.length === 0 ? 'well' : 'NOT WELL';
-  process.stdout.write(`seed ${seed}: ${verdict}, all rows right ${result.settledMs / 1_000} s after the last fault\n`);
+  process.stdout.write(
+    `seed ${seed}: ${verdict}, all entries right ${result.settledMs / 1_000} s after the last fault\n`,
+  );
   for (const violation of result.violations) process.stdout.write(`  ${violation}\n`);
 }
 if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);

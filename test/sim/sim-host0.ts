@@ -49,7 +49,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     const verification = new KernelSourceVerification(
       {
         neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
-        fdbRow: async (link, mac) => kernel.row(kernel.linkNamed(link)?.index ?? 0, mac),
+        fdbEntry: async (link, mac) => kernel.entry(kernel.linkNamed(link)?.index ?? 0, mac),
       },
       () => undefined,
     );

@@ -16,7 +16,7 @@ import { SimKernel } from './sim-kernel.ts';
 const BRIDGES = ['br456', 'br457'] as const;
 const VXLANS = ['vxlan456', 'vxlan457'] as const;
 const MACS = ['02:00:00:00:0a:01', '02:00:00:00:0a:02', '02:00:00:00:0a:03'] as Mac[];
-/** The links' own: a row for one of these is the kernel's business. */
+/** The links' own: a entry for one of these is the kernel's business. */
 const LINK_MACS = ['02:00:00:00:0b:01', '02:00:00:00:0b:02'] as Mac[];
 const IPV4S = ['10.1.0.7', '10.1.0.8', '10.1.0.9'] as Ipv4[];
 const IPV6S = ['fd42::1', 'fd42::2', 'fe80::3'] as Ipv6[];
@@ -75,8 +75,8 @@ const MAKE: readonly Make[] = [
     protocol: OURS,
   }),
   (random) => ({ do: 'neighbour-delete', link: pick(random, BRIDGES), address: pick(random, IPV6S) }),
-  (random) => ({ ...row(random), do: random() < 0.7 ? 'fdb-replace' : 'fdb-delete' }),
-  (random) => ({ ...row(random), do: random() < 0.7 ? 'fdb-replace' : 'fdb-delete' }),
+  (random) => ({ ...entry(random), do: random() < 0.7 ? 'fdb-replace' : 'fdb-delete' }),
+  (random) => ({ ...entry(random), do: random() < 0.7 ? 'fdb-replace' : 'fdb-delete' }),
   (random) => ({
     do: random() < 0.7 ? 'fdb-append' : 'fdb-delete',
     table: 'self',
@@ -110,7 +110,7 @@ const MAKE: readonly Make[] = [
   }),
 ];
 
-function row(random: () => number) {
+function entry(random: () => number) {
   return {
     table: 'self',
     link: pick(random, VXLANS),
@@ -155,7 +155,7 @@ function ours({ links, addresses, routes, neighbours, fdb }: KernelDump) {
     ...fdb
       .filter(({ externLearn }) => externLearn)
       .map(({ table, link, mac, destination, state }) =>
-        JSON.stringify(['row', table, names.get(link), mac, destination, state]),
+        JSON.stringify(['entry', table, names.get(link), mac, destination, state]),
       ),
   ];
   return lines.sort();

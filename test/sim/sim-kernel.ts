@@ -1,16 +1,24 @@
 /**
  * A machine's network kernel, as far as the agent uses it: what rtnetlink's requests do to links, addresses, routes,
- * neighbours and forwarding rows. `sim-kernel.test.ts` holds it to the real one.
+ * neighbours and forwarding entries. `sim-kernel.test.ts` holds it to the real one.
  */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
-import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
+import type {
+  Address,
+  FdbEntry,
+  KernelEvent,
+  Link,
+  LinkConf,
+  Neighbour,
+  Route,
+} from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
 import { SimAddresses } from './sim-addresses.ts';
+import { SimEntries } from './sim-entries.ts';
 import { SimLinks } from './sim-links.ts';
 import type { Errno } from './sim-operation.ts';
-import { SimRows } from './sim-rows.ts';
 import { printTable, runScript, type SimTable } from './sim-ruleset.ts';
 
 type Listener = (event: KernelEvent) => void;
@@ -37,7 +45,7 @@ export class SimKernel {
   readonly #listeners = new Map<object, Listener>();
   readonly #addresses: SimAddresses;
   readonly #links: SimLinks;
-  readonly #rows: SimRows;
+  readonly #entries: SimEntries;
   readonly #tables = new Map<string, SimTable>();
   readonly #settings = new Map<string, string>();
   /** By VNI, until links or rules change: every packet needs one. */
@@ -50,20 +58,20 @@ export class SimKernel {
   constructor() {
     const tell = (event: KernelEvent) => this.#tell(event);
     const onLinks = {
-      neighboursLost: (index: number) => this.#rows.flushNeighbours(index),
+      neighboursLost: (index: number) => this.#entries.flushNeighbours(index),
       linkDown: (index: number) => {
         this.#addresses.linkDown(index);
-        this.#rows.linkDown(index);
+        this.#entries.linkDown(index);
       },
-      portLeft: (index: number) => this.#rows.portLeft(index),
+      portLeft: (index: number) => this.#entries.portLeft(index),
       linkGone: (index: number) => {
         this.#addresses.linkGone(index);
-        this.#rows.linkGone(index);
+        this.#entries.linkGone(index);
       },
     };
     this.#addresses = new SimAddresses(tell);
     this.#links = new SimLinks(onLinks, tell);
-    this.#rows = new SimRows(this.#links.links, tell);
+    this.#entries = new SimEntries(this.#links.links, tell);
   }
 
   // What the machine itself does: its port to the underlay.
@@ -125,11 +133,11 @@ export class SimKernel {
   }
 
   get neighbours(): ReadonlyMap<string, Neighbour> {
-    return this.#rows.neighbours;
+    return this.#entries.neighbours;
   }
 
-  get fdb(): ReadonlyMap<string, FdbRow> {
-    return this.#rows.fdb;
+  get fdb(): ReadonlyMap<string, FdbEntry> {
+    return this.#entries.fdb;
   }
 
   linkNamed(name: string): Link | undefined {
@@ -137,16 +145,16 @@ export class SimKernel {
   }
 
   neighbour(link: number, address: string): Neighbour | undefined {
-    return this.#rows.neighbour(link, address);
+    return this.#entries.neighbour(link, address);
   }
 
-  /** The row of a VXLAN for an Ethernet address. */
-  row(link: number, mac: Mac): FdbRow | undefined {
-    return this.#rows.row(link, mac);
+  /** The entry of a VXLAN for an Ethernet address. */
+  entry(link: number, mac: Mac): FdbEntry | undefined {
+    return this.#entries.entry(link, mac);
   }
 
-  floodsOf(link: number): Iterable<FdbRow> {
-    return this.#rows.floodsOf(link);
+  floodsOf(link: number): Iterable<FdbEntry> {
+    return this.#entries.floodsOf(link);
   }
 
   printRuleset(family: string): string | undefined {
@@ -190,17 +198,17 @@ export class SimKernel {
     return this.#tables.get('inet')?.open.some((subnet) => ipv4InSubnet(source, subnet)) ? found : undefined;
   }
 
-  /** What the kernel learns from packets: a VXLAN's row, a neighbour. */
-  learnRow(row: FdbRow): void {
-    this.#rows.put(row);
+  /** What the kernel learns from packets: a VXLAN's entry, a neighbour. */
+  learnEntry(entry: FdbEntry): void {
+    this.#entries.put(entry);
   }
 
   learnNeighbour(neighbour: Neighbour): void {
-    this.#rows.putNeighbour(neighbour);
+    this.#entries.putNeighbour(neighbour);
   }
 
   forgetNeighbour(neighbour: Neighbour): void {
-    this.#rows.dropNeighbour(neighbour);
+    this.#entries.dropNeighbour(neighbour);
   }
 
   #findReception(vni: number): Reception | undefined {
@@ -215,7 +223,7 @@ export class SimKernel {
   }
 
   #perform(operation: Operation): Errno {
-    if (!isOfRows(operation)) this.#receptions.clear();
+    if (!isOfEntries(operation)) this.#receptions.clear();
     switch (operation.do) {
       case 'link-add':
         return this.#links.add(operation);
@@ -235,13 +243,13 @@ export class SimKernel {
       case 'route-delete':
         return this.#addresses.deleteRoute(operation);
       case 'neighbour-replace':
-        return this.#withLink(operation.link, (link) => this.#rows.replaceNeighbour(link, operation));
+        return this.#withLink(operation.link, (link) => this.#entries.replaceNeighbour(link, operation));
       case 'neighbour-delete':
-        return this.#withLink(operation.link, (link) => this.#rows.deleteNeighbour(link, operation.address));
+        return this.#withLink(operation.link, (link) => this.#entries.deleteNeighbour(link, operation.address));
       case 'fdb-replace':
       case 'fdb-append':
       case 'fdb-delete':
-        return this.#withLink(operation.link, (link) => this.#rows.change(link, operation));
+        return this.#withLink(operation.link, (link) => this.#entries.change(link, operation));
       case 'sysctl':
         return this.#writeSetting(operation.path, operation.value);
       case 'nft': {
@@ -275,6 +283,6 @@ export class SimKernel {
   }
 }
 
-function isOfRows({ do: verb }: Operation): boolean {
+function isOfEntries({ do: verb }: Operation): boolean {
   return verb.startsWith('fdb-') || verb.startsWith('neighbour-');
 }

@@ -2,7 +2,7 @@
 import { pick, randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 import { FAULTS, type Fault } from './faults.ts';
-import { drifting, live, sharedAddresses, unreachable, wrongMemory, wrongRemoval, wrongRows } from './invariants.ts';
+import { drifting, live, sharedAddresses, unreachable, wrongEntries, wrongMemory, wrongRemoval } from './invariants.ts';
 import type { SimMachine } from './sim-machine.ts';
 
 export interface RunInput {
@@ -18,7 +18,7 @@ export interface RunResult {
   readonly violations: readonly string[];
   /** How often each kind of fault occurred. */
   readonly faults: Readonly<Record<string, number>>;
-  /** From the end of the last fault until all rows were right. */
+  /** From the end of the last fault until all entries were right. */
   readonly settledMs: number;
   /** What the cluster did, for the cost model. */
   readonly cost: { readonly messages: number; readonly bytes: number; readonly operations: number };
@@ -76,8 +76,8 @@ export async function simulate({ seed, agents, faults, trace }: RunInput): Promi
   });
 
   const withinMs = 'duplicate id' in storm.counts ? RIGHT_AFTER_DOUBLE_MS : RIGHT_WITHIN_MS;
-  if (settledMs > withinMs) violated(`all rows were right only ${settledMs / 1_000} s after the last fault`);
-  for (const sentence of wrongRows(cluster)) violated(sentence);
+  if (settledMs > withinMs) violated(`all entries were right only ${settledMs / 1_000} s after the last fault`);
+  for (const sentence of wrongEntries(cluster)) violated(sentence);
   for (const sentence of sharedAddresses(cluster)) violated(sentence);
   for (const sentence of await drifts(cluster)) violated(sentence);
   for (const sentence of unreachable(cluster)) violated(sentence);
@@ -93,7 +93,7 @@ export async function simulate({ seed, agents, faults, trace }: RunInput): Promi
   };
 }
 
-/** @returns how long it took until all rows were right */
+/** @returns how long it took until all entries were right */
 async function settle(cluster: Cluster, onTick: () => void): Promise<number> {
   const { clock } = cluster;
   const fromMs = clock.nowMs();
@@ -101,7 +101,7 @@ async function settle(cluster: Cluster, onTick: () => void): Promise<number> {
   for (let passedMs = SETTLE_TICK_MS; passedMs <= SETTLE_MS; passedMs += SETTLE_TICK_MS) {
     await clock.run(fromMs + passedMs);
     onTick();
-    if (wrongRows(cluster).length > 0) settledMs = SETTLE_MS;
+    if (wrongEntries(cluster).length > 0) settledMs = SETTLE_MS;
     else settledMs = Math.min(settledMs, passedMs);
   }
   return settledMs;

@@ -7,7 +7,7 @@ import { until } from './until.ts';
 const REPAIR_DEADLINE_MS = 15_000;
 
 /**
- * What is not here ages, counts, or is another one after a repair (indexes, timers, learnt rows). A dump that is
+ * What is not here ages, counts, or is another one after a repair (indexes, timers, learnt entries). A dump that is
  * interrupted by a change shows a line twice.
  */
 const SHOW = `

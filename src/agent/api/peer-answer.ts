@@ -59,7 +59,7 @@ async function captureFor(
   response: ServerResponse,
 ): Promise<void> {
   const stillAllowed = () => {
-    // The packet that asks may be the one that has just moved host0's row.
+    // The packet that asks may be the one that has just moved host0's entry.
     agent.input.kernel.drainEvents();
     return isHost0(agent.reconciler.cache, network, peer);
   };
@@ -68,7 +68,7 @@ async function captureFor(
     const told = { network: network.id, object: peer };
     journal.record({ ...told, level: 'warning', kind: 'capture refused', message: `to ${peer}, which is not host0` });
     throw new MeshError('MESH_MEMBER_NOT_ALLOWED', 'this node is captured on by host0 alone', {
-      rule: "A request comes from host0's address, and host0's rows in this kernel are as they should be.",
+      rule: "A request comes from host0's address, and host0's entries in this kernel are as they should be.",
       remedy: 'Capture from host0.',
     });
   }

@@ -13,29 +13,37 @@ function believed(dump: (dump: KernelDump) => KernelDump = (whole) => whole, pee
   return isHost0(stateAt('node1', { dump }).kernel, manage, peer);
 }
 
-function withRows(change: (row: KernelDump['fdb'][number]) => object | undefined): (dump: KernelDump) => KernelDump {
+function withEntries(
+  change: (entry: KernelDump['fdb'][number]) => object | undefined,
+): (dump: KernelDump) => KernelDump {
   return (dump) => ({
     ...dump,
     links: [...dump.links, tap],
-    fdb: dump.fdb.flatMap((row) => {
-      if (row.mac !== host0.mac) return [row];
-      const changed = change(row);
-      return changed === undefined ? [] : [{ ...row, ...changed }];
+    fdb: dump.fdb.flatMap((entry) => {
+      if (entry.mac !== host0.mac) return [entry];
+      const changed = change(entry);
+      return changed === undefined ? [] : [{ ...entry, ...changed }];
     }),
   });
 }
 
-test('host0 is believed where its rows are as they should be', () => {
+test('host0 is believed where its entries are as they should be', () => {
   expect(believed()).toBe(true);
-  expect(believed(withRows(() => ({})))).toBe(true);
+  expect(believed(withEntries(() => ({})))).toBe(true);
 });
 
 test.each<[string, boolean]>([
   ['another member', believed(undefined, memberOf('node2').ipv6)],
-  ['its row behind a port of a guest', believed(withRows(({ table }) => (table === 'master' ? { link: 20 } : {})))],
-  ['its row learnt, and not ours', believed(withRows(({ table }) => ({ externLearn: table === 'self' })))],
-  ['a row that follows the sender', believed(withRows(({ table }) => (table === 'self' ? { state: 'dynamic' } : {})))],
-  ['no row', believed(withRows(() => undefined))],
+  [
+    'its entry behind a port of a guest',
+    believed(withEntries(({ table }) => (table === 'master' ? { link: 20 } : {}))),
+  ],
+  ['its entry learnt, and not ours', believed(withEntries(({ table }) => ({ externLearn: table === 'self' })))],
+  [
+    'a entry that follows the sender',
+    believed(withEntries(({ table }) => (table === 'self' ? { state: 'dynamic' } : {}))),
+  ],
+  ['no entry', believed(withEntries(() => undefined))],
   ['no neighbour entry', believed((dump) => ({ ...dump, neighbours: [] }))],
   [
     'a neighbour entry of somebody else’s',

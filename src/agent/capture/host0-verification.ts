@@ -1,7 +1,7 @@
 /**
  * Whether somebody who speaks from host0's address in a mesh is host0, as far as this node's kernel can tell. Frames with
- * host0's Ethernet address come from host0's underlay address only (the VXLAN's row is permanent); a guest on this very
- * node who sends as host0 moves the bridge's row to its own port, and is found out by that.
+ * host0's Ethernet address come from host0's underlay address only (the VXLAN's entry is permanent); a guest on this very
+ * node who sends as host0 moves the bridge's entry to its own port, and is found out by that.
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { memberAddresses } from '../../model/network/member.ts';
@@ -15,14 +15,16 @@ export function isHost0(cache: KernelCache, network: Network, peer: Ipv6): boole
   const bridge = cache.linkNamed(network.devices.bridge)?.index;
   if (peer !== ipv6 || vxlan === undefined || bridge === undefined) return false;
   const neighbour = cache.neighbourOn(bridge, ipv6);
-  const rows = [...cache.fdb.values()].filter((row) => row.mac === mac && cache.links.get(row.link)?.master === bridge);
-  const isBehindVxlan = (row: (typeof rows)[number]) => row.link === vxlan && row.externLearn;
+  const entries = [...cache.fdb.values()].filter(
+    (entry) => entry.mac === mac && cache.links.get(entry.link)?.master === bridge,
+  );
+  const isBehindVxlan = (entry: (typeof entries)[number]) => entry.link === vxlan && entry.externLearn;
   return (
     neighbour?.mac === mac &&
     neighbour.state === 'permanent' &&
     neighbour.protocol === OUR_PROTOCOL &&
-    rows.some(({ table, state }) => table === 'self' && state === 'permanent') &&
-    rows.some(({ table }) => table === 'master') &&
-    rows.every(isBehindVxlan)
+    entries.some(({ table, state }) => table === 'self' && state === 'permanent') &&
+    entries.some(({ table }) => table === 'master') &&
+    entries.every(isBehindVxlan)
   );
 }

@@ -29,7 +29,7 @@ export interface Attachment {
   readonly members: readonly Member[];
   /** On a node: whether host0 answers. While it does not, its neighbour entry is left out, so that this node asks for it aloud and host0 gets to know it. */
   readonly host0Answers: boolean;
-  /** Where rows that an earlier life of this agent left may still lead: VXLAN packets from there are taken until it is known who lives there. */
+  /** Where entries that an earlier life of this agent left may still lead: VXLAN packets from there are taken until it is known who lives there. */
   readonly keptSources?: readonly Ipv4[];
 }
 

@@ -64,7 +64,7 @@ function counted(network: Network): { readonly network: Network; readonly reads:
   };
 }
 
-test('another MTU changes the links and the rules, and no row of a member', () => {
+test('another MTU changes the links and the rules, and no entry of a member', () => {
   const after = onNode(withMtu(manage, 1400), OTHERS);
   expect(stepsBetween(onNode(manage, OTHERS), after)).toEqual([
     'nft table bridge meshwork { … } # sets: vxlans vxlans_1400 plugged host0s # rules',
@@ -80,7 +80,7 @@ test('another MTU changes the links and the rules, and no row of a member', () =
   expect(new Set(kinds)).toEqual(new Set(['link', 'ruleset']));
 });
 
-test('a mesh that must be joined again has other rows', () => {
+test('a mesh that must be joined again has other entries', () => {
   const other = manageWith({ key: '457' });
   const steps = stepsBetween(
     onNode(manage, OTHERS),
@@ -96,7 +96,7 @@ test('a mesh that must be joined again has other rows', () => {
   }
 });
 
-test('the devices that another definition names get the rows of all members', () => {
+test('the devices that another definition names get the entries of all members', () => {
   const renamed: Network = { ...manage, devices: { vxlan: 'vxmanage', bridge: 'brmanage' } };
   const desired = new DesiredItems();
   desired.update(onNode(manage, OTHERS));
@@ -121,7 +121,7 @@ test('a snapshot that says the same of a network costs nothing of that network',
   expect([...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind)).toEqual(['wire']);
   expect(reads()).toBe(readsBefore);
 
-  // The port that it is in becomes a segment: the rules name it, and links, addresses and rows stay.
+  // The port that it is in becomes a segment: the rules name it, and links, addresses and entries stay.
   const third = { device: 'eth3', ipv4: '10.13.0.1' as Ipv4, subnet: '10.13.0.0/24' as Ipv4Cidr };
   desired.update(onHost0(network, [...SEGMENTS, third], [{ device: 'eth3' }]));
   const kinds = [...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind);

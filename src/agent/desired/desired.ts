@@ -1,6 +1,6 @@
 /**
  * From what a node should take part in to the items that it should have. What has not changed since the last pass is not
- * derived anew: a join costs what its own four rows cost, and a look at whom the mesh has.
+ * derived anew: a join costs what its own four entries cost, and a look at whom the mesh has.
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -25,14 +25,14 @@ interface MeshPart {
   readonly own: MemberAddresses;
   readonly host0Ipv6: MemberAddresses['ipv6'];
   readonly items: Set<ItemKey>;
-  readonly rows: Map<Member['ipv6'], MemberRows>;
+  readonly entries: Map<Member['ipv6'], MemberEntries>;
   /** How many of the others are at an underlay address: one that moves may come to where another one was. */
   readonly senders: Map<Ipv4, number>;
   sources: ReadonlySet<Ipv4>;
   attachment: Attachment | undefined;
 }
 
-interface MemberRows {
+interface MemberEntries {
   readonly member: Member;
   readonly asked: boolean;
   readonly items: ReadonlyMap<ItemKey, Item>;
@@ -76,7 +76,7 @@ export class DesiredItems {
     // host0 has none: it may have several segments, and answers on each with that segment's address.
     const local = host0.role === 'node' ? host0.local : undefined;
     let part = this.#meshes.get(network.id);
-    if (part !== undefined && hasOtherRows(part.network, network)) {
+    if (part !== undefined && hasOtherEntries(part.network, network)) {
       this.#removeMesh(part);
       part = undefined;
     }
@@ -98,31 +98,31 @@ export class DesiredItems {
   }
 
   #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0Stance['role'], host0Answers: boolean): void {
-    const { rows, own, host0Ipv6, network } = part;
+    const { entries, own, host0Ipv6, network } = part;
     const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
     for (const member of members) {
       const { ipv6 } = member;
       const asked = ipv6 === host0Ipv6 && !host0Answers;
-      const before = rows.get(ipv6);
+      const before = entries.get(ipv6);
       if (before?.member === member && before.asked === asked) continue;
       const items = memberItems(network, member, role, !asked);
       const after = { member, asked, items: new Map(items.map((item) => [itemKey(item), item])) };
       count(part.senders, member.ipv4, 1);
-      rows.set(ipv6, after);
-      if (before !== undefined) this.#removeRows(part, before, after.items);
+      entries.set(ipv6, after);
+      if (before !== undefined) this.#removeEntries(part, before, after.items);
       for (const [key, item] of after.items) this.#put(key, item);
     }
-    if (rows.size === members.length) return;
+    if (entries.size === members.length) return;
     const present = new Set(members.map(({ ipv6 }) => ipv6));
-    for (const [ipv6, before] of rows) {
+    for (const [ipv6, before] of entries) {
       if (present.has(ipv6)) continue;
-      rows.delete(ipv6);
-      this.#removeRows(part, before, new Map());
+      entries.delete(ipv6);
+      this.#removeEntries(part, before, new Map());
     }
   }
 
-  /** A flood row stays while another member is at the same address. */
-  #removeRows(part: MeshPart, { member, items }: MemberRows, after: ReadonlyMap<ItemKey, Item>): void {
+  /** A flood entry stays while another member is at the same address. */
+  #removeEntries(part: MeshPart, { member, items }: MemberEntries, after: ReadonlyMap<ItemKey, Item>): void {
     const others = count(part.senders, member.ipv4, -1) > 0;
     for (const [key, item] of items) {
       const shared = others && item.kind === 'fdb' && item.mac !== member.mac;
@@ -130,10 +130,10 @@ export class DesiredItems {
     }
   }
 
-  #removeMesh({ network, items, rows }: MeshPart): void {
+  #removeMesh({ network, items, entries }: MeshPart): void {
     this.#meshes.delete(network.id);
     for (const key of items) this.#remove(key);
-    for (const row of rows.values()) for (const key of row.items.keys()) this.#remove(key);
+    for (const entry of entries.values()) for (const key of entry.items.keys()) this.#remove(key);
   }
 
   #updateOthers({ host0, attachments, ports }: DesiredInput): void {
@@ -202,8 +202,8 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   return new Map(desired.items);
 }
 
-/** Whether no row of a member stays when `now` takes the place of `before`. */
-function hasOtherRows(before: Network, now: Network): boolean {
+/** Whether no entry of a member stays when `now` takes the place of `before`. */
+function hasOtherEntries(before: Network, now: Network): boolean {
   return before !== now && (mustRejoin(before, now) || !isDeepStrictEqual(before.devices, now.devices));
 }
 
@@ -214,7 +214,7 @@ function newPart(network: Network, machine: MachineWord): MeshPart {
     own: memberAddresses(network, machine),
     host0Ipv6: memberAddresses(network, 'host0').ipv6,
     items: new Set(),
-    rows: new Map(),
+    entries: new Map(),
     senders: new Map(),
     sources: NOBODY,
     attachment: undefined,

@@ -1,4 +1,4 @@
-/** What a mesh needs on a node: its two links, this node's addresses, and the rows of each other member. Pure. */
+/** What a mesh needs on a node: its two links, this node's addresses, and the entries of each other member. Pure. */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { Member, MemberAddresses } from '../../model/network/member.ts';
@@ -45,17 +45,17 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
   ];
 }
 
-/** A member is four rows; three while it must be asked for (`neighbour` false). */
+/** A member is four entries; three while it must be asked for (`neighbour` false). */
 export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
   const { id, devices } = network;
-  const row = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
+  const entry = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
   const { ipv4: destination, mac } = member;
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [
-    { ...row, table: 'self', mac, destination, state: self },
-    // The kernel has no other state for a row of this table that carries our mark; it does not age.
-    { ...row, table: 'master', mac, state: 'dynamic' },
-    { ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },
+    { ...entry, table: 'self', mac, destination, state: self },
+    // The kernel has no other state for a entry of this table that carries our mark; it does not age.
+    { ...entry, table: 'master', mac, state: 'dynamic' },
+    { ...entry, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },
   ];
   if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
   return items;

@@ -1,7 +1,7 @@
 /**
- * A row of a forwarding table: in the VXLAN's own (`self`: which host a frame for this Ethernet address goes to; the
+ * A entry of a forwarding table: in the VXLAN's own (`self`: which host a frame for this Ethernet address goes to; the
  * zero address for flooding) or in the bridge's (`master`: this Ethernet address is behind the VXLAN port). All carry
- * extern_learn, which is our mark: the kernel keeps no protocol on these rows.
+ * extern_learn, which is our mark: the kernel keeps no protocol on these entries.
  */
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -16,10 +16,10 @@ export interface FdbItem {
   readonly network: NetworkId;
   readonly link: string;
   readonly mac: Mac;
-  /** `self` rows only. */
+  /** `self` entries only. */
   readonly destination?: Ipv4;
   /**
-   * Of `self` rows, `permanent` ones hold whatever arrives: a frame of that address from another host is dropped. host0
+   * Of `self` entries, `permanent` ones hold whatever arrives: a frame of that address from another host is dropped. host0
    * has `dynamic` ones, which follow the sender, so that a node whose IPv4 changed can be heard and announced.
    */
   readonly state: 'permanent' | 'static' | 'dynamic';
@@ -32,21 +32,21 @@ function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbI
   return { do: verb, table, link, mac, state, externLearn: true, ...(destination !== undefined && { destination }) };
 }
 
-/** The kernel refuses to replace a flood row, and appending one that is there changes nothing. */
+/** The kernel refuses to replace a flood entry, and appending one that is there changes nothing. */
 function put(item: FdbItem): KernelOperation {
   return operation(item.mac === FLOOD_MAC ? 'fdb-append' : 'fdb-replace', item);
 }
 
 /**
- * A row that an administrator wrote keeps its state and its lack of a mark, whatever replaces it (vxlan_core.c). It must
- * go first. All flood rows share one mark, so that a foreign one among them takes it from ours, which do as well without.
+ * A entry that an administrator wrote keeps its state and its lack of a mark, whatever replaces it (vxlan_core.c). It must
+ * go first. All flood entries share one mark, so that a foreign one among them takes it from ours, which do as well without.
  */
 function isUsurped({ table, mac, marked }: FdbItem): boolean {
   return table === 'self' && mac !== FLOOD_MAC && !marked;
 }
 
 export const fdbKind: ItemKind<FdbItem> = {
-  // There is one flood row for each destination, and one row for any other address.
+  // There is one flood entry for each destination, and one entry for any other address.
   key: ({ link, table, mac, destination }) =>
     `fdb:${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`,
   dependsOn: (item) => [linkKey('vxlan', item.network)],
@@ -60,7 +60,7 @@ export const fdbKind: ItemKind<FdbItem> = {
     return differences;
   },
 
-  // A row that the VXLAN learnt (they are dynamic) takes our mark; the bridge keeps a row static, or permanent (its own
+  // A entry that the VXLAN learnt (they are dynamic) takes our mark; the bridge keeps a entry static, or permanent (its own
   // address: frames for it end here), whatever replaces it.
   mustRecreate: (have, want) =>
     (isUsurped(have) && have.state !== 'dynamic') || (have.table === 'master' && have.state !== want.state),

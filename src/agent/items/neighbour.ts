@@ -22,7 +22,7 @@ export function neighbourKey(link: string, address: Ip): ItemKey {
 export const neighbourKind: ItemKind<NeighbourItem> = {
   key: (item) => neighbourKey(item.link, item.address),
   dependsOn: (item) => [linkKey('bridge', item.network)],
-  // With the forwarding rows: a member's four come in one message.
+  // With the forwarding entries: a member's four come in one message.
   rank: () => 7,
   differences: (have, want) => (have.mac === want.mac ? [] : [`lladdr ${have.mac} → ${want.mac}`]),
   mustRecreate: () => false,

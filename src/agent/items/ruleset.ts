@@ -71,7 +71,7 @@ export const rulesetKind: ItemKind<RulesetItem> = {
   dependsOn: () => [],
   // Before the first link, so that nothing is ever forwarded that should not be; and the last to go.
   rank: () => 0,
-  // A member that may send now is as good a moment later; those who wait for its rows do not wait for nft.
+  // A member that may send now is as good a moment later; those who wait for its entries do not wait for nft.
   rankOfChange: (have, want) => (isElementChange(have, want) ? 8 : 0),
   differences(have, want) {
     if (!have.intact) return ['changed by somebody else'];

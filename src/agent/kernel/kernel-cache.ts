@@ -2,19 +2,19 @@
  * The kernel's state as the agent last heard of it: filled by a dump, kept by the monitor's events. Events say when to
  * look; a lost one costs time and never correctness, since a fresh dump replaces all of this once a minute.
  */
-import type { Address, FdbRow, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
+import type { Address, FdbEntry, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
-/** What tells one row from another. */
-type RowPlace = Pick<FdbRow, 'link' | 'table' | 'mac' | 'destination'>;
+/** What tells one entry from another. */
+type EntryPlace = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'destination'>;
 
 /** What has changed in a cache. */
 export interface CacheChanges {
-  /** More than rows: links, addresses, routes. */
+  /** More than entries: links, addresses, routes. */
   readonly ground: boolean;
-  readonly rows: readonly (FdbRow | Neighbour)[];
+  readonly entries: readonly (FdbEntry | Neighbour)[];
 }
 
 export class KernelCache {
@@ -26,9 +26,9 @@ export class KernelCache {
   readonly addresses = new Map<string, Address>();
   readonly routes = new Map<string, Route>();
   readonly neighbours = new Map<string, Neighbour>();
-  readonly fdb = new Map<string, FdbRow>();
+  readonly fdb = new Map<string, FdbEntry>();
   #ground = true;
-  #rows: (FdbRow | Neighbour)[] = [];
+  #entries: (FdbEntry | Neighbour)[] = [];
   #linksRevision = 0;
 
   constructor() {
@@ -41,15 +41,15 @@ export class KernelCache {
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
     for (const route of dump.routes) cache.routes.set(routeKey(route), route);
     for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourKey(neighbour), neighbour);
-    for (const row of dump.fdb) cache.fdb.set(rowKey(row), row);
+    for (const entry of dump.fdb) cache.fdb.set(entryKey(entry), entry);
     return cache;
   }
 
   /** What has changed since this was asked last; of a new cache, everything. */
   takeChanges(): CacheChanges {
-    const changes = { ground: this.#ground, rows: this.#rows };
+    const changes = { ground: this.#ground, entries: this.#entries };
     this.#ground = false;
-    this.#rows = [];
+    this.#entries = [];
     return changes;
   }
 
@@ -72,9 +72,9 @@ export class KernelCache {
     return this.neighbours.get(neighbourKey({ link, address }));
   }
 
-  /** The row as it was last heard of, wherever it led then. */
-  rowAt(row: RowPlace): FdbRow | undefined {
-    return this.fdb.get(rowKey(row));
+  /** The entry as it was last heard of, wherever it led then. */
+  entryAt(entry: EntryPlace): FdbEntry | undefined {
+    return this.fdb.get(entryKey(entry));
   }
 
   /** Takes an event in. An `overflow` or `nft` event holds nothing to take. */
@@ -93,11 +93,11 @@ export class KernelCache {
         put(this.routes, routeKey(event.route), event.route, event.removed);
         return;
       case 'neighbour':
-        this.#rows.push(event.neighbour);
+        this.#entries.push(event.neighbour);
         put(this.neighbours, neighbourKey(event.neighbour), event.neighbour, event.removed);
         return;
       case 'fdb':
-        this.#takeRow(event.row, event.removed);
+        this.#takeEntry(event.entry, event.removed);
         return;
       case 'port': {
         const link = this.links.get(event.link);
@@ -126,16 +126,17 @@ export class KernelCache {
     if (link !== undefined) this.#putLink({ ...link, conf: { ...link.conf, ...conf } });
   }
 
-  /** A bridge has one row for an address: when it is now behind another port, the kernel does not say that it left the first. */
-  #takeRow(row: FdbRow, removed: boolean): void {
-    this.#rows.push(row);
-    if (row.table === 'master' && !removed) {
-      const bridge = this.links.get(row.link)?.master;
+  /** A bridge has one entry for an address: when it is now behind another port, the kernel does not say that it left the first. */
+  #takeEntry(entry: FdbEntry, removed: boolean): void {
+    this.#entries.push(entry);
+    if (entry.table === 'master' && !removed) {
+      const bridge = this.links.get(entry.link)?.master;
       for (const link of (bridge === undefined ? undefined : this.#ports.get(bridge)) ?? []) {
-        if (link !== row.link && this.fdb.delete(rowKey({ ...row, link }))) this.#rows.push({ ...row, link });
+        if (link !== entry.link && this.fdb.delete(entryKey({ ...entry, link })))
+          this.#entries.push({ ...entry, link });
       }
     }
-    put(this.fdb, rowKey(row), row, removed);
+    put(this.fdb, entryKey(entry), entry, removed);
   }
 
   #putLink(link: Link): void {
@@ -156,7 +157,7 @@ export class KernelCache {
     this.#ports.get(link.master)?.delete(index);
   }
 
-  /** The kernel does not announce each of the rows that go with a link. */
+  /** The kernel does not announce each of the entries that go with a link. */
   #forgetLink(index: number): void {
     this.#dropLink(index);
     for (const [key, { link }] of this.addresses) if (link === index) this.addresses.delete(key);
@@ -183,7 +184,7 @@ function neighbourKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): s
   return `${link} ${address}`;
 }
 
-/** A row that follows its sender keeps its key; flood rows differ by where they lead. */
-function rowKey({ link, table, mac, destination }: RowPlace): string {
+/** A entry that follows its sender keeps its key; flood entries differ by where they lead. */
+function entryKey({ link, table, mac, destination }: EntryPlace): string {
   return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`;
 }

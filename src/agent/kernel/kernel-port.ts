@@ -1,5 +1,5 @@
 /** What the agent needs of a kernel. The kernel room is one; a simulated kernel can be another. */
-import type { Address, FdbRow, KernelEvent, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
+import type { Address, FdbEntry, KernelEvent, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -11,7 +11,7 @@ export interface KernelDump {
   readonly addresses: readonly Address[];
   readonly routes: readonly Route[];
   readonly neighbours: readonly Neighbour[];
-  readonly fdb: readonly FdbRow[];
+  readonly fdb: readonly FdbEntry[];
 }
 
 /** A round trip to a mesh address; undefined when no answer came in time. */

@@ -1,5 +1,5 @@
 /** From the kernel's state to the items of ours that are in it. Pure. What is not marked as ours is not seen here. */
-import type { FdbRow, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { type Network, type NetworkId, VXLAN_PORT } from '../../model/network/network.ts';
@@ -23,12 +23,12 @@ const MAIN_TABLE = 254;
 /** Our links by index. */
 export type OwnLinks = ReadonlyMap<number, OwnLink>;
 
-/** A row of either table: what comes and goes with members. */
-export type RowItem = FdbItem | NeighbourItem;
+/** A entry of either table: what comes and goes with members. */
+export type EntryItem = FdbItem | NeighbourItem;
 
 /**
- * Items in the kernel's links, addresses, routes and rows. Rulesets and plain settings are observed apart.
- * @param isWanted of a row without our mark: whether one of ours is wanted in its place, or was of late
+ * Items in the kernel's links, addresses, routes and entries. Rulesets and plain settings are observed apart.
+ * @param isWanted of a entry without our mark: whether one of ours is wanted in its place, or was of late
  */
 export function observedItems(
   cache: KernelCache,
@@ -58,8 +58,8 @@ export function observedItems(
   items.push(...wireItems(cache, desired));
   const observed = itemMap(items);
   for (const table of [cache.neighbours, cache.fdb]) {
-    for (const row of table.values()) {
-      const item = rowItem(row, own);
+    for (const entry of table.values()) {
+      const item = entryItem(entry, own);
       if (item === undefined) continue;
       const key = itemKey(item);
       if (isObserved(item, key, isWanted)) observed.set(key, item);
@@ -68,30 +68,30 @@ export function observedItems(
   return observed;
 }
 
-/** The row of `place` as it is in the kernel now, if it is there and is seen. */
-export function observedRow(
+/** The entry of `place` as it is in the kernel now, if it is there and is seen. */
+export function observedEntry(
   cache: KernelCache,
   own: OwnLinks,
-  place: RowItem,
+  place: EntryItem,
   isWanted: (key: ItemKey) => boolean,
-): RowItem | undefined {
+): EntryItem | undefined {
   const link = cache.linkNamed(place.link)?.index;
   if (link === undefined) return undefined;
-  const row = place.kind === 'fdb' ? cache.rowAt({ ...place, link }) : cache.neighbourOn(link, place.address);
-  const item = row === undefined ? undefined : rowItem(row, own);
+  const entry = place.kind === 'fdb' ? cache.entryAt({ ...place, link }) : cache.neighbourOn(link, place.address);
+  const item = entry === undefined ? undefined : entryItem(entry, own);
   return item !== undefined && isObserved(item, itemKey(item), isWanted) ? item : undefined;
 }
 
-/** What is marked, and what stands unmarked where a row of ours is wanted, or was: a foreign hand can take the mark off. */
-function isObserved(item: RowItem, key: ItemKey, isWanted: (key: ItemKey) => boolean): boolean {
+/** What is marked, and what stands unmarked where a entry of ours is wanted, or was: a foreign hand can take the mark off. */
+function isObserved(item: EntryItem, key: ItemKey, isWanted: (key: ItemKey) => boolean): boolean {
   return item.kind === 'neighbour' || item.marked || (item.table === 'self' && isWanted(key));
 }
 
-/** A row on a link of ours; undefined for others, and for neighbours that are not of our making. */
-export function rowItem(row: FdbRow | Neighbour, own: OwnLinks): RowItem | undefined {
-  const link = own.get(row.link);
+/** A entry on a link of ours; undefined for others, and for neighbours that are not of our making. */
+export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem | undefined {
+  const link = own.get(entry.link);
   if (link === undefined) return undefined;
-  return 'table' in row ? fdbItem(row, link) : neighbourItem(row, link);
+  return 'table' in entry ? fdbItem(entry, link) : neighbourItem(entry, link);
 }
 
 /**
@@ -128,14 +128,14 @@ function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): It
   return items;
 }
 
-function neighbourItem(row: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
-  const { family, address, mac, protocol, state } = row;
+function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
+  const { family, address, mac, protocol, state } = entry;
   if (family !== 6 || protocol !== OUR_PROTOCOL || mac === undefined || state !== 'permanent') return undefined;
   return { kind: 'neighbour', network, link: link.name, address: address as Ipv6, mac };
 }
 
-function fdbItem(row: FdbRow, { device, network, link }: OwnLink): FdbItem | undefined {
-  const { table, mac, destination, state, externLearn: marked } = row;
+function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem | undefined {
+  const { table, mac, destination, state, externLearn: marked } = entry;
   if (device !== 'vxlan' || (destination !== undefined && !isIpv4(destination))) return undefined;
   const item = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
   return destination === undefined ? item : { ...item, destination };

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { board, member, manage as network } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
-import type { FdbRow, KernelEvent, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, KernelEvent, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
@@ -47,7 +47,7 @@ function linksOf(items: ReadonlyMap<ItemKey, Item>): Link[] {
   });
 }
 
-/** A row as the kernel tells of it; what was wanted may come true, be taken away, or be another. */
+/** A entry as the kernel tells of it; what was wanted may come true, be taken away, or be another. */
 function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   const removed = random() < 0.4;
   if (item.kind === 'neighbour') {
@@ -74,8 +74,8 @@ function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   const { table, mac, state } = item;
   const destination = random() < 0.8 || item.destination === undefined ? item.destination : pick(random, POOL).ipv4;
   const common = { table, link: 2, mac, state, externLearn: random() < 0.8, sticky: false };
-  const row: FdbRow = destination === undefined ? common : { ...common, destination };
-  return { type: 'fdb', removed, row, echo: false };
+  const entry: FdbEntry = destination === undefined ? common : { ...common, destination };
+  return { type: 'fdb', removed, entry, echo: false };
 }
 
 test('a pass finds in its part what there is to find in the whole', () => {
@@ -106,9 +106,9 @@ test('a pass finds in its part what there is to find in the whole', () => {
       for (const link of linksOf(desired.items)) cache.take({ type: 'link', removed: false, link, echo: false });
       for (const ipv6 of [own.ipv6, own.linkLocal]) cache.noteAddress(network.devices.bridge, ipv6, 64);
     }
-    const rows = [...desired.items.values()].filter(({ kind }) => kind === 'fdb' || kind === 'neighbour');
-    for (let count = random() * 8; count > 0 && rows.length > 0; count--) {
-      const event = eventOf(random, pick(random, rows));
+    const entries = [...desired.items.values()].filter(({ kind }) => kind === 'fdb' || kind === 'neighbour');
+    for (let count = random() * 8; count > 0 && entries.length > 0; count--) {
+      const event = eventOf(random, pick(random, entries));
       if (event !== undefined) cache.take(event);
     }
 

@@ -1,15 +1,22 @@
 /**
- * Where desired and observed state may differ (after Calico's DeltaTracker). A row is open from the moment in which it
+ * Where desired and observed state may differ (after Calico's DeltaTracker). A entry is open from the moment in which it
  * changes on either side until the two are found equal; a step that failed, or may not be done yet, leaves it open. So a
- * pass compares what is open and not a thousand members' rows. When links, addresses or routes change, and after each
+ * pass compares what is open and not a thousand members' entries. When links, addresses or routes change, and after each
  * fresh dump, everything is compared.
  */
-import type { FdbRow, Neighbour } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Item, type ItemMap, itemKey } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { neighbourKey } from '../items/neighbour.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
-import { type OwnLinks, observedItems, observedRow, ownLinks, type RowItem, rowItem } from '../kernel/observed.ts';
+import {
+  type EntryItem,
+  entryItem,
+  type OwnLinks,
+  observedEntry,
+  observedItems,
+  ownLinks,
+} from '../kernel/observed.ts';
 import type { Step } from './plan.ts';
 
 /** Items that are not what they were, as they were; undefined for new ones. */
@@ -22,7 +29,7 @@ export interface Sides {
 }
 
 export class Delta {
-  #open: Map<ItemKey, RowItem> | 'everything' = 'everything';
+  #open: Map<ItemKey, EntryItem> | 'everything' = 'everything';
   /** Rulesets and plain settings are few, and observed by other means: they are compared each time. */
   readonly #always = new Set<ItemKey>();
   /** What was wanted of late and is not any more. */
@@ -40,7 +47,7 @@ export class Delta {
 
   /** @param changed what is different in `desired` since the last call */
   sides(cache: KernelCache, desired: ItemMap, changed: Changed): Sides {
-    const { ground, rows } = cache.takeChanges();
+    const { ground, entries } = cache.takeChanges();
     if (ground) this.#open = 'everything';
     for (const [key, before] of changed) this.#desiredChanged(key, desired.get(key), before);
     const isWanted = (key: ItemKey) => desired.has(key) || this.#disowned.has(key);
@@ -48,13 +55,13 @@ export class Delta {
       this.#own = ownLinks(cache, desired);
       return { observed: observedItems(cache, desired, isWanted, this.#own), desired };
     }
-    for (const row of rows) {
-      const item = rowItem(row, this.#own) ?? this.#wantedInPlaceOf(row, desired);
+    for (const entry of entries) {
+      const item = entryItem(entry, this.#own) ?? this.#wantedInPlaceOf(entry, desired);
       if (item !== undefined) this.#open.set(itemKey(item), item);
     }
     const part = { observed: new Map<ItemKey, Item>(), desired: new Map<ItemKey, Item>() };
     for (const [key, place] of this.#open) {
-      const have = observedRow(cache, this.#own, place, isWanted);
+      const have = observedEntry(cache, this.#own, place, isWanted);
       if (have !== undefined) part.observed.set(key, have);
     }
     for (const key of [...this.#open.keys(), ...this.#always]) {
@@ -76,10 +83,10 @@ export class Delta {
   }
 
   /** A neighbour that is not ours any more: one that failed when it was deleted, or that the kernel found by itself. */
-  #wantedInPlaceOf(row: FdbRow | Neighbour, desired: ItemMap): RowItem | undefined {
-    const link = this.#own.get(row.link)?.link.name;
-    if (link === undefined || 'table' in row) return undefined;
-    const wanted = desired.get(neighbourKey(link, row.address));
+  #wantedInPlaceOf(entry: FdbEntry | Neighbour, desired: ItemMap): EntryItem | undefined {
+    const link = this.#own.get(entry.link)?.link.name;
+    if (link === undefined || 'table' in entry) return undefined;
+    const wanted = desired.get(neighbourKey(link, entry.address));
     return wanted?.kind === 'neighbour' ? wanted : undefined;
   }
 

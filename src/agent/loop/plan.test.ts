@@ -84,7 +84,7 @@ test('what goes with a link has no step of its own', () => {
   ]);
 });
 
-test('a VXLAN with another VNI is made anew, and its rows with it', () => {
+test('a VXLAN with another VNI is made anew, and its entries with it', () => {
   const desired = desiredItems(input(attachment(manage)));
   const observed = new Map(desired);
   const vxlan = observed.get('vxlan:mesh-456');
@@ -102,8 +102,8 @@ test('a VXLAN with another VNI is made anew, and its rows with it', () => {
 test('nothing is removed that may not be', () => {
   const observed = desiredItems(input(attachment(manage, member(manage, '20000001', '10.11.2.2'))));
   const desired = desiredItems(input(attachment(manage)));
-  const rows = plan(observed, desired, { mayDelete: (item) => item.kind !== 'fdb' && item.kind !== 'neighbour' });
-  expect(rows.map(({ key }) => key)).toEqual(['nft:inet meshwork']);
+  const entries = plan(observed, desired, { mayDelete: (item) => item.kind !== 'fdb' && item.kind !== 'neighbour' });
+  expect(entries.map(({ key }) => key)).toEqual(['nft:inet meshwork']);
 });
 
 test('while host0 does not answer, its neighbour entry is not wanted, and everything else is', () => {

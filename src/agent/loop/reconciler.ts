@@ -18,7 +18,7 @@ import { apply, type Outcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
 import { type Changed, changesBetween, Delta } from './delta.ts';
 import { LoopJournal } from './loop-journal.ts';
-import { FORGET_ROUTES, isMovedByKernel, MovedRows } from './moved-rows.ts';
+import { FORGET_ROUTES, isMovedByKernel, MovedEntries } from './moved-entries.ts';
 import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
@@ -55,7 +55,7 @@ export interface Drift {
 
 /** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
 const COALESCE_MS = 20;
-/** A full dump against the cache: what events did not say. Cheap (10,000 rows in 20 ms), so often. */
+/** A full dump against the cache: what events did not say. Cheap (10,000 entries in 20 ms), so often. */
 const AUDIT_MS = 60_000;
 /** A plan that is not empty after so many passes does not converge: the kernel does not keep what it is told. */
 const MAX_PASSES = 5;
@@ -73,7 +73,7 @@ export class Reconciler {
   readonly #journal: LoopJournal;
   readonly #rulesets: RulesetRecord;
   readonly #backoff: Backoff;
-  readonly #moved: MovedRows;
+  readonly #moved: MovedEntries;
   readonly #delta = new Delta();
   #cache = new KernelCache();
   #desired: ItemMap = new Map();
@@ -100,7 +100,7 @@ export class Reconciler {
     this.#journal = new LoopJournal(input.journal);
     this.#rulesets = new RulesetRecord(input.kernel);
     this.#backoff = new Backoff(input.clock);
-    this.#moved = new MovedRows(input.clock);
+    this.#moved = new MovedEntries(input.clock);
     input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { board, member as memberOf, mesh } from '../../../test/kit/networks.ts';
-import type { FdbRow, Link } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -148,11 +148,11 @@ test('where the kernel sends to somebody already, that is newer than the disk', 
   const link = 7;
   const self = { link, table: 'self', externLearn: true, sticky: false, state: 'permanent' } as const;
   cache.take({ type: 'link', removed: false, echo: false, link: { index: link, name: 'vxlan456', master: 0 } as Link });
-  const rows: FdbRow[] = [
+  const entries: FdbEntry[] = [
     { ...self, mac: member(2).mac, destination: '10.11.0.99' as Ipv4 },
     { ...self, mac: member(3).mac, destination: '10.11.0.98' as Ipv4, externLearn: false },
   ];
-  for (const row of rows) cache.take({ type: 'fdb', removed: false, echo: false, row });
+  for (const entry of entries) cache.take({ type: 'fdb', removed: false, echo: false, entry });
   const known = { network: MESH, members: [member(1), member(2), member(3)], segments: [] };
   expect(asKernelHas(known, cache).map(({ ipv4 }) => ipv4)).toEqual(['10.11.0.1', '10.11.0.99', '10.11.0.3']);
   expect(asKernelHas(known, new KernelCache())).toEqual(known.members);

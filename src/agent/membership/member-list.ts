@@ -1,5 +1,5 @@
 /**
- * One mesh's members as a node believes them to be. Pure: lists and events go in, and out comes whom to keep rows for.
+ * One mesh's members as a node believes them to be. Pure: lists and events go in, and out comes whom to keep entries for.
  *
  * An incomplete list never removes anything. A member goes by a `leave`, or when a list lacks it and the stream that
  * brought the list still stands nine seconds later: by then host0 has heard everybody. A further list starts the nine
@@ -29,14 +29,14 @@ export class MemberList {
     return this.#version;
   }
 
-  /** Every member to keep rows for, the missing among them. The same list, of the same objects, while nothing changes. */
+  /** Every member to keep entries for, the missing among them. The same list, of the same objects, while nothing changes. */
   get members(): readonly Member[] {
     this.#listed ??= [...this.#members.values()];
     return this.#listed;
   }
 
   /**
-   * Whether a list of this epoch has stood for nine seconds: only then is a row that belongs to no member known to be left
+   * Whether a list of this epoch has stood for nine seconds: only then is a entry that belongs to no member known to be left
    * over, for example from before this agent's start.
    */
   get settled(): boolean {

@@ -30,9 +30,9 @@ export function linksOf({ kernel, network }: PathState): { bridge: Link | undefi
 /** The port behind which the bridge has an Ethernet address. */
 export function portOf(pathState: PathState, mac: Mac): Link | undefined {
   const { bridge } = linksOf(pathState);
-  for (const row of pathState.kernel.fdb.values()) {
-    if (row.table !== 'master' || row.mac !== mac) continue;
-    const port = pathState.kernel.links.get(row.link);
+  for (const entry of pathState.kernel.fdb.values()) {
+    if (entry.table !== 'master' || entry.mac !== mac) continue;
+    const port = pathState.kernel.links.get(entry.link);
     if (port !== undefined && port.master === bridge?.index) return port;
   }
   return undefined;

@@ -65,13 +65,15 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
   };
 }
 
-/** Where the member should be, and where the kernel's row for it leads. */
+/** Where the member should be, and where the kernel's entry for it leads. */
 function outerAddresses(point: PathPoint, network: Network, members: readonly Member[], kernel: KernelCache): Ipv4[] {
   const member = members.find(({ ipv6 }) => ipv6 === point.member);
   const mac = point.guest?.mac ?? member?.mac;
   const vxlan = kernel.linkNamed(network.devices.vxlan)?.index;
-  const rows = [...kernel.fdb.values()].filter((row) => row.link === vxlan && row.table === 'self' && row.mac === mac);
-  const held = rows.flatMap(({ destination }) =>
+  const entries = [...kernel.fdb.values()].filter(
+    (entry) => entry.link === vxlan && entry.table === 'self' && entry.mac === mac,
+  );
+  const held = entries.flatMap(({ destination }) =>
     destination !== undefined && isIpv4(destination) ? [destination] : [],
   );
   return member === undefined ? held : [member.ipv4, ...held];

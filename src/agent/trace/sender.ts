@@ -17,11 +17,11 @@ export function senderPart(pathState: PathState, own: End, to: End): PathPart {
   const hops: TraceHop[] = [linkHop(pathState, 'bridge')];
   // A guest asks for its neighbours itself.
   if (!own.guest) hops.push(neighbourHop(pathState, to));
-  hops.push(bridgeRowHop(pathState, to, to.mac), linkHop(pathState, 'vxlan'));
-  const row = vxlanRow(pathState, to.mac);
-  hops.push(vxlanRowHop(pathState, member, to, row), floodRowHop(pathState, member));
+  hops.push(bridgeEntryHop(pathState, to, to.mac), linkHop(pathState, 'vxlan'));
+  const entry = vxlanEntry(pathState, to.mac);
+  hops.push(vxlanEntryHop(pathState, member, to, entry), floodEntryHop(pathState, member));
 
-  const sendsTo = row ?? member.ipv4;
+  const sendsTo = entry ?? member.ipv4;
   const route = pathState.routes.get(sendsTo);
   hops.push(routeHop(pathState, sendsTo));
   if (route === undefined) return { hops, sendsTo };
@@ -75,22 +75,22 @@ function neighbourHop(pathState: PathState, to: End): TraceHop {
   return differs(node, 'neighbour', text, `${to.ipv6} is at ${to.mac} on ${link}`);
 }
 
-function bridgeRowHop(pathState: PathState, { guest }: End, mac: Mac): TraceHop {
+function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHop {
   const { node, network } = pathState;
   const { vxlan } = network.devices;
   const port = portOf(pathState, mac);
-  if (port?.name === vxlan) return fine(node, 'bridge row', `${mac} is behind ${vxlan}`);
+  if (port?.name === vxlan) return fine(node, 'bridge entry', `${mac} is behind ${vxlan}`);
   if (port !== undefined) {
     const remedy = `Something behind ${port.name} of ${node} sends as ${mac}: see \`mesh explain ${port.name}\`.`;
-    return differs(node, 'bridge row', `${mac} is behind ${port.name}`, `${mac} is behind ${vxlan}`, remedy);
+    return differs(node, 'bridge entry', `${mac} is behind ${port.name}`, `${mac} is behind ${vxlan}`, remedy);
   }
-  const held = `there is no row for ${mac}`;
-  if (guest) return fine(node, 'bridge row', `${held}: frames go to every port`);
-  return differs(node, 'bridge row', held, `${mac} is behind ${vxlan}`);
+  const held = `there is no entry for ${mac}`;
+  if (guest) return fine(node, 'bridge entry', `${held}: frames go to every port`);
+  return differs(node, 'bridge entry', held, `${mac} is behind ${vxlan}`);
 }
 
 /** Where the VXLAN device sends frames for an Ethernet address. */
-function vxlanRow(pathState: PathState, mac: Mac): Ipv4 | undefined {
+function vxlanEntry(pathState: PathState, mac: Mac): Ipv4 | undefined {
   const { vxlan } = linksOf(pathState);
   for (const { link, table, mac: other, destination } of pathState.kernel.fdb.values()) {
     if (link !== vxlan?.index || table !== 'self' || other !== mac) continue;
@@ -99,27 +99,27 @@ function vxlanRow(pathState: PathState, mac: Mac): Ipv4 | undefined {
   return undefined;
 }
 
-function vxlanRowHop(pathState: PathState, member: Member, to: End, row: Ipv4 | undefined): TraceHop {
+function vxlanEntryHop(pathState: PathState, member: Member, to: End, entry: Ipv4 | undefined): TraceHop {
   const { node, network } = pathState;
   const wanted = `${to.mac} leads to ${member.ipv4}`;
-  if (row === undefined) {
-    const held = `there is no row for ${to.mac}`;
-    if (to.guest) return fine(node, 'vxlan row', `${held}: frames go to every member`);
-    return differs(node, 'vxlan row', held, wanted);
+  if (entry === undefined) {
+    const held = `there is no entry for ${to.mac}`;
+    if (to.guest) return fine(node, 'vxlan entry', `${held}: frames go to every member`);
+    return differs(node, 'vxlan entry', held, wanted);
   }
   const differences = to.guest ? [] : differencesOf(pathState, `fdb:${network.devices.vxlan} self ${to.mac}`);
-  const held = `${to.mac} leads to ${row}`;
-  if (row !== member.ipv4) return differs(node, 'vxlan row', held, wanted);
-  if (differences.length > 0) return differs(node, 'vxlan row', `${held} (${differences.join(', ')})`, wanted);
-  return fine(node, 'vxlan row', held);
+  const held = `${to.mac} leads to ${entry}`;
+  if (entry !== member.ipv4) return differs(node, 'vxlan entry', held, wanted);
+  if (differences.length > 0) return differs(node, 'vxlan entry', `${held} (${differences.join(', ')})`, wanted);
+  return fine(node, 'vxlan entry', held);
 }
 
 /** Without it, nothing that is asked of everybody reaches the member: no neighbour of a guest is ever found. */
-function floodRowHop(pathState: PathState, { ipv4, name }: Member): TraceHop {
+function floodEntryHop(pathState: PathState, { ipv4, name }: Member): TraceHop {
   const { node, network } = pathState;
   const key = `fdb:${network.devices.vxlan} self ${FLOOD_MAC} ${ipv4}`;
-  if (pathState.observed.has(key)) return fine(node, 'flood row', `frames for everybody go to ${ipv4} too`);
-  return differs(node, 'flood row', `frames for everybody do not go to ${name}`, `they go to ${ipv4}`);
+  if (pathState.observed.has(key)) return fine(node, 'flood entry', `frames for everybody go to ${ipv4} too`);
+  return differs(node, 'flood entry', `frames for everybody do not go to ${name}`, `they go to ${ipv4}`);
 }
 
 function routeHop(pathState: PathState, to: Ipv4): TraceHop {

@@ -31,8 +31,8 @@ function links(change: (link: Link) => Link | undefined): Spoilt {
   return { dump: (dump) => ({ ...dump, links: dump.links.flatMap((link) => change(link) ?? []) }) };
 }
 
-function rows(change: (row: KernelDump['fdb'][number]) => KernelDump['fdb'][number] | undefined): Spoilt {
-  return { dump: (dump) => ({ ...dump, fdb: dump.fdb.flatMap((row) => change(row) ?? []) }) };
+function entries(change: (entry: KernelDump['fdb'][number]) => KernelDump['fdb'][number] | undefined): Spoilt {
+  return { dump: (dump) => ({ ...dump, fdb: dump.fdb.flatMap((entry) => change(entry) ?? []) }) };
 }
 
 test('where all is well, every hop of the way is named and none differs', () => {
@@ -40,10 +40,10 @@ test('where all is well, every hop of the way is named and none differs', () => 
   expect(view.forth.map(({ node, subject }) => `${node} ${subject}`)).toEqual([
     'node1 bridge',
     'node1 neighbour',
-    'node1 bridge row',
+    'node1 bridge entry',
     'node1 vxlan',
-    'node1 vxlan row',
-    'node1 flood row',
+    'node1 vxlan entry',
+    'node1 flood entry',
     'node1 route',
     'node1 underlay',
     'host0 underlay',
@@ -75,27 +75,29 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
         dump: (dump) => ({
           ...dump,
           links: [...dump.links, portLink(20, 'tap0', { master: BRIDGE })],
-          fdb: dump.fdb.map((row) => (row.table === 'master' && row.mac === node2.mac ? { ...row, link: 20 } : row)),
+          fdb: dump.fdb.map((entry) =>
+            entry.table === 'master' && entry.mac === node2.mac ? { ...entry, link: 20 } : entry,
+          ),
         }),
       },
     },
-    `forth: node1 bridge row: ${node2.mac} is behind tap0 | ${node2.mac} is behind vxlan456`,
+    `forth: node1 bridge entry: ${node2.mac} is behind tap0 | ${node2.mac} is behind vxlan456`,
   ],
-  'no row in the VXLAN': [
-    { node1: rows((row) => (row.table === 'self' && row.mac === node2.mac ? undefined : row)) },
-    `forth: node1 vxlan row: there is no row for ${node2.mac} | ${node2.mac} leads to 10.11.1.2`,
+  'no entry in the VXLAN': [
+    { node1: entries((entry) => (entry.table === 'self' && entry.mac === node2.mac ? undefined : entry)) },
+    `forth: node1 vxlan entry: there is no entry for ${node2.mac} | ${node2.mac} leads to 10.11.1.2`,
   ],
   'a wrong outer address': [
     {
-      node1: rows((row) =>
-        row.table === 'self' && row.mac === node2.mac ? { ...row, destination: '10.11.0.77' as Ipv4 } : row,
+      node1: entries((entry) =>
+        entry.table === 'self' && entry.mac === node2.mac ? { ...entry, destination: '10.11.0.77' as Ipv4 } : entry,
       ),
     },
-    `forth: node1 vxlan row: ${node2.mac} leads to 10.11.0.77 | ${node2.mac} leads to 10.11.1.2`,
+    `forth: node1 vxlan entry: ${node2.mac} leads to 10.11.0.77 | ${node2.mac} leads to 10.11.1.2`,
   ],
-  'no flood row': [
-    { node1: rows((row) => (row.destination === node2.ipv4 && row.mac !== node2.mac ? undefined : row)) },
-    'forth: node1 flood row: frames for everybody do not go to node2 | they go to 10.11.1.2',
+  'no flood entry': [
+    { node1: entries((entry) => (entry.destination === node2.ipv4 && entry.mac !== node2.mac ? undefined : entry)) },
+    'forth: node1 flood entry: frames for everybody do not go to node2 | they go to 10.11.1.2',
   ],
   'no route': [
     { node1: { routes: (routes) => void routes.delete(node2.ipv4) } },
@@ -172,18 +174,18 @@ test.each(Object.entries(named))('%s', (_name, [spoilt, first]) => {
   expect(faults(walked(spoilt))[0]).toBe(first);
 });
 
-test('a wrong row is told once, and not again by the receiver', () => {
-  const wrong = rows((row) =>
-    row.table === 'self' && row.mac === node2.mac ? { ...row, destination: '10.11.0.1' as Ipv4 } : row,
+test('a wrong entry is told once, and not again by the receiver', () => {
+  const wrong = entries((entry) =>
+    entry.table === 'self' && entry.mac === node2.mac ? { ...entry, destination: '10.11.0.1' as Ipv4 } : entry,
   );
   expect(faults(walked({ node1: wrong }))).toHaveLength(1);
 });
 
 test('a fault of the way back is named there', () => {
-  const found = faults(walked({ node2: rows((row) => (row.mac === node1.mac ? undefined : row)) }));
+  const found = faults(walked({ node2: entries((entry) => (entry.mac === node1.mac ? undefined : entry)) }));
   expect(found).toEqual([
-    `back: node2 bridge row: there is no row for ${node1.mac} | ${node1.mac} is behind vxlan456`,
-    `back: node2 vxlan row: there is no row for ${node1.mac} | ${node1.mac} leads to 10.11.0.2`,
+    `back: node2 bridge entry: there is no entry for ${node1.mac} | ${node1.mac} is behind vxlan456`,
+    `back: node2 vxlan entry: there is no entry for ${node1.mac} | ${node1.mac} leads to 10.11.0.2`,
   ]);
 });
 
@@ -194,7 +196,7 @@ test('an agent that does not answer is a hop that nobody could look at', () => {
   expect(forth.at(-1)).toMatchObject({ node: 'node2', subject: 'agent', state: 'unknown' });
 });
 
-test('a guest: its row, and the port that it is behind', () => {
+test('a guest: its entry, and the port that it is behind', () => {
   const mac = '52:54:00:00:00:07' as Mac;
   const guest = { member: node2.ipv6, guest: { mac } };
   const port = (up: boolean): Spoilt => ({

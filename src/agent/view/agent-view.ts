@@ -175,7 +175,7 @@ function reasons(agent: Agent, network: Network, member: string | undefined): st
     `devices: ${vxlan} carries VNI ${vni} over UDP 4789 and is a port of ${bridge}, where workloads plug in`,
     `addresses: genid(key ${key}, machine ${machine}, ${network.name}${vni}) in ${prefix}`,
   ];
-  if (member !== undefined) lines.push(`member ${member}: on host0's list; four rows make it reachable`);
+  if (member !== undefined) lines.push(`member ${member}: on host0's list; four entries make it reachable`);
   return lines;
 }
 

@@ -43,9 +43,9 @@ beforeEach(async () => {
         asked.push(address);
         return rtnl.neighbour(link, address);
       },
-      fdbRow: (link, mac) => {
+      fdbEntry: (link, mac) => {
         asked.push(mac);
-        return rtnl.fdbRow(link, mac);
+        return rtnl.fdbEntry(link, mac);
       },
     },
     () => monitor.drain(),

@@ -1,11 +1,11 @@
 /**
- * host0's kernel as a verification: it resolved the neighbour to answer the handshake, and the VXLAN device learned the row
+ * host0's kernel as a verification: it resolved the neighbour to answer the handshake, and the VXLAN device learned the entry
  * from the very packets of the request. A question waits for a lock of the whole machine, and a thousand members report
  * every three seconds; so what it answered holds until the kernel tells of a change.
  */
 import type { SourceVerification, VerifiedSource } from '../../controller/membership/source-verification.ts';
 import type { Ip } from '../../kernel/ip.ts';
-import type { FdbRow, KernelEvent, Neighbour } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, KernelEvent, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -14,7 +14,7 @@ import type { Network } from '../../model/network/network.ts';
 /** The two questions; `Rtnl` answers them. */
 export interface NeighbourReader {
   neighbour(link: string, address: Ipv6): Promise<Neighbour | undefined>;
-  fdbRow(link: string, mac: Mac): Promise<FdbRow | undefined>;
+  fdbEntry(link: string, mac: Mac): Promise<FdbEntry | undefined>;
 }
 
 /** More than any host0 has members; whoever invents addresses fills no memory. */
@@ -44,7 +44,7 @@ export class KernelSourceVerification implements SourceVerification {
         return;
       case 'fdb':
         this.#changes++;
-        this.#forget(this.#owners.get(event.row.mac));
+        this.#forget(this.#owners.get(event.entry.mac));
         return;
       case 'link':
       case 'overflow':
@@ -69,7 +69,7 @@ export class KernelSourceVerification implements SourceVerification {
     const neighbour = await this.#reader.neighbour(devices.bridge, ipv6);
     const mac = neighbour?.state === 'failed' ? undefined : neighbour?.mac;
     if (mac === undefined) return {};
-    const ipv4 = (await this.#reader.fdbRow(devices.vxlan, mac))?.destination;
+    const ipv4 = (await this.#reader.fdbEntry(devices.vxlan, mac))?.destination;
     if (ipv4 === undefined || !isIpv4(ipv4)) return { mac };
     const sighting = { mac, ipv4 };
     if (changes === this.#changes) this.#remember(ipv6, sighting);

@@ -27,7 +27,7 @@ export function identify(
   if (machine !== undefined) mustDerive(network, asker, machine, mac);
   if (mac === undefined) throw moving(network, asker, "host0's kernel has no neighbour entry for it");
   if (machine === undefined) mustOwn(network, asker, mac, host0.bridgeMac, records);
-  if (ipv4 === undefined) throw moving(network, asker, `host0's kernel has no forwarding row for ${mac}`);
+  if (ipv4 === undefined) throw moving(network, asker, `host0's kernel has no forwarding entry for ${mac}`);
   return { mac, ipv4 };
 }
 

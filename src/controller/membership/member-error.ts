@@ -20,7 +20,7 @@ export function moving(network: Network, asker: Ipv6, why: string): MeshError {
   return new MeshError('MESH_MEMBER_MOVING', `host0 cannot tell yet where ${asker} of ${network.name} is: ${why}`, {
     operation: 'report to host0',
     object: asker,
-    rule: "host0 believes its own kernel's rows, which follow the node's packets.",
+    rule: "host0 believes its own kernel's entries, which follow the node's packets.",
     remedy:
       'Report again at once. If it stays so, look for something between the node and host0 that rewrites addresses (NAT).',
     retryable: true,

@@ -39,7 +39,7 @@ class Host0 {
   readonly journal: Journal;
   readonly store: Store;
   readonly mesh: Membership;
-  readonly rows = new Map<Ipv6, VerifiedSource>();
+  readonly entries = new Map<Ipv6, VerifiedSource>();
   readonly changes: string[] = [];
   /** The kernel answers once this resolves. */
   kernelAnswers = Promise.resolve();
@@ -63,7 +63,7 @@ class Host0 {
       verification: {
         sight: async (_network, ipv6) => {
           await this.kernelAnswers;
-          return this.rows.get(ipv6) ?? {};
+          return this.entries.get(ipv6) ?? {};
         },
       },
       host0AddressFor: (viewer) => (viewer?.startsWith('10.11.1.') ? '10.11.1.1' : '10.11.0.1') as Ipv4,
@@ -102,7 +102,7 @@ class Host0 {
 
   seePacket({ machine, ipv4 }: Node): Ipv6 {
     const { ipv6, bridgeMac } = memberAddresses(network, machine);
-    this.rows.set(ipv6, { mac: bridgeMac, ipv4 });
+    this.entries.set(ipv6, { mac: bridgeMac, ipv4 });
     return ipv6;
   }
 
@@ -213,9 +213,9 @@ test('a report that the kernel does not bear out yet may be repeated', async () 
   expect(await host.report(a, { ipv4: '10.11.0.77' as Ipv4 })).toBe('MESH_MEMBER_MOVING');
   const { ipv6, bridgeMac } = memberAddresses(network, a.machine);
   const report = { ...a, state: { phase: 'ready' as const } };
-  host.rows.set(ipv6, { mac: bridgeMac });
+  host.entries.set(ipv6, { mac: bridgeMac });
   expect(await outcome(host.mesh.report(ipv6, report))).toBe('MESH_MEMBER_MOVING');
-  host.rows.delete(ipv6);
+  host.entries.delete(ipv6);
   expect(await outcome(host.mesh.report(ipv6, report))).toBe('MESH_MEMBER_MOVING');
   expect(host.told('member refused')).toEqual([]);
 });
@@ -226,7 +226,7 @@ test.each([
   ["host0's IPv6", host0.ipv6, host0.bridgeMac],
 ])('a claimed machine with %s is a forgery', async (_what, ipv6, mac) => {
   const host = await Host0.start();
-  host.rows.set(ipv6, { mac, ipv4: a.ipv4 });
+  host.entries.set(ipv6, { mac, ipv4: a.ipv4 });
   expect(await outcome(host.mesh.report(ipv6, { ...a, state: { phase: 'ready' } }))).toBe('MESH_MEMBER_FORGED');
   expect(host.names).toEqual(['host0']);
 });
@@ -247,20 +247,20 @@ test('a second machine with the same id is refused while the first lives, and th
   expect(host.mesh.refusals()[0]?.remedy).toContain('/etc/meshwork/machine');
 });
 
-test('the first of two doubles stays alive while the second keeps pulling the kernel’s row to itself', async () => {
+test('the first of two doubles stays alive while the second keeps pulling the kernel’s entry to itself', async () => {
   const host = await Host0.start();
   await host.report(a);
   for (let i = 0; i < 6; i++) {
     await host.clock.pass(3_000);
     const { ipv6, bridgeMac } = memberAddresses(network, a.machine);
-    host.rows.set(ipv6, { mac: bridgeMac, ipv4: copyOfA.ipv4 });
+    host.entries.set(ipv6, { mac: bridgeMac, ipv4: copyOfA.ipv4 });
     expect(await outcome(host.mesh.report(ipv6, { ...a, state: { phase: 'ready' } }))).toBe('MESH_MEMBER_MOVING');
     expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
   }
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
-test('a second machine is told why although the first keeps pulling the kernel’s row back', async () => {
+test('a second machine is told why although the first keeps pulling the kernel’s entry back', async () => {
   const host = await Host0.start();
   await host.report(a);
   const { ipv6 } = memberAddresses(network, a.machine);
@@ -317,17 +317,17 @@ test('a poller is a member without saying which machine it is, as long as its ad
   expect(host.names).toEqual(['host0', 'a', 'b']);
   const stranger = 'fd42:2345:1234:9abc::77' as Ipv6;
   for (const mac of [host0.bridgeMac, memberAddresses(network, a.machine).bridgeMac]) {
-    host.rows.set(stranger, { mac, ipv4: b.ipv4 });
+    host.entries.set(stranger, { mac, ipv4: b.ipv4 });
     expect(await outcome(host.mesh.poll(stranger, 'stranger'))).toBe('MESH_MEMBER_FORGED');
   }
-  host.rows.set(memberAddresses(network, a.machine).ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: b.ipv4 });
+  host.entries.set(memberAddresses(network, a.machine).ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: b.ipv4 });
   expect(await outcome(host.mesh.poll(memberAddresses(network, a.machine).ipv6, 'a'))).toBe('MESH_MEMBER_FORGED');
 });
 
 test('whoever holds an address without saying which machine it is gives way to the machine that it belongs to', async () => {
   const host = await Host0.start();
   const { ipv6 } = memberAddresses(network, a.machine);
-  host.rows.set(ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: a.ipv4 });
+  host.entries.set(ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: a.ipv4 });
   expect(await outcome(host.mesh.poll(ipv6, 'squatter'))).toBe('accepted');
   expect(await host.report(a)).toBe('accepted');
   expect(host.names).toEqual(['host0', 'a']);

@@ -231,7 +231,7 @@ export class Membership {
       const record: MemberRecord = { name, ipv4: report.ipv4, mac, ipv6: asker, machine, instance };
       if (report.ipv4 !== ipv4) {
         const present = this.#memberTable.get(asker);
-        // The first machine's packets have pulled the row back already: the second need not win that race to be told.
+        // The first machine's packets have pulled the entry back already: the second need not win that race to be told.
         if (present?.ipv4 === ipv4) this.#refuseDouble(present, record);
         throw moving(this.network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
       }
@@ -310,8 +310,8 @@ export class Membership {
 
   /**
    * A sign of life counts when it arrives, whatever comes of the report: host0's kernel may take its time (it answers
-   * under a lock of the whole machine), and while a double pulls the kernel's row to itself, the reports of the machine
-   * that was first do not fit the row. Only that machine knows its instance.
+   * under a lock of the whole machine), and while a double pulls the kernel's entry to itself, the reports of the machine
+   * that was first do not fit the entry. Only that machine knows its instance.
    */
   #beatIfKnown(asker: Ipv6, { ipv4, instance, state }: SelfReport): void {
     const present = this.#memberTable.get(asker);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { MeshError } from '../../model/error.ts';
 import { readAddress } from '../rtnl/address.ts';
-import { readFdbRow } from '../rtnl/fdb.ts';
+import { readFdbEntry } from '../rtnl/fdb.ts';
 import { readLink, readPortChange } from '../rtnl/link.ts';
 import { readNeighbour } from '../rtnl/neighbour.ts';
 import { readRoute } from '../rtnl/route.ts';
@@ -95,7 +95,7 @@ test('decoders give an object or a MeshError for any bytes at all', () => {
   const seed = Date.now() & 0x7fffffff || 1;
   console.log(`seed ${seed}`);
   const random = randomBytes(seed);
-  const decoders = [readLink, readPortChange, readAddress, readRoute, readNeighbour, readFdbRow, acknowledgement];
+  const decoders = [readLink, readPortChange, readAddress, readRoute, readNeighbour, readFdbEntry, acknowledgement];
   const end = performance.now() + 1000;
   for (let round = 0; round < 200_000 && performance.now() < end; round++) {
     const buffer = Buffer.from(Array.from({ length: 16 + (random() % 200) }, random));

@@ -1,4 +1,4 @@
-/** Rows of forwarding tables on the wire: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
+/** Entries of forwarding tables on the wire: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
 import type { Mac } from '../../model/address/mac.ts';
 import { AF_BRIDGE } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';
@@ -25,7 +25,7 @@ import {
   RTM_NEWNEIGH,
   writeNeighbourHeader,
 } from './neighbour.ts';
-import type { FdbRow } from './objects.ts';
+import type { FdbEntry } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 
 const NTF_SELF = 0x02;
@@ -42,21 +42,21 @@ const REQUEST: Readonly<Record<FdbOperation['do'], readonly [type: number, flags
 };
 
 /** A VXLAN refuses NOARP without REACHABLE; `bridge fdb add … static` sends both as well. */
-const STATE: Readonly<Record<FdbRow['state'], number>> = {
+const STATE: Readonly<Record<FdbEntry['state'], number>> = {
   permanent: NUD_PERMANENT,
   static: NUD_NOARP | NUD_REACHABLE,
   dynamic: NUD_REACHABLE,
 };
 
-const TABLE: Readonly<Record<FdbRow['table'], number>> = { self: NTF_SELF, master: NTF_MASTER };
+const TABLE: Readonly<Record<FdbEntry['table'], number>> = { self: NTF_SELF, master: NTF_MASTER };
 
-export function writeFdb(writer: MessageWriter, row: FdbOperation): void {
-  const [type, flags] = REQUEST[row.do];
+export function writeFdb(writer: MessageWriter, entry: FdbOperation): void {
+  const [type, flags] = REQUEST[entry.do];
   writer.begin(type, NLM_F_REQUEST | flags);
-  const marks = (row.externLearn ? NTF_EXT_LEARNED : 0) | (row.sticky === true ? NTF_STICKY : 0);
-  writeNeighbourHeader(writer, AF_BRIDGE, row.link, STATE[row.state], TABLE[row.table] | marks);
-  writer.attributeMac(NDA_LLADDR, row.mac);
-  if (row.destination !== undefined) writer.attributeIp(NDA_DST, row.destination);
+  const marks = (entry.externLearn ? NTF_EXT_LEARNED : 0) | (entry.sticky === true ? NTF_STICKY : 0);
+  writeNeighbourHeader(writer, AF_BRIDGE, entry.link, STATE[entry.state], TABLE[entry.table] | marks);
+  writer.attributeMac(NDA_LLADDR, entry.mac);
+  if (entry.destination !== undefined) writer.attributeIp(NDA_DST, entry.destination);
   writer.end();
 }
 
@@ -67,7 +67,7 @@ export function writeFdbDump(writer: MessageWriter): void {
   writer.end();
 }
 
-export function writeFdbGet(writer: MessageWriter, table: FdbRow['table'], link: string, mac: Mac): void {
+export function writeFdbGet(writer: MessageWriter, table: FdbEntry['table'], link: string, mac: Mac): void {
   writer.begin(RTM_GETNEIGH, NLM_F_REQUEST);
   writeNeighbourHeader(writer, AF_BRIDGE, link, 0, TABLE[table]);
   writer.attributeMac(NDA_LLADDR, mac);
@@ -77,11 +77,11 @@ export function writeFdbGet(writer: MessageWriter, table: FdbRow['table'], link:
 const attributes = new AttributeTable(NDA_VLAN);
 
 /**
- * @returns undefined for other families, for rows of a VLAN, and for the addresses that an ordinary link listens to:
- *   the kernel gives those as `self` rows too, but only a VXLAN's rows have a destination
+ * @returns undefined for other families, for entries of a VLAN, and for the addresses that an ordinary link listens to:
+ *   the kernel gives those as `self` entries too, but only a VXLAN's entries have a destination
  * @throws MESH_KERNEL_MALFORMED
  */
-export function readFdbRow(message: Message): FdbRow | undefined {
+export function readFdbEntry(message: Message): FdbEntry | undefined {
   if (neighbourFamily(message) !== AF_BRIDGE) return undefined;
   const { bytes, start, end } = message;
   attributes.parse(bytes, start + NDMSG_BYTES, end);

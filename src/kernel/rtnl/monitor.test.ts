@@ -49,7 +49,7 @@ afterEach(() => {
   netns.close();
 });
 
-test('tells what others do: links, addresses, routes, neighbours, rows, and their removal', async () => {
+test('tells what others do: links, addresses, routes, neighbours, entries, and their removal', async () => {
   listen();
   ip(
     netns.path,
@@ -69,8 +69,8 @@ test('tells what others do: links, addresses, routes, neighbours, rows, and thei
   expect((await event('neighbour', ({ neighbour }) => neighbour.state === 'permanent')).neighbour.address).toBe(
     '10.1.0.2',
   );
-  const row = { table: 'self', destination: '10.9.0.2', state: 'permanent' };
-  expect((await event('fdb', (fdb) => fdb.row.table === 'self')).row).toMatchObject(row);
+  const entry = { table: 'self', destination: '10.9.0.2', state: 'permanent' };
+  expect((await event('fdb', (fdb) => fdb.entry.table === 'self')).entry).toMatchObject(entry);
   await event('link', ({ removed, link }) => removed && link.name === 'v1');
   expect(events.every((each) => each.type === 'overflow' || !each.echo)).toBe(true);
 });

@@ -13,7 +13,7 @@ import {
   type NetlinkSocketOptions,
 } from '../netlink/netlink-socket.ts';
 import { RTM_DELADDR, RTM_NEWADDR, readAddress } from './address.ts';
-import { readFdbRow } from './fdb.ts';
+import { readFdbEntry } from './fdb.ts';
 import { linkFamily, RTM_DELLINK, RTM_NEWLINK, readLink, readPortChange } from './link.ts';
 import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from './neighbour.ts';
 import type { KernelEvent } from './objects.ts';
@@ -51,7 +51,7 @@ export interface KernelMonitorOptions {
 
 /**
  * Events of our own requests are told apart by the port id that the kernel stamps on them: on IPv4 addresses, routes and
- * neighbours (except their removal). Links, IPv6 addresses and rows never carry it. nft transactions carry the thread that
+ * neighbours (except their removal). Links, IPv6 addresses and entries never carry it. nft transactions carry the thread that
  * made them. There is no event when alias, group or address mode of a link that is down change.
  */
 export class KernelMonitor {
@@ -165,7 +165,7 @@ function readWaiting(socket: NetlinkSocket, take: (message: Message) => void): {
   return { complete, more: true };
 }
 
-/** @returns undefined for what is of no interest, such as rows of a VLAN and routes outside the main table */
+/** @returns undefined for what is of no interest, such as entries of a VLAN and routes outside the main table */
 function eventOf(message: Message, echo: boolean): KernelEvent | undefined {
   switch (message.type) {
     case RTM_NEWLINK:
@@ -201,8 +201,8 @@ function linkEvent(message: Message, echo: boolean): KernelEvent | undefined {
 function neighbourEvent(message: Message, echo: boolean): KernelEvent | undefined {
   const removed = message.type === RTM_DELNEIGH;
   if (neighbourFamily(message) === AF_BRIDGE) {
-    const row = readFdbRow(message);
-    return row && { type: 'fdb', removed, row, echo };
+    const entry = readFdbEntry(message);
+    return entry && { type: 'fdb', removed, entry, echo };
   }
   const neighbour = readNeighbour(message);
   return neighbour && { type: 'neighbour', removed, neighbour, echo };

@@ -96,14 +96,14 @@ export interface Neighbour {
 }
 
 /**
- * A row of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. A
- * bridge keeps every `extern_learn` row as `dynamic` (it does not age) and not sticky, whatever was asked for.
+ * A entry of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. A
+ * bridge keeps every `extern_learn` entry as `dynamic` (it does not age) and not sticky, whatever was asked for.
  */
-export interface FdbRow {
+export interface FdbEntry {
   readonly table: 'self' | 'master';
   readonly link: number;
   readonly mac: Mac;
-  /** `self` rows, always: where the frame is sent. */
+  /** `self` entries, always: where the frame is sent. */
   readonly destination?: Ipv4 | Ipv6;
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
@@ -124,7 +124,7 @@ export type KernelEvent =
   | { readonly type: 'address'; readonly removed: boolean; readonly address: Address; readonly echo: boolean }
   | { readonly type: 'route'; readonly removed: boolean; readonly route: Route; readonly echo: boolean }
   | { readonly type: 'neighbour'; readonly removed: boolean; readonly neighbour: Neighbour; readonly echo: boolean }
-  | { readonly type: 'fdb'; readonly removed: boolean; readonly row: FdbRow; readonly echo: boolean }
+  | { readonly type: 'fdb'; readonly removed: boolean; readonly entry: FdbEntry; readonly echo: boolean }
   /** A table of ours, or any, was changed: look again. */
   | { readonly type: 'nft'; readonly echo: boolean }
   /** Events were lost (ENOBUFS): everything must be read again. */

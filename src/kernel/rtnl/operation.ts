@@ -1,12 +1,12 @@
 /**
  * What can be asked of rtnetlink. Links are named, not numbered, since a batch may use a link that it makes itself.
- * Rows and neighbours are replaced, never added, so that a learnt row cannot stand in the way; only a flood row is
+ * Entries and neighbours are replaced, never added, so that a learnt entry cannot stand in the way; only a flood entry is
  * appended (the kernel keeps one for each destination, and appending the same one twice is harmless).
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { FdbRow, VxlanAttributes } from './objects.ts';
+import type { FdbEntry, VxlanAttributes } from './objects.ts';
 
 export interface LinkChange {
   readonly name?: string;
@@ -68,11 +68,11 @@ export type KernelOperation =
   | { readonly do: 'neighbour-delete'; readonly link: string; readonly address: Ipv4 | Ipv6 }
   | {
       readonly do: 'fdb-replace' | 'fdb-append' | 'fdb-delete';
-      readonly table: FdbRow['table'];
+      readonly table: FdbEntry['table'];
       readonly link: string;
       readonly mac: Mac;
       readonly destination?: Ipv4 | Ipv6;
-      readonly state: FdbRow['state'];
+      readonly state: FdbEntry['state'];
       readonly externLearn: boolean;
       readonly sticky?: boolean;
     };

@@ -69,7 +69,7 @@ export class Reaper {
 
   /**
    * Gives back the deferred VXLAN that stands in the way of a new one (same VNI and port), under `name`, down and without
-   * a bridge; its rows are what they were. Waits when it is already being deleted.
+   * a bridge; its entries are what they were. Waits when it is already being deleted.
    * @returns false when there is none, so that one can be made
    */
   async rescue(wanted: { readonly name: string; readonly vni: Vni; readonly udpPort: number }): Promise<boolean> {

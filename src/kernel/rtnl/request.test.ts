@@ -119,12 +119,12 @@ test('a neighbour is permanent, extern_learn and carries its protocol', () => {
   );
 });
 
-test('rows of a forwarding table in every state', () => {
-  const row = { link: 'vxlan456', mac, externLearn: true } as const;
+test('entries of a forwarding table in every state', () => {
+  const entry = { link: 'vxlan456', mac, externLearn: true } as const;
   const address = '0a00 0200 027e617a4ad5 0000';
   const destination = '0800 0100 0a000007';
   const to = parseIpv4('10.0.0.7');
-  expect(hex({ do: 'fdb-replace', table: 'self', ...row, destination: to, state: 'dynamic' })).toBe(
+  expect(hex({ do: 'fdb-replace', table: 'self', ...entry, destination: to, state: 'dynamic' })).toBe(
     golden(
       '30000000 1c00 0105 00000000 00000000', // REQUEST|CREATE|REPLACE
       '07 00 0000 00000000 0200 12 00', // AF_BRIDGE, REACHABLE, SELF|EXT_LEARNED
@@ -132,7 +132,7 @@ test('rows of a forwarding table in every state', () => {
       destination,
     ),
   );
-  expect(hex({ do: 'fdb-append', table: 'self', ...row, destination: to, state: 'permanent' })).toBe(
+  expect(hex({ do: 'fdb-append', table: 'self', ...entry, destination: to, state: 'permanent' })).toBe(
     golden(
       '30000000 1c00 010c 00000000 00000000', // REQUEST|CREATE|APPEND
       '07 00 0000 00000000 8000 12 00', // PERMANENT
@@ -140,14 +140,14 @@ test('rows of a forwarding table in every state', () => {
       destination,
     ),
   );
-  expect(hex({ do: 'fdb-replace', table: 'master', ...row, externLearn: false, sticky: true, state: 'static' })).toBe(
+  expect(hex({ do: 'fdb-replace', table: 'master', ...entry, externLearn: false, sticky: true, state: 'static' })).toBe(
     golden(
       '28000000 1c00 0105 00000000 00000000',
       '07 00 0000 00000000 4200 44 00', // NOARP|REACHABLE, MASTER|STICKY
       address,
     ),
   );
-  expect(hex({ do: 'fdb-delete', table: 'self', ...row, destination: to, state: 'permanent' })).toBe(
+  expect(hex({ do: 'fdb-delete', table: 'self', ...entry, destination: to, state: 'permanent' })).toBe(
     golden('30000000 1d00 0100 00000000 00000000', '07 00 0000 00000000 8000 12 00', address, destination),
   );
 });

@@ -62,7 +62,7 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   writer.end();
 }
 
-/** The main table of one family: strict checking lets the kernel choose the rows. */
+/** The main table of one family: strict checking lets the kernel choose the entries. */
 export function writeRouteDump(writer: MessageWriter, family: typeof AF_INET | typeof AF_INET6): void {
   writer.begin(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP);
   writer.u32(family);

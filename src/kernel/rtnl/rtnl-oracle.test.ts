@@ -169,14 +169,14 @@ test('neighbours are as `ip neigh` shows them', async () => {
   expect(await rtnl.neighbour('br456', parseIpv6('fd42::8'))).toBeUndefined();
 });
 
-test('rows are as `bridge fdb` shows them', async () => {
-  const row = { link: 'vxlan456', mac: peerMac, destination: peer, externLearn: true } as const;
+test('entries are as `bridge fdb` shows them', async () => {
+  const entry = { link: 'vxlan456', mac: peerMac, destination: peer, externLearn: true } as const;
   const flood = { link: 'vxlan456', mac: FLOOD_MAC, externLearn: true, table: 'self', state: 'permanent' } as const;
   await done(
     ...MESH,
-    { do: 'fdb-replace', table: 'self', ...row, state: 'dynamic' },
-    { do: 'fdb-replace', table: 'self', ...row, mac: parseMac('02:00:00:00:00:08'), state: 'static' },
-    { do: 'fdb-replace', table: 'self', ...row, mac: parseMac('02:00:00:00:00:09'), state: 'permanent' },
+    { do: 'fdb-replace', table: 'self', ...entry, state: 'dynamic' },
+    { do: 'fdb-replace', table: 'self', ...entry, mac: parseMac('02:00:00:00:00:08'), state: 'static' },
+    { do: 'fdb-replace', table: 'self', ...entry, mac: parseMac('02:00:00:00:00:09'), state: 'permanent' },
     { do: 'fdb-replace', table: 'master', link: 'vxlan456', mac: peerMac, state: 'static', externLearn: true },
     {
       do: 'fdb-replace',
@@ -210,9 +210,13 @@ test('rows are as `bridge fdb` shows them', async () => {
     }));
   expect(ours).toHaveLength(9);
   expect(new Set(ours)).toEqual(new Set(shown));
-  expect(await rtnl.fdbRow('vxlan456', peerMac)).toMatchObject({ table: 'self', destination: peer, state: 'dynamic' });
-  expect(await rtnl.fdbRow('vxlan456', peerMac, 'master')).toMatchObject({ table: 'master', externLearn: true });
-  expect(await rtnl.fdbRow('vxlan456', parseMac('02:00:00:00:00:99'))).toBeUndefined();
+  expect(await rtnl.fdbEntry('vxlan456', peerMac)).toMatchObject({
+    table: 'self',
+    destination: peer,
+    state: 'dynamic',
+  });
+  expect(await rtnl.fdbEntry('vxlan456', peerMac, 'master')).toMatchObject({ table: 'master', externLearn: true });
+  expect(await rtnl.fdbEntry('vxlan456', parseMac('02:00:00:00:00:99'))).toBeUndefined();
 });
 
 test('random operations leave the same as `ip` with the same in words', async () => {

@@ -141,8 +141,8 @@ test('a change of an absent link in group 0 changes no other link', async () => 
 
 test('a name that is too long is nobody’s, though a link has its beginning', async () => {
   await done({ do: 'link-add', kind: 'bridge', name: 'fifteen-letters' });
-  const row = { do: 'address-add', address: peer, length: 24 } as const;
-  expect(await failures({ ...row, link: 'fifteen-letters-' }, { ...row, link: 'fifteen-letters' })).toEqual([
+  const entry = { do: 'address-add', address: peer, length: 24 } as const;
+  expect(await failures({ ...entry, link: 'fifteen-letters-' }, { ...entry, link: 'fifteen-letters' })).toEqual([
     'ENODEV',
     undefined,
   ]);

@@ -7,10 +7,10 @@ import { AF_INET, AF_INET6, ENODEV, ENOENT, errnoError } from '../libc.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';
 import { type Message, NLM_F_DUMP } from '../netlink/netlink.ts';
 import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
-import { readFdbRow, writeFdbDump, writeFdbGet } from './fdb.ts';
+import { readFdbEntry, writeFdbDump, writeFdbGet } from './fdb.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
-import type { Address, FdbRow, Link, Neighbour, Route } from './objects.ts';
+import type { Address, FdbEntry, Link, Neighbour, Route } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOne } from './request.ts';
 import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
@@ -72,9 +72,9 @@ export class Rtnl {
     return this.#dump('neighbours', writeNeighbourDump, RTM_NEWNEIGH, readNeighbour);
   }
 
-  /** Rows of VXLANs' own tables and of bridges', those of a VLAN left out. */
-  fdb(): Promise<FdbRow[]> {
-    return this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, readFdbRow);
+  /** Entries of VXLANs' own tables and of bridges', those of a VLAN left out. */
+  fdb(): Promise<FdbEntry[]> {
+    return this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, readFdbEntry);
   }
 
   link(name: string): Promise<Link | undefined> {
@@ -100,13 +100,13 @@ export class Rtnl {
     return this.#get('neighbour', `${address} on ${link}`, write, readNeighbour);
   }
 
-  /** The row of `mac` in the own table of the VXLAN `link`, or in the table of the bridge that `link` is a port of. */
-  fdbRow(link: string, mac: Mac, table: FdbRow['table'] = 'self'): Promise<FdbRow | undefined> {
+  /** The entry of `mac` in the own table of the VXLAN `link`, or in the table of the bridge that `link` is a port of. */
+  fdbEntry(link: string, mac: Mac, table: FdbEntry['table'] = 'self'): Promise<FdbEntry | undefined> {
     return this.#get(
-      'row',
+      'entry',
       `${mac} on ${link} ${table}`,
       (writer) => writeFdbGet(writer, table, link, mac),
-      readFdbRow,
+      readFdbEntry,
     );
   }
 

@@ -4,7 +4,7 @@ import { MeshError } from '../error.ts';
 /** Six lower-case hex bytes with colons. */
 export type Mac = string & { readonly __brand: 'Mac' };
 
-/** The destination of a flood row in a VXLAN's forwarding table: every frame whose receiver is not known. */
+/** The destination of a flood entry in a VXLAN's forwarding table: every frame whose receiver is not known. */
 export const FLOOD_MAC = '00:00:00:00:00:00' as Mac;
 
 const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;

@@ -40,8 +40,8 @@ describe('nodes that can only poll with curl and ip', () => {
     expect((await list(two))[0]).toBe(HOST0_LINE.replace('10.11.0.1', '10.11.1.1'));
 
     await until(
-      'each has its four rows for the other',
-      () => one.rowsFor(two).length === 4 && two.rowsFor(one).length === 4,
+      'each has its four entries for the other',
+      () => one.entriesFor(two).length === 4 && two.entriesFor(one).length === 4,
     );
     expect(one.run('ping', '-6', '-c', '3', '-i', '0.1', '-W', '1', two.addresses.ipv6)).toContain(' 0% packet loss');
 
@@ -50,7 +50,7 @@ describe('nodes that can only poll with curl and ip', () => {
     await until('host0 drops it', async () => !(await list()).some((line) => line.startsWith('two ')));
     const nodes = await underlay.control<NodeView[]>('/v1/nodes');
     expect(nodes.map(({ name, online }) => `${name} ${online}`)).toEqual(['host0 true', 'one true', 'two false']);
-    await until('the other has no row of it', () => one.rowsFor(two).length === 0);
+    await until('the other has no entry of it', () => one.entriesFor(two).length === 0);
   });
 });
 

@@ -14,7 +14,7 @@ ip link set "$br" up && ip link set "$vx" master "$br" up
 for address in "$prefix:$suffix" "fe80::$suffix"; do ip address add "$address/64" dev "$br" nodad; done
 bridge fdb replace "$(mac bridge host0)" dev "$vx" self extern_learn dst "$host0"
 bridge fdb append 00:00:00:00:00:00 dev "$vx" self dst "$host0"
-rows() { # (replace append|del del) NAME IPV4 MAC IPV6
+entries() { # (replace append|del del) NAME IPV4 MAC IPV6
   bridge fdb "$1" "$5" dev "$vx" self extern_learn dst "$4"
   bridge fdb "$1" "$5" dev "$vx" master static extern_learn
   ip neighbour "$1" "$6" lladdr "$5" dev "$br" nud permanent
@@ -23,7 +23,7 @@ rows() { # (replace append|del del) NAME IPV4 MAC IPV6
 forget() { # MAC
   gone=$(echo "$known" | grep " $1 ") || return 0
   known=$(echo "$known" | grep -v " $1 " || :)
-  rows del del $gone || : # Whatever is gone already is gone.
+  entries del del $gone || : # Whatever is gone already is gone.
 }
 while sleep 1; do
   if ! answer=$(curl -sfi -m 2 "http://[$prefix::1]:8000/?name=$name&machine=$machine"); then
@@ -36,7 +36,7 @@ while sleep 1; do
     if echo "$known" | grep -qxF "$member"; then continue; fi
     set -- $member && forget "$3"
     ip -o route get "$2" 2>/dev/null | grep -qv ' via ' || ip route replace "$2" via "$host0"
-    rows replace append $member
+    entries replace append $member
     known=$(printf '%s\n%s' "$known" "$member")
   done <<MEMBERS
 $(echo "$answer" | sed '1,/^$/d' | sed 1d | grep -v " $me " || echo "$known")

@@ -58,15 +58,17 @@ export class Host {
     return Number.isNaN(status) ? undefined : { status, headers, body: body.join('\r\n\r\n') };
   }
 
-  /** The rows that it made for `other`: two for its Ethernet address, a neighbour, and one for flooding. */
-  rowsFor(other: Host): string[] {
-    const rows = [
+  /** The entries that it made for `other`: two for its Ethernet address, a neighbour, and one for flooding. */
+  entriesFor(other: Host): string[] {
+    const entries = [
       ...this.run('bridge', 'fdb', 'show', 'dev', manage.devices.vxlan).split('\n'),
       ...this.run('ip', 'neighbour', 'show', 'dev', manage.devices.bridge).split('\n'),
     ];
     const { bridgeMac } = other.addresses;
-    const learnt = (row: string) => !/extern_learn|PERMANENT|permanent/.test(row);
-    return rows.filter((row) => (row.includes(bridgeMac) || row.includes(` ${other.ipv4} `)) && !learnt(row));
+    const learnt = (entry: string) => !/extern_learn|PERMANENT|permanent/.test(entry);
+    return entries.filter(
+      (entry) => (entry.includes(bridgeMac) || entry.includes(` ${other.ipv4} `)) && !learnt(entry),
+    );
   }
 }
 

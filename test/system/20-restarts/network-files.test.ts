@@ -32,8 +32,8 @@ async function devices(host: LabHost): Promise<string[]> {
   return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname);
 }
 
-/** Our rows and neighbour entries for the member of the MAC. */
-async function rowsOf(host: LabHost, mac: Mac): Promise<string[]> {
+/** Our entries and neighbour entries for the member of the MAC. */
+async function entriesOf(host: LabHost, mac: Mac): Promise<string[]> {
   const { stdout } = await lab.exec(host, ['sh', '-c', 'bridge fdb show; ip -6 neighbour show']);
   return stdout.split('\n').filter((line) => line.includes(mac) && line.includes('extern_learn'));
 }
@@ -50,11 +50,11 @@ test('a node whose file goes leaves, and the others drop it at once', async () =
   const second = mesh('second', 1001);
   const [leaver, stays] = [lab.host('node1'), lab.host('node2')];
   const { bridgeMac: mac } = memberAddresses(second, leaver.machine);
-  expect(await rowsOf(stays, mac)).toHaveLength(3);
+  expect(await entriesOf(stays, mac)).toHaveLength(3);
   removeMesh(leaver, second);
   await until('all others have dropped it', CHANGE_DEADLINE_MS, async () => {
-    const rows = [lab.host('host0'), stays, lab.host('node3')].map((host) => rowsOf(host, mac));
-    return (await Promise.all(rows)).flat().length === 0;
+    const entries = [lab.host('host0'), stays, lab.host('node3')].map((host) => entriesOf(host, mac));
+    return (await Promise.all(entries)).flat().length === 0;
   });
   await until('its devices are gone', CHANGE_DEADLINE_MS, async () => {
     const names = await devices(leaver);

@@ -38,7 +38,7 @@ async function run(host: LabHost, script: string): Promise<void> {
   expect([code, said]).toEqual([0, '']);
 }
 
-/** What the scripts below speak of: node2 is the member whose rows are harmed. */
+/** What the scripts below speak of: node2 is the member whose entries are harmed. */
 function inWords(script: string): string {
   const { mac, ipv4, ipv6 } = lab.host('node2').member;
   return script.replaceAll('$MAC', mac).replaceAll('$IPV4', ipv4).replaceAll('$IPV6', ipv6);
@@ -55,13 +55,13 @@ const HARMS: [what: string, script: string][] = [
   ['vxlan456 set down', 'ip link set vxlan456 down'],
   ['vxlan456 taken off br456', 'ip link set vxlan456 nomaster'],
   ['an IPv6 address removed', 'ip -6 address flush dev br456'],
-  ['a self row removed', 'bridge fdb delete $MAC dev vxlan456 self'],
-  ['a master row removed', 'bridge fdb delete $MAC dev vxlan456 master'],
-  ['a flood row removed', 'bridge fdb delete 00:00:00:00:00:00 dev vxlan456 dst $IPV4 self'],
-  ['a self row led astray', 'bridge fdb replace $MAC dev vxlan456 dst 192.0.2.1 self'],
-  ['a master row led astray', 'bridge fdb replace $MAC dev put0 master static'],
-  ['a master row made permanent', 'bridge fdb replace $MAC dev vxlan456 master permanent'],
-  ['all rows flushed', 'bridge fdb flush dev vxlan456 self; bridge fdb flush dev vxlan456 master'],
+  ['a self entry removed', 'bridge fdb delete $MAC dev vxlan456 self'],
+  ['a master entry removed', 'bridge fdb delete $MAC dev vxlan456 master'],
+  ['a flood entry removed', 'bridge fdb delete 00:00:00:00:00:00 dev vxlan456 dst $IPV4 self'],
+  ['a self entry led astray', 'bridge fdb replace $MAC dev vxlan456 dst 192.0.2.1 self'],
+  ['a master entry led astray', 'bridge fdb replace $MAC dev put0 master static'],
+  ['a master entry made permanent', 'bridge fdb replace $MAC dev vxlan456 master permanent'],
+  ['all entries flushed', 'bridge fdb flush dev vxlan456 self; bridge fdb flush dev vxlan456 master'],
   ['the neighbours flushed', 'ip neighbour flush dev br456 nud permanent; ip -6 neighbour flush dev br456'],
   ['a neighbour led astray', 'ip neighbour replace $IPV6 lladdr 02:00:00:00:00:99 dev br456 nud permanent'],
   ['a neighbour deleted', 'ip neighbour delete $IPV6 dev br456'],
@@ -128,7 +128,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     await allReachable(netnsPath(host.netns), [ipv6]);
   });
 
-  test('a flood row of an outsider stays, and so do ours', async () => {
+  test('a flood entry of an outsider stays, and so do ours', async () => {
     const host = lab.host(name);
     const theirs = '00:00:00:00:00:00 dev vxlan456 dst 192.0.2.1 self';
     await run(host, `bridge fdb append ${theirs}`);

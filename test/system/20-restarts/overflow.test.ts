@@ -11,7 +11,7 @@ import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { until } from '../until.ts';
 
 /** Each is two events of some 800 bytes as the kernel counts them; the agent has room for 64 MB. */
-const ROWS = 50_000;
+const ENTRIES = 50_000;
 const READING_DEADLINE_MS = 20_000;
 
 const shared = forAllTests();
@@ -26,9 +26,9 @@ async function run(host: LabHost, script: string): Promise<void> {
 }
 
 /** Lines for `bridge -batch`, made where they are used. */
-function rows(verb: 'add' | 'del'): string {
+function entries(verb: 'add' | 'del'): string {
   const line = `fdb ${verb} 0a:00:00:00:%02x:%02x dev mine0 dst 192.0.2.1 self`;
-  return `awk 'BEGIN { for (i = 0; i < ${ROWS}; i++) printf "${line}\\n", i / 256, i % 256 }' | bridge -batch -`;
+  return `awk 'BEGIN { for (i = 0; i < ${ENTRIES}; i++) printf "${line}\\n", i / 256, i % 256 }' | bridge -batch -`;
 }
 
 async function overflows(host: LabHost): Promise<number> {
@@ -45,7 +45,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     const before = await kernelPicture(lab, host);
     const overflowed = await overflows(host);
     await lab.stop(host, 'agent', 'SIGSTOP');
-    await run(host, `ip link add mine0 type vxlan id 77 dstport 8472; ${rows('add')}; ${rows('del')}`);
+    await run(host, `ip link add mine0 type vxlan id 77 dstport 8472; ${entries('add')}; ${entries('del')}`);
     await run(host, 'ip link delete mine0; ip link set vxlan456 mtu 1300; ip neighbour flush dev br456 nud permanent');
     await run(host, 'bridge fdb flush dev vxlan456 self; nft flush ruleset');
     await lab.stop(host, 'agent', 'SIGCONT');

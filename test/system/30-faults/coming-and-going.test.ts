@@ -39,13 +39,13 @@ beforeAll(async () => {
   pings = shared.use(await Pings.start(netnsPath(node1.netns), node2.member.ipv6));
 });
 
-/** Whether the kernel of `host` has a row, or a neighbour, for `other`. */
+/** Whether the kernel of `host` has a entry, or a neighbour, for `other`. */
 function knows(host: LabHost, other: LabHost): boolean {
   const { vxlan, bridge } = EXAMPLE_MESH.devices;
-  const rows = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', vxlan);
+  const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', vxlan);
   const neighbours = inside(netnsPath(host.netns), 'ip', '-6', 'neighbour', 'show', 'dev', bridge, 'nud', 'permanent');
   const { mac, ipv4, ipv6 } = other.member;
-  return rows.includes(mac) || rows.includes(` ${ipv4} `) || neighbours.includes(`${ipv6} `);
+  return entries.includes(mac) || entries.includes(` ${ipv4} `) || neighbours.includes(`${ipv6} `);
 }
 
 function msSince(startMs: number): string {

@@ -41,9 +41,9 @@ async function hasWrittenDown(host: LabHost, others: readonly LabHost[]): Promis
   });
 }
 
-async function rowsFor(host: LabHost, other: LabHost): Promise<number> {
+async function entriesFor(host: LabHost, other: LabHost): Promise<number> {
   const { stdout } = await lab.exec(host, ['bridge', 'fdb', 'show']);
-  return stdout.split('\n').filter((row) => row.startsWith(other.member.mac)).length;
+  return stdout.split('\n').filter((entry) => entry.startsWith(other.member.mac)).length;
 }
 
 test('while the daemon of host0 is away, all machines are switched off and on, and talk', async () => {
@@ -65,10 +65,10 @@ test('who left while a node was off is forgotten as soon as host0 has been heard
 
   await lab.rebootHost(node1);
   await lab.ready({ hosts: [node1, node3] });
-  expect(await rowsFor(node1, node2)).toBe(2);
+  expect(await entriesFor(node1, node2)).toBe(2);
   using pings = await PingSet.start([node1, node3], [node3, node1]);
   lab.start(host0, 'host0');
-  await until('node1 has let go of node2', 5 * MEMBER_SILENCE_MS, async () => (await rowsFor(node1, node2)) === 0);
+  await until('node1 has let go of node2', 5 * MEMBER_SILENCE_MS, async () => (await entriesFor(node1, node2)) === 0);
   expect(await pings.lost()).toEqual({});
   await noDrift([host0, node1, node3]);
   await lab.stop(node1, 'agent', 'SIGTERM');

@@ -44,7 +44,7 @@ describe('a fault', () => {
     expect(untilMs(moved, befallen('bridge down', 'host0', 7_000, 7_000))).toBe(16_000);
   });
 
-  test('that took rows away while the agent was dead needs host0 too', () => {
+  test('that took entries away while the agent was dead needs host0 too', () => {
     const deleted = befallen('bridge deleted', 'node1', 1_000, 1_000);
     const daemon = befallen("host0's daemon killed", 'host0', 3_500, 8_000);
     expect(untilMs(deleted, daemon)).toBe(4_000);

@@ -71,7 +71,7 @@ function absences(faults: readonly Befallen[], helper: Helper, host?: string): S
     .map(({ startMs, endMs }) => ({ fromMs: startMs, toMs: endMs }));
 }
 
-/** host0 is heard through the rows that its agent keeps. */
+/** host0 is heard through the entries that its agent keeps. */
 function isAgentOfHost0({ host, withholds }: Befallen): boolean {
   return host === 'host0' && withholds === 'agent';
 }

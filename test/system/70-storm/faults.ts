@@ -85,7 +85,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
     part: 'devices',
     harm: outsider('ip link set br456 down'),
   },
-  'rows flushed': {
+  'entries flushed': {
     on: 'every host',
     times: 4,
     cost: A_REPAIR,

@@ -155,7 +155,7 @@ test('a node captures on itself, and on nobody else', async () => {
 
 test.each([
   ['plugged in by our command: its frames are dropped', ['mesh', 'port', 'plug', 'manage', 'guest0'], ['000']],
-  // Every frame of such a guest moves host0's row to its port, which the agent sees; or the answer goes to host0.
+  // Every frame of such a guest moves host0's entry to its port, which the agent sees; or the answer goes to host0.
   ['put on the bridge by hand: it is found out', ['ip', 'link', 'set', 'guest0', 'master', 'br456'], ['403', '000']],
 ] as const)('a guest that poses as host0, %s', async (_what, plug, statuses) => {
   const guest = Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abc::77');

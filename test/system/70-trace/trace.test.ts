@@ -83,18 +83,19 @@ const FAULTS: readonly {
   readonly cure?: readonly string[];
 }[] = [
   {
-    what: 'a row deleted',
+    what: 'a entry deleted',
     where: () => node1,
     asker: () => host0,
     command: () => ['bridge', 'fdb', 'del', node2.member.mac, 'dev', 'vxlan456', 'dst', node2.member.ipv4, 'self'],
-    named: () => `node1 vxlan row: there is no row for ${node2.member.mac} | ${node2.member.mac} leads to 10.11.1.2`,
+    named: () =>
+      `node1 vxlan entry: there is no entry for ${node2.member.mac} | ${node2.member.mac} leads to 10.11.1.2`,
   },
   {
     what: 'a wrong outer IPv4',
     where: () => node1,
     asker: () => host0,
     command: () => ['bridge', 'fdb', 'replace', node2.member.mac, 'dev', 'vxlan456', 'dst', '10.11.0.77', 'self'],
-    named: () => `node1 vxlan row: ${node2.member.mac} leads to 10.11.0.77 | ${node2.member.mac} leads to 10.11.1.2`,
+    named: () => `node1 vxlan entry: ${node2.member.mac} leads to 10.11.0.77 | ${node2.member.mac} leads to 10.11.1.2`,
   },
   {
     what: 'a neighbour deleted',

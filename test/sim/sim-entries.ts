@@ -1,16 +1,16 @@
-/** Neighbours, and the forwarding rows of VXLANs and bridges (neighbour.c, vxlan_core.c, br_fdb.c). */
-import type { FdbRow, KernelEvent, Link, Neighbour } from '../../src/kernel/rtnl/objects.ts';
+/** Neighbours, and the forwarding entries of VXLANs and bridges (neighbour.c, vxlan_core.c, br_fdb.c). */
+import type { FdbEntry, KernelEvent, Link, Neighbour } from '../../src/kernel/rtnl/objects.ts';
 import { isIpv4 } from '../../src/model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../src/model/address/mac.ts';
 import type { Errno, Of } from './sim-operation.ts';
 
-export class SimRows {
+export class SimEntries {
   readonly neighbours = new Map<string, Neighbour>();
-  readonly fdb = new Map<string, FdbRow>();
-  /** The rows of each VXLAN by Ethernet address, once more, since every packet needs one. */
-  readonly #ways = new Map<number, Map<Mac, FdbRow>>();
-  /** The flood rows of each link, once more, since every broadcast needs them. */
-  readonly #floods = new Map<number, Map<string, FdbRow>>();
+  readonly fdb = new Map<string, FdbEntry>();
+  /** The entries of each VXLAN by Ethernet address, once more, since every packet needs one. */
+  readonly #ways = new Map<number, Map<Mac, FdbEntry>>();
+  /** The flood entries of each link, once more, since every broadcast needs them. */
+  readonly #floods = new Map<number, Map<string, FdbEntry>>();
   readonly #links: ReadonlyMap<number, Link>;
   readonly #tell: (event: KernelEvent) => void;
 
@@ -23,12 +23,12 @@ export class SimRows {
     return this.neighbours.get(`${link} ${address}`);
   }
 
-  /** The row of a VXLAN for an Ethernet address. */
-  row(link: number, mac: Mac): FdbRow | undefined {
+  /** The entry of a VXLAN for an Ethernet address. */
+  entry(link: number, mac: Mac): FdbEntry | undefined {
     return this.#ways.get(link)?.get(mac);
   }
 
-  floodsOf(link: number): Iterable<FdbRow> {
+  floodsOf(link: number): Iterable<FdbEntry> {
     return this.#floods.get(link)?.values() ?? [];
   }
 
@@ -64,46 +64,46 @@ export class SimRows {
     if (table === 'master' ? link.master === 0 : link.vxlan === undefined) return 'ENOTSUP';
     const state = table === 'master' && externLearn ? 'dynamic' : operation.state;
     const common = { table, link: link.index, mac, state, externLearn, sticky };
-    const row: FdbRow = destination === undefined ? common : { ...common, destination };
-    const present = this.fdb.get(rowKey(row));
+    const entry: FdbEntry = destination === undefined ? common : { ...common, destination };
+    const present = this.fdb.get(entryKey(entry));
     if (operation.do === 'fdb-delete') {
       const others = mac === FLOOD_MAC && (this.#floods.get(link.index)?.size ?? 0) > 0;
       if (present === undefined) return others ? undefined : 'ENOENT';
-      // Taking away a destination that the row does not have succeeds (__vxlan_fdb_delete).
+      // Taking away a destination that the entry does not have succeeds (__vxlan_fdb_delete).
       if (destination === undefined || present.destination === destination) this.#drop(present);
       return undefined;
     }
     if (operation.do === 'fdb-replace' && mac === FLOOD_MAC) return 'ENOTSUP';
     if (operation.do === 'fdb-append' && present !== undefined) return undefined;
     if (table === 'master') this.#leaveOtherPorts(link, mac);
-    // A VXLAN's row that was asked for keeps its state, whatever replaces it (vxlan_fdb_update_existing).
+    // A VXLAN's entry that was asked for keeps its state, whatever replaces it (vxlan_fdb_update_existing).
     const kept = table === 'self' && present?.externLearn === true ? present.state : state;
-    this.put({ ...row, state: kept });
+    this.put({ ...entry, state: kept });
     return undefined;
   }
 
-  put(row: FdbRow): void {
-    this.fdb.set(rowKey(row), row);
-    if (row.mac === FLOOD_MAC && row.destination !== undefined) {
-      const floods = this.#floods.get(row.link) ?? new Map<string, FdbRow>();
-      this.#floods.set(row.link, floods.set(row.destination, row));
-    } else if (row.table === 'self') {
-      const ways = this.#ways.get(row.link) ?? new Map<Mac, FdbRow>();
-      this.#ways.set(row.link, ways.set(row.mac, row));
+  put(entry: FdbEntry): void {
+    this.fdb.set(entryKey(entry), entry);
+    if (entry.mac === FLOOD_MAC && entry.destination !== undefined) {
+      const floods = this.#floods.get(entry.link) ?? new Map<string, FdbEntry>();
+      this.#floods.set(entry.link, floods.set(entry.destination, entry));
+    } else if (entry.table === 'self') {
+      const ways = this.#ways.get(entry.link) ?? new Map<Mac, FdbEntry>();
+      this.#ways.set(entry.link, ways.set(entry.mac, entry));
     }
-    this.#tell({ type: 'fdb', removed: false, row, echo: false });
+    this.#tell({ type: 'fdb', removed: false, entry, echo: false });
   }
 
-  /** A VXLAN that goes down loses all rows that are not permanent. */
+  /** A VXLAN that goes down loses all entries that are not permanent. */
   linkDown(index: number): void {
-    for (const row of [...this.fdb.values()]) {
-      if (row.link === index && row.table === 'self' && row.state !== 'permanent') this.#drop(row);
+    for (const entry of [...this.fdb.values()]) {
+      if (entry.link === index && entry.table === 'self' && entry.state !== 'permanent') this.#drop(entry);
     }
   }
 
-  /** A port that leaves a bridge takes its rows with it. */
+  /** A port that leaves a bridge takes its entries with it. */
   portLeft(index: number): void {
-    for (const row of [...this.fdb.values()]) if (row.link === index && row.table === 'master') this.#drop(row);
+    for (const entry of [...this.fdb.values()]) if (entry.link === index && entry.table === 'master') this.#drop(entry);
   }
 
   /** What goes with a link goes without a word. */
@@ -114,21 +114,21 @@ export class SimRows {
     this.#ways.delete(index);
   }
 
-  /** A bridge has one row for an address. */
+  /** A bridge has one entry for an address. */
   #leaveOtherPorts({ index, master }: Link, mac: Mac): void {
     for (const port of this.#links.values()) {
       if (port.master === master && port.index !== index) this.fdb.delete(`${port.index} master ${mac}`);
     }
   }
 
-  #drop(row: FdbRow): void {
-    this.fdb.delete(rowKey(row));
-    if (row.mac === FLOOD_MAC) this.#floods.get(row.link)?.delete(row.destination ?? '');
-    else if (row.table === 'self') this.#ways.get(row.link)?.delete(row.mac);
-    this.#tell({ type: 'fdb', removed: true, row, echo: false });
+  #drop(entry: FdbEntry): void {
+    this.fdb.delete(entryKey(entry));
+    if (entry.mac === FLOOD_MAC) this.#floods.get(entry.link)?.delete(entry.destination ?? '');
+    else if (entry.table === 'self') this.#ways.get(entry.link)?.delete(entry.mac);
+    this.#tell({ type: 'fdb', removed: true, entry, echo: false });
   }
 }
 
-function rowKey({ link, table, mac, destination }: FdbRow): string {
+function entryKey({ link, table, mac, destination }: FdbEntry): string {
   return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`;
 }

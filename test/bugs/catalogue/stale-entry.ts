@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'a stale row kept',
+  title: 'a stale entry kept',
   changes: [
     {
       kind: 'edit',

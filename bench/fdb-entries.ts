@@ -1,4 +1,4 @@
-/** Forwarding rows through rtnetlink, against `bridge`. */
+/** Forwarding entries through rtnetlink, against `bridge`. */
 import { spawnSync } from 'node:child_process';
 import type { KernelOperation } from '../src/kernel/rtnl/operation.ts';
 import { Rtnl } from '../src/kernel/rtnl/rtnl.ts';
@@ -8,10 +8,10 @@ import { compared, type Measurement, timed } from './measurement.ts';
 import { batch, inPlace } from './place.ts';
 import { interleaved, type Run } from './run.ts';
 
-const ROWS = 10_000;
+const ENTRIES = 10_000;
 const PAIRS = 3;
 const FABRIC = ['link set lo up', 'link add vxlan1 type vxlan id 1 dstport 4789', 'link set vxlan1 up'];
-const numbers = Array.from({ length: ROWS }, (_, i) => i + 1);
+const numbers = Array.from({ length: ENTRIES }, (_, i) => i + 1);
 
 function macOf(number: number): string {
   return `02:0c:00:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`;
@@ -27,18 +27,18 @@ function operation(number: number): KernelOperation {
   return { do: 'fdb-replace', table: 'self', link: 'vxlan1', mac, destination, state: 'permanent', externLearn: true };
 }
 
-export async function rows(run: Run): Promise<Measurement[]> {
+export async function entries(run: Run): Promise<Measurement[]> {
   const place = { ours: () => inPlace(FABRIC, ours), theirs: () => inPlace(FABRIC, byBridge) };
-  const pairs = await interleaved(run, PAIRS, `${ROWS} rows`, place.ours, place.theirs);
+  const pairs = await interleaved(run, PAIRS, `${ENTRIES} entries`, place.ours, place.theirs);
   const written = pairs.map(([mine, theirs]) => [mine.write, theirs.write] as const);
   const read = pairs.map(([mine, theirs]) => [mine.dump, theirs.dump] as const);
   return [
     compared(
-      { name: `${ROWS} FDB rows, against bridge -batch`, unit: 'ms', budget: { of: 'ratio', atMost: 0.8 } },
+      { name: `${ENTRIES} FDB entries, against bridge -batch`, unit: 'ms', budget: { of: 'ratio', atMost: 0.8 } },
       written,
     ),
     compared(
-      { name: `dump of ${ROWS} FDB rows, against bridge -j`, unit: 'ms', budget: { of: 'ratio', atMost: 1 } },
+      { name: `dump of ${ENTRIES} FDB entries, against bridge -j`, unit: 'ms', budget: { of: 'ratio', atMost: 1 } },
       read,
     ),
   ];

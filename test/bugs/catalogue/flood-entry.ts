@@ -1,12 +1,12 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'a flood row forgotten',
+  title: 'a flood entry forgotten',
   changes: [
     {
       kind: 'edit',
       symbol: 'memberItems',
-      find: "{ ...row, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' }",
+      find: "{ ...entry, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' }",
       replace: '...[]',
     },
   ],

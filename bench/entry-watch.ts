@@ -1,24 +1,24 @@
-/** When a kernel gets or loses a member's row, seen from outside and with as little work as can be: twenty are watched at once, on the cores that are measured. */
+/** When a kernel gets or loses a member's entry, seen from outside and with as little work as can be: twenty are watched at once, on the cores that are measured. */
 import { getPriority, setPriority } from 'node:os';
 import koffi from 'koffi';
 import { AF_BRIDGE } from '../src/kernel/libc.ts';
 import { type Message, messages } from '../src/kernel/netlink/netlink.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '../src/kernel/netlink/netlink-socket.ts';
 import { netnsPath } from '../src/kernel/netns.ts';
-import { readFdbRow } from '../src/kernel/rtnl/fdb.ts';
+import { readFdbEntry } from '../src/kernel/rtnl/fdb.ts';
 import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH } from '../src/kernel/rtnl/neighbour.ts';
 import type { LabHost } from '../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../src/model/address/mac.ts';
 
-/** RTNLGRP_NEIGH, which forwarding rows are in too. */
-const ROWS = 1 << 2;
+/** RTNLGRP_NEIGH, which forwarding entries are in too. */
+const ENTRIES = 1 << 2;
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 const DEADLINE_MS = 20_000;
-/** Whoever waits for a core among twenty agents sees a row when its turn comes, and not when the row is there. */
+/** Whoever waits for a core among twenty agents sees a entry when its turn comes, and not when the entry is there. */
 const WATCHER_NICE = -20;
 
-/** @returns when each host's kernel told of the row of `member`, made or removed */
-export async function watchRow(hosts: readonly LabHost[], { member }: LabHost, removed: boolean): Promise<number[]> {
+/** @returns when each host's kernel told of the entry of `member`, made or removed */
+export async function watchEntry(hosts: readonly LabHost[], { member }: LabHost, removed: boolean): Promise<number[]> {
   const closers: (() => void)[] = [];
   const nice = getPriority();
   setPriority(WATCHER_NICE);
@@ -28,7 +28,7 @@ export async function watchRow(hosts: readonly LabHost[], { member }: LabHost, r
         const { promise, resolve, reject } = Promise.withResolvers<number>();
         const socket = NetlinkSocket.open({
           protocol: NETLINK_ROUTE,
-          groups: ROWS,
+          groups: ENTRIES,
           receiveBufferBytes: RECEIVE_BUFFER_BYTES,
           netns: netnsPath(netns),
         });
@@ -56,6 +56,6 @@ export async function watchRow(hosts: readonly LabHost[], { member }: LabHost, r
 
 function tellsOf(message: Message, mac: Mac, removed: boolean): boolean {
   if (message.type !== (removed ? RTM_DELNEIGH : RTM_NEWNEIGH) || neighbourFamily(message) !== AF_BRIDGE) return false;
-  const row = readFdbRow(message);
-  return row?.table === 'self' && row.mac === mac && row.externLearn;
+  const entry = readFdbEntry(message);
+  return entry?.table === 'self' && entry.mac === mac && entry.externLearn;
 }

@@ -1,7 +1,7 @@
 /**
- * host0's rows follow their sender: a frame of a known member from another IPv4 moves the row in the kernel at once. That
+ * host0's entries follow their sender: a frame of a known member from another IPv4 moves the entry in the kernel at once. That
  * is either the member at its new address, whose report will say so in a moment, or a second machine with its identity.
- * So a moved row is left alone for a second, and put back if no report has confirmed the move.
+ * So a moved entry is left alone for a second, and put back if no report has confirmed the move.
  */
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -12,21 +12,21 @@ import type { Step } from './plan.ts';
 const GRACE_MS = 1_000;
 
 /**
- * A row that follows its sender keeps the route that it was used with (vxlan_snoop in vxlan_core.c leaves `dst_cache` as
+ * A entry that follows its sender keeps the route that it was used with (vxlan_snoop in vxlan_core.c leaves `dst_cache` as
  * it is, seen in Linux 6.18): where the new address is behind another port, nothing arrives there. All routes that the
  * kernel keeps in such places are looked up anew after this. One of the three changes of a kernel that are no step of a
  * plan: a flush leaves nothing that a plan could find to be so or not.
  */
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
 
-/** Whether the event says that the kernel has moved a row by itself. @param cache as it was before the event */
+/** Whether the event says that the kernel has moved a entry by itself. @param cache as it was before the event */
 export function isMovedByKernel(event: KernelEvent, cache: KernelCache): boolean {
-  if (event.type !== 'fdb' || event.echo || event.removed || event.row.table !== 'self') return false;
-  const before = cache.rowAt(event.row);
-  return before !== undefined && before.destination !== event.row.destination;
+  if (event.type !== 'fdb' || event.echo || event.removed || event.entry.table !== 'self') return false;
+  const before = cache.entryAt(event.entry);
+  return before !== undefined && before.destination !== event.entry.destination;
 }
 
-export class MovedRows {
+export class MovedEntries {
   readonly #clock: Clock;
   readonly #sinceMs = new Map<ItemKey, number>();
 
@@ -34,7 +34,7 @@ export class MovedRows {
     this.#clock = clock;
   }
 
-  /** The steps without those that would put back a row which moved just now. */
+  /** The steps without those that would put back a entry which moved just now. */
   filter(steps: readonly Step[]): Step[] {
     const nowMs = this.#clock.nowMs();
     const moved = new Set(steps.filter(isMove).map((step) => step.key));
