@@ -94,7 +94,7 @@ interface Command {
   readonly port: number;
 }
 
-/** Two hosts with a wire, a file to serve, and who serves it. */
+/** Two hosts with a segment, a file to serve, and who serves it. */
 class Site implements AsyncDisposable {
   readonly ends = twoHosts();
   readonly #directory = mkdtempSync(join(tmpdir(), 'mw-boot-http-'));

@@ -15,7 +15,7 @@ export const MEASURED = {
   /** Any agent: what it remembers of a member. */
   agentKbPerMember: 16,
   /** On the underlay, both ways, with all headers: a report, its answer and a comment. */
-  wireBytesPerReport: 2_150,
+  frameBytesPerReport: 2_150,
 } as const;
 
 const KB_PER_MB = 1024;
@@ -34,7 +34,7 @@ export interface Capacity {
   };
   readonly steady: {
     readonly messagesPerSec: number;
-    readonly wireMbitPerSec: number;
+    readonly linkMbitPerSec: number;
     /** Of one core; the daemon has one thread for all this. */
     readonly daemonCpuPercent: number;
   };
@@ -67,7 +67,7 @@ export function capacityOf(shape: Shape): Capacity {
     },
     steady: {
       messagesPerSec: steady.messages,
-      wireMbitPerSec: (reportsPerSec * MEASURED.wireBytesPerReport * 8) / 1e6,
+      linkMbitPerSec: (reportsPerSec * MEASURED.frameBytesPerReport * 8) / 1e6,
       daemonCpuPercent: (reportsPerSec * MEASURED.cpuUsPerReport) / 1e4,
     },
     daemonMb: (memberships * MEASURED.daemonKbPerMembership) / KB_PER_MB,

@@ -1,5 +1,5 @@
 /**
- * Members by the thousand, without machines: one namespace on a lab's wire that answers to all their addresses, and one
+ * Members by the thousand, without machines: one namespace on a lab's segment that answers to all their addresses, and one
  * process that reports and listens for each of them as an agent does. host0 sees what it sees of real nodes, in its
  * sockets and in its kernel; only nobody is there to forward frames to.
  */
@@ -19,7 +19,7 @@ import { member } from '../test/kit/networks.ts';
 import type { CrowdCount, CrowdMember, CrowdOrder } from './crowd-process.ts';
 import { batch } from './place.ts';
 
-/** Off host0's own subnet, so that a crowd needs no place on the wire but one. */
+/** Off host0's own subnet, so that a crowd needs no place on the segment but one. */
 const SUBNET = '10.64.0.0/15';
 const OWN_ADDRESS = '10.11.0.254';
 const LOOK_AGAIN_MS = 50;
@@ -100,7 +100,7 @@ async function prepareCrowd(lab: Lab, netns: string): Promise<void> {
   const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
   const [bridge] = lab.topology.bridges;
   const host0 = lab.host('host0').member.ipv4;
-  ip(netnsPath(lab.topology.wire), `link add crowd master ${bridge} up type veth peer name eth0 netns ${netns}`);
+  ip(netnsPath(lab.topology.underlay), `link add crowd master ${bridge} up type veth peer name eth0 netns ${netns}`);
   ip(
     netns,
     'link set lo up',

@@ -66,13 +66,13 @@ async function measure(): Promise<string> {
   say(`${members} members: what they cost while nothing happens`);
   const steadyCpu = { daemon: cpuSec(daemon), agent: cpuSec(agent) };
   const steady = { ...crowd.count };
-  const wire = wireBytes(lab);
+  const segment = frameBytes(lab);
   const steadyMs = performance.now();
   await sleep(STEADY_MS, undefined, { signal });
   const sec = (performance.now() - steadyMs) / 1_000;
   const share = (cpuSec(daemon) - steadyCpu.daemon) / sec;
   const reports = crowd.count.reports - steady.reports;
-  const bytes = wireBytes(lab) - wire;
+  const bytes = frameBytes(lab) - segment;
   const result = {
     members,
     join: {
@@ -90,7 +90,7 @@ async function measure(): Promise<string> {
       reportsWanted: rounded(members / (REPORT_INTERVAL_MS / 1_000)),
       agentCpuPercent: rounded(((cpuSec(agent) - steadyCpu.agent) / sec) * 100),
       // Both ways on the underlay, with the stream's comments.
-      wireBytesPerReport: rounded(bytes / reports),
+      frameBytesPerReport: rounded(bytes / reports),
       streams: crowd.count.streams,
       refusedOrLost: crowd.count.refused + crowd.count.lost - afterJoin.refused - afterJoin.lost,
       daemonMb: rounded(memoryMb(daemon, 'Rss')),
@@ -115,7 +115,7 @@ async function joined(crowd: Crowd): Promise<void> {
 }
 
 /** Received and sent by host0's port so far. */
-function wireBytes(lab: Lab): number {
+function frameBytes(lab: Lab): number {
   const { netns, ports } = lab.host('host0');
   const table = inNetns(netnsPath(netns), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
   const line = table.split('\n').find((each) => each.trim().startsWith(`${ports[0]?.device}:`)) ?? '';

@@ -48,7 +48,7 @@ export async function throughput(run: Run): Promise<Measurement[]> {
   ];
 }
 
-/** Two hosts on one wire, each with a bridge and a VXLAN and a guest behind. */
+/** Two hosts on one segment, each with a bridge and a VXLAN and a guest behind. */
 class Path implements AsyncDisposable {
   readonly #here: Side;
   readonly #there: Side;

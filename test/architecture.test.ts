@@ -150,7 +150,7 @@ describe('CONTRIBUTING.md', () => {
   test('there are two walks through the source', () => {
     expect(walks.map(({ what }) => what)).toEqual([
       '`vni` from its file to the kernel',
-      'a boot from the wire to a member',
+      'a boot from the first frame to a member',
     ]);
   });
 

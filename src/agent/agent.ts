@@ -228,8 +228,8 @@ export class Agent implements SourceAgent {
       case 'port':
       case 'sysctl':
       case 'ruleset':
-      case 'wire':
-      case 'wire-address':
+      case 'underlay-link':
+      case 'underlay-address':
         return true;
     }
   }

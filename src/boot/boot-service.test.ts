@@ -44,7 +44,7 @@ async function serviceAtRest(): Promise<BootService> {
 
 test('with boot off, the parts are there and do nothing', async () => {
   const service = await serviceAtRest();
-  expect(service.boot.wireOf('eth1')).toEqual({ mode: 'off', why: 'boot is off' });
+  expect(service.boot.segmentStateOf('eth1')).toEqual({ mode: 'off', why: 'boot is off' });
   expect(service.log.views()).toEqual([]);
   expect([...(await service.heardAt())]).toEqual([]);
   await service.close();

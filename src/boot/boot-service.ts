@@ -1,5 +1,5 @@
 /**
- * All that host0 does for machines that boot, put together: its side of their wires (boot.ts), the site that they fetch
+ * All that host0 does for machines that boot, put together: its side of their segments (boot.ts), the site that they fetch
  * from (boot-site.ts), and the log of how far each is (boot-log.ts).
  */
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ export interface BootServiceInput
   readonly registry: CardRegistry;
 }
 
-/** Kernel and initrd have some 60 MB: as many loads at once keep a wire of 10 Gbit/s busy, and one of 1 Gbit/s fair. */
+/** Kernel and initrd have some 60 MB: as many loads at once keep a segment of 10 Gbit/s busy, and one of 1 Gbit/s fair. */
 const LOADING_MAX = 24;
 
 export class BootService {
@@ -56,7 +56,7 @@ export class BootService {
   readonly log: BootLog;
   readonly #input: BootServiceInput;
   readonly #sockets: ReturnType<typeof bootEndpoints>;
-  /** Where machines find host0. They stay when the wires are left, as the sockets do. */
+  /** Where machines find host0. They stay when the segments are left, as the sockets do. */
   #endpoints: readonly BootEndpoint[] = [];
 
   private constructor(input: BootServiceInput, boot: Boot, times: ModelTimes) {
@@ -65,7 +65,7 @@ export class BootService {
     this.boot = boot;
     this.log = new BootLog({
       ...input,
-      wireOf: (device) => boot.wireOf(device),
+      segmentStateOf: (device) => boot.segmentStateOf(device),
       modelOf: (mac) => modelOf(registry.byCard(mac)?.facts ?? {}),
       times,
     });
@@ -99,7 +99,7 @@ export class BootService {
     return heardAt(await neighbours.neighbours(), links.links);
   }
 
-  /** Leaves what serves on the wires as it is, for the next life of this process. */
+  /** Leaves what serves on the segments as it is, for the next life of this process. */
   async close(): Promise<void> {
     await this.boot.close();
     this.#sockets.close();

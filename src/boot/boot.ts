@@ -1,6 +1,6 @@
 /**
- * host0's side of the wires that machines boot on: finds out which of its ports share one (scanner.ts), takes part in each
- * (wire.ts), and serves there what it may (serving.ts).
+ * host0's side of the segments that machines boot on: finds out which of its ports share one (scanner.ts), takes part in each
+ * (segment.ts), and serves there what it may (serving.ts).
  */
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
@@ -20,15 +20,15 @@ import type { HostLinks } from './nics/host-links.ts';
 import { installationAt } from './nics/installation.ts';
 import { addressesOf, isGuestIn } from './nics/port-address.ts';
 import { Scanner } from './nics/scanner.ts';
-import { type Place, placeFindings, placeState, placeView } from './segment/boot-place.ts';
+import { type BootSegment, segmentFindings, segmentState, segmentView } from './segment/boot-segment.ts';
 import { dryAnswer } from './segment/dry-answer.ts';
 import { Leases } from './segment/leases.ts';
+import { unfitFinding } from './segment/segment-note.ts';
+import { leaseFile } from './segment/segment-service.ts';
+import { SegmentWatch } from './segment/segment-watch.ts';
 import { Serving } from './segment/serving.ts';
-import { Wire } from './segment/wire.ts';
-import { unfitFinding } from './segment/wire-note.ts';
-import { leaseFile } from './segment/wire-service.ts';
 import type { BootEndpoint } from './site/boot-site.ts';
-import type { WireState } from './timeline/boot-trouble.ts';
+import type { SegmentState } from './timeline/boot-trouble.ts';
 
 export interface BootInput {
   readonly settings: Host0Settings;
@@ -50,7 +50,7 @@ export class Boot {
   readonly #input: BootInput;
   readonly #sightings = new Signal<BootSighting>();
   readonly #endpointChanges = new Signal<void>();
-  /** Emits what is seen of machines that boot, on any wire. */
+  /** Emits what is seen of machines that boot, on any segment. */
   readonly sightings: Subscribable<BootSighting> = this.#sightings;
   /** Emits when `endpoints` may be others. */
   readonly endpointChanges: Subscribable<void> = this.#endpointChanges;
@@ -58,8 +58,8 @@ export class Boot {
   readonly #serving: Serving;
   readonly #scanner: Scanner;
   readonly #startedMs: number;
-  #places: readonly Place[] = [];
-  /** The first scan is through: what serves where no wire is may go. */
+  #segments: readonly BootSegment[] = [];
+  /** The first scan is through: what serves where no segment is may go. */
   #settled = false;
   #closed = false;
 
@@ -95,8 +95,8 @@ export class Boot {
   /** Links or addresses have changed. Another carrier, device or bridge is looked into; it takes a moment. */
   linksChanged(): void {
     if (this.#closed || this.#input.settings.boot === 'off') return;
-    if (this.#scanner.linksChanged()) this.#endLostWires();
-    for (const { wire } of this.#places) wire.look();
+    if (this.#scanner.linksChanged()) this.#endLostSegments();
+    for (const { watch } of this.#segments) watch.look();
     this.#serve();
   }
 
@@ -105,37 +105,37 @@ export class Boot {
     return this.#scanner.scan();
   }
 
-  /** Where machines that boot find host0: on each wire that it serves, its port and address. */
+  /** Where machines that boot find host0: on each segment that it serves, its port and address. */
   get endpoints(): readonly BootEndpoint[] {
     if (this.#input.settings.boot !== 'auto') return [];
-    return this.#places.flatMap(({ wire, subnet, problem }) =>
-      subnet === undefined || problem !== undefined ? [] : [{ device: wire.input.device, host0: subnet.ipv4 }],
+    return this.#segments.flatMap(({ watch, subnet, problem }) =>
+      subnet === undefined || problem !== undefined ? [] : [{ device: watch.input.device, host0: subnet.ipv4 }],
     );
   }
 
-  /** host0's ports, those on one wire together. */
+  /** host0's ports, those on one segment together. */
   get groups(): readonly (readonly string[])[] {
-    return this.#places.map(({ ports }) => ports);
+    return this.#segments.map(({ ports }) => ports);
   }
 
-  /** What host0 is on the wire of a port. */
-  wireOf(device: string): WireState {
-    const place = this.#placeOf(device);
-    if (place !== undefined) return placeState(place, this.#around(place));
-    return { mode: 'off', why: this.#input.settings.boot === 'off' ? 'boot is off' : 'the port has no wire' };
+  /** What host0 is on the segment of a port. */
+  segmentStateOf(device: string): SegmentState {
+    const segment = this.#segmentOf(device);
+    if (segment !== undefined) return segmentState(segment, this.#around(segment));
+    return { mode: 'off', why: this.#input.settings.boot === 'off' ? 'boot is off' : 'the port has no carrier' };
   }
 
   /** Whom our DHCP server gave an address; undefined where another gives them, too. */
   async leasedTo(device: string, ipv4: Ipv4): Promise<Mac | undefined> {
-    const place = this.#placeOf(device);
-    if (place === undefined || this.wireOf(device).mode !== 'server') return undefined;
-    return (await place.leases.read()).find((lease) => lease.ipv4 === ipv4)?.mac;
+    const segment = this.#segmentOf(device);
+    if (segment === undefined || this.segmentStateOf(device).mode !== 'server') return undefined;
+    return (await segment.leases.read()).find((lease) => lease.ipv4 === ipv4)?.mac;
   }
 
   async view(): Promise<BootView> {
     const { settings, clock } = this.#input;
-    const wires = this.#places.map((place) => placeView(place, { clock, ...this.#around(place) }));
-    return { boot: settings.boot, installation: this.#installation, wires: await Promise.all(wires) };
+    const segments = this.#segments.map((segment) => segmentView(segment, { clock, ...this.#around(segment) }));
+    return { boot: settings.boot, installation: this.#installation, segments: await Promise.all(segments) };
   }
 
   health(): readonly Finding[] {
@@ -144,8 +144,8 @@ export class Boot {
     return [
       ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
       ...this.#allPorts().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
-      ...this.#places.flatMap((place) =>
-        placeFindings(place, this.#around(place), this.#serving.unmetWish(place.ports)),
+      ...this.#segments.flatMap((segment) =>
+        segmentFindings(segment, this.#around(segment), this.#serving.unmetWish(segment.ports)),
       ),
     ];
   }
@@ -162,17 +162,17 @@ export class Boot {
 
   async #leave(): Promise<void> {
     this.#closed = true;
-    for (const place of this.#places) end(place);
-    this.#places = [];
+    for (const segment of this.#segments) end(segment);
+    this.#segments = [];
     await this.#scanner.close();
   }
 
-  #placeOf(device: string): Place | undefined {
-    return this.#places.find(({ ports }) => ports.includes(device));
+  #segmentOf(device: string): BootSegment | undefined {
+    return this.#segments.find(({ ports }) => ports.includes(device));
   }
 
-  #around({ wire }: Place) {
-    return { dry: this.#input.settings.boot === 'dry', service: this.#serving.serviceOf(wire.input.device) };
+  #around({ watch }: BootSegment) {
+    return { dry: this.#input.settings.boot === 'dry', service: this.#serving.serviceOf(watch.input.device) };
   }
 
   #allPorts(): BootPort[] {
@@ -184,28 +184,28 @@ export class Boot {
     return this.#allPorts().filter(({ name }) => isServable(name));
   }
 
-  /** A wire goes on while its port is in a group; of two that turn out to be one, the first goes on. */
+  /** A segment goes on while its port is in a group; of two that turn out to be one, the first goes on. */
   #takeUp({ groups }: ScanView): void {
     if (this.#input.settings.boot === 'off') return;
     const running = this.#ports().filter((port) => port.running);
-    const before = new Set(this.#places);
-    const places: Place[] = [];
+    const before = new Set(this.#segments);
+    const segments: BootSegment[] = [];
     for (const group of groups) {
       const able = running.filter(({ name }) => group.includes(name));
       if (able.length === 0) continue;
       const named = new Set(able.flatMap(({ names }) => names));
       const ports = group.filter((name) => named.has(name));
       const wanted = wantedMode([...named], this.#input.settings.bootModes);
-      const known = [...before].find(({ wire: { input } }) =>
+      const known = [...before].find(({ watch: { input } }) =>
         able.some(({ index, name }) => index === input.link && name === input.device && wanted === input.wanted),
       );
       if (known !== undefined) before.delete(known);
-      places.push(known === undefined ? this.#begin(ports, this.#choose(able), wanted) : { ...known, ports });
+      segments.push(known === undefined ? this.#begin(ports, this.#choose(able), wanted) : { ...known, ports });
     }
-    for (const place of before) end(place);
-    this.#places = places;
+    for (const segment of before) end(segment);
+    this.#segments = segments;
     this.#settled = true;
-    for (const { wire } of places) if (wire.state.mode !== 'off' && !wire.listens) wire.start();
+    for (const { watch } of segments) if (watch.state.mode !== 'off' && !watch.listens) watch.start();
     this.#serve();
   }
 
@@ -216,17 +216,17 @@ export class Boot {
       able.find(({ name }) => name === allocated) ??
       able.find(({ name }) => addressesOf(this.#input.links, name).length > 0) ??
       able[0];
-    if (chosen === undefined) throw new MeshError('MESH_INTERNAL', 'a wire without a port');
+    if (chosen === undefined) throw new MeshError('MESH_INTERNAL', 'a segment without a port');
     return chosen;
   }
 
-  #begin(ports: readonly string[], { name: device, index, mac }: BootPort, wanted: WantedMode): Place {
+  #begin(ports: readonly string[], { name: device, index, mac }: BootPort, wanted: WantedMode): BootSegment {
     const { clock, journal, links, directory, settings } = this.#input;
     // Later, a process that still runs is one that is being ended.
     const serving = this.#settled ? undefined : this.#serving.serviceOf(device)?.running?.label;
     const leases = new Leases(leaseFile(directory, device), clock);
     const would: string[] = [];
-    const wire: Wire = new Wire({
+    const watch: SegmentWatch = new SegmentWatch({
       device,
       link: index,
       mac,
@@ -242,49 +242,49 @@ export class Boot {
       onSighting: (sighting) => {
         leases.see(sighting);
         this.#sightings.emit(sighting);
-        if (settings.boot === 'dry') this.#noteDry(wire, sighting, would);
+        if (settings.boot === 'dry') this.#noteDry(watch, sighting, would);
       },
       onChange: () => this.#serve(),
       // Two groups are one after all: a probe got lost, or a switch had not passed it on yet.
       onOwnProbe: () => this.#scanner.soon(),
     });
     void leases.read();
-    return { ports, wire, leases, would };
+    return { ports, watch, leases, would };
   }
 
-  /** Whoever lost its carrier may be on another wire when it comes back. */
-  #endLostWires(): void {
+  /** Whoever lost its carrier may be on another segment when it comes back. */
+  #endLostSegments(): void {
     const alive = new Set(this.#ports().flatMap(({ index, running }) => (running ? [index] : [])));
-    const lost = this.#places.filter(({ wire }) => !alive.has(wire.input.link));
-    for (const place of lost) {
-      end(place);
-      const { device: object } = place.wire.input;
-      this.#input.journal.record({ kind: 'wire lost', object, message: `${object}: no carrier, or gone` });
+    const lost = this.#segments.filter(({ watch }) => !alive.has(watch.input.link));
+    for (const segment of lost) {
+      end(segment);
+      const { device: object } = segment.watch.input;
+      this.#input.journal.record({ kind: 'segment lost', object, message: `${object}: no carrier, or gone` });
     }
-    this.#places = this.#places.filter((place) => !lost.includes(place));
+    this.#segments = this.#segments.filter((segment) => !lost.includes(segment));
   }
 
-  /** Makes of wires, ports and processes what the modes say. Cheap when nothing is to be done. */
+  /** Makes of segments, ports and processes what the modes say. Cheap when nothing is to be done. */
   #serve(): void {
     if (this.#closed) return;
-    this.#serving.serve(this.#places);
-    if (this.#settled) this.#serving.endOthers(this.#places);
+    this.#serving.serve(this.#segments);
+    if (this.#settled) this.#serving.endOthers(this.#segments);
     this.#serving.tellPorts(this.#ports());
     this.#endpointChanges.emit();
   }
 
-  #noteDry(wire: Wire, sighting: BootSighting, would: string[]): void {
-    const place = this.#places.find((candidate) => candidate.wire === wire);
-    const { subnet } = place ?? {};
-    const answer = dryAnswer(sighting, wire.state.mode, subnet && { subnet: subnet.subnet, host0: subnet.ipv4 });
+  #noteDry(watch: SegmentWatch, sighting: BootSighting, would: string[]): void {
+    const segment = this.#segments.find((candidate) => candidate.watch === watch);
+    const { subnet } = segment ?? {};
+    const answer = dryAnswer(sighting, watch.state.mode, subnet && { subnet: subnet.subnet, host0: subnet.ipv4 });
     if (answer === undefined) return;
     would.push(answer);
     if (would.length > WOULD_MAX) would.shift();
-    this.#input.journal.record({ kind: 'would have answered', object: wire.input.device, message: answer });
+    this.#input.journal.record({ kind: 'would have answered', object: watch.input.device, message: answer });
   }
 }
 
-function end({ wire, leases }: Place): void {
-  wire.close();
+function end({ watch, leases }: BootSegment): void {
+  watch.close();
   leases.close();
 }

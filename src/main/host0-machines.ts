@@ -75,7 +75,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
           names: controller.machineNames,
           boots: log.views(),
           heardAt: await service.heardAt(),
-          wires: boot.groups,
+          segments: boot.groups,
         }),
     },
     takeInventory: (machine, inventory) => registry.takeInventory(machine, inventory),

@@ -13,7 +13,7 @@ test.each([
   ['MESH_NET_SYNTAX', 'MESH_CONF_SYNTAX'],
   ['MESH_OF_TOMORROW', 'MESH_INTERNAL'],
   ['toString', 'MESH_INTERNAL'],
-])('%s from a wire is %s', (text, code) => expect(errorCodeOf(text)).toBe(code));
+])('%s from a segment is %s', (text, code) => expect(errorCodeOf(text)).toBe(code));
 
 test('an error is the same after its way as JSON', () => {
   const error = new MeshError('MESH_CONF_SYNTAX', 'no', {

@@ -111,18 +111,18 @@ export const ERRORS = {
   MESH_BOOT_MACHINES_MANY: conflict('More machines boot than host0 remembers; it forgets strangers. A warning.'),
   MESH_BOOT_FORGED: denied('A machine asks to boot as a network card that is not at its address.'),
   MESH_BOOT_SILENT: conflict('A machine that boots has stopped in a stage, and says no reason.'),
-  MESH_BOOT_FOREIGN: conflict('Another boot server on the wire sends a machine elsewhere.'),
+  MESH_BOOT_FOREIGN: conflict('Another boot server on the segment sends a machine elsewhere.'),
   MESH_BOOT_ARCHITECTURE: conflict('A machine that boots is of a kind for which host0 has no boot file.'),
   MESH_BOOT_FAILED: conflict('A machine that boots says why it cannot go on.'),
   MESH_BOOT_SECRET_REFUSED: denied('The secrets of a machine were asked for by somebody else, or a second time.'),
   MESH_USAGE: usage('The command line or the request is wrong.'),
-  MESH_BOOT_POOL_EXHAUSTED: conflict('No pool has a subnet left for a wire that machines boot on.'),
-  MESH_BOOT_LEASES_EXHAUSTED: conflict('host0 has no address left for another machine on a wire, or hardly any.'),
+  MESH_BOOT_POOL_EXHAUSTED: conflict('No pool has a subnet left for a segment that machines boot on.'),
+  MESH_BOOT_LEASES_EXHAUSTED: conflict('host0 has no address left for another machine on a segment, or hardly any.'),
   MESH_BOOT_SUBNET_TAKEN: conflict('A subnet that host0.conf wishes for a port overlaps another; a warning.'),
   MESH_BOOT_FOREIGN_DHCP: conflict('Another server answers DHCP where host0 gave out addresses.'),
-  MESH_BOOT_FOREIGN_PXE: conflict('Another server gives out boot files on a wire that machines boot on.'),
-  MESH_BOOT_TWO_HOST0: conflict('Two host0s are on one wire.'),
-  MESH_BOOT_NO_ADDRESS: conflict('host0 has no address at which the machines on a wire could reach it.'),
+  MESH_BOOT_FOREIGN_PXE: conflict('Another server gives out boot files on a segment that machines boot on.'),
+  MESH_BOOT_TWO_HOST0: conflict('Two host0s are on one segment.'),
+  MESH_BOOT_NO_ADDRESS: conflict('host0 has no address at which the machines on a segment could reach it.'),
   MESH_BOOT_FILES_MISSING: system('The boot loaders, or the program that gives them out, are not installed.'),
   MESH_BOOT_PORT_UNFIT: conflict('No machine can boot on a port, because of its name; a warning.'),
   MESH_PROCESS_NOT_STARTED: system('A program that Meshwork runs cannot be started.'),
@@ -156,7 +156,7 @@ export const RENAMED: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode
   ['MESH_SERVICE_FAILED', 'MESH_PROCESS_FAILED'],
 ]);
 
-/** A code that came over a wire, perhaps from another version of Meshwork; one that is unknown here is MESH_INTERNAL. */
+/** A code that came over a segment, perhaps from another version of Meshwork; one that is unknown here is MESH_INTERNAL. */
 export function errorCodeOf(text: string): ErrorCode {
   return isErrorCode(text) ? text : (RENAMED.get(text) ?? 'MESH_INTERNAL');
 }

@@ -68,7 +68,7 @@ export const machines: readonly MachineView[] = [
     firstSeen: ago(3 * 86_400),
     lastBoot: ago(7_200),
     boot: { state: 'member', stage: 'mesh', ageMs: 31_400 },
-    cards: [{ mac: MAC, wire: ['eth1', 'eth2'] }, { mac: parseMac('52:54:00:12:34:57') }],
+    cards: [{ mac: MAC, segment: ['eth1', 'eth2'] }, { mac: parseMac('52:54:00:12:34:57') }],
     inventory: {
       system: { manufacturer: 'Dell Inc.', product: 'PowerEdge R620' },
       cpu: { model: 'Intel(R) Xeon(R) CPU E5-2620 0 @ 2.00GHz', threads: 12, cores: 6 },
@@ -100,7 +100,7 @@ export const machines: readonly MachineView[] = [
         remedy: 'Give it more memory.',
       },
     },
-    cards: [{ mac: parseMac('52:54:00:00:00:03'), wire: ['eth1'] }],
+    cards: [{ mac: parseMac('52:54:00:00:00:03'), segment: ['eth1'] }],
   },
   {
     machine: '4d5e6f70' as MachineId,

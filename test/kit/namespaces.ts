@@ -16,7 +16,7 @@ export function ip(netns: string, ...lines: readonly string[]): void {
   if (status !== 0) throw new Error(`${input}: ${stderr}`);
 }
 
-/** Two hosts with one wire: `eth0` on both, 10.9.0.1, fd09::1 and fe80::1 here, the same with 2 there. */
+/** Two hosts with one segment: `eth0` on both, 10.9.0.1, fd09::1 and fe80::1 here, the same with 2 there. */
 export function twoHosts(): { readonly here: string; readonly there: string; close(): void } {
   const namespaces: TemporaryNetns[] = [temporaryNetns(), temporaryNetns()];
   const close = (): void => {

@@ -103,7 +103,7 @@ export class SimAddresses {
     return 0;
   }
 
-  /** Index of the link on whose wire the address is; 0 for none. */
+  /** Index of the link on whose segment the address is; 0 for none. */
   linkTowards(ipv4: Ipv4): number {
     for (const { family, address, length, link } of this.addresses.values()) {
       if (family === 4 && ipv4InSubnet(ipv4, ipv4Subnet(address as Ipv4, length))) return link;

@@ -174,7 +174,7 @@ export class SimKernel {
     return this.#addresses.linkOf(ipv4) !== 0;
   }
 
-  /** Where a packet to `destination` goes first; itself when it is on the wire. */
+  /** Where a packet to `destination` goes first; itself when it is on the segment. */
   nextHop(destination: Ipv4): Ipv4 | undefined {
     const route = this.routeTo(destination);
     return route === undefined ? undefined : ((route.gateway as Ipv4 | undefined) ?? destination);

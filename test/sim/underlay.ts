@@ -82,7 +82,7 @@ export class Underlay {
     if (to === undefined || to === from || !to.on || !this.#passes(from, to)) return undefined;
     const hop = from.kernel.nextHop(destination);
     if (hop === undefined) return undefined;
-    if (hop === destination) return this.#sameWire(source, destination) ? to : undefined;
+    if (hop === destination) return this.#sameSegment(source, destination) ? to : undefined;
     return this.#forwards(from, hop, source, destination, to) ? to : undefined;
   }
 
@@ -93,7 +93,7 @@ export class Underlay {
     return this.#byIpv4.get(ipv4);
   }
 
-  #sameWire(a: Ipv4, b: Ipv4): boolean {
+  #sameSegment(a: Ipv4, b: Ipv4): boolean {
     return this.#segments.some((segment) => ipv4InSubnet(a, segment) && ipv4InSubnet(b, segment));
   }
 
@@ -101,7 +101,7 @@ export class Underlay {
   #forwards(from: Station, hop: Ipv4, source: Ipv4, destination: Ipv4, to: Station): boolean {
     const router = this.#host0;
     if (router === undefined || !router.on || !router.kernel.hasIpv4(hop)) return false;
-    if (!this.#passes(from, router) || !this.#passes(router, to) || !this.#sameWire(source, hop)) return false;
+    if (!this.#passes(from, router) || !this.#passes(router, to) || !this.#sameSegment(source, hop)) return false;
     return router.kernel.forwards(source) && router.kernel.nextHop(destination) === destination;
   }
 

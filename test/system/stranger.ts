@@ -1,4 +1,4 @@
-/** A machine on a segment of a lab that takes part in nothing: what it may reach, anybody on the wire may. */
+/** A machine on a segment of a lab that takes part in nothing: what it may reach, anybody on the underlay may. */
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { Lab } from '../../src/lab/cluster/lab.ts';
 import { type Ipv4, parseIpv4 } from '../../src/model/address/ipv4.ts';
@@ -23,9 +23,21 @@ export class Stranger extends BareHost {
   /** One for each segment. */
   static on(lab: Lab, segment: number): Stranger {
     const stranger = new Stranger(segment);
-    const wire = netnsPath(lab.topology.wire);
+    const underlay = netnsPath(lab.topology.underlay);
     const peer = ['peer', 'name', 'eth0', 'netns', stranger.netns];
-    inside(wire, 'ip', 'link', 'add', `stranger${segment}`, 'master', `seg${segment}`, 'up', 'type', 'veth', ...peer);
+    inside(
+      underlay,
+      'ip',
+      'link',
+      'add',
+      `stranger${segment}`,
+      'master',
+      `seg${segment}`,
+      'up',
+      'type',
+      'veth',
+      ...peer,
+    );
     stranger.run('ip', 'link', 'set', 'eth0', 'addrgenmode', 'none');
     const addresses = [`${stranger.ipv4}/24`, `${stranger.ipv6}/64`, `fe80::${NUMBER}/64`];
     for (const address of addresses) stranger.run('ip', 'address', 'add', address, 'dev', 'eth0', 'nodad');

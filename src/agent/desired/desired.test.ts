@@ -118,7 +118,7 @@ test('a snapshot that says the same of a network costs nothing of that network',
 
   // A cable is plugged into host0.
   desired.update(onHost0(network, SEGMENTS, [{ device: 'eth3' }]));
-  expect([...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind)).toEqual(['wire']);
+  expect([...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind)).toEqual(['underlay-link']);
   expect(reads()).toBe(readsBefore);
 
   // The port that it is in becomes a segment: the rules name it, and links, addresses and entries stay.

@@ -144,7 +144,7 @@ export class DesiredItems {
     }
     items.push(
       ...(host0.role === 'host0'
-        ? [...forwardingItems(host0.segments), ...wireItems(host0.ports)]
+        ? [...forwardingItems(host0.segments), ...underlayItems(host0.ports)]
         : routeItems(host0, attachments.length > 0)),
     );
     this.#replace(this.#others, items);
@@ -259,12 +259,12 @@ function forwardingItems(segments: readonly Segment[]): Item[] {
 }
 
 /** Ports that machines boot on are up, and have the addresses that host0 gave them. */
-function wireItems(ports: readonly UnderlayPort[]): Item[] {
+function underlayItems(ports: readonly UnderlayPort[]): Item[] {
   return ports.flatMap(({ device: link, address }): Item[] => [
-    { kind: 'wire', link, up: true },
+    { kind: 'underlay-link', link, up: true },
     ...(address === undefined
       ? []
-      : [{ kind: 'wire-address', link, address: address.ipv4, length: address.length } as const]),
+      : [{ kind: 'underlay-address', link, address: address.ipv4, length: address.length } as const]),
   ]);
 }
 

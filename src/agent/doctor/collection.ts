@@ -23,7 +23,7 @@ export interface CollectionInput {
   /** Every nft table of the machine, as nft prints them. */
   readonly ruleset: () => Promise<string>;
   readonly probe: () => Promise<Feature[]>;
-  readonly askWire: Host0Search['askWire'];
+  readonly askUnderlay: Host0Search['askUnderlay'];
   readonly stateDirectory: string;
   /** host0's daemon on this machine, if this is host0. */
   readonly controlSock: string;
@@ -41,7 +41,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     cache,
     machine: agent.input.machine,
     known: agent.source.host0,
-    askWire: input.askWire,
+    askUnderlay: input.askUnderlay,
   };
   const [paths, others, ruleset, counters, rivals, disk, features, aheadOfHost0Ms, daemonHealth] = await Promise.all([
     probePaths(networks, input.echo),

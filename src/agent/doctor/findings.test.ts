@@ -117,10 +117,10 @@ test('an Ethernet address that two members have, or a member and this machine', 
   const [one, three] = [member(1).ipv4, member(3).ipv4];
   const mac = '06:00:00:00:00:09' as Mac;
   expect(complaints({ neighbours: [neighbour(one, mac), neighbour(three, mac)] })).toEqual([
-    'error double-mac: 10.11.0.1 and 10.11.0.3 have the same Ethernet address 06:00:00:00:00:09 on the wire behind eth0',
+    'error double-mac: 10.11.0.1 and 10.11.0.3 have the same Ethernet address 06:00:00:00:00:09 on the segment behind eth0',
   ]);
   expect(complaints({ neighbours: [neighbour(one, eth0.mac)] })).toEqual([
-    'error double-mac: this machine and 10.11.0.1 have the same Ethernet address 06:00:00:00:00:02 on the wire behind eth0',
+    'error double-mac: this machine and 10.11.0.1 have the same Ethernet address 06:00:00:00:00:02 on the segment behind eth0',
   ]);
   // A router that answers for several strangers is no fault.
   expect(complaints({ neighbours: [neighbour('10.11.9.8' as Ipv4, mac), neighbour(one, mac)] })).toEqual([]);

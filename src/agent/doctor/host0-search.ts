@@ -1,6 +1,6 @@
 /** Looks for machines on the underlay that answer as host0 of our meshes, and are not the one that we know. */
 
-import type { Wire } from '../../kernel/sockets/inquiry.ts';
+import type { InquiryLink } from '../../kernel/sockets/inquiry.ts';
 import type { Solicitation } from '../../kernel/sockets/solicitation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { ipv4FromNumber, ipv4ToNumber } from '../../model/address/ipv4.ts';
@@ -18,20 +18,20 @@ export interface Host0Search {
   readonly cache: KernelCache;
   /** host0's own addresses, as far as they are known. */
   readonly known: readonly Ipv4[];
-  readonly askWire: (wire: Wire, solicitation: Solicitation) => Promise<readonly Ipv4[]>;
+  readonly askUnderlay: (link: InquiryLink, solicitation: Solicitation) => Promise<readonly Ipv4[]>;
 }
 
 const NETWORKS_ASKED = 8;
 
 export async function otherHost0s(search: Host0Search): Promise<Evidence['otherHost0s']> {
-  const wires = search.underlay.flatMap((port) => wireOf(port, search.cache));
+  const links = search.underlay.flatMap((port) => inquiryLinkOf(port, search.cache));
   const found = search.networks.slice(0, NETWORKS_ASKED).flatMap(({ network }) => {
     const { bridgeMac: mac, ipv6 } = memberAddresses(network, askerOf(search.machine));
     const target = memberAddresses(network, 'host0').ipv6;
-    return wires.map(async (wire) => {
+    return links.map(async (link) => {
       const question = { vni: network.fabric.vni, from: { mac, ipv6 }, target };
       // A port that is down takes no question, and has no second host0 behind it.
-      const answers = await search.askWire(wire, question).catch(() => []);
+      const answers = await search.askUnderlay(link, question).catch(() => []);
       return answers.filter((ipv4) => !search.known.includes(ipv4)).map((ipv4) => ({ network, ipv4 }));
     });
   });
@@ -43,11 +43,11 @@ function askerOf(machine: MachineWord): MachineWord {
   return machine === 'host0' ? (genid(['machine', 'host0 looking for another'], 8) as MachineId) : machine;
 }
 
-function wireOf({ link, ipv4 }: UnderlayPort, cache: KernelCache): Wire[] {
+function inquiryLinkOf({ link, ipv4 }: UnderlayPort, cache: KernelCache): InquiryLink[] {
   const length = [...cache.addresses.values()].find(
     (candidate) => candidate.address === ipv4 && candidate.link === link.index,
   )?.length;
-  // A /31 or /32 has no broadcast address, and no third machine on its wire.
+  // A /31 or /32 has no broadcast address, and no third machine on its link.
   if (length === undefined || length > 30) return [];
   const hosts = 2 ** (32 - length) - 1;
   return [

@@ -10,7 +10,7 @@ import type { PathEvidence } from './evidence.ts';
 const TIMEOUT_MS = 1_000;
 const ATTEMPTS = 2;
 const PAYLOAD_BYTES = 56;
-/** Enough to tell one bad machine from a bad wire, and few enough to be done in two seconds. */
+/** Enough to tell one bad machine from a bad segment, and few enough to be done in two seconds. */
 const MEMBERS_PROBED = 8;
 const NETWORKS_PROBED = 8;
 

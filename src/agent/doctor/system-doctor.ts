@@ -1,6 +1,6 @@
-/** The doctor of a real machine: asks its kernel, its wires and its disk, and writes its settings. */
+/** The doctor of a real machine: asks its kernel, its segments and its disk, and writes its settings. */
 import { probeKernel } from '../../kernel/probe.ts';
-import { askWire } from '../../kernel/sockets/inquiry.ts';
+import { askUnderlay } from '../../kernel/sockets/inquiry.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
 import type { SystemKernel } from '../kernel/system-kernel.ts';
 import { type CollectionInput, collectEvidence } from './collection.ts';
@@ -11,7 +11,7 @@ export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo
 }
 
 /** An answer takes a millisecond; a machine that is too busy to answer in this time is asked again the next time. */
-const WIRE_TIMEOUT_MS = 400;
+const INQUIRY_TIMEOUT_MS = 400;
 
 export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
   return new Doctor({
@@ -20,7 +20,7 @@ export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
         ...input,
         ruleset: () => kernel.ruleset(),
         probe: probeKernel,
-        askWire: (wire, question) => askWire(wire, question, { timeoutMs: WIRE_TIMEOUT_MS }),
+        askUnderlay: (segment, question) => askUnderlay(segment, question, { timeoutMs: INQUIRY_TIMEOUT_MS }),
       }),
     set: ({ name, value }) => writeSysctl(name.split('/'), value),
   });

@@ -12,8 +12,8 @@ import { type PortItem, portKind } from './port.ts';
 import { type RouteItem, routeKind } from './route.ts';
 import { type RulesetItem, rulesetKind } from './ruleset.ts';
 import { type SysctlItem, sysctlKind } from './sysctl.ts';
-import { type WireItem, wireKind } from './wire.ts';
-import { type WireAddressItem, wireAddressKind } from './wire-address.ts';
+import { type UnderlayAddressItem, underlayAddressKind } from './underlay-address.ts';
+import { type UnderlayLinkItem, underlayLinkKind } from './underlay-link.ts';
 
 export type Item =
   | LinkItem
@@ -24,8 +24,8 @@ export type Item =
   | FdbItem
   | SysctlItem
   | RulesetItem
-  | WireItem
-  | WireAddressItem;
+  | UnderlayLinkItem
+  | UnderlayAddressItem;
 
 const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>> } = {
   link: linkKind,
@@ -36,8 +36,8 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   fdb: fdbKind,
   sysctl: sysctlKind,
   ruleset: rulesetKind,
-  wire: wireKind,
-  'wire-address': wireAddressKind,
+  'underlay-link': underlayLinkKind,
+  'underlay-address': underlayAddressKind,
 };
 
 export const ITEM_KINDS = Object.keys(KINDS) as readonly Item['kind'][];

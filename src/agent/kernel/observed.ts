@@ -55,7 +55,7 @@ export function observedItems(
     });
   }
   items.push(...addressItems(cache, own), ...routeItems(cache), ...portItems(cache, desired));
-  items.push(...wireItems(cache, desired));
+  items.push(...underlayItems(cache, desired));
   const observed = itemMap(items);
   for (const table of [cache.neighbours, cache.fdb]) {
     for (const entry of table.values()) {
@@ -163,16 +163,16 @@ function portItems(cache: KernelCache, desired: ItemMap): Item[] {
 }
 
 /** Ports of the underlay count only while they are wanted; addresses there when they carry our mark, or are wanted. */
-function wireItems(cache: KernelCache, desired: ItemMap): Item[] {
+function underlayItems(cache: KernelCache, desired: ItemMap): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
-    const link = item.kind === 'wire' ? cache.linkNamed(item.link) : undefined;
-    if (item.kind === 'wire' && link !== undefined) items.push({ ...item, up: link.up });
+    const link = item.kind === 'underlay-link' ? cache.linkNamed(item.link) : undefined;
+    if (item.kind === 'underlay-link' && link !== undefined) items.push({ ...item, up: link.up });
   }
   for (const { family, link: index, address, length, protocol } of cache.addresses.values()) {
     const link = cache.links.get(index)?.name;
     if (family !== 4 || link === undefined) continue;
-    const item: Item = { kind: 'wire-address', link, address: address as Ipv4, length };
+    const item: Item = { kind: 'underlay-address', link, address: address as Ipv4, length };
     if (protocol === OUR_PROTOCOL || desired.has(itemKey(item))) items.push(item);
   }
   return items;

@@ -1,4 +1,4 @@
-/** The receiver's part of a path: from the wire to its bridge, and to the guest's port. Pure. */
+/** The receiver's part of a path: from the segment to its bridge, and to the guest's port. Pure. */
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { type End, linksOf, portOf } from './end.ts';
 import { receivingHop } from './firewall-hop.ts';

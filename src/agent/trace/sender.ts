@@ -1,4 +1,4 @@
-/** The sender's part of a path: from its bridge to the wire. Pure. */
+/** The sender's part of a path: from its bridge to the segment. Pure. */
 import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';

@@ -10,7 +10,7 @@ const MESH = mesh('manage', 456, { prefix: 'fd42::/64' });
 const NODE = 'fd42::2' as Ipv6;
 const MAC = '02:00:00:00:00:02';
 
-let wire: ReturnType<typeof twoHosts>;
+let segment: ReturnType<typeof twoHosts>;
 let rtnl: Rtnl;
 let monitor: KernelMonitor;
 let verification: KernelSourceVerification;
@@ -18,10 +18,10 @@ let asked: string[];
 
 /** host0 here, which learns; and a node there. */
 beforeEach(async () => {
-  wire = twoHosts();
+  segment = twoHosts();
   for (const [netns, host] of [
-    [wire.here, 1],
-    [wire.there, 2],
+    [segment.here, 1],
+    [segment.there, 2],
   ] as const) {
     const remote = host === 1 ? '' : ' remote 10.9.0.1 local 10.9.0.2';
     ip(
@@ -35,7 +35,7 @@ beforeEach(async () => {
     carriesPackets(netns, 'br456');
     isAnsweredFor(netns, 'br456', `ff02::1:ff00:${host}`);
   }
-  rtnl = await Rtnl.open({ netns: wire.here });
+  rtnl = await Rtnl.open({ netns: segment.here });
   asked = [];
   verification = new KernelSourceVerification(
     {
@@ -50,20 +50,20 @@ beforeEach(async () => {
     },
     () => monitor.drain(),
   );
-  monitor = KernelMonitor.open({ netns: wire.here });
+  monitor = KernelMonitor.open({ netns: segment.here });
   monitor.events.subscribe((event) => verification.take(event));
 });
 
 afterEach(async () => {
   monitor.close();
   await rtnl.close();
-  wire.close();
+  segment.close();
 });
 
 /** The node asks for host0 aloud, so that host0 gets to know it. */
 function packetFromNode(): void {
-  inside(wire.there, 'ip', 'neighbour', 'flush', 'dev', 'br456');
-  inside(wire.there, 'ping', '-c1', '-W5', 'fd42::1');
+  inside(segment.there, 'ip', 'neighbour', 'flush', 'dev', 'br456');
+  inside(segment.there, 'ping', '-c1', '-W5', 'fd42::1');
 }
 
 test('knows nothing of who has sent nothing, and where the packets came from of who has', async () => {
@@ -81,19 +81,19 @@ test('asks the kernel once, and again when it tells of a change', async () => {
   }
   expect(asked.length).toBe(first);
 
-  ip(wire.there, 'address add 10.9.0.77/24 dev eth0', 'link set vxlan456 type vxlan local 10.9.0.77');
+  ip(segment.there, 'address add 10.9.0.77/24 dev eth0', 'link set vxlan456 type vxlan local 10.9.0.77');
   packetFromNode();
   expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
 
-  ip(wire.here, 'neighbour del fd42::2 dev br456');
+  ip(segment.here, 'neighbour del fd42::2 dev br456');
   expect((await verification.sight(MESH, NODE)).ipv4).toBeUndefined();
   packetFromNode();
   expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
 
-  inside(wire.here, 'bridge', 'fdb', 'del', MAC, 'dev', 'vxlan456', 'self');
+  inside(segment.here, 'bridge', 'fdb', 'del', MAC, 'dev', 'vxlan456', 'self');
   expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC });
   packetFromNode();
-  ip(wire.here, 'link del vxlan456');
+  ip(segment.here, 'link del vxlan456');
   expect(await verification.sight(MESH, NODE)).not.toHaveProperty('ipv4');
 });
 

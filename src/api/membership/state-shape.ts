@@ -1,4 +1,4 @@
-/** How a network fares on a node, as it must look when it comes over a wire. */
+/** How a network fares on a node, as it must look when it comes over a segment. */
 import { z } from 'zod';
 import { errorCodeOf } from '../../model/error.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';

@@ -1,5 +1,5 @@
 /**
- * The packets of network boot, out of all that a wire carries: DHCP, PXE's second port, TFTP's requests and errors, and
+ * The packets of network boot, out of all that a segment carries: DHCP, PXE's second port, TFTP's requests and errors, and
  * who asks for an IPv6 router.
  */
 import { ETHERTYPE, IP_PROTOCOL } from '../../kernel/sockets/ethernet.ts';

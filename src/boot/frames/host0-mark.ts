@@ -1,7 +1,7 @@
 /**
- * How host0s on one wire tell each other apart from DHCP servers and from themselves: the DHCPDISCOVER with which host0
+ * How host0s on one segment tell each other apart from DHCP servers and from themselves: the DHCPDISCOVER with which host0
  * looks for servers carries who asks, in option 224 (for private use, RFC 3942): `MWh0`, the installation (4 bytes), how
- * long it has run (ms, 6 bytes), flags (1) and its address on this wire (4).
+ * long it has run (ms, 6 bytes), flags (1) and its address on this segment (4).
  */
 import { BROADCAST_MAC } from '../../kernel/sockets/ethernet.ts';
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../../model/address/ipv4.ts';
@@ -17,7 +17,7 @@ export interface Host0Mark {
   readonly ageMs: number;
   /** Sent because another host0 asked: nobody answers it again. */
   readonly reply: boolean;
-  /** Leaves the wire to another host0, or answers nothing at all. */
+  /** Leaves the segment to another host0, or answers nothing at all. */
   readonly passive: boolean;
   readonly ipv4?: Ipv4;
 }
@@ -82,7 +82,7 @@ export function markOf({ options }: DhcpPacket): Host0Mark | undefined {
 /** Two that started in the same second are told apart by their names: both come to the same answer. */
 const SAME_AGE_MS = 1000;
 
-/** Whether `other` was here first, so that the wire is its. One that is passive claims nothing. */
+/** Whether `other` was here first, so that the segment is its. One that is passive claims nothing. */
 export function isSenior(other: Host0Mark, own: Pick<Host0Mark, 'installation' | 'ageMs'>): boolean {
   if (other.passive) return false;
   const difference = other.ageMs - own.ageMs;

@@ -1,4 +1,4 @@
-/** Who is told that there is no router, and when. What it looks like on a wire is in test/system/80-boot/beside.test.ts. */
+/** Who is told that there is no router, and when. What it looks like on a segment is in test/system/80-boot/beside.test.ts. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../../kernel/sockets/neighbour-frame.ts';

@@ -1,6 +1,6 @@
 /**
  * iPXE, which tries IPv6 beside DHCP, waits up to 16 s for any router to speak; here it need not. It is answered with an
- * advertisement that offers nothing (RFC 4861 §4.2: lifetime 0, no prefix), and nobody else on the wire hears of that: it
+ * advertisement that offers nothing (RFC 4861 §4.2: lifetime 0, no prefix), and nobody else on the segment hears of that: it
  * goes to the one machine that asked, and only while iPXE runs there, by its own DHCP packets. Routers that are there
  * are left the time to answer first: iPXE takes the first answer, and every system takes theirs whenever it comes.
  */
@@ -61,7 +61,7 @@ export class RouterAnswer {
     if (this.#ipxe.size > MACHINES_MAX && oldest !== undefined) this.#ipxe.delete(oldest);
   }
 
-  /** @param alone host0 is the only server of the wire: there is no router either that is to be left time */
+  /** @param alone host0 is the only server of the segment: there is no router either that is to be left time */
   asked(by: NeighbourEnd, alone: boolean): void {
     if (this.#asking.has(by.mac) || this.#asking.size >= MACHINES_MAX) return;
     const alarm = this.#input.clock.after(alone ? BOTH_ASKED_MS : ROUTERS_FIRST_MS, () => {

@@ -32,7 +32,7 @@ function at(index: number, length = 24): LinkAddress {
 test('machines boot on physical ports that are in no bridge, and on bridges with a card and an address', () => {
   expect(names(bootPorts(LINKS, [], undefined))).toEqual(['eth1', 'eth0']);
   expect(names(bootPorts(LINKS, [at(6)], undefined))).toEqual(['eth1', 'eth0', 'br0']);
-  // A /32 is no way to anybody; a mesh's bridge is its own, and one of containers nobody's wire.
+  // A /32 is no way to anybody; a mesh's bridge is its own, and one of containers nobody's segment.
   expect(names(bootPorts(LINKS, [at(6, 32), at(9), at(11)], undefined))).toEqual(['eth1', 'eth0']);
 });
 

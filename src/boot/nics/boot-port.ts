@@ -18,10 +18,10 @@ export interface BootPort extends PortLink {
 const OUR_ALIAS = 'meshwork:';
 
 /**
- * The links at which host0 takes part in a wire, up or not: those that are named, or else network cards (and ends of veth
+ * The links at which host0 takes part in a segment, up or not: those that are named, or else network cards (and ends of veth
  * pairs) that are in no bridge, and bridges of somebody else's in which a card is and where this host has an address. A
  * port of such a bridge hears and sends nothing by itself: whoever names it means the bridge. A bridge with virtual ports
- * only, as containers and virtual machines have, is nobody's wire unless it is named.
+ * only, as containers and virtual machines have, is nobody's segment unless it is named.
  */
 export function bootPorts(
   links: Iterable<PortLink>,
@@ -72,7 +72,7 @@ export function isServable(name: string): boolean {
   return /^[\w.@+-]+$/.test(name);
 }
 
-/** What the settings want of a wire: where they contradict each other, the most careful. */
+/** What the settings want of a segment: where they contradict each other, the most careful. */
 export function wantedMode(ports: readonly string[], modes: readonly PortMode[]): WantedMode {
   const wanted = modes.filter(({ port }) => ports.includes(port)).map(({ mode }) => mode);
   const [careful] = BOOT_MODES.filter((mode) => wanted.includes(mode));

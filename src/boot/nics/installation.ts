@@ -1,4 +1,4 @@
-/** The id of this host0 installation, made once: by it, host0s on one wire tell themselves from others. */
+/** The id of this host0 installation, made once: by it, host0s on one segment tell themselves from others. */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { writeDurable } from '../../disk/durable-file.ts';

@@ -1,4 +1,4 @@
-/** Ports that share a wire: groups by union-find, over whatever speaks for two being one. Pure. */
+/** Ports that share a segment: groups by union-find, over whatever speaks for two being one. Pure. */
 
 /** @returns groups of numbers below `count`, each ascending, in the order of their first */
 export function groupsOf(count: number, pairs: Iterable<readonly [a: number, b: number]>): number[][] {

@@ -1,5 +1,5 @@
 /**
- * Which of host0's ports are on one wire: a probe from port after port, and the others listen. Who hears whom is one
+ * Which of host0's ports are on one segment: a probe from port after port, and the others listen. Who hears whom is one
  * group, and so are the ports of one bridge and those that settings join. Bounded: three rounds, of which the later ones ask only once for each group.
  */
 import { randomBytes } from 'node:crypto';

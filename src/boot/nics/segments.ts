@@ -1,4 +1,4 @@
-/** Which of host0's ports are on a physical wire, and with which subnets: the segments that nodes can be on. */
+/** Which of host0's ports are on a physical segment, and with which subnets: the segments that nodes can be on. */
 import { type Ipv4, type Ipv4Cidr, ipv4Subnet } from '../../model/address/ipv4.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import { bootPorts, type PortLink } from './boot-port.ts';

@@ -1,4 +1,4 @@
-/** Which wire has which subnet, kept over restarts (`<state>/boot/subnets.json`): a node that boots again finds its old address. */
+/** Which segment has which subnet, kept over restarts (`<state>/boot/subnets.json`): a node that boots again finds its old address. */
 import { readFile } from 'node:fs/promises';
 import { writeDurable } from '../../disk/durable-file.ts';
 import {
@@ -15,11 +15,11 @@ import { bestFit, poolExhausted } from './subnet-pool.ts';
 export interface Allocation {
   readonly subnet: Ipv4Cidr;
   readonly origin: 'manual' | 'dynamic';
-  /** host0's ports on the wire, when it was made or last looked at. */
+  /** host0's ports on the segment, when it was made or last looked at. */
   readonly ports: readonly string[];
 }
 
-/** A wish for the wire of one port: a subnet, or the length of one's prefix. */
+/** A wish for the segment of one port: a subnet, or the length of one's prefix. */
 export interface SubnetWish {
   readonly port: string;
   readonly subnet: Ipv4Cidr | number;
@@ -59,13 +59,13 @@ export class SubnetBook {
     return this.#allocations;
   }
 
-  /** What the wire with one of these ports has. */
+  /** What the segment with one of these ports has. */
   of(ports: readonly string[]): Allocation | undefined {
     return this.#allocations.find((allocation) => allocation.ports.some((port) => ports.includes(port)));
   }
 
   /**
-   * What the wire has, or now gets: what is wished for one of its ports, else the best fit.
+   * What the segment has, or now gets: what is wished for one of its ports, else the best fit.
    * @param used the subnets of this machine's ports, and of other servers
    * @throws MESH_BOOT_POOL_EXHAUSTED
    */
@@ -95,14 +95,14 @@ export class SubnetBook {
     return { subnet, origin: 'dynamic', ports };
   }
 
-  /** The wish that could not be met for a wire, if it is so. */
+  /** The wish that could not be met for a segment, if it is so. */
   unmetWish(ports: readonly string[]): Ipv4Cidr | undefined {
     const wish = this.#rules.wishes.find(({ port }) => ports.includes(port))?.subnet;
     const { subnet } = this.of(ports) ?? {};
     return typeof wish === 'string' && subnet !== undefined && subnet !== wish ? wish : undefined;
   }
 
-  /** The wire has an address of its own now, or is not served any more by the settings. */
+  /** The segment has an address of its own now, or is not served any more by the settings. */
   release(ports: readonly string[]): void {
     const left = this.#allocations.filter((allocation) => !allocation.ports.some((port) => ports.includes(port)));
     if (left.length === this.#allocations.length) return;

@@ -87,7 +87,7 @@ test('an exhausted pool is named, with what to do', () => {
   expect(errorText(poolExhausted(['eth1', 'eth2'], POOLS, 25), { color: false })).toMatchInlineSnapshot(`
     "error: there is no free /25 for eth1, eth2 in 10.11.0.0/16 and 192.168.0.0/23 [MESH_BOOT_POOL_EXHAUSTED]
       while: allocate a subnet: eth1, eth2
-      rule: A wire without a DHCP server and without an address of host0 gets a subnet of default_subnet_size from subnet_pool.
+      rule: A segment without a DHCP server and without an address of host0 gets a subnet of default_subnet_size from subnet_pool.
       remedy: Add a network to subnet_pool in host0.conf, raise default_subnet_size (30 is the smallest subnet), or give the port an address."
   `);
 });
@@ -100,7 +100,7 @@ async function bookFile(): Promise<string> {
 
 const RULES: SubnetRules = { pools: POOLS, defaultLength: 25, wishes: [] };
 
-test('a wire keeps its subnet over restarts, by any of its ports, until the settings say otherwise', async () => {
+test('a segment keeps its subnet over restarts, by any of its ports, until the settings say otherwise', async () => {
   const file = await bookFile();
   const book = await SubnetBook.open(file, RULES);
   expect(book.allocate(['eth1', 'eth3'], [])).toMatchObject({ subnet: '192.168.0.0/25', origin: 'dynamic' });

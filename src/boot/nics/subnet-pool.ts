@@ -54,7 +54,7 @@ export function poolExhausted(ports: readonly string[], pools: readonly Ipv4Cidr
     {
       operation: 'allocate a subnet',
       object: ports.join(', '),
-      rule: 'A wire without a DHCP server and without an address of host0 gets a subnet of default_subnet_size from subnet_pool.',
+      rule: 'A segment without a DHCP server and without an address of host0 gets a subnet of default_subnet_size from subnet_pool.',
       remedy:
         'Add a network to subnet_pool in host0.conf, raise default_subnet_size (30 is the smallest subnet), or give the port an address.',
     },

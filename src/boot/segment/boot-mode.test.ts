@@ -33,7 +33,7 @@ function host0(senior: boolean): ModeEvent {
   return { type: 'host0', senior, mark: { installation, ageMs: 1, reply: false, passive: false } };
 }
 
-/** One wire through its events. */
+/** One segment through its events. */
 class Walk {
   state: ModeState;
   nowMs = 0;

@@ -1,5 +1,5 @@
 /**
- * What host0 is on one wire: a pure machine of states. It observes first, gives boot files only (`proxy`) beside a DHCP
+ * What host0 is on one segment: a pure machine of states. It observes first, gives boot files only (`proxy`) beside a DHCP
  * server, and addresses too (`server`) only where nobody else does. It is `server` at no moment within QUIET_MS of having
  * heard another server there.
  */
@@ -14,7 +14,7 @@ import type {
 import type { Host0Mark, Installation } from '../frames/host0-mark.ts';
 import type { HeardServer } from '../frames/observation.ts';
 
-/** Probes without an answer after which a wire counts as one without a server. */
+/** Probes without an answer after which a segment counts as one without a server. */
 export const FIRST_PROBES = 3;
 /** Probes without an answer, one a minute, after which a server that was there counts as gone for good. */
 export const PARTING_PROBES = 10;
@@ -78,7 +78,7 @@ export interface Judgement {
 }
 
 /**
- * @param serving what a process that an earlier life of host0 left does on this wire: it goes on until something speaks
+ * @param serving what a process that an earlier life of host0 left does on this segment: it goes on until something speaks
  * against it
  */
 export function firstState(wanted: WantedMode, nowMs: number, serving?: 'proxy' | 'server'): ModeState {

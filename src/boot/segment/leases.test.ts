@@ -8,12 +8,12 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
 import type { DhcpMessage } from '../frames/sighting.ts';
 import { type LeaseRange, type LeaseRoom, Leases } from './leases.ts';
-import { leasesFinding } from './wire-note.ts';
+import { leasesFinding } from './segment-note.ts';
 
 const RANGE: LeaseRange = { first: '10.11.0.2' as Ipv4, last: '10.11.0.3' as Ipv4 };
 const [ONE, TWO, THREE] = [1, 2, 3].map((number) => parseMac(`02:00:00:00:00:0${number}`)) as [Mac, Mac, Mac];
 
-class Wire {
+class SegmentWatch {
   readonly clock = new ManualClock();
   readonly #file = join(mkdtempSync(join(tmpdir(), 'mw-leases-')), 'eth1.leases');
   readonly leases = new Leases(this.#file, this.clock);
@@ -41,26 +41,26 @@ class Wire {
 }
 
 test('an address is free until it is given out, and again when its time is over', async () => {
-  const wire = new Wire();
-  expect(wire.room).toEqual({ addresses: 2, free: 2, refused: undefined });
+  const segment = new SegmentWatch();
+  expect(segment.room).toEqual({ addresses: 2, free: 2, refused: undefined });
   // One of another subnet, from before, takes no room.
-  await wire.give([ONE, '10.11.0.3', 3600], [THREE, '192.168.1.3', 3600]);
-  expect(wire.room.free).toBe(1);
-  await wire.clock.pass(3_600_000);
-  expect(wire.room.free).toBe(2);
+  await segment.give([ONE, '10.11.0.3', 3600], [THREE, '192.168.1.3', 3600]);
+  expect(segment.room.free).toBe(1);
+  await segment.clock.pass(3_600_000);
+  expect(segment.room.free).toBe(2);
 });
 
 test('whoever asks while none is left is refused, but for those who have one', async () => {
-  const wire = new Wire();
-  wire.see('DISCOVER', ONE);
-  await wire.give([ONE, '10.11.0.2', 3600], [TWO, '10.11.0.3', 3600]);
-  expect(wire.room).toEqual({ addresses: 2, free: 0, refused: undefined });
-  wire.see('DISCOVER', TWO);
-  expect(wire.room.refused).toBeUndefined();
-  wire.see('DISCOVER', THREE);
-  expect(wire.room.refused).toBe(THREE);
-  await wire.clock.pass(120_000);
-  expect(wire.room.refused).toBeUndefined();
+  const segment = new SegmentWatch();
+  segment.see('DISCOVER', ONE);
+  await segment.give([ONE, '10.11.0.2', 3600], [TWO, '10.11.0.3', 3600]);
+  expect(segment.room).toEqual({ addresses: 2, free: 0, refused: undefined });
+  segment.see('DISCOVER', TWO);
+  expect(segment.room.refused).toBeUndefined();
+  segment.see('DISCOVER', THREE);
+  expect(segment.room.refused).toBe(THREE);
+  await segment.clock.pass(120_000);
+  expect(segment.room.refused).toBeUndefined();
 });
 
 test('it is told in time, and what to do depends on whose the subnet is', () => {

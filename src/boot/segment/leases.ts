@@ -1,6 +1,6 @@
 /**
- * The addresses that host0 has given out on a wire, and whether one is left. dnsmasq keeps them in a file, and writes it
- * before it answers: what passes on the wire says when to read it again, and nothing is read while nothing happens.
+ * The addresses that host0 has given out on a segment, and whether one is left. dnsmasq keeps them in a file, and writes it
+ * before it answers: what passes on the segment says when to read it again, and nothing is read while nothing happens.
  */
 import { readFile } from 'node:fs/promises';
 import { type Ipv4, ipv4ToNumber } from '../../model/address/ipv4.ts';

@@ -1,5 +1,5 @@
 /**
- * What host0 does on its wires, from their modes: gives them subnets, has the agent put host0's addresses there, and
+ * What host0 does on its segments, from their modes: gives them subnets, has the agent put host0's addresses there, and
  * keeps a dnsmasq for each.
  */
 import { readdir } from 'node:fs/promises';
@@ -17,8 +17,8 @@ import { type AddressBook, addressesOf, type PortAddress, subnetsHere } from '..
 import { type Allocation, host0AddressIn, SubnetBook } from '../nics/subnet-book.ts';
 import { type BootFiles, provideBootFiles } from './boot-files.ts';
 import { foreignSubnets } from './boot-mode.ts';
-import type { Place } from './boot-place.ts';
-import { dnsmasqProgram, guestAddress, noGuestAddress, serviceSpec, subnetOf } from './wire-service.ts';
+import type { BootSegment } from './boot-segment.ts';
+import { dnsmasqProgram, guestAddress, noGuestAddress, serviceSpec, subnetOf } from './segment-service.ts';
 
 export interface ServingInput {
   readonly settings: Host0Settings;
@@ -79,23 +79,23 @@ export class Serving {
     return this.#book.unmetWish(ports);
   }
 
-  /** Makes subnets and processes what the modes of the places say, and notes at each what it has. Cheap when all is so. */
-  serve(places: readonly Place[]): void {
-    for (const place of places) {
-      place.problem = undefined;
-      place.subnet = undefined;
+  /** Makes subnets and processes what the modes of the segments say, and notes at each what it has. Cheap when all is so. */
+  serve(segments: readonly BootSegment[]): void {
+    for (const segment of segments) {
+      segment.problem = undefined;
+      segment.subnet = undefined;
       try {
-        place.served = this.#servePlace(place, places);
+        segment.served = this.#serveSegment(segment, segments);
       } catch (error) {
-        place.served = false;
-        place.problem = MeshError.from(error);
+        segment.served = false;
+        segment.problem = MeshError.from(error);
       }
     }
   }
 
   /** Ends the processes of ports at which nothing is served. */
-  endOthers(places: readonly Place[]): void {
-    const served = new Set(places.filter((place) => place.served).map(({ wire }) => wire.input.device));
+  endOthers(segments: readonly BootSegment[]): void {
+    const served = new Set(segments.filter((segment) => segment.served).map(({ watch }) => watch.input.device));
     for (const [device, service] of this.#services) if (!served.has(device)) void service.stop();
   }
 
@@ -140,40 +140,40 @@ export class Serving {
   }
 
   /** @returns whether something serves there now @throws MESH_BOOT_* for why not */
-  #servePlace(place: Place, places: readonly Place[]): boolean {
-    const { device } = place.wire.input;
-    const { state } = place.wire;
+  #serveSegment(segment: BootSegment, segments: readonly BootSegment[]): boolean {
+    const { device } = segment.watch.input;
+    const { state } = segment.watch;
     const { mode } = state;
     if (mode !== 'server' && mode !== 'proxy') return false;
     const addresses = addressesOf(this.#input.links, device);
-    place.subnet =
+    segment.subnet =
       mode === 'server'
-        ? this.#serverSubnet(place, addresses, places)
+        ? this.#serverSubnet(segment, addresses, segments)
         : proxySubnet(device, addresses, foreignSubnets(state));
     // The address is the agent's to put there, and the links tell when it is.
-    if (!addresses.some(({ ipv4 }) => ipv4 === place.subnet?.ipv4)) return false;
-    if (this.#input.settings.boot === 'dry' || place.subnet === undefined) return false;
+    if (!addresses.some(({ ipv4 }) => ipv4 === segment.subnet?.ipv4)) return false;
+    if (this.#input.settings.boot === 'dry' || segment.subnet === undefined) return false;
     const { directory } = this.#input;
     this.#program ??= dnsmasqProgram();
     const where = { program: this.#program, device, directory, tftpRoot: this.#files.root };
-    const spec = serviceSpec(where, mode, place.subnet);
+    const spec = serviceSpec(where, mode, segment.subnet);
     void (this.#services.get(device) ?? this.#makeService(device)).run(spec);
     return true;
   }
 
   /** @throws MESH_BOOT_POOL_EXHAUSTED */
   #serverSubnet(
-    { ports, wire }: Place,
+    { ports, watch }: BootSegment,
     addresses: readonly PortAddress[],
-    places: readonly Place[],
+    segments: readonly BootSegment[],
   ): SubnetView | undefined {
     const own = subnetOf(addresses, this.#book.of(ports));
     if (own?.origin === 'own') {
       this.#book.release(ports);
       return own;
     }
-    const inOrder = [wire.input.device, ...ports.filter((port) => port !== wire.input.device)];
-    const foreign = places.flatMap((place) => foreignSubnets(place.wire.state));
+    const inOrder = [watch.input.device, ...ports.filter((port) => port !== watch.input.device)];
+    const foreign = segments.flatMap((segment) => foreignSubnets(segment.watch.state));
     const used = [...subnetsHere(this.#input.links, this.#book.allocations), ...foreign];
     const dry = this.#input.settings.boot === 'dry';
     return subnetOf([], dry ? this.#book.propose(inOrder, used) : this.#book.allocate(inOrder, used));

@@ -185,6 +185,6 @@ function refused(message: string, machine?: MachineId): MeshError {
     operation: 'serve secrets',
     ...(machine !== undefined && { object: machine }),
     rule: 'The secrets of a machine are given once for each boot, at the address and to the network card that boots.',
-    remedy: 'If the machine itself asked, boot it again. If not, somebody on its wire tries to be it.',
+    remedy: 'If the machine itself asked, boot it again. If not, somebody on its segment tries to be it.',
   });
 }

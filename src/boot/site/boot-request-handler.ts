@@ -44,8 +44,8 @@ export interface BootRegistry {
   boots(machine: MachineId, hardware: Hardware): Promise<string | undefined>;
 }
 
-/** Where on which wire a request comes from. */
-export interface BootPlace {
+/** Where on which segment a request comes from. */
+export interface BootRequestSource {
   readonly device: string;
   /** host0's address there. */
   readonly host0: Ipv4;
@@ -81,23 +81,23 @@ export class BootRequestHandler {
   }
 
   /** Never rejects for a fault of the machine or of what is configured: such a machine gets a script that says it. */
-  async receive(hardware: Hardware, place: BootPlace): Promise<Welcome> {
+  async receive(hardware: Hardware, source: BootRequestSource): Promise<Welcome> {
     const { machine } = identify(hardware, (id) => this.#input.registry.isKnown(id));
     try {
-      return await this.#welcome(machine, hardware, place);
+      return await this.#welcome(machine, hardware, source);
     } catch (thrown) {
       const error = MeshError.from(thrown);
-      this.#refuse(machine, hardware, place, error);
+      this.#refuse(machine, hardware, source, error);
       const reasons = [`Meshwork does not boot machine ${machine}: ${error.message}`, error.remedy ?? error.rule ?? ''];
-      return { type: 'script', text: refusalScript(place.host0, reasons, REFUSED_AGAIN_SEC) };
+      return { type: 'script', text: refusalScript(source.host0, reasons, REFUSED_AGAIN_SEC) };
     }
   }
 
-  async #welcome(machine: MachineId, hardware: Hardware, place: BootPlace): Promise<Welcome> {
+  async #welcome(machine: MachineId, hardware: Hardware, source: BootRequestSource): Promise<Welcome> {
     const { attempts, catalogue, clock, onSighting, registry, loadLimiter } = this.#input;
-    const { device, peer } = place;
+    const { device, peer } = source;
     const { mac } = hardware;
-    await this.#mustBe(mac, place);
+    await this.#mustBe(mac, source);
     // One after the other: of two things that are missing it is always told the first.
     const image = await catalogue.image(machine);
     const overlay = await catalogue.overlay(machine);
@@ -121,7 +121,7 @@ export class BootRequestHandler {
       ...(model !== undefined && { model }),
     });
     const text = bootScript({
-      host0: place.host0,
+      host0: source.host0,
       machine,
       attempt: attempt.id,
       kernel: `/image/${image.generation}/vmlinuz`,
@@ -133,7 +133,7 @@ export class BootRequestHandler {
         attempt: attempt.id,
         token: attempt.token,
         turn: attempt.turn,
-        overlay: `http://${place.host0}/overlay/${attempt.id}/${overlay.sha256}.apkovl.tar.gz`,
+        overlay: `http://${source.host0}/overlay/${attempt.id}/${overlay.sha256}.apkovl.tar.gz`,
         ...(image.commandLine !== undefined && { more: image.commandLine }),
       }),
       ...(name !== undefined && { name }),
@@ -142,17 +142,21 @@ export class BootRequestHandler {
   }
 
   /** @throws MESH_BOOT_FORGED unless the card that is named is the one at the asker's address */
-  async #mustBe(mac: Mac, { device, peer }: BootPlace): Promise<void> {
+  async #mustBe(mac: Mac, { device, peer }: BootRequestSource): Promise<void> {
     const there = await this.#input.neighbour(device, peer);
     if (there === mac) return;
-    throw new MeshError('MESH_BOOT_FORGED', `${peer} asks to boot as ${mac}, and is ${there ?? 'not on this wire'}`, {
-      object: mac,
-      rule: 'A machine boots from the network card that host0 sees at its address; relays between them are not known.',
-      remedy: 'Let it boot from the card that is plugged into this wire.',
-    });
+    throw new MeshError(
+      'MESH_BOOT_FORGED',
+      `${peer} asks to boot as ${mac}, and is ${there ?? 'not on this segment'}`,
+      {
+        object: mac,
+        rule: 'A machine boots from the network card that host0 sees at its address; relays between them are not known.',
+        remedy: 'Let it boot from the card that is plugged into this segment.',
+      },
+    );
   }
 
-  #refuse(machine: MachineId, hardware: Hardware, { device }: BootPlace, error: MeshError): void {
+  #refuse(machine: MachineId, hardware: Hardware, { device }: BootRequestSource, error: MeshError): void {
     const { clock, journal, onSighting } = this.#input;
     const { mac } = hardware;
     onSighting({ kind: 'refused', atMs: clock.nowMs(), device, mac, machine, error: error.toJSON() });

@@ -1,4 +1,4 @@
-/** The boot server over real sockets on loopback, with a wire that says what the test wants. */
+/** The boot server over real sockets on loopback, with a segment that says what the test wants. */
 
 import { once } from 'node:events';
 import {

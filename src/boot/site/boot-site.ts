@@ -10,7 +10,7 @@
  *     GET /isos/<path>                              below /host0/isos
  *     GET /tftp/<file>                              what TFTP serves, for firmware that boots by HTTP (option 93: 15, 16)
  *
- * Plain HTTP on a wire that is trusted as far as its cables go: docs/boot.md says what that cannot promise.
+ * Plain HTTP on a segment that is trusted as far as its cables go: docs/boot.md says what that cannot promise.
  */
 import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -20,7 +20,7 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { HttpSighting } from '../frames/sighting.ts';
 import type { Attempt } from './attempts.ts';
-import { type BootPlace, BootRequestHandler, type BootRequestHandlerInput } from './boot-request-handler.ts';
+import { BootRequestHandler, type BootRequestHandlerInput, type BootRequestSource } from './boot-request-handler.ts';
 import { parseHardware } from './hardware.ts';
 import { entryScript } from './ipxe-script.ts';
 import { openBelow, sendFile, unknownPath } from './published-file.ts';
@@ -39,9 +39,9 @@ export interface BootSiteInput extends BootRequestHandlerInput {
 }
 
 /** The socket that a request came in on. */
-export type BootEndpoint = Pick<BootPlace, 'device' | 'host0'>;
+export type BootEndpoint = Pick<BootRequestSource, 'device' | 'host0'>;
 
-interface Visit extends BootPlace {
+interface Visit extends BootRequestSource {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
@@ -78,23 +78,23 @@ export class BootSite {
     const peer = request.socket.remoteAddress ?? '';
     const [path = '', search = ''] = (request.url ?? '').split('?', 2);
     if (!isIpv4(peer)) return void response.destroy();
-    const place = { ...endpoint, peer };
+    const source = { ...endpoint, peer };
     const askedMs = this.#input.clock.nowMs();
-    this.#see(place, path, askedMs, { type: 'asked' });
+    this.#see(source, path, askedMs, { type: 'asked' });
     response.once('close', () => {
       const { statusCode: status, writableFinished } = response;
       const ended = { type: 'broken off', stalled: fellSilent(request) } as const;
-      this.#see(place, path, askedMs, writableFinished ? { type: 'answered', status } : ended);
+      this.#see(source, path, askedMs, writableFinished ? { type: 'answered', status } : ended);
     });
     try {
       if (request.method !== 'GET' && request.method !== 'HEAD') throw unknownPath(path);
-      await this.#find(path)({ ...place, request, response, query: new URLSearchParams(search) });
+      await this.#find(path)({ ...source, request, response, query: new URLSearchParams(search) });
     } catch (thrown) {
       this.#fail(response, MeshError.from(thrown), peer);
     }
   }
 
-  #see({ device, peer }: BootPlace, asked: string, askedMs: number, outcome: HttpSighting['outcome']): void {
+  #see({ device, peer }: BootRequestSource, asked: string, askedMs: number, outcome: HttpSighting['outcome']): void {
     const { attempts, clock, onSighting } = this.#input;
     // Sightings are shown and logged; a token is not.
     const path = asked.startsWith('/secrets/') ? '/secrets' : asked;

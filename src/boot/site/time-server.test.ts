@@ -42,7 +42,7 @@ test('what is cut off is no question', () => {
   expect(timeAnswer(question(0x23).subarray(0, 47), NOW)).toBeUndefined();
 });
 
-test('on its wire, and at its address there alone', async () => {
+test('on its segment, and at its address there alone', async () => {
   const { here, there, close } = twoHosts();
   onTestFinished(close);
   const server = inNetns(here, () => openTimeServer({ host0: parseIpv4('10.9.0.1'), device: 'eth0' }, systemClock));

@@ -1,5 +1,5 @@
 /**
- * host0's time for the machines of a wire (SNTP, RFC 4330), which have no way to any other server. It is what this
+ * host0's time for the machines of a segment (SNTP, RFC 4330), which have no way to any other server. It is what this
  * machine's clock says, and no claim that this is right: nodes are to agree with host0.
  */
 import { createSocket } from 'node:dgram';

@@ -9,7 +9,7 @@ import { BOOT_STAGES } from '../../protocol/documents/timeline-view.ts';
 import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
 import type { BootSighting, DhcpSighting, HttpSighting } from '../frames/sighting.ts';
 import { BootLog } from './boot-log.ts';
-import type { WireState } from './boot-trouble.ts';
+import type { SegmentState } from './boot-trouble.ts';
 import { ModelTimes } from './model-times.ts';
 
 const mac = parseMac('52:54:00:12:34:56');
@@ -24,7 +24,7 @@ type Unplaced<T> = T extends BootSighting ? Omit<T, 'atMs' | 'device'> : never;
 
 let clock: ManualClock;
 let log: BootLog;
-let wire: WireState;
+let segment: SegmentState;
 let meshes: string[];
 let events: MeshEvent[];
 /** When a file was asked for last. */
@@ -34,14 +34,14 @@ let knownAs: string | undefined;
 
 beforeEach(async () => {
   clock = new ManualClock();
-  wire = { mode: 'server', why: 'no other server answers' };
+  segment = { mode: 'server', why: 'no other server answers' };
   [meshes, events, knownAs] = [[], [], undefined];
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
   log = new BootLog({
     clock,
     journal,
-    wireOf: () => wire,
+    segmentStateOf: () => segment,
     nameOf: () => 'node1',
     meshesOf: () => meshes,
     modelOf: () => knownAs,
@@ -146,18 +146,18 @@ test.each([
 });
 
 test('a silence means something else where host0 does not answer, or only adds a boot file', async () => {
-  wire = { mode: 'observe', why: 'looking for other servers' };
+  segment = { mode: 'observe', why: 'looking for other servers' };
   dhcp('DISCOVER', { client: 'firmware' });
   expect((await silence(3))?.cause).toMatch('its mode is observe (looking for other servers)');
-  wire = { mode: 'proxy', why: 'fixed' };
+  segment = { mode: 'proxy', why: 'fixed' };
   expect(boot()?.trouble?.cause).toMatch('no DHCP server answers');
-  wire = { mode: 'observe', why: 'looking for other servers' };
+  segment = { mode: 'observe', why: 'looking for other servers' };
   dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4 });
   expect((await silence(10))?.cause).toMatch('10.11.0.254 gives an address, and host0 adds no boot file');
 });
 
 test('what a packet shows is said at once, and taken back when the machine gets on', async () => {
-  wire = { mode: 'proxy', why: 'another server answers' };
+  segment = { mode: 'proxy', why: 'another server answers' };
   dhcp('DISCOVER', { client: 'firmware' });
   dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4, bootFile: 'pxelinux.0' });
   dhcp('OFFER', { ...fromUs, bootFile: 'ipxe.efi' });
@@ -316,7 +316,7 @@ test('an architecture without a boot file is said at once, whatever answers it',
 });
 
 test('firmware that takes the address of a foreign server, and no file of ours, is put down to that server', async () => {
-  wire = { mode: 'proxy', why: 'another server answers' };
+  segment = { mode: 'proxy', why: 'another server answers' };
   dhcp('DISCOVER', { client: 'firmware', architecture: 0 });
   dhcp('OFFER', { ...fromUs, bootFile: 'undionly.kpxe' });
   dhcp('REQUEST', { client: 'firmware', server: FOREIGN });
@@ -325,8 +325,8 @@ test('firmware that takes the address of a foreign server, and no file of ours, 
   expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining(FOREIGN) });
 });
 
-test('a wire that is not served for a reason says that, with what to do about it', async () => {
-  wire = { mode: 'observe', why: 'eth1 has no address there', remedy: 'Give it one.' };
+test('a segment that is not served for a reason says that, with what to do about it', async () => {
+  segment = { mode: 'observe', why: 'eth1 has no address there', remedy: 'Give it one.' };
   dhcp('DISCOVER', { client: 'firmware' });
   await silence(1);
   expect(boot()?.trouble).toMatchObject({ cause: expect.stringContaining('no address there'), remedy: 'Give it one.' });

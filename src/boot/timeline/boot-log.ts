@@ -10,14 +10,14 @@ import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import type { BootSighting } from '../frames/sighting.ts';
-import { dueOf, isGivenUp, troubleOf, type WireState } from './boot-trouble.ts';
+import { dueOf, isGivenUp, type SegmentState, troubleOf } from './boot-trouble.ts';
 import type { ModelTimes } from './model-times.ts';
 import { advance, begin, beginsBoot, stageOf, type Timeline } from './timeline.ts';
 
 export interface BootLogInput {
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly wireOf: (device: string) => WireState;
+  readonly segmentStateOf: (device: string) => SegmentState;
   readonly nameOf: (machine: MachineId) => string | undefined;
   /** Names of the meshes that the machine is in now. */
   readonly meshesOf: (machine: MachineId) => readonly string[];
@@ -167,11 +167,11 @@ export class BootLog {
   }
 
   #view({ timeline, began }: Boot): TimelineView {
-    const { clock, nameOf, wireOf, times } = this.#input;
+    const { clock, nameOf, segmentStateOf, times } = this.#input;
     const { mac, device, machine, ipv4, attempt, stages, beganMs, model } = timeline;
     const stage = stageOf(timeline);
     const due = dueOf(timeline, model === undefined ? undefined : times.silencesOf(model));
-    const trouble = troubleOf(timeline, wireOf(device), clock.nowMs(), due?.atMs);
+    const trouble = troubleOf(timeline, segmentStateOf(device), clock.nowMs(), due?.atMs);
     const name = machine === undefined ? undefined : nameOf(machine);
     const endMs = stage === 'mesh' ? (stages.at(-1)?.atMs ?? beganMs) : clock.nowMs();
     return {

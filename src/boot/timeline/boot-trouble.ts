@@ -9,8 +9,8 @@ import { BOOT_ARCHITECTURES } from '../../services/dnsmasq/dnsmasq-conf.ts';
 import { type OwnTime, ownTime, type Silences } from './own-time.ts';
 import { silenceOf, stageOf, type Timeline } from './timeline.ts';
 
-/** What host0 does on the wire where the machine is. */
-export interface WireState {
+/** What host0 does on the segment where the machine is. */
+export interface SegmentState {
   readonly mode: 'off' | 'observe' | 'proxy' | 'server' | 'dry';
   /** Why the mode is as it is, for people. */
   readonly why: string;
@@ -25,7 +25,7 @@ const GIVEN_UP_SEC = 600;
 
 type Judge = (
   timeline: Timeline,
-  wire: WireState,
+  segment: SegmentState,
 ) => Pick<BootTrouble, 'cause' | 'remedy'> & { readonly code?: ErrorCode };
 
 const NO_SCRIPT = {
@@ -38,19 +38,19 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
     if (mode === 'server') {
       return (
         silence ?? {
-          cause: 'host0 gives the addresses on this wire, and has not answered',
+          cause: 'host0 gives the addresses on this segment, and has not answered',
           remedy: 'See `mesh system boot`: dnsmasq may hear nothing, for a firewall (UDP port 67).',
         }
       );
     }
     if (mode === 'proxy') {
       return {
-        cause: 'no DHCP server answers; host0 only adds the boot file on this wire, and gives no addresses',
-        remedy: 'Start the DHCP server of this wire, or let host0 be it: boot_mode="PORT=server" in host0.conf.',
+        cause: 'no DHCP server answers; host0 only adds the boot file on this segment, and gives no addresses',
+        remedy: 'Start the DHCP server of this segment, or let host0 be it: boot_mode="PORT=server" in host0.conf.',
       };
     }
     return {
-      cause: `host0 does not answer on this wire: its mode is ${mode} (${why})`,
+      cause: `host0 does not answer on this segment: its mode is ${mode} (${why})`,
       remedy:
         remedy ??
         'Wait until host0 has looked for other servers, or fix the mode with boot_mode="PORT=server" in host0.conf.',
@@ -80,9 +80,9 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
       remedy: 'See that UDP port 69 of host0 is not filtered, and that the firmware boots from this card by IPv4.',
     };
   },
-  tftp: (timeline, wire) => {
+  tftp: (timeline, segment) => {
     const { client, stages, unanswered } = timeline;
-    if (client === 'ipxe') return unanswered > 0 ? CAUSES.discover(timeline, wire) : NO_SCRIPT;
+    if (client === 'ipxe') return unanswered > 0 ? CAUSES.discover(timeline, segment) : NO_SCRIPT;
     return {
       cause: `${stages.at(-1)?.detail ?? 'the boot file'} was asked for by TFTP, and iPXE has not started from it`,
       remedy:
@@ -130,7 +130,7 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
  */
 export function troubleOf(
   timeline: Timeline,
-  wire: WireState,
+  segment: SegmentState,
   nowMs: number,
   dueMs: number | undefined,
 ): BootTrouble | undefined {
@@ -140,7 +140,7 @@ export function troubleOf(
   const foreign = unbootable(timeline);
   if (foreign !== undefined) return foreign;
   if (dueMs === undefined || nowMs < dueMs) return undefined;
-  return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, wire) };
+  return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, segment) };
 }
 
 /** By number (RFC 4578 §2.1, IANA's registry), those that are met. */

@@ -1,6 +1,6 @@
 /**
  * The course of one boot, as a function of what was seen: `advance` takes a sighting up, and never looks at a clock or a
- * wire itself. What a silence means is the business of boot-trouble.ts.
+ * segment itself. What a silence means is the business of boot-trouble.ts.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -264,7 +264,7 @@ function noSecrets(stage: BootStage, why: string): BootTrouble {
     stage,
     cause: `the machine did not get its secrets: ${why}`,
     remedy:
-      'It starts anew by itself, and may have them then. If it is refused again and again, somebody on its wire asks ' +
+      'It starts anew by itself, and may have them then. If it is refused again and again, somebody on its segment asks ' +
       'first: see `mesh events`.',
   };
 }

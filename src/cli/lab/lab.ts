@@ -49,7 +49,7 @@ export function labCommand(context: Context): Command {
     .option('--keep', 'leave the lab running')
     .addHelpText(
       'after',
-      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the wire, and what ' +
+      '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the network, and what ' +
         'they boot is built from Debian packages the first time. Each takes 1 GB of memory.\n' +
         '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
         '  $ mesh lab up --driver qemu --nodes 1\n  $ mesh lab up --driver qemu --uefi --foreign-dhcp --keep',
@@ -122,7 +122,7 @@ function sizeOf({
     return { name, nodes: nodes ?? 3, segments: segments ?? 2 };
   }
   if ((segments ?? 1) !== 1) {
-    throw unfit('--segments', 'Emulated machines all hang on one wire.', 'Leave --segments out.');
+    throw unfit('--segments', 'Emulated machines all hang on one segment.', 'Leave --segments out.');
   }
   const firmware = Array.from({ length: nodes ?? 2 }, () => (uefi ? 'uefi' : 'bios') as Firmware);
   return { name, nodes: firmware.length, segments: 1, machines: { firmware, foreignDhcp } };

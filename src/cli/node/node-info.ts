@@ -107,22 +107,22 @@ function cpuText({ model = 'unnamed', threads, cores }: Inventory['cpu']): strin
 function partsOf({ inventory, cards }: MachineView): readonly Part[] {
   const nics = inventory?.nics ?? [];
   const told = new Set(nics.map(({ mac }) => mac));
-  const wireOf = (mac: string) => wireText(cards.find((card) => card.mac === mac)?.wire);
+  const segmentStateOf = (mac: string) => segmentText(cards.find((card) => card.mac === mac)?.segment);
   return [
     ...(inventory?.disks ?? []).map(({ name, bytes, rotates, model }) => ({
       name,
       what: [bytesText(bytes, 1000), rotates ? 'rotating' : 'solid', model ?? ''].join(' ').trim(),
       more: '',
     })),
-    ...nics.map(({ name, mac, driver = '' }) => ({ name, what: `${mac} ${driver}`.trim(), more: wireOf(mac) })),
+    ...nics.map(({ name, mac, driver = '' }) => ({ name, what: `${mac} ${driver}`.trim(), more: segmentStateOf(mac) })),
     ...cards
       .filter(({ mac }) => !told.has(mac))
-      .map(({ mac, wire }) => ({ name: 'card', what: mac, more: wireText(wire) })),
+      .map(({ mac, segment }) => ({ name: 'card', what: mac, more: segmentText(segment) })),
   ];
 }
 
-function wireText(wire: CardView['wire']): string {
-  return wire === undefined ? '' : `on the wire of host0's ${wire.join(', ')}`;
+function segmentText(segment: CardView['segment']): string {
+  return segment === undefined ? '' : `on the segment of host0's ${segment.join(', ')}`;
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];

@@ -12,7 +12,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
-import type { BootView, WireView } from '../../protocol/documents/boot-views.ts';
+import type { BootView, SegmentView } from '../../protocol/documents/boot-views.ts';
 import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
@@ -31,7 +31,7 @@ export function nodePreviewCommand(context: Context): Command {
 interface Preview {
   readonly machine: string;
   readonly name: string;
-  readonly wires: readonly WireAnswer[];
+  readonly segments: readonly SegmentAnswer[];
   readonly script?: string;
   readonly packages: readonly string[];
   readonly files: readonly FileView[];
@@ -39,8 +39,8 @@ interface Preview {
   readonly changes: readonly PathChange[];
 }
 
-/** What a machine is answered on one wire. */
-interface WireAnswer {
+/** What a machine is answered on one segment. */
+interface SegmentAnswer {
   readonly device: string;
   readonly answer: string;
 }
@@ -69,7 +69,7 @@ async function preview(context: Context, wanted: string, file: string | undefine
   const document: Preview = {
     machine: found.machine,
     name: found.name,
-    wires: boot?.wires.map(answerOn) ?? [],
+    segments: boot?.segments.map(answerOn) ?? [],
     ...(script !== undefined && { script }),
     packages: found.packages,
     files: entries.map(fileView),
@@ -109,13 +109,13 @@ function contentOf(entries: readonly OverlayEntry[], file: string): Uint8Array {
   });
 }
 
-/** Without a running daemon there is nothing to say of the wires. */
+/** Without a running daemon there is nothing to say of the segments. */
 async function bootViewOf({ paths }: Context): Promise<BootView | undefined> {
   const host0 = host0Client(paths);
   return (await host0.answers()) ? await host0.get<BootView>('/v1/boot') : undefined;
 }
 
-function answerOn({ device, mode, subnet, remark }: WireView): WireAnswer {
+function answerOn({ device, mode, subnet, remark }: SegmentView): SegmentAnswer {
   const from = subnet?.ipv4 ?? '-';
   if (remark !== undefined) return { device, answer: `nothing: ${remark}` };
   if (mode === 'server') {
@@ -135,7 +135,7 @@ async function scriptOf(
 ): Promise<string | undefined> {
   const image = await new Generations(paths.state).current();
   if (image === undefined) return undefined;
-  const addresses = boot?.wires.flatMap(({ subnet }) => subnet?.ipv4 ?? []) ?? [];
+  const addresses = boot?.segments.flatMap(({ subnet }) => subnet?.ipv4 ?? []) ?? [];
   const host0 = addresses[0] ?? ('HOST0' as Ipv4);
   const id = (machine === 'default' ? (isMachineId(wanted) ? wanted : 'MACHINE') : machine) as MachineId;
   return bootScript({
@@ -168,13 +168,13 @@ function fileView(entry: OverlayEntry): FileView {
 }
 
 function previewText(view: Preview, inForce: boolean, { paint }: Context): string {
-  const { machine, name, wires, script, packages, files, changes } = view;
+  const { machine, name, segments, script, packages, files, changes } = view;
   const heading = (text: string) => `\n${paint('heading', text)}\n`;
   const about = properties(
     [
       ['machine', machine],
       ['name', name],
-      ...wires.map(({ device, answer }) => [`on ${device}`, answer] as const),
+      ...segments.map(({ device, answer }) => [`on ${device}`, answer] as const),
       ['packages', packages.join(' ') || 'none'],
     ],
     paint,

@@ -66,7 +66,7 @@ describe('list', () => {
 });
 
 describe('info', () => {
-  test('of a node: what it is made of, and on which wire it hangs', async () => {
+  test('of a node: what it is made of, and on which segment it hangs', async () => {
     expect(await answer('info node1', 100)).toMatchInlineSnapshot(`
       "node        node1
       machine     10eff964
@@ -86,7 +86,7 @@ describe('info', () => {
       PART     WHAT                                     WHERE
       nvme0n1  512 GB solid SAMSUNG MZVLB512HAJQ-00000
       sda      1.0 TB rotating
-      eth0     52:54:00:12:34:56 igb                    on the wire of host0's eth1, eth2
+      eth0     52:54:00:12:34:56 igb                    on the segment of host0's eth1, eth2
       eth1     52:54:00:12:34:57
       "
     `);
@@ -104,7 +104,7 @@ describe('info', () => {
       remedy      Give it more memory.
 
       PART  WHAT               WHERE
-      card  52:54:00:00:00:03  on the wire of host0's eth1
+      card  52:54:00:00:00:03  on the segment of host0's eth1
       "
     `);
   });

@@ -26,13 +26,13 @@ const VIEW: ScanView = {
 
 test('as text', () => {
   expect(scanText(VIEW, (_, text) => text)).toMatchInlineSnapshot(`
-    "eth1           10.11.0.1/25    ─┬─ wire 1
+    "eth1           10.11.0.1/25    ─┬─ segment 1
     eth2                           ─┤
     eth3                           ─┘
 
-    eth10          192.168.1.7/24  ─── wire 2
+    eth10          192.168.1.7/24  ─── segment 2
 
-    br0            10.3.0.1/24     ─┬─ wire 3
+    br0            10.3.0.1/24     ─┬─ segment 3
     eth4 (in br0)                  ─┘
 
     eth5           no carrier
@@ -42,10 +42,10 @@ test('as text', () => {
   expect(scanText({ ...VIEW, groups: [], ports: [] }, (_, text) => text)).toMatch(/no port/);
 });
 
-test('as SVG: every port and wire, and nothing that a name could smuggle in', () => {
+test('as SVG: every port and segment, and nothing that a name could smuggle in', () => {
   const svg = scanSvg(VIEW);
   for (const { name } of VIEW.ports.slice(0, -1)) expect(svg).toContain(`>${name}`);
-  expect(svg.match(/class="wire"/g)).toHaveLength(3);
+  expect(svg.match(/class="segment"/g)).toHaveLength(3);
   expect(svg.match(/class="dead"/g)).toHaveLength(2);
   expect(svg).toContain('>a&#60;b&#38;&#34;c&#34;?<');
   expect(svg.match(/<(?:text|title)[ >]/g)?.length).toBe(svg.match(/<\/(?:text|title)>/g)?.length);

@@ -1,23 +1,23 @@
-/** A scan as people look at it: host0's ports, and the wires that they meet on. As text, and as SVG. Pure. */
+/** A scan as people look at it: host0's ports, and the segments that they meet on. As text, and as SVG. Pure. */
 import type { PortView, ScanView } from '../../protocol/documents/boot-views.ts';
 import type { Paint } from './color.ts';
 import { printable } from './printable.ts';
 
-interface Wire {
+interface Segment {
   readonly title: string;
   readonly ports: readonly PortView[];
 }
 
 /** Groups in their order, then what has no carrier. */
-function wiresOf({ groups, ports }: ScanView): Wire[] {
+function segmentsOf({ groups, ports }: ScanView): Segment[] {
   const byName = new Map(ports.map((port) => [port.name, port]));
-  const wires = groups.map((group, index) => ({
-    title: `wire ${index + 1}`,
+  const segments = groups.map((group, index) => ({
+    title: `segment ${index + 1}`,
     ports: group.flatMap((name) => byName.get(name) ?? []),
   }));
   const plugged = new Set(groups.flat());
   const dead = ports.filter(({ name }) => !plugged.has(name));
-  return dead.length === 0 ? wires : [...wires, { title: 'nothing', ports: dead }];
+  return dead.length === 0 ? segments : [...segments, { title: 'nothing', ports: dead }];
 }
 
 function portText({ name, bridge }: PortView): string {
@@ -30,16 +30,16 @@ function addressText({ ipv4, up, carrier }: PortView): string {
 }
 
 /**
- *     eth1  10.11.0.1/25  ─┬─ wire 1
+ *     eth1  10.11.0.1/25  ─┬─ segment 1
  *     eth2                ─┘
  */
 export function scanText(view: ScanView, paint: Paint): string {
-  const wires = wiresOf(view);
-  if (wires.length === 0) return 'host0 has no port that machines could be plugged into.\n';
-  const ports = wires.flatMap((wire) => wire.ports);
+  const segments = segmentsOf(view);
+  if (segments.length === 0) return 'host0 has no port that machines could be plugged into.\n';
+  const ports = segments.flatMap((segment) => segment.ports);
   const nameWidth = Math.max(...ports.map((port) => portText(port).length));
   const addressWidth = Math.max(...ports.map((port) => addressText(port).length));
-  return wires
+  return segments
     .map(({ title, ports: members }) =>
       members
         .map((port, index) => {
@@ -65,34 +65,34 @@ const ROW = 34;
 const TOP = 56;
 const PORT_X = 150;
 const PORT_WIDTH = 300;
-const WIRE_X = 560;
-const WIRE_WIDTH = 110;
+const SEGMENT_X = 560;
+const SEGMENT_WIDTH = 110;
 const WIDTH = 700;
 
 /** A drawing that stands for itself: no script, no font but the reader's own, light and dark. */
 export function scanSvg(view: ScanView): string {
-  const wires = wiresOf(view);
-  const count = wires.reduce((sum, { ports }) => sum + ports.length, 0);
-  const height = TOP + Math.max(1, count + wires.length - 1) * ROW + 12;
+  const segments = segmentsOf(view);
+  const count = segments.reduce((sum, { ports }) => sum + ports.length, 0);
+  const height = TOP + Math.max(1, count + segments.length - 1) * ROW + 12;
   const parts: string[] = [];
   let y = TOP;
-  for (const { title, ports } of wires) {
+  for (const { title, ports } of segments) {
     const first = y;
     for (const port of ports) {
       parts.push(portShape(port, y, title !== 'nothing'));
       y += ROW;
     }
-    if (title !== 'nothing') parts.push(wireShape(title, first, y - ROW, ports.length));
+    if (title !== 'nothing') parts.push(segmentShape(title, first, y - ROW, ports.length));
     y += ROW / 2;
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
-    `<title>Ports of host0 and the wires that they are on, ${escaped(view.time)}</title>`,
-    '<style>text{font:13px system-ui,sans-serif;fill:#222}.quiet{fill:#777}rect{fill:#eef3f8;stroke:#456;rx:4}.wire{fill:#fff4d6;stroke:#a70}.dead{fill:#eee;stroke:#aaa;stroke-dasharray:4}path{stroke:#456;fill:none;stroke-width:2}' +
-      '@media(prefers-color-scheme:dark){text{fill:#ddd}.quiet{fill:#999}rect{fill:#234;stroke:#9bd}.wire{fill:#431;stroke:#db6}.dead{fill:#222;stroke:#666}path{stroke:#9bd}}</style>',
+    `<title>Ports of host0 and the segments that they are on, ${escaped(view.time)}</title>`,
+    '<style>text{font:13px system-ui,sans-serif;fill:#222}.quiet{fill:#777}rect{fill:#eef3f8;stroke:#456;rx:4}.segment{fill:#fff4d6;stroke:#a70}.dead{fill:#eee;stroke:#aaa;stroke-dasharray:4}path{stroke:#456;fill:none;stroke-width:2}' +
+      '@media(prefers-color-scheme:dark){text{fill:#ddd}.quiet{fill:#999}rect{fill:#234;stroke:#9bd}.segment{fill:#431;stroke:#db6}.dead{fill:#222;stroke:#666}path{stroke:#9bd}}</style>',
     `<rect x="12" y="${TOP - 14}" width="90" height="${Math.max(ROW, height - TOP - 4)}"/>`,
     `<text x="57" y="${TOP + 6}" text-anchor="middle">host0</text>`,
-    `<text x="12" y="24" class="quiet">${escaped(view.time)}, ${view.ports.length} ports, ${view.groups.length} wires</text>`,
+    `<text x="12" y="24" class="quiet">${escaped(view.time)}, ${view.ports.length} ports, ${view.groups.length} segments</text>`,
     ...parts,
     '</svg>',
     '',
@@ -108,16 +108,16 @@ function portShape(port: PortView, y: number, alive: boolean): string {
   ].join('\n');
 }
 
-function wireShape(title: string, first: number, last: number, count: number): string {
+function segmentShape(title: string, first: number, last: number, count: number): string {
   const middle = (first + last) / 2;
   const lines = Array.from({ length: count }, (_, index) => {
     const y = first + index * ROW;
-    return `M${PORT_X + PORT_WIDTH} ${y}H${WIRE_X - 40}V${middle}H${WIRE_X}`;
+    return `M${PORT_X + PORT_WIDTH} ${y}H${SEGMENT_X - 40}V${middle}H${SEGMENT_X}`;
   });
   return [
     `<path d="${lines.join('')}"/>`,
-    `<rect class="wire" x="${WIRE_X}" y="${middle - 15}" width="${WIRE_WIDTH}" height="30"/>`,
-    `<text x="${WIRE_X + WIRE_WIDTH / 2}" y="${middle + 5}" text-anchor="middle">${escaped(title)}</text>`,
+    `<rect class="segment" x="${SEGMENT_X}" y="${middle - 15}" width="${SEGMENT_WIDTH}" height="30"/>`,
+    `<text x="${SEGMENT_X + SEGMENT_WIDTH / 2}" y="${middle + 5}" text-anchor="middle">${escaped(title)}</text>`,
   ].join('\n');
 }
 

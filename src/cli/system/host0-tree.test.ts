@@ -238,8 +238,8 @@ describe('mesh node preview', () => {
     expect(await answer('node preview node1')).toContain('nothing: this is in force');
   });
 
-  test('tells what each wire answers, as far as host0 runs', async () => {
-    const wire = {
+  test('tells what each segment answers, as far as host0 runs', async () => {
+    const segment = {
       ports: ['eth1'],
       device: 'eth1',
       wanted: 'auto',
@@ -250,9 +250,9 @@ describe('mesh node preview', () => {
     const boot: BootView = {
       boot: 'auto',
       installation: '0a0b0c0d',
-      wires: [
+      segments: [
         {
-          ...wire,
+          ...segment,
           ...none,
           mode: 'server',
           subnet: { subnet: parseIpv4Cidr('10.11.0.0/24'), origin: 'dynamic', ipv4: parseIpv4('10.11.0.1') },

@@ -10,14 +10,14 @@ import type { BootView, ScanView } from '../../protocol/documents/boot-views.ts'
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
-const WIRE = { wanted: 'auto', leases: [], foreignServers: [], otherHost0s: [], sinceSec: 65 } as const;
+const SEGMENT = { wanted: 'auto', leases: [], foreignServers: [], otherHost0s: [], sinceSec: 65 } as const;
 
 const BOOT: BootView = {
   boot: 'auto',
   installation: 'cb3ecd97',
-  wires: [
+  segments: [
     {
-      ...WIRE,
+      ...SEGMENT,
       ports: ['eth1', 'eth2'],
       device: 'eth1',
       mode: 'server',
@@ -27,7 +27,7 @@ const BOOT: BootView = {
       leases: [{ mac: MAC, ipv4: '10.11.0.34' as Ipv4, expires: '2026-11-21T10:50:17.000Z' }],
     },
     {
-      ...WIRE,
+      ...SEGMENT,
       ports: ['eth3'],
       device: 'eth3',
       mode: 'observe',
@@ -35,7 +35,7 @@ const BOOT: BootView = {
       otherHost0s: [{ installation: '0a0b0c0d', ipv4: '10.12.0.1' as Ipv4, senior: true, heardSecAgo: 3 }],
     },
     {
-      ...WIRE,
+      ...SEGMENT,
       ports: ['eth4'],
       device: 'eth4',
       wanted: 'server',
@@ -74,7 +74,7 @@ async function host0(answers: Answers): Promise<Run> {
   return Object.assign(run, { root });
 }
 
-test('what host0 is on each wire, and why', async () => {
+test('what host0 is on each segment, and why', async () => {
   const run = await host0({ 'GET /v1/boot': BOOT });
   expect((await run('system boot')).stdout).toMatchInlineSnapshot(`
     "boot          auto
@@ -99,22 +99,22 @@ test('what host0 is on each wire, and why', async () => {
 });
 
 test('where boot is off, how it begins; and where nothing is plugged, that', async () => {
-  const off = await host0({ 'GET /v1/boot': { ...BOOT, boot: 'off', wires: [] } });
+  const off = await host0({ 'GET /v1/boot': { ...BOOT, boot: 'off', segments: [] } });
   expect((await off('system boot')).stdout).toMatchInlineSnapshot(`
     "boot  off
 
     host0 boots no machines here: write boot="auto" into host0.conf.
     "
   `);
-  const bare = await host0({ 'GET /v1/boot': { ...BOOT, wires: [] } });
+  const bare = await host0({ 'GET /v1/boot': { ...BOOT, segments: [] } });
   expect((await bare('system boot')).stdout).toContain('No port has a carrier');
 });
 
 test('a scan, also as a picture', async () => {
   const run = await host0({ 'POST /v1/scan': SCAN });
-  const { stdout, code } = await run('system scan --svg ROOT/wires.svg');
-  expect({ stdout, code }).toEqual({ stdout: expect.stringMatching(/^eth1 +─┬─ wire 1\neth2 +─┘\n$/), code: 0 });
-  expect(await readFile(join(run.root, 'wires.svg'), 'utf8')).toMatch(/^<svg /);
-  await expect(run('system scan --svg ROOT/no/wires.svg')).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
+  const { stdout, code } = await run('system scan --svg ROOT/segments.svg');
+  expect({ stdout, code }).toEqual({ stdout: expect.stringMatching(/^eth1 +─┬─ segment 1\neth2 +─┘\n$/), code: 0 });
+  expect(await readFile(join(run.root, 'segments.svg'), 'utf8')).toMatch(/^<svg /);
+  await expect(run('system scan --svg ROOT/no/segments.svg')).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
   expect(JSON.parse((await run('--json system scan')).stdout)).toEqual(SCAN);
 });

@@ -1,8 +1,8 @@
-/** `mesh system scan` and `mesh system boot`: the wires that machines boot on. */
+/** `mesh system scan` and `mesh system boot`: the segments that machines boot on. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
-import type { BootView, LeaseView, ScanView, WireView } from '../../protocol/documents/boot-views.ts';
+import type { BootView, LeaseView, ScanView, SegmentView } from '../../protocol/documents/boot-views.ts';
 import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
@@ -19,12 +19,12 @@ const SCAN_TIMEOUT_MS = 30_000;
 export function addScan(system: Command, context: Context): void {
   system
     .command('scan')
-    .description("Find out which of host0's ports are on one wire, and draw it")
+    .description("Find out which of host0's ports are on one segment, and draw it")
     .option('--svg <file>', 'also draw it into this file')
     .addHelpText(
       'after',
-      '\nA probe is sent from port after port, and the others listen. Ports that hear each other are one wire.\n' +
-        '\nExamples:\n  $ mesh system scan\n  $ mesh system scan --svg wires.svg',
+      '\nA probe is sent from port after port, and the others listen. Ports that hear each other are one segment.\n' +
+        '\nExamples:\n  $ mesh system scan\n  $ mesh system scan --svg segments.svg',
     )
     .action(async ({ svg }: { svg?: string }) => {
       const asked = host0Client(context.paths).post<ScanView>('/v1/scan', {}, SCAN_TIMEOUT_MS);
@@ -49,7 +49,7 @@ async function draw(file: string, view: ScanView): Promise<void> {
 export function addBoot(system: Command, context: Context): void {
   system
     .command('boot')
-    .description('Show what host0 is on each wire that machines boot on, and why')
+    .description('Show what host0 is on each segment that machines boot on, and why')
     .addHelpText('after', '\nExample:\n  $ mesh system boot')
     .action(async () => {
       const view = await host0Client(context.paths).get<BootView>('/v1/boot');
@@ -57,7 +57,7 @@ export function addBoot(system: Command, context: Context): void {
     });
 }
 
-function bootText({ boot, installation, wires }: BootView, context: Context): string {
+function bootText({ boot, installation, segments }: BootView, context: Context): string {
   const about = properties(
     [
       ['boot', boot === 'dry' ? 'dry: nothing is answered' : boot],
@@ -66,19 +66,19 @@ function bootText({ boot, installation, wires }: BootView, context: Context): st
     context.paint,
   );
   if (boot === 'off') return `${about}\nhost0 boots no machines here: write boot="auto" into host0.conf.\n`;
-  if (wires.length === 0) return `${about}\nNo port has a carrier, or the first scan is under way.\n`;
-  const details = wires.map((wire) => wireText(wire, context)).join('');
-  return `${about}\n${table(wires, WIRE_COLUMNS, context.page)}${details}`;
+  if (segments.length === 0) return `${about}\nNo port has a carrier, or the first scan is under way.\n`;
+  const details = segments.map((segment) => segmentText(segment, context)).join('');
+  return `${about}\n${table(segments, SEGMENT_COLUMNS, context.page)}${details}`;
 }
 
-const TONES: Readonly<Record<WireView['mode'], Tone>> = {
+const TONES: Readonly<Record<SegmentView['mode'], Tone>> = {
   server: 'good',
   proxy: 'good',
   observe: 'warning',
   off: 'quiet',
 };
 
-const WIRE_COLUMNS: readonly Column<WireView>[] = [
+const SEGMENT_COLUMNS: readonly Column<SegmentView>[] = [
   { title: 'PORT', text: ({ device }) => device },
   { title: 'ALSO', text: ({ device, ports }) => ports.filter((port) => port !== device).join(' ') || '-' },
   { title: 'MODE', text: ({ mode }) => mode, tone: ({ mode }) => TONES[mode] },
@@ -98,8 +98,8 @@ const LEASE_COLUMNS: readonly Column<LeaseView & { readonly device: string }>[] 
 ];
 
 /** What a line of the table has no room for. */
-function wireText(
-  { device, foreignServers, otherHost0s, leases, remark, remedy, wouldHaveAnswered }: WireView,
+function segmentText(
+  { device, foreignServers, otherHost0s, leases, remark, remedy, wouldHaveAnswered }: SegmentView,
   { page, paint }: Context,
 ): string {
   const lines = [

@@ -1,6 +1,6 @@
 /**
  * The machines that ever booted from host0, known by their hardware: in memory for who asks, in the store for good. What
- * is written is what a boot brings, never anything periodic. Whoever is on a boot wire can claim any hardware, so that
+ * is written is what a boot brings, never anything periodic. Whoever is on a boot segment can claim any hardware, so that
  * strangers do not stay for ever: where too many are known, those that nobody adopted and that do not live go, the oldest
  * first, and of these those that were a member only when there are no others.
  */
@@ -61,8 +61,8 @@ const TOO_MANY: Finding = {
   object: 'machines',
   message: `more machines ask to boot than the ${MACHINES_MAX} that host0 knows: it forgets the oldest that nobody adopted`,
   remedy:
-    'Adopt those that are yours (`mesh node adopt ID NAME`). If there are not so many, somebody on a boot wire makes them ' +
-    'up: `mesh node list` shows the wire of each.',
+    'Adopt those that are yours (`mesh node adopt ID NAME`). If there are not so many, somebody on a boot segment makes them ' +
+    'up: `mesh node list` shows the segment of each.',
 };
 
 export class MachineRegistry {

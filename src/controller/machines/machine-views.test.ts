@@ -26,15 +26,15 @@ const KNOWN: KnownMachines = {
   names: new Map([[THREE, 'node3']]),
   boots: [boot(TWO, 3, 'eth2'), boot(ONE, 1, 'eth1')],
   heardAt: new Map([[mac(1), 'eth3']]),
-  wires: [['eth2', 'eth3'], ['eth1']],
+  segments: [['eth2', 'eth3'], ['eth1']],
 };
 
 test('named machines first, then the one that was seen last', () => {
   expect(machineViews(KNOWN).map(({ machine, name }) => name ?? machine)).toEqual(['node3', TWO, ONE]);
 });
 
-test('a card is on the wire of the port that hears it now, else of the one that it booted at', () => {
-  const cards = machineViews(KNOWN).flatMap((view) => view.cards.map((card) => [card.mac.at(-1), card.wire]));
+test('a card is on the segment of the port that hears it now, else of the one that it booted at', () => {
+  const cards = machineViews(KNOWN).flatMap((view) => view.cards.map((card) => [card.mac.at(-1), card.segment]));
   expect(cards).toEqual([
     ['4', undefined],
     ['3', ['eth2', 'eth3']],

@@ -13,13 +13,13 @@ export interface KnownMachines {
   readonly boots: readonly TimelineView[];
   /** On which of host0's ports a card is heard now. */
   readonly heardAt: ReadonlyMap<Mac, string>;
-  /** host0's ports, those on one wire together. */
-  readonly wires: readonly (readonly string[])[];
+  /** host0's ports, those on one segment together. */
+  readonly segments: readonly (readonly string[])[];
 }
 
 /** Those without a name last, and of these the one that was seen last first. */
 export function machineViews(known: KnownMachines): readonly MachineView[] {
-  const { records, names, boots, heardAt, wires } = known;
+  const { records, names, boots, heardAt, segments } = known;
   // The newest of several wins.
   const bootOfMachine = new Map(boots.toReversed().map((boot) => [boot.machine, boot]));
   const bootOfCard = new Map(boots.toReversed().map((boot) => [boot.mac, boot]));
@@ -36,7 +36,10 @@ export function machineViews(known: KnownMachines): readonly MachineView[] {
       ...(boot !== undefined && { boot: bootOf(boot) }),
       cards: cards.map((mac) => {
         const port = heardAt.get(mac) ?? bootOfCard.get(mac)?.device;
-        return { mac, ...(port !== undefined && { wire: wires.find((ports) => ports.includes(port)) ?? [port] }) };
+        return {
+          mac,
+          ...(port !== undefined && { segment: segments.find((ports) => ports.includes(port)) ?? [port] }),
+        };
       }),
       ...(inventory !== undefined && { inventory }),
     };

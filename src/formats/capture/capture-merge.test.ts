@@ -10,7 +10,9 @@ const BEGIN = Buffer.concat([
 
 function packets(interfaceId: number, ...timesNs: number[]): Buffer {
   const bytes = Buffer.of(7);
-  return Buffer.concat(timesNs.map((time) => pcapngPacket({ interfaceId, timeNs: BigInt(time), bytes, wireBytes: 9 })));
+  return Buffer.concat(
+    timesNs.map((time) => pcapngPacket({ interfaceId, timeNs: BigInt(time), bytes, frameBytes: 9 })),
+  );
 }
 
 function heard(timeNs: number, dropped = 0): Buffer {
@@ -57,7 +59,7 @@ test('what is left is written at the end, with what the kernels dropped', () => 
   merge.push(0, Buffer.concat([BEGIN, heard(5, 3), packets(0, 10)]), 0);
   const blocks = new PcapngReader().push(merge.finish(99n));
   expect(blocks.filter(({ type }) => type === 'packet' || type === 'statistics')).toMatchObject([
-    { type: 'packet', timeNs: 10n, wireBytes: 9 },
+    { type: 'packet', timeNs: 10n, frameBytes: 9 },
     { type: 'statistics', interfaceId: 0, timeNs: 99n, received: 4, dropped: 3 },
     { type: 'statistics', interfaceId: 1, received: 0, dropped: 0 },
   ]);

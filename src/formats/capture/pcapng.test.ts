@@ -17,7 +17,7 @@ const BLOCKS: readonly PcapngBlock[] = [
     interfaceId: number % 2,
     timeNs: 1_795_000_000_123_456_789n + BigInt(number),
     bytes: Buffer.alloc(length, number),
-    wireBytes: length * 2,
+    frameBytes: length * 2,
   })),
   { type: 'statistics', interfaceId: 1, timeNs: 1_795_000_001_000_000_000n, received: 5, dropped: 2 ** 40 },
 ];
@@ -66,7 +66,7 @@ test.each([
 });
 
 function packetThatClaims(length: number): Buffer {
-  const bytes = pcapngPacket({ interfaceId: 0, timeNs: 0n, bytes: Buffer.alloc(4), wireBytes: 4 });
+  const bytes = pcapngPacket({ interfaceId: 0, timeNs: 0n, bytes: Buffer.alloc(4), frameBytes: 4 });
   bytes.writeUInt32LE(length, 20);
   return bytes;
 }

@@ -16,8 +16,8 @@ export interface PcapngPacket {
   /** Since 1970. */
   readonly timeNs: bigint;
   readonly bytes: Uint8Array;
-  /** On the wire; more than `bytes` when it was cut. */
-  readonly wireBytes: number;
+  /** On the segment; more than `bytes` when it was cut. */
+  readonly frameBytes: number;
 }
 
 export interface PcapngStatistics {
@@ -73,12 +73,12 @@ export function pcapngInterface({ name, snapBytes }: PcapngInterface): Buffer {
   return block(INTERFACE, [body, ...options]);
 }
 
-export function pcapngPacket({ interfaceId, timeNs, bytes, wireBytes }: PcapngPacket): Buffer {
+export function pcapngPacket({ interfaceId, timeNs, bytes, frameBytes }: PcapngPacket): Buffer {
   const body = Buffer.alloc(20);
   body.writeUInt32LE(interfaceId, 0);
   writeTime(body, timeNs, 4);
   body.writeUInt32LE(bytes.length, 12);
-  body.writeUInt32LE(wireBytes, 16);
+  body.writeUInt32LE(frameBytes, 16);
   return block(PACKET, [body, padded(bytes)]);
 }
 
@@ -179,7 +179,7 @@ function readBlock(type: number, body: Buffer): PcapngBlock | undefined {
           interfaceId: body.readUInt32LE(0),
           timeNs: readTime(body, 4),
           bytes: body.subarray(20, 20 + length),
-          wireBytes: body.readUInt32LE(16),
+          frameBytes: body.readUInt32LE(16),
         };
       }
       case STATISTICS: {

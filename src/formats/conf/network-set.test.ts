@@ -52,7 +52,7 @@ test('two meshes of one vni', () => {
     "b.conf:3:5: error: vni 456 is also that of a.conf:3 [MESH_NET_VNI_TWICE]
       3 | vni=456
         |     ^
-      rule: Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the wire.
+      rule: Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the segment.
       remedy: Write another vni in one of the two files"
   `);
 });

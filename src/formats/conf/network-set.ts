@@ -57,7 +57,7 @@ const UNIQUE = [
   {
     field: 'vni',
     code: 'MESH_NET_VNI_TWICE',
-    rule: 'Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the wire.',
+    rule: 'Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the segment.',
     remedy: 'Write another vni in one of the two files',
   },
   {

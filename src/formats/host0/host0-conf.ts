@@ -6,9 +6,9 @@
  *     segment_ports="eth1" "eth2"                   # ports that boot segments may be on; without it, any that is fit
  *     default_networks="manage"                     # network files that every machine gets
  *     boot="auto"                                   # off (nothing is sent or answered), auto, dry (answers nothing, tells)
- *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the wire of a port
- *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the wire of a port
- *     join_groups="eth1 eth2"                       # ports that are on one wire though they do not hear each other
+ *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the segment of a port
+ *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the segment of a port
+ *     join_groups="eth1 eth2"                       # ports that are on one segment though they do not hear each other
  *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
  *     metrics="manage"                              # the network that metrics are served in; without it, in none
  */
@@ -34,7 +34,7 @@ export interface PortMode {
   readonly mode: WantedMode;
 }
 
-/** A subnet, or the length of one's prefix, for the wire of a port. */
+/** A subnet, or the length of one's prefix, for the segment of a port. */
 export interface PortSubnet {
   readonly port: string;
   readonly subnet: Ipv4Cidr | number;
@@ -52,7 +52,7 @@ export interface Host0Settings {
   /** Of ports that are not named, the mode is `auto`. */
   readonly bootModes: readonly PortMode[];
   readonly manualSubnets: readonly PortSubnet[];
-  /** Ports that are on one wire, whatever a scan hears. */
+  /** Ports that are on one segment, whatever a scan hears. */
   readonly joinGroups: readonly (readonly string[])[];
   /** Name of the network whose members may read host0's metrics. Undefined: none. */
   readonly metricsNetwork: string | undefined;

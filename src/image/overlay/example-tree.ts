@@ -35,7 +35,7 @@ boot="auto"
 # Networks that every machine is in, whatever its manifest says: names of files in network/.
 default_networks="manage"
 
-# Who may join: open (anybody on the wire), known (machines with a folder in machines/), token (machines that booted from this host0).
+# Who may join: open (anybody on the segment), known (machines with a folder in machines/), token (machines that booted from this host0).
 admission="open"
 `,
   'network/manage.conf': `# The mesh that every machine is in. host0 is at ::1 in it.

@@ -1,4 +1,4 @@
-/** Addresses on the wire (linux/if_addr.h): struct ifaddrmsg and IFA_* attributes. */
+/** Addresses as netlink messages (linux/if_addr.h): struct ifaddrmsg and IFA_* attributes. */
 
 import { addressFamily, isIpv6 } from '../ip.ts';
 import { AF_INET, AF_INET6 } from '../libc.ts';

@@ -1,4 +1,4 @@
-/** Entries of forwarding tables on the wire: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
+/** Entries of forwarding tables on the segment: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
 import type { Mac } from '../../model/address/mac.ts';
 import { AF_BRIDGE } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';

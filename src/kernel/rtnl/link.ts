@@ -1,4 +1,4 @@
-/** Links on the wire (linux/if_link.h, net/core/rtnetlink.c): struct ifinfomsg and IFLA_* attributes. */
+/** Links as netlink messages (linux/if_link.h, net/core/rtnetlink.c): struct ifinfomsg and IFLA_* attributes. */
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { Vni } from '../../model/network/network.ts';
 import { isIpv6 } from '../ip.ts';

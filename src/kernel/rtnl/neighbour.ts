@@ -1,4 +1,4 @@
-/** Neighbours on the wire (linux/neighbour.h): struct ndmsg and NDA_* attributes, families AF_INET and AF_INET6. */
+/** Neighbours as netlink messages (linux/neighbour.h): struct ndmsg and NDA_* attributes, families AF_INET and AF_INET6. */
 
 import { addressFamily, type Ip, isIpv6 } from '../ip.ts';
 import { AF_INET, AF_INET6 } from '../libc.ts';

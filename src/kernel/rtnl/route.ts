@@ -1,4 +1,4 @@
-/** Routes on the wire (linux/rtnetlink.h): struct rtmsg and RTA_* attributes. */
+/** Routes as netlink messages (linux/rtnetlink.h): struct rtmsg and RTA_* attributes. */
 
 import { addressFamily, type Ip, parseInterface } from '../ip.ts';
 import { AF_INET, AF_INET6 } from '../libc.ts';
@@ -51,7 +51,7 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   writer.u16(0);
   writer.u8(RT_TABLE_MAIN);
   writer.u8(route.protocol);
-  // IPv4 wants to be told that a destination without gateway is on the wire; NOWHERE deletes in any scope.
+  // IPv4 wants to be told that a destination without gateway is on the segment; NOWHERE deletes in any scope.
   const scope = family === AF_INET && route.gateway === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   writer.u8(replace ? scope : RT_SCOPE_NOWHERE);
   writer.u8(replace ? RTN_UNICAST : 0);

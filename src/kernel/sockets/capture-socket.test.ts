@@ -9,7 +9,7 @@ import { openPacketSocket } from './packet-socket.ts';
 
 const SNAP_BYTES = 120;
 const OUR_PORT = 8001;
-/** An Ethernet type for experiments (IEEE 802): nobody else on the wire sends it. */
+/** An Ethernet type for experiments (IEEE 802): nobody else on the segment sends it. */
 const MARK = '88b5';
 const MACS = '020000000002020000000001';
 /** Ports from and to, in hex. */
@@ -29,36 +29,36 @@ const vxlan = (vni: string, inner: Buffer, { port = '12b5', protocol = '11', fra
   ]);
 const arp = Buffer.from(`${MACS}0806`.padEnd(84, '0'), 'hex');
 
-let wire: ReturnType<typeof twoHosts>;
+let segment: ReturnType<typeof twoHosts>;
 let socket: CaptureSocket | undefined;
 
 beforeAll(() => {
-  wire = twoHosts();
+  segment = twoHosts();
 });
 afterEach(() => {
   socket?.close();
   socket = undefined;
 });
-afterAll(() => wire.close());
+afterAll(() => segment.close());
 
 function indexIn(netns: string): number {
   return Number(inside(netns, 'ip', '-o', 'link', 'show', 'eth0').split(':')[0]);
 }
 
-/** What the filter lets through of these frames. The wire is a veth pair: what was sent has arrived. */
+/** What the filter lets through of these frames. The segment is a veth pair: what was sent has arrived. */
 function taken(filter: readonly FilterStep[], frames: readonly Buffer[]): CapturedFrame[] {
   socket = CaptureSocket.open({
     device: 'eth0',
-    index: indexIn(wire.there),
+    index: indexIn(segment.there),
     filter,
     snapBytes: SNAP_BYTES,
-    netns: wire.there,
+    netns: segment.there,
   });
   const sender = openPacketSocket({
     device: 'eth0',
-    index: indexIn(wire.here),
+    index: indexIn(segment.here),
     hears: 'frames',
-    netns: wire.here,
+    netns: segment.here,
   });
   try {
     for (const frame of frames)
@@ -90,7 +90,7 @@ test('VXLAN packets of the VNI, but those that carry the capture itself', () => 
   ];
   const seen = taken(vxlanWithout(OUR_PORT, 456 as Vni), [...unwanted, ...wanted]);
   expect(seen.map(({ bytes }) => bytes)).toEqual(wanted.map((frame) => frame.subarray(0, SNAP_BYTES)));
-  expect(seen.map(({ wireBytes }) => wireBytes)).toEqual(wanted.map((frame) => frame.length));
+  expect(seen.map(({ frameBytes }) => frameBytes)).toEqual(wanted.map((frame) => frame.length));
 });
 
 test('all frames, but those of the capture itself; with their times and counts', () => {
@@ -117,6 +117,6 @@ test('what does not fit while nobody reads is counted', () => {
 test('a device that is not there is refused', () => {
   const filter = framesWithout(OUR_PORT);
   expect(() =>
-    CaptureSocket.open({ device: 'eth9', index: 4711, filter, snapBytes: SNAP_BYTES, netns: wire.there }),
+    CaptureSocket.open({ device: 'eth9', index: 4711, filter, snapBytes: SNAP_BYTES, netns: segment.there }),
   ).toThrow(expect.objectContaining({ code: 'MESH_KERNEL_REFUSED' }));
 });

@@ -13,7 +13,7 @@ export interface CapturedFrame {
   readonly timeNs: bigint;
   /** As many as were asked for. */
   readonly bytes: Buffer;
-  readonly wireBytes: number;
+  readonly frameBytes: number;
 }
 
 /** Counted by the kernel since the socket was opened. */
@@ -56,15 +56,15 @@ export class CaptureSocket {
    */
   *frames(max: number): Generator<CapturedFrame> {
     for (let count = 0; count < max; count++) {
-      const wireBytes: number = libc.recv(this.#fd, this.#buffer, this.#buffer.length, MSG_TRUNC);
-      if (wireBytes < 0) {
+      const frameBytes: number = libc.recv(this.#fd, this.#buffer, this.#buffer.length, MSG_TRUNC);
+      if (frameBytes < 0) {
         const errno = koffi.errno();
         if (errno === EAGAIN || errno === ENETDOWN) return;
         throw errnoError(errno, 'receive', 'captured frames');
       }
       if (libc.ioctl(this.#fd, SIOCGSTAMPNS, this.#time) < 0) throw failed('read', "a frame's time");
       const timeNs = this.#time.readBigInt64LE(0) * 1_000_000_000n + this.#time.readBigInt64LE(8);
-      yield { timeNs, bytes: Buffer.from(this.#buffer.subarray(0, wireBytes)), wireBytes };
+      yield { timeNs, bytes: Buffer.from(this.#buffer.subarray(0, frameBytes)), frameBytes };
     }
   }
 

@@ -38,7 +38,7 @@ const IPV6_MTU = 24;
 const IPV6_DONTFRAG = 62;
 /** Fragments a packet that is too big, as far as this host knows. */
 const PMTUDISC_WANT = 1;
-/** Never fragments, and asks the wire instead of the route's remembered MTU (linux/in.h). */
+/** Never fragments, and asks the segment instead of the route's remembered MTU (linux/in.h). */
 const PMTUDISC_PROBE = 3;
 const SOL_RAW = 255;
 const ICMP_FILTER = 1;

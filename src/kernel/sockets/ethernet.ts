@@ -1,4 +1,4 @@
-/** Ethernet frames (IEEE 802.3 §3.2, without the check sequence): what everything on a wire begins with. */
+/** Ethernet frames (IEEE 802.3 §3.2, without the check sequence): what everything on a segment begins with. */
 import { type Mac, macFromHex, macToBytes } from '../../model/address/mac.ts';
 
 /** Destination, source and type. */

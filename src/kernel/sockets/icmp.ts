@@ -1,5 +1,5 @@
 /**
- * ICMP echo on the wire: RFC 792 for IPv4, RFC 4443 for IPv6. Both have type, code and checksum, then identifier and
+ * ICMP echo on the segment: RFC 792 for IPv4, RFC 4443 for IPv6. Both have type, code and checksum, then identifier and
  * sequence; they differ in the numbers of the types, and in who computes the checksum (for IPv6, the kernel).
  */
 

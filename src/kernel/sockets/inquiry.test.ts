@@ -4,7 +4,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Vni } from '../../model/network/network.ts';
-import { askWire } from './inquiry.ts';
+import { askUnderlay } from './inquiry.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 
 const question: Solicitation = {
@@ -13,28 +13,28 @@ const question: Solicitation = {
   target: 'fd42::1' as Ipv6,
 };
 
-describe('a wire with another host', () => {
-  let wire: ReturnType<typeof twoHosts>;
+describe('a link with another host', () => {
+  let link: ReturnType<typeof twoHosts>;
   const ask = (changed: Partial<Solicitation> = {}) => {
-    const index = Number(inside(wire.here, 'ip', '-o', 'link', 'show', 'eth0').split(':')[0]);
+    const index = Number(inside(link.here, 'ip', '-o', 'link', 'show', 'eth0').split(':')[0]);
     const port = { device: 'eth0', index, ipv4: '10.9.0.1' as Ipv4, broadcast: '10.9.0.255' as Ipv4 };
-    return askWire(port, { ...question, ...changed }, { netns: wire.here, timeoutMs: 500 });
+    return askUnderlay(port, { ...question, ...changed }, { netns: link.here, timeoutMs: 500 });
   };
 
   beforeAll(() => {
-    wire = twoHosts();
+    link = twoHosts();
     ip(
-      wire.there,
+      link.there,
       'link add br456 type bridge',
       'link add vxlan456 master br456 type vxlan id 456 dstport 4789',
       'link set br456 up',
       'link set vxlan456 up',
       'address add fd42::1/64 dev br456 nodad',
     );
-    carriesPackets(wire.there, 'br456');
-    isAnsweredFor(wire.there, 'br456', 'ff02::1:ff00:1');
+    carriesPackets(link.there, 'br456');
+    isAnsweredFor(link.there, 'br456', 'ff02::1:ff00:1');
   });
-  afterAll(() => wire.close());
+  afterAll(() => link.close());
 
   test('tells who has the address in that VNI', async () => {
     expect(await ask()).toEqual(['10.9.0.2']);
@@ -43,7 +43,7 @@ describe('a wire with another host', () => {
   });
 
   test('hears the answer in front of a firewall that drops it', async () => {
-    inside(wire.here, 'nft', 'table inet t {\nchain c { type filter hook input priority -400; policy drop; }\n}');
+    inside(link.here, 'nft', 'table inet t {\nchain c { type filter hook input priority -400; policy drop; }\n}');
     expect(await ask()).toEqual(['10.9.0.2']);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Asks a whole wire who has an address of a mesh, by one VXLAN packet to the broadcast address. Answers are taken by a
+ * Asks a whole link who has an address of a mesh, by one VXLAN packet to the broadcast address. Answers are taken by a
  * packet socket, that is, before any firewall of this machine: also those of machines that nothing here speaks with.
  */
 import koffi from 'koffi';
@@ -10,7 +10,7 @@ import { openPacketSocket } from './packet-socket.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 
-export interface Wire {
+export interface InquiryLink {
   /** The port on it, by name and index. */
   readonly device: string;
   readonly index: number;
@@ -26,20 +26,20 @@ const PACKET_BYTES = 256;
  * @returns the underlay addresses of all others who answered within the time
  * @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV)
  */
-export async function askWire(
-  wire: Wire,
+export async function askUnderlay(
+  link: InquiryLink,
   solicitation: Solicitation,
   { timeoutMs, netns }: { readonly timeoutMs: number; readonly netns?: string },
 ): Promise<Ipv4[]> {
   // Everything that comes in meanwhile passes this socket; an answer that was pushed out costs one finding.
-  const answers = openPacketSocket({ ...wire, hears: 'ipv4', ...(netns !== undefined && { netns }) });
+  const answers = openPacketSocket({ ...link, hears: 'ipv4', ...(netns !== undefined && { netns }) });
   try {
-    send(wire, encodeSolicitation(solicitation), netns);
+    send(link, encodeSolicitation(solicitation), netns);
     const others = new Set<Ipv4>();
     const take = () => {
       for (const packet of packetsOf(answers)) {
         const from = decodeAdvertiser(packet, solicitation);
-        if (from !== undefined && from !== wire.ipv4) others.add(from);
+        if (from !== undefined && from !== link.ipv4) others.add(from);
       }
     };
     const poll = koffi.node.poll(answers, { readable: true }, take);
@@ -53,13 +53,13 @@ export async function askWire(
   }
 }
 
-function send(wire: Wire, payload: Buffer, netns: string | undefined): void {
-  const to = sockaddr(wire.broadcast, VXLAN_PORT);
+function send(link: InquiryLink, payload: Buffer, netns: string | undefined): void {
+  const to = sockaddr(link.broadcast, VXLAN_PORT);
   const fd = openSocket({ domain: AF_INET, type: SOCK_DGRAM, protocol: 0 }, netns, (socket) => {
     setOption(socket, SOL_SOCKET, SO_BROADCAST, 1, 'SO_BROADCAST');
-    bindToDevice(socket, wire.device);
-    bindToAddress(socket, wire.ipv4, 0);
-    if (libc.sendto(socket, payload, payload.length, 0, to, to.length) < 0) throw failed('send to', wire.broadcast);
+    bindToDevice(socket, link.device);
+    bindToAddress(socket, link.ipv4, 0);
+    if (libc.sendto(socket, payload, payload.length, 0, to, to.length) < 0) throw failed('send to', link.broadcast);
   });
   libc.close(fd);
 }

@@ -36,7 +36,7 @@ function listening(fd: number): Promise<unknown> {
 beforeEach(async () => {
   hosts = twoHosts();
   guest = temporaryNetns();
-  // The wire is the underlay; behind `guest` sits a member of the mesh.
+  // The segment is the underlay; behind `guest` sits a member of the mesh.
   ip(
     hosts.here,
     'link add br456 type bridge',

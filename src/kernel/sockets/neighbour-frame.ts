@@ -1,5 +1,5 @@
 /**
- * What IPv6 neighbours say to each other on a wire (RFC 4861): an ICMPv6 message in an IPv6 packet in an Ethernet frame.
+ * What IPv6 neighbours say to each other on a segment (RFC 4861): an ICMPv6 message in an IPv6 packet in an Ethernet frame.
  * Its hop limit is 255, since whatever passed a router is refused (§6.1, §7.1).
  */
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../model/address/ipv6.ts';

@@ -1,5 +1,5 @@
 /**
- * Neighbour solicitation inside VXLAN on the wire: RFC 4861 §4.3 and §4.4 in an Ethernet frame behind the 8 bytes of
+ * Neighbour solicitation inside VXLAN on the segment: RFC 4861 §4.3 and §4.4 in an Ethernet frame behind the 8 bytes of
  * RFC 7348 §5. It asks who has an address, and carries the asker's own Ethernet address, so that anybody can answer.
  */
 import { type Ipv4, ipv4FromBytes } from '../../model/address/ipv4.ts';

@@ -1,4 +1,4 @@
-/** The boots of a lab's machines: switched on once host0 serves the wire, and followed until all are members. */
+/** The boots of a lab's machines: switched on once host0 serves the segment, and followed until all are members. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import type { BootView } from '../../protocol/documents/boot-views.ts';
@@ -8,25 +8,27 @@ import { host0Client } from '../../protocol/http/control-client.ts';
 import { LastWords } from '../checks/silence.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 
-/** host0 watches a wire for five seconds before it serves it; five times what it takes in all. */
+/** host0 watches a segment for five seconds before it serves it; five times what it takes in all. */
 const SERVED_WITHIN_MS = 45_000;
 const LOOK_MS = 100;
 /** Five times what a machine takes that has a processor to itself. */
 const MEMBER_WITHIN_MS = 200_000;
 
 /** @throws MESH_LAB_FAILED */
-export async function untilWireServed(host0: LabHost, signal?: AbortSignal): Promise<void> {
+export async function untilSegmentServed(host0: LabHost, signal?: AbortSignal): Promise<void> {
   const giveUpAt = performance.now() + SERVED_WITHIN_MS;
   const client = host0Client(pathsBelow(host0.root));
   let view: BootView | undefined;
   while (performance.now() < giveUpAt) {
     signal?.throwIfAborted();
     view = await client.get<BootView>('/v1/boot').catch(() => undefined);
-    if (view?.wires.some(({ service }) => service?.state === 'running')) return;
+    if (view?.segments.some(({ service }) => service?.state === 'running')) return;
     await sleep(LOOK_MS);
   }
-  const mode = view?.wires.map((wire) => `${wire.device} is ${wire.mode}, ${wire.reason}`).join('; ') ?? 'no answer';
-  throw new MeshError('MESH_LAB_FAILED', `host0 does not serve the wire: ${mode}`, {
+  const mode =
+    view?.segments.map((segment) => `${segment.device} is ${segment.mode}, ${segment.reason}`).join('; ') ??
+    'no answer';
+  throw new MeshError('MESH_LAB_FAILED', `host0 does not serve the segment: ${mode}`, {
     operation: 'wait for host0',
     cause: new LastWords([host0]),
   });

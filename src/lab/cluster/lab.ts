@@ -23,9 +23,17 @@ import type { LabHost } from '../hosts/lab-host.ts';
 import { isListening } from '../hosts/listening.ts';
 import { mustHaveEmulator, switchOn } from '../hosts/machine.ts';
 import { checkLabName, type HostPlan, type LabSize, planTopology, type Topology, withIpv4 } from '../hosts/topology.ts';
-import { buildWire, forgetPeers, namespacesOf, readdress, removeWire, replugHost, setCarrier } from '../hosts/wire.ts';
+import {
+  buildUnderlay,
+  forgetPeers,
+  namespacesOf,
+  readdress,
+  removeUnderlay,
+  replugHost,
+  setCarrier,
+} from '../hosts/underlay.ts';
 import { writeBootTree } from './boot-tree.ts';
-import { untilMembers, untilWireServed } from './boots.ts';
+import { untilMembers, untilSegmentServed } from './boots.ts';
 import { claimLab, keepLab, LABS_DIRECTORY, readRecord, refuseKept, refuseLiving } from './record.ts';
 import { residentsOf } from './residents.ts';
 
@@ -85,7 +93,7 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  /** Namespaces, wires and files only; no process runs yet. Clears away first what a crashed run of this name left. */
+  /** Namespaces, segments and files only; no process runs yet. Clears away first what a crashed run of this name left. */
   static async build({ onStage = () => {}, signal, directory = LABS_DIRECTORY, ...size }: LabOptions): Promise<Lab> {
     requireRoot(...ROOT_ONLY);
     const topology = planTopology(size);
@@ -102,8 +110,8 @@ export class Lab implements AsyncDisposable {
     try {
       if (topology.machines === undefined) for (const host of lab.hosts) writeFiles(host);
       else await lab.#prepareBoots(onStage, signal);
-      onStage('building namespaces and wires');
-      await buildWire(topology);
+      onStage('building namespaces and segments');
+      await buildUnderlay(topology);
       return lab;
     } catch (error) {
       await lab.down();
@@ -173,8 +181,8 @@ export class Lab implements AsyncDisposable {
     for (const program of programsOf(host0)) this.start(host0, program);
     await this.#serving(host0, signal);
     if (this.#topology.machines === undefined) return;
-    onStage?.('waiting until host0 serves the wire');
-    await untilWireServed(host0, signal);
+    onStage?.('waiting until host0 serves the segment');
+    await untilSegmentServed(host0, signal);
   }
 
   /**
@@ -197,7 +205,7 @@ export class Lab implements AsyncDisposable {
     return boots;
   }
 
-  /** Files, images and overlays, before there is a wire. */
+  /** Files, images and overlays, before there is a segment. */
   async #prepareBoots(onStage: OnStage, signal: AbortSignal | undefined): Promise<void> {
     const [host0, ...machines] = this.hosts;
     if (host0 === undefined) throw new RangeError('a lab has host0 at least');
@@ -285,11 +293,11 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Pulls the host's cables: its ports lose their carrier. */
-  async cutWire(host: LabHost): Promise<void> {
+  async cutCables(host: LabHost): Promise<void> {
     await setCarrier(this.#topology, host, false);
   }
 
-  async healWire(host: LabHost): Promise<void> {
+  async healCables(host: LabHost): Promise<void> {
     await setCarrier(this.#topology, host, true);
   }
 
@@ -326,7 +334,7 @@ export class Lab implements AsyncDisposable {
       programsOf(host).flatMap((program) => findProcess(program, host.root) ?? []),
     );
     await killAll([...started, ...residentsOf(namespaces)]);
-    await removeWire(namespaces, this.#topology.wire, REMOVAL_DEADLINE_MS);
+    await removeUnderlay(namespaces, this.#topology.underlay, REMOVAL_DEADLINE_MS);
     // The record goes last: while anything is left, it says so.
     for (const host of this.hosts) rmSync(host.root, { recursive: true, force: true });
     rmSync(this.directory, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** Somebody else's DHCP server on a lab's wire: it gives out addresses, and knows nothing of host0. */
+/** Somebody else's DHCP server on a lab's segment: it gives out addresses, and knows nothing of host0. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';

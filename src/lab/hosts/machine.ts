@@ -51,7 +51,7 @@ function consoleFile(root: string): string {
   return join(root, 'console.log');
 }
 
-/** Switches it on. It outlives this process; whoever lives in the wire's namespace is ended with the lab. */
+/** Switches it on. It outlives this process; whoever lives in the segment's namespace is ended with the lab. */
 export function switchOn(host: LabHost): void {
   const {
     root,
@@ -81,7 +81,7 @@ export function switchOn(host: LabHost): void {
       ...['-machine', 'graphics=off', '-serial', 'stdio'],
       ...['-chardev', `socket,id=monitor,path=${monitorSocket(root)},server=on,wait=off`, '-mon', 'monitor'],
       ...['-smbios', `type=1,manufacturer=Meshwork,product=Lab machine,uuid=${emulated.uuid}`],
-      ...['-netdev', `tap,id=net0,ifname=${port.wireEnd},script=no,downscript=no`],
+      ...['-netdev', `tap,id=net0,ifname=${port.underlayEnd},script=no,downscript=no`],
       ...firmwareOptions(host, port.mac),
     ];
     const child = spawnInside(host.netns, argv, { cwd: root, detached: true, stdio: ['ignore', log, log] });

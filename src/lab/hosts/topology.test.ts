@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { machineIdOf } from '../../model/machine.ts';
 import { NO_ADDRESS, planTopology, underlayNeighbours, withIpv4 } from './topology.ts';
-import { namespacesOf } from './wire.ts';
+import { namespacesOf } from './underlay.ts';
 
 describe('planTopology', () => {
   const topology = planTopology({ name: 'default', nodes: 3, segments: 2 });
@@ -13,7 +13,7 @@ describe('planTopology', () => {
         name,
         netns,
         host0,
-        ...ports.map(({ device, bridge, wireEnd, ipv4 }) => `${device} ${bridge} ${wireEnd} ${ipv4}`),
+        ...ports.map(({ device, bridge, underlayEnd, ipv4 }) => `${device} ${bridge} ${underlayEnd} ${ipv4}`),
       ]),
     ).toEqual([
       ['host0', 'mw-default-host0', '10.11.0.1', 'eth1 seg0 host0-1 10.11.0.1', 'eth2 seg1 host0-2 10.11.1.1'],
@@ -21,7 +21,7 @@ describe('planTopology', () => {
       ['node2', 'mw-default-node2', '10.11.1.1', 'eth0 seg1 node2 10.11.1.2'],
       ['node3', 'mw-default-node3', '10.11.0.1', 'eth0 seg0 node3 10.11.0.3'],
     ]);
-    expect(topology.wire).toBe('mw-default-wire');
+    expect(topology.underlay).toBe('mw-default-underlay');
     expect(topology.bridges).toEqual(['seg0', 'seg1']);
   });
 
@@ -31,9 +31,9 @@ describe('planTopology', () => {
     expect(other.hosts[1]?.machine).not.toBe(topology.hosts[1]?.machine);
   });
 
-  test('no two ports share an address, a MAC or a wire end, at the largest size', () => {
+  test('no two ports share an address, a MAC or a underlay end, at the largest size', () => {
     const ports = planTopology({ name: 'big', nodes: 2 * 253, segments: 2 }).hosts.flatMap((host) => host.ports);
-    for (const key of ['ipv4', 'mac', 'wireEnd'] as const) {
+    for (const key of ['ipv4', 'mac', 'underlayEnd'] as const) {
       expect(new Set(ports.map((port) => port[key])).size).toBe(2 * 253 + 2);
     }
     expect(ports.at(-1)?.ipv4).toBe('10.11.1.254');
@@ -68,12 +68,12 @@ describe('a lab of machines', () => {
   const machines = { firmware: ['bios', 'uefi'], foreignDhcp: true } as const;
   const topology = planTopology({ name: 'boxes', nodes: 2, segments: 1, machines });
 
-  test('has one wire, and machines whose ids follow from what their firmware says', () => {
+  test('has one underlay, and machines whose ids follow from what their firmware says', () => {
     const [host0, node1, node2] = topology.hosts;
     expect(host0?.emulated).toBeUndefined();
     expect([node1?.emulated?.firmware, node2?.emulated?.firmware]).toEqual(['bios', 'uefi']);
     expect(node1?.machine).toBe(machineIdOf(node1?.emulated?.uuid ?? ''));
-    expect([node1, node2].map((node) => node?.ports[0]?.wireEnd)).toEqual(['tap1', 'tap2']);
+    expect([node1, node2].map((node) => node?.ports[0]?.underlayEnd)).toEqual(['tap1', 'tap2']);
     expect(node1?.machine).not.toBe(node2?.machine);
   });
 
@@ -85,8 +85,8 @@ describe('a lab of machines', () => {
     expect(node1?.machine).not.toBe(node2?.machine);
   });
 
-  test('has its namespaces named once each, the wire last, the foreign server among them', () => {
-    expect(namespacesOf(topology)).toEqual(['mw-boxes-host0', 'mw-boxes-foreign', 'mw-boxes-wire']);
+  test('has its namespaces named once each, the underlay last, the foreign server among them', () => {
+    expect(namespacesOf(topology)).toEqual(['mw-boxes-host0', 'mw-boxes-foreign', 'mw-boxes-underlay']);
   });
 
   test('knows an address of a machine only once DHCP gave one', () => {

@@ -16,7 +16,7 @@ export interface LabSize {
   readonly name: string;
   /** Besides host0. */
   readonly nodes: number;
-  /** Underlay segments: layer-2 wires that meet in host0 only. */
+  /** Underlay segments: layer-2 segments that meet in host0 only. */
   readonly segments: number;
   /** Emulated machines instead of namespaces: they boot from host0, on the one segment that such a lab has. */
   readonly machines?: MachineSettings;
@@ -34,8 +34,8 @@ export interface MachineSettings {
 export type Firmware = 'bios' | 'uefi';
 
 export interface Topology extends LabSize {
-  /** The namespace that holds the segments' bridges and the wire-side ends of all ports. */
-  readonly wire: string;
+  /** The namespace that holds the segments' bridges and the underlay-side ends of all ports. */
+  readonly underlay: string;
   readonly bridges: readonly string[];
   /** host0 first. */
   readonly hosts: readonly HostPlan[];
@@ -76,7 +76,7 @@ export interface Emulation {
 export interface UnderlayPort {
   readonly segment: number;
   readonly device: string;
-  readonly wireEnd: string;
+  readonly underlayEnd: string;
   readonly bridge: string;
   readonly mac: Mac;
   readonly ipv4: Ipv4;
@@ -117,13 +117,13 @@ export function planTopology({ name, nodes, segments, machines }: LabSize): Topo
     name,
     nodes,
     segments,
-    wire: namespaceOf(name, 'wire'),
+    underlay: namespaceOf(name, 'underlay'),
     bridges: Array.from({ length: segments }, (_, segment) => bridgeOf(segment)),
     hosts,
   };
 }
 
-/** One wire, with host0, the machines, and the foreign server if there is one. */
+/** One underlay, with host0, the machines, and the foreign server if there is one. */
 function machineTopology(name: string, machines: MachineSettings): Topology {
   const { firmware, foreignDhcp, templateUuid = false } = machines;
   checkCount('nodes', firmware.length, MACHINES_MAX);
@@ -138,7 +138,7 @@ function machineTopology(name: string, machines: MachineSettings): Topology {
     nodes: firmware.length,
     segments: 1,
     machines,
-    wire: namespaceOf(name, 'wire'),
+    underlay: namespaceOf(name, 'underlay'),
     bridges: [bridgeOf(0)],
     hosts: [host0Plan(name, 1), ...firmware.map((kind, index) => machinePlan(name, index + 1, kind, templateUuid))],
     ...(foreignDhcp && { foreign }),
@@ -155,7 +155,7 @@ function machinePlan(lab: string, number: number, firmware: Firmware, templateUu
   return {
     name,
     role: 'node',
-    netns: namespaceOf(lab, 'wire'),
+    netns: namespaceOf(lab, 'underlay'),
     emulated: { firmware, uuid },
     machine,
     ports: [port],
@@ -227,12 +227,12 @@ function portOf(
   segment: number,
   hostNumber: number,
   device: string,
-  wireEnd: string,
+  underlayEnd: string,
 ): UnderlayPort {
   return {
     segment,
     device,
-    wireEnd,
+    underlayEnd,
     bridge: bridgeOf(segment),
     mac: macFromHex(`06${genid(['lab', lab, host, device], 10)}`),
     ipv4: addressOn(segment, hostNumber),

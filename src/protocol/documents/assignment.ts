@@ -8,7 +8,7 @@ import type { Member } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { MembershipVersion } from './membership.ts';
 
-/** A group of host0's ports on one physical wire. */
+/** A group of host0's ports on one physical segment. */
 export interface Segment {
   /** host0's port on it. */
   readonly device: string;
@@ -16,7 +16,7 @@ export interface Segment {
   readonly subnet: Ipv4Cidr;
 }
 
-/** A port of the underlay as host0 wants it: up, and with the address that host0 gave the wire, if it did. */
+/** A port of the underlay as host0 wants it: up, and with the address that host0 gave the segment, if it did. */
 export interface UnderlayPort {
   readonly device: string;
   readonly address?: { readonly ipv4: Ipv4; readonly length: number };

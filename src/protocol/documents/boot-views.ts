@@ -11,7 +11,7 @@ export type BootMode = (typeof BOOT_MODES)[number];
 export const WANTED_MODES = [...BOOT_MODES, 'auto'] as const;
 export type WantedMode = (typeof WANTED_MODES)[number];
 
-/** Why a wire is in its mode. */
+/** Why a segment is in its mode. */
 export type ModeReason =
   | 'configured'
   | 'probing'
@@ -38,7 +38,7 @@ export interface ScanView {
   /** ISO 8601. */
   readonly time: string;
   readonly tookMs: number;
-  /** Ports that hear each other, or are in one bridge: one physical wire each, however many switches it has. */
+  /** Ports that hear each other, or are in one bridge: one physical segment each, however many switches it has. */
   readonly groups: readonly (readonly string[])[];
   readonly ports: readonly PortView[];
   /** Which port heard which other's probe. */
@@ -56,7 +56,7 @@ export interface ForeignServerView {
 export interface RivalView {
   readonly installation: string;
   readonly ipv4?: Ipv4;
-  /** It was here first: the wire is its. */
+  /** It was here first: the segment is its. */
   readonly senior: boolean;
   readonly heardSecAgo: number;
 }
@@ -77,7 +77,7 @@ export interface SubnetView {
   readonly ipv4: Ipv4;
 }
 
-export interface WireView {
+export interface SegmentView {
   readonly ports: readonly string[];
   /** The port that serves; the group's others would only repeat it. */
   readonly device: string;
@@ -102,5 +102,5 @@ export interface WireView {
 export interface BootView {
   readonly boot: 'off' | 'auto' | 'dry';
   readonly installation: string;
-  readonly wires: readonly WireView[];
+  readonly segments: readonly SegmentView[];
 }

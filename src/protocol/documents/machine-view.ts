@@ -28,6 +28,6 @@ export interface MachineView {
 /** A network card that it booted from, or has. */
 export interface CardView {
   readonly mac: Mac;
-  /** host0's ports on the wire that it hangs on; absent where host0 has not heard it. */
-  readonly wire?: readonly string[];
+  /** host0's ports on the segment that it hangs on; absent where host0 has not heard it. */
+  readonly segment?: readonly string[];
 }

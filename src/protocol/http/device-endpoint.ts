@@ -1,5 +1,5 @@
 /**
- * An HTTP server that answers at one address on one device, and on no other: in a mesh on its bridge, on a wire on the
+ * An HTTP server that answers at one address on one device, and on no other: in a mesh on its bridge, on a segment on the
  * port of host0's there. The socket belongs to the device's index, and is made anew when the device is.
  */
 import type { RequestListener, Server, ServerOptions } from 'node:http';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { type Ipv4, ipv4Range, parseIpv4Cidr } from '../../model/address/ipv4.ts';
-import { dnsmasqConf, type WireService } from './dnsmasq-conf.ts';
+import { dnsmasqConf, type SegmentService } from './dnsmasq-conf.ts';
 import { parseLeases } from './lease-file.ts';
 
-const WIRE: Omit<WireService, 'mode'> = {
+const SEGMENT: Omit<SegmentService, 'mode'> = {
   device: 'eth1',
   host0: '10.11.0.1' as Ipv4,
   subnet: ipv4Range(parseIpv4Cidr('10.11.0.0/25')),
@@ -14,7 +14,7 @@ const WIRE: Omit<WireService, 'mode'> = {
 
 test('a server', () => {
   const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
-  expect(dnsmasqConf({ ...WIRE, mode: { name: 'server', first, last, leaseSec: 3600 } })).toMatchInlineSnapshot(`
+  expect(dnsmasqConf({ ...SEGMENT, mode: { name: 'server', first, last, leaseSec: 3600 } })).toMatchInlineSnapshot(`
     "# Made by Meshwork; changes are overwritten.
     # No DNS, and nothing but this one port.
     port=0
@@ -44,7 +44,7 @@ test('a server', () => {
     dhcp-range=10.11.0.2,10.11.0.126,255.255.255.128,3600
     dhcp-leasefile=/var/lib/meshwork/boot/eth1.leases
     dhcp-lease-max=10000
-    # The wire is ours: who asks for an address of another one is told so at once.
+    # The segment is ours: who asks for an address of another one is told so at once.
     dhcp-authoritative
     # A machine is its Ethernet address: ROM, iPXE and Linux each name another client.
     dhcp-ignore-clid
@@ -78,8 +78,8 @@ function apart(text: string, other: string): string {
 
 test('a proxy is the same, but for its range and for what becomes of it', () => {
   const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
-  const server = dnsmasqConf({ ...WIRE, mode: { name: 'server', first, last, leaseSec: 3600 } });
-  expect(apart(dnsmasqConf({ ...WIRE, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
+  const server = dnsmasqConf({ ...SEGMENT, mode: { name: 'server', first, last, leaseSec: 3600 } });
+  expect(apart(dnsmasqConf({ ...SEGMENT, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
     "dhcp-range=10.11.0.0,proxy,255.255.255.128
     # Also for firmware that boots by HTTP.
     dhcp-pxe-vendor=PXEClient,HTTPClient

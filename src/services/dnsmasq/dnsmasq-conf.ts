@@ -1,5 +1,5 @@
 /**
- * dnsmasq's configuration for one wire: DHCP or proxy DHCP, and TFTP; never DNS. Pure. What firmware accepts, and which
+ * dnsmasq's configuration for one segment: DHCP or proxy DHCP, and TFTP; never DNS. Pure. What firmware accepts, and which
  * answers were proven with real ones, is in RFC 4578 and the PXE specification; see docs/boot.md.
  */
 import type { Ipv4, Ipv4Range } from '../../model/address/ipv4.ts';
@@ -7,9 +7,9 @@ import type { Ipv4, Ipv4Range } from '../../model/address/ipv4.ts';
 /** The boot loaders of the distribution's package `ipxe`, as they are called below the TFTP root. */
 export const LOADERS = { bios: 'undionly.kpxe', efi64: 'ipxe.efi' } as const;
 
-export interface WireService {
+export interface SegmentService {
   readonly device: string;
-  /** host0's address on the wire. */
+  /** host0's address on the segment. */
   readonly host0: Ipv4;
   readonly subnet: Ipv4Range;
   readonly tftpRoot: string;
@@ -46,7 +46,7 @@ export function loaderFor(architecture: number, host0: Ipv4): string | undefined
   return HTTP64.includes(architecture) ? httpLoaderUrl(host0) : undefined;
 }
 
-export function dnsmasqConf(service: WireService): string {
+export function dnsmasqConf(service: SegmentService): string {
   const { device, host0, mode, tftpRoot, ignoredClass } = service;
   const url = scriptUrl(host0);
   return lines(
@@ -93,14 +93,14 @@ export function dnsmasqRemedy(lastWords: string): string | undefined {
 }
 
 function serverLines(
-  { host0, subnet, leaseFile }: WireService,
-  { first, last, leaseSec }: Extract<WireService['mode'], { name: 'server' }>,
+  { host0, subnet, leaseFile }: SegmentService,
+  { first, last, leaseSec }: Extract<SegmentService['mode'], { name: 'server' }>,
 ): string[] {
   return [
     `dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
     `dhcp-leasefile=${leaseFile}`,
     `dhcp-lease-max=${LEASES_MAX}`,
-    '# The wire is ours: who asks for an address of another one is told so at once.',
+    '# The segment is ours: who asks for an address of another one is told so at once.',
     'dhcp-authoritative',
     '# A machine is its Ethernet address: ROM, iPXE and Linux each name another client.',
     'dhcp-ignore-clid',
@@ -119,7 +119,7 @@ function serverLines(
 /** More than any subnet that fits a switch. */
 const LEASES_MAX = 10_000;
 
-function proxyLines({ subnet }: WireService): string[] {
+function proxyLines({ subnet }: SegmentService): string[] {
   return [
     `dhcp-range=${subnet.network},proxy,${subnet.mask}`,
     '# Also for firmware that boots by HTTP.',

@@ -10,7 +10,7 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 import { residentsOf } from '../../../src/lab/cluster/residents.ts';
 import { planTopology } from '../../../src/lab/hosts/topology.ts';
-import { namespacesOf } from '../../../src/lab/hosts/wire.ts';
+import { namespacesOf } from '../../../src/lab/hosts/underlay.ts';
 
 const mesh = new URL('../../../bin/mesh', import.meta.url).pathname;
 const size = { name: `c${process.pid}`, nodes: 3, segments: 2 };
@@ -65,7 +65,7 @@ describe.each([
 
 test('a namespace that was only begun is cleared away', async () => {
   await using lab = await Lab.build(size);
-  for (const netns of [topology.wire, topology.hosts[1]?.netns ?? '']) {
+  for (const netns of [topology.underlay, topology.hosts[1]?.netns ?? '']) {
     execFileSync('ip', ['netns', 'delete', netns]);
     writeFileSync(`/run/netns/${netns}`, '');
   }

@@ -44,11 +44,11 @@ describe('the underlay', () => {
   test('can be cut and healed', async () => {
     await using lab = await Lab.build(size);
     const node1 = lab.host('node1');
-    await lab.cutWire(node1);
+    await lab.cutCables(node1);
     expect(await reaches(lab, 'host0', '10.11.0.2')).toBe(false);
-    await lab.healWire(node1);
+    await lab.healCables(node1);
     expect(await reaches(lab, 'host0', '10.11.0.2')).toBe(true);
-    await lab.cutWire(lab.host('host0'));
+    await lab.cutCables(lab.host('host0'));
     expect(await reaches(lab, 'node2', '10.11.1.1')).toBe(false);
     expect(await reaches(lab, 'node1', '10.11.0.3')).toBe(true);
   });

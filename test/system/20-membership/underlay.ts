@@ -1,4 +1,4 @@
-/** Two wires that meet in host0, hosts on them, and the mesh's devices on host0 made by hand, as its agent would. */
+/** Two segments that meet in host0, hosts on them, and the mesh's devices on host0 made by hand, as its agent would. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -77,13 +77,13 @@ export class Underlay {
   readonly paths = pathsBelow(this.root);
   readonly #namespaces: TemporaryNetns[] = [];
   readonly #children = new Set<ChildProcess>();
-  readonly #wire = this.#namespace();
+  readonly #segment = this.#namespace();
   readonly host0 = new Host(this.#namespace(), '10.11.0.1', '00000000');
   /** The journal of all host0 processes so far. */
   readonly journal: MeshEvent[] = [];
 
   constructor() {
-    ip(this.#wire, 'link add seg0 type bridge', 'link add seg1 type bridge', 'link set seg0 up', 'link set seg1 up');
+    ip(this.#segment, 'link add seg0 type bridge', 'link add seg1 type bridge', 'link set seg0 up', 'link set seg1 up');
     ip(this.host0.netns, 'link set lo up');
     this.#plug(this.host0, 'eth0', 0, '10.11.0.1');
     this.#plug(this.host0, 'eth1', 1, '10.11.1.1');
@@ -211,9 +211,9 @@ export class Underlay {
   }
 
   #plug(host: Host, device: string, segment: 0 | 1, ipv4: string): void {
-    const wireEnd = `p${ipv4.replaceAll('.', '-')}`.slice(0, 15);
-    ip(this.#wire, `link add ${wireEnd} type veth peer name ${device} netns ${host.netns}`);
-    ip(this.#wire, `link set ${wireEnd} master seg${segment} up`);
+    const underlayEnd = `p${ipv4.replaceAll('.', '-')}`.slice(0, 15);
+    ip(this.#segment, `link add ${underlayEnd} type veth peer name ${device} netns ${host.netns}`);
+    ip(this.#segment, `link set ${underlayEnd} master seg${segment} up`);
     ip(host.netns, `address add ${ipv4}/24 dev ${device}`, `link set ${device} up`);
   }
 }

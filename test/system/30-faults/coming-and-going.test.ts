@@ -98,7 +98,7 @@ test('a node that joins is in every kernel at once, and in those that poll a pol
 test('a node that vanishes is gone from the list and from every kernel', async ({ annotate }) => {
   const node3 = lab.host('node3');
   const startMs = performance.now();
-  await lab.cutWire(node3);
+  await lab.cutCables(node3);
   await lab.stop(node3, 'agent');
   await until(
     'it is off the list',

@@ -21,7 +21,7 @@ let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
 let node2: LabHost;
-/** On one wire with node1. */
+/** On one segment with node1. */
 let node3: LabHost;
 
 beforeAll(async () => {
@@ -54,13 +54,13 @@ function loseStore(): void {
 test('a node that was cut off until all had dropped it drops nobody, and joins again', async ({ annotate }) => {
   using others = await PingSet.start([node1, node3], [node3, host0], [host0, node1]);
   const dropped = await droppedDuring(lab, lab.hosts, async () => {
-    await lab.cutWire(node2);
+    await lab.cutCables(node2);
     await areListed(lab, node3, [node1, node3]);
     await until('node1 has no entry for it', MEMBER_SILENCE_MS, async () => {
       const { stdout } = await lab.exec(node1, ['bridge', 'fdb', 'show', 'dev', 'vxlan456']);
       return !stdout.includes(node2.member.mac);
     });
-    await lab.healWire(node2);
+    await lab.healCables(node2);
     await annotate(await allIsWell());
   });
   expect(dropped).toEqual({ host0: ['node2'], node1: ['node2'], node3: ['node2'] });

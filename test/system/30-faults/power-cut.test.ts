@@ -17,7 +17,7 @@ const WRITTEN_DEADLINE_MS = 50_000;
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
-/** On the other wire: host0's machine is in between. */
+/** On the other segment: host0's machine is in between. */
 let node2: LabHost;
 let node3: LabHost;
 

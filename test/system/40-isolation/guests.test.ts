@@ -174,7 +174,7 @@ test('it is the clamp that lets them through', async () => {
   expect(await transfer('-6', far.address, TRANSFER_DEADLINE_SEC)).toBeGreaterThan(RECEIVED_BYTES);
 });
 
-/** At 1500 bytes on both ends of its cable, and without segmentation offload: what it sends is cut as on a real wire. */
+/** At 1500 bytes on both ends of its cable, and without segmentation offload: what it sends is cut as on a real segment. */
 function enlarge(host: LabHost, guest: Guest): void {
   inside(netnsPath(host.netns), 'ip', 'link', 'set', guest.port, 'mtu', '1500');
   guest.run('ip', 'link', 'set', 'eth0', 'mtu', '1500', 'gso_max_segs', '1');

@@ -69,8 +69,8 @@ describe('the underlay', () => {
   });
 
   test('a path too narrow', async () => {
-    await wire(node1.host, 'mtu', '1400');
-    ward.after(() => wire(node1.host, 'mtu', '1500'));
+    await segment(node1.host, 'mtu', '1400');
+    ward.after(() => segment(node1.host, 'mtu', '1500'));
     expect(await node1.complaints()).toEqual(['path-mtu']);
     expect(await node1.finding('path-mtu')).toMatch(/host0 \(13[0-9]{2}\), node2 \(13[0-9]{2}\)/);
   });
@@ -194,10 +194,10 @@ describe('the machine', () => {
   });
 });
 
-/** Changes the port of the wire that a host is plugged into. */
-async function wire(host: LabHost, ...words: string[]): Promise<void> {
+/** Changes the port of the segment that a host is plugged into. */
+async function segment(host: LabHost, ...words: string[]): Promise<void> {
   const [port] = host.ports;
-  const wireHost = { ...host, netns: ward.lab.topology.wire };
-  const { code, stderr } = await ward.lab.exec(wireHost, ['ip', 'link', 'set', port?.wireEnd ?? '', ...words]);
+  const segmentHost = { ...host, netns: ward.lab.topology.underlay };
+  const { code, stderr } = await ward.lab.exec(segmentHost, ['ip', 'link', 'set', port?.underlayEnd ?? '', ...words]);
   if (code !== 0) throw new Error(stderr);
 }

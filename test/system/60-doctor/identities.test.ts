@@ -30,17 +30,17 @@ describe('identities', () => {
     expect(await host0.complaints()).toContain('double-id');
   });
 
-  test('two host0s on one wire, seen by both sides', async () => {
+  test('two host0s on one segment, seen by both sides', async () => {
     const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
     const second = temporaryNetns();
-    const wirePort = 'second0';
+    const segmentPort = 'second0';
     ward.after(async () => {
-      ipIn(netnsPath(ward.lab.topology.wire), `link delete ${wirePort}`);
+      ipIn(netnsPath(ward.lab.topology.underlay), `link delete ${segmentPort}`);
       second.close();
     });
     ipIn(
-      netnsPath(ward.lab.topology.wire),
-      `link add ${wirePort} master ${ward.lab.topology.bridges[0]} up type veth peer name eth0 netns ${second.path}`,
+      netnsPath(ward.lab.topology.underlay),
+      `link add ${segmentPort} master ${ward.lab.topology.bridges[0]} up type veth peer name eth0 netns ${second.path}`,
     );
     ipIn(
       second.path,

@@ -1,4 +1,4 @@
-/** A lab of host0 and two nodes on one wire, whose faults are taken away again after each test. */
+/** A lab of host0 and two nodes on one segment, whose faults are taken away again after each test. */
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { isReady } from '../drift.ts';

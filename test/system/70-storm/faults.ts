@@ -11,7 +11,7 @@ export interface FaultKind {
   readonly cost: Cost;
   readonly withholds?: Helper;
   /** Of one host, one fault at a time befalls each of these. */
-  readonly part: 'agent' | 'daemon' | 'devices' | 'wire' | 'address' | 'disk';
+  readonly part: 'agent' | 'daemon' | 'devices' | 'segment' | 'address' | 'disk';
   readonly harm: Harm;
 }
 
@@ -135,7 +135,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
     times: 5,
     lastsMs: [100, 5_000],
     cost: NEWS,
-    part: 'wire',
+    part: 'segment',
     harm: cutOff,
   },
   "host0's underlay cut": {
@@ -144,7 +144,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
     lastsMs: [1_000, 5_000],
     cost: { ...NEWS, transit: true },
     withholds: 'host0',
-    part: 'wire',
+    part: 'segment',
     harm: cutOff,
   },
   'underlay cut until all have dropped it': {
@@ -152,7 +152,7 @@ export const FAULTS: Readonly<Record<string, FaultKind>> = {
     times: 1,
     lastsMs: [12_000, 14_000],
     cost: NEWS,
-    part: 'wire',
+    part: 'segment',
     harm: cutOff,
   },
   'IPv4 changed, and back': {

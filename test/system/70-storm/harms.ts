@@ -98,8 +98,8 @@ export function replaced(device: string, ...batch: readonly string[]): Harm {
 }
 
 export const cutOff: Harm = async (lab, name) => {
-  await lab.cutWire(lab.host(name));
-  return async () => await lab.healWire(lab.host(name));
+  await lab.cutCables(lab.host(name));
+  return async () => await lab.healCables(lab.host(name));
 };
 
 export const addressChanged: Harm = async (lab, name) => {

@@ -1,4 +1,4 @@
-/** host0 beside others on one wire: a DHCP server of somebody else, and another host0. */
+/** host0 beside others on one segment: a DHCP server of somebody else, and another host0. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { addressOption, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
@@ -19,8 +19,8 @@ let server: ReturnType<BootBench['foreignServer']>;
 /** All three at once: each has to watch for a while before it does anything. */
 beforeAll(async () => {
   bench = new BootBench();
-  bench.wire('office');
-  bench.wire('lonely');
+  bench.segment('office');
+  bench.segment('lonely');
   server = bench.foreignServer('office', OFFICE);
   const machine = bench.machine();
   bench.plug(machine, { eth0: 'office' });
@@ -33,7 +33,7 @@ beforeAll(async () => {
   younger = bench.host0('younger', machines[1], 'boot="auto"\nsubnet_pool="10.72.0.0/24"\n');
   older.start('host0');
   older.start('agent');
-  await older.wire('eth1', 'serves', ({ service }) => service?.state === 'running');
+  await older.segment('eth1', 'serves', ({ service }) => service?.state === 'running');
   younger.start('host0');
   younger.start('agent');
 });
@@ -41,8 +41,8 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 test('beside a DHCP server host0 is a proxy: addresses are the server’s, boot files host0’s', async () => {
-  const wire = await guest.wire('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
-  expect(wire).toMatchObject({
+  const segment = await guest.segment('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
+  expect(segment).toMatchObject({
     mode: 'proxy',
     reason: 'another server answers',
     foreignServers: [{ server: `${OFFICE}.1`, gives: 'addresses', subnet: `${OFFICE}.0/24` }],
@@ -70,8 +70,8 @@ test('beside a DHCP server host0 is a proxy: addresses are the server’s, boot 
   ip(node, `address add ${offer.yiaddr}/24 dev eth0`);
   const second = await client.request4011('efi', offer.yiaddr, {
     ...offer.from,
-    mac: wireMac(guest),
-    ipv4: wire.subnet?.ipv4 ?? offer.yiaddr,
+    mac: segmentMac(guest),
+    ipv4: segment.subnet?.ipv4 ?? offer.yiaddr,
   });
   expect(second).toMatchObject({ from: { port: 4011 }, siaddr: `${OFFICE}.9`, file: 'ipxe.efi' });
   client.close();
@@ -99,7 +99,7 @@ test('who does not boot never hears of host0: the server’s leases and options 
 });
 
 test('iPXE is told at once that there is no router, and nobody else hears of it', async () => {
-  await guest.wire('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
+  await guest.segment('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
   // Cards filter multicast out that nobody wants.
   expect(inside(guest.netns, 'ip', 'maddress', 'show', 'dev', 'eth0')).toContain('33:33:00:00:00:02');
   const [ipxe, firmware, bystander] = [talker(), talker(), talker()] as const;
@@ -110,7 +110,7 @@ test('iPXE is told at once that there is no router, and nobody else hears of it'
   await until('an answer to iPXE', 10_000, () => ipxe.talk.heard.length > 0);
   const { mac: to, ipv6: toIpv6 } = ipxe.talk;
   // A hop limit, a lifetime and times of 0, and no option: nothing is offered.
-  expect(ipxe.talk.heard).toEqual([{ from: wireMac(guest), to, toIpv6, message: `86${'00'.repeat(15)}` }]);
+  expect(ipxe.talk.heard).toEqual([{ from: segmentMac(guest), to, toIpv6, message: `86${'00'.repeat(15)}` }]);
   expect([...bystander.talk.heard, ...firmware.talk.heard]).toEqual([]);
   // The system that it has started asks for an address in its own name, and then for a router.
   ipxe.boot.ask('system');
@@ -136,7 +136,7 @@ test('a system that is given this answer takes the next router all the same', as
   inside(node, 'sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=1', 'net.ipv6.conf.eth0.autoconf=1');
   ip(node, 'link set eth0 up');
   await until('an answer to Linux', 10_000, () => talk.heard.length > 0);
-  expect(talk.heard).toMatchObject([{ from: wireMac(guest), to: talk.mac }]);
+  expect(talk.heard).toMatchObject([{ from: segmentMac(guest), to: talk.mac }]);
   expect(inside(node, 'ip', '-6', 'route', 'show', 'default')).toBe('');
   const router = talker();
   router.talk.advertise('fd77:1:2:3::' as Ipv6);
@@ -145,30 +145,30 @@ test('a system that is given this answer takes the next router all the same', as
   expect(inside(node, 'ip', '-6', 'address', 'show', 'dev', 'eth0', 'scope', 'global')).toContain('fd77:1:2:3:');
 });
 
-test('of two host0s on one wire the newcomer stays passive, and both tell', async () => {
-  const passive = await younger.wire('eth1', 'found the other', ({ otherHost0s }) => otherHost0s.length > 0);
-  const first = (await older.boot()).wires[0];
+test('of two host0s on one segment the newcomer stays passive, and both tell', async () => {
+  const passive = await younger.segment('eth1', 'found the other', ({ otherHost0s }) => otherHost0s.length > 0);
+  const first = (await older.boot()).segments[0];
   expect(passive.otherHost0s).toMatchObject([{ ipv4: first?.subnet?.ipv4, senior: true }]);
   expect(first?.otherHost0s).toMatchObject([{ installation: (await younger.boot()).installation, senior: false }]);
   // Longer than it would have watched.
   await until('the newcomer has asked three times and more', 20_000, async () => {
-    const [wire] = (await younger.boot()).wires;
-    return (wire?.sinceSec ?? 0) >= 6;
+    const [segment] = (await younger.boot()).segments;
+    return (segment?.sinceSec ?? 0) >= 6;
   });
-  expect((await younger.boot()).wires).toMatchObject([{ mode: 'observe', reason: 'another host0' }]);
+  expect((await younger.boot()).segments).toMatchObject([{ mode: 'observe', reason: 'another host0' }]);
   expect(younger.addresses('eth1')).toEqual([]);
-  expect((await older.boot()).wires).toMatchObject([{ mode: 'server' }]);
+  expect((await older.boot()).segments).toMatchObject([{ mode: 'server' }]);
   for (const host of [older, younger]) {
     const { health } = await host.status();
     expect(health).toContainEqual(expect.objectContaining({ code: 'MESH_BOOT_TWO_HOST0', object: 'eth1' }));
   }
 });
 
-function wireMac(host: BootHost) {
+function segmentMac(host: BootHost) {
   return BootClient.macOf(host.netns, 'eth0');
 }
 
-/** A machine of its own on the office's wire. */
+/** A machine of its own on the office's segment. */
 function talker(): { readonly boot: BootClient; readonly talk: RouterTalk } {
   const node = bench.machine();
   bench.plug(node, { eth0: 'office' });

@@ -1,10 +1,10 @@
-/** Machines on wires: a namespace for each machine, a bridge for each wire, and host0's own processes where they belong. */
+/** Machines on segments: a namespace for each machine, a bridge for each segment, and host0's own processes where they belong. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
-import type { BootView, ScanView, WireView } from '../../../src/protocol/documents/boot-views.ts';
+import type { BootView, ScanView, SegmentView } from '../../../src/protocol/documents/boot-views.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
 import type { Host0Status } from '../../../src/protocol/documents/views.ts';
@@ -26,7 +26,7 @@ export class BootBench {
   readonly #namespaces: TemporaryNetns[] = [];
   readonly #hosts: BootHost[] = [];
   readonly #children: ChildProcess[] = [];
-  readonly #wire = this.machine();
+  readonly #segment = this.machine();
 
   constructor() {
     // dnsmasq reads its files as a user of its own.
@@ -42,18 +42,25 @@ export class BootBench {
     return namespace.path;
   }
 
-  wire(name: string): void {
-    ip(this.#wire, `link add ${name} up type bridge mcast_snooping 0`);
-    inside(this.#wire, 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=0', `net.ipv6.conf.${name}.disable_ipv6=1`);
+  segment(name: string): void {
+    ip(this.#segment, `link add ${name} up type bridge mcast_snooping 0`);
+    inside(
+      this.#segment,
+      'sysctl',
+      '-qw',
+      'net.bridge.bridge-nf-call-iptables=0',
+      `net.ipv6.conf.${name}.disable_ipv6=1`,
+    );
   }
 
-  /** Plugs new ports of a machine into wires. */
-  plug(machine: string, wires: Readonly<Record<string, string>>): void {
-    const ends = Object.entries(wires).map(([device, wire]) => ({ device, wire, end: `p${this.#ends++}` }));
+  /** Plugs new ports of a machine into segments. */
+  plug(machine: string, segments: Readonly<Record<string, string>>): void {
+    const ends = Object.entries(segments).map(([device, segment]) => ({ device, segment, end: `p${this.#ends++}` }));
     ip(
-      this.#wire,
+      this.#segment,
       ...ends.map(
-        ({ device, wire, end }) => `link add ${end} master ${wire} up type veth peer name ${device} netns ${machine}`,
+        ({ device, segment, end }) =>
+          `link add ${end} master ${segment} up type veth peer name ${device} netns ${machine}`,
       ),
     );
     // Nobody is to be heard but who is asked, and no address appears by itself.
@@ -61,11 +68,11 @@ export class BootBench {
   }
   #ends = 0;
 
-  /** Joins two wires by a cable. */
+  /** Joins two segments by a cable. */
   join(one: string, other: string): void {
     const end = `j${this.#ends++}`;
     ip(
-      this.#wire,
+      this.#segment,
       `link add ${end} master ${one} up type veth peer name ${end}b`,
       `link set ${end}b master ${other} up`,
     );
@@ -79,12 +86,12 @@ export class BootBench {
 
   /** A DHCP server of somebody else, on eth0 of a machine of its own. */
   foreignServer(
-    wire: string,
+    segment: string,
     subnet: string,
     ...more: readonly string[]
   ): { readonly netns: string; leases(): string; stop(): void } {
     const netns = this.machine();
-    this.plug(netns, { eth0: wire });
+    this.plug(netns, { eth0: segment });
     ip(netns, `address add ${subnet}.1/24 dev eth0`);
     const range = `--dhcp-range=${subnet}.100,${subnet}.150,600`;
     const { leases, stop } = this.dnsmasq(netns, range, '--dhcp-option=option:domain-name,office.example', ...more);
@@ -199,11 +206,16 @@ export class BootHost {
     return this.#ask('GET', '/v1/status') as Promise<Host0Status>;
   }
 
-  /** Waits until the wire of a port is as wanted. */
-  wire(device: string, what: string, is: (wire: WireView) => boolean, deadlineMs = 30_000): Promise<WireView> {
+  /** Waits until the segment of a port is as wanted. */
+  segment(
+    device: string,
+    what: string,
+    is: (segment: SegmentView) => boolean,
+    deadlineMs = 30_000,
+  ): Promise<SegmentView> {
     return until(`${device}: ${what}`, deadlineMs, async () => {
       const view = await this.boot().catch(() => undefined);
-      return view?.wires.find((wire) => wire.ports.includes(device) && is(wire));
+      return view?.segments.find((segment) => segment.ports.includes(device) && is(segment));
     });
   }
 

@@ -21,7 +21,7 @@ let guest: string;
 
 beforeAll(async () => {
   bench = new BootBench();
-  for (const wire of ['home', 'rack']) bench.wire(wire);
+  for (const segment of ['home', 'rack']) bench.segment(segment);
   const server = bench.machine();
   bench.plug(server, { eth0: 'home', eth1: 'rack' });
   guest = bench.machine();
@@ -40,20 +40,20 @@ beforeAll(async () => {
   writeFileSync(join(host.host0Dir, 'network/manage.conf'), EXAMPLE_CONF);
   host.start('host0');
   host.start('agent');
-  await host.wire('br0', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  await host.segment('br0', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
 });
 
 afterAll(() => bench.close());
 
-test('the bridge is the port of its wire, with its own address, and its ports are other names for it', async () => {
+test('the bridge is the port of its segment, with its own address, and its ports are other names for it', async () => {
   expect((await host.scan()).groups.map((group) => [...group].sort())).toEqual([
     ['br0', 'eth0', 'vm0'],
     ['br1', 'eth1'],
   ]);
-  const wire = await host.wire('eth0', 'is the bridge', ({ device }) => device === 'br0');
-  expect([...wire.ports].sort()).toEqual(['br0', 'eth0', 'vm0']);
-  expect(wire).toMatchObject({ mode: 'server', subnet: { origin: 'own', ipv4: `${HOME}.1` } });
-  await host.wire('br1', 'serves', ({ service }) => service?.state === 'running');
+  const segment = await host.segment('eth0', 'is the bridge', ({ device }) => device === 'br0');
+  expect([...segment.ports].sort()).toEqual(['br0', 'eth0', 'vm0']);
+  expect(segment).toMatchObject({ mode: 'server', subnet: { origin: 'own', ipv4: `${HOME}.1` } });
+  await host.segment('br1', 'serves', ({ service }) => service?.state === 'running');
   expect(host.addresses('eth0')).toEqual([]);
   expect((await host.status()).segments).toEqual([
     { device: 'br0', ipv4: `${HOME}.1`, subnet: `${HOME}.0/24` },

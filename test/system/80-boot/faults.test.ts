@@ -34,7 +34,7 @@ let httpBlocked: Promise<TimelineView>;
 beforeAll(async () => {
   bench = new BootBench();
   const machine = bench.machine();
-  for (const wire of ['own', 'office']) bench.wire(wire);
+  for (const segment of ['own', 'office']) bench.segment(segment);
   bench.foreignServer('office', OFFICE, '--dhcp-boot=pxelinux.0');
   bench.plug(machine, { eth1: 'own', eth2: 'office' });
   ip(machine, `address add ${OFFICE}.9/24 dev eth2`);
@@ -42,7 +42,7 @@ beforeAll(async () => {
   generations = new Generations(pathsBelow(host.root).state);
   host.start('host0');
   host.start('agent');
-  await host.wire('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  await host.segment('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
   filter('firmware udp dport 69', 'ipxe tcp dport 80');
   const [firmware, ipxe] = [await Client.on('own', 'bios'), await Client.on('own', 'ipxe')];
   nft(`add element inet fault firmware { ${firmware.address} }`, `add element inet fault ipxe { ${ipxe.address} }`);
@@ -71,7 +71,7 @@ test.each([
   // Whom it answers with packets for one machine alone, nobody else hears.
   ['bios', 'by what the machine does then', 'took the offer of the foreign server'],
 ] as const)('a foreign server that sends elsewhere is named to %s %s', async (firmware, _how, words) => {
-  await host.wire('eth2', 'is a proxy', ({ service }) => service?.state === 'running');
+  await host.segment('eth2', 'is a proxy', ({ service }) => service?.state === 'running');
   const node = bench.machine();
   bench.plug(node, { eth0: 'office' });
   const boot = BootClient.on(node);
@@ -160,7 +160,7 @@ test('a machine whose secrets somebody else got starts anew, by itself and each 
     new NodeStep(client.netns, commandLine, '/usr/lib/meshwork/boot/secrets && ls -l /etc/meshwork/token', upSec);
 
   const first = boots();
-  // Whoever reads along on the wire, and has the machine's addresses, may be the first to ask.
+  // Whoever reads along on the segment, and has the machine's addresses, may be the first to ask.
   client.fetch(`/secrets/${/mesh\.token=(\S+)/.exec(first)?.[1]}`);
   await using refused = step(first);
   const { trouble } = await until('the machine says why', NAMED_MS, async () => {
@@ -263,9 +263,9 @@ class Client {
     clients.push(this);
   }
 
-  static async on(wire: string, firmware: Firmware): Promise<Client> {
+  static async on(segment: string, firmware: Firmware): Promise<Client> {
     const node = bench.machine();
-    bench.plug(node, { eth0: wire });
+    bench.plug(node, { eth0: segment });
     const boot = BootClient.on(node);
     const [offer] = await boot.discover(firmware);
     if (offer === undefined) throw new Error('no offer');

@@ -18,7 +18,7 @@ const name = `q${process.pid}`;
 let typist: Typist;
 /** Far more than a boot takes: the emulator shares the processors with other tests. */
 const BOOT_MS = 240_000;
-/** Five times what host0 takes until it serves the wire, and a machine until it asks. */
+/** Five times what host0 takes until it serves the segment, and a machine until it asks. */
 const ASKED_MS = 60_000;
 
 beforeAll(async () => {

@@ -230,7 +230,7 @@ test(
       hardware: { product: 'Lab machine' },
       firstSeen: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       lastBoot: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
-      cards: [{ mac: ports[0]?.mac, wire: ['eth1'] }],
+      cards: [{ mac: ports[0]?.mac, segment: ['eth1'] }],
       inventory: { cpu: { threads: 1 }, disks: [], nics: [{ mac: ports[0]?.mac }] },
     });
     expect(listed.hardware?.name).toBeUndefined();

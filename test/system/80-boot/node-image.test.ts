@@ -30,9 +30,9 @@ const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
 const BOOT_MS = 90_000;
 
 let image: ListedImage;
-/** Where host0 is, and the wire on which it and the machines hang. */
+/** Where host0 is, and the segment on which it and the machines hang. */
 let host0: TemporaryNetns;
-let wire: TemporaryNetns;
+let segment: TemporaryNetns;
 let server: BootServer;
 const place = mkdtempSync(join(tmpdir(), 'mw-node-image-'));
 const children: ChildProcess[] = [];
@@ -40,16 +40,16 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
   image = await builtImage();
   host0 = temporaryNetns();
-  wire = temporaryNetns();
-  ip(wire.path, 'link add wire0 type bridge', 'link set wire0 up');
+  segment = temporaryNetns();
+  ip(segment.path, 'link add wire0 type bridge', 'link set wire0 up');
   ip(
     host0.path,
     'link set lo up',
-    `link add eth0 type veth peer name host0 netns ${wire.path}`,
+    `link add eth0 type veth peer name host0 netns ${segment.path}`,
     'address add 10.11.0.1/24 dev eth0',
     'link set eth0 up',
   );
-  ip(wire.path, 'link set host0 master wire0 up');
+  ip(segment.path, 'link set host0 master wire0 up');
   server = new BootServer(host0.path);
   startDhcp();
   await startHost0();
@@ -66,7 +66,7 @@ afterAll(async () => {
     }),
   );
   host0?.close();
-  wire?.close();
+  segment?.close();
   rmSync(place, { recursive: true, force: true });
 });
 
@@ -108,7 +108,7 @@ function archive(
 
 function boot(tap: string, mac: string, commandLine: string): QemuMachine {
   return QemuMachine.start({
-    netns: wire.path,
+    netns: segment.path,
     bridge: 'wire0',
     tap,
     mac,
@@ -193,7 +193,7 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
     cpu: { threads: 1 },
     nics: [{ mac: '52:54:00:11:0e:01', driver: 'virtio_net' }],
   });
-  expect(info.hardware.cards).toEqual([{ mac: '52:54:00:11:0e:01', wire: ['eth0'] }]);
+  expect(info.hardware.cards).toEqual([{ mac: '52:54:00:11:0e:01', segment: ['eth0'] }]);
   const reboot = spawnSync('nsenter', [`--net=${host0.path}`, MESH, '--root', place, 'node', 'reboot', 'node-a']);
   expect(reboot.status).toBe(0);
   await until('the machine reboots', 60_000, () => machine.ended);

@@ -1,4 +1,4 @@
-/** Routers and who asks for them, on a wire (RFC 4861): questions are sent, and all answers heard, at the end of a veth pair. */
+/** Routers and who asks for them, on a segment (RFC 4861): questions are sent, and all answers heard, at the end of a veth pair. */
 import { sourceMac } from '../../../src/kernel/sockets/ethernet.ts';
 import { FrameSocket } from '../../../src/kernel/sockets/frame-socket.ts';
 import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../../../src/kernel/sockets/neighbour-frame.ts';

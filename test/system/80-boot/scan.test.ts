@@ -1,4 +1,4 @@
-/** Which ports are on one wire: found by what is heard, whatever the ports are called and however many there are. */
+/** Which ports are on one segment: found by what is heard, whatever the ports are called and however many there are. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bootPorts, scanPorts } from '../../../src/boot/nics/boot-port.ts';
 import { scan } from '../../../src/boot/nics/scan.ts';
@@ -28,16 +28,16 @@ async function scanned(netns: string, joinGroups: readonly (readonly string[])[]
 
 test('ports on one switch, in a bridge of host0’s own, alone, without a carrier and down', async () => {
   const machine = bench.machine();
-  for (const wire of ['wire-a', 'wire-b', 'wire-c', 'wire-d']) bench.wire(wire);
-  // eth1 and eth10 are not the same, nor is eth10 on the wire of eth1.
+  for (const segment of ['segment-a', 'segment-b', 'segment-c', 'segment-d']) bench.segment(segment);
+  // eth1 and eth10 are not the same, nor is eth10 on the segment of eth1.
   bench.plug(machine, {
-    eth1: 'wire-a',
-    eth2: 'wire-a',
-    eth10: 'wire-b',
-    eth3: 'wire-c',
-    eth4: 'wire-d',
-    eth5: 'wire-b',
-    eth6: 'wire-c',
+    eth1: 'segment-a',
+    eth2: 'segment-a',
+    eth10: 'segment-b',
+    eth3: 'segment-c',
+    eth4: 'segment-d',
+    eth5: 'segment-b',
+    eth6: 'segment-c',
   });
   ip(
     machine,
@@ -77,38 +77,42 @@ test('ports on one switch, in a bridge of host0’s own, alone, without a carrie
 
 test('three hundred ports on three switches', async () => {
   const machine = bench.machine();
-  const wires = ['wire-x', 'wire-y', 'wire-z'];
-  for (const wire of wires) bench.wire(wire);
-  const ports = Array.from({ length: 300 }, (_, number) => [`eth${number}`, wires[number % 3] ?? ''] as const);
+  const segments = ['segment-x', 'segment-y', 'segment-z'];
+  for (const segment of segments) bench.segment(segment);
+  const ports = Array.from({ length: 300 }, (_, number) => [`eth${number}`, segments[number % 3] ?? ''] as const);
   bench.plug(machine, Object.fromEntries(ports));
   const { groups } = await scanned(machine);
   expect(groups.map((group) => group.length)).toEqual([100, 100, 100]);
   expect(groups[1]).toContain('eth298');
 });
 
-test('host0 scans again when a cable joins two wires, and says in dry mode what it would answer on the one', async () => {
+test('host0 scans again when a cable joins two segments, and says in dry mode what it would answer on the one', async () => {
   const machine = bench.machine();
-  for (const wire of ['wire-p', 'wire-q']) bench.wire(wire);
-  bench.plug(machine, { eth1: 'wire-p', eth2: 'wire-q' });
+  for (const segment of ['segment-p', 'segment-q']) bench.segment(segment);
+  bench.plug(machine, { eth1: 'segment-p', eth2: 'segment-q' });
   const node = bench.machine();
-  bench.plug(node, { eth0: 'wire-q' });
+  bench.plug(node, { eth0: 'segment-q' });
   const host: BootHost = bench.host0('host0', machine, 'boot="dry"\n');
   host.start('host0');
-  await host.wire('eth2', 'would serve', ({ service }) => service?.state === 'would');
+  await host.segment('eth2', 'would serve', ({ service }) => service?.state === 'would');
   expect((await host.scan()).groups).toEqual([['eth1'], ['eth2']]);
   const client = BootClient.on(node);
   client.ask('efi');
-  const { wouldHaveAnswered } = await host.wire('eth2', 'heard', (wire) => wire.wouldHaveAnswered?.length === 1);
+  const { wouldHaveAnswered } = await host.segment(
+    'eth2',
+    'heard',
+    (segment) => segment.wouldHaveAnswered?.length === 1,
+  );
   expect(wouldHaveAnswered).toEqual([
     `${client.mac} (firmware, architecture 7): an address of 10.11.0.0/25 and ipxe.efi`,
   ]);
   client.close();
   expect(host.addresses('eth2')).toEqual([]);
   expect(inside(machine, 'ss', '-Hlun')).not.toMatch(/:(?:67|69|4011)\s/);
-  bench.join('wire-p', 'wire-q');
+  bench.join('segment-p', 'segment-q');
   // A cable between two switches elsewhere changes no link here: host0 hears its own probe, at the latest in a minute.
   expect((await host.scan()).groups).toEqual([['eth1', 'eth2']]);
-  expect((await host.boot()).wires).toMatchObject([{ device: 'eth1', ports: ['eth1', 'eth2'] }]);
+  expect((await host.boot()).segments).toMatchObject([{ device: 'eth1', ports: ['eth1', 'eth2'] }]);
   ip(machine, 'link set eth1 down');
-  await host.wire('eth2', 'is alone', ({ device, ports }) => device === 'eth2' && ports.length === 1);
+  await host.segment('eth2', 'is alone', ({ device, ports }) => device === 'eth2' && ports.length === 1);
 });

@@ -1,4 +1,4 @@
-/** host0 alone on a wire: it gives out subnets, addresses and boot files, and goes on doing so whatever befalls it. */
+/** host0 alone on a segment: it gives out subnets, addresses and boot files, and goes on doing so whatever befalls it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ let client: BootClient;
 beforeAll(async () => {
   bench = new BootBench();
   const machine = bench.machine();
-  for (const wire of ['one', 'two']) bench.wire(wire);
+  for (const segment of ['one', 'two']) bench.segment(segment);
   bench.plug(machine, { eth1: 'one', eth2: 'two' });
   const node = bench.machine();
   bench.plug(node, { eth0: 'one' });
@@ -26,7 +26,7 @@ beforeAll(async () => {
   host.start('host0');
   host.start('agent');
   client = BootClient.on(node);
-  await host.wire('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  await host.segment('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
 });
 
 afterAll(async () => {
@@ -34,9 +34,9 @@ afterAll(async () => {
   await bench.close();
 });
 
-test('a wire without a server gets a subnet, and host0 its first address there', async () => {
-  const wire = await host.wire('eth1', 'has a subnet', ({ subnet }) => subnet !== undefined);
-  expect(wire).toMatchObject({
+test('a segment without a server gets a subnet, and host0 its first address there', async () => {
+  const segment = await host.segment('eth1', 'has a subnet', ({ subnet }) => subnet !== undefined);
+  expect(segment).toMatchObject({
     reason: 'nobody else answers',
     subnet: { subnet: '10.77.0.0/26', origin: 'dynamic', ipv4: HOST0 },
   });
@@ -73,7 +73,7 @@ test('firmware of each kind is given an address and its own loader, iPXE the scr
     `system ${HOST0} - -`,
   ]);
   // One machine, one address, whoever speaks for it.
-  expect((await host.boot()).wires.find(({ device }) => device === 'eth1')?.leases).toMatchObject([
+  expect((await host.boot()).segments.find(({ device }) => device === 'eth1')?.leases).toMatchObject([
     { mac: client.mac },
   ]);
 });
@@ -101,21 +101,25 @@ test('an outsider who takes the address away or sets the port down changes nothi
   ip(host.netns, `address del ${HOST0}/26 dev eth1`);
   await until('the address is back', 10_000, () => host.addresses('eth1').includes(`${HOST0}/26`));
   ip(host.netns, 'link set eth1 down');
-  await host.wire('eth1', 'serves again', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  await host.segment('eth1', 'serves again', ({ mode, service }) => mode === 'server' && service?.state === 'running');
   expect(host.addresses('eth1')).toEqual([`${HOST0}/26`]);
 });
 
 test('dnsmasq outlives the daemon, and is taken over by the next one; what ends is started again', async () => {
-  const before = await host.wire('eth1', 'runs', ({ service }) => service?.pid !== undefined);
+  const before = await host.segment('eth1', 'runs', ({ service }) => service?.pid !== undefined);
   await host.end('host0', 'SIGKILL');
   const [offer] = await client.discover('bios');
   expect(offer?.yiaddr).toBe(before.leases.find(({ mac }) => mac === client.mac)?.ipv4);
   host.start('host0');
-  const after = await host.wire('eth1', 'runs', ({ service }) => service?.pid !== undefined);
+  const after = await host.segment('eth1', 'runs', ({ service }) => service?.pid !== undefined);
   expect(after).toMatchObject({ mode: 'server', reason: 'as before', service: before.service, subnet: before.subnet });
   expect(after.leases).toEqual(before.leases);
   process.kill(before.service?.pid ?? Number.NaN, 'SIGKILL');
-  await host.wire('eth1', 'runs anew', ({ service: now }) => now?.pid !== undefined && now.pid !== before.service?.pid);
+  await host.segment(
+    'eth1',
+    'runs anew',
+    ({ service: now }) => now?.pid !== undefined && now.pid !== before.service?.pid,
+  );
   await client.discover('bios');
 });
 
@@ -127,16 +131,16 @@ test('another server that comes is told of at once, and host0 gives out nothing 
   const other = BootClient.on(visitor);
   await other.discover('system', (offers) => offers.some(({ from }) => from.ipv4 === '192.168.44.1'));
   other.close();
-  const wire = await host.wire(
+  const segment = await host.segment(
     'eth1',
     'is no server',
     ({ mode, service }) => mode === 'proxy' && service === undefined,
     5_000,
   );
-  expect(wire.foreignServers).toMatchObject([
+  expect(segment.foreignServers).toMatchObject([
     { server: '192.168.44.1', gives: 'addresses', subnet: '192.168.44.0/24' },
   ]);
-  expect(wire.remark).toContain('no address in 192.168.44.0/24');
+  expect(segment.remark).toContain('no address in 192.168.44.0/24');
   const { health } = await host.status();
   expect(health).toContainEqual(
     expect.objectContaining({ code: 'MESH_BOOT_FOREIGN_DHCP', severity: 'error', object: 'eth1' }),
@@ -147,7 +151,7 @@ test('another server that comes is told of at once, and host0 gives out nothing 
   expect(asked.serverid).toBe('192.168.44.1');
   // With an address there, it gives out boot files beside the other one.
   ip(host.netns, 'address add 192.168.44.9/24 dev eth1');
-  await host.wire('eth1', 'is a proxy', ({ service }) => service?.state === 'running');
+  await host.segment('eth1', 'is a proxy', ({ service }) => service?.state === 'running');
   const offers = await client.discover('bios', (all) => all.length > 1);
   const told = offers.map((offer) => `${addressOption(offer, OPTION.serverId)} ${offer.siaddr} ${offer.file || '-'}`);
   expect([...new Set(told)].sort()).toEqual(['192.168.44.1 192.168.44.1 -', '192.168.44.9 192.168.44.9 undionly.kpxe']);
@@ -160,5 +164,5 @@ test('where boot is switched off, nothing of it is left', async () => {
   host.start('host0');
   await until('the address is gone', 30_000, () => !host.addresses('eth1').includes(`${HOST0}/26`));
   expect(inside(host.netns, 'ss', '-Hlun')).not.toMatch(/:(?:67|69|4011)\s/);
-  expect(await host.boot()).toMatchObject({ boot: 'off', wires: [] });
+  expect(await host.boot()).toMatchObject({ boot: 'off', segments: [] });
 });

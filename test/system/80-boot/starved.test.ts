@@ -20,13 +20,13 @@ const clients: BootClient[] = [];
 
 beforeAll(async () => {
   bench = new BootBench();
-  bench.wire('tiny');
+  bench.segment('tiny');
   const machine = bench.machine();
   bench.plug(machine, { eth1: 'tiny' });
   host = bench.host0('host0', machine, CONF);
   host.start('host0');
   host.start('agent');
-  await host.wire('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  await host.segment('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
 });
 
 afterAll(async () => {
@@ -57,7 +57,7 @@ test('when the last address is given out that is told, and is an error once a ma
 });
 
 test('another DHCP server on this machine is left alone and named, though both could have the port', async () => {
-  const { service } = await host.wire('eth1', 'runs', ({ service: now }) => now?.pid !== undefined);
+  const { service } = await host.segment('eth1', 'runs', ({ service: now }) => now?.pid !== undefined);
   const mark = findMark(service?.pid ?? 0);
   if (mark === undefined) throw new Error('no dnsmasq');
   const other = bench.dnsmasq(host.netns, '--bind-dynamic', '--interface=eth1', '--dhcp-range=10.79.0.2,10.79.0.2,600');
@@ -70,8 +70,8 @@ test('another DHCP server on this machine is left alone and named, though both c
     message: 'dnsmasq-eth1: another program of this machine has UDP port 67 at eth1',
     remedy: expect.stringContaining('Find it with `ss -lunp`'),
   });
-  const wire = await host.wire('eth1', 'says so', ({ remark }) => remark === told?.message);
-  expect(wire).toMatchObject({ service: { state: 'restarting' }, remedy: told?.remedy });
+  const segment = await host.segment('eth1', 'says so', ({ remark }) => remark === told?.message);
+  expect(segment).toMatchObject({ service: { state: 'restarting' }, remedy: told?.remedy });
   expect(listeners(67)).toHaveLength(1);
 
   // A port that dnsmasq itself cannot have: it says so before it ends.
@@ -86,7 +86,7 @@ test('another DHCP server on this machine is left alone and named, though both c
   expect(trouble).toMatchObject({ stage: 'discover', code: 'MESH_PROCESS_FAILED', cause: last?.message });
 
   closeSync(tftp);
-  await host.wire('eth1', 'runs again', ({ service: now }) => now?.state === 'running', 60_000);
+  await host.segment('eth1', 'runs again', ({ service: now }) => now?.state === 'running', 60_000);
   await clients[0]?.discover('bios');
 });
 

@@ -1,4 +1,4 @@
-/** Hundreds of machines on one wire: network cards of their own (macvlan), addresses of their own, and a wire that loses packets. */
+/** Hundreds of machines on one segment: network cards of their own (macvlan), addresses of their own, and a segment that loses packets. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { inNetns } from '../../../src/kernel/netns.ts';
@@ -27,7 +27,7 @@ export function crowdOf(count: number, host0: string, subnet: string): CrowdMemb
   });
 }
 
-/** Plugs the cards of all of them into the wire behind `eth0` of a namespace. */
+/** Plugs the cards of all of them into the segment behind `eth0` of a namespace. */
 export function plugIn(netns: string, crowd: readonly CrowdMember[]): void {
   // Each card answers for its own address, and for no other.
   const settings = ['arp_ignore=1', 'arp_announce=2', 'rp_filter=0'].map((setting) => `net.ipv4.conf.all.${setting}`);
@@ -41,7 +41,7 @@ export function plugIn(netns: string, crowd: readonly CrowdMember[]): void {
   );
 }
 
-/** From now on the wire loses so many of a hundred packets, in both directions. */
+/** From now on the segment loses so many of a hundred packets, in both directions. */
 export function losePackets(netns: string, percent: number): void {
   const lose = (hook: string) =>
     `add chain inet loss ${hook} { type filter hook ${hook} priority 0; }\nadd rule inet loss ${hook} numgen random mod 100 < ${percent} drop`;

@@ -1,4 +1,4 @@
-/** A rack gets its power back: two hundred machines boot at once, over a wire that loses packets, while host0's daemon is killed. */
+/** A rack gets its power back: two hundred machines boot at once, over a segment that loses packets, while host0's daemon is killed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { inside } from '../../kit/namespaces.ts';
@@ -27,7 +27,7 @@ beforeAll(async () => {
   bench = new BootBench();
   const machine = bench.machine();
   rack = bench.machine();
-  bench.wire('one');
+  bench.segment('one');
   bench.plug(machine, { eth1: 'one' });
   bench.plug(rack, { eth0: 'one' });
   host = bench.host0('host0', machine, CONF);
@@ -51,7 +51,7 @@ afterAll(async () => {
 });
 
 function serves() {
-  return host.wire('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
+  return host.segment('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
 }
 
 /** Each has the image whole, its own overlay and nobody else's, and its secrets once. */

@@ -47,7 +47,7 @@ export const doubleMac: Check = {
           code: 'MESH_UNDERLAY_UNFIT' as const,
           severity: 'error' as const,
           object: mac,
-          saw: `${names.join(' and ')} have the same Ethernet address ${mac} on the wire behind ${link.name}`,
+          saw: `${names.join(' and ')} have the same Ethernet address ${mac} on the segment behind ${link.name}`,
           matters: 'Switches send the packets of both to whichever spoke last.',
           remedy:
             'Give each its own: clones of one virtual machine image often share it; see its definition, or `ip link set … address`.',

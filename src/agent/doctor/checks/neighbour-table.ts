@@ -4,7 +4,7 @@ import type { Check } from '../evidence.ts';
 
 const HARD = 'net/ipv4/neigh/default/gc_thresh3';
 const SOFT = 'net/ipv4/neigh/default/gc_thresh2';
-/** Other machines on the same wires need entries too; the kernel's own default is a quarter, a half, and all of 1024. */
+/** Other machines on the same segments need entries too; the kernel's own default is a quarter, a half, and all of 1024. */
 const ROOM = 2;
 
 /**

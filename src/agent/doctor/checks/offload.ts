@@ -4,7 +4,7 @@
  */
 import type { Check } from '../evidence.ts';
 
-/** A flipped bit on a wire passes the frame's own check once in billions; a bug, many times a second. */
+/** A flipped bit on a segment passes the frame's own check once in billions; a bug, many times a second. */
 const MANY = 10;
 
 export const checksums: Check = {

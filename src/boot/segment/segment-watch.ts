@@ -1,5 +1,5 @@
 /**
- * One physical wire as host0 takes part in it: it listens at one port, asks for other servers, and so knows what it may be
+ * One physical segment as host0 takes part in it: it listens at one port, asks for other servers, and so knows what it may be
  * there (boot-mode.ts). What follows from that, addresses and dnsmasq, is not its business.
  */
 import { randomInt } from 'node:crypto';
@@ -16,10 +16,10 @@ import { observe } from '../frames/observation.ts';
 import { ROUTERS_MAC, RouterAnswer, solicitorOf } from '../frames/router-answer.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 import { FIRST_PROBES, firstState, foreignSubnets, judge, type ModeEvent, type ModeState } from './boot-mode.ts';
-import { noteEvent } from './wire-note.ts';
+import { noteEvent } from './segment-note.ts';
 
-export interface WireInput {
-  /** The port, and its place in the kernel; a port that is made anew is another wire. */
+export interface SegmentWatchInput {
+  /** The port, and its place in the kernel; a port that is made anew is another segment. */
   readonly device: string;
   readonly link: number;
   readonly mac: Mac;
@@ -33,14 +33,14 @@ export interface WireInput {
   readonly ageMs: () => number;
   /** Answers nothing, and says so to other host0s. */
   readonly dry: boolean;
-  /** host0's address on the wire. */
+  /** host0's address on the segment. */
   readonly ipv4: () => Ipv4 | undefined;
   /** Whether the port has an address in one of these subnets that is not of our giving. */
   readonly isGuestIn: (subnets: readonly Ipv4Cidr[]) => boolean;
   readonly onSighting: (sighting: BootSighting) => void;
   /** The mode, or what is known of others, has changed. */
   readonly onChange: () => void;
-  /** Our own probe came back: another port of ours is on this wire too. */
+  /** Our own probe came back: another port of ours is on this segment too. */
   readonly onOwnProbe: () => void;
 }
 
@@ -51,8 +51,8 @@ const ANSWER_MS = 4_000;
 /** Other host0s are answered at most so often. */
 const REPLY_MS = 500;
 
-export class Wire {
-  readonly input: WireInput;
+export class SegmentWatch {
+  readonly input: SegmentWatchInput;
   readonly #router: RouterAnswer;
   #state: ModeState;
   #socket: FrameSocket | undefined;
@@ -62,7 +62,7 @@ export class Wire {
   #repliedMs = -Infinity;
   #error: MeshError | undefined;
 
-  constructor(input: WireInput) {
+  constructor(input: SegmentWatchInput) {
     this.input = input;
     const { mac, clock } = input;
     this.#router = new RouterAnswer({ mac, clock, send: (frame) => this.#send(frame) });
@@ -97,7 +97,7 @@ export class Wire {
         },
       });
     } catch (error) {
-      // The device went meanwhile: the next look at the links ends this wire.
+      // The device went meanwhile: the next look at the links ends this segment.
       this.#error = MeshError.from(error);
       return;
     }

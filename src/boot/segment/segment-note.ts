@@ -1,4 +1,4 @@
-/** What befalls a wire, for the journal and for `mesh status`: with what it means, and what to do about it. */
+/** What befalls a segment, for the journal and for `mesh status`: with what it means, and what to do about it. */
 
 import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
@@ -8,7 +8,7 @@ import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Foreign, ModeNote, ModeState, Rival } from './boot-mode.ts';
 import type { LeaseRange, LeaseRoom } from './leases.ts';
 
-const RULE_OF_ONE = 'Only one of them may give out addresses on a wire.';
+const RULE_OF_ONE = 'Only one of them may give out addresses on a segment.';
 
 export function noteEvent(device: string, note: ModeNote, state: ModeState): EventInit {
   switch (note.note) {
@@ -38,8 +38,8 @@ export function noteEvent(device: string, note: ModeNote, state: ModeState): Eve
   }
 }
 
-/** What is not well on a wire. */
-export function wireFindings(device: string, { foreign, rivals, reason }: ModeState): Finding[] {
+/** What is not well on a segment. */
+export function modeFindings(device: string, { foreign, rivals, reason }: ModeState): Finding[] {
   const findings: Finding[] = [];
   for (const server of foreign.values()) {
     if (server.gives === 'boot files') findings.push(otherPxe(device, server));
@@ -73,7 +73,7 @@ export function unmetFinding(device: string, wish: Ipv4Cidr, subnet: SubnetView 
 /** Less than a tenth is hardly any. */
 const TENTH = 10;
 
-/** Of a wire where host0 gives the addresses, once hardly any is left. An error only when a machine has gone without. */
+/** Of a segment where host0 gives the addresses, once hardly any is left. An error only when a machine has gone without. */
 export function leasesFinding(
   device: string,
   { subnet, origin }: SubnetView,
@@ -102,7 +102,7 @@ function intruder(device: string, { server, mac, subnet }: Foreign): Finding {
     severity: 'error',
     object: device,
     message: `${server} (${mac}) answers DHCP on ${device}${subnet === undefined ? '' : ` for ${subnet}`}, where host0 gave out addresses; host0 gives none to anybody now`,
-    remedy: `${RULE_OF_ONE} Take the other server off the wire and wait ten minutes, or keep it: host0 then only gives out boot files beside it, for which ${device} needs an address in its subnet.`,
+    remedy: `${RULE_OF_ONE} Take the other server off the segment and wait ten minutes, or keep it: host0 then only gives out boot files beside it, for which ${device} needs an address in its subnet.`,
   };
 }
 
@@ -127,7 +127,7 @@ function otherPxe(device: string, { server, mac }: Foreign): Finding {
 }
 
 function otherHost0(device: string, { installation, ipv4, senior }: Rival): Finding {
-  const who = `another host0, ${ipv4 ?? 'without an address'} (installation ${installation}), is on the wire of ${device}`;
+  const who = `another host0, ${ipv4 ?? 'without an address'} (installation ${installation}), is on the segment of ${device}`;
   return {
     code: 'MESH_BOOT_TWO_HOST0',
     severity: 'warning',

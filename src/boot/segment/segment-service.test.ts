@@ -10,7 +10,7 @@ import { installationAt } from '../nics/installation.ts';
 import type { Allocation } from '../nics/subnet-book.ts';
 import { provideBootFiles } from './boot-files.ts';
 import { dryAnswer } from './dry-answer.ts';
-import { guestAddress, leaseRange, subnetOf } from './wire-service.ts';
+import { guestAddress, leaseRange, subnetOf } from './segment-service.ts';
 
 const ALLOCATION: Allocation = { subnet: parseIpv4Cidr('10.11.0.0/25'), origin: 'dynamic', ports: ['eth1'] };
 const at = (ipv4: string, length = 24) => ({ ipv4: ipv4 as Ipv4, length });

@@ -1,20 +1,20 @@
 /**
- * host0's own address on a wire that it gave a subnet. Marked by its protocol (IFA_PROTO), so that it is found and taken
- * away again when the wire is not host0's any more. Kernels before 5.18 do not keep the mark: there it stays until a reboot.
+ * host0's own address on a segment that it gave a subnet. Marked by its protocol (IFA_PROTO), so that it is found and taken
+ * away again when the segment is not host0's any more. Kernels before 5.18 do not keep the mark: there it stays until a reboot.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ItemKind } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 
-export interface WireAddressItem {
-  readonly kind: 'wire-address';
+export interface UnderlayAddressItem {
+  readonly kind: 'underlay-address';
   readonly link: string;
   readonly address: Ipv4;
   readonly length: number;
 }
 
-export const wireAddressKind: ItemKind<WireAddressItem> = {
-  key: (item) => `wire-address:${item.link} ${item.address}/${item.length}`,
+export const underlayAddressKind: ItemKind<UnderlayAddressItem> = {
+  key: (item) => `underlay-address:${item.link} ${item.address}/${item.length}`,
   // It stays when its port is set down, and needs none that is up.
   dependsOn: () => [],
   rank: () => 1,

@@ -1,6 +1,6 @@
 /**
- * The lab's hardware: a namespace for each host, one more for the wire that joins them, and veth pairs as network cards.
- * Every veth is made inside the wire namespace with its peer born in the host's, so that the machine's own namespace
+ * The lab's hardware: a namespace for each host, one more for the underlay that joins them, and veth pairs as network cards.
+ * Every veth is made inside the underlay namespace with its peer born in the host's, so that the machine's own namespace
  * never sees an interface of a lab.
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -19,33 +19,33 @@ import {
   underlayNeighbours,
 } from './topology.ts';
 
-/** All namespaces of a lab, the wire last: it goes last too. */
+/** All namespaces of a lab, the underlay last: it goes last too. */
 export function namespacesOf(topology: Topology): string[] {
-  const { hosts, foreign, wire } = topology;
+  const { hosts, foreign, underlay } = topology;
   const others = [...hosts.map((host) => host.netns), ...(foreign === undefined ? [] : [foreign.netns])];
-  return [...others.filter((name) => name !== wire), wire];
+  return [...others.filter((name) => name !== underlay), underlay];
 }
 
-export async function buildWire(topology: Topology): Promise<void> {
+export async function buildUnderlay(topology: Topology): Promise<void> {
   await ipBatch(namespacesOf(topology).map((name) => `netns add ${name}`));
-  silenceWire(topology.wire);
+  silenceUnderlay(topology.underlay);
   await ipBatch(
     [
       ...topology.bridges.map((bridge) => `link add ${bridge} up type bridge mcast_snooping 0`),
       ...topology.hosts.flatMap((host) => host.ports.flatMap((port) => plugCommands(host, port))),
       ...(topology.foreign === undefined ? [] : [foreignCommand(topology.foreign, topology.bridges[0] ?? '')]),
     ],
-    topology.wire,
+    topology.underlay,
   );
   if (topology.machines === undefined) {
     await Promise.all(topology.hosts.map((host) => configureHost(topology, host)));
   } else {
-    await configureBootWire(topology);
+    await configureBootSegment(topology);
   }
 }
 
 /** host0 has an address of its own only where somebody else gives them out: elsewhere its own agent puts it there. */
-async function configureBootWire({ hosts: [host0], foreign }: Topology): Promise<void> {
+async function configureBootSegment({ hosts: [host0], foreign }: Topology): Promise<void> {
   if (host0 === undefined) throw new RangeError('a lab has host0 at least');
   const up = host0.ports.flatMap(({ device, ipv4 }) => [
     ...(foreign === undefined ? [] : [`address add ${ipv4}/${UNDERLAY_PREFIX_BITS} dev ${device}`]),
@@ -61,9 +61,9 @@ function foreignCommand({ netns }: ForeignPlan, bridge: string): string {
   return `link add foreign master ${bridge} up type veth peer name eth0 netns ${netns}`;
 }
 
-/** A wire neither speaks nor filters. Both settings belong to the namespace. */
-function silenceWire(wire: string): void {
-  inNetns(netnsPath(wire), () => {
+/** A underlay neither speaks nor filters. Both settings belong to the namespace. */
+function silenceUnderlay(underlay: string): void {
+  inNetns(netnsPath(underlay), () => {
     writeFileSync('/proc/sys/net/ipv6/conf/default/disable_ipv6', '1');
     for (const family of ['iptables', 'ip6tables', 'arptables']) {
       const setting = `/proc/sys/net/bridge/bridge-nf-call-${family}`;
@@ -73,9 +73,12 @@ function silenceWire(wire: string): void {
 }
 
 /** Of a machine a tap, whose other end its emulator is. */
-function plugCommands(host: HostPlan, { wireEnd, bridge, device, mac }: UnderlayPort): string[] {
-  if (host.emulated !== undefined) return [`tuntap add ${wireEnd} mode tap`, `link set ${wireEnd} master ${bridge} up`];
-  return [`link add ${wireEnd} master ${bridge} up type veth peer name ${device} address ${mac} netns ${host.netns}`];
+function plugCommands(host: HostPlan, { underlayEnd, bridge, device, mac }: UnderlayPort): string[] {
+  if (host.emulated !== undefined)
+    return [`tuntap add ${underlayEnd} mode tap`, `link set ${underlayEnd} master ${bridge} up`];
+  return [
+    `link add ${underlayEnd} master ${bridge} up type veth peer name ${device} address ${mac} netns ${host.netns}`,
+  ];
 }
 
 /**
@@ -103,22 +106,22 @@ function neighbourCommand({ device, ipv4, mac }: UnderlayNeighbour): string {
 /** Takes the host's ports and everything in its namespace away, and plugs it in again with nothing but its underlay. */
 export async function replugHost(topology: Topology, host: HostPlan): Promise<void> {
   await ipBatch(
-    host.ports.map(({ wireEnd }) => `link delete ${wireEnd}`),
-    topology.wire,
+    host.ports.map(({ underlayEnd }) => `link delete ${underlayEnd}`),
+    topology.underlay,
   );
   await ipBatch([`netns delete ${host.netns}`, `netns add ${host.netns}`]);
   await ipBatch(
     host.ports.flatMap((port) => plugCommands(host, port)),
-    topology.wire,
+    topology.underlay,
   );
   await configureHost(topology, host);
 }
 
-/** Cuts or heals the host's cables: the wire-side ends, so that nothing in the host is touched but its carrier. */
+/** Cuts or heals the host's cables: the underlay-side ends, so that nothing in the host is touched but its carrier. */
 export async function setCarrier(topology: Topology, host: HostPlan, up: boolean): Promise<void> {
   await ipBatch(
-    host.ports.map(({ wireEnd }) => `link set ${wireEnd} ${up ? 'up' : 'down'}`),
-    topology.wire,
+    host.ports.map(({ underlayEnd }) => `link set ${underlayEnd} ${up ? 'up' : 'down'}`),
+    topology.underlay,
   );
 }
 
@@ -168,16 +171,20 @@ export function forgetPeers(namespaces: readonly string[]): void {
 
 /**
  * Removes those of `namespaces` that exist, and waits until the kernel has really taken their devices down: it does so
- * in the background under the global rtnl lock, where it would slow down whoever comes next. The wire's own device list
+ * in the background under the global rtnl lock, where it would slow down whoever comes next. The underlay's own device list
  * shows it, since a veth goes with its peer.
  */
-export async function removeWire(namespaces: readonly string[], wire: string, deadlineMs: number): Promise<void> {
+export async function removeUnderlay(
+  namespaces: readonly string[],
+  underlay: string,
+  deadlineMs: number,
+): Promise<void> {
   const existing = namespaces.filter((name) => existsSync(netnsPath(name)));
-  await ipBatch(existing.filter((name) => name !== wire).map((name) => `netns delete ${name}`));
-  if (!existing.includes(wire)) return;
+  await ipBatch(existing.filter((name) => name !== underlay).map((name) => `netns delete ${name}`));
+  if (!existing.includes(underlay)) return;
   const giveUpAt = performance.now() + deadlineMs;
-  while (isNamespace(wire) && portsLeft(wire) > 0 && performance.now() < giveUpAt) await sleep(10);
-  await ipBatch([`netns delete ${wire}`]);
+  while (isNamespace(underlay) && portsLeft(underlay) > 0 && performance.now() < giveUpAt) await sleep(10);
+  await ipBatch([`netns delete ${underlay}`]);
 }
 
 /** False for the empty file that `ip netns add` leaves when it is killed before it mounts the namespace there. */
@@ -185,8 +192,8 @@ function isNamespace(name: string): boolean {
   return statSync(netnsPath(name)).dev !== statSync(dirname(netnsPath(name))).dev;
 }
 
-/** Wire-side ends that are still there; bridges and loopback stay to the end. */
-function portsLeft(wire: string): number {
-  const devices = inNetns(netnsPath(wire), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
+/** Underlay-side ends that are still there; bridges and loopback stay to the end. */
+function portsLeft(underlay: string): number {
+  const devices = inNetns(netnsPath(underlay), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
   return devices.split('\n').filter((line) => /^\s*(?:host0-|node)\d+:/.test(line)).length;
 }

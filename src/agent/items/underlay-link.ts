@@ -1,14 +1,14 @@
-/** A port of host0's on a physical wire: it must be up, or nobody boots there. It is never set down, since it is not ours. */
+/** A port of host0's on a physical segment: it must be up, or nobody boots there. It is never set down, since it is not ours. */
 import type { ItemKind } from './item-kind.ts';
 
-export interface WireItem {
-  readonly kind: 'wire';
+export interface UnderlayLinkItem {
+  readonly kind: 'underlay-link';
   readonly link: string;
   readonly up: boolean;
 }
 
-export const wireKind: ItemKind<WireItem> = {
-  key: ({ link }) => `wire:${link}`,
+export const underlayLinkKind: ItemKind<UnderlayLinkItem> = {
+  key: ({ link }) => `underlay-link:${link}`,
   dependsOn: () => [],
   rank: () => 0,
   differences: (have, want) => (have.up === want.up ? [] : ['down → up']),

@@ -1,22 +1,22 @@
-/** A wire with all that host0 does on it, and how that is told. */
+/** A segment with all that host0 does on it, and how that is told. */
 
 import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
-import type { SubnetView, WireView } from '../../protocol/documents/boot-views.ts';
+import type { SegmentView, SubnetView } from '../../protocol/documents/boot-views.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { Service } from '../../services/process/service.ts';
-import type { WireState } from '../timeline/boot-trouble.ts';
+import type { SegmentState } from '../timeline/boot-trouble.ts';
 import { foreignViews, rivalViews } from './boot-mode.ts';
 import type { Leases } from './leases.ts';
-import type { Wire } from './wire.ts';
-import { leasesFinding, unmetFinding, wireFindings } from './wire-note.ts';
-import { leaseRange } from './wire-service.ts';
+import { leasesFinding, modeFindings, unmetFinding } from './segment-note.ts';
+import { leaseRange } from './segment-service.ts';
+import type { SegmentWatch } from './segment-watch.ts';
 
 /** One group of ports at work. */
-export interface Place {
+export interface BootSegment {
   readonly ports: readonly string[];
-  readonly wire: Wire;
+  readonly watch: SegmentWatch;
   readonly leases: Leases;
   /** What would have been answered, in dry mode. */
   readonly would: string[];
@@ -28,20 +28,23 @@ export interface Place {
   served?: boolean;
 }
 
-export interface PlaceSurroundings {
+export interface SegmentSurroundings {
   readonly clock: Clock;
   readonly dry: boolean;
-  /** What runs at the port of the wire. */
+  /** What runs at the port of the segment. */
   readonly service: Service | undefined;
 }
 
-export async function placeView(place: Place, { clock, dry, service }: PlaceSurroundings): Promise<WireView> {
-  const { ports, wire, leases, would, subnet, problem } = place;
-  const { device, wanted } = wire.input;
-  const { state } = wire;
+export async function segmentView(
+  segment: BootSegment,
+  { clock, dry, service }: SegmentSurroundings,
+): Promise<SegmentView> {
+  const { ports, watch, leases, would, subnet, problem } = segment;
+  const { device, wanted } = watch.input;
+  const { state } = watch;
   const nowMs = clock.nowMs();
   const serves = subnet !== undefined && problem === undefined;
-  const [wrong] = errorsOf(place, service);
+  const [wrong] = errorsOf(segment, service);
   return {
     ports,
     device,
@@ -61,33 +64,33 @@ export async function placeView(place: Place, { clock, dry, service }: PlaceSurr
 }
 
 /** @param unmetWish a subnet that the settings wish for it, and that was not free */
-export function placeFindings(
-  place: Place,
-  { dry, service }: Omit<PlaceSurroundings, 'clock'>,
+export function segmentFindings(
+  segment: BootSegment,
+  { dry, service }: Omit<SegmentSurroundings, 'clock'>,
   unmetWish: Ipv4Cidr | undefined,
 ): Finding[] {
-  const { wire, subnet } = place;
-  const { device } = wire.input;
-  const full = dry ? undefined : fullFinding(place);
+  const { watch, subnet } = segment;
+  const { device } = watch.input;
+  const full = dry ? undefined : fullFinding(segment);
   return [
-    ...wireFindings(device, wire.state),
-    ...errorsOf(place, service).map((error) => findingOf(error, { object: device })),
+    ...modeFindings(device, watch.state),
+    ...errorsOf(segment, service).map((error) => findingOf(error, { object: device })),
     ...(full === undefined ? [] : [full]),
     ...(unmetWish === undefined ? [] : [unmetFinding(device, unmetWish, subnet)]),
   ];
 }
 
 /** What a machine that boots there is to expect. */
-export function placeState(place: Place, { dry, service }: Omit<PlaceSurroundings, 'clock'>): WireState {
-  const { problem, wire } = place;
+export function segmentState(segment: BootSegment, { dry, service }: Omit<SegmentSurroundings, 'clock'>): SegmentState {
+  const { problem, watch } = segment;
   if (problem !== undefined) {
     const { message, remedy } = problem;
     return { mode: 'observe', why: message, ...(remedy !== undefined && { remedy }) };
   }
-  const { mode, reason } = wire.state;
+  const { mode, reason } = watch.state;
   if (dry) return { mode: 'dry', why: reason };
-  const [wrong] = errorsOf(place, service).map((error) => findingOf(error, { object: wire.input.device }));
-  const full = fullFinding(place);
+  const [wrong] = errorsOf(segment, service).map((error) => findingOf(error, { object: watch.input.device }));
+  const full = fullFinding(segment);
   const isRefusing = full?.severity === 'error' && service?.running !== undefined;
   const silence = isRefusing ? full : wrong;
   return {
@@ -99,17 +102,17 @@ export function placeState(place: Place, { dry, service }: Omit<PlaceSurrounding
   };
 }
 
-function errorsOf({ wire, problem }: Place, service: Service | undefined): MeshError[] {
-  return [wire.error, problem, service?.error].filter((error) => error !== undefined);
+function errorsOf({ watch, problem }: BootSegment, service: Service | undefined): MeshError[] {
+  return [watch.error, problem, service?.error].filter((error) => error !== undefined);
 }
 
-function fullFinding({ wire, subnet, leases }: Place): Finding | undefined {
-  if (wire.state.mode !== 'server' || subnet === undefined) return undefined;
+function fullFinding({ watch, subnet, leases }: BootSegment): Finding | undefined {
+  if (watch.state.mode !== 'server' || subnet === undefined) return undefined;
   const range = leaseRange(subnet);
-  return leasesFinding(wire.input.device, subnet, range, leases.room(range));
+  return leasesFinding(watch.input.device, subnet, range, leases.room(range));
 }
 
-function serviceView(dry: boolean, service: Service | undefined): NonNullable<WireView['service']> {
+function serviceView(dry: boolean, service: Service | undefined): NonNullable<SegmentView['service']> {
   if (dry) return { state: 'would' };
   const { pid } = service?.running ?? {};
   return pid === undefined ? { state: 'restarting' } : { state: 'running', pid };

@@ -1,4 +1,4 @@
-/** What serves on a wire, from its mode and host0's addresses there: pure, but for the process itself. */
+/** What serves on a segment, from its mode and host0's addresses there: pure, but for the process itself. */
 import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -14,7 +14,7 @@ import {
 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { BootMode, SubnetView } from '../../protocol/documents/boot-views.ts';
-import { dnsmasqConf, dnsmasqRemedy, type WireService } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { dnsmasqConf, dnsmasqRemedy, type SegmentService } from '../../services/dnsmasq/dnsmasq-conf.ts';
 import type { ServiceSpec } from '../../services/process/service.ts';
 import { PROBE_CLASS } from '../frames/host0-mark.ts';
 import { NO_IPV4 } from '../frames/udp-frame.ts';
@@ -73,7 +73,7 @@ export function leaseRange({ subnet, origin, ipv4 }: SubnetView): { first: Ipv4;
   return { first: ipv4FromNumber(Math.min(next, end)), last: ipv4FromNumber(end) };
 }
 
-export interface ServicePlace {
+export interface ServiceSetting {
   /** Where dnsmasq is. */
   readonly program: string;
   readonly device: string;
@@ -83,12 +83,12 @@ export interface ServicePlace {
 }
 
 export function serviceSpec(
-  place: ServicePlace,
+  place: ServiceSetting,
   mode: Extract<BootMode, 'proxy' | 'server'>,
   subnet: SubnetView,
 ): ServiceSpec {
   const { program, device, directory, tftpRoot } = place;
-  const service: WireService = {
+  const service: SegmentService = {
     device,
     host0: subnet.ipv4,
     subnet: ipv4Range(subnet.subnet),
@@ -122,7 +122,7 @@ function mustBeAlone(device: string): void {
     `another program of this machine has UDP port ${DHCP_PORT} at ${device}`,
     {
       object: device,
-      rule: 'Only one of them may answer DHCP on a wire.',
+      rule: 'Only one of them may answer DHCP on a segment.',
       remedy: `Find it with \`ss -lunp\`, and stop it or take ${device} out of it; or set boot_mode="${device}=off" in host0.conf.`,
     },
   );
