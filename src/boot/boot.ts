@@ -9,7 +9,7 @@ import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
-import type { UnderlayPort } from '../protocol/documents/assignment.ts';
+import type { UnderlayNic } from '../protocol/documents/assignment.ts';
 import type { BootView, ScanView, WantedMode } from '../protocol/documents/boot-views.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { Journal } from '../protocol/journal/event.ts';
@@ -38,7 +38,7 @@ export interface BootInput {
   readonly journal: Journal;
   readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
   /** What the agent should make of this machine's ports. */
-  readonly setPorts: (ports: readonly UnderlayPort[]) => void;
+  readonly setPorts: (ports: readonly UnderlayNic[]) => void;
 }
 
 const WOULD_MAX = 50;

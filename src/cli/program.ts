@@ -126,13 +126,13 @@ const NOUNS: readonly Noun[] = [
 
 const COMPLETE = 'complete';
 
-export interface Program {
+export interface MeshProgram {
   readonly command: Command;
   readonly context: Context;
 }
 
 /** @param words the command line without `node` and the script; decides what is loaded */
-export async function createProgram(host: Host, words: readonly string[]): Promise<Program> {
+export async function createProgram(host: Host, words: readonly string[]): Promise<MeshProgram> {
   const program = new Command('mesh')
     .description('Meshwork passes a box of bare machines into a private cloud network.')
     .version(`meshwork ${VERSION}`, '-V, --version', 'print the version')
@@ -176,7 +176,7 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
 }
 
 /** @returns the exit code */
-export async function runProgram({ command, context }: Program, words: readonly string[]): Promise<number> {
+export async function runProgram({ command, context }: MeshProgram, words: readonly string[]): Promise<number> {
   try {
     await command.parseAsync(words, { from: 'user' });
     return context.exitCode;

@@ -2,7 +2,7 @@
 import type { Member } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { Signal } from '../model/signal.ts';
-import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
+import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
 import type { MembershipVersion } from '../protocol/documents/membership.ts';
 import type { MembershipChange } from './membership/membership-log.ts';
 
@@ -51,7 +51,7 @@ export function assignmentOf(
   version: MembershipVersion,
   meshes: readonly AssignedMesh[],
   segments: readonly Segment[],
-  ports: readonly UnderlayPort[],
+  ports: readonly UnderlayNic[],
 ): Assignment {
   const members = Object.fromEntries(meshes.map((mesh) => [mesh.network.id, mesh.others()]));
   return { version, networks: meshes.map(({ network }) => network), members, segments, ports };

@@ -34,7 +34,7 @@ async function host0() {
     clock,
     store,
     journal,
-    verification: { sight: async (_network, ipv6) => seen.get(ipv6) ?? {} },
+    verification: { verify: async (_network, ipv6) => seen.get(ipv6) ?? {} },
   });
   opened.push(controller);
   const snapshots: Assignment[] = [];

@@ -11,7 +11,7 @@ import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
-import type { Segment, UnderlayPort } from '../protocol/documents/assignment.ts';
+import type { Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
 import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
@@ -42,7 +42,7 @@ export interface ControllerInput {
 }
 
 /** What the network files say (disk/network-directory.ts). */
-export interface NetworkFiles {
+export interface NetworkSetOutcome {
   readonly networks: readonly Network[];
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
@@ -68,7 +68,7 @@ export class Controller {
   readonly #parts: HealthSource[] = [];
   #segments: readonly Segment[] = [];
   #names: ReadonlyMap<MachineId, string> = new Map();
-  #ports: readonly UnderlayPort[] = [];
+  #ports: readonly UnderlayNic[] = [];
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
@@ -84,7 +84,7 @@ export class Controller {
   }
 
   /** Takes up what the files say. Calls follow one another; each resolves when new meshes have read their members. */
-  setNetworks(files: NetworkFiles): Promise<void> {
+  setNetworks(files: NetworkSetOutcome): Promise<void> {
     this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
     this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
@@ -110,7 +110,7 @@ export class Controller {
   }
 
   /** How this machine's ports should be; its agent sees to it. */
-  setPorts(ports: readonly UnderlayPort[]): void {
+  setPorts(ports: readonly UnderlayNic[]): void {
     if (isDeepStrictEqual(ports, this.#ports)) return;
     this.#ports = ports;
     this.#feed.renew();

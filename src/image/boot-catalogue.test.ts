@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MeshError } from '../model/error.ts';
 import { parseMachineId } from '../model/machine.ts';
-import { BootCatalogue } from './boot-catalogue.ts';
+import { StoredBootCatalogue } from './boot-catalogue.ts';
 import type { NodeImage } from './node/generations.ts';
 import { OverlayStore } from './overlay/overlay-store.ts';
 
@@ -15,13 +15,13 @@ const COMPILED = { name: 'node1', packages: [], overlay: { content: 'one', entri
 let state: string;
 let overlayStore: OverlayStore;
 let image: Pick<NodeImage, 'generation' | 'kernelArguments'> | undefined;
-let catalogue: BootCatalogue;
+let catalogue: StoredBootCatalogue;
 
 beforeEach(() => {
   state = mkdtempSync(join(tmpdir(), 'mw-catalogue-'));
   overlayStore = new OverlayStore(state);
   image = undefined;
-  catalogue = new BootCatalogue({ current: async () => image }, overlayStore);
+  catalogue = new StoredBootCatalogue({ current: async () => image }, overlayStore);
 });
 
 afterEach(() => rmSync(state, { recursive: true }));

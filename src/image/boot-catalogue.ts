@@ -10,7 +10,7 @@ export interface CurrentImage {
 }
 
 /** Reads the disk at each question: what was built or compiled since the last one is found. */
-export class BootCatalogue {
+export class StoredBootCatalogue {
   readonly #images: CurrentImage;
   readonly #overlayStore: OverlayStore;
 

@@ -7,7 +7,7 @@ import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machines/machine-registry.ts';
 import { machineViews } from '../controller/machines/machine-views.ts';
 import { OnlineNodes } from '../controller/machines/online-nodes.ts';
-import { BootCatalogue } from '../image/boot-catalogue.ts';
+import { StoredBootCatalogue } from '../image/boot-catalogue.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/node/generations.ts';
 import { removeHostKey, secretsOf } from '../image/overlay/machine-secrets.ts';
@@ -56,7 +56,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     neighbours: rtnl,
     setPorts: (ports) => controller.setPorts(ports),
     attempts,
-    catalogue: new BootCatalogue(images, overlayStore),
+    catalogue: new StoredBootCatalogue(images, overlayStore),
     images: images.directory,
     registry,
     secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(state, machine)),

@@ -26,7 +26,7 @@ export interface LedgerImage {
 }
 
 /** Transactions judged one after the other, and what they would change. */
-export interface Judgement {
+export interface TxnJudgement {
   readonly results: readonly TxnResult[];
   /** Empty when nothing would change. */
   readonly batches: readonly WatchBatch[];
@@ -76,7 +76,7 @@ export class Ledger {
   }
 
   /** One result for each transaction, which sees what those before it would change. Nothing is changed yet. */
-  judge(txns: readonly Txn[]): Judgement {
+  judge(txns: readonly Txn[]): TxnJudgement {
     const staged = new Map<string, Entry | undefined>();
     const at = (key: string) => (staged.has(key) ? staged.get(key) : this.#entries.get(key));
     const batches: WatchBatch[] = [];
@@ -95,7 +95,7 @@ export class Ledger {
   }
 
   /** Makes a judgement the truth, and tells the watches. Nothing may have been published since it was given. */
-  publish({ batches, compacted }: Judgement): void {
+  publish({ batches, compacted }: TxnJudgement): void {
     for (const batch of batches) {
       for (const change of batch.changes) {
         if ('put' in change) this.#put(change.put);

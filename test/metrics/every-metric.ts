@@ -44,7 +44,7 @@ function controllerAtRest(clock: Clock): Controller {
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),
-    verification: { sight: async () => ({}) },
+    verification: { verify: async () => ({}) },
   });
 }
 

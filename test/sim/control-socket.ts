@@ -1,8 +1,8 @@
 /** host0's control socket, for the agent on the same machine: nothing is lost, and a process that dies hangs up. */
 import type {
-  Answer,
-  EventStream,
+  EventSubscription,
   Exchange,
+  HttpAnswer,
   StreamHandlers,
   StreamRequest,
   Target,
@@ -32,7 +32,7 @@ export class ControlSocket implements Transport {
     this.#server = server;
   }
 
-  async exchange(_target: Target, { body = '{}' }: Exchange): Promise<Answer> {
+  async exchange(_target: Target, { body = '{}' }: Exchange): Promise<HttpAnswer> {
     await this.#clock.pause(SOCKET_MS);
     const server = this.#server();
     if (server === undefined) throw refused();
@@ -40,7 +40,7 @@ export class ControlSocket implements Transport {
     return { status: 204, body: '' };
   }
 
-  openStream(_target: Target, { silenceMs }: StreamRequest, handlers: StreamHandlers): EventStream {
+  openStream(_target: Target, { silenceMs }: StreamRequest, handlers: StreamHandlers): EventSubscription {
     let ended = false;
     let unfollow = () => {};
     let heardMs = this.#clock.nowMs();

@@ -1,5 +1,5 @@
 /** host0's daemon, put together as src/main/host0.ts does it, with its endpoints opened by the simulation. */
-import type { Answer, Exchange } from '../../src/agent/membership/transport.ts';
+import type { Exchange, HttpAnswer } from '../../src/agent/membership/transport.ts';
 import { KernelSourceVerification } from '../../src/api/membership/source-verification.ts';
 import { segmentsOf } from '../../src/boot/nics/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
@@ -89,7 +89,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     return station === this.#machine && this.#listening.get(network) === bridge.index;
   }
 
-  async request(network: Network, peer: Ipv6, { body = '' }: Exchange): Promise<Answer> {
+  async request(network: Network, peer: Ipv6, { body = '' }: Exchange): Promise<HttpAnswer> {
     await this.clock.arrival(0);
     const mesh = this.#meshOf(network);
     try {

@@ -1,8 +1,8 @@
 /** HTTP over TCP through a mesh, with what the network does to it: lost packets cost retransmissions, and cut ones time. */
 import type {
-  Answer,
-  EventStream,
+  EventSubscription,
   Exchange,
+  HttpAnswer,
   StreamHandlers,
   StreamRequest,
   Target,
@@ -23,7 +23,7 @@ import type { Station, Underlay } from './underlay.ts';
 export interface MembershipServer {
   readonly clock: ProcessClock;
   listensAt(place: Place, network: Network): boolean;
-  request(network: Network, peer: Ipv6, exchange: Exchange): Promise<Answer>;
+  request(network: Network, peer: Ipv6, exchange: Exchange): Promise<HttpAnswer>;
   /** @throws MeshError which the server answers with */
   follow(
     network: Network,
@@ -67,7 +67,7 @@ export class SimTransport implements Transport {
     this.#input = input;
   }
 
-  async exchange(target: Target, request: Exchange): Promise<Answer> {
+  async exchange(target: Target, request: Exchange): Promise<HttpAnswer> {
     const { clock, count } = this.#input;
     const deadlineMs = clock.nowMs() + request.timeoutMs;
     const line = this.#connect(target);
@@ -92,7 +92,7 @@ export class SimTransport implements Transport {
     return answer;
   }
 
-  openStream(target: Target, request: StreamRequest, handlers: StreamHandlers): EventStream {
+  openStream(target: Target, request: StreamRequest, handlers: StreamHandlers): EventSubscription {
     return new SimStream(this.#input, () => this.#connect(target), request, handlers);
   }
 
@@ -149,7 +149,7 @@ export class SimTransport implements Transport {
   }
 }
 
-class SimStream implements EventStream {
+class SimStream implements EventSubscription {
   readonly #input: SimTransportInput;
   readonly #handlers: StreamHandlers;
   readonly #silenceMs: number;

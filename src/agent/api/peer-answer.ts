@@ -7,7 +7,7 @@ import { readCaptureParameters } from '../../protocol/documents/capture.ts';
 import { parsePathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
-import { isHost0 } from '../capture/host0-verification.ts';
+import { isVerifiedHost0 } from '../capture/host0-verification.ts';
 import { collectPathState } from '../trace/path-state.ts';
 import { pathView } from '../trace/path-view.ts';
 import type { PeerHandler } from './peer-endpoint.ts';
@@ -61,7 +61,7 @@ async function captureFor(
   const stillAllowed = () => {
     // The packet that asks may be the one that has just moved host0's entry.
     agent.input.kernel.drainEvents();
-    return isHost0(agent.reconciler.cache, network, peer);
+    return isVerifiedHost0(agent.reconciler.cache, network, peer);
   };
   if (!stillAllowed()) {
     const { journal } = agent.input;

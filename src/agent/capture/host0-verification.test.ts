@@ -4,13 +4,13 @@ import { manage } from '../../../test/kit/networks.ts';
 import { BRIDGE, memberOf, portLink, stateAt } from '../../../test/kit/trace-cluster.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { KernelDump } from '../kernel/kernel-port.ts';
-import { isHost0 } from './host0-verification.ts';
+import { isVerifiedHost0 } from './host0-verification.ts';
 
 const host0 = memberOf('host0');
 const tap = portLink(20, 'tap0', { master: BRIDGE });
 
 function believed(dump: (dump: KernelDump) => KernelDump = (whole) => whole, peer = host0.ipv6): boolean {
-  return isHost0(stateAt('node1', { dump }).kernel, manage, peer);
+  return isVerifiedHost0(stateAt('node1', { dump }).kernel, manage, peer);
 }
 
 function withEntries(

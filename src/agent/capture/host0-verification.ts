@@ -9,7 +9,7 @@ import type { Network } from '../../model/network/network.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
-export function isHost0(cache: KernelCache, network: Network, peer: Ipv6): boolean {
+export function isVerifiedHost0(cache: KernelCache, network: Network, peer: Ipv6): boolean {
   const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
   const vxlan = cache.linkNamed(network.devices.vxlan)?.index;
   const bridge = cache.linkNamed(network.devices.bridge)?.index;

@@ -3,12 +3,12 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
-import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 
 /** How a node stands to host0. */
 export type Host0Stance =
   /** This is host0: members may be anywhere, and are heard before they are known. */
-  | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly ports: readonly UnderlayPort[] }
+  | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly ports: readonly UnderlayNic[] }
   | {
       readonly role: 'node';
       /** host0's underlay address on this node's side. */

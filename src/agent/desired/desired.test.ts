@@ -5,7 +5,7 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { plan, printStep } from '../loop/plan.ts';
 import type { DesiredInput } from './assignment.ts';
 import { DesiredItems } from './desired.ts';
@@ -29,7 +29,7 @@ function onNode(network: Network, members: readonly Member[]): DesiredInput {
   return { machine: parseMachineId('10eff964'), routes: false, host0, attachments, ports: [] };
 }
 
-function onHost0(network: Network, segments: readonly Segment[], ports: readonly UnderlayPort[]): DesiredInput {
+function onHost0(network: Network, segments: readonly Segment[], ports: readonly UnderlayNic[]): DesiredInput {
   const attachments = [{ network, members: OTHERS, host0Answers: true }];
   return { machine: 'host0', routes: false, host0: { role: 'host0', segments, ports }, attachments, ports: [] };
 }

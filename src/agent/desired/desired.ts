@@ -9,7 +9,7 @@ import type { MachineWord } from '../../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { mustRejoin } from '../../model/network/network-equality.ts';
-import type { Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
@@ -259,7 +259,7 @@ function forwardingItems(segments: readonly Segment[]): Item[] {
 }
 
 /** Ports that machines boot on are up, and have the addresses that host0 gave them. */
-function underlayItems(ports: readonly UnderlayPort[]): Item[] {
+function underlayItems(ports: readonly UnderlayNic[]): Item[] {
   return ports.flatMap(({ device: link, address }): Item[] => [
     { kind: 'underlay-link', link, up: true },
     ...(address === undefined

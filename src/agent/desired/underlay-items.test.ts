@@ -2,14 +2,14 @@
 import { expect, test } from 'vitest';
 import type { Address, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { plan, printStep } from '../loop/plan.ts';
 import { desiredItems } from './desired.ts';
 
-const WANTED: readonly UnderlayPort[] = [
+const WANTED: readonly UnderlayNic[] = [
   { device: 'eth1', address: { ipv4: '10.11.0.1' as Ipv4, length: 25 } },
   { device: 'eth2' },
 ];
@@ -27,7 +27,7 @@ function address(link: number, ipv4: string, protocol: number): Address {
   };
 }
 
-function steps(ports: readonly UnderlayPort[], up: readonly string[], addresses: readonly Address[]): string[] {
+function steps(ports: readonly UnderlayNic[], up: readonly string[], addresses: readonly Address[]): string[] {
   const links = ['eth1', 'eth2', 'eth3'].map((name, i) => ({ index: i + 1, name, up: up.includes(name), alias: '' }));
   // Of a link, only these matter here.
   const cache = KernelCache.of({ links: links as Link[], addresses, routes: [], neighbours: [], fdb: [] });

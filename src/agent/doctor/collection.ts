@@ -11,7 +11,7 @@ import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
-import type { DiskEvidence, Evidence, UnderlayPort } from './evidence.ts';
+import type { DiskEvidence, Evidence, UnderlayNicEvidence } from './evidence.ts';
 import { parseChains } from './filter-chain.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
@@ -85,7 +85,7 @@ function readSetting(name: string): string | undefined {
   }
 }
 
-function underlayPorts({ source, reconciler: { cache } }: Agent): UnderlayPort[] {
+function underlayPorts({ source, reconciler: { cache } }: Agent): UnderlayNicEvidence[] {
   const view = source.host0Stance();
   if (view.role === 'host0') {
     return view.segments.flatMap(({ device, ipv4 }) => {

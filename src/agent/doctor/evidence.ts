@@ -17,7 +17,7 @@ export interface Evidence {
   readonly links: readonly Link[];
   readonly neighbours: readonly Neighbour[];
   /** The links that VXLAN packets come and go through: one on a node, one for each segment on host0. */
-  readonly underlay: readonly UnderlayPort[];
+  readonly underlay: readonly UnderlayNicEvidence[];
   /** The value of a setting by its path below /proc/sys; undefined when there is none. */
   readonly setting: (name: string) => string | undefined;
   readonly counters: Counters;
@@ -40,7 +40,7 @@ export interface Evidence {
   readonly aheadOfHost0Ms: number | undefined;
 }
 
-export interface UnderlayPort {
+export interface UnderlayNicEvidence {
   readonly link: Link;
   readonly ipv4: Ipv4;
 }

@@ -9,12 +9,12 @@ import type { MachineId, MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
-import type { Evidence, UnderlayPort } from './evidence.ts';
+import type { Evidence, UnderlayNicEvidence } from './evidence.ts';
 
 export interface Host0Search {
   readonly machine: MachineWord;
   readonly networks: readonly NetworkView[];
-  readonly underlay: readonly UnderlayPort[];
+  readonly underlay: readonly UnderlayNicEvidence[];
   readonly cache: KernelCache;
   /** host0's own addresses, as far as they are known. */
   readonly known: readonly Ipv4[];
@@ -43,7 +43,7 @@ function askerOf(machine: MachineWord): MachineWord {
   return machine === 'host0' ? (genid(['machine', 'host0 looking for another'], 8) as MachineId) : machine;
 }
 
-function inquiryLinkOf({ link, ipv4 }: UnderlayPort, cache: KernelCache): InquiryLink[] {
+function inquiryLinkOf({ link, ipv4 }: UnderlayNicEvidence, cache: KernelCache): InquiryLink[] {
   const length = [...cache.addresses.values()].find(
     (candidate) => candidate.address === ipv4 && candidate.link === link.index,
   )?.length;

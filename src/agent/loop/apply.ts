@@ -5,7 +5,7 @@ import type { ItemKey, Operation } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { rankOf, type Step } from './plan.ts';
 
-export interface Outcome {
+export interface StepOutcome {
   readonly step: Step;
   /** Undefined: done. */
   readonly error?: MeshError;
@@ -22,8 +22,8 @@ interface Entry {
 /** Errors of a removal that say that it is gone already. */
 const GONE = new Set(['ENODEV', 'ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENXIO']);
 
-export async function apply(steps: readonly Step[], kernel: KernelPort): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+export async function apply(steps: readonly Step[], kernel: KernelPort): Promise<StepOutcome[]> {
+  const outcomes: StepOutcome[] = [];
   const failed = new Set<ItemKey>();
   for (const batch of byRank(steps)) {
     const ready: Step[] = [];
@@ -59,7 +59,7 @@ function byRank(steps: readonly Step[]): Step[][] {
  * First what makes or changes each thing, then what completes it, and only where that was done: a link that could not be
  * made since somebody else's has its name by now must not be marked as ours.
  */
-async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<Outcome[]> {
+async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<StepOutcome[]> {
   const errors = new Map<Step, MeshError>();
   const perform = async (entries: readonly Entry[]): Promise<void> => {
     if (entries.length === 0) return;

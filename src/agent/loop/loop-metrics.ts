@@ -2,7 +2,7 @@
 import type { Counter, Histogram, Registry } from '../../metrics/registry.ts';
 import { ITEM_KINDS } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
-import type { Outcome } from './apply.ts';
+import type { StepOutcome } from './apply.ts';
 import type { PassReport } from './pass-report.ts';
 import type { Reconciler } from './reconciler.ts';
 
@@ -101,7 +101,7 @@ export class LoopMetrics {
   }
 }
 
-function resultOf({ error, waitsFor }: Outcome): 'done' | 'failed' | 'waiting' {
+function resultOf({ error, waitsFor }: StepOutcome): 'done' | 'failed' | 'waiting' {
   if (waitsFor !== undefined) return 'waiting';
   return error === undefined ? 'done' : 'failed';
 }

@@ -1,10 +1,10 @@
 /** What one pass of the loop did. */
-import type { Outcome } from './apply.ts';
+import type { StepOutcome } from './apply.ts';
 
 export interface PassReport {
   /** From the look at the kernel to the last step's end. */
   readonly durationMs: number;
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly StepOutcome[];
   /** Those of them that had been right, and that nobody asked to be otherwise: somebody else changed them. */
-  readonly drifted: readonly Outcome[];
+  readonly drifted: readonly StepOutcome[];
 }

@@ -70,13 +70,13 @@ export function printStep(step: Step): string {
     case 'delete':
       return kindOf(step.item).printRemove?.(step.item) ?? `remove: ${line}`;
     case 'recreate':
-      return `${line} # made anew: ${differencesOf(step).join(', ')}`;
+      return `${line} # made anew: ${stepDifferences(step).join(', ')}`;
     case 'change':
-      return `${kindOf(step.item).printChange?.(step.have, step.item) ?? line} # ${differencesOf(step).join(', ')}`;
+      return `${kindOf(step.item).printChange?.(step.have, step.item) ?? line} # ${stepDifferences(step).join(', ')}`;
   }
 }
 
-export function differencesOf(step: Step): readonly string[] {
+export function stepDifferences(step: Step): readonly string[] {
   return 'have' in step ? kindOf(step.item).differences(step.have, step.item) : [];
 }
 

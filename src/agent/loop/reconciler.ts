@@ -14,7 +14,7 @@ import { isElementChange } from '../items/ruleset.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { observedItems } from '../kernel/observed.ts';
-import { apply, type Outcome } from './apply.ts';
+import { apply, type StepOutcome } from './apply.ts';
 import { Backoff } from './backoff.ts';
 import { type Changed, changesBetween, Delta } from './delta.ts';
 import { LoopJournal } from './loop-journal.ts';
@@ -306,7 +306,7 @@ export class Reconciler {
    * @param repairs steps for what was as it should be until somebody else changed it
    * @returns what came of those of them that were due
    */
-  async #note(outcomes: readonly Outcome[], repairs: ReadonlySet<Step>): Promise<readonly Outcome[]> {
+  async #note(outcomes: readonly StepOutcome[], repairs: ReadonlySet<Step>): Promise<readonly StepOutcome[]> {
     const { kernel } = this.#input;
     const drifted = outcomes.filter(({ step }) => repairs.has(step));
     const unfinished = new Set(this.#unfinished);

@@ -6,7 +6,7 @@ import { sourceAgent } from '../../../test/kit/source-agent.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { Assignment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { Assignment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import { Host0Source } from './host0-source.ts';
 import type { StreamHandlers, Transport } from './transport.ts';
@@ -35,7 +35,7 @@ async function agent() {
   };
   const source = new Host0Source({ controlSock: 'control.sock', clock, transport });
   await source.start(sourceAgent());
-  const tell = (networks: readonly Network[], ports: readonly UnderlayPort[] = []) => {
+  const tell = (networks: readonly Network[], ports: readonly UnderlayNic[] = []) => {
     const members = Object.fromEntries(networks.map((network) => [network.id, membersOf(network)]));
     const snapshot: Assignment = {
       version: { epoch: 'e', revision: 7 },

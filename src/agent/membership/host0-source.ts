@@ -6,7 +6,7 @@ import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type { AssignedMember, Assignment, Segment, UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
@@ -14,7 +14,7 @@ import type { SelfStatus } from '../../protocol/documents/views.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import { MemberList } from './member-list.ts';
 import type { Source, SourceAgent } from './source.ts';
-import type { EventStream, Transport } from './transport.ts';
+import type { EventSubscription, Transport } from './transport.ts';
 
 export interface Host0SourceInput {
   readonly controlSock: string;
@@ -32,9 +32,9 @@ export class Host0Source implements Source {
   readonly #lists = new Map<NetworkId, MemberList>();
   #networks: readonly Network[] = [];
   #segments: readonly Segment[] = [];
-  #ports: readonly UnderlayPort[] = [];
+  #ports: readonly UnderlayNic[] = [];
   #known = false;
-  #stream: EventStream | undefined;
+  #stream: EventSubscription | undefined;
   #streamSinceMs: number | undefined;
   #retry: Alarm | undefined;
   #error: MeshError | undefined;

@@ -3,7 +3,15 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { MeshError } from '../../model/error.ts';
 import { SseParser } from '../../protocol/documents/sse.ts';
 import { request } from '../../protocol/http/http.ts';
-import type { Answer, EventStream, Exchange, StreamHandlers, StreamRequest, Target, Transport } from './transport.ts';
+import type {
+  EventSubscription,
+  Exchange,
+  HttpAnswer,
+  StreamHandlers,
+  StreamRequest,
+  Target,
+  Transport,
+} from './transport.ts';
 
 export const httpTransport: Transport = { exchange, openStream };
 
@@ -29,8 +37,8 @@ function send(
   return outgoing;
 }
 
-function exchange(target: Target, request_: Exchange): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+function exchange(target: Target, request_: Exchange): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const outgoing = send(target, request_);
   const giveUp = (what: string, ms: number) =>
     setTimeout(() => outgoing.destroy(new Error(`no ${what} within ${ms} ms`)), ms);
@@ -59,7 +67,7 @@ function openStream(
   target: Target,
   { path, headers, silenceMs }: StreamRequest,
   handlers: StreamHandlers,
-): EventStream {
+): EventSubscription {
   const outgoing = send(target, { method: 'GET', path, ...(headers !== undefined && { headers }) });
   const parser = new SseParser();
   let ended = false;

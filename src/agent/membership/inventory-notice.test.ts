@@ -4,7 +4,7 @@ import { manage } from '../../../test/kit/networks.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { Journal } from '../../protocol/journal/event.ts';
 import { InventoryNotice } from './inventory-notice.ts';
-import type { Answer } from './transport.ts';
+import type { HttpAnswer } from './transport.ts';
 
 const SMALL: Inventory = { system: {}, cpu: { threads: 1 }, memoryBytes: 1, disks: [], nics: [] };
 const LARGE: Inventory = { ...SMALL, memoryBytes: 2 };
@@ -12,7 +12,7 @@ const LARGE: Inventory = { ...SMALL, memoryBytes: 2 };
 function world() {
   const clock = new ManualClock();
   const bodies: unknown[] = [];
-  const state = { inventory: SMALL, answer: { status: 204, body: '' } as Answer | Error };
+  const state = { inventory: SMALL, answer: { status: 204, body: '' } as HttpAnswer | Error };
   const notice = new InventoryNotice({
     clock,
     journal: new Journal(clock, 'agent', 'node'),

@@ -24,7 +24,7 @@ import type { Journal } from '../../protocol/journal/event.ts';
 import type { Echo } from '../kernel/kernel-port.ts';
 import type { KnownMesh } from './last-known.ts';
 import { MemberList } from './member-list.ts';
-import type { EventStream, Target, Transport } from './transport.ts';
+import type { EventSubscription, Target, Transport } from './transport.ts';
 
 export interface MembershipClientInput {
   readonly network: Network;
@@ -70,7 +70,7 @@ export class MembershipClient {
   #segments: readonly Ipv4Cidr[];
   #answers = false;
   #error: MeshError | undefined;
-  #stream: EventStream | undefined;
+  #stream: EventSubscription | undefined;
   /** Of the stream that is open now: when something came down it first. */
   #heardSinceMs: number | undefined;
   #alarm: Alarm | undefined;

@@ -5,7 +5,7 @@ import type { SseMessage } from '../../protocol/documents/sse.ts';
 /** Where requests go: a TCP address inside a mesh, or a unix socket. */
 export type Target = { readonly host: string; readonly port: number } | { readonly socketPath: string };
 
-export interface Answer {
+export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
 }
@@ -18,7 +18,7 @@ export interface StreamHandlers {
   readonly onEnd: (reason: MeshError | undefined) => void;
 }
 
-export interface EventStream {
+export interface EventSubscription {
   close(): void;
 }
 
@@ -42,6 +42,6 @@ export interface StreamRequest {
 
 export interface Transport {
   /** @throws MESH_HOST0_UNREACHABLE when no whole answer came within the time */
-  exchange(target: Target, exchange: Exchange): Promise<Answer>;
-  openStream(target: Target, request: StreamRequest, handlers: StreamHandlers): EventStream;
+  exchange(target: Target, exchange: Exchange): Promise<HttpAnswer>;
+  openStream(target: Target, request: StreamRequest, handlers: StreamHandlers): EventSubscription;
 }

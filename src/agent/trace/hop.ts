@@ -24,7 +24,7 @@ function agentRepairs(node: string): string {
 }
 
 /** How an item that the agent wants differs from the kernel's; empty when it does not, or when nobody wants it. */
-export function differencesOf({ desired, observed }: PathState, key: ItemKey): readonly string[] {
+export function itemDifferences({ desired, observed }: PathState, key: ItemKey): readonly string[] {
   const want = desired.get(key);
   const have = observed.get(key);
   if (want === undefined) return [];

@@ -2,7 +2,7 @@
 import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { linkKey } from '../items/link.ts';
 import type { DeviceKind } from '../items/mark.ts';
-import { differencesOf, differs, fine } from './hop.ts';
+import { differs, fine, itemDifferences } from './hop.ts';
 import type { PathState } from './path-state.ts';
 
 export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
@@ -15,7 +15,7 @@ export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
   if (!desired.has(key)) {
     return differs(node, device, `${name} is not the agent's`, wanted, `See \`mesh status\` on ${node}.`);
   }
-  const differences = differencesOf(pathState, key);
+  const differences = itemDifferences(pathState, key);
   if (differences.length > 0) return differs(node, device, `${name}: ${differences.join(', ')}`, wanted);
   const detail =
     link.vxlan === undefined

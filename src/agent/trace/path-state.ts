@@ -10,7 +10,7 @@ import type { PathPoint, PathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import type { ItemMap } from '../items/item.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
-import { differencesOf } from '../loop/plan.ts';
+import { stepDifferences } from '../loop/plan.ts';
 import { membersOf } from '../view/agent-view.ts';
 
 export interface PathState {
@@ -60,7 +60,7 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
     observed,
     kernel: fresh,
     firewall,
-    firewallDrift: rules === undefined ? '' : differencesOf(rules).join(', ') || rules.action,
+    firewallDrift: rules === undefined ? '' : stepDifferences(rules).join(', ') || rules.action,
     routes,
   };
 }

@@ -5,7 +5,7 @@ import type { Member } from '../../model/network/member.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { itemKey } from '../items/item.ts';
 import { type End, linksOf, portOf } from './end.ts';
-import { differencesOf, differs, fine, wantedItem } from './hop.ts';
+import { differs, fine, itemDifferences, wantedItem } from './hop.ts';
 import { linkHop } from './link-hop.ts';
 import type { PathState } from './path-state.ts';
 import { linkWith, routeText, underlayHop } from './underlay-hop.ts';
@@ -65,7 +65,7 @@ function neighbourHop(pathState: PathState, to: End): TraceHop {
       ? `there is no entry for ${to.ipv6}`
       : `${to.ipv6} is at ${held.mac ?? 'no known address'} on ${link}, ${held.state}`;
   const item = wantedItem(pathState, 'neighbour', `neighbour:${link} ${to.ipv6}`);
-  if (held?.mac === to.mac && (item === undefined || differencesOf(pathState, itemKey(item)).length === 0)) {
+  if (held?.mac === to.mac && (item === undefined || itemDifferences(pathState, itemKey(item)).length === 0)) {
     return fine(node, 'neighbour', text);
   }
   // host0 is asked for aloud while it does not answer, and a guest when it is first needed.
@@ -107,7 +107,7 @@ function vxlanEntryHop(pathState: PathState, member: Member, to: End, entry: Ipv
     if (to.guest) return fine(node, 'vxlan entry', `${held}: frames go to every member`);
     return differs(node, 'vxlan entry', held, wanted);
   }
-  const differences = to.guest ? [] : differencesOf(pathState, `fdb:${network.devices.vxlan} self ${to.mac}`);
+  const differences = to.guest ? [] : itemDifferences(pathState, `fdb:${network.devices.vxlan} self ${to.mac}`);
   const held = `${to.mac} leads to ${entry}`;
   if (entry !== member.ipv4) return differs(node, 'vxlan entry', held, wanted);
   if (differences.length > 0) return differs(node, 'vxlan entry', `${held} (${differences.join(', ')})`, wanted);

@@ -20,7 +20,7 @@ import { membersOf } from '../view/agent-view.ts';
 import { collectPathState } from './path-state.ts';
 import { pathView } from './path-view.ts';
 import { traceEnd } from './trace-end.ts';
-import { type Part, walk } from './walk.ts';
+import { type TracePart, walk } from './walk.ts';
 
 /** A look takes milliseconds; an agent may have several to do, on a busy machine. */
 const ANSWER_TIMEOUT_MS = 4_000;
@@ -32,7 +32,7 @@ export async function trace(agent: Agent, request: TraceRequest): Promise<TraceV
   const from = traceEnd(agent, network, members, request.from);
   const to = traceEnd(agent, network, members, request.to);
   const query = { from: pointOf(from), to: pointOf(to) };
-  const partOf = (member: Member | undefined): Promise<Part> => part(agent, network, query, member);
+  const partOf = (member: Member | undefined): Promise<TracePart> => part(agent, network, query, member);
   const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);
   const atTo = members.find(({ ipv6 }) => ipv6 === query.to.member);
   const host0 = members.find(({ ipv6 }) => ipv6 === memberAddresses(network, 'host0').ipv6);
@@ -49,7 +49,7 @@ function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery[
   return { member, ...(guest && { guest: { mac, ...(ipv6 !== undefined && { ipv6 }) } }) };
 }
 
-async function part(agent: Agent, network: Network, query: PathQuery, member: Member | undefined): Promise<Part> {
+async function part(agent: Agent, network: Network, query: PathQuery, member: Member | undefined): Promise<TracePart> {
   const own = memberAddresses(network, agent.input.machine).ipv6;
   const node = member?.name ?? agent.input.name;
   if (member === undefined || member.ipv6 === own) {

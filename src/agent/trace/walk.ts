@@ -6,17 +6,17 @@ import type { PathPart, PathView, TraceHop, TraceView } from '../../protocol/doc
 import { differs } from './hop.ts';
 
 /** What one node tells of a path, or why it does not. */
-export type Part = { readonly node: string } & (
+export type TracePart = { readonly node: string } & (
   | { readonly view: PathView; readonly silent?: never }
   | { readonly view?: never; readonly silent: string }
 );
 
 export interface Parts {
-  readonly first: Part;
+  readonly first: TracePart;
   /** host0, if it is neither end: it counts where a sender sends by way of it. */
-  readonly between: Part | undefined;
+  readonly between: TracePart | undefined;
   /** Undefined when both ends are on one node. */
-  readonly last: Part | undefined;
+  readonly last: TracePart | undefined;
 }
 
 export function walk({ first, between, last }: Parts): Pick<TraceView, 'forth' | 'back'> {
@@ -26,7 +26,7 @@ export function walk({ first, between, last }: Parts): Pick<TraceView, 'forth' |
   };
 }
 
-function oneWay(direction: 'forth' | 'back', parts: readonly (Part | undefined)[]): TraceHop[] {
+function oneWay(direction: 'forth' | 'back', parts: readonly (TracePart | undefined)[]): TraceHop[] {
   const [sender, between, receiver] = parts;
   const sends = sender?.view?.[direction];
   const receives = receiver?.view?.[direction];
@@ -42,7 +42,7 @@ function oneWay(direction: 'forth' | 'back', parts: readonly (Part | undefined)[
   return hops;
 }
 
-function hopsOf({ node, view, silent }: Part, direction: 'forth' | 'back'): readonly TraceHop[] {
+function hopsOf({ node, view, silent }: TracePart, direction: 'forth' | 'back'): readonly TraceHop[] {
   if (view !== undefined) return view[direction].hops;
   return [
     {

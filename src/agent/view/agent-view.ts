@@ -15,7 +15,7 @@ import type {
 import type { Agent, ItemState } from '../agent.ts';
 import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
-import { differencesOf, printStep, type Step } from '../loop/plan.ts';
+import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 
 export function statusView(agent: Agent, upSec: number): AgentStatus {
   const { reconciler, source, input } = agent;
@@ -106,7 +106,7 @@ export async function driftView(agent: Agent): Promise<DriftView> {
 }
 
 function stepView(step: Step): StepView {
-  const differences = differencesOf(step);
+  const differences = stepDifferences(step);
   return {
     action: step.action,
     item: step.key,

@@ -30,7 +30,7 @@ beforeEach(async () => {
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),
-    verification: { sight: async () => ({ mac: node.bridgeMac, ipv4: '10.11.0.2' as Ipv4 }) },
+    verification: { verify: async () => ({ mac: node.bridgeMac, ipv4: '10.11.0.2' as Ipv4 }) },
     host0AddressFor: () => '10.11.0.1' as Ipv4,
     subnets: () => [],
     onChange: () => {},

@@ -67,44 +67,44 @@ function packetFromNode(): void {
 }
 
 test('knows nothing of who has sent nothing, and where the packets came from of who has', async () => {
-  expect(await verification.sight(MESH, NODE)).toEqual({});
+  expect(await verification.verify(MESH, NODE)).toEqual({});
   packetFromNode();
-  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
+  expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
 });
 
 test('asks the kernel once, and again when it tells of a change', async () => {
   packetFromNode();
-  await verification.sight(MESH, NODE);
+  await verification.verify(MESH, NODE);
   const first = asked.length;
   for (let report = 0; report < 5; report++) {
-    expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
+    expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
   }
   expect(asked.length).toBe(first);
 
   ip(segment.there, 'address add 10.9.0.77/24 dev eth0', 'link set vxlan456 type vxlan local 10.9.0.77');
   packetFromNode();
-  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
+  expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
 
   ip(segment.here, 'neighbour del fd42::2 dev br456');
-  expect((await verification.sight(MESH, NODE)).ipv4).toBeUndefined();
+  expect((await verification.verify(MESH, NODE)).ipv4).toBeUndefined();
   packetFromNode();
-  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
+  expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.77' });
 
   inside(segment.here, 'bridge', 'fdb', 'del', MAC, 'dev', 'vxlan456', 'self');
-  expect(await verification.sight(MESH, NODE)).toEqual({ mac: MAC });
+  expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC });
   packetFromNode();
   ip(segment.here, 'link del vxlan456');
-  expect(await verification.sight(MESH, NODE)).not.toHaveProperty('ipv4');
+  expect(await verification.verify(MESH, NODE)).not.toHaveProperty('ipv4');
 });
 
 test('what changes while the kernel answers is asked for again', async () => {
   packetFromNode();
-  const before = await verification.sight(MESH, NODE);
+  const before = await verification.verify(MESH, NODE);
   verification.take({ type: 'overflow' });
-  const answer = verification.sight(MESH, NODE);
+  const answer = verification.verify(MESH, NODE);
   verification.take({ type: 'overflow' });
   expect(await answer).toEqual(before);
   const asks = asked.length;
-  expect(await verification.sight(MESH, NODE)).toEqual(before);
+  expect(await verification.verify(MESH, NODE)).toEqual(before);
   expect(asked.length).toBeGreaterThan(asks);
 });

@@ -60,7 +60,7 @@ export class KernelSourceVerification implements SourceVerification {
     }
   }
 
-  async sight({ devices }: Network, ipv6: Ipv6): Promise<VerifiedSource> {
+  async verify({ devices }: Network, ipv6: Ipv6): Promise<VerifiedSource> {
     // The packets of the request may have changed what was so before.
     this.#drain();
     const known = this.#sightings.get(ipv6);

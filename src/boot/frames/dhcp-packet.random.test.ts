@@ -4,7 +4,7 @@ import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { type DhcpFields, decodeDhcp, encodeDhcp } from './dhcp-packet.ts';
-import { encodeProbe, type Host0Mark, type Installation, markOf } from './host0-mark.ts';
+import { encodeProbe, type Host0Mark, host0MarkOf, type Installation } from './host0-mark.ts';
 import { observe } from './observation.ts';
 import { decodeScanProbe, encodeScanProbe } from './scan-probe.ts';
 import { decodeUdpFrame, encodeUdpFrame } from './udp-frame.ts';
@@ -84,7 +84,7 @@ test('a probe of host0 and its mark, there and back', () => {
     };
     const frame = decodeUdpFrame(encodeProbe(mac(), below(2 ** 32), mark));
     const read = decodeDhcp(frame?.payload ?? Buffer.alloc(0));
-    expect(read && markOf(read)).toEqual(mark);
+    expect(read && host0MarkOf(read)).toEqual(mark);
   }
   const probe = { scan: 0xfedcba9876543210n, port: 300 };
   expect(decodeScanProbe(encodeScanProbe(mac(), probe))).toEqual(probe);

@@ -65,7 +65,7 @@ function encodeMark({ installation, ageMs, reply, passive, ipv4 = NO_IPV4 }: Hos
 }
 
 /** @returns undefined for a packet without one */
-export function markOf({ options }: DhcpPacket): Host0Mark | undefined {
+export function host0MarkOf({ options }: DhcpPacket): Host0Mark | undefined {
   const bytes = options.get(MARK_OPTION);
   if (bytes === undefined || bytes.length < MARK_BYTES || !bytes.subarray(0, 4).equals(MAGIC)) return undefined;
   const flags = bytes.readUInt8(14);

@@ -2,7 +2,7 @@
 import { type Ipv4, type Ipv4Cidr, ipv4Subnet, ipv4ToNumber } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { addressOption, type DhcpPacket, decodeDhcp, encapsulated, OPTION, textOf } from './dhcp-packet.ts';
-import { type Host0Mark, markOf } from './host0-mark.ts';
+import { type Host0Mark, host0MarkOf } from './host0-mark.ts';
 import { DHCP_MESSAGES, type DhcpClientKind, type DhcpSighting, type TftpSighting } from './sighting.ts';
 import { decodeTftp } from './tftp-packet.ts';
 import { decodeUdpFrame, NO_IPV4, type UdpFrame } from './udp-frame.ts';
@@ -48,7 +48,7 @@ function dhcpObservation(packet: DhcpPacket, frame: UdpFrame, outgoing: boolean,
   const type = packet.options.get(OPTION.messageType)?.[0] ?? 0;
   const message = DHCP_MESSAGES[type - 1];
   if (message === undefined) return undefined;
-  const mark = type === DISCOVER ? markOf(packet) : undefined;
+  const mark = type === DISCOVER ? host0MarkOf(packet) : undefined;
   if (mark !== undefined) return outgoing ? undefined : { mark };
   const port = frame.from.port === PXE_PORT || frame.to.port === PXE_PORT ? PXE_PORT : 67;
   const common = { kind: 'dhcp', atMs: ear.nowMs, device: ear.device, message, mac: packet.chaddr, port } as const;

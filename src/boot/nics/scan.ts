@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address, Link } from '../../kernel/rtnl/objects.ts';
 import { FrameSocket } from '../../kernel/sockets/frame-socket.ts';
-import type { PortView, ScanView } from '../../protocol/documents/boot-views.ts';
+import type { NicView, ScanView } from '../../protocol/documents/boot-views.ts';
 import { decodeScanProbe, encodeScanProbe, SCAN_FILTER } from '../frames/scan-probe.ts';
 import { groupsOf } from './port-groups.ts';
 
@@ -61,7 +61,7 @@ function pairsOf(group: readonly string[], ports: readonly ScanLink[]): (readonl
   return first === undefined ? [] : others.map((other) => [first, other]);
 }
 
-function portView(port: ScanLink, ports: readonly ScanLink[], addresses: readonly ScanAddress[]): PortView {
+function portView(port: ScanLink, ports: readonly ScanLink[], addresses: readonly ScanAddress[]): NicView {
   const { index, name, mac, up, running, master } = port;
   const bridge = ports.find((other) => other.index === master)?.name;
   const ipv4 = addresses

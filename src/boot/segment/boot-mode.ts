@@ -72,7 +72,7 @@ export type ModeNote =
   | { readonly note: 'host0 appeared'; readonly rival: Rival }
   | { readonly note: 'host0 gone'; readonly rival: Rival };
 
-export interface Judgement {
+export interface ModeJudgement {
   readonly state: ModeState;
   readonly notes: readonly ModeNote[];
 }
@@ -93,7 +93,7 @@ export function firstState(wanted: WantedMode, nowMs: number, serving?: 'proxy' 
   return { ...blank, mode: 'observe', reason: wanted === 'observe' ? 'configured' : 'probing', silentProbes: 0 };
 }
 
-export function judge(before: ModeState, event: ModeEvent, nowMs: number, around: Surroundings): Judgement {
+export function judge(before: ModeState, event: ModeEvent, nowMs: number, around: Surroundings): ModeJudgement {
   const notes: ModeNote[] = [];
   const heard = take(before, event, nowMs, notes);
   const { mode, reason } = decide(heard, nowMs, around);

@@ -8,7 +8,7 @@ import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
 import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { UnderlayPort } from '../../protocol/documents/assignment.ts';
+import type { UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import { Service } from '../../services/process/service.ts';
@@ -28,7 +28,7 @@ export interface ServingInput {
   readonly journal: Journal;
   readonly links: AddressBook;
   /** What the agent should make of this machine's ports. */
-  readonly setPorts: (ports: readonly UnderlayPort[]) => void;
+  readonly setPorts: (ports: readonly UnderlayNic[]) => void;
 }
 
 const RECORDS = /^dnsmasq-(.+)\.process\.json$/;
@@ -102,7 +102,7 @@ export class Serving {
   /** Ports that are not off are up, and have the addresses of their allocations, before the first scan of a new life too. */
   tellPorts(ports: readonly BootPort[]): void {
     const { settings, setPorts } = this.#input;
-    const wanted = ports.flatMap(({ name: device, names }): UnderlayPort[] => {
+    const wanted = ports.flatMap(({ name: device, names }): UnderlayNic[] => {
       const mode = wantedMode(names, settings.bootModes);
       if (settings.boot !== 'auto' || mode === 'off') return [];
       const allocation = this.#book.of([device]);

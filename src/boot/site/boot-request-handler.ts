@@ -10,7 +10,7 @@ import type { BootSighting } from '../frames/sighting.ts';
 import type { Attempts } from './attempts.ts';
 import type { BootLoadLimiter } from './boot-load-limiter.ts';
 import { type Hardware, hardwareName, modelOf } from './hardware.ts';
-import { identify } from './identification.ts';
+import { identifyMachine } from './identification.ts';
 import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
 
 /** What machines boot; the image room knows. */
@@ -82,7 +82,7 @@ export class BootRequestHandler {
 
   /** Never rejects for a fault of the machine or of what is configured: such a machine gets a script that says it. */
   async receive(hardware: Hardware, source: BootRequestSource): Promise<Welcome> {
-    const { machine } = identify(hardware, (id) => this.#input.registry.isKnown(id));
+    const { machine } = identifyMachine(hardware, (id) => this.#input.registry.isKnown(id));
     try {
       return await this.#welcome(machine, hardware, source);
     } catch (thrown) {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { machineId } from '../../machine/machine-id.ts';
 import { type MachineId, machineIdOf } from '../../model/machine.ts';
 import { parseHardware } from './hardware.ts';
-import { identify } from './identification.ts';
+import { identifyMachine } from './identification.ts';
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
 const SWAPPED = '44454c4c-4200-1035-8052-b9c04f4e3732';
@@ -10,7 +10,7 @@ const unknown = () => false;
 const hardware = (query: string) => parseHardware('52-54-00-12-34-56', new URLSearchParams(query));
 
 test('a machine is known by its UUID', () => {
-  expect(identify(hardware(`uuid=${UUID.toUpperCase()}&boardSerial=PF1234`), unknown)).toEqual({
+  expect(identifyMachine(hardware(`uuid=${UUID.toUpperCase()}&boardSerial=PF1234`), unknown)).toEqual({
     machine: machineIdOf(UUID),
     from: 'product uuid',
     hardware: UUID,
@@ -20,17 +20,17 @@ test('a machine is known by its UUID', () => {
 
 test('by the other byte order of its UUID when that is the one that is known', () => {
   const known = (machine: MachineId) => machine === machineIdOf(SWAPPED);
-  expect(identify(hardware(`uuid=${UUID}`), known).hardware).toBe(SWAPPED);
+  expect(identifyMachine(hardware(`uuid=${UUID}`), known).hardware).toBe(SWAPPED);
 });
 
 test('by its board when the UUID is a template, and by its network card when nothing else is its own', () => {
   const dummy = 'uuid=03000200-0400-0500-0006-000700080009';
-  expect(identify(hardware(`${dummy}&boardSerial=PF1234`), unknown)).toMatchObject({
+  expect(identifyMachine(hardware(`${dummy}&boardSerial=PF1234`), unknown)).toMatchObject({
     machine: machineIdOf('PF1234'),
     from: 'board serial',
     passedOver: ['product uuid: the template of AMI firmware'],
   });
-  expect(identify(hardware(`${dummy}&boardSerial=Default%20string`), unknown)).toMatchObject({
+  expect(identifyMachine(hardware(`${dummy}&boardSerial=Default%20string`), unknown)).toMatchObject({
     machine: machineIdOf('52:54:00:12:34:56'),
     from: 'boot nic mac',
     passedOver: ['product uuid: the template of AMI firmware', 'board serial: a text that makers leave in'],
@@ -45,7 +45,7 @@ test('the node decides the same from the same hardware', () => {
     env: {},
     permanentMacs: [{ index: 2, name: 'eth0', mac: hardware('').mac }],
   });
-  expect(nodeDecides).toMatchObject({ id: identify(hardware(''), unknown).machine, hardware: mac });
+  expect(nodeDecides).toMatchObject({ id: identifyMachine(hardware(''), unknown).machine, hardware: mac });
 });
 
 test('values that no SMBIOS holds are not taken', () => {

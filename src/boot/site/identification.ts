@@ -19,7 +19,7 @@ export interface Identification {
  * @param isKnown whether an administrator or an earlier boot has named the id. iPXE and Linux may read one UUID in two
  *   byte orders: the order that is known wins, else the one that iPXE shows, which is what Linux shows for SMBIOS ≥ 2.6
  */
-export function identify(
+export function identifyMachine(
   { uuid, boardSerial, mac }: Hardware,
   isKnown: (machine: MachineId) => boolean,
 ): Identification {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Mac } from '../../model/address/mac.ts';
-import type { PortView, ScanView } from '../../protocol/documents/boot-views.ts';
+import type { NicView, ScanView } from '../../protocol/documents/boot-views.ts';
 import { scanSvg, scanText } from './scan-picture.ts';
 
-function port(name: string, extra: Partial<PortView> = {}): PortView {
+function port(name: string, extra: Partial<NicView> = {}): NicView {
   return { name, mac: '02:00:00:00:00:01' as Mac, up: true, carrier: true, ipv4: [], ...extra };
 }
 

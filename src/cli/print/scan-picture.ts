@@ -1,11 +1,11 @@
 /** A scan as people look at it: host0's ports, and the segments that they meet on. As text, and as SVG. Pure. */
-import type { PortView, ScanView } from '../../protocol/documents/boot-views.ts';
+import type { NicView, ScanView } from '../../protocol/documents/boot-views.ts';
 import type { Paint } from './color.ts';
 import { printable } from './printable.ts';
 
 interface Segment {
   readonly title: string;
-  readonly ports: readonly PortView[];
+  readonly ports: readonly NicView[];
 }
 
 /** Groups in their order, then what has no carrier. */
@@ -20,11 +20,11 @@ function segmentsOf({ groups, ports }: ScanView): Segment[] {
   return dead.length === 0 ? segments : [...segments, { title: 'nothing', ports: dead }];
 }
 
-function portText({ name, bridge }: PortView): string {
+function portText({ name, bridge }: NicView): string {
   return printable(bridge === undefined ? name : `${name} (in ${bridge})`);
 }
 
-function addressText({ ipv4, up, carrier }: PortView): string {
+function addressText({ ipv4, up, carrier }: NicView): string {
   if (!up) return 'down';
   return carrier ? ipv4.join(', ') : 'no carrier';
 }
@@ -99,7 +99,7 @@ export function scanSvg(view: ScanView): string {
   ].join('\n');
 }
 
-function portShape(port: PortView, y: number, alive: boolean): string {
+function portShape(port: NicView, y: number, alive: boolean): string {
   return [
     `<path d="M102 ${y}H${PORT_X}"/>`,
     `<rect x="${PORT_X}" y="${y - 13}" width="${PORT_WIDTH}" height="26"${alive ? '' : ' class="dead"'}/>`,

@@ -32,7 +32,7 @@ export function agentCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
     .action(({ host0, machine, name, onHost0, metrics }: RunOptions) => {
       requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
-      const beside = onHost0 ?? (host0 === undefined && isHost0(context));
+      const beside = onHost0 ?? (host0 === undefined && isHost0Machine(context));
       const flags = beside ? ['--on-host0'] : host0Flags(host0);
       if (machine !== undefined) flags.push('--machine', machine);
       if (name !== undefined) flags.push('--name', name);
@@ -47,7 +47,7 @@ export function agentCommand(context: Context): Command {
  * host0 is the machine that has host0's directory.
  * @throws MESH_OBJECT_UNKNOWN when one was named that is not there
  */
-export function isHost0({ host0Dir, paths: { host0 } }: Context): boolean {
+export function isHost0Machine({ host0Dir, paths: { host0 } }: Context): boolean {
   if (existsSync(host0)) return true;
   if (host0Dir === undefined) return false;
   throw noHost0Directory(host0);

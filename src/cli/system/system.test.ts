@@ -8,7 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { MESH_WITH_STAND_INS, mesh } from '../../../test/cli/mesh.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import { isRunning, markOf } from '../../services/process/process-mark.ts';
+import { isRunning, processMarkOf } from '../../services/process/process-mark.ts';
 import { newLines } from './log-file.ts';
 
 let root: string;
@@ -81,7 +81,7 @@ test('a process that ends while it starts is reported with what it said', async 
 
 test('stop ends what runs, and says what goes on', async () => {
   await system('start --host0 10.11.0.1');
-  const mark = markOf(recordedPid('agent'));
+  const mark = processMarkOf(recordedPid('agent'));
   const { stdout } = await system('stop');
   expect(stdout).toContain('Stopped the agent (pid N).');
   expect(stdout).toContain('Forwarding stays in the kernel');

@@ -11,7 +11,7 @@ import { durationText } from '../print/duration.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { withProgress } from '../print/progress.ts';
 import { type Column, table } from '../print/table.ts';
-import { host0Flags, host0Option, isHost0 } from './agent.ts';
+import { host0Flags, host0Option, isHost0Machine } from './agent.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { imageCommand } from './image.ts';
 import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
@@ -29,7 +29,7 @@ export function systemCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh system run')
     .action(() => {
       requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
-      if (!isHost0(context)) throw noHost0Directory(context.paths.host0);
+      if (!isHost0Machine(context)) throw noHost0Directory(context.paths.host0);
       new Daemon('host0', context).become([]);
     });
 
@@ -79,7 +79,9 @@ export function systemCommand(context: Context): Command {
 }
 
 function daemonsOf(context: Context): Daemon[] {
-  return PROCESSES.filter((name) => name === 'agent' || isHost0(context)).map((name) => new Daemon(name, context));
+  return PROCESSES.filter((name) => name === 'agent' || isHost0Machine(context)).map(
+    (name) => new Daemon(name, context),
+  );
 }
 
 interface Started {
@@ -90,7 +92,7 @@ interface Started {
 
 /** host0's daemon first: the agent beside it takes its assignment from there. */
 async function start(context: Context, host0: string | undefined): Promise<void> {
-  const flags = isHost0(context) ? ['--on-host0'] : host0Flags(host0);
+  const flags = isHost0Machine(context) ? ['--on-host0'] : host0Flags(host0);
   const started: Started[] = [];
   for (const daemon of daemonsOf(context)) {
     const wasRunning = await daemon.client.answers();

@@ -1,16 +1,16 @@
 /** Nodes are what the members of all meshes add up to: one for each machine. */
 import type { Network } from '../../model/network/network.ts';
 import type { NodeView } from '../../protocol/documents/views.ts';
-import type { VerifiedSource } from '../membership/membership.ts';
+import type { MemberPresence } from '../membership/membership.ts';
 
 export interface MeshSightings {
   readonly network: Network;
-  readonly sightings: readonly VerifiedSource[];
+  readonly sightings: readonly MemberPresence[];
 }
 
 /** Every node but host0, by name. One that is in any mesh is online. */
 export function nodesOf(meshes: readonly MeshSightings[], nowMs: number): readonly NodeView[] {
-  const byNode = new Map<string, { readonly network: Network; readonly sighting: VerifiedSource }[]>();
+  const byNode = new Map<string, { readonly network: Network; readonly sighting: MemberPresence }[]>();
   for (const { network, sightings } of meshes) {
     for (const sighting of sightings) {
       // A poller that never said which machine it is: its name is all that two meshes of it have in common.
@@ -24,7 +24,7 @@ export function nodesOf(meshes: readonly MeshSightings[], nowMs: number): readon
 }
 
 function nodeOf(
-  seen: readonly { readonly network: Network; readonly sighting: VerifiedSource }[],
+  seen: readonly { readonly network: Network; readonly sighting: MemberPresence }[],
   nowMs: number,
 ): NodeView {
   const latest = seen.map(({ sighting }) => sighting).reduce((a, b) => (fresher(b, a) ? b : a));
@@ -48,6 +48,6 @@ function nodeOf(
   };
 }
 
-function fresher(a: VerifiedSource, b: VerifiedSource): boolean {
+function fresher(a: MemberPresence, b: MemberPresence): boolean {
   return a.online === b.online ? a.heardMs > b.heardMs : a.online;
 }

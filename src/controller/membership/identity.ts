@@ -15,7 +15,7 @@ import type { VerifiedSource } from './source-verification.ts';
  * @param records the members
  * @throws MESH_MEMBER_FORGED, MESH_MEMBER_MOVING
  */
-export function identify(
+export function identifySender(
   network: Network,
   asker: Ipv6,
   machine: MachineId | undefined,

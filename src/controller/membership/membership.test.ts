@@ -61,7 +61,7 @@ class Host0 {
       store,
       journal: this.journal,
       verification: {
-        sight: async (_network, ipv6) => {
+        verify: async (_network, ipv6) => {
           await this.kernelAnswers;
           return this.entries.get(ipv6) ?? {};
         },

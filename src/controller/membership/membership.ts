@@ -22,7 +22,7 @@ import type { Journal } from '../../protocol/journal/event.ts';
 import type { Store } from '../../store/store.ts';
 import type { Applicant } from './admission.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { identify } from './identity.ts';
+import { identifySender } from './identity.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { doubled, forged, full, moving } from './member-error.ts';
 import { type MemberRecord, memberOf, sameRecord } from './member-record.ts';
@@ -55,7 +55,7 @@ export interface MembershipInput {
 }
 
 /** A member, past or present, and when it was heard of last. */
-export interface VerifiedSource {
+export interface MemberPresence {
   readonly record: MemberRecord;
   readonly online: boolean;
   readonly heardMs: number;
@@ -183,7 +183,7 @@ export class Membership {
   }
 
   /** Those that are here and those that were. */
-  sightings(): readonly VerifiedSource[] {
+  sightings(): readonly MemberPresence[] {
     const here = this.#memberTable.records.map((record) => {
       const heartbeat = this.#heartbeats.of(record.ipv6);
       return { record, online: true, heardMs: heartbeat.heardMs, state: heartbeat.state };
@@ -215,7 +215,7 @@ export class Membership {
 
   /** Where host0's kernel sees the packets of `asker` come from, if it does. */
   async whereabouts(asker: Ipv6): Promise<Ipv4 | undefined> {
-    return (await this.#input.verification.sight(this.network, asker)).ipv4;
+    return (await this.#input.verification.verify(this.network, asker)).ipv4;
   }
 
   /**
@@ -281,8 +281,8 @@ export class Membership {
 
   async #identify(asker: Ipv6, machine: MachineId | undefined): Promise<{ readonly mac: Mac; readonly ipv4: Ipv4 }> {
     this.mustBeLoaded();
-    const sighting = await this.#input.verification.sight(this.network, asker);
-    return identify(this.network, asker, machine, sighting, this.#memberTable.records);
+    const sighting = await this.#input.verification.verify(this.network, asker);
+    return identifySender(this.network, asker, machine, sighting, this.#memberTable.records);
   }
 
   /** @param recordFor what to keep, given what is kept now */

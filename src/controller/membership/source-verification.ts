@@ -13,5 +13,5 @@ export interface VerifiedSource {
 
 export interface SourceVerification {
   /** Both are absent while the kernel knows nothing. */
-  sight(network: Network, ipv6: Ipv6): Promise<VerifiedSource>;
+  verify(network: Network, ipv6: Ipv6): Promise<VerifiedSource>;
 }

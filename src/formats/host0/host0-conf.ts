@@ -27,7 +27,7 @@ export type Admission = (typeof ADMISSIONS)[number];
 
 const BOOTS = ['off', 'auto', 'dry'] as const;
 /** Whether host0 boots machines: with `dry` it only says what it would have answered. */
-export type Boot = (typeof BOOTS)[number];
+export type BootSwitch = (typeof BOOTS)[number];
 
 export interface PortMode {
   readonly port: string;
@@ -48,7 +48,7 @@ export interface Host0Settings {
   /** Names of network files, without `.conf`, that every machine gets whatever its manifest says. */
   readonly defaultNetworks: readonly string[];
   readonly admission: Admission;
-  readonly boot: Boot;
+  readonly boot: BootSwitch;
   /** Of ports that are not named, the mode is `auto`. */
   readonly bootModes: readonly PortMode[];
   readonly manualSubnets: readonly PortSubnet[];
@@ -175,7 +175,7 @@ function parseAdmission(word: string): Admission | Fault {
   };
 }
 
-function parseBoot(word: string): Boot | Fault {
+function parseBoot(word: string): BootSwitch | Fault {
   const boot = BOOTS.find((known) => known === word);
   if (boot !== undefined) return boot;
   const rule =

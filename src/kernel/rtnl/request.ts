@@ -78,7 +78,7 @@ function write(writer: MessageWriter, operation: KernelOperation): void {
 }
 
 /** What an operation is done to, for people. */
-export function objectOf(operation: KernelOperation): string {
+export function operationObject(operation: KernelOperation): string {
   switch (operation.do) {
     case 'link-add':
       return `${operation.kind} ${operation.name}`;

@@ -19,7 +19,7 @@ import {
 import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/netlink-socket.ts';
 import { LinkNames } from './link-names.ts';
 import type { KernelOperation } from './operation.ts';
-import { type EncodedOperations, encodeOperations, objectOf, type Request } from './request.ts';
+import { type EncodedOperations, encodeOperations, operationObject, type Request } from './request.ts';
 
 /** More in one system call gain nothing further. */
 const BATCH_OPERATIONS = 128;
@@ -30,7 +30,7 @@ const DUMP_ATTEMPTS = 10;
 /** How an object is read from a message; undefined when it is of another kind. */
 export type Read<T> = (message: Message) => T | undefined;
 
-export interface Answer<T> {
+export interface RtnlAnswer<T> {
   readonly objects: T[];
   /** Why there are none. */
   refusal?: Acknowledgement;
@@ -85,7 +85,7 @@ export class RtnlChannel {
   }
 
   /** For one object, or by a dump for all of them. */
-  ask<T>(request: Request, read: Read<T>): Promise<Answer<T>> {
+  ask<T>(request: Request, read: Read<T>): Promise<RtnlAnswer<T>> {
     return this.#inTurn(async () => {
       const { bytes } = request;
       const absent = new LinkNames(this.#socket, request).fillIn(bytes, bytes.length);
@@ -165,8 +165,8 @@ export class RtnlChannel {
     }
   }
 
-  async #askOnce<T>(bytes: Buffer, read: Read<T>): Promise<Answer<T>> {
-    const answer: Answer<T> = { objects: [] };
+  async #askOnce<T>(bytes: Buffer, read: Read<T>): Promise<RtnlAnswer<T>> {
+    const answer: RtnlAnswer<T> = { objects: [] };
     const isDump = (bytes.readUInt16LE(6) & NLM_F_DUMP) === NLM_F_DUMP;
     await this.#send(bytes);
     for (let done = false; !done; ) {
@@ -192,7 +192,7 @@ export class RtnlChannel {
 }
 
 /** Reads on after an object that cannot be read: what stayed behind would answer the next question. */
-function take<T>(answer: Answer<T>, message: Message, read: Read<T>): void {
+function take<T>(answer: RtnlAnswer<T>, message: Message, read: Read<T>): void {
   try {
     const object = read(message);
     if (object !== undefined) answer.objects.push(object);
@@ -225,6 +225,6 @@ function errorsOf(
   return operations.map((operation, number) => {
     const failure = failureOf.get(number);
     if (failure === undefined) return refused.get(number);
-    return errnoError(failure.errno, operation.do, objectOf(operation), undefined, failure.text);
+    return errnoError(failure.errno, operation.do, operationObject(operation), undefined, failure.text);
   });
 }

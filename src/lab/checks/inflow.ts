@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Outcome } from '../hosts/host-shell.ts';
+import type { CommandOutcome } from '../hosts/host-shell.ts';
 import type { Ends } from '../hosts/topology.ts';
 
 /** Besides the time of the measurement itself: for the command to get there, and the connection to open. */
@@ -17,7 +17,7 @@ const EXTRA_SEC = 10;
 export async function measureInflow(
   { from, to }: Ends,
   seconds: number,
-  run: (argv: readonly string[]) => Promise<Outcome>,
+  run: (argv: readonly string[]) => Promise<CommandOutcome>,
 ): Promise<number> {
   let bytes = 0;
   let firstMs = 0;

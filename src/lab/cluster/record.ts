@@ -7,7 +7,7 @@ import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncDirectory, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
-import { isRunning, markOf, type ProcessMark } from '../../services/process/process-mark.ts';
+import { isRunning, type ProcessMark, processMarkOf } from '../../services/process/process-mark.ts';
 import { type Firmware, type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
 
 /** Where labs live unless told otherwise: gone with a reboot, as namespaces are. */
@@ -30,7 +30,7 @@ function recordPath(directory: string): string {
  */
 export async function claimLab(directory: string, { name, nodes, segments, machines }: LabSize): Promise<void> {
   const size = { name, nodes, segments, ...(machines !== undefined && { machines }) };
-  const record: LabRecord = { ...size, owner: markOf(process.pid), kept: false };
+  const record: LabRecord = { ...size, owner: processMarkOf(process.pid), kept: false };
   const draft = `${recordPath(directory)}.${process.pid}`;
   await writeDurable(draft, recordText(record));
   try {

@@ -9,7 +9,13 @@ import { join } from 'node:path';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import { awaitEnd, isRunning, markOf, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
+import {
+  awaitEnd,
+  isRunning,
+  type ProcessMark,
+  processMarkOf,
+  signalProcess,
+} from '../../services/process/process-mark.ts';
 import { commandDirectory, type Program, programFile } from './installation.ts';
 import type { HostPlan } from './topology.ts';
 
@@ -78,7 +84,7 @@ export function startProcess(program: Program, host: HostPlan, root: string): Pr
     if (child.pid === undefined) {
       throw new MeshError('MESH_LAB_FAILED', `cannot start ${file}`, { object: host.name });
     }
-    const mark = markOf(child.pid);
+    const mark = processMarkOf(child.pid);
     writeFileSync(markFile(program, root), JSON.stringify(mark));
     return mark;
   } finally {

@@ -16,7 +16,7 @@ import { hostEnvironment, spawnInside } from './host-process.ts';
 import type { LabHost } from './lab-host.ts';
 
 /** What came of a command on a host. */
-export interface Outcome {
+export interface CommandOutcome {
   /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
   readonly code: number;
   readonly stdout: string;
@@ -36,7 +36,7 @@ export function spawnOn(
 }
 
 /** The same, with what it printed. */
-export async function execOn(host: LabHost, host0: LabHost, argv: readonly string[]): Promise<Outcome> {
+export async function execOn(host: LabHost, host0: LabHost, argv: readonly string[]): Promise<CommandOutcome> {
   const child = spawnOn(host, host0, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   if (child.stdout === null || child.stderr === null) throw new TypeError('no pipes');
   const [code, stdout, stderr] = await Promise.all([exitCode(child), text(child.stdout), text(child.stderr)]);

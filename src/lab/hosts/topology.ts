@@ -59,7 +59,7 @@ export interface HostPlan {
   /** Set for an emulated one. */
   readonly emulated?: Emulation;
   readonly machine: MachineId;
-  readonly ports: readonly UnderlayPort[];
+  readonly ports: readonly LabNic[];
   /** Where the host finds host0: host0's address on the host's own segment. */
   readonly host0: Ipv4;
   /** What the member list will say of it, asked from its own segment. */
@@ -73,7 +73,7 @@ export interface Emulation {
 }
 
 /** A host's plug into a segment: a veth pair with one end in the host and the other on the segment's bridge. */
-export interface UnderlayPort {
+export interface LabNic {
   readonly segment: number;
   readonly device: string;
   readonly underlayEnd: string;
@@ -228,7 +228,7 @@ function portOf(
   hostNumber: number,
   device: string,
   underlayEnd: string,
-): UnderlayPort {
+): LabNic {
   return {
     segment,
     device,

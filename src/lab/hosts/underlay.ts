@@ -12,10 +12,10 @@ import { ipBatch } from './ip-batch.ts';
 import {
   type ForeignPlan,
   type HostPlan,
+  type LabNic,
   type Topology,
   UNDERLAY_PREFIX_BITS,
   type UnderlayNeighbour,
-  type UnderlayPort,
   underlayNeighbours,
 } from './topology.ts';
 
@@ -73,7 +73,7 @@ function silenceUnderlay(underlay: string): void {
 }
 
 /** Of a machine a tap, whose other end its emulator is. */
-function plugCommands(host: HostPlan, { underlayEnd, bridge, device, mac }: UnderlayPort): string[] {
+function plugCommands(host: HostPlan, { underlayEnd, bridge, device, mac }: LabNic): string[] {
   if (host.emulated !== undefined)
     return [`tuntap add ${underlayEnd} mode tap`, `link set ${underlayEnd} master ${bridge} up`];
   return [

@@ -17,7 +17,7 @@ export interface Segment {
 }
 
 /** A port of the underlay as host0 wants it: up, and with the address that host0 gave the segment, if it did. */
-export interface UnderlayPort {
+export interface UnderlayNic {
   readonly device: string;
   readonly address?: { readonly ipv4: Ipv4; readonly length: number };
 }
@@ -29,7 +29,7 @@ export interface Assignment {
   readonly members: Readonly<Record<NetworkId, readonly Member[]>>;
   /** host0 forwards VXLAN packets, and nothing else, between these. */
   readonly segments: readonly Segment[];
-  readonly ports: readonly UnderlayPort[];
+  readonly ports: readonly UnderlayNic[];
 }
 
 export interface AssignedMember {

@@ -22,7 +22,7 @@ export type ModeReason =
   | 'another host0';
 
 /** One of host0's ports, as a scan found it. */
-export interface PortView {
+export interface NicView {
   readonly name: string;
   readonly mac: Mac;
   /** Set up by the administrator. */
@@ -40,7 +40,7 @@ export interface ScanView {
   readonly tookMs: number;
   /** Ports that hear each other, or are in one bridge: one physical segment each, however many switches it has. */
   readonly groups: readonly (readonly string[])[];
-  readonly ports: readonly PortView[];
+  readonly ports: readonly NicView[];
   /** Which port heard which other's probe. */
   readonly heard: readonly { readonly from: string; readonly by: string }[];
 }

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../model/error.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { AgentStatus, Host0Status, NetworkView } from './views.ts';
 
-export interface Part {
+export interface ReadinessPart {
   /** `kernel`, `network manage`, `segments`, a file. */
   readonly part: string;
   readonly state: 'ready' | 'pending' | 'failed';
@@ -16,7 +16,7 @@ export interface Part {
 
 export interface Readiness {
   readonly ready: boolean;
-  readonly parts: readonly Part[];
+  readonly parts: readonly ReadinessPart[];
 }
 
 /** Whether the process should be started anew. */
@@ -41,8 +41,8 @@ export function readinessOf(status: AgentStatus | Host0Status): Readiness {
   return { ready: parts.every(({ state }) => state === 'ready'), parts };
 }
 
-function agentParts({ items, networks }: AgentStatus): Part[] {
-  const kernel: Part =
+function agentParts({ items, networks }: AgentStatus): ReadinessPart[] {
+  const kernel: ReadinessPart =
     items.failed > 0
       ? { part: 'kernel', state: 'failed', reason: `${items.failed} of ${items.owned} items failed` }
       : items.pending > 0
@@ -51,7 +51,7 @@ function agentParts({ items, networks }: AgentStatus): Part[] {
   return [kernel, ...networks.map(networkPart)];
 }
 
-function networkPart({ network, state }: NetworkView): Part {
+function networkPart({ network, state }: NetworkView): ReadinessPart {
   const part = `network ${network.name}`;
   switch (state.phase) {
     case 'ready':
@@ -63,11 +63,11 @@ function networkPart({ network, state }: NetworkView): Part {
   }
 }
 
-function findingPart(finding: Finding): Part {
+function findingPart(finding: Finding): ReadinessPart {
   return unready(finding.object, isStarting(finding.code) ? 'pending' : 'failed', finding);
 }
 
-function unready(part: string, state: 'pending' | 'failed', { code, message }: Finding): Part {
+function unready(part: string, state: 'pending' | 'failed', { code, message }: Finding): ReadinessPart {
   return { part, state, reason: message, code };
 }
 

@@ -10,7 +10,7 @@ export interface ProcessMark {
 }
 
 /** @throws MESH_PROCESS_GONE when there is no such process */
-export function markOf(pid: number): ProcessMark {
+export function processMarkOf(pid: number): ProcessMark {
   const mark = findMark(pid);
   if (mark === undefined)
     throw new MeshError('MESH_PROCESS_GONE', `there is no process ${pid}`, { object: String(pid) });

@@ -1,7 +1,7 @@
 /** The sqlite file behind a ledger: read whole when it is opened, written one group of batches at a time. */
 import { randomBytes } from 'node:crypto';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
-import type { Judgement, LedgerImage } from '../ledger.ts';
+import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import type { Entry, WatchBatch } from '../store.ts';
 
 /** Marks the file as ours (`PRAGMA application_id`): "mesh". */
@@ -71,7 +71,7 @@ export class SqliteFile {
   }
 
   /** All of it or nothing; durable when it returns. */
-  commit({ batches, compacted }: Pick<Judgement, 'batches' | 'compacted'>): void {
+  commit({ batches, compacted }: Pick<TxnJudgement, 'batches' | 'compacted'>): void {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       for (const batch of batches) this.#write(batch);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MeshError } from '../../model/error.ts';
-import type { Judgement, LedgerImage } from '../ledger.ts';
+import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import type { SqliteFailure, SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
 
 const WORKER = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
@@ -32,7 +32,7 @@ export class SqliteThread {
   }
 
   /** @throws MESH_STORE_BROKEN, and nothing was written */
-  async commit({ batches, compacted }: Judgement): Promise<void> {
+  async commit({ batches, compacted }: TxnJudgement): Promise<void> {
     const reply = await this.#ask({ commit: { batches, compacted } });
     if ('failed' in reply) throw fault(this.#path, 'write store', reply);
   }

@@ -1,6 +1,6 @@
 /** The thread that waits for the disk, so that the main thread never does. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Judgement, LedgerImage } from '../ledger.ts';
+import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import { SqliteFile } from './sqlite-file.ts';
 
 export interface SqliteWorkerData {
@@ -19,7 +19,7 @@ export type SqliteOpening =
   | SqliteFailure;
 
 /** Each gets one reply, and the next is sent after it. The worker ends after `close`. */
-export type SqliteRequest = { readonly commit: Pick<Judgement, 'batches' | 'compacted'> } | { readonly close: true };
+export type SqliteRequest = { readonly commit: Pick<TxnJudgement, 'batches' | 'compacted'> } | { readonly close: true };
 export type SqliteReply = { readonly done: true } | SqliteFailure;
 
 function reply(make: () => SqliteOpening | SqliteReply): void {

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Lab, type LabOptions } from '../../../src/lab/cluster/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
-import { isRunning, markOf } from '../../../src/services/process/process-mark.ts';
+import { isRunning, processMarkOf } from '../../../src/services/process/process-mark.ts';
 
 const name = `t${process.pid}`;
 const directory = join(LABS_DIRECTORY, name);
@@ -124,7 +124,7 @@ describe('hosts', () => {
 });
 
 test('what the lab ends is known by its start, not by its number alone', () => {
-  const self = markOf(process.pid);
+  const self = processMarkOf(process.pid);
   expect(isRunning(self)).toBe(true);
   expect(isRunning({ ...self, startTime: '1' })).toBe(false);
 });

@@ -9,7 +9,12 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { hostEnvironment, spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { awaitEnd, markOf, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
+import {
+  awaitEnd,
+  type ProcessMark,
+  processMarkOf,
+  signalProcess,
+} from '../../../src/services/process/process-mark.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Pings } from '../pings.ts';
@@ -60,7 +65,7 @@ function start(host: LabHost, name: UnitName): void {
   const child = spawnInside(host.netns, debian.inside(argv), { env, stdio: ['ignore', log, log], detached: true });
   closeSync(log);
   if (child.pid === undefined) throw new Error(`cannot start ${name}`);
-  running.set(`${host.name} ${name}`, markOf(child.pid));
+  running.set(`${host.name} ${name}`, processMarkOf(child.pid));
 }
 
 async function stop(host: LabHost, name: UnitName): Promise<void> {
