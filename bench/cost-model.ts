@@ -164,7 +164,7 @@ function operationsOf(role: 'host0' | 'node', networks: number, members: number)
     routes: false,
     host0:
       role === 'host0'
-        ? { role, segments: [{ device: 'eth0', ipv4: '10.1.0.1' as Ipv4, subnet: SEGMENT }], ports: [] }
+        ? { role, segments: [{ device: 'eth0', ipv4: '10.1.0.1' as Ipv4, subnet: SEGMENT }], nics: [] }
         : { role, ipv4: '10.1.0.1' as Ipv4, local, onLink: true, segments: [SEGMENT], reachable: [SEGMENT] },
     attachments: Array.from({ length: networks }, (_, number) => {
       const network = meshNumber(number);

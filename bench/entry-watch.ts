@@ -14,7 +14,7 @@ import type { Mac } from '../src/model/address/mac.ts';
 const ENTRIES = 1 << 2;
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 const DEADLINE_MS = 20_000;
-/** Whoever waits for a core among twenty agents sees a entry when its turn comes, and not when the entry is there. */
+/** Whoever waits for a core among twenty agents sees an entry when its turn comes, and not when the entry is there. */
 const WATCHER_NICE = -20;
 
 /** @returns when each host's kernel told of the entry of `member`, made or removed */

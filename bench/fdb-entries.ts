@@ -23,8 +23,8 @@ function line(number: number): string {
 
 function operation(number: number): KernelOperation {
   const mac = parseMac(macOf(number));
-  const destination = parseIpv4(`10.0.${number >> 8}.${number & 255}`);
-  return { do: 'fdb-replace', table: 'self', link: 'vxlan1', mac, destination, state: 'permanent', externLearn: true };
+  const remoteVtep = parseIpv4(`10.0.${number >> 8}.${number & 255}`);
+  return { do: 'fdb-replace', table: 'self', link: 'vxlan1', mac, remoteVtep, state: 'permanent', externLearn: true };
 }
 
 export async function entries(run: Run): Promise<Measurement[]> {

@@ -213,7 +213,7 @@ export class Agent implements SourceAgent {
   }
 
   /**
-   * A entry that nobody wants goes when this agent wanted it before, since then somebody has left; one from before its
+   * An entry that nobody wants goes when this agent wanted it before, since then somebody has left; one from before its
    * start only when it is known whose all entries are. Routes to other segments come with the member lists, so likewise.
    */
   #mayDelete(item: Item): boolean {
@@ -270,9 +270,9 @@ function isRecorded({ kind }: Item): boolean {
 function sourcesOf({ devices }: Network, cache: KernelCache): Ipv4[] {
   const vxlan = cache.linkNamed(devices.vxlan)?.index;
   const sources = new Set<Ipv4>();
-  for (const { link, table, externLearn, destination } of cache.fdb.values()) {
+  for (const { link, table, externLearn, remoteVtep } of cache.fdb.values()) {
     if (link !== vxlan || table !== 'self' || !externLearn) continue;
-    if (destination !== undefined && isIpv4(destination)) sources.add(destination);
+    if (remoteVtep !== undefined && isIpv4(remoteVtep)) sources.add(remoteVtep);
   }
   return [...sources];
 }

@@ -31,7 +31,7 @@ async function serviceAtRest(): Promise<BootService> {
     store,
     links,
     neighbours: { neighbour: async () => undefined, neighbours: async () => [] },
-    setPorts: () => {},
+    setNics: () => {},
     attempts: await AttemptRecords.load({ store, clock, journal, seal: join(state, 'tokens.sealed') }),
     catalogue: { image: none, overlay: none },
     images: join(state, 'images'),

@@ -35,7 +35,7 @@ export interface CardRegistry extends BootRegistry {
 }
 
 export interface BootServiceInput
-  extends Pick<BootInput, 'setPorts'>,
+  extends Pick<BootInput, 'setNics'>,
     Pick<BootSiteInput, 'attempts' | 'catalogue' | 'images' | 'secretsOf'>,
     Pick<BootLogInput, 'nameOf' | 'meshesOf'> {
   readonly settings: Host0Settings;

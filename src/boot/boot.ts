@@ -15,10 +15,10 @@ import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { Journal } from '../protocol/journal/event.ts';
 import type { Installation } from './frames/host0-mark.ts';
 import type { BootSighting } from './frames/sighting.ts';
-import { type BootPort, bootPorts, isServable, wantedMode } from './nics/boot-port.ts';
+import { type BootNic, bootNics, isServable, wantedMode } from './nics/boot-nic.ts';
 import type { HostLinks } from './nics/host-links.ts';
 import { installationAt } from './nics/installation.ts';
-import { addressesOf, isGuestIn } from './nics/port-address.ts';
+import { addressesOf, isGuestIn } from './nics/nic-address.ts';
 import { Scanner } from './nics/scanner.ts';
 import { type BootSegment, segmentFindings, segmentState, segmentView } from './segment/boot-segment.ts';
 import { dryAnswer } from './segment/dry-answer.ts';
@@ -38,7 +38,7 @@ export interface BootInput {
   readonly journal: Journal;
   readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
   /** What the agent should make of this machine's ports. */
-  readonly setPorts: (ports: readonly UnderlayNic[]) => void;
+  readonly setNics: (ports: readonly UnderlayNic[]) => void;
 }
 
 const WOULD_MAX = 50;
@@ -72,7 +72,7 @@ export class Boot {
       clock,
       journal,
       links,
-      ports: () => this.#allPorts(),
+      ports: () => this.#allNics(),
       joinGroups: settings.joinGroups,
       onScan: (view) => this.#takeUp(view),
     });
@@ -87,7 +87,7 @@ export class Boot {
       Serving.open(input),
     ]);
     const boot = new Boot(input, installation, serving);
-    serving.tellPorts(boot.#ports());
+    serving.tellNics(boot.#nics());
     boot.linksChanged();
     return boot;
   }
@@ -115,7 +115,7 @@ export class Boot {
 
   /** host0's ports, those on one segment together. */
   get groups(): readonly (readonly string[])[] {
-    return this.#segments.map(({ ports }) => ports);
+    return this.#segments.map(({ nics }) => nics);
   }
 
   /** What host0 is on the segment of a port. */
@@ -143,9 +143,9 @@ export class Boot {
     const { missing } = this.#serving;
     return [
       ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
-      ...this.#allPorts().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
+      ...this.#allNics().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
       ...this.#segments.flatMap((segment) =>
-        segmentFindings(segment, this.#around(segment), this.#serving.unmetWish(segment.ports)),
+        segmentFindings(segment, this.#around(segment), this.#serving.unmetWish(segment.nics)),
       ),
     ];
   }
@@ -168,39 +168,39 @@ export class Boot {
   }
 
   #segmentOf(device: string): BootSegment | undefined {
-    return this.#segments.find(({ ports }) => ports.includes(device));
+    return this.#segments.find(({ nics }) => nics.includes(device));
   }
 
   #around({ watch }: BootSegment) {
     return { dry: this.#input.settings.boot === 'dry', service: this.#serving.serviceOf(watch.input.device) };
   }
 
-  #allPorts(): BootPort[] {
+  #allNics(): BootNic[] {
     const { links, settings } = this.#input;
-    return bootPorts(links.links, links.addresses, settings.segmentPorts);
+    return bootNics(links.links, links.addresses, settings.segmentNics);
   }
 
-  #ports(): BootPort[] {
-    return this.#allPorts().filter(({ name }) => isServable(name));
+  #nics(): BootNic[] {
+    return this.#allNics().filter(({ name }) => isServable(name));
   }
 
   /** A segment goes on while its port is in a group; of two that turn out to be one, the first goes on. */
   #takeUp({ groups }: ScanView): void {
     if (this.#input.settings.boot === 'off') return;
-    const running = this.#ports().filter((port) => port.running);
+    const running = this.#nics().filter((port) => port.running);
     const before = new Set(this.#segments);
     const segments: BootSegment[] = [];
     for (const group of groups) {
       const able = running.filter(({ name }) => group.includes(name));
       if (able.length === 0) continue;
       const named = new Set(able.flatMap(({ names }) => names));
-      const ports = group.filter((name) => named.has(name));
+      const nics = group.filter((name) => named.has(name));
       const wanted = wantedMode([...named], this.#input.settings.bootModes);
       const known = [...before].find(({ watch: { input } }) =>
         able.some(({ index, name }) => index === input.link && name === input.device && wanted === input.wanted),
       );
       if (known !== undefined) before.delete(known);
-      segments.push(known === undefined ? this.#begin(ports, this.#choose(able), wanted) : { ...known, ports });
+      segments.push(known === undefined ? this.#begin(nics, this.#choose(able), wanted) : { ...known, nics });
     }
     for (const segment of before) end(segment);
     this.#segments = segments;
@@ -210,7 +210,7 @@ export class Boot {
   }
 
   /** The port with an address, or that had the subnet before; else the first. */
-  #choose(able: readonly BootPort[]): BootPort {
+  #choose(able: readonly BootNic[]): BootNic {
     const [allocated] = this.#serving.allocationOf(able.map(({ name }) => name))?.ports ?? [];
     const chosen =
       able.find(({ name }) => name === allocated) ??
@@ -220,7 +220,7 @@ export class Boot {
     return chosen;
   }
 
-  #begin(ports: readonly string[], { name: device, index, mac }: BootPort, wanted: WantedMode): BootSegment {
+  #begin(nics: readonly string[], { name: device, index, mac }: BootNic, wanted: WantedMode): BootSegment {
     const { clock, journal, links, directory, settings } = this.#input;
     // Later, a process that still runs is one that is being ended.
     const serving = this.#settled ? undefined : this.#serving.serviceOf(device)?.running?.label;
@@ -249,12 +249,12 @@ export class Boot {
       onOwnProbe: () => this.#scanner.soon(),
     });
     void leases.read();
-    return { ports, watch, leases, would };
+    return { nics, watch, leases, would };
   }
 
   /** Whoever lost its carrier may be on another segment when it comes back. */
   #endLostSegments(): void {
-    const alive = new Set(this.#ports().flatMap(({ index, running }) => (running ? [index] : [])));
+    const alive = new Set(this.#nics().flatMap(({ index, running }) => (running ? [index] : [])));
     const lost = this.#segments.filter(({ watch }) => !alive.has(watch.input.link));
     for (const segment of lost) {
       end(segment);
@@ -269,7 +269,7 @@ export class Boot {
     if (this.#closed) return;
     this.#serving.serve(this.#segments);
     if (this.#settled) this.#serving.endOthers(this.#segments);
-    this.#serving.tellPorts(this.#ports());
+    this.#serving.tellNics(this.#nics());
     this.#endpointChanges.emit();
   }
 

@@ -51,8 +51,8 @@ export function assignmentOf(
   version: MembershipVersion,
   meshes: readonly AssignedMesh[],
   segments: readonly Segment[],
-  ports: readonly UnderlayNic[],
+  nics: readonly UnderlayNic[],
 ): Assignment {
   const members = Object.fromEntries(meshes.map((mesh) => [mesh.network.id, mesh.others()]));
-  return { version, networks: meshes.map(({ network }) => network), members, segments, ports };
+  return { version, networks: meshes.map(({ network }) => network), members, segments, nics };
 }

@@ -111,7 +111,7 @@ test('files that say the same of a network, and a cable in host0, leave the netw
   expect(kinds()).not.toContain('network changed');
 
   const count = snapshots.length;
-  controller.setPorts([{ device: 'eth3' }]);
+  controller.setNics([{ device: 'eth3' }]);
   controller.setSegments([SEGMENT, { ...SEGMENT, device: 'eth3' }]);
   const [forPort, forSegment] = snapshots.slice(count);
   expect(forPort?.networks[0]).toBe(network);
@@ -119,7 +119,7 @@ test('files that say the same of a network, and a cable in host0, leave the netw
 
   // The same ports and segments, with their keys in another order, are no news.
   const { device, ipv4, subnet } = SEGMENT;
-  controller.setPorts([{ device: 'eth3' }]);
+  controller.setNics([{ device: 'eth3' }]);
   controller.setSegments([
     { subnet, ipv4, device },
     { subnet, ipv4, device: 'eth3' },

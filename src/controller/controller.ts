@@ -110,7 +110,7 @@ export class Controller {
   }
 
   /** How this machine's ports should be; its agent sees to it. */
-  setPorts(ports: readonly UnderlayNic[]): void {
+  setNics(ports: readonly UnderlayNic[]): void {
     if (isDeepStrictEqual(ports, this.#ports)) return;
     this.#ports = ports;
     this.#feed.renew();

@@ -5,7 +5,7 @@ import { probeKernel } from './probe.ts';
 
 const HERE = '/proc/thread-self/ns/net';
 
-test('this kernel has what Meshwork is built on, tried out of verify', async () => {
+test('this kernel has what Meshwork is built on, tried out of sight', async () => {
   const home = readlinkSync(HERE);
   const features = await probeKernel();
   expect(features.filter(({ present }) => !present)).toEqual([]);

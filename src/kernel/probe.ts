@@ -65,7 +65,7 @@ const TRIALS: readonly { readonly name: string; readonly costs: string; readonly
     name: 'extern_learn entries',
     costs: 'Entries of ours cannot be told from others, and drift cannot be repaired.',
     trial: async ({ rtnl }) => {
-      const entry = { table: 'self', link: 'probe-vxlan', mac: SOMEBODY, destination: SOMEWHERE } as const;
+      const entry = { table: 'self', link: 'probe-vxlan', mac: SOMEBODY, remoteVtep: SOMEWHERE } as const;
       const refused = await refusal(
         rtnl.apply([{ do: 'fdb-replace', ...entry, state: 'permanent', externLearn: true }]),
       );

@@ -54,7 +54,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   const service = await BootService.open({
     ...input,
     neighbours: rtnl,
-    setPorts: (ports) => controller.setPorts(ports),
+    setNics: (ports) => controller.setNics(ports),
     attempts,
     catalogue: new StoredBootCatalogue(images, overlayStore),
     images: images.directory,

@@ -51,7 +51,7 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
   const members = (['host0', 'node1', 'node2'] as const).map((name) => memberOf(name, node));
   const host0: Host0Stance =
     node === 'host0'
-      ? { role: 'host0', segments: SEGMENTS, ports: [] }
+      ? { role: 'host0', segments: SEGMENTS, nics: [] }
       : {
           role: 'node',
           ipv4: OUTER[node].host0 as Ipv4,
@@ -160,7 +160,7 @@ function dumpOf(desired: ItemMap, node: HostName): KernelDump {
         protocol: OUR_PROTOCOL,
       });
     } else if (item.kind === 'fdb') {
-      const { table, mac, destination, state } = item;
+      const { table, mac, remoteVtep, state } = item;
       fdb.push({
         table,
         link: VXLAN,
@@ -168,7 +168,7 @@ function dumpOf(desired: ItemMap, node: HostName): KernelDump {
         state,
         externLearn: true,
         sticky: false,
-        ...(destination && { destination }),
+        ...(remoteVtep && { remoteVtep }),
       });
     } else if (item.kind === 'route') {
       const { destination, gateway } = item;

@@ -37,7 +37,7 @@ function ofNode(
   };
 }
 
-/** A fault of host0, by which no node falls silent: nobody may lose a entry by it. */
+/** A fault of host0, by which no node falls silent: nobody may lose an entry by it. */
 function ofHost0(begin: (cluster: Cluster, random: () => number) => Omit<Fault, 'silences'> | undefined): Begin {
   return (cluster, random) => {
     const fault = begin(cluster, random);
@@ -243,11 +243,11 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
 /** An outsider deletes a part of our entries and neighbours. @returns how many */
 function flush({ kernel }: SimMachine, share: number, random: () => number): number {
   let count = 0;
-  for (const { table, link, mac, destination, state, externLearn } of [...kernel.fdb.values()]) {
+  for (const { table, link, mac, remoteVtep, state, externLearn } of [...kernel.fdb.values()]) {
     const name = kernel.links.get(link)?.name;
     if (name === undefined || random() >= share) continue;
     count++;
-    const entry = { table, link: name, mac, state, externLearn, ...(destination !== undefined && { destination }) };
+    const entry = { table, link: name, mac, state, externLearn, ...(remoteVtep !== undefined && { remoteVtep }) };
     kernel.perform({ do: 'fdb-delete', ...entry });
   }
   for (const { link, address } of [...kernel.neighbours.values()]) {

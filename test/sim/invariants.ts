@@ -108,8 +108,8 @@ function marked({ kernel }: SimMachine, { devices }: Network): Set<string> {
   const entries = new Set<string>();
   const vxlan = kernel.linkNamed(devices.vxlan)?.index;
   const bridge = kernel.linkNamed(devices.bridge)?.index;
-  for (const { link, mac, table, destination = '', externLearn } of kernel.fdb.values()) {
-    if (link === vxlan && externLearn) entries.add(`entry ${mac} ${table} ${destination} on ${devices.vxlan}`);
+  for (const { link, mac, table, remoteVtep = '', externLearn } of kernel.fdb.values()) {
+    if (link === vxlan && externLearn) entries.add(`entry ${mac} ${table} ${remoteVtep} on ${devices.vxlan}`);
   }
   for (const { link, address, mac, externLearn } of kernel.neighbours.values()) {
     if (link === bridge && externLearn) entries.add(`neighbour ${address} ${mac} on ${devices.bridge}`);
@@ -195,8 +195,8 @@ export function wrongRemoval(
   silenced: (node: SimMachine) => boolean,
 ): string | undefined {
   if (operation.do === 'delete-deferred') return `${machine.name} gives up ${operation.link}`;
-  if (operation.do !== 'fdb-delete' || operation.destination === undefined) return undefined;
-  const other = live(cluster).find(({ ipv4s }) => ipv4s.some((ipv4) => ipv4 === operation.destination));
+  if (operation.do !== 'fdb-delete' || operation.remoteVtep === undefined) return undefined;
+  const other = live(cluster).find(({ ipv4s }) => ipv4s.some((ipv4) => ipv4 === operation.remoteVtep));
   if (other === undefined || silenced(other)) return undefined;
   // A node that moves may be without any address for a moment, and take another of host0's for the nearest.
   if (other === cluster.host0Machine && silenced(machine)) return undefined;

@@ -110,7 +110,7 @@ function* targets({ kernel }: Station, port: Link, destination: Mac | 'everybody
   const known = destination === 'everybody' ? undefined : kernel.entry(port.index, destination);
   // A packet may change the entries as it arrives; who gets it was decided before.
   for (const entry of known === undefined ? [...kernel.floodsOf(port.index)] : [known]) {
-    if (entry.destination !== undefined) yield entry.destination as Ipv4;
+    if (entry.remoteVtep !== undefined) yield entry.remoteVtep as Ipv4;
   }
 }
 
@@ -120,16 +120,16 @@ function arrive({ kernel }: Station, vni: number, source: Mac, outer: Ipv4): Lin
   if (reception === undefined) return undefined;
   const { port, bridge } = reception;
   const entry = kernel.entry(port.index, source);
-  if (entry !== undefined && entry.destination !== outer) {
+  if (entry !== undefined && entry.remoteVtep !== outer) {
     // A frame of that address from elsewhere: a permanent entry stands, and the frame is dropped.
     if (entry.state === 'permanent') return undefined;
-    kernel.learnEntry({ ...entry, destination: outer });
+    kernel.learnEntry({ ...entry, remoteVtep: outer });
   } else if (entry === undefined && port.vxlan?.learning === true) {
     kernel.learnEntry({
       table: 'self',
       link: port.index,
       mac: source,
-      destination: outer,
+      remoteVtep: outer,
       state: 'dynamic',
       externLearn: false,
       sticky: false,

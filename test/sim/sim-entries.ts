@@ -60,17 +60,17 @@ export class SimEntries {
   }
 
   change(link: Link, operation: Of<'fdb-replace' | 'fdb-append' | 'fdb-delete'>): Errno {
-    const { table, mac, destination, externLearn, sticky = false } = operation;
+    const { table, mac, remoteVtep, externLearn, sticky = false } = operation;
     if (table === 'master' ? link.master === 0 : link.vxlan === undefined) return 'ENOTSUP';
     const state = table === 'master' && externLearn ? 'dynamic' : operation.state;
     const common = { table, link: link.index, mac, state, externLearn, sticky };
-    const entry: FdbEntry = destination === undefined ? common : { ...common, destination };
+    const entry: FdbEntry = remoteVtep === undefined ? common : { ...common, remoteVtep };
     const present = this.fdb.get(entryKey(entry));
     if (operation.do === 'fdb-delete') {
       const others = mac === FLOOD_MAC && (this.#floods.get(link.index)?.size ?? 0) > 0;
       if (present === undefined) return others ? undefined : 'ENOENT';
       // Taking away a destination that the entry does not have succeeds (__vxlan_fdb_delete).
-      if (destination === undefined || present.destination === destination) this.#drop(present);
+      if (remoteVtep === undefined || present.remoteVtep === remoteVtep) this.#drop(present);
       return undefined;
     }
     if (operation.do === 'fdb-replace' && mac === FLOOD_MAC) return 'ENOTSUP';
@@ -84,9 +84,9 @@ export class SimEntries {
 
   put(entry: FdbEntry): void {
     this.fdb.set(entryKey(entry), entry);
-    if (entry.mac === FLOOD_MAC && entry.destination !== undefined) {
+    if (entry.mac === FLOOD_MAC && entry.remoteVtep !== undefined) {
       const floods = this.#floods.get(entry.link) ?? new Map<string, FdbEntry>();
-      this.#floods.set(entry.link, floods.set(entry.destination, entry));
+      this.#floods.set(entry.link, floods.set(entry.remoteVtep, entry));
     } else if (entry.table === 'self') {
       const ways = this.#ways.get(entry.link) ?? new Map<Mac, FdbEntry>();
       this.#ways.set(entry.link, ways.set(entry.mac, entry));
@@ -123,12 +123,12 @@ export class SimEntries {
 
   #drop(entry: FdbEntry): void {
     this.fdb.delete(entryKey(entry));
-    if (entry.mac === FLOOD_MAC) this.#floods.get(entry.link)?.delete(entry.destination ?? '');
+    if (entry.mac === FLOOD_MAC) this.#floods.get(entry.link)?.delete(entry.remoteVtep ?? '');
     else if (entry.table === 'self') this.#ways.get(entry.link)?.delete(entry.mac);
     this.#tell({ type: 'fdb', removed: true, entry, echo: false });
   }
 }
 
-function entryKey({ link, table, mac, destination }: FdbEntry): string {
-  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`;
+function entryKey({ link, table, mac, remoteVtep }: FdbEntry): string {
+  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
 }

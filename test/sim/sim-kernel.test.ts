@@ -16,7 +16,7 @@ import { SimKernel } from './sim-kernel.ts';
 const BRIDGES = ['br456', 'br457'] as const;
 const VXLANS = ['vxlan456', 'vxlan457'] as const;
 const MACS = ['02:00:00:00:0a:01', '02:00:00:00:0a:02', '02:00:00:00:0a:03'] as Mac[];
-/** The links' own: a entry for one of these is the kernel's business. */
+/** The links' own: an entry for one of these is the kernel's business. */
 const LINK_MACS = ['02:00:00:00:0b:01', '02:00:00:00:0b:02'] as Mac[];
 const IPV4S = ['10.1.0.7', '10.1.0.8', '10.1.0.9'] as Ipv4[];
 const IPV6S = ['fd42::1', 'fd42::2', 'fe80::3'] as Ipv6[];
@@ -154,8 +154,8 @@ function ours({ links, addresses, routes, neighbours, fdb }: KernelDump) {
       .map(({ link, address, mac, state }) => JSON.stringify(['neighbour', names.get(link), address, mac, state])),
     ...fdb
       .filter(({ externLearn }) => externLearn)
-      .map(({ table, link, mac, destination, state }) =>
-        JSON.stringify(['entry', table, names.get(link), mac, destination, state]),
+      .map(({ table, link, mac, remoteVtep, state }) =>
+        JSON.stringify(['entry', table, names.get(link), mac, remoteVtep, state]),
       ),
   ];
   return lines.sort();

@@ -8,7 +8,7 @@ import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { inside } from '../kit/namespaces.ts';
 import { until } from './until.ts';
 
-/** A monitor shows a entry within a millisecond, once it has started. */
+/** A monitor shows an entry within a millisecond, once it has started. */
 const SHOWN_DEADLINE_MS = 10_000;
 /** An Ethernet address that no member has: once its entry has been shown, so has everything before it. */
 const MARKER = '02:00:00:00:00:01';
@@ -32,7 +32,7 @@ export class ForwardingWatch {
     return watch;
   }
 
-  /** The names of those of `members` that lost a entry since the last call, or since the start. */
+  /** The names of those of `members` that lost an entry since the last call, or since the start. */
   async dropped(members: readonly LabHost[]): Promise<string[]> {
     await this.#mark();
     const deleted = this.#heard.split('\n').filter((line) => line.startsWith('Deleted '));
@@ -51,7 +51,7 @@ export class ForwardingWatch {
     const device = this.#host.ports[0]?.device ?? '';
     const entry = (verb: 'add' | 'delete') =>
       inside(netnsPath(this.#host.netns), 'bridge', 'fdb', verb, MARKER, 'dev', device, 'self', 'permanent');
-    await until(`the monitor of ${this.#host.name} shows a entry`, SHOWN_DEADLINE_MS, () => {
+    await until(`the monitor of ${this.#host.name} shows an entry`, SHOWN_DEADLINE_MS, () => {
       if (this.#heard.includes(`Deleted ${MARKER}`)) return true;
       entry('add');
       entry('delete');

@@ -40,7 +40,7 @@ test.each<[string, boolean]>([
   ],
   ['its entry learnt, and not ours', believed(withEntries(({ table }) => ({ externLearn: table === 'self' })))],
   [
-    'a entry that follows the sender',
+    'an entry that follows the sender',
     believed(withEntries(({ table }) => (table === 'self' ? { state: 'dynamic' } : {}))),
   ],
   ['no entry', believed(withEntries(() => undefined))],

@@ -8,7 +8,7 @@ import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.t
 /** How a node stands to host0. */
 export type Host0Stance =
   /** This is host0: members may be anywhere, and are heard before they are known. */
-  | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly ports: readonly UnderlayNic[] }
+  | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly nics: readonly UnderlayNic[] }
   | {
       readonly role: 'node';
       /** host0's underlay address on this node's side. */

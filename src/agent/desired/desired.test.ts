@@ -29,9 +29,9 @@ function onNode(network: Network, members: readonly Member[]): DesiredInput {
   return { machine: parseMachineId('10eff964'), routes: false, host0, attachments, ports: [] };
 }
 
-function onHost0(network: Network, segments: readonly Segment[], ports: readonly UnderlayNic[]): DesiredInput {
+function onHost0(network: Network, segments: readonly Segment[], nics: readonly UnderlayNic[]): DesiredInput {
   const attachments = [{ network, members: OTHERS, host0Answers: true }];
-  return { machine: 'host0', routes: false, host0: { role: 'host0', segments, ports }, attachments, ports: [] };
+  return { machine: 'host0', routes: false, host0: { role: 'host0', segments, nics }, attachments, ports: [] };
 }
 
 /** What is done when the second input follows the first. */

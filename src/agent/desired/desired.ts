@@ -144,7 +144,7 @@ export class DesiredItems {
     }
     items.push(
       ...(host0.role === 'host0'
-        ? [...forwardingItems(host0.segments), ...underlayItems(host0.ports)]
+        ? [...forwardingItems(host0.segments), ...underlayItems(host0.nics)]
         : routeItems(host0, attachments.length > 0)),
     );
     this.#replace(this.#others, items);

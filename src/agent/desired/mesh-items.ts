@@ -49,13 +49,13 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
 export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
   const { id, devices } = network;
   const entry = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
-  const { ipv4: destination, mac } = member;
+  const { ipv4: remoteVtep, mac } = member;
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [
-    { ...entry, table: 'self', mac, destination, state: self },
-    // The kernel has no other state for a entry of this table that carries our mark; it does not age.
+    { ...entry, table: 'self', mac, remoteVtep, state: self },
+    // The kernel has no other state for an entry of this table that carries our mark; it does not age.
     { ...entry, table: 'master', mac, state: 'dynamic' },
-    { ...entry, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' },
+    { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
   ];
   if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
   return items;

@@ -55,20 +55,20 @@ type Sets = Map<string, { declaration: string; elements: ReadonlySet<string> }>;
 
 function inetTable({ networks, openTo, segments, routes }: RulesetInput): RulesetItem {
   const bridges = networks.map(({ network }) => quote(network.devices.bridge));
-  const segmentPorts = segments.map(({ device }) => quote(device));
+  const segmentNics = segments.map(({ device }) => quote(device));
   const sets: Sets = new Map();
   sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
   sets.set('within', {
     declaration: 'type ifname . ifname',
     // A segment may be a bridge, too: the administrator's.
-    elements: new Set([...bridges, ...segmentPorts].map((name) => `${name} . ${name}`)),
+    elements: new Set([...bridges, ...segmentNics].map((name) => `${name} . ${name}`)),
   });
   for (const { network, sources } of networks) {
     // Single addresses, never intervals: the kernel looks into a set of intervals in vain for a moment after the table
     // was written anew (one packet lost in thirty times, Linux 6.18).
     sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
   }
-  sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentPorts) });
+  sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentNics) });
 
   return {
     kind: 'ruleset',

@@ -27,11 +27,11 @@ function address(link: number, ipv4: string, protocol: number): Address {
   };
 }
 
-function steps(ports: readonly UnderlayNic[], up: readonly string[], addresses: readonly Address[]): string[] {
+function steps(nics: readonly UnderlayNic[], up: readonly string[], addresses: readonly Address[]): string[] {
   const links = ['eth1', 'eth2', 'eth3'].map((name, i) => ({ index: i + 1, name, up: up.includes(name), alias: '' }));
   // Of a link, only these matter here.
   const cache = KernelCache.of({ links: links as Link[], addresses, routes: [], neighbours: [], fdb: [] });
-  const host0 = { role: 'host0', segments: [], ports } as const;
+  const host0 = { role: 'host0', segments: [], nics } as const;
   const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments: [], ports: [] });
   return plan(observedItems(cache, desired), desired, { mayDelete: () => true }).map(printStep);
 }

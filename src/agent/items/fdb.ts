@@ -1,5 +1,5 @@
 /**
- * A entry of a forwarding table: in the VXLAN's own (`self`: which host a frame for this Ethernet address goes to; the
+ * An entry of a forwarding table: in the VXLAN's own (`self`: which host a frame for this Ethernet address goes to; the
  * zero address for flooding) or in the bridge's (`master`: this Ethernet address is behind the VXLAN port). All carry
  * extern_learn, which is our mark: the kernel keeps no protocol on these entries.
  */
@@ -17,7 +17,7 @@ export interface FdbItem {
   readonly link: string;
   readonly mac: Mac;
   /** `self` entries only. */
-  readonly destination?: Ipv4;
+  readonly remoteVtep?: Ipv4;
   /**
    * Of `self` entries, `permanent` ones hold whatever arrives: a frame of that address from another host is dropped. host0
    * has `dynamic` ones, which follow the sender, so that a node whose IPv4 changed can be heard and announced.
@@ -28,8 +28,8 @@ export interface FdbItem {
 }
 
 function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbItem): KernelOperation {
-  const { table, link, mac, destination, state } = item;
-  return { do: verb, table, link, mac, state, externLearn: true, ...(destination !== undefined && { destination }) };
+  const { table, link, mac, remoteVtep, state } = item;
+  return { do: verb, table, link, mac, state, externLearn: true, ...(remoteVtep !== undefined && { remoteVtep }) };
 }
 
 /** The kernel refuses to replace a flood entry, and appending one that is there changes nothing. */
@@ -38,7 +38,7 @@ function put(item: FdbItem): KernelOperation {
 }
 
 /**
- * A entry that an administrator wrote keeps its state and its lack of a mark, whatever replaces it (vxlan_core.c). It must
+ * An entry that an administrator wrote keeps its state and its lack of a mark, whatever replaces it (vxlan_core.c). It must
  * go first. All flood entries share one mark, so that a foreign one among them takes it from ours, which do as well without.
  */
 function isUsurped({ table, mac, marked }: FdbItem): boolean {
@@ -46,28 +46,27 @@ function isUsurped({ table, mac, marked }: FdbItem): boolean {
 }
 
 export const fdbKind: ItemKind<FdbItem> = {
-  // There is one flood entry for each destination, and one entry for any other address.
-  key: ({ link, table, mac, destination }) =>
-    `fdb:${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`,
+  // There is one flood entry for each remoteVtep, and one entry for any other address.
+  key: ({ link, table, mac, remoteVtep }) => `fdb:${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`,
   dependsOn: (item) => [linkKey('vxlan', item.network)],
   rank: () => 7,
 
   differences(have, want) {
     const differences: string[] = [];
-    if (have.destination !== want.destination) differences.push(`dst ${have.destination} → ${want.destination}`);
+    if (have.remoteVtep !== want.remoteVtep) differences.push(`dst ${have.remoteVtep} → ${want.remoteVtep}`);
     if (have.state !== want.state) differences.push(`${have.state} → ${want.state}`);
     if (isUsurped(have) && want.marked) differences.push('not extern_learn');
     return differences;
   },
 
-  // A entry that the VXLAN learnt (they are dynamic) takes our mark; the bridge keeps a entry static, or permanent (its own
+  // An entry that the VXLAN learnt (they are dynamic) takes our mark; the bridge keeps an entry static, or permanent (its own
   // address: frames for it end here), whatever replaces it.
   mustRecreate: (have, want) =>
     (isUsurped(have) && have.state !== 'dynamic') || (have.table === 'master' && have.state !== want.state),
 
   print(item) {
     const verb = item.mac === FLOOD_MAC ? 'append' : 'replace';
-    const where = item.table === 'self' ? `dst ${item.destination} self` : 'master';
+    const where = item.table === 'self' ? `dst ${item.remoteVtep} self` : 'master';
     return `bridge fdb ${verb} ${item.mac} dev ${item.link} ${where} ${item.state} extern_learn`;
   },
 

@@ -8,7 +8,7 @@ import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
 /** What tells one entry from another. */
-type EntryPlace = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'destination'>;
+type EntryPlace = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
 
 /** What has changed in a cache. */
 export interface CacheChanges {
@@ -184,7 +184,7 @@ function neighbourKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): s
   return `${link} ${address}`;
 }
 
-/** A entry that follows its sender keeps its key; flood entries differ by where they lead. */
-function entryKey({ link, table, mac, destination }: EntryPlace): string {
-  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${destination}` : ''}`;
+/** An entry that follows its sender keeps its key; flood entries differ by where they lead. */
+function entryKey({ link, table, mac, remoteVtep }: EntryPlace): string {
+  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
 }

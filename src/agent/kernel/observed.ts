@@ -23,12 +23,12 @@ const MAIN_TABLE = 254;
 /** Our links by index. */
 export type OwnLinks = ReadonlyMap<number, OwnLink>;
 
-/** A entry of either table: what comes and goes with members. */
+/** An entry of either table: what comes and goes with members. */
 export type EntryItem = FdbItem | NeighbourItem;
 
 /**
  * Items in the kernel's links, addresses, routes and entries. Rulesets and plain settings are observed apart.
- * @param isWanted of a entry without our mark: whether one of ours is wanted in its place, or was of late
+ * @param isWanted of an entry without our mark: whether one of ours is wanted in its place, or was of late
  */
 export function observedItems(
   cache: KernelCache,
@@ -82,12 +82,12 @@ export function observedEntry(
   return item !== undefined && isObserved(item, itemKey(item), isWanted) ? item : undefined;
 }
 
-/** What is marked, and what stands unmarked where a entry of ours is wanted, or was: a foreign hand can take the mark off. */
+/** What is marked, and what stands unmarked where an entry of ours is wanted, or was: a foreign hand can take the mark off. */
 function isObserved(item: EntryItem, key: ItemKey, isWanted: (key: ItemKey) => boolean): boolean {
   return item.kind === 'neighbour' || item.marked || (item.table === 'self' && isWanted(key));
 }
 
-/** A entry on a link of ours; undefined for others, and for neighbours that are not of our making. */
+/** An entry on a link of ours; undefined for others, and for neighbours that are not of our making. */
 export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem | undefined {
   const link = own.get(entry.link);
   if (link === undefined) return undefined;
@@ -135,10 +135,10 @@ function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourI
 }
 
 function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem | undefined {
-  const { table, mac, destination, state, externLearn: marked } = entry;
-  if (device !== 'vxlan' || (destination !== undefined && !isIpv4(destination))) return undefined;
+  const { table, mac, remoteVtep, state, externLearn: marked } = entry;
+  if (device !== 'vxlan' || (remoteVtep !== undefined && !isIpv4(remoteVtep))) return undefined;
   const item = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
-  return destination === undefined ? item : { ...item, destination };
+  return remoteVtep === undefined ? item : { ...item, remoteVtep };
 }
 
 function routeItems(cache: KernelCache): Item[] {

@@ -47,7 +47,7 @@ function linksOf(items: ReadonlyMap<ItemKey, Item>): Link[] {
   });
 }
 
-/** A entry as the kernel tells of it; what was wanted may come true, be taken away, or be another. */
+/** An entry as the kernel tells of it; what was wanted may come true, be taken away, or be another. */
 function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   const removed = random() < 0.4;
   if (item.kind === 'neighbour') {
@@ -72,9 +72,9 @@ function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   }
   if (item.kind !== 'fdb') return undefined;
   const { table, mac, state } = item;
-  const destination = random() < 0.8 || item.destination === undefined ? item.destination : pick(random, POOL).ipv4;
+  const remoteVtep = random() < 0.8 || item.remoteVtep === undefined ? item.remoteVtep : pick(random, POOL).ipv4;
   const common = { table, link: 2, mac, state, externLearn: random() < 0.8, sticky: false };
-  const entry: FdbEntry = destination === undefined ? common : { ...common, destination };
+  const entry: FdbEntry = remoteVtep === undefined ? common : { ...common, remoteVtep };
   return { type: 'fdb', removed, entry, echo: false };
 }
 

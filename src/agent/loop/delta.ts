@@ -1,5 +1,5 @@
 /**
- * Where desired and observed state may differ (after Calico's DeltaTracker). A entry is open from the moment in which it
+ * Where desired and observed state may differ (after Calico's DeltaTracker). An entry is open from the moment in which it
  * changes on either side until the two are found equal; a step that failed, or may not be done yet, leaves it open. So a
  * pass compares what is open and not a thousand members' entries. When links, addresses or routes change, and after each
  * fresh dump, everything is compared.

@@ -12,18 +12,18 @@ import type { Step } from './plan.ts';
 const GRACE_MS = 1_000;
 
 /**
- * A entry that follows its sender keeps the route that it was used with (vxlan_snoop in vxlan_core.c leaves `dst_cache` as
+ * An entry that follows its sender keeps the route that it was used with (vxlan_snoop in vxlan_core.c leaves `dst_cache` as
  * it is, seen in Linux 6.18): where the new address is behind another port, nothing arrives there. All routes that the
  * kernel keeps in such places are looked up anew after this. One of the three changes of a kernel that are no step of a
  * plan: a flush leaves nothing that a plan could find to be so or not.
  */
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
 
-/** Whether the event says that the kernel has moved a entry by itself. @param cache as it was before the event */
+/** Whether the event says that the kernel has moved an entry by itself. @param cache as it was before the event */
 export function isMovedByKernel(event: KernelEvent, cache: KernelCache): boolean {
   if (event.type !== 'fdb' || event.echo || event.removed || event.entry.table !== 'self') return false;
   const before = cache.entryAt(event.entry);
-  return before !== undefined && before.destination !== event.entry.destination;
+  return before !== undefined && before.remoteVtep !== event.entry.remoteVtep;
 }
 
 export class MovedEntries {
@@ -34,7 +34,7 @@ export class MovedEntries {
     this.#clock = clock;
   }
 
-  /** The steps without those that would put back a entry which moved just now. */
+  /** The steps without those that would put back an entry which moved just now. */
   filter(steps: readonly Step[]): Step[] {
     const nowMs = this.#clock.nowMs();
     const moved = new Set(steps.filter(isMove).map((step) => step.key));
@@ -56,5 +56,5 @@ export class MovedEntries {
 
 function isMove(step: Step): boolean {
   if (step.action !== 'change' || step.item.kind !== 'fdb' || step.have.kind !== 'fdb') return false;
-  return step.item.state === 'dynamic' && step.have.destination !== step.item.destination;
+  return step.item.state === 'dynamic' && step.have.remoteVtep !== step.item.remoteVtep;
 }

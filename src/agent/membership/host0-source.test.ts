@@ -35,14 +35,14 @@ async function agent() {
   };
   const source = new Host0Source({ controlSock: 'control.sock', clock, transport });
   await source.start(sourceAgent());
-  const tell = (networks: readonly Network[], ports: readonly UnderlayNic[] = []) => {
+  const tell = (networks: readonly Network[], nics: readonly UnderlayNic[] = []) => {
     const members = Object.fromEntries(networks.map((network) => [network.id, membersOf(network)]));
     const snapshot: Assignment = {
       version: { epoch: 'e', revision: 7 },
       networks,
       members,
       segments: SEGMENTS,
-      ports,
+      nics,
     };
     handlers?.onMessage({ event: 'snapshot', data: JSON.stringify(snapshot) });
     handlers?.onHeard?.();
@@ -66,7 +66,7 @@ test('a snapshot that says the same of the networks leaves networks and members 
     expect(network).toBe(before[i]?.network);
     expect(members).toBe(before[i]?.members);
   }
-  expect(source.host0Stance()).toMatchObject({ ports: [{ device: 'eth3' }] });
+  expect(source.host0Stance()).toMatchObject({ nics: [{ device: 'eth3' }] });
 });
 
 test('another MTU of one network leaves the members of all, and the other networks', async () => {

@@ -77,7 +77,7 @@ export class Host0Source implements Source {
   }
 
   host0Stance(): Host0Stance {
-    return { role: 'host0', segments: this.#segments, ports: this.#ports };
+    return { role: 'host0', segments: this.#segments, nics: this.#ports };
   }
 
   settled(network: NetworkId): boolean {
@@ -160,7 +160,7 @@ export class Host0Source implements Source {
     if (news === 'snapshot') this.#tellStates(agent);
   }
 
-  #snapshot({ version, networks, members, segments, ports }: Assignment): void {
+  #snapshot({ version, networks, members, segments, nics }: Assignment): void {
     const nowMs = this.#input.clock.nowMs();
     this.#known = true;
     const before = new Map(this.#networks.map((network) => [network.id, network]));
@@ -171,7 +171,7 @@ export class Host0Source implements Source {
     }
     this.#networks = internNetworks(this.#networks, networks);
     this.#segments = segments;
-    this.#ports = ports;
+    this.#ports = nics;
     for (const id of now.keys())
       this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
   }

@@ -149,8 +149,8 @@ test('where the kernel sends to somebody already, that is newer than the disk', 
   const self = { link, table: 'self', externLearn: true, sticky: false, state: 'permanent' } as const;
   cache.take({ type: 'link', removed: false, echo: false, link: { index: link, name: 'vxlan456', master: 0 } as Link });
   const entries: FdbEntry[] = [
-    { ...self, mac: member(2).mac, destination: '10.11.0.99' as Ipv4 },
-    { ...self, mac: member(3).mac, destination: '10.11.0.98' as Ipv4, externLearn: false },
+    { ...self, mac: member(2).mac, remoteVtep: '10.11.0.99' as Ipv4 },
+    { ...self, mac: member(3).mac, remoteVtep: '10.11.0.98' as Ipv4, externLearn: false },
   ];
   for (const entry of entries) cache.take({ type: 'fdb', removed: false, echo: false, entry });
   const known = { network: MESH, members: [member(1), member(2), member(3)], segments: [] };

@@ -1,7 +1,7 @@
 /**
  * Whom a node knew last in each of its meshes, on its disk: what it begins with, so that machines which lose their power
  * together find each other again without host0. It is a memory and no list: host0's word is waited for as after any other
- * absence (member-list.ts), and where the kernel has a entry of an earlier life of this agent, that is newer.
+ * absence (member-list.ts), and where the kernel has an entry of an earlier life of this agent, that is newer.
  */
 
 import { type Ipv4Cidr, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
@@ -118,13 +118,13 @@ export class LastKnown {
   }
 }
 
-/** The members, each where the kernel sends its packets to: a entry is written before the disk is, and may be all that was. */
+/** The members, each where the kernel sends its packets to: an entry is written before the disk is, and may be all that was. */
 export function asKernelHas({ network, members }: KnownMesh, cache: KernelCache): readonly Member[] {
   const link = cache.linkNamed(network.devices.vxlan)?.index;
   if (link === undefined) return members;
   return members.map((member) => {
     const entry = cache.entryAt({ link, table: 'self', mac: member.mac });
-    const ipv4 = entry?.externLearn === true ? entry.destination : undefined;
+    const ipv4 = entry?.externLearn === true ? entry.remoteVtep : undefined;
     return ipv4 !== undefined && isIpv4(ipv4) ? { ...member, ipv4 } : member;
   });
 }

@@ -36,7 +36,7 @@ export class MemberList {
   }
 
   /**
-   * Whether a list of this epoch has stood for nine seconds: only then is a entry that belongs to no member known to be left
+   * Whether a list of this epoch has stood for nine seconds: only then is an entry that belongs to no member known to be left
    * over, for example from before this agent's start.
    */
   get settled(): boolean {

@@ -27,7 +27,7 @@ export interface Source {
   readonly networks: readonly Network[];
   attachments(): readonly Attachment[];
   host0Stance(): Host0Stance;
-  /** Whether a entry that belongs to no member of the network is known to be left over. */
+  /** Whether an entry that belongs to no member of the network is known to be left over. */
   settled(network: NetworkId): boolean;
   /** Why the node is not a member of the network now. */
   errorOf(network: NetworkId): MeshError | undefined;

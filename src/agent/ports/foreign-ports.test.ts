@@ -46,7 +46,7 @@ function foreignPorts(record: PortRecord): ForeignPorts {
 /** What a plan does with the ports: one pass of the agent. */
 function steps(foreign: ForeignPorts, kernel: KernelCache): string[] {
   const ports = foreign.takeIn(kernel);
-  const host0 = { role: 'host0', segments: [], ports: [] } as const;
+  const host0 = { role: 'host0', segments: [], nics: [] } as const;
   const attachments = [{ network, members: [], host0Answers: true }];
   const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments, ports });
   const observed = observedItems(kernel, desired);

@@ -73,8 +73,8 @@ function outerAddresses(point: PathPoint, network: Network, members: readonly Me
   const entries = [...kernel.fdb.values()].filter(
     (entry) => entry.link === vxlan && entry.table === 'self' && entry.mac === mac,
   );
-  const held = entries.flatMap(({ destination }) =>
-    destination !== undefined && isIpv4(destination) ? [destination] : [],
+  const held = entries.flatMap(({ remoteVtep }) =>
+    remoteVtep !== undefined && isIpv4(remoteVtep) ? [remoteVtep] : [],
   );
   return member === undefined ? held : [member.ipv4, ...held];
 }

@@ -92,9 +92,9 @@ function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHo
 /** Where the VXLAN device sends frames for an Ethernet address. */
 function vxlanEntry(pathState: PathState, mac: Mac): Ipv4 | undefined {
   const { vxlan } = linksOf(pathState);
-  for (const { link, table, mac: other, destination } of pathState.kernel.fdb.values()) {
+  for (const { link, table, mac: other, remoteVtep } of pathState.kernel.fdb.values()) {
     if (link !== vxlan?.index || table !== 'self' || other !== mac) continue;
-    if (destination !== undefined && isIpv4(destination)) return destination;
+    if (remoteVtep !== undefined && isIpv4(remoteVtep)) return remoteVtep;
   }
   return undefined;
 }

@@ -65,10 +65,10 @@ function carrierOf(
 ): Member | undefined {
   const vxlan = cache.linkNamed(devices.vxlan)?.index;
   const bridge = cache.linkNamed(devices.bridge)?.index;
-  for (const { link, table, mac: other, destination } of cache.fdb.values()) {
+  for (const { link, table, mac: other, remoteVtep } of cache.fdb.values()) {
     if (other !== mac) continue;
-    if (table === 'self' && link === vxlan && destination !== undefined && isIpv4(destination)) {
-      return members.find(({ ipv4 }) => ipv4 === destination);
+    if (table === 'self' && link === vxlan && remoteVtep !== undefined && isIpv4(remoteVtep)) {
+      return members.find(({ ipv4 }) => ipv4 === remoteVtep);
     }
     const isPort = table === 'master' && link !== vxlan && cache.links.get(link)?.master === bridge;
     if (isPort) return members.find(({ ipv6 }) => ipv6 === own);

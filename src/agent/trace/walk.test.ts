@@ -90,13 +90,13 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
   'a wrong outer address': [
     {
       node1: entries((entry) =>
-        entry.table === 'self' && entry.mac === node2.mac ? { ...entry, destination: '10.11.0.77' as Ipv4 } : entry,
+        entry.table === 'self' && entry.mac === node2.mac ? { ...entry, remoteVtep: '10.11.0.77' as Ipv4 } : entry,
       ),
     },
     `forth: node1 vxlan entry: ${node2.mac} leads to 10.11.0.77 | ${node2.mac} leads to 10.11.1.2`,
   ],
   'no flood entry': [
-    { node1: entries((entry) => (entry.destination === node2.ipv4 && entry.mac !== node2.mac ? undefined : entry)) },
+    { node1: entries((entry) => (entry.remoteVtep === node2.ipv4 && entry.mac !== node2.mac ? undefined : entry)) },
     'forth: node1 flood entry: frames for everybody do not go to node2 | they go to 10.11.1.2',
   ],
   'no route': [
@@ -176,7 +176,7 @@ test.each(Object.entries(named))('%s', (_name, [spoilt, first]) => {
 
 test('a wrong entry is told once, and not again by the receiver', () => {
   const wrong = entries((entry) =>
-    entry.table === 'self' && entry.mac === node2.mac ? { ...entry, destination: '10.11.0.1' as Ipv4 } : entry,
+    entry.table === 'self' && entry.mac === node2.mac ? { ...entry, remoteVtep: '10.11.0.1' as Ipv4 } : entry,
   );
   expect(faults(walked({ node1: wrong }))).toHaveLength(1);
 });

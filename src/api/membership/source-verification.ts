@@ -69,7 +69,7 @@ export class KernelSourceVerification implements SourceVerification {
     const neighbour = await this.#reader.neighbour(devices.bridge, ipv6);
     const mac = neighbour?.state === 'failed' ? undefined : neighbour?.mac;
     if (mac === undefined) return {};
-    const ipv4 = (await this.#reader.fdbEntry(devices.vxlan, mac))?.destination;
+    const ipv4 = (await this.#reader.fdbEntry(devices.vxlan, mac))?.remoteVtep;
     if (ipv4 === undefined || !isIpv4(ipv4)) return { mac };
     const sighting = { mac, ipv4 };
     if (changes === this.#changes) this.#remember(ipv6, sighting);

@@ -8,7 +8,7 @@ import type { Address, Link } from '../../kernel/rtnl/objects.ts';
 import { FrameSocket } from '../../kernel/sockets/frame-socket.ts';
 import type { NicView, ScanView } from '../../protocol/documents/boot-views.ts';
 import { decodeScanProbe, encodeScanProbe, SCAN_FILTER } from '../frames/scan-probe.ts';
-import { groupsOf } from './port-groups.ts';
+import { groupsOf } from './nic-groups.ts';
 
 export type ScanLink = Pick<Link, 'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'kind'>;
 export type ScanAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
@@ -45,7 +45,7 @@ export async function scan({ ports, addresses, joinGroups, netns }: ScanInput): 
     time,
     tookMs: Math.round(performance.now() - startMs),
     groups: groups.map((group) => group.map(nameOf)),
-    ports: ports.map((port) => portView(port, ports, known)),
+    nics: ports.map((port) => portView(port, ports, known)),
     heard: heard.map(([from, by]) => ({ from: nameOf(from), by: nameOf(by) })),
   };
 }

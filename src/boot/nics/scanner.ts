@@ -4,15 +4,15 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ScanView } from '../../protocol/documents/boot-views.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
-import { type BootPort, type PortLink, scanPorts } from './boot-port.ts';
-import type { LinkAddress } from './port-address.ts';
+import { type BootNic, type NicLink, scanNics } from './boot-nic.ts';
+import type { LinkAddress } from './nic-address.ts';
 import { scan } from './scan.ts';
 
 export interface ScannerInput {
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly links: { readonly links: Iterable<PortLink>; readonly addresses: Iterable<LinkAddress> };
-  readonly ports: () => readonly BootPort[];
+  readonly links: { readonly links: Iterable<NicLink>; readonly addresses: Iterable<LinkAddress> };
+  readonly ports: () => readonly BootNic[];
   readonly joinGroups: readonly (readonly string[])[];
   readonly onScan: (view: ScanView) => void;
 }
@@ -45,7 +45,7 @@ export class Scanner {
   /** Scans in a moment, if a scan could find something else by now. @returns whether it could */
   linksChanged(): boolean {
     const boot = this.#input.ports();
-    const ports = scanPorts([...this.#input.links.links], boot);
+    const ports = scanNics([...this.#input.links.links], boot);
     const picture = pictureOf(boot, ports);
     if (isDeepStrictEqual(picture, this.#picture)) return false;
     this.#picture = picture;
@@ -71,7 +71,7 @@ export class Scanner {
 
   async #scan(): Promise<ScanView> {
     const { links, joinGroups, onScan } = this.#input;
-    const ports = scanPorts([...links.links], this.#input.ports());
+    const ports = scanNics([...links.links], this.#input.ports());
     const view = await scan({ ports, addresses: links.addresses, joinGroups });
     if (!this.#closed) onScan(view);
     return view;
@@ -89,7 +89,7 @@ export class Scanner {
 }
 
 /** All that the result of a scan depends on. */
-function pictureOf(boot: readonly BootPort[], ports: ReturnType<typeof scanPorts>) {
+function pictureOf(boot: readonly BootNic[], ports: ReturnType<typeof scanNics>) {
   return {
     boot: boot.map(({ index }) => index),
     ports: ports.map(({ index, name, mac, running, master }) => ({ index, name, mac, running, master })),

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { PortLink } from './boot-port.ts';
-import type { LinkAddress } from './port-address.ts';
+import type { NicLink } from './boot-nic.ts';
+import type { LinkAddress } from './nic-address.ts';
 import { segmentsOf } from './segments.ts';
 
-function link(index: number, name: string, extra: Partial<PortLink> = {}): PortLink {
+function link(index: number, name: string, extra: Partial<NicLink> = {}): NicLink {
   const mac = '02:00:00:00:00:01' as Mac;
   return { index, name, mac, kind: '', up: true, running: true, loopback: false, master: 0, alias: '', ...extra };
 }

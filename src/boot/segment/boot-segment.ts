@@ -15,7 +15,7 @@ import type { SegmentWatch } from './segment-watch.ts';
 
 /** One group of ports at work. */
 export interface BootSegment {
-  readonly ports: readonly string[];
+  readonly nics: readonly string[];
   readonly watch: SegmentWatch;
   readonly leases: Leases;
   /** What would have been answered, in dry mode. */
@@ -39,14 +39,14 @@ export async function segmentView(
   segment: BootSegment,
   { clock, dry, service }: SegmentSurroundings,
 ): Promise<SegmentView> {
-  const { ports, watch, leases, would, subnet, problem } = segment;
+  const { nics, watch, leases, would, subnet, problem } = segment;
   const { device, wanted } = watch.input;
   const { state } = watch;
   const nowMs = clock.nowMs();
   const serves = subnet !== undefined && problem === undefined;
   const [wrong] = errorsOf(segment, service);
   return {
-    ports,
+    nics,
     device,
     wanted,
     mode: state.mode,

@@ -18,7 +18,7 @@ import { dnsmasqConf, dnsmasqRemedy, type SegmentService } from '../../services/
 import type { ServiceSpec } from '../../services/process/service.ts';
 import { PROBE_CLASS } from '../frames/host0-mark.ts';
 import { NO_IPV4 } from '../frames/udp-frame.ts';
-import { ownAddresses, type PortAddress } from '../nics/port-address.ts';
+import { type NicAddress, ownAddresses } from '../nics/nic-address.ts';
 import { type Allocation, host0AddressIn } from '../nics/subnet-book.ts';
 
 /** Long enough for host0 to be away a while, short enough for another server to take over within the hour. */
@@ -32,10 +32,7 @@ const PLACES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
  * The subnet that host0 would serve on a port: that of the address which the port has by itself, else what it was given.
  * @param addresses all of the port
  */
-export function subnetOf(
-  addresses: readonly PortAddress[],
-  allocation: Allocation | undefined,
-): SubnetView | undefined {
+export function subnetOf(addresses: readonly NicAddress[], allocation: Allocation | undefined): SubnetView | undefined {
   const own = ownAddresses(addresses, allocation)[0];
   if (own !== undefined) return { subnet: ipv4Subnet(own.ipv4, own.length), origin: 'own', ipv4: own.ipv4 };
   if (allocation === undefined) return undefined;
@@ -44,7 +41,7 @@ export function subnetOf(
 }
 
 /** host0's address for machines whose addresses another server gives: one in its subnet, as far as that is known. */
-export function guestAddress(addresses: readonly PortAddress[], foreign: readonly Ipv4Cidr[]): PortAddress | undefined {
+export function guestAddress(addresses: readonly NicAddress[], foreign: readonly Ipv4Cidr[]): NicAddress | undefined {
   if (foreign.length === 0) return addresses[0];
   return addresses.find(({ ipv4 }) => foreign.some((subnet) => ipv4InSubnet(ipv4, subnet)));
 }

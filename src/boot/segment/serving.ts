@@ -12,8 +12,8 @@ import type { UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
 import { Service } from '../../services/process/service.ts';
-import { type BootPort, wantedMode } from '../nics/boot-port.ts';
-import { type AddressBook, addressesOf, type PortAddress, subnetsHere } from '../nics/port-address.ts';
+import { type BootNic, wantedMode } from '../nics/boot-nic.ts';
+import { type AddressBook, addressesOf, type NicAddress, subnetsHere } from '../nics/nic-address.ts';
 import { type Allocation, host0AddressIn, SubnetBook } from '../nics/subnet-book.ts';
 import { type BootFiles, provideBootFiles } from './boot-files.ts';
 import { foreignSubnets } from './boot-mode.ts';
@@ -28,7 +28,7 @@ export interface ServingInput {
   readonly journal: Journal;
   readonly links: AddressBook;
   /** What the agent should make of this machine's ports. */
-  readonly setPorts: (ports: readonly UnderlayNic[]) => void;
+  readonly setNics: (ports: readonly UnderlayNic[]) => void;
 }
 
 const RECORDS = /^dnsmasq-(.+)\.process\.json$/;
@@ -100,8 +100,8 @@ export class Serving {
   }
 
   /** Ports that are not off are up, and have the addresses of their allocations, before the first scan of a new life too. */
-  tellPorts(ports: readonly BootPort[]): void {
-    const { settings, setPorts } = this.#input;
+  tellNics(ports: readonly BootNic[]): void {
+    const { settings, setNics } = this.#input;
     const wanted = ports.flatMap(({ name: device, names }): UnderlayNic[] => {
       const mode = wantedMode(names, settings.bootModes);
       if (settings.boot !== 'auto' || mode === 'off') return [];
@@ -110,7 +110,7 @@ export class Serving {
       const { subnet } = allocation;
       return [{ device, address: { ipv4: host0AddressIn(subnet), length: ipv4Length(subnet) } }];
     });
-    setPorts(wanted);
+    setNics(wanted);
   }
 
   /** Resolves when all processes have ended. */
@@ -163,16 +163,16 @@ export class Serving {
 
   /** @throws MESH_BOOT_POOL_EXHAUSTED */
   #serverSubnet(
-    { ports, watch }: BootSegment,
-    addresses: readonly PortAddress[],
+    { nics, watch }: BootSegment,
+    addresses: readonly NicAddress[],
     segments: readonly BootSegment[],
   ): SubnetView | undefined {
-    const own = subnetOf(addresses, this.#book.of(ports));
+    const own = subnetOf(addresses, this.#book.of(nics));
     if (own?.origin === 'own') {
-      this.#book.release(ports);
+      this.#book.release(nics);
       return own;
     }
-    const inOrder = [watch.input.device, ...ports.filter((port) => port !== watch.input.device)];
+    const inOrder = [watch.input.device, ...nics.filter((port) => port !== watch.input.device)];
     const foreign = segments.flatMap((segment) => foreignSubnets(segment.watch.state));
     const used = [...subnetsHere(this.#input.links, this.#book.allocations), ...foreign];
     const dry = this.#input.settings.boot === 'dry';
@@ -181,7 +181,7 @@ export class Serving {
 }
 
 /** @throws MESH_BOOT_NO_ADDRESS */
-function proxySubnet(device: string, addresses: readonly PortAddress[], foreign: readonly Ipv4Cidr[]): SubnetView {
+function proxySubnet(device: string, addresses: readonly NicAddress[], foreign: readonly Ipv4Cidr[]): SubnetView {
   const address = guestAddress(addresses, foreign);
   if (address === undefined) throw noGuestAddress(device, foreign);
   const { ipv4, length } = address;

@@ -11,7 +11,7 @@ const VIEW: ScanView = {
   time: '2026-11-21T09:00:00.000Z',
   tookMs: 480,
   groups: [['eth1', 'eth2', 'eth3'], ['eth10'], ['br0', 'eth4']],
-  ports: [
+  nics: [
     port('eth1', { ipv4: ['10.11.0.1/25'] }),
     port('eth2'),
     port('eth3'),
@@ -39,12 +39,12 @@ test('as text', () => {
     a<b&"c"?       down
     "
   `);
-  expect(scanText({ ...VIEW, groups: [], ports: [] }, (_, text) => text)).toMatch(/no port/);
+  expect(scanText({ ...VIEW, groups: [], nics: [] }, (_, text) => text)).toMatch(/no port/);
 });
 
 test('as SVG: every port and segment, and nothing that a name could smuggle in', () => {
   const svg = scanSvg(VIEW);
-  for (const { name } of VIEW.ports.slice(0, -1)) expect(svg).toContain(`>${name}`);
+  for (const { name } of VIEW.nics.slice(0, -1)) expect(svg).toContain(`>${name}`);
   expect(svg.match(/class="segment"/g)).toHaveLength(3);
   expect(svg.match(/class="dead"/g)).toHaveLength(2);
   expect(svg).toContain('>a&#60;b&#38;&#34;c&#34;?<');

@@ -9,14 +9,14 @@ interface Segment {
 }
 
 /** Groups in their order, then what has no carrier. */
-function segmentsOf({ groups, ports }: ScanView): Segment[] {
-  const byName = new Map(ports.map((port) => [port.name, port]));
+function segmentsOf({ groups, nics }: ScanView): Segment[] {
+  const byName = new Map(nics.map((port) => [port.name, port]));
   const segments = groups.map((group, index) => ({
     title: `segment ${index + 1}`,
     ports: group.flatMap((name) => byName.get(name) ?? []),
   }));
   const plugged = new Set(groups.flat());
-  const dead = ports.filter(({ name }) => !plugged.has(name));
+  const dead = nics.filter(({ name }) => !plugged.has(name));
   return dead.length === 0 ? segments : [...segments, { title: 'nothing', ports: dead }];
 }
 
@@ -92,7 +92,7 @@ export function scanSvg(view: ScanView): string {
       '@media(prefers-color-scheme:dark){text{fill:#ddd}.quiet{fill:#999}rect{fill:#234;stroke:#9bd}.segment{fill:#431;stroke:#db6}.dead{fill:#222;stroke:#666}path{stroke:#9bd}}</style>',
     `<rect x="12" y="${TOP - 14}" width="90" height="${Math.max(ROW, height - TOP - 4)}"/>`,
     `<text x="57" y="${TOP + 6}" text-anchor="middle">host0</text>`,
-    `<text x="12" y="24" class="quiet">${escaped(view.time)}, ${view.ports.length} ports, ${view.groups.length} segments</text>`,
+    `<text x="12" y="24" class="quiet">${escaped(view.time)}, ${view.nics.length} ports, ${view.groups.length} segments</text>`,
     ...parts,
     '</svg>',
     '',

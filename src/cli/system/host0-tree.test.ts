@@ -240,7 +240,7 @@ describe('mesh node preview', () => {
 
   test('tells what each segment answers, as far as host0 runs', async () => {
     const segment = {
-      ports: ['eth1'],
+      nics: ['eth1'],
       device: 'eth1',
       wanted: 'auto',
       reason: 'nobody else answers',

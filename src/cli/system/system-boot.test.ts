@@ -18,7 +18,7 @@ const BOOT: BootView = {
   segments: [
     {
       ...SEGMENT,
-      ports: ['eth1', 'eth2'],
+      nics: ['eth1', 'eth2'],
       device: 'eth1',
       mode: 'server',
       reason: 'nobody else answers',
@@ -28,7 +28,7 @@ const BOOT: BootView = {
     },
     {
       ...SEGMENT,
-      ports: ['eth3'],
+      nics: ['eth3'],
       device: 'eth3',
       mode: 'observe',
       reason: 'another host0',
@@ -36,7 +36,7 @@ const BOOT: BootView = {
     },
     {
       ...SEGMENT,
-      ports: ['eth4'],
+      nics: ['eth4'],
       device: 'eth4',
       wanted: 'server',
       mode: 'proxy',
@@ -52,7 +52,7 @@ const SCAN: ScanView = {
   time: '2026-11-21T09:00:00.000Z',
   tookMs: 480,
   groups: [['eth1', 'eth2']],
-  ports: ['eth1', 'eth2'].map((name) => ({ name, mac: MAC, up: true, carrier: true, ipv4: [] })),
+  nics: ['eth1', 'eth2'].map((name) => ({ name, mac: MAC, up: true, carrier: true, ipv4: [] })),
   heard: [{ from: 'eth1', by: 'eth2' }],
 };
 

@@ -80,7 +80,7 @@ const TONES: Readonly<Record<SegmentView['mode'], Tone>> = {
 
 const SEGMENT_COLUMNS: readonly Column<SegmentView>[] = [
   { title: 'PORT', text: ({ device }) => device },
-  { title: 'ALSO', text: ({ device, ports }) => ports.filter((port) => port !== device).join(' ') || '-' },
+  { title: 'ALSO', text: ({ device, nics }) => nics.filter((port) => port !== device).join(' ') || '-' },
   { title: 'MODE', text: ({ mode }) => mode, tone: ({ mode }) => TONES[mode] },
   { title: 'SINCE', text: ({ sinceSec }) => durationText(sinceSec) },
   { title: 'WHY', text: ({ reason, wanted }) => (wanted === 'auto' ? reason : `${reason} (wanted: ${wanted})`) },

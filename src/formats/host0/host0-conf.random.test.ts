@@ -72,7 +72,7 @@ test('whatever the bytes, the outcome is settings that are sound or errors that 
       typeof subnet === 'number' ? subnet : ipv4Length(subnet),
     );
     for (const size of [settings.defaultSubnetSize, ...sizes]) expect(size >= 1 && size <= 30, `${size}`).toBe(true);
-    for (const port of [...(settings.segmentPorts ?? []), ...settings.joinGroups.flat()])
+    for (const port of [...(settings.segmentNics ?? []), ...settings.joinGroups.flat()])
       expect(port).toMatch(/^[^\s/:]{1,15}$/);
   }
   console.info(`${outcomes.accepted} accepted, ${outcomes.refused} refused`);

@@ -28,7 +28,7 @@ metrics="manage"
     settings: {
       subnetPool: ['10.11.0.0/16', '192.168.0.0/23'],
       defaultSubnetSize: 24,
-      segmentPorts: ['eth1', 'eth2'],
+      segmentNics: ['eth1', 'eth2'],
       defaultNetworks: ['manage', 'storage'],
       admission: 'known',
       boot: 'auto',

@@ -29,7 +29,7 @@ const BOOTS = ['off', 'auto', 'dry'] as const;
 /** Whether host0 boots machines: with `dry` it only says what it would have answered. */
 export type BootSwitch = (typeof BOOTS)[number];
 
-export interface PortMode {
+export interface NicMode {
   readonly port: string;
   readonly mode: WantedMode;
 }
@@ -44,13 +44,13 @@ export interface Host0Settings {
   readonly subnetPool: readonly Ipv4Cidr[];
   readonly defaultSubnetSize: number;
   /** Undefined: to be decided from the machine. */
-  readonly segmentPorts: readonly string[] | undefined;
+  readonly segmentNics: readonly string[] | undefined;
   /** Names of network files, without `.conf`, that every machine gets whatever its manifest says. */
   readonly defaultNetworks: readonly string[];
   readonly admission: Admission;
   readonly boot: BootSwitch;
   /** Of ports that are not named, the mode is `auto`. */
-  readonly bootModes: readonly PortMode[];
+  readonly bootModes: readonly NicMode[];
   readonly manualSubnets: readonly PortSubnet[];
   /** Ports that are on one segment, whatever a scan hears. */
   readonly joinGroups: readonly (readonly string[])[];
@@ -61,7 +61,7 @@ export interface Host0Settings {
 export const HOST0_DEFAULTS: Host0Settings = {
   subnetPool: [parseIpv4Cidr('10.11.0.0/16')],
   defaultSubnetSize: 25,
-  segmentPorts: undefined,
+  segmentNics: undefined,
   defaultNetworks: ['manage'],
   admission: 'open',
   // A machine on which nobody has thought of it must not disturb its network.
@@ -112,7 +112,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
-    segmentPorts: keys.optional('segment_ports', listOf(parsePort)),
+    segmentNics: keys.optional('segment_ports', listOf(parsePort)),
     defaultNetworks: keys.optional('default_networks', listOf(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
     admission: keys.optional('admission', oneOf(parseAdmission)) ?? HOST0_DEFAULTS.admission,
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
@@ -183,7 +183,7 @@ function parseBoot(word: string): BootSwitch | Fault {
   return { fault: `${quoted(word)} is not a way to boot`, rule, example: nearest(word, BOOTS) ?? 'auto' };
 }
 
-function parsePortMode(word: string): PortMode | Fault {
+function parsePortMode(word: string): NicMode | Fault {
   const [, port = '', mode = ''] = /^(.*)=(.*)$/.exec(word) ?? [];
   const known = WANTED_MODES.find((name) => name === mode);
   const named = parsePort(port);

@@ -56,7 +56,7 @@ export function writeFdb(writer: MessageWriter, entry: FdbOperation): void {
   const marks = (entry.externLearn ? NTF_EXT_LEARNED : 0) | (entry.sticky === true ? NTF_STICKY : 0);
   writeNeighbourHeader(writer, AF_BRIDGE, entry.link, STATE[entry.state], TABLE[entry.table] | marks);
   writer.attributeMac(NDA_LLADDR, entry.mac);
-  if (entry.destination !== undefined) writer.attributeIp(NDA_DST, entry.destination);
+  if (entry.remoteVtep !== undefined) writer.attributeIp(NDA_DST, entry.remoteVtep);
   writer.end();
 }
 
@@ -78,7 +78,7 @@ const attributes = new AttributeTable(NDA_VLAN);
 
 /**
  * @returns undefined for other families, for entries of a VLAN, and for the addresses that an ordinary link listens to:
- *   the kernel gives those as `self` entries too, but only a VXLAN's entries have a destination
+ *   the kernel gives those as `self` entries too, but only a VXLAN's entries have a remoteVtep
  * @throws MESH_KERNEL_MALFORMED
  */
 export function readFdbEntry(message: Message): FdbEntry | undefined {
@@ -86,16 +86,16 @@ export function readFdbEntry(message: Message): FdbEntry | undefined {
   const { bytes, start, end } = message;
   attributes.parse(bytes, start + NDMSG_BYTES, end);
   const mac = attributes.mac(NDA_LLADDR);
-  const destination = attributes.ip(NDA_DST);
+  const remoteVtep = attributes.ip(NDA_DST);
   const state = bytes.readUInt16LE(start + 8);
   const flags = bytes.readUInt8(start + 10);
   const self = (flags & NTF_SELF) !== 0;
-  if (mac === undefined || attributes.has(NDA_VLAN) || (self && destination === undefined)) return undefined;
+  if (mac === undefined || attributes.has(NDA_VLAN) || (self && remoteVtep === undefined)) return undefined;
   return {
     table: self ? 'self' : 'master',
     link: bytes.readUInt32LE(start + 4),
     mac,
-    ...(destination !== undefined && { destination }),
+    ...(remoteVtep !== undefined && { remoteVtep }),
     state: (state & NUD_PERMANENT) !== 0 ? 'permanent' : (state & NUD_NOARP) !== 0 ? 'static' : 'dynamic',
     externLearn: (flags & NTF_EXT_LEARNED) !== 0,
     sticky: (flags & NTF_STICKY) !== 0,

@@ -89,7 +89,7 @@ export function writeNeighbourHeader(
   writer.u8(0);
 }
 
-/** The address family of a neighbour message: AF_BRIDGE is a entry of a forwarding table. */
+/** The address family of a neighbour message: AF_BRIDGE is an entry of a forwarding table. */
 export function neighbourFamily(message: Message): number {
   requireStruct(message, NDMSG_BYTES);
   return message.bytes.readUInt8(message.start);

@@ -96,7 +96,7 @@ export interface Neighbour {
 }
 
 /**
- * A entry of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. A
+ * An entry of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. A
  * bridge keeps every `extern_learn` entry as `dynamic` (it does not age) and not sticky, whatever was asked for.
  */
 export interface FdbEntry {
@@ -104,7 +104,7 @@ export interface FdbEntry {
   readonly link: number;
   readonly mac: Mac;
   /** `self` entries, always: where the frame is sent. */
-  readonly destination?: Ipv4 | Ipv6;
+  readonly remoteVtep?: Ipv4 | Ipv6;
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
   readonly sticky: boolean;

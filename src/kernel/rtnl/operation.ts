@@ -71,7 +71,7 @@ export type KernelOperation =
       readonly table: FdbEntry['table'];
       readonly link: string;
       readonly mac: Mac;
-      readonly destination?: Ipv4 | Ipv6;
+      readonly remoteVtep?: Ipv4 | Ipv6;
       readonly state: FdbEntry['state'];
       readonly externLearn: boolean;
       readonly sticky?: boolean;

@@ -124,7 +124,7 @@ test('entries of a forwarding table in every state', () => {
   const address = '0a00 0200 027e617a4ad5 0000';
   const destination = '0800 0100 0a000007';
   const to = parseIpv4('10.0.0.7');
-  expect(hex({ do: 'fdb-replace', table: 'self', ...entry, destination: to, state: 'dynamic' })).toBe(
+  expect(hex({ do: 'fdb-replace', table: 'self', ...entry, remoteVtep: to, state: 'dynamic' })).toBe(
     golden(
       '30000000 1c00 0105 00000000 00000000', // REQUEST|CREATE|REPLACE
       '07 00 0000 00000000 0200 12 00', // AF_BRIDGE, REACHABLE, SELF|EXT_LEARNED
@@ -132,7 +132,7 @@ test('entries of a forwarding table in every state', () => {
       destination,
     ),
   );
-  expect(hex({ do: 'fdb-append', table: 'self', ...entry, destination: to, state: 'permanent' })).toBe(
+  expect(hex({ do: 'fdb-append', table: 'self', ...entry, remoteVtep: to, state: 'permanent' })).toBe(
     golden(
       '30000000 1c00 010c 00000000 00000000', // REQUEST|CREATE|APPEND
       '07 00 0000 00000000 8000 12 00', // PERMANENT
@@ -147,7 +147,7 @@ test('entries of a forwarding table in every state', () => {
       address,
     ),
   );
-  expect(hex({ do: 'fdb-delete', table: 'self', ...entry, destination: to, state: 'permanent' })).toBe(
+  expect(hex({ do: 'fdb-delete', table: 'self', ...entry, remoteVtep: to, state: 'permanent' })).toBe(
     golden('30000000 1d00 0100 00000000 00000000', '07 00 0000 00000000 8000 12 00', address, destination),
   );
 });

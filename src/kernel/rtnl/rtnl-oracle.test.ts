@@ -170,7 +170,7 @@ test('neighbours are as `ip neigh` shows them', async () => {
 });
 
 test('entries are as `bridge fdb` shows them', async () => {
-  const entry = { link: 'vxlan456', mac: peerMac, destination: peer, externLearn: true } as const;
+  const entry = { link: 'vxlan456', mac: peerMac, remoteVtep: peer, externLearn: true } as const;
   const flood = { link: 'vxlan456', mac: FLOOD_MAC, externLearn: true, table: 'self', state: 'permanent' } as const;
   await done(
     ...MESH,
@@ -187,22 +187,22 @@ test('entries are as `bridge fdb` shows them', async () => {
       externLearn: false,
       sticky: true,
     },
-    { do: 'fdb-append', ...flood, destination: peer },
-    { do: 'fdb-append', ...flood, destination: peer },
-    { do: 'fdb-append', ...flood, destination: parseIpv4('10.0.0.8') },
-    { do: 'fdb-append', ...flood, destination: parseIpv4('10.0.0.9') },
-    { do: 'fdb-delete', ...flood, destination: parseIpv4('10.0.0.9') },
+    { do: 'fdb-append', ...flood, remoteVtep: peer },
+    { do: 'fdb-append', ...flood, remoteVtep: peer },
+    { do: 'fdb-append', ...flood, remoteVtep: parseIpv4('10.0.0.8') },
+    { do: 'fdb-append', ...flood, remoteVtep: parseIpv4('10.0.0.9') },
+    { do: 'fdb-delete', ...flood, remoteVtep: parseIpv4('10.0.0.9') },
   );
   const names = new Map((await rtnl.links()).map(({ index, name }) => [index, name]));
-  const ours = (await rtnl.fdb()).map(({ link, destination, state, ...rest }) => {
-    return { link: names.get(link), destination, state: state === 'dynamic' ? '' : state, ...rest };
+  const ours = (await rtnl.fdb()).map(({ link, remoteVtep, state, ...rest }) => {
+    return { link: names.get(link), remoteVtep, state: state === 'dynamic' ? '' : state, ...rest };
   });
   const shown = oracle('bridge', '-j', 'fdb')
     .filter(({ flags, dst }) => !(flags as string[]).includes('self') || dst !== undefined)
     .map(({ mac, ifname, flags, state, dst }) => ({
       link: ifname,
       mac,
-      destination: dst,
+      remoteVtep: dst,
       table: (flags as string[]).includes('self') ? 'self' : 'master',
       state,
       externLearn: (flags as string[]).includes('extern_learn'),
@@ -212,7 +212,7 @@ test('entries are as `bridge fdb` shows them', async () => {
   expect(new Set(ours)).toEqual(new Set(shown));
   expect(await rtnl.fdbEntry('vxlan456', peerMac)).toMatchObject({
     table: 'self',
-    destination: peer,
+    remoteVtep: peer,
     state: 'dynamic',
   });
   expect(await rtnl.fdbEntry('vxlan456', peerMac, 'master')).toMatchObject({ table: 'master', externLearn: true });

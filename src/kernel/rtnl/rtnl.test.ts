@@ -108,7 +108,7 @@ test('a failure names its errno and the kernel’s reason, and does not stop wha
       table: 'self',
       link: 'a',
       mac: peerMac,
-      destination: peer,
+      remoteVtep: peer,
       state: 'dynamic',
       externLearn: true,
     },

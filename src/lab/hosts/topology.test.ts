@@ -31,7 +31,7 @@ describe('planTopology', () => {
     expect(other.hosts[1]?.machine).not.toBe(topology.hosts[1]?.machine);
   });
 
-  test('no two ports share an address, a MAC or a underlay end, at the largest size', () => {
+  test('no two ports share an address, a MAC or an underlay end, at the largest size', () => {
     const ports = planTopology({ name: 'big', nodes: 2 * 253, segments: 2 }).hosts.flatMap((host) => host.ports);
     for (const key of ['ipv4', 'mac', 'underlayEnd'] as const) {
       expect(new Set(ports.map((port) => port[key])).size).toBe(2 * 253 + 2);

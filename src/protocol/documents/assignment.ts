@@ -29,7 +29,7 @@ export interface Assignment {
   readonly members: Readonly<Record<NetworkId, readonly Member[]>>;
   /** host0 forwards VXLAN packets, and nothing else, between these. */
   readonly segments: readonly Segment[];
-  readonly ports: readonly UnderlayNic[];
+  readonly nics: readonly UnderlayNic[];
 }
 
 export interface AssignedMember {

@@ -40,7 +40,7 @@ export interface ScanView {
   readonly tookMs: number;
   /** Ports that hear each other, or are in one bridge: one physical segment each, however many switches it has. */
   readonly groups: readonly (readonly string[])[];
-  readonly ports: readonly NicView[];
+  readonly nics: readonly NicView[];
   /** Which port heard which other's probe. */
   readonly heard: readonly { readonly from: string; readonly by: string }[];
 }
@@ -78,7 +78,7 @@ export interface SubnetView {
 }
 
 export interface SegmentView {
-  readonly ports: readonly string[];
+  readonly nics: readonly string[];
   /** The port that serves; the group's others would only repeat it. */
   readonly device: string;
   readonly wanted: WantedMode;

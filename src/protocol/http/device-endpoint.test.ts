@@ -53,7 +53,7 @@ async function connected(): Promise<Socket> {
   return socket;
 }
 
-test('a endpoint listens while its device has an index, anew for another one, with the backlog that it was given', async () => {
+test('an endpoint listens while its device has an index, anew for another one, with the backlog that it was given', async () => {
   const endpoint = open();
   endpoint.follow(undefined);
   expect(told).toEqual([]);
@@ -71,7 +71,7 @@ test('a endpoint listens while its device has an index, anew for another one, wi
   await expect(fetch(`http://${ADDRESS}:${port}/`)).rejects.toThrow();
 });
 
-test('what keeps a endpoint shut is told once, until it has opened', async () => {
+test('what keeps an endpoint shut is told once, until it has opened', async () => {
   const holder = createServer().listen(port, ADDRESS);
   await once(holder, 'listening');
   const endpoint = open();
@@ -83,7 +83,7 @@ test('what keeps a endpoint shut is told once, until it has opened', async () =>
   await new Promise((resolve) => holder.close(resolve));
   await clock.pass(500);
   await expect.poll(() => told.at(-1)).toBe('hears');
-  // A endpoint that is shut for good does not try on.
+  // An endpoint that is shut for good does not try on.
   const other = endpointAt('no-such-device');
   other.follow(1);
   other.close();

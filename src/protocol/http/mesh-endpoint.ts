@@ -1,4 +1,4 @@
-/** A endpoint in one mesh, at this machine's own address there, for as many as a mesh may have. */
+/** An endpoint in one mesh, at this machine's own address there, for as many as a mesh may have. */
 
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';

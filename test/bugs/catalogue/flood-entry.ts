@@ -6,7 +6,7 @@ export const bug: Bug = {
     {
       kind: 'edit',
       symbol: 'memberItems',
-      find: "{ ...entry, table: 'self', mac: FLOOD_MAC, destination, state: 'permanent' }",
+      find: "{ ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' }",
       replace: '...[]',
     },
   ],

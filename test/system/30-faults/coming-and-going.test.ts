@@ -39,7 +39,7 @@ beforeAll(async () => {
   pings = shared.use(await Pings.start(netnsPath(node1.netns), node2.member.ipv6));
 });
 
-/** Whether the kernel of `host` has a entry, or a neighbour, for `other`. */
+/** Whether the kernel of `host` has an entry, or a neighbour, for `other`. */
 function knows(host: LabHost, other: LabHost): boolean {
   const { vxlan, bridge } = EXAMPLE_MESH.devices;
   const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', vxlan);

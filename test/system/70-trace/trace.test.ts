@@ -83,7 +83,7 @@ const FAULTS: readonly {
   readonly cure?: readonly string[];
 }[] = [
   {
-    what: 'a entry deleted',
+    what: 'an entry deleted',
     where: () => node1,
     asker: () => host0,
     command: () => ['bridge', 'fdb', 'del', node2.member.mac, 'dev', 'vxlan456', 'dst', node2.member.ipv4, 'self'],

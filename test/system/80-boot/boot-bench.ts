@@ -215,7 +215,7 @@ export class BootHost {
   ): Promise<SegmentView> {
     return until(`${device}: ${what}`, deadlineMs, async () => {
       const view = await this.boot().catch(() => undefined);
-      return view?.segments.find((segment) => segment.ports.includes(device) && is(segment));
+      return view?.segments.find((segment) => segment.nics.includes(device) && is(segment));
     });
   }
 

@@ -51,7 +51,7 @@ test('the bridge is the port of its segment, with its own address, and its ports
     ['br1', 'eth1'],
   ]);
   const segment = await host.segment('eth0', 'is the bridge', ({ device }) => device === 'br0');
-  expect([...segment.ports].sort()).toEqual(['br0', 'eth0', 'vm0']);
+  expect([...segment.nics].sort()).toEqual(['br0', 'eth0', 'vm0']);
   expect(segment).toMatchObject({ mode: 'server', subnet: { origin: 'own', ipv4: `${HOME}.1` } });
   await host.segment('br1', 'serves', ({ service }) => service?.state === 'running');
   expect(host.addresses('eth0')).toEqual([]);

@@ -1,6 +1,6 @@
 /** Which ports are on one segment: found by what is heard, whatever the ports are called and however many there are. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bootPorts, scanPorts } from '../../../src/boot/nics/boot-port.ts';
+import { bootNics, scanNics } from '../../../src/boot/nics/boot-nic.ts';
 import { scan } from '../../../src/boot/nics/scan.ts';
 import { Rtnl } from '../../../src/kernel/rtnl/rtnl.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
@@ -19,7 +19,7 @@ async function scanned(netns: string, joinGroups: readonly (readonly string[])[]
   const rtnl = await Rtnl.open({ netns });
   try {
     const [links, addresses] = await Promise.all([rtnl.links(), rtnl.addresses()]);
-    const ports = scanPorts(links, bootPorts(links, addresses, undefined));
+    const ports = scanNics(links, bootNics(links, addresses, undefined));
     return await scan({ ports, addresses, joinGroups, netns });
   } finally {
     await rtnl.close();
@@ -50,7 +50,7 @@ test('ports on one switch, in a bridge of host0’s own, alone, without a carrie
     'link set meshwork0 alias meshwork:port:mesh-456',
     'address add 10.3.0.1/24 dev br0',
   );
-  const { groups, ports, heard } = await scanned(machine);
+  const { groups, nics, heard } = await scanned(machine);
   expect(groups.map((group) => [...group].sort())).toEqual([
     ['eth1', 'eth2'],
     ['eth10', 'eth5'],
@@ -58,7 +58,7 @@ test('ports on one switch, in a bridge of host0’s own, alone, without a carrie
   ]);
   expect(heard).toContainEqual({ from: 'eth1', by: 'eth2' });
   expect(heard).not.toContainEqual({ from: 'eth1', by: 'eth10' });
-  const port = (name: string) => ports.find((candidate) => candidate.name === name);
+  const port = (name: string) => nics.find((candidate) => candidate.name === name);
   expect(port('dead')).toMatchObject({ up: true, carrier: false });
   expect(port('deadend')).toMatchObject({ up: false, carrier: false });
   expect(port('eth3')).toMatchObject({ bridge: 'br0', ipv4: [] });
@@ -114,5 +114,5 @@ test('host0 scans again when a cable joins two segments, and says in dry mode wh
   expect((await host.scan()).groups).toEqual([['eth1', 'eth2']]);
   expect((await host.boot()).segments).toMatchObject([{ device: 'eth1', ports: ['eth1', 'eth2'] }]);
   ip(machine, 'link set eth1 down');
-  await host.segment('eth2', 'is alone', ({ device, ports }) => device === 'eth2' && ports.length === 1);
+  await host.segment('eth2', 'is alone', ({ device, nics }) => device === 'eth2' && nics.length === 1);
 });

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { bootPorts, type PortLink, scanPorts, wantedMode } from './boot-port.ts';
-import type { LinkAddress } from './port-address.ts';
-import { groupsOf } from './port-groups.ts';
+import { bootNics, type NicLink, scanNics, wantedMode } from './boot-nic.ts';
+import type { LinkAddress } from './nic-address.ts';
+import { groupsOf } from './nic-groups.ts';
 
-function link(index: number, name: string, extra: Partial<PortLink> = {}): PortLink {
+function link(index: number, name: string, extra: Partial<NicLink> = {}): NicLink {
   const mac = `02:00:00:00:00:${index.toString(16).padStart(2, '0')}` as Mac;
   return { index, name, mac, kind: '', up: true, running: true, loopback: false, master: 0, alias: '', ...extra };
 }
@@ -23,27 +23,27 @@ const LINKS = [
   link(11, 'docker0', { kind: 'bridge' }),
   link(12, 'veth1a2b', { kind: 'veth', master: 11 }),
 ];
-const names = (links: readonly PortLink[]) => links.map(({ name }) => name);
+const names = (links: readonly NicLink[]) => links.map(({ name }) => name);
 
 function at(index: number, length = 24): LinkAddress {
   return { family: 4, link: index, address: `10.${index}.0.1` as Ipv4, length, scope: 'global' };
 }
 
 test('machines boot on physical ports that are in no bridge, and on bridges with a card and an address', () => {
-  expect(names(bootPorts(LINKS, [], undefined))).toEqual(['eth1', 'eth0']);
-  expect(names(bootPorts(LINKS, [at(6)], undefined))).toEqual(['eth1', 'eth0', 'br0']);
+  expect(names(bootNics(LINKS, [], undefined))).toEqual(['eth1', 'eth0']);
+  expect(names(bootNics(LINKS, [at(6)], undefined))).toEqual(['eth1', 'eth0', 'br0']);
   // A /32 is no way to anybody; a mesh's bridge is its own, and one of containers nobody's segment.
-  expect(names(bootPorts(LINKS, [at(6, 32), at(9), at(11)], undefined))).toEqual(['eth1', 'eth0']);
+  expect(names(bootNics(LINKS, [at(6, 32), at(9), at(11)], undefined))).toEqual(['eth1', 'eth0']);
 });
 
 test('what the settings name is taken, whatever it is; a port of a bridge means the bridge', () => {
-  expect(names(bootPorts(LINKS, [], ['br0', 'eth1']))).toEqual(['eth1', 'br0']);
-  expect(bootPorts(LINKS, [], ['eth3'])).toMatchObject([{ name: 'br0', names: ['br0', 'eth3'] }]);
-  expect(names(bootPorts(LINKS, [], ['docker0', 'eth4', 'nothing']))).toEqual(['eth4', 'docker0']);
+  expect(names(bootNics(LINKS, [], ['br0', 'eth1']))).toEqual(['eth1', 'br0']);
+  expect(bootNics(LINKS, [], ['eth3'])).toMatchObject([{ name: 'br0', names: ['br0', 'eth3'] }]);
+  expect(names(bootNics(LINKS, [], ['docker0', 'eth4', 'nothing']))).toEqual(['eth4', 'docker0']);
 });
 
 test('a scan looks at the bridges of others too, with their ports, and at nothing of ours', () => {
-  const scanned = (named?: string[]) => names(scanPorts(LINKS, bootPorts(LINKS, [], named)));
+  const scanned = (named?: string[]) => names(scanNics(LINKS, bootNics(LINKS, [], named)));
   expect(scanned()).toEqual(['eth0', 'eth1', 'eth3', 'br0', 'docker0', 'veth1a2b']);
   expect(scanned(['eth4'])).toEqual(['eth3', 'br0', 'eth4', 'docker0', 'veth1a2b']);
 });

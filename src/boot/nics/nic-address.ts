@@ -3,7 +3,7 @@ import type { Address } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
 import { type Allocation, host0AddressIn } from './subnet-book.ts';
 
-export interface PortAddress {
+export interface NicAddress {
   readonly ipv4: Ipv4;
   readonly length: number;
 }
@@ -20,7 +20,7 @@ export function isUnderlay({ family, scope, length }: LinkAddress): boolean {
   return family === 4 && scope === 'global' && length <= 30;
 }
 
-export function addressesOf(book: AddressBook, device: string): PortAddress[] {
+export function addressesOf(book: AddressBook, device: string): NicAddress[] {
   const index = book.indexOf(device);
   return [...book.addresses].flatMap((address) =>
     address.link === index && isUnderlay(address) ? [{ ipv4: address.address as Ipv4, length: address.length }] : [],
@@ -28,7 +28,7 @@ export function addressesOf(book: AddressBook, device: string): PortAddress[] {
 }
 
 /** Those that are not of our giving. */
-export function ownAddresses(addresses: readonly PortAddress[], allocation: Allocation | undefined): PortAddress[] {
+export function ownAddresses(addresses: readonly NicAddress[], allocation: Allocation | undefined): NicAddress[] {
   const ours = allocation === undefined ? undefined : host0AddressIn(allocation.subnet);
   return addresses.filter(({ ipv4 }) => ipv4 !== ours);
 }
@@ -36,7 +36,7 @@ export function ownAddresses(addresses: readonly PortAddress[], allocation: Allo
 /** Whether one of a port's own addresses is in a subnet of another server. */
 export function isGuestIn(
   subnets: readonly Ipv4Cidr[],
-  addresses: readonly PortAddress[],
+  addresses: readonly NicAddress[],
   allocation: Allocation | undefined,
 ): boolean {
   const own = ownAddresses(addresses, allocation);

@@ -1,15 +1,15 @@
 /** Which of host0's ports machines may boot on, and how the settings want them. Pure. */
-import type { PortMode } from '../../formats/host0/host0-conf.ts';
+import type { NicMode } from '../../formats/host0/host0-conf.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { BOOT_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
-import { isUnderlay, type LinkAddress } from './port-address.ts';
+import { isUnderlay, type LinkAddress } from './nic-address.ts';
 
-export type PortLink = Pick<
+export type NicLink = Pick<
   Link,
   'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'kind' | 'loopback' | 'alias'
 >;
 
-export interface BootPort extends PortLink {
+export interface BootNic extends NicLink {
   /** What settings may call it: by its own name, or by that of any port of the bridge that it is. */
   readonly names: readonly string[];
 }
@@ -23,16 +23,16 @@ const OUR_ALIAS = 'meshwork:';
  * port of such a bridge hears and sends nothing by itself: whoever names it means the bridge. A bridge with virtual ports
  * only, as containers and virtual machines have, is nobody's segment unless it is named.
  */
-export function bootPorts(
-  links: Iterable<PortLink>,
+export function bootNics(
+  links: Iterable<NicLink>,
   addresses: Iterable<LinkAddress>,
   named: readonly string[] | undefined,
-): BootPort[] {
+): BootNic[] {
   const all = [...links];
   const bridges = foreignBridges(all);
   const withCard = new Set(all.filter(isCard).map(({ master }) => master));
   const withAddress = new Set([...addresses].filter(isUnderlay).map(({ link }) => link));
-  const isPort = (link: PortLink, names: readonly string[]) => {
+  const isPort = (link: NicLink, names: readonly string[]) => {
     if (bridges.has(link.master)) return false;
     if (named !== undefined) return names.some((name) => named.includes(name));
     if (bridges.has(link.index)) return withCard.has(link.index) && withAddress.has(link.index);
@@ -46,7 +46,7 @@ export function bootPorts(
 }
 
 /** What a scan looks at: the boot ports, and with the bridges of others that have a physical port these ports. */
-export function scanPorts(links: readonly PortLink[], boot: readonly BootPort[]): PortLink[] {
+export function scanNics(links: readonly NicLink[], boot: readonly BootNic[]): NicLink[] {
   const chosen = new Set(boot.map(({ index }) => index));
   const bridges = foreignBridges(links);
   const ports = links.filter((link) => isPhysical(link) && bridges.has(link.master));
@@ -54,16 +54,16 @@ export function scanPorts(links: readonly PortLink[], boot: readonly BootPort[])
   return links.filter(({ index }) => chosen.has(index)).sort((a, b) => a.index - b.index);
 }
 
-function foreignBridges(links: readonly PortLink[]): ReadonlySet<number> {
+function foreignBridges(links: readonly NicLink[]): ReadonlySet<number> {
   const bridges = links.filter(({ kind, alias }) => kind === 'bridge' && !alias.startsWith(OUR_ALIAS));
   return new Set(bridges.map(({ index }) => index));
 }
 
-function isCard({ loopback, kind }: PortLink): boolean {
+function isCard({ loopback, kind }: NicLink): boolean {
   return !loopback && kind === '';
 }
 
-function isPhysical(link: PortLink): boolean {
+function isPhysical(link: NicLink): boolean {
   return (isCard(link) || link.kind === 'veth') && !link.alias.startsWith(OUR_ALIAS);
 }
 
@@ -73,7 +73,7 @@ export function isServable(name: string): boolean {
 }
 
 /** What the settings want of a segment: where they contradict each other, the most careful. */
-export function wantedMode(ports: readonly string[], modes: readonly PortMode[]): WantedMode {
+export function wantedMode(ports: readonly string[], modes: readonly NicMode[]): WantedMode {
   const wanted = modes.filter(({ port }) => ports.includes(port)).map(({ mode }) => mode);
   const [careful] = BOOT_MODES.filter((mode) => wanted.includes(mode));
   return careful === 'server' && wanted.includes('auto') ? 'auto' : (careful ?? 'auto');
