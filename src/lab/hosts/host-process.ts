@@ -6,9 +6,11 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { commandDirectory, programFile } from '../../image/node/program-files.ts';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
+import type { DaemonName } from '../../protocol/http/control-client.ts';
 import {
   awaitEnd,
   isRunning,
@@ -16,7 +18,6 @@ import {
   processMarkOf,
   signalProcess,
 } from '../../services/process/process-mark.ts';
-import { commandDirectory, type Program, programFile } from './installation.ts';
 import type { HostPlan } from './topology.ts';
 
 /**
@@ -28,13 +29,13 @@ const END_DEADLINE_MS = 20_000;
 const PAUSES: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
 
 /** What a host runs, in the order of starting. */
-export function programsOf(host: HostPlan): readonly Program[] {
+export function programsOf(host: HostPlan): readonly DaemonName[] {
   // A machine starts its own.
   if (host.emulated !== undefined) return [];
   return host.role === 'host0' ? ['host0', 'agent'] : ['agent'];
 }
 
-function argumentsOf(program: Program, host: HostPlan, root: string): string[] {
+function argumentsOf(program: DaemonName, host: HostPlan, root: string): string[] {
   const common = ['--root', root, '--name', host.name];
   if (program === 'host0') return common;
   if (host.role === 'host0') return [...common, '--on-host0'];
@@ -59,7 +60,7 @@ export function hostEnvironment(root: string): NodeJS.ProcessEnv {
 }
 
 /** @throws MESH_ALREADY_RUNNING, MESH_LAB_FAILED when the program is not there */
-export function startProcess(program: Program, host: HostPlan, root: string): ProcessMark {
+export function startProcess(program: DaemonName, host: HostPlan, root: string): ProcessMark {
   const running = findProcess(program, root);
   if (running !== undefined) {
     throw new MeshError('MESH_ALREADY_RUNNING', `${host.name} runs its ${program} already, as process ${running.pid}`, {
@@ -93,7 +94,7 @@ export function startProcess(program: Program, host: HostPlan, root: string): Pr
 }
 
 /** Sends `signal`, and waits for the end if it is one that ends. Does nothing when the program does not run. */
-export async function stopProcess(program: Program, root: string, signal: NodeJS.Signals): Promise<void> {
+export async function stopProcess(program: DaemonName, root: string, signal: NodeJS.Signals): Promise<void> {
   const mark = findProcess(program, root);
   if (mark === undefined) return;
   signalProcess(mark, signal);
@@ -108,7 +109,7 @@ export async function killAll(marks: readonly ProcessMark[]): Promise<void> {
 }
 
 /** The program's process on this host, if it runs. */
-export function findProcess(program: Program, root: string): ProcessMark | undefined {
+export function findProcess(program: DaemonName, root: string): ProcessMark | undefined {
   let mark: unknown;
   try {
     mark = JSON.parse(readFileSync(markFile(program, root), 'utf8'));
@@ -122,16 +123,16 @@ export function findProcess(program: Program, root: string): ProcessMark | undef
 }
 
 /** The last `lines` lines that the program wrote. */
-export function logTail(program: Program, root: string, lines: number): string[] {
+export function logTail(program: DaemonName, root: string, lines: number): string[] {
   const file = logFile(program, root);
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines) : [];
 }
 
-function logFile(program: Program, root: string): string {
+function logFile(program: DaemonName, root: string): string {
   return join(pathsBelow(root).logs, `${program}.log`);
 }
 
 /** In the root itself and not in its run directory, which a reboot of the host empties. */
-function markFile(program: Program, root: string): string {
+function markFile(program: DaemonName, root: string): string {
   return join(root, `.${program}.json`);
 }
