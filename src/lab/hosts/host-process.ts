@@ -3,7 +3,7 @@
  * session of its own, so that they outlive whoever started them.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { commandDirectory, programFile } from '../../image/node/program-files.ts';
@@ -11,13 +11,8 @@ import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { DaemonName } from '../../protocol/http/control-client.ts';
-import {
-  awaitEnd,
-  isRunning,
-  type ProcessMark,
-  processMarkOf,
-  signalProcess,
-} from '../../services/process/process-mark.ts';
+import { type Launch, launch } from '../../services/process/launch.ts';
+import { awaitEnd, isRunning, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
 import type { HostPlan } from './topology.ts';
 
 /**
@@ -51,6 +46,11 @@ export function spawnInside(netns: string, argv: readonly string[], options: Spa
   return inNetns(netnsPath(netns), () => spawn(command, rest, options));
 }
 
+/** The same for a process that outlives this one. @returns undefined when the program cannot be started */
+export function launchInside(netns: string, wanted: Omit<Launch, 'within'>): ProcessMark | undefined {
+  return launch({ ...wanted, within: (fork) => inNetns(netnsPath(netns), fork) });
+}
+
 /** The environment of whatever runs on a host. Fifty Nodes must not each compile the same files; `mesh` is found. */
 export function hostEnvironment(root: string): NodeJS.ProcessEnv {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/compile');
@@ -72,25 +72,15 @@ export function startProcess(program: DaemonName, host: HostPlan, root: string):
   if (!existsSync(file)) {
     throw new MeshError('MESH_LAB_FAILED', `there is no ${file}`, { object: file, remedy: 'Repair the installation.' });
   }
-  const log = openSync(logFile(program, root), 'a');
-  try {
-    const child = spawnInside(
-      host.netns,
-      [process.execPath, '--disable-warning=ExperimentalWarning', file, ...argumentsOf(program, host, root)],
-      { cwd: root, detached: true, stdio: ['ignore', log, log], env: hostEnvironment(root) },
-    );
-    // A child that could not be started has no pid, which is refused below; its event must not end this process.
-    child.on('error', () => {});
-    child.unref();
-    if (child.pid === undefined) {
-      throw new MeshError('MESH_LAB_FAILED', `cannot start ${file}`, { object: host.name });
-    }
-    const mark = processMarkOf(child.pid);
-    writeFileSync(markFile(program, root), JSON.stringify(mark));
-    return mark;
-  } finally {
-    closeSync(log);
-  }
+  const mark = launchInside(host.netns, {
+    argv: [process.execPath, '--disable-warning=ExperimentalWarning', file, ...argumentsOf(program, host, root)],
+    directory: root,
+    logFile: logFile(program, root),
+    env: hostEnvironment(root),
+  });
+  if (mark === undefined) throw new MeshError('MESH_LAB_FAILED', `cannot start ${file}`, { object: host.name });
+  writeFileSync(markFile(program, root), JSON.stringify(mark));
+  return mark;
 }
 
 /** Sends `signal`, and waits for the end if it is one that ends. Does nothing when the program does not run. */
