@@ -1,6 +1,6 @@
 /** The `mesh` command: runs the command line, prints what it throws, and ends with that error's exit code. */
 import { createProgram, runProgram } from '../cli/program.ts';
-import { programFile } from '../lab/hosts/installation.ts';
+import { programFile } from '../image/node/program-files.ts';
 import { MeshError } from '../model/error.ts';
 
 /** A reader that has seen enough (`mesh events | head`) is no fault. */

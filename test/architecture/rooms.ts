@@ -21,7 +21,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: Object.fromEntries(
       [
         'cli',
-        'lab',
         'api',
         'boot',
         'image',

@@ -1,7 +1,7 @@
 /** What serves on a segment, from its mode and host0's addresses there: pure, but for the process itself. */
 import { createHash } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { hasListener } from '../../kernel/sockets/listener.ts';
 import {
   type Ipv4,
@@ -15,6 +15,7 @@ import {
 import { MeshError } from '../../model/error.ts';
 import type { BootMode, SubnetView } from '../../protocol/documents/boot-views.ts';
 import { dnsmasqConf, dnsmasqRemedy, type SegmentService } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { findProgram } from '../../services/process/program-path.ts';
 import type { ServiceSpec } from '../../services/process/service.ts';
 import { PROBE_CLASS } from '../frames/host0-mark.ts';
 import { NO_IPV4 } from '../frames/udp-frame.ts';
@@ -131,8 +132,7 @@ export function leaseFile(directory: string, device: string): string {
 
 /** @throws MESH_BOOT_FILES_MISSING when there is none */
 export function dnsmasqProgram(): string {
-  const places = [...(process.env.PATH ?? '').split(delimiter), ...PLACES].filter((place) => place !== '');
-  const found = places.map((place) => join(place, PROGRAM)).find((file) => existsSync(file));
+  const found = findProgram(PROGRAM, PLACES);
   if (found !== undefined) return found;
   throw new MeshError('MESH_BOOT_FILES_MISSING', 'there is no dnsmasq, which gives out addresses and boot files', {
     object: PROGRAM,

@@ -1,16 +1,15 @@
 /** `mesh lab`: a whole cluster on this machine, to try things on. */
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { errorText } from '../../formats/error-text.ts';
+import { commandDirectory } from '../../image/node/program-files.ts';
 import { LastWords } from '../../lab/checks/silence.ts';
 import { type Examination, examine, reportOf } from '../../lab/cluster/examination.ts';
 import { Lab } from '../../lab/cluster/lab.ts';
 import { programsOf } from '../../lab/hosts/host-process.ts';
-import { commandDirectory } from '../../lab/hosts/installation.ts';
 import type { Firmware, LabSize } from '../../lab/hosts/topology.ts';
 import { MeshError } from '../../model/error.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import { findProgram } from '../../services/process/program-path.ts';
 import type { Context } from '../context.ts';
 import { newsText } from '../node/node-boot.ts';
 import { wantsColor } from '../print/color.ts';
@@ -153,7 +152,7 @@ function complain(context: Context, failure: MeshError): void {
 
 function keptText({ name, topology }: Lab): string {
   const option = name === 'default' ? '' : ` --name ${name}`;
-  const isFound = (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, 'mesh')));
+  const isFound = findProgram('mesh') !== undefined;
   return [
     'The lab is up. Look around in it, and take it down:',
     ...(isFound ? [] : [`  PATH=${commandDirectory}:$PATH`]),

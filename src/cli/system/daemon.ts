@@ -2,14 +2,14 @@
  * One of the two long-running processes as the command line starts and stops it: in a session of its own, its output
  * in a log file, its pid on record together with its start time, so that a recycled pid is never mistaken for it.
  */
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import { type ControlClient, clientOf, type DaemonName, TITLES } from '../../protocol/http/control-client.ts';
-import { findMark, isRunning, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
+import { launch } from '../../services/process/launch.ts';
+import { isRunning, type ProcessMark, processMarkOf, signalProcess } from '../../services/process/process-mark.ts';
 import type { Context } from '../context.ts';
 
 const START_DEADLINE_MS = 20_000;
@@ -40,23 +40,16 @@ export class Daemon {
   /** Starts the process in the background; it does not answer yet. */
   start(flags: readonly string[]): number {
     mkdirSync(this.#paths.logs, { recursive: true, mode: 0o750 });
-    const log = openSync(this.logFile, 'a', 0o640);
-    try {
-      const [node, ...args] = this.#commandLine(flags);
-      const child = spawn(node, args, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
-      if (child.pid === undefined)
-        throw new MeshError('MESH_PROCESS_NOT_STARTED', `${TITLES[this.name]} could not be started`);
-      child.unref();
-      this.#record(child.pid);
-      return child.pid;
-    } finally {
-      closeSync(log);
-    }
+    const mark = launch({ argv: this.#commandLine(flags), logFile: this.logFile });
+    if (mark === undefined)
+      throw new MeshError('MESH_PROCESS_NOT_STARTED', `${TITLES[this.name]} could not be started`);
+    this.#record(mark);
+    return mark.pid;
   }
 
   /** Becomes the process, in the foreground: the pid stays, the command line's memory goes. */
   become(flags: readonly string[]): never {
-    this.#record(process.pid);
+    this.#record(processMarkOf(process.pid));
     const [node, ...args] = this.#commandLine(flags);
     process.execve?.(node, [node, ...args], process.env);
     throw new MeshError('MESH_PROCESS_NOT_STARTED', `${TITLES[this.name]} could not be started`, {
@@ -108,9 +101,9 @@ export class Daemon {
     return [process.execPath, ...process.execArgv, this.#entry, ...places, ...flags];
   }
 
-  #record(pid: number): void {
+  #record({ pid, startTime }: ProcessMark): void {
     mkdirSync(this.#paths.run, { recursive: true });
-    writeFileSync(this.#pidFile, `${pid} ${findMark(pid)?.startTime ?? ''}\n`);
+    writeFileSync(this.#pidFile, `${pid} ${startTime}\n`);
   }
 
   #recorded(): ProcessMark | undefined {

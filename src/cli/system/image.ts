@@ -2,7 +2,8 @@
 import { Command, Option } from 'commander';
 import { Generations, type ListedImage } from '../../image/node/generations.ts';
 import { buildNodeImage, DEFAULT_KERNEL } from '../../image/node/node-image.ts';
-import { BOOT_SCRIPTS, carriedNode, installPrograms } from '../../image/node/node-programs.ts';
+import { carriedNode, installPrograms } from '../../image/node/node-programs.ts';
+import { BOOT_SCRIPTS } from '../../image/node/program-files.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import type { Context } from '../context.ts';
 import { Stages } from '../print/stages.ts';

@@ -12,7 +12,8 @@ import { MeshError } from '../../model/error.ts';
 import { findMark, isRunning, type ProcessMark } from '../../services/process/process-mark.ts';
 import { Generations, type ListedImage } from './generations.ts';
 import { buildNodeImage } from './node-image.ts';
-import { BOOT_SCRIPTS, carriedNode, installPrograms } from './node-programs.ts';
+import { carriedNode, installPrograms } from './node-programs.ts';
+import { BOOT_SCRIPTS } from './program-files.ts';
 
 /** Made for virtual machines: a third of the size of the one for hardware. */
 const KERNEL = 'linux-image-cloud-amd64';

@@ -1,22 +1,17 @@
-/** What of ours a node runs, and where it comes from: bundled for the purpose in a checkout, beside this bundle when built. */
+/** What of Meshwork a node runs, to be carried into its image. */
 import { cp, mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import { programOutput } from '../packages/program-output.ts';
+import { BUNDLES, commandDirectory } from './program-files.ts';
 
-const inCheckout = import.meta.url.endsWith('.ts');
-
-/** The scripts of a node's boot. */
-export const BOOT_SCRIPTS = here(inCheckout ? './scripts' : './node-boot');
-
-/** Puts `dist` and `bin` into the directory. */
+/** Puts `dist` and `bin` into the directory; in a checkout `dist` is bundled for the purpose. */
 export async function installPrograms(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const dist = join(directory, 'dist');
-  if (inCheckout) await programOutput(process.execPath, here('../../../packaging/bundle.ts'), dist);
-  else await cp(dirname(fileURLToPath(import.meta.url)), dist, { recursive: true });
-  await cp(here(inCheckout ? '../../../bin' : '../bin'), join(directory, 'bin'), { recursive: true });
+  if ('script' in BUNDLES) await programOutput(process.execPath, BUNDLES.script, dist);
+  else await cp(BUNDLES.directory, dist, { recursive: true });
+  await cp(commandDirectory, join(directory, 'bin'), { recursive: true });
 }
 
 /**
@@ -36,8 +31,4 @@ export function carriedNode(): { readonly node: string; readonly nodeVersion: st
     rule: 'The image gets the Node.js that this command runs on: one file, for x86-64 and glibc.',
     remedy: 'Run the command on such a Node: MESH_NODE=/path/to/node mesh system image node.',
   });
-}
-
-function here(relative: string): string {
-  return fileURLToPath(new URL(relative, import.meta.url));
 }

@@ -69,7 +69,7 @@ test('tells what others do: links, addresses, routes, neighbours, entries, and t
   expect((await event('neighbour', ({ neighbour }) => neighbour.state === 'permanent')).neighbour.address).toBe(
     '10.1.0.2',
   );
-  const entry = { table: 'self', destination: '10.9.0.2', state: 'permanent' };
+  const entry = { table: 'self', remoteVtep: '10.9.0.2', state: 'permanent' };
   expect((await event('fdb', (fdb) => fdb.entry.table === 'self')).entry).toMatchObject(entry);
   await event('link', ({ removed, link }) => removed && link.name === 'v1');
   expect(events.every((each) => each.type === 'overflow' || !each.echo)).toBe(true);

@@ -10,6 +10,7 @@ import { MeshError } from '../../model/error.ts';
 import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import type { DaemonName } from '../../protocol/http/control-client.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { awaitPairs, measurePairs, type Pair } from '../checks/pairs.ts';
 import { silenceError } from '../checks/silence.ts';
@@ -18,7 +19,6 @@ import { startForeignServer } from '../hosts/foreign-server.ts';
 import type { HostEcho } from '../hosts/host-echo.ts';
 import { findProcess, killAll, programsOf, startProcess, stopProcess } from '../hosts/host-process.ts';
 import { type CommandOutcome, execOn, exitCode, openEcho, spawnOn } from '../hosts/host-shell.ts';
-import type { Program } from '../hosts/installation.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 import { isListening } from '../hosts/listening.ts';
 import { mustHaveEmulator, switchOn } from '../hosts/machine.ts';
@@ -226,16 +226,16 @@ export class Lab implements AsyncDisposable {
   }
 
   /** A `host` that was given another `machine` poses as that one. */
-  start(host: LabHost, program: Program): ProcessMark {
+  start(host: LabHost, program: DaemonName): ProcessMark {
     return startProcess(program, host, host.root);
   }
 
   /** Returns when the process is gone, if `signal` is one that ends it. */
-  async stop(host: LabHost, program: Program, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  async stop(host: LabHost, program: DaemonName, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await stopProcess(program, host.root, signal);
   }
 
-  process(host: LabHost, program: Program): ProcessMark | undefined {
+  process(host: LabHost, program: DaemonName): ProcessMark | undefined {
     return findProcess(program, host.root);
   }
 

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
-import { spawnInside } from './host-process.ts';
+import { launchInside } from './host-process.ts';
 import type { ForeignPlan } from './topology.ts';
 
 const LEASE_SEC = 600;
@@ -23,10 +23,8 @@ export function startForeignServer({ netns, first, last }: ForeignPlan, director
       `--log-facility=${join(place, 'log')}`,
     ],
   ];
-  const child = spawnInside(netns, argv, { detached: true, stdio: 'ignore' });
-  child.on('error', () => {});
-  child.unref();
-  if (child.pid === undefined) throw new MeshError('MESH_LAB_FAILED', 'cannot start dnsmasq', { object: netns });
+  if (launchInside(netns, { argv }) === undefined)
+    throw new MeshError('MESH_LAB_FAILED', 'cannot start dnsmasq', { object: netns });
 }
 
 export interface ForeignRecord {

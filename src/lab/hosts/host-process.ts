@@ -3,20 +3,16 @@
  * session of its own, so that they outlive whoever started them.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { commandDirectory, programFile } from '../../image/node/program-files.ts';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import {
-  awaitEnd,
-  isRunning,
-  type ProcessMark,
-  processMarkOf,
-  signalProcess,
-} from '../../services/process/process-mark.ts';
-import { commandDirectory, type Program, programFile } from './installation.ts';
+import type { DaemonName } from '../../protocol/http/control-client.ts';
+import { type Launch, launch } from '../../services/process/launch.ts';
+import { awaitEnd, isRunning, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
 import type { HostPlan } from './topology.ts';
 
 /**
@@ -28,13 +24,13 @@ const END_DEADLINE_MS = 20_000;
 const PAUSES: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
 
 /** What a host runs, in the order of starting. */
-export function programsOf(host: HostPlan): readonly Program[] {
+export function programsOf(host: HostPlan): readonly DaemonName[] {
   // A machine starts its own.
   if (host.emulated !== undefined) return [];
   return host.role === 'host0' ? ['host0', 'agent'] : ['agent'];
 }
 
-function argumentsOf(program: Program, host: HostPlan, root: string): string[] {
+function argumentsOf(program: DaemonName, host: HostPlan, root: string): string[] {
   const common = ['--root', root, '--name', host.name];
   if (program === 'host0') return common;
   if (host.role === 'host0') return [...common, '--on-host0'];
@@ -50,6 +46,11 @@ export function spawnInside(netns: string, argv: readonly string[], options: Spa
   return inNetns(netnsPath(netns), () => spawn(command, rest, options));
 }
 
+/** The same for a process that outlives this one. @returns undefined when the program cannot be started */
+export function launchInside(netns: string, wanted: Omit<Launch, 'within'>): ProcessMark | undefined {
+  return launch({ ...wanted, within: (fork) => inNetns(netnsPath(netns), fork) });
+}
+
 /** The environment of whatever runs on a host. Fifty Nodes must not each compile the same files; `mesh` is found. */
 export function hostEnvironment(root: string): NodeJS.ProcessEnv {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/compile');
@@ -59,7 +60,7 @@ export function hostEnvironment(root: string): NodeJS.ProcessEnv {
 }
 
 /** @throws MESH_ALREADY_RUNNING, MESH_LAB_FAILED when the program is not there */
-export function startProcess(program: Program, host: HostPlan, root: string): ProcessMark {
+export function startProcess(program: DaemonName, host: HostPlan, root: string): ProcessMark {
   const running = findProcess(program, root);
   if (running !== undefined) {
     throw new MeshError('MESH_ALREADY_RUNNING', `${host.name} runs its ${program} already, as process ${running.pid}`, {
@@ -71,29 +72,19 @@ export function startProcess(program: Program, host: HostPlan, root: string): Pr
   if (!existsSync(file)) {
     throw new MeshError('MESH_LAB_FAILED', `there is no ${file}`, { object: file, remedy: 'Repair the installation.' });
   }
-  const log = openSync(logFile(program, root), 'a');
-  try {
-    const child = spawnInside(
-      host.netns,
-      [process.execPath, '--disable-warning=ExperimentalWarning', file, ...argumentsOf(program, host, root)],
-      { cwd: root, detached: true, stdio: ['ignore', log, log], env: hostEnvironment(root) },
-    );
-    // A child that could not be started has no pid, which is refused below; its event must not end this process.
-    child.on('error', () => {});
-    child.unref();
-    if (child.pid === undefined) {
-      throw new MeshError('MESH_LAB_FAILED', `cannot start ${file}`, { object: host.name });
-    }
-    const mark = processMarkOf(child.pid);
-    writeFileSync(markFile(program, root), JSON.stringify(mark));
-    return mark;
-  } finally {
-    closeSync(log);
-  }
+  const mark = launchInside(host.netns, {
+    argv: [process.execPath, '--disable-warning=ExperimentalWarning', file, ...argumentsOf(program, host, root)],
+    directory: root,
+    logFile: logFile(program, root),
+    env: hostEnvironment(root),
+  });
+  if (mark === undefined) throw new MeshError('MESH_LAB_FAILED', `cannot start ${file}`, { object: host.name });
+  writeFileSync(markFile(program, root), JSON.stringify(mark));
+  return mark;
 }
 
 /** Sends `signal`, and waits for the end if it is one that ends. Does nothing when the program does not run. */
-export async function stopProcess(program: Program, root: string, signal: NodeJS.Signals): Promise<void> {
+export async function stopProcess(program: DaemonName, root: string, signal: NodeJS.Signals): Promise<void> {
   const mark = findProcess(program, root);
   if (mark === undefined) return;
   signalProcess(mark, signal);
@@ -108,7 +99,7 @@ export async function killAll(marks: readonly ProcessMark[]): Promise<void> {
 }
 
 /** The program's process on this host, if it runs. */
-export function findProcess(program: Program, root: string): ProcessMark | undefined {
+export function findProcess(program: DaemonName, root: string): ProcessMark | undefined {
   let mark: unknown;
   try {
     mark = JSON.parse(readFileSync(markFile(program, root), 'utf8'));
@@ -122,16 +113,16 @@ export function findProcess(program: Program, root: string): ProcessMark | undef
 }
 
 /** The last `lines` lines that the program wrote. */
-export function logTail(program: Program, root: string, lines: number): string[] {
+export function logTail(program: DaemonName, root: string, lines: number): string[] {
   const file = logFile(program, root);
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines) : [];
 }
 
-function logFile(program: Program, root: string): string {
+function logFile(program: DaemonName, root: string): string {
   return join(pathsBelow(root).logs, `${program}.log`);
 }
 
 /** In the root itself and not in its run directory, which a reboot of the host empties. */
-function markFile(program: Program, root: string): string {
+function markFile(program: DaemonName, root: string): string {
   return join(root, `.${program}.json`);
 }

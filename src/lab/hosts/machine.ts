@@ -1,9 +1,10 @@
 /** A machine of a lab: emulated by QEMU without acceleration, with one network card and no disk. */
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
-import { spawnInside } from './host-process.ts';
+import { findProgram } from '../../services/process/program-path.ts';
+import { launchInside } from './host-process.ts';
 import { forgetConnection } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';
 
@@ -26,9 +27,8 @@ const FILES = {
 
 /** @throws MESH_LAB_FAILED naming all that is missing, and what to install */
 export function mustHaveEmulator(): void {
-  const path = (process.env.PATH ?? '').split(delimiter);
   const missing = [
-    ...Object.entries(PROGRAMS).filter(([name]) => !path.some((directory) => existsSync(join(directory, name)))),
+    ...Object.entries(PROGRAMS).filter(([name]) => findProgram(name) === undefined),
     ...Object.entries(FILES).filter(([file]) => !existsSync(file)),
   ];
   if (missing.length > 0) {
@@ -60,38 +60,18 @@ export function switchOn(host: LabHost): void {
   } = host;
   if (emulated === undefined || port === undefined) throw new RangeError(`${host.name} is not emulated`);
   mkdirSync(root, { recursive: true });
-  const log = openSync(consoleFile(root), 'a');
-  try {
-    const argv = [
-      EMULATOR,
-      ...[
-        '-name',
-        host.name,
-        '-accel',
-        'tcg',
-        '-cpu',
-        'max',
-        '-m',
-        String(MEMORY_MB),
-        '-nodefaults',
-        '-display',
-        'none',
-      ],
-      // Firmware writes to the serial line, as Linux does.
-      ...['-machine', 'graphics=off', '-serial', 'stdio'],
-      ...['-chardev', `socket,id=monitor,path=${monitorSocket(root)},server=on,wait=off`, '-mon', 'monitor'],
-      ...['-smbios', `type=1,manufacturer=Meshwork,product=Lab machine,uuid=${emulated.uuid}`],
-      ...['-netdev', `tap,id=net0,ifname=${port.underlayEnd},script=no,downscript=no`],
-      ...firmwareOptions(host, port.mac),
-    ];
-    const child = spawnInside(host.netns, argv, { cwd: root, detached: true, stdio: ['ignore', log, log] });
-    child.on('error', () => {});
-    child.unref();
-    if (child.pid === undefined)
-      throw new MeshError('MESH_LAB_FAILED', `cannot start ${EMULATOR}`, { object: host.name });
-  } finally {
-    closeSync(log);
-  }
+  const argv = [
+    EMULATOR,
+    ...['-name', host.name, '-accel', 'tcg', '-cpu', 'max', '-m', String(MEMORY_MB), '-nodefaults', '-display', 'none'],
+    // Firmware writes to the serial line, as Linux does.
+    ...['-machine', 'graphics=off', '-serial', 'stdio'],
+    ...['-chardev', `socket,id=monitor,path=${monitorSocket(root)},server=on,wait=off`, '-mon', 'monitor'],
+    ...['-smbios', `type=1,manufacturer=Meshwork,product=Lab machine,uuid=${emulated.uuid}`],
+    ...['-netdev', `tap,id=net0,ifname=${port.underlayEnd},script=no,downscript=no`],
+    ...firmwareOptions(host, port.mac),
+  ];
+  const mark = launchInside(host.netns, { argv, directory: root, logFile: consoleFile(root) });
+  if (mark === undefined) throw new MeshError('MESH_LAB_FAILED', `cannot start ${EMULATOR}`, { object: host.name });
 }
 
 /** BIOS boots from the card's own ROM, which is iPXE; UEFI by its own driver, since it gets none, and loads iPXE by TFTP. */

@@ -2,13 +2,13 @@
  * A child process that outlives us: in a session of its own, its output in a file, a record of it on disk, so that the
  * next life of this process takes it over as it is. While somebody wants it, it is started again when it ends.
  */
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Journal } from '../../protocol/journal/event.ts';
-import { findMark, isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
+import { launch } from './launch.ts';
+import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
 
 export interface ServiceSpec {
   /** The program and its arguments; the program is looked for in PATH. */
@@ -141,29 +141,24 @@ export class Service {
     mkdirSync(directory, { recursive: true });
     spec.prepare();
     turnOver(this.logFile);
-    const log = openSync(this.logFile, 'a', 0o640);
-    try {
-      const [program, ...rest] = spec.argv;
-      const child = spawn(program, rest, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
-      child.on('error', (error) => this.#failed(`cannot be started: ${error.message}`));
-      child.on('exit', (code, signal) => {
-        this.#ending = code === null ? `was ended by ${signal}` : `ended with ${code}`;
+    const mark = launch({
+      argv: spec.argv,
+      logFile: this.logFile,
+      onError: (error) => this.#failed(`cannot be started: ${error.message}`),
+      onExit: (status, signal) => {
+        this.#ending = status === null ? `was ended by ${signal}` : `ended with ${status}`;
         this.#lookSoon(0);
-      });
-      child.unref();
-      this.#startedMs = clock.nowMs();
-      this.#isChild = true;
-      this.#ending = undefined;
-      const mark = child.pid === undefined ? undefined : findMark(child.pid);
-      if (mark === undefined) return;
-      this.#record = { ...mark, fingerprint: spec.fingerprint, label: spec.label };
-      this.#isKept = false;
-      journal.record({ kind: 'service started', message: `${name}: process ${mark.pid}`, object: name });
-      onChange?.();
-      this.#keepRecord();
-    } finally {
-      closeSync(log);
-    }
+      },
+    });
+    this.#startedMs = clock.nowMs();
+    this.#isChild = true;
+    this.#ending = undefined;
+    if (mark === undefined) return;
+    this.#record = { ...mark, fingerprint: spec.fingerprint, label: spec.label };
+    this.#isKept = false;
+    journal.record({ kind: 'service started', message: `${name}: process ${mark.pid}`, object: name });
+    onChange?.();
+    this.#keepRecord();
   }
 
   /** @throws an error of the file system, on a full disk for one: it is tried again at the next look */

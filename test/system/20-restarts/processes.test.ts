@@ -5,11 +5,11 @@ import type { ForeignPort } from '../../../src/agent/ports/foreign-ports.ts';
 import { readPlugged, writePlugged } from '../../../src/agent/ports/plugged-ports.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
-import type { Program } from '../../../src/lab/hosts/installation.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import type { DaemonName } from '../../../src/protocol/http/control-client.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -64,7 +64,7 @@ async function kept(host: LabHost): Promise<string> {
   return stdout;
 }
 
-describe.each<[string, string, Program]>([
+describe.each<[string, string, DaemonName]>([
   ["a node's agent", 'node1', 'agent'],
   ["host0's daemon", 'host0', 'host0'],
   ["host0's agent", 'host0', 'agent'],

@@ -4,10 +4,10 @@ import { printMeshConf } from '../../../src/formats/conf/mesh-conf.ts';
 import { LastWords } from '../../../src/lab/checks/silence.ts';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
-import type { Program } from '../../../src/lab/hosts/installation.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { MeshError } from '../../../src/model/error.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import type { DaemonName } from '../../../src/protocol/http/control-client.ts';
 import { agentClient, host0Client } from '../../../src/protocol/http/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { fileOf } from '../../kit/lab-networks.ts';
@@ -23,7 +23,7 @@ export type Harm = (lab: Lab, name: string) => Promise<() => Promise<void>>;
 /** A start takes a second on two busy cores; what an earlier fault took is back as soon, or when its agent is. */
 const THERE_AGAIN_MS = 20_000;
 
-export function killed(program: Program): Harm {
+export function killed(program: DaemonName): Harm {
   return async (lab, name) => {
     await lab.stop(lab.host(name), program, 'SIGKILL');
     return async () => {
@@ -33,7 +33,7 @@ export function killed(program: Program): Harm {
   };
 }
 
-async function answers(lab: Lab, name: string, program: Program): Promise<void> {
+async function answers(lab: Lab, name: string, program: DaemonName): Promise<void> {
   const host = lab.host(name);
   const client = (program === 'agent' ? agentClient : host0Client)(pathsBelow(host.root));
   const answer = until(`the ${program} of ${name} answers`, THERE_AGAIN_MS, async () => {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BOOT_SCRIPTS } from '../../../src/image/node/node-programs.ts';
+import { BOOT_SCRIPTS } from '../../../src/image/node/program-files.ts';
 import { inNetns } from '../../../src/kernel/netns.ts';
 
 /** Where it is not the first process of a namespace of its own, `reboot` would mean this machine. */

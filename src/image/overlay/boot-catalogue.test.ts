@@ -2,11 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { MeshError } from '../model/error.ts';
-import { parseMachineId } from '../model/machine.ts';
-import { StoredBootCatalogue } from './boot-catalogue.ts';
-import type { NodeImage } from './node/generations.ts';
-import { OverlayStore } from './overlay/overlay-store.ts';
+import { MeshError } from '../../model/error.ts';
+import { parseMachineId } from '../../model/machine.ts';
+import { type CurrentImage, StoredBootCatalogue } from './boot-catalogue.ts';
+import { OverlayStore } from './overlay-store.ts';
 
 const MACHINE = parseMachineId('10eff964');
 const NOW = new Date('2026-11-21T00:00:00Z');
@@ -14,7 +13,7 @@ const COMPILED = { name: 'node1', packages: [], overlay: { content: 'one', entri
 
 let state: string;
 let overlayStore: OverlayStore;
-let image: Pick<NodeImage, 'generation' | 'kernelArguments'> | undefined;
+let image: Awaited<ReturnType<CurrentImage['current']>>;
 let catalogue: StoredBootCatalogue;
 
 beforeEach(() => {

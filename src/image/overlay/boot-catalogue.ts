@@ -1,12 +1,11 @@
 /** What machines can boot from host0 now: the image of nodes, and the overlay of each machine. */
-import { MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
-import type { NodeImage } from './node/generations.ts';
-import type { OverlayStore, Refusal } from './overlay/overlay-store.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { OverlayStore, Refusal } from './overlay-store.ts';
 
 /** Says which image is the one to boot; undefined before the first. */
 export interface CurrentImage {
-  current(): Promise<Pick<NodeImage, 'generation' | 'kernelArguments'> | undefined>;
+  current(): Promise<{ readonly generation: string; readonly kernelArguments: readonly string[] } | undefined>;
 }
 
 /** Reads the disk at each question: what was built or compiled since the last one is found. */

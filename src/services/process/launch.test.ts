@@ -1,0 +1,66 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { launch } from './launch.ts';
+import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
+
+let directory: string;
+let logFile: string;
+let started: ProcessMark | undefined;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'mw-launch-'));
+  logFile = join(directory, 'log');
+  started = undefined;
+});
+
+afterEach(() => {
+  if (started !== undefined) signalProcess(started, 'SIGKILL');
+  rmSync(directory, { recursive: true });
+});
+
+/** The session, field 6 of proc_pid_stat(5). */
+const sessionOf = ({ pid }: ProcessMark) => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[5]);
+
+test('the process has a session of its own, its directory, its environment and its log', async () => {
+  const script = 'echo $WORD; pwd; echo oops >&2; exec sleep 60';
+  started = launch({ argv: ['sh', '-c', script], directory, logFile, env: { PATH: process.env.PATH, WORD: 'hello' } });
+  if (started === undefined) throw new Error('not started');
+  expect(isRunning(started)).toBe(true);
+  expect(sessionOf(started)).toBe(started.pid);
+  await vi.waitFor(() => expect(readFileSync(logFile, 'utf8')).toBe(`hello\n${directory}\noops\n`));
+});
+
+test('output is appended, and the end is told', async () => {
+  const ends: unknown[] = [];
+  const run = (script: string) =>
+    launch({ argv: ['sh', '-c', script], logFile, onExit: (status, signal) => ends.push(status ?? signal) });
+  run('echo one; exit 3');
+  await vi.waitFor(() => expect(ends).toEqual([3]));
+  run('echo two; kill -TERM $$');
+  await vi.waitFor(() => expect(ends).toEqual([3, 'SIGTERM']));
+  expect(readFileSync(logFile, 'utf8')).toBe('one\ntwo\n');
+});
+
+test('the fork is made where the caller wants it', () => {
+  const order: string[] = [];
+  started = launch({
+    argv: ['sleep', '60'],
+    within: (fork) => {
+      order.push('in');
+      const forked = fork();
+      order.push('out');
+      return forked;
+    },
+  });
+  expect(started).toBeDefined();
+  expect(order).toEqual(['in', 'out']);
+});
+
+test('a program that is not there starts nothing, and says why', async () => {
+  const errors: string[] = [];
+  expect(launch({ argv: ['no-such-program'], onError: ({ message }) => errors.push(message) })).toBeUndefined();
+  await vi.waitFor(() => expect(errors).toEqual(['spawn no-such-program ENOENT']));
+  expect(launch({ argv: ['no-such-program'] })).toBeUndefined();
+});

@@ -1,0 +1,52 @@
+/** Starts a process that outlives this one: in a session of its own, with its output at the end of a file. */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { findMark, type ProcessMark } from './process-mark.ts';
+
+export interface Launch {
+  /** The program and its arguments; the program is looked for in PATH. */
+  readonly argv: readonly string[];
+  /** The directory that it works in; `/` when absent. */
+  readonly directory?: string;
+  /** Standard output and standard error are appended to this file. When absent, they are thrown away. */
+  readonly logFile?: string;
+  /** The environment; that of this process when absent. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Calls `fork` where the process is to be, for example inside a network namespace. */
+  readonly within?: <T>(fork: () => T) => T;
+  /** Told why the program cannot be started, in a later turn of the event loop. */
+  readonly onError?: (error: Error) => void;
+  /** Told how it ended, if that is while this process lives: the exit status, or the signal. */
+  readonly onExit?: (status: number | null, signal: NodeJS.Signals | null) => void;
+}
+
+const LOG_MODE = 0o640;
+
+/**
+ * This process does not wait for the other, and may end before it.
+ * @returns undefined when the program cannot be started
+ * @throws an error of the file system when the log cannot be opened
+ */
+export function launch(wanted: Launch): ProcessMark | undefined {
+  const { argv, directory: cwd = '/', logFile, env, within = (fork) => fork(), onError = () => {}, onExit } = wanted;
+  const [program = '', ...rest] = argv;
+  const log = logFile === undefined ? undefined : openSync(logFile, 'a', LOG_MODE);
+  const output = log ?? 'ignore';
+  try {
+    const child = within(() =>
+      spawn(program, rest, {
+        detached: true,
+        cwd,
+        stdio: ['ignore', output, output],
+        ...(env !== undefined && { env }),
+      }),
+    );
+    // Without a listener, the error of a child that could not be started would end this process.
+    child.on('error', onError);
+    if (onExit !== undefined) child.on('exit', onExit);
+    child.unref();
+    return child.pid === undefined ? undefined : findMark(child.pid);
+  } finally {
+    if (log !== undefined) closeSync(log);
+  }
+}
