@@ -7,7 +7,7 @@ import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Network } from '../model/network/network.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
-import { Journal } from '../protocol/journal/event.ts';
+import { Journal } from '../protocol/journal/journal.ts';
 import { Controller } from './controller.ts';
 import { membersPrefix } from './membership/member-record.ts';
 import type { Membership } from './membership/membership.ts';

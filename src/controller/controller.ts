@@ -15,7 +15,7 @@ import type { Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
 import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, NO_SEGMENT } from './health.ts';

@@ -14,7 +14,7 @@ import {
   type SelfReportAnswer,
 } from '../../src/protocol/documents/membership.ts';
 import type { SseMessage } from '../../src/protocol/documents/sse.ts';
-import { Journal } from '../../src/protocol/journal/event.ts';
+import { Journal } from '../../src/protocol/journal/journal.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ControlServer } from './control-socket.ts';
 import type { Place } from './mesh-path.ts';

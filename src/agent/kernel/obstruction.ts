@@ -1,7 +1,7 @@
 /** Networks that cannot be made on this node because a device that is not ours has their name or VNI. */
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Obstacle } from './observed.ts';
 
 export class Obstruction {

@@ -1,6 +1,7 @@
 /** What the journal is told of the loop: steps that fail for good, and what somebody else had changed. */
 import type { MeshError } from '../../model/error.ts';
-import type { EventInit, Journal } from '../../protocol/journal/event.ts';
+import type { EventInit } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { networkOf } from '../items/item.ts';
 import { printStep, type Step } from './plan.ts';
 

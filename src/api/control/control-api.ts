@@ -12,7 +12,7 @@ import type { SelfStatus } from '../../protocol/documents/views.ts';
 import { listenOnControlSocket } from '../../protocol/http/control-socket.ts';
 import { EventStream } from '../../protocol/http/event-stream.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { answerErrors } from '../error-reply.ts';
 import { NetworkStateShape } from '../membership/state-shape.ts';
 import { timeAnswers } from '../timing.ts';

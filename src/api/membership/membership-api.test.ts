@@ -11,7 +11,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ErrorDocument } from '../../model/error.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { membershipApi } from './membership-api.ts';
 
 const node = memberAddresses(network, parseMachineId('10eff964'));

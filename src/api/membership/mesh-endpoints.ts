@@ -5,10 +5,10 @@ import type { Membership } from '../../controller/membership/membership.ts';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import type { Clock } from '../../model/clock.ts';
-import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
+import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { DeviceEndpoints, type DeviceEndpointsInput } from '../../protocol/http/device-endpoints.ts';
 import { meshEndpoint } from '../../protocol/http/mesh-endpoint.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { type MembershipApiInput, type MeshConnection, membershipApi } from './membership-api.ts';
 
 export interface MeshEndpointsInput extends Pick<DeviceEndpointsInput<Membership>, 'indexOf'> {

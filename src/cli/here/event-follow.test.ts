@@ -7,7 +7,8 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { ControlClient } from '../../protocol/http/control-client.ts';
 import { createServer } from '../../protocol/http/http.ts';
 import { streamJournal } from '../../protocol/http/journal-stream.ts';
-import { type EventInit, Journal, type MeshEvent } from '../../protocol/journal/event.ts';
+import type { EventInit, MeshEvent } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { followEvents } from './event-follow.ts';
 
 const closing: (() => Promise<void>)[] = [];

@@ -3,7 +3,7 @@
 import type { Pair } from '../../lab/checks/pairs.ts';
 import type { Examination } from '../../lab/cluster/examination.ts';
 import { EXAMPLE_MESH } from '../../lab/hosts/example-mesh.ts';
-import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
+import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { type Column, type Page, table } from '../print/table.ts';
 
 /** Wider tables do not fit a terminal: then the pairs are summed up. */

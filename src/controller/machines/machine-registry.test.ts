@@ -5,7 +5,8 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
-import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
+import type { MeshEvent } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { MACHINES_MAX, MachineRegistry } from './machine-registry.ts';
 
 const machine = '10eff964' as MachineId;

@@ -12,8 +12,8 @@ import { MeshError } from '../../model/error.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 

@@ -9,7 +9,7 @@ import { MeshError } from '../../model/error.ts';
 import { sameMember } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { MembershipVersion } from '../../protocol/documents/membership.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Entry, Store, Watch, WatchBatch } from '../../store/store.ts';
 import {
   formatRecord,

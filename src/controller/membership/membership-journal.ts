@@ -4,7 +4,8 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
-import type { EventInit, EventLevel, Journal } from '../../protocol/journal/event.ts';
+import type { EventInit, EventLevel } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
 

@@ -11,7 +11,7 @@ import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../../protocol/documents/membership.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { admit } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';

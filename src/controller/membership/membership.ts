@@ -18,7 +18,7 @@ import {
   type NetworkState,
   type SelfReport,
 } from '../../protocol/documents/membership.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import type { Applicant } from './admission.ts';
 import { Heartbeats } from './heartbeats.ts';

@@ -16,13 +16,6 @@ export const VXLAN_PORT = 4789;
 export const MESH_MTU_BYTES = 1380;
 /** What VXLAN adds over IPv4: outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 §5). */
 export const VXLAN_OVERHEAD_BYTES = 50;
-/** Where host0 answers inside each mesh. */
-export const MEMBERSHIP_PORT = 8000;
-/** Where every agent shows its part of a path to the other members of a mesh, inside that mesh. */
-export const AGENT_PORT = 8001;
-
-/** Where the processes serve their metrics inside the one mesh that they are told to; on host0 they have one address. */
-export const METRICS_PORTS = { host0: 8002, agent: 8003 } as const;
 
 /** What carries a network. */
 export type Fabric = MeshFabric;

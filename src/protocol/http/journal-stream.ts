@@ -7,7 +7,8 @@
  * events without an id except the last; another may come at any time, and takes the place of what was before.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { EventInit, Journal, MeshEvent } from '../journal/event.ts';
+import type { EventInit, MeshEvent } from '../journal/event.ts';
+import type { Journal } from '../journal/journal.ts';
 import { EventStream } from './event-stream.ts';
 
 /** What is so now, in the words in which the journal would tell that it came to be so. */

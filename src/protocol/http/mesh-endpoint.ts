@@ -3,7 +3,7 @@
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { Journal } from '../journal/event.ts';
+import type { Journal } from '../journal/journal.ts';
 import { DeviceEndpoint, type DeviceEndpointInput, type EndpointLimits } from './device-endpoint.ts';
 
 export interface MeshEndpointInput

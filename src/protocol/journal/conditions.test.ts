@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Finding } from '../documents/finding.ts';
 import { Conditions, healthConditions } from './conditions.ts';
-import { Journal } from './event.ts';
+import { Journal } from './journal.ts';
 
 const full: Finding = {
   code: 'MESH_DISK_REFUSED',

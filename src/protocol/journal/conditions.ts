@@ -5,8 +5,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { Finding } from '../documents/finding.ts';
-import type { EventInit, Journal } from './event.ts';
+import type { EventInit } from './event.ts';
 import { findingEvent } from './finding-event.ts';
+import type { Journal } from './journal.ts';
 
 export interface Condition {
   /** Unique among the conditions, and the same for as long as it is one: `member mesh-456 fd42:…`. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
-import { EVENT_FIELDS, Journal, type MeshEvent } from './event.ts';
+import { EVENT_FIELDS, type MeshEvent } from './event.ts';
+import { Journal } from './journal.ts';
 import { LINES_PER_MINUTE, Log } from './log.ts';
 
 function setUp() {

@@ -1,7 +1,7 @@
 /** A fault that an agent does not see at once, since it gets no CPU; and what it says of its kernel when it goes on. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { AGENT_PORT } from '../../../src/model/network/network.ts';
+import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import { until } from '../until.ts';
 
 /** The asking command starts in a fifth of a second; on a busy machine, in seconds. */

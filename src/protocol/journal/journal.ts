@@ -1,0 +1,96 @@
+/** The journal of a process: the events since its start, as far as it remembers them, and their subscribers. */
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import { Signal } from '../../model/signal.ts';
+import type { EventInit, MeshEvent } from './event.ts';
+
+/** How many events a process remembers for a late `mesh events`; about 300 kB at the most. */
+const RING_SIZE = 1000;
+
+export class Journal {
+  readonly #ring: MeshEvent[] = [];
+  readonly #events = new Signal<MeshEvent>();
+  readonly #renewals = new Signal<void>();
+  readonly #clock: Clock;
+  readonly #source: string;
+  readonly #node: string;
+  #seq = 0;
+  /** Tells this life of the process from others: a `seq` alone would mean another event after a restart. */
+  readonly run: string;
+
+  constructor(clock: Clock, source: string, node: string) {
+    this.#clock = clock;
+    this.#source = source;
+    this.#node = node;
+    this.run = clock.wallTime().getTime().toString(36);
+  }
+
+  /** Number of the last event. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  record(init: EventInit): void {
+    const event = { ...this.#event(init), seq: ++this.#seq };
+    this.#ring.push(event);
+    if (this.#ring.length > RING_SIZE) this.#ring.shift();
+    this.#events.emit(event);
+  }
+
+  /** That something went wrong: what the error says, as a warning unless `init` says otherwise. */
+  failure(kind: string, thrown: unknown, init: Partial<EventInit> = {}): void {
+    const { code, errno, message, remedy } = MeshError.from(thrown);
+    this.record({
+      level: 'warning',
+      kind,
+      message,
+      code,
+      ...(errno !== undefined && { errno }),
+      ...(remedy !== undefined && { remedy }),
+      ...init,
+    });
+  }
+
+  /** What is so now, as an event for a stream: it is not remembered. */
+  condition(init: EventInit): MeshEvent {
+    return { ...this.#event(init), snapshot: true };
+  }
+
+  /** What was told of the present state may be wrong: whoever keeps a picture of it is told all of it anew. */
+  renew(): void {
+    this.#renewals.emit();
+  }
+
+  /** The remembered events, oldest first. */
+  recent(): readonly MeshEvent[] {
+    return [...this.#ring];
+  }
+
+  /** Those after `seq`, or undefined when some of them are forgotten. */
+  since(seq: number): readonly MeshEvent[] | undefined {
+    const first = this.#ring[0]?.seq ?? this.#seq + 1;
+    if (seq > this.#seq || seq < first - 1) return undefined;
+    return this.#ring.filter((event) => event.seq > seq);
+  }
+
+  /** @returns a function that ends the subscription */
+  subscribe(listener: (event: MeshEvent) => void, onRenewal?: () => void): () => void {
+    const endEvents = this.#events.subscribe(listener);
+    const endRenewals = onRenewal === undefined ? undefined : this.#renewals.subscribe(onRenewal);
+    return () => {
+      endEvents();
+      endRenewals?.();
+    };
+  }
+
+  #event({ level = 'info', ...init }: EventInit): MeshEvent {
+    return {
+      seq: this.#seq,
+      time: this.#clock.wallTime().toISOString(),
+      level,
+      source: this.#source,
+      node: this.#node,
+      ...init,
+    };
+  }
+}
