@@ -92,7 +92,7 @@ test('a follower begins with what is so, and gets each event once, over interrup
   first.record({ kind: 'member left', message: 'b left', object: 'b' });
   running = await speaker(sock, first, conditions);
   await listener.until(({ events }) => events.length === 4);
-  const sofar = ['now: 1 thing is so now', 'now: a is in', 'b joined', 'b left'];
+  const sofar = ['now: 1 condition holds now', 'now: a is in', 'b joined', 'b left'];
   expect(listener.told).toEqual(sofar);
 
   await running.stop();
@@ -104,7 +104,7 @@ test('a follower begins with what is so, and gets each event once, over interrup
   await listener.until(({ events }) => events.length === 7);
   second.record({ kind: 'member joined', message: 'c joined', object: 'c' });
   await listener.until(({ events }) => events.length === 8);
-  expect(listener.told).toEqual([...sofar, 'started anew', 'now: 1 thing is so now', 'now: a is in', 'c joined']);
+  expect(listener.told).toEqual([...sofar, 'started anew', 'now: 1 condition holds now', 'now: a is in', 'c joined']);
 });
 
 test('who was never there is an error', async () => {

@@ -4,9 +4,10 @@ import { MeshError } from '../../model/error.ts';
 import { Signal } from '../../model/signal.ts';
 import type { EventInit, MeshEvent } from './event.ts';
 
-/** How many events a process remembers for a late `mesh events`; about 300 kB at the most. */
+/** How many events a process remembers for a later `mesh events`; about 300 kB at most. */
 const RING_SIZE = 1000;
 
+/** Records events, remembers the last thousand, and passes each to the subscribers. */
 export class Journal {
   readonly #ring: MeshEvent[] = [];
   readonly #events = new Signal<MeshEvent>();
@@ -15,9 +16,13 @@ export class Journal {
   readonly #source: string;
   readonly #node: string;
   #seq = 0;
-  /** Tells this life of the process from others: a `seq` alone would mean another event after a restart. */
+  /** A word for this run of the process. After a restart, the same `seq` is another event. */
   readonly run: string;
 
+  /**
+   * @param source `host0` or `agent`
+   * @param node the host's name
+   */
   constructor(clock: Clock, source: string, node: string) {
     this.#clock = clock;
     this.#source = source;
@@ -37,7 +42,7 @@ export class Journal {
     this.#events.emit(event);
   }
 
-  /** That something went wrong: what the error says, as a warning unless `init` says otherwise. */
+  /** Records an error with its code, errno and remedy: as a warning, unless `init` sets another level. */
   failure(kind: string, thrown: unknown, init: Partial<EventInit> = {}): void {
     const { code, errno, message, remedy } = MeshError.from(thrown);
     this.record({
@@ -51,12 +56,12 @@ export class Journal {
     });
   }
 
-  /** What is so now, as an event for a stream: it is not remembered. */
+  /** A present condition as an event of a snapshot. It is neither recorded nor remembered. */
   condition(init: EventInit): MeshEvent {
     return { ...this.#event(init), snapshot: true };
   }
 
-  /** What was told of the present state may be wrong: whoever keeps a picture of it is told all of it anew. */
+  /** Asks subscribers for a new snapshot, because the events so far may no longer add up to the present state. */
   renew(): void {
     this.#renewals.emit();
   }
@@ -66,14 +71,17 @@ export class Journal {
     return [...this.#ring];
   }
 
-  /** Those after `seq`, or undefined when some of them are forgotten. */
+  /** The events after `seq`, or undefined when the journal does not remember all of them. */
   since(seq: number): readonly MeshEvent[] | undefined {
     const first = this.#ring[0]?.seq ?? this.#seq + 1;
     if (seq > this.#seq || seq < first - 1) return undefined;
     return this.#ring.filter((event) => event.seq > seq);
   }
 
-  /** @returns a function that ends the subscription */
+  /**
+   * Calls `listener` with each event from now on, and `onRenewal` after each `renew`.
+   * @returns a function that ends the subscription
+   */
   subscribe(listener: (event: MeshEvent) => void, onRenewal?: () => void): () => void {
     const endEvents = this.#events.subscribe(listener);
     const endRenewals = onRenewal === undefined ? undefined : this.#renewals.subscribe(onRenewal);
