@@ -84,7 +84,7 @@ async function main(): Promise<void> {
   });
   addControllerMetrics(registry, controller);
   const takeSegments = (): void =>
-    controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
+    controller.host0State.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
   links.changes.subscribe(takeSegments);
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });

@@ -134,7 +134,7 @@ export class Host0Process implements MembershipServer, ControlServer {
   /** Segments are what the ports say; each mesh's socket is bound to its bridge and made again when that is. */
   #look(): void {
     const { links, addresses } = this.#kernel.dump();
-    this.controller.setSegments(segmentsOf(links, addresses, undefined));
+    this.controller.host0State.setSegments(segmentsOf(links, addresses, undefined));
     for (const mesh of this.controller.meshes) {
       const index = this.#kernel.linkNamed(mesh.network.devices.bridge)?.index;
       if (index === this.#listening.get(mesh.network)) continue;

@@ -1,19 +1,20 @@
-/** Nodes are what the members of all meshes add up to: one for each machine. */
+/** The list of nodes, derived from the members of all meshes: one node for each machine. */
 import type { Network } from '../../model/network/network.ts';
 import type { NodeView } from '../../protocol/documents/views.ts';
 import type { MemberPresence } from '../membership/membership.ts';
 
+/** A mesh with its present and recent members. */
 export interface MeshSightings {
   readonly network: Network;
   readonly sightings: readonly MemberPresence[];
 }
 
-/** Every node but host0, by name. One that is in any mesh is online. */
+/** All nodes but host0, by name. A node that is a member of any mesh now is online. */
 export function nodesOf(meshes: readonly MeshSightings[], nowMs: number): readonly NodeView[] {
   const byNode = new Map<string, { readonly network: Network; readonly sighting: MemberPresence }[]>();
   for (const { network, sightings } of meshes) {
     for (const sighting of sightings) {
-      // A poller that never said which machine it is: its name is all that two meshes of it have in common.
+      // A poller that never gave a machine id: its members in several meshes have only the name in common.
       const key = sighting.record.machine ?? `poller ${sighting.record.name}`;
       const same = byNode.get(key);
       if (same === undefined) byNode.set(key, [{ network, sighting }]);
