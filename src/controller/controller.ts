@@ -135,7 +135,7 @@ export class Controller {
 
   /** All nodes, host0 first. */
   nodes(): readonly NodeView[] {
-    const seen = this.meshes.map((mesh) => ({ network: mesh.network, sightings: mesh.sightings() }));
+    const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
     return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
   }
 

@@ -179,7 +179,7 @@ export class Membership {
   }
 
   /** Present and recent members. */
-  sightings(): readonly MemberPresence[] {
+  presences(): readonly MemberPresence[] {
     const here = this.#memberTable.records.map((record) => {
       const heartbeat = this.#heartbeats.of(record.ipv6);
       return { record, online: true, heardMs: heartbeat.heardMs, state: heartbeat.state };
