@@ -21,7 +21,7 @@ export interface AssignedMesh {
   others(): readonly Member[];
 }
 
-/** Sends assignments to those who subscribe. */
+/** Sends assignments to its subscribers. */
 export class AssignmentFeed {
   readonly #events = new Signal<AssignmentEvent>();
   readonly #snapshot: () => Assignment | undefined;

@@ -12,7 +12,7 @@ import type { Journal } from '../protocol/journal/journal.ts';
 /** host0's address while it has none. */
 const UNSPECIFIED = '0.0.0.0' as Ipv4;
 
-/** Takes the reports, and tells the controller which of them are news. */
+/** Keeps the last reports, and emits the ones that are news. */
 export class Host0State {
   readonly #journal: Journal;
   readonly #changes = new Signal<'segments' | 'nics'>();

@@ -16,7 +16,7 @@ test.each([
   ['toString', 'MESH_INTERNAL'],
 ])('%s from another process is read as %s', (text, code) => expect(errorCodeOf(text)).toBe(code));
 
-test('an error survives its way as JSON', () => {
+test('an error is the same after being JSON', () => {
   const error = new MeshError('MESH_CONF_SYNTAX', 'no', {
     object: 'a.conf',
     remedy: 'Write key=value',

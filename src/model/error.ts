@@ -30,7 +30,7 @@ const system = (means: string) => ({ http: 500, exit: 5, means });
 const gone = (means: string) => ({ http: 410, exit: 5, means });
 const missing = (means: string) => ({ http: 404, exit: 6, means });
 
-/** All codes, each with what it means. docs/reference/errors.md is made from this table. */
+/** All codes and their meanings. docs/reference/errors.md is made from this table. */
 export const ERRORS = {
   MESH_CONF_BINARY: input('A file of settings is not text.'),
   MESH_CONF_TOO_LARGE: input('A file of settings is larger than such a file can sensibly be.'),

@@ -22,7 +22,7 @@ import { KeyedMutex } from '../membership/keyed-mutex.ts';
 const PREFIX = '/v1/machines/';
 /** The most network cards that are kept for a machine. A real one has a few; one with a new card at each boot is a fake. */
 const CARDS_MAX = 16;
-/** The most machines that host0 knows, a dozen racks; more only while all of them are adopted, online or booting. */
+/** The most machines that host0 knows, enough for a dozen racks. It knows more only while all are adopted, online or booting. */
 export const MACHINES_MAX = 4096;
 /** How long it is a finding that machines were forgotten. */
 const FORGETTING_MS = 3_600_000;

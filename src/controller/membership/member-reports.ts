@@ -63,7 +63,7 @@ export class MemberReports {
   }
 
   /**
-   * An agent's report. When this resolves, the store has what is new in it.
+   * An agent's report. When this resolves, all news of the report are in the store.
    * @param asker source address of the request, from the socket
    * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED, MESH_MEMBER_MOVING, MESH_MEMBER_DOUBLE, MESH_MEMBER_NOT_ADMITTED, MESH_STORE_*
    */
@@ -109,7 +109,7 @@ export class MemberReports {
   ): Promise<void> {
     const { memberTable, heartbeats, recentlyLeft, mutex, watch } = this.#input;
     const present = memberTable.get(claim.ipv6);
-    // Nearly every report says what is known already: it does not wait for the mutex.
+    // Nearly every report is without news, and does not wait for the mutex.
     if (present !== undefined && sameRecord(present, recordFor(present))) return heartbeats.beat(claim.ipv6, state);
     await mutex.take(claim.ipv6, async () => {
       const before = memberTable.get(claim.ipv6);

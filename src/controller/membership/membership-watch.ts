@@ -1,4 +1,4 @@
-/** What metrics want to be told of the meshes. */
+/** Calls from the meshes that the metrics count. */
 import type { Network } from '../../model/network/network.ts';
 import type { MembershipChange } from './membership-log.ts';
 

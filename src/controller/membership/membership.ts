@@ -1,5 +1,5 @@
 /**
- * One mesh's membership on host0: its members, those that left recently, and those that follow its changes. Joins, changes
+ * One mesh's membership on host0: its members, recently left members, and the subscribers to its changes. Joins, changes
  * and leaves are in the store. Heartbeats and reported states are in memory only.
  */
 
@@ -42,7 +42,7 @@ export interface MembershipInput extends Pick<MemberReportsInput, 'admit' | 'ver
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
   /** The underlay subnets that host0 forwards VXLAN between. */
   readonly subnets: () => readonly Ipv4Cidr[];
-  /** Called for each change, before the members that follow the mesh are told. */
+  /** Called for each change, before the subscribers. */
   readonly onChange: (change: MembershipChange) => void;
   /** Called when the members have been read: at the start, and again after the store's watch was lost. */
   readonly onLoad: () => void;
@@ -205,7 +205,7 @@ export class Membership {
   machineAt(asker: Ipv6): MachineId {
     this.mustBeLoaded();
     const machine = this.#memberTable.get(asker)?.machine;
-    if (machine === undefined) throw forged(this.network, asker, 'it is no member that said which machine it is');
+    if (machine === undefined) throw forged(this.network, asker, 'it is not a member with a machine id');
     return machine;
   }
 

@@ -67,8 +67,8 @@ function parseTerm(words: string[]): FrameFilter {
 }
 
 function unknownWord(word: string): MeshError {
-  return new MeshError('MESH_USAGE', `a filter has no word ${JSON.stringify(word)}`, {
-    rule: 'Its words are ip, ip6, arp, icmp, icmp6, tcp, udp, port NUMBER, host ADDRESS and ether host MAC, each with «not» before it if you like; all must hold.',
+  return new MeshError('MESH_USAGE', `${JSON.stringify(word)} is not a word of a filter`, {
+    rule: 'The words of a filter are ip, ip6, arp, icmp, icmp6, tcp, udp, port NUMBER, host ADDRESS and ether host MAC, each with an optional «not» before it. A frame must match all of them.',
     remedy: 'Write for example: --filter "tcp port 80 host fd42::7".',
   });
 }

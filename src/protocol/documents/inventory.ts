@@ -1,6 +1,6 @@
 /**
  * The hardware of a node, as its agent finds it: `PUT /inventory` in a mesh, once after the agent joined and again after
- * each change. host0 tells the machine from the sender's address in the mesh, and answers with 204.
+ * each change. The sender's address in the mesh says which machine it is. host0 answers with 204.
  */
 import type { Mac } from '../../model/address/mac.ts';
 

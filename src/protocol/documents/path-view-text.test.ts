@@ -1,4 +1,4 @@
-/** A PathView and a path query survive their way as text; anything else is refused. */
+/** A PathView and a path query are the same after being text; anything else is refused. */
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';

@@ -78,7 +78,7 @@ function field(value: unknown, name: string): unknown {
 }
 
 function malformed(cause?: unknown): MeshError {
-  return new MeshError('MESH_USAGE', 'it answers something that is not its part of a path', {
+  return new MeshError('MESH_USAGE', 'it answers with something else than its part of the path', {
     ...(cause !== undefined && { cause }),
   });
 }

@@ -223,13 +223,13 @@ export function host0Client(paths: Paths): ControlClient {
   return clientOf('host0', paths);
 }
 
-/** A client of host0's daemon where it runs, since it knows every node; else of the agent, which knows its own networks. */
+/** A client of host0's daemon if it runs, because it knows all nodes; else of the agent, which knows its own networks. */
 export async function bestClient(paths: Paths): Promise<ControlClient> {
   const host0 = host0Client(paths);
   return (await host0.answers()) ? host0 : agentClient(paths);
 }
 
-/** Clients of those of the two processes that run; where neither runs, of the agent, so that its error is shown. */
+/** Clients of the processes that run. If neither runs, a client of the agent, so that the user sees its error. */
 export async function clientsHere(paths: Paths): Promise<ControlClient[]> {
   const [host0, agent] = [host0Client(paths), agentClient(paths)];
   if (!(await host0.answers())) return [agent];
