@@ -43,7 +43,7 @@ export interface Reading<L extends string = string> {
 /** From a fraction of a millisecond to ten seconds: passes of the loop, commits, answers of an API. */
 const DURATION_BUCKETS_SEC = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** More combinations of labels than this are a bug of ours, and would fill the memory. */
+/** More combinations of labels than this are a bug in our code, and would fill the memory. */
 const SERIES_MAX = 10_000;
 
 /** A number for each combination of labels, which only grows. */

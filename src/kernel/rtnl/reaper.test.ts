@@ -76,14 +76,14 @@ test('a request is answered while many links are still to be deleted', async () 
 });
 
 test('a foreign link in one of our groups survives', async () => {
-  ip(netns.path, 'link add stranger type bridge');
+  ip(netns.path, 'link add foreign type bridge');
   const groups = Array.from({ length: 4 }, (_, i) => 0x6d777800 + i);
-  const strangers = groups.map((group) => `link add s${group & 255} group ${group} type bridge`);
-  ip(netns.path, ...strangers, 'link set stranger alias meshwork:deleting-not');
+  const foreignLinks = groups.map((group) => `link add s${group & 255} group ${group} type bridge`);
+  ip(netns.path, ...foreignLinks, 'link set foreign alias meshwork:deleting-not');
   await make(...vnis(5));
   await reaper.deferDelete(vnis(5).flatMap(names));
   await reaper.idle();
-  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'stranger', 's0', 's1', 's2', 's3']);
+  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'foreign', 's0', 's1', 's2', 's3']);
   expect(reported).toEqual([]);
 });
 
