@@ -34,10 +34,11 @@ export function argumentText(argument: Argument): string {
  * The choices, the default and the environment variable of an option, beginning with `; `. Empty if there is none of them.
  * @param quote how the page marks a value
  */
-export function choicesText({ argChoices, defaultValue, envVar }: Option, quote: (value: string) => string): string {
+export function choicesText(option: Option, quote: (value: string) => string): string {
+  const { argChoices, defaultValue, defaultValueDescription, envVar } = option;
   const notes = [
     argChoices === undefined ? '' : `one of ${argChoices.map(quote).join(', ')}`,
-    defaultValue === undefined ? '' : `${quote(String(defaultValue))} if not given`,
+    String(defaultValue ?? '') === '' ? '' : `${defaultValueDescription ?? quote(String(defaultValue))} if not given`,
     envVar === undefined ? '' : `also ${quote(envVar)} in the environment`,
   ].filter((note) => note !== '');
   return notes.length === 0 ? '' : `; ${notes.join('; ')}`;

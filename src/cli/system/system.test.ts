@@ -75,7 +75,7 @@ test('a process that ends while it starts is reported with what it said', async 
   await expect(system('start --host0 0.0.0.0')).rejects.toMatchObject({
     code: 'MESH_NOT_RUNNING',
     message: 'the agent ended while it was starting',
-    remedy: expect.stringContaining('0.0.0.0 is nobody'),
+    remedy: expect.stringContaining('0.0.0.0 is no host'),
   });
 });
 
