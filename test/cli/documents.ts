@@ -251,7 +251,7 @@ function event(
 
 export const agentEvents: readonly MeshEvent[] = [
   event(1, 'debug', 'kernel changed', 'vxlan456 went'),
-  event(3, 'info', 'link repaired', 'vxlan456 was deleted by somebody and is there again', { network: 'manage' }),
+  event(3, 'info', 'link repaired', 'vxlan456 was deleted by another program and is restored', { network: 'manage' }),
 ];
 
 export const host0Events: readonly MeshEvent[] = [
