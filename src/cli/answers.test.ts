@@ -380,7 +380,7 @@ describe('this machine', () => {
     expect(await answer('events')).toMatchInlineSnapshot(`
       "Nov 21 06:12:02  warning  host0  member refused    a second machine says that it is 10eff964 (MESH_MEMBER_DOUBLE)
                        → Give one of the two another id with --machine.
-      Nov 21 06:12:03  info     agent  link repaired     vxlan456 was deleted by somebody and is there again
+      Nov 21 06:12:03  info     agent  link repaired     vxlan456 was deleted by another program and is restored
       "
     `);
   });

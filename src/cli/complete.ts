@@ -1,4 +1,4 @@
-/** `mesh complete SHELL` prints a completion script; `mesh complete -- WORD…` answers that script with commands, networks and nodes. */
+/** `mesh complete SHELL` prints a completion script. The script calls `mesh complete -- WORD…` for commands, networks and nodes. */
 import type { Complete } from '@bomb.sh/tab';
 import tab from '@bomb.sh/tab/commander';
 import { type Command, CommanderError } from 'commander';

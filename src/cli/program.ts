@@ -194,7 +194,7 @@ export async function runProgram({ command, context }: MeshProgram, words: reado
   }
 }
 
-/** commander also throws after --help and --version, with exit code 0. Everything else that it throws is a wrong command line. */
+/** commander throws after --help and --version too, with exit code 0. Its other errors mean a wrong command line. */
 function endOfParsing(error: CommanderError, command: string): number {
   if (error.exitCode === 0) return 0;
   // commander has printed the help of the noun, because the verb is missing.
@@ -236,7 +236,7 @@ function inheritSettings(parent: Command): void {
   }
 }
 
-/** Folds help to `width` columns: commander does not fold texts of addHelpText. Examples stay whole, so that they can be copied. */
+/** Folds help to `width`, since commander does not fold texts of addHelpText. Examples stay whole, so that they can be copied. */
 function wrapped(text: string, width: number): string {
   return text
     .split('\n')

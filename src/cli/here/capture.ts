@@ -74,12 +74,13 @@ export function captureCommand(context: Context): Command {
     .addOption(
       new Option(
         '--filter <words>',
-        'only packets that match all of these words: ip, ip6, arp, icmp, icmp6, tcp, udp, port N, host A, ether MAC; «not» before a word inverts it',
+        'only packets that match all words: ip, ip6, arp, icmp, icmp6, tcp, udp, port N, host A, ether MAC; «not» inverts a word',
       ).default(''),
     )
     .addHelpText(
       'after',
-      '\nThe packets are written as pcapng; each interface has the name of its node. Ctrl-C ends the capture, and so does a reader that closes the pipe.\n\nExamples:\n  $ mesh capture manage --output - | wireshark -k -i -\n  $ mesh capture manage --nodes node1,node3 --for 10 --filter "icmp6" -o ping.pcapng',
+      '\nThe packets are written as pcapng; each interface has the name of its node. Ctrl-C ends the capture, and so does a ' +
+        'reader that closes the pipe.\n\nExamples:\n  $ mesh capture manage --output - | wireshark -k -i -\n  $ mesh capture manage --nodes node1,node3 --for 10 --filter "icmp6" -o ping.pcapng',
     )
     .action((network: string, options: Options) => run(context, network, options));
 }

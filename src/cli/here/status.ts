@@ -29,7 +29,7 @@ export function statusCommand(context: Context): Command {
     });
 }
 
-/** Undefined where host0's daemon does not run. That is no finding: it runs on one machine only, and the agent judges whether it answers. */
+/** Undefined where host0's daemon does not run. That is no finding: it runs on one machine, and the agents judge its health. */
 async function fetchHost0({ paths }: Context): Promise<Host0Status | undefined> {
   const host0 = host0Client(paths);
   return (await host0.answers()) ? host0.get<Host0Status>('/v1/status') : undefined;

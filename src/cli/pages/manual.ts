@@ -1,4 +1,4 @@
-/** The manual pages, made from the command tree: mesh(1), and one page for each noun. They are written in the macros of man(7). */
+/** The manual pages in the language of man(7), made from the command tree: mesh(1), and one page for each noun. */
 import type { Command, Option } from 'commander';
 import { EXIT_CODES } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
@@ -97,7 +97,7 @@ function paragraphs(text: string): string[] {
   return text.split('\n').map((line) => (line === '' ? '.PP' : roff(line)));
 }
 
-/** Escapes text for roff: a backslash and a hyphen are special everywhere, a full stop and an apostrophe at the start of a line. */
+/** Escapes text for roff: backslashes and hyphens everywhere, full stops and apostrophes at the start of a line. */
 function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')

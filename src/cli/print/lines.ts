@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 /** Characters. A longer line is shown in pieces, so that a stream without newlines does not fill the memory. */
 const LINE_MAX = 64 * 1024;
 
-/** Calls `show` with each whole line, so that lines of two nodes do not mix. Chunks are UTF-8, and may end inside a character. */
+/** Calls `show` with whole lines, so that lines of two nodes do not mix. Chunks are UTF-8, and may end inside a character. */
 export class Lines {
   readonly #show: (line: string) => void;
   readonly #decoder = new StringDecoder('utf8');

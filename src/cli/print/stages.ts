@@ -1,4 +1,4 @@
-/** Progress of a long command on stderr: one line for each stage with the time that it took. On a terminal the last line is rewritten. */
+/** Progress of a long command on stderr: one line for each stage with its time. On a terminal the last line is rewritten. */
 import type { OutputStream } from '../context.ts';
 
 const ERASE_LINE = '\r\x1b[K';
@@ -15,7 +15,7 @@ export class Stages implements Disposable {
     this.#patienceMs = patienceMs;
   }
 
-  /** Begins the stage `text` and ends the one before. Called again for the same stage, it shows that `done` of `of` are done. */
+  /** Begins the stage `text` and ends the one before. Called again for the same stage, it shows `done` of `of`. */
   readonly show = (text: string, done?: number, of?: number): void => {
     if (this.#current?.text !== text) {
       this.end();
