@@ -74,7 +74,7 @@ export function captureCommand(context: Context): Command {
     .addOption(
       new Option(
         '--filter <words>',
-        'only packets that match all words: ip, ip6, arp, icmp, icmp6, tcp, udp, port N, host A, ether MAC; «not» inverts a word',
+        'only packets that match every word: ip, ip6, arp, icmp, icmp6, tcp, udp, port N, host A or ether MAC; «not» inverts a word',
       ).default(''),
     )
     .addHelpText(
