@@ -120,7 +120,7 @@ async function main(): Promise<void> {
     conditions: () => host0Conditions(controller, health),
     registry,
     metrics,
-    boot: machines.service.boot,
+    boot: machines.service.segments,
     boots: machines.boots,
     stuck: () => store.stuck,
   });
