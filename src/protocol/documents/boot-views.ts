@@ -60,7 +60,7 @@ export interface ScanView {
 
 /** Another DHCP or PXE server that was heard on a segment. */
 export interface ForeignServerView {
-  /** Its address, as it says itself (option 54). */
+  /** Its address: DHCP option 54, else the sender of its packet. */
   readonly server: Ipv4;
   readonly mac: Mac;
   readonly gives: 'addresses' | 'boot files';
