@@ -48,7 +48,7 @@ const DRY_ANSWERS_MAX = 50;
 /** With `boot=off` no probe is sent, so no installation id is created on disk. */
 const NO_INSTALLATION = '00000000' as Installation;
 
-/** All boot segments of host0: scans for them, keeps a `BootSegment` for each group of NICs, and says how they are. */
+/** All boot segments of host0: scans for them, keeps a `BootSegment` for each group of NICs, and reports on them. */
 export class BootSegments {
   readonly #input: BootSegmentsInput;
   readonly #sightings = new Signal<BootSighting>();
@@ -82,7 +82,7 @@ export class BootSegments {
     this.#startedMs = clock.nowMs();
   }
 
-  /** Adopts the dnsmasq processes of an earlier host0, and plans the first scan. @throws MESH_DISK_REFUSED */
+  /** Adopts the dnsmasq processes of an earlier host0 process, and plans the first scan. @throws MESH_DISK_REFUSED */
   static async open(input: BootSegmentsInput): Promise<BootSegments> {
     const { directory, settings } = input;
     const [installation, serving] = await Promise.all([
@@ -128,7 +128,7 @@ export class BootSegments {
     return { mode: 'off', why: this.#input.settings.boot === 'off' ? 'boot is off' : 'the NIC has no carrier' };
   }
 
-  /** The MAC to which host0's DHCP server leased an address; also undefined on segments where another server gives addresses. */
+  /** The MAC to which host0 leased an address. Undefined, too, on segments where another server gives addresses. */
   async leasedTo(device: string, ipv4: Ipv4): Promise<Mac | undefined> {
     const segment = this.#segmentOf(device);
     if (segment === undefined || this.segmentStateOf(device).mode !== 'server') return undefined;

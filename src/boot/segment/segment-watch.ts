@@ -55,7 +55,7 @@ const ANSWER_MS = 4_000;
 /** The least time between two answers to probes of other host0s. */
 const REPLY_MS = 500;
 
-/** host0's ear on one segment; `start` opens its packet socket. It is bound to one link, and cannot be started again. */
+/** Listens and probes on one segment, and keeps host0's mode there. If `start` has failed, it may be called again. */
 export class SegmentWatch {
   readonly input: SegmentWatchInput;
   readonly #router: RouterAnswer;

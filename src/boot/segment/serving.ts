@@ -31,10 +31,10 @@ interface ServingInput {
   readonly setNics: (nics: readonly UnderlayNic[]) => void;
 }
 
-/** The names of the process records of dnsmasq; the group is the device. */
+/** The file names of the process records of dnsmasq; the expression captures the device. */
 const RECORDS = /^dnsmasq-(.+)\.process\.json$/;
 
-/** The services of all boot segments. `serve` waits for nothing: if an address is not on its NIC yet, a later call starts dnsmasq. */
+/** The services of all boot segments. `serve` does not wait for an address: a later call starts dnsmasq when the NIC has it. */
 export class Serving {
   readonly #input: ServingInput;
   readonly #book: SubnetBook;
@@ -102,8 +102,8 @@ export class Serving {
   }
 
   /**
-   * Tells the agent which NICs should be up (those whose mode is not `off`), and which allocated addresses they should have. Works
-   * before the first scan, too, so that a restart takes no address away.
+   * Tells the agent which NICs should be up (those whose mode is not `off`), and which allocated addresses they should have.
+   * Works before the first scan, too, so that a restart takes no address away.
    */
   tellNics(nics: readonly BootNic[]): void {
     const { settings, setNics } = this.#input;
