@@ -57,7 +57,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   const service = await BootService.open({
     ...input,
     neighbours: rtnl,
-    setNics: (ports) => controller.setNics(ports),
+    setNics: (nics) => controller.setNics(nics),
     attempts,
     catalogue: new StoredBootCatalogue(images, overlayStore),
     images: images.directory,
@@ -66,8 +66,8 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     nameOf: (machine) => controller.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
   });
-  for (const part of [service.boot, overlays, registry]) controller.addHealthOf(part);
-  const { boot, log } = service;
+  for (const part of [service.segments, overlays, registry]) controller.addHealthOf(part);
+  const { segments, log } = service;
   return {
     service,
     boots: {
@@ -78,7 +78,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
           names: controller.machineNames,
           boots: log.views(),
           heardAt: await service.heardAt(),
-          segments: boot.groups,
+          segments: segments.groups,
         }),
     },
     takeInventory: (machine, inventory) => registry.takeInventory(machine, inventory),

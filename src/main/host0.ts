@@ -109,7 +109,7 @@ async function main(): Promise<void> {
     path: paths.controlSock,
     controller,
     conditions: () => host0Conditions(controller, health),
-    boot: machines.service.boot,
+    boot: machines.service.segments,
     boots: machines.boots,
     stuck: () => store.stuck,
   });

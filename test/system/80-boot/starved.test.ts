@@ -34,7 +34,7 @@ afterAll(async () => {
   await bench.close();
 });
 
-test('when the last address is given out that is told, and is an error once a machine asks in vain', async () => {
+test('when the last address is given out, that is a warning, and an error once a machine gets none', async () => {
   expect(await finding('MESH_BOOT_LEASES_EXHAUSTED', () => true, 0)).toBeUndefined();
   const first = client();
   const [offer] = await first.discover('bios');
@@ -44,14 +44,14 @@ test('when the last address is given out that is told, and is an error once a ma
   expect(full).toMatchObject({
     severity: 'warning',
     object: 'eth1',
-    message: 'of the addresses that host0 gives out on eth1, 10.79.0.2 to 10.79.0.2, none is left',
+    message: 'none of the addresses that host0 gives out on eth1 (10.79.0.2 to 10.79.0.2) is left',
   });
-  // Whoever has the address has it again.
+  // The machine that has the address gets it again.
   await first.discover('ipxe');
   const second = client();
   const trouble = await troubleOf(second, 'bios');
   expect(trouble).toMatchObject({ stage: 'discover', code: 'MESH_BOOT_LEASES_EXHAUSTED' });
-  expect(trouble.cause).toBe(`${full?.message}, and ${second.mac} asks for one in vain`);
+  expect(trouble.cause).toBe(`${full?.message}, and ${second.mac} did not get one`);
   expect(trouble.remedy).toContain('Give eth1 a larger subnet than 10.79.0.0/30');
   expect(await finding('MESH_BOOT_LEASES_EXHAUSTED')).toMatchObject({ severity: 'error', message: trouble.cause });
 });
