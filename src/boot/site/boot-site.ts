@@ -30,7 +30,7 @@ import { SharedFiles } from './shared-files.ts';
 export interface BootSiteInput extends BootRequestHandlerInput {
   /** The MAC that has the lease of an address, where host0's DHCP server gives the addresses. */
   readonly leasedTo: (device: string, address: Ipv4) => Promise<Mac | undefined>;
-  /** A gzipped tar. */
+  /** An uncompressed tar. */
   readonly secretsOf: (machine: MachineId) => Promise<Uint8Array>;
   /** The directory of the images; each generation is a directory in it. */
   readonly images: string;
