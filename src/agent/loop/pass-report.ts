@@ -1,6 +1,7 @@
 /** What one pass of the loop did. */
 import type { StepOutcome } from './apply.ts';
 
+/** Emitted once a pass, after its last step. */
 export interface PassReport {
   /** From the look at the kernel to the last step's end. */
   readonly durationMs: number;

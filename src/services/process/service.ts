@@ -32,8 +32,6 @@ export interface ServiceInput {
   readonly directory: string;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** Called when the process has started or ended, and when there is another error. */
-  readonly onChange?: () => void;
 }
 
 interface ServiceRecord extends ProcessMark {
@@ -145,7 +143,7 @@ export class Service {
   }
 
   #start(): void {
-    const { name, directory, clock, journal, onChange } = this.#input;
+    const { name, directory, clock, journal } = this.#input;
     const spec = this.#spec;
     if (spec === undefined) return;
     mkdirSync(directory, { recursive: true });
@@ -167,7 +165,6 @@ export class Service {
     this.#record = { ...mark, fingerprint: spec.fingerprint, label: spec.label };
     this.#isKept = false;
     journal.record({ kind: 'service started', message: `${name}: process ${mark.pid}`, object: name });
-    onChange?.();
     this.#keepRecord();
   }
 
@@ -188,7 +185,6 @@ export class Service {
     }
     this.#record = undefined;
     rmSync(this.#recordFile, { force: true });
-    this.#input.onChange?.();
   }
 
   async #isGone(record: ProcessMark): Promise<boolean> {
@@ -250,14 +246,13 @@ export class Service {
   }
 
   #report(kind: string, message: string, remedy = `See ${this.logFile}.`): void {
-    const { name, journal, onChange } = this.#input;
+    const { name, journal } = this.#input;
     this.#error = new MeshError('MESH_PROCESS_FAILED', message, {
       object: name,
       remedy: `${remedy} It is started again automatically.`,
       retryable: true,
     });
     journal.record({ level: 'error', kind, message, object: name, code: this.#error.code, remedy });
-    onChange?.();
   }
 
   /** Tries again after a pause that doubles each time. */
