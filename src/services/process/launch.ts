@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { findMark, type ProcessMark } from './process-mark.ts';
 
-/** What to start, and how. */
+/** What to start, and where its output goes. */
 export interface Launch {
   /** The program and its arguments; the program is looked for in PATH. */
   readonly argv: readonly string[];
