@@ -1,4 +1,4 @@
-/** host0's machines, put together: who they are, what they boot, and how far each is. */
+/** Composes host0's side of its machines: their registry, what they boot, and how far each boot is. */
 import { join } from 'node:path';
 import type { Boots } from '../api/control/boot-routes.ts';
 import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
@@ -26,16 +26,18 @@ export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'cloc
 /** What the rest of host0 needs of its machines. */
 export interface Machines {
   readonly service: BootService;
+  /** For the routes of the control API. */
   readonly boots: Boots;
+  /** Keeps the inventory that a machine reports. */
   readonly takeInventory: MachineRegistry['takeInventory'];
   close(): Promise<void>;
 }
 
-/** Opens the registry of machines and the boot service, and adds what is not well there to the controller's health. */
+/** Opens the registry of machines and the boot service, and adds their findings to the controller's. */
 export async function openMachines(input: MachinesInput): Promise<Machines> {
   const { paths, clock, journal, store, rtnl, controller } = input;
   const { state } = paths;
-  // Without its key host0 still boots machines; it cannot command them.
+  // Without its key, host0 still boots machines, but cannot run commands on them.
   await makeCommandKey(state).catch((thrown: unknown) => journal.failure('no command key', thrown, { level: 'error' }));
   const overlayStore = new OverlayStore(state);
   const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });

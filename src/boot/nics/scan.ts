@@ -93,8 +93,8 @@ async function hear(
           ...(netns !== undefined && { netns }),
           onFrame: ({ bytes }) => {
             const probe = decodeScanProbe(bytes);
-            if (probe === undefined || probe.scan !== id || probe.port === number || probe.port >= nics.length) return;
-            pairs.set(`${probe.port} ${number}`, [probe.port, number]);
+            if (probe === undefined || probe.scan !== id || probe.nic === number || probe.nic >= nics.length) return;
+            pairs.set(`${probe.nic} ${number}`, [probe.nic, number]);
           },
           onError: () => {},
         }),
@@ -106,7 +106,7 @@ async function hear(
       for (const number of speakers(groups, sockets, round)) {
         const mac = nics[number]?.mac;
         if (mac === undefined) continue;
-        attempt(() => sockets.get(number)?.send(encodeScanProbe(mac, { scan: id, port: number })));
+        attempt(() => sockets.get(number)?.send(encodeScanProbe(mac, { scan: id, nic: number })));
         await sleep(STEP_MS);
       }
       await sleep(HEARING_MS);

@@ -1,4 +1,4 @@
-/** What keeps host0 from answering where it would: no address is left, or its dnsmasq does not run. Each is told with its remedy. */
+/** host0 cannot answer on a segment that it serves, and names the reason: no address is left, or dnsmasq does not run. */
 import { closeSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundDatagrams } from '../../../src/kernel/sockets/listener.ts';
@@ -56,7 +56,7 @@ test('when the last address is given out, that is a warning, and an error once a
   expect(await finding('MESH_BOOT_LEASES_EXHAUSTED')).toMatchObject({ severity: 'error', message: trouble.cause });
 });
 
-test('another DHCP server on this machine is left alone and named, though both could have the port', async () => {
+test('another DHCP server on this machine is left alone and named, even if both could have UDP port 67', async () => {
   const { service } = await host.segment('eth1', 'runs', ({ service: now }) => now?.pid !== undefined);
   const mark = findMark(service?.pid ?? 0);
   if (mark === undefined) throw new Error('no dnsmasq');
@@ -74,7 +74,7 @@ test('another DHCP server on this machine is left alone and named, though both c
   expect(segment).toMatchObject({ service: { state: 'restarting' }, remedy: told?.remedy });
   expect(listeners(67)).toHaveLength(1);
 
-  // A port that dnsmasq itself cannot have: it says so before it ends.
+  // dnsmasq itself cannot have UDP port 69: it says so before it ends.
   const tftp = boundDatagrams({ address: '0.0.0.0' as Ipv4, port: 69, device: 'eth1', netns: host.netns });
   other.stop();
   const last = await finding('MESH_PROCESS_FAILED', ({ message }) => message.includes('in use'));
@@ -102,7 +102,7 @@ function client(): BootClient {
   return made;
 }
 
-/** Waits until host0's health has it; with no time to wait, whether it does. */
+/** Waits for a finding of host0. With a deadline of 0, looks once. */
 async function finding(
   code: string,
   is: (found: Finding) => boolean = () => true,
