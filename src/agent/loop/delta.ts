@@ -47,8 +47,8 @@ export class Delta {
 
   /** @param changed what is different in `desired` since the last call */
   sides(cache: KernelCache, desired: ItemMap, changed: Changed): Sides {
-    const { ground, entries } = cache.takeChanges();
-    if (ground) this.#open = 'everything';
+    const { topology, entries } = cache.takeChanges();
+    if (topology) this.#open = 'everything';
     for (const [key, before] of changed) this.#desiredChanged(key, desired.get(key), before);
     const isWanted = (key: ItemKey) => desired.has(key) || this.#disowned.has(key);
     if (this.#open === 'everything') {
