@@ -1,3 +1,4 @@
+/** Proves that missing features are tested once, written to the journal, and kept as findings. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Feature } from '../../kernel/probe.ts';
@@ -10,7 +11,7 @@ const FEATURES: readonly Feature[] = [
   { name: 'br_netfilter', present: false, costs: 'Nothing.' },
 ];
 
-test('is tried once, and told with what it costs', async () => {
+test('a missing feature is tested once, and reported with its cost', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
   const told: string[] = [];
