@@ -1,4 +1,6 @@
-/** The agent of one machine: derives the items that the machine should have from its source, and keeps the kernel so. */
+/**
+ * The agent of one machine: derives the items that the machine should have from its source, and keeps the kernel so.
+ */
 
 import type { Feature } from '../kernel/probe.ts';
 import type { KernelEvent } from '../kernel/rtnl/objects.ts';
@@ -155,7 +157,10 @@ export class Agent implements SourceAgent {
     });
   }
 
-  /** The state of a network on this node: whether its links are in the kernel, and whether host0 counts this node as a member. */
+  /**
+   * The state of a network on this node: whether its links are in the kernel, and whether host0 counts this node as a
+   * member.
+   */
   stateOf(network: Network): NetworkState {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
@@ -181,8 +186,8 @@ export class Agent implements SourceAgent {
   }
 
   /**
-   * The desired items for one pass. A refused network is left out: its items in the kernel stay as they are, and no rule
-   * names a foreign device.
+   * The desired items for one pass. A refused network is left out: its items in the kernel stay as they are, and no
+   * rule names a foreign device.
    */
   #desire(cache: KernelCache): Desire {
     const { source, input } = this;
@@ -249,8 +254,8 @@ export class Agent implements SourceAgent {
   }
 
   /**
-   * Adds the VTEPs of earlier entries to the sources that the rules accept, until the member list is complete. The earlier
-   * entries are read once, at the first pass with an incomplete list.
+   * Adds the VTEPs of earlier entries to the sources that the rules accept, until the member list is complete. The
+   * earlier entries are read once, at the first pass with an incomplete list.
    */
   #withKeptSources(attachment: Attachment, cache: KernelCache): Attachment {
     const { id } = attachment.network;

@@ -19,7 +19,7 @@ export type Host0Stance =
       readonly onLink: boolean;
       /** The underlay subnets that host0 connects. */
       readonly segments: readonly Ipv4Cidr[];
-      /** Underlay subnets that this node reaches without a route of ours. */
+      /** Underlay subnets that this node reaches without the agent's routes. */
       readonly reachable: readonly Ipv4Cidr[];
     };
 
@@ -29,13 +29,13 @@ export interface Attachment {
   /** The other members. On a node, host0 is always among them. */
   readonly members: readonly Member[];
   /**
-   * On a node: whether host0 answers. While it does not, its neighbour entry is left out. The node then sends a neighbour
-   * solicitation, from which host0 learns the node's address.
+   * On a node: whether host0 answers. While it does not, its neighbour entry is left out. The node then sends a
+   * neighbour solicitation, from which host0 learns the node's address.
    */
   readonly host0Answers: boolean;
   /**
-   * Remote VTEPs of entries that an earlier run of the agent left in the kernel. The rules accept VXLAN packets from them
-   * until the member list is complete.
+   * Remote VTEPs of entries that an earlier run of the agent left in the kernel. The rules accept VXLAN packets from
+   * them until the member list is complete.
    */
   readonly keptSources?: readonly Ipv4[];
 }

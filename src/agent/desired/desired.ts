@@ -130,7 +130,10 @@ export class DesiredItems {
     }
   }
 
-  /** Removes a member's items that are not among `after`. A flood entry stays while another member has the same underlay address. */
+  /**
+   * Removes a member's items that are not among `after`. A flood entry stays while another member has the same underlay
+   * address.
+   */
   #removeEntries(part: MeshPart, { member, items }: MemberEntries, after: ReadonlyMap<ItemKey, Item>): void {
     const others = count(part.senders, member.ipv4, -1) > 0;
     for (const [key, item] of items) {
@@ -248,7 +251,9 @@ function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): Rule
   };
 }
 
-/** Whether two inputs give the same rules, apart from sources. Cheap: unchanged networks and lists are the same objects. */
+/**
+ * Whether two inputs give the same rules, apart from sources. Cheap: unchanged networks and lists are the same objects.
+ */
 function haveSameRules(
   { networks: before, ...rest }: RulesetInput,
   { networks: now, ...restNow }: RulesetInput,

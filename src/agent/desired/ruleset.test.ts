@@ -1,4 +1,6 @@
-/** Proves against the real nft, in a namespace, that the tables are valid and that element changes equal a whole write. */
+/**
+ * Proves against the real nft, in a namespace, that the tables are valid and that element changes equal a whole write.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mesh } from '../../../test/kit/networks.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';

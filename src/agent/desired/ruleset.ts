@@ -1,8 +1,8 @@
 /**
  * The nft tables of a node, derived from its networks. `inet meshwork` separates networks from each other and from the
- * underlay. `bridge meshwork` makes guests' TCP segments fit into the mesh, and blocks router and DHCP server messages from
- * guests. All rules work with bridge-nf-call-* on and off. When it is on, bridged frames also pass the inet hooks, with the
- * bridge as both input and output interface; the `input` hook still sees packets to this host only.
+ * underlay. `bridge meshwork` makes guests' TCP segments fit into the mesh, and blocks router and DHCP server messages
+ * from guests. All rules work with bridge-nf-call-* on and off. When it is on, bridged frames also pass the inet hooks,
+ * with the bridge as both input and output interface; the `input` hook still sees packets to this host only.
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
@@ -23,7 +23,10 @@ export interface RulesetInput {
   readonly segments: readonly Segment[];
   /** The administrator has enabled IP forwarding: traffic from a segment to other links is left alone. */
   readonly routes: boolean;
-  /** Foreign interfaces on our bridges. A port whose name nft cannot hold has no rule; such a port is never a plugged one. */
+  /**
+   * Foreign interfaces on our bridges. A port whose name nft cannot hold has no rule; such a port is never a plugged
+   * one.
+   */
   readonly ports: readonly {
     /** Name of the interface. */
     readonly link: string;
@@ -157,8 +160,8 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
 /**
  * Broadcast and multicast frames that one port may send to the other nodes. Each is copied to every member, so a storm
  * of 64-byte frames at 1 Gbit/s, 1.5 million a second, would fill the underlay even of a small mesh. A guest that scans
- * a whole /24 at once sends 254 frames. A thousand a second leave room for that, and are 0.7 Gbit/s of small frames in a
- * mesh of 1000. Unknown unicast is not counted: the bridge learns the address from the answer.
+ * a whole /24 at once sends 254 frames. A thousand a second leave room for that, and are 0.7 Gbit/s of small frames in
+ * a mesh of 1000. Unknown unicast is not counted: the bridge learns the address from the answer.
  */
 const FLOODS_PER_SEC = 1000;
 
@@ -168,8 +171,8 @@ function floodLimit({ link }: RulesetInput['ports'][number]): string {
 }
 
 /**
- * Lowers the maximum segment size in TCP handshakes, in both directions. A guest may have an MTU of 1500 on a mesh of 1380:
- * the bridge drops frames that are too large, and sends no ICMP error.
+ * Lowers the maximum segment size in TCP handshakes, in both directions. A guest may have an MTU of 1500 on a mesh of
+ * 1380: the bridge drops frames that are too large, and sends no ICMP error.
  */
 function clamps(mtuBytes: number): string[] {
   const largest = [
@@ -195,7 +198,10 @@ function homeVerdict({ network }: RulesetInput['networks'][number]): string {
   return `${network.fabric.prefix.replace('/64', '')} : jump home-${network.fabric.vni}`;
 }
 
-/** Drops packets for a network's addresses on other links. On its own bridge they are accepted without the route look-up below. */
+/**
+ * Drops packets for a network's addresses on other links. On its own bridge they are accepted without the route look-up
+ * below.
+ */
 function homeChain({ network }: RulesetInput['networks'][number]): string {
   const bridge = quote(network.devices.bridge);
   return `  chain home-${network.fabric.vni} {\n    iifname != ${bridge} drop\n    accept\n  }\n`;

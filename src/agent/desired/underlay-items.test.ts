@@ -44,7 +44,7 @@ test('a missing state or address is set, and a second plan is empty', () => {
   expect(steps(WANTED, ['eth1', 'eth2'], [address(1, '10.11.0.1', OUR_PROTOCOL)])).toEqual([]);
 });
 
-test('a foreign address is accepted and stays; an undesired address of ours goes', () => {
+test('a foreign address is accepted and stays; our own undesired address goes', () => {
   expect(steps(WANTED, ['eth1', 'eth2'], [address(1, '10.11.0.1', 0), address(2, '192.168.1.7', 0)])).toEqual([]);
   const ours = [address(1, '10.11.0.1', OUR_PROTOCOL), address(3, '10.11.0.129', OUR_PROTOCOL)];
   expect(steps([], [], [...ours, address(2, '192.168.1.7', 0)])).toEqual([

@@ -1,6 +1,6 @@
 /**
- * This node's own IPv6 addresses on a network's bridge. They are allocated, not guessed, so there is no duplicate address
- * detection (`nodad`).
+ * This node's own IPv6 addresses on a network's bridge. They are allocated, not guessed, so there is no duplicate
+ * address detection (`nodad`).
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { NetworkId } from '../../model/network/network.ts';

@@ -1,7 +1,8 @@
 /**
- * FDB entries. An entry of the VXLAN's own table (`self`) says to which remote VTEP a frame for an Ethernet address goes;
- * the zero address is for flooding. An entry of the bridge's table (`master`) says that an Ethernet address is behind the
- * VXLAN port. All our entries carry extern_learn, which is our mark: the kernel keeps no protocol on FDB entries.
+ * FDB entries. An entry of the VXLAN's own table (`self`) says to which remote VTEP a frame for an Ethernet address
+ * goes; the zero address is for flooding. An entry of the bridge's table (`master`) says that an Ethernet address is
+ * behind the VXLAN port. All our entries carry extern_learn, which is our mark: the kernel keeps no protocol on FDB
+ * entries.
  */
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -23,8 +24,8 @@ export interface FdbItem {
   readonly remoteVtep?: Ipv4;
   /**
    * A `permanent` entry of the table `self` never moves: the kernel drops a frame with that source address from another
-   * VTEP. host0 has `dynamic` entries. They follow the sender, so host0 hears a node whose IPv4 address has changed, and
-   * announces the change.
+   * VTEP. host0 has `dynamic` entries. They follow the sender, so host0 hears a node whose IPv4 address has changed,
+   * and announces the change.
    */
   readonly state: 'permanent' | 'static' | 'dynamic';
   /** Whether the entry carries our mark, extern_learn. */
@@ -42,9 +43,9 @@ function put(item: FdbItem): KernelOperation {
 }
 
 /**
- * Whether an administrator wrote the entry. The kernel keeps the state of such an entry, and its lack of a mark, when it is
- * replaced (vxlan_core.c), so it must be deleted first. Flood entries do not count: they share one mark, so a foreign flood
- * entry takes the mark from ours, and ours work without it.
+ * Whether an administrator wrote the entry. The kernel keeps the state of such an entry, and its lack of a mark, when
+ * it is replaced (vxlan_core.c), so it must be deleted first. Flood entries do not count: they share one mark, so a
+ * foreign flood entry takes the mark from ours, and ours work without it.
  */
 function isUsurped({ table, mac, marked }: FdbItem): boolean {
   return table === 'self' && mac !== FLOOD_MAC && !marked;

@@ -5,8 +5,8 @@ import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 export type ItemKey = string;
 
 /**
- * One request to the kernel: to rtnetlink, /proc/sys, nftables or the reaper. `delete-deferred` is the reaper's: it takes a
- * link out of use at once and deletes it later.
+ * One request to the kernel: to rtnetlink, /proc/sys, nftables or the reaper. `delete-deferred` is the reaper's: it
+ * takes a link out of use at once and deletes it later.
  */
 export type Operation =
   | KernelOperation

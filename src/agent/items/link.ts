@@ -1,4 +1,6 @@
-/** The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes. */
+/**
+ * The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes.
+ */
 
 import type { LinkConf, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { LinkChange } from '../../kernel/rtnl/operation.ts';
@@ -28,8 +30,8 @@ export interface LinkItem {
 }
 
 /**
- * Kernel settings of each of our links. The kernel ignores router advertisements and redirects, which a guest could send.
- * It forms no address automatically. It answers ARP only for addresses of the link on which the request came in.
+ * Kernel settings of each of our links. The kernel ignores router advertisements and redirects, which a guest could
+ * send. It forms no address automatically. It answers ARP only for addresses of the link on which the request came in.
  */
 export const OUR_CONF: LinkConf = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
 

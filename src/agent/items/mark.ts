@@ -1,7 +1,10 @@
 /** The marks on our objects in the kernel. The agent never touches an object without one. */
 import type { NetworkId } from '../../model/network/network.ts';
 
-/** rtm_protocol of our routes and NDA_PROTOCOL of our neighbour entries, in the range that the kernel leaves to administrators. */
+/**
+ * rtm_protocol of our routes and NDA_PROTOCOL of our neighbour entries, in the range that the kernel leaves to
+ * administrators.
+ */
 export const OUR_PROTOCOL = 200;
 
 /** IFLA_GROUP of our links: `mw` in ASCII. The create itself sets it, so a link is marked before it has an alias. */

@@ -1,7 +1,7 @@
 /**
- * Ports: foreign interfaces on our bridges. An administrator plugs one in with `mesh port plug`, or puts one on the bridge
- * directly; the agent puts both back after it had to create the bridge again. The agent owns the membership in the bridge,
- * not the interface.
+ * Ports: foreign interfaces on our bridges. An administrator plugs one in with `mesh port plug`, or puts one on the
+ * bridge directly; the agent puts both back after it had to create the bridge again. The agent owns the membership in
+ * the bridge, not the interface.
  */
 import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';

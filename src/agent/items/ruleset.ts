@@ -1,6 +1,6 @@
 /**
- * Our nft tables, each a single item. A table is replaced in one transaction. Where only set elements differ (a member came
- * or went), only these are added and deleted, so a join costs the same on a node with a thousand members.
+ * Our nft tables, each a single item. A table is replaced in one transaction. Where only set elements differ (a member
+ * came or went), only these are added and deleted, so a join costs the same on a node with a thousand members.
  */
 import type { ItemKind } from './item-kind.ts';
 
@@ -31,7 +31,10 @@ export function isElementChange(have: RulesetItem, want: RulesetItem): boolean {
   return have.intact && sameStructure(have, want);
 }
 
-/** The nft script that replaces the whole table in one transaction. It declares the table first, so that the delete never fails. */
+/**
+ * The nft script that replaces the whole table in one transaction. It declares the table first, so that the delete
+ * never fails.
+ */
 export function rulesetScript(item: RulesetItem): string {
   const sets = [...item.sets].map(([name, { declaration, elements }]) => {
     const list = elements.size === 0 ? '' : ` elements = { ${[...elements].join(', ')} };`;

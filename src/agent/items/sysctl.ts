@@ -1,6 +1,6 @@
 /**
- * Kernel settings that the node needs outside of our links: IPv4 forwarding on host0's NICs. They are never reset, because
- * the agent does not know the value that the administrator wants.
+ * Kernel settings that the node needs outside of our links: IPv4 forwarding on host0's NICs. They are never reset,
+ * because the agent does not know the value that the administrator wants.
  */
 import type { ItemKind } from './item-kind.ts';
 

@@ -1,7 +1,7 @@
 /**
- * host0's own IPv4 addresses on segments that it gave a subnet. Each is marked with our protocol (IFA_PROTO), so that the
- * agent finds and removes it when host0 no longer serves the segment. Kernels before 5.18 do not keep the mark: there the
- * address stays until a reboot.
+ * host0's own IPv4 addresses on segments that it gave a subnet. Each is marked with our protocol (IFA_PROTO), so that
+ * the agent finds and removes it when host0 no longer serves the segment. Kernels before 5.18 do not keep the mark:
+ * there the address stays until a reboot.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ItemKind } from './item-kind.ts';

@@ -1,6 +1,6 @@
 /**
- * host0's NICs on segments where machines boot. Such a NIC must be up. The agent never sets it down, because the NIC is the
- * administrator's.
+ * host0's NICs on segments where machines boot. Such a NIC must be up. The agent never sets it down, because the NIC is
+ * the administrator's.
  */
 import type { ItemKind } from './item-kind.ts';
 

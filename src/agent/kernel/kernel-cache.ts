@@ -1,6 +1,6 @@
 /**
- * The agent's copy of the kernel's state: filled by a dump, kept up to date by the monitor's events. A lost event delays a
- * repair and nothing more, because a fresh dump replaces the whole cache once a minute.
+ * The agent's copy of the kernel's state: filled by a dump, kept up to date by the monitor's events. A lost event
+ * delays a repair and nothing more, because a fresh dump replaces the whole cache once a minute.
  */
 import type { Address, FdbEntry, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
@@ -19,8 +19,8 @@ interface CacheChanges {
 }
 
 /**
- * Links, addresses, routes, neighbour entries and FDB entries of one network namespace. Only the reconciler fills a cache;
- * views and checks read it, or make their own from a dump.
+ * Links, addresses, routes, neighbour entries and FDB entries of one network namespace. Only the reconciler fills a
+ * cache; views and checks read it, or make their own from a dump.
  */
 export class KernelCache {
   /** By index. Only this class changes the links, because it also keeps them by name and by master. */
@@ -51,7 +51,9 @@ export class KernelCache {
     return cache;
   }
 
-  /** The changes since the last call. A new cache says that the topology has changed, so that everything is compared. */
+  /**
+   * The changes since the last call. A new cache says that the topology has changed, so that everything is compared.
+   */
   takeChanges(): CacheChanges {
     const changes = { topology: this.#topologyChanged, entries: this.#entries };
     this.#topologyChanged = false;
@@ -116,7 +118,10 @@ export class KernelCache {
     }
   }
 
-  /** Adds an IPv6 address that the agent has just put on a link with `nodad`. The kernel announces it only a moment later. */
+  /**
+   * Adds an IPv6 address that the agent has just put on a link with `nodad`. The kernel announces it only a moment
+   * later.
+   */
   noteAddress(name: string, address: Ipv6, length: number): void {
     const link = this.linkNamed(name)?.index;
     if (link === undefined) return;
@@ -132,7 +137,10 @@ export class KernelCache {
     if (link !== undefined) this.#putLink({ ...link, conf: { ...link.conf, ...conf } });
   }
 
-  /** A bridge has one entry for an address. When the address moves to another port, the kernel announces no removal at the first. */
+  /**
+   * A bridge has one entry for an address. When the address moves to another port, the kernel announces no removal at
+   * the first.
+   */
   #takeEntry(entry: FdbEntry, removed: boolean): void {
     this.#entries.push(entry);
     if (entry.table === 'master' && !removed) {
@@ -190,7 +198,9 @@ function neighbourKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): s
   return `${link} ${address}`;
 }
 
-/** Only flood entries are identified by their remote VTEP. Another entry keeps its key when it moves to another VTEP. */
+/**
+ * Only flood entries are identified by their remote VTEP. Another entry keeps its key when it moves to another VTEP.
+ */
 function entryKey({ link, table, mac, remoteVtep }: EntryIdentity): string {
   return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
 }

@@ -15,14 +15,20 @@ export interface KernelDump {
   readonly fdb: readonly FdbEntry[];
 }
 
-/** Sends one ICMPv6 echo request to a mesh address. @returns the round trip in ms; undefined when no answer came in time */
+/**
+ * Sends one ICMPv6 echo request to a mesh address.
+ * @returns the round trip in ms; undefined when no answer came in time
+ */
 export type Echo = (to: Ipv6, timeoutMs: number) => Promise<number | undefined>;
 
 /** Reads and changes one kernel. Failures of single operations are returned; failures of reads are thrown. */
 export interface KernelPort {
   /** Changes in the kernel. A listener that subscribes before it reads a dump misses none. */
   readonly events: Subscribable<KernelEvent>;
-  /** Performs the operations in order, also after one has failed. @returns for each operation, its error or undefined */
+  /**
+   * Performs the operations in order, also after one has failed.
+   * @returns for each operation, its error or undefined
+   */
   apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]>;
   dump(): Promise<KernelDump>;
   /** The routes alone. */

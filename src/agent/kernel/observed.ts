@@ -29,7 +29,8 @@ export type EntryItem = FdbItem | NeighbourItem;
 /**
  * Our items among the kernel's links, addresses, routes and entries. Rulesets and plain settings are observed elsewhere
  * (`Reconciler`).
- * @param isWanted whether an entry with this key is desired, or was recently; such an entry counts without our mark, too
+ * @param isWanted whether an entry with this key is desired, or was recently; such an entry counts without our mark,
+ * too
  */
 export function observedItems(
   cache: KernelCache,
@@ -95,8 +96,8 @@ function isObserved(item: EntryItem, key: ItemKey, isWanted: (key: ItemKey) => b
 }
 
 /**
- * A kernel entry as an item; undefined on a foreign link, and for a neighbour entry without our mark. An FDB entry counts
- * without our mark here, too.
+ * A kernel entry as an item; undefined on a foreign link, and for a neighbour entry without our mark. An FDB entry
+ * counts without our mark here, too.
  */
 export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem | undefined {
   const link = own.get(entry.link);
@@ -105,8 +106,8 @@ export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem
 }
 
 /**
- * Finds our links. The alias identifies a link, so that a renamed link is found again. A link without an alias is ours when
- * it is in our link group and has a desired name: that is its state between the create and the second message.
+ * Finds our links. The alias identifies a link, so that a renamed link is found again. A link without an alias is ours
+ * when it is in our link group and has a desired name: that is its state between the create and the second message.
  */
 export function ownLinks(cache: KernelCache, desired: ItemMap): OwnLinks {
   const links = [...desired.values()].filter((item) => item.kind === 'link');
@@ -127,7 +128,9 @@ function ownLinksAmong(
   return own;
 }
 
-/** The addresses on our bridges that the agent itself could have added: IPv6, /64, without duplicate address detection. */
+/**
+ * The addresses on our bridges that the agent itself could have added: IPv6, /64, without duplicate address detection.
+ */
 function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): Item[] {
   const items: Item[] = [];
   for (const { link, family, address, length, nodad } of cache.addresses.values()) {
@@ -197,7 +200,9 @@ export interface Obstacle {
   readonly reason: 'name' | 'vni';
 }
 
-/** Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone. */
+/**
+ * Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone.
+ */
 export function obstacles(cache: KernelCache, networks: readonly Network[]): Obstacle[] {
   const found: Obstacle[] = [];
   const wanted = networks.flatMap(({ id, devices, fabric }) => [

@@ -61,8 +61,8 @@ function byRank(steps: readonly Step[]): Step[][] {
 
 /**
  * Performs the first operation of each step, which creates or changes the object, and then the remaining ones where the
- * first succeeded. If a link cannot be created because a foreign link has taken its name, the foreign link must not get our
- * mark.
+ * first succeeded. If a link cannot be created because a foreign link has taken its name, the foreign link must not get
+ * our mark.
  */
 async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<StepOutcome[]> {
   const errors = new Map<Step, MeshError>();

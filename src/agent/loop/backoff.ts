@@ -1,7 +1,7 @@
 /**
- * Delays between attempts at the same step. A step is delayed when the kernel refuses it, or when it is futile: the kernel
- * accepts it and does not keep it, or another program undoes it each time. Without the delay, two programs that disagree
- * would keep a core busy.
+ * Delays between attempts at the same step. A step is delayed when the kernel refuses it, or when it is futile: the
+ * kernel accepts it and does not keep it, or another program undoes it each time. Without the delay, two programs that
+ * disagree would keep a core busy.
  */
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -24,13 +24,18 @@ interface Success {
 /** The same step that often within that time is futile, and no repair. */
 const FUTILE = { count: 6, withinMs: 3_000 } as const;
 
-/** Failures and recent successes by item. The reconciler asks it which steps are due, and which failures are lasting. */
+/**
+ * Failures and recent successes by item. The reconciler asks it which steps are due, and which failures are lasting.
+ */
 export class Backoff {
   /** Delay after the first failure. A link that another program is deleting refuses operations for some 60 ms. */
   static readonly FIRST_MS = 50;
   /** Attempts after which a failure is lasting, and is reported. Fewer failures in a row are common and pass. */
   static readonly LASTING_ATTEMPTS = 4;
-  /** Longest delay: too rare to cost CPU, and short enough that an administrator who has removed the cause sees the effect. */
+  /**
+   * Longest delay: too rare to cost CPU, and short enough that an administrator who has removed the cause sees the
+   * effect.
+   */
   static readonly LONGEST_MS = 15_000;
 
   readonly #clock: Clock;
@@ -41,7 +46,10 @@ export class Backoff {
     this.#clock = clock;
   }
 
-  /** Notes a refused step. @returns whether to report it: it has become lasting, or its error differs from the reported one */
+  /**
+   * Notes a refused step.
+   * @returns whether to report it: it has become lasting, or its error differs from the reported one
+   */
   failed(key: ItemKey, error: MeshError): boolean {
     return this.#put(key, error, 1);
   }
@@ -114,8 +122,8 @@ export class Backoff {
   }
 
   /**
-   * Forgets refusals of items that are now in place, futile steps of undesired items and those that have held, and successes
-   * too old to count.
+   * Forgets refusals of items that are now in place, futile steps of undesired items and those that have held, and
+   * successes too old to count.
    */
   keepOnly(isWanted: (key: ItemKey) => boolean, unfinished: ReadonlySet<ItemKey>): void {
     for (const [key, failure] of this.#failures) {
@@ -135,7 +143,9 @@ export class Backoff {
     this.#successes.delete(key);
   }
 
-  /** When the next pass is needed: a step is due again, or a futile step may have held. Undefined: no pass is needed. */
+  /**
+   * When the next pass is needed: a step is due again, or a futile step may have held. Undefined: no pass is needed.
+   */
   get nextDueMs(): number | undefined {
     const nowMs = this.#clock.nowMs();
     const dues = [...this.#failures.values()].map(({ futile, dueMs }) =>

@@ -1,8 +1,8 @@
 /**
- * The entries in which desired and observed state may differ (after Calico's DeltaTracker). An entry is open from its change
- * on either side until both sides are found equal; a step that failed, or may not be done yet, leaves it open. So a pass
- * compares the open entries, and not those of a thousand members. When links, addresses or routes change, and after each
- * fresh dump, everything is compared.
+ * The entries in which desired and observed state may differ (after Calico's DeltaTracker). An entry is open from its
+ * change on either side until both sides are found equal; a step that failed, or may not be done yet, leaves it open.
+ * So a pass compares the open entries, and not those of a thousand members. When links, addresses or routes change, and
+ * after each fresh dump, everything is compared.
  */
 import type { FdbEntry, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Item, type ItemMap, itemKey } from '../items/item.ts';
@@ -76,7 +76,10 @@ export class Delta {
     return part;
   }
 
-  /** Closes all entries but those that have a step, or are observed and not desired. @param steps the plan for these sides */
+  /**
+   * Closes all entries but those that have a step, or are observed and not desired.
+   * @param steps the plan for these sides
+   */
   close({ observed, desired }: Sides, steps: readonly Step[]): void {
     for (const key of this.#disowned) {
       if (!observed.has(key) && (this.#open === 'everything' || this.#open.has(key))) this.#disowned.delete(key);
@@ -88,7 +91,7 @@ export class Delta {
   }
 
   /**
-   * The desired neighbour entry with the address of one that is not ours. A deleted entry of ours stays for a while as a
+   * The desired neighbour entry with the address of one that is not ours. Our deleted entry stays for a while as a
    * failed one, and the kernel can learn an entry for the same address.
    */
   #desiredInsteadOf(entry: FdbEntry | Neighbour, desired: ItemMap): EntryItem | undefined {

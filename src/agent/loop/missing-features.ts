@@ -1,6 +1,6 @@
 /**
- * The features that the kernel lacks. They are tested when a step keeps failing, and only once. The test takes a third of a
- * second, so it does not run at every start, and a kernel does not gain or lose features while the agent runs.
+ * The features that the kernel lacks. They are tested when a step keeps failing, and only once. The test takes a third
+ * of a second, so it does not run at every start, and a kernel does not gain or lose features while the agent runs.
  */
 import type { Feature } from '../../kernel/probe.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';

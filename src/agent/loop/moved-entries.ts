@@ -1,8 +1,8 @@
 /**
  * FDB entries that the kernel has moved to another remote VTEP. host0's entries follow their sender: a frame of a known
  * member from another IPv4 address moves the entry at once. Either the member has that address now, and its report will
- * say so in a moment, or a second machine uses its identity. So a moved entry is left alone for a second, and put back if
- * no report has confirmed the move.
+ * say so in a moment, or a second machine uses its identity. So a moved entry is left alone for a second, and put back
+ * if no report has confirmed the move.
  */
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -14,10 +14,10 @@ import type { Step } from './plan.ts';
 const GRACE_MS = 1_000;
 
 /**
- * Makes the kernel look up all cached routes again. A moved entry keeps the cached route of its old remote VTEP (vxlan_snoop
- * in vxlan_core.c leaves `dst_cache` as it is, seen in Linux 6.18). If the new address is behind another NIC, packets do not
- * arrive there. This is one of three changes to a kernel that are no step of a plan: a flush leaves no state that a plan
- * could compare.
+ * Makes the kernel look up all cached routes again. A moved entry keeps the cached route of its old remote VTEP
+ * (vxlan_snoop in vxlan_core.c leaves `dst_cache` as it is, seen in Linux 6.18). If the new address is behind another
+ * NIC, packets do not arrive there. This is one of three changes to a kernel that are no step of a plan: a flush leaves
+ * no state that a plan could compare.
  */
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
 

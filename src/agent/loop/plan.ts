@@ -1,6 +1,6 @@
 /**
- * The plan: the steps from the observed items to the desired ones. Pure, and without knowledge of any item kind. A second
- * plan right after a successful apply is empty.
+ * The plan: the steps from the observed items to the desired ones. Pure, and without knowledge of any item kind. A
+ * second plan right after a successful apply is empty.
  */
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -16,7 +16,10 @@ interface PlanOptions {
   readonly mayDelete: (item: Item) => boolean;
 }
 
-/** Compares two maps of items. @returns the steps in their order: removals by falling rank, then the others by rising rank */
+/**
+ * Compares two maps of items.
+ * @returns the steps in their order: removals by falling rank, then the others by rising rank
+ */
 export function plan(observed: ItemMap, desired: ItemMap, options: PlanOptions): Step[] {
   const removals: Step[] = [];
   const lost = new Set<ItemKey>();

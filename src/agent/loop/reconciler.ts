@@ -28,7 +28,7 @@ export interface Desire {
   readonly items: ItemMap;
   /** The items that have changed since the last pass; absent when the caller does not record changes. */
   readonly changed?: Changed;
-  /** Whether an observed item that is not desired may go. @param wasWanted whether this agent has desired the item before */
+  /** Whether an observed, undesired item may go. @param wasWanted whether this agent has desired the item before */
   readonly mayDelete: (item: Item, wasWanted: boolean) => boolean;
   /** The items in a kernel that are ours by a record of the agent: the kernel keeps no mark on them. */
   readonly recorded: (cache: KernelCache) => readonly Item[];
@@ -134,8 +134,8 @@ export class Reconciler {
   }
 
   /**
-   * Runs a pass now, or right after the running one. Resolves when nothing is left to do. Does nothing before `start` has
-   * read the kernel: until then the cache is empty.
+   * Runs a pass now, or right after the running one. Resolves when nothing is left to do. Does nothing before `start`
+   * has read the kernel: until then the cache is empty.
    */
   wake(): Promise<void> {
     if (this.#closed || !this.#started) return Promise.resolve();
@@ -166,7 +166,7 @@ export class Reconciler {
     if (error !== undefined) this.#journal.routesNotRenewed(error);
   }
 
-  /** Whether the kernel removes routes with this event without announcing them: an IPv4 address goes, or a link goes down (fib_flush). */
+  /** With an IPv4 address, or with a link that goes down, the kernel removes routes without an event (fib_flush). */
   #losesRoutes(event: KernelEvent): boolean {
     if (event.type === 'address') return event.removed && event.address.family === 4;
     return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
@@ -182,7 +182,7 @@ export class Reconciler {
     return cache;
   }
 
-  /** Replaces the cache by a fresh dump and runs a pass. @returns the number of items in which the cache disagreed with it */
+  /** Replaces the cache by a fresh dump and runs a pass. @returns the number of items in which the two disagreed */
   async audit(): Promise<number> {
     if (this.#closed) return 0;
     await this.#running;
@@ -295,7 +295,7 @@ export class Reconciler {
     return this.#mayDelete(item, this.#delta.isDisowned(itemKey(item)));
   }
 
-  /** Adds to `observed` the items that the cache cannot give: those that are ours by a record, rulesets and plain settings. */
+  /** Adds to `observed` the items that the cache cannot give: recorded items, rulesets and plain settings. */
   async #observeApart(cache: KernelCache, observed: Map<ItemKey, Item>, desired: ItemMap): Promise<void> {
     for (const item of this.#recorded(cache)) observed.set(itemKey(item), item);
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
@@ -307,8 +307,9 @@ export class Reconciler {
   }
 
   /**
-   * Notes the outcomes of a pass: which items are ready, which steps failed and when to try them again. Writes to the journal.
-   * @param repairs steps for items that were ready until another program changed them; @returns the outcomes of the due ones
+   * Notes which items are ready, which steps failed, and when to try these again. Writes to the journal.
+   * @param repairs steps for items that were ready until another program changed them
+   * @returns the outcomes of the repairs that were due
    */
   async #note(outcomes: readonly StepOutcome[], repairs: ReadonlySet<Step>): Promise<readonly StepOutcome[]> {
     const { kernel } = this.#input;

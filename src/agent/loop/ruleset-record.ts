@@ -1,7 +1,7 @@
 /**
- * The tables that the agent last wrote to nft, and how nft printed them then. nft has no mark that says which program wrote
- * a rule. But as long as the rules of a table print as they did after our own transaction, they are ours and complete. Set
- * elements are compared one by one, so that our own change of elements needs no new listing.
+ * The tables that the agent last wrote to nft, and how nft printed them then. nft has no mark that says which program
+ * wrote a rule. But as long as the rules of a table print as they did after our own transaction, they are ours and
+ * complete. Set elements are compared one by one, so that our own change of elements needs no new listing.
  */
 import type { RulesetItem } from '../items/ruleset.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';

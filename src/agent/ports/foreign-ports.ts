@@ -1,9 +1,9 @@
 /**
- * Foreign interfaces on our bridges. An interface is wanted there for one of two reasons. Either an administrator plugged it
- * in with `mesh port plug`, which is recorded on disk. Or it was on the bridge when the bridge was deleted, and goes back
- * when the bridge is created again. An interface that its owner took off an existing bridge is forgotten.
+ * Foreign interfaces on our bridges. An interface is wanted there for one of two reasons. Either an administrator
+ * plugged it in with `mesh port plug`, which is recorded on disk. Or it was on the bridge when the bridge was deleted,
+ * and goes back when the bridge is created again. An interface that its owner took off an existing bridge is forgotten.
  *
- * The kernel keeps no mark of ours on such an interface. So a port that `mesh port unplug` is to take off is recorded, too,
+ * The kernel keeps no mark on such an interface. So a port that `mesh port unplug` is to take off is recorded, too,
  * until the kernel shows that it is off its bridge. The record is the mark by which a plan may remove the port.
  */
 import type { Link } from '../../kernel/rtnl/objects.ts';
@@ -14,8 +14,8 @@ import type { PortItem } from '../items/port.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /**
- * When the kernel deletes a bridge, it first takes the ports off, up to 60 ms before it announces the deletion. A port that
- * has left its bridge counts as taken off by its owner only when the bridge still exists after this time.
+ * When the kernel deletes a bridge, it first takes the ports off, up to 60 ms before it announces the deletion. A port
+ * that has left its bridge counts as taken off by its owner only when the bridge still exists after this time.
  */
 const DELETION_MS = 1_000;
 
@@ -77,7 +77,10 @@ export class ForeignPorts {
     this.#plugged.set(port.link, port.network);
   }
 
-  /** Records that the port is to be taken off. @returns false when it was neither plugged nor seen, nor is being taken off */
+  /**
+   * Records that the port is to be taken off.
+   * @returns false when it was neither plugged nor seen, nor is being taken off
+   */
   unplug(link: string): boolean {
     const network = this.#plugged.get(link) ?? this.#seen.get(link)?.network;
     if (network === undefined) return this.#unplugging.has(link);
@@ -103,8 +106,8 @@ export class ForeignPorts {
   }
 
   /**
-   * Updates the ports from the kernel's state, and forgets those that have been taken off. A port that an administrator has
-   * moved to another bridge is off, too.
+   * Updates the ports from the kernel's state, and forgets those that have been taken off. A port that an administrator
+   * has moved to another bridge is off, too.
    * @param cache a complete one: an interface that it lacks does not exist
    * @returns every port that needs rules: those that should be on a bridge, and those that are being taken off
    */
@@ -156,7 +159,9 @@ export class ForeignPorts {
   }
 }
 
-/** One of the two marks is enough: another program may have removed the other one, which the loop is about to restore. */
+/**
+ * One of the two marks is enough: another program may have removed the other one, which the loop is about to restore.
+ */
 function isOurs({ alias, group }: Link): boolean {
   return parseAlias(alias) !== undefined || group === OUR_LINK_GROUP;
 }

@@ -3,8 +3,8 @@
  *
  *     [{"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"}]
  *
- * The second entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such an
- * agent the port is a guest that belongs to no network: the port stays where it is, under the rules for guests.
+ * The second entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such
+ * an agent the port is a guest that belongs to no network: the port stays where it is, under the rules for guests.
  */
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';

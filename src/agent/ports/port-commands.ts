@@ -20,8 +20,8 @@ interface PortCommandsInput {
 }
 
 /**
- * Performs `mesh port list`, `plug` and `unplug`. A command records the wish and waits for the loop to fulfil it, so a plan
- * shows the step, and the loop tries a failed step again.
+ * Performs `mesh port list`, `plug` and `unplug`. A command records the wish and waits for the loop to fulfil it, so a
+ * plan shows the step, and the loop tries a failed step again.
  */
 export class PortCommands {
   readonly #input: PortCommandsInput;
@@ -102,7 +102,9 @@ export class PortCommands {
     }
   }
 
-  /** Writes the record to disk when it has changed. Only one write runs at a time, so the newest record is written last. */
+  /**
+   * Writes the record to disk when it has changed. Only one write runs at a time, so the newest record is written last.
+   */
   #keep(): Promise<void> {
     const { ports, keepPorts } = this.#input;
     this.#keeping = this.#keeping
