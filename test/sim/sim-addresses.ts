@@ -1,4 +1,4 @@
-/** Addresses and routes (devinet.c, fib_frontend.c, addrconf.c). */
+/** The addresses and routes of a simulated kernel (devinet.c, fib_frontend.c, addrconf.c). */
 import type { Address, KernelEvent, Link, Route } from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
@@ -8,6 +8,7 @@ const MAIN_TABLE = 254;
 /** rtnetlink.h: RTPROT_KERNEL. */
 const PROTOCOL_KERNEL = 2;
 
+/** Adds and deletes addresses and routes, and announces changes as the real kernel does. */
 export class SimAddresses {
   readonly addresses = new Map<string, Address>();
   readonly routes = new Map<string, Route>();
@@ -27,7 +28,7 @@ export class SimAddresses {
     this.#putRoute({ family: 4, destination, link, source: ipv4, ...origin });
   }
 
-  /** The routes that lead through the address's subnet go with it, without a word. */
+  /** Removes an address. The routes through its subnet go with it, and the kernel does not announce their removal. */
   removeIpv4(link: number, ipv4: Ipv4): void {
     const address = this.addresses.get(`${link} ${ipv4}`);
     if (address === undefined) return;
@@ -44,7 +45,7 @@ export class SimAddresses {
     return [...this.addresses.values()].filter(({ family }) => family === 4).map(({ address }) => address as Ipv4);
   }
 
-  /** Asked with NLM_F_REPLACE: adding one that is there is harmless. */
+  /** Adds an IPv6 address. Our requests have NLM_F_REPLACE, so adding an existing address is no error. */
   add(link: Link, { address, length, nodad = false }: Of<'address-add' | 'address-delete'>): Errno {
     const scope = address.startsWith('fe80:') ? 'link' : 'global';
     const added: Address = {
@@ -111,7 +112,7 @@ export class SimAddresses {
     return 0;
   }
 
-  /** IPv6 addresses go with the link's state. */
+  /** Removes the link's IPv6 addresses: the kernel keeps only IPv4 addresses on a link that is down. */
   linkDown(index: number): void {
     for (const [key, address] of this.addresses) {
       if (address.link !== index || address.family !== 6) continue;
