@@ -36,7 +36,7 @@ describe.each(PAGES)('%s', (page) => {
   });
 
   test('shows only npm scripts that exist', () => {
-    const shown = commands.flatMap(({ text }) => /^npm (?:run )?([a-z]+)/.exec(text)?.[1] ?? []);
+    const shown = commands.flatMap(({ text }) => /^npm (?:run )?(?!exec\b)([a-z]+)/.exec(text)?.[1] ?? []);
     expect(Object.keys(manifest.scripts)).toEqual(expect.arrayContaining(shown));
   });
 

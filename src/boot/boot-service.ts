@@ -34,6 +34,7 @@ export interface CardRegistry extends BootRegistry {
   byCard(mac: Mac): { readonly facts: Readonly<Record<string, string>> } | undefined;
 }
 
+/** The parts that a boot service asks, and what it is to tell. */
 export interface BootServiceInput
   extends Pick<BootInput, 'setNics'>,
     Pick<BootSiteInput, 'attempts' | 'catalogue' | 'images' | 'secretsOf'>,
@@ -51,6 +52,7 @@ export interface BootServiceInput
 /** Kernel and initrd have some 60 MB: as many loads at once keep a segment of 10 Gbit/s busy, and one of 1 Gbit/s fair. */
 const LOADING_MAX = 24;
 
+/** Serves from the moment that it is open until it is closed; the DHCP servers that it has started outlive it. */
 export class BootService {
   readonly boot: Boot;
   readonly log: BootLog;

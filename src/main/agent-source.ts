@@ -15,6 +15,7 @@ import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
+/** What the agent has before its source: name, clock, journal, kernel and transport. */
 export interface AgentSourceInput extends Pick<NodeSourceInput, 'name' | 'clock' | 'journal' | 'echo' | 'transport'> {
   readonly kernel: SystemKernel;
   readonly paths: Paths;

@@ -6,6 +6,7 @@ import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Journal } from '../protocol/journal/event.ts';
 
+/** Resolves when the links, addresses and routes have been read; the caller closes the monitor, the links and rtnetlink. */
 export async function openHost0Kernel(clock: Clock, journal: Journal) {
   const rtnl = await Rtnl.open();
   const monitor = KernelMonitor.open();

@@ -16,12 +16,14 @@ import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
+/** What host0 has before its machines: settings, clock, store, kernel and controller. */
 export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'clock' | 'journal' | 'store' | 'links'> {
   readonly paths: Paths;
   readonly rtnl: Rtnl;
   readonly controller: Controller;
 }
 
+/** What the rest of host0 needs of its machines. */
 export interface Machines {
   readonly service: BootService;
   readonly boots: Boots;
@@ -29,6 +31,7 @@ export interface Machines {
   close(): Promise<void>;
 }
 
+/** Opens the registry of machines and the boot service, and adds what is not well there to the controller's health. */
 export async function openMachines(input: MachinesInput): Promise<Machines> {
   const { paths, clock, journal, store, rtnl, controller } = input;
   const { state } = paths;

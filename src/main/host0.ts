@@ -88,23 +88,14 @@ async function main(): Promise<void> {
   links.changes.subscribe(takeSegments);
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
-  const indexOf = (device: string) => links.indexOf(device);
-  const endpoints = await openMeshEndpoints({
-    clock,
-    journal,
-    indexOf,
-    metrics,
-    takeInventory: machines.takeInventory,
-  });
+  const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
+  const endpoints = await openMeshEndpoints({ ...common, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({
+    ...common,
     network: settings.metricsNetwork,
     machine: 'host0',
     port: METRICS_PORTS.host0,
-    registry,
-    clock,
-    journal,
     openListener: boundListener,
-    indexOf,
   });
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
@@ -114,12 +105,10 @@ async function main(): Promise<void> {
 
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
+    ...common,
     path: paths.controlSock,
     controller,
-    journal,
     conditions: () => host0Conditions(controller, health),
-    registry,
-    metrics,
     boot: machines.service.boot,
     boots: machines.boots,
     stuck: () => store.stuck,

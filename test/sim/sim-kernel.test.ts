@@ -82,7 +82,7 @@ const MAKE: readonly Make[] = [
     table: 'self',
     link: pick(random, VXLANS),
     mac: FLOOD_MAC,
-    destination: pick(random, IPV4S),
+    remoteVtep: pick(random, IPV4S),
     state: 'permanent',
     externLearn: true,
   }),
@@ -115,7 +115,7 @@ function entry(random: () => number) {
     table: 'self',
     link: pick(random, VXLANS),
     mac: pick(random, MACS),
-    destination: pick(random, IPV4S),
+    remoteVtep: pick(random, IPV4S),
     state: pick(random, ['permanent', 'dynamic'] as const),
     externLearn: true,
   } as const;

@@ -6,6 +6,7 @@ import type { SystemKernel } from '../kernel/system-kernel.ts';
 import { type CollectionInput, collectEvidence } from './collection.ts';
 import { Doctor } from './doctor.ts';
 
+/** The agent that is examined, and where its machine keeps things. */
 export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo' | 'stateDirectory' | 'controlSock'> {
   readonly kernel: Pick<SystemKernel, 'ruleset'>;
 }
@@ -13,6 +14,7 @@ export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo
 /** An answer takes a millisecond; a machine that is too busy to answer in this time is asked again the next time. */
 const INQUIRY_TIMEOUT_MS = 400;
 
+/** Asks nothing before the first examination. */
 export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
   return new Doctor({
     collect: () =>

@@ -6,6 +6,7 @@ import type { NodeView } from '../../protocol/documents/views.ts';
 /** Hundreds of boots ask many times a second, and as many nodes answer: they are read again after so long. */
 const READ_MS = 100;
 
+/** Remembers what it read for 100 ms. */
 export class OnlineNodes {
   readonly #read: () => readonly NodeView[];
   readonly #clock: Clock;

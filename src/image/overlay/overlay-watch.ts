@@ -6,6 +6,7 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { machineNames, type OverlayStore, type Refusal } from './overlay-store.ts';
 
+/** Where overlays are, and which tree they are made of. */
 export interface OverlayWatchInput {
   readonly overlayStore: OverlayStore;
   /** The directory that is compiled, `/host0`: the object of a finding. */
@@ -13,6 +14,7 @@ export interface OverlayWatchInput {
   readonly clock: Clock;
 }
 
+/** Looks at the overlays whenever their directory changes, and every few seconds. */
 export class OverlayWatch {
   readonly #input: OverlayWatchInput;
   readonly #looks = new Signal<ReadonlyMap<MachineId, string>>();

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { findMark, type ProcessMark } from './process-mark.ts';
 
+/** What is to be started, where, and who is told of its end. */
 export interface Launch {
   /** The program and its arguments; the program is looked for in PATH. */
   readonly argv: readonly string[];

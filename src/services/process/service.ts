@@ -30,8 +30,6 @@ export interface ServiceInput {
   readonly directory: string;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** It came or went. */
-  readonly onChange?: () => void;
 }
 
 interface ServiceRecord extends ProcessMark {
@@ -135,7 +133,7 @@ export class Service {
   }
 
   #start(): void {
-    const { name, directory, clock, journal, onChange } = this.#input;
+    const { name, directory, clock, journal } = this.#input;
     const spec = this.#spec;
     if (spec === undefined) return;
     mkdirSync(directory, { recursive: true });
@@ -157,7 +155,6 @@ export class Service {
     this.#record = { ...mark, fingerprint: spec.fingerprint, label: spec.label };
     this.#isKept = false;
     journal.record({ kind: 'service started', message: `${name}: process ${mark.pid}`, object: name });
-    onChange?.();
     this.#keepRecord();
   }
 
@@ -178,7 +175,6 @@ export class Service {
     }
     this.#record = undefined;
     rmSync(this.#recordFile, { force: true });
-    this.#input.onChange?.();
   }
 
   async #isGone(record: ProcessMark): Promise<boolean> {
@@ -240,14 +236,13 @@ export class Service {
   }
 
   #tell(kind: string, message: string, remedy = `See ${this.logFile}.`): void {
-    const { name, journal, onChange } = this.#input;
+    const { name, journal } = this.#input;
     this.#error = new MeshError('MESH_PROCESS_FAILED', message, {
       object: name,
       remedy: `${remedy} It is started again by itself.`,
       retryable: true,
     });
     journal.record({ level: 'error', kind, message, object: name, code: this.#error.code, remedy });
-    onChange?.();
   }
 
   /** Each time later. */
