@@ -12,17 +12,17 @@ const PROTOCOL_KERNEL = 2;
 export class SimAddresses {
   readonly addresses = new Map<string, Address>();
   readonly routes = new Map<string, Route>();
-  readonly #tell: (event: KernelEvent) => void;
+  readonly #emit: (event: KernelEvent) => void;
 
-  constructor(tell: (event: KernelEvent) => void) {
-    this.#tell = tell;
+  constructor(emit: (event: KernelEvent) => void) {
+    this.#emit = emit;
   }
 
   addIpv4(link: number, ipv4: Ipv4, length: number): void {
     const common = { scope: 'global', tentative: false, nodad: false, protocol: 0 } as const;
     const address: Address = { family: 4, link, address: ipv4, length, ...common };
     this.addresses.set(`${link} ${ipv4}`, address);
-    this.#tell({ type: 'address', removed: false, address, echo: false });
+    this.#emit({ type: 'address', removed: false, address, echo: false });
     const destination = ipv4Subnet(ipv4, length);
     const origin = { table: MAIN_TABLE, protocol: PROTOCOL_KERNEL, scope: 253, metric: 0 };
     this.#putRoute({ family: 4, destination, link, source: ipv4, ...origin });
@@ -38,7 +38,7 @@ export class SimAddresses {
         this.routes.delete(key);
       }
     }
-    this.#tell({ type: 'address', removed: true, address, echo: false });
+    this.#emit({ type: 'address', removed: true, address, echo: false });
   }
 
   ipv4s(): Ipv4[] {
@@ -59,7 +59,7 @@ export class SimAddresses {
       protocol: 0,
     };
     this.addresses.set(`${link.index} ${address}`, added);
-    this.#tell({ type: 'address', removed: false, address: added, echo: false });
+    this.#emit({ type: 'address', removed: false, address: added, echo: false });
     return undefined;
   }
 
@@ -68,7 +68,7 @@ export class SimAddresses {
     const address = this.addresses.get(key);
     if (address === undefined) return 'EADDRNOTAVAIL';
     this.addresses.delete(key);
-    this.#tell({ type: 'address', removed: true, address, echo: false });
+    this.#emit({ type: 'address', removed: true, address, echo: false });
     return undefined;
   }
 
@@ -83,7 +83,7 @@ export class SimAddresses {
     const route = this.routes.get(destination);
     if (route === undefined) return 'ESRCH';
     this.routes.delete(destination);
-    this.#tell({ type: 'route', removed: true, route, echo: false });
+    this.#emit({ type: 'route', removed: true, route, echo: false });
     return undefined;
   }
 
@@ -117,7 +117,7 @@ export class SimAddresses {
     for (const [key, address] of this.addresses) {
       if (address.link !== index || address.family !== 6) continue;
       this.addresses.delete(key);
-      this.#tell({ type: 'address', removed: true, address, echo: false });
+      this.#emit({ type: 'address', removed: true, address, echo: false });
     }
   }
 
@@ -128,7 +128,7 @@ export class SimAddresses {
 
   #putRoute(route: Route): void {
     this.routes.set(route.destination, route);
-    this.#tell({ type: 'route', removed: false, route, echo: false });
+    this.#emit({ type: 'route', removed: false, route, echo: false });
   }
 }
 

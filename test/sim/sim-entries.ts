@@ -16,11 +16,11 @@ export class SimEntries {
   /** An index of the flood entries by link: every broadcast needs them. */
   readonly #floods = new Map<number, Map<string, FdbEntry>>();
   readonly #links: ReadonlyMap<number, Link>;
-  readonly #tell: (event: KernelEvent) => void;
+  readonly #emit: (event: KernelEvent) => void;
 
-  constructor(links: ReadonlyMap<number, Link>, tell: (event: KernelEvent) => void) {
+  constructor(links: ReadonlyMap<number, Link>, emit: (event: KernelEvent) => void) {
     this.#links = links;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   neighbour(link: number, address: string): Neighbour | undefined {
@@ -51,12 +51,12 @@ export class SimEntries {
 
   putNeighbour(neighbour: Neighbour): void {
     this.neighbours.set(`${neighbour.link} ${neighbour.address}`, neighbour);
-    this.#tell({ type: 'neighbour', removed: false, neighbour, echo: false });
+    this.#emit({ type: 'neighbour', removed: false, neighbour, echo: false });
   }
 
   dropNeighbour(neighbour: Neighbour): void {
     if (!this.neighbours.delete(`${neighbour.link} ${neighbour.address}`)) return;
-    this.#tell({ type: 'neighbour', removed: true, neighbour, echo: false });
+    this.#emit({ type: 'neighbour', removed: true, neighbour, echo: false });
   }
 
   flushNeighbours(link: number): void {
@@ -95,7 +95,7 @@ export class SimEntries {
       const byMac = this.#byMac.get(entry.link) ?? new Map<Mac, FdbEntry>();
       this.#byMac.set(entry.link, byMac.set(entry.mac, entry));
     }
-    this.#tell({ type: 'fdb', removed: false, entry, echo: false });
+    this.#emit({ type: 'fdb', removed: false, entry, echo: false });
   }
 
   /** A VXLAN that goes down loses all entries that are not permanent. */
@@ -129,7 +129,7 @@ export class SimEntries {
     this.fdb.delete(entryKey(entry));
     if (entry.mac === FLOOD_MAC) this.#floods.get(entry.link)?.delete(entry.remoteVtep ?? '');
     else if (entry.table === 'self') this.#byMac.get(entry.link)?.delete(entry.mac);
-    this.#tell({ type: 'fdb', removed: true, entry, echo: false });
+    this.#emit({ type: 'fdb', removed: true, entry, echo: false });
   }
 }
 

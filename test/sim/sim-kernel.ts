@@ -57,10 +57,10 @@ export class SimKernel {
   /** Grows with each event. */
   revision = 0;
   /** The subscriber whose operation is being performed: its events are marked as an echo. */
-  #asker: object | undefined;
+  #requester: object | undefined;
 
   constructor() {
-    const tell = (event: KernelEvent) => this.#tell(event);
+    const emit = (event: KernelEvent) => this.#emit(event);
     const onLinks = {
       neighboursLost: (index: number) => this.#entries.flushNeighbours(index),
       linkDown: (index: number) => {
@@ -73,9 +73,9 @@ export class SimKernel {
         this.#entries.linkGone(index);
       },
     };
-    this.#addresses = new SimAddresses(tell);
-    this.#links = new SimLinks(onLinks, tell);
-    this.#entries = new SimEntries(this.#links.links, tell);
+    this.#addresses = new SimAddresses(emit);
+    this.#links = new SimLinks(onLinks, emit);
+    this.#entries = new SimEntries(this.#links.links, emit);
   }
 
   // For the machine itself: its NICs.
@@ -105,13 +105,13 @@ export class SimKernel {
     this.#listeners.delete(subscriber);
   }
 
-  /** Performs one operation. @param asker the subscriber that gets the events marked as an echo */
-  perform(operation: Operation, asker?: object): Errno {
-    this.#asker = asker;
+  /** Performs one operation. @param requester the subscriber that gets the events marked as an echo */
+  perform(operation: Operation, requester?: object): Errno {
+    this.#requester = requester;
     try {
       return this.#perform(operation);
     } finally {
-      this.#asker = undefined;
+      this.#requester = undefined;
     }
   }
 
@@ -259,7 +259,7 @@ export class SimKernel {
         return this.#writeSetting(operation.path, operation.value);
       case 'nft': {
         const errno = runScript(this.#tables, operation.script);
-        if (errno === undefined) this.#tell({ type: 'nft', echo: false });
+        if (errno === undefined) this.#emit({ type: 'nft', echo: false });
         return errno;
       }
     }
@@ -282,10 +282,10 @@ export class SimKernel {
     return undefined;
   }
 
-  #tell(event: KernelEvent): void {
+  #emit(event: KernelEvent): void {
     this.revision++;
     for (const [subscriber, listener] of this.#listeners) {
-      listener(subscriber === this.#asker ? { ...event, ...ECHO } : event);
+      listener(subscriber === this.#requester ? { ...event, ...ECHO } : event);
     }
   }
 }

@@ -24,12 +24,12 @@ export class SimLinks {
   /** Links whose MTU was set after their create. */
   readonly #fixedMtus = new Set<number>();
   readonly #onLinks: OnLinks;
-  readonly #tell: (event: KernelEvent) => void;
+  readonly #emit: (event: KernelEvent) => void;
   #lastIndex = 0;
 
-  constructor(onLinks: OnLinks, tell: (event: KernelEvent) => void) {
+  constructor(onLinks: OnLinks, emit: (event: KernelEvent) => void) {
     this.#onLinks = onLinks;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   named(name: string): Link | undefined {
@@ -97,7 +97,7 @@ export class SimLinks {
     this.links.delete(link.index);
     this.#byName.delete(link.name);
     this.#adjustMtu(link.master);
-    this.#tell({ type: 'link', removed: true, link, echo: false });
+    this.#emit({ type: 'link', removed: true, link, echo: false });
     return undefined;
   }
 
@@ -152,6 +152,6 @@ export class SimLinks {
     if (before === undefined) return;
     const link = { ...before, ...change };
     this.links.set(index, link);
-    this.#tell({ type: 'link', removed: false, link, echo: false });
+    this.#emit({ type: 'link', removed: false, link, echo: false });
   }
 }

@@ -28,9 +28,9 @@ export class LoopJournal {
   }
 
   failed(step: Step, error: MeshError): void {
-    const { message, ...told } = eventOf(step);
+    const { message, ...details } = eventOf(step);
     this.#journal.failure('step failed', error, {
-      ...told,
+      ...details,
       level: 'error',
       message: `${message}: ${error.message}`,
     });

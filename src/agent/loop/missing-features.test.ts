@@ -14,8 +14,8 @@ const FEATURES: readonly Feature[] = [
 test('a missing feature is tested once, and reported with its cost', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
-  const told: string[] = [];
-  journal.subscribe(({ kind, message }) => told.push(`${kind}: ${message}`));
+  const events: string[] = [];
+  journal.subscribe(({ kind, message }) => events.push(`${kind}: ${message}`));
   let probes = 0;
   const features = new MissingFeatures({
     journal,
@@ -29,6 +29,6 @@ test('a missing feature is tested once, and reported with its cost', async () =>
   features.look();
   await clock.pass(0);
   expect(probes).toBe(1);
-  expect(told).toEqual(['feature missing: this kernel cannot do «nft bridge» (EOPNOTSUPP). Guests get no TCP.']);
+  expect(events).toEqual(['feature missing: this kernel cannot do «nft bridge» (EOPNOTSUPP). Guests get no TCP.']);
   expect(features.findings).toMatchObject([{ code: 'MESH_KERNEL_UNSUPPORTED', object: 'nft bridge' }]);
 });
