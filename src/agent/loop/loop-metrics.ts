@@ -40,12 +40,12 @@ export class LoopMetrics {
     );
     this.#repaired = countedByKind(
       'meshwork_drift_repaired_items_total',
-      'Items that another program had changed and that are right again.',
+      'Items that another program had changed and that the agent has repaired.',
     );
     registry.gauge(
       {
         name: 'meshwork_drift_open_items',
-        help: 'Items that another program changed and that could not be put right yet. Should be 0.',
+        help: 'Items that another program changed and that are not repaired yet. Should be 0.',
       },
       () => [{ value: this.#openDrift() }],
     );
