@@ -144,8 +144,8 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
     'forth: node2 firewall: there is no table inet meshwork | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2',
   ],
   'a rule of somebody else in our table': [
-    { node2: { firewallDrift: 'changed by somebody else' } },
-    'forth: node2 firewall: table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456), but the table is not ours alone: changed by somebody else | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456)',
+    { node2: { firewallDrift: 'changed by another program' } },
+    'forth: node2 firewall: table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456), but the table is not ours alone: changed by another program | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456)',
   ],
   'host0 not forwarding': [
     { host0: links((link) => (link.name === 'eth1' ? { ...link, forwards: false } : link)) },
