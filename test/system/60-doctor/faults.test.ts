@@ -133,7 +133,7 @@ describe('other firewalls', () => {
       'reject with icmpx admin-prohibited',
       '}',
     );
-    expect(await node1.finding('firewalld')).toContain('its rules do not know br456');
+    expect(await node1.finding('firewalld')).toContain('none of its rules names br456');
   });
 });
 
