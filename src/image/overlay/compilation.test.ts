@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { MachineId } from '../../model/machine.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import { type Compilation, compile, contentHash } from './compilation.ts';
+import { type Compilation, compile } from './compilation.ts';
+import { contentHash } from './content-hash.ts';
 import { packOverlay, unpackOverlay } from './overlay.ts';
 import { OverlayStore } from './overlay-store.ts';
 

@@ -1,6 +1,4 @@
 /** The whole of `/host0` as overlays: every machine's, or the list of all that is wrong and none. */
-
-import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
@@ -13,6 +11,8 @@ import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
+import { addRunlevels } from './alpine.ts';
+import { contentHash } from './content-hash.ts';
 import { Overlay, type OverlayEntry, type ReadSource } from './overlay.ts';
 
 export interface CompiledMachine {
@@ -49,14 +49,6 @@ export interface CompileInput {
 /** What a program on host0 may sensibly copy to a machine that runs from memory. */
 const SOURCE_MAX_BYTES = 64 * 1024 * 1024;
 
-/** Alpine's own services, as its initramfs would choose them without an overlay (mkinitfs, initramfs-init). */
-const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
-  sysinit: ['devfs', 'dmesg', 'mdev', 'hwdrivers', 'modloop'],
-  boot: ['modules', 'sysctl', 'hostname', 'bootmisc', 'syslog'],
-  default: ['local', 'meshwork-agent'],
-  shutdown: ['mount-ro', 'killprocs', 'savecache'],
-};
-
 /** Reads and judges all of `/host0`; changes nothing. */
 export async function compile({ paths, authorizedKeys }: CompileInput): Promise<Compilation> {
   const tree = readHost0Tree(paths.host0);
@@ -87,20 +79,13 @@ function compileMachine(folder: MachineFolder, shared: Shared, errors: MeshError
   for (const { file, bytes } of shared.files) overlay.putFile(`var/pxen/networks/${basename(file)}`, bytes);
   for (const { actions } of [...groups, folder]) overlay.run(actions, shared.read);
   if (machine !== 'default' && !overlay.has('etc/hostname')) overlay.putFile('etc/hostname', `${name}\n`);
-  for (const [level, services] of Object.entries(RUNLEVELS)) {
-    for (const service of services) addService(overlay, level, service);
-  }
+  addRunlevels(overlay);
   overlay.addLines('etc/apk/world', packages);
   overlay.sortLines('etc/apk/world');
   overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
   errors.push(...overlay.errors);
   const { entries } = overlay;
   return { machine, name, packages, overlay: { entries, content: contentHash(entries) } };
-}
-
-function addService(overlay: Overlay, level: string, service: string): void {
-  const path = `etc/runlevels/${level}/${service}`;
-  if (!overlay.has(path)) overlay.putLink(path, `/etc/init.d/${service}`);
 }
 
 /** The networks that every machine takes part in, whatever its manifest says. */
@@ -173,17 +158,4 @@ function sorted(names: readonly string[]): readonly string[] {
 /** A fault of a group is every machine's that has the group; it is told once. */
 function withoutDoubles(errors: readonly MeshError[]): readonly MeshError[] {
   return [...new Map(errors.map((error) => [errorText(error, { color: false }), error])).values()];
-}
-
-/** As in CompiledOverlay. */
-export function contentHash(entries: readonly OverlayEntry[]): string {
-  const hash = createHash('sha256');
-  for (const entry of entries) {
-    const { path, type } = entry;
-    const mode = type === 'link' ? entry.to : `${entry.mode.uid}:${entry.mode.gid}:${entry.mode.permissions}`;
-    const length = type === 'file' ? entry.content.length : 0;
-    hash.update(JSON.stringify([type, path, mode, length]));
-    if (type === 'file') hash.update(entry.content);
-  }
-  return hash.digest('hex');
 }

@@ -1,0 +1,16 @@
+/** By which hash two overlays are known to be equal before they are packed. */
+import { createHash } from 'node:crypto';
+import type { OverlayEntry } from './overlay.ts';
+
+/** As in CompiledOverlay. */
+export function contentHash(entries: readonly OverlayEntry[]): string {
+  const hash = createHash('sha256');
+  for (const entry of entries) {
+    const { path, type } = entry;
+    const mode = type === 'link' ? entry.to : `${entry.mode.uid}:${entry.mode.gid}:${entry.mode.permissions}`;
+    const length = type === 'file' ? entry.content.length : 0;
+    hash.update(JSON.stringify([type, path, mode, length]));
+    if (type === 'file') hash.update(entry.content);
+  }
+  return hash.digest('hex');
+}
