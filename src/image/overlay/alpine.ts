@@ -1,7 +1,7 @@
-/** The OpenRC services that an Alpine node starts. */
+/** The OpenRC runlevels of an Alpine node: which services it starts. */
 import type { Overlay } from './overlay.ts';
 
-/** Alpine's own services, as its initramfs would choose them without an overlay (mkinitfs, initramfs-init). */
+/** Services of each runlevel: those that Alpine's initramfs chooses without an overlay (mkinitfs, initramfs-init), and the agent. */
 const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
   sysinit: ['devfs', 'dmesg', 'mdev', 'hwdrivers', 'modloop'],
   boot: ['modules', 'sysctl', 'hostname', 'bootmisc', 'syslog'],
@@ -9,7 +9,7 @@ const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
   shutdown: ['mount-ro', 'killprocs', 'savecache'],
 };
 
-/** Enables Alpine's services and the agent in their runlevels, where no manifest has put a file or link of that name. */
+/** Adds a link `/etc/runlevels/LEVEL/SERVICE` for each service, unless a manifest has put something at that path. */
 export function addRunlevels(overlay: Overlay): void {
   for (const [level, services] of Object.entries(RUNLEVELS)) {
     for (const service of services) addService(overlay, level, service);

@@ -1,8 +1,11 @@
-/** By which hash two overlays are known to be equal before they are packed. */
+/** A hash of an overlay's entries: it tells whether two overlays are equal, without packing them. */
 import { createHash } from 'node:crypto';
 import type { OverlayEntry } from './overlay.ts';
 
-/** As in CompiledOverlay. */
+/**
+ * SHA-256, in hex, over paths, types, owners, modes, link targets and file contents.
+ * @param entries sorted by path, as Overlay gives them
+ */
 export function contentHash(entries: readonly OverlayEntry[]): string {
   const hash = createHash('sha256');
   for (const entry of entries) {
