@@ -13,14 +13,14 @@ export interface CountedCost {
 /** As in cluster.ts. */
 const BOOT_SEC = 2;
 /** Three calls to the simulated kernel: entries, neighbours, and rules. */
-const TURN_SEC = 0.001;
+const PASS_SEC = 0.001;
 
 export async function countedCost(agents: number, networks: number, { seed = 1, sec = 30 } = {}): Promise<CountedCost> {
   const cluster = new Cluster({ random: randomFrom(seed), agents, segments: 1, networks, trace: false });
   cluster.start();
   await cluster.clock.run(sec * 1_000);
   const { messages, bytes, operations } = cluster;
-  const predicted = costUntil({ nodes: agents, networks, bootSec: BOOT_SEC, turnSec: TURN_SEC }, sec);
+  const predicted = costUntil({ nodes: agents, networks, bootSec: BOOT_SEC, passSec: PASS_SEC }, sec);
   return { agents, networks, predicted, counted: { messages, bytes, operations } };
 }
 
