@@ -151,7 +151,7 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
   const mesh = (...words: string[]) => spawnSync(MESH, ['--root', place, ...words], { encoding: 'utf8' });
   await machine.until('the agent is reported', BOOT_MS, () => stagesOf('0a0a').some(([stage]) => stage === 'agent'));
   await machine.until('mesh ping', BOOT_MS, () => mesh('ping', 'manage', 'node-a', '--count', '1').status === 0);
-  const wrong = 'what came is not what host0 announced: its hash is another';
+  const wrong = 'the file has another hash than host0 announced';
   // A machine does not wait until a report is taken: two may overtake each other.
   expect(stagesOf('0a0a').toSorted()).toEqual(
     [
