@@ -12,7 +12,7 @@ test('docs/reference/cost-model.md is current', async () => {
 });
 
 test('messages of a mass boot grow with the square of the nodes, steady messages linearly', () => {
-  const of = (nodes: number) => ({ nodes, networks: 1, bootSec: 30, turnSec: 0.005 });
+  const of = (nodes: number) => ({ nodes, networks: 1, bootSec: 30, passSec: 0.005 });
   const boot = bootCost(of(2_000)).bytes / bootCost(of(1_000)).bytes;
   expect(boot).toBeGreaterThan(3.9);
   expect(boot).toBeLessThan(4.2);
@@ -21,14 +21,14 @@ test('messages of a mass boot grow with the square of the nodes, steady messages
 });
 
 test('joins that are announced together save messages but no bytes', () => {
-  const of = (bootSec: number) => bootCost({ nodes: 1_000, networks: 1, bootSec, turnSec: 0.005 });
+  const of = (bootSec: number) => bootCost({ nodes: 1_000, networks: 1, bootSec, passSec: 0.005 });
   const [fast, slow] = [of(2), of(600)];
   expect(slow.messages / fast.messages).toBeGreaterThan(5);
   expect(fast.bytes).toBe(slow.bytes);
 });
 
 test('each further network costs a machine as much as the first', () => {
-  const of = (networks: number) => capacityOf({ nodes: 100, networks, bootSec: 30, turnSec: 0.005 });
+  const of = (networks: number) => capacityOf({ nodes: 100, networks, bootSec: 30, passSec: 0.005 });
   expect(of(10).entriesPerMachine).toBe(10 * of(1).entriesPerMachine);
   expect(of(10).steady.daemonCpuPercent).toBeCloseTo(10 * of(1).steady.daemonCpuPercent, 5);
 });

@@ -21,7 +21,7 @@ export async function countedCost(agents: number, networks: number, { seed = 1, 
   cluster.start();
   await cluster.clock.run(sec * 1_000);
   const { messages, bytes, operations } = cluster;
-  const predicted = costUntil({ nodes: agents, networks, bootSec: BOOT_SEC, turnSec: PASS_SEC }, sec);
+  const predicted = costUntil({ nodes: agents, networks, bootSec: BOOT_SEC, passSec: PASS_SEC }, sec);
   return { agents, networks, predicted, counted: { messages, bytes, operations } };
 }
 

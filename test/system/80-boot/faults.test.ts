@@ -173,10 +173,10 @@ test('a machine whose secrets another machine took restarts, after a longer paus
     remedy: expect.stringContaining('mesh events'),
   });
   expect(await refused.ended).toBe('SIGHUP');
-  expect(refused.said).toMatch(/No secrets: 403 the token of machine .*\. The machine starts anew in 2 s\.\n$/);
+  expect(refused.said).toMatch(/No secrets: 403 the token of machine .*\. The machine restarts in 2 s\.\n$/);
 
   await using second = step(boots().replace(/mesh\.token=\S+/, `mesh.token=${'0'.repeat(32)}`));
-  await until('it waits longer', NAMED_MS, () => second.said.includes('The machine starts anew in 4 s.'));
+  await until('it waits longer', NAMED_MS, () => second.said.includes('The machine restarts in 4 s.'));
 
   const third = boots();
   expect(third).toMatch(/ mesh\.turn=3 /);
@@ -190,7 +190,7 @@ test('a machine whose secrets another machine took restarts, after a longer paus
   await using impatient = step(silent, 601);
   await until('it asks again', NAMED_MS, () => /Waiting .* refused\. Next try in 2 s\.\n/.test(patient.said));
   expect(await impatient.ended).toBe('SIGHUP');
-  expect(impatient.said).toMatch(/No secrets for ten minutes\. The machine starts anew in 2 s\.\n$/);
+  expect(impatient.said).toMatch(/No secrets for ten minutes\. The machine restarts in 2 s\.\n$/);
   await using without = step(third.replace(/mesh\.token=\S+/, 'mesh.token=none'));
   expect(await without.ended).toBe(1);
   expect(without.said).toContain('host0 has no secrets for this machine.\nls: /etc/meshwork/token');

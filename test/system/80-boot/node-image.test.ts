@@ -152,7 +152,7 @@ test('a node boots, takes its overlay and secrets, joins, and is reached over th
   const mesh = (...words: string[]) => spawnSync(MESH, ['--root', root, ...words], { encoding: 'utf8' });
   await machine.until('the agent is reported', BOOT_MS, () => stagesOf('0a0a').some(([stage]) => stage === 'agent'));
   await machine.until('mesh ping', BOOT_MS, () => mesh('ping', 'manage', 'node-a', '--count', '1').status === 0);
-  const wrong = 'what came is not what host0 announced: its hash is another';
+  const wrong = 'the file has another hash than host0 announced';
   // The node does not wait for answers to its reports: one may overtake another.
   expect(stagesOf('0a0a').toSorted()).toEqual(
     [
