@@ -7,7 +7,7 @@ import { BootSite } from '../src/boot/site/boot-site.ts';
 import { parseIpv4 } from '../src/model/address/ipv4.ts';
 import { systemClock as clock } from '../src/model/clock.ts';
 import { MeshError } from '../src/model/error.ts';
-import { Journal } from '../src/protocol/journal/event.ts';
+import { Journal } from '../src/protocol/journal/journal.ts';
 
 const [images = '', device = '', address = ''] = process.argv.slice(2);
 const journal = new Journal(clock, 'bench', 'bench');

@@ -5,8 +5,8 @@ import type { Ipv4 } from '../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../src/model/address/ipv6.ts';
 import type { MachineId } from '../src/model/machine.ts';
 import type { Member } from '../src/model/network/member.ts';
-import { MEMBERSHIP_PORT } from '../src/model/network/network.ts';
 import { reportIntervalMs, type SelfReport } from '../src/protocol/documents/membership.ts';
+import { MEMBERSHIP_PORT } from '../src/protocol/documents/tcp-ports.ts';
 
 /** What the process needs of one member. */
 export type CrowdMember = Omit<Member, 'mac'> & { readonly machine: MachineId; readonly ipv4: Ipv4 };

@@ -3,7 +3,7 @@ import type { ItemMap } from '../src/agent/items/item.ts';
 import { SystemKernel } from '../src/agent/kernel/system-kernel.ts';
 import { Reconciler } from '../src/agent/loop/reconciler.ts';
 import { systemClock } from '../src/model/clock.ts';
-import { Journal } from '../src/protocol/journal/event.ts';
+import { Journal } from '../src/protocol/journal/journal.ts';
 
 export class BenchNode implements AsyncDisposable {
   readonly reconciler: Reconciler;

@@ -11,7 +11,7 @@ import type { MachineWord } from '../model/machine.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Journal } from '../protocol/journal/journal.ts';
 import type { Attachment, DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { type Item, networkOf } from './items/item.ts';

@@ -1,9 +1,12 @@
-/** Every failure of a route as an ErrorDocument, with the HTTP status of its code. */
+/** Answers to failed requests: an ErrorDocument, with the HTTP status of its code. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type ErrorCode, MeshError } from '../model/error.ts';
 
-/** @param invalid code of a request that cannot be read: a body that is too long, or not of the right shape */
+/**
+ * Sets the error handlers of an application.
+ * @param invalid the code for a request that cannot be read: its body is too long or has the wrong shape
+ */
 export function answerErrors(app: FastifyInstance, invalid: ErrorCode): void {
   app.setErrorHandler((error, _request, reply) => sendError(reply, meshErrorOf(error, invalid), statusOf(error)));
   app.setNotFoundHandler((request, reply) => {

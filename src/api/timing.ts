@@ -1,7 +1,11 @@
-/** Tells the metrics how long each answer took. Streams are answers that do not end, and are left out. */
+/** Times of answers, for the metrics. */
 import type { FastifyInstance } from 'fastify';
 import type { ApiMetrics } from '../metrics/api-metrics.ts';
 
+/**
+ * Reports the time of each answer of an application. Streams do not end and are left out.
+ * @param api the application's name in the metrics
+ */
 export function timeAnswers(app: FastifyInstance, api: string, metrics: ApiMetrics): void {
   app.addHook('onResponse', (request, reply, done) => {
     const isStream = String(reply.raw.getHeader('content-type') ?? '').startsWith('text/event-stream');

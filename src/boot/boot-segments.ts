@@ -12,7 +12,7 @@ import { Signal, type Subscribable } from '../model/signal.ts';
 import type { UnderlayNic } from '../protocol/documents/assignment.ts';
 import type { BootView, ScanView, WantedMode } from '../protocol/documents/boot-views.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Journal } from '../protocol/journal/journal.ts';
 import type { Installation } from './frames/host0-mark.ts';
 import type { BootSighting } from './frames/sighting.ts';
 import { type BootNic, bootNics, isServable, wantedMode } from './nics/boot-nic.ts';

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
 import { HOST0_DEFAULTS } from '../formats/host0/host0-conf.ts';
-import { Journal } from '../protocol/journal/event.ts';
+import { Journal } from '../protocol/journal/journal.ts';
 import { BootService } from './boot-service.ts';
 import { HostLinks } from './nics/host-links.ts';
 import { AttemptRecords } from './site/attempt-records.ts';

@@ -9,7 +9,7 @@ import type { Neighbour } from '../kernel/rtnl/objects.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { BootSegments, type BootSegmentsInput } from './boot-segments.ts';
 import { heardAt } from './nics/heard-at.ts';

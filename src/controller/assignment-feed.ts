@@ -1,4 +1,7 @@
-/** What host0's own agent is told (protocol/documents/assignment.ts): a snapshot, each member as it comes and goes, and a new snapshot for anything else. */
+/**
+ * The stream of assignments for host0's own agent (protocol/documents/assignment.ts): a snapshot, an event for each member
+ * that joins, changes or leaves, and a new snapshot after any other change.
+ */
 import type { Member } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { Signal } from '../model/signal.ts';
@@ -6,47 +9,56 @@ import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../protoc
 import type { MembershipVersion } from '../protocol/documents/membership.ts';
 import type { MembershipChange } from './membership/membership-log.ts';
 
+/** An event of the stream, with its name there. */
 export type AssignmentEvent =
   | { readonly event: 'snapshot'; readonly data: Assignment }
   | { readonly event: 'member'; readonly data: AssignedMember };
 
+/** What an assignment needs to know of a mesh; `Membership` is one. */
 export interface AssignedMesh {
   readonly network: Network;
+  /** All members but host0. */
   others(): readonly Member[];
 }
 
+/** Sends assignments to those who subscribe. */
 export class AssignmentFeed {
   readonly #events = new Signal<AssignmentEvent>();
   readonly #snapshot: () => Assignment | undefined;
 
-  /** @param snapshot undefined as long as it is not known */
+  /** @param snapshot the present assignment; undefined until host0 has read all members */
   constructor(snapshot: () => Assignment | undefined) {
     this.#snapshot = snapshot;
   }
 
-  /** How many agents listen; host0 has one. */
+  /** Number of agents that listen: host0 has one, or none while it does not run. */
   get listeners(): number {
     return this.#events.size;
   }
 
-  /** @returns a function that ends the subscription */
+  /**
+   * Calls `listener` with a snapshot, once there is one, and then with each event.
+   * @returns a function that ends the subscription
+   */
   subscribe(listener: (event: AssignmentEvent) => void): () => void {
     const data = this.#snapshot();
     if (data !== undefined) listener({ event: 'snapshot', data });
     return this.#events.subscribe(listener);
   }
 
-  /** Everything may be different. */
+  /** Sends a new snapshot: anything may be different. */
   renew(): void {
     const data = this.#snapshot();
     if (data !== undefined) this.#events.emit({ event: 'snapshot', data });
   }
 
+  /** Sends a change of one member. */
   changed(network: NetworkId, { type, version, member }: MembershipChange): void {
     this.#events.emit({ event: 'member', data: { version, network, change: type, member } });
   }
 }
 
+/** The assignment of host0's agent; `meshes` must have read their members. */
 export function assignmentOf(
   version: MembershipVersion,
   meshes: readonly AssignedMesh[],

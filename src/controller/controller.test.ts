@@ -1,4 +1,4 @@
-/** Network files that change, as host0 takes them up: who stays a member, and what is told of it. */
+/** Changes of network files and of host0's machine: which members stay, and what host0's agent is told. */
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
@@ -7,7 +7,7 @@ import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Network } from '../model/network/network.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
-import { Journal } from '../protocol/journal/event.ts';
+import { Journal } from '../protocol/journal/journal.ts';
 import { Controller } from './controller.ts';
 import { membersPrefix } from './membership/member-record.ts';
 import type { Membership } from './membership/membership.ts';
@@ -38,7 +38,7 @@ async function host0() {
   });
   opened.push(controller);
   const snapshots: Assignment[] = [];
-  controller.setSegments([SEGMENT]);
+  controller.host0State.setSegments([SEGMENT]);
   const setNetworks = (...networks: Network[]) => controller.setNetworks({ networks, errors: [], warnings: [] });
   await setNetworks(manageWith({}));
   controller.followAssignment(({ event, data }) => {
@@ -61,7 +61,7 @@ async function host0() {
   return { clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
 }
 
-test('another MTU deletes no member, ends no stream, and is told to host0’s agent', async () => {
+test('another MTU keeps members and streams, and reaches host0’s agent', async () => {
   const { clock, setNetworks, meshNow, join, stored, snapshots, kinds } = await host0();
   await join(1);
   await join(2);
@@ -81,7 +81,7 @@ test('another MTU deletes no member, ends no stream, and is told to host0’s ag
   expect(kinds()).toContain('network changed');
   expect(kinds()).not.toContain('network removed');
 
-  // Whoever comes then joins the same mesh, and whoever followed its stream is told.
+  // A new member joins the same mesh, and streams from before get the event.
   await join(3);
   await clock.pass(1_000);
   expect(events).toEqual(['join']);
@@ -91,7 +91,7 @@ test.each([
   manageWith({ name: 'office' }),
   manageWith({ key: '457' }),
   manageWith({ prefix: 'fd42:2345:1234:beef::/64' }),
-])('another name, key or prefix is another mesh, without the members of the one before', async (other) => {
+])('another name, key or prefix is another mesh, with no members', async (other) => {
   const { setNetworks, meshNow, join, stored, kinds } = await host0();
   await join(1);
   const before = meshNow();
@@ -103,7 +103,7 @@ test.each([
   expect(await stored()).toHaveLength(1);
 });
 
-test('files that say the same of a network, and a cable in host0, leave the network the object that it was', async () => {
+test('a network keeps its object when the files say the same or host0’s NICs change', async () => {
   const { controller, setNetworks, meshNow, snapshots, kinds } = await host0();
   const { network } = meshNow();
   await setNetworks(manageWith({}));
@@ -111,16 +111,16 @@ test('files that say the same of a network, and a cable in host0, leave the netw
   expect(kinds()).not.toContain('network changed');
 
   const count = snapshots.length;
-  controller.setNics([{ device: 'eth3' }]);
-  controller.setSegments([SEGMENT, { ...SEGMENT, device: 'eth3' }]);
+  controller.host0State.setNics([{ device: 'eth3' }]);
+  controller.host0State.setSegments([SEGMENT, { ...SEGMENT, device: 'eth3' }]);
   const [forPort, forSegment] = snapshots.slice(count);
   expect(forPort?.networks[0]).toBe(network);
   expect(forSegment?.networks[0]).toBe(network);
 
-  // The same ports and segments, with their keys in another order, are no news.
+  // Equal NICs and segments, with keys in another order, send nothing.
   const { device, ipv4, subnet } = SEGMENT;
-  controller.setNics([{ device: 'eth3' }]);
-  controller.setSegments([
+  controller.host0State.setNics([{ device: 'eth3' }]);
+  controller.host0State.setSegments([
     { subnet, ipv4, device },
     { subnet, ipv4, device: 'eth3' },
   ]);

@@ -1,9 +1,7 @@
-/** host0's brain: which meshes there are, who is in them, and what this machine's own agent has to do about it. */
+/** host0's brain: the meshes, their members, and the assignment of host0's own agent. */
 
-import { isDeepStrictEqual } from 'node:util';
 import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
-import { type Ipv4, ipv4InSubnet } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
@@ -11,14 +9,14 @@ import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
-import type { Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
 import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, NO_SEGMENT } from './health.ts';
+import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
 import { admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
@@ -26,6 +24,7 @@ import { networkAdded } from './membership/membership-journal.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
 import type { SourceVerification } from './membership/source-verification.ts';
 
+/** What the controller is given by the process that runs it. */
 export interface ControllerInput {
   /** host0's host name. */
   readonly name: string;
@@ -41,34 +40,32 @@ export interface ControllerInput {
   readonly watch?: MembershipWatch;
 }
 
-/** What the network files say (disk/network-directory.ts). */
+/** The network files of a directory, read and judged (disk/network-directory.ts). */
 export interface NetworkSetOutcome {
   readonly networks: readonly Network[];
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
 }
 
-/** A part of host0 that knows of itself what is not well. */
+/** A part of host0 that has findings of its own. */
 export interface HealthSource {
   health(): readonly Finding[];
 }
 
-/** Shown where host0 has no address of its own yet. */
-const UNSPECIFIED = '0.0.0.0' as Ipv4;
 const AGENT_SILENT: NetworkState = { phase: 'pending', why: "host0's own agent has not reported" };
 
+/** Keeps one Membership for each mesh of the network files, and answers questions about all of them. */
 export class Controller {
+  /** Where other parts of host0 report segments, NICs and names of machines. */
+  readonly host0State: Host0State;
   readonly #input: ControllerInput;
   readonly #startedMs: number;
   readonly #feed = new AssignmentFeed(() => this.#assignment());
   readonly #meshes = new Map<NetworkId, Membership>();
   readonly #meshChanges = new Signal<readonly Membership[]>();
-  /** Emits all meshes whenever one comes or goes. */
+  /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
-  #segments: readonly Segment[] = [];
-  #names: ReadonlyMap<MachineId, string> = new Map();
-  #ports: readonly UnderlayNic[] = [];
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
@@ -77,13 +74,21 @@ export class Controller {
   constructor(input: ControllerInput) {
     this.#input = input;
     this.#startedMs = input.clock.nowMs();
+    this.host0State = new Host0State(input.journal);
+    this.host0State.changes.subscribe((change) => {
+      if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
+      this.#feed.renew();
+    });
   }
 
   get meshes(): readonly Membership[] {
     return [...this.#meshes.values()];
   }
 
-  /** Takes up what the files say. Calls follow one another; each resolves when new meshes have read their members. */
+  /**
+   * Adds, changes and removes meshes as the files say. Calls are queued; each resolves when its new meshes have read
+   * their members.
+   */
   setNetworks(files: NetworkSetOutcome): Promise<void> {
     this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
@@ -91,37 +96,15 @@ export class Controller {
     return this.#lastChange;
   }
 
-  setSegments(segments: readonly Segment[]): void {
-    if (isDeepStrictEqual(segments, this.#segments)) return;
-    this.#segments = segments;
-    const list = segments.map(({ device, ipv4, subnet }) => `${ipv4} on ${device} (${subnet})`).join(', ');
-    this.#input.journal.record({ kind: 'segments changed', message: `segments: ${list || 'none'}` });
-    for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
-    this.#feed.renew();
-  }
-
-  /** The names of the machines that have a folder in `/host0/machines`. */
-  get machineNames(): ReadonlyMap<MachineId, string> {
-    return this.#names;
-  }
-
-  setMachineNames(names: ReadonlyMap<MachineId, string>): void {
-    this.#names = names;
-  }
-
-  /** How this machine's ports should be; its agent sees to it. */
-  setNics(ports: readonly UnderlayNic[]): void {
-    if (isDeepStrictEqual(ports, this.#ports)) return;
-    this.#ports = ports;
-    this.#feed.renew();
-  }
-
-  /** Makes the findings of a part of host0 belong to `health`, after those of the parts that were added before. */
+  /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */
   addHealthOf(part: HealthSource): void {
     this.#parts.push(part);
   }
 
-  /** For host0's own agent. @returns a function that ends the subscription */
+  /**
+   * Subscribes host0's own agent to its assignment: a snapshot, then changes.
+   * @returns a function that ends the subscription
+   */
   followAssignment(listener: (event: AssignmentEvent) => void): () => void {
     const end = this.#feed.subscribe(listener);
     return () => {
@@ -130,7 +113,7 @@ export class Controller {
     };
   }
 
-  /** How the networks fare on host0 itself, as its agent says. */
+  /** Takes the states of the networks on host0 itself from host0's agent. */
   selfReported({ networks }: SelfStatus): void {
     this.#selfStates = networks;
   }
@@ -143,7 +126,7 @@ export class Controller {
       node: name,
       upSec: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
       ...this.#version(),
-      segments: this.#segments,
+      segments: this.host0State.segments,
       nodesOnline: this.nodes().filter(({ online }) => online).length,
       networks: this.#meshes.size,
       health: this.health(),
@@ -152,17 +135,20 @@ export class Controller {
 
   /** All nodes, host0 first. */
   nodes(): readonly NodeView[] {
-    const seen = this.meshes.map((mesh) => ({ network: mesh.network, sightings: mesh.sightings() }));
+    const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
     return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
   }
 
-  /** @throws MESH_HOST0_STARTING */
+  /**
+   * All networks.
+   * @throws MESH_HOST0_STARTING while the members of one have not been read
+   */
   networks(): readonly NetworkView[] {
     for (const mesh of this.meshes) mesh.mustBeLoaded();
     return this.loadedNetworks();
   }
 
-  /** Those whose members host0 has read. */
+  /** The networks whose members host0 has read. */
   loadedNetworks(): readonly NetworkView[] {
     const loaded = this.meshes.filter((mesh) => mesh.loaded);
     return loaded.map((mesh) => {
@@ -189,10 +175,11 @@ export class Controller {
         state: this.#selfStates[network.id] ?? AGENT_SILENT,
       };
     });
-    return { name, role: 'host0', online: true, ipv4: this.#addressFor(undefined), lastSeenMsAgo: 0, meshes };
+    const ipv4 = this.host0State.addressFor(undefined);
+    return { name, role: 'host0', online: true, ipv4, lastSeenMsAgo: 0, meshes };
   }
 
-  /** Never rejects: a mesh whose members cannot be read tries again by itself, and serves no list until it could. */
+  /** Never rejects: a mesh whose members cannot be read keeps trying, and serves no list until then. */
   async #takeUp(networks: readonly Network[]): Promise<void> {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
@@ -200,9 +187,9 @@ export class Controller {
       if (network === undefined || mustRejoin(mesh.network, network)) await this.#remove(mesh);
       else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
     }
-    const come = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
+    const added = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
     this.#meshChanges.emit(this.meshes);
-    await Promise.all(come.map((mesh) => mesh.start()));
+    await Promise.all(added.map((mesh) => mesh.start()));
     this.#networksKnown = true;
     this.#feed.renew();
   }
@@ -214,11 +201,11 @@ export class Controller {
       admit: (applicant) =>
         admit(applicant, {
           admission: this.#input.admission,
-          isNamed: (id) => this.#names.has(id),
+          isNamed: (id) => this.host0State.machineNames.has(id),
           fits: this.#input.tokenFits,
         }),
-      host0AddressFor: (viewer) => this.#addressFor(viewer),
-      subnets: () => this.#segments.map(({ subnet }) => subnet),
+      host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
+      subnets: () => this.host0State.subnets,
       onChange: (change) => this.#feed.changed(network.id, change),
       onLoad: () => this.#feed.renew(),
     });
@@ -243,7 +230,7 @@ export class Controller {
   #assignment() {
     const { meshes } = this;
     if (!this.#networksKnown || meshes.some(({ loaded }) => !loaded)) return undefined;
-    return assignmentOf(this.#version(), meshes, this.#segments, this.#ports);
+    return assignmentOf(this.#version(), meshes, this.host0State.segments, this.host0State.nics);
   }
 
   #version(): MembershipVersion {
@@ -251,18 +238,12 @@ export class Controller {
     return { epoch: this.#input.store.epoch, revision: Math.max(0, ...loaded.map(({ version }) => version.revision)) };
   }
 
-  /** host0 as `viewer` sees it: on the segment that they share, else on the first. */
-  #addressFor(viewer: Ipv4 | undefined): Ipv4 {
-    const shared = this.#segments.find(({ subnet }) => viewer !== undefined && ipv4InSubnet(viewer, subnet));
-    return (shared ?? this.#segments[0])?.ipv4 ?? UNSPECIFIED;
-  }
-
-  /** What is not well. */
+  /** The findings of host0 and its parts. */
   health(): readonly Finding[] {
     const networks = this.meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
-      ...(this.#segments.length === 0 ? [NO_SEGMENT] : []),
+      ...(this.host0State.segments.length === 0 ? [NO_SEGMENT] : []),
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
@@ -277,7 +258,7 @@ export class Controller {
     const { message, place, rule, remedy } = error;
     this.#input.journal.failure('network refused', error, {
       level: 'error',
-      remedy: remedy ?? rule ?? 'Correct the file; what ran before still runs.',
+      remedy: remedy ?? rule ?? 'Correct the file; the networks of before keep running.',
       ...(place !== undefined && {
         message: `${place.file}:${place.line}:${place.column}: ${message}`,
         object: place.file,

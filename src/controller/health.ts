@@ -1,25 +1,27 @@
-/** What is not well on host0, each with what to do about it. */
+/** Findings of host0 itself. */
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 
+/** host0's own agent does not follow its assignment. */
 export const AGENT_AWAY: Finding = {
   code: 'MESH_NOT_RUNNING',
   severity: 'error',
   object: 'agent',
-  message: "host0's own agent is not connected: nothing that changes reaches this machine's kernel",
+  message: "host0's own agent is not connected: changes do not reach this machine's kernel",
   remedy: 'Start it with `mesh agent run`, and see `mesh system logview` for why it ended.',
 };
 
+/** No NIC of host0 is on a segment. */
 export const NO_SEGMENT: Finding = {
   code: 'MESH_HOST0_UNREACHABLE',
   severity: 'error',
   object: 'segments',
-  message: 'no port of host0 has an IPv4 address: no node can reach it',
-  remedy: 'Give the port on the underlay an address and set it up, or name the ports in host0.conf.',
+  message: 'no NIC of host0 has an IPv4 address: no node can reach host0',
+  remedy: 'Give the NIC on the underlay an address and set it up, or name the NICs as segment_ports in host0.conf.',
 };
 
-/** What host0's agent says failed here. */
+/** The networks that failed on host0 itself, as host0's agent reported them. */
 export function failedNetworks(
   networks: readonly Network[],
   states: Readonly<Record<NetworkId, NetworkState>>,
@@ -30,13 +32,13 @@ export function failedNetworks(
   });
 }
 
-/** As long as it lasts, host0 gives no list of its members. */
+/** While this lasts, host0 gives no member list of the network. */
 export function membersUnread({ name }: Network): Finding {
   return {
     code: 'MESH_HOST0_STARTING',
     severity: 'warning',
     object: name,
     message: `host0 has not read the members of ${name} yet`,
-    remedy: 'It goes on trying; see `mesh events` if it takes more than a second.',
+    remedy: 'host0 keeps trying; see `mesh events` if it takes more than a second.',
   };
 }

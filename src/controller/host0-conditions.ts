@@ -1,11 +1,14 @@
-/** What is so on host0, for whoever follows its journal, in the words in which the journal tells of its changes. */
+/** The present state of host0 as journal events: the snapshot that starts an event stream. */
 
 import type { Conditions } from '../protocol/journal/conditions.ts';
 import type { EventInit } from '../protocol/journal/event.ts';
 import type { Controller } from './controller.ts';
 import { networkAdded } from './membership/membership-journal.ts';
 
-/** @param health what is not well, kept as conditions */
+/**
+ * Networks, members and findings, each as the event that would record it.
+ * @param health the findings of host0
+ */
 export function host0Conditions(controller: Controller, health: Conditions): EventInit[] {
   const findings = health.current;
   return [

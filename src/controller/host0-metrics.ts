@@ -1,4 +1,4 @@
-/** host0's metrics: who is in which mesh, who came and went, and how its store does. */
+/** host0's metrics: members, their changes, nodes, and the time of store transactions. */
 
 import { addHealthMetrics, addNetworkMetrics } from '../metrics/condition-metrics.ts';
 import type { Registry } from '../metrics/registry.ts';
@@ -6,12 +6,12 @@ import type { TxnOutcome } from '../store/timed-store.ts';
 import type { Controller } from './controller.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
 
-/** For the parts of host0 to report to. */
+/** What parts of host0 call to be counted. */
 export interface Host0Watch extends MembershipWatch {
   committed(outcome: TxnOutcome, durationMs: number): void;
 }
 
-/** Counts what the parts of host0 report. */
+/** Registers the counters of host0, and returns the functions that count. */
 export function countHost0(registry: Registry): Host0Watch {
   const changes = registry.counter({
     name: 'meshwork_member_changes_total',
@@ -35,7 +35,7 @@ export function countHost0(registry: Registry): Host0Watch {
   };
 }
 
-/** What the controller knows anyway, read when somebody asks. */
+/** Registers gauges that read the controller when the metrics are asked for. */
 export function addControllerMetrics(registry: Registry, controller: Controller): void {
   const meshes = () => controller.meshes.filter(({ loaded }) => loaded);
   addNetworkMetrics(registry, () => controller.loadedNetworks());

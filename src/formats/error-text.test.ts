@@ -1,3 +1,4 @@
+/** Errors as people see them on a terminal. */
 import { expect, test } from 'vitest';
 import { MeshError } from '../model/error.ts';
 import { errorText } from './error-text.ts';
@@ -9,7 +10,7 @@ function at(text: string, column: number): string {
   return errorText(error, { color: false });
 }
 
-test('an error without a place says what was done to what', () => {
+test('an error without a place shows its operation and object', () => {
   const error = new MeshError('MESH_KERNEL_REFUSED', 'the kernel refused', {
     operation: 'add link',
     object: 'br456',
@@ -25,7 +26,7 @@ test('an error without a place says what was done to what', () => {
   expect(errorText(new MeshError('MESH_INTERNAL', 'a fault'), { color: false })).toBe('error: a fault [MESH_INTERNAL]');
 });
 
-test('what is to be written stands alone', () => {
+test('the text to write stands alone', () => {
   const error = new MeshError('MESH_ADDRESS_INVALID', '10.0.0.1/8 has host bits set', { remedy: 'Write 10.0.0.0/8.' });
   expect(errorText(error, { color: false })).toMatchInlineSnapshot(`
     "error: 10.0.0.1/8 has host bits set [MESH_ADDRESS_INVALID]
@@ -41,7 +42,7 @@ test('tabs keep the caret right', () => {
   `);
 });
 
-test('what a terminal would obey is escaped, in the line and in the words', () => {
+test('control characters are escaped in all parts', () => {
   expect(at('name=\x1b[2J\u202eevil', 6)).toMatchInlineSnapshot(`
     "a.conf:12:6: error: the line is wrong [MESH_CONF_SYNTAX]
       12 | name=\\x1b[2J\\u{202e}evil
@@ -74,7 +75,7 @@ test('a long line is shown around the caret', () => {
   `);
 });
 
-test('a long line is cut between characters, also between those of two units', () => {
+test('a long line is never cut within a surrogate pair', () => {
   expect(at('😀'.repeat(200), 201)).toMatchInlineSnapshot(`
     "a.conf:12:201: error: the line is wrong [MESH_CONF_SYNTAX]
       12 | …😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀…
@@ -83,7 +84,7 @@ test('a long line is cut between characters, also between those of two units', (
   expect(at(`a${'😀'.repeat(200)}`, 1)).not.toMatch(/\p{Cs}/u);
 });
 
-test('colours are there when asked for, and a warning has its own', () => {
+test('colours are optional, and a warning has its own', () => {
   const error = new MeshError('MESH_NET_KEY_SHARED', 'key is shared');
   expect(errorText(error, { color: true, severity: 'warning' })).toContain('\x1b[33mwarning:');
   expect(errorText(error, { color: true })).toContain('\x1b[31merror:');

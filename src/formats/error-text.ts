@@ -1,5 +1,5 @@
 /**
- * How an error looks to a person:
+ * An error as text for people:
  *
  *     manage.conf:2:8: error: prefix is not a /64 [MESH_NET_PREFIX_NOT_64]
  *       2 | prefix=fd42:2345:1234::/48
@@ -11,12 +11,14 @@ import { styleText } from 'node:util';
 import type { MeshError, SourcePlace } from '../model/error.ts';
 import type { Severity } from '../protocol/documents/finding.ts';
 
+/** How the text is decorated. */
 export interface ErrorTextOptions {
   readonly color: boolean;
+  /** `error` by default; a warning has another label and colour. */
   readonly severity?: Severity;
 }
 
-/** What is shown of a long line, characters. */
+/** How many characters of a long line are shown. */
 const WINDOW_LENGTH = 76;
 
 /** The error in several lines, without a newline at the end. */
@@ -48,15 +50,15 @@ function labelled(label: string, text: string): string {
   return `  ${label}: ${visible(text)}`;
 }
 
-/** What is to be written stands alone after its label, so that it can be copied; `Write another …` is no such text. */
+/** A remedy `Write TEXT` becomes `write: TEXT`, so that the text can be copied. `Write another …` gives no text to copy. */
 function remedyLine(remedy: string): string {
   const text = /^Write (?!(?:an?|another|it|one|the|them) )(.*?)\.?$/su.exec(remedy)?.[1];
   return text === undefined ? labelled('remedy', remedy) : labelled('write', text);
 }
 
-/** The line as it is shown, cut around the column when it is long, and how many characters stand before the caret. */
+/** The line as it is shown, cut around the column if it is long, and the number of characters before the caret. */
 function excerpt({ text, column }: SourcePlace): { text: string; caret: number } {
-  // By code points: half of one that takes two units would be cut off as something that a terminal cannot show.
+  // Cut by code points: half of a surrogate pair cannot be shown.
   const shown = [...visible(text)];
   const caret = [...visible(text.slice(0, column - 1))].length;
   if (shown.length <= WINDOW_LENGTH) return { text: shown.join(''), caret };
@@ -67,7 +69,7 @@ function excerpt({ text, column }: SourcePlace): { text: string; caret: number }
   return { text: head + window + tail, caret: caret - start + head.length };
 }
 
-/** The text with tabs as spaces, and with all else that a terminal would obey, or not show, as an escape. */
+/** The text with tabs as spaces. Other characters that a terminal would obey, or not show, become escapes. */
 function visible(text: string): string {
   return text.replaceAll('\t', '    ').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;

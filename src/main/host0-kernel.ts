@@ -4,7 +4,7 @@ import { HostLinks } from '../boot/nics/host-links.ts';
 import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
 import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Journal } from '../protocol/journal/event.ts';
+import type { Journal } from '../protocol/journal/journal.ts';
 
 /** Reads the links, addresses and routes, and follows their changes. The caller closes the monitor, the links and rtnetlink. */
 export async function openHost0Kernel(clock: Clock, journal: Journal) {

@@ -41,8 +41,8 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   await makeCommandKey(state).catch((thrown: unknown) => journal.failure('no command key', thrown, { level: 'error' }));
   const overlayStore = new OverlayStore(state);
   const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });
-  overlays.looks.subscribe((names) => controller.setMachineNames(names));
-  controller.setMachineNames(overlays.names);
+  overlays.looks.subscribe((names) => controller.host0State.setMachineNames(names));
+  controller.host0State.setMachineNames(overlays.names);
 
   const online = new OnlineNodes(() => controller.nodes(), clock);
   const attempts = await AttemptRecords.load({ store, clock, journal, seal: join(state, 'boot/tokens.sealed') });
@@ -50,7 +50,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     store,
     clock,
     journal,
-    names: () => controller.machineNames,
+    names: () => controller.host0State.machineNames,
     isOnline: (machine) => online.of(machine) !== undefined,
     bootingAs: (machine) => attempts.underWay(machine)?.mac,
     onForget: (machine) => removeHostKey(state, machine),
@@ -59,13 +59,13 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   const service = await BootService.open({
     ...input,
     neighbours: rtnl,
-    setNics: (nics) => controller.setNics(nics),
+    setNics: (nics) => controller.host0State.setNics(nics),
     attempts,
     catalogue: new StoredBootCatalogue(images, overlayStore),
     images: images.directory,
     registry,
     secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(state, machine)),
-    nameOf: (machine) => controller.machineNames.get(machine),
+    nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
   });
   for (const part of [service.segments, overlays, registry]) controller.addHealthOf(part);
@@ -77,7 +77,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
       machines: async () =>
         machineViews({
           records: registry.machines,
-          names: controller.machineNames,
+          names: controller.host0State.machineNames,
           boots: log.views(),
           heardAt: await service.heardAt(),
           segments: segments.groups,

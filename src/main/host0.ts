@@ -25,10 +25,10 @@ import { addProcessMetrics } from '../metrics/process-metrics.ts';
 import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { METRICS_PORTS } from '../model/network/network.ts';
 import { VERSION } from '../model/version.ts';
 import { checkNodeName } from '../protocol/documents/membership.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
+import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
@@ -84,7 +84,7 @@ async function main(): Promise<void> {
   });
   addControllerMetrics(registry, controller);
   const takeSegments = (): void =>
-    controller.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
+    controller.host0State.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
   links.changes.subscribe(takeSegments);
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });

@@ -2,7 +2,7 @@
 import { errorText } from '../formats/error-text.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import { Journal } from '../protocol/journal/event.ts';
+import { Journal } from '../protocol/journal/journal.ts';
 import { Log } from '../protocol/journal/log.ts';
 
 /** Opens a journal whose events are written to standard output, one line each. @param source `host0` or `agent` */

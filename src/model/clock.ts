@@ -1,9 +1,12 @@
-/** Time comes from outside, so that a cluster of hundreds of agents can run on a simulated clock. */
+/** Time as a component gets it: from outside, so that tests can run hundreds of agents on a simulated clock. */
 
+/** A pending call of `Clock.after`. */
 export interface Alarm {
+  /** Does nothing once the alarm has rung. */
   cancel(): void;
 }
 
+/** All time that a component may know. */
 export interface Clock {
   /** Milliseconds on a clock that never jumps. */
   nowMs(): number;
@@ -13,6 +16,7 @@ export interface Clock {
   after(delayMs: number, ring: () => void): Alarm;
 }
 
+/** The clock of the running process. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallTime: () => new Date(),

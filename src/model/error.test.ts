@@ -1,7 +1,8 @@
+/** Renamed codes, and errors as JSON. */
 import { expect, test } from 'vitest';
 import { ERRORS, errorCodeOf, MeshError, RENAMED } from './error.ts';
 
-test('a code that was renamed is no code any more, and has one that is', () => {
+test('a renamed code is gone, and its new code exists', () => {
   for (const [old, now] of RENAMED) {
     expect(ERRORS).not.toHaveProperty(old);
     expect(ERRORS).toHaveProperty(now);
@@ -13,9 +14,9 @@ test.each([
   ['MESH_NET_SYNTAX', 'MESH_CONF_SYNTAX'],
   ['MESH_OF_TOMORROW', 'MESH_INTERNAL'],
   ['toString', 'MESH_INTERNAL'],
-])('%s from a segment is %s', (text, code) => expect(errorCodeOf(text)).toBe(code));
+])('%s from another process is read as %s', (text, code) => expect(errorCodeOf(text)).toBe(code));
 
-test('an error is the same after its way as JSON', () => {
+test('an error survives its way as JSON', () => {
   const error = new MeshError('MESH_CONF_SYNTAX', 'no', {
     object: 'a.conf',
     remedy: 'Write key=value',

@@ -1,21 +1,21 @@
 /**
- * Errors are part of the product. Every failure that a user can meet is a MeshError with a code from the one table
- * below; HTTP status and exit code come from that table, and the code is what scripts and bug reports quote.
+ * Errors. Every failure that a user can meet is a MeshError with a code from the table below. HTTP status and exit code
+ * come from this table, too. Scripts and bug reports quote the code, so codes do not change lightly.
  */
 
-/** What a code means: to a transport the HTTP status of the API and the exit code of the command line, to people a sentence. */
+/** A code for the HTTP API (status), for the command line (exit code), and for people (a sentence). */
 interface ErrorClass {
   readonly http: number;
   readonly exit: number;
   readonly means: string;
 }
 
-/** What `mesh` ends with, by exit code. */
+/** Exit codes of `mesh`, and what each means. */
 export const EXIT_CODES: Readonly<Record<number, string>> = {
   0: 'Done, and well.',
   1: 'The input is wrong, or the network is not as it should be.',
   2: 'The command line is wrong.',
-  3: 'Nobody answers: a process is not running, or host0 is out of reach.',
+  3: 'No answer: a process is not running, or host0 is out of reach.',
   4: 'Not allowed.',
   5: 'The system refused: the kernel, the disk, or a fault of Meshwork.',
   6: 'What was named does not exist.',
@@ -30,6 +30,7 @@ const system = (means: string) => ({ http: 500, exit: 5, means });
 const gone = (means: string) => ({ http: 410, exit: 5, means });
 const missing = (means: string) => ({ http: 404, exit: 6, means });
 
+/** All codes, each with what it means. docs/reference/errors.md is made from this table. */
 export const ERRORS = {
   MESH_CONF_BINARY: input('A file of settings is not text.'),
   MESH_CONF_TOO_LARGE: input('A file of settings is larger than such a file can sensibly be.'),
@@ -65,9 +66,9 @@ export const ERRORS = {
   MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
   MESH_NODE_UNKNOWN: missing('There is no such node or member.'),
-  MESH_NODE_OFFLINE: away('A node that should do something is not there.'),
+  MESH_NODE_OFFLINE: away('A node that should do something is offline.'),
   MESH_NODE_NO_CONTROL: denied('A node does not take commands from this host0.'),
-  MESH_NODE_IMPOSTOR: denied("Whoever answers at a node's address does not have the key that host0 gave that node."),
+  MESH_NODE_IMPOSTOR: denied("The machine at a node's address does not have the key that host0 gave that node."),
   MESH_OBJECT_UNKNOWN: missing('What was named does not exist: a device, an address, a file, a lab, a path of an API.'),
   MESH_ADDRESS_INVALID: input('Something is not the IPv4, IPv6 or Ethernet address that it should be.'),
   MESH_MACHINE_INVALID: input('A machine id is not 8 lower-case hex digits.'),
@@ -84,24 +85,24 @@ export const ERRORS = {
   MESH_MEMBER_NOT_ALLOWED: denied('A node asks of another what only host0 may ask.'),
   MESH_MEMBER_REPORT_INVALID: usage('A report of a member, or a line of a member list, is malformed.'),
   MESH_KERNEL_REFUSED: system('The kernel refused a call; its own words are in the message.'),
-  MESH_KERNEL_NOT_KEPT: system('The kernel took a change and it does not stay: another program undoes it.'),
+  MESH_KERNEL_NOT_KEPT: system('The kernel accepted a change, but another program undoes it.'),
   MESH_KERNEL_UNSUPPORTED: system('The kernel lacks a feature that is needed.'),
   MESH_KERNEL_CLOSED: away('The connection to the kernel was closed before it could answer.'),
   MESH_KERNEL_MALFORMED: system('The kernel sent a message that cannot be read.'),
-  MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that is not ours has the name that a network needs.'),
-  MESH_KERNEL_VNI_BUSY: conflict('A device that is not ours uses the VNI that a network needs.'),
+  MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that Meshwork did not make has the name that a network needs.'),
+  MESH_KERNEL_VNI_BUSY: conflict('A device that Meshwork did not make uses the VNI that a network needs.'),
   MESH_NFT_REFUSED: system('nft refused a set of rules.'),
-  MESH_PACKET_TOO_BIG: conflict('A packet was larger than the way to its receiver takes.'),
-  MESH_STORE_CONFLICT: conflict('Somebody else changed the same record at the same time.'),
-  MESH_STORE_COMPACTED: gone('The history that was asked for is no longer kept.'),
+  MESH_PACKET_TOO_BIG: conflict('A packet is larger than the path to its receiver allows.'),
+  MESH_STORE_CONFLICT: conflict('Another program changed the same record at the same time.'),
+  MESH_STORE_COMPACTED: gone('The history that was asked for is not kept any more.'),
   MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
-  MESH_HOST0_STARTING: away('host0 has not read its members yet and gives no list before.'),
+  MESH_HOST0_STARTING: away('host0 has not read its members yet, and gives no list before that.'),
   MESH_HOST0_DOUBLE: conflict('Two host0s answer in one mesh.'),
-  MESH_HOST0_UNKNOWN: usage('Nobody has told the agent where host0 is.'),
+  MESH_HOST0_UNKNOWN: usage('The agent has not been told where host0 is.'),
   MESH_NOT_RUNNING: away("host0's daemon or the agent is not running, or does not answer."),
-  MESH_BUSY: away('An agent is asked by more than it answers at once.'),
-  MESH_ALREADY_MADE: conflict('What was to be made is there already.'),
+  MESH_BUSY: away('An agent gets more requests than it answers at once.'),
+  MESH_ALREADY_MADE: conflict('What should be made exists already.'),
   MESH_ALREADY_RUNNING: conflict('The same process, or the same lab, runs already.'),
   MESH_NOT_ROOT: denied('The operation needs root, or the group of the control socket.'),
   MESH_BOOT_PATH_UNKNOWN: missing('The boot server has no such file.'),
@@ -109,22 +110,22 @@ export const ERRORS = {
   MESH_BOOT_NO_OVERLAY: conflict('No overlay is compiled for this machine, and no default one.'),
   MESH_BOOT_MACHINE_DOUBLE: conflict('Two machines that boot have one hardware id; the newcomer is refused.'),
   MESH_BOOT_MACHINES_MANY: conflict('More machines boot than host0 remembers; it forgets strangers. A warning.'),
-  MESH_BOOT_FORGED: denied('A machine asks to boot as a network card that is not at its address.'),
-  MESH_BOOT_SILENT: conflict('A machine that boots has stopped in a stage, and says no reason.'),
+  MESH_BOOT_FORGED: denied("A boot request names a network card that is not at the sender's address."),
+  MESH_BOOT_SILENT: conflict('A machine that boots has stopped in a stage without giving a reason.'),
   MESH_BOOT_FOREIGN: conflict('Another boot server on the segment sends a machine elsewhere.'),
-  MESH_BOOT_ARCHITECTURE: conflict('A machine that boots is of a kind for which host0 has no boot file.'),
-  MESH_BOOT_FAILED: conflict('A machine that boots says why it cannot go on.'),
-  MESH_BOOT_SECRET_REFUSED: denied('The secrets of a machine were asked for by somebody else, or a second time.'),
+  MESH_BOOT_ARCHITECTURE: conflict('host0 has no boot file for the architecture of a machine that boots.'),
+  MESH_BOOT_FAILED: conflict('A machine that boots has reported why it cannot go on.'),
+  MESH_BOOT_SECRET_REFUSED: denied('The secrets of a machine were requested by another machine, or a second time.'),
   MESH_USAGE: usage('The command line or the request is wrong.'),
   MESH_BOOT_POOL_EXHAUSTED: conflict('No pool has a subnet left for a segment that machines boot on.'),
   MESH_BOOT_LEASES_EXHAUSTED: conflict('host0 has no address left for another machine on a segment, or hardly any.'),
-  MESH_BOOT_SUBNET_TAKEN: conflict('A subnet that host0.conf wishes for a port overlaps another; a warning.'),
+  MESH_BOOT_SUBNET_TAKEN: conflict('A subnet that host0.conf gives to a NIC overlaps another; a warning.'),
   MESH_BOOT_FOREIGN_DHCP: conflict('Another server answers DHCP where host0 gave out addresses.'),
   MESH_BOOT_FOREIGN_PXE: conflict('Another server gives out boot files on a segment that machines boot on.'),
   MESH_BOOT_TWO_HOST0: conflict('Two host0s are on one segment.'),
   MESH_BOOT_NO_ADDRESS: conflict('host0 has no address at which the machines on a segment could reach it.'),
-  MESH_BOOT_FILES_MISSING: system('The boot loaders, or the program that gives them out, are not installed.'),
-  MESH_BOOT_PORT_UNFIT: conflict('No machine can boot on a port, because of its name; a warning.'),
+  MESH_BOOT_FILES_MISSING: system('The boot loaders, or the program that serves them, are not installed.'),
+  MESH_BOOT_PORT_UNFIT: conflict('No machine can boot at a NIC, because of the name of the NIC; a warning.'),
   MESH_PROCESS_NOT_STARTED: system('A program that Meshwork runs cannot be started.'),
   MESH_PROCESS_FAILED: system('A program that Meshwork runs ends again and again.'),
   MESH_PROCESS_GONE: system('A process that should be there is not.'),
@@ -138,11 +139,12 @@ export const ERRORS = {
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
 } as const satisfies Record<string, ErrorClass>;
 
+/** A key of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /**
- * The code that a failure had in earlier versions → the code that it has now. The reference page lists both, for readers of
- * old logs, and an error that an older process sends is read by it.
+ * Codes of earlier versions, each with its present code. The reference page lists both, for readers of old logs. Errors
+ * from an older process are translated with this map.
  */
 export const RENAMED: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['MESH_NET_BINARY', 'MESH_CONF_BINARY'],
@@ -156,7 +158,7 @@ export const RENAMED: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode
   ['MESH_SERVICE_FAILED', 'MESH_PROCESS_FAILED'],
 ]);
 
-/** A code that came over a segment, perhaps from another version of Meshwork; one that is unknown here is MESH_INTERNAL. */
+/** The code that another process sent, perhaps of another version of Meshwork. An unknown code becomes MESH_INTERNAL. */
 export function errorCodeOf(text: string): ErrorCode {
   return isErrorCode(text) ? text : (RENAMED.get(text) ?? 'MESH_INTERNAL');
 }
@@ -165,7 +167,7 @@ function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERRORS, text);
 }
 
-/** The place in a text that an error speaks of. `line` and `column` count from 1; `text` is the whole line, as read. */
+/** The place in a file that an error points to. `line` and `column` count from 1; `text` is the whole line, as read. */
 export interface SourcePlace {
   readonly file: string;
   readonly line: number;
@@ -173,10 +175,11 @@ export interface SourcePlace {
   readonly text: string;
 }
 
+/** The parts of a MeshError beside code and message. */
 export interface MeshErrorInit {
   /** What was being done, as a verb phrase: "read network file". */
   readonly operation?: string;
-  /** What it was done to: a file, a device, a member. */
+  /** The object of the operation: a file, a device, a member. */
   readonly object?: string;
   /** The rule that was broken, as a sentence. */
   readonly rule?: string;
@@ -184,7 +187,7 @@ export interface MeshErrorInit {
   readonly remedy?: string;
   readonly place?: SourcePlace;
   readonly cause?: unknown;
-  /** True when the same call may succeed later without anybody changing anything. */
+  /** True when the same call may succeed later without any other change. */
   readonly retryable?: boolean;
 }
 
@@ -200,6 +203,7 @@ export interface ErrorDocument {
   readonly retryable?: boolean;
 }
 
+/** A failure with a code, its object, the broken rule and the remedy. */
 export class MeshError extends Error {
   readonly code: ErrorCode;
   readonly operation?: string;
@@ -225,7 +229,7 @@ export class MeshError extends Error {
     return ERRORS[this.code].http;
   }
 
-  /** The system's word for what went wrong, where it gave one: `ENOSPC`. */
+  /** Name of the system error that caused this one, if any: `ENOSPC`. */
   get errno(): string | undefined {
     const { cause } = this;
     const named = typeof cause === 'object' && cause !== null ? cause : {};
@@ -255,7 +259,7 @@ export class MeshError extends Error {
     return new MeshError(errorCodeOf(document.code), document.message, document);
   }
 
-  /** Any thrown thing as a MeshError; what is not one already is an internal fault and keeps its cause. */
+  /** Any thrown value as a MeshError. Anything else than a MeshError becomes MESH_INTERNAL, with the value as its cause. */
   static from(thrown: unknown): MeshError {
     if (thrown instanceof MeshError) return thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);

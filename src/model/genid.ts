@@ -1,7 +1,7 @@
 /**
- * `genid`: the one way in which Meshwork makes identifiers. A node, host0 and a boot script must get the same answer,
- * so it is fixed: the first hex digits of SHA-256 over the parts, joined by NUL. In a shell:
- * `printf 'machine\0%s' "$h" | sha256sum | cut -c1-8`.
+ * `genid`: the function that derives all identifiers and addresses. Nodes, host0 and boot scripts must get the same
+ * answer, so the function must not change: the first hex digits of SHA-256 over the parts, joined by NUL bytes. In a
+ * shell: `printf 'machine\0%s' "$h" | sha256sum | cut -c1-8`.
  */
 import { createHash } from 'node:crypto';
 

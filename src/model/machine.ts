@@ -1,4 +1,4 @@
-/** Machine ids: 8 hex digits that name a physical box for good, whatever it is called and wherever it is plugged in. */
+/** Machine ids: 8 hex digits that identify a physical machine for good, under any host name and on any segment. */
 import { MeshError } from './error.ts';
 import { genid } from './genid.ts';
 
@@ -6,18 +6,22 @@ import { genid } from './genid.ts';
 export type MachineId = string & { readonly __brand: 'MachineId' };
 
 /**
- * What a machine is called inside address derivation: its id, or the literal `host0` for host0, so that every node knows
- * host0's addresses before the first packet and another box can become host0.
+ * A machine in address derivation: its id, or the literal `host0` for host0. So every node knows host0's addresses before
+ * the first packet, and another machine can become host0.
  */
 export type MachineWord = MachineId | 'host0';
 
 const MACHINE_ID = /^[0-9a-f]{8}$/;
 
+/** Whether a text is 8 lower-case hex digits. */
 export function isMachineId(text: string): text is MachineId {
   return MACHINE_ID.test(text);
 }
 
-/** @throws MESH_MACHINE_INVALID */
+/**
+ * A machine id from text.
+ * @throws MESH_MACHINE_INVALID
+ */
 export function parseMachineId(text: string): MachineId {
   if (isMachineId(text)) return text;
   throw new MeshError('MESH_MACHINE_INVALID', `${JSON.stringify(text)} is not a machine id`, {
@@ -26,7 +30,7 @@ export function parseMachineId(text: string): MachineId {
   });
 }
 
-/** The id of the machine whose hardware is known by the text `hardware` (a product UUID, a board serial or a MAC). */
+/** The id of the machine that the text `hardware` identifies: a product UUID, a board serial or a MAC. */
 export function machineIdOf(hardware: string): MachineId {
   return genid(['machine', hardware], 8) as MachineId;
 }

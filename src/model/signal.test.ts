@@ -1,7 +1,8 @@
+/** Who gets which value of a signal. */
 import { expect, test } from 'vitest';
 import { Signal } from './signal.ts';
 
-/** A signal, and all that its listeners heard, each with the listener's name. */
+/** A signal, and the values that its listeners got, each with the listener's name. */
 function heardOn() {
   const signal = new Signal<number>();
   const heard: string[] = [];
@@ -9,7 +10,7 @@ function heardOn() {
   return { signal, heard, listen };
 }
 
-test('all listeners hear each value, in the order of their subscription, until they end it', () => {
+test('all listeners get each value in the order of subscription, until they unsubscribe', () => {
   const { signal, heard, listen } = heardOn();
   const end = listen('a');
   listen('b');
@@ -21,7 +22,7 @@ test('all listeners hear each value, in the order of their subscription, until t
   expect(signal.size).toBe(1);
 });
 
-test('a listener that throws keeps no other from hearing; the first error goes to the one that emits', () => {
+test('a listener that throws does not stop the others; emit throws the first error', () => {
   const { signal, heard, listen } = heardOn();
   for (const fault of ['first', 'second']) {
     signal.subscribe(() => {
@@ -33,7 +34,7 @@ test('a listener that throws keeps no other from hearing; the first error goes t
   expect(heard).toEqual(['a 1']);
 });
 
-test('a listener that ends another subscription, or its own, during an emit', () => {
+test('a listener may end another subscription, or its own, during an emit', () => {
   const { signal, heard, listen } = heardOn();
   const endOwn = signal.subscribe(() => endOwn());
   signal.subscribe(() => endOther());
@@ -44,7 +45,7 @@ test('a listener that ends another subscription, or its own, during an emit', ()
   expect(signal.size).toBe(2);
 });
 
-test('a listener that subscribes during an emit does not hear that value', () => {
+test('a listener that is added during an emit does not get that value', () => {
   const { signal, heard, listen } = heardOn();
   signal.subscribe((value) => listen(`since ${value}`));
   signal.emit(1);
@@ -53,7 +54,7 @@ test('a listener that subscribes during an emit does not hear that value', () =>
   expect(heard).toEqual(['since 1 2']);
 });
 
-test('a function that subscribes twice hears twice, and ends each subscription by itself', () => {
+test('a function that subscribes twice is called twice; each subscription ends separately', () => {
   const signal = new Signal<number>();
   let calls = 0;
   const count = () => {

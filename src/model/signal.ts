@@ -1,20 +1,20 @@
-/** Something that happens again and again, and the listeners that hear of it. */
+/** Signals: values over time, and the listeners that get them. */
 
-/** What a component shows of a signal: others subscribe, and only the component emits. */
+/** The public side of a signal: others subscribe, and only the owner emits. */
 export interface Subscribable<T> {
   /** Calls `listener` with each value from now on. @returns a function that ends the subscription */
   subscribe(listener: (value: T) => void): () => void;
 }
 
 /**
- * Passes each value to all listeners, in the order of their subscription. A listener that is added during an `emit` hears
- * the next value first; one that is removed during an `emit`, before its turn, does not hear that value.
+ * Passes each value to all listeners, in the order of their subscription. A listener that is added during an `emit` gets
+ * the next value, not this one. A listener that is removed during an `emit` does not get the value any more.
  */
 export class Signal<T> implements Subscribable<T> {
-  /** An object for each subscription: one function may subscribe twice. */
+  /** An object for each subscription, because one function may subscribe twice. */
   readonly #subscriptions = new Set<{ readonly listener: (value: T) => void }>();
 
-  /** How many subscriptions there are. */
+  /** Number of subscriptions. */
   get size(): number {
     return this.#subscriptions.size;
   }
@@ -25,7 +25,7 @@ export class Signal<T> implements Subscribable<T> {
     return () => void this.#subscriptions.delete(subscription);
   }
 
-  /** @throws the first error that a listener threw, after all listeners have heard the value */
+  /** @throws the first error that a listener threw, after all listeners have got the value */
   emit(value: T): void {
     const errors: unknown[] = [];
     for (const subscription of [...this.#subscriptions]) {

@@ -10,7 +10,7 @@ import { ApiMetrics } from '../../src/metrics/api-metrics.ts';
 import { addProcessMetrics } from '../../src/metrics/process-metrics.ts';
 import { Registry } from '../../src/metrics/registry.ts';
 import type { Clock } from '../../src/model/clock.ts';
-import { Journal } from '../../src/protocol/journal/event.ts';
+import { Journal } from '../../src/protocol/journal/journal.ts';
 import { Log } from '../../src/protocol/journal/log.ts';
 import { ManualClock } from '../kit/manual-clock.ts';
 import { MemoryStore } from '../kit/memory-store.ts';

@@ -14,7 +14,7 @@ import {
   type SelfReportAnswer,
 } from '../../src/protocol/documents/membership.ts';
 import type { SseMessage } from '../../src/protocol/documents/sse.ts';
-import { Journal } from '../../src/protocol/journal/event.ts';
+import { Journal } from '../../src/protocol/journal/journal.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ControlServer } from './control-socket.ts';
 import type { ReachedBridge } from './mesh-path.ts';
@@ -135,7 +135,7 @@ export class Host0Process implements MembershipServer, ControlServer {
   /** Derives the segments from the NICs. Opens each mesh's socket again when the mesh's bridge was created again. */
   #look(): void {
     const { links, addresses } = this.#kernel.dump();
-    this.controller.setSegments(segmentsOf(links, addresses, undefined));
+    this.controller.host0State.setSegments(segmentsOf(links, addresses, undefined));
     for (const mesh of this.controller.meshes) {
       const index = this.#kernel.linkNamed(mesh.network.devices.bridge)?.index;
       if (index === this.#listening.get(mesh.network)) continue;

@@ -13,7 +13,7 @@ import type { MachineWord } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
 import type { Network } from '../../src/model/network/network.ts';
 import { Signal } from '../../src/model/signal.ts';
-import { Journal } from '../../src/protocol/journal/event.ts';
+import { Journal } from '../../src/protocol/journal/journal.ts';
 import { type ControlServer, ControlSocket } from './control-socket.ts';
 import type { MeshPath } from './mesh-path.ts';
 import { ProcessKernel } from './process-kernel.ts';

@@ -6,7 +6,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Alarm } from '../../model/clock.ts';
-import { AGENT_PORT, type Network, type NetworkId } from '../../model/network/network.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
+import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints } from '../../protocol/http/device-endpoints.ts';
 import { meshEndpoint, meshEndpointKey } from '../../protocol/http/mesh-endpoint.ts';

@@ -6,7 +6,8 @@ import { framesWithout, vxlanWithout } from '../../kernel/sockets/capture-filter
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
-import { AGENT_PORT, type Network } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
+import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
 
 /** One device to capture on. */

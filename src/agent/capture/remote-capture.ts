@@ -3,8 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { AGENT_PORT, type Network } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
 import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
+import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
 
 /** A capture sends at least its statistics every 50 ms. */

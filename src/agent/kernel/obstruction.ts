@@ -1,7 +1,7 @@
 /** The refused networks: a foreign device has their name or VNI, so they cannot be created on this node. */
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Obstacle } from './observed.ts';
 
 /** Keeps the refused networks with their errors, and writes each new one to the journal. */

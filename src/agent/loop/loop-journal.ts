@@ -1,6 +1,7 @@
 /** The loop's journal events: lasting failures, and repairs of items that another program had changed. */
 import type { MeshError } from '../../model/error.ts';
-import type { EventInit, Journal } from '../../protocol/journal/event.ts';
+import type { EventInit } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { networkOf } from '../items/item.ts';
 import { printStep, type Step } from './plan.ts';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Feature } from '../../kernel/probe.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { MissingFeatures } from './missing-features.ts';
 
 const FEATURES: readonly Feature[] = [

@@ -4,8 +4,8 @@
  */
 import type { Feature } from '../../kernel/probe.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 
 interface MissingFeaturesInput {
   readonly journal: Journal;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage } from '../../../test/kit/networks.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { InventoryNotice } from './inventory-notice.ts';
 import type { HttpAnswer } from './transport.ts';
 

@@ -5,9 +5,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { MEMBERSHIP_PORT, type Network } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Transport } from './transport.ts';
 
 /** What an inventory notice needs. */

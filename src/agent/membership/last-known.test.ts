@@ -6,7 +6,7 @@ import type { FdbEntry, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 

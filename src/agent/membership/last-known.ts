@@ -11,7 +11,7 @@ import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type MeshIdentity, mustRejoin } from '../../model/network/network-equality.ts';
 import { formatMemberLine, parseMemberLine } from '../../protocol/documents/membership.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** One mesh as this node knows it. */

@@ -9,7 +9,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { MEMBERSHIP_PORT, type Network } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
 import {
   formatVersion,
   type MembershipEvent,
@@ -20,7 +20,8 @@ import {
   STREAM_SILENCE_MS,
 } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Echo } from '../kernel/kernel-port.ts';
 import type { KnownMesh } from './last-known.ts';
 import { MemberList } from './member-list.ts';

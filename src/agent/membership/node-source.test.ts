@@ -10,7 +10,7 @@ import { parseMachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal } from '../../model/signal.ts';
 import { type MembershipEvent, membershipMessage, type SelfReport } from '../../protocol/documents/membership.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { NodeSource } from './node-source.ts';
 import type { Transport } from './transport.ts';

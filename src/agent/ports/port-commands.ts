@@ -2,7 +2,7 @@
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { isNameable } from '../desired/ruleset.ts';
 import { linkKey } from '../items/link.ts';
 import { portKey } from '../items/port.ts';

@@ -4,8 +4,9 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { AGENT_PORT, type Network } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
 import { readPathView } from '../../protocol/documents/path-view-text.ts';
+import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   formatPathQuery,
   type PathQuery,

@@ -1,20 +1,24 @@
-/** The boots and the machines that host0 sees, on the control socket: all of them, and each again whenever it gets on. */
+/** Routes of the control socket for machines and boots. */
 import type { FastifyInstance } from 'fastify';
 import type { MachineView } from '../../protocol/documents/machine-view.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import { EventStream } from '../../protocol/http/event-stream.ts';
 
-/** Who knows of the boots (boot/timeline/boot-log.ts), and of the machines. */
+/** Where the routes get boots (boot/timeline/boot-log.ts) and machines from. */
 export interface Boots {
   readonly log: {
-    /** The newest first. */
+    /** All boots that host0 remembers, the newest first. */
     views(): readonly TimelineView[];
-    /** @returns a function that ends it */
+    /**
+     * Calls `listener` with each boot that changes.
+     * @returns a function that ends the subscription
+     */
     subscribe(listener: (view: TimelineView) => void): () => void;
   };
   machines(): Promise<readonly MachineView[]>;
 }
 
+/** Adds `/v1/machines`, `/v1/boots`, and `/v1/boots/events`: all boots, and then each boot again whenever it changes. */
 export function addBootRoutes(app: FastifyInstance, { log: boots, machines }: Boots): void {
   app.get('/v1/machines', () => machines());
   app.get('/v1/boots', () => boots.views());

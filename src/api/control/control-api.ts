@@ -12,32 +12,35 @@ import type { SelfStatus } from '../../protocol/documents/views.ts';
 import { listenOnControlSocket } from '../../protocol/http/control-socket.ts';
 import { EventStream } from '../../protocol/http/event-stream.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { answerErrors } from '../error-reply.ts';
 import { NetworkStateShape } from '../membership/state-shape.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 
-/** The segments that machines boot on (boot/boot-segments.ts). */
+/** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
   view(): Promise<BootView>;
   scan(): Promise<ScanView>;
+  /** Ends the processes that serve machines that boot. */
   stopServices(): Promise<void>;
 }
 
+/** The running API. */
 export interface ControlApi {
   /** Ends all streams, and resolves when the socket is gone. */
   close(): Promise<void>;
 }
 
-/** The states of all networks of one machine. */
+/** The longest body: the states of all networks of one machine. */
 const SELF_MAX_BYTES = 1024 * 1024;
 
 const SelfShape = z.object({ networks: z.record(z.string(), NetworkStateShape) });
 const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
 
+/** The parts of host0 that the routes answer from. */
 export interface ControlApiInput {
-  /** Claimed before (control-socket.ts). */
+  /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
   readonly journal: Journal;
@@ -46,11 +49,14 @@ export interface ControlApiInput {
   readonly metrics: ApiMetrics;
   readonly boot: BootControl;
   readonly boots: Boots;
-  /** Why the process should be started anew; undefined when it should not. */
+  /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
 }
 
-/** @throws MESH_KERNEL_REFUSED */
+/**
+ * Opens the API on its socket.
+ * @throws MESH_KERNEL_REFUSED when the process cannot listen there
+ */
 export async function openControlApi(input: ControlApiInput): Promise<ControlApi> {
   const { path, controller, boot } = input;
   const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false });
@@ -78,7 +84,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   return {
     close: async () => {
       const closed = app.close();
-      // Streams do not end by themselves, and fastify knows only of sockets that it made itself.
+      // Streams do not end on their own, and fastify closes only connections that it has accepted itself.
       app.server.closeAllConnections();
       await closed;
     },

@@ -1,4 +1,4 @@
-/** An inventory as a member sends it: texts that are safe to print, numbers that are counts, and not too many of them. */
+/** The shape of an inventory in a request: printable texts, non-negative whole numbers, and bounded lists. */
 import { z } from 'zod';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { INVENTORY_PARTS_MAX, INVENTORY_TEXT_MAX, type Inventory } from '../../protocol/documents/inventory.ts';
@@ -10,6 +10,7 @@ const text = z
 const count = z.int().nonnegative();
 const mac = z.string().transform((value): Mac => parseMac(value));
 
+/** Parses the body of `PUT /inventory`; unknown fields are dropped. */
 export const InventoryShape: z.ZodType<Inventory> = z.object({
   system: z.object({ manufacturer: text.exactOptional(), product: text.exactOptional() }),
   cpu: z.object({ model: text.exactOptional(), threads: count, cores: count.exactOptional() }),

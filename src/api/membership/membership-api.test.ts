@@ -1,4 +1,4 @@
-/** The routes over real HTTP on loopback; the test decides where a request seems to come from. */
+/** The routes over real HTTP on loopback; the test sets the source address of each request. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ErrorDocument } from '../../model/error.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { membershipApi } from './membership-api.ts';
 
 const node = memberAddresses(network, parseMachineId('10eff964'));
@@ -19,7 +19,7 @@ const node = memberAddresses(network, parseMachineId('10eff964'));
 let server: Server;
 let mesh: Membership;
 let peer: string;
-let told: unknown[];
+let taken: unknown[];
 
 beforeEach(async () => {
   const clock = new ManualClock();
@@ -37,10 +37,10 @@ beforeEach(async () => {
     onLoad: () => {},
   });
   peer = node.ipv6;
-  told = [];
+  taken = [];
   const api = await membershipApi({
     connectionOf: () => ({ mesh, peer }),
-    takeInventory: async (...words) => void told.push(words),
+    takeInventory: async (...words) => void taken.push(words),
   });
   server = createServer((request, response) => api.handle(request, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -61,7 +61,7 @@ async function codeOf(response: Response): Promise<string> {
   return `${response.status} ${((await response.json()) as ErrorDocument).code}`;
 }
 
-test.each(['/', '/?name=node', '/events'])('%s says when to come again while host0 starts', async (path) => {
+test.each(['/', '/?name=node', '/events'])('%s sends Retry-After while host0 starts', async (path) => {
   const response = await ask(path);
   expect(response.headers.get('retry-after')).toBe('1');
   expect(await codeOf(response)).toBe('503 MESH_HOST0_STARTING');
@@ -72,13 +72,13 @@ test.each([
   'fe80::2%br456',
   '::ffff:10.11.0.2',
   '',
-])('a peer at %j gets nothing', async (address) => {
+])('a peer at %j is refused', async (address) => {
   await mesh.start();
   peer = address;
   for (const path of ['/', '/events']) expect(await codeOf(await ask(path))).toBe('403 MESH_MEMBER_FORGED');
 });
 
-test('a poll makes a member, and the list is in the seed’s format', async () => {
+test('a poll makes the node a member, and the list has the seed’s format', async () => {
   await mesh.start();
   const response = await ask('/?name=node&machine=10eff964');
   const { bridgeMac, ipv6 } = memberAddresses(network, 'host0');
@@ -98,7 +98,7 @@ test.each([
   expect(await codeOf(await ask(path))).toBe('400 MESH_MEMBER_REPORT_INVALID');
 });
 
-test('leavers are named until they are back', async () => {
+test('members that left are named until they are back', async () => {
   await mesh.start();
   const put = (leaving: boolean) => {
     const report = {
@@ -137,19 +137,19 @@ describe('an inventory', () => {
       body: JSON.stringify(document),
     });
 
-  test("is of the machine that the sender's address belongs to, whatever else it says", async () => {
+  test("belongs to the machine of the sender's address, whatever the body says", async () => {
     await mesh.start();
     await ask('/?name=node&machine=10eff964');
     expect((await tell({ ...inventory, machine: '2b1c0d3e' })).status).toBe(204);
-    expect(told).toEqual([['10eff964', inventory]]);
+    expect(taken).toEqual([['10eff964', inventory]]);
   });
 
-  test('is not taken from who is no member', async () => {
+  test('is refused from a node that is not a member with a machine id', async () => {
     await mesh.start();
     expect(await codeOf(await tell(inventory))).toBe('403 MESH_MEMBER_FORGED');
     await ask('/?name=node');
     expect(await codeOf(await tell(inventory))).toBe('403 MESH_MEMBER_FORGED');
-    expect(told).toEqual([]);
+    expect(taken).toEqual([]);
   });
 
   test.each([
@@ -161,11 +161,11 @@ describe('an inventory', () => {
     [{ ...inventory, disks: Array.from({ length: 65 }, () => inventory.disks[0]) }],
     [{ ...inventory, more: 'x'.repeat(70_000) }],
     [[]],
-  ])('is refused when it is none (%#)', async (document) => {
+  ])('is refused when it is malformed (%#)', async (document) => {
     await mesh.start();
     await ask('/?name=node&machine=10eff964');
     const response = await tell(document);
     expect([400, 413, 422]).toContain(response.status);
-    expect(told).toEqual([]);
+    expect(taken).toEqual([]);
   });
 });

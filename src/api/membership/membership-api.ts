@@ -1,6 +1,6 @@
 /**
- * The membership API inside each mesh (protocol/documents/membership.ts): one application for all meshes. Which mesh a request is
- * about is known from the socket that it came in on, and never from what it says.
+ * The membership API inside each mesh (protocol/documents/membership.ts): one application for all meshes. The socket of a
+ * request determines its mesh; the content of the request does not.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyRequest, fastify } from 'fastify';
@@ -28,21 +28,22 @@ import { timeAnswers } from '../timing.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
-/** Where a request came in. */
+/** The mesh that a connection belongs to, and its other end. */
 export interface MeshConnection {
   readonly mesh: Membership;
   /** `remoteAddress` of the socket. */
   readonly peer: string;
 }
 
+/** The application. */
 export interface MembershipApi {
-  /** Answers a request that came in on one of the meshes' sockets. */
+  /** Answers a request that came in on a socket of any mesh. */
   handle(request: IncomingMessage, response: ServerResponse): void;
 }
 
-/** A header of 500 addresses has 9 kB; who is not named is found missing from the lists. */
+/** The most addresses in `mesh-left`, 9 kB. Pollers notice from the list that other members are missing. */
 const LEFT_NAMED = 500;
-/** So many streams of one member are kept: those of a partition linger until TCP gives them up. */
+/** How many streams of one member are kept: streams from before a partition linger until TCP gives them up. */
 const STREAMS_PER_MEMBER = 4;
 
 const name = z.string().regex(NODE_NAME, 'is not a host name: letters, digits, dots and hyphens, at most 63');
@@ -63,14 +64,16 @@ const Report: z.ZodType<SelfReport> = z.object({
   state: NetworkStateShape,
 });
 
+/** What the application needs of host0. */
 export interface MembershipApiInput {
-  /** Where the request came in, by its socket. */
+  /** The connection of a request, by its socket. */
   readonly connectionOf: (request: IncomingMessage) => MeshConnection | undefined;
-  /** What a member's machine is made of. */
+  /** Takes the inventory of a member's machine. */
   readonly takeInventory: (machine: MachineId, inventory: Inventory) => Promise<void>;
   readonly metrics?: ApiMetrics;
 }
 
+/** Makes the application. It opens no socket: mesh-endpoints.ts does. */
 export async function membershipApi({
   connectionOf,
   takeInventory,
@@ -122,7 +125,7 @@ export async function membershipApi({
   await app.ready();
   return { handle: (request, response) => app.routing(request, response) };
 
-  /** @throws MESH_MEMBER_FORGED for a peer whose address is none of the mesh's */
+  /** @throws MESH_MEMBER_FORGED for a peer whose address is not in the mesh's prefix */
   function admit(request: FastifyRequest): { readonly mesh: Membership; readonly peer: Ipv6 } {
     const connection = connectionOf(request.raw);
     const peer = connection === undefined ? undefined : addressIn(connection);

@@ -1,3 +1,4 @@
+/** Source verification with a real kernel: host0 and a node in two namespaces. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../../test/kit/namespaces.ts';
 import { mesh } from '../../../test/kit/networks.ts';
@@ -16,7 +17,7 @@ let monitor: KernelMonitor;
 let verification: KernelSourceVerification;
 let asked: string[];
 
-/** host0 here, which learns; and a node there. */
+/** host0 in `here`, whose VXLAN device learns, and a node in `there`. */
 beforeEach(async () => {
   segment = twoHosts();
   for (const [netns, host] of [
@@ -60,19 +61,19 @@ afterEach(async () => {
   segment.close();
 });
 
-/** The node asks for host0 aloud, so that host0 gets to know it. */
+/** The node multicasts a solicitation for host0, so that host0 learns its addresses. */
 function packetFromNode(): void {
   inside(segment.there, 'ip', 'neighbour', 'flush', 'dev', 'br456');
   inside(segment.there, 'ping', '-c1', '-W5', 'fd42::1');
 }
 
-test('knows nothing of who has sent nothing, and where the packets came from of who has', async () => {
+test('a sender is known after its first packet', async () => {
   expect(await verification.verify(MESH, NODE)).toEqual({});
   packetFromNode();
   expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
 });
 
-test('asks the kernel once, and again when it tells of a change', async () => {
+test('the kernel is asked once, and again after a change', async () => {
   packetFromNode();
   await verification.verify(MESH, NODE);
   const first = asked.length;
@@ -97,7 +98,7 @@ test('asks the kernel once, and again when it tells of a change', async () => {
   expect(await verification.verify(MESH, NODE)).not.toHaveProperty('ipv4');
 });
 
-test('what changes while the kernel answers is asked for again', async () => {
+test('an answer that a change has overtaken is not kept', async () => {
   packetFromNode();
   const before = await verification.verify(MESH, NODE);
   verification.take({ type: 'overflow' });

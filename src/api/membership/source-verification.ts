@@ -1,7 +1,9 @@
 /**
- * host0's kernel as a verification: it resolved the neighbour to answer the handshake, and the VXLAN device learned the entry
- * from the very packets of the request. A question waits for a lock of the whole machine, and a thousand members report
- * every three seconds; so what it answered holds until the kernel tells of a change.
+ * Source verification with host0's kernel. The kernel has resolved the sender's neighbour entry to answer the TCP
+ * handshake, and the VXLAN device has learnt the FDB entry from packets of the request.
+ *
+ * A query waits for a lock of the whole machine, and a thousand members report every three seconds. So answers are kept
+ * until the kernel announces a change.
  */
 import type { SourceVerification, VerifiedSource } from '../../controller/membership/source-verification.ts';
 import type { Ip } from '../../kernel/ip.ts';
@@ -11,31 +13,32 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Network } from '../../model/network/network.ts';
 
-/** The two questions; `Rtnl` answers them. */
+/** The two queries to the kernel; `Rtnl` answers them. */
 export interface NeighbourReader {
   neighbour(link: string, address: Ipv6): Promise<Neighbour | undefined>;
   fdbEntry(link: string, mac: Mac): Promise<FdbEntry | undefined>;
 }
 
-/** More than any host0 has members; whoever invents addresses fills no memory. */
+/** More than host0 can have members. A sender that makes up addresses cannot fill the memory. */
 const REMEMBERED_MAX = 10_000;
 
+/** Queries host0's kernel, and keeps the answers. */
 export class KernelSourceVerification implements SourceVerification {
   readonly #reader: NeighbourReader;
   readonly #drain: () => void;
-  readonly #sightings = new Map<Ipv6, Required<VerifiedSource>>();
-  /** Whose sighting has this Ethernet address. */
+  readonly #sources = new Map<Ipv6, Required<VerifiedSource>>();
+  /** The IPv6 whose kept answer has this Ethernet address. */
   readonly #owners = new Map<Mac, Ipv6>();
-  /** Grows with whatever may make an answer that is under way an old one. */
+  /** Counts changes: an answer that was under way during one is not kept. */
   #changes = 0;
 
-  /** @param drain brings all events to `take` that the kernel has told of so far */
+  /** @param drain calls `take` with all events that the kernel has sent so far */
   constructor(reader: NeighbourReader, drain: () => void) {
     this.#reader = reader;
     this.#drain = drain;
   }
 
-  /** Forgets what the event may have changed. */
+  /** Forgets the answers that the event may have made wrong. */
   take(event: KernelEvent): void {
     switch (event.type) {
       case 'neighbour':
@@ -49,7 +52,7 @@ export class KernelSourceVerification implements SourceVerification {
       case 'link':
       case 'overflow':
         this.#changes++;
-        this.#sightings.clear();
+        this.#sources.clear();
         this.#owners.clear();
         return;
       case 'address':
@@ -61,9 +64,9 @@ export class KernelSourceVerification implements SourceVerification {
   }
 
   async verify({ devices }: Network, ipv6: Ipv6): Promise<VerifiedSource> {
-    // The packets of the request may have changed what was so before.
+    // The packets of this request may have changed the kernel's entries.
     this.#drain();
-    const known = this.#sightings.get(ipv6);
+    const known = this.#sources.get(ipv6);
     if (known !== undefined) return known;
     const changes = this.#changes;
     const neighbour = await this.#reader.neighbour(devices.bridge, ipv6);
@@ -71,23 +74,23 @@ export class KernelSourceVerification implements SourceVerification {
     if (mac === undefined) return {};
     const ipv4 = (await this.#reader.fdbEntry(devices.vxlan, mac))?.remoteVtep;
     if (ipv4 === undefined || !isIpv4(ipv4)) return { mac };
-    const sighting = { mac, ipv4 };
-    if (changes === this.#changes) this.#remember(ipv6, sighting);
-    return sighting;
+    const source = { mac, ipv4 };
+    if (changes === this.#changes) this.#remember(ipv6, source);
+    return source;
   }
 
-  #remember(ipv6: Ipv6, sighting: Required<VerifiedSource>): void {
-    const { mac } = sighting;
-    if (this.#sightings.size >= REMEMBERED_MAX || (this.#owners.get(mac) ?? ipv6) !== ipv6) return;
-    this.#sightings.set(ipv6, sighting);
+  #remember(ipv6: Ipv6, source: Required<VerifiedSource>): void {
+    const { mac } = source;
+    if (this.#sources.size >= REMEMBERED_MAX || (this.#owners.get(mac) ?? ipv6) !== ipv6) return;
+    this.#sources.set(ipv6, source);
     this.#owners.set(mac, ipv6);
   }
 
   #forget(address: Ip | undefined): void {
     const ipv6 = address as Ipv6;
-    const mac = this.#sightings.get(ipv6)?.mac;
+    const mac = this.#sources.get(ipv6)?.mac;
     if (mac === undefined) return;
-    this.#sightings.delete(ipv6);
+    this.#sources.delete(ipv6);
     this.#owners.delete(mac);
   }
 }

@@ -1,12 +1,12 @@
-/** How a network fares on a node, as it must look when it comes over a segment. */
+/** The shape of a network's state in a request. */
 import { z } from 'zod';
 import { errorCodeOf } from '../../model/error.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 
-/** For people: cut rather than refused. */
+/** Texts for people are cut, not refused. */
 const text = z.string().transform((value) => value.slice(0, 1000));
 
-/** A code that another version of the agent knows and this host0 does not is still an error. */
+/** An agent of another version may send a code that this host0 does not know. */
 const errorCode = z.string().transform(errorCodeOf);
 
 const ErrorShape = z.object({
@@ -17,6 +17,7 @@ const ErrorShape = z.object({
   remedy: text.exactOptional(),
 });
 
+/** Parses a NetworkState; unknown fields are dropped. */
 export const NetworkStateShape: z.ZodType<NetworkState> = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('ready') }),
   z.object({ phase: z.literal('pending'), why: text }),

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ScanView } from '../../protocol/documents/boot-views.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { type BootNic, type NicLink, scanNics } from './boot-nic.ts';
 import type { LinkAddress } from './nic-address.ts';
 import { scan } from './scan.ts';

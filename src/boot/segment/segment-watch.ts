@@ -9,7 +9,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { WantedMode } from '../../protocol/documents/boot-views.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { BOOT_FILTER } from '../frames/boot-filter.ts';
 import { encodeProbe, type Host0Mark, type Installation, isSenior } from '../frames/host0-mark.ts';
 import { observe } from '../frames/observation.ts';

@@ -10,7 +10,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { Service } from '../../services/process/service.ts';
 import { type BootNic, wantedMode } from '../nics/boot-nic.ts';
 import { type AddressBook, addressesOf, type NicAddress, subnetsHere } from '../nics/nic-address.ts';

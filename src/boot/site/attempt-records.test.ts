@@ -9,7 +9,8 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
+import type { MeshEvent } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { AttemptRecords } from './attempt-records.ts';
 
 const mac = parseMac('52:54:00:12:34:56');

@@ -6,7 +6,7 @@ import { parseMac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { parseMachineId } from '../../model/machine.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Change, Store } from '../../store/store.ts';
 import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './attempts.ts';
 

@@ -5,7 +5,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 import type { Attempts } from './attempts.ts';
 import type { BootLoadLimiter } from './boot-load-limiter.ts';

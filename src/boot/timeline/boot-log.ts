@@ -8,7 +8,7 @@ import type { MachineId } from '../../model/machine.ts';
 import { Signal } from '../../model/signal.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 import { dueOf, isGivenUp, type SegmentState, troubleOf } from './boot-trouble.ts';
 import type { ModelTimes } from './model-times.ts';

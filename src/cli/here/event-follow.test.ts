@@ -7,7 +7,8 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { ControlClient } from '../../protocol/http/control-client.ts';
 import { createServer } from '../../protocol/http/http.ts';
 import { streamJournal } from '../../protocol/http/journal-stream.ts';
-import { type EventInit, Journal, type MeshEvent } from '../../protocol/journal/event.ts';
+import type { EventInit, MeshEvent } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { followEvents } from './event-follow.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -91,7 +92,7 @@ test('a follower begins with the present conditions, and gets each event once, o
   first.record({ kind: 'member left', message: 'b left', object: 'b' });
   running = await speaker(sock, first, conditions);
   await listener.until(({ events }) => events.length === 4);
-  const sofar = ['now: 1 thing is so now', 'now: a is in', 'b joined', 'b left'];
+  const sofar = ['now: 1 condition holds now', 'now: a is in', 'b joined', 'b left'];
   expect(listener.told).toEqual(sofar);
 
   await running.stop();
@@ -103,7 +104,7 @@ test('a follower begins with the present conditions, and gets each event once, o
   await listener.until(({ events }) => events.length === 7);
   second.record({ kind: 'member joined', message: 'c joined', object: 'c' });
   await listener.until(({ events }) => events.length === 8);
-  expect(listener.told).toEqual([...sofar, 'started anew', 'now: 1 thing is so now', 'now: a is in', 'c joined']);
+  expect(listener.told).toEqual([...sofar, 'started anew', 'now: 1 condition holds now', 'now: a is in', 'c joined']);
 });
 
 test('a process that has never answered is an error', async () => {

@@ -3,7 +3,7 @@
 import type { Pair } from '../../lab/checks/pairs.ts';
 import type { Examination } from '../../lab/cluster/examination.ts';
 import { EXAMPLE_MESH } from '../../lab/hosts/example-mesh.ts';
-import { MEMBERSHIP_PORT } from '../../model/network/network.ts';
+import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { type Column, type Page, table } from '../print/table.ts';
 
 /** With more hosts the table of pairs does not fit a terminal, and only the summary is printed. */

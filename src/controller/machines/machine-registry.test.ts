@@ -1,3 +1,4 @@
+/** The machines that host0 knows, over boots, restarts and floods of made-up ids. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
@@ -5,7 +6,8 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
-import { Journal, type MeshEvent } from '../../protocol/journal/event.ts';
+import type { MeshEvent } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { MACHINES_MAX, MachineRegistry } from './machine-registry.ts';
 
 const machine = '10eff964' as MachineId;
@@ -45,7 +47,7 @@ function world() {
   return { store, clock, online, booting, names, forgotten, events, open };
 }
 
-test('a machine is known once it has booted, also after a restart', async () => {
+test('a machine that has booted is known, also after a restart', async () => {
   const { clock, names, open } = world();
   const registry = await open();
   expect(registry.isKnown(machine)).toBe(false);
@@ -58,7 +60,7 @@ test('a machine is known once it has booted, also after a restart', async () => 
   expect(Date.parse(record?.lastBoot ?? '') - Date.parse(record?.firstSeen ?? '')).toBe(60_000);
 });
 
-test('a second box with the id of one that lives is refused; the same box with another card of its own is not', async () => {
+test('a second machine with the id of a live one is refused; the same machine with another of its cards is not', async () => {
   const { online, booting, open } = world();
   const registry = await open();
   await registry.boots(machine, { mac: first });
@@ -78,7 +80,7 @@ test('a second box with the id of one that lives is refused; the same box with a
   expect(registry.byCard(third)?.cards).toEqual([third, second, first]);
 });
 
-test('an inventory is kept, over boots and restarts, and written only when it is another', async () => {
+test('an inventory is kept over boots and restarts, and written only when it changes', async () => {
   const { store, open } = world();
   const registry = await open();
   await registry.takeInventory(machine, inventoryWith(first));
@@ -92,7 +94,7 @@ test('an inventory is kept, over boots and restarts, and written only when it is
   expect(record).toMatchObject({ inventory: inventoryWith(first, third), cards: [first, third] });
 });
 
-test('a full disk keeps no machine from booting, and is told of once', async () => {
+test('with a full disk machines still boot, and the journal has one event', async () => {
   const { store, events, open } = world();
   const registry = await open();
   const write = store.txn.bind(store);
@@ -106,7 +108,7 @@ test('a full disk keeps no machine from booting, and is told of once', async () 
   expect((await open()).isKnown(machine)).toBe(true);
 });
 
-test('of more machines than are kept those go that nobody adopted, lives or was a member, the oldest first', async () => {
+test('too many machines: the oldest are forgotten that are not adopted, online, booting or former members', async () => {
   const { store, clock, online, booting, names, forgotten, events, open } = world();
   const registry = await open();
   const strangerOf = (number: number) => number.toString(16).padStart(8, '0') as MachineId;
@@ -127,7 +129,7 @@ test('of more machines than are kept those go that nobody adopted, lives or was 
   }
   expect([forgotten, registry.health(), events]).toEqual([[], [], []]);
 
-  // As somebody does who makes ids up; the last one has been seen before.
+  // A host that makes up ids; the last one has been seen before.
   const more = Array.from({ length: 20 }, (_, index) => strangerOf(0xf000_0000 + index));
   for (const machine of more) await registry.boots(machine, { mac: second });
   await registry.boots(strangerOf(30), { mac: second });
@@ -145,7 +147,7 @@ test('of more machines than are kept those go that nobody adopted, lives or was 
   await clock.pass(3_600_001);
   expect(registry.health()).toEqual([]);
 
-  // The next life goes on in the same order.
+  // After a restart, the order is the same.
   const next = await open();
   await next.boots(strangerOf(0xf100_0000), { mac: second });
   await clock.pass(0);
@@ -153,7 +155,7 @@ test('of more machines than are kept those go that nobody adopted, lives or was 
   expect(next.machines).toHaveLength(MACHINES_MAX);
 });
 
-test('where nobody else can go, a member of before does; one that is adopted never', async () => {
+test('former members are forgotten when there are no others; adopted machines never', async () => {
   const { clock, names, forgotten, open } = world();
   const registry = await open();
   await registry.takeInventory(machine, inventoryWith(first));

@@ -1,8 +1,10 @@
 /**
- * The machines that ever booted from host0, known by their hardware: in memory for who asks, in the store for good. What
- * is written is what a boot brings, never anything periodic. Whoever is on a boot segment can claim any hardware, so that
- * strangers do not stay for ever: where too many are known, those that nobody adopted and that do not live go, the oldest
- * first, and of these those that were a member only when there are no others.
+ * The machines that have booted from host0 or have been members, by machine id: in memory for queries, in the store for
+ * good. A boot or a changed inventory is written, and nothing periodic.
+ *
+ * Any sender on a boot segment can make up machines, so their number is bounded. When there are too many, host0 forgets
+ * machines that no administrator has adopted and that are neither online nor booting: the oldest first, and machines that
+ * have been members only when there are no others.
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -12,46 +14,49 @@ import { MeshError } from '../../model/error.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 
 const PREFIX = '/v1/machines/';
-/** A box has a few cards; what changes its card at each boot is none. */
+/** The most network cards that are kept for a machine. A real one has a few; one with a new card at each boot is a fake. */
 const CARDS_MAX = 16;
-/** So many are known, unless more than these are adopted or live: a dozen of the racks that we think of. */
+/** The most machines that host0 knows, a dozen racks; more only while all of them are adopted, online or booting. */
 export const MACHINES_MAX = 4096;
-/** So long after one was forgotten this counts as unwell. */
+/** How long it is a finding that machines were forgotten. */
 const FORGETTING_MS = 3_600_000;
 
-/** What a machine says of itself, in SMBIOS words: `product`, `serial`. */
+/** What a machine says about its hardware, by SMBIOS name: `product`, `serial`. */
 export type HardwareTexts = Readonly<Record<string, string>>;
 
+/** A machine as the store keeps it, under `/v1/machines/<machine id>`. */
 export interface MachineRecord {
   readonly machine: MachineId;
+  /** What the machine said when it booted from host0. */
   readonly facts: HardwareTexts;
-  /** The network cards that it has booted from or has told of, the last one first. */
+  /** The network cards that the machine has booted from, the last one first, and those of its inventory. */
   readonly cards: readonly Mac[];
   /** ISO 8601, UTC. */
   readonly firstSeen: string;
-  /** Absent for a machine that never booted from here: it became a member some other way. */
+  /** ISO 8601, UTC. Absent for a machine that never booted from host0, and became a member in another way. */
   readonly lastBoot?: string;
-  /** What it told when it was a member. */
+  /** What the machine's agent reported when the machine was a member. */
   readonly inventory?: Inventory;
 }
 
+/** What the registry asks other parts of host0. */
 export interface MachineRegistryInput {
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
   /** The names of the machines that have a folder in `/host0/machines`. */
   readonly names: () => ReadonlyMap<MachineId, string>;
-  /** Whether a machine of that id is a member of any mesh now. */
+  /** Whether the machine is a member of any mesh now. */
   readonly isOnline: (machine: MachineId) => boolean;
-  /** The card from which a machine of that id is booting at this time. */
+  /** The card that the machine is booting from now. */
   readonly bootingAs: (machine: MachineId) => Mac | undefined;
-  /** Removes what else is kept for a machine that is forgotten. */
+  /** Removes everything else that is kept for a forgotten machine. */
   readonly onForget: (machine: MachineId) => Promise<void>;
 }
 
@@ -59,19 +64,20 @@ const TOO_MANY: Finding = {
   code: 'MESH_BOOT_MACHINES_MANY',
   severity: 'warning',
   object: 'machines',
-  message: `more machines ask to boot than the ${MACHINES_MAX} that host0 knows: it forgets the oldest that nobody adopted`,
+  message: `more than ${MACHINES_MAX} machines ask to boot: host0 forgets the oldest machines that are not adopted`,
   remedy:
-    'Adopt those that are yours (`mesh node adopt ID NAME`). If there are not so many, somebody on a boot segment makes them ' +
-    'up: `mesh node list` shows the segment of each.',
+    'Adopt the machines that are yours (`mesh node adopt ID NAME`). If there are not so many, a host on a boot segment ' +
+    'makes them up: `mesh node list` shows the segment of each.',
 };
 
+/** Knows the machines, and writes them to the store. */
 export class MachineRegistry {
   readonly #input: MachineRegistryInput;
-  /** Those that were seen last come last. */
+  /** In the order in which the machines were seen last. */
   readonly #records = new Map<MachineId, MachineRecord>();
   readonly #byCard = new Map<Mac, MachineRecord>();
   readonly #mutex = new KeyedMutex<MachineId>();
-  /** The last record could not be written, and that was told. */
+  /** Whether the last write failed, and the journal has it. */
   #refused = false;
   #forgotMs: number | undefined;
 
@@ -80,7 +86,7 @@ export class MachineRegistry {
     for (const record of records) this.#put(record);
   }
 
-  /** Reads what the store holds; a record that is damaged is left out, and made anew at the machine's next boot. */
+  /** Reads the records from the store. A damaged record is left out, and written again at the machine's next boot. */
   static async open(input: MachineRegistryInput): Promise<MachineRegistry> {
     const { entries } = await input.store.range(PREFIX);
     const records = entries.flatMap(({ value }) => parseRecord(value) ?? []);
@@ -95,20 +101,20 @@ export class MachineRegistry {
     return [...this.#records.values()];
   }
 
-  /** The machine that booted from a card last, or told of it. */
+  /** The machine that a card belongs to: the last one that booted from it or had it in its inventory. */
   byCard(mac: Mac): MachineRecord | undefined {
     return this.#byCard.get(mac);
   }
 
-  /** Whether an administrator has named it, or it has booted before. */
+  /** Whether the machine has a name, or has booted or been a member before. */
   isKnown(machine: MachineId): boolean {
     return this.#input.names().has(machine) || this.#records.has(machine);
   }
 
   /**
-   * Notes that it boots from a card.
-   * @returns the name that the administrator gave it
-   * @throws MESH_BOOT_MACHINE_DOUBLE when another box has the id, and lives
+   * Notes that the machine boots from a card.
+   * @returns the name that the administrator gave to the machine, if any
+   * @throws MESH_BOOT_MACHINE_DOUBLE when another physical machine with the same id is online or booting
    */
   boots(machine: MachineId, { mac, ...facts }: { readonly mac: Mac }): Promise<string | undefined> {
     return this.#mutex.take(machine, async () => {
@@ -126,7 +132,7 @@ export class MachineRegistry {
     });
   }
 
-  /** A member tells what its machine is made of: it may boot from any of its cards. */
+  /** Takes the inventory that a member reports. The machine may then boot from any card in it. */
   takeInventory(machine: MachineId, inventory: Inventory): Promise<void> {
     return this.#mutex.take(machine, async () => {
       const before = this.#records.get(machine) ?? { machine, facts: {}, cards: [], firstSeen: this.#now() };
@@ -136,8 +142,8 @@ export class MachineRegistry {
   }
 
   /**
-   * Does something for a machine that is known, and is not forgotten meanwhile.
-   * @throws MESH_BOOT_SECRET_REFUSED when it is not known any more
+   * Runs `work` for a known machine, which is not forgotten meanwhile.
+   * @throws MESH_BOOT_SECRET_REFUSED when the machine is not known any more
    */
   whileKnown<T>(machine: MachineId, work: () => Promise<T>): Promise<T> {
     return this.#mutex.take(machine, () => {
@@ -145,24 +151,24 @@ export class MachineRegistry {
       throw new MeshError('MESH_BOOT_SECRET_REFUSED', `machine ${machine} has been forgotten since it asked to boot`, {
         operation: 'serve secrets',
         object: machine,
-        rule: `host0 knows ${MACHINES_MAX} machines; of those that nobody adopted the oldest go.`,
+        rule: `host0 knows at most ${MACHINES_MAX} machines, and forgets the oldest that are not adopted.`,
         remedy: `Boot it again, or name it first: \`mesh node adopt ${machine} NAME\`.`,
       });
     });
   }
 
-  /** Of machines that were forgotten lately. */
+  /** A finding for an hour after machines were forgotten. */
   health(): readonly Finding[] {
     if (this.#forgotMs === undefined || this.#input.clock.nowMs() - this.#forgotMs > FORGETTING_MS) return [];
     return [TOO_MANY];
   }
 
-  /** Where too many are known, the one goes that is missed least. It is not waited for. */
+  /** Forgets machines until there are few enough. The store is not waited for. */
   #makeRoomFor(newcomer: MachineId): void {
     while (this.#records.size > MACHINES_MAX) {
       const oldest =
-        this.#leastMissed(({ machine, inventory }) => machine !== newcomer && inventory === undefined) ??
-        this.#leastMissed(({ machine }) => machine !== newcomer);
+        this.#oldestUnused(({ machine, inventory }) => machine !== newcomer && inventory === undefined) ??
+        this.#oldestUnused(({ machine }) => machine !== newcomer);
       if (oldest === undefined) return;
       this.#drop(oldest);
       if (this.health().length === 0) {
@@ -173,7 +179,8 @@ export class MachineRegistry {
     }
   }
 
-  #leastMissed(isOne: (record: MachineRecord) => boolean): MachineId | undefined {
+  /** The oldest machine that is neither adopted nor booting nor online. */
+  #oldestUnused(isOne: (record: MachineRecord) => boolean): MachineId | undefined {
     const { names, isOnline, bootingAs } = this.#input;
     for (const [machine, record] of this.#records) {
       if (!isOne(record) || names().has(machine) || bootingAs(machine) !== undefined || isOnline(machine)) continue;
@@ -184,11 +191,11 @@ export class MachineRegistry {
 
   #forget(machine: MachineId): Promise<void> {
     return this.#mutex.take(machine, async () => {
-      // It has booted again meanwhile.
+      // The machine has booted again meanwhile.
       if (this.#records.has(machine)) return;
       const { store, onForget } = this.#input;
       await onForget(machine);
-      // A disk that refuses this has it back when host0 starts the next time, and it goes then.
+      // If the disk refuses this, the record is back at the next start of host0, and is forgotten again then.
       await store.txn([], [{ delete: PREFIX + machine }]).catch(() => undefined);
     });
   }
@@ -206,7 +213,7 @@ export class MachineRegistry {
   }
 
   #mustBeOneBox(machine: MachineId, mac: Mac, before: MachineRecord | undefined): void {
-    // A member that never booted from here may have told of no card.
+    // A member that never booted from host0 may have no card in its record.
     if (before === undefined || before.cards.length === 0 || before.cards.includes(mac)) return;
     const bootingAs = this.#input.bootingAs(machine);
     const lives = this.#input.isOnline(machine)
@@ -219,15 +226,18 @@ export class MachineRegistry {
       {
         operation: 'boot machine',
         object: machine,
-        rule: 'The hardware id of a machine is its own. Two boxes have one when their maker gave both one UUID or serial.',
+        rule: 'Each machine has a hardware id of its own. Two machines have the same id when their manufacturer gave both the same UUID or serial.',
         remedy:
           'Give one of them a UUID of its own in its firmware setup. ' +
-          'If it is one box with another card, switch it off, wait two minutes, and boot it again.',
+          'If it is one machine with another network card, switch it off, wait two minutes, and boot it again.',
       },
     );
   }
 
-  /** A full disk keeps no machine from booting: it is known until this process ends, and written at its next boot. */
+  /**
+   * With a full disk, machines still boot: the record is in memory until this process ends, and is written at the next
+   * boot.
+   */
   async #keep(record: MachineRecord): Promise<void> {
     const { store, journal } = this.#input;
     const { machine } = record;
@@ -265,7 +275,7 @@ function parseRecord(value: string): MachineRecord | undefined {
       cards: cards.map((card) => parseMac(String(card))),
       firstSeen: String(firstSeen),
       ...(lastBoot !== undefined && { lastBoot: String(lastBoot) }),
-      // It was checked when it came in.
+      // The inventory was checked when it was received.
       ...(inventory !== undefined && { inventory: inventory as Inventory }),
     };
   } catch {

@@ -1,3 +1,4 @@
+/** Views of machines from records, boots and scans. */
 import { expect, test } from 'vitest';
 import { parseMac } from '../../model/address/mac.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
@@ -29,11 +30,11 @@ const KNOWN: KnownMachines = {
   segments: [['eth2', 'eth3'], ['eth1']],
 };
 
-test('named machines first, then the one that was seen last', () => {
+test('named machines come first, then the one that was seen last', () => {
   expect(machineViews(KNOWN).map(({ machine, name }) => name ?? machine)).toEqual(['node3', TWO, ONE]);
 });
 
-test('a card is on the segment of the port that hears it now, else of the one that it booted at', () => {
+test('a card is on the segment of the NIC that hears it, else of the NIC that it booted at', () => {
   const cards = machineViews(KNOWN).flatMap((view) => view.cards.map((card) => [card.mac.at(-1), card.segment]));
   expect(cards).toEqual([
     ['4', undefined],
@@ -43,7 +44,7 @@ test('a card is on the segment of the port that hears it now, else of the one th
   ]);
 });
 
-test('what its boot told, and what its agent told', () => {
+test('hardware comes from the boot and from the inventory', () => {
   const inventory = {
     system: { manufacturer: 'Maker', product: 'Other' },
     cpu: { threads: 2 },

@@ -1,4 +1,4 @@
-/** The machines that host0 knows, out of what its parts know of them. */
+/** The views of all machines that host0 knows, joined from records, boots and scans. */
 
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
@@ -6,21 +6,22 @@ import type { MachineView } from '../../protocol/documents/machine-view.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { MachineRecord } from './machine-registry.ts';
 
+/** What parts of host0 know of machines. */
 export interface KnownMachines {
   readonly records: readonly MachineRecord[];
   readonly names: ReadonlyMap<MachineId, string>;
-  /** The newest first. */
+  /** The newest boot first. */
   readonly boots: readonly TimelineView[];
-  /** On which of host0's ports a card is heard now. */
+  /** The NIC of host0 that hears a card now. */
   readonly heardAt: ReadonlyMap<Mac, string>;
-  /** host0's ports, those on one segment together. */
+  /** host0's NICs, grouped by segment. */
   readonly segments: readonly (readonly string[])[];
 }
 
-/** Those without a name last, and of these the one that was seen last first. */
+/** Named machines first, by name; then the others, the one that was seen last first. */
 export function machineViews(known: KnownMachines): readonly MachineView[] {
   const { records, names, boots, heardAt, segments } = known;
-  // The newest of several wins.
+  // The newest of several boots wins.
   const bootOfMachine = new Map(boots.toReversed().map((boot) => [boot.machine, boot]));
   const bootOfCard = new Map(boots.toReversed().map((boot) => [boot.mac, boot]));
   const views = records.map((record): MachineView => {
@@ -35,10 +36,10 @@ export function machineViews(known: KnownMachines): readonly MachineView[] {
       ...(lastBoot !== undefined && { lastBoot }),
       ...(boot !== undefined && { boot: bootOf(boot) }),
       cards: cards.map((mac) => {
-        const port = heardAt.get(mac) ?? bootOfCard.get(mac)?.device;
+        const nic = heardAt.get(mac) ?? bootOfCard.get(mac)?.device;
         return {
           mac,
-          ...(port !== undefined && { segment: segments.find((ports) => ports.includes(port)) ?? [port] }),
+          ...(nic !== undefined && { segment: segments.find((nics) => nics.includes(nic)) ?? [nic] }),
         };
       }),
       ...(inventory !== undefined && { inventory }),

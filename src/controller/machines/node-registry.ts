@@ -1,33 +1,34 @@
-/** Nodes are what the members of all meshes add up to: one for each machine. */
+/** The list of nodes, derived from the members of all meshes: one node for each machine. */
 import type { Network } from '../../model/network/network.ts';
 import type { NodeView } from '../../protocol/documents/views.ts';
 import type { MemberPresence } from '../membership/membership.ts';
 
-export interface MeshSightings {
+/** A mesh with its present and recent members. */
+export interface MeshPresences {
   readonly network: Network;
-  readonly sightings: readonly MemberPresence[];
+  readonly presences: readonly MemberPresence[];
 }
 
-/** Every node but host0, by name. One that is in any mesh is online. */
-export function nodesOf(meshes: readonly MeshSightings[], nowMs: number): readonly NodeView[] {
-  const byNode = new Map<string, { readonly network: Network; readonly sighting: MemberPresence }[]>();
-  for (const { network, sightings } of meshes) {
-    for (const sighting of sightings) {
-      // A poller that never said which machine it is: its name is all that two meshes of it have in common.
-      const key = sighting.record.machine ?? `poller ${sighting.record.name}`;
+/** All nodes but host0, by name. A node that is a member of any mesh now is online. */
+export function nodesOf(meshes: readonly MeshPresences[], nowMs: number): readonly NodeView[] {
+  const byNode = new Map<string, { readonly network: Network; readonly presence: MemberPresence }[]>();
+  for (const { network, presences } of meshes) {
+    for (const presence of presences) {
+      // A poller that never gave a machine id: its members in several meshes have only the name in common.
+      const key = presence.record.machine ?? `poller ${presence.record.name}`;
       const same = byNode.get(key);
-      if (same === undefined) byNode.set(key, [{ network, sighting }]);
-      else same.push({ network, sighting });
+      if (same === undefined) byNode.set(key, [{ network, presence }]);
+      else same.push({ network, presence });
     }
   }
   return [...byNode.values()].map((seen) => nodeOf(seen, nowMs)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function nodeOf(
-  seen: readonly { readonly network: Network; readonly sighting: MemberPresence }[],
+  seen: readonly { readonly network: Network; readonly presence: MemberPresence }[],
   nowMs: number,
 ): NodeView {
-  const latest = seen.map(({ sighting }) => sighting).reduce((a, b) => (fresher(b, a) ? b : a));
+  const latest = seen.map(({ presence }) => presence).reduce((a, b) => (fresher(b, a) ? b : a));
   const { machine, name, ipv4 } = latest.record;
   return {
     name,
@@ -37,8 +38,8 @@ function nodeOf(
     ipv4,
     lastSeenMsAgo: Math.round(nowMs - latest.heardMs),
     meshes: seen
-      .filter(({ sighting }) => sighting.online === latest.online)
-      .map(({ network, sighting: { record, state } }) => ({
+      .filter(({ presence }) => presence.online === latest.online)
+      .map(({ network, presence: { record, state } }) => ({
         network: network.id,
         name: network.name,
         mac: record.mac,

@@ -1,3 +1,4 @@
+/** The copy of the list of nodes. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
@@ -13,7 +14,7 @@ function node(machine: MachineId | undefined, online: boolean): NodeView {
   return { ...common, ...(machine !== undefined && { machine }), online, meshes: [] };
 }
 
-test('only a node that is online counts, by its machine', () => {
+test('nodes are found by machine, while they are online', () => {
   const clock = new ManualClock();
   const online = new OnlineNodes(() => [node(undefined, true), node(ONE, true), node(TWO, false)], clock);
   expect(online.of(ONE)).toMatchObject({ name: 'node-00000001' });

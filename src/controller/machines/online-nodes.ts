@@ -1,12 +1,12 @@
-/** Which machines are members of a mesh now. */
+/** The nodes that are members of a mesh now, by machine. */
 import type { Clock } from '../../model/clock.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { NodeView } from '../../protocol/documents/views.ts';
 
-/** Hundreds of boots ask many times a second, and as many nodes answer: they are read again after so long. */
+/** How old the list may get: hundreds of boots ask many times a second, and reading hundreds of nodes takes time. */
 const READ_MS = 100;
 
-/** Remembers what it read for 100 ms. */
+/** A short-lived copy of the controller's list of nodes. */
 export class OnlineNodes {
   readonly #read: () => readonly NodeView[];
   readonly #clock: Clock;
@@ -19,7 +19,7 @@ export class OnlineNodes {
     this.#clock = clock;
   }
 
-  /** The node of a machine that is online; what it says may be 100 ms old. */
+  /** The node of a machine, if it is online. The answer may be 100 ms old. */
   of(machine: MachineId): NodeView | undefined {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#readMs > READ_MS) {

@@ -1,15 +1,20 @@
-/** Who may become a member: anybody who fits (`open`), machines that an administrator has named (`known`), or that host0 has booted (`token`). */
+/**
+ * Admission: which machines may become members. `open`: every machine whose addresses fit its identity. `known`: machines that
+ * an administrator has named. `token`: machines that host0 has booted.
+ */
 import type { Admission } from '../../formats/host0/host0-conf.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 
+/** A machine that asks to become a member. */
 export interface Applicant {
-  /** Undefined for an asker that names none. */
+  /** Undefined for a poller that gives no machine id. */
   readonly machine: MachineId | undefined;
-  /** The token that it shows. */
+  /** The token in its report. */
   readonly token?: string | undefined;
 }
 
+/** What the decision depends on. */
 export interface AdmissionRules {
   readonly admission: Admission;
   /** Whether the machine has a folder in `/host0/machines`. */
@@ -18,7 +23,10 @@ export interface AdmissionRules {
   readonly fits: (machine: MachineId, token: string) => boolean;
 }
 
-/** @throws MESH_MEMBER_NOT_ADMITTED */
+/**
+ * Returns if the machine may become a member.
+ * @throws MESH_MEMBER_NOT_ADMITTED
+ */
 export function admit({ machine, token }: Applicant, { admission, isNamed, fits }: AdmissionRules): void {
   if (admission === 'open') return;
   if (admission === 'token') {

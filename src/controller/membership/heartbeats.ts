@@ -1,25 +1,31 @@
-/** When each member was heard of last, and who has been silent for too long. Never in the store: it lives as long as this process. */
+/**
+ * Heartbeats: when host0 heard from each member last, and which members are silent for too long. They are in memory
+ * only.
+ */
 
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MEMBER_SILENCE_MS, type NetworkState } from '../../protocol/documents/membership.ts';
 import { MoveWatch } from './move-watch.ts';
 
+/** What host0 remembers of a member between its reports. */
 export interface Heartbeat {
+  /** When host0 heard from the member last, on its clock. */
   heardMs: number;
-  /** When it was first heard of. */
+  /** When host0 heard from the member for the first time. */
   readonly since: Date;
-  /** How the mesh fares there, as it said itself. */
+  /** The state of the mesh on the member, from its last report. */
   state: NetworkState;
   readonly moves: MoveWatch;
 }
 
 const DROP_RETRY_MS = 1_000;
-/** So often, at least, it is noticed whether this process itself gets to run. */
+/** The longest time between two alarms: a late alarm shows that this process did not get to run. */
 const WATCH_MS = 1_000;
-/** A busy machine is late by less. */
+/** An alarm that is later than this was not delayed by load: the process, or the machine, was stopped. */
 const LATE_MS = 500;
 
+/** Keeps the heartbeats of one mesh, and drops silent members. */
 export class Heartbeats {
   readonly #clock: Clock;
   readonly #drop: (ipv6: Ipv6) => Promise<void>;
@@ -30,8 +36,8 @@ export class Heartbeats {
   #dueMs = 0;
 
   /**
-   * @param drop is called for whoever is silent, again later if it fails
-   * @param failed is told why
+   * @param drop is called for each silent member, and again later if it rejects
+   * @param failed is called with the reason of a rejection
    */
   constructor(clock: Clock, drop: (ipv6: Ipv6) => Promise<void>, failed: (error: unknown) => void) {
     this.#clock = clock;
@@ -39,7 +45,10 @@ export class Heartbeats {
     this.#failed = failed;
   }
 
-  /** While nobody can be heard, silence means nothing; when they can again, everybody gets the full nine seconds. */
+  /**
+   * Whether reports can arrive. While they cannot, silence means nothing. When they can again, all members get the full nine
+   * seconds.
+   */
   set hearing(hearing: boolean) {
     this.#hearing = hearing;
     const nowMs = this.#clock.nowMs();
@@ -49,7 +58,7 @@ export class Heartbeats {
     this.#arm();
   }
 
-  /** Of a member that has none yet it begins now. */
+  /** The heartbeat of a member. The first call for a member begins one, as if the member had just been heard. */
   of(ipv6: Ipv6): Heartbeat {
     let heartbeat = this.#heartbeats.get(ipv6);
     if (heartbeat === undefined) {
@@ -61,6 +70,7 @@ export class Heartbeats {
     return heartbeat;
   }
 
+  /** Notes that the member has just been heard. */
   beat(ipv6: Ipv6, state: NetworkState): void {
     const heartbeat = this.of(ipv6);
     heartbeat.heardMs = this.#clock.nowMs();
@@ -71,18 +81,19 @@ export class Heartbeats {
     this.#heartbeats.delete(ipv6);
   }
 
-  /** Keeps those of `members` and no others. */
+  /** Keeps the heartbeats of `members`, begins missing ones, and forgets all others. */
   keep(members: ReadonlySet<Ipv6>): void {
     for (const ipv6 of this.#heartbeats.keys()) if (!members.has(ipv6)) this.#heartbeats.delete(ipv6);
     for (const ipv6 of members) this.of(ipv6);
   }
 
+  /** Whether a member is silent for too long, at a time when reports can arrive. */
   silent(ipv6: Ipv6): boolean {
     const heartbeat = this.#heartbeats.get(ipv6);
     return this.#hearing && heartbeat !== undefined && this.#clock.nowMs() - heartbeat.heardMs >= MEMBER_SILENCE_MS;
   }
 
-  /** Sets the alarm for the first member whose time may run out, or for a look at the clock before. */
+  /** Sets the alarm for the first member whose time may run out, but no later than WATCH_MS from now. */
   #arm(atLeastMs = 0): void {
     if (!this.#hearing || this.#alarm !== undefined || this.#heartbeats.size === 0) return;
     let firstMs = Number.POSITIVE_INFINITY;
@@ -92,7 +103,10 @@ export class Heartbeats {
     this.#alarm = this.#clock.after(delayMs, () => void this.#sweep());
   }
 
-  /** Time in which this process got no CPU (stopped, or its machine was) is nobody's silence: nothing could be heard. */
+  /**
+   * Time in which this process did not run (it was stopped, or its machine) does not count as silence: it could not
+   * hear.
+   */
   #excuseOwnAbsence(): void {
     const nowMs = this.#clock.nowMs();
     const lateMs = nowMs - this.#dueMs;

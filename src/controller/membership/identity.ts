@@ -1,4 +1,4 @@
-/** Who sent a request: what it claims, held against what host0's kernel saw. */
+/** Identifies the sender of a request: compares its claims with what host0's kernel has seen. */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -10,9 +10,10 @@ import type { MemberRecord } from './member-record.ts';
 import type { VerifiedSource } from './source-verification.ts';
 
 /**
+ * The two addresses of the sender that are beyond doubt.
  * @param asker source address of the request, from the socket
- * @param machine what the asker says it is; a poller may leave it out
- * @param records the members
+ * @param machine the machine id that the asker claims; a poller may leave it out
+ * @param records all members
  * @throws MESH_MEMBER_FORGED, MESH_MEMBER_MOVING
  */
 export function identifySender(
@@ -39,7 +40,7 @@ function mustDerive(network: Network, asker: Ipv6, machine: MachineId, mac: Mac 
   }
 }
 
-/** Without a machine id, all that identifies a poller is that its two addresses belong to nobody else. */
+/** Without a machine id, a poller is identified by its IPv6 and its MAC: neither may belong to another member. */
 function mustOwn(network: Network, asker: Ipv6, mac: Mac, host0: Mac, records: Iterable<MemberRecord>): void {
   if (mac === host0) throw forged(network, asker, `its frames come from host0's ${mac}`);
   for (const { name, mac: theirs, ipv6 } of records) {

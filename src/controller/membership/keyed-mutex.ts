@@ -1,7 +1,8 @@
-/** Lets pieces of work on one thing follow one another, while those on different things run side by side. */
+/** A mutex for each key: pieces of work with the same key run one after another, those with different keys side by side. */
 export class KeyedMutex<Key> {
   readonly #last = new Map<Key, Promise<unknown>>();
 
+  /** Runs `work` when all earlier work with this key has ended; resolves or rejects as `work` does. */
   take<T>(key: Key, work: () => Promise<T>): Promise<T> {
     const mine = (this.#last.get(key) ?? Promise.resolve()).then(work);
     const settled: Promise<void> = mine.then(

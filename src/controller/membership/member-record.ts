@@ -7,26 +7,33 @@ import { type Member, memberAddresses, sameMember } from '../../model/network/me
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { NODE_NAME } from '../../protocol/documents/membership.ts';
 
+/** A member with what host0 alone knows of it. */
 export interface MemberRecord extends Member {
   /** Absent for a poller that never said which machine it is. */
   readonly machine?: MachineId;
-  /** The boot that its agent reported from (`SelfReport.instance`); absent for a poller. */
+  /** The boot that the agent reported from (`SelfReport.instance`); absent for a poller. */
   readonly instance?: string;
 }
 
+/** The prefix of the keys of a mesh's members. */
 export function membersPrefix(network: NetworkId): string {
   return `/v1/meshes/${network}/members/`;
 }
 
+/** The key of a member. */
 export function memberStoreKey(network: NetworkId, ipv6: Ipv6): string {
   return membersPrefix(network) + ipv6;
 }
 
+/** The value of a member: JSON with known fields only. */
 export function formatRecord({ name, ipv4, mac, ipv6, machine, instance }: MemberRecord): string {
   return JSON.stringify({ name, ipv4, mac, ipv6, machine, instance });
 }
 
-/** @returns undefined for what is damaged, or was written when the mesh had another name, key or prefix */
+/**
+ * The inverse of `formatRecord`.
+ * @returns undefined for a damaged record, and for one from a time when the mesh had another name, key or prefix
+ */
 export function parseRecord(network: Network, value: string): MemberRecord | undefined {
   try {
     const document = JSON.parse(value) as Readonly<Record<string, unknown>>;
@@ -51,11 +58,12 @@ function belongs(network: Network, { machine, mac, ipv6 }: MemberRecord): boolea
   return derived.ipv6 === ipv6 && derived.bridgeMac === mac;
 }
 
-/** What everybody else needs to know of it. */
+/** The public part of a record, as the member list gives it. */
 export function memberOf({ name, ipv4, mac, ipv6 }: Member): Member {
   return { name, ipv4, mac, ipv6 };
 }
 
+/** Whether writing `b` over `a` would change nothing. */
 export function sameRecord(a: MemberRecord, b: MemberRecord): boolean {
   return sameMember(a, b) && a.machine === b.machine && a.instance === b.instance;
 }

@@ -1,6 +1,6 @@
 /**
- * One mesh's members as the store has them. The store's watch is the only thing that changes this picture, so that
- * every listener sees the changes in the order in which they became durable.
+ * The member table: one mesh's members as the store has them. Only the store's watch changes the table, so that all
+ * listeners see the changes in the order in which they became durable.
  */
 
 import type { Ipv6 } from '../../model/address/ipv6.ts';
@@ -9,7 +9,7 @@ import { MeshError } from '../../model/error.ts';
 import { sameMember } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { MembershipVersion } from '../../protocol/documents/membership.ts';
-import type { Journal } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Entry, Store, Watch, WatchBatch } from '../../store/store.ts';
 import {
   formatRecord,
@@ -21,14 +21,15 @@ import {
 } from './member-record.ts';
 import { type MembershipChange, MembershipLog } from './membership-log.ts';
 
+/** Where a member table reads from, and what it calls. */
 export interface MemberTableInput {
   readonly network: Network;
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** @param before what was kept of the same member until then */
+  /** Called for each join, change and leave. @param before the record of the same member until then */
   readonly onChange: (change: MembershipChange, record: MemberRecord, before: MemberRecord | undefined) => void;
-  /** Everything may be different: at the start, and after the watch was lost. */
+  /** Called when all members have been read: at the start, and after the watch was lost. Everything may be different. */
   readonly onLoad: () => void;
 }
 
@@ -37,8 +38,10 @@ interface Stored {
   readonly modRevision: number;
 }
 
+/** How long to wait before the next attempt to read the store. */
 const RELOAD_MS = 1_000;
 
+/** Reads the members, follows their changes, and writes new ones. */
 export class MemberTable {
   readonly #input: MemberTableInput;
   readonly #prefix: string;
@@ -61,6 +64,17 @@ export class MemberTable {
     return this.#loaded;
   }
 
+  /** @throws MESH_HOST0_STARTING until the store has been read */
+  mustBeLoaded(): void {
+    if (this.#loaded) return;
+    const { name } = this.#input.network;
+    throw new MeshError('MESH_HOST0_STARTING', `host0 has not read the members of ${name} yet`, {
+      object: name,
+      retryable: true,
+      remedy: 'Ask again in a second.',
+    });
+  }
+
   get version(): MembershipVersion {
     return { epoch: this.#input.store.epoch, revision: this.#revision };
   }
@@ -77,12 +91,12 @@ export class MemberTable {
     return this.#members.get(ipv6)?.record;
   }
 
-  /** What came after `seen`, or undefined when that is not known for sure. */
+  /** The changes after `seen`, or undefined when host0 does not remember all of them. */
   since(seen: MembershipVersion): readonly MembershipChange[] | undefined {
     return this.#log.since(seen, this.version);
   }
 
-  /** Reads everything, and goes on trying. Never rejects. */
+  /** Reads all members, and keeps trying. Never rejects. */
   async start(): Promise<void> {
     try {
       await this.#load();
@@ -91,17 +105,21 @@ export class MemberTable {
     }
   }
 
-  /** Resolves when the change is durable and everybody here has seen it. */
+  /**
+   * Writes a record. When this resolves, the change is durable and the listeners have been called.
+   * @throws MESH_STORE_*
+   */
   async put(record: MemberRecord): Promise<void> {
     const key = memberStoreKey(this.#input.network.id, record.ipv6);
     await this.#commit(record.ipv6, { put: key, value: formatRecord(record) });
   }
 
+  /** Deletes a record, with the same promise as `put`. */
   async remove(ipv6: Ipv6): Promise<void> {
     await this.#commit(ipv6, { delete: memberStoreKey(this.#input.network.id, ipv6) });
   }
 
-  /** The mesh is no more: its members are forgotten. */
+  /** Closes the table for good, and deletes all its records from the store. */
   async forget(): Promise<void> {
     this.close();
     const { entries } = await this.#input.store.range(this.#prefix);
@@ -120,10 +138,10 @@ export class MemberTable {
     const { entries, revision } = await store.range(this.#prefix);
     if (this.#closed) return;
     const members = new Map<Ipv6, Stored>();
-    const strangers: Entry[] = [];
+    const foreign: Entry[] = [];
     for (const entry of entries) {
       const record = parseRecord(network, entry.value);
-      if (record === undefined) strangers.push(entry);
+      if (record === undefined) foreign.push(entry);
       else members.set(record.ipv6, { record, modRevision: entry.modRevision });
     }
     this.#members = members;
@@ -137,7 +155,7 @@ export class MemberTable {
       (error) => this.#lost(error),
     );
     onLoad();
-    if (strangers.length > 0) await this.#discard(strangers);
+    if (foreign.length > 0) await this.#discard(foreign);
   }
 
   async #commit(ipv6: Ipv6, change: { put: string; value: string } | { delete: string }): Promise<void> {
@@ -145,7 +163,7 @@ export class MemberTable {
     const modRevision = this.#members.get(ipv6)?.modRevision ?? 0;
     const { succeeded, revision } = await this.#input.store.txn([{ key, modRevision }], [change]);
     if (!succeeded) {
-      throw new MeshError('MESH_STORE_CONFLICT', `${key} was changed by somebody else`, {
+      throw new MeshError('MESH_STORE_CONFLICT', `${key} was changed by another program`, {
         object: key,
         retryable: true,
       });
@@ -167,7 +185,7 @@ export class MemberTable {
     if (record === undefined) return;
     const before = this.#members.get(record.ipv6)?.record;
     this.#members.set(record.ipv6, { record, modRevision });
-    // A reboot changes the record and nothing that others see.
+    // A reboot changes the record, but nothing that peers see.
     if (before !== undefined && sameMember(before, record)) return;
     this.#publish(before === undefined ? 'join' : 'change', record, modRevision, before);
   }
@@ -193,7 +211,7 @@ export class MemberTable {
     for (const { resolve } of done) resolve();
   }
 
-  /** Without the watch nothing here would change any more: everything is read anew. */
+  /** Without the watch the table would not change any more: all members are read again. */
   #lost(error: unknown): void {
     const { clock, journal, network } = this.#input;
     this.#watch?.close();

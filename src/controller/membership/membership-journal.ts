@@ -1,13 +1,15 @@
-/** What the journal is told of a mesh's members. */
+/** Events of a mesh's members in the journal. */
 
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
-import type { EventInit, EventLevel, Journal } from '../../protocol/journal/event.ts';
+import type { EventInit, EventLevel } from '../../protocol/journal/event.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { MembershipChange } from './membership-log.ts';
 
+/** Records the events of one mesh. */
 export class MembershipJournal {
   readonly #network: Network;
   readonly #journal: Journal;
@@ -18,8 +20,9 @@ export class MembershipJournal {
   }
 
   /**
-   * In the same breath as the change itself: whoever asks who is here has either both or none.
-   * @param dropped whether a member that leaves does so by its silence
+   * Records a change. Must be called in the same tick as the change itself: a reader then sees the change both in the
+   * member list and in the journal, or in neither.
+   * @param dropped whether a member that leaves was dropped for its silence
    */
   changed({ type }: MembershipChange, record: MemberRecord, before: MemberRecord | undefined, dropped: boolean): void {
     const { name, ipv4, ipv6 } = record;
@@ -54,6 +57,7 @@ export class MembershipJournal {
   }
 }
 
+/** The event for a new network, which also stands for the network in snapshots. */
 export function networkAdded({ name, id, fabric }: Network): EventInit {
   return { kind: 'network added', message: `${name}: VNI ${fabric.vni}, ${fabric.prefix}`, network: id };
 }

@@ -1,4 +1,4 @@
-/** The rules of membership, with a clock that the test moves and a kernel that says what the test wants. */
+/** The rules of membership, with a clock that the test moves and a simulated source verification. */
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
@@ -11,7 +11,7 @@ import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { formatMemberLine, type MembershipEvent, type SelfReport } from '../../protocol/documents/membership.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { admit } from './admission.ts';
 import { memberStoreKey } from './member-record.ts';
@@ -21,7 +21,7 @@ import type { VerifiedSource } from './source-verification.ts';
 const host0 = memberAddresses(network, 'host0');
 const SUBNET = '10.11.0.0/24' as Ipv4Cidr;
 
-/** A machine that sends packets: what host0's kernel knows of it, and what it says. */
+/** A machine that sends packets: what host0's kernel knows of the machine, and what the machine reports. */
 interface Node {
   readonly name: string;
   readonly machine: MachineId;
@@ -31,7 +31,7 @@ interface Node {
 
 const a: Node = { name: 'a', machine: '0000000a' as MachineId, instance: 'boot-a', ipv4: '10.11.0.10' as Ipv4 };
 const b: Node = { name: 'b', machine: '0000000b' as MachineId, instance: 'boot-b', ipv4: '10.11.0.11' as Ipv4 };
-/** Somebody who copied a's machine id. */
+/** A second machine with a's machine id. */
 const copyOfA: Node = { ...a, name: 'copy', instance: 'boot-copy', ipv4: '10.11.0.99' as Ipv4 };
 
 class Host0 {
@@ -128,7 +128,7 @@ async function outcome(work: Promise<void>): Promise<ErrorCode | 'accepted'> {
   }
 }
 
-test('a node that reports is listed after host0, and is in the store by then', async () => {
+test('a node that reports is in the store and in the list, after host0', async () => {
   const host = await Host0.start();
   const answer = host.report(a);
   expect(await answer).toBe('accepted');
@@ -141,7 +141,7 @@ test('a node that reports is listed after host0, and is in the store by then', a
   expect(host.told('member joined')).toEqual(['a joined manage from 10.11.0.10']);
 });
 
-test('a report that says nothing new writes nothing', async () => {
+test('a report without news writes nothing', async () => {
   const host = await Host0.start();
   await host.report(a);
   const { version } = host.mesh;
@@ -153,7 +153,7 @@ test('a report that says nothing new writes nothing', async () => {
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
-test('host0 shows the address that the asker can reach', async () => {
+test('the list gives the address of host0 that the asker can reach', async () => {
   const host = await Host0.start();
   expect(host.mesh.members('10.11.1.7' as Ipv4)[0]?.ipv4).toBe('10.11.1.1');
 });
@@ -173,7 +173,7 @@ test('a silent member is dropped after nine seconds, to the millisecond', async 
   expect(host.changes).toEqual(['join a 10.11.0.10', 'join b 10.11.0.11', 'leave a 10.11.0.10', 'leave b 10.11.0.11']);
 });
 
-test('a member that gives the mesh up is gone at once, and named for thirty seconds to those who only poll', async () => {
+test('a member that leaves is gone at once, and named to pollers for thirty seconds', async () => {
   const host = await Host0.start();
   await host.report(a);
   expect(await host.report(a, { leaving: true })).toBe('accepted');
@@ -185,7 +185,7 @@ test('a member that gives the mesh up is gone at once, and named for thirty seco
   expect(host.mesh.left()).toEqual([]);
 });
 
-test('who left and came back is not named as gone', async () => {
+test('a member that came back is not named as gone', async () => {
   const host = await Host0.start();
   await host.report(a);
   await host.report(a, { leaving: true });
@@ -193,7 +193,7 @@ test('who left and came back is not named as gone', async () => {
   expect(host.mesh.left()).toEqual([]);
 });
 
-test('a machine that moves is one change', async () => {
+test('a machine that moves causes one change', async () => {
   const host = await Host0.start();
   await host.report(a);
   expect(await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 })).toBe('accepted');
@@ -201,14 +201,14 @@ test('a machine that moves is one change', async () => {
   expect(host.changes).toEqual(['join a 10.11.0.10', 'change a 10.11.0.20']);
 });
 
-test('a machine that reboots where it was is accepted, and nobody else hears of it', async () => {
+test('a machine that reboots in its place is accepted, and no event is sent', async () => {
   const host = await Host0.start();
   await host.report(a);
   expect(await host.report({ ...a, instance: 'boot-2' })).toBe('accepted');
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
-test('a report that the kernel does not bear out yet may be repeated', async () => {
+test('a report that the kernel does not confirm yet may be repeated', async () => {
   const host = await Host0.start();
   expect(await host.report(a, { ipv4: '10.11.0.77' as Ipv4 })).toBe('MESH_MEMBER_MOVING');
   const { ipv6, bridgeMac } = memberAddresses(network, a.machine);
@@ -224,7 +224,7 @@ test.each([
   ['another IPv6', memberAddresses(network, b.machine).ipv6, memberAddresses(network, a.machine).bridgeMac],
   ['another MAC', memberAddresses(network, a.machine).ipv6, memberAddresses(network, b.machine).bridgeMac],
   ["host0's IPv6", host0.ipv6, host0.bridgeMac],
-])('a claimed machine with %s is a forgery', async (_what, ipv6, mac) => {
+])('a claimed machine id with %s is a forgery', async (_what, ipv6, mac) => {
   const host = await Host0.start();
   host.entries.set(ipv6, { mac, ipv4: a.ipv4 });
   expect(await outcome(host.mesh.report(ipv6, { ...a, state: { phase: 'ready' } }))).toBe('MESH_MEMBER_FORGED');
@@ -247,7 +247,7 @@ test('a second machine with the same id is refused while the first lives, and th
   expect(host.mesh.refusals()[0]?.remedy).toContain('/etc/meshwork/machine');
 });
 
-test('the first of two doubles stays alive while the second keeps pulling the kernel’s entry to itself', async () => {
+test('the first of two doubles stays alive while the second pulls the FDB entry to itself', async () => {
   const host = await Host0.start();
   await host.report(a);
   for (let i = 0; i < 6; i++) {
@@ -260,7 +260,7 @@ test('the first of two doubles stays alive while the second keeps pulling the ke
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
-test('a second machine is told why although the first keeps pulling the kernel’s entry back', async () => {
+test('the second of two doubles is refused while the first pulls the FDB entry back', async () => {
   const host = await Host0.start();
   await host.report(a);
   const { ipv6 } = memberAddresses(network, a.machine);
@@ -269,7 +269,7 @@ test('a second machine is told why although the first keeps pulling the kernel�
   expect(await outcome(host.mesh.report(ipv6, { ...report, instance: a.instance }))).toBe('MESH_MEMBER_MOVING');
 });
 
-test('a poller elsewhere does not displace a machine whose agent reports, nor the other way round', async () => {
+test('a poller does not displace a machine whose agent reports, nor the other way round', async () => {
   const host = await Host0.start();
   await host.report(a);
   expect(await host.poll(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
@@ -291,7 +291,7 @@ test('the second machine takes the place when the first has been silent for nine
   expect(host.mesh.refusals()).toEqual([]);
 });
 
-test('two pollers with one identity: the one that makes it three moves within nine seconds is refused', async () => {
+test('two pollers with one identity: the third move within nine seconds is refused', async () => {
   const host = await Host0.start();
   const outcomes: string[] = [];
   for (let i = 0; i < 8; i++) {
@@ -310,7 +310,7 @@ test('two pollers with one identity: the one that makes it three moves within ni
   expect(host.mesh.members()[1]?.ipv4).toBe(a.ipv4);
 });
 
-test('a poller is a member without saying which machine it is, as long as its addresses are nobody else’s', async () => {
+test('a poller without a machine id is a member if no other member has its addresses', async () => {
   const host = await Host0.start();
   expect(await host.poll(a)).toBe('accepted');
   expect(await host.poll(b, b.machine)).toBe('accepted');
@@ -324,7 +324,7 @@ test('a poller is a member without saying which machine it is, as long as its ad
   expect(await outcome(host.mesh.poll(memberAddresses(network, a.machine).ipv6, 'a'))).toBe('MESH_MEMBER_FORGED');
 });
 
-test('whoever holds an address without saying which machine it is gives way to the machine that it belongs to', async () => {
+test('a poller without a machine id gives way to the machine that the address belongs to', async () => {
   const host = await Host0.start();
   const { ipv6 } = memberAddresses(network, a.machine);
   host.entries.set(ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: a.ipv4 });
@@ -333,7 +333,7 @@ test('whoever holds an address without saying which machine it is gives way to t
   expect(host.names).toEqual(['host0', 'a']);
 });
 
-test('polling on a node whose agent reports is a sign of life and changes nothing', async () => {
+test('a poll from a node whose agent reports is a heartbeat and changes nothing', async () => {
   const host = await Host0.start();
   await host.report(a);
   await host.clock.pass(8_000);
@@ -343,7 +343,7 @@ test('polling on a node whose agent reports is a sign of life and changes nothin
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
-test('with admission=known only machines with a folder come in', async () => {
+test('admission=known admits machines with a folder', async () => {
   const host = await Host0.start({ admission: 'known' });
   expect(await host.report(a)).toBe('accepted');
   expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
@@ -351,7 +351,7 @@ test('with admission=known only machines with a folder come in', async () => {
   expect(host.names).toEqual(['host0', 'a']);
 });
 
-test('with admission=token only machines that show theirs come in; who is in needs none', async () => {
+test('admission=token admits machines with their token; members need none', async () => {
   const host = await Host0.start({ admission: 'token' });
   const tokenOf = (node: Node) => ({ token: `token of ${node.machine}` });
   expect(await host.report(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
@@ -378,7 +378,7 @@ test('before the store has been read there is no list', async () => {
   expect(host.names).toEqual(['host0']);
 });
 
-test('a restart keeps epoch and members, and drops nobody for nine seconds', async () => {
+test('a restart keeps epoch and members, and drops no member for nine seconds', async () => {
   const before = await Host0.start();
   await before.report(a);
   await before.report(b);
@@ -394,12 +394,12 @@ test('a restart keeps epoch and members, and drops nobody for nine seconds', asy
   expect(after.names).toEqual(['host0', 'b']);
 });
 
-test('a lost store is another epoch', async () => {
+test('a lost store means another epoch', async () => {
   const [before, after] = [await Host0.start(), await Host0.start()];
   expect(after.mesh.version.epoch).not.toBe(before.mesh.version.epoch);
 });
 
-test('while nobody can be heard, nobody is dropped', async () => {
+test('while host0 cannot hear reports, no member is dropped', async () => {
   const host = await Host0.start();
   await host.report(a);
   host.mesh.hear(false);
@@ -412,7 +412,7 @@ test('while nobody can be heard, nobody is dropped', async () => {
   expect(host.names).toEqual(['host0']);
 });
 
-test('while host0 waits for its own kernel, whoever reports is not dropped', async () => {
+test('a member that reports is not dropped while host0 waits for its own kernel', async () => {
   const host = await Host0.start();
   await host.report(a);
   await host.report(b);
@@ -428,7 +428,7 @@ test('while host0 waits for its own kernel, whoever reports is not dropped', asy
   expect(new Set(await Promise.all(reports))).toEqual(new Set(['accepted']));
 });
 
-test('what is in the store from a time when the mesh had other keys is thrown away', async () => {
+test('records from a time when the mesh had another key are deleted', async () => {
   const store = new MemoryStore();
   const key = memberStoreKey(network.id, memberAddresses(network, a.machine).ipv6);
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, b.machine);
@@ -439,7 +439,7 @@ test('what is in the store from a time when the mesh had other keys is thrown aw
   expect((await store.range('/v1/meshes/')).entries).toEqual([]);
 });
 
-test('who begins to listen between a change and its announcement hears of it once', async () => {
+test('a subscriber between a change and its announcement gets the change once', async () => {
   const host = await Host0.start();
   await host.report(a);
   await host.report(b);
@@ -460,7 +460,7 @@ test('a listener gets a snapshot and then every change, in order', async () => {
   await host.report(b);
   await host.report({ ...a, ipv4: '10.11.0.20' as Ipv4 });
   await host.report(b, { leaving: true });
-  // The first is told at once, the others together a moment later.
+  // The first is announced at once, the others together a moment later.
   expect(heard).toEqual(['snapshot host0 a', 'join b']);
   await host.clock.pass(20);
   end();
@@ -468,7 +468,7 @@ test('a listener gets a snapshot and then every change, in order', async () => {
   expect(heard).toEqual(['snapshot host0 a', 'join b', 'change a', 'leave b']);
 });
 
-test('a listener that comes back gets what it missed; one that host0 does not remember, a snapshot', async () => {
+test('a listener that comes back gets the changes that it missed; with an unknown version, a snapshot', async () => {
   const host = await Host0.start();
   await host.report(a);
   const seen = host.mesh.version;
@@ -499,7 +499,7 @@ test('a listener that missed more than host0 remembers gets a snapshot', async (
   expect(heard).toEqual(['snapshot host0']);
 });
 
-test('a mesh that is no more leaves nothing in the store', async () => {
+test('a removed mesh leaves nothing in the store', async () => {
   const host = await Host0.start();
   await host.report(a);
   await host.mesh.forget();

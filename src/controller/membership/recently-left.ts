@@ -1,4 +1,4 @@
-/** Who has left a mesh, for whoever asks a moment later, and for `mesh node list`. */
+/** Members that left a mesh recently: for pollers that have not heard of it yet, and for `mesh node list`. */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { LEFT_MEMORY_MS } from '../../protocol/documents/membership.ts';
@@ -10,34 +10,36 @@ interface LeftMember {
   readonly heardMs: number;
 }
 
-/** How many are remembered. */
-const DEPARTED_MAX = 1000;
+/** How many members are remembered; the one that left first is forgotten first. */
+const LEFT_MAX = 1000;
 
+/** Remembers members after they left. */
 export class RecentlyLeft {
-  readonly #departed = new Map<Ipv6, LeftMember>();
+  readonly #left = new Map<Ipv6, LeftMember>();
 
   get all(): Iterable<LeftMember> {
-    return this.#departed.values();
+    return this.#left.values();
   }
 
   recordOf(ipv6: Ipv6): MemberRecord | undefined {
-    return this.#departed.get(ipv6)?.record;
+    return this.#left.get(ipv6)?.record;
   }
 
+  /** Remembers a member that has just left. */
   add(left: LeftMember): void {
-    this.#departed.set(left.record.ipv6, left);
-    const oldest = this.#departed.keys().next().value;
-    if (this.#departed.size > DEPARTED_MAX && oldest !== undefined) this.#departed.delete(oldest);
+    this.#left.set(left.record.ipv6, left);
+    const oldest = this.#left.keys().next().value;
+    if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
   }
 
-  /** It is back. */
+  /** Forgets a member that is back. */
   remove(ipv6: Ipv6): void {
-    this.#departed.delete(ipv6);
+    this.#left.delete(ipv6);
   }
 
-  /** Who left so lately that a node which polls may not have heard of it. */
+  /** Members that left so recently that a poller may not have heard of it. */
   lately(nowMs: number): Mac[] {
-    return [...this.#departed.values()]
+    return [...this.#left.values()]
       .filter(({ leftMs }) => nowMs - leftMs < LEFT_MEMORY_MS)
       .map(({ record }) => record.mac);
   }

@@ -1,8 +1,11 @@
-/** Who was refused lately, and why: each cause is told once, however often the refused one asks, and is a health finding while it lasts. */
+/**
+ * Recent refusals of reports. Each cause is recorded in the journal once, however often the sender repeats its report, and
+ * is a finding as long as the sender keeps trying.
+ */
 import type { MeshError } from '../../model/error.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 
-/** Senders can make up identities: only so many are remembered. */
+/** How many refusals are remembered: senders can make up identities. */
 const REMEMBERED = 100;
 
 interface Refusal {
@@ -10,10 +13,14 @@ interface Refusal {
   readonly lastMs: number;
 }
 
+/** Remembers refusals for nine seconds. */
 export class Refusals {
   readonly #refusals = new Map<string, Refusal>();
 
-  /** @returns whether this is news */
+  /**
+   * Notes a refusal of the sender `who`.
+   * @returns whether the same refusal has not been noted in the last nine seconds
+   */
   note(who: string, error: MeshError, nowMs: number): boolean {
     const key = `${who} ${error.message}`;
     const known = this.#refusals.get(key);
@@ -24,7 +31,7 @@ export class Refusals {
     return known === undefined || nowMs - known.lastMs >= MEMBER_SILENCE_MS;
   }
 
-  /** Those of the last nine seconds. */
+  /** The refusals of the last nine seconds. */
   current(nowMs: number): readonly MeshError[] {
     return [...this.#refusals.values()]
       .filter(({ lastMs }) => nowMs - lastMs < MEMBER_SILENCE_MS)

@@ -1,17 +1,19 @@
-/** What host0's own kernel says of a sender: the one source that a sender cannot write to. */
+/** Source verification: what host0's own kernel knows of a sender. The sender cannot forge it. */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Network } from '../../model/network/network.ts';
 
+/** The addresses of a sender beside its IPv6. */
 export interface VerifiedSource {
-  /** The neighbour entry of the sender's IPv6 on the mesh's bridge. */
+  /** From the neighbour entry of the sender's IPv6 on the mesh's bridge. */
   readonly mac?: Mac;
-  /** Where the VXLAN device saw frames of that address come from. */
+  /** From the FDB entry of that MAC: the remote VTEP, which the VXLAN device learnt from the sender's frames. */
   readonly ipv4?: Ipv4;
 }
 
+/** Implemented in api/membership/source-verification.ts with rtnetlink. */
 export interface SourceVerification {
-  /** Both are absent while the kernel knows nothing. */
+  /** An address is absent while the kernel does not know it. */
   verify(network: Network, ipv6: Ipv6): Promise<VerifiedSource>;
 }

@@ -1,4 +1,4 @@
-/** Who follows one mesh's members: each is told what it has missed, or all that is so now, and then every change. */
+/** The subscribers of one mesh: each gets the changes that it missed, or a snapshot, and then every change. */
 
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -9,29 +9,35 @@ import type { MembershipChange } from './membership-log.ts';
 type Snapshot = Extract<MembershipEvent, { type: 'snapshot' }>;
 type Listener = (event: MembershipEvent) => void;
 
+/** Where the subscribers of a mesh get their events from. */
 export interface SubscribersInput {
   readonly clock: Clock;
-  /** What is so now, with host0's address as somebody at `viewer` sees it. */
+  /** All members now, with the address of host0 that a node at `viewer` can reach. */
   readonly snapshot: (viewer: Ipv4 | undefined) => Snapshot;
-  /** host0's address as somebody at `viewer` sees it: whoever sees the same one sees the same snapshot. */
+  /** host0's address that a node at `viewer` can reach. Subscribers with the same one share a snapshot. */
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
+  /** The present revision of the mesh. */
   readonly revision: () => number;
-  /** host0's own kernel is told before everybody: it is their way in. */
+  /**
+   * Called with each change before the subscribers: host0's own kernel must know a member before others reach it
+   * through host0.
+   */
   readonly first: (change: MembershipChange) => void;
 }
 
 interface Follower {
   readonly viewer: Ipv4 | undefined;
   readonly listener: Listener;
-  /** What it was told when it began: of changes that were waiting to be announced, it knows these. */
+  /** The revision up to which the follower knows all changes, including those that still wait for their announcement. */
   since: number;
 }
 
+/** Holds the subscriptions of one mesh, and sends changes to them. */
 export class Subscribers {
   readonly #input: SubscribersInput;
   readonly #followers = new Set<Follower>();
   readonly #broadcaster: CoalescingBroadcaster<MembershipChange>;
-  /** By host0's address: a thousand that come in one moment get one, which is put into words once. */
+  /** By host0's address. A thousand subscribers that come in one moment share one snapshot, whose JSON is made once. */
   readonly #snapshots = new Map<Ipv4, Snapshot>();
 
   constructor(input: SubscribersInput) {
@@ -43,7 +49,11 @@ export class Subscribers {
     return this.#followers.size;
   }
 
-  /** @param missed undefined when that is not known */
+  /**
+   * Begins a subscription with the changes in `missed`, or with a snapshot.
+   * @param missed the changes that the listener has not seen; undefined when host0 does not remember them
+   * @returns a function that ends the subscription
+   */
   follow(viewer: Ipv4 | undefined, missed: readonly MembershipChange[] | undefined, listener: Listener): () => void {
     for (const event of missed ?? [this.#snapshotFor(viewer)]) listener(event);
     const follower = { viewer, listener, since: this.#input.revision() };
@@ -51,12 +61,12 @@ export class Subscribers {
     return () => this.#followers.delete(follower);
   }
 
-  /** Tells a change, at once or with others that come in the same moment. */
+  /** Announces a change, at once or together with others of the same moment. */
   tell(change: MembershipChange): void {
     this.#broadcaster.add(change);
   }
 
-  /** More than single members may be different. */
+  /** Sends a new snapshot to all subscribers: more than single members may be different. */
   tellAll(): void {
     this.#snapshots.clear();
     for (const follower of this.#followers) {

@@ -1,3 +1,4 @@
+/** cpio archives, byte by byte and as busybox reads them. */
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { type CpioEntry, cpio } from './cpio.ts';
@@ -45,7 +46,7 @@ test('a file of more than 4 GiB is refused', () => {
   expect(() => [...cpio([{ kind: 'file', path: 'large', mode: 0o644, content }])]).toThrow('more than cpio can hold');
 });
 
-test('busybox reads it', () => {
+test('busybox reads the archive', () => {
   const listed = execFileSync('busybox', ['cpio', '-tv'], { input: bytes(ENTRIES), encoding: 'utf8' });
   // Size and date are between the owner and the path.
   expect(

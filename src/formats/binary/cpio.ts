@@ -1,9 +1,10 @@
 /**
- * The archive that Linux unpacks into its first root: cpio, "new ASCII" (`newc`) format. Documentation/driver-api/
- * early-userspace/buffer-format.rst of the kernel describes it. What is written depends on the entries alone: every
- * file belongs to root, no time is kept, inodes are counted.
+ * cpio archives in "new ASCII" format (`newc`), which Linux unpacks as its initramfs. The format is described in the
+ * kernel's Documentation/driver-api/early-userspace/buffer-format.rst. The archive depends on the entries alone: every file
+ * belongs to root, times are zero, and inodes are numbered from 1.
  */
 
+/** A file, directory or symbolic link of the archive. `path` is relative to the root; `mode` holds the permission bits. */
 export type CpioEntry =
   | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
   | { readonly kind: 'file'; readonly path: string; readonly mode: number; readonly content: Uint8Array }
@@ -11,16 +12,16 @@ export type CpioEntry =
 
 const MAGIC = '070701';
 const TRAILER = 'TRAILER!!!';
-/** Of the whole archive: a multiple of what the kernel expects where another archive is appended. */
+/** The size of the archive is a multiple of this, so that another archive can be appended. */
 const BLOCK_BYTES = 512;
 
 const TYPE = { directory: 0o040000, file: 0o100000, link: 0o120000 } as const;
-/** Fields have 8 hex digits. */
+/** The size field has 8 hex digits. */
 const MAX_FILE_BYTES = 0xffff_ffff;
 
 /**
- * The archive, piece by piece. The kernel makes no missing directory: each has to be given before what is in it.
- * @param entries with paths relative to the root, without a leading slash
+ * The archive, piece by piece. The kernel does not make missing directories: a directory must come before its content.
+ * @param entries paths have no leading slash
  */
 export function* cpio(entries: Iterable<CpioEntry>): Generator<Uint8Array> {
   let written = 0;

@@ -1,3 +1,4 @@
+/** Sections of ELF files, and programs without their debug parts. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +29,7 @@ test('a stripped program is smaller and runs as before', () => {
   }
 });
 
-test('what is no ELF file has no sections and stays as it is', () => {
+test('a file that is not ELF has no sections and stays unchanged', () => {
   for (const text of ['', '#!/bin/sh\n', '\x7fELF']) {
     const file = Buffer.from(text);
     expect(elfSection(file, '.modinfo')).toBeUndefined();

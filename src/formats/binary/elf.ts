@@ -1,4 +1,4 @@
-/** What we read of ELF files (System V ABI, chapters 4 and 5): 64-bit, little-endian, as x86-64 has them. */
+/** Reads and strips ELF files (System V ABI, chapters 4 and 5), 64-bit and little-endian only, as on x86-64. */
 
 const MAGIC = 0x464c457f;
 const CLASS_64 = 2;
@@ -9,26 +9,26 @@ const HEADER = { bytes: 64, programOffset: 32, sectionOffset: 40, programCount: 
 const PROGRAM = { bytes: 56, type: 0, offset: 8, fileBytes: 32 };
 const SECTION = { bytes: 64, name: 0, offset: 24, size: 32 };
 
-/** The bytes of a section; undefined when there is none of that name, or when the file is no such ELF file. */
+/** The bytes of a section; undefined if the file has no section of that name, or is not such an ELF file. */
 export function elfSection(file: Buffer, name: string): Buffer | undefined {
   if (!isElf(file)) return undefined;
   const at = (index: number) => Number(file.readBigUInt64LE(HEADER.sectionOffset)) + index * SECTION.bytes;
-  const place = (index: number) => {
+  const content = (index: number) => {
     const offset = Number(file.readBigUInt64LE(at(index) + SECTION.offset));
     return file.subarray(offset, offset + Number(file.readBigUInt64LE(at(index) + SECTION.size)));
   };
   const count = file.readUInt16LE(HEADER.sectionCount);
   if (at(count) > file.length) return undefined;
-  const names = place(file.readUInt16LE(HEADER.namesIndex));
+  const names = content(file.readUInt16LE(HEADER.namesIndex));
   for (let index = 0; index < count; index++) {
-    if (cString(names, file.readUInt32LE(at(index) + SECTION.name)) === name) return place(index);
+    if (cString(names, file.readUInt32LE(at(index) + SECTION.name)) === name) return content(index);
   }
   return undefined;
 }
 
 /**
- * A program without what only debuggers read: all that lies behind its last loaded segment, and the section table that
- * says so. It runs as before. What is no such ELF file comes back as it is.
+ * A program without the parts that only debuggers read: everything after the last loaded segment, and the section table.
+ * The program runs as before. A file of another kind is returned unchanged.
  */
 export function strippedProgram(file: Buffer): Buffer {
   if (!isElf(file)) return file;

@@ -1,3 +1,4 @@
+/** Keys, checked with ssh-keygen and dropbear. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +18,7 @@ test.each([
   'host0',
   'node1 12345678',
   'x'.repeat(200),
-])('ssh-keygen reads a key of «%s»', (comment) => {
+])('ssh-keygen reads a key with the comment «%s»', (comment) => {
   const file = join(directory, 'key');
   const key = newPrivateKey(comment);
   writeFileSync(file, key, { mode: 0o600 });
@@ -25,14 +26,14 @@ test.each([
   expect(publicKeyOf(key, comment)?.trim()).toBe(shown);
 });
 
-test("ssh-keygen's own key has the public half that it shows", () => {
+test('the public half of a key from ssh-keygen is the one that ssh-keygen shows', () => {
   const file = join(directory, 'own');
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'host0', '-f', file]);
   const key = execFileSync('cat', [file], { encoding: 'utf8' });
   expect(`${publicKeyOf(key, 'host0')}\n`).toBe(execFileSync('cat', [`${file}.pub`], { encoding: 'utf8' }));
 });
 
-test('dropbear takes it as a host key', () => {
+test('dropbear accepts the key as a host key', () => {
   const [key, converted] = [join(directory, 'openssh'), join(directory, 'dropbear')];
   const text = newPrivateKey('node1');
   writeFileSync(key, text, { mode: 0o600 });
@@ -45,7 +46,7 @@ test('two keys are different', () => {
   expect(newPrivateKey('a')).not.toBe(newPrivateKey('a'));
 });
 
-test('what is no whole key has no public half', () => {
+test('an incomplete key has no public half', () => {
   const key = newPrivateKey('host0');
   const lines = key.trimEnd().split('\n');
   const cut = (at: number) => [...lines.slice(0, at), lines.at(-1)].join('\n');

@@ -1,7 +1,7 @@
-/** Ed25519 keys in the forms that OpenSSH reads (its PROTOCOL.key, RFC 8709), and dropbear's `dropbearconvert` too. */
+/** Ed25519 keys in the formats of OpenSSH (its PROTOCOL.key, RFC 8709), which `dropbearconvert` reads, too. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 
-/** A line for `authorized_keys`, and with a host before it for `known_hosts`: `ssh-ed25519 AAAA… comment`. */
+/** A line of `authorized_keys`: `ssh-ed25519 AAAA… comment`. With a host in front, it is a line of `known_hosts`. */
 export type PublicKeyLine = string & { readonly __brand: 'PublicKeyLine' };
 
 const ALGORITHM = 'ssh-ed25519';
@@ -9,12 +9,12 @@ const MAGIC = Buffer.from('openssh-key-v1\0');
 const BEGIN = '-----BEGIN OPENSSH PRIVATE KEY-----';
 const END = '-----END OPENSSH PRIVATE KEY-----';
 const LINE_LENGTH = 70;
-/** What `none` encrypts in. */
+/** Block size of the cipher `none`: the private part is padded to a multiple. */
 const BLOCK_BYTES = 8;
 
 /**
- * A new private key, not encrypted.
- * @param comment printable, without a line break; a key carries it, and its public line shows it
+ * A new private key, not encrypted, as text.
+ * @param comment printable, without line breaks; part of the key
  */
 export function newPrivateKey(comment: string): string {
   const { privateKey } = generateKeyPairSync('ed25519');
@@ -36,8 +36,8 @@ export function newPrivateKey(comment: string): string {
 }
 
 /**
- * The public half of a private key as `newPrivateKey` writes it.
- * @returns undefined for anything else: an encrypted key, another algorithm, half a file
+ * The public half of a private key that `newPrivateKey` or `ssh-keygen` has made.
+ * @returns undefined for an encrypted key, another algorithm, or an incomplete file
  */
 export function publicKeyOf(privateKey: string, comment: string): PublicKeyLine | undefined {
   const [begin, ...rest] = privateKey.trimEnd().split('\n');
@@ -47,7 +47,7 @@ export function publicKeyOf(privateKey: string, comment: string): PublicKeyLine 
   const blob = document.subarray(header.length + 4, header.length + 4 + publicBlob(Buffer.alloc(32)).length);
   const point = blob.subarray(-32);
   const whole = document.subarray(0, header.length).equals(header) && blob.equals(publicBlob(point));
-  // The secret half ends with the public one, so that a file that was cut off is told.
+  // The private half contains the public half a second time. In an incomplete file the second copy is missing.
   if (!whole || document.lastIndexOf(point) === document.indexOf(point)) return undefined;
   return `${ALGORITHM} ${blob.toString('base64')} ${comment}` as PublicKeyLine;
 }
@@ -56,7 +56,7 @@ function publicBlob(point: Uint8Array): Buffer {
   return Buffer.concat([ALGORITHM, point].map(field));
 }
 
-/** RFC 4251, section 5: `string` is a length and so many bytes. */
+/** A `string` (RFC 4251 §5): the length in 4 bytes, and the bytes. */
 function field(content: string | Uint8Array): Buffer {
   const bytes = Buffer.from(content);
   return Buffer.concat([uint32(bytes.length), bytes]);

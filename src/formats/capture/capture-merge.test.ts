@@ -1,3 +1,4 @@
+/** Captures of several nodes become one. */
 import { expect, test } from 'vitest';
 import { CaptureMerge } from './capture-merge.ts';
 import { PcapngReader, pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from './pcapng.ts';
@@ -27,7 +28,7 @@ function read(bytes: Buffer, names: string[] = []): string[] {
   });
 }
 
-test('packets of several nodes are put in the order of time, and none is written before its turn', () => {
+test('packets of several nodes are written in the order of time', () => {
   const merge = new CaptureMerge(['node1', 'node2'], 'meshwork', Infinity, 0);
   const names: string[] = [];
   merge.push(0, Buffer.concat([BEGIN, packets(0, 10, 30), heard(40)]), 0);
@@ -44,7 +45,7 @@ test('packets of several nodes are put in the order of time, and none is written
   ]);
 });
 
-test('a node that is silent, or has ended, is not waited for', () => {
+test('silent and ended nodes are not waited for', () => {
   const merge = new CaptureMerge(['node1', 'node2'], 'meshwork', Infinity, 0);
   merge.push(0, Buffer.concat([BEGIN, packets(0, 10), heard(20)]), 500);
   expect(read(merge.take(999))).toEqual([]);
@@ -54,7 +55,7 @@ test('a node that is silent, or has ended, is not waited for', () => {
   expect(read(merge.take(1000), ['node1'])).toHaveLength(1);
 });
 
-test('what is left is written at the end, with what the kernels dropped', () => {
+test('finish writes the remaining packets and the numbers of dropped ones', () => {
   const merge = new CaptureMerge(['node1'], 'meshwork', Infinity, 0);
   merge.push(0, Buffer.concat([BEGIN, heard(5, 3), packets(0, 10)]), 0);
   const blocks = new PcapngReader().push(merge.finish(99n));
@@ -65,7 +66,7 @@ test('what is left is written at the end, with what the kernels dropped', () => 
   ]);
 });
 
-test('after so many packets there is no more', () => {
+test('no more than the given number of packets are written', () => {
   const merge = new CaptureMerge(['node1'], 'meshwork', 2, 0);
   merge.push(0, Buffer.concat([BEGIN, packets(0, 1, 2, 3), heard(5)]), 0);
   expect(merge.isFull).toBe(false);

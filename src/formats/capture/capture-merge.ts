@@ -1,14 +1,14 @@
 /**
- * Captures of several nodes as one: in the order of time, each interface with its node's name. What a node tells is held
- * back until every other one has told of the same moment; one that is silent is not waited for.
+ * Merges the captures of several nodes into one, in the order of time, with the node's name before each interface. A packet
+ * is held back until all other nodes have reported up to the same time. A silent node is not waited for.
  */
 
 import type { PcapngPacket } from './pcapng.ts';
 import { PcapngReader, pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from './pcapng.ts';
 
-/** Something comes from every node each 50 ms. */
+/** A node that sends nothing for so long counts as silent: nodes send statistics at least every 100 ms. */
 const SILENCE_MS = 1_000;
-/** Interface names are cut here: a device's name has 15 characters. */
+/** The longest interface name that is taken over: a device name has at most 15 characters. */
 const NAME_MAX_LENGTH = 40;
 
 interface Stream {
@@ -16,28 +16,35 @@ interface Stream {
   readonly reader: PcapngReader;
   readonly interfaces: CapturedInterface[];
   packets: PcapngPacket[];
-  /** All up to here has come. */
+  /** All packets of the node up to this time have arrived. */
   knownNs: bigint;
   heardMs: number;
   ended: boolean;
 }
 
+/** An interface of the merged capture, with its counts. */
 export interface CapturedInterface {
   /** `node1:vxlan456 (inner)` */
   readonly name: string;
   readonly id: number;
+  /** Packets that were written. */
   packets: number;
-  /** By that node's kernel, for want of room. */
+  /** Packets that the node's kernel dropped because a buffer was full. */
   dropped: number;
 }
 
+/** Takes the streams of the nodes, and gives the merged file. */
 export class CaptureMerge {
   readonly #streams: readonly Stream[];
   readonly #interfaces: CapturedInterface[] = [];
   #out: Buffer[];
   #left: number;
 
-  /** @param count after so many packets there is no more */
+  /**
+   * @param nodes the names of the nodes; streams have the same indexes
+   * @param application written into the section header
+   * @param count the most packets to write
+   */
   constructor(nodes: readonly string[], application: string, count: number, nowMs: number) {
     this.#streams = nodes.map((node) => ({
       node,
@@ -56,11 +63,15 @@ export class CaptureMerge {
     return this.#interfaces;
   }
 
+  /** Whether `count` packets have been written. */
   get isFull(): boolean {
     return this.#left === 0;
   }
 
-  /** @throws MESH_USAGE for what is not pcapng */
+  /**
+   * Takes a chunk of a node's stream.
+   * @throws MESH_USAGE for a stream that is not pcapng
+   */
   push(stream: number, chunk: Uint8Array, nowMs: number): void {
     const of = this.#streams[stream];
     if (of === undefined || of.ended) return;
@@ -77,12 +88,13 @@ export class CaptureMerge {
     }
   }
 
+  /** Notes that a node's stream is over. */
   end(stream: number): void {
     const of = this.#streams[stream];
     if (of !== undefined) of.ended = true;
   }
 
-  /** What can be written now. */
+  /** The bytes that can be written now. */
   take(nowMs: number): Buffer {
     const awaited = this.#streams.filter(({ ended, heardMs }) => !ended && nowMs - heardMs < SILENCE_MS);
     const untilNs = awaited.reduce<bigint | undefined>(
@@ -92,7 +104,7 @@ export class CaptureMerge {
     return this.#flush(untilNs);
   }
 
-  /** The rest, and what every node has counted. */
+  /** The remaining packets, and the statistics of all interfaces. */
   finish(timeNs: bigint): Buffer {
     const rest = this.#flush(undefined);
     const counted = this.#interfaces.map(({ id, packets, dropped }) =>
@@ -109,7 +121,7 @@ export class CaptureMerge {
     this.#out.push(pcapngInterface({ name: added.name, snapBytes }));
   }
 
-  /** @param untilNs everything, when absent */
+  /** @param untilNs later packets stay held back; undefined for none */
   #flush(untilNs: bigint | undefined): Buffer {
     const ready: { readonly packet: PcapngPacket; readonly of: CapturedInterface }[] = [];
     for (const stream of this.#streams) {

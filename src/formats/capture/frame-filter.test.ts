@@ -1,3 +1,4 @@
+/** Filters on frames that are made by hand. */
 import { expect, test } from 'vitest';
 import { innerFrame, parseFrameFilter } from './frame-filter.ts';
 
@@ -54,11 +55,11 @@ test.each([
   'not',
   'ether 02',
   'x'.repeat(300),
-])('what is no filter is refused: %s', (filter) => {
+])('refused: %s', (filter) => {
   expect(() => parseFrameFilter(filter)).toThrow(expect.objectContaining({ code: expect.stringMatching(/^MESH_/) }));
 });
 
-test('of a VXLAN packet, the frame inside is judged', () => {
+test('the frame inside a VXLAN packet is found', () => {
   const outer = Buffer.concat([
     Buffer.from(`${MACS}0800450000540000400040110000${'0a0b0002'}${'0a0b0003'}`, 'hex'),
     Buffer.alloc(16),

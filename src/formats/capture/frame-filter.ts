@@ -1,6 +1,6 @@
 /**
- * Which frames are wanted, in the words that administrators know from tcpdump, joined by «and»: `icmp6`, `tcp port 80`,
- * `not arp`, `host fd42::1`, `ether host 02:…`. Of VXLAN packets, the frame inside is judged.
+ * Filters for captures, in tcpdump's words, joined by «and»: `icmp6`, `tcp port 80`, `not arp`, `host fd42::1`,
+ * `ether host 02:…`. For a VXLAN packet, the caller gives the frame inside (`innerFrame`).
  */
 
 import { ipv4ToBytes, isIpv4, parseIpv4 } from '../../model/address/ipv4.ts';
@@ -9,15 +9,18 @@ import { macToBytes, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { FILTER_MAX_LENGTH } from '../../protocol/documents/capture.ts';
 
-/** @param frame an Ethernet frame, that may be cut */
+/** Whether a frame is wanted. @param frame an Ethernet frame, possibly cut */
 export type FrameFilter = (frame: Uint8Array) => boolean;
 
 const ETHERNET_BYTES = 14;
 const ETHERTYPES = { ip: 0x0800, arp: 0x0806, ip6: 0x86dd } as const;
-/** Protocol numbers, and the version of IP that they belong to. */
+/** Protocol number and, where it matters, IP version of each word. */
 const PROTOCOLS = { icmp: [1, 4], tcp: [6, undefined], udp: [17, undefined], icmp6: [58, 6] } as const;
 
-/** @throws MESH_USAGE, MESH_ADDRESS_INVALID */
+/**
+ * A filter from its text; an empty text takes all frames.
+ * @throws MESH_USAGE, MESH_ADDRESS_INVALID
+ */
 export function parseFrameFilter(text: string): FrameFilter {
   if (text.length > FILTER_MAX_LENGTH) throw unknownWord(text.slice(0, 20));
   const words = text.split(/\s+/).filter((word) => word !== '' && word !== 'and');
@@ -31,7 +34,7 @@ export function parseFrameFilter(text: string): FrameFilter {
   return (frame) => terms.every((term) => term(frame));
 }
 
-/** Takes its words off the front. */
+/** Removes the words of one term from the front of `words`. */
 function parseTerm(words: string[]): FrameFilter {
   const word = words.shift() ?? '';
   switch (word) {
@@ -83,7 +86,7 @@ function hasPort(port: number): FrameFilter {
   };
 }
 
-/** Source or destination; of ARP, its sender or target (RFC 826). */
+/** Source or destination; for ARP, sender or target (RFC 826). */
 function hasAddress(text: string): FrameFilter {
   if (isIpv4(text)) {
     const bytes = ipv4ToBytes(parseIpv4(text));
@@ -102,11 +105,11 @@ function hasAddress(text: string): FrameFilter {
 interface IpPacket {
   readonly version: 4 | 6;
   readonly protocol: number;
-  /** Where its payload begins in the frame. */
+  /** Offset of the payload in the frame. */
   readonly payload: number;
 }
 
-/** IPv6 extension headers are not followed: what is behind them is of no protocol that a filter names. */
+/** IPv6 extension headers are not followed: packets with such headers match no protocol word. */
 function packetOf(frame: Uint8Array): IpPacket | undefined {
   const type = etherType(frame);
   if (type === ETHERTYPES.ip) {
@@ -123,7 +126,7 @@ function etherType(frame: Uint8Array): number {
   return halfAt(frame, 12);
 }
 
-/** -1 where the frame was cut before. */
+/** 16 bits at an offset; -1 if the frame is cut before that. */
 function halfAt(frame: Uint8Array, at: number): number {
   const [high, low] = [frame[at], frame[at + 1]];
   return high === undefined || low === undefined ? -1 : high * 0x100 + low;

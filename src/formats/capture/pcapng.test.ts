@@ -1,3 +1,4 @@
+/** pcapng blocks, written and read back. */
 import { expect, test } from 'vitest';
 import {
   type PcapngBlock,
@@ -37,7 +38,7 @@ function written(block: PcapngBlock): Buffer {
 
 const FILE = Buffer.concat(BLOCKS.map(written));
 
-test('what is written is read, however the stream is cut', () => {
+test('written blocks are read back, wherever the stream is cut', () => {
   expect(new PcapngReader().push(FILE)).toEqual(BLOCKS);
   for (const size of [1, 7, 64, 100]) {
     const reader = new PcapngReader();
@@ -47,7 +48,7 @@ test('what is written is read, however the stream is cut', () => {
   }
 });
 
-test('every block has its length at both ends, a multiple of four', () => {
+test('every block has its length, a multiple of four, at both ends', () => {
   for (const bytes of BLOCKS.map(written)) {
     expect(bytes.length % 4).toBe(0);
     expect(bytes.readUInt32LE(4)).toBe(bytes.length);

@@ -1,33 +1,38 @@
 /**
- * pcapng, as far as a capture needs it (draft-ietf-opsawg-pcapng): one section, its interfaces, their packets with times
- * in nanoseconds, and how many packets were lost. Little-endian; `PcapngReader` reads what is written here, and as much
- * of others' files.
+ * The part of the pcapng format (draft-ietf-opsawg-pcapng) that captures need: one section, its interfaces, their packets
+ * with times in nanoseconds, and the numbers of lost packets. Little-endian only. `PcapngReader` reads these blocks, from
+ * files of other programs, too.
  */
 import { MeshError } from '../../model/error.ts';
 
+/** An interface description block. */
 export interface PcapngInterface {
   readonly name: string;
   readonly snapBytes: number;
 }
 
+/** An enhanced packet block. */
 export interface PcapngPacket {
-  /** In the order of the interfaces, from 0. */
+  /** Number of the interface in the file, from 0. */
   readonly interfaceId: number;
-  /** Since 1970. */
+  /** Nanoseconds since 1970, UTC. */
   readonly timeNs: bigint;
+  /** The captured part of the frame. */
   readonly bytes: Uint8Array;
-  /** On the segment; more than `bytes` when it was cut. */
+  /** Length of the whole frame: more than `bytes` if the frame was cut. */
   readonly frameBytes: number;
 }
 
+/** An interface statistics block. */
 export interface PcapngStatistics {
   readonly interfaceId: number;
   readonly timeNs: bigint;
   readonly received: number;
-  /** By the kernel, for want of room. */
+  /** Packets that the kernel dropped because a buffer was full. */
   readonly dropped: number;
 }
 
+/** A block as `PcapngReader` gives it. */
 export type PcapngBlock =
   | { readonly type: 'section' }
   | ({ readonly type: 'interface' } & PcapngInterface)
@@ -40,7 +45,7 @@ const STATISTICS = 5;
 const PACKET = 6;
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 const LINKTYPE_ETHERNET = 1;
-/** Of each block: type and length before the body, and the length again behind it. */
+/** Each block has its type and length before the body, and the length again after it. */
 const HEAD_BYTES = 8;
 const FRAME_BYTES = HEAD_BYTES + 4;
 
@@ -50,21 +55,23 @@ const IF_NAME = 2;
 const IF_TSRESOL = 9;
 const ISB_IFRECV = 4;
 const ISB_IFDROP = 5;
-/** 10^-9 s. */
+/** The exponent of 10^-9 s. */
 const NANOSECONDS = 9;
 
-/** A block of a megabyte is not one of a capture. */
+/** The longest block that is read: packets are at most 64 KiB. */
 const BLOCK_MAX_BYTES = 0x100000;
 
+/** The section header block, the first block of a file. */
 export function pcapngSection(application: string): Buffer {
   const body = Buffer.alloc(16);
   body.writeUInt32LE(BYTE_ORDER_MAGIC, 0);
   body.writeUInt16LE(1, 4);
-  // How long the section is, is not known.
+  // The length of the section is not known.
   body.writeBigInt64LE(-1n, 8);
   return block(SECTION, [body, option(SHB_USERAPPL, Buffer.from(application)), option(OPTION_END)]);
 }
 
+/** An interface description block; the first one of a file has the id 0. */
 export function pcapngInterface({ name, snapBytes }: PcapngInterface): Buffer {
   const body = Buffer.alloc(8);
   body.writeUInt16LE(LINKTYPE_ETHERNET, 0);
@@ -73,6 +80,7 @@ export function pcapngInterface({ name, snapBytes }: PcapngInterface): Buffer {
   return block(INTERFACE, [body, ...options]);
 }
 
+/** An enhanced packet block. */
 export function pcapngPacket({ interfaceId, timeNs, bytes, frameBytes }: PcapngPacket): Buffer {
   const body = Buffer.alloc(20);
   body.writeUInt32LE(interfaceId, 0);
@@ -82,6 +90,7 @@ export function pcapngPacket({ interfaceId, timeNs, bytes, frameBytes }: PcapngP
   return block(PACKET, [body, padded(bytes)]);
 }
 
+/** An interface statistics block. */
 export function pcapngStatistics({ interfaceId, timeNs, received, dropped }: PcapngStatistics): Buffer {
   const body = Buffer.alloc(12);
   body.writeUInt32LE(interfaceId, 0);
@@ -94,7 +103,7 @@ export function pcapngStatistics({ interfaceId, timeNs, received, dropped }: Pca
   ]);
 }
 
-/** The upper half comes first, whatever the byte order. */
+/** The upper half of the time comes first, in both byte orders. */
 function writeTime(body: Buffer, timeNs: bigint, at: number): void {
   body.writeUInt32LE(Number(timeNs >> 32n), at);
   body.writeUInt32LE(Number(timeNs & 0xffffffffn), at + 4);
@@ -134,13 +143,13 @@ function block(type: number, parts: readonly Uint8Array[]): Buffer {
   return bytes;
 }
 
-/** Blocks out of a stream that may be cut anywhere. Times are taken for nanoseconds, as they are written here. */
+/** Reads blocks from a stream of chunks that may be cut anywhere. Times are taken as nanoseconds. */
 export class PcapngReader {
   #rest: Buffer = Buffer.alloc(0);
 
   /**
-   * The blocks that `chunk` completes; those of other kinds are left out.
-   * @throws MESH_USAGE for what is not pcapng, or of the other byte order
+   * The blocks that `chunk` completes. Blocks of other kinds are left out.
+   * @throws MESH_USAGE for a stream that is not pcapng, or is big-endian
    */
   push(chunk: Uint8Array): PcapngBlock[] {
     const bytes = Buffer.concat([this.#rest, chunk]);
@@ -197,7 +206,7 @@ function readBlock(type: number, body: Buffer): PcapngBlock | undefined {
         return undefined;
     }
   } catch {
-    // A body that is shorter than its kind has.
+    // The body is too short for its kind.
     throw malformed();
   }
 }

@@ -1,18 +1,21 @@
 /**
- * The text of a `.conf` file: lines of `key=value`, blank lines, and comments from a `#` that begins a word. A file that
- * is sound here is also a sound shell script, which is how nodes without the agent read it. What the keys mean is the
- * business of mesh-conf.ts and host0-conf.ts.
+ * The text of a `.conf` file: lines of `key=value`, blank lines, and comments from a `#` that begins a word. A file without
+ * errors here is also a valid shell script: nodes without the agent read it as such. mesh-conf.ts and host0-conf.ts define
+ * the keys.
  */
 import { isUtf8 } from 'node:buffer';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 
+/** The largest file that is parsed. */
 export const CONF_FILE_MAX_BYTES = 64 * 1024;
+/** The longest line that is parsed, without its line break. */
 export const CONF_LINE_MAX_BYTES = 1024;
-/** A file with more mistakes than this is not the file that somebody meant to write. */
+/** Parsing stops after this many errors: the file is probably of another kind. */
 const ERRORS_MAX = 50;
-/** What is shown of a line that is too long or not text. */
+/** How many characters are shown of a line that is too long or not text. */
 const EXCERPT_LENGTH = 60;
 
+/** One line `key=value`. */
 export interface ConfEntry {
   readonly key: string;
   readonly value: string;
@@ -20,19 +23,20 @@ export interface ConfEntry {
   readonly valuePlace: SourcePlace;
 }
 
+/** A file, cut into entries. */
 export interface ConfText {
   readonly entries: readonly ConfEntry[];
   readonly errors: readonly MeshError[];
-  /** What seems to be the key in lines that are wrong. */
+  /** The probable keys of lines with errors. */
   readonly brokenKeys: readonly string[];
-  /** The line after the last one: where a missing key would be written. */
+  /** The line after the last one: the place to write a missing key. */
   readonly end: SourcePlace;
 }
 
 /**
  * The entries of a file, and one error for each line that is neither entry, comment nor blank. `bytes` may be cut after
  * CONF_FILE_MAX_BYTES + 1.
- * @returns a single error, MESH_CONF_BINARY, MESH_CONF_LINE_TOO_LONG or MESH_CONF_TOO_LARGE, for what is no such text at all
+ * @returns a single error (MESH_CONF_BINARY, MESH_CONF_LINE_TOO_LONG, MESH_CONF_TOO_LARGE) if the file cannot be cut into lines
  */
 export function parseConfText(file: string, bytes: Uint8Array): ConfText | MeshError {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -68,7 +72,7 @@ function parseEntry(content: string, place: SourcePlace): ConfEntry | undefined 
   return { key, value, keyPlace: { ...place, column }, valuePlace: { ...place, column: column + key.length + 1 } };
 }
 
-/** What `key = value`, `key: value` and `key value` were meant to be. */
+/** Key and value of a line that was written as `key = value`, `key: value` or `key value`. */
 function meantEntry(content: string): { key: string; value: string } | undefined {
   const [, key, value] = /^\s*(\w+)(?:\s*[=:]\s*|\s+)(\S+)$/u.exec(content) ?? [];
   return key === undefined || value === undefined ? undefined : { key, value };
@@ -78,7 +82,7 @@ function indentOf(content: string): number {
   return content.length - content.trimStart().length;
 }
 
-/** The line up to a `#` that begins a word outside of double quotes, as a shell sees it. */
+/** The line up to a `#` that begins a word outside of double quotes, as in a shell. */
 function withoutComment(line: string): string {
   let quoted = false;
   for (let i = 0; i < line.length; i++) {
@@ -116,7 +120,7 @@ function binaryFault(file: string, buffer: Buffer): MeshError | undefined {
   return undefined;
 }
 
-/** A file that was cut for its size may end within a character of up to four bytes. */
+/** A file that was cut after CONF_FILE_MAX_BYTES + 1 may end within a character of up to four bytes. */
 function isText(buffer: Buffer): boolean {
   const cuts = buffer.length > CONF_FILE_MAX_BYTES ? [0, 1, 2, 3] : [0];
   return !buffer.includes(0) && cuts.some((cut) => isUtf8(buffer.subarray(0, buffer.length - cut)));
@@ -145,11 +149,11 @@ function sizeFault(file: string, buffer: Buffer): MeshError | undefined {
     operation: 'read settings',
     object: file,
     rule: `A file of settings has at most ${CONF_FILE_MAX_BYTES} bytes.`,
-    remedy: 'Remove what does not belong in it',
+    remedy: 'Remove what does not belong in the file',
   });
 }
 
-/** At most EXCERPT_LENGTH characters of `text` that hold `column`, and where it is in them. */
+/** At most EXCERPT_LENGTH characters of `text` around `column`, and the column in them. */
 function excerpt(text: string, column: number): { text: string; column: number } {
   const start = Math.max(0, column - EXCERPT_LENGTH);
   const end = start + EXCERPT_LENGTH;

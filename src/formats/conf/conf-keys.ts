@@ -1,4 +1,4 @@
-/** The keys of a `.conf` file: the same judgement for mesh files and for host0.conf. */
+/** The keys of a `.conf` file: the rules that mesh files and host0.conf share. */
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { ConfEntry, ConfText } from './conf-file.ts';
 import { nearest } from './nearest.ts';
@@ -6,11 +6,11 @@ import { nearest } from './nearest.ts';
 /** Reads the value of an entry. */
 type Parse<T> = (entry: ConfEntry) => T | MeshError;
 
-/** The values that a file gives to known keys, and everything that is wrong with it. */
+/** The values that a file gives to known keys, and all errors of the file. */
 export class ConfKeys<K extends string> {
   readonly #end: SourcePlace;
   readonly #entries = new Map<K, ConfEntry>();
-  /** Keys that were not given, but that a misspelt line was probably meant to give: its error says enough. */
+  /** Keys that a wrong line was probably meant to give. They are not reported as missing, because the line has its error. */
   readonly #meant = new Set<string>();
   readonly #errors: MeshError[];
 
@@ -27,12 +27,12 @@ export class ConfKeys<K extends string> {
     return this.#errors.sort(byPlace);
   }
 
-  /** Where the value of a key stands. */
+  /** The place of a key's value; the end of the file for a key that is not given. */
   placeOf(key: K): SourcePlace {
     return this.#entries.get(key)?.valuePlace ?? this.#end;
   }
 
-  /** The value of `key`, or nothing when it is not given or wrong. */
+  /** The value of `key`; undefined when the key is not given, or when its value is wrong, which adds an error. */
   optional<T>(key: K, parse: Parse<T>): T | undefined {
     const entry = this.#entries.get(key);
     const value = entry && parse(entry);
@@ -41,7 +41,7 @@ export class ConfKeys<K extends string> {
     return undefined;
   }
 
-  /** The value of `key`, or nothing when it is wrong or, which is an error (MESH_CONF_KEY_MISSING), not given. */
+  /** The value of `key`, as `optional` gives it. A key that is not given is an error, too (MESH_CONF_KEY_MISSING). */
   required<T>(key: K, parse: Parse<T>, { rule, example }: { rule: string; example: string }): T | undefined {
     if (!this.#entries.has(key) && !this.#meant.has(key)) {
       const remedy = `Write ${key}=${example}`;
@@ -92,7 +92,7 @@ function keyTwice(entry: ConfEntry, first: ConfEntry): MeshError {
 
 const QUOTED_LENGTH = 40;
 
-/** A value as messages quote it: escaped, and cut where it is long. */
+/** A value as messages quote it: escaped, and cut after 40 characters. */
 export function quoted(value: string): string {
   return JSON.stringify(value.length > QUOTED_LENGTH ? `${value.slice(0, QUOTED_LENGTH)}…` : value);
 }

@@ -1,15 +1,15 @@
-/** Reads `.conf` files from a disk that may hold anything under their names. */
+/** Reads `.conf` files safely: the path may lead to a pipe, a device or a huge file. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MeshError } from '../../model/error.ts';
 import { CONF_FILE_MAX_BYTES } from './conf-file.ts';
 
 /**
- * The bytes of the file, or of one that is too large no more than shows that it is.
- * @throws an error of the file system, or a plain one when it is not a regular file
+ * The bytes of a file, at most CONF_FILE_MAX_BYTES + 1: one byte more than allowed shows that the file is too large.
+ * @throws an error of the file system, or a plain Error when the path is not a regular file
  */
 export async function readConfBytes(path: string): Promise<Uint8Array> {
-  // Without O_NONBLOCK, a named pipe would hold us until somebody writes to it.
+  // Without O_NONBLOCK, opening a named pipe would wait for a writer.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!(await file.stat()).isFile()) throw new Error('not a regular file');
@@ -25,11 +25,12 @@ export async function readConfBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-/** `ENOENT`, `EACCES` … */
+/** The name of a system error, such as `ENOENT`; undefined for any other value. */
 export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
+/** MESH_CONF_UNREADABLE for a file or directory. */
 export function unreadable(path: string, cause: unknown): MeshError {
   return new MeshError('MESH_CONF_UNREADABLE', `${path} cannot be read: ${MeshError.from(cause).message}`, {
     operation: 'read file',

@@ -1,8 +1,9 @@
+/** Errors and warnings of network files as findings. */
 import { expect, test } from 'vitest';
 import { MeshError } from '../../model/error.ts';
 import { fileFindings } from './file-findings.ts';
 
-test('errors and warnings of network files keep their severity, each about its file', () => {
+test('errors and warnings keep their severity, and name their file', () => {
   const place = { file: '/b.conf', line: 4, column: 5, text: 'key=456' };
   const errors = [new MeshError('MESH_CONF_UNREADABLE', 'it cannot be read', { object: '/a.conf' })];
   const warnings = [

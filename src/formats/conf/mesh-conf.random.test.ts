@@ -77,7 +77,7 @@ class Random {
   }
 }
 
-test('what is printed is parsed as the same network', () => {
+test('a printed network is parsed as the same network', () => {
   const random = new Random(SEED);
   for (let i = 0; i < 1000; i++) {
     const network = random.network();
@@ -88,7 +88,7 @@ test('what is printed is parsed as the same network', () => {
   }
 });
 
-test('whatever the bytes, the outcome is a network or errors that can be printed', () => {
+test('random bytes give a network or printable errors', () => {
   const random = new Random(SEED);
   const deadline = performance.now() + FUZZ_MS;
   let accepted = 0;
@@ -113,7 +113,7 @@ test('whatever the bytes, the outcome is a network or errors that can be printed
     );
     for (const error of [...errors, ...parseHost0Conf('host0.conf', bytes).errors]) {
       expect(error.code).toMatch(/^MESH_(?:CONF|NET)_/);
-      // Nothing that a terminal obeys, and no line without end.
+      // No control characters, and no endless lines.
       for (const line of errorText(error, { color: false }).split('\n')) expect(line).toMatch(/^\P{C}{0,2500}$/u);
     }
   }

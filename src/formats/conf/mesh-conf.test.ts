@@ -1,10 +1,11 @@
+/** The `.conf` format of meshes, and the error for each mistake. */
 import { expect, test } from 'vitest';
 import { errorText } from '../error-text.ts';
 import { parseMeshConf } from './mesh-conf.ts';
 
 const GOOD = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' };
 
-/** The seed's example with some values replaced; an undefined one is left out. */
+/** The seed's example with some values replaced; undefined leaves the key out. */
 function withValues(values: Partial<Record<keyof typeof GOOD, string | undefined>>): string {
   const lines = Object.entries({ ...GOOD, ...values }).filter(([, value]) => value !== undefined);
   return lines.map(([key, value]) => `${key}=${value}\n`).join('');
@@ -75,7 +76,10 @@ test('every key of an empty file is missing', () => {
   `);
 });
 
-/** Values that are refused, grouped by the rule that they break, each with the message and with the value to write instead. */
+/**
+ * Values that are refused, grouped by the rule that they break, each with the message and with the value to write
+ * instead.
+ */
 const BAD_VALUES: readonly {
   readonly key: keyof typeof GOOD;
   readonly code: string;
@@ -140,7 +144,7 @@ const BAD_VALUES: readonly {
   {
     key: 'prefix',
     code: 'MESH_NET_PREFIX_HOST_BITS',
-    rule: 'The last 64 bits of a prefix are zero: each member has its own there.',
+    rule: 'The last 64 bits of a prefix are zero: each member gets its own.',
     values: [['with host bits', 'fd42:2345:1234:9abc::1/64', 'has host bits set', 'fd42:2345:1234:9abc::/64']],
   },
   {
@@ -237,7 +241,7 @@ test('a key given twice', () => {
       remedy: Remove one of the two lines"
   `);
 });
-test('a misspelt key is not called missing as well', () => {
+test('a misspelt key is not also reported as missing', () => {
   expect(complaints(withValues({}).replace('name', 'nmae'))).toMatchInlineSnapshot(`
     "manage.conf:1:1: error: unknown key "nmae" [MESH_CONF_KEY_UNKNOWN]
       1 | nmae=manage
@@ -246,7 +250,7 @@ test('a misspelt key is not called missing as well', () => {
       write: name=manage"
   `);
 });
-test('a key that is like no other', () => {
+test('a key that resembles none', () => {
   expect(complaints(`${withValues({})}colour=blue\n`)).toMatchInlineSnapshot(`
     "manage.conf:5:1: error: unknown key "colour" [MESH_CONF_KEY_UNKNOWN]
       5 | colour=blue
@@ -264,7 +268,7 @@ test('blanks around the equals sign', () => {
       write: vni=456"
   `);
 });
-test('a line that is neither entry nor comment', () => {
+test('a line that is neither an entry nor a comment', () => {
   expect(complaints(`${withValues({})}this is my mesh\n`)).toMatchInlineSnapshot(`
     "manage.conf:5:1: error: the line is not key=value [MESH_CONF_SYNTAX]
       5 | this is my mesh
@@ -323,6 +327,6 @@ test('a file of more than 64 KiB', () => {
     "error: manage.conf is larger than 65536 bytes [MESH_CONF_TOO_LARGE]
       while: read settings: manage.conf
       rule: A file of settings has at most 65536 bytes.
-      remedy: Remove what does not belong in it"
+      remedy: Remove what does not belong in the file"
   `);
 });

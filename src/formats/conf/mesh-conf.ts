@@ -1,5 +1,5 @@
 /**
- * The `.conf` format: a mesh as its administrator writes it, four keys, each of them needed.
+ * The `.conf` format of a mesh: four keys, all required.
  *
  *     name=manage                        # a word: 1 to 63 of A-Z a-z 0-9 . _ -, a letter or digit first
  *     prefix=fd42:2345:1234:9abc::/64    # the IPv6 /64 that members take their addresses from
@@ -16,8 +16,9 @@ import { parseMeshPrefix } from './mesh-prefix.ts';
 const KEYS = ['name', 'prefix', 'vni', 'key'] as const;
 type MeshKey = (typeof KEYS)[number];
 
-/** `key` fits into 64 bits, so that a script may compute with it. */
+/** `key` fits into 64 bits, so that shell scripts can compute with it. */
 const KEY_MAX = 2n ** 64n - 1n;
+/** The name of a network, as `name=` in its file and in references from elsewhere. */
 export const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 const PURPOSE: Readonly<Record<MeshKey, string>> = {
@@ -27,23 +28,25 @@ const PURPOSE: Readonly<Record<MeshKey, string>> = {
   key: 'A mesh has a key, the number from which the addresses of its members are made.',
 };
 
-/** Values to write where there is nothing better to suggest: the seed's. */
+/** Values that errors suggest when nothing better is known: the seed's. */
 const EXAMPLE = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' } as const;
 
-/** A sound file, and the places of its values for rules that compare files. */
+/** A file without errors. Rules that compare files need the places of its values. */
 export interface MeshConf {
   readonly file: string;
   readonly network: Network;
   readonly places: Readonly<Record<MeshKey, SourcePlace>>;
 }
 
+/** A network, or the errors of its file. */
 export type MeshConfResult = { readonly conf: MeshConf; readonly errors: readonly [] } | MeshConfFaults;
 interface MeshConfFaults {
   readonly conf?: undefined;
-  /** Everything that is wrong with the file, in the order of its lines. */
+  /** All errors of the file, in the order of its lines. */
   readonly errors: readonly MeshError[];
 }
 
+/** Parses one file. Rules between several files are in network-set.ts. */
 export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
@@ -61,7 +64,7 @@ export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
   return { conf: { file, network: meshNetwork({ name, prefix, vni, key }), places }, errors: [] };
 }
 
-/** The file that `parseMeshConf` reads as this network. */
+/** The text of a file that `parseMeshConf` reads as this network. */
 export function printMeshConf(network: Network): string {
   const { prefix, vni, key } = network.fabric;
   return `name=${network.name}\nprefix=${prefix}\nvni=${vni}\nkey=${key}\n`;
@@ -80,7 +83,7 @@ function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
   );
 }
 
-/** What is left of `text` as a name. */
+/** A valid name from the permitted characters of `text`. */
 function wordFrom(text: string): string {
   const word = text.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '');
   return word.slice(0, 63) || EXAMPLE.name;
@@ -115,7 +118,7 @@ function parseKey(entry: ConfEntry): string | MeshError {
   return canonicalForm(entry, digits) ?? digits;
 }
 
-/** The value without leading zeros, when it has digits and nothing else. */
+/** The value without leading zeros; an error unless it consists of digits. */
 function decimalDigits(
   key: 'vni' | 'key',
   { value, valuePlace }: ConfEntry,
@@ -132,7 +135,7 @@ function decimalDigits(
   });
 }
 
-/** A number has one spelling, since addresses are derived from its text. */
+/** A number must be written without leading zeros, because addresses are derived from its text. */
 function canonicalForm({ key, value, valuePlace }: ConfEntry, digits: string): MeshError | undefined {
   if (value === digits) return undefined;
   return new MeshError('MESH_NET_NUMBER_FORM', `${key} ${quoted(value)} has leading zeros`, {

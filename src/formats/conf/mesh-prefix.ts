@@ -1,4 +1,4 @@
-/** The `prefix` of a mesh: an IPv6 /64 that unicast addresses can be taken from (RFC 4291 §2.4). */
+/** The `prefix` of a mesh: an IPv6 /64 of unicast addresses (RFC 4291 §2.4). */
 
 import { type Ipv6, type Ipv6Cidr, ipv6InSubnet, ipv6Subnet, parseIpv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
@@ -8,7 +8,7 @@ import { quoted } from './conf-keys.ts';
 const LENGTH = 64;
 const EXAMPLE = 'Write prefix=fd42:2345:1234:9abc::/64';
 
-/** Addresses that no mesh can use, narrowest first, since the message takes the first that holds. */
+/** Subnets that no mesh can use. The narrowest comes first, because the message is that of the first match. */
 const UNUSABLE: readonly (readonly [subnet: string, what: string])[] = [
   ['::/128', 'is the unspecified address'],
   ['::1/128', 'is the loopback address'],
@@ -18,6 +18,7 @@ const UNUSABLE: readonly (readonly [subnet: string, what: string])[] = [
   ['ff00::/8', 'is multicast'],
 ];
 
+/** The subnet in a `prefix=` entry, or the error with the text to write instead. */
 export function parseMeshPrefix(entry: ConfEntry): Ipv6Cidr | MeshError {
   const { value } = entry;
   const fault = faultAt(entry);
@@ -47,7 +48,7 @@ const RULES = {
   MESH_NET_PREFIX_SCOPE: 'A prefix is a network of unicast addresses, unique local (fd00::/8) or global.',
   MESH_NET_PREFIX_NOT_64: "A mesh's prefix is an IPv6 network of exactly 64 bits.",
   MESH_NET_NUMBER_FORM: 'A number is written without leading zeros.',
-  MESH_NET_PREFIX_HOST_BITS: 'The last 64 bits of a prefix are zero: each member has its own there.',
+  MESH_NET_PREFIX_HOST_BITS: 'The last 64 bits of a prefix are zero: each member gets its own.',
 } as const;
 
 function faultAt({ valuePlace: place }: ConfEntry) {

@@ -1,6 +1,6 @@
-/** The known word that a misspelt one was probably meant to be. */
+/** Guesses which known word a misspelt word was meant to be. */
 
-/** The candidate nearest to `word`, or nothing when none is near: at most a third of its letters may be wrong. */
+/** The candidate nearest to `word`. Undefined if none is near: at most a third of a candidate's letters may be wrong. */
 export function nearest<K extends string>(word: string, candidates: readonly K[]): K | undefined {
   let best: K | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
@@ -15,7 +15,10 @@ export function nearest<K extends string>(word: string, candidates: readonly K[]
   return best;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours that lead from `a` to `b` (optimal string alignment). */
+/**
+ * The number of insertions, deletions, substitutions and swaps of adjacent letters from `a` to `b` (optimal string
+ * alignment).
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

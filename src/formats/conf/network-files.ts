@@ -1,17 +1,18 @@
-/** Reads the network files of a directory: `*.conf`, in the order of their names, not those of sub-directories. */
+/** Reads the network files of a directory: `*.conf` in the order of their names, without sub-directories. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MeshError } from '../../model/error.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
 import type { NetworkFile } from './network-set.ts';
 
+/** What could be read of a directory, and what could not. */
 export interface NetworkFiles {
   readonly files: readonly NetworkFile[];
   /** MESH_CONF_UNREADABLE for the directory or a file in it. */
   readonly errors: readonly MeshError[];
 }
 
-/** A directory that is missing is an empty one. */
+/** All network files of a directory. A missing directory counts as an empty one. */
 export async function readNetworkFiles(directory: string): Promise<NetworkFiles> {
   let names: string[];
   try {
@@ -33,7 +34,10 @@ export async function readNetworkFiles(directory: string): Promise<NetworkFiles>
   return { files, errors };
 }
 
-/** @throws MESH_CONF_UNREADABLE */
+/**
+ * A single network file, under any name.
+ * @throws MESH_CONF_UNREADABLE
+ */
 export async function readNetworkFile(file: string): Promise<NetworkFile> {
   try {
     return { file, bytes: await readConfBytes(file) };
@@ -42,12 +46,12 @@ export async function readNetworkFile(file: string): Promise<NetworkFile> {
   }
 }
 
-/** Hidden files are an editor's, half written. */
+/** Hidden files are left out: editors write their unfinished copies under such names. */
 function isNetworkFile(name: string): boolean {
   return name.endsWith('.conf') && !name.startsWith('.');
 }
 
-/** Whether a file went between the listing and the reading; a link that leads nowhere did not. */
+/** Whether a file was removed after the directory was listed. A broken symbolic link was not. */
 async function wasRemoved(path: string, cause: unknown): Promise<boolean> {
   if (errnoOf(cause) !== 'ENOENT') return false;
   return lstat(path).then(

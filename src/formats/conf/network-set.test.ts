@@ -1,3 +1,4 @@
+/** Rules between several network files. */
 import { expect, test } from 'vitest';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { errorText } from '../error-text.ts';
@@ -29,7 +30,7 @@ test('files that share nothing are accepted', () => {
   });
 });
 
-test('two meshes of one name', () => {
+test('two meshes with the same name', () => {
   const { accepted, errors } = judge([file('a.conf', MANAGE), file('b.conf', { ...BLUE, name: 'manage' })]);
   expect(accepted).toEqual([]);
   expect(errors).toMatchInlineSnapshot(`
@@ -41,7 +42,7 @@ test('two meshes of one name', () => {
   `);
 });
 
-test('two meshes of one vni', () => {
+test('two meshes with the same VNI', () => {
   const { accepted, errors } = judge([
     file('a.conf', MANAGE),
     file('b.conf', { ...BLUE, vni: '456' }),
@@ -52,12 +53,12 @@ test('two meshes of one vni', () => {
     "b.conf:3:5: error: vni 456 is also that of a.conf:3 [MESH_NET_VNI_TWICE]
       3 | vni=456
         |     ^
-      rule: Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the segment.
+      rule: Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the underlay.
       remedy: Write another vni in one of the two files"
   `);
 });
 
-test('two meshes of one prefix, differently written', () => {
+test('two meshes with the same prefix in different spellings', () => {
   const { accepted, errors } = judge([
     file('a.conf', MANAGE),
     file('b.conf', { ...BLUE, prefix: 'FD42:2345:1234:9ABC:0::/64' }),
@@ -72,7 +73,7 @@ test('two meshes of one prefix, differently written', () => {
   `);
 });
 
-test('a third of one vni is named with the first', () => {
+test('of three meshes with the same VNI, the third is reported with the first', () => {
   const { accepted, errors } = judge(
     ['a', 'b', 'c'].map((name, i) =>
       file(`${name}.conf`, { name, prefix: `fd42::${i + 1}:0:0:0:0/64`, vni: '7', key: `${i}` }),
@@ -87,7 +88,7 @@ test('a third of one vni is named with the first', () => {
   `);
 });
 
-test('a key that two meshes share is a warning', () => {
+test('a shared key is a warning', () => {
   const { accepted, errors, warnings } = judge([file('a.conf', MANAGE), file('b.conf', { ...BLUE, key: '456' })]);
   expect(accepted).toEqual(['a.conf', 'b.conf']);
   expect(errors).toBe('');
@@ -100,14 +101,14 @@ test('a key that two meshes share is a warning', () => {
   `);
 });
 
-test('a prefix in conflict with the underlay', () => {
+test('a prefix that overlaps the underlay', () => {
   const { accepted, errors } = judge(
     [file('a.conf', MANAGE), file('b.conf', BLUE)],
     ['2001:db8::/32', 'fd42:2345:1234:9abc:1::/80'],
   );
   expect(accepted).toEqual(['b.conf']);
   expect(errors).toMatchInlineSnapshot(`
-    "a.conf:2:8: error: prefix fd42:2345:1234:9abc::/64 overlaps fd42:2345:1234:9abc:1::/80, a network that this machine is in [MESH_NET_PREFIX_UNDERLAY]
+    "a.conf:2:8: error: prefix fd42:2345:1234:9abc::/64 overlaps fd42:2345:1234:9abc:1::/80, a subnet that this machine is in [MESH_NET_PREFIX_UNDERLAY]
       2 | prefix=fd42:2345:1234:9abc::/64
         |        ^
       rule: A mesh has addresses that the physical network does not use.
@@ -115,12 +116,12 @@ test('a prefix in conflict with the underlay', () => {
   `);
 });
 
-test('a prefix within a network of the underlay is in conflict with it too', () => {
+test('a prefix within a subnet of the underlay', () => {
   expect(judge([file('a.conf', MANAGE)], ['fd42:2345:1234::/48']).accepted).toEqual([]);
   expect(judge([file('a.conf', MANAGE)], ['fd42:2345:1235::/48']).accepted).toEqual(['a.conf']);
 });
 
-test('a file with errors of its own spoils no other', () => {
+test('a file with errors does not affect the others', () => {
   const { accepted, errors } = judge([
     file('a.conf', { ...MANAGE, prefix: 'fe80::/64' }),
     file('b.conf', { ...BLUE, vni: '456' }),

@@ -1,27 +1,28 @@
-/** The network files of one directory, judged together: what each of them may not share with another. */
+/** The network files of one directory, checked together: names, VNIs and prefixes must be unique. */
 
 import { type Ipv6Cidr, ipv6InSubnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type MeshConf, parseMeshConf } from './mesh-conf.ts';
 
-/** A file as it was read. */
+/** A file with its content, which is not parsed yet. */
 export interface NetworkFile {
   readonly file: string;
   readonly bytes: Uint8Array;
 }
 
+/** The result of a check of all files. */
 export interface NetworkSet {
-  /** Files that are sound and collide with no other: of two that collide, neither is here. */
+  /** Files without errors. Of two files that collide, neither is accepted. */
   readonly accepted: readonly MeshConf[];
   readonly errors: readonly MeshError[];
-  /** Doubtful, and accepted nevertheless. */
+  /** Doubtful values of accepted files. */
   readonly warnings: readonly MeshError[];
 }
 
 /**
- * Judges `files`, of which the earlier comes first where two are named.
- * @param underlay what the machine's own links and routes hold, without its default route and without its meshes
+ * Parses and checks `files`. Where two files collide, the error is at the later one and names the earlier one.
+ * @param underlay subnets of the machine's own links and routes, without the default route and without meshes
  */
 export function judgeNetworks(files: readonly NetworkFile[], underlay: readonly Ipv6Cidr[]): NetworkSet {
   const results = files.map(({ file, bytes }) => parseMeshConf(file, bytes));
@@ -57,7 +58,7 @@ const UNIQUE = [
   {
     field: 'vni',
     code: 'MESH_NET_VNI_TWICE',
-    rule: 'Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the segment.',
+    rule: 'Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the underlay.',
     remedy: 'Write another vni in one of the two files',
   },
   {
@@ -72,7 +73,7 @@ function fieldOf({ name, fabric }: Network, field: Field): string {
   return field === 'name' ? name : String(fabric[field]);
 }
 
-/** Each file whose value an earlier file has too, with the earliest of those. */
+/** Each file with the same value of `field` as an earlier file, and the earliest of these. */
 function doubles(confs: readonly MeshConf[], field: Field): (readonly [conf: MeshConf, first: MeshConf])[] {
   const firsts = new Map<string, MeshConf>();
   return confs.flatMap((conf) => {
@@ -104,7 +105,7 @@ function underlayPrefix({ network, places }: MeshConf, subnet: Ipv6Cidr): MeshEr
   const { prefix } = network.fabric;
   return new MeshError(
     'MESH_NET_PREFIX_UNDERLAY',
-    `prefix ${prefix} overlaps ${subnet}, a network that this machine is in`,
+    `prefix ${prefix} overlaps ${subnet}, a subnet that this machine is in`,
     {
       rule: 'A mesh has addresses that the physical network does not use.',
       remedy: 'Write a prefix of your own from fd00::/8',

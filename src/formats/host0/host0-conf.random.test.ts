@@ -42,7 +42,7 @@ const WORDS = [
   '#',
 ];
 
-test('whatever the bytes, the outcome is settings that are sound or errors that can be printed', () => {
+test('random bytes give valid settings or printable errors', () => {
   console.info(`MESH_SEED=${SEED}`);
   const random = randomFrom(SEED);
   const below = (bound: number) => Math.floor(random() * bound);

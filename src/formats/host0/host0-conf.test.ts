@@ -1,3 +1,4 @@
+/** host0's settings, and the error for each mistake. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,7 +65,7 @@ test('a pool with host bits', () => {
       write: subnet_pool="10.11.0.0/16" "192.168.0.0/23""
   `);
 });
-test('a pool that is no network', () => {
+test('a pool that is not a subnet', () => {
   expect(complaints('subnet_pool="fd42::/64"')).toMatchInlineSnapshot(`
     "host0.conf:1:14: error: subnet_pool "fd42::/64" is not an IPv4 address with a prefix length [MESH_HOST0_CONF_INVALID]
       1 | subnet_pool="fd42::/64"
@@ -91,68 +92,68 @@ test('two subnet sizes', () => {
       write: default_subnet_size="24""
   `);
 });
-test('a port with a name too long', () => {
+test('a NIC with a name that is too long', () => {
   expect(complaints('segment_ports="eth0" "enx0123456789abcdef"')).toMatchInlineSnapshot(`
     "host0.conf:1:23: error: segment_ports "enx0123456789abcdef" is not the name of a device [MESH_HOST0_CONF_INVALID]
       1 | segment_ports="eth0" "enx0123456789abcdef"
         |                       ^
-      rule: A port is the name of a network device, 1 to 15 characters without blanks, slashes and colons.
+      rule: A NIC is the name of a network device, 1 to 15 characters without blanks, slashes and colons.
       write: segment_ports="eth0" "eth1""
   `);
 });
-test('an unknown kind of admission does not mean the default', () => {
+test('an unknown kind of admission is an error, not the default', () => {
   expect(parse('admission=tokn').settings).toBeUndefined();
   expect(complaints('admission=tokn')).toMatchInlineSnapshot(`
-    "host0.conf:1:11: error: admission "tokn" is no kind of admission [MESH_HOST0_CONF_INVALID]
+    "host0.conf:1:11: error: admission "tokn" is not a kind of admission [MESH_HOST0_CONF_INVALID]
       1 | admission=tokn
         |           ^
-      rule: Admission is open (anybody joins), known (machines that host0 knows) or token (machines that booted from this host0).
+      rule: Admission is open (all machines join), known (machines with a folder) or token (machines that booted from this host0).
       write: admission="token""
   `);
 });
 test('a mode that does not exist', () => {
   expect(complaints('boot_mode="eth1=server" "eth2=serve"')).toMatchInlineSnapshot(`
-    "host0.conf:1:26: error: boot_mode "eth2=serve" gives no port a mode [MESH_HOST0_CONF_INVALID]
+    "host0.conf:1:26: error: boot_mode "eth2=serve" is not the mode of a NIC [MESH_HOST0_CONF_INVALID]
       1 | boot_mode="eth1=server" "eth2=serve"
         |                          ^
-      rule: A mode is written PORT=MODE, and is off, observe, proxy, server or auto.
+      rule: A mode is written NIC=MODE, and is off, observe, proxy, server or auto.
       write: boot_mode="eth1=server" "eth2=server""
   `);
 });
-test('a subnet for no port', () => {
+test('a subnet without a NIC', () => {
   expect(complaints('manual_subnets="10.20.0.0/24"')).toMatchInlineSnapshot(`
-    "host0.conf:1:17: error: manual_subnets "10.20.0.0/24" gives no port a subnet [MESH_HOST0_CONF_INVALID]
+    "host0.conf:1:17: error: manual_subnets "10.20.0.0/24" is not the subnet of a NIC [MESH_HOST0_CONF_INVALID]
       1 | manual_subnets="10.20.0.0/24"
         |                 ^
-      rule: A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.
+      rule: A subnet is written NIC=SUBNET, or NIC=SIZE for one from the pools; its prefix has 1 to 30 bits.
       write: manual_subnets="eth1=25""
   `);
 });
 test('a manual subnet with host bits', () => {
-  expect(complaints('manual_subnets="eth1=0.0.0.0/0"')).toContain('"eth1=0.0.0.0/0" gives no port a subnet');
+  expect(complaints('manual_subnets="eth1=0.0.0.0/0"')).toContain('"eth1=0.0.0.0/0" is not the subnet of a NIC');
   expect(complaints('manual_subnets="eth1=10.20.0.7/24"')).toMatchInlineSnapshot(`
-    "host0.conf:1:17: error: manual_subnets "eth1=10.20.0.7/24" gives no port a subnet [MESH_HOST0_CONF_INVALID]
+    "host0.conf:1:17: error: manual_subnets "eth1=10.20.0.7/24" is not the subnet of a NIC [MESH_HOST0_CONF_INVALID]
       1 | manual_subnets="eth1=10.20.0.7/24"
         |                 ^
-      rule: A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.
+      rule: A subnet is written NIC=SUBNET, or NIC=SIZE for one from the pools; its prefix has 1 to 30 bits.
       write: manual_subnets="eth1=10.20.0.0/24""
   `);
 });
-test('a group of one port', () => {
+test('a group of one NIC', () => {
   expect(complaints('join_groups="eth1 eth2" eth3')).toMatchInlineSnapshot(`
-    "host0.conf:1:25: error: join_groups "eth3" is no group of ports [MESH_HOST0_CONF_INVALID]
+    "host0.conf:1:25: error: join_groups "eth3" is not a group of NICs [MESH_HOST0_CONF_INVALID]
       1 | join_groups="eth1 eth2" eth3
         |                         ^
-      rule: A group is two ports or more between quotes, with blanks between them.
+      rule: A group is two or more NICs in quotes, with blanks between them.
       write: join_groups="eth1 eth2" "eth1 eth2""
   `);
 });
-test('another way to boot', () => {
+test('an unknown value of boot', () => {
   expect(complaints('boot=on')).toMatchInlineSnapshot(`
-    "host0.conf:1:6: error: boot "on" is not a way to boot [MESH_HOST0_CONF_INVALID]
+    "host0.conf:1:6: error: boot "on" is not a known value [MESH_HOST0_CONF_INVALID]
       1 | boot=on
         |      ^
-      rule: Boot is off (host0 sends and answers nothing), auto, or dry (it only says what it would have answered).
+      rule: Boot is off (host0 sends and answers nothing), auto, or dry (host0 only says what it would have answered).
       write: boot="auto""
   `);
 });

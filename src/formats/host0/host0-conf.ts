@@ -1,16 +1,16 @@
 /**
- * host0's settings, `/host0/host0.conf` or `/etc/pxen/host0.conf`: lines of `key="value"`, several values side by side.
+ * host0's settings, `/host0/host0.conf` or `/etc/pxen/host0.conf`: lines of `key="value"`, with several values side by side.
  *
- *     subnet_pool="10.11.0.0/16" "192.168.0.0/23"   # where new boot segments take their subnets from
- *     default_subnet_size="25"                      # bits of such a subnet's prefix, 1 to 30
- *     segment_ports="eth1" "eth2"                   # ports that boot segments may be on; without it, any that is fit
+ *     subnet_pool="10.11.0.0/16" "192.168.0.0/23"   # pools from which new boot segments get their subnets
+ *     default_subnet_size="25"                      # prefix length of such a subnet, 1 to 30
+ *     segment_ports="eth1" "eth2"                   # NICs that boot segments may be on; by default, every suitable NIC
  *     default_networks="manage"                     # network files that every machine gets
- *     boot="auto"                                   # off (nothing is sent or answered), auto, dry (answers nothing, tells)
- *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the segment of a port
- *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its size, of the segment of a port
- *     join_groups="eth1 eth2"                       # ports that are on one segment though they do not hear each other
- *     admission="known"                             # who may join: open (anybody), known (machines with a folder), token
- *     metrics="manage"                              # the network that metrics are served in; without it, in none
+ *     boot="auto"                                   # off (sends and answers nothing), auto, dry (says what it would answer)
+ *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the segment of a NIC
+ *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its prefix length, of the segment of a NIC
+ *     join_groups="eth1 eth2"                       # NICs on one segment, even if they do not hear each other
+ *     admission="known"                             # who may join: open (all machines), known (machines with a folder), token
+ *     metrics="manage"                              # the network that metrics are served in; by default, in none
  */
 
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../../model/address/ipv4.ts';
@@ -23,48 +23,52 @@ import { NETWORK_NAME } from '../conf/mesh-conf.ts';
 import { nearest } from '../conf/nearest.ts';
 
 const ADMISSIONS = ['open', 'known', 'token'] as const;
+/** Who may become a member: controller/membership/admission.ts decides. */
 export type Admission = (typeof ADMISSIONS)[number];
 
 const BOOTS = ['off', 'auto', 'dry'] as const;
-/** Whether host0 boots machines: with `dry` it only says what it would have answered. */
+/** Whether host0 boots machines. With `dry`, host0 only says what it would have answered. */
 export type BootSwitch = (typeof BOOTS)[number];
 
+/** The boot mode of one NIC's segment. */
 export interface NicMode {
   readonly port: string;
   readonly mode: WantedMode;
 }
 
-/** A subnet, or the length of one's prefix, for the segment of a port. */
+/** The subnet of one NIC's segment, or the prefix length of a subnet that host0 is to choose. */
 export interface PortSubnet {
   readonly port: string;
   readonly subnet: Ipv4Cidr | number;
 }
 
+/** All settings, with the defaults for keys that are not given. */
 export interface Host0Settings {
   readonly subnetPool: readonly Ipv4Cidr[];
   readonly defaultSubnetSize: number;
-  /** Undefined: to be decided from the machine. */
+  /** Undefined: host0 uses every suitable NIC. */
   readonly segmentNics: readonly string[] | undefined;
-  /** Names of network files, without `.conf`, that every machine gets whatever its manifest says. */
+  /** Names of network files, without `.conf`, that every machine gets in addition to those of its manifest. */
   readonly defaultNetworks: readonly string[];
   readonly admission: Admission;
   readonly boot: BootSwitch;
-  /** Of ports that are not named, the mode is `auto`. */
+  /** The mode of other NICs is `auto`. */
   readonly bootModes: readonly NicMode[];
   readonly manualSubnets: readonly PortSubnet[];
-  /** Ports that are on one segment, whatever a scan hears. */
+  /** Groups of NICs that are on one segment, even if a scan does not find so. */
   readonly joinGroups: readonly (readonly string[])[];
   /** Name of the network whose members may read host0's metrics. Undefined: none. */
   readonly metricsNetwork: string | undefined;
 }
 
+/** The settings of a host0 without host0.conf. */
 export const HOST0_DEFAULTS: Host0Settings = {
   subnetPool: [parseIpv4Cidr('10.11.0.0/16')],
   defaultSubnetSize: 25,
   segmentNics: undefined,
   defaultNetworks: ['manage'],
   admission: 'open',
-  // A machine on which nobody has thought of it must not disturb its network.
+  // host0 must not disturb a network before its administrator has decided to boot machines there.
   boot: 'off',
   bootModes: [],
   manualSubnets: [],
@@ -72,6 +76,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   metricsNetwork: undefined,
 };
 
+/** The keys of host0.conf. */
 export const HOST0_KEYS = [
   'subnet_pool',
   'default_subnet_size',
@@ -85,10 +90,11 @@ export const HOST0_KEYS = [
   'metrics',
 ] as const;
 
+/** A parsed host0.conf. */
 export interface Host0Conf {
-  /** Absent when there are errors: half a configuration might admit whom the other half keeps out. */
+  /** Absent when there are errors: with half a configuration, host0 might admit machines that the whole one keeps out. */
   readonly settings?: Host0Settings;
-  /** Where it names the default networks, if it does. */
+  /** The place of `default_networks`, if the file has this key. */
   readonly defaultNetworksPlace?: SourcePlace;
   readonly errors: readonly MeshError[];
 }
@@ -105,6 +111,7 @@ export async function readHost0Conf(files: readonly string[]): Promise<Host0Conf
   return { settings: HOST0_DEFAULTS, errors: [] };
 }
 
+/** Parses a file; `file` is its name in errors. */
 export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
@@ -112,12 +119,12 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   const settings: Host0Settings = {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
-    segmentNics: keys.optional('segment_ports', listOf(parsePort)),
+    segmentNics: keys.optional('segment_ports', listOf(parseNic)),
     defaultNetworks: keys.optional('default_networks', listOf(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
     admission: keys.optional('admission', oneOf(parseAdmission)) ?? HOST0_DEFAULTS.admission,
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
-    bootModes: keys.optional('boot_mode', listOf(parsePortMode)) ?? HOST0_DEFAULTS.bootModes,
-    manualSubnets: keys.optional('manual_subnets', listOf(parsePortSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
+    bootModes: keys.optional('boot_mode', listOf(parseNicMode)) ?? HOST0_DEFAULTS.bootModes,
+    manualSubnets: keys.optional('manual_subnets', listOf(parseNicSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
     joinGroups: keys.optional('join_groups', listOf(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
@@ -126,7 +133,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   return { settings, errors: [], ...(place !== text.end && { defaultNetworksPlace: place }) };
 }
 
-/** What is wrong with a value, and what to write for it. */
+/** What is wrong with a value, and an example of a right one. */
 interface Fault {
   readonly fault: string;
   readonly rule: string;
@@ -150,10 +157,10 @@ function parseSize(word: string): number | Fault {
   return { fault: `${quoted(word)} is not a subnet size`, rule, example: String(HOST0_DEFAULTS.defaultSubnetSize) };
 }
 
-function parsePort(word: string): string | Fault {
-  // What the kernel takes for a device name (net/core/dev.c, dev_valid_name).
+function parseNic(word: string): string | Fault {
+  // A device name that the kernel accepts (net/core/dev.c, dev_valid_name).
   if (/^[^\s/:]{1,15}$/.test(word) && word !== '.' && word !== '..') return word;
-  const rule = 'A port is the name of a network device, 1 to 15 characters without blanks, slashes and colons.';
+  const rule = 'A NIC is the name of a network device, 1 to 15 characters without blanks, slashes and colons.';
   return { fault: `${quoted(word)} is not the name of a device`, rule, example: 'eth1' };
 }
 
@@ -167,9 +174,9 @@ function parseAdmission(word: string): Admission | Fault {
   const admission = ADMISSIONS.find((known) => known === word);
   if (admission !== undefined) return admission;
   const rule =
-    'Admission is open (anybody joins), known (machines that host0 knows) or token (machines that booted from this host0).';
+    'Admission is open (all machines join), known (machines with a folder) or token (machines that booted from this host0).';
   return {
-    fault: `${quoted(word)} is no kind of admission`,
+    fault: `${quoted(word)} is not a kind of admission`,
     rule,
     example: nearest(word, ADMISSIONS) ?? HOST0_DEFAULTS.admission,
   };
@@ -179,38 +186,38 @@ function parseBoot(word: string): BootSwitch | Fault {
   const boot = BOOTS.find((known) => known === word);
   if (boot !== undefined) return boot;
   const rule =
-    'Boot is off (host0 sends and answers nothing), auto, or dry (it only says what it would have answered).';
-  return { fault: `${quoted(word)} is not a way to boot`, rule, example: nearest(word, BOOTS) ?? 'auto' };
+    'Boot is off (host0 sends and answers nothing), auto, or dry (host0 only says what it would have answered).';
+  return { fault: `${quoted(word)} is not a known value`, rule, example: nearest(word, BOOTS) ?? 'auto' };
 }
 
-function parsePortMode(word: string): NicMode | Fault {
-  const [, port = '', mode = ''] = /^(.*)=(.*)$/.exec(word) ?? [];
+function parseNicMode(word: string): NicMode | Fault {
+  const [, nic = '', mode = ''] = /^(.*)=(.*)$/.exec(word) ?? [];
   const known = WANTED_MODES.find((name) => name === mode);
-  const named = parsePort(port);
+  const named = parseNic(nic);
   if (known !== undefined && typeof named === 'string') return { port: named, mode: known };
-  const rule = 'A mode is written PORT=MODE, and is off, observe, proxy, server or auto.';
+  const rule = 'A mode is written NIC=MODE, and is off, observe, proxy, server or auto.';
   const example = `${typeof named === 'string' ? named : 'eth1'}=${nearest(mode, WANTED_MODES) ?? 'auto'}`;
-  return { fault: `${quoted(word)} gives no port a mode`, rule, example };
+  return { fault: `${quoted(word)} is not the mode of a NIC`, rule, example };
 }
 
-function parsePortSubnet(word: string): PortSubnet | Fault {
-  const [, port = '', wish = ''] = /^(.*)=(.*)$/.exec(word) ?? [];
-  const named = parsePort(port);
+function parseNicSubnet(word: string): PortSubnet | Fault {
+  const [, nic = '', wish = ''] = /^(.*)=(.*)$/.exec(word) ?? [];
+  const named = parseNic(nic);
   const subnet = wish.includes('/') ? parsePool(wish) : parseSize(wish);
   if (typeof named === 'string' && !isFault(subnet)) {
     const size = typeof subnet === 'number' ? subnet : ipv4Length(subnet);
     if (size >= 1 && size <= 30) return { port: named, subnet };
   }
-  const rule = 'A subnet is written PORT=NETWORK, or PORT=SIZE for one out of the pools; its prefix has 1 to 30 bits.';
+  const rule = 'A subnet is written NIC=SUBNET, or NIC=SIZE for one from the pools; its prefix has 1 to 30 bits.';
   const example = `${typeof named === 'string' ? named : 'eth1'}=${isFault(subnet) ? subnet.example : '10.20.0.0/24'}`;
-  return { fault: `${quoted(word)} gives no port a subnet`, rule, example };
+  return { fault: `${quoted(word)} is not the subnet of a NIC`, rule, example };
 }
 
 function parseGroup(word: string): readonly string[] | Fault {
-  const ports = word.split(/\s+/).filter((port) => port !== '');
-  if (ports.length > 1 && ports.every((port) => typeof parsePort(port) === 'string')) return ports;
-  const rule = 'A group is two ports or more between quotes, with blanks between them.';
-  return { fault: `${quoted(word)} is no group of ports`, rule, example: 'eth1 eth2' };
+  const nics = word.split(/\s+/).filter((nic) => nic !== '');
+  if (nics.length > 1 && nics.every((nic) => typeof parseNic(nic) === 'string')) return nics;
+  const rule = 'A group is two or more NICs in quotes, with blanks between them.';
+  return { fault: `${quoted(word)} is not a group of NICs`, rule, example: 'eth1 eth2' };
 }
 
 function isFault(value: string | number | object): value is Fault {
@@ -245,7 +252,7 @@ function oneOf<T extends string | number>(parse: ParseWord<T>) {
   };
 }
 
-/** The words of a value, without their quotes, and how far into it each begins. */
+/** The words of a value without their quotes, each with its offset in the value. */
 function wordsOf(value: string): { word: string; column: number }[] {
   return Array.from(value.matchAll(/"([^"]*)"|(\S+)/g), ({ 1: inQuotes, 2: bare, index }) =>
     inQuotes === undefined ? { word: bare ?? '', column: index } : { word: inQuotes, column: index + 1 },

@@ -1,15 +1,15 @@
 /**
- * The administrator's tree on host0, as far as machines go:
+ * The part of the administrator's tree on host0 that describes machines:
  *
  *     machines/<name>/UUID       8 hex digits, or `default`
- *                     manifest   what its overlay holds (manifest.ts)
+ *                     manifest   the content of the machine's overlay (manifest.ts)
  *                     groups     names of groups, one a line, in the order in which their manifests run
  *                     packages   packages to install, one a line
  *                     SKIP       no overlay is made
  *     groups/<name>/  manifest, packages
- *     packages                   packages that the mirror holds besides
+ *     packages                   further packages for the mirror
  *
- * Read in one go and synchronously: a thousand small files are read so in a tenth of the time.
+ * The tree is read synchronously: for a thousand small files, this takes a tenth of the time.
  */
 import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,36 +19,43 @@ import { errnoOf } from '../conf/conf-reader.ts';
 import { nearest } from '../conf/nearest.ts';
 import { type ManifestAction, parseManifest } from './manifest.ts';
 
+/** A folder of `groups/`: what all machines of the group get. */
 export interface GroupFolder {
   readonly name: string;
   readonly actions: readonly ManifestAction[];
   readonly packages: readonly string[];
 }
 
+/** A folder of `machines/`. */
 export interface MachineFolder extends GroupFolder {
+  /** `default`: the folder is for all machines without one. */
   readonly machine: MachineId | 'default';
+  /** In the order in which their manifests run, before the machine's own. */
   readonly groups: readonly GroupFolder[];
+  /** Whether the folder has a file SKIP: no overlay is made. */
   readonly skip: boolean;
 }
 
+/** The tree, and everything that is wrong in it. */
 export interface Host0Tree {
   /** In the order of their names. */
   readonly machines: readonly MachineFolder[];
-  /** What the mirror holds besides what machines and groups name. */
+  /** Packages for the mirror in addition to those of machines and groups. */
   readonly packages: readonly string[];
   readonly errors: readonly MeshError[];
 }
 
 const FOLDER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/;
+/** The rule behind `isFolderName`, for errors. */
 export const FOLDER_NAME_RULE =
   'A name has at most 63 letters, digits, dots and hyphens, since it is also a host name.';
-/** What apk and dpkg take: a name, and a version after a comparison. */
+/** A package as apk and dpkg accept it: a name, and a version after a comparison. */
 const PACKAGE = /^[A-Za-z0-9][A-Za-z0-9+._-]*(?:[<>=~]{1,2}[A-Za-z0-9+._:~-]+)?(?:@[a-z]+)?$/;
 const LIST_MAX_BYTES = 256 * 1024;
 
-/** @param directory what `/host0` is */
+/** Reads the tree in `directory`, which is `/host0` by default. Errors are in the result. */
 export function readHost0Tree(directory: string): Host0Tree {
-  // Of a drive that is not mounted it must not be said that all machines are gone from it.
+  // If the drive is not mounted, that must be an error: otherwise all machines would seem to be deleted.
   const errors: MeshError[] = existsSync(directory) ? [] : [noHost0Directory(directory)];
   const groups = new Map<string, GroupFolder>();
   for (const name of foldersIn(join(directory, 'groups'), errors)) {
@@ -63,6 +70,7 @@ export function readHost0Tree(directory: string): Host0Tree {
   return { machines, packages: readPackages(join(directory, 'packages'), errors), errors };
 }
 
+/** MESH_OBJECT_UNKNOWN: the tree's directory does not exist. */
 export function noHost0Directory(directory: string): MeshError {
   return new MeshError('MESH_OBJECT_UNKNOWN', `there is no directory ${directory}`, {
     operation: 'read the tree',
@@ -105,10 +113,10 @@ function readMachineId(file: string, errors: MeshError[]): MachineId | 'default'
   const [line = ''] = bytes?.toString('utf8').split('\n', 1) ?? [];
   errors.push(
     text === undefined
-      ? lacks(file, rule, 'Put the id into it that `mesh node list` shows.')
-      : new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is no machine id`, {
+      ? lacks(file, rule, 'Make it, with the id that `mesh node list` shows.')
+      : new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is not a machine id`, {
           rule,
-          remedy: 'Put the id there that `mesh node list` shows, as in 10eff964',
+          remedy: 'Replace it by the id that `mesh node list` shows, as in 10eff964',
           place: { file, line: 1, column: 1, text: line },
         }),
   );
@@ -132,7 +140,7 @@ function readPackages(file: string, errors: MeshError[]): readonly string[] {
     if (PACKAGE.test(text)) return text;
     const rule = 'A line is the name of one package, with a version if need be, as in chrony or linux-lts=6.6.50-r0.';
     errors.push(
-      new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is no package`, {
+      new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is not a package`, {
         rule,
         remedy: 'Put one name on each line',
         place,
@@ -142,7 +150,7 @@ function readPackages(file: string, errors: MeshError[]): readonly string[] {
   });
 }
 
-/** The lines of a list that are neither empty nor a comment. No list is an empty one. */
+/** The lines of a list that are neither empty nor a comment. A missing file counts as an empty list. */
 function readList(file: string, errors: MeshError[]): { text: string; place: SourcePlace }[] {
   const bytes = readOptional(file, errors);
   if (bytes === undefined) return [];
@@ -170,7 +178,7 @@ function readOptional(file: string, errors: MeshError[]): Buffer | undefined {
   }
 }
 
-/** Names in order; hidden folders are an editor's or a version control's. */
+/** The valid names, sorted. Hidden folders are left out: they belong to editors and version control. */
 function foldersIn(directory: string, errors: MeshError[]): string[] {
   let entries: Dirent[];
   try {
@@ -192,7 +200,10 @@ function foldersIn(directory: string, errors: MeshError[]): string[] {
   return names.filter(isFolderName).sort();
 }
 
-/** A machine has the name of its folder, unless its manifest brings another. */
+/**
+ * Whether a name may be that of a machine's or a group's folder. A machine gets its folder's name as host name by
+ * default.
+ */
 export function isFolderName(name: string): boolean {
   return FOLDER_NAME.test(name);
 }

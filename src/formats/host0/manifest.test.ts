@@ -1,3 +1,4 @@
+/** Manifests: the five actions, and the error for each mistake. */
 import { expect, test } from 'vitest';
 import { randomFrom } from '../../../test/kit/random.ts';
 import { parseManifest } from './manifest.ts';
@@ -5,7 +6,7 @@ import { parseManifest } from './manifest.ts';
 const parse = (text: string) => parseManifest('manifest', Buffer.from(text));
 const FILE = 'O MODE=root:root:0644 SRC=/host0/machines/a/hostname TGT=/etc/hostname';
 
-/** The faults as `line:column message`. */
+/** The errors as `line:column message`. */
 function faults(text: string): string[] {
   return parse(text).errors.map(({ place, message }) => `${place?.line}:${place?.column} ${message}`);
 }
@@ -48,8 +49,8 @@ test.each([
   ['R TGT=/etc//motd', 'MESH_MANIFEST_INVALID', '1:7 TGT has an empty name in it'],
   ['R TGT=/', 'MESH_MANIFEST_INVALID', '1:7 TGT is the root directory'],
   ['R TGT=/a TGT=/b', 'MESH_MANIFEST_INVALID', '1:10 TGT is given twice'],
-  ['R TGT=/a MODE=root:root:0644', 'MESH_MANIFEST_INVALID', '1:10 "MODE=root:root:0644" is no field of R'],
-  ['R TGT=/a b', 'MESH_MANIFEST_INVALID', '1:10 "b" is no field of R'],
+  ['R TGT=/a MODE=root:root:0644', 'MESH_MANIFEST_INVALID', '1:10 "MODE=root:root:0644" is not a field of R'],
+  ['R TGT=/a b', 'MESH_MANIFEST_INVALID', '1:10 "b" is not a field of R'],
   ['D MODE=root:0755 TGT=/a', 'MESH_MANIFEST_INVALID', '1:8 MODE is not user:group:permissions'],
   ['D MODE=root:root:rwx TGT=/a', 'MESH_MANIFEST_INVALID', '1:18 "rwx" are not permissions'],
   ['D MODE=root:root:0888 TGT=/a', 'MESH_MANIFEST_INVALID', '1:18 "0888" are not permissions'],
@@ -63,7 +64,7 @@ test.each([
   expect(errors[0]?.rule).toBeDefined();
 });
 
-test('every wrong line is told, and the remedy is what to write', () => {
+test('every wrong line has an error, and its remedy is what to write', () => {
   expect(faults(`X\n${FILE}\nR TGT=a\nR`)).toHaveLength(3);
   expect(parse('R TGT=../etc/motd').errors[0]?.remedy).toBe('Write TGT=/etc/motd');
   expect(parse('R TGT=/etc/a/../motd').errors[0]?.remedy).toBe('Write TGT=/etc/motd');
@@ -72,7 +73,7 @@ test('every wrong line is told, and the remedy is what to write', () => {
   expect(parse('d MODE=root:root:0755 TGT=/a').errors[0]?.remedy).toBe('Write D');
 });
 
-test('whatever the bytes are, they are judged and never break the parser', () => {
+test('random bytes never make the parser throw', () => {
   const seed = Number(process.env.MESH_SEED ?? Date.now() % 1_000_000);
   console.info(`MESH_SEED=${seed}`);
   const random = randomFrom(seed);

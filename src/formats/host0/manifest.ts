@@ -1,17 +1,17 @@
 /**
- * A manifest: what a machine's overlay holds, a line an action (seed: Manifest Files).
+ * A manifest: the content of a machine's overlay, one action a line (seed: Manifest Files).
  *
  *     # comment
- *     O MODE=root:root:0644 SRC=/host0/machines/my-server/hostname TGT=/etc/hostname   copy a file, over what is there
- *     A MODE=root:root:0644 SRC=/host0/machines/my-server/packages TGT=/etc/apk/world  append a file to what is there
+ *     O MODE=root:root:0644 SRC=/host0/machines/my-server/hostname TGT=/etc/hostname   copy a file, replacing an earlier one
+ *     A MODE=root:root:0644 SRC=/host0/machines/my-server/packages TGT=/etc/apk/world  append a file to an earlier one
  *     L SRC=/usr/share/zoneinfo/EST TGT=/etc/localtime                                 make a link; SRC is on the node
  *     D MODE=root:root:0755 TGT=/mnt/data                                              make a directory
- *     R TGT=/etc/motd                                                                  take away what a group put there
+ *     R TGT=/etc/motd                                                                  remove what a group has put there
  */
 import { posix } from 'node:path';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 
-/** Of a file or directory on the node. */
+/** Owner and permissions of a file or directory on the node. */
 export interface Mode {
   readonly uid: number;
   readonly gid: number;
@@ -20,13 +20,15 @@ export interface Mode {
 }
 
 interface Line {
-  /** Where the action stands, and where its TGT and SRC do. */
+  /** Place of the action's letter. */
   readonly place: SourcePlace;
+  /** Place of the value of TGT. */
   readonly targetPlace: SourcePlace;
   /** Absolute, on the node. */
   readonly target: string;
 }
 
+/** `O` and `A`: puts a file of host0 on the node. */
 export interface CopyAction extends Line {
   readonly type: 'overwrite' | 'append';
   readonly mode: Mode;
@@ -35,23 +37,28 @@ export interface CopyAction extends Line {
   readonly sourcePlace: SourcePlace;
 }
 
+/** `L`: makes a symbolic link. */
 export interface LinkAction extends Line {
   readonly type: 'link';
   /** Absolute, on the node. */
   readonly to: string;
 }
 
+/** `D`: makes a directory. */
 export interface DirectoryAction extends Line {
   readonly type: 'directory';
   readonly mode: Mode;
 }
 
+/** `R`: removes what an earlier action of the same overlay has put there. */
 export interface RemoveAction extends Line {
   readonly type: 'remove';
 }
 
+/** One line of a manifest, checked. */
 export type ManifestAction = CopyAction | LinkAction | DirectoryAction | RemoveAction;
 
+/** A parsed manifest. */
 export interface Manifest {
   readonly actions: readonly ManifestAction[];
   readonly errors: readonly MeshError[];
@@ -78,7 +85,10 @@ const MEANINGS: Readonly<Record<Letter, string>> = {
 
 const EXAMPLES: Readonly<Record<Field, string>> = { MODE: 'root:root:0644', SRC: '/host0/…', TGT: '/etc/…' };
 
-/** Users with one number on every system; other names get theirs on the node when their package is installed. */
+/**
+ * Users and groups with the same number on every system. Others get a number when their package is installed on the
+ * node.
+ */
 const IDS: ReadonlyMap<string, number> = new Map([
   ['root', 0],
   ['nobody', 65534],
@@ -86,18 +96,19 @@ const IDS: ReadonlyMap<string, number> = new Map([
 ]);
 const ID_MAX = 0xffff_fffe;
 
+/** The largest manifest that is parsed. */
 export const MANIFEST_MAX_BYTES = 1024 * 1024;
 const LINE_MAX = 4096;
-/** A file with more mistakes than this is not the file that somebody meant to write. */
+/** Parsing stops after this many errors: the file is probably not a manifest. */
 const ERRORS_MAX = 50;
 
 interface Value {
   readonly text: string;
-  /** Of the value, not of the field's name. */
+  /** Place of the value, not of the field's name. */
   readonly place: SourcePlace;
 }
 
-/** All actions in order, and every fault of every line: an overlay is made of the actions only when there are no errors. */
+/** The actions in order, and one error for each wrong line. An overlay may be made only if there are no errors. */
 export function parseManifest(file: string, bytes: Uint8Array): Manifest {
   const actions: ManifestAction[] = [];
   const errors: MeshError[] = [];
@@ -170,7 +181,7 @@ function parseLine(text: string, place: SourcePlace): ManifestAction {
   }
 }
 
-/** Where a manifest of `/host0` is, as its own lines call it. */
+/** The folder of a manifest as paths in its lines name it: `/host0/machines/NAME`, even if the tree is somewhere else. */
 function folderOf(file: string): string {
   const [kind, name = ''] = file.split('/').slice(-3, -1);
   return kind === 'machines' || kind === 'groups' ? `/host0/${kind}/${name}` : '/';
@@ -200,14 +211,14 @@ function unknownField(letter: Letter, word: string, place: SourcePlace): MeshErr
   const meant = FIELDS[letter].find((field) => field === name);
   const remedy =
     meant === undefined ? 'Remove the word; a path has no blanks in it' : `Write ${meant}=${EXAMPLES[meant]}`;
-  return fault(place, `${JSON.stringify(word.slice(0, 40))} is no field of ${letter}`, formOf(letter), remedy);
+  return fault(place, `${JSON.stringify(word.slice(0, 40))} is not a field of ${letter}`, formOf(letter), remedy);
 }
 
 const NAME_MAX_BYTES = 255;
-/** What a ustar header holds in its prefix and name; busybox's tar takes no longer ones. */
+/** What prefix and name of a ustar header can hold together; busybox's tar takes no longer paths. */
 const PATH_MAX_BYTES = 250;
 
-/** @param base what a relative path is probably meant to be relative to */
+/** @param base the folder that a relative path is probably meant to begin in */
 function parsePath(field: Field, { text, place }: Value, base = '/'): string {
   if (!text.startsWith('/')) {
     const rule = 'Every path is absolute: it begins with /.';

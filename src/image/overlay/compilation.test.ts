@@ -138,7 +138,7 @@ test('missing files, unknown groups and machines with two folders are errors', a
     'MESH_GROUP_UNKNOWN there is no group "baselin"',
     'MESH_MACHINE_FOLDER there is no /host0/machines/node2/manifest',
     'MESH_MACHINE_FOLDER there is no /host0/machines/node3/UUID',
-    'MESH_MACHINE_FOLDER "six" is no machine id',
+    'MESH_MACHINE_FOLDER "six" is not a machine id',
     'MESH_MACHINE_FOLDER there is no /host0/machines/node4/manifest',
     'MESH_MACHINE_TWICE machine 10eff964 has two folders: node1 and node2',
   ]);

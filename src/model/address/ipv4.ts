@@ -1,4 +1,4 @@
-/** IPv4 addresses and subnets: canonical text, branded, with the arithmetic that planning needs. */
+/** IPv4 addresses and subnets: branded canonical text, and their arithmetic. */
 import { MeshError } from '../error.ts';
 
 /** A dotted quad without leading zeros, as `parseIpv4` gives it. */
@@ -9,11 +9,15 @@ export type Ipv4Cidr = string & { readonly __brand: 'Ipv4Cidr' };
 const OCTET = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
 
+/** Whether a text is four decimal numbers without leading zeros. */
 export function isIpv4(text: string): text is Ipv4 {
   return IPV4.test(text);
 }
 
-/** @throws MESH_ADDRESS_INVALID */
+/**
+ * An IPv4 address from text.
+ * @throws MESH_ADDRESS_INVALID
+ */
 export function parseIpv4(text: string): Ipv4 {
   if (isIpv4(text)) return text;
   throw new MeshError('MESH_ADDRESS_INVALID', `${JSON.stringify(text)} is not an IPv4 address`, {
@@ -38,20 +42,23 @@ export function ipv4ToNumber(address: Ipv4): number {
   return value * 256 + octet;
 }
 
+/** The inverse of `ipv4ToNumber`; a signed 32-bit number is taken, too. */
 export function ipv4FromNumber(value: number): Ipv4 {
   return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join('.') as Ipv4;
 }
 
+/** The address in 4 bytes, network byte order. */
 export function ipv4FromBytes(bytes: Uint8Array): Ipv4 {
   return bytes.join('.') as Ipv4;
 }
 
+/** The 4 bytes of an address, network byte order. */
 export function ipv4ToBytes(address: Ipv4): Uint8Array {
   const value = ipv4ToNumber(address);
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
-/** A mask of `length` bits. JavaScript shifts by 32 are shifts by 0, hence the special case. */
+/** A mask of `length` bits. In JavaScript a shift by 32 is a shift by 0, hence the special case. */
 function maskOf(length: number): number {
   return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
 }
@@ -61,7 +68,10 @@ export function ipv4Subnet(address: Ipv4, length: number): Ipv4Cidr {
   return `${ipv4FromNumber((ipv4ToNumber(address) & maskOf(length)) >>> 0)}/${length}` as Ipv4Cidr;
 }
 
-/** @throws MESH_ADDRESS_INVALID also when host bits are set */
+/**
+ * A subnet from text.
+ * @throws MESH_ADDRESS_INVALID also when host bits are set
+ */
 export function parseIpv4Cidr(text: string): Ipv4Cidr {
   const { address, length } = parseIpv4Interface(text);
   const subnet = ipv4Subnet(address, length);
@@ -71,7 +81,10 @@ export function parseIpv4Cidr(text: string): Ipv4Cidr {
   return subnet;
 }
 
-/** An interface's address with its prefix length, `10.0.0.5/24`. */
+/**
+ * An interface's address with its prefix length, `10.0.0.5/24`. Host bits may be set.
+ * @throws MESH_ADDRESS_INVALID
+ */
 export function parseIpv4Interface(text: string): { address: Ipv4; length: number } {
   const [address = '', length = ''] = text.split('/', 2);
   if (!isIpv4(address) || !/^(?:[0-9]|[12][0-9]|3[0-2])$/.test(length)) {
@@ -82,13 +95,14 @@ export function parseIpv4Interface(text: string): { address: Ipv4; length: numbe
   return { address, length: Number(length) };
 }
 
+/** Whether `subnet` holds `address`. */
 export function ipv4InSubnet(address: Ipv4, subnet: Ipv4Cidr): boolean {
   const slash = subnet.indexOf('/');
   const mask = maskOf(Number(subnet.slice(slash + 1)));
   return ((ipv4ToNumber(address) ^ ipv4ToNumber(subnet.slice(0, slash) as Ipv4)) & mask) === 0;
 }
 
-/** A subnet's parts. `first` and `last` are its hosts; a /31 and a /32 have none to give. */
+/** The parts of a subnet. `first` and `last` are its first and last host; in a /31 and a /32 they mean nothing. */
 export interface Ipv4Range {
   readonly network: Ipv4;
   readonly mask: Ipv4;
@@ -97,6 +111,7 @@ export interface Ipv4Range {
   readonly last: Ipv4;
 }
 
+/** The parts of a subnet of at most 30 bits. */
 export function ipv4Range(subnet: Ipv4Cidr): Ipv4Range {
   const { network, length } = partsOf(subnet);
   const mask = maskOf(length);
@@ -109,11 +124,13 @@ export function ipv4Range(subnet: Ipv4Cidr): Ipv4Range {
   };
 }
 
+/** Whether two subnets have an address in common. */
 export function ipv4Overlap(a: Ipv4Cidr, b: Ipv4Cidr): boolean {
   const [one, other] = [partsOf(a), partsOf(b)];
   return ((one.network ^ other.network) & maskOf(Math.min(one.length, other.length))) === 0;
 }
 
+/** The prefix length of a subnet, in bits. */
 export function ipv4Length(subnet: Ipv4Cidr): number {
   return partsOf(subnet).length;
 }

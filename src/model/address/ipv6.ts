@@ -1,4 +1,4 @@
-/** IPv6 addresses and subnets: canonical text (RFC 5952), branded, with the arithmetic that planning needs. */
+/** IPv6 addresses and subnets: branded canonical text (RFC 5952), and their arithmetic. */
 import { isIPv6 } from 'node:net';
 import { MeshError } from '../error.ts';
 
@@ -7,7 +7,10 @@ export type Ipv6 = string & { readonly __brand: 'Ipv6' };
 /** `prefix/n` with no host bits set, in RFC 5952 text. */
 export type Ipv6Cidr = string & { readonly __brand: 'Ipv6Cidr' };
 
-/** @throws MESH_ADDRESS_INVALID */
+/**
+ * An address in canonical form; a zone (`%eth0`) is refused.
+ * @throws MESH_ADDRESS_INVALID
+ */
 export function parseIpv6(text: string): Ipv6 {
   if (!isIPv6(text) || text.includes('%')) {
     throw new MeshError('MESH_ADDRESS_INVALID', `${JSON.stringify(text)} is not an IPv6 address`, {
@@ -37,18 +40,21 @@ function groupsOf(side: string): number[] {
   });
 }
 
+/** The address with this value, 0 to 2^128 - 1. */
 export function ipv6FromBigint(value: bigint): Ipv6 {
   const groups: number[] = [];
   for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(Number((value >> shift) & 0xffffn));
   return textOf(groups);
 }
 
+/** The address in 16 bytes, network byte order. */
 export function ipv6FromBytes(bytes: Uint8Array): Ipv6 {
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
   return textOf(groups);
 }
 
+/** The 16 bytes of an address, network byte order. */
 export function ipv6ToBytes(address: Ipv6): Uint8Array {
   const bytes = new Uint8Array(16);
   let value = bigintOf(address);
@@ -59,7 +65,7 @@ export function ipv6ToBytes(address: Ipv6): Uint8Array {
   return bytes;
 }
 
-/** RFC 5952 §4: compress the longest run of at least two zero groups, the first of equals. */
+/** RFC 5952 §4: compresses the longest run of at least two zero groups, the first of equally long ones. */
 function textOf(groups: readonly number[]): Ipv6 {
   let start = -1;
   let length = 1;
@@ -77,7 +83,10 @@ function textOf(groups: readonly number[]): Ipv6 {
   return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}` as Ipv6;
 }
 
-/** Splits `address/length` without judging it. */
+/**
+ * The two parts of `address/length`. Host bits may be set.
+ * @throws MESH_ADDRESS_INVALID
+ */
 export function parseIpv6Interface(text: string): { address: Ipv6; length: number } {
   const [address = '', length = ''] = text.split('/', 2);
   if (!/^(?:[0-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$/.test(length)) {
@@ -94,6 +103,7 @@ export function ipv6Subnet(address: Ipv6, length: number): Ipv6Cidr {
   return `${ipv6FromBigint((bigintOf(address) >> hostBits) << hostBits)}/${length}` as Ipv6Cidr;
 }
 
+/** Whether `subnet` holds `address`. */
 export function ipv6InSubnet(address: Ipv6, subnet: Ipv6Cidr): boolean {
   const { address: base, length } = parseIpv6Interface(subnet);
   const hostBits = BigInt(128 - length);

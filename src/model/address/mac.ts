@@ -1,15 +1,18 @@
-/** Ethernet addresses: lower-case colon text, branded. */
+/** Ethernet addresses: branded text, lower case with colons. */
 import { MeshError } from '../error.ts';
 
 /** Six lower-case hex bytes with colons. */
 export type Mac = string & { readonly __brand: 'Mac' };
 
-/** The destination of a flood entry in a VXLAN's forwarding table: every frame whose receiver is not known. */
+/** The Ethernet address of flood entries in a VXLAN's FDB: they take broadcasts and frames to unknown receivers. */
 export const FLOOD_MAC = '00:00:00:00:00:00' as Mac;
 
 const MAC = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
 
-/** @throws MESH_ADDRESS_INVALID */
+/**
+ * An Ethernet address from text in either case.
+ * @throws MESH_ADDRESS_INVALID
+ */
 export function parseMac(text: string): Mac {
   const lower = text.toLowerCase();
   if (MAC.test(lower)) return lower as Mac;
@@ -23,6 +26,7 @@ export function macFromHex(hex: string): Mac {
   return (hex.match(/../g) ?? []).join(':') as Mac;
 }
 
+/** The 6 bytes of an address. */
 export function macToBytes(mac: Mac): Uint8Array {
   return Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
 }

@@ -1,3 +1,4 @@
+/** Addresses of members, against the published vectors. */
 import { expect, test } from 'vitest';
 import { manage } from '../../../test/kit/networks.ts';
 import { machineIdOf, parseMachineId } from '../machine.ts';

@@ -1,4 +1,4 @@
-/** A member: one node in one mesh, and the addresses that follow from who it is. */
+/** A member: one node in one mesh, and the addresses that are derived from its identity. */
 
 import type { Ipv4 } from '../address/ipv4.ts';
 import { type Ipv6, ipv6WithSuffix } from '../address/ipv6.ts';
@@ -7,25 +7,30 @@ import { genid } from '../genid.ts';
 import type { MachineWord } from '../machine.ts';
 import type { Network } from './network.ts';
 
-/** What the membership list says of a node: everything that its peers need to reach it. */
+/** A member as the member list gives it: all that its peers need to reach it. */
 export interface Member {
   /** Host name, for people. Not an identity. */
   readonly name: string;
-  /** Where its VXLAN packets go, as the asker sees it. */
+  /**
+   * Underlay address of the member's VXLAN packets. host0 has one on each segment: the list gives the one that the
+   * asker can reach.
+   */
   readonly ipv4: Ipv4;
-  /** Its bridge's address: the one that its own frames carry. */
+  /** Address of the node's bridge: the source of the node's own frames. */
   readonly mac: Mac;
   readonly ipv6: Ipv6;
 }
 
+/** Whether nothing that peers see is different. */
 export function sameMember(a: Member, b: Member): boolean {
   return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;
 }
 
+/** The addresses of a machine in a network. */
 export interface MemberAddresses {
-  /** The VXLAN device's own Ethernet address. */
+  /** Ethernet address of the VXLAN device. */
   readonly vtepMac: Mac;
-  /** The bridge's: source of every frame that the node itself sends. */
+  /** Ethernet address of the bridge: the source of the node's own frames. */
   readonly bridgeMac: Mac;
   readonly ipv6: Ipv6;
   readonly linkLocal: Ipv6;
@@ -34,11 +39,14 @@ export interface MemberAddresses {
 const HOST0_SUFFIX = '0000000000000001';
 const LINK_LOCAL = 'fe80::/64' as Parameters<typeof ipv6WithSuffix>[0];
 
-/** Reports and packets ask for the same few again and again, and each is four hashes. Whoever invents machines fills no memory. */
+/**
+ * Reports and packets need the same addresses again and again, and each derivation is four hashes. The number is bounded,
+ * so that a sender that makes up machine ids cannot fill the memory.
+ */
 const derived = new WeakMap<Network, Map<MachineWord, MemberAddresses>>();
 const DERIVED_MAX = 8_192;
 
-/** The addresses of `machine` in `network`: the same on the node, on host0 and in a boot script. */
+/** The addresses of `machine` in `network`. A node, host0 and a boot script derive the same ones. */
 export function memberAddresses(network: Network, machine: MachineWord): MemberAddresses {
   const known = derived.get(network) ?? new Map<MachineWord, MemberAddresses>();
   const before = known.get(machine);

@@ -1,3 +1,4 @@
+/** Which changes of a network keep its members. */
 import { expect, test } from 'vitest';
 import { manage, manageWith, mesh, withMtu } from '../../../test/kit/networks.ts';
 import type { Network } from './network.ts';
@@ -6,15 +7,15 @@ import { internNetworks, mustRejoin, sameNetwork } from './network-equality.ts';
 const guests = mesh('guests', 500);
 
 /** The same network, with the keys of every part in the opposite order. */
-function turnedAround({ id, name, devices: { vxlan, bridge }, fabric }: Network): Network {
+function reordered({ id, name, devices: { vxlan, bridge }, fabric }: Network): Network {
   const { kind, vni, key, prefix, mtuBytes } = fabric;
   return { fabric: { mtuBytes, prefix, key, vni, kind }, devices: { bridge, vxlan }, name, id };
 }
 
-test('two networks are the same if all parts are equal, in whatever order their keys are', () => {
+test('networks are the same when all parts are equal, in any order of keys', () => {
   expect(sameNetwork(manage, manageWith({}))).toBe(true);
-  expect(JSON.stringify(turnedAround(manage))).not.toBe(JSON.stringify(manage));
-  expect(sameNetwork(manage, turnedAround(manage))).toBe(true);
+  expect(JSON.stringify(reordered(manage))).not.toBe(JSON.stringify(manage));
+  expect(sameNetwork(manage, reordered(manage))).toBe(true);
   expect(sameNetwork(manage, withMtu(manage, 1400))).toBe(false);
   expect(sameNetwork(manage, { ...manage, devices: { ...manage.devices, bridge: 'br7' } })).toBe(false);
 });
@@ -24,27 +25,27 @@ test.each([
   { prefix: 'fd42:2345:1234:beef::/64' },
   { vni: 457 },
   { key: '457' },
-])('another number, name, key or prefix is another mesh: %o', (change) => {
+])('another VNI, name, key or prefix is another mesh: %o', (change) => {
   expect(mustRejoin(manage, manageWith(change))).toBe(true);
 });
 
-test('any other change leaves a mesh the one that it is', () => {
+test('after any other change, the mesh is still the same mesh', () => {
   expect(mustRejoin(manage, manage)).toBe(false);
   expect(mustRejoin(manage, withMtu(manage, 1400))).toBe(false);
   const renamed: Network = { ...manage, devices: { vxlan: 'vx', bridge: 'br' } };
   expect(mustRejoin(manage, renamed)).toBe(false);
 });
 
-test('a network that did not change keeps its object, and a list of such networks its own', () => {
+test('an unchanged network keeps its object, and an unchanged list its array', () => {
   const before = [manage, guests];
-  expect(internNetworks(before, [turnedAround(manage), turnedAround(guests)])).toBe(before);
+  expect(internNetworks(before, [reordered(manage), reordered(guests)])).toBe(before);
 
-  const [first, second] = internNetworks(before, [turnedAround(manage), withMtu(guests, 1400)]);
+  const [first, second] = internNetworks(before, [reordered(manage), withMtu(guests, 1400)]);
   expect(first).toBe(manage);
   expect(second).toEqual(withMtu(guests, 1400));
 
   expect(internNetworks(before, [guests, manage])).toEqual([guests, manage]);
-  expect(internNetworks(before, [turnedAround(manage)])).toEqual([manage]);
+  expect(internNetworks(before, [reordered(manage)])).toEqual([manage]);
   expect(internNetworks([manage], before)).toEqual(before);
   expect(internNetworks([], [])).toEqual([]);
 });

@@ -1,22 +1,22 @@
 /**
- * When two networks are the same, and when one is another mesh. Between the two lies every change that keeps the members:
- * they stay in the store, on disk and in the kernel, and only what is derived from the changed parts is derived again.
+ * When two definitions of a network are equal, and when they are two different meshes. A change between the two keeps the
+ * members in the store, on disk and in the kernel; only what depends on the changed parts is derived again.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { MeshFabric, Network } from './network.ts';
 
-/** The parts of a network that the names and addresses of its members follow from. */
+/** The parts of a network from which devices and addresses of its members are derived. */
 export interface MeshIdentity {
   readonly name: string;
   readonly fabric: Pick<MeshFabric, 'key' | 'prefix'> & { readonly vni: number };
 }
 
-/** Whether all parts of `a` and `b` are equal, whatever the order of their keys. */
+/** Whether all parts of `a` and `b` are equal, in any order of keys. */
 export function sameNetwork(a: Network, b: Network): boolean {
   return isDeepStrictEqual(a, b);
 }
 
-/** Whether `b` is another mesh than `a`, so that members leave the one and join the other; a network stays itself through any other change. */
+/** Whether `b` is another mesh than `a`: members must leave the one and join the other. */
 export function mustRejoin(a: MeshIdentity, b: MeshIdentity): boolean {
   return (
     a.fabric.vni !== b.fabric.vni ||
@@ -27,9 +27,9 @@ export function mustRejoin(a: MeshIdentity, b: MeshIdentity): boolean {
 }
 
 /**
- * The networks of `now`, each as the object that it was in `before` if it is the same, so that whatever was derived from
- * that object still holds.
- * @returns `before` itself when nothing is different
+ * The networks of `now`, where each unchanged network is the object from `before`. Results that were derived from that
+ * object, and caches that are keyed by it, remain valid.
+ * @returns `before` itself when all networks are unchanged and in the same order
  */
 export function internNetworks(before: readonly Network[], now: readonly Network[]): readonly Network[] {
   const known = new Map(before.map((network) => [network.id, network]));

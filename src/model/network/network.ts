@@ -1,43 +1,44 @@
 /**
- * A network: one layer-2 virtual network, and the one model behind every format. Formats (`.conf` files, libvirt XML …)
- * parse into it and print from it; controller and agent know nothing else.
+ * A network: one layer-2 virtual network. All formats (`.conf` files, libvirt XML …) parse into this model and print from
+ * it; controller and agent know no other.
  */
 import type { Ipv6Cidr } from '../address/ipv6.ts';
 
-/** Stable name of a network inside Meshwork; for a `.conf` mesh `mesh-<vni>`. Marks kernel objects: `meshwork:<kind>:<network id>`. */
+/**
+ * Stable name of a network inside Meshwork: `mesh-<vni>` for a `.conf` mesh. It marks kernel objects:
+ * `meshwork:<kind>:<network id>`.
+ */
 export type NetworkId = string & { readonly __brand: 'NetworkId' };
 /** VXLAN network identifier, 1 to 16777215 (RFC 7348 §5; 0 is not usable in Linux). */
 export type Vni = number & { readonly __brand: 'Vni' };
 
+/** VNIs have 24 bits (RFC 7348 §5). */
 export const VNI_MAX = 0xffffff;
-/** IANA's VXLAN port; the seed fixes it. */
+/** UDP port of VXLAN, registered at IANA; the seed fixes it. */
 export const VXLAN_PORT = 4789;
-/** The seed fixes 1380: it leaves room for VXLAN over IPv6 (70) and for a further tunnel below (50) on a 1500 underlay. */
+/**
+ * MTU of a mesh, fixed by the seed: on an underlay of 1500 it leaves room for VXLAN over IPv6 (70) and for one more
+ * tunnel (50).
+ */
 export const MESH_MTU_BYTES = 1380;
 /** What VXLAN adds over IPv4: outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 §5). */
 export const VXLAN_OVERHEAD_BYTES = 50;
-/** Where host0 answers inside each mesh. */
-export const MEMBERSHIP_PORT = 8000;
-/** Where every agent shows its part of a path to the other members of a mesh, inside that mesh. */
-export const AGENT_PORT = 8001;
-
-/** Where the processes serve their metrics inside the one mesh that they are told to; on host0 they have one address. */
-export const METRICS_PORTS = { host0: 8002, agent: 8003 } as const;
 
 /** What carries a network. */
 export type Fabric = MeshFabric;
 
-/** VXLAN whose members find each other through host0. */
+/** A VXLAN network whose members find each other through host0. */
 export interface MeshFabric {
   readonly kind: 'mesh';
   readonly vni: Vni;
-  /** The seed's `key`: canonical decimal, feeds address derivation. */
+  /** The seed's `key`, in canonical decimal: addresses are derived from its text. */
   readonly key: string;
-  /** The one IPv6 /64 that members take their addresses from. */
+  /** The IPv6 /64 that members take their addresses from. */
   readonly prefix: Ipv6Cidr;
   readonly mtuBytes: number;
 }
 
+/** A network as every part of Meshwork sees it. */
 export interface Network {
   readonly id: NetworkId;
   readonly name: string;

@@ -1,37 +1,40 @@
 /**
- * What host0's controller tells the agent on its own machine, over the control socket (`GET /v1/assignment`, SSE): a
- * `snapshot` event with an `Assignment`, then `member` events (`AssignedMember`); any other change is a new snapshot.
- * A node that has only `.conf` files builds the same document from them and the member lists.
+ * host0's controller tells host0's own agent what to set up, over the control socket (`GET /v1/assignment`, SSE): a
+ * `snapshot` event with an `Assignment`, then `member` events (`AssignedMember`). Any other change is a new snapshot.
+ * Other nodes get no assignment: they read their `.conf` files and the member list of each mesh.
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { MembershipVersion } from './membership.ts';
 
-/** A group of host0's ports on one physical segment. */
+/** A physical network that nodes can be on: one subnet of one of host0's NICs, and host0's address in it. */
 export interface Segment {
-  /** host0's port on it. */
+  /** Name of the NIC. */
   readonly device: string;
   readonly ipv4: Ipv4;
   readonly subnet: Ipv4Cidr;
 }
 
-/** A port of the underlay as host0 wants it: up, and with the address that host0 gave the segment, if it did. */
+/** A NIC that host0's agent keeps up, with the address that host0 chose for the segment. */
 export interface UnderlayNic {
   readonly device: string;
+  /** Absent where host0 allocated no subnet: the agent then leaves the addresses of the NIC alone. */
   readonly address?: { readonly ipv4: Ipv4; readonly length: number };
 }
 
+/** All that host0's agent must set up: the data of a `snapshot` event, in full each time. */
 export interface Assignment {
   readonly version: MembershipVersion;
   readonly networks: readonly Network[];
   /** The other members of each network, as this node should reach them. */
   readonly members: Readonly<Record<NetworkId, readonly Member[]>>;
-  /** host0 forwards VXLAN packets, and nothing else, between these. */
+  /** host0 forwards VXLAN packets between these segments, and nothing else. */
   readonly segments: readonly Segment[];
   readonly nics: readonly UnderlayNic[];
 }
 
+/** One member that joined, changed or left: the data of a `member` event. */
 export interface AssignedMember {
   readonly version: MembershipVersion;
   readonly network: NetworkId;

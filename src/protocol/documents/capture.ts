@@ -1,30 +1,39 @@
 /**
- * Packets of a network as they pass a node, inside (its VXLAN device) and outside (its underlay ports). What is asked
- * for, at the agent's socket (`GET /v1/capture?network=NAME&node=NAME&…`, of any node on host0, of itself elsewhere) and
- * inside the mesh (`GET http://[member]:8001/capture?…`, by host0 alone): a stream of pcapng, in which each interface is
- * named `vxlan456 (inner)` or `eth0 (outer)`, with statistics at least every 100 ms, also when nothing passes.
+ * A capture: packets of a network as they pass a node, inside (its VXLAN device) and outside (its underlay devices).
+ *
+ * - At the agent's socket: `GET /v1/capture?network=NAME&node=NAME&…`. host0's agent captures on any node, another node's agent on itself only.
+ * - Inside the mesh: `GET http://[member]:8001/capture?…`. An agent answers this to host0 only.
+ *
+ * Both answer a stream of pcapng. Each interface in it is named `vxlan456 (inner)` or `eth0 (outer)`. Statistics come at
+ * least every 100 ms, also when no packet passes.
  */
 import { MeshError } from '../../model/error.ts';
 
+/** The options of a capture, which all nodes of one capture share. */
 export interface CaptureSettings {
-  /** So many bytes of each packet are kept. */
+  /** Bytes of each packet that are kept. */
   readonly snapBytes: number;
   readonly durationSec: number;
-  /** formats/capture/frame-filter.ts */
+  /** Words of formats/capture/frame-filter.ts; empty for all frames. */
   readonly filter: string;
 }
 
+/** Limits and default of `CaptureSettings.snapBytes`. */
 export const SNAP_BYTES = { least: 64, usual: 2048, most: 0xffff } as const;
-/** Of a filter (formats/capture/frame-filter.ts). */
+/** The longest filter (formats/capture/frame-filter.ts), in characters. */
 export const FILTER_MAX_LENGTH = 200;
-/** Nobody needs a forgotten capture. */
+/** The longest capture: one that its user has forgotten ends after an hour. */
 export const CAPTURE_MAX_SEC = 3_600;
 
+/** Query parameters for both paths; `readCaptureParameters` is the inverse. */
 export function captureParameters({ snapBytes, durationSec, filter }: CaptureSettings): Record<string, string> {
   return { snap: String(snapBytes), for: String(durationSec), filter };
 }
 
-/** @throws MESH_USAGE */
+/**
+ * Settings from the query parameters `snap`, `for` and `filter` of a request. The filter is not parsed here.
+ * @throws MESH_USAGE
+ */
 export function readCaptureParameters(parameters: URLSearchParams): CaptureSettings {
   const filter = parameters.get('filter') ?? '';
   if (filter.length > FILTER_MAX_LENGTH) throw new MeshError('MESH_USAGE', 'the filter is too long');

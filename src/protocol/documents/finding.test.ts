@@ -1,3 +1,4 @@
+/** Errors become findings with the right object, severity and remedy. */
 import { expect, test } from 'vitest';
 import { MeshError } from '../../model/error.ts';
 import { findingOf, objectOf } from './finding.ts';
@@ -10,7 +11,7 @@ const error = new MeshError('MESH_CONF_SYNTAX', 'the line is not key=value', {
   place,
 });
 
-test('an error is a finding about what the caller names, in error unless it says otherwise', () => {
+test('the caller names the object; the severity is error by default', () => {
   expect(findingOf(error, { object: 'node1' })).toEqual({
     code: 'MESH_CONF_SYNTAX',
     severity: 'error',
@@ -26,7 +27,7 @@ test.each([
   [{ rule: 'A rule.', remedy: 'A remedy.' }, 'A remedy.'],
   [{ rule: 'A rule.' }, 'A rule.'],
   [{}, 'See `mesh events` for what led to it.'],
-])('the remedy of an error with %j is %j', (init, remedy) => {
+])('an error with %j has the remedy %j', (init, remedy) => {
   expect(findingOf(new MeshError('MESH_INTERNAL', 'no', init), { object: 'x' }).remedy).toBe(remedy);
 });
 
@@ -34,6 +35,6 @@ test.each([
   [{ object: 'eth0', place }, 'eth0'],
   [{ place }, '/a.conf'],
   [{}, undefined],
-])('an error with %j is about %j', (init, object) => {
+])('an error with %j has the object %j', (init, object) => {
   expect(objectOf(new MeshError('MESH_INTERNAL', 'no', init))).toBe(object);
 });

@@ -1,15 +1,15 @@
 /**
- * Findings: all that is not well, in the one shape that status, doctor, readiness, metrics and journal share.
+ * Findings: everything that is not well, in the one shape that status, doctor, readiness, metrics and journal share.
  *
- * The source of truth is the state of the process that tells a finding. It makes its findings of that state at each
- * question, and stores none. An empty list of findings is health. A failed request is an ErrorDocument and no finding.
+ * A process derives its findings from its own state whenever it is asked, and stores none. A healthy process has no
+ * findings. A failed request is answered with an ErrorDocument, which is not a finding.
  */
 import type { ErrorCode, ErrorDocument } from '../../model/error.ts';
 
 /** `error`: something does not work now, and `mesh status` ends with 1. `warning`: something may not work soon. */
 export type Severity = 'warning' | 'error';
 
-/** One thing that is not well, with what to do about it. Code and object together name it while it lasts. */
+/** One thing that is not well, with what to do about it. Code and object together identify a finding while it lasts. */
 export interface Finding {
   readonly code: ErrorCode;
   readonly severity: Severity;
@@ -21,24 +21,24 @@ export interface Finding {
   readonly remedy: string;
 }
 
-/** What an error does not say of itself. */
+/** The parts of a finding that its error does not bring. */
 export interface FindingInit {
-  /** The object of the finding. An error may name a part of it only, or nothing: `objectOf` tells. */
+  /** The object of the finding. The error may name only a part of this object, or none: see `objectOf`. */
   readonly object: string;
   /** `error` if not given. */
   readonly severity?: Severity;
 }
 
-/** For an error that says neither what to do nor which rule was broken. */
+/** For an error without remedy and rule. */
 const NO_REMEDY = 'See `mesh events` for what led to it.';
 
-/** The finding that tells of an error for as long as the error lasts. The broken rule stands in for a missing remedy. */
+/** An error as a finding. An error without a remedy gives its rule as the remedy. */
 export function findingOf(error: ErrorDocument, { object, severity = 'error' }: FindingInit): Finding {
   const { code, message, rule, remedy } = error;
   return { code, severity, object, message, remedy: remedy ?? rule ?? NO_REMEDY };
 }
 
-/** What an error itself says that it is about: its object, else the file that it points into. */
+/** The object that an error names, else the file that it points into, else undefined. */
 export function objectOf({ object, place }: ErrorDocument): string | undefined {
   return object ?? place?.file;
 }

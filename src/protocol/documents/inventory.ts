@@ -1,25 +1,26 @@
 /**
- * What a node is made of, as its agent finds it: `PUT /inventory` in a mesh, once after the agent joined and again when it
- * is another. Whose it is, the sender's address in the mesh says. Answered with 204.
+ * The hardware of a node, as its agent finds it: `PUT /inventory` in a mesh, once after the agent joined and again after
+ * each change. host0 tells the machine from the sender's address in the mesh, and answers with 204.
  */
 import type { Mac } from '../../model/address/mac.ts';
 
-/** Texts are the maker's own, printable, at most `INVENTORY_TEXT_MAX` characters. */
+/** The hardware of one machine. Texts are the manufacturer's own: printable, at most `INVENTORY_TEXT_MAX` characters. */
 export interface Inventory {
   readonly system: { readonly manufacturer?: string; readonly product?: string };
   readonly cpu: {
     readonly model?: string;
-    /** Those that the kernel schedules on. */
+    /** CPUs that the kernel schedules on. */
     readonly threads: number;
     /** Absent where the kernel does not say. */
     readonly cores?: number;
   };
-  /** What the kernel can use, a little less than what is plugged in. */
+  /** Memory that the kernel can use: a little less than what is installed. */
   readonly memoryBytes: number;
   readonly disks: readonly Disk[];
   readonly nics: readonly Nic[];
 }
 
+/** A block device of a machine. */
 export interface Disk {
   /** The kernel's name: `sda`, `nvme0n1`. */
   readonly name: string;
@@ -28,15 +29,17 @@ export interface Disk {
   readonly model?: string;
 }
 
+/** A physical network card of a machine. */
 export interface Nic {
   readonly name: string;
-  /** The one that its maker gave it. */
+  /** The permanent address, from the card's manufacturer. */
   readonly mac: Mac;
   readonly driver?: string;
 }
 
+/** The longest text of an inventory, in characters. The agent cuts longer texts; host0 refuses them. */
 export const INVENTORY_TEXT_MAX = 128;
-/** Of disks, and of network cards: more are left out. */
+/** The most disks, and the most NICs, of an inventory: more are left out. */
 export const INVENTORY_PARTS_MAX = 64;
-/** The longest body: all parts with the longest texts fit. */
+/** The longest body of `PUT /inventory`: all parts with the longest texts fit. */
 export const INVENTORY_MAX_BYTES = 64 * 1024;

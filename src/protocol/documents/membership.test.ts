@@ -1,3 +1,4 @@
+/** Member lines, the pace of reports, and host names. */
 import { expect, test } from 'vitest';
 import { board } from '../../../test/kit/networks.ts';
 import { parseMachineId } from '../../model/machine.ts';
@@ -12,7 +13,7 @@ import {
 
 const LINE = 'node1 10.11.0.2 02:2f:55:d5:07:f4 fd42:2345:1234:9abc:7647:6b77:cff:6931';
 
-test('a line of the member list is read as it was written', () => {
+test('parsing a member line is the inverse of formatting it', () => {
   expect(formatMemberLine(parseMemberLine(LINE))).toBe(LINE);
 });
 
@@ -23,12 +24,12 @@ test.each([
   LINE.replace('node1', 'a/b'),
   LINE.replace('.2 ', '.256 '),
   LINE.slice(6),
-])('%j is none', (line) => expect(() => parseMemberLine(line)).toThrow(/is not/));
+])('%j is not a member line', (line) => expect(() => parseMemberLine(line)).toThrow(/is not/));
 
-test('machines that began to report in one moment are soon spread over the whole interval', () => {
+test('machines that begin to report in one moment soon spread over the whole interval', () => {
   const reports = 20;
   const momentsMs = Array.from({ length: 300 }, (_, number) => reports * reportIntervalMs(board(number)));
-  // Tenths of an interval, and how many speak in each.
+  // Tenths of an interval, and how many machines report in each.
   const counts = new Map<number, number>();
   for (const ms of momentsMs) {
     const tenth = Math.floor(((ms % REPORT_INTERVAL_MS) / REPORT_INTERVAL_MS) * 10);
@@ -38,14 +39,14 @@ test('machines that began to report in one moment are soon spread over the whole
   expect(Math.max(...counts.values())).toBeLessThan(2 * 30);
 });
 
-test('nobody reports less often than host0 expects', () => {
+test('no machine reports less often than host0 expects', () => {
   for (const machine of ['00000000', 'ffffffff'].map(parseMachineId)) {
     expect(reportIntervalMs(machine)).toBeLessThanOrEqual(REPORT_INTERVAL_MS);
     expect(reportIntervalMs(machine)).toBeGreaterThan(MEMBER_SILENCE_MS / 4);
   }
 });
 
-test('a host name that cannot stand in a member line is refused, with the way to give another', () => {
+test('a host name that cannot stand in a member line is refused', () => {
   checkNodeName('node-1.example');
   for (const name of ['', '-node', 'my node', 'ü', 'a'.repeat(64)]) {
     expect(() => checkNodeName(name)).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));

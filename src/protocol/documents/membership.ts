@@ -1,11 +1,11 @@
 /**
- * What a mesh's members and host0 say to each other inside the mesh, at `http://[prefix::1]:8000`:
+ * The membership protocol between the members of a mesh and host0, inside the mesh, at `http://[prefix::1]:8000`:
  *
- * - `GET /`            the members, host0 first, a line each (`formatMemberList`); ETag `"epoch.revision"`;
- *                      header `mesh-left: MAC …` names who left in the last 30 s, so that a poller can tell «left» from «not heard of yet»
- * - `GET /?name=NAME[&machine=ID]`  the same, and a report: the asker is (or stays) a member
+ * - `GET /`            the members, host0 first, a line each (`formatMemberList`); ETag `"epoch.revision"`; the header
+ *                      `mesh-left: MAC …` names members that left in the last 30 s: a poller can tell «left» from «not heard of yet»
+ * - `GET /?name=NAME[&machine=ID]`  the same, and a report: the asker becomes or stays a member
  * - `PUT /self`        an agent's report (`SelfReport`), answered by `SelfReportAnswer`
- * - `PUT /inventory`   what the asker's machine is made of (inventory.ts)
+ * - `PUT /inventory`   the hardware of the asker's machine (inventory.ts)
  * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
  */
 
@@ -17,28 +17,31 @@ import type { MachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { SseMessage } from './sse.ts';
 
-/** A member that host0 has not heard from for so long is dropped. */
+/** host0 drops a member that it has not heard from for this long. */
 export const MEMBER_SILENCE_MS = 9_000;
-/** How often a node reports, at least. */
+/** The longest time between two reports of a node. */
 export const REPORT_INTERVAL_MS = 3_000;
 /**
- * How often this machine does: a little more often than it must, at a pace of its own. Members that began in one moment
- * (host0 came back) would otherwise speak in one moment for ever, and a thousand reports at once take host0 a second.
+ * The time between two reports of this machine: 2.75 to 3 s, each machine at its own pace. Members that began in one
+ * moment (host0 came back) would otherwise report in one moment for ever, and a thousand reports at once take host0 a second.
  */
 export function reportIntervalMs(machine: MachineId): number {
   return REPORT_INTERVAL_MS - Number.parseInt(machine.slice(0, 2), 16);
 }
-/** A comment line goes down every stream so often, so that silence means something. */
+/** The time between two comment lines of an idle stream: silence then means that the other end is gone. */
 export const STREAM_COMMENT_MS = 3_000;
-/** A stream so long without a byte is dead. */
+/** A stream without a byte for this long is dead. */
 export const STREAM_SILENCE_MS = 9_000;
-/** How long a leaver is named in `mesh-left`: three polls, and some. */
+/** How long `mesh-left` names a member that left. Pollers ask at least every 9 s to stay members, so three polls see it. */
 export const LEFT_MEMORY_MS = 30_000;
 
 /** A host name in member lines: letters, digits, dots and hyphens, at most 63. */
 export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
 
-/** @throws MESH_USAGE for a host name that cannot stand in a member line; it came from `--name`, or from the system */
+/**
+ * Checks the host name of this node, which came from `--name` or from the system.
+ * @throws MESH_USAGE for a name that cannot stand in a member line
+ */
 export function checkNodeName(name: string): void {
   if (NODE_NAME.test(name)) return;
   throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot stand in a member list`, {
@@ -50,49 +53,57 @@ export function checkNodeName(name: string): void {
 /** The longest body of `PUT /self`. */
 export const REPORT_MAX_BYTES = 8 * 1024;
 
-/** One revision of one mesh's membership as host0 knows it. Epochs differ when host0's store was lost; revisions only grow within one. */
+/**
+ * One revision of host0's store, as far as one mesh's members go. The epoch is another one after host0's store was lost;
+ * within an epoch, revisions only grow.
+ */
 export interface MembershipVersion {
   readonly epoch: string;
   readonly revision: number;
 }
 
+/** An event of `GET /events`. */
 export type MembershipEvent =
   | {
       readonly type: 'snapshot';
       readonly version: MembershipVersion;
-      /** host0 first, its IPv4 as the listener sees it. The listener itself is among them. */
+      /** All members, host0 first, the listener included. host0's IPv4 is the one that the listener can reach. */
       readonly members: readonly Member[];
       /** The underlay subnets that host0 forwards VXLAN between. */
       readonly segments: readonly Ipv4Cidr[];
     }
   | { readonly type: 'join' | 'change' | 'leave'; readonly version: MembershipVersion; readonly member: Member };
 
-/** `PUT /self`, JSON. Addresses are claims: host0 believes its own kernel. */
+/** The body of `PUT /self`, JSON. The addresses in it are claims: host0 believes its own kernel. */
 export interface SelfReport {
   readonly machine: MachineId;
   readonly name: string;
-  /** Made anew at each boot of the machine, kept over restarts of the agent: tells a moved machine from a doubled one. */
+  /**
+   * A random word for this boot of the machine, kept over restarts of the agent. It tells a machine that moved from a
+   * second machine with the same identity.
+   */
   readonly instance: string;
   /** The underlay address that the node believes it sends from. */
   readonly ipv4: Ipv4;
-  /** What host0 gave its machine when it booted: 64 hex digits. */
+  /** The token that host0 gave the machine when it booted: 64 hex digits. */
   readonly token?: string;
   /** True when the node gives up the mesh on purpose. */
   readonly leaving?: boolean;
   readonly state: NetworkState;
 }
 
+/** The answer to `PUT /self`. `segments` are the underlay subnets that host0 forwards VXLAN between. */
 export type SelfReportAnswer =
   | { readonly accepted: true; readonly version: MembershipVersion; readonly segments: readonly Ipv4Cidr[] }
   | { readonly accepted: false; readonly error: ErrorDocument };
 
-/** How a network fares on a node. */
+/** The state of a network on one node, as its agent reports it. */
 export type NetworkState =
   | { readonly phase: 'ready' }
   | { readonly phase: 'pending'; readonly why: string }
   | { readonly phase: 'failed'; readonly error: ErrorDocument };
 
-/** The seed's line: `hostname ipv4 mac ipv6`. */
+/** A line of the member list as the seed gives it: `hostname ipv4 mac ipv6`. */
 export function formatMemberLine(member: Member): string {
   return `${member.name} ${member.ipv4} ${member.mac} ${member.ipv6}`;
 }
@@ -111,28 +122,30 @@ export function parseMemberLine(line: string): Member {
   return { name, ipv4: parseIpv4(ipv4), mac: parseMac(mac), ipv6: parseIpv6(ipv6) };
 }
 
+/** The body of `GET /`: a line for each member, each with its line break. */
 export function formatMemberList(members: readonly Member[]): string {
   return members.map((member) => `${formatMemberLine(member)}\n`).join('');
 }
 
+/** `epoch.revision`, as event ids and ETags carry it. */
 export function formatVersion({ epoch, revision }: MembershipVersion): string {
   return `${epoch}.${revision}`;
 }
 
-/** The inverse of `formatVersion`, also of the quoted form in an ETag; undefined if it is not one. */
+/** The inverse of `formatVersion`, also for the quoted form in an ETag; undefined for any other text. */
 export function parseVersion(text: string): MembershipVersion | undefined {
   const match = /^(?:W\/)?"?([0-9a-f]{1,32})\.([0-9]{1,15})"?$/.exec(text);
   return match?.[1] === undefined ? undefined : { epoch: match[1], revision: Number(match[2]) };
 }
 
-/** What identifies a member within its mesh. */
+/** The key of a member within its mesh: its IPv6. */
 export function memberKey(member: { readonly ipv6: Ipv6; readonly mac: Mac }): Ipv6 {
   return member.ipv6;
 }
 
 const messages = new WeakMap<MembershipEvent, SseMessage>();
 
-/** An event as the stream carries it: put into words once, however many listen. */
+/** An event as the stream carries it. Its JSON is made once and kept, however many members listen. */
 export function membershipMessage(event: MembershipEvent): SseMessage {
   const known = messages.get(event);
   if (known !== undefined) return known;

@@ -1,3 +1,4 @@
+/** A PathView and a path query survive their way as text; anything else is refused. */
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
@@ -15,11 +16,11 @@ const view: PathView = {
   back: { hops: [], sendsTo: '10.11.0.2' as Ipv4, sendsFrom: '10.11.0.3' as Ipv4, via: '10.11.0.1' as Ipv4 },
 };
 
-test('what an agent says is read as it was written', () => {
+test('a PathView is read as it was written', () => {
   expect(readPathView(JSON.stringify(view), 'node2')).toEqual(view);
 });
 
-test('an agent speaks of nobody but itself, and not at length', () => {
+test('an answer is about the asked node only, and long texts are cut', () => {
   const long = {
     forth: { hops: [{ subject: 'route', state: 'ok', held: 'x'.repeat(10_000), node: 'host0' }] },
     back: view.back,
@@ -38,7 +39,7 @@ test.each([
   JSON.stringify({ ...view, forth: { hops: [{ subject: 'weather', state: 'ok', held: '' }] } }),
   JSON.stringify({ ...view, forth: { hops: [{ subject: 'route', state: 'ok', held: 7 }] } }),
   JSON.stringify({ ...view, forth: { ...view.forth, via: 'fd42::1' } }),
-])('what is not a part of a path is refused: %s', (text) => {
+])('refused: %s', (text) => {
   expect(() => readPathView(text, 'node2')).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));
 });
 
@@ -48,7 +49,7 @@ test.each<PathQuery>([
     from: { member: parseIpv6('fd42::1'), guest: { mac: parseMac('52:54:00:00:00:07') } },
     to: { member: parseIpv6('fd42::2'), guest: { mac: parseMac('52:54:00:00:00:08'), ipv6: parseIpv6('fd42::8') } },
   },
-])('a question is read as it was written', (query) => {
+])('a path query is read as it was written', (query) => {
   expect(parsePathQuery(new URL(formatPathQuery(query), 'http://agent').searchParams)).toEqual(query);
 });
 
@@ -59,6 +60,6 @@ test.each([
   'from=x&to=fd42::1',
   'from=fd42::1,x&to=fd42::1',
   `from=${'1'.repeat(200)}&to=::1`,
-])('a question that is none is refused: %s', (text) => {
+])('refused as a path query: %s', (text) => {
   expect(() => parsePathQuery(new URLSearchParams(text))).toThrow();
 });

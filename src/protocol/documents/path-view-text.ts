@@ -1,4 +1,4 @@
-/** A PathView as another node sends it: nothing in it is believed but short texts in their places. */
+/** Reads the PathView that another node sends. Only the expected fields are kept, and texts are cut. */
 
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
@@ -8,7 +8,8 @@ const TEXT_MAX_LENGTH = 500;
 const ADDRESSES_MAX = 64;
 
 /**
- * @param node whom it was asked of: what it says is about nobody else
+ * A PathView from the JSON in a node's answer.
+ * @param node the node that was asked: all hops get its name, whatever the answer says
  * @throws MESH_USAGE
  */
 export function readPathView(text: string, node: string): PathView {

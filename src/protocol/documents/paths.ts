@@ -1,23 +1,24 @@
-/** Where everything lives on a machine, all below one root so that several hosts of a lab do not meet. */
+/** Where files are on a machine. All paths are below one root, so that the hosts of a lab do not share files. */
 import { join } from 'node:path';
 
+/** Absolute paths of the files and directories that processes read and write. */
 export interface Paths {
   readonly root: string;
-  /** A node's network files (the seed's place). */
+  /** A node's network files, in the seed's directory. */
   readonly nodeNetworks: string;
   /** The administrator's tree on host0. */
   readonly host0: string;
   /** host0's network files. */
   readonly host0Networks: string;
-  /** host0's settings, in the order in which they are looked for. */
+  /** host0's settings: the first file that exists is read. */
   readonly host0Conf: readonly string[];
   /** A fixed machine id, 8 hex digits. */
   readonly machineFile: string;
-  /** What host0 gave this machine when it booted, 64 hex digits. */
+  /** The token that host0 gave this machine when it booted, 64 hex digits. */
   readonly tokenFile: string;
-  /** What must survive a reboot. */
+  /** Directory of files that must survive a reboot. */
   readonly state: string;
-  /** What must not. */
+  /** Directory of files that must not survive a reboot. */
   readonly run: string;
   /** host0's control socket. */
   readonly controlSock: string;
@@ -26,7 +27,10 @@ export interface Paths {
   readonly logs: string;
 }
 
-/** @param host0Directory the administrator's tree where it is not in its place below the root */
+/**
+ * The paths of the host whose files are below `root`.
+ * @param host0Directory the administrator's tree, where it is not `ROOT/host0`
+ */
 export function pathsBelow(root: string, host0Directory?: string): Paths {
   const run = join(root, 'run/meshwork');
   const host0 = host0Directory ?? join(root, 'host0');

@@ -1,3 +1,4 @@
+/** Readiness follows from the status document. */
 import { expect, test } from 'vitest';
 import * as documents from '../../../test/cli/documents.ts';
 import { readinessOf } from './readiness.ts';
@@ -6,7 +7,7 @@ import type { Host0Status } from './views.ts';
 const status: Host0Status = { ...documents.host0Status, health: [] };
 const finding = { code: 'MESH_NOT_RUNNING', object: 'agent', message: 'it is away', remedy: '' } as const;
 
-test('host0 is ready when nothing is in error; a warning is none', () => {
+test('host0 is ready without errors; warnings do not count', () => {
   expect(readinessOf(status)).toEqual({ ready: true, parts: [] });
   expect(readinessOf({ ...status, health: [{ ...finding, severity: 'warning' }] }).ready).toBe(true);
   expect(readinessOf({ ...status, health: [{ ...finding, severity: 'error' }] })).toEqual({
@@ -15,7 +16,7 @@ test('host0 is ready when nothing is in error; a warning is none', () => {
   });
 });
 
-test('who has not read its members yet is pending', () => {
+test('host0 is pending until it has read the members', () => {
   const starting = { ...finding, code: 'MESH_HOST0_STARTING', severity: 'warning', object: 'manage' } as const;
   expect(readinessOf({ ...status, health: [starting] })).toMatchObject({
     ready: false,

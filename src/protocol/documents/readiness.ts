@@ -1,11 +1,12 @@
 /**
  * `GET /health` and `GET /ready` of both control sockets, for service managers and load balancers: 200, or 503 with the
- * reason. Readiness is the status document read as yes or no, so that it never says something else than `mesh status`.
+ * reason. Readiness is derived from the status document, so that it agrees with `mesh status`.
  */
 import type { ErrorCode } from '../../model/error.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { AgentStatus, Host0Status, NetworkView } from './views.ts';
 
+/** One thing that must be ready before the process is. */
 export interface ReadinessPart {
   /** `kernel`, `network manage`, `segments`, a file. */
   readonly part: string;
@@ -14,22 +15,27 @@ export interface ReadinessPart {
   readonly code?: ErrorCode;
 }
 
+/** The answer to `GET /ready`. */
 export interface Readiness {
   readonly ready: boolean;
   readonly parts: readonly ReadinessPart[];
 }
 
-/** Whether the process should be started anew. */
+/** The answer to `GET /health`. A process that is not live should be restarted. */
 export interface Liveness {
   readonly live: boolean;
   readonly process: 'host0' | 'agent';
   readonly node: string;
   readonly version: string;
   readonly upSec: number;
-  /** Why not. */
+  /** Why the process is not live. */
   readonly reason?: string;
 }
 
+/**
+ * A process is ready when its status has no error. An agent also needs its kernel items and all its networks; host0 also
+ * needs the members of all meshes to be read.
+ */
 export function readinessOf(status: AgentStatus | Host0Status): Readiness {
   const own = status.role === 'agent' ? agentParts(status) : [];
   const told = new Set(own.filter(({ state }) => state !== 'ready').map(({ part }) => part));

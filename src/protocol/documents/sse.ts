@@ -1,27 +1,37 @@
-/** Server-sent events (WHATWG HTML §9.2), the part that both ends of our streams use: `id`, `event`, `data` on one line each, comments. */
+/**
+ * Server-sent events (WHATWG HTML §9.2), as far as Meshwork uses them: `id`, `event` and `data` on one line each, and
+ * comments.
+ */
 
+/** One event of a stream. */
 export interface SseMessage {
   readonly id?: string;
   readonly event: string;
   readonly data: string;
 }
 
-/** @param data must not contain line breaks; JSON does not */
+/**
+ * An event as the stream carries it, with the empty line at its end.
+ * @param data must not contain line breaks; JSON does not
+ */
 export function formatSse({ id, event, data }: SseMessage): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
 }
 
-/** Says «still here» and carries nothing. */
+/** A comment: it shows that the sender is alive, and carries nothing. */
 export const SSE_COMMENT = ': \n\n';
 
-/** A peer that sends more than this without ending a message is not one of ours. */
+/** A peer that sends more than this without ending a message is not a Meshwork process. */
 const MAX_PENDING = 8 * 1024 * 1024;
 
-/** Cuts a stream of text into messages. Comments are dropped: that bytes came at all is the reader's to notice. */
+/** Cuts a stream of text into messages. Comments are dropped: a reader that watches for silence counts bytes itself. */
 export class SseParser {
   #pending = '';
 
-  /** @throws RangeError when a message does not end */
+  /**
+   * The messages that `text` completes.
+   * @throws RangeError when a message does not end within 8 MiB
+   */
   push(text: string): SseMessage[] {
     const blocks = (this.#pending + text).split('\n\n');
     this.#pending = blocks.pop() ?? '';

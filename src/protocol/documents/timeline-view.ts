@@ -5,7 +5,10 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 
-/** In this order; which of `offer` and `tftp` a boot has depends on its firmware, and the others it has all. */
+/**
+ * The stages of a boot, in their order. Whether a boot has `offer` and `tftp` depends on its firmware; all have the
+ * others.
+ */
 export const BOOT_STAGES = [
   'discover',
   'offer',
@@ -18,49 +21,52 @@ export const BOOT_STAGES = [
   'agent',
   'mesh',
 ] as const;
+/** The name of a stage, as `mesh node boot` prints it. */
 export type BootStage = (typeof BOOT_STAGES)[number];
 
+/** A stage that a boot has reached, and when. */
 export interface ReachedStage {
   readonly stage: BootStage;
   /** Milliseconds after the boot began. */
   readonly atMs: number;
   /** ISO 8601, UTC. */
   readonly time: string;
-  /** What was seen last in it: `10.11.0.7 from 10.11.0.1`, `asked 3 times`. */
+  /** What host0 saw last in this stage: `10.11.0.7 from 10.11.0.1`, `asked 3 times`. */
   readonly detail?: string;
 }
 
 /** Why a boot does not go on, as far as host0 can see it. */
 export interface BootTrouble {
   readonly code: ErrorCode;
-  /** The stage that it is stuck in. */
+  /** The stage that the boot is stuck in. */
   readonly stage: BootStage;
   readonly cause: string;
   readonly remedy: string;
 }
 
-/** By when something more has to be seen of a boot that goes on; later than that it is silent. */
+/** When the next sign of a boot is due. A boot that gives no sign until then counts as silent. */
 export interface BootDue {
   /** Milliseconds after the boot began. */
   readonly atMs: number;
   /** How long the boot may be silent in its stage. */
   readonly ms: number;
-  /** The number that all machines have, or what boots of this model took that came through. */
+  /** `table`: the number for all machines. `learned`: from earlier successful boots of this model. */
   readonly from: 'table' | 'learned';
-  /** So many boots it was learned from. */
+  /** How many boots the number was learned from. */
   readonly boots?: number;
 }
 
+/** One boot of one machine, as far as host0 has seen it. */
 export interface TimelineView {
   readonly mac: Mac;
-  /** host0's port that it is heard at. */
+  /** host0's NIC that hears the machine. */
   readonly device: string;
-  /** Known from the script on. */
+  /** Known from the stage `script` on. */
   readonly machine?: MachineId;
   readonly name?: string;
   readonly ipv4?: Ipv4;
   readonly attempt?: string;
-  /** Maker, product and kind of firmware. Before the script: as it was at the card's last boot. */
+  /** Manufacturer, product and kind of firmware. Before the stage `script`: those of the card's last boot. */
   readonly model?: string;
   /** ISO 8601, UTC. */
   readonly began: string;
@@ -68,7 +74,7 @@ export interface TimelineView {
   readonly state: 'booting' | 'stuck' | 'member';
   /** In the order in which they were reached. */
   readonly stages: readonly ReachedStage[];
-  /** Absent while silence means nothing: at a download, when something else is wrong, and when it is a member. */
+  /** Absent while silence means nothing: during a download, with another trouble, and once the machine is a member. */
   readonly due?: BootDue;
   readonly trouble?: BootTrouble;
 }

@@ -1,7 +1,7 @@
 /**
- * How a packet gets from one member of a network to another, hop by hop: what `mesh trace` shows, and what the agents
- * ask each other for it inside the mesh: `GET http://[member]:8001/path?from=POINT&to=POINT` → PathView. A POINT is
- * `member[,MAC[,IPv6]]`: a member by its address, and the guest behind it.
+ * The path of a packet from one member of a network to another, hop by hop, as `mesh trace` shows it. For its part of the
+ * path, an agent is asked inside the mesh: `GET http://[member]:8001/path?from=POINT&to=POINT` → PathView. A POINT is
+ * `member[,MAC[,IPv6]]`: a member by its address, and the guest behind this member.
  */
 
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -9,7 +9,7 @@ import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 
-/** `POST /v1/trace` on the agent's socket. */
+/** The body of `POST /v1/trace` on the agent's socket. */
 export interface TraceRequest {
   readonly network: string;
   /** A member's name, machine id or address, or the address (IPv6, Ethernet) of a guest. */
@@ -17,19 +17,20 @@ export interface TraceRequest {
   readonly to: string;
 }
 
-/** One end of a path as agents name it to each other. */
+/** One end of a path, as agents name it to each other: the POINT of the query. */
 export interface PathPoint {
   /** The member's address in the network. */
   readonly member: Ipv6;
   readonly guest?: { readonly mac: Mac; readonly ipv6?: Ipv6 };
 }
 
+/** The two ends of a path that an agent is asked about. */
 export interface PathQuery {
   readonly from: PathPoint;
   readonly to: PathPoint;
 }
 
-/** What a hop looks at. */
+/** The subjects of hops: what the agent looks at in its kernel. */
 export const HOPS = [
   'agent',
   'member list',
@@ -46,17 +47,19 @@ export const HOPS = [
   'firewall',
   'port',
 ] as const;
+/** The subject of one hop; the member list and the agent itself are subjects, too. */
 export type HopSubject = (typeof HOPS)[number];
 
+/** One look at one node's kernel along the path. */
 export interface TraceHop {
-  /** Whose kernel. */
+  /** The node whose kernel this is. */
   readonly node: string;
   readonly subject: HopSubject;
-  /** `unknown` where nobody could look. */
+  /** `unknown` where the node could not be asked or its kernel not be read. */
   readonly state: 'ok' | 'differs' | 'unknown';
   /** What the kernel holds, as a sentence without its subject: `leads to 10.11.0.2`. */
   readonly held: string;
-  /** What it should hold; only where it differs. */
+  /** What the kernel should hold; only where it holds something else. */
   readonly wanted?: string;
   readonly remedy?: string;
 }
@@ -67,14 +70,15 @@ export interface TraceEnd {
   readonly member: string;
   readonly memberIpv6: Ipv6;
   readonly guest: boolean;
-  /** The guest's, or the member's. */
+  /** The guest's address, or the member's. */
   readonly mac: Mac;
-  /** Of a guest, only if it is known. */
+  /** The guest's address, if it is known, or the member's. */
   readonly ipv6?: Ipv6;
-  /** Where the member's VXLAN packets come from and go to. */
+  /** The member's underlay address: its VXLAN packets come from there and go there. */
   readonly ipv4: Ipv4;
 }
 
+/** The answer to `POST /v1/trace`: all hops in both directions. */
 export interface TraceView {
   readonly network: string;
   readonly from: TraceEnd;
@@ -83,29 +87,31 @@ export interface TraceView {
   readonly back: readonly TraceHop[];
 }
 
-/** One agent's part of a path, in both directions, from one look at its kernel. */
+/** The answer to `GET /path`: one agent's part of a path in both directions, from one look at its kernel. */
 export interface PathView {
   readonly node: string;
   readonly forth: PathPart;
   readonly back: PathPart;
 }
 
-/** A node's part in one direction. What is told beside the hops is compared with what the other end has. */
+/** A node's part of a path in one direction. The addresses beside the hops are compared with those of the other end. */
 export interface PathPart {
   readonly hops: readonly TraceHop[];
-  /** Where the sender's VXLAN device sends to, and by way of whom. */
+  /** The remote VTEP that the sender's VXLAN device sends to. */
   readonly sendsTo?: Ipv4;
   readonly sendsFrom?: Ipv4;
+  /** The router on the way there. */
   readonly via?: Ipv4;
   /** The receiver's own underlay addresses. */
   readonly receivesAt?: readonly Ipv4[];
-  /** From where the receiver expects the sender's packets. */
+  /** The underlay address that the receiver expects the sender's packets from. */
   readonly receivesFrom?: Ipv4;
 }
 
-/** Hops that a part of a path has at the most. */
+/** The most hops in one part of a path; an answer with more is refused. */
 export const HOPS_MAX = 16;
 
+/** Path and query of the request for a PathView: `/path?from=POINT&to=POINT`. */
 export function formatPathQuery({ from, to }: PathQuery): string {
   return `/path?${new URLSearchParams({ from: formatPoint(from), to: formatPoint(to) })}`;
 }
@@ -114,12 +120,15 @@ function formatPoint({ member, guest }: PathPoint): string {
   return [member, guest?.mac, guest?.ipv6].filter((part) => part !== undefined).join();
 }
 
-/** @throws MESH_USAGE, MESH_ADDRESS_INVALID */
+/**
+ * The inverse of `formatPathQuery`.
+ * @throws MESH_USAGE, MESH_ADDRESS_INVALID
+ */
 export function parsePathQuery(parameters: URLSearchParams): PathQuery {
   return { from: parsePoint(parameters.get('from')), to: parsePoint(parameters.get('to')) };
 }
 
-/** Two IPv6 addresses and an Ethernet address. */
+/** Two IPv6 addresses and an Ethernet address, with commas between them. */
 const POINT_MAX_LENGTH = 39 + 1 + 17 + 1 + 39;
 
 function parsePoint(text: string | null): PathPoint {

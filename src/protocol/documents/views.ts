@@ -1,5 +1,5 @@
 /**
- * The documents that the control sockets answer with, and that `--json` prints.
+ * The documents that the control sockets answer with. `--json` prints the same documents.
  *
  * host0, `control.sock`:  GET /v1/status → Host0Status · GET /v1/nodes → NodeView[] · GET /v1/networks → NetworkView[]
  *                         GET /v1/boot, POST /v1/scan, POST /v1/boot/stop (boot-views.ts)
@@ -11,10 +11,11 @@
  *                         POST /v1/ping ← PingRequest → PingResult · POST /v1/trace ← TraceRequest → TraceView (trace.ts)
  *                         GET /v1/capture?network=NAME&node=NAME&… → pcapng (capture.ts)
  *                         GET /v1/ports → PortView[]
- *                         GET /v1/doctor → DoctorView · POST /v1/doctor/fix → DoctorView, after what is safe to mend was mended
+ *                         GET /v1/doctor → DoctorView · POST /v1/doctor/fix → DoctorView, after the safe fixes were made
  *                         PUT /v1/ports/IFACE ← {network: string} → PortView · DELETE /v1/ports/IFACE
  * both:                   GET /health → Liveness · GET /ready → Readiness (readiness.ts) · GET /metrics → text for Prometheus, or Family[]
- * `GET /v1/events` is described in journal-stream.ts; with `?follow=0` it ends after the remembered events. An error is an ErrorDocument with the status of its code.
+ * journal-stream.ts describes `GET /v1/events`; with `?follow=0` the stream ends after the remembered events.
+ * A failed request is answered with an ErrorDocument and the HTTP status of its code.
  */
 
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -27,18 +28,22 @@ import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
 import type { NetworkState } from './membership.ts';
 
+/** A network on this machine: what it is, its state here, and its members. */
 export interface NetworkView {
   readonly network: Network;
   readonly state: NetworkState;
-  /** This machine's own addresses in it. */
+  /** This machine's own addresses in the network. */
   readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
-  /** All members, this machine and host0 among them, host0 first. */
+  /** All members, host0 first; this machine is among them. */
   readonly members: readonly Member[];
   /** On a node: whether host0 answers in this mesh now. */
   readonly host0Answers?: boolean;
 }
 
-/** A node as host0 knows it. Out of a node's own member lists come only those that are there now, without what is optional here. */
+/**
+ * A node as host0 knows it. An agent makes the same list from its member lists: present members only, without the
+ * optional fields.
+ */
 export interface NodeView {
   readonly name: string;
   readonly machine?: MachineId;
@@ -55,6 +60,7 @@ export interface NodeView {
   }[];
 }
 
+/** The state of host0's daemon. */
 export interface Host0Status {
   readonly role: 'host0';
   readonly version: string;
@@ -68,6 +74,7 @@ export interface Host0Status {
   readonly health: readonly Finding[];
 }
 
+/** The state of a node's agent. */
 export interface AgentStatus {
   readonly role: 'agent';
   readonly version: string;
@@ -76,41 +83,48 @@ export interface AgentStatus {
   readonly upSec: number;
   readonly host0: readonly Ipv4[];
   readonly networks: readonly NetworkView[];
-  /** Items that the agent owns in the kernel, and how many of them are not as they should be. */
+  /** Numbers of kernel items: those that the agent owns, those still to be made or changed, and those that failed. */
   readonly items: { readonly owned: number; readonly pending: number; readonly failed: number };
   readonly health: readonly Finding[];
 }
 
-/** The local agent's own report to host0's daemon: how each network fares on host0 itself. */
+/** host0's own agent tells host0's daemon the state of each network on host0 (`PUT /v1/self`). */
 export interface SelfStatus {
   readonly networks: Readonly<Record<NetworkId, NetworkState>>;
 }
 
-/** One line that an administrator knows: `ip link add …`, `bridge fdb replace …`. */
+/** One step of a plan. */
 export interface StepView {
   readonly action: 'create' | 'change' | 'recreate' | 'delete';
   readonly item: string;
+  /** The command that an administrator would type: `ip link add …`, `bridge fdb replace …`. */
   readonly text: string;
-  /** What is different, for a change: `mtu 1400 → 1380`. */
+  /** For a change: what is different, as in `mtu 1400 → 1380`. */
   readonly difference?: string;
 }
 
+/** The steps that the agent would take now; none when the kernel is as it should be. */
 export interface PlanView {
   readonly steps: readonly StepView[];
 }
 
-/** Desired against a fresh dump of the kernel; `cacheDifference` counts items in which the cache disagreed with that dump. */
+/** The difference between the desired items and a fresh dump of the kernel. */
 export interface DriftView {
   readonly steps: readonly StepView[];
+  /** Number of items in which the agent's cache disagreed with that dump. */
   readonly cacheDifference: number;
 }
 
+/** Why an object of the kernel or of Meshwork exists. */
 export interface ExplainView {
   readonly object: string;
   readonly network?: Network;
-  /** Why it is there, most general first: file, network, member, item. */
+  /** The reasons for the object, most general first: file, network, member, item. */
   readonly reasons: readonly string[];
-  /** The kernel objects that belong to it, as the commands that would make them; an unwanted one, as its removal. */
+  /**
+   * The kernel items that belong to the object, each with the command that makes it. An unwanted item has the command
+   * that removes it.
+   */
   readonly items: readonly {
     readonly item: string;
     readonly text: string;
@@ -118,6 +132,7 @@ export interface ExplainView {
   }[];
 }
 
+/** The body of `POST /v1/ping`: echo requests from this machine to another member. */
 export interface PingRequest {
   readonly network: string;
   readonly node: string;
@@ -125,6 +140,7 @@ export interface PingRequest {
   readonly intervalMs?: number;
 }
 
+/** The answer to `POST /v1/ping`, after the last echo. */
 export interface PingResult {
   readonly network: string;
   readonly from: Member;
@@ -134,39 +150,41 @@ export interface PingResult {
   readonly sent: number;
   readonly received: number;
   readonly rttMs: readonly number[];
-  /** The largest IPv6 packet that came back whole, bytes, and what the network promises. */
+  /** The largest IPv6 packet that came back whole, and the network's MTU. */
   readonly mtu: { readonly provedBytes: number; readonly promisedBytes: number };
 }
 
+/** A foreign interface that is, or should be, a port of a network's bridge. */
 export interface PortView {
   readonly interface: string;
   readonly network: NetworkId;
   readonly state: 'wanted' | 'plugged';
 }
 
-/** A kernel setting, and what it should be. `name` is the path below /proc/sys: `net/ipv4/conf/eth0/rp_filter`. */
+/** A kernel setting (sysctl) with a value. `name` is the path below /proc/sys: `net/ipv4/conf/eth0/rp_filter`. */
 export interface Setting {
   readonly name: string;
   readonly value: string;
 }
 
-/** What is wrong with the machine or with what it stands on. */
+/** A finding of `mesh doctor`: something is wrong with the machine, or with the underlay. */
 export interface DoctorFinding extends Finding {
   /** The check that found it: `udp-4789`. */
   readonly check: string;
-  /** The evidence, as people read it: the message, with its code where a process found it by itself. */
+  /** The evidence, for people: the message, and the code where the finding came from a process and not from a check. */
   readonly saw: string;
-  /** What does not work, or may not, because of it. */
+  /** What does not work, or may not work, because of this. */
   readonly matters: string;
-  /** What `--fix` sets; absent where no change is safe to make unasked. */
+  /** What `--fix` sets; absent where no change is safe without asking. */
   readonly fix?: readonly Setting[];
 }
 
+/** The answer to `GET /v1/doctor` and `POST /v1/doctor/fix`. */
 export interface DoctorView {
-  /** Every check that was made, in order. */
+  /** Names of the checks that were made, in order. */
   readonly checks: readonly string[];
-  /** The worst first; none on a healthy machine. */
+  /** The worst finding first. */
   readonly findings: readonly DoctorFinding[];
-  /** What was set in answer to `--fix`, with the value before. */
+  /** The settings that `--fix` changed, each with its value before. */
   readonly fixed: readonly (Setting & { readonly before: string })[];
 }

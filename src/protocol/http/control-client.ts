@@ -1,4 +1,4 @@
-/** HTTP over the control sockets of host0's daemon and of the agent (protocol/documents/views.ts lists what they answer). */
+/** HTTP clients for the control sockets of host0's daemon and of the agent (documents/views.ts lists the requests). */
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
@@ -10,15 +10,15 @@ import { request } from './http.ts';
 export type DaemonName = 'host0' | 'agent';
 
 const ANSWER_TIMEOUT_MS = 10_000;
-/** A list of some 100,000 members; more than that is not an answer but a fault. */
+/** Enough for a list of 100,000 members; a longer answer is a fault. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** What the two processes are called in sentences. */
+/** The two processes in sentences. */
 export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
 
 const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
 
-/** What the errors of a socket say of the process behind it. */
+/** What an error of the socket means for the process behind it. */
 const ABSENT: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'is not running'],
   ['ECONNREFUSED', 'is not running'],
@@ -32,10 +32,15 @@ interface Call {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Without an answer for so long, the call fails; 0 waits for ever. */
+  /** The call fails after this time without a byte; 0 waits for ever. */
   readonly timeoutMs?: number;
 }
 
+/**
+ * A client of one control socket. All methods that send a request throw the MeshError that the process answered, or
+ * MESH_NOT_RUNNING when it does not answer, MESH_NOT_ROOT when the socket is not open to this user, and MESH_INTERNAL
+ * when the answer is not readable. Answers are not checked against `T`.
+ */
 export class ControlClient {
   readonly daemon: DaemonName;
   readonly sock: string;
@@ -61,17 +66,17 @@ export class ControlClient {
     return this.#document<T>({ method: 'DELETE', path });
   }
 
-  /** An answer as it is. @param accept the type that it should have */
+  /** An answer as plain text. @param accept the media type to ask for */
   async text(path: string, accept: string): Promise<string> {
     return this.#text(await this.#call({ method: 'GET', path, headers: { accept } }));
   }
 
-  /** The data of each event of a stream, until the other side or `signal` ends it. */
+  /** The data of each event of a stream, until the process or `signal` ends the stream. */
   async *events<T>(path: string, signal?: AbortSignal): AsyncGenerator<T> {
     for await (const { data } of this.messages(path, undefined, signal)) yield data as T;
   }
 
-  /** The same with their ids. @param lastId the last id that was heard, of a stream that is taken up again */
+  /** Data and id of each event of a stream. @param lastId id of the last event that was received, to resume a stream */
   async *messages(
     path: string,
     lastId?: string,
@@ -91,12 +96,12 @@ export class ControlClient {
     }
   }
 
-  /** An answer that goes on for as long as it likes, as it comes. */
+  /** An answer without an end, such as a capture, while it arrives. */
   bytes(path: string): Promise<IncomingMessage> {
     return this.#call({ method: 'GET', path, timeoutMs: 0 });
   }
 
-  /** Whether somebody listens on the socket. */
+  /** Whether a process listens on the socket. */
   answers(): Promise<boolean> {
     return new Promise((resolve) => {
       const socket = connect(this.sock);
@@ -166,9 +171,9 @@ export class ControlClient {
   }
 
   #garbled(text: string): MeshError {
-    return new MeshError('MESH_INTERNAL', `${TITLES[this.daemon]} answered something that is not a document of ours`, {
+    return new MeshError('MESH_INTERNAL', `${TITLES[this.daemon]} sent an answer that cannot be read`, {
       object: this.sock,
-      remedy: `Look whether another program listens there; it said ${JSON.stringify(text.slice(0, 60))}.`,
+      remedy: `Look whether another program listens there. The answer begins with ${JSON.stringify(text.slice(0, 60))}.`,
     });
   }
 
@@ -203,25 +208,28 @@ export class ControlClient {
   }
 }
 
+/** A client of one of the two processes of the host that `paths` are of. */
 export function clientOf(daemon: DaemonName, { controlSock, agentSock }: Paths): ControlClient {
   return new ControlClient(daemon, daemon === 'host0' ? controlSock : agentSock);
 }
 
+/** A client of this host's agent. */
 export function agentClient(paths: Paths): ControlClient {
   return clientOf('agent', paths);
 }
 
+/** A client of this host's host0 daemon, which need not run. */
 export function host0Client(paths: Paths): ControlClient {
   return clientOf('host0', paths);
 }
 
-/** host0's daemon where it runs, since it knows every node; else the agent, which knows its own networks. */
+/** A client of host0's daemon where it runs, since it knows every node; else of the agent, which knows its own networks. */
 export async function bestClient(paths: Paths): Promise<ControlClient> {
   const host0 = host0Client(paths);
   return (await host0.answers()) ? host0 : agentClient(paths);
 }
 
-/** Both processes where both run. With neither, the agent is asked all the same, for its error. */
+/** Clients of those of the two processes that run; where neither runs, of the agent, so that its error is shown. */
 export async function clientsHere(paths: Paths): Promise<ControlClient[]> {
   const [host0, agent] = [host0Client(paths), agentClient(paths)];
   if (!(await host0.answers())) return [agent];

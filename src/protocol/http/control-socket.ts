@@ -1,4 +1,4 @@
-/** The Unix socket of a control API: for root and the owning group, and for one process at a time. */
+/** The Unix socket of a control API. Root and the owning group may connect; one process at a time may listen. */
 import { once } from 'node:events';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
@@ -6,17 +6,17 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 
-/** The directory may be read by the group, and so may the socket be written: they go together. */
+/** The group needs both modes to connect: to enter the directory, and to write to the socket. */
 const DIRECTORY_MODE = 0o750;
 const SOCKET_MODE = 0o660;
 
 /**
- * Makes way for a socket at `path`: one that a process left behind is removed, one that somebody answers on is not.
+ * Makes the directory of a socket, and removes a socket that an ended process left behind.
  * @throws MESH_ALREADY_RUNNING, MESH_KERNEL_REFUSED
  */
 export async function claimControlSocket(path: string): Promise<void> {
   if (await answers(path)) {
-    throw new MeshError('MESH_ALREADY_RUNNING', `somebody answers on ${path} already`, {
+    throw new MeshError('MESH_ALREADY_RUNNING', `another process already listens on ${path}`, {
       operation: 'listen',
       object: path,
       remedy: 'Stop the other process first (`mesh system stop`), or give this one another --root.',
@@ -31,7 +31,10 @@ export async function claimControlSocket(path: string): Promise<void> {
   }
 }
 
-/** @throws MESH_KERNEL_REFUSED */
+/**
+ * Binds a server to a socket that was claimed before, and opens the socket to the group.
+ * @throws MESH_KERNEL_REFUSED
+ */
 export async function listenOnControlSocket(server: Server, path: string): Promise<void> {
   try {
     server.listen({ path });

@@ -1,4 +1,4 @@
-/** Endpoints on real sockets of loopback; only their clock stands still. */
+/** Endpoints on real loopback sockets, with a clock that the test moves. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -14,7 +14,7 @@ const LIMITS = { connections: 100, connectionsPerPeer: 3, backlog: 700, http: {}
 
 let clock: ManualClock;
 let port: number;
-/** What the endpoints told, in its order. */
+/** What the endpoints reported, in order. */
 let told: string[];
 
 beforeEach(async () => {
@@ -53,7 +53,7 @@ async function connected(): Promise<Socket> {
   return socket;
 }
 
-test('an endpoint listens while its device has an index, anew for another one, with the backlog that it was given', async () => {
+test('an endpoint listens while its device has an index, and again for a new index', async () => {
   const endpoint = open();
   endpoint.follow(undefined);
   expect(told).toEqual([]);
@@ -71,7 +71,7 @@ test('an endpoint listens while its device has an index, anew for another one, w
   await expect(fetch(`http://${ADDRESS}:${port}/`)).rejects.toThrow();
 });
 
-test('what keeps an endpoint shut is told once, until it has opened', async () => {
+test('a failure to listen is reported once, until the endpoint listens', async () => {
   const holder = createServer().listen(port, ADDRESS);
   await once(holder, 'listening');
   const endpoint = open();
@@ -83,7 +83,7 @@ test('what keeps an endpoint shut is told once, until it has opened', async () =
   await new Promise((resolve) => holder.close(resolve));
   await clock.pass(500);
   await expect.poll(() => told.at(-1)).toBe('hears');
-  // An endpoint that is shut for good does not try on.
+  // A closed endpoint stops trying.
   const other = endpointAt('no-such-device');
   other.follow(1);
   other.close();
@@ -91,7 +91,7 @@ test('what keeps an endpoint shut is told once, until it has opened', async () =
   expect(told.slice(2)).toEqual([expect.stringContaining('ENODEV')]);
 });
 
-test('of more connections than one peer may have the oldest ends', async () => {
+test('a peer with too many connections loses its oldest', async () => {
   open().follow(1);
   await expect.poll(() => told).toEqual(['hears']);
   const sockets = [await connected(), await connected(), await connected()];
@@ -101,7 +101,7 @@ test('of more connections than one peer may have the oldest ends', async () => {
   expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false]);
 });
 
-test('endpoints are opened and closed as places come and go, and follow their devices', async () => {
+test('endpoints open and close with the targets, and follow their devices', async () => {
   const indexes = new Map([['lo', 1]]);
   const endpoints = new DeviceEndpoints({
     keyOf: ({ name }: { name: string }) => name,

@@ -1,6 +1,6 @@
 /**
- * An HTTP server that answers at one address on one device, and on no other: in a mesh on its bridge, on a segment on the
- * port of host0's there. The socket belongs to the device's index, and is made anew when the device is.
+ * An HTTP server that answers at one address on one device only: in a mesh on the mesh's bridge, on a segment on host0's
+ * NIC. A bound socket belongs to the index of its device. When the device is recreated, the endpoint opens a new socket.
  */
 import type { RequestListener, Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
@@ -11,24 +11,26 @@ import { MeshError } from '../../model/error.ts';
 import { createServer } from './http.ts';
 
 /**
- * Makes a listening TCP socket that hears what comes in on the device and nothing else (kernel/sockets/listener.ts).
+ * Opens a listening TCP socket that accepts connections on the device only (kernel/sockets/listener.ts).
  * @returns its file descriptor
  */
 export type OpenListener = (
   place: Pick<DeviceEndpointInput, 'address' | 'port' | 'device'> & Pick<EndpointLimits, 'backlog' | 'sendTimeoutMs'>,
 ) => number;
 
+/** Bounds on what strangers can use up. */
 export interface EndpointLimits {
   readonly connections: number;
-  /** Of those of one peer beyond these the oldest is ended: who was cut off is not locked out by its own dead ones. */
+  /** One more ends the peer's oldest connection, so that a peer is not locked out by its own dead connections. */
   readonly connectionsPerPeer: number;
   /** Connections that may wait to be accepted; the kernel takes at most net.core.somaxconn. */
   readonly backlog: number;
-  /** Of an answer a peer takes nothing for so long: its connection ends. Without it, it may keep it for ever. */
+  /** A connection ends when its peer takes nothing of an answer for this long. Absent: no limit. */
   readonly sendTimeoutMs?: number;
   readonly http: ServerOptions;
 }
 
+/** Where a DeviceEndpoint listens, and how. */
 export interface DeviceEndpointInput {
   readonly device: string;
   readonly address: Ipv4 | Ipv6;
@@ -37,15 +39,16 @@ export interface DeviceEndpointInput {
   readonly openListener: OpenListener;
   readonly handler: RequestListener;
   readonly clock: Clock;
-  /** It does not listen; told once until it does. It goes on trying. */
+  /** Called when the endpoint cannot listen: once, until it listens again. The endpoint keeps trying. */
   readonly onFailure: (error: MeshError) => void;
   readonly onConnection?: (socket: Socket) => void;
-  /** Whether it can be reached now. */
+  /** Called when the endpoint begins (true) and stops (false) to accept connections. */
   readonly onHearing?: (hearing: boolean) => void;
 }
 
 const RETRY_MS = 500;
 
+/** One endpoint. It does nothing before `follow` gives it the index of its device. */
 export class DeviceEndpoint {
   readonly #input: DeviceEndpointInput;
   readonly #peers = new Map<string, Set<Socket>>();
@@ -63,7 +66,10 @@ export class DeviceEndpoint {
     return this.#input.device;
   }
 
-  /** Listens if the device has an index now; a socket that is bound to an earlier one hears nothing any more. */
+  /**
+   * Listens on the device with this index; undefined while there is no such device. A socket that is bound to an earlier
+   * index receives nothing and is closed.
+   */
   follow(index: number | undefined): void {
     if (index === this.#index) return;
     this.#stop();
@@ -87,7 +93,7 @@ export class DeviceEndpoint {
       });
       server.on('error', (error) => this.#failed(error));
       this.#server = server;
-      // Node listens once more, with a backlog of 511 unless told.
+      // Node calls listen(2) again on the socket, with a backlog of 511 by default.
       server.listen({ fd }, limits.backlog, () => {
         if (this.#server !== server) return;
         this.#failing = false;
@@ -95,7 +101,7 @@ export class DeviceEndpoint {
       });
     } catch (error) {
       this.#failed(error);
-      // The device may be between two lives, or the address another's for a moment.
+      // The device may be being recreated, or the address still be in use for a moment.
       this.#retry = clock.after(RETRY_MS, () => this.#listen());
     }
   }

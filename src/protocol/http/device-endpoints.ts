@@ -1,35 +1,38 @@
-/** Several endpoints, in step with what is to be served and with the links that it is served on. */
+/** A set of endpoints, one for each target (a mesh, a segment), that follows the targets and the links. */
 import type { DeviceEndpoint } from './device-endpoint.ts';
 
-export interface DeviceEndpointsInput<Place> {
-  /** What makes it another place, at which the endpoint before is of no use. */
-  readonly keyOf: (place: Place) => unknown;
-  readonly endpointAt: (place: Place) => DeviceEndpoint;
+/** How the endpoints of a set are made. `Target` is a mesh or a segment. */
+export interface DeviceEndpointsInput<Target> {
+  /** Targets with the same key share an endpoint; a target with a new key gets a new one. */
+  readonly keyOf: (target: Target) => unknown;
+  readonly endpointAt: (target: Target) => DeviceEndpoint;
   /** Index of the link of that name, if there is one. */
   readonly indexOf: (device: string) => number | undefined;
 }
 
-export class DeviceEndpoints<Place> {
-  readonly #input: DeviceEndpointsInput<Place>;
+/** Opens and closes the endpoints of a changing list of targets. */
+export class DeviceEndpoints<Target> {
+  readonly #input: DeviceEndpointsInput<Target>;
   readonly #endpoints = new Map<unknown, DeviceEndpoint>();
 
-  constructor(input: DeviceEndpointsInput<Place>) {
+  constructor(input: DeviceEndpointsInput<Target>) {
     this.#input = input;
   }
 
-  /** Serves at these places and no others. */
-  serve(places: readonly Place[]): void {
-    const wanted = new Map(places.map((place) => [this.#input.keyOf(place), place]));
+  /** Serves these targets and no others. */
+  serve(targets: readonly Target[]): void {
+    const wanted = new Map(targets.map((target) => [this.#input.keyOf(target), target]));
     for (const [key, endpoint] of this.#endpoints) {
       if (wanted.has(key)) continue;
       endpoint.close();
       this.#endpoints.delete(key);
     }
-    for (const [key, place] of wanted)
-      if (!this.#endpoints.has(key)) this.#endpoints.set(key, this.#input.endpointAt(place));
+    for (const [key, target] of wanted)
+      if (!this.#endpoints.has(key)) this.#endpoints.set(key, this.#input.endpointAt(target));
     this.linksChanged();
   }
 
+  /** Must be called when links come or go: endpoints listen on the new indexes. */
   linksChanged(): void {
     for (const endpoint of this.#endpoints.values()) endpoint.follow(this.#input.indexOf(endpoint.device));
   }

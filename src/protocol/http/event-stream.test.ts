@@ -1,12 +1,12 @@
-/** A sender against a receiver that stops reading, on a real socket. */
+/** The sending end of a stream, on real sockets. */
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { EventStream } from './event-stream.ts';
 
-test('who does not read is cut off before the sender holds more than a few megabytes', async () => {
+test('a receiver that does not read is cut off before the sender buffers more than a few megabytes', async () => {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -28,7 +28,7 @@ test('who does not read is cut off before the sender holds more than a few megab
     for (let sent = 0; sent < 1000 && !over; sent++) {
       stream.send({ event: 'change', data });
       most = Math.max(most, response.writableLength);
-      await turn();
+      await nextTurn();
     }
     expect(over).toBe(true);
     expect(most).toBeLessThan(5 * 1024 * 1024);
@@ -38,7 +38,7 @@ test('who does not read is cut off before the sender holds more than a few megab
   }
 });
 
-test('what was sent right before the end arrives, and in one piece', async () => {
+test('events that are sent right before the end arrive', async () => {
   const server = createServer((_request, response) => {
     const stream = new EventStream(response);
     stream.send({ event: 'event', data: '1' });

@@ -1,15 +1,19 @@
-/** The sending end of server-sent events: says something every three seconds, and lets go of whoever does not read. */
+/**
+ * The sending end of server-sent events. It sends a comment every three seconds, and ends the stream of a receiver that
+ * does not read.
+ */
 import type { ServerResponse } from 'node:http';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../documents/membership.ts';
 import { formatSse, SSE_COMMENT, type SseMessage } from '../documents/sse.ts';
 
-/** Several snapshots of the largest mesh. */
+/** Room for several snapshots of the largest mesh. */
 const BUFFER_MAX_BYTES = 4 * 1024 * 1024;
 
+/** One response as a stream of events. The constructor sends the headers. */
 export class EventStream {
   readonly #response: ServerResponse;
   readonly #comment: NodeJS.Timeout;
-  /** Since when there has been something that the other end does not take. */
+  /** Since when bytes have been waiting for the receiver; undefined while none wait. */
   #stuckSinceMs: number | undefined;
 
   constructor(response: ServerResponse) {
@@ -18,7 +22,7 @@ export class EventStream {
     response.flushHeaders();
     this.#comment = setInterval(() => this.#write(SSE_COMMENT), STREAM_COMMENT_MS).unref();
     response.on('close', () => clearInterval(this.#comment));
-    // The socket's own errors end it too, and «close» follows.
+    // An error of the socket ends the stream, too; «close» follows.
     response.on('error', () => response.destroy());
   }
 
@@ -27,12 +31,12 @@ export class EventStream {
   }
 
   end(): void {
-    // Node would send the end of the chunked body before what is still held back.
+    // Node would send the end of the chunked body before the corked data.
     this.#release();
     this.#response.end();
   }
 
-  /** Calls `listener` once, when the stream is over for whatever reason. */
+  /** Calls `listener` once, when the stream is over for any reason; at once if it is over. */
   onClose(listener: () => void): void {
     if (this.#response.closed) listener();
     else this.#response.once('close', listener);
@@ -53,7 +57,7 @@ export class EventStream {
       response.destroy();
       return;
     }
-    // What is sent in one go goes out in one packet.
+    // All messages of one tick go out in one packet.
     if (response.writableCorked === 0) {
       response.cork();
       process.nextTick(() => this.#release());

@@ -1,16 +1,23 @@
 /**
- * `GET /v1/events` of both control sockets. `follow=0`: what the journal remembers, and the end. Else what is so now, as
- * a snapshot, and then what happens: applied to the snapshot, the events give the state at any later time.
+ * `GET /v1/events` of both control sockets.
  *
- * A stream is resumed by `Last-Event-ID`, `RUN.SEQ`. While the process remembers all since then, that is what is sent;
- * from another life of the process, all that this one has said, and a snapshot. A snapshot comes whole in one go, its
- * events without an id except the last; another may come at any time, and takes the place of what was before.
+ * With `follow=0`: the events that the journal remembers, and then the end. Otherwise: a snapshot of the present
+ * conditions, and then each event as it happens. Applied to the snapshot, the events give the state at any later time.
+ *
+ * A stream is resumed by `Last-Event-ID: RUN.SEQ`:
+ * - While the journal remembers all events since then, these are sent.
+ * - If the id is of an earlier run of the process, all remembered events of this run are sent, and a snapshot.
+ * - In all other cases, a snapshot is sent.
+ *
+ * A snapshot is sent without other events in between; only its last event has an id. Another snapshot may come at any
+ * time, and replaces the one before.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { EventInit, Journal, MeshEvent } from '../journal/event.ts';
+import type { EventInit, MeshEvent } from '../journal/event.ts';
+import type { Journal } from '../journal/journal.ts';
 import { EventStream } from './event-stream.ts';
 
-/** What is so now, in the words in which the journal would tell that it came to be so. */
+/** The present conditions, each as the event that would record its beginning. */
 export type ReadConditions = () => readonly EventInit[];
 
 interface Heard {
@@ -18,6 +25,7 @@ interface Heard {
   readonly seq: number;
 }
 
+/** Answers a request for events on `response`, until the other end or the process ends the stream. */
 export function streamJournal(
   journal: Journal,
   conditions: ReadConditions,
@@ -50,8 +58,8 @@ export function streamJournal(
 }
 
 function snapshotOf(journal: Journal, conditions: readonly EventInit[]): MeshEvent[] {
-  const things = conditions.length === 1 ? 'thing is' : 'things are';
-  const title = journal.condition({ kind: 'snapshot', message: `${conditions.length} ${things} so now` });
+  const hold = conditions.length === 1 ? 'condition holds' : 'conditions hold';
+  const title = journal.condition({ kind: 'snapshot', message: `${conditions.length} ${hold} now` });
   return [{ ...title, conditions: conditions.length }, ...conditions.map((condition) => journal.condition(condition))];
 }
 

@@ -1,3 +1,4 @@
+/** When a change of a network moves the endpoint of a machine in it. */
 import { expect, test } from 'vitest';
 import { board, manage, manageWith, withMtu } from '../../../test/kit/networks.ts';
 import { meshEndpointKey } from './mesh-endpoint.ts';
@@ -5,7 +6,7 @@ import { meshEndpointKey } from './mesh-endpoint.ts';
 const MACHINE = board(1);
 const KEY = meshEndpointKey(manage, MACHINE);
 
-test('a listener stays where its bridge and its address do', () => {
+test('the key stays the same while bridge and address do', () => {
   expect(meshEndpointKey(withMtu(manage, 1400), MACHINE)).toBe(KEY);
 });
 
@@ -14,6 +15,6 @@ test.each([
   { key: '457' },
   { vni: 457 },
   { prefix: 'fd42:2345:1234:beef::/64' },
-])('a node has another address in a mesh with %o, and a listener there', (change) => {
+])('another mesh address or bridge is another key: %o', (change) => {
   expect(meshEndpointKey(manageWith(change), MACHINE)).not.toBe(KEY);
 });

@@ -1,27 +1,28 @@
-/** An endpoint in one mesh, at this machine's own address there, for as many as a mesh may have. */
+/** An endpoint in one mesh, at this machine's own address, with limits that suit the largest mesh. */
 
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { Journal } from '../journal/event.ts';
+import type { Journal } from '../journal/journal.ts';
 import { DeviceEndpoint, type DeviceEndpointInput, type EndpointLimits } from './device-endpoint.ts';
 
+/** A DeviceEndpoint's input, with the mesh and the machine in place of device and address. */
 export interface MeshEndpointInput
   extends Pick<DeviceEndpointInput, 'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing'> {
   readonly network: Network;
   readonly machine: MachineWord;
-  /** What it serves: `membership not served`. */
+  /** A word for the service, for the journal: `membership` gives events of the kind `membership not served`. */
   readonly service: string;
   readonly limits?: EndpointLimits;
   readonly journal: Journal;
 }
 
 const LIMITS: EndpointLimits = {
-  /** A stream and a few requests of each member of the largest mesh. */
+  /** Enough for a stream and a few requests of each member of the largest mesh. */
   connections: 8192,
-  /** One member holds a stream and a connection for reports; the rest is left over from partitions. */
+  /** A member has one stream and one connection for reports; the others may be left over from partitions. */
   connectionsPerPeer: 16,
-  /** All members may come at once. */
+  /** All members may connect at once. */
   backlog: 4096,
   http: {
     maxHeaderSize: 4096,
@@ -33,11 +34,12 @@ const LIMITS: EndpointLimits = {
   },
 };
 
-/** Names the place of a listener: another bridge, or another address of `machine` in the mesh, is another place. */
+/** A key for DeviceEndpoints: the endpoint must be reopened when the mesh's bridge or the machine's address changes. */
 export function meshEndpointKey(network: Network, machine: MachineWord): string {
   return `${network.devices.bridge} ${memberAddresses(network, machine).ipv6}`;
 }
 
+/** An endpoint that records failures in the journal. It listens once it follows the index of the mesh's bridge. */
 export function meshEndpoint({
   network,
   machine,

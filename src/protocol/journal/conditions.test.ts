@@ -1,8 +1,9 @@
+/** Conditions that come and go, as the journal records them. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Finding } from '../documents/finding.ts';
 import { Conditions, healthConditions } from './conditions.ts';
-import { Journal } from './event.ts';
+import { Journal } from './journal.ts';
 
 const full: Finding = {
   code: 'MESH_DISK_REFUSED',
@@ -12,7 +13,7 @@ const full: Finding = {
   remedy: 'Make room.',
 };
 
-test('what becomes unwell and well again is told once each, and is a condition in between', async () => {
+test('a finding that comes and goes is recorded once each time, and is a condition in between', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
   let findings: Finding[] = [];
@@ -27,7 +28,7 @@ test('what becomes unwell and well again is told once each, and is a condition i
   findings = [{ ...full, message: 'it is still full' }];
   conditions.look();
   findings = [];
-  // Whoever asks for the conditions has the change in the journal before.
+  // Reading the conditions records the change first.
   expect(conditions.current).toEqual([]);
   expect(journal.recent().map(({ kind, level, message }) => `${level} ${kind}: ${message}`)).toEqual([
     'error finding: it is full',
@@ -36,7 +37,7 @@ test('what becomes unwell and well again is told once each, and is a condition i
   ]);
 });
 
-test('many changes at once are one line and a new snapshot', () => {
+test('many changes at once are one event and a new snapshot', () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
   const findings = Array.from({ length: 21 }, (_, n) => ({ ...full, object: `/disk${n}` }));
@@ -52,7 +53,7 @@ test('many changes at once are one line and a new snapshot', () => {
   expect(conditions.current).toHaveLength(21);
 });
 
-test('it looks at once, and again after each interval', async () => {
+test('lookEvery looks immediately, and again after each interval', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
   let findings = [full];

@@ -1,27 +1,33 @@
 /**
- * What is so in a process, as far as its journal does not tell of each change by itself: it is looked at now and then,
- * and what is different becomes an event. What was told last is what a snapshot says: no event falls between the two.
+ * Conditions: the lasting states of a process that no code path reports when they change, such as findings.
+ *
+ * `Conditions` reads the present conditions from time to time, and records each difference in the journal as an event.
+ * A snapshot gives the conditions that were recorded last, so that no change is lost between the snapshot and the events.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { Finding } from '../documents/finding.ts';
-import type { EventInit, Journal } from './event.ts';
+import type { EventInit } from './event.ts';
 import { findingEvent } from './finding-event.ts';
+import type { Journal } from './journal.ts';
 
+/** One lasting state, such as a finding. */
 export interface Condition {
-  /** Unique among the conditions, and the same for as long as it is one: `member mesh-456 fd42:…`. */
+  /** Unique among the conditions, and the same as long as the condition lasts: `member mesh-456 fd42:…`. */
   readonly key: string;
-  /** That it came to be so, or is otherwise than it was. */
+  /** The event when the condition begins or changes, and in snapshots. */
   readonly is: EventInit;
+  /** The event when the condition ends. */
   readonly isNoMore: EventInit;
 }
 
-/** More changes than this at once are told as a new snapshot, and as one line. */
+/** More changes than this at once become one event and a new snapshot. */
 const LOUD_CHANGES = 20;
 
-/** Nobody waits for it: what forwards is not told by events. */
+/** A second is soon enough: these events are for people, and no forwarding depends on them. */
 const LOOK_MS = 1_000;
 
+/** The conditions of a process, and the differences that it has recorded. */
 export class Conditions {
   readonly #journal: Journal;
   readonly #clock: Clock;
@@ -29,13 +35,14 @@ export class Conditions {
   #conditions = new Map<string, Condition>();
   #soon: Alarm | undefined;
 
+  /** @param read the conditions of the process at this moment */
   constructor(journal: Journal, clock: Clock, read: () => readonly Condition[]) {
     this.#journal = journal;
     this.#clock = clock;
     this.#read = read;
   }
 
-  /** Looks within a second, however often it is asked to. */
+  /** Looks within a second. Several calls within this second cause one look. */
   lookSoon(): void {
     if (this.#soon !== undefined) return;
     this.#soon = this.#clock.after(LOOK_MS, () => {
@@ -44,19 +51,19 @@ export class Conditions {
     });
   }
 
-  /** Looks now, and so often from now on. */
+  /** Looks now, and again after every interval. */
   lookEvery(intervalMs: number): void {
     this.look();
     this.#clock.after(intervalMs, () => this.lookEvery(intervalMs));
   }
 
-  /** What is so now; the journal has it too when this returns. */
+  /** The present conditions. Their changes are in the journal when this returns. */
   get current(): readonly EventInit[] {
     this.look();
     return Array.from(this.#conditions.values(), ({ is }) => is);
   }
 
-  /** Tells the journal what is different from the last look. */
+  /** Records what is different from the last look. */
   look(): void {
     const before = this.#conditions;
     const now = new Map(this.#read().map((condition) => [condition.key, condition]));
@@ -76,7 +83,7 @@ export class Conditions {
   }
 }
 
-/** What is not well, as conditions. */
+/** Findings as conditions: `finding` events, and `finding gone` when one ends. */
 export function healthConditions(findings: readonly Finding[]): Condition[] {
   return findings.map((finding) => {
     const { code, object } = finding;

@@ -1,159 +1,69 @@
 /**
- * The journal: one stream of events for people, logs and `mesh events`, the same shape in host0 and in every agent. Each
- * event is one line of JSON in the log; docs/observability.md lists the fields, and a test holds it to `EVENT_FIELDS`.
+ * Events of the journal: one shape for people, logs and `mesh events`, in host0 and in every agent. Each event is one line
+ * of JSON in the log. docs/observability.md lists the fields; a test compares that list with `EVENT_FIELDS`.
  */
-import type { Clock } from '../../model/clock.ts';
-import { type ErrorCode, MeshError } from '../../model/error.ts';
-import { Signal } from '../../model/signal.ts';
+import type { ErrorCode } from '../../model/error.ts';
 
+/** How serious an event is; `mesh events --level` filters by this order. */
 export type EventLevel = 'debug' | 'info' | 'warning' | 'error';
 
+/** An event as logs and streams carry it. */
 export interface MeshEvent {
-  /** Counts from 1 in each process. A snapshot has the number of the last event that is in it. */
+  /** Counts from 1 in each process. An event of a snapshot has the number of the last event that the snapshot includes. */
   readonly seq: number;
   /** ISO 8601, UTC. */
   readonly time: string;
   readonly level: EventLevel;
-  /** Which process speaks: `host0` or `agent`. */
+  /** The process that recorded the event: `host0` or `agent`. */
   readonly source: string;
   /** The host's name. */
   readonly node: string;
-  /** A noun and what befell it: `member joined`, `link repaired`, `network refused`. */
+  /** A noun and what happened to it: `member joined`, `link repaired`, `network refused`. */
   readonly kind: string;
   readonly message: string;
   readonly network?: string;
-  /** What it is about: a member, a device, a file. */
+  /** The object of the event: a member, a device, a file. */
   readonly object?: string;
   /** The item of a plan: `fdb:vxlan456 self 02:… 10.11.0.2`. */
   readonly item?: string;
-  /** The command that an administrator would type for the same. */
+  /** The command that an administrator would type for the same effect. */
   readonly step?: string;
   readonly code?: ErrorCode;
-  /** What the system said: `ENOSPC`. */
+  /** Name of the system error: `ENOSPC`. */
   readonly errno?: string;
   readonly remedy?: string;
   readonly durationMs?: number;
-  /** In a log: how many more of the same came within the minute, and were not written. */
+  /** In a log: how many more events of the same kind came within the minute and were not written. */
   readonly suppressed?: number;
-  /** In a stream: this was so before the stream began, or when it began anew. */
+  /** In a stream: the event is part of a snapshot of the present state, and did not just happen. */
   readonly snapshot?: true;
-  /** In the first event of a snapshot: how many follow that belong to it. */
+  /** In the first event of a snapshot: how many more events belong to the snapshot. */
   readonly conditions?: number;
 }
 
-/** In the order in which they are documented. */
+/** What each field means, in the order of docs/observability.md. */
 export const EVENT_FIELDS: Readonly<Record<keyof MeshEvent, string>> = {
   seq: 'Number of the event, from 1 in each process.',
   time: 'When, ISO 8601, UTC.',
   level: '`debug`, `info`, `warning` or `error`.',
-  source: 'Which process speaks: `host0` or `agent`.',
+  source: 'The process that recorded the event: `host0` or `agent`.',
   node: "The host's name.",
-  kind: 'A noun and what befell it: `member joined`, `repaired`. Few, and fixed: good for filters.',
+  kind: 'A noun and what happened to it: `member joined`, `repaired`. Few, and fixed: good for filters.',
   message: 'The sentence for people.',
   network: 'Id of the network, `mesh-456`.',
-  object: 'What it is about: a member, a device, a file.',
+  object: 'The object of the event: a member, a device, a file.',
   item: 'The item of a plan, as `mesh plan --json` names it.',
-  step: 'The command that an administrator would type for the same.',
+  step: 'The command that an administrator would type for the same effect.',
   code: 'Code of the error, from the [table](reference/errors.md).',
-  errno: "The system's word for it: `ENOSPC`.",
+  errno: 'Name of the system error: `ENOSPC`.',
   remedy: 'What to do about it.',
   durationMs: 'How long it took, in milliseconds.',
-  suppressed: 'In a log: so many more of the same came within the minute and were not written.',
-  snapshot: 'In a stream: `true` for what was so before the stream began.',
-  conditions: 'In the first event of a snapshot: how many follow that belong to it.',
+  suppressed: 'In a log: how many more events of the same kind came within the minute and were not written.',
+  snapshot: 'In a stream: `true` for an event that describes the present state and did not just happen.',
+  conditions: 'In the first event of a snapshot: how many more events belong to the snapshot.',
 };
 
+/** An event as its author gives it; the journal adds number, time, source and node. The level is `info` by default. */
 export type EventInit = Omit<MeshEvent, 'seq' | 'time' | 'source' | 'node' | 'level' | 'snapshot' | 'conditions'> & {
   readonly level?: EventLevel;
 };
-
-/** How many events a process remembers for a late `mesh events`; about 300 kB at the most. */
-const RING_SIZE = 1000;
-
-export class Journal {
-  readonly #ring: MeshEvent[] = [];
-  readonly #events = new Signal<MeshEvent>();
-  readonly #renewals = new Signal<void>();
-  readonly #clock: Clock;
-  readonly #source: string;
-  readonly #node: string;
-  #seq = 0;
-  /** Tells this life of the process from others: a `seq` alone would mean another event after a restart. */
-  readonly run: string;
-
-  constructor(clock: Clock, source: string, node: string) {
-    this.#clock = clock;
-    this.#source = source;
-    this.#node = node;
-    this.run = clock.wallTime().getTime().toString(36);
-  }
-
-  /** Number of the last event. */
-  get seq(): number {
-    return this.#seq;
-  }
-
-  record(init: EventInit): void {
-    const event = { ...this.#event(init), seq: ++this.#seq };
-    this.#ring.push(event);
-    if (this.#ring.length > RING_SIZE) this.#ring.shift();
-    this.#events.emit(event);
-  }
-
-  /** That something went wrong: what the error says, as a warning unless `init` says otherwise. */
-  failure(kind: string, thrown: unknown, init: Partial<EventInit> = {}): void {
-    const { code, errno, message, remedy } = MeshError.from(thrown);
-    this.record({
-      level: 'warning',
-      kind,
-      message,
-      code,
-      ...(errno !== undefined && { errno }),
-      ...(remedy !== undefined && { remedy }),
-      ...init,
-    });
-  }
-
-  /** What is so now, as an event for a stream: it is not remembered. */
-  condition(init: EventInit): MeshEvent {
-    return { ...this.#event(init), snapshot: true };
-  }
-
-  /** What was told of the present state may be wrong: whoever keeps a picture of it is told all of it anew. */
-  renew(): void {
-    this.#renewals.emit();
-  }
-
-  /** The remembered events, oldest first. */
-  recent(): readonly MeshEvent[] {
-    return [...this.#ring];
-  }
-
-  /** Those after `seq`, or undefined when some of them are forgotten. */
-  since(seq: number): readonly MeshEvent[] | undefined {
-    const first = this.#ring[0]?.seq ?? this.#seq + 1;
-    if (seq > this.#seq || seq < first - 1) return undefined;
-    return this.#ring.filter((event) => event.seq > seq);
-  }
-
-  /** @returns a function that ends the subscription */
-  subscribe(listener: (event: MeshEvent) => void, onRenewal?: () => void): () => void {
-    const endEvents = this.#events.subscribe(listener);
-    const endRenewals = onRenewal === undefined ? undefined : this.#renewals.subscribe(onRenewal);
-    return () => {
-      endEvents();
-      endRenewals?.();
-    };
-  }
-
-  #event({ level = 'info', ...init }: EventInit): MeshEvent {
-    return {
-      seq: this.#seq,
-      time: this.#clock.wallTime().toISOString(),
-      level,
-      source: this.#source,
-      node: this.#node,
-      ...init,
-    };
-  }
-}

@@ -1,6 +1,8 @@
+/** The lines of a log, and the ones that are left out of a storm. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
-import { EVENT_FIELDS, Journal, type MeshEvent } from './event.ts';
+import { EVENT_FIELDS, type MeshEvent } from './event.ts';
+import { Journal } from './journal.ts';
 import { LINES_PER_MINUTE, Log } from './log.ts';
 
 function setUp() {
@@ -17,7 +19,7 @@ function setUp() {
   return { clock, lines, log, journal, fail };
 }
 
-test('of a storm, ten lines a minute are written, and the last counts the rest', async () => {
+test('a storm is written as ten lines a minute, and the last line counts the rest', async () => {
   const { clock, lines, log, fail } = setUp();
   for (let n = 1; n <= 100; n++) fail('br456', `try ${n}`);
   fail('br457');
@@ -32,7 +34,7 @@ test('of a storm, ten lines a minute are written, and the last counts the rest',
   expect(lines.at(-1)).not.toHaveProperty('suppressed');
 });
 
-test('what is not a storm is written as it comes, and nothing is counted', async () => {
+test('fewer than ten lines a minute are all written', async () => {
   const { clock, lines, fail } = setUp();
   for (let n = 0; n < 50; n++) {
     fail('br456');
@@ -43,7 +45,7 @@ test('what is not a storm is written as it comes, and nothing is counted', async
   expect(lines.every((line) => !('suppressed' in line))).toBe(true);
 });
 
-test('what is still to be counted at the end is written', () => {
+test('closing the log writes the count of the current minute', () => {
   const { lines, log, fail } = setUp();
   for (let n = 0; n < 12; n++) fail('br456');
   log.close();

@@ -1,37 +1,38 @@
 /**
- * What a process writes into its log: each event of its journal as a line of JSON, and of a storm of the same event no
- * more than a few a minute. Nothing is hidden in silence: the last line of such a minute counts what was left out.
+ * The log of a process: each event of its journal as a line of JSON. When the same event comes again and again, only a few
+ * lines a minute are written, and the last line of the minute counts the events that were left out.
  */
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshEvent } from './event.ts';
 
-/** Of the same event, so many lines are written in one minute. */
+/** How many lines are written for the same event in one minute. */
 export const LINES_PER_MINUTE = 10;
 const MINUTE_MS = 60_000;
-/** Different events within a minute; beyond them, each is written. */
+/** How many different events are counted in a minute, a bound on memory. Further ones are all written. */
 const KINDS_MAX = 5_000;
 
 interface Minute {
   written: number;
   suppressed: number;
-  /** The last that was not written. */
+  /** The last event that was not written. */
   last: MeshEvent | undefined;
   readonly alarm: Alarm;
 }
 
+/** Writes the events that it is given, ten a minute of each sort. */
 export class Log {
   readonly #clock: Clock;
   readonly #write: (line: string) => void;
   readonly #minutes = new Map<string, Minute>();
   #suppressed = 0;
 
-  /** @param write a line with its end */
+  /** @param write is called with each line, including its line break */
   constructor(clock: Clock, write: (line: string) => void) {
     this.#clock = clock;
     this.#write = write;
   }
 
-  /** Lines that were left out so far. */
+  /** Number of lines that were left out so far. */
   get suppressed(): number {
     return this.#suppressed;
   }
@@ -47,7 +48,7 @@ export class Log {
     this.#line(event);
   }
 
-  /** Writes what is still to be counted. */
+  /** Writes the counts of the current minute. */
   close(): void {
     for (const [key, minute] of this.#minutes) {
       minute.alarm.cancel();
@@ -68,7 +69,7 @@ export class Log {
     const minute = this.#minutes.get(key);
     this.#minutes.delete(key);
     if (minute?.last === undefined) return;
-    // The last of them is written now.
+    // The last suppressed event is written now.
     const suppressed = minute.suppressed - 1;
     this.#suppressed += suppressed;
     this.#line({ ...minute.last, suppressed });
@@ -79,7 +80,7 @@ export class Log {
   }
 }
 
-/** Two events are the same when they say the same of the same thing; their messages may differ in a number. */
+/** Events with this key in common count as the same. Their messages may differ, for example in a number. */
 function sameness({ level, kind, code, network, object, item }: MeshEvent): string {
   return [level, kind, code, network, object, item].join('\0');
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../model/clock.ts';
-import { Journal } from '../../protocol/journal/event.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { findMark, isRunning } from './process-mark.ts';
 import { Service, type ServiceSpec } from './service.ts';
 

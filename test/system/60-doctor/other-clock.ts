@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { MEMBERSHIP_PORT } from '../../../src/model/network/network.ts';
+import { MEMBERSHIP_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 
 /** The running server. */
 export class OtherClock {

@@ -12,7 +12,7 @@ import { type PcapngPacket, PcapngReader } from '../../../src/formats/capture/pc
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { AGENT_PORT } from '../../../src/model/network/network.ts';
+import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';

@@ -1,7 +1,7 @@
 /** Makes a fault while the agent is stopped, so that the agent answers a question before it repairs the fault. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { AGENT_PORT } from '../../../src/model/network/network.ts';
+import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import { until } from '../until.ts';
 
 /** The command that asks starts in a fifth of a second, but in seconds on a busy machine. */

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { AGENT_PORT } from '../../../src/model/network/network.ts';
+import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import type { TraceView } from '../../../src/protocol/documents/trace.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';

@@ -1,0 +1,75 @@
+/**
+ * The state of host0's own machine that other parts of host0 report: its segments, its NICs, and the names of machines.
+ * Nothing of this is kept in the store.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../model/address/ipv4.ts';
+import type { MachineId } from '../model/machine.ts';
+import { Signal, type Subscribable } from '../model/signal.ts';
+import type { Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
+import type { Journal } from '../protocol/journal/journal.ts';
+
+/** host0's address while it has none. */
+const UNSPECIFIED = '0.0.0.0' as Ipv4;
+
+/** Takes the reports, and tells the controller which of them are news. */
+export class Host0State {
+  readonly #journal: Journal;
+  readonly #changes = new Signal<'segments' | 'nics'>();
+  /** Emits what has changed; names of machines are read when they are needed. */
+  readonly changes: Subscribable<'segments' | 'nics'> = this.#changes;
+  #segments: readonly Segment[] = [];
+  #nics: readonly UnderlayNic[] = [];
+  #machineNames: ReadonlyMap<MachineId, string> = new Map();
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  /** The segments that nodes can be on. */
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** The underlay subnets that host0 forwards VXLAN between. */
+  get subnets(): readonly Ipv4Cidr[] {
+    return this.#segments.map(({ subnet }) => subnet);
+  }
+
+  /** The NICs that host0's agent must set up. */
+  get nics(): readonly UnderlayNic[] {
+    return this.#nics;
+  }
+
+  /** The names of the machines that have a folder in `/host0/machines`. */
+  get machineNames(): ReadonlyMap<MachineId, string> {
+    return this.#machineNames;
+  }
+
+  /** host0's underlay address for a node at `viewer`: the one on the segment that both are on, else the first one. */
+  addressFor(viewer: Ipv4 | undefined): Ipv4 {
+    const shared = this.#segments.find(({ subnet }) => viewer !== undefined && ipv4InSubnet(viewer, subnet));
+    return (shared ?? this.#segments[0])?.ipv4 ?? UNSPECIFIED;
+  }
+
+  /** Called after each change of host0's links and addresses. */
+  setSegments(segments: readonly Segment[]): void {
+    if (isDeepStrictEqual(segments, this.#segments)) return;
+    this.#segments = segments;
+    const list = segments.map(({ device, ipv4, subnet }) => `${ipv4} on ${device} (${subnet})`).join(', ');
+    this.#journal.record({ kind: 'segments changed', message: `segments: ${list || 'none'}` });
+    this.#changes.emit('segments');
+  }
+
+  /** Called by the boot service, which decides on NICs and their addresses. */
+  setNics(nics: readonly UnderlayNic[]): void {
+    if (isDeepStrictEqual(nics, this.#nics)) return;
+    this.#nics = nics;
+    this.#changes.emit('nics');
+  }
+
+  /** Called after each look at `/host0/machines`. */
+  setMachineNames(names: ReadonlyMap<MachineId, string>): void {
+    this.#machineNames = names;
+  }
+}

@@ -1,0 +1,13 @@
+/** The TCP ports of the endpoints inside meshes. */
+
+/** host0's membership endpoint, at `[prefix::1]` of each mesh (membership.ts). */
+export const MEMBERSHIP_PORT = 8000;
+
+/** Each agent's endpoint for the other members of a mesh, at its own mesh address (trace.ts, capture.ts). */
+export const AGENT_PORT = 8001;
+
+/**
+ * Metrics endpoints inside the one mesh that the settings name. Two numbers, because both processes of host0 share one
+ * address.
+ */
+export const METRICS_PORTS = { host0: 8002, agent: 8003 } as const;
