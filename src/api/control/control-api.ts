@@ -18,7 +18,7 @@ import { NetworkStateShape } from '../membership/state-shape.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 
-/** The segments that machines boot on (boot/boot.ts). */
+/** The segments that machines boot on (boot/boot-segments.ts). */
 export interface BootControl {
   view(): Promise<BootView>;
   scan(): Promise<ScanView>;
