@@ -99,12 +99,12 @@ test('a follower begins with the present conditions, and gets each event once, o
   await listener.until(({ away }) => away === 2);
   await clock.pass(5);
   const second = new Journal(clock, 'host0', 'host0');
-  second.record({ kind: 'started', message: 'started anew' });
+  second.record({ kind: 'started', message: 'started again' });
   await speaker(sock, second, conditions);
   await listener.until(({ events }) => events.length === 7);
   second.record({ kind: 'member joined', message: 'c joined', object: 'c' });
   await listener.until(({ events }) => events.length === 8);
-  expect(listener.told).toEqual([...sofar, 'started anew', 'now: 1 condition holds now', 'now: a is in', 'c joined']);
+  expect(listener.told).toEqual([...sofar, 'started again', 'now: 1 condition holds now', 'now: a is in', 'c joined']);
 });
 
 test('a process that has never answered is an error', async () => {
