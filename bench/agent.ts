@@ -1,4 +1,4 @@
-/** What an agent costs while nothing happens, as it is installed: the bundle, started by `mesh`. */
+/** Memory and processor time of idle agents, as they are installed: the bundle, started by `mesh`. */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,11 +12,12 @@ import { cpuSec, memoryMb } from './process-cost.ts';
 import type { Run } from './run.ts';
 
 const AGENTS = 20;
-/** After a minute, all that an idle agent does has been compiled, and an audit was made: it has grown to its size. */
+/** After a minute the code of an idle agent has been compiled and one audit made: its memory has stopped growing. */
 const SETTLING_MS = 70_000;
-/** Several reports and comments of the stream. */
+/** Long enough for several reports and comments of the stream. */
 const IDLE_MS = 15_000;
 
+/** The benchmark `agent`. */
 export async function agent({ signal, stage }: Run): Promise<Measurement[]> {
   const installation = mkdtempSync(join(tmpdir(), 'meshwork-bench-'));
   const name = `bench-agent-${process.pid}`;
@@ -25,7 +26,7 @@ export async function agent({ signal, stage }: Run): Promise<Measurement[]> {
       env: { ...process.env, MESH_NODE: process.execPath, NODE_COMPILE_CACHE: join(installation, 'cache') },
     });
   try {
-    stage('building what is installed');
+    stage('building the bundle');
     await bundle(join(installation, 'dist'));
     cpSync(join(TOP, 'bin/mesh'), join(installation, 'bin/mesh'));
     signal.throwIfAborted();
@@ -34,7 +35,7 @@ export async function agent({ signal, stage }: Run): Promise<Measurement[]> {
     try {
       stage('letting them settle');
       await sleep(SETTLING_MS, undefined, { signal });
-      stage(`watching them do nothing for ${IDLE_MS / 1000} s`);
+      stage(`measuring the idle agents for ${IDLE_MS / 1000} s`);
       return await costs(Lab.open(name), signal);
     } finally {
       await mesh('lab', 'down', '--name', name);

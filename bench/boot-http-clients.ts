@@ -1,6 +1,7 @@
 /**
- * `boot-http-clients.ts HOST PORT PATH COUNT SECONDS`: so many clients fetch a file over and over, read it in large pieces
- * and throw it away, as cheaply as it can be done: they share the processors with the server. Prints bytes per second.
+ * `boot-http-clients.ts HOST PORT PATH COUNT SECONDS`: COUNT clients fetch a file again and again, read it in large pieces
+ * and discard it. They use as little processor time as possible, since they share the processors with the server. Prints
+ * bytes per second.
  */
 import { connect } from 'node:net';
 
@@ -21,7 +22,7 @@ function client(): void {
       callback: (bytes) => {
         read += bytes;
         if (left === 0) {
-          // The head comes in one piece with the first bytes of the file.
+          // The headers arrive in one piece with the first bytes of the file.
           const head = buffer.subarray(0, Math.min(bytes, 4096)).toString('latin1');
           const [, length = ''] = /^content-length: (\d+)/im.exec(head) ?? [];
           if (!head.startsWith('HTTP/1.1 200 ') || length === '') throw new Error(`no file: ${head}`);

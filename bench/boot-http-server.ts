@@ -1,4 +1,4 @@
-/** `boot-http-server.ts IMAGES DEVICE ADDRESS`: host0's boot server with images to serve, and nothing else of host0. */
+/** `boot-http-server.ts IMAGES DEVICE ADDRESS`: only the boot server of host0, with images to serve. */
 import { join } from 'node:path';
 import { Attempts } from '../src/boot/site/attempts.ts';
 import { bootEndpoints } from '../src/boot/site/boot-endpoints.ts';
@@ -31,5 +31,5 @@ const site = new BootSite({
   bootFiles: join(images, 'tftp'),
   onSighting: () => {},
 });
-// The device stays the one that it is.
+// The index never changes: the device is not recreated during the benchmark.
 bootEndpoints({ site, clock, journal, indexOf: () => 1 }).serve([{ device, host0: parseIpv4(address) }]);

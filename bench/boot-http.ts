@@ -1,4 +1,4 @@
-/** What machines that boot at once get of host0's boot server: a hundred of them fetch one initrd, against nginx. */
+/** The throughput of host0's boot server to a hundred machines that fetch one initrd at once, against nginx. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import { memoryMb } from './process-cost.ts';
 import { interleaved, type Run, unlessStopped } from './run.ts';
 
 const CLIENTS = 100;
-/** As many as there are processors: one alone reads more slowly than either server writes. */
+/** Two client processes, because one reads more slowly than either server writes. */
 const PROCESSES = 2;
 const SECONDS = 3;
 const PAIRS = 5;
@@ -27,6 +27,7 @@ const PATH = `/image/${GENERATION}/initrd.img`;
 
 type Ends = ReturnType<typeof TwoHosts>;
 
+/** The benchmark `boot-http`; without nginx it has no yardstick. */
 export async function bootHttp(run: Run): Promise<Measurement[]> {
   await using site = new Site();
   const { signal, stage } = run;
@@ -72,7 +73,7 @@ async function measureSpeed(
   );
 }
 
-/** GiB/s that all clients got together. */
+/** GiB/s of all clients together. */
 async function fetched({ there }: Ends, port: number, signal: AbortSignal): Promise<number> {
   const words = [
     program('boot-http-clients.ts'),
@@ -94,14 +95,14 @@ interface Command {
   readonly port: number;
 }
 
-/** Two hosts with a segment, a file to serve, and who serves it. */
+/** Two namespaces joined by a segment, a file to serve, and the servers. */
 class Site implements AsyncDisposable {
   readonly ends = twoHosts();
   readonly #directory = mkdtempSync(join(tmpdir(), 'mw-boot-http-'));
   readonly #servers: ChildProcess[] = [];
 
   constructor() {
-    // nginx's worker is nobody.
+    // nginx's worker runs as the user nobody, and must be able to read the directory.
     chmodSync(this.#directory, 0o755);
     const image = join(this.#directory, 'image', GENERATION);
     mkdirSync(image, { recursive: true });
@@ -122,7 +123,7 @@ class Site implements AsyncDisposable {
     return { words: [nginx, '-e', '/dev/null', '-c', conf], port: NGINX_PORT };
   }
 
-  /** Resolves when it listens. */
+  /** Starts a server, and resolves when it answers. */
   async start({ words: [command, ...rest], port }: Command): Promise<ChildProcess> {
     const server = inNetns(this.ends.here, () => spawn(command, rest, { stdio: ['ignore', 'ignore', 'inherit'] }));
     this.#servers.push(server);
@@ -152,7 +153,7 @@ class Site implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#servers) {
       if (server.exitCode !== null || server.signalCode !== null) continue;
-      // nginx takes its files away as it ends.
+      // nginx removes its files as it ends.
       const ended = once(server, 'exit');
       server.kill('SIGTERM');
       await ended;
@@ -166,7 +167,7 @@ function program(name: string): string {
   return new URL(name, import.meta.url).pathname;
 }
 
-/** As a distribution sets it up, without its log. */
+/** nginx as a distribution configures it, without the access log. */
 function nginxConf(directory: string): string {
   return `daemon off;
 worker_processes auto;

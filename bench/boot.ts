@@ -1,4 +1,4 @@
-/** A machine without a disk, from power-on until host0 has it as a member of the mesh: emulated, without acceleration. */
+/** The time of an emulated machine without a disk, from power-on until it is a member of the mesh. */
 import { Lab } from '../src/lab/cluster/lab.ts';
 import { switchOff, switchOn } from '../src/lab/hosts/machine.ts';
 import type { Firmware } from '../src/lab/hosts/topology.ts';
@@ -8,6 +8,7 @@ import type { Run } from './run.ts';
 const BOOTS = 3;
 const BUDGET_MS = { bios: 45_000, uefi: 60_000 } as const satisfies Record<Firmware, number>;
 
+/** The benchmark `boot`. */
 export async function boot(run: Run): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   for (const foreignDhcp of [false, true]) {

@@ -1,29 +1,30 @@
-/** What a cluster of a size asks of its machines: the cost model's counts times what one of each was measured to take. Pure. */
+/** The load that a cluster of a given size puts on its machines: the counts of the cost model times measured costs. Pure. */
 import { bootCost, joinsPerMessage, type Shape, steadyCostPerSec } from './cost-model.ts';
 
 /**
- * Measured by `npm run bench:scale` with 1,000 and 3,000 members on two shared cores of a virtual machine (docs/performance.md
- * has the runs). The processor's time is with the kernel's part of it, for both ends of the virtual wires.
+ * Costs measured by `npm run bench:scale` with 1,000 and 3,000 members on two shared cores of a virtual machine
+ * (docs/performance.md has the runs). Processor times include the kernel's, for both ends of the veth pairs.
  */
 export const MEASURED = {
-  /** host0's daemon: a report on a connection of its own, answered, and the comment that goes down the stream meanwhile. */
+  /** host0's daemon: a report on a connection of its own, its answer, and one comment on the stream. */
   cpuUsPerReport: 500,
   /** host0's daemon: one write to one stream. */
   cpuUsPerWrite: 12,
-  /** host0's daemon: a member's stream and all that goes with it. */
+  /** host0's daemon: a member with its stream. */
   daemonKbPerMembership: 200,
-  /** Any agent: what it remembers of a member. */
+  /** Any agent: its memory of one member. */
   agentKbPerMember: 16,
-  /** On the underlay, both ways, with all headers: a report, its answer and a comment. */
+  /** A report, its answer and a comment on the underlay, in both directions, with all headers. */
   frameBytesPerReport: 2_150,
 } as const;
 
 const KB_PER_MB = 1024;
-/** A TIME-WAIT of Linux (TCP_TIMEWAIT_LEN): host0 ends the connection of a report, and keeps it so long. */
+/** How long Linux keeps an ended connection in TIME-WAIT (TCP_TIMEWAIT_LEN). host0 ends the connection of each report. */
 const TIME_WAIT_SEC = 60;
 
+/** What a cluster needs. */
 export interface Capacity {
-  /** Node × network. */
+  /** Nodes times networks. */
   readonly memberships: number;
   readonly boot: {
     readonly messages: number;
@@ -39,15 +40,19 @@ export interface Capacity {
     readonly daemonCpuPercent: number;
   };
   readonly daemonMb: number;
+  /** Streams that host0 holds. */
   readonly daemonSockets: number;
+  /** Ended connections that host0's kernel keeps. */
   readonly timeWaits: number;
+  /** In each agent. */
   readonly agentMb: number;
-  /** In the forwarding and neighbour tables of each machine. */
+  /** FDB and neighbour entries of each machine. */
   readonly entriesPerMachine: number;
-  /** So often a broadcast frame leaves its sender. */
+  /** Copies of a broadcast frame that its sender sends. */
   readonly floodCopies: number;
 }
 
+/** The needs of a cluster of this shape. */
 export function capacityOf(shape: Shape): Capacity {
   const { nodes, networks } = shape;
   const boot = bootCost(shape);

@@ -1,6 +1,4 @@
-/**
- * How long a user waits for `mesh`, with a daemon that answers; beside it, the least that any program on Node takes.
- */
+/** How long `mesh` commands take with a daemon that answers, against the shortest possible run of Node. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { Lab } from '../src/lab/cluster/lab.ts';
@@ -11,6 +9,7 @@ import { interleaved, LAB_DEADLINE_MS, type Run } from './run.ts';
 const RUNS = 20;
 const MESH = resolve(import.meta.dirname, '../bin/mesh');
 
+/** The benchmark `commands`. */
 export async function commands(run: Run): Promise<Measurement[]> {
   run.stage('starting a lab of two');
   await using lab = await Lab.up({
@@ -28,7 +27,7 @@ export async function commands(run: Run): Promise<Measurement[]> {
   const times = (...words: string[]) => {
     const mine = () => timed(() => spawn(MESH, words));
     const least = () => timed(() => spawn(process.execPath, ['-e', '0']));
-    // What runs for the first time is compiled.
+    // The first run compiles the program, and is not measured.
     spawn(MESH, words);
     return interleaved(run, RUNS, `mesh ${words.join(' ')}`, mine, least);
   };

@@ -1,8 +1,8 @@
 /**
- * What a cluster costs, as formulas of its size: messages, bytes, kernel operations, memory. Pure. What a document weighs
- * and what a member means to a kernel is asked of the product's own code, so that the model follows it; the rest is the
- * protocol (DESIGN §6) written as sums. docs/performance.md explains it; test/sim/cost-model.test.ts holds it to what
- * simulated clusters do.
+ * What a cluster costs, as formulas of its size: messages, bytes, kernel operations, memory. Pure. The size of a document
+ * and the kernel operations of a member come from the product's own code, so that the model follows it. The rest is the
+ * protocol (DESIGN §6) written as formulas. docs/performance.md explains the model; test/sim/cost-model.test.ts compares it
+ * with simulated clusters.
  */
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
@@ -20,42 +20,46 @@ import {
 } from '../src/protocol/documents/membership.ts';
 import { board, member, meshNumber } from '../test/kit/networks.ts';
 
+/** The size of a cluster, and how it starts. */
 export interface Shape {
-  /** Besides host0. */
+  /** Number of nodes besides host0. */
   readonly nodes: number;
-  /** Meshes that every node is in. */
+  /** Number of meshes; every node is in all of them. */
   readonly networks: number;
-  /** Within how long all nodes start. */
+  /** The time within which all nodes start. */
   readonly bootSec: number;
-  /** How long a node's loop takes for one change; what comes meanwhile shares the next turn. */
-  readonly turnSec: number;
+  /** The time of one pass of a node's loop; changes that come during a pass share the next one. */
+  readonly passSec: number;
 }
 
+/** What a cluster does in some time, all machines together. */
 export interface Cost {
-  /** Reports, their answers, and what goes down the streams. */
+  /** Reports, their answers, and messages on the streams. */
   readonly messages: number;
-  /** Of their contents: HTTP bodies, and the data of events. */
+  /** Bytes of the messages' contents: HTTP bodies, and the data of events. */
   readonly bytes: number;
-  /** What agents ask of kernels, host0's among them. */
+  /** Kernel operations of all agents, with host0's. */
   readonly operations: number;
 }
 
-/** Bytes of each document, as the product makes it. */
+/** The size of each document in bytes, as the product writes it. */
 export interface Weights {
   readonly report: number;
   readonly answer: number;
   readonly join: number;
-  /** A snapshot is this, and so much more for each member in it. */
+  /** A snapshot without members. */
   readonly snapshot: number;
+  /** Each member in a snapshot. */
   readonly snapshotMember: number;
 }
 
 const SEGMENT = '10.1.0.0/16' as Ipv4Cidr;
 const MEAN_REPORT_SEC = meanReportSec();
 
+/** The sizes of documents in a cluster of this many nodes. */
 export function weightsOf({ nodes }: Pick<Shape, 'nodes'>): Weights {
   const network = meshNumber(0);
-  // Names have a digit more from ten, a hundred … on; most have as many as the last.
+  // The names of members have one to five digits; most have as many as the last one.
   const member = memberNumber(network, nodes);
   const machine = board(nodes);
   const version = { epoch: '0123456789abcdef', revision: nodes };
@@ -82,21 +86,21 @@ export function weightsOf({ nodes }: Pick<Shape, 'nodes'>): Weights {
   };
 }
 
-/** Everybody starts within `bootSec`, becomes a member of all networks, and hears of all others. */
+/** The cost of the start: all nodes start within `bootSec`, join all networks, and are told of all others. */
 export function bootCost(shape: Shape): Cost {
   const { nodes, networks } = shape;
   const weights = weightsOf(shape);
   const pairs = (nodes * (nodes - 1)) / 2;
-  // A node reports, is answered, opens a stream and gets a snapshot; and whoever is there already hears of it, and of
-  // others that joined in the same moment.
+  // Three messages of each node: a report, its answer and a snapshot. Each earlier member is told of a join, together
+  // with others within the same moment.
   const messages = networks * (3 * nodes + pairs / joinsPerMessage(shape));
-  // The k-th snapshot has host0 and k members.
+  // The k-th snapshot has host0 and k members in it.
   const snapshots = nodes * weights.snapshot + weights.snapshotMember * (pairs + 2 * nodes);
   const bytes = networks * (nodes * (weights.report + weights.answer) + snapshots + pairs * weights.join);
   return { messages, bytes, operations: bootOperations(shape) };
 }
 
-/** What goes on while nothing happens, each second. */
+/** The cost per second of a cluster in which nothing changes. */
 export function steadyCostPerSec({ nodes, networks }: Shape): Cost & { readonly reportsPerSec: number } {
   const { report, answer } = weightsOf({ nodes });
   const reportsPerSec = (nodes * networks) / MEAN_REPORT_SEC;
@@ -109,11 +113,11 @@ export function steadyCostPerSec({ nodes, networks }: Shape): Cost & { readonly 
   };
 }
 
-/** From the first start until `sec` later, without faults. */
+/** The cost of the first `sec` seconds from the first start, without faults. */
 export function costUntil(shape: Shape, sec: number): Cost {
   const boot = bootCost(shape);
   const steady = steadyCostPerSec(shape);
-  // Nodes start half of `bootSec` late in the mean, and of an interval that has begun half is still to come.
+  // On average a node starts half of `bootSec` late, and at the end half of its current interval is still to come.
   const steadySec = sec - shape.bootSec / 2 - REPORT_INTERVAL_MS / 2_000;
   return {
     messages: boot.messages + steady.messages * steadySec,
@@ -126,37 +130,38 @@ function bootOperations(shape: Shape): number {
   const { nodes, networks } = shape;
   const own = operationsOf('node', networks, 0);
   const ownOfHost0 = operationsOf('host0', networks, 0);
-  // Of the k-th member the same as of the first, and host0 is one of them to every node.
+  // The k-th member costs the same as the first. host0 is a member for every node, too.
   const entriesPerMember = operationsOf('node', networks, 1) - own;
   const entriesOnHost0 = operationsOf('host0', networks, 1) - ownOfHost0;
   const entries = nodes * nodes * entriesPerMember + nodes * entriesOnHost0;
   return nodes * own + ownOfHost0 + entries + nodes * rulesetChanges(shape);
 }
 
-/** How many joins host0 tells of in one message, in the mean, while all nodes start. */
+/** The average number of joins in one message of host0 while all nodes start. */
 export function joinsPerMessage({ nodes, bootSec }: Shape): number {
   return gathered(nodes / bootSec, MOMENT_MS / 1_000);
 }
 
-/** How often a node lets new members through its filter: for its first list, and for each message after its own start. */
+/** How often a node changes its filter for new members: for its first list, and for each message after its own start. */
 function rulesetChanges(shape: Shape): number {
-  const { nodes, networks, bootSec, turnSec } = shape;
+  const { nodes, networks, bootSec, passSec } = shape;
   const perMessage = joinsPerMessage(shape);
-  // Half of all others join after it, in the mean.
+  // On average half of all other nodes join after this one.
   const changes = networks * (1 + (nodes - 1) / 2 / perMessage);
-  return changes / gathered((nodes * networks) / bootSec / perMessage, turnSec);
+  return changes / gathered((nodes * networks) / bootSec / perMessage, passSec);
 }
 
 /**
- * How many of those that come at a rate are dealt with together, in the mean, when the first is dealt with at once, that
- * takes a while, and those that came meanwhile are next: turns begin at the rate 1 / (while + e^(−rate · while) / rate).
+ * The average number of events that are handled together. Events come at a rate; the first is handled at once, which takes
+ * some time, and all that come in that time are handled together next. Such passes begin at the rate
+ * 1 / (while + e^(−rate · while) / rate).
  */
 function gathered(ratePerSec: number, whileSec: number): number {
   const meanwhile = ratePerSec * whileSec;
   return meanwhile + Math.exp(-meanwhile);
 }
 
-/** What makes the items of a machine with so many members in each network, from nothing. */
+/** The number of kernel operations that make all items of a machine with this many members in each network. */
 function operationsOf(role: 'host0' | 'node', networks: number, members: number): number {
   const local = '10.1.0.2' as Ipv4;
   const items = desiredItems({

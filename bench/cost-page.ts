@@ -1,9 +1,9 @@
-/** docs/reference/cost-model.md: worked values of the cost model. Pure. */
+/** The text of docs/reference/cost-model.md: worked values of the cost model. Pure. */
 import { type Capacity, capacityOf, MEASURED } from './capacity.ts';
 import { type Shape, weightsOf } from './cost-model.ts';
 
 const BOOT_SEC = 30;
-const TURN_SEC = 0.005;
+const PASS_SEC = 0.005;
 
 interface Row {
   readonly title: string;
@@ -13,11 +13,11 @@ interface Row {
 const ROWS: readonly Row[] = [
   { title: 'memberships (node × network)', value: ({ memberships }) => count(memberships) },
   { title: 'boot: messages', value: ({ boot }) => count(boot.messages) },
-  { title: 'boot: joins told of in one message', value: ({ boot }) => count(boot.joinsPerMessage) },
+  { title: 'boot: joins in one message', value: ({ boot }) => count(boot.joinsPerMessage) },
   { title: 'boot: contents, MB', value: ({ boot }) => count(boot.mb) },
   { title: 'boot: host0’s daemon, s of a core', value: ({ boot }) => count(boot.daemonCpuSec) },
   { title: 'boot: kernel operations on each machine', value: ({ boot }) => count(boot.operationsPerMachine) },
-  { title: 'steady: messages a second', value: ({ steady }) => count(steady.messagesPerSec) },
+  { title: 'steady: messages per second', value: ({ steady }) => count(steady.messagesPerSec) },
   { title: 'steady: on host0’s link, Mbit/s', value: ({ steady }) => count(steady.linkMbitPerSec) },
   { title: 'steady: host0’s daemon, % of a core', value: ({ steady }) => count(steady.daemonCpuPercent) },
   { title: 'streams that host0 holds', value: ({ daemonSockets }) => count(daemonSockets) },
@@ -28,15 +28,16 @@ const ROWS: readonly Row[] = [
   { title: 'copies of each broadcast frame', value: ({ floodCopies }) => count(floodCopies) },
 ];
 
+/** The whole page, in Markdown. */
 export function costPage(): string {
   const weights = weightsOf({ nodes: 1_000 });
   return [
     '# Cost model: worked values',
     '',
-    'Generated from `bench/cost-model.ts` and `bench/capacity.ts`; `vitest run test/cost-model.test.ts -u` writes it anew.',
-    '[Performance](../performance.md) explains the model, and says what to do about what is too much.',
+    'Generated from `bench/cost-model.ts` and `bench/capacity.ts`; `vitest run test/cost-model.test.ts -u` writes it again.',
+    '[Performance](../performance.md) explains the model, and says what to do when a limit is reached.',
     '',
-    `All nodes start within ${BOOT_SEC} s. Above two significant digits the figures say nothing.`,
+    `All nodes start within ${BOOT_SEC} s. The figures are rounded to two significant digits; they are no more exact than that.`,
     '',
     '## One network',
     '',
@@ -50,22 +51,22 @@ export function costPage(): string {
     '',
     sizes([1, 10, 100, 1_000].map((networks) => shape(10_000, networks))),
     '',
-    '## What one of each is',
+    '## The size and cost of each part',
     '',
-    'Contents in bytes, of a cluster of a thousand, as the product makes them:',
+    'Contents in bytes, in a cluster of a thousand nodes, as the product writes them:',
     '',
     markdown(
-      ['report', 'answer', 'join', 'snapshot', 'and for each member in it'],
+      ['report', 'answer', 'join', 'snapshot', 'each member in a snapshot'],
       [[weights.report, weights.answer, weights.join, weights.snapshot, weights.snapshotMember].map(String)],
     ),
     '',
     'Measured on host0:',
     '',
     markdown(
-      ['what', 'takes'],
+      ['part', 'cost'],
       [
         [
-          'a report and its answer, on a connection of its own, and a comment of the stream',
+          'a report and its answer, on a connection of its own, and a comment on the stream',
           `${MEASURED.cpuUsPerReport} µs`,
         ],
         ['the same as frames, with all headers', `${MEASURED.frameBytesPerReport} bytes`],
@@ -79,7 +80,7 @@ export function costPage(): string {
 }
 
 function shape(nodes: number, networks: number): Shape {
-  return { nodes, networks, bootSec: BOOT_SEC, turnSec: TURN_SEC };
+  return { nodes, networks, bootSec: BOOT_SEC, passSec: PASS_SEC };
 }
 
 function sizes(shapes: readonly Shape[]): string {

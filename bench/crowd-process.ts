@@ -1,4 +1,4 @@
-/** The process of a crowd (crowd.ts): for each member a stream of events, and a report every three seconds on a connection of its own. */
+/** The process of a crowd (crowd.ts): each member has a stream of events, and reports every three seconds on a new connection. */
 import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { Ipv4 } from '../src/model/address/ipv4.ts';
@@ -8,24 +8,28 @@ import type { Member } from '../src/model/network/member.ts';
 import { reportIntervalMs, type SelfReport } from '../src/protocol/documents/membership.ts';
 import { MEMBERSHIP_PORT } from '../src/protocol/documents/tcp-ports.ts';
 
+/** What the process needs of one member. */
 export type CrowdMember = Omit<Member, 'mac'> & { readonly machine: MachineId; readonly ipv4: Ipv4 };
 
+/** The message that starts the crowd. */
 export interface CrowdOrder {
   readonly host0: Ipv6;
   readonly perSecond: number;
   readonly members: readonly CrowdMember[];
 }
 
-/** All that has happened so far. */
+/** The counters of the process, since its start. */
 export interface CrowdCount {
   readonly joined: number;
-  /** Reports that host0 answered with an error, and those that it did not answer. */
+  /** Reports that host0 answered with an error. */
   readonly refused: number;
+  /** Reports that host0 did not answer. */
   readonly lost: number;
-  /** Open now. */
+  /** Streams that are open now. */
   readonly streams: number;
+  /** Reports that host0 accepted. */
   readonly reports: number;
-  /** Of all streams: what host0 sent, and its bytes. */
+  /** Messages and bytes that host0 sent on all streams. */
   readonly messages: number;
   readonly bytes: number;
 }
@@ -36,7 +40,8 @@ const ANSWER_TIMEOUT_MS = 3_000;
 
 const count = { joined: 0, refused: 0, lost: 0, streams: 0, reports: 0, messages: 0, bytes: 0 };
 
-class Somebody {
+/** One member: reports and listens like an agent, and has no kernel of its own. */
+class SimulatedMember {
   readonly #host0: Ipv6;
   readonly #ipv6: Ipv6;
   readonly #intervalMs: number;
@@ -82,7 +87,7 @@ class Somebody {
     count.streams++;
     stream.on('data', (chunk) => {
       count.bytes += chunk.length;
-      // Every message ends in an empty line, and nothing else does: data is JSON.
+      // An empty line ends every message, and occurs nowhere else: the data is JSON in one line.
       for (let at = chunk.indexOf('\n\n'); at >= 0; at = chunk.indexOf('\n\n', at + 2)) count.messages++;
     });
     stream.on('close', () => {
@@ -102,8 +107,8 @@ class Somebody {
 writeFileSync('/proc/sys/net/ipv6/ip_nonlocal_bind', '1');
 process.on('message', ({ host0, perSecond, members }: CrowdOrder) => {
   for (const [index, member] of members.entries()) {
-    const somebody = new Somebody(host0, member);
-    setTimeout(() => somebody.report(), (index / perSecond) * 1_000);
+    const simulated = new SimulatedMember(host0, member);
+    setTimeout(() => simulated.report(), (index / perSecond) * 1_000);
   }
   setInterval(() => process.send?.(count), TELL_MS);
 });

@@ -1,7 +1,7 @@
 /**
- * Members by the thousand, without machines: one namespace on a lab's segment that answers to all their addresses, and one
- * process that reports and listens for each of them as an agent does. host0 sees what it sees of real nodes, in its
- * sockets and in its kernel; only nobody is there to forward frames to.
+ * Thousands of simulated members: one namespace on a lab's segment answers to all their addresses, and one process reports
+ * and listens for each of them as an agent does. In its sockets and in its kernel host0 sees the same as from real nodes;
+ * only frames to the members are not forwarded to any guest.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,11 +19,12 @@ import { member } from '../test/kit/networks.ts';
 import type { CrowdCount, CrowdMember, CrowdOrder } from './crowd-process.ts';
 import { batch } from './place.ts';
 
-/** Off host0's own subnet, so that a crowd needs no place on the segment but one. */
+/** Not in host0's own subnet, so that a crowd needs only one address on the segment. */
 const SUBNET = '10.64.0.0/15';
 const OWN_ADDRESS = '10.11.0.254';
 const LOOK_AGAIN_MS = 50;
 
+/** A crowd on a lab's first segment. Disposing of it ends its process and removes its namespace. */
 export class Crowd implements AsyncDisposable {
   readonly members: readonly Member[];
   readonly #process: ChildProcess;
@@ -39,7 +40,7 @@ export class Crowd implements AsyncDisposable {
     });
   }
 
-  /** @param lab whose first segment it is plugged into; its host0 has its mesh's devices already */
+  /** Makes a crowd that does not report yet. @param lab a running lab: its host0 has the devices of its mesh */
   static async open(lab: Lab, size: number): Promise<Crowd> {
     await using stack = new AsyncDisposableStack();
     const netns = stack.adopt(temporaryNetns(), ({ close }) => close());
@@ -57,12 +58,12 @@ export class Crowd implements AsyncDisposable {
     return new Crowd(crowd, child, stack.move());
   }
 
-  /** What has happened so far, as the process last told: it does so ten times a second. */
+  /** The last counters of the process, which sends them ten times a second. */
   get count(): CrowdCount {
     return this.#count;
   }
 
-  /** So many a second become members, and stay. */
+  /** Makes the members join, `perSecond` of them per second, and stay. */
   join(perSecond: number): void {
     const members = this.members.map(({ name, ipv4, ipv6 }, index): CrowdMember => {
       return { name, ipv4, ipv6, machine: machineOf(index) };
@@ -71,6 +72,7 @@ export class Crowd implements AsyncDisposable {
     this.#process.send({ host0, perSecond, members } satisfies CrowdOrder);
   }
 
+  /** Waits until `what` holds of the counters. Rejects after the deadline. */
   async until(deadlineMs: number, signal: AbortSignal, what: (count: CrowdCount) => boolean): Promise<void> {
     const giveUpAt = performance.now() + deadlineMs;
     while (!what(this.#count)) {
@@ -94,7 +96,7 @@ function memberOf(index: number): Member {
   return member(EXAMPLE_MESH, machineOf(index), ipv4, `crowd${index + 1}`);
 }
 
-/** The namespace takes packets for every address of the mesh and of the subnet, whatever Ethernet address they are for. */
+/** Builds the namespace. It takes packets for every address of the mesh and of the subnet, with any Ethernet address. */
 async function prepareCrowd(lab: Lab, netns: string): Promise<void> {
   const { fabric, devices } = EXAMPLE_MESH;
   const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
@@ -123,7 +125,7 @@ async function prepareCrowd(lab: Lab, netns: string): Promise<void> {
   }
 }
 
-/** What host0's kernel would have learnt from each one's first packets. */
+/** Writes the entries that host0's kernel would learn from the first packets of each member. */
 function prepareHost0(lab: Lab, crowd: readonly Member[]): void {
   const { bridge, vxlan } = EXAMPLE_MESH.devices;
   const netns = netnsPath(lab.host('host0').netns);

@@ -1,4 +1,7 @@
-/** When a kernel gets or loses a member's entry, seen from outside and with as little work as can be: twenty are watched at once, on the cores that are measured. */
+/**
+ * Tells when a kernel gets or loses the FDB entry of a member. It does as little work as possible: it watches twenty
+ * kernels at once, on the same cores as the agents that are measured.
+ */
 import { getPriority, setPriority } from 'node:os';
 import koffi from 'koffi';
 import { AF_BRIDGE } from '../src/kernel/libc.ts';
@@ -10,14 +13,14 @@ import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH } from '../src/kernel/rtnl/
 import type { LabHost } from '../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../src/model/address/mac.ts';
 
-/** RTNLGRP_NEIGH, which forwarding entries are in too. */
+/** RTNLGRP_NEIGH, the group for neighbour entries and FDB entries. */
 const ENTRIES = 1 << 2;
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 const DEADLINE_MS = 20_000;
-/** Whoever waits for a core among twenty agents sees an entry when its turn comes, and not when the entry is there. */
+/** The highest priority: a watcher that waits for a core among twenty agents would see an entry too late. */
 const WATCHER_NICE = -20;
 
-/** @returns when each host's kernel told of the entry of `member`, made or removed */
+/** Waits until the kernel of each host reports that the FDB entry of `member` was made or removed. @returns the times, as of `performance.now()` */
 export async function watchEntry(hosts: readonly LabHost[], { member }: LabHost, removed: boolean): Promise<number[]> {
   const closers: (() => void)[] = [];
   const nice = getPriority();

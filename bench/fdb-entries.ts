@@ -1,4 +1,4 @@
-/** Forwarding entries through rtnetlink, against `bridge`. */
+/** Writing and reading FDB entries through rtnetlink, against `bridge`. */
 import { spawnSync } from 'node:child_process';
 import type { KernelOperation } from '../src/kernel/rtnl/operation.ts';
 import { Rtnl } from '../src/kernel/rtnl/rtnl.ts';
@@ -27,6 +27,7 @@ function operation(number: number): KernelOperation {
   return { do: 'fdb-replace', table: 'self', link: 'vxlan1', mac, remoteVtep, state: 'permanent', externLearn: true };
 }
 
+/** The benchmark `entries`. */
 export async function entries(run: Run): Promise<Measurement[]> {
   const place = { ours: () => inPlace(FABRIC, ours), theirs: () => inPlace(FABRIC, byBridge) };
   const pairs = await interleaved(run, PAIRS, `${ENTRIES} entries`, place.ours, place.theirs);

@@ -1,7 +1,6 @@
 /**
- * `npm run bench [-- [--json] [--against FILE] [NAME …]]`: measures the budgets that the product has, each beside its
- * yardstick in the same run. Needs root and a quiet machine. Exit code 1 when a budget is missed or a
- * benchmark failed, 130 after Ctrl-C.
+ * `npm run bench [-- [--json] [--against FILE] [NAME …]]`: checks the performance budgets, each with its yardstick in the
+ * same run. Needs root and a quiet machine. Exit code 1 if a budget is missed or a benchmark failed, 130 after Ctrl-C.
  * docs/performance.md explains every figure.
  */
 import { readFileSync } from 'node:fs';
@@ -59,7 +58,7 @@ for (const { name, benchmark } of chosen) {
   try {
     all.push(...(await benchmark({ signal, stage: (what) => say(`${name}: ${what}`) })));
   } catch (error) {
-    if (signal.aborted) say('interrupted: what follows was measured before\n');
+    if (signal.aborted) say('interrupted: the results so far follow\n');
     else say(`${name} failed: ${error instanceof Error ? error.message : String(error)}\n`);
     failed = true;
   }

@@ -1,35 +1,41 @@
-/** What a benchmark says: a figure, the yardstick that was measured beside it, and the budget that it has. */
+/** The result of a benchmark: a figure, its yardstick from the same run, and its budget. */
 
+/** One figure, as `--json` prints it. */
 export interface Measurement {
+  /** Names the figure in `--against`, too. */
   readonly name: string;
   readonly value: number;
   readonly unit: 'ms' | 'µs' | 'MB' | 'kB' | '%' | 'Gbit/s' | 'GiB/s' | 'packets' | 'steps';
-  /** The same by other means, in the same run; null where there is none. */
+  /** The value of another program that does the same work, in the same run; null if there is none. */
   readonly yardstick: number | null;
-  /** Median of the pairs' own ratios, value to yardstick. */
+  /** Median of the pairs' ratios, value to yardstick; null without a yardstick. */
   readonly ratio: number | null;
   readonly budget: Budget;
   readonly ok: boolean;
-  /** The least and the greatest that was seen, of the value or of the ratio: of what the budget is of. */
+  /** The least and the greatest value seen, of what the budget limits: the value or the ratio. */
   readonly spread: readonly [least: number, greatest: number];
 }
 
+/** A limit of a measurement. */
 export interface Budget {
+  /** What is limited. */
   readonly of: 'value' | 'ratio';
   readonly atMost?: number;
   readonly atLeast?: number;
 }
 
+/** The middle value, the upper one of two. NaN for no values. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** @param share 0.99 for p99 */
+/** The value below which `share` of the values are. @param share 0.99 for p99 */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
+/** How many milliseconds `body` takes. */
 export async function timed(body: () => unknown): Promise<number> {
   const startMs = performance.now();
   await body();
@@ -38,7 +44,7 @@ export async function timed(body: () => unknown): Promise<number> {
 
 type Named = Pick<Measurement, 'name' | 'unit' | 'budget'>;
 
-/** Of values alone; `value` may be another figure of them than the median. */
+/** A measurement without a yardstick. @param value the figure of `values` that the budget limits; by default the median */
 export function measured(named: Named, values: readonly number[], value = median(values)): Measurement {
   return {
     ...named,
@@ -50,7 +56,7 @@ export function measured(named: Named, values: readonly number[], value = median
   };
 }
 
-/** Of pairs, each of ours and theirs in one run. */
+/** A measurement with a yardstick. @param pairs Meshwork's value and the yardstick's, measured one after the other */
 export function compared(named: Named, pairs: readonly (readonly [ours: number, theirs: number])[]): Measurement {
   const ours = pairs.map(([mine]) => mine);
   const ratios = pairs.map(([mine, theirs]) => mine / theirs);
@@ -77,7 +83,7 @@ function rounded(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-/** What the budget is of. */
+/** The figure that the budget limits: the value or the ratio. */
 export function figureOf({ budget, value, ratio }: Measurement): number {
   return budget.of === 'value' ? value : (ratio ?? Number.NaN);
 }

@@ -1,4 +1,4 @@
-/** A whole mesh: joins as every member's kernel sees them, and restarts under pings. */
+/** A whole mesh: how fast a join reaches every member's kernel, and packets lost over restarts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { netnsPath } from '../src/kernel/netns.ts';
 import { Lab } from '../src/lab/cluster/lab.ts';
@@ -12,15 +12,16 @@ import { LAB_DEADLINE_MS, type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
 const JOINS = 20;
-/** Of the agents, and of members that only speak. */
+/** Streams of the agents and of the crowd's members together. */
 const STREAMS = 200;
 const CROWD_PER_SECOND = 50;
 const CROWD_DEADLINE_MS = 60_000;
-/** Five times what a daemon needs on a busy machine until it answers. */
+/** Five times what a daemon on a busy machine needs until it answers. */
 const ANSWER_DEADLINE_MS = 30_000;
-/** By then an agent has had two lists nine seconds apart, and has judged the entries that it found at its start. */
+/** After this time an agent has had two lists nine seconds apart, and has checked the entries that it found at its start. */
 const SETTLED_MS = 15_000;
 
+/** The benchmark `mesh`. */
 export async function mesh(run: Run): Promise<Measurement[]> {
   const { signal, stage } = run;
   await using lab = await Lab.up({
@@ -43,7 +44,7 @@ export async function mesh(run: Run): Promise<Measurement[]> {
   return [joined, await joins(lab, run, STREAMS, 60), ...restarted];
 }
 
-/** From host0's record of the join to the entry in each of the other kernels: an agent that leaves and comes again. */
+/** Lets an agent leave and join again. Measures the time from the first kernel with its entry to each of the others. */
 async function joins(lab: Lab, { signal, stage }: Run, streams: number, atMost: number): Promise<Measurement> {
   const [, joiner, ...others] = lab.hosts;
   if (joiner === undefined) throw new RangeError('no node');
@@ -63,7 +64,7 @@ async function leave(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Pro
   await gone;
 }
 
-/** The first kernel that has the entry is host0's own or the quickest agent's: times count from there. */
+/** Times since the first kernel got the entry, which is host0's own or that of the fastest agent. */
 async function joinOnce(lab: Lab, joiner: LabHost, others: readonly LabHost[]): Promise<number[]> {
   const seen = watchEntry([...lab.hosts.slice(0, 1), ...others], joiner, false);
   await lab.exec(joiner, ['sh', '-c', 'mv "$MESH_ROOT/manage.conf" "$MESH_ROOT/var/pxen/networks/manage.conf"']);
@@ -71,7 +72,7 @@ async function joinOnce(lab: Lab, joiner: LabHost, others: readonly LabHost[]): 
   return timesMs.map((timeMs) => timeMs - firstMs);
 }
 
-/** Pings between two nodes while a node's agent, host0's agent and host0's daemon (with its store) are killed and start again. */
+/** Pings between two nodes while a node's agent, host0's agent and host0's daemon (with its store) are killed and restarted. */
 async function restarts(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
   const [host0, node, other] = lab.hosts;
   if (host0 === undefined || node === undefined || other === undefined) throw new RangeError('too few hosts');

@@ -1,4 +1,4 @@
-/** A node with 500 networks, made from nothing by the agent's own loop, against `ip -batch` of the devices and addresses. */
+/** Building 500 networks from nothing by the agent's own loop, against `ip -batch` of the devices and addresses. */
 import { memberAddresses } from '../src/model/network/member.ts';
 import { itemsOf, MACHINE, networksFrom, UNDERLAY } from './many-networks.ts';
 import { compared, type Measurement, measured, timed } from './measurement.ts';
@@ -11,7 +11,7 @@ const PAIRS = 7;
 const networks = networksFrom(1, NETWORKS);
 const desired = itemsOf(networks);
 
-/** The same devices, settled in the same way, and the same addresses. */
+/** The yardstick: the same devices with the same settings, and the same addresses. */
 const LINES = networks.flatMap((network) => {
   const { vxlan, bridge } = network.devices;
   const { vtepMac, bridgeMac, ipv6, linkLocal } = memberAddresses(network, MACHINE);
@@ -26,9 +26,10 @@ const LINES = networks.flatMap((network) => {
   ];
 });
 
-/** By somebody else. */
+/** The change that another program makes. */
 const CHANGE = networks.slice(0, 1).map(({ devices }) => `link set ${devices.bridge} mtu 1300`);
 
+/** The benchmark `networks`. */
 export async function manyNetworks(run: Run): Promise<Measurement[]> {
   const theirs = () => inPlace(UNDERLAY, (netns) => timed(() => batch(netns, 'ip', LINES)));
   const pairs = await interleaved(run, PAIRS, `${NETWORKS} networks`, () => inPlace(UNDERLAY, ours), theirs);

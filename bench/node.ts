@@ -1,4 +1,4 @@
-/** A node without host0: the agent's own loop on a real kernel, told what is wanted. */
+/** A node without host0: the agent's own loop on a real kernel, with given desired items. */
 import type { ItemMap } from '../src/agent/items/item.ts';
 import { SystemKernel } from '../src/agent/kernel/system-kernel.ts';
 import { Reconciler } from '../src/agent/loop/reconciler.ts';
@@ -14,7 +14,7 @@ export class BenchNode implements AsyncDisposable {
     this.#kernel = kernel;
   }
 
-  /** Does nothing yet: `reconciler.start` makes it so. @param desired another map for each change: the loop compares them */
+  /** Opens the kernel; `reconciler.start` makes the first pass. @param desired must return a new map for each change, since the loop compares maps */
   static async open(netns: string, desired: () => ItemMap): Promise<BenchNode> {
     const fail = (error: Error): never => {
       throw error;

@@ -11,6 +11,7 @@ const ROUNDS = 3;
 const AGAIN = 3;
 const MESH = new URL('../bin/mesh', import.meta.url).pathname;
 
+/** The benchmark `overlays`. */
 export async function overlays({ signal, stage }: Run): Promise<Measurement[]> {
   const first: number[] = [];
   const again: number[] = [];
@@ -33,7 +34,7 @@ export async function overlays({ signal, stage }: Run): Promise<Measurement[]> {
   return [measured(named('the first time', 5000), first), measured(named('again without a change', 1000), again)];
 }
 
-/** A rack of racks: two groups with files of some kB, and two files and a few lines of each machine's own. */
+/** Writes a `/host0` of a thousand machines: two groups with files of some kB, and for each machine two files and three actions of its own. */
 function writeTree(root: string): void {
   const write = (path: string, text: string) => {
     mkdirSync(join(root, 'host0', path, '..'), { recursive: true });

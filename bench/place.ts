@@ -1,19 +1,20 @@
-/** Namespaces to measure in, and iproute2 to measure against. */
+/** Namespaces for benchmarks, and iproute2 as a yardstick. */
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type TemporaryNetns, temporaryNetns } from '../src/kernel/netns.ts';
 import { timed } from './measurement.ts';
 
+/** Runs `ip -batch` or `bridge -batch` in a namespace. @throws Error with the tool's messages */
 export function batch(netns: string, tool: 'ip' | 'bridge', lines: readonly string[]): void {
   const input = lines.join('\n');
   const { status, stderr } = spawnSync('nsenter', [`--net=${netns}`, tool, '-batch', '-'], { input, encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
 }
 
-/** A busy machine is never quiet: what is measured on it beside its yardstick is still worth something. */
+/** After this time the benchmark goes on: a busy machine is never quiet, and figures with a yardstick are still useful. */
 const QUIET_DEADLINE_MS = 15_000;
 
-/** The kernel goes on deleting under its lock after a namespace is closed: waits until a link is made fast again. */
+/** Closes a namespace, and waits until links are made fast again: the kernel deletes links under its lock after the close. */
 export async function discard(netns: TemporaryNetns): Promise<void> {
   netns.close();
   const probe = temporaryNetns();

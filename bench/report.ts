@@ -1,4 +1,4 @@
-/** Measurements for people: a table, and what became slower or faster since an earlier run. Pure. */
+/** Prints measurements as a table, and what became worse or better since an earlier run. Pure. */
 import type { Paint } from '../src/cli/print/color.ts';
 import { type Column, table } from '../src/cli/print/table.ts';
 import { figureOf, type Measurement } from './measurement.ts';
@@ -21,6 +21,7 @@ const COLUMNS: readonly Column<Measurement>[] = [
   { title: 'BUDGET', text: budgetText },
 ];
 
+/** A table with one row for each measurement. */
 export function formatMeasurements(all: readonly Measurement[], paint: Paint): string {
   return table(all, COLUMNS, { width: undefined, paint });
 }
@@ -35,8 +36,8 @@ function budgetText({ budget, unit }: Measurement): string {
 }
 
 /**
- * A line for each measurement whose figure and whose spread both moved: two runs whose spreads overlap say nothing of
- * each other. Worse ones first.
+ * One line for each measurement whose spreads do not overlap, the worse ones first. Measurements with overlapping spreads
+ * cannot be compared.
  */
 export function formatChanges(before: readonly Measurement[], now: readonly Measurement[]): string {
   const changes = now.flatMap((measurement) => {

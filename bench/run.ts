@@ -1,21 +1,23 @@
-/** What a benchmark is given: a way to say where it is, and to hear that it is to stop. */
+/** How benchmarks are run: their progress, their interruption, and pairs with a yardstick. */
 import type { Measurement } from './measurement.ts';
 
+/** What a benchmark is given. */
 export interface Run {
-  /** Aborted by Ctrl-C: a benchmark throws soon, and takes away what it made. */
+  /** Aborted by Ctrl-C: the benchmark then throws soon, and removes what it made. */
   readonly signal: AbortSignal;
-  /** Says what is being done now. */
+  /** Prints what is being done now. */
   readonly stage: (what: string) => void;
 }
 
-/** A lab of a benchmark may take its time: what is measured comes after. */
+/** Long, because the start of a benchmark's lab is not measured. */
 export const LAB_DEADLINE_MS = 60_000;
 
+/** Measures one subject; rejects if it was interrupted or failed. */
 export type Benchmark = (run: Run) => Promise<Measurement[]>;
 
 /**
- * Does ours and theirs one after the other, `count` times. Every other pair begins with theirs, so that what befalls the
- * machine meanwhile befalls both alike.
+ * Runs `ours` and `theirs` one after the other, `count` times. Every other pair begins with `theirs`, so that a change of
+ * the machine's load affects both alike.
  */
 export async function interleaved<Ours, Theirs>(
   { signal, stage }: Run,
@@ -41,7 +43,7 @@ export async function interleaved<Ours, Theirs>(
   return pairs;
 }
 
-/** As `setTimeout` of node:timers/promises, for a promise that may never settle: rejects when the run is to stop. */
+/** Waits for a promise that may never settle; rejects when the run is to stop. */
 export async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:scale [-- --members N --per-second R --json]`: the real host0, its daemon and its agent, with N members
- * that only speak (crowd.ts). What a mass join takes, and what N members cost host0 from then on.
+ * `npm run bench:scale [-- --members N --per-second R --json]`: a real host0, daemon and agent, with N simulated members
+ * (crowd.ts). Measures a mass join, and what N members cost host0 afterwards.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import { cpuSec, memoryMb } from './process-cost.ts';
 import { LAB_DEADLINE_MS } from './run.ts';
 
 const STEADY_MS = 15_000;
-/** After a mass join: whoever was behind has caught up. */
+/** A pause after the mass join, in which all processes catch up. */
 const REST_MS = 5_000;
 
 const { values } = parseArgs({
@@ -63,7 +63,7 @@ async function measure(): Promise<string> {
   const afterJoin = crowd.count;
   const joinCpu = { daemon: cpuSec(daemon) - cpu, agent: cpuSec(agent) - agentCpu };
 
-  say(`${members} members: what they cost while nothing happens`);
+  say(`measuring the cost of ${members} idle members`);
   const steadyCpu = { daemon: cpuSec(daemon), agent: cpuSec(agent) };
   const steady = { ...crowd.count };
   const segment = frameBytes(lab);
@@ -89,7 +89,7 @@ async function measure(): Promise<string> {
       reportsPerSecond: rounded(reports / sec),
       reportsWanted: rounded(members / (REPORT_INTERVAL_MS / 1_000)),
       agentCpuPercent: rounded(((cpuSec(agent) - steadyCpu.agent) / sec) * 100),
-      // Both ways on the underlay, with the stream's comments.
+      // In both directions on the underlay, with the stream's comments.
       frameBytesPerReport: rounded(bytes / reports),
       streams: crowd.count.streams,
       refusedOrLost: crowd.count.refused + crowd.count.lost - afterJoin.refused - afterJoin.lost,
@@ -114,7 +114,7 @@ async function joined(crowd: Crowd): Promise<void> {
   });
 }
 
-/** Received and sent by host0's port so far. */
+/** Bytes that host0's NIC has received and sent so far. */
 function frameBytes(lab: Lab): number {
   const { netns, ports } = lab.host('host0');
   const table = inNetns(netnsPath(netns), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));

@@ -1,4 +1,4 @@
-/** How long a node's loop makes others wait while it deletes and creates many links. */
+/** How long the main thread of an agent is blocked while its loop deletes and creates many links. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { itemsOf, networksFrom, UNDERLAY } from './many-networks.ts';
@@ -7,15 +7,16 @@ import { BenchNode } from './node.ts';
 import { inPlace } from './place.ts';
 import type { Run } from './run.ts';
 
-/** Networks: each has two links, a VXLAN and a bridge. */
+/** Numbers of networks; each has two links, a VXLAN and a bridge. */
 const DELETED = 100;
 const CREATED = 10;
 const ROUNDS = 3;
-/** Between two networks that are created: the last comes while the first links are still being deleted. */
+/** Pause between two creations: so short that the last network is created while links are still being deleted. */
 const PAUSE_MS = 20;
 const DEADLINE_MS = 60_000;
 const NANOSECONDS = 1e6;
 
+/** The benchmark `stall`. */
 export async function stall({ signal, stage }: Run): Promise<Measurement[]> {
   const stalls: [number, number][] = [];
   const creates: number[] = [];
@@ -32,7 +33,7 @@ export async function stall({ signal, stage }: Run): Promise<Measurement[]> {
   ];
 }
 
-/** The longest that the main thread did not come round; `idleMs` is the same for as long with nothing to do. */
+/** The longest time that the main thread was blocked: while it works (`busyMs`), and idle for the same time (`idleMs`). */
 async function deleteAndCreate(
   netns: string,
   signal: AbortSignal,
@@ -41,7 +42,7 @@ async function deleteAndCreate(
   await using node = await BenchNode.open(netns, () => items);
   const { reconciler } = node;
   await reconciler.start();
-  const doomed = () => reconciler.cache.links.values().some(({ name }) => name.startsWith('mwx'));
+  const beingDeleted = () => reconciler.cache.links.values().some(({ name }) => name.startsWith('mwx'));
   const createMs: number[] = [];
   let tookMs = 0;
   const busyMs = await longestStallMs(async () => {
@@ -50,12 +51,12 @@ async function deleteAndCreate(
       await reconciler.wake();
       for (let created = 1; created <= CREATED; created++) {
         items = new Map([...items, ...itemsOf(networksFrom(DELETED + created, 1))]);
-        if (!doomed()) throw new Error('the links were deleted before the networks were created');
+        if (!beingDeleted()) throw new Error('the links were deleted before the networks were created');
         createMs.push(await timed(() => reconciler.wake()));
         await sleep(PAUSE_MS, undefined, { signal });
       }
       const deadlineMs = performance.now() + DEADLINE_MS;
-      while (doomed()) {
+      while (beingDeleted()) {
         if (performance.now() > deadlineMs) throw new Error(`links are not deleted within ${DEADLINE_MS} ms`);
         await sleep(PAUSE_MS, undefined, { signal });
       }

@@ -1,6 +1,6 @@
 /**
- * What one TCP stream gets through a VXLAN and a bridge that the agent made, with all its rules, against the same
- * devices made by hand without any: between the bridges' own addresses, and between guests behind them.
+ * The throughput of one TCP stream through a VXLAN and a bridge that the agent made, with all its rules, against the same
+ * devices made by hand without rules: between the bridges' own addresses, and between guests behind the bridges.
  */
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { type TemporaryNetns, temporaryNetns } from '../src/kernel/netns.ts';
@@ -17,7 +17,7 @@ import { interleaved, type Run } from './run.ts';
 
 const PAIRS = 15;
 const SECONDS = 1;
-/** Of the guest's port on its host. */
+/** The device of the guest's port on its host. */
 const PORT = 'guest0';
 
 const network = mesh('bench', 456);
@@ -32,6 +32,7 @@ interface Side {
 
 type Make = (own: Side, other: Side) => Promise<AsyncDisposable | undefined> | undefined;
 
+/** The benchmark `throughput`. */
 export async function throughput(run: Run): Promise<Measurement[]> {
   run.stage('making the two paths');
   await using ours = await Path.open(byAgent);
@@ -48,7 +49,7 @@ export async function throughput(run: Run): Promise<Measurement[]> {
   ];
 }
 
-/** Two hosts on one segment, each with a bridge and a VXLAN and a guest behind. */
+/** Two hosts on one segment, each with a bridge, a VXLAN and a guest. */
 class Path implements AsyncDisposable {
   readonly #here: Side;
   readonly #there: Side;
@@ -108,7 +109,7 @@ async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
   return node;
 }
 
-/** As a person would type it: the other end is the one to flood to, and all else is learnt. */
+/** The devices as an administrator would make them: frames are flooded to the other host, and addresses are learnt. */
 function byHand(own: Side, other: Side): undefined {
   const { bridgeMac, vtepMac, ipv6 } = memberAddresses(network, own.machine);
   const { bridge, vxlan } = network.devices;

@@ -1,10 +1,13 @@
-/** The tree that an Alpine package is made of: OpenRC's scripts instead of units, Alpine's own Node, .PKGINFO. */
+/**
+ * The tree that an Alpine package is made from: OpenRC scripts instead of systemd units, Alpine's own Node, .PKGINFO.
+ */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { installationTree } from './tree.ts';
 
 const HERE = import.meta.dirname;
 
+/** Writes the tree of a package with this version into `directory`, which is emptied first. */
 export async function alpineTree(directory: string, version: string): Promise<void> {
   const tree = await installationTree(directory);
   for (const service of ['meshwork-host0', 'meshwork-agent']) {
@@ -19,8 +22,8 @@ export async function alpineTree(directory: string, version: string): Promise<vo
 }
 
 /**
- * In the order in which abuild writes it. koffi's native code for musl needs libstdc++. What this format cannot do is
- * recommend (apk-tools reads no such field of it): docs/install.md says what host0 needs besides.
+ * The contents of .PKGINFO, in the order of abuild. koffi's native code for musl needs libstdc++. This format has no
+ * field for recommended packages that apk-tools reads: docs/install.md lists what host0 needs besides.
  */
 function packageInfo(version: string, bytes: number): string {
   return `pkgname = meshwork

@@ -1,22 +1,24 @@
 /**
- * What is installed instead of the source: `node packaging/bundle.ts [DIRECTORY]` bundles every program into `dist/`.
- * Each long-running one and each of their threads is one file. The command line is split, since most commands need
- * little of it; its parts lie beside it, so that a URL relative to any of them means the same.
+ * Builds what is installed instead of the source: `node packaging/bundle.ts [DIRECTORY]` bundles every program into
+ * `dist/`. Each long-running program, and each of their threads, is one file. The command line is split into parts,
+ * since most commands need little of it. The parts lie beside the program, so that a relative URL means the same in
+ * each.
  */
 import { chmodSync, cpSync, globSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
+/** The root of the checkout. */
 export const TOP = dirname(import.meta.dirname);
 
-/** Programs and threads, which start others by a URL beside their own. */
+/** Programs and threads that are started by a URL relative to another bundle. */
 const WHOLE = ['main/agent', 'main/host0', 'store/sqlite/sqlite-worker'];
 const SPLIT = ['main/cli'];
 
-/** koffi's native code, for glibc and musl, which no bundle can hold: Node finds it as a package beside the bundles. */
+/** koffi's native code, for glibc and musl, which cannot be bundled: Node finds it as a package beside the bundles. */
 const NATIVE = 'node_modules/@koromix/koffi-linux-x64';
 
-/** What a node's boot runs; an image is built with them. */
+/** Scripts that run while a node boots; images are built with them. */
 const BOOT_SCRIPTS = 'src/image/node/scripts';
 
 const OPTIONS = {
@@ -33,13 +35,16 @@ const OPTIONS = {
   metafile: true,
   logLevel: 'warning',
   external: ['@koromix/*'],
-  // What our dependencies have in CommonJS requires Node's own modules.
+  // Dependencies in CommonJS require Node's built-in modules.
   banner: {
     js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);",
   },
 } satisfies BuildOptions;
 
-/** @returns the directories of the packages in node_modules that something was taken from */
+/**
+ * Empties `directory`, and bundles all programs into it.
+ * @returns the directories of the packages in node_modules that code was taken from
+ */
 export async function bundle(directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
@@ -48,7 +53,7 @@ export async function bundle(directory: string): Promise<string[]> {
     build({ ...OPTIONS, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
   ]);
   cpSync(join(TOP, NATIVE), join(directory, NATIVE), { recursive: true, dereference: true });
-  // It is loaded and not run.
+  // Shared libraries are loaded, not run: no execute permission.
   for (const file of globSync('**/*.node', { cwd: join(directory, NATIVE) }))
     chmodSync(join(directory, NATIVE, file), 0o644);
   cpSync(join(TOP, BOOT_SCRIPTS), join(directory, 'node-boot'), { recursive: true });

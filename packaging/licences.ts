@@ -1,4 +1,4 @@
-/** What is said about rights: our own licence, and those of the packages that the bundles were made from. */
+/** The copyright file: our own licence, and those of the packages that are in the bundles. */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TOP } from './bundle.ts';
@@ -10,6 +10,7 @@ interface Manifest {
 }
 
 /**
+ * The text of the copyright file.
  * @param packages directories, each with a package.json
  * @param common where a distribution has the licences that many packages share, by their names
  */
@@ -17,7 +18,7 @@ export function licences(packages: readonly string[], common?: string): string {
   return [TOP, ...packages].map((directory) => licenceOf(directory, common)).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-/** A few packages have no file of it: then what their manifest says is all that there is to pass on. */
+/** A few packages have no licence file: then only the name of the licence in their manifest is passed on. */
 function licenceOf(directory: string, common: string | undefined): string {
   const { name, version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
   const about = `${name} ${version}: ${license}\n`;

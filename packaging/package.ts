@@ -1,4 +1,4 @@
-/** `npm run package`: what is handed out, in `packages/`: a .deb, and the tree that an .apk is made of. */
+/** `npm run package`: makes the packages in `packages/`: a .deb, and the tree that an .apk is made from. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

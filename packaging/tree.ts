@@ -1,4 +1,4 @@
-/** The files of an installation, as they lie on the disk of the machine that gets them. */
+/** The files of an installation, at the paths where the package puts them. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { VERSION } from '../src/model/version.ts';
 import { bundle, TOP } from './bundle.ts';
 import { licences } from './licences.ts';
 
-/** Where all is that only Meshwork itself uses. */
+/** The directory of files that only Meshwork uses. */
 export const HOME = 'usr/lib/meshwork';
 
 const COMPLETIONS = {
@@ -18,7 +18,7 @@ const COMPLETIONS = {
   fish: 'usr/share/fish/vendor_completions.d/mesh.fish',
 };
 
-/** A directory that is filled from empty; modes do not depend on who fills it. */
+/** A directory that is filled from empty, with file modes that do not depend on the umask. Paths are relative to it. */
 export class Tree {
   readonly directory: string;
 
@@ -28,21 +28,24 @@ export class Tree {
     mkdirSync(directory, { recursive: true });
   }
 
+  /** Writes a file. */
   write(path: string, content: string | Buffer, mode: 0o644 | 0o755 = 0o644): void {
     writeFileSync(this.#place(path), content);
     chmodSync(join(this.directory, path), mode);
   }
 
+  /** Copies a file or a directory, with links resolved; `mode` is only for a file. */
   copy(path: string, from: string, mode: 0o644 | 0o755 = 0o644): void {
     cpSync(from, this.#place(path), { recursive: true, dereference: true });
     if (statSync(from).isFile()) chmodSync(join(this.directory, path), mode);
   }
 
+  /** Makes a symbolic link. */
   link(path: string, target: string): void {
     symlinkSync(target, this.#place(path));
   }
 
-  /** The files, not the links, in one order everywhere. */
+  /** The paths of all files, without links, sorted: the same order on every machine. */
   files(): string[] {
     return readdirSync(this.directory, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -58,8 +61,8 @@ export class Tree {
 }
 
 /**
- * What every distribution gets: programs, manual, completions, licences.
- * @param commonLicences where it has those that many packages share
+ * Writes the part that all packages share: programs, manual pages, completions, dashboards, licences.
+ * @param commonLicences where the distribution has the licences that many packages share
  */
 export async function installationTree(directory: string, commonLicences?: string): Promise<Tree> {
   const tree = new Tree(directory);
@@ -74,12 +77,13 @@ export async function installationTree(directory: string, commonLicences?: strin
   return tree;
 }
 
-/** What the `mesh` of the tree answers. */
+/** Runs the `mesh` of the tree, and returns its output. */
 function mesh(tree: Tree, ...words: readonly string[]): string {
   const env = { ...process.env, MESH_NODE: process.execPath };
   return execFileSync(join(tree.directory, 'usr/bin/mesh'), words, { env, encoding: 'utf8' });
 }
 
+/** The text compressed with gzip, as Debian wants manual pages and changelogs. */
 export function compressed(text: string): Buffer {
   return gzipSync(text, { level: 9 });
 }

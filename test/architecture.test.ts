@@ -1,7 +1,7 @@
 /** The house: which room may import from which, which sub-folder from which, and that the map of the source is true. */
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dirname } from 'node:path/posix';
+import { basename, dirname } from 'node:path/posix';
 import { describe, expect, test } from 'vitest';
 import { ROOMS } from './architecture/rooms.ts';
 import { circlesIn, folderOf, roomOf, SOURCE, sourceFiles } from './architecture/source-imports.ts';
@@ -12,6 +12,20 @@ const FILE_MAX_LINES = 400;
 
 /** Exported names that stand for two things, each with the reason. */
 const DOUBLE_NAMES: Readonly<Record<string, string>> = {};
+
+/** Files of `src/` that are run by their name, each with what runs it. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  'main/cli.ts': '`bin/mesh`',
+  'main/host0.ts': 'a service of host0',
+  'main/agent.ts': 'a service of every machine',
+  'store/sqlite/sqlite-worker.ts': 'a thread, which `store/sqlite/sqlite-thread.ts` starts by its URL',
+  'cli/pages/manual.ts': '`packaging/tree.ts`, which writes the manual pages',
+};
+
+/** Source that no entry needs, each with the reason why it is not in `test/`. */
+const APART: Readonly<Record<string, string>> = {
+  'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
+};
 
 const FILES = sourceFiles();
 const IMPORTS = [...FILES.values()].flatMap(({ file, imports }) => imports.map((imported) => ({ file, imported })));
@@ -95,6 +109,21 @@ describe('files', () => {
     expect(circlesIn(new Map([...FILES].map(([file, { imports }]) => [file, imports])))).toEqual([]);
   });
 
+  test('source imports nothing of the tests and benchmarks', () => {
+    expect(IMPORTS.filter(({ imported }) => imported.startsWith('..'))).toEqual([]);
+  });
+
+  test('a room holds what is run: what only tests and benchmarks need is in test/kit', () => {
+    const reached = new Set<string>();
+    const waiting = Object.keys(ENTRIES);
+    for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+      if (reached.has(file)) continue;
+      reached.add(file);
+      waiting.push(...(FILES.get(file)?.imports ?? []));
+    }
+    expect([...FILES.keys()].filter((file) => !reached.has(file))).toEqual(Object.keys(APART));
+  });
+
   test('nobody imports a composition root', () => {
     const forbidden = IMPORTS.filter(({ file, imported }) => roomOf(imported) === 'main' && roomOf(file) !== 'main');
     expect(forbidden).toEqual([]);
@@ -112,6 +141,14 @@ describe('files', () => {
     expect(Object.keys(DOUBLE_NAMES).filter((name) => (definers.get(name)?.length ?? 0) < 2)).toEqual([]);
   });
 
+  // A file's only export is described by the file's header.
+  test('every export has a docstring', () => {
+    const bare = [...FILES.values()].flatMap(({ file, exports, bareExports }) =>
+      exports.length > 1 ? bareExports.map((name) => `${file}: ${name}`) : [],
+    );
+    expect(bare).toEqual([]);
+  });
+
   test(`a folder holds at most ${FOLDER_MAX_FILES} source files, a file at most ${FILE_MAX_LINES} lines`, () => {
     const folders = Map.groupBy(FILES.keys(), (file) => dirname(file));
     const full = [...folders].filter(([, files]) => files.length > FOLDER_MAX_FILES).map(([folder]) => folder);
@@ -126,7 +163,7 @@ describe('files', () => {
       .flatMap(({ file, text }) =>
         [...text.matchAll(/from 'node:([a-z/_]+)'/g)].map(([, module]) => `${file} uses node:${module}`),
       )
-      .filter((line) => !/node:(?:crypto|net|timers\/promises)$/.test(line));
+      .filter((line) => !/node:(?:crypto|net|timers\/promises|util)$/.test(line));
     expect(impure).toEqual([]);
   });
 });
@@ -142,7 +179,7 @@ describe('CONTRIBUTING.md', () => {
     expect(page.split('\n').filter((line) => /^\| `\w+\/` \|/.test(line))).toEqual(rows);
   });
 
-  const walks = [...page.matchAll(/^To follow (.*?):((?:.|\n)*?)\n\n/gm)].map(([, what = '', text = '']) => ({
+  const walks = [...page.matchAll(/^To follow (.*?):\n\n((?:\d+\. .*\n)+)/gm)].map(([, what = '', text = '']) => ({
     what,
     stops: [...text.matchAll(/`([\w-]+(?:\/[\w.-]+)+)`/g)].map(([, stop = '']) => stop),
   }));
@@ -150,7 +187,7 @@ describe('CONTRIBUTING.md', () => {
   test('there are two walks through the source', () => {
     expect(walks.map(({ what }) => what)).toEqual([
       '`vni` from its file to the kernel',
-      'a boot from the first frame to a member',
+      'a boot from its first frame to a member',
     ]);
   });
 
@@ -166,9 +203,24 @@ describe('CONTRIBUTING.md', () => {
   });
 });
 
-/** Two files hand on to each other when one imports the other, or, where a stop is no module, names it. */
+/**
+ * Whether one of two files hands on to the other: by an import; a script by the name of the other file, as it is called where
+ * it is installed; and host0 to a script by a word of the kernel command line.
+ */
 function handsOn(from: string, to: string): boolean {
   const [source, target] = [FILES.get(from), FILES.get(to)];
   if (source !== undefined && target !== undefined) return source.imports.includes(to) || target.imports.includes(from);
-  return [source?.text.includes(to), target?.text.includes(from)].includes(true);
+  const [before, after] = [textOf(from), textOf(to)];
+  const words = before.match(/\bmesh\.\w+=/g) ?? [];
+  return names(before, to) || names(after, from) || words.some((word) => after.includes(word));
+}
+
+function textOf(file: string): string {
+  return readFileSync(join(SOURCE, file), 'utf8');
+}
+
+/** `dist/agent.mjs` is what `main/agent.ts` is called in a bundle, `boot/agent` and `etc/inittab` what files are called on a node. */
+function names(text: string, file: string): boolean {
+  const installed = file.endsWith('.ts') ? `dist/${basename(file, '.ts')}.mjs` : `(?:boot|etc)/${basename(file)}`;
+  return new RegExp(`\\b${installed}(?![\\w-])`).test(text);
 }

@@ -1,14 +1,14 @@
-/** What the benchmark makes of figures; the figures themselves are `npm run bench`. */
+/** How the benchmark evaluates figures; `npm run bench` measures them. */
 import { expect, test } from 'vitest';
 import { compared, type Measurement, measured } from '../bench/measurement.ts';
 import { formatChanges, formatMeasurements } from '../bench/report.ts';
 import { interleaved } from '../bench/run.ts';
 import { plain } from '../src/cli/print/color.ts';
 
-const ratioBudget = { name: 'rows', unit: 'ms', budget: { of: 'ratio', atMost: 0.8 } } as const;
+const ratioBudget = { name: 'join', unit: 'ms', budget: { of: 'ratio', atMost: 0.8 } } as const;
 
-test('a ratio is the median of the pairs’ own, not of two medians', () => {
-  // The machine became ten times slower meanwhile; ours always took half.
+test("a ratio is the median of the pairs' ratios, not the ratio of two medians", () => {
+  // The machine became ever slower meanwhile; ours always took half the time.
   const slowing = [1, 2, 10, 20, 100].map((ms): [number, number] => [ms, 2 * ms]);
   expect(compared(ratioBudget, slowing)).toEqual({
     ...ratioBudget,
@@ -20,13 +20,13 @@ test('a ratio is the median of the pairs’ own, not of two medians', () => {
   });
 });
 
-test('a budget that is missed is told as such', () => {
+test('a missed budget is not ok', () => {
   expect(compared(ratioBudget, [[9, 10]]).ok).toBe(false);
   expect(measured({ name: 'lost', unit: 'packets', budget: { of: 'value', atMost: 0 } }, [1]).ok).toBe(false);
   expect(measured({ name: 'x', unit: 'Gbit/s', budget: { of: 'value', atLeast: 2 } }, [1, 3, 3]).ok).toBe(true);
 });
 
-test('a table for people', () => {
+test('measurements are printed as a table', () => {
   const rows = [
     compared(ratioBudget, [[9, 10]]),
     measured({ name: 'mesh --version', unit: 'ms', budget: { of: 'value', atMost: 80 } }, [40, 50, 60]),
@@ -34,14 +34,14 @@ test('a table for people', () => {
   expect(formatMeasurements(rows, plain)).toBe(
     [
       '        WHAT            VALUE  YARDSTICK  RATIO        SPREAD  BUDGET',
-      'MISSED  rows             9 ms      10 ms  0.9 ×  0.9 to 0.9 ×  at most 0.8 ×',
+      'MISSED  join             9 ms      10 ms  0.9 ×  0.9 to 0.9 ×  at most 0.8 ×',
       'ok      mesh --version  50 ms                     40 to 60 ms  at most 80 ms',
       '',
     ].join('\n'),
   );
 });
 
-test('two runs differ where their spreads do, and in the direction of the budget', () => {
+test('two runs differ when their spreads do not overlap; better and worse follow the budget', () => {
   const of = (name: string, budget: Measurement['budget'], ...values: number[]) =>
     measured({ name, unit: 'ms', budget }, values);
   const least = { of: 'value', atMost: 80 } as const;
@@ -63,7 +63,7 @@ test('two runs differ where their spreads do, and in the direction of the budget
   expect(formatChanges(before, before)).toBe('nothing changed beyond the spread\n');
 });
 
-test('pairs take turns in beginning, and end between two measurements when told to', async () => {
+test('pairs alternate which side begins, and an abort ends them between two measurements', async () => {
   const interrupt = new AbortController();
   const done: string[] = [];
   const run = { signal: interrupt.signal, stage: () => {} };

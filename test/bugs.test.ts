@@ -1,4 +1,4 @@
-/** The catalogue of deliberate bugs fits the source; `npm run bugs` tries whether each is caught. */
+/** The catalogue of deliberate bugs fits the source; `npm run bugs` tests that each is caught. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -11,11 +11,11 @@ const ROOT = join(import.meta.dirname, '..');
 const BUGS = await catalogue();
 const TABLE = readFileSync(join(ROOT, 'docs/testing.md'), 'utf8');
 
-test('there are at least ten', () => {
+test('there are at least ten bugs', () => {
   expect(BUGS.size).toBeGreaterThanOrEqual(10);
 });
 
-test.each([...BUGS])('%s changes what is in the source, exactly once', (_, { changes }: Bug) => {
+test.each([...BUGS])('each change of %s fits the source exactly once', (_, { changes }: Bug) => {
   const tree = SourceTree.read(ROOT);
   for (const change of changes) {
     const { file, text } = changed(tree, change);
@@ -58,7 +58,7 @@ function treeOf(texts: Readonly<Record<string, string>>): SourceTree {
   return new SourceTree(Object.entries(texts));
 }
 
-/** The module after an edit of it. */
+/** The text of the module after an edit. */
 function edited(text: string, symbol: string, find: string, replace = 'X'): string {
   return changed(treeOf({ 'src/agent/backoff.ts': text }), { kind: 'edit', symbol, find, replace }).text;
 }
@@ -102,11 +102,11 @@ describe('a symbol', () => {
       { symbol: 'REQUEST' },
       'REQUEST is defined 2 times, in src/agent/names.ts and src/kernel/names.ts: name the room with `in`',
     ],
-  ])('that is missing or there twice is named: %o', (name, message) => {
+  ])('that is missing or defined twice is named in the error: %o', (name, message) => {
     expect(() => tree.definition(name)).toThrow(new RangeError(message));
   });
 
-  test('of two rooms is found by its room', () => {
+  test('that two rooms define is found by its room', () => {
     expect(tree.definition({ symbol: 'REQUEST', in: 'kernel' }).file).toBe('src/kernel/names.ts');
   });
 });
@@ -119,7 +119,7 @@ describe('an edit', () => {
 
   test.each([
     ['broken into lines', 'later(\n      this.#waits,\n      key,\n    )'],
-    ['drawn together', 'later(this.#waits,key)'],
+    ['without spaces', 'later(this.#waits,key)'],
     ['with a comma at the end', 'later(this.#waits, key,)'],
   ])('finds its place in a call %s', (_, laidOut) => {
     const text = BACKOFF.replaceAll('later(this.#waits, key)', laidOut);
@@ -141,7 +141,7 @@ describe('an edit', () => {
     expect(() => edited(BACKOFF, symbol, find)).toThrow(new RangeError(message));
   });
 
-  test('takes its replacement letter by letter', () => {
+  test('inserts its replacement literally', () => {
     expect(edited('const a = 1;\n', 'a', '1', "'$& $1'")).toBe("const a = '$& $1';\n");
   });
 });
@@ -187,7 +187,7 @@ describe('another change', () => {
     ],
   ])('%s', (_, change, file, text) => {
     expect(changed(tree, change)).toEqual({ file, text });
-    // Made once, the change does not fit a second time.
+    // The same change does not fit a second time.
     const after = treeOf({ [file]: text });
     if (change.kind === 'import') after.put(tree.definition(change.of).file, BACKOFF);
     expect(() => changed(after, change)).toThrow(RangeError);
@@ -208,7 +208,7 @@ describe('another change', () => {
   });
 });
 
-test('the test of the architecture tells which of its rules was broken', () => {
+test('the catcher `architecture` finds the name of the broken rule', () => {
   const output = ` FAIL  |unit| test/architecture.test.ts > every room has its row\nAssertionError: expected [ 'x' ] to equal []\n`;
   expect(CATCHERS.architecture.says.exec(output)?.groups).toMatchObject({ what: 'every room has its row' });
 });

@@ -1,4 +1,4 @@
-/** Every command that the documentation shows must exist, with the options and arguments that it is shown with. */
+/** Every command in the documentation exists, with its options and arguments. */
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,10 @@ import { wholeTree } from './cli/mesh.ts';
 const TOP = new URL('..', import.meta.url).pathname;
 const PAGES = globSync(['README.md', 'CONTRIBUTING.md', 'docs/**/*.md'], { cwd: TOP });
 
-/** Parses a command line and does nothing. @throws CommanderError when it is wrong */
+/**
+ * Parses a command line without running the command.
+ * @throws CommanderError when it is wrong
+ */
 async function parse(words: readonly string[]): Promise<void> {
   const tree = await wholeTree();
   const disarm = (command: Command): void => {
@@ -36,11 +39,11 @@ describe.each(PAGES)('%s', (page) => {
   });
 
   test('shows only npm scripts that exist', () => {
-    const shown = commands.flatMap(({ text }) => /^npm (?:run )?([a-z]+)/.exec(text)?.[1] ?? []);
+    const shown = commands.flatMap(({ text }) => /^npm (?:run )?(?!exec\b)([a-z]+)/.exec(text)?.[1] ?? []);
     expect(Object.keys(manifest.scripts)).toEqual(expect.arrayContaining(shown));
   });
 
-  test('links only to pages that are there', () => {
+  test('links only to pages that exist', () => {
     const markdown = readFileSync(TOP + page, 'utf8');
     for (const [, target = ''] of markdown.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       expect(globSync(new URL(target, `file://${TOP}${page}`).pathname), `${page}: ${target}`).toHaveLength(1);
@@ -48,7 +51,7 @@ describe.each(PAGES)('%s', (page) => {
   });
 });
 
-test('docs/install.md names what the services keep of root, and nothing else', () => {
+test('docs/install.md names exactly the capabilities of the services', () => {
   const rows = readFileSync(`${TOP}docs/install.md`, 'utf8').matchAll(/^\| (?:`(meshwork-\w+)` )?\| (`CAP_.*?) \|/gm);
   const told = new Map<string, string[]>();
   let service = '';
@@ -68,7 +71,7 @@ test('the map in CONTRIBUTING.md has every room', () => {
   expect(rooms.filter((room) => !map.includes(`\`${room}/\``))).toEqual([]);
 });
 
-test('the extractor sees commands in loops, pipes and other hosts', () => {
+test('the extractor finds commands in loops, pipes and on other hosts', () => {
   expect(meshCommands("for n in a b; do mesh lab exec $n -- sh -c 'cp x y'; done")).toEqual([
     ['lab', 'exec', '$n', '--', 'sh', '-c', 'cp x y'],
   ]);
@@ -78,7 +81,7 @@ test('the extractor sees commands in loops, pipes and other hosts', () => {
   ]);
 });
 
-test('what a command is shown to print is looked for line by line, whatever the figures are', () => {
+test('shown output is compared line by line, without regard to numbers', () => {
   const [command] = shownCommands(
     '```console\n$ mesh x\nnode1  10.11.0.2  02:aa:bb:cc:dd:ee  4 s\n…\nlast\n```\nnot this\n',
   );

@@ -1,11 +1,14 @@
-/** The order of test files: what takes longest begins first, so that nothing goes on alone when all else is done. */
+/** The order of test files: the longest begin first, so that no long one runs alone at the end. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Files that take more than 25 s, the longest first. Vitest knows times of former runs only, and in a clean clone there are none. */
+/**
+ * Files that take more than 25 s, the longest first. Vitest knows only the times of former runs, of which a fresh clone
+ * has none.
+ */
 const LISTED: readonly string[] = [
   'test/sim/sim.test.ts',
   'test/system/80-boot/machines.test.ts',
@@ -23,12 +26,16 @@ const LISTED: readonly string[] = [
 ];
 const LONGEST = LISTED.map((file) => join(ROOT, file));
 
-/** The listed files that are not there, from the root of the repository. They stop no test run, but one unit test. */
+/**
+ * The listed files that do not exist, as paths from the root of the repository. They fail one unit test, and stop no
+ * run.
+ */
 export const MISSING: readonly string[] = LISTED.filter((file) => !existsSync(join(ROOT, file)));
 
 for (const file of MISSING)
-  console.error(`test/longest-first.ts: there is no ${file}; write its new path into the list, or take it out`);
+  console.error(`test/longest-first.ts: there is no ${file}; write its new path into the list, or remove it`);
 
+/** The sequencer for vitest.config.ts: the listed files first, then the others in the order of vitest. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);

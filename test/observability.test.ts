@@ -1,4 +1,4 @@
-/** What is written about metrics and logs (the docs, the dashboard, the alerts) speaks of what there is, and of all of it. */
+/** The docs, the dashboard and the alerts cover all metrics and log fields, and name no others. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { MetricHead, MetricType } from '../src/metrics/registry.ts';
@@ -30,7 +30,7 @@ function knownMetrics(): Map<string, Known> {
   return known;
 }
 
-/** Names of metrics in a text, without what histograms add to theirs. */
+/** Names of metrics in a text, without the suffixes of histograms. */
 function namesIn(text: string): string[] {
   const names = Array.from(text.matchAll(/\b(?:meshwork|process)_[a-z0-9_]+/g), ([name]) => name);
   return [...new Set(names)].map((name) => {
@@ -55,7 +55,7 @@ interface Dashboard {
   }[];
 }
 
-/** A row of the table in the docs, as the registry has it. */
+/** The row of a metric in the table of the docs. */
 function rowOf({ name, type, labels = [], help, processes }: Known): string {
   const where = processes.length === 2 ? 'both' : processes[0];
   return `| \`${name}\` | ${type} | ${where} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`;
@@ -82,7 +82,7 @@ describe('the dashboard', () => {
   const { panels, templating }: Dashboard = JSON.parse(DASHBOARD);
   const targets = panels.flatMap((panel) => panel.targets ?? []);
 
-  test('uses only metrics and labels that there are', () => {
+  test('uses only metrics and labels that exist', () => {
     expect(targets.length).toBeGreaterThan(20);
     for (const { expr, legendFormat } of targets) {
       const names = namesIn(expr);
@@ -99,14 +99,14 @@ describe('the dashboard', () => {
     expect([...METRICS.keys()].filter((name) => !shown.has(name))).toEqual([]);
   });
 
-  test('has its panels once, and its variables', () => {
+  test('has each panel once, and defines its variables', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const variables = templating.list.map(({ name }) => name);
     for (const [, name = ''] of DASHBOARD.matchAll(/\$\{?([a-z]+)\b/g)) expect(variables).toContain(name);
   });
 });
 
-test('the alerts use only metrics and labels that there are', () => {
+test('the alerts use only metrics and labels that exist', () => {
   const expressions = Array.from(RULES.matchAll(/^ +expr: (.+)$/gm), ([, expression = '']) => expression);
   expect(expressions.length).toBe(RULES.match(/- alert:/g)?.length);
   for (const expression of expressions) {
@@ -118,8 +118,8 @@ test('the alerts use only metrics and labels that there are', () => {
   }
 });
 
-describe.each(['host0', 'agent'] as const)('%s before anything was measured', (process) => {
-  test('has a text that can be read, with a meaning and a unit for each', async () => {
+describe.each(['host0', 'agent'] as const)('%s before any measurement', (process) => {
+  test('has a readable text, with a meaning and a unit for each metric', async () => {
     const { expose } = await import('../src/metrics/exposition.ts');
     const families = readExposition(expose(everyMetric(process), undefined).body);
     for (const { name, help, type } of families.values()) {

@@ -1,4 +1,4 @@
-/** The services of systemd and of OpenRC say the same. */
+/** The services of systemd and of OpenRC run the same commands with the same capabilities. */
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -19,12 +19,12 @@ describe.each(['meshwork-host0', 'meshwork-agent'])('%s', (service) => {
     expect(script).toContain('\ncommand=/usr/bin/setpriv\n');
   });
 
-  test('leaves what it started alone when it ends', () => {
+  test('leaves the processes that it started running when it ends', () => {
     expect(read(`systemd/${service}.service`)).toContain('\nKillMode=process\n');
   });
 });
 
-test('every script of a package is one that a shell can read', () => {
+test('every script of a package has valid shell syntax', () => {
   for (const script of globSync(`${PACKAGING}/{debian,alpine,openrc}/*`)) {
     expect(spawnSync('sh', ['-n', script], { encoding: 'utf8' }).stderr, script).toBe('');
   }

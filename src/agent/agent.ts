@@ -1,4 +1,6 @@
-/** The agent of one machine: puts together what the machine should take part in, and keeps the kernel that way. */
+/**
+ * The agent of one machine: derives the items that the machine should have from its source, and keeps the kernel so.
+ */
 
 import type { Feature } from '../kernel/probe.ts';
 import type { KernelEvent } from '../kernel/rtnl/objects.ts';
@@ -25,7 +27,8 @@ import type { Source, SourceAgent } from './membership/source.ts';
 import type { ForeignPorts } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 
-export interface AgentInput {
+interface AgentInput {
+  /** The machine's name, for people. */
   readonly name: string;
   readonly machine: MachineWord;
   readonly clock: Clock;
@@ -33,34 +36,39 @@ export interface AgentInput {
   readonly kernel: KernelPort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
-  /** Makes the plugged ports survive a reboot. */
+  /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly source: Source;
-  /** Tries out what the kernel can do; absent where the kernel is not a real one. It takes a third of a second. */
+  /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
 
-/** What the links of the machine say, as long as neither they, the plugged ports nor the networks change. */
-interface Ground {
+/** What was derived from the machine's links. It holds until the links, the plugged ports or the networks change. */
+interface LinkSnapshot {
   readonly cache: KernelCache;
   readonly linksRevision: number;
   readonly portsRevision: number;
   readonly networks: readonly Network[];
-  /** Networks in whose place a device of somebody else stands. */
+  /** Networks whose device name or VNI a foreign device has. */
   readonly refused: ReadonlySet<NetworkId>;
   readonly ports: DesiredInput['ports'];
+  /** The administrator made this machine a router. */
   readonly routes: boolean;
 }
 
-/** How one item fares in the kernel. */
+/** The status of one item: in the kernel as desired, not yet, or refused by the kernel again and again. */
 export type ItemState = 'ready' | 'pending' | 'failed';
 
+/**
+ * One machine's agent: a source, the reconcile loop and the port commands. The source says which networks and members
+ * there are. Each pass of the loop asks `#desire` for the items that follow from them.
+ */
 export class Agent implements SourceAgent {
   readonly input: AgentInput;
   readonly source: Source;
   readonly reconciler: Reconciler;
   readonly ports: PortCommands;
-  /** Looked for when a step of ours keeps failing. */
+  /** The features that the kernel lacks; tested when a step keeps failing. */
   readonly missingFeatures: MissingFeatures;
   readonly obstruction: Obstruction;
   readonly #stateChanges = new Signal<void>();
@@ -69,16 +77,16 @@ export class Agent implements SourceAgent {
   readonly #networkChanges = new Signal<void>();
   readonly stateChanges: Subscribable<void> = this.#stateChanges;
   readonly underlayChanges: Subscribable<void> = this.#underlayChanges;
-  /** Emits when links have changed, or may have. */
+  /** Emits when links have changed, or may have changed because events were lost. */
   readonly linkChanges: Subscribable<void> = this.#linkChanges;
-  /** Emits when the kernel has been brought up to other networks than before. */
+  /** Emits when a pass has applied a changed set of networks. */
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
   readonly #desired = new DesiredItems();
   readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
-  #ground: Ground | undefined;
+  #linkSnapshot: LinkSnapshot | undefined;
   #phases = new Map<NetworkId, NetworkState['phase']>();
-  /** The networks that the kernel was brought up to last. */
-  #taken: readonly Network[] | undefined;
+  /** The networks that were applied last. */
+  #applied: readonly Network[] | undefined;
 
   constructor(input: AgentInput) {
     this.input = input;
@@ -99,16 +107,17 @@ export class Agent implements SourceAgent {
       networkCalled: (name) => this.networkCalled(name),
     });
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
-    this.reconciler.passes.subscribe(() => this.#onOutcome());
+    this.reconciler.passes.subscribe(() => this.#onPass());
   }
 
+  /** Reads the kernel, starts the source, and resolves after the first pass with the source's networks. */
   async start(): Promise<void> {
     await this.reconciler.start();
     await this.source.start(this);
     await this.reconciler.wake();
   }
 
-  /** The reconciler subscribed before: its cache has the event already. */
+  /** The reconciler subscribed first, so its cache already has the event. */
   #onKernelEvent(event: KernelEvent): void {
     const underlay =
       (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
@@ -124,17 +133,20 @@ export class Agent implements SourceAgent {
     await this.reconciler.wake();
     const { networks } = this.source;
     // Members come and go far more often than networks.
-    if (networks !== this.#taken) this.#networkChanges.emit();
-    this.#taken = networks;
+    if (networks !== this.#applied) this.#networkChanges.emit();
+    this.#applied = networks;
   }
 
-  /** Stops; what is in the kernel stays and goes on forwarding. */
+  /** Stops the source and the loop. Everything in the kernel stays and goes on forwarding. */
   async stop(): Promise<void> {
     await this.source.stop();
     await this.reconciler.close();
   }
 
-  /** @throws MESH_NET_UNKNOWN */
+  /**
+   * The network with this name or identifier.
+   * @throws MESH_NET_UNKNOWN
+   */
   networkCalled(name: string): Network {
     const network = this.source.networks.find((candidate) => candidate.name === name || candidate.id === name);
     if (network !== undefined) return network;
@@ -145,7 +157,10 @@ export class Agent implements SourceAgent {
     });
   }
 
-  /** How a network fares here: what is in the kernel, and whether host0 counts this node as a member. */
+  /**
+   * The state of a network on this node: whether its links are in the kernel, and whether host0 counts this node as a
+   * member.
+   */
   stateOf(network: Network): NetworkState {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
@@ -159,6 +174,7 @@ export class Agent implements SourceAgent {
     return { phase: 'ready' };
   }
 
+  /** An item that is not desired is `pending`. */
   stateOfItem(key: ItemKey): ItemState {
     if (this.reconciler.failureOf(key) !== undefined) return 'failed';
     return this.reconciler.isReady(key) ? 'ready' : 'pending';
@@ -169,11 +185,14 @@ export class Agent implements SourceAgent {
     return failures.find(({ item }) => networkOf(this.reconciler.desired.get(item)) === network)?.error;
   }
 
-  /** What of a refused network is there stays as it is; and no rule speaks of a device that is not ours. */
+  /**
+   * The desired items for one pass. A refused network is left out: its items in the kernel stay as they are, and no
+   * rule names a foreign device.
+   */
   #desire(cache: KernelCache): Desire {
     const { source, input } = this;
     const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
-    const { refused, ports, routes } = this.#lookAtGround(cache);
+    const { refused, ports, routes } = this.#snapshotOfLinks(cache);
     if (!source.known) {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
@@ -197,24 +216,24 @@ export class Agent implements SourceAgent {
     };
   }
 
-  #lookAtGround(cache: KernelCache): Ground {
+  #snapshotOfLinks(cache: KernelCache): LinkSnapshot {
     const { linksRevision } = cache;
     const { networks } = this.source;
     const { ports: foreign } = this.input;
-    const known = this.#ground;
+    const known = this.#linkSnapshot;
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks));
     const ports = foreign.takeIn(cache);
-    // `ip_forward` is set on every link, loopback too; we set it on single ports of the underlay.
+    // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
-    this.#ground = { cache, linksRevision, portsRevision: foreign.revision, networks, refused, ports, routes };
-    return this.#ground;
+    this.#linkSnapshot = { cache, linksRevision, portsRevision: foreign.revision, networks, refused, ports, routes };
+    return this.#linkSnapshot;
   }
 
   /**
-   * An entry that nobody wants goes when this agent wanted it before, since then somebody has left; one from before its
-   * start only when it is known whose all entries are. Routes to other segments come with the member lists, so likewise.
+   * Whether an undesired item may go that this agent has not desired since its start. Entries of an earlier agent stay
+   * until the member list is complete. Routes to other segments come with the member lists, so they wait for all lists.
    */
   #mayDelete(item: Item): boolean {
     switch (item.kind) {
@@ -234,7 +253,10 @@ export class Agent implements SourceAgent {
     }
   }
 
-  /** Until it is settled who is a member, packets are taken from wherever entries led that were there when it was not. */
+  /**
+   * Adds the VTEPs of earlier entries to the sources that the rules accept, until the member list is complete. The
+   * earlier entries are read once, at the first pass with an incomplete list.
+   */
   #withKeptSources(attachment: Attachment, cache: KernelCache): Attachment {
     const { id } = attachment.network;
     if (this.source.settled(id)) {
@@ -246,7 +268,7 @@ export class Agent implements SourceAgent {
     return { ...attachment, keptSources };
   }
 
-  #onOutcome(): void {
+  #onPass(): void {
     let changed = false;
     for (const network of this.source.networks) {
       const { phase } = this.stateOf(network);
@@ -259,14 +281,14 @@ export class Agent implements SourceAgent {
 }
 
 /**
- * Whether the item is ours by the record alone. A port that is observed and not wanted is one that an administrator has
- * unplugged: its removal waits neither for the networks nor for a list of members.
+ * Whether the agent's record alone says that the item may go. An observed port that is not desired is one that an
+ * administrator has unplugged. Its removal waits neither for the networks nor for a member list.
  */
 function isRecorded({ kind }: Item): boolean {
   return kind === 'port';
 }
 
-/** Where the entries lead that are there. */
+/** The remote VTEPs of a network's marked FDB entries in the kernel. */
 function sourcesOf({ devices }: Network, cache: KernelCache): Ipv4[] {
   const vxlan = cache.linkNamed(devices.vxlan)?.index;
   const sources = new Set<Ipv4>();

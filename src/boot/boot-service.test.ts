@@ -1,3 +1,4 @@
+/** `BootService` puts its parts together, and does nothing while boot is off. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,8 @@ import { BootService } from './boot-service.ts';
 import { HostLinks } from './nics/host-links.ts';
 import { AttemptRecords } from './site/attempt-records.ts';
 
-/** A host0 that boots no machines, with one link. */
-async function serviceAtRest(): Promise<BootService> {
+/** The service of a host0 with `boot=off` and without links. */
+async function serviceWithBootOff(): Promise<BootService> {
   const state = mkdtempSync(join(tmpdir(), 'mw-boot-service-'));
   onTestFinished(() => rmSync(state, { recursive: true }));
   const clock = new ManualClock();
@@ -21,7 +22,7 @@ async function serviceAtRest(): Promise<BootService> {
   const links = new HostLinks({ reader, clock, onError: (error) => journal.failure('links unreadable', error) });
   await links.read();
   const none = async (): Promise<never> => {
-    throw new TypeError('nothing is booted');
+    throw new TypeError('no machine boots');
   };
   return BootService.open({
     settings: { ...HOST0_DEFAULTS, boot: 'off' },
@@ -42,9 +43,9 @@ async function serviceAtRest(): Promise<BootService> {
   });
 }
 
-test('with boot off, the parts are there and do nothing', async () => {
-  const service = await serviceAtRest();
-  expect(service.boot.segmentStateOf('eth1')).toEqual({ mode: 'off', why: 'boot is off' });
+test('with boot=off, the parts exist and do nothing', async () => {
+  const service = await serviceWithBootOff();
+  expect(service.segments.segmentStateOf('eth1')).toEqual({ mode: 'off', why: 'boot is off' });
   expect(service.log.views()).toEqual([]);
   expect([...(await service.heardAt())]).toEqual([]);
   await service.close();

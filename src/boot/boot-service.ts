@@ -1,6 +1,6 @@
 /**
- * All that host0 does for machines that boot, put together: its side of their segments (boot.ts), the site that they fetch
- * from (boot-site.ts), and the log of how far each is (boot-log.ts).
+ * Everything that host0 does for booting machines, put together: its side of their segments (boot-segments.ts), the HTTP site
+ * that they fetch from (boot-site.ts), and the log of how far each machine is (boot-log.ts).
  */
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
@@ -11,7 +11,7 @@ import type { Clock } from '../model/clock.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
-import { Boot, type BootInput } from './boot.ts';
+import { BootSegments, type BootSegmentsInput } from './boot-segments.ts';
 import { heardAt } from './nics/heard-at.ts';
 import type { HostLinks } from './nics/host-links.ts';
 import { bootEndpoints } from './site/boot-endpoints.ts';
@@ -24,18 +24,21 @@ import { BootLog, type BootLogInput } from './timeline/boot-log.ts';
 import { ModelTimes } from './timeline/model-times.ts';
 
 /** host0's neighbour table; `Rtnl` reads it. */
-export interface NeighbourTable {
+interface NeighbourTable {
+  /** The IPv4 or IPv6 neighbour entry of an address on a link. */
   neighbour(link: string, address: Ip): Promise<Neighbour | undefined>;
   neighbours(): Promise<readonly Neighbour[]>;
 }
 
-/** Who the machines are, and what each said of its hardware when it booted from a card last. */
-export interface CardRegistry extends BootRegistry {
+/** The known machines, and the hardware facts that each sent at its last boot. */
+interface CardRegistry extends BootRegistry {
+  /** The machine that booted last from the network card with this MAC. */
   byCard(mac: Mac): { readonly facts: Readonly<Record<string, string>> } | undefined;
 }
 
+/** What `BootService` works with; `main/host0-machines.ts` puts it together. `links` must be read already. */
 export interface BootServiceInput
-  extends Pick<BootInput, 'setNics'>,
+  extends Pick<BootSegmentsInput, 'setNics'>,
     Pick<BootSiteInput, 'attempts' | 'catalogue' | 'images' | 'secretsOf'>,
     Pick<BootLogInput, 'nameOf' | 'meshesOf'> {
   readonly settings: Host0Settings;
@@ -48,24 +51,28 @@ export interface BootServiceInput
   readonly registry: CardRegistry;
 }
 
-/** Kernel and initrd have some 60 MB: as many loads at once keep a segment of 10 Gbit/s busy, and one of 1 Gbit/s fair. */
+/**
+ * How many machines load at the same time. Kernel and initrd have about 60 MB: with this number, a segment of 10 Gbit/s is
+ * busy, and on one of 1 Gbit/s each machine still gets a fair share.
+ */
 const LOADING_MAX = 24;
 
+/** Connects the boot segments, the boot site and the boot log: sightings go to the log, endpoints to the site's sockets. */
 export class BootService {
-  readonly boot: Boot;
+  readonly segments: BootSegments;
   readonly log: BootLog;
   readonly #input: BootServiceInput;
   readonly #sockets: ReturnType<typeof bootEndpoints>;
-  /** Where machines find host0. They stay when the segments are left, as the sockets do. */
+  /** Where the boot site listens. A copy, since `segments.endpoints` is empty as soon as the segments are closed. */
   #endpoints: readonly BootEndpoint[] = [];
 
-  private constructor(input: BootServiceInput, boot: Boot, times: ModelTimes) {
+  private constructor(input: BootServiceInput, segments: BootSegments, times: ModelTimes) {
     const { clock, journal, links, neighbours, paths, registry } = input;
     this.#input = input;
-    this.boot = boot;
+    this.segments = segments;
     this.log = new BootLog({
       ...input,
-      segmentStateOf: (device) => boot.segmentStateOf(device),
+      segmentStateOf: (device) => segments.segmentStateOf(device),
       modelOf: (mac) => modelOf(registry.byCard(mac)?.facts ?? {}),
       times,
     });
@@ -73,41 +80,41 @@ export class BootService {
       ...input,
       loadLimiter: new BootLoadLimiter(LOADING_MAX, clock),
       neighbour: async (device, address) => (await neighbours.neighbour(device, address))?.mac,
-      leasedTo: (device, address) => boot.leasedTo(device, address),
+      leasedTo: (device, address) => segments.leasedTo(device, address),
       host0Addresses: (device) => nearestFirst(this.#endpoints, device),
       isos: join(paths.host0, 'isos'),
       bootFiles: join(paths.state, 'boot/tftp'),
       onSighting: (sighting) => this.log.take(sighting),
     });
     this.#sockets = bootEndpoints({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
-    boot.sightings.subscribe((sighting) => this.log.take(sighting));
-    boot.endpointChanges.subscribe(() => this.#serve());
-    links.changes.subscribe(() => boot.linksChanged());
+    segments.sightings.subscribe((sighting) => this.log.take(sighting));
+    segments.endpointChanges.subscribe(() => this.#serve());
+    links.changes.subscribe(() => segments.linksChanged());
     this.#serve();
   }
 
-  /** @throws MESH_DISK_REFUSED */
+  /** Resolves before the first scan, which follows 300 ms later. @throws MESH_DISK_REFUSED */
   static async open(input: BootServiceInput): Promise<BootService> {
     const times = await ModelTimes.open(input.store);
-    const boot = await Boot.open({ ...input, directory: join(input.paths.state, 'boot') });
-    return new BootService(input, boot, times);
+    const segments = await BootSegments.open({ ...input, directory: join(input.paths.state, 'boot') });
+    return new BootService(input, segments, times);
   }
 
-  /** On which of host0's NICs a network card is heard now. */
+  /** The name of the NIC on which host0 hears a machine's network card now, by the MAC of the card. */
   async heardAt(): Promise<ReadonlyMap<Mac, string>> {
     const { neighbours, links } = this.#input;
     return heardAt(await neighbours.neighbours(), links.links);
   }
 
-  /** Leaves what serves on the segments as it is, for the next life of this process. */
+  /** Leaves the dnsmasq processes running; the next host0 process adopts them. */
   async close(): Promise<void> {
-    await this.boot.close();
+    await this.segments.close();
     this.#sockets.close();
     this.log.close();
   }
 
   #serve(): void {
-    this.#endpoints = this.boot.endpoints;
+    this.#endpoints = this.segments.endpoints;
     this.#sockets.serve(this.#endpoints);
   }
 }

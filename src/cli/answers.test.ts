@@ -1,3 +1,4 @@
+/** What commands print for the documents of a small cluster: tables, texts, JSON and exit codes. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -69,7 +70,7 @@ async function listen(daemon: FakeDaemon, sock: string): Promise<FakeDaemon> {
   return daemon;
 }
 
-/** The command's answer, with its exit code below it unless that is 0. */
+/** The command's answer, followed by its exit code unless that is 0. */
 async function answer(line: string, terminal?: Terminal): Promise<string> {
   const { stdout, code } = await mesh(['--root', root, ...line.split(' ')], terminal);
   return code === 0 ? stdout : `${stdout}[exit ${code}]`;
@@ -86,7 +87,7 @@ describe('networks and nodes', () => {
     `);
   });
 
-  test('a pipe gets all of it', async () => {
+  test('in a pipe nothing is shortened', async () => {
     await agent();
     expect(await answer('network list')).toMatchInlineSnapshot(`
       "NAME    STATE                                      VNI  BRIDGE  PREFIX                    MEMBERS
@@ -140,7 +141,7 @@ describe('networks and nodes', () => {
     `);
   });
 
-  test('an unknown network is named with those that there are', async () => {
+  test('the error for an unknown network names those that exist', async () => {
     await agent();
     await expect(answer('network show green')).rejects.toMatchObject({
       code: 'MESH_NET_UNKNOWN',
@@ -159,7 +160,7 @@ describe('networks and nodes', () => {
     `);
   });
 
-  test('a node lists what its member lists hold', async () => {
+  test('a node lists the members of its networks', async () => {
     await agent();
     expect(await answer('node list', { columns: 80 })).toMatchInlineSnapshot(`
       "NAME   MACHINE  STATE   IPV4       MESHES
@@ -213,7 +214,7 @@ describe('this machine', () => {
     `);
   });
 
-  test('status of host0 that is not well', async () => {
+  test('status of a host0 with an error', async () => {
     await agent({ 'GET /v1/status': documents.unwellStatus });
     await host0();
     expect(await answer('status', { columns: 100 })).toMatchInlineSnapshot(`
@@ -237,7 +238,7 @@ describe('this machine', () => {
     `);
   });
 
-  test('the plan, a line a step', async () => {
+  test('the plan: one line for each step', async () => {
     await agent();
     expect(await answer('plan')).toMatchInlineSnapshot(`
       "+ ip link add vxlan456 type vxlan id 456 dstport 4789
@@ -295,8 +296,8 @@ describe('this machine', () => {
     expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
       "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
       ✓ node1  bridge entry  02:47:8b:9e:81:6e is behind vxlan456
-      ✓ node1  route       10.11.0.1 is direct through eth0 from 10.11.0.2
-      ✓ host0  firewall    table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2
+      ✓ node1  route         10.11.0.1 is direct through eth0 from 10.11.0.2
+      ✓ host0  firewall      table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2
       ✓ the way back: 1 hop as wanted
 
       Every hop is as wanted. If packets are lost all the same: \`mesh ping manage host0\` and \`mesh doctor\`.
@@ -305,18 +306,18 @@ describe('this machine', () => {
     expect(daemon.asked[0]?.body).toBe('{"network":"manage","from":"node1","to":"host0"}');
   });
 
-  test('a trace that names the hop has exit code 1', async () => {
+  test('a trace with a fault names the hop, and has exit code 1', async () => {
     await agent({ 'POST /v1/trace': documents.badlyTraced });
     expect(await answer('trace manage node1 host0')).toMatchInlineSnapshot(`
       "node1 (fd42:2345:1234:9abc:7647:6b77:cff:6931) → host0 (fd42:2345:1234:9abc::1) in manage
       ✓ node1  bridge entry  02:47:8b:9e:81:6e is behind vxlan456
       ✗ node1  vxlan entry   02:47:8b:9e:81:6e leads to 10.11.0.77
-                           wanted: 02:47:8b:9e:81:6e leads to 10.11.0.1
-                           → node1's agent puts this back within a second.
+                             wanted: 02:47:8b:9e:81:6e leads to 10.11.0.1
+                             → node1's agent puts this back within a second.
 
       The way back, where it is not as wanted
-      ? host0  agent       its agent does not answer: connect ECONNREFUSED
-                           → On host0: \`mesh status\` shows whether the agent runs.
+      ? host0  agent         its agent does not answer: connect ECONNREFUSED
+                             → On host0: \`mesh status\` shows whether the agent runs.
       [exit 1]"
     `);
   });
@@ -368,7 +369,7 @@ describe('this machine', () => {
     `);
   });
 
-  test("the agent's refusal is thrown as it was", async () => {
+  test("the agent's error is thrown unchanged", async () => {
     await agent({ 'POST /v1/ping': documents.unknownNode });
     await expect(answer('ping manage node9')).rejects.toMatchObject(documents.unknownNode.toJSON());
   });
@@ -379,12 +380,12 @@ describe('this machine', () => {
     expect(await answer('events')).toMatchInlineSnapshot(`
       "Nov 21 06:12:02  warning  host0  member refused    a second machine says that it is 10eff964 (MESH_MEMBER_DOUBLE)
                        → Give one of the two another id with --machine.
-      Nov 21 06:12:03  info     agent  link repaired     vxlan456 was deleted by somebody and is there again
+      Nov 21 06:12:03  info     agent  link repaired     vxlan456 was deleted by another program and is restored
       "
     `);
   });
 
-  test('events from a level on, as lines of JSON', async () => {
+  test('events of a level and above, as lines of JSON', async () => {
     await agent();
     await host0();
     const lines = (await answer('events --level warning --json')).trimEnd().split('\n');
@@ -436,7 +437,7 @@ describe('ports', () => {
 });
 
 describe('a socket that does not answer', () => {
-  test('nobody listens', async () => {
+  test('no process listens', async () => {
     await expect(answer('status')).rejects.toMatchObject({
       code: 'MESH_NOT_RUNNING',
       message: 'the agent is not running',
@@ -451,7 +452,7 @@ describe('a socket that does not answer', () => {
 });
 
 describe('the doctor', () => {
-  test('says what it saw, why it matters and what to do', async () => {
+  test('says what it found, why it matters and what to do', async () => {
     await agent();
     expect(await answer('doctor')).toMatchInlineSnapshot(`
       "error udp-4789: no answer in manage from host0 (10.11.0.1), while the same machines answer on the underlay
@@ -462,7 +463,7 @@ describe('the doctor', () => {
         why: VXLAN packets vanish without a trace.
         → Make it loose.
 
-      \`mesh doctor --fix\` can mend 1 of 2.
+      \`mesh doctor --fix\` can fix 1 of 2.
       [exit 1]"
     `);
   });
@@ -471,7 +472,7 @@ describe('the doctor', () => {
     await agent();
     expect(await answer('doctor --fix')).toMatchInlineSnapshot(`
       "set net/ipv4/conf/eth0/rp_filter = 2 (it was 1)
-      Until the next boot: write it to /etc/sysctl.d to keep it.
+      This lasts until the next boot: write it to /etc/sysctl.d to keep it.
 
       error udp-4789: no answer in manage from host0 (10.11.0.1), while the same machines answer on the underlay
         why: UDP 4789 does not pass between them and this machine, so nothing of the mesh does.
@@ -480,7 +481,7 @@ describe('the doctor', () => {
     `);
   });
 
-  test('is short with a healthy machine', async () => {
+  test('prints one line for a healthy machine', async () => {
     await agent({ 'GET /v1/doctor': { ...documents.diagnosis, findings: [] } });
     expect(await answer('doctor')).toMatchInlineSnapshot(`
       "Healthy: 3 checks found nothing.

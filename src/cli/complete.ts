@@ -1,4 +1,4 @@
-/** `mesh complete SHELL`, and the answers to the scripts that it prints: the command tree, networks and nodes. */
+/** `mesh complete SHELL` prints a completion script. The script calls `mesh complete -- WORD…` for commands, networks and nodes. */
 import type { Complete } from '@bomb.sh/tab';
 import tab from '@bomb.sh/tab/commander';
 import { type Command, CommanderError } from 'commander';
@@ -7,10 +7,13 @@ import { bestClient } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
 
-/** Somebody is waiting at a prompt: names that do not come within this time are left out. */
+/** The user waits at a prompt: names that arrive later than this are left out. */
 const PATIENCE_MS = 1000;
 
-/** @param words the command line; `complete -- WORD…` is a shell that asks */
+/**
+ * Adds `mesh complete` to the tree, and suggestions to its arguments and options.
+ * @param words the command line; with `complete -- WORD…` the shell asks for suggestions
+ */
 export function addCompletion(program: Command, context: Context, words: readonly string[]): void {
   const completion = tab(program);
   const complete = program.commands.find((command) => command.name() === 'complete');
@@ -26,12 +29,12 @@ export function addCompletion(program: Command, context: Context, words: readonl
     command.option('root', 'the directory that all files are below', () => {});
   }
   if (words.includes('--')) complete?.hook('preAction', addNames);
-  // As the library registers it, bash would have no files where it is allowed to.
+  // The library registers its function without `-o default`: then bash completes no file names, even where it may.
   else if (words.includes('bash')) {
     complete?.hook('postAction', () => context.print('complete -o default -F __mesh_complete mesh\n'));
   }
 
-  /** Arguments and options are completed by what they are called: <network>, <node>, <from>, <to>, <machine>, --node. */
+  /** Suggests values by the name of the argument or option: <network>, <node>, <from>, <to>, <machine>, --node. */
   async function addNames(): Promise<void> {
     const [networks, machines] = await Promise.all([inTime(networkNames(context)), inTime(fetchNodes(context))]);
     const nodes = machines.filter(({ role }) => role !== 'machine').map(nameOfNode);
@@ -45,18 +48,18 @@ export function addCompletion(program: Command, context: Context, words: readonl
     };
     for (const command of completion.commands.values()) {
       const options = [...command.options].map(([name, option]) => [`--${name}`, option] as const);
-      for (const [word, place] of [...command.arguments, ...options]) {
+      for (const [word, slot] of [...command.arguments, ...options]) {
         const known = names[word];
-        if (FILES.has(word)) place.handler = askForFiles;
+        if (FILES.has(word)) slot.handler = askForFiles;
         if (known === undefined) continue;
-        place.handler = (suggest: Complete) => {
+        slot.handler = (suggest: Complete) => {
           for (const { name, about } of known) suggest(name, about);
         };
       }
     }
   }
 
-  /** The library forbids the shell to complete files, whatever it is asked; so this is answered in its stead. */
+  /** Tells the shell (`:0`) to complete file names. The library would always answer that the shell must not. */
   function askForFiles(): never {
     context.print(':0\n');
     throw new CommanderError(0, 'mesh.complete', '');
@@ -68,11 +71,11 @@ const FILES: ReadonlySet<string> = new Set(['file', '--output', '--svg', '--root
 
 interface Name {
   readonly name: string;
-  /** zsh and fish show it beside. */
+  /** zsh and fish show this beside the name. */
   readonly about: string;
 }
 
-/** Nobody wants an error at a prompt: what cannot be known is not suggested. */
+/** The names, or none after an error or after PATIENCE_MS: a prompt is no place for an error. */
 async function inTime<T>(names: Promise<readonly T[]>): Promise<readonly T[]> {
   const none = new Promise<readonly T[]>((resolve) => setTimeout(resolve, PATIENCE_MS, []).unref());
   return Promise.race([names.catch(() => []), none]);

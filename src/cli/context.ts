@@ -1,21 +1,21 @@
-/** What every command is given: where the machine's files are, how to answer, and what the process can show. */
+/** What every command gets: the paths of this machine's files, the global options, and the streams for its answer. */
 import { resolve } from 'node:path';
 import { type Paths, pathsBelow } from '../protocol/documents/paths.ts';
 import type { DaemonName } from '../protocol/http/control-client.ts';
 import { type ColorStream, type Paint, paintFor } from './print/color.ts';
 import type { Page } from './print/table.ts';
 
-/** What we ask of stdout and stderr. */
+/** The part of stdout and stderr that commands use; `tty.WriteStream` has it. */
 export interface OutputStream extends ColorStream {
   readonly columns?: number;
   write(text: string | Uint8Array): unknown;
 }
 
-/** The process around the command line, given by the composition root (and by tests). */
+/** The process that runs the command line: its streams, and the programs that it starts. src/main/cli.ts or a test gives it. */
 export interface Host {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  /** The programs of the two long-running processes, which are started by path. */
+  /** Paths of the programs of host0's daemon and of the agent. */
   readonly entries: Readonly<Record<DaemonName, string>>;
 }
 
@@ -26,28 +26,29 @@ export interface GlobalOptions {
   readonly json?: boolean;
 }
 
+/** One run of a command: its paths, its global options, its answer and its exit code. `createProgram` makes it. */
 export class Context {
-  /** What the process ends with when no error was thrown; 1 where the answer is «not well». */
+  /** The exit code if no error is thrown. A command whose answer is bad news, such as drift, sets 1. */
   exitCode = 0;
   readonly #host: Host;
   readonly #options: () => GlobalOptions;
 
-  /** @param options is called only inside actions, when the command line has been parsed */
+  /** @param options is called only inside actions, after the command line has been parsed */
   constructor(host: Host, options: () => GlobalOptions) {
     this.#host = host;
     this.#options = options;
   }
 
-  /** Absolute: what is started from here has another working directory. */
+  /** Absolute paths, since the processes that we start have another working directory. */
   get paths(): Paths {
     const { root } = this.#options();
     const named = this.host0Dir;
     return pathsBelow(resolve(root), named === undefined ? undefined : resolve(named));
   }
 
-  /** host0's directory as it was named, if it was. */
+  /** The value of --host0-dir or MESH_HOST0_DIR as it was written; undefined if neither is set. */
   get host0Dir(): string | undefined {
-    // A variable that a file of settings leaves empty is none.
+    // A file of settings may leave the variable empty: that counts as not set.
     return this.#options().host0Dir || undefined;
   }
 
@@ -72,12 +73,12 @@ export class Context {
     return this.#host.stderr;
   }
 
-  /** The command's answer: the document with `--json`, else the text for people. */
+  /** Prints the command's answer: the document with `--json`, else the text for people. */
   answer(document: unknown, text: () => string): void {
     this.print(this.json ? `${JSON.stringify(document, null, 2)}\n` : text());
   }
 
-  /** One document of a stream: a line of JSON, or the text for people. */
+  /** Prints one document of a stream: one line of JSON with `--json`, else the text for people. */
   emit(document: unknown, text: () => string): void {
     this.print(this.json ? `${JSON.stringify(document)}\n` : text());
   }

@@ -1,3 +1,4 @@
+/** The command line as a whole: exit codes, errors, completion and help. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -39,7 +40,7 @@ describe('the command line', () => {
     expect(VERSION).toBe(manifest.version);
   });
 
-  test('an unknown noun, verb or option is answered with the nearest, and 2', async () => {
+  test('an unknown noun, verb or option suggests the nearest one; exit code 2', async () => {
     const noun = await run('netwrok', 'list');
     expect(noun).toMatchObject({ stdout: '', code: 2 });
     expect(noun.stderr).toContain("unknown command 'netwrok'");
@@ -48,14 +49,14 @@ describe('the command line', () => {
     expect(await run('status', '--jsn')).toMatchObject({ stderr: expect.stringContaining('--json?'), code: 2 });
   });
 
-  test('a missing verb or argument is usage', async () => {
+  test('a missing verb or argument is wrong usage', async () => {
     expect(await run('network')).toMatchObject({ stdout: '', stderr: expect.stringContaining('Usage:'), code: 2 });
     expect(await run('network', 'show')).toMatchObject({ stderr: expect.stringContaining('network'), code: 2 });
     const count = await run('ping', 'manage', 'node2', '-c', '0');
     expect(count).toMatchObject({ stderr: expect.stringContaining('See `mesh ping --help`.'), code: 2 });
   });
 
-  test('help is an answer', async () => {
+  test('help goes to stdout, with exit code 0', async () => {
     expect(await run('help', 'network')).toMatchObject({ stdout: expect.stringContaining('check'), code: 0 });
     expect(await run('--help')).toMatchObject({ stdout: expect.stringContaining('--root'), code: 0 });
   });
@@ -72,12 +73,12 @@ describe('the command line', () => {
     expect({ stderr, code }).toEqual({ stderr: '', code: 3 });
   });
 
-  test('exit codes tell «not well» from «not found»', async () => {
+  test('exit codes tell drift from a network that does not exist', async () => {
     expect(await run('drift')).toMatchObject({ code: 1 });
     expect(await run('network', 'show', 'green')).toMatchObject({ code: 6 });
   });
 
-  test('a reader that has seen enough is no error', async () => {
+  test('a reader that closes the pipe is no error', async () => {
     const child = spawn(BIN, ['events'], {
       env: { ...process.env, MESH_ROOT: root },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -178,12 +179,12 @@ describe('completion', () => {
     expect(await completions('events', '--level', 'w')).toEqual(['warning']);
   });
 
-  test('the networks and nodes that are there', async () => {
+  test('networks and nodes', async () => {
     expect(await completions('network', 'show', '')).toEqual(['manage', 'blue']);
     expect(await completions('ping', 'manage', 'n')).toEqual(['node1', 'node2']);
   });
 
-  test('nodes behind the option that names them; files where they are wanted, and nowhere else', async () => {
+  test('nodes after --node; files only where a file is wanted', async () => {
     expect(await completions('node', 'ctl', '-n', 'node')).toEqual(['node1', 'node2']);
     const { stdout, stderr } = await run('complete', '--', 'network', 'check', '');
     expect({ stdout, stderr }).toEqual({ stdout: ':0\n', stderr: '' });
@@ -191,7 +192,7 @@ describe('completion', () => {
     expect((await run('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':4\n');
   });
 
-  test('nothing, and no error, where nothing runs', async () => {
+  test('without a running process: no names and no error', async () => {
     const { stdout, stderr } = await meshProcess(['complete', '--', 'network', 'show', ''], {
       env: { MESH_ROOT: '/nowhere' },
     });

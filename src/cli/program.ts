@@ -1,6 +1,6 @@
 /**
- * The command tree. Only the noun that is asked for is loaded, since each brings libraries that the others do not need:
- * `mesh --version` has 80 ms, `mesh network list` 120 ms.
+ * The command tree. Only the noun on the command line is loaded, since each noun imports libraries that the others do not
+ * need. The budgets are 80 ms for `mesh --version` and 120 ms for `mesh network list`.
  */
 import { Command, CommanderError, Option } from 'commander';
 import { MeshError } from '../model/error.ts';
@@ -23,7 +23,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'status',
     group: HERE,
-    description: 'Show on one screen how this machine fares, with a remedy for what is not well',
+    description: 'Show the state of this machine on one screen, with a remedy for each finding',
     load: async (context) => (await import('./here/status.ts')).statusCommand(context),
   },
   {
@@ -35,7 +35,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'drift',
     group: HERE,
-    description: 'Show where the kernel is not as it should be, from a fresh look at it',
+    description: 'Read the kernel again, and show where it is not as it should be',
     load: async (context) => (await import('./here/plan.ts')).driftCommand(context),
   },
   {
@@ -53,7 +53,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'trace',
     group: HERE,
-    description: 'Walk the way of a packet through every kernel on it, and say where one is not as wanted',
+    description: 'Follow the path of a packet through every kernel on it, and show where one is not as it should be',
     load: async (context) => (await import('./here/trace.ts')).traceCommand(context),
   },
   {
@@ -65,7 +65,7 @@ const NOUNS: readonly Noun[] = [
   {
     name: 'doctor',
     group: HERE,
-    description: 'Look for what is wrong with this machine, and mend what is safe to mend',
+    description: 'Look for what is wrong with this machine, and fix what is safe to fix',
     load: async (context) => (await import('./here/doctor.ts')).doctorCommand(context),
   },
   {
@@ -126,15 +126,19 @@ const NOUNS: readonly Noun[] = [
 
 const COMPLETE = 'complete';
 
+/** The command tree, and the context that its actions share. */
 export interface MeshProgram {
   readonly command: Command;
   readonly context: Context;
 }
 
-/** @param words the command line without `node` and the script; decides what is loaded */
+/**
+ * Builds the command tree for one command line.
+ * @param words the command line without `node` and the script; the noun in it is loaded, `complete` loads all nouns
+ */
 export async function createProgram(host: Host, words: readonly string[]): Promise<MeshProgram> {
   const program = new Command('mesh')
-    .description('Meshwork passes a box of bare machines into a private cloud network.')
+    .description('Meshwork turns a box of bare machines into a private cloud network.')
     .version(`meshwork ${VERSION}`, '-V, --version', 'print the version')
     .addOption(new Option('--root <dir>', 'the directory that all files are below').env('MESH_ROOT').default('/'))
     .addOption(
@@ -147,7 +151,7 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
       writeErr: (text) => host.stderr.write(text),
       getOutHelpWidth: () => host.stdout.columns ?? 80,
       getErrHelpWidth: () => host.stderr.columns ?? 80,
-      // What goes wrong is thrown, and printed in one place: the composition root.
+      // Errors are thrown, and src/main/cli.ts alone prints them.
       outputError: () => {},
     })
     .exitOverride()
@@ -175,7 +179,11 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
   return { command: program, context };
 }
 
-/** @returns the exit code */
+/**
+ * Parses the command line and runs its command.
+ * @returns the exit code
+ * @throws MESH_USAGE for a wrong command line, and what the command throws
+ */
 export async function runProgram({ command, context }: MeshProgram, words: readonly string[]): Promise<number> {
   try {
     await command.parseAsync(words, { from: 'user' });
@@ -186,10 +194,10 @@ export async function runProgram({ command, context }: MeshProgram, words: reado
   }
 }
 
-/** Help and version end the parsing by a throw too; anything else is a wrong command line. */
+/** commander throws after --help and --version too, with exit code 0. Its other errors mean a wrong command line. */
 function endOfParsing(error: CommanderError, command: string): number {
   if (error.exitCode === 0) return 0;
-  // Help that nobody asked for, because the noun's verb is missing.
+  // commander has printed the help of the noun, because the verb is missing.
   if (error.code === 'commander.help') return 2;
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const guess = /^\(Did you mean (.+)\?\)$/.exec(suggestion ?? '')?.[1];
@@ -198,7 +206,7 @@ function endOfParsing(error: CommanderError, command: string): number {
   });
 }
 
-/** The command that the words got as far as: `mesh network show`. */
+/** The longest command that the words name, such as `mesh network show`. */
 function nearestCommand(program: Command, words: readonly string[]): string {
   let [command, path] = [program, program.name()];
   for (const word of words) {
@@ -210,14 +218,17 @@ function nearestCommand(program: Command, words: readonly string[]): string {
   return path;
 }
 
-/** The first word that is neither an option nor an option's value; the one after `help`. */
+/** The noun: the first word that is neither an option nor an option's value, or the word after `help`. */
 function wantedNoun(words: readonly string[]): string | undefined {
   const isValue = (index: number) => ['--root', '--host0-dir'].includes(words[index - 1] ?? '');
   const operands = words.filter((word, index) => !word.startsWith('-') && !isValue(index));
   return operands[0] === 'help' ? operands[1] : operands[0];
 }
 
-/** Settings go from parent to child only when a child is made by its parent, not when it is added. One `help` is enough. */
+/**
+ * Copies settings such as exitOverride from parents to children: commander does so for `command()`, but not for `addCommand()`.
+ * Only `mesh` itself keeps the subcommand `help`.
+ */
 function inheritSettings(parent: Command): void {
   for (const child of parent.commands) {
     child.copyInheritedSettings(parent).helpCommand(false);
@@ -225,7 +236,7 @@ function inheritSettings(parent: Command): void {
   }
 }
 
-/** What commands add to their help is not folded by commander. Examples are left as they are, so that they can be copied. */
+/** Folds help to `width`, since commander does not fold texts of addHelpText. Examples stay whole, so that they can be copied. */
 function wrapped(text: string, width: number): string {
   return text
     .split('\n')

@@ -1,4 +1,7 @@
-/** The last set of network files that was accepted whole, kept on disk so that a restart finds it when the files went bad. */
+/**
+ * The last set of network files that was accepted whole, kept on disk so that a restart can use it when the files have
+ * become invalid.
+ */
 import { readFile } from 'node:fs/promises';
 import { errnoOf } from '../formats/conf/conf-reader.ts';
 import type { NetworkFile } from '../formats/conf/network-set.ts';
@@ -11,8 +14,8 @@ interface AcceptedDocument {
 }
 
 /**
- * The set at `path`; empty when none was ever written.
- * @throws MESH_STATE_DAMAGED when there is one that cannot be used
+ * Reads the set at `path`; empty when none was ever written.
+ * @throws MESH_STATE_DAMAGED when the file exists and cannot be used
  */
 export async function readAcceptedSet(path: string): Promise<readonly NetworkFile[]> {
   try {
@@ -30,7 +33,10 @@ export async function readAcceptedSet(path: string): Promise<readonly NetworkFil
   }
 }
 
-/** @throws MESH_DISK_REFUSED */
+/**
+ * Replaces the set at `path`; durable when it resolves.
+ * @throws MESH_DISK_REFUSED
+ */
 export async function writeAcceptedSet(path: string, files: readonly NetworkFile[]): Promise<void> {
   const document: AcceptedDocument = {
     version: 1,

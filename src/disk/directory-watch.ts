@@ -1,13 +1,14 @@
-/** Says when to look at a directory again. What is to be found there is the business of whoever looks. */
+/** Watches a directory, and calls back when it should be read again. Reading is left to the caller. */
 import { type FSWatcher, type Stats, statSync, watch } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import type { Alarm, Clock } from '../model/clock.ts';
 
-/** Long enough for an editor to write, sync and rename; too short to be noticed. */
+/** Long enough for an editor to write, sync and rename; too short for a user to notice. */
 const SETTLE_MS = 30;
-/** The net below the events: inotify may be out of watches, and sees no change on a network file system. */
+/** For changes without an event: inotify may be out of watches, and sees no change on a network file system. */
 const POLL_MS = 5000;
 
+/** Watches one path, also while no directory exists there. */
 export class DirectoryWatch {
   readonly #directory: string;
   readonly #clock: Clock;
@@ -17,13 +18,17 @@ export class DirectoryWatch {
   #settling: Alarm | undefined;
   #poll: Alarm | undefined;
 
-  /** `look` is called soon after a change, and every POLL_MS; the directory may be missing and come later. */
+  /**
+   * Watches nothing until `start`.
+   * @param look called soon after each change, and every POLL_MS; the directory may be missing and be made later
+   */
   constructor(directory: string, clock: Clock, look: () => void) {
     this.#directory = resolve(directory);
     this.#clock = clock;
     this.#look = look;
   }
 
+  /** Begins to watch. */
   start(): void {
     this.#arm();
     this.#poll = this.#clock.after(POLL_MS, () => {
@@ -38,12 +43,16 @@ export class DirectoryWatch {
     this.#disarm();
   }
 
-  /** Watches the directory, or while it is missing the nearest one above it; another directory of that name is watched anew. */
+  /**
+   * Watches the directory, or the nearest existing one above it. When the directory was replaced by another one of the
+   * same name, watches the new one.
+   */
   #arm(): void {
     const { path, identity } = nearestDirectory(this.#directory);
     if (identity === this.#watched) return;
     this.#disarm();
-    // While the directory is missing, only the next step towards it matters: above it may be a busy place such as /var.
+    // While the directory is missing, only the next directory on the path to it matters: a busy place such as /var may
+    // be above it.
     const awaited = relative(path, this.#directory).split(sep)[0];
     try {
       this.#watcher = watch(path, { persistent: false }, (_, name) => {
@@ -52,7 +61,7 @@ export class DirectoryWatch {
       this.#watcher.on('error', () => this.#disarm());
       this.#watched = identity;
     } catch {
-      // Out of inotify watches, or the directory went just now: the poll goes on, and tries again.
+      // Out of inotify watches, or the directory was removed just now: the poll tries again.
     }
   }
 
@@ -71,7 +80,7 @@ export class DirectoryWatch {
   }
 }
 
-/** The directory itself or the nearest above it that exists, and what tells it from another of the same name. */
+/** The directory, or the nearest existing one above it. `identity` differs for another directory of the same name. */
 function nearestDirectory(directory: string): { path: string; identity: string } {
   for (let path = directory; ; path = dirname(path)) {
     const found = directoryAt(path);

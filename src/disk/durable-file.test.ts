@@ -1,3 +1,4 @@
+/** Replacing and making files with several writers, and after crashes. */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ async function newDirectory(): Promise<string> {
   return directory;
 }
 
-test('makes the directories above, replaces what was there, and leaves nothing else', async () => {
+test('makes missing directories, replaces the file, and leaves no temporary file', async () => {
   const directory = join(await newDirectory(), 'a/b');
   const path = join(directory, 'state.json');
   await writeDurable(path, 'a longer text');
@@ -19,13 +20,13 @@ test('makes the directories above, replaces what was there, and leaves nothing e
   await writeFile(`${path}.${crashed}-1.new`, 'left by a crash, and longer than what is written now');
   await writeFile(`${path}.${process.pid}-1.new`, 'left by an earlier process of the same number');
   const others = [`other.json.${crashed}-1.new`, `state.json.${process.ppid}-1.new`, 'state.json.new'];
-  for (const name of others) await writeFile(join(directory, name), 'none of ours');
+  for (const name of others) await writeFile(join(directory, name), 'of another writer');
   await writeDurable(path, 'new');
   expect(await readFile(path, 'utf8')).toBe('new');
   expect((await readdir(directory)).sort()).toEqual([...others, 'state.json'].sort());
 });
 
-test('of many who write a file at once, one has written it', async () => {
+test('with many concurrent writers, the file is the text of one of them', async () => {
   const directory = await newDirectory();
   const path = join(directory, 'state.json');
   const texts = Array.from({ length: 20 }, (_, index) => `${index} `.repeat(10_000 * (index + 1)));
@@ -34,7 +35,7 @@ test('of many who write a file at once, one has written it', async () => {
   expect(await readdir(directory)).toEqual(['state.json']);
 });
 
-test('a disk that refuses is an error that names the file', async () => {
+test('a failed write is an error that names the path', async () => {
   const directory = await newDirectory();
   await writeFile(join(directory, 'file'), '');
   const path = join(directory, 'file/state.json');
@@ -44,14 +45,14 @@ test('a disk that refuses is an error that names the file', async () => {
   });
 });
 
-test('of many who make a file at once one wins, and all hear of it', async () => {
+test('with many concurrent makers, one wins and all get its text', async () => {
   const directory = join(await newDirectory(), 'a');
   const path = join(directory, 'key');
-  const heard = await Promise.all(
+  const results = await Promise.all(
     Array.from({ length: 20 }, (_, index) => createDurable(path, () => `key ${index}`, 0o600)),
   );
-  expect(new Set(heard)).toEqual(new Set([await readFile(path, 'utf8')]));
-  expect(await createDurable(path, () => 'another', 0o600)).toBe(heard[0]);
+  expect(new Set(results)).toEqual(new Set([await readFile(path, 'utf8')]));
+  expect(await createDurable(path, () => 'another', 0o600)).toBe(results[0]);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   expect(await readdir(directory)).toEqual(['key']);
 });

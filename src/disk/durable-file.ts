@@ -1,4 +1,4 @@
-/** Files that are old or new after a power cut at any byte, and never a third thing. */
+/** Files that are either old or new after a power cut at any byte, never a mixture. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
 
 /**
- * Replaces the file at `path`; durable when it resolves. Missing directories above it are made.
+ * Replaces the file at `path`; durable when it resolves. Makes missing directories above it.
  * @throws MESH_DISK_REFUSED
  */
 export async function writeDurable(path: string, text: string): Promise<void> {
@@ -20,9 +20,9 @@ export async function writeDurable(path: string, text: string): Promise<void> {
 }
 
 /**
- * Makes the file unless there is one; durable when it resolves. Of several writers at a time one wins, and all of them
- * hear what it wrote.
- * @param permissions of a file that is made; there is no moment at which it has others
+ * Makes the file unless it exists; durable when it resolves. When several writers call this at the same time, one wins,
+ * and all get its text.
+ * @param permissions of a file that is made; it never has others, not even for a moment
  * @returns what the file holds
  * @throws MESH_DISK_REFUSED
  */
@@ -39,8 +39,8 @@ export async function createDurable(path: string, makeText: () => string, permis
 }
 
 /**
- * Puts a file in its place unless there is one, which is the same: it is named by its content. The name is durable with
- * `syncDirectory`, so that many cost one.
+ * Writes a file that is named by its content, unless it exists: an existing one has the same content. Its name is
+ * durable only after `syncDirectory`, so that many files cost one sync.
  * @throws MESH_DISK_REFUSED
  */
 export async function writeNamedByContent(path: string, content: Uint8Array, permissions: number): Promise<void> {
@@ -48,8 +48,8 @@ export async function writeNamedByContent(path: string, content: Uint8Array, per
 }
 
 /**
- * Writes a file that is not there; it is whole on the disk when this resolves. Its name is durable with `syncDirectory`.
- * @throws an error of the file system
+ * Writes a new file; its content is durable when this resolves. Its name is durable only after `syncDirectory`.
+ * @throws an error of the file system, such as EEXIST
  */
 export async function writeSynced(path: string, content: string | Uint8Array, permissions: number): Promise<void> {
   const file = await open(path, 'wx', permissions);
@@ -61,10 +61,13 @@ export async function writeSynced(path: string, content: string | Uint8Array, pe
   }
 }
 
-/** What this process is writing now, under names that no other writer of the same files has. */
+/** The temporary files that this process is writing now. Their names differ from those of all other writers. */
 const unfinished = new Set<string>();
 
-/** @param place brings what was written to its place */
+/**
+ * Writes a temporary file and moves it to `path`.
+ * @param place moves or links the temporary file to its final path
+ */
 async function put(
   path: string,
   content: string | Uint8Array,
@@ -88,20 +91,23 @@ async function linkUnlessThere(from: string, to: string): Promise<void> {
   });
 }
 
-/** Takes away what processes that are no more had begun to write there. */
+/** Removes temporary files of `path` whose processes no longer exist. */
 async function sweep(path: string): Promise<void> {
   const beginning = `${basename(path)}.`;
   for (const name of await readdir(dirname(path))) {
     if (!name.startsWith(beginning)) continue;
     const writer = /^(\d+)-[\da-f]+\.new$/.exec(name.slice(beginning.length))?.[1];
     const file = join(dirname(path), name);
-    // An earlier process may have had the number that this one has.
+    // An earlier process may have had the pid of this one.
     const alive = writer === `${process.pid}` ? unfinished.has(file) : existsSync(`/proc/${writer}`);
     if (writer !== undefined && !alive) await rm(file, { force: true });
   }
 }
 
-/** What the file holds; undefined when there is none. */
+/**
+ * The text of a file; undefined when there is no such file.
+ * @throws an error of the file system
+ */
 export async function textAt(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
@@ -112,8 +118,8 @@ export async function textAt(path: string): Promise<string | undefined> {
 }
 
 /**
- * Makes a directory and what is missing above it; each name is durable when it resolves.
- * @param permissions of those that are made
+ * Makes a directory and the missing ones above it; their names are durable when it resolves.
+ * @param permissions of the directories that are made
  * @throws MESH_DISK_REFUSED
  */
 export async function makeDirectory(path: string, permissions = 0o777): Promise<void> {

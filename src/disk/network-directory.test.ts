@@ -1,3 +1,4 @@
+/** Network files that are added, changed, broken and removed while they are watched, and at a restart. */
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { NetworkDirectory, type NetworkOutcome } from './network-directory.ts';
 const meshText = (name: string, vni: number | string) =>
   `name=${name}\nprefix=fd42:0:0:${Number(vni).toString(16)}::/64\nvni=${vni}\nkey=${vni}\n`;
 
-/** A machine's directory of networks, and a way to wait for what it says. */
+/** A machine's directory of networks, which records all outcomes. */
 class Machine {
   readonly root: string;
   readonly directory: string;
@@ -73,7 +74,7 @@ class Machine {
 const namesOf = ({ networks }: NetworkOutcome) => networks.map(({ name }) => name);
 const codesOf = ({ errors }: NetworkOutcome) => errors.map(({ code }) => code);
 
-test('a missing directory holds no networks, and files that come later are taken up', async () => {
+test('a missing directory has no networks, and files that are added later are taken', async () => {
   const machine = await Machine.make();
   expect(await machine.start()).toEqual({ networks: [], files: {}, errors: [], warnings: [] });
 
@@ -87,7 +88,7 @@ test('a missing directory holds no networks, and files that come later are taken
   await machine.until('amber');
 });
 
-test('a directory that is replaced by another is watched on', async () => {
+test('a directory that is replaced by another is still watched', async () => {
   const machine = await Machine.make();
   await machine.put('blue.conf', meshText('blue', 1));
   await machine.start();
@@ -129,7 +130,7 @@ test('after a restart, the last accepted set is used when the files are bad', as
   expect(codesOf(outcome)).toEqual(['MESH_CONF_BINARY']);
 });
 
-test('at a cold boot, every file that is sound and collides with no other is taken', async () => {
+test('at a cold boot, every valid file that collides with no other is taken', async () => {
   const machine = await Machine.make();
   await machine.put('a.conf', meshText('blue', 1));
   await machine.put('b.conf', meshText('red', 3));
@@ -145,12 +146,12 @@ test('at a cold boot, every file that is sound and collides with no other is tak
     'MESH_NET_PREFIX_TWICE',
   ]);
 
-  // What came up that way runs, and is not disturbed by a further mistake.
+  // Networks that were taken this way stay when a further file becomes bad.
   await machine.put('a.conf', 'name=blue\n');
   expect(namesOf(await machine.reload())).toEqual(['blue', 'green']);
 });
 
-test('nothing in force is nothing to keep: the first sound file beside a bad one comes up at once', async () => {
+test('while no network is in force, a valid file beside a bad one is taken at once', async () => {
   const machine = await Machine.make();
   await machine.start();
   await machine.put('bad.conf', 'name=bad\n');
@@ -158,7 +159,7 @@ test('nothing in force is nothing to keep: the first sound file beside a bad one
   expect((await machine.until('blue')).networks).toHaveLength(1);
 });
 
-test('a file that cannot be read is an error, a sub-directory, a hidden file and another ending are not', async () => {
+test('an unreadable file is an error; a sub-directory, a hidden file and another extension are ignored', async () => {
   const machine = await Machine.make();
   await mkdir(join(machine.directory, 'sub.conf'), { recursive: true });
   await machine.put('.blue.conf', 'half writ');
@@ -174,7 +175,7 @@ test('a file that cannot be read is an error, a sub-directory, a hidden file and
   expect(namesOf(outcome)).toEqual(['blue']);
 });
 
-test('a state file that cannot be used is a warning, and is written anew', async () => {
+test('a damaged state file is a warning, and is written again', async () => {
   const machine = await Machine.make();
   await mkdir(join(machine.root, 'state'));
   await writeFile(join(machine.root, 'state/networks.accepted.json'), '{"version":1,"files":[{}]}');
@@ -198,7 +199,7 @@ test('a state file that cannot be written is a warning, and the set is taken nev
   expect(outcome.warnings).not.toEqual([]);
 });
 
-test('an underlay that comes to overlap a prefix is reported, and what runs goes on', async () => {
+test('an underlay that begins to overlap a prefix is an error, and the network stays', async () => {
   const machine = await Machine.make();
   await machine.put('blue.conf', meshText('blue', 1));
   await machine.start();
@@ -208,7 +209,7 @@ test('an underlay that comes to overlap a prefix is reported, and what runs goes
   expect(codesOf(outcome)).toEqual(['MESH_NET_PREFIX_UNDERLAY']);
 });
 
-test('a network whose file says what it said is the same object in the next outcome', async () => {
+test('an unchanged network is the same object in the next outcome', async () => {
   const machine = await Machine.make();
   await machine.put('blue.conf', meshText('blue', 1));
   const before = await machine.start();
@@ -224,7 +225,7 @@ test('a network whose file says what it said is the same object in the next outc
   expect(after.networks[0]).toBe(before.networks[0]);
 });
 
-test('nothing is told twice', async () => {
+test('an unchanged outcome is not emitted again', async () => {
   const machine = await Machine.make();
   await machine.put('blue.conf', meshText('blue', 1));
   await machine.start();

@@ -1,9 +1,9 @@
 /**
- * The networks of a machine, as the files in one directory say, on nodes and on host0 alike.
+ * The networks of a machine, read from the files in one directory, on nodes and on host0 alike.
  *
- * While something runs, a set of files is taken whole or not at all: with an error in any of them, what was in force
- * stays in force. The last set that was taken whole is kept on disk and is what a restart begins with. When nothing is in
- * force, every file that is sound and collides with no other is taken: one typo must not cut a node off.
+ * While networks are in force, a set of files is taken whole or not at all: with an error in any file, the networks in
+ * force stay. The last set that was taken whole is kept on disk, and a restart begins with that set. When no network is
+ * in force, every valid file that collides with no other is taken: one typo must not cut a node off.
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -18,44 +18,52 @@ import { Signal, type Subscribable } from '../model/signal.ts';
 import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 
-export interface NetworkDirectoryInit {
-  /** Where the `.conf` files are; it may be missing and come later. */
+/** Where a machine has its networks. */
+interface NetworkDirectoryInit {
+  /** Where the `.conf` files are; the directory may be missing and be made later. */
   readonly directory: string;
   /** Where the last accepted set is kept: `networks.accepted.json` in the state directory. */
   readonly stateFile: string;
   readonly clock: Clock;
 }
 
-/** What the machine's links and routes hold now, without its default route and without its own meshes. */
+/**
+ * Reads the IPv6 prefixes that the machine's links and routes use now, without its default route and its own meshes.
+ */
 type UnderlayReader = () => readonly Ipv6Cidr[];
 
+/** The networks after the files were read. */
 export interface NetworkOutcome {
-  /** The networks in force; one that has not changed since the last outcome is the same object, and so is the list. */
+  /**
+   * The networks in force. A network that has not changed since the last outcome is the same object, and so is an
+   * unchanged list.
+   */
   readonly networks: readonly Network[];
-  /** The file that each of them comes from. */
+  /** The path of the file that each network comes from. */
   readonly files: Readonly<Record<NetworkId, string>>;
-  /** What is wrong with the files as they are now. While there is any, `networks` may differ from what the files say. */
+  /** The errors in the present files. While there are any, `networks` may differ from the files. */
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
 }
 
 const NOTHING: NetworkSet = { accepted: [], errors: [], warnings: [] };
 
+/** Reads, checks and watches the network files of a machine. */
 export class NetworkDirectory {
   readonly #init: NetworkDirectoryInit;
   readonly #changes = new Signal<NetworkOutcome>();
-  /** Emits the outcome at the start, and whenever it is another one. */
+  /** Emits the outcome at the start, and each time it changes. */
   readonly changes: Subscribable<NetworkOutcome> = this.#changes;
   #underlay: UnderlayReader = () => [];
   readonly #watch: DirectoryWatch;
   #inForce = NOTHING;
-  /** What the state file holds. */
+  /** The set that the state file holds. */
   #kept: readonly NetworkFile[] = [];
-  /** Why the state file is not what it should be. */
+  /** Why the state file could not be read or written. */
   #stateFault: MeshError | undefined;
-  /** What was told last. */
+  /** The outcome that was emitted last. */
   #outcome: NetworkOutcome | undefined;
-  #lastLook: Promise<unknown> = Promise.resolve();
+  #lastRead: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(init: NetworkDirectoryInit) {
@@ -63,11 +71,15 @@ export class NetworkDirectory {
     this.#watch = new DirectoryWatch(init.directory, init.clock, () => void this.reload());
   }
 
+  /** The outcome that was emitted last; empty before the first. */
   get current(): NetworkOutcome {
     return this.#outcome ?? outcomeOf(NOTHING, [], undefined);
   }
 
-  /** Takes up what was kept, looks at the files, and goes on looking until it is closed. */
+  /**
+   * Reads the kept set, then the files, and watches the directory until `close`.
+   * @returns the first outcome
+   */
   async start(underlay: UnderlayReader): Promise<NetworkOutcome> {
     this.#underlay = underlay;
     try {
@@ -80,22 +92,22 @@ export class NetworkDirectory {
     return this.reload();
   }
 
-  /** Looks at the files now. Looks follow one another, and never overlap. */
+  /** Reads the files now. Reads never overlap. */
   reload(): Promise<NetworkOutcome> {
-    const look = this.#lastLook.then(() => this.#look());
-    // A look that fails is the business of its caller; the next one starts anew.
-    this.#lastLook = look.catch(() => undefined);
-    return look;
+    const read = this.#lastRead.then(() => this.#read());
+    // A failed read is reported to its own caller, and must not fail the next one.
+    this.#lastRead = read.catch(() => undefined);
+    return read;
   }
 
-  /** Resolves when no look is under way any more; `changes` emits nothing after that. */
+  /** Stops watching. Resolves when no read is under way; `changes` emits nothing after that. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#watch.close();
-    await this.#lastLook;
+    await this.#lastRead;
   }
 
-  async #look(): Promise<NetworkOutcome> {
+  async #read(): Promise<NetworkOutcome> {
     if (this.#closed) return this.current;
     const { files, errors: unreadable } = await readNetworkFiles(this.#init.directory);
     const judged = judgeNetworks(files, this.#underlay());
@@ -106,7 +118,7 @@ export class NetworkDirectory {
     } else if (this.#inForce.accepted.length === 0) {
       this.#inForce = judged;
     }
-    this.#tell(outcomeOf(this.#inForce, errors, this.#stateFault));
+    this.#announce(outcomeOf(this.#inForce, errors, this.#stateFault));
     return this.current;
   }
 
@@ -121,7 +133,7 @@ export class NetworkDirectory {
     }
   }
 
-  #tell(found: NetworkOutcome): void {
+  #announce(found: NetworkOutcome): void {
     const outcome = { ...found, networks: internNetworks(this.current.networks, found.networks) };
     if (this.#closed || isDeepStrictEqual(outcome, this.#outcome)) return;
     this.#outcome = outcome;

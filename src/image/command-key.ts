@@ -1,6 +1,6 @@
 /**
- * host0's own key pair, with which `mesh node ctl` commands nodes: OpenSSH's form, the public half in `.pub`. It is made
- * once, and every overlay names it.
+ * host0's own SSH key pair, with which `mesh node ctl` commands nodes, in OpenSSH's file format, the public half in
+ * `.pub`. host0 makes the pair once; every overlay has the public half in `authorized_keys`.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -10,17 +10,18 @@ import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
 
 const COMMENT = 'meshwork-host0';
-/** Keys are root's alone, and so is what there are keys of. */
+/** Only root may read keys, and list the machines that have keys. */
 const CLOSED = 0o700;
 const SECRET = 0o600;
 const SHOWN = 0o644;
 
+/** The path of the private half; the public half has `.pub` behind it. */
 export function commandKeyIn(stateDirectory: string): string {
   return join(stateDirectory, 'keys/command');
 }
 
 /**
- * Makes the pair unless it is there; durable when it resolves.
+ * Makes the pair unless it exists; durable when it resolves.
  * @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED
  */
 export async function makeCommandKey(stateDirectory: string): Promise<void> {
@@ -31,7 +32,7 @@ export async function makeCommandKey(stateDirectory: string): Promise<void> {
   if ((await createDurable(`${file}.pub`, () => line, SHOWN)) !== line) await writeDurable(`${file}.pub`, line);
 }
 
-/** Lines for an `authorized_keys`; none before host0 has made its key. */
+/** Lines for an `authorized_keys`; empty until host0 has made its key. */
 export async function authorizedKeysIn(stateDirectory: string): Promise<readonly string[]> {
   try {
     const text = await readFile(`${commandKeyIn(stateDirectory)}.pub`, 'utf8');
@@ -42,12 +43,15 @@ export async function authorizedKeysIn(stateDirectory: string): Promise<readonly
   }
 }
 
-/** The private key of that name, which is made if there is none. @throws MESH_DISK_REFUSED */
+/** The text of the private key `keys/NAME`, which is made if it does not exist. @throws MESH_DISK_REFUSED */
 export function keyAt(stateDirectory: string, name: string, comment: string): Promise<string> {
   return secretAt(stateDirectory, name, () => newPrivateKey(comment));
 }
 
-/** The same for any secret of host0. */
+/**
+ * The text of a secret of host0, `keys/NAME`, readable by root only; `make` gives the text if it does not exist.
+ * @throws MESH_DISK_REFUSED
+ */
 export async function secretAt(stateDirectory: string, name: string, make: () => string): Promise<string> {
   const file = join(stateDirectory, 'keys', name);
   await makeDirectory(stateDirectory);
@@ -55,6 +59,7 @@ export async function secretAt(stateDirectory: string, name: string, make: () =>
   return await createDurable(file, make, SECRET);
 }
 
+/** The error MESH_KEY_DAMAGED for a key file. @param then what follows when host0 has made another, as the end of a sentence */
 export function damagedKey(file: string, then: string): MeshError {
   return new MeshError('MESH_KEY_DAMAGED', `${file} is not a key that host0 wrote`, {
     operation: 'read key',

@@ -1,4 +1,4 @@
-/** The keys that host0 keeps: made once, closed to everybody else, and each machine's its own. */
+/** The keys that host0 keeps: made once, readable by root only, and different for each machine. */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ afterEach(() => rm(join(state, '..'), { recursive: true }));
 
 const modeOf = async (path: string) => (await stat(join(state, path))).mode & 0o777;
 
-test('the command key is made once, for root alone, and its public half is what overlays name', async () => {
+test('the command key is made once, for root only, and ssh-keygen derives the listed public half', async () => {
   expect(await authorizedKeysIn(state)).toEqual([]);
   await Promise.all([makeCommandKey(state), makeCommandKey(state)]);
   const [line] = await authorizedKeysIn(state);
@@ -31,7 +31,7 @@ test('the command key is made once, for root alone, and its public half is what 
   expect(shown).toBe(line);
 });
 
-test('the public half is written again when it got lost between the two', async () => {
+test('a lost public half is written again', async () => {
   await makeCommandKey(state);
   const before = await authorizedKeysIn(state);
   await rm(`${commandKeyIn(state)}.pub`);
@@ -39,14 +39,14 @@ test('the public half is written again when it got lost between the two', async 
   expect(await authorizedKeysIn(state)).toEqual(before);
 });
 
-test('a damaged key is told, and not replaced unasked', async () => {
+test('a damaged key is an error, and is not replaced', async () => {
   await makeCommandKey(state);
   await writeFile(commandKeyIn(state), 'garbage');
   await expect(makeCommandKey(state)).rejects.toMatchObject({ code: 'MESH_KEY_DAMAGED', object: commandKeyIn(state) });
   expect(await readFile(commandKeyIn(state), 'utf8')).toBe('garbage');
 });
 
-test('a machine is given the same host key at each boot, and no other machine has it', async () => {
+test('a machine gets the same host key at each boot, and no other machine has it', async () => {
   expect(await hostKeyOf(state, ONE)).toBeUndefined();
   const [first, again, other] = [await secretsOf(state, ONE), await secretsOf(state, ONE), await secretsOf(state, TWO)];
   expect(Buffer.from(again).equals(first)).toBe(true);
@@ -67,7 +67,7 @@ test('a machine is given the same host key at each boot, and no other machine ha
   expect(await hostKeyOf(state, TWO)).toBeDefined();
 });
 
-test('a token fits the machine that it was given to, at this host0, also after a restart', async () => {
+test('a token fits only its machine and this host0, also after a restart', async () => {
   const [token = new Uint8Array()] = (await unpackTar(await secretsOf(state, ONE))).map(({ data }) => data);
   const text = Buffer.from(token).toString('utf8').trim();
   expect(text).toMatch(/^[0-9a-f]{64}$/);
@@ -80,7 +80,7 @@ test('a token fits the machine that it was given to, at this host0, also after a
   ]);
   expect((await Tokens.open(join(state, 'other'))).fits(ONE, text)).toBe(false);
   expect(await modeOf('keys/tokens')).toBe(0o600);
-  // Nothing would be as good a secret as any.
+  // An empty file must not pass for a secret.
   await writeFile(join(state, 'keys/tokens'), '');
   await expect(Tokens.open(state)).rejects.toMatchObject({ code: 'MESH_KEY_DAMAGED' });
 });

@@ -1,13 +1,14 @@
 /**
- * How host0 gets into a node: SSH inside the mesh, with host0's own key, and only to whoever has the key that host0 made
- * for that node. Nothing of the user's SSH configuration, agent or known hosts takes part.
+ * The ssh command line with which host0 logs in to a node: inside the mesh, with host0's own key, and only if the node
+ * shows the host key that host0 made for it. The user's SSH configuration, agent and known hosts are not used.
  */
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { MachineId } from '../model/machine.ts';
 
+/** Where to log in, and with which keys. */
 export interface SshLogin {
   readonly machine: MachineId;
-  /** In the mesh that nodes are managed in. */
+  /** The node's address in the management mesh. */
   readonly ipv6: Ipv6;
   /** The file of host0's key (`commandKeyIn`). */
   readonly key: string;
@@ -15,16 +16,16 @@ export interface SshLogin {
   readonly knownHosts: string;
 }
 
-/** On an idle mesh it takes a millisecond. */
+/** Connecting takes a millisecond on an idle mesh. */
 const CONNECT_TIMEOUT_SEC = 5;
-/** A node that says nothing for three times as long is gone. */
+/** ssh gives up after three keep-alives without an answer, 15 s. */
 const ALIVE_INTERVAL_SEC = 5;
 const ALIVE_COUNT = 3;
 
 /**
- * The words of the command line.
- * @param command for the shell there
- * @param options of ssh's own, which come first: for ssh the first word on a matter is the last
+ * The command line, as a list of arguments.
+ * @param command for the node's shell
+ * @param options further options of ssh. They come first, because ssh uses the first value that it finds for a setting
  */
 export function sshCommand(
   { machine, ipv6, key, knownHosts }: SshLogin,
@@ -39,7 +40,7 @@ export function sshCommand(
     ForwardAgent: 'no',
     GlobalKnownHostsFile: 'none',
     HostKeyAlgorithms: 'ssh-ed25519',
-    // A node is known by its machine id, wherever it is.
+    // The node's line in the known hosts has its machine id, since its address may change.
     HostKeyAlias: machine,
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
@@ -54,12 +55,12 @@ export function sshCommand(
   return ['ssh', '-F', 'none', '-6', '-i', key, ...options, ...settings, '-l', 'root', ipv6, '--', command];
 }
 
-/** As `-o` options. */
+/** ssh settings as `-o NAME=VALUE` arguments. */
 export function sshSettings(settings: Readonly<Record<string, string>>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
 
-/** @param hostKey as `hostKeyOf` has it */
+/** The line for a known_hosts file. @param hostKey as hostKeyOf (machine-secrets.ts) returns it */
 export function knownHostLine(machine: MachineId, hostKey: string): string {
   return `${machine} ${hostKey}\n`;
 }

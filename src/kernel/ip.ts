@@ -3,12 +3,15 @@ import { type Ipv4, ipv4FromBytes, ipv4ToBytes, parseIpv4Interface } from '../mo
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes, parseIpv6Interface } from '../model/address/ipv6.ts';
 import { AF_INET, AF_INET6 } from './libc.ts';
 
+/** An address of either family, in its canonical text. */
 export type Ip = Ipv4 | Ipv6;
 
+/** Tells the families apart by the colon: canonical IPv4 text has none. */
 export function isIpv6(address: Ip): address is Ipv6 {
   return address.includes(':');
 }
 
+/** The address family number for socket addresses and netlink headers. */
 export function addressFamily(address: Ip): typeof AF_INET | typeof AF_INET6 {
   return isIpv6(address) ? AF_INET6 : AF_INET;
 }
@@ -18,7 +21,10 @@ export function ipToBytes(address: Ip): Uint8Array {
   return isIpv6(address) ? ipv6ToBytes(address) : ipv4ToBytes(address);
 }
 
-/** @returns undefined unless `bytes` is 4 or 16 long */
+/**
+ * Reads 4 or 16 bytes in network byte order.
+ * @returns undefined for any other length
+ */
 export function ipFromBytes(bytes: Uint8Array): Ip | undefined {
   if (bytes.length === 4) return ipv4FromBytes(bytes);
   if (bytes.length === 16) return ipv6FromBytes(bytes);

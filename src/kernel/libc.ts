@@ -6,33 +6,57 @@ import { getSystemErrorName } from 'node:util';
 import koffi from 'koffi';
 import { MeshError } from '../model/error.ts';
 
-/** The running process itself: glibc and musl alike are loaded already. */
+/** The running process: it has loaded the C library already, glibc or musl. */
 const process_ = koffi.load(null);
 
+/** IPv4 (linux/socket.h). */
 export const AF_INET = 2;
+/** Netlink messages about bridge ports and FDB entries (linux/socket.h). */
 export const AF_BRIDGE = 7;
+/** IPv6 (linux/socket.h). */
 export const AF_INET6 = 10;
+/** Sockets that talk to the kernel in netlink messages (linux/socket.h). */
 export const AF_NETLINK = 16;
+/** TCP sockets (linux/net.h, as all SOCK_*). */
 export const SOCK_STREAM = 1;
+/** UDP sockets, and packet sockets without the link-layer header. */
 export const SOCK_DGRAM = 2;
+/** Raw ICMP and netlink sockets, and packet sockets with the link-layer header. */
 export const SOCK_RAW = 3;
+/** Socket type flag: calls return EAGAIN instead of waiting. */
 export const SOCK_NONBLOCK = 0o4000;
+/** Socket type flag: child processes do not inherit the socket. */
 export const SOCK_CLOEXEC = 0o2000000;
+/** Level of the options that every socket has (asm-generic/socket.h, as all SO_*). */
 export const SOL_SOCKET = 1;
+/** Listens although old connections of the port are still in TIME_WAIT. */
 export const SO_REUSEADDR = 2;
+/** Ties a socket to one device, given by its name. */
 export const SO_BINDTODEVICE = 25;
+/** Sets the receive buffer in bytes, beyond `net.core.rmem_max`; needs CAP_NET_ADMIN. */
 export const SO_RCVBUFFORCE = 33;
+/** recv flag: returns EAGAIN instead of waiting (linux/socket.h, as all MSG_*). */
 export const MSG_DONTWAIT = 0x40;
+/** Flag of setns and unshare: the network namespace (linux/sched.h). */
 export const CLONE_NEWNET = 0x40000000;
+/** memfd_create flag: child processes do not inherit the file (linux/memfd.h). */
 export const MFD_CLOEXEC = 1;
+/** Nothing waits to be read now (asm-generic/errno.h, as all E*). */
 export const EAGAIN = 11;
+/** The device of the socket went down. */
 export const ENETDOWN = 100;
+/** The object does not exist. */
 export const ENOENT = 2;
+/** The link does not exist. */
 export const ENODEV = 19;
+/** The receive buffer was full, and the kernel dropped messages for this socket. */
 export const ENOBUFS = 105;
+/** recv flag: returns the full length of a packet that did not fit the buffer. */
 export const MSG_TRUNC = 0x20;
+/** The packet is larger than the path takes, and must not be fragmented. */
 export const EMSGSIZE = 90;
 
+/** The C functions, with the names and signatures of their man pages. */
 export const libc = {
   socket: process_.func('int socket(int domain, int type, int protocol)'),
   bind: process_.func('int bind(int fd, const void *address, uint32_t length)'),
@@ -56,7 +80,7 @@ export const libc = {
 };
 
 /**
- * The errno of the last call as an error. Must be called at once after it: any other call in between resets errno.
+ * The errno of the last C call, as an error. Call it directly after that call: any other call in between resets errno.
  * @returns MESH_KERNEL_REFUSED
  */
 export function failed(operation: string, object: string, remedy?: string): MeshError {
@@ -64,8 +88,10 @@ export function failed(operation: string, object: string, remedy?: string): Mesh
 }
 
 /**
+ * A refusal of the kernel as an error. EAGAIN, EBUSY, ENOBUFS and EINTR are marked as worth a retry.
  * @param errno positive, as in errno.h
- * @param text what the kernel says beside it (netlink's extended acknowledgement)
+ * @param text the kernel's explanation beside the errno (netlink's extended acknowledgement)
+ * @returns MESH_KERNEL_REFUSED, with `{errno, name, text}` as its cause
  */
 export function errnoError(errno: number, operation: string, object: string, remedy?: string, text = ''): MeshError {
   const name = errno > 0 ? getSystemErrorName(-errno) : 'no errno';

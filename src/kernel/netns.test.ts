@@ -1,10 +1,11 @@
+/** Entering a network namespace and returning, also after an error. */
 import { readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { inNetns, temporaryNetns } from './netns.ts';
 
 const here = (): string => readlinkSync('/proc/thread-self/ns/net');
 
-test('a temporary namespace is another one, and making it leaves this thread where it was', () => {
+test('making a temporary namespace leaves this thread in its own namespace', () => {
   const home = here();
   const netns = temporaryNetns();
   try {
@@ -16,7 +17,7 @@ test('a temporary namespace is another one, and making it leaves this thread whe
   }
 });
 
-test('a body that throws is left all the same', () => {
+test('the thread returns also when the body throws', () => {
   const home = here();
   const netns = temporaryNetns();
   try {

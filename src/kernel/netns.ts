@@ -1,19 +1,23 @@
-/** Network namespaces: entering one for the length of a call. `ip netns` names them under /run/netns. */
+/**
+ * Network namespaces: runs one call in another namespace, and makes temporary ones. `ip netns` names them under
+ * /run/netns.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { MeshError } from '../model/error.ts';
 import { CLONE_NEWNET, failed, libc } from './libc.ts';
 
-/** The path of a namespace that `ip netns add` named. */
+/** The path of a namespace that `ip netns add` made. */
 export function netnsPath(name: string): string {
   return `/run/netns/${name}`;
 }
 
 /**
- * Runs `body` with this thread in the namespace at `path`, and comes back. Sockets made inside stay there. `body` must
- * not await: while it did, everything else on this thread would be in the wrong namespace.
+ * Runs `body` with this thread in the namespace at `path`, then returns to the former one. Sockets made inside stay in
+ * that namespace. `body` must not await: meanwhile everything else on this thread would run in the wrong namespace.
+ * @throws MESH_KERNEL_REFUSED
  */
 export function inNetns<T>(path: string, body: () => T): T {
-  // The thread's own file: /proc/self names the main thread, wrong in a worker.
+  // /proc/self would name the main thread, which is wrong in a worker.
   const home = openSync('/proc/thread-self/ns/net', 'r');
   try {
     enterNetns(path);
@@ -27,7 +31,10 @@ export function inNetns<T>(path: string, body: () => T): T {
   }
 }
 
-/** Staying behind in a foreign namespace would be worse than losing the body's own error. */
+/**
+ * Returns to the former namespace. A failure here replaces the body's own error, since staying in a foreign namespace
+ * is worse.
+ */
 function comeHome(home: number, from: string): void {
   if (libc.setns(home, CLONE_NEWNET) < 0) throw failed('return from', from);
 }
@@ -55,13 +62,17 @@ function openNetns(path: string): number {
   }
 }
 
+/** A namespace that exists until `close`, or until this process ends. */
 export interface TemporaryNetns {
-  /** Good for every process that may look into this one. */
+  /** Usable by every process that may read the /proc entries of this one. */
   readonly path: string;
   close(): void;
 }
 
-/** A new, empty namespace without a name: it goes when it is closed, and also when this process dies. */
+/**
+ * Makes a new, empty namespace without a name. It goes when it is closed, and also when this process dies.
+ * @throws MESH_KERNEL_REFUSED (EPERM: not root)
+ */
 export function temporaryNetns(): TemporaryNetns {
   const home = openSync('/proc/thread-self/ns/net', 'r');
   try {

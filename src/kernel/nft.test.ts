@@ -1,3 +1,4 @@
+/** nftables transactions and lists in a real namespace. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -46,7 +47,7 @@ test('a table is listed as it was written, and the list can be run again', async
   expect(await nft.list('inet', 'meshwork')).toBe(TABLE);
 });
 
-test('the table is in the namespace, and nowhere else', async () => {
+test('a table is made only in its namespace', async () => {
   await nft.run(TABLE);
   expect(inside(netns.path, 'nft', '-s', 'list', 'ruleset')).toBe(TABLE);
   const elsewhere = temporaryNetns();
@@ -59,7 +60,7 @@ test('the table is in the namespace, and nowhere else', async () => {
   }
 });
 
-test('a transaction with a bad last line leaves the former table whole', async () => {
+test('a transaction with a bad last line leaves the former table unchanged', async () => {
   await nft.run(TABLE);
   const error = await refusal('delete table inet meshwork\nadd table inet new\nadd rule inet new nochain accept');
   expect(error.code).toBe('MESH_NFT_REFUSED');
@@ -68,14 +69,14 @@ test('a transaction with a bad last line leaves the former table whole', async (
   expect(await nft.list('inet', 'new')).toBeUndefined();
 });
 
-test("a syntax error is told in nft's own words, with line and caret", async () => {
+test("a syntax error carries nft's own text, with line and caret", async () => {
   const error = await refusal('add table inet new\nadd rule inet new guard ip saddr 10.0.0.1 bogus');
   expect(error.message).toMatch(
     /\nline 2:\d+-\d+: Error: syntax error.*\nadd rule inet new guard ip saddr 10.0.0.1 bogus\n +\^$/,
   );
 });
 
-test('a table that an outsider flushed or deleted is seen as it is', async () => {
+test('a table that another program flushed or deleted is read as it now is', async () => {
   await nft.run(TABLE);
   inside(netns.path, 'nft', 'flush', 'chain', 'inet', 'meshwork', 'guard');
   expect(await nft.list('inet', 'meshwork')).not.toContain('br456');
@@ -83,7 +84,7 @@ test('a table that an outsider flushed or deleted is seen as it is', async () =>
   expect(await nft.list('inet', 'meshwork')).toBeUndefined();
 });
 
-test('many transactions at once, in two namespaces, all take effect in theirs', async () => {
+test('many concurrent transactions in two namespaces take effect in their own namespace', async () => {
   const elsewhere = temporaryNetns();
   const other = await Nft.open({ netns: elsewhere.path });
   try {
@@ -99,22 +100,22 @@ test('many transactions at once, in two namespaces, all take effect in theirs', 
   }
 });
 
-test('a namespace that is gone is an error, and not our own namespace', async () => {
+test('an absent namespace is an error; our own is not used instead', async () => {
   const lost = await Nft.open({ netns: '/run/netns/mw-nft-no-such' });
   await expect(lost.list('inet', 'meshwork')).rejects.toMatchObject({ code: 'MESH_KERNEL_REFUSED' });
   await lost.close();
 });
 
-test('closing finishes what was asked before, and takes nothing further', async () => {
+test('closing finishes earlier commands and refuses later ones', async () => {
   const question = nft.run(TABLE);
   await nft.close();
   await expect(question).resolves.toBeUndefined();
   await expect(nft.run(TABLE)).rejects.toMatchObject({ code: 'MESH_KERNEL_CLOSED' });
 });
 
-test('where the library is missing the error names the package', () => {
+test('without the library, the error names the package', () => {
   const library = /\S+libnftables\.so\S*/.exec(readFileSync('/proc/self/maps', 'utf8'))?.[0] ?? '';
-  // In a mount namespace of its own, where the library is an empty file.
+  // In a separate mount namespace, in which the library is an empty file.
   const script = `import { Nft } from '${new URL('./nft.ts', import.meta.url)}';
     await Nft.open().catch((error) => console.log(JSON.stringify(error)));`;
   const node = [process.execPath, '--input-type=module', '-e', script];

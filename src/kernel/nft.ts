@@ -1,6 +1,6 @@
 /**
- * nftables transactions, in nft's own language. They go through libnftables on a thread of libuv's pool: 0.1 ms for a
- * small change where a process takes 15 ms, and the main thread does not wait while the kernel retires a hook.
+ * nftables transactions, in nft's own language. They go through libnftables on a thread of libuv's pool: a small change
+ * takes 0.1 ms, where starting `nft` takes 15 ms, and the main thread does not wait while the kernel removes a hook.
  */
 import { closeSync, writeFileSync } from 'node:fs';
 import koffi from 'koffi';
@@ -9,16 +9,16 @@ import { failed, libc, MFD_CLOEXEC } from './libc.ts';
 import { onThread } from './netlink/thread-pool.ts';
 import { inNetns } from './netns.ts';
 
-export type NftFamily = 'inet' | 'bridge' | 'netdev';
+type NftFamily = 'inet' | 'bridge' | 'netdev';
 
-/** nft prints every error of a transaction; the first few say what is wrong. */
+/** nft prints every error of a transaction; the first 2,000 characters are enough to see what is wrong. */
 const REFUSAL_CHARACTERS = 2_000;
 /** NFT_CTX_OUTPUT_STATELESS of nftables/libnftables.h: no counters, no element time-outs. */
 const OUTPUT_STATELESS = 1 << 2;
 
 /**
- * nftables in one network namespace. Rules name devices by `iifname` and `oifname`: for `iif`, the library would look
- * the index up in the process's own namespace.
+ * nftables in one network namespace. Rules must name devices by `iifname` and `oifname`: for `iif`, the library would
+ * look up the index in the process's own namespace.
  */
 export class Nft {
   readonly #library: Library;
@@ -39,8 +39,8 @@ export class Nft {
   }
 
   /**
-   * One transaction: all of `script` takes effect at once, or nothing of it.
-   * @throws MESH_NFT_REFUSED with nft's own text
+   * Runs one transaction: all of `script` takes effect at once, or none of it.
+   * @throws MESH_NFT_REFUSED with nft's own text, MESH_KERNEL_CLOSED
    */
   async run(script: string): Promise<void> {
     const { refusal } = await this.#ask(script);
@@ -56,7 +56,7 @@ export class Nft {
     throw refused('read nftables', command, refusal);
   }
 
-  /** Every table of the namespace, whoever made it. */
+  /** All tables of the namespace, other programs' too, in nft's canonical text. */
   async ruleset(): Promise<string> {
     const command = 'list ruleset';
     const { output, refusal } = await this.#ask(command);
@@ -64,21 +64,21 @@ export class Nft {
     throw refused('read nftables', command, refusal);
   }
 
-  /** What is under way is finished; nothing further is taken. */
+  /** Finishes the commands that were asked for before, and refuses further ones. */
   async close(): Promise<void> {
     this.#closed = true;
-    await lastTurn;
+    await lastCommand;
   }
 
   #ask(commands: string): Promise<Answer> {
     if (this.#closed) return Promise.reject(new MeshError('MESH_KERNEL_CLOSED', 'nftables was closed'));
-    const turn = lastTurn.then(() => runCommands(this.#library, this.#netns, commands));
-    // A turn that fails is its caller's business, and not that of whoever comes next.
-    lastTurn = turn.then(
+    const command = lastCommand.then(() => runCommands(this.#library, this.#netns, commands));
+    // A failed command is reported to its own caller, and must not fail the next one.
+    lastCommand = command.then(
       ({ release }) => release(),
       () => undefined,
     );
-    return turn;
+    return command;
   }
 }
 
@@ -88,7 +88,7 @@ interface Answer {
 }
 
 interface Finished extends Answer {
-  /** To be called before the next command. */
+  /** Frees the context. Must be done before the next command runs. */
   readonly release: () => Promise<void>;
 }
 
@@ -101,8 +101,11 @@ function refused(operation: string, commands: string, refusal: string): MeshErro
   });
 }
 
-/** libnftables keeps state that all its contexts share and nothing guards: one command of the process at a time. */
-let lastTurn: Promise<unknown> = Promise.resolve();
+/**
+ * Ends when the last command is done and its context is free. libnftables has state that all its contexts share without
+ * a lock, so the whole process runs one command at a time.
+ */
+let lastCommand: Promise<unknown> = Promise.resolve();
 
 type Library = ReturnType<typeof load>;
 let library: Library | undefined;
@@ -136,12 +139,12 @@ function load() {
 }
 
 /**
- * From a file in memory, since only in a file does nft tell the line of an error: in a buffer it quotes the first. Each
- * has a context of its own (20 µs), because one that is kept remembers interface indexes that may be others' by now; the
- * context's socket, and with it the namespace, is the one in which it is made.
+ * Runs commands from a file in memory, since nft tells the line of an error only for a file: for a buffer it quotes the
+ * first line. Each run has its own context (20 µs), because a kept one remembers interface indexes that may have
+ * changed; the context's socket belongs to the namespace in which the context is made.
  *
- * The kernel lets that socket be closed only when it has destroyed what the transaction removed (nft_rcv_nl_event in
- * nf_tables_api.c), which takes it 6 ms: nobody who waits for the answer waits for that, nor does the main thread.
+ * Closing that socket waits until the kernel has destroyed what the transaction removed (nft_rcv_nl_event in
+ * nf_tables_api.c), which takes 6 ms. So the context is freed after the answer was returned, on a pool thread.
  */
 async function runCommands(nft: Library, netns: string | undefined, commands: string): Promise<Finished> {
   const file: number = libc.memfd_create('nft', MFD_CLOEXEC);

@@ -1,3 +1,4 @@
+/** The kernel under test has every feature that the probe tries. */
 import { readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { inside } from '../../test/kit/namespaces.ts';
@@ -5,7 +6,7 @@ import { probeKernel } from './probe.ts';
 
 const HERE = '/proc/thread-self/ns/net';
 
-test('this kernel has what Meshwork is built on, tried out of sight', async () => {
+test('this kernel has all features, and the probe leaves no trace', async () => {
   const home = readlinkSync(HERE);
   const features = await probeKernel();
   expect(features.filter(({ present }) => !present)).toEqual([]);
@@ -24,7 +25,7 @@ test('this kernel has what Meshwork is built on, tried out of sight', async () =
   expect(inside('/proc/self/ns/net', 'ip', 'link')).not.toContain('probe-');
 });
 
-test('without the right to make a namespace nothing is claimed', async () => {
+test('a process that may not make a namespace gets an error, not a list of absent features', async () => {
   process.seteuid?.(65534);
   try {
     await expect(probeKernel()).rejects.toMatchObject({ code: 'MESH_KERNEL_REFUSED', remedy: 'Run it as root.' });

@@ -1,6 +1,6 @@
 /**
- * What this kernel can do, tried out in a namespace of its own that is thrown away: no version number says what a
- * distribution left out, and some kernels accept a setting that they do not know and ignore it.
+ * Finds out what this kernel can do, by trying each feature in a temporary namespace. A version number does not tell
+ * what a distribution left out, and some kernels accept a setting that they do not know and ignore it.
  */
 import { closeSync, openSync } from 'node:fs';
 import type { Ipv4 } from '../model/address/ipv4.ts';
@@ -14,19 +14,20 @@ import type { DontFragment } from './rtnl/objects.ts';
 import { Rtnl } from './rtnl/rtnl.ts';
 import { readSysctl } from './sysctl.ts';
 
+/** One kernel feature that Meshwork uses, and whether this kernel has it. */
 export interface Feature {
   readonly name: string;
   readonly present: boolean;
-  /** What is lost without it, as a sentence. */
+  /** What does not work without the feature, as a sentence. */
   readonly costs: string;
-  /** Why it is not there, in the kernel's own words where it has any. */
+  /** Why the feature is absent; the text of the kernel where there is one. */
   readonly why?: string;
 }
 
-/** Throws, or says why not, when the feature is not there; undefined when it is. */
-type Trial = (place: Place) => Promise<string | undefined> | string | undefined;
+/** Tries a feature. Throws, or returns why the feature is absent; returns undefined when it is present. */
+type Trial = (trialNetns: TrialNetns) => Promise<string | undefined> | string | undefined;
 
-interface Place {
+interface TrialNetns {
   readonly netns: string;
   readonly rtnl: Rtnl;
 }
@@ -37,9 +38,9 @@ const IFF_NO_PI = 0x1000;
 const IFREQ_BYTES = 40;
 const IFNAMSIZ = 16;
 
-/** An address that no table of the throw-away namespace can confuse with another: TEST-NET-1, RFC 5737. */
-const SOMEWHERE = '192.0.2.1' as Ipv4;
-const SOMEBODY = '02:00:00:00:00:01' as Mac;
+/** Addresses for entries in the temporary namespace: TEST-NET-1 (RFC 5737), which no network uses. */
+const TRIAL_VTEP = '192.0.2.1' as Ipv4;
+const TRIAL_MAC = '02:00:00:00:00:01' as Mac;
 
 const TRIALS: readonly { readonly name: string; readonly costs: string; readonly trial: Trial }[] = [
   {
@@ -50,22 +51,22 @@ const TRIALS: readonly { readonly name: string; readonly costs: string; readonly
   {
     name: 'vxlan',
     costs: 'This machine cannot take part in a mesh.',
-    trial: (place) => addVxlan(place, 'probe-vxlan', 1, 'unset'),
+    trial: (trialNetns) => addVxlan(trialNetns, 'probe-vxlan', 1, 'unset'),
   },
   {
     name: 'vxlan df inherit',
     costs: 'An underlay that is too narrow fragments or drops packets without telling the sender.',
-    trial: async (place) => {
-      const refused = await addVxlan(place, 'probe-df', 2, 'inherit');
-      const link = await place.rtnl.link('probe-df');
+    trial: async (trialNetns) => {
+      const refused = await addVxlan(trialNetns, 'probe-df', 2, 'inherit');
+      const link = await trialNetns.rtnl.link('probe-df');
       return refused ?? (link?.vxlan?.df === 'inherit' ? undefined : 'accepted and ignored');
     },
   },
   {
     name: 'extern_learn entries',
-    costs: 'Entries of ours cannot be told from others, and drift cannot be repaired.',
+    costs: 'FDB entries that Meshwork made cannot be told from others, and drift cannot be repaired.',
     trial: async ({ rtnl }) => {
-      const entry = { table: 'self', link: 'probe-vxlan', mac: SOMEBODY, remoteVtep: SOMEWHERE } as const;
+      const entry = { table: 'self', link: 'probe-vxlan', mac: TRIAL_MAC, remoteVtep: TRIAL_VTEP } as const;
       const refused = await refusal(
         rtnl.apply([{ do: 'fdb-replace', ...entry, state: 'permanent', externLearn: true }]),
       );
@@ -99,7 +100,8 @@ const TRIALS: readonly { readonly name: string; readonly costs: string; readonly
 ];
 
 /**
- * Tries every feature, and looks up whether bridged packets pass the IP hooks in this namespace (`br_netfilter`).
+ * Tries every feature, and reads whether bridged packets pass the IP hooks in this namespace (`br_netfilter`).
+ * @returns one entry for each feature, in a fixed order
  * @throws MESH_KERNEL_REFUSED when not even a namespace can be made (not root)
  */
 export async function probeKernel(): Promise<Feature[]> {
@@ -108,7 +110,7 @@ export async function probeKernel(): Promise<Feature[]> {
     const rtnl = await Rtnl.open({ netns });
     try {
       const features: Feature[] = [];
-      // One after the other: some trials use what an earlier one made.
+      // In order, since some trials use a link that an earlier one made.
       for (const { name, costs, trial } of TRIALS) {
         const why = await attempt(trial, { netns, rtnl });
         features.push({ name, present: why === undefined, costs, ...(why !== undefined && { why }) });
@@ -122,9 +124,9 @@ export async function probeKernel(): Promise<Feature[]> {
   }
 }
 
-async function attempt(trial: Trial, place: Place): Promise<string | undefined> {
+async function attempt(trial: Trial, trialNetns: TrialNetns): Promise<string | undefined> {
   try {
-    return await trial(place);
+    return await trial(trialNetns);
   } catch (thrown) {
     return MeshError.from(thrown).message;
   }
@@ -135,12 +137,12 @@ async function refusal(outcome: Promise<readonly (MeshError | undefined)[]>): Pr
   return error?.message;
 }
 
-function addVxlan({ rtnl }: Place, name: string, vni: number, df: DontFragment): Promise<string | undefined> {
+function addVxlan({ rtnl }: TrialNetns, name: string, vni: number, df: DontFragment): Promise<string | undefined> {
   const vxlan = { vni: vni as Vni, udpPort: VXLAN_PORT, learning: false, df };
   return refusal(rtnl.apply([{ do: 'link-add', kind: 'vxlan', name, vxlan }]));
 }
 
-/** A tap goes with its descriptor (linux/if_tun.h). */
+/** Makes a tap. The kernel deletes it when its descriptor is closed (linux/if_tun.h). */
 function makeTap(): undefined {
   const tun = openSync('/dev/net/tun', 'r+');
   try {

@@ -1,9 +1,10 @@
-/** What only root may do. */
+/** The check that a command runs as root. */
 import { MeshError } from '../model/error.ts';
 
 /**
+ * Refuses the command unless the process runs as root.
  * @param work as a verb phrase: «start the daemons»
- * @param rule why only root may
+ * @param rule why only root may do this
  * @throws MESH_NOT_ROOT
  */
 export function requireRoot(work: string, rule: string): void {

@@ -1,9 +1,10 @@
+/** Reading and writing kernel settings in a real namespace. */
 import { expect, test } from 'vitest';
 import { ip } from '../../test/kit/namespaces.ts';
 import { inNetns, temporaryNetns } from './netns.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 
-test('settings are read and written in the namespace of the thread, for devices with dots too', () => {
+test("settings are read and written in the thread's namespace, also for device names with dots", () => {
   const netns = temporaryNetns();
   try {
     ip(netns.path, 'link add br4.5 type bridge');
@@ -19,7 +20,7 @@ test('settings are read and written in the namespace of the thread, for devices 
   }
 });
 
-test('a value that the kernel does not take, and a name that leaves /proc/sys, are refused', () => {
+test('an invalid value and a name outside /proc/sys are refused', () => {
   const netns = temporaryNetns();
   try {
     inNetns(netns.path, () => {

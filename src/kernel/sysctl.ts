@@ -1,17 +1,17 @@
 /**
- * Kernel settings below /proc/sys, in the namespace of the thread that asks. A name is given as path segments, since a
- * device's name may hold dots: `['net', 'ipv6', 'conf', 'eth0.5', 'accept_ra']`.
+ * Kernel settings below /proc/sys, in the namespace of the calling thread. A name is given as path segments, since a
+ * device's name may contain dots: `['net', 'ipv6', 'conf', 'eth0.5', 'accept_ra']`.
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 
-export type SysctlName = readonly string[];
+type SysctlName = readonly string[];
 
 const PROC_SYS = '/proc/sys';
 
 /**
- * The value without the end of line.
+ * Reads a setting: its value without the end of line.
  * @throws MESH_KERNEL_REFUSED (ENOENT: this kernel or device has no such setting)
  */
 export function readSysctl(name: SysctlName, root: string = PROC_SYS): string {
@@ -23,11 +23,15 @@ export function readSysctl(name: SysctlName, root: string = PROC_SYS): string {
   }
 }
 
-/** @throws MESH_KERNEL_REFUSED (ENOENT, EINVAL for a value that it does not take, EACCES or EROFS) */
+/**
+ * Writes a setting that exists.
+ * @throws MESH_KERNEL_REFUSED (ENOENT; EINVAL: the setting does not take this value; EACCES or EROFS)
+ */
 export function writeSysctl(name: SysctlName, value: string | number, root: string = PROC_SYS): void {
   const path = pathOf(name, root);
   try {
-    // A setting that is not there must not be made, and some can be written only.
+    // Without O_CREAT, since an absent setting must not be created as a file; write-only, since some settings cannot be
+    // read.
     const setting = openSync(path, constants.O_WRONLY);
     try {
       writeSync(setting, `${value}\n`);

@@ -4,10 +4,13 @@ import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { Network } from '../model/network/network.ts';
 import type { Link, Route } from './rtnl/objects.ts';
 
-/** Every link has them. */
+/** Prefixes that exist on any host, and therefore say nothing. */
 const EVERYWHERE = new Set(['::/0', 'fe80::/64']);
 
-/** @param networks whose own devices do not count */
+/**
+ * The IPv6 destinations of all routes through links that are not ours, without the default route and fe80::/64.
+ * @param networks the bridges of these networks count as ours, besides the links that our alias marks
+ */
 export function underlayPrefixes(
   links: Iterable<Link>,
   routes: Iterable<Route>,

@@ -1,3 +1,4 @@
+/** Making and reading the boot instance. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(tree, { recursive: true }));
 
-test('is made once, kept while the directory is, and another one after a reboot', () => {
+test('is made once, kept while the directory exists, and another one after a reboot', () => {
   const runDirectory = join(tree, 'run/meshwork');
   const first = bootInstance({ runDirectory });
   expect(first).toMatch(/^[0-9a-f]{16}$/);

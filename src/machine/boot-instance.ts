@@ -1,6 +1,6 @@
 /**
- * The boot instance: 16 hex digits made once after each boot of a machine, the same over restarts of its agent. Two
- * reports with one machine id and two instances at the same time are two machines.
+ * The boot instance: 16 hex digits that are made once after each boot of a machine, and stay the same when its agent
+ * restarts. Two simultaneous reports with one machine id and two instances come from two machines.
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,8 +11,8 @@ import { readSystemFile } from './system-file.ts';
 const INSTANCE = /^[0-9a-f]{16}$/;
 
 /**
- * Reads `<runDirectory>/instance`, or makes it. The directory must be one that a reboot empties.
- * @throws MESH_MACHINE_UNREADABLE when it can be neither read nor made, or is not an instance
+ * Reads `<runDirectory>/instance`, or makes the file. The directory must be one that a reboot empties.
+ * @throws MESH_MACHINE_UNREADABLE when the file can be neither read nor made, or does not hold an instance
  */
 export function bootInstance({ runDirectory }: { readonly runDirectory: string }): string {
   const path = join(runDirectory, 'instance');
@@ -28,17 +28,20 @@ export function bootInstance({ runDirectory }: { readonly runDirectory: string }
   });
 }
 
-/** Whole or not at all, and never over another process's: written aside, then linked to its name. */
+/**
+ * Makes the file whole or not at all, and never replaces one that another process made: writes a temporary file, then
+ * links it to its name.
+ */
 function makeInstance(runDirectory: string, path: string): void {
   const instance = randomBytes(8).toString('hex');
-  const aside = `${path}.${instance}`;
+  const temporary = `${path}.${instance}`;
   try {
     mkdirSync(runDirectory, { recursive: true });
-    writeFileSync(aside, `${instance}\n`);
+    writeFileSync(temporary, `${instance}\n`);
     try {
-      linkSync(aside, path);
+      linkSync(temporary, path);
     } finally {
-      rmSync(aside, { force: true });
+      rmSync(temporary, { force: true });
     }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;

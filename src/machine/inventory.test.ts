@@ -1,3 +1,4 @@
+/** The inventory of described machines and of this one. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -26,7 +27,7 @@ const thread = (number: number, core: number, socket: number) =>
 const ETH0 = { index: 2, name: 'eth0', mac: parseMac('52:54:00:00:00:02') };
 const ETH1 = { index: 3, name: 'eth1', mac: parseMac('52:54:00:00:00:03') };
 
-test('a server with two sockets, disks of all kinds, and two cards', () => {
+test('a server with two sockets, disks of all kinds, and two NICs', () => {
   put({
     'sys/class/dmi/id/sys_vendor': 'Dell Inc.',
     'sys/class/dmi/id/product_name': 'PowerEdge R620',
@@ -61,7 +62,7 @@ test('a server with two sockets, disks of all kinds, and two cards', () => {
       { name: 'sda', bytes: 1_000_204_886_016, rotates: true, model: 'ST1000NM0033-9ZM' },
       { name: 'vda', bytes: 4_294_967_296, rotates: false },
     ],
-    // The other eth1 is of another network namespace.
+    // The eth1 in /sys belongs to another network namespace.
     nics: [
       { name: 'eth0', mac: ETH0.mac, driver: 'igb' },
       { name: 'eth1', mac: ETH1.mac },
@@ -69,7 +70,7 @@ test('a server with two sockets, disks of all kinds, and two cards', () => {
   });
 });
 
-test('a machine that says next to nothing', () => {
+test('a machine that reports almost nothing', () => {
   put({
     'sys/class/dmi/id/sys_vendor': 'To Be Filled By O.E.M.',
     'proc/cpuinfo': 'processor\t: 0\nBogoMIPS\t: 50.00\n\nprocessor\t: 1\nBogoMIPS\t: 50.00\n',
@@ -83,7 +84,7 @@ test('a machine that says next to nothing', () => {
   });
 });
 
-test('what makers write stays printable and short, and all of it fits a report', () => {
+test('texts of makers become printable and short, and the whole inventory fits a report', () => {
   const disks = Array.from({ length: 300 }, (_, index) => [
     [`sys/block/sd${index}/size`, '9999999999'],
     [`sys/block/sd${index}/device/model`, `\x1b[31m${'ü"x'.repeat(900)}`],
@@ -100,7 +101,7 @@ test('what makers write stays printable and short, and all of it fits a report',
   expect(JSON.stringify(inventory).length).toBeLessThan(INVENTORY_MAX_BYTES);
 });
 
-test('this very machine', () => {
+test('the machine that runs this test', () => {
   const { cpu, memoryBytes } = readInventory([]);
   expect(cpu.threads).toBeGreaterThanOrEqual(availableParallelism());
   expect(memoryBytes).toBeGreaterThan(100_000_000);

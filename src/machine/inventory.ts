@@ -1,4 +1,4 @@
-/** What this machine is made of, read from /proc and /sys; nothing is probed, and nothing is written. */
+/** The hardware of this machine, read from /proc and /sys. Nothing is probed, and nothing is written. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
@@ -12,12 +12,13 @@ import type { PermanentMac } from './machine-id.ts';
 import { serialFault } from './smbios.ts';
 import { readSystemFile } from './system-file.ts';
 
-/** `size` of a block device counts these, whatever the disk's own are. */
+/** The unit of `size` of a block device, whatever sector size the disk has. */
 const SECTOR_BYTES = 512;
 
 /**
- * @param sysRoot below it are `proc` and `sys`
- * @param cards the network cards that this machine has, as the kernel tells; virtual ones have no permanent address
+ * Reads the inventory. Parts that cannot be read are left out.
+ * @param cards the NICs of this machine with their permanent MACs; virtual ones have none
+ * @param sysRoot the directory that contains `proc` and `sys`
  */
 export function readInventory(cards: readonly PermanentMac[], sysRoot = '/'): Inventory {
   const [manufacturer, product] = ['sys_vendor', 'product_name'].map((attribute) =>
@@ -35,7 +36,10 @@ export function readInventory(cards: readonly PermanentMac[], sysRoot = '/'): In
   };
 }
 
-/** proc_cpuinfo(5): a paragraph a thread. Not every processor says its name, or which core a thread is of. */
+/**
+ * proc_cpuinfo(5): one paragraph for each thread. Not every processor reports its name, or which core a thread belongs
+ * to.
+ */
 function parseCpus(cpuinfo: string): Inventory['cpu'] {
   const threads = cpuinfo.split('\n\n').flatMap((paragraph) => {
     const words = new Map(paragraph.split('\n').map((line) => splitAt(line, ':')));
@@ -60,7 +64,7 @@ function parseMemory(meminfo: string): number {
   return Number(/^MemTotal:\s*(\d+) kB$/m.exec(meminfo)?.[1] ?? 0) * 1024;
 }
 
-/** Disks have a device behind them; loops, compressed memory and mapped ones have not. An empty reader has no size. */
+/** Disks have a `device`; loop, zram and mapped devices have none. An empty card reader has size 0. */
 function disksIn(blocks: string): Disk[] {
   return names(blocks)
     .filter((name) => names(join(blocks, name)).includes('device'))
@@ -74,12 +78,15 @@ function disksIn(blocks: string): Disk[] {
     .slice(0, INVENTORY_PARTS_MAX);
 }
 
-/** What virtio has for a vendor is a number. */
+/** Whether a vendor or model is a name: virtio gives a number as its vendor, and libata gives `ATA` for every disk. */
 function isName(word: string): boolean {
   return word !== '' && !word.startsWith('0x') && word !== 'ATA';
 }
 
-/** In a network namespace /sys may still show another one's: its card of the same name has another address. */
+/**
+ * Adds the driver. In a network namespace /sys may show another namespace: its NIC of the same name has another
+ * address.
+ */
 function nicOf({ name, mac }: PermanentMac, directory: string): Nic {
   if (textOf(join(directory, 'address')) !== mac) return { name, mac };
   try {
@@ -89,7 +96,7 @@ function nicOf({ name, mac }: PermanentMac, directory: string): Nic {
   }
 }
 
-/** What cannot be read, of a disk that fails for instance, is not known; all else still is. */
+/** The text of a file; empty when it cannot be read, as on a failing disk. */
 function textOf(path: string): string {
   try {
     return readSystemFile(path) ?? '';
@@ -98,14 +105,14 @@ function textOf(path: string): string {
   }
 }
 
-/** As it may be sent on; undefined for what says nothing. */
+/** Printable ASCII of limited length, safe to send on; undefined for a placeholder. */
 function clean(words: string): string | undefined {
-  const said = words
+  const text = words
     .replace(/[^\x20-\x7e]+/g, ' ')
     .replace(/ +/g, ' ')
     .trim()
     .slice(0, INVENTORY_TEXT_MAX);
-  return serialFault(said) === undefined ? said : undefined;
+  return serialFault(text) === undefined ? text : undefined;
 }
 
 function splitAt(line: string, mark: string): readonly [string, string] {

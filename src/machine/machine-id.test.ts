@@ -1,3 +1,4 @@
+/** The sources of the machine id, their order and their faults. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,7 +8,7 @@ import { explainMachineId, type MachineIdInput, machineId } from './machine-id.t
 
 const UUID = '4c4c4544-0042-3510-8053-b4c04f564433';
 const DUMMY_UUID = '03000200-0400-0500-0006-000700080009';
-const PORTS = [
+const NICS = [
   { index: 7, name: 'eth1', mac: parseMac('52:54:00:00:00:07') },
   { index: 2, name: 'eth0', mac: parseMac('52:54:00:00:00:02') },
 ];
@@ -27,9 +28,9 @@ function put(path: string, text: string, mode = 0o644): void {
   writeFileSync(join(tree, path), text, { mode });
 }
 
-test('each source gives way to the one before it', () => {
+test('each source wins over those after it', () => {
   const identify = (): unknown => machineId(input);
-  input = { ...input, permanentMacs: PORTS };
+  input = { ...input, permanentMacs: NICS };
   expect(identify()).toEqual({ id: '18175a26', from: 'lowest mac', hardware: '52:54:00:00:00:02' });
   put('proc/cmdline', 'quiet BOOTIF=01-52-54-00-00-00-07\n');
   expect(identify()).toEqual({ id: 'c1c26862', from: 'boot nic mac', hardware: '52:54:00:00:00:07' });
@@ -47,11 +48,11 @@ test('each source gives way to the one before it', () => {
   expect(identify()).toEqual({ id: '00000005', from: 'option', hardware: '00000005' });
 });
 
-test('dummies are passed over, and the explanation says why', () => {
+test('placeholders are skipped, and the explanation says why', () => {
   put('proc/cmdline', 'BOOTIF=01-52-54-00-00-00-99\n');
   put('sys/class/dmi/id/product_uuid', `${DUMMY_UUID}\n`);
   put('sys/class/dmi/id/board_serial', 'Default string\n');
-  input = { ...input, permanentMacs: PORTS };
+  input = { ...input, permanentMacs: NICS };
   expect(
     explainMachineId(input).map(({ source, value, verdict }) => [source, value, verdict.taken ? 'taken' : verdict.why]),
   ).toEqual([
@@ -61,16 +62,16 @@ test('dummies are passed over, and the explanation says why', () => {
     ['command line', undefined, 'not there'],
     ['product uuid', DUMMY_UUID, 'the template of AMI firmware'],
     ['board serial', 'Default string', 'a text that makers leave in'],
-    ['boot nic mac', '52:54:00:00:00:99', 'no port has this permanent address'],
+    ['boot nic mac', '52:54:00:00:00:99', 'no NIC has this permanent address'],
     ['lowest mac', '52:54:00:00:00:02', 'taken'],
   ]);
 });
 
-test('a source that is there and cannot be read is an error, never a fall-through', () => {
+test('a source that exists and cannot be read is an error, never skipped', () => {
   chmodSync(tree, 0o755);
   put('sys/class/dmi/id/product_uuid', UUID, 0o400);
-  input = { ...input, permanentMacs: PORTS };
-  const asNobody = (): unknown => {
+  input = { ...input, permanentMacs: NICS };
+  const asUnprivileged = (): unknown => {
     process.seteuid?.(65534);
     try {
       return machineId(input);
@@ -78,11 +79,17 @@ test('a source that is there and cannot be read is an error, never a fall-throug
       process.seteuid?.(0);
     }
   };
-  expect(asNobody).toThrow(/product_uuid cannot be read: EACCES/);
+  expect(asUnprivileged).toThrow(/product_uuid cannot be read: EACCES/);
   expect(explainMachineId(input).at(-1)).toMatchObject({ verdict: { taken: true } });
 });
 
-test.each(['10EFF964', '10eff96', '10eff9644', 'host0', ''])('a decided id %j is refused, not passed over', (text) => {
+test.each([
+  '10EFF964',
+  '10eff96',
+  '10eff9644',
+  'host0',
+  '',
+])('a malformed chosen id %j is refused, not skipped', (text) => {
   put('etc/meshwork/machine', `${text}\n`);
   put('sys/class/dmi/id/product_uuid', UUID);
   expect(() => machineId(input)).toThrow(
@@ -90,7 +97,7 @@ test.each(['10EFF964', '10eff96', '10eff9644', 'host0', ''])('a decided id %j is
   );
 });
 
-test('a machine with nothing to know it by is told what to do', () => {
+test('without any source, the error says what to do', () => {
   expect(() => machineId(input)).toThrow(
     expect.objectContaining({ code: 'MESH_MACHINE_NONE', remedy: expect.stringContaining('etc/meshwork/machine') }),
   );

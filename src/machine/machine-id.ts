@@ -1,6 +1,7 @@
 /**
- * Who this machine is: 8 hex digits that stay the same over reboots, new names and other sockets. Somebody's decision
- * (option, environment, file, kernel command line) is taken as it is; otherwise the id is derived from the hardware.
+ * The machine id: 8 hex digits that stay the same over reboots, and when the machine gets a new name or its cables
+ * change. An id that an administrator chose (option, environment, file, kernel command line) is used as it is.
+ * Otherwise the id is derived from the hardware.
  */
 import { join } from 'node:path';
 import type { Mac } from '../model/address/mac.ts';
@@ -10,8 +11,8 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { serialFault, uuidFault } from './smbios.ts';
 import { readSystemFile } from './system-file.ts';
 
-/** In the order in which they are asked. */
-export type MachineIdSource =
+/** The sources of a machine id, in the order in which they are tried. */
+type MachineIdSource =
   | 'option'
   | 'environment'
   | 'file'
@@ -21,35 +22,37 @@ export type MachineIdSource =
   | 'boot nic mac'
   | 'lowest mac';
 
-export interface MachineIdentity {
+/** A machine id, and where it comes from. */
+interface MachineIdentity {
   readonly id: MachineId;
   readonly from: MachineIdSource;
-  /** What the id was derived from, or the id itself when somebody decided it. */
+  /** The hardware text that the id was derived from; for a chosen id, the id. */
   readonly hardware: string;
 }
 
-/** An Ethernet port with the address that its maker gave it, which no `ip link set address` changes. */
+/** A NIC with the MAC address that its maker gave it, which `ip link set address` does not change. */
 export interface PermanentMac {
   readonly index: number;
   readonly name: string;
   readonly mac: Mac;
 }
 
+/** Everything that a machine id can depend on. */
 export interface MachineIdInput {
-  /** Below it is `etc/meshwork/machine`. */
+  /** The directory that contains `etc/meshwork/machine`. */
   readonly root: string;
-  /** Below it are `sys` and `proc`. */
+  /** The directory that contains `sys` and `proc`; `/` when absent. */
   readonly sysRoot?: string;
-  /** `--machine`. */
+  /** The value of the option `--machine`. */
   readonly override?: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly permanentMacs: readonly PermanentMac[];
 }
 
-/** One source that was asked, for `mesh genid machine 8 --explain`. */
+/** One source that was tried, for `mesh genid machine 8 --explain`. */
 export interface MachineIdStep {
   readonly source: MachineIdSource;
-  /** Where the source is: a path, a variable, an option. */
+  /** The location of the source: a path, a variable, an option. */
   readonly place: string;
   readonly value?: string;
   readonly verdict:
@@ -58,7 +61,8 @@ export interface MachineIdStep {
 }
 
 /**
- * @throws MESH_MACHINE_INVALID for a decided id that is not one, MESH_MACHINE_UNREADABLE, MESH_MACHINE_NONE
+ * The id of this machine.
+ * @throws MESH_MACHINE_INVALID for a chosen id that is malformed, MESH_MACHINE_UNREADABLE, MESH_MACHINE_NONE
  */
 export function machineId(input: MachineIdInput): MachineIdentity {
   for (const { source, value = '', verdict } of explainMachineId(input)) {
@@ -68,12 +72,12 @@ export function machineId(input: MachineIdInput): MachineIdentity {
   throw new MeshError('MESH_MACHINE_NONE', 'Nothing identifies this machine', {
     operation: 'identify',
     object: 'this machine',
-    rule: 'It has no usable SMBIOS UUID, no board serial, and no network port with a permanent address.',
+    rule: 'It has no usable SMBIOS UUID, no board serial, and no NIC with a permanent address.',
     remedy: `Choose 8 hex digits that no other machine has, and write them to ${pathsBelow(input.root).machineFile}.`,
   });
 }
 
-/** The sources in order, up to the first that applies or fails. */
+/** The sources that were tried, in order, up to the first that gives an id or fails. */
 export function explainMachineId(input: MachineIdInput): MachineIdStep[] {
   const steps: MachineIdStep[] = [];
   for (const ask of SOURCES) {
@@ -85,15 +89,15 @@ export function explainMachineId(input: MachineIdInput): MachineIdStep[] {
 }
 
 const SOURCES: readonly ((input: MachineIdInput) => MachineIdStep)[] = [
-  ({ override }) => decided('option', '--machine', override),
-  ({ env }) => decided('environment', 'MESH_MACHINE', env.MESH_MACHINE || undefined),
+  ({ override }) => chosen('option', '--machine', override),
+  ({ env }) => chosen('environment', 'MESH_MACHINE', env.MESH_MACHINE || undefined),
   ({ root }) => {
     const place = pathsBelow(root).machineFile;
-    return reading('file', place, () => decided('file', place, readSystemFile(place)));
+    return reading('file', place, () => chosen('file', place, readSystemFile(place)));
   },
   (input) => {
     const place = `mesh.machine= in ${commandLinePath(input)}`;
-    return reading('command line', place, () => decided('command line', place, bootOption(input, 'mesh.machine')));
+    return reading('command line', place, () => chosen('command line', place, bootOption(input, 'mesh.machine')));
   },
   (input) => {
     const place = dmiPath(input, 'product_uuid');
@@ -110,32 +114,32 @@ const SOURCES: readonly ((input: MachineIdInput) => MachineIdStep)[] = [
     return reading('boot nic mac', place, () => {
       const mac = bootNicMac(bootOption(input, 'BOOTIF'));
       return derived('boot nic mac', place, mac, () =>
-        input.permanentMacs.some((port) => port.mac === mac) ? undefined : 'no port has this permanent address',
+        input.permanentMacs.some((nic) => nic.mac === mac) ? undefined : 'no NIC has this permanent address',
       );
     });
   },
   ({ permanentMacs }) => {
     const [lowest] = [...permanentMacs].sort((a, b) => a.index - b.index);
-    return derived('lowest mac', lowest?.name ?? 'network ports', lowest?.mac, () => undefined);
+    return derived('lowest mac', lowest?.name ?? 'NICs', lowest?.mac, () => undefined);
   },
 ];
 
 const ABSENT = { taken: false, why: 'not there' } as const;
 
-/** Somebody chose the id: it is used as it is, and a bad one is never passed over. */
-function decided(source: MachineIdSource, place: string, value: string | undefined): MachineIdStep {
+/** An administrator chose the id: it is used as it is, and a malformed one is an error, never skipped. */
+function chosen(source: MachineIdSource, place: string, value: string | undefined): MachineIdStep {
   if (value === undefined) return { source, place, verdict: ABSENT };
   if (isMachineId(value)) return { source, place, value, verdict: { taken: true, id: value } };
   const error = new MeshError('MESH_MACHINE_INVALID', `${place} says ${JSON.stringify(value.slice(0, 80))}`, {
     operation: 'identify',
     object: place,
     rule: 'A machine id is 8 lower-case hex digits.',
-    remedy: 'Give it as `mesh genid machine 8` prints it, for example 10eff964, or take it away.',
+    remedy: 'Write it as `mesh genid machine 8` prints it, for example 10eff964, or remove it.',
   });
   return { source, place, value, verdict: { taken: false, why: 'not 8 lower-case hex digits', error } };
 }
 
-/** The id follows from what the hardware says, unless `faultOf` finds that it says nothing. */
+/** Derives the id from a hardware text, unless `faultOf` finds that the text identifies no machine. */
 function derived(
   source: MachineIdSource,
   place: string,
@@ -148,6 +152,7 @@ function derived(
   return { source, place, value, verdict: { taken: true, id: machineIdOf(value) } };
 }
 
+/** Runs `ask`; an error becomes a step that was not taken. */
 function reading(source: MachineIdSource, place: string, ask: () => MachineIdStep): MachineIdStep {
   try {
     return ask();

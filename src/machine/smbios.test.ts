@@ -1,3 +1,4 @@
+/** Telling identifiers in SMBIOS from placeholders. */
 import { expect, test } from 'vitest';
 import { serialFault, swapUuid, uuidFault } from './smbios.ts';
 
@@ -8,7 +9,7 @@ test.each([
   ['00020003-0004-0005-0006-000700080009', /AMI/],
   ['4c4c4544-0042-3510-8053', /not a UUID/],
   ['', /not a UUID/],
-])('UUID %j identifies nothing', (uuid, why) => {
+])('UUID %j identifies no machine', (uuid, why) => {
   expect(uuidFault(uuid)).toMatch(why);
 });
 
@@ -25,7 +26,7 @@ test.each([
   '0',
   '.........',
   'XXXXXXX',
-])('serial %j identifies nothing', (serial) => {
+])('serial %j identifies no machine', (serial) => {
   expect(serialFault(serial)).toBeTypeOf('string');
 });
 
@@ -33,7 +34,7 @@ test('a real serial identifies a machine', () => {
   expect(serialFault('/8V5DTR1/CN7016308V00E8/')).toBeUndefined();
 });
 
-test('the other byte order turns the first three fields, and twice is nothing', () => {
+test('swapping changes the byte order of three fields, and swapping twice changes nothing', () => {
   const uuid = '4c4c4544-0042-3510-8053-b4c04f564433';
   expect(swapUuid(uuid)).toBe('44454c4c-4200-1035-8053-b4c04f564433');
   expect(swapUuid(swapUuid(uuid))).toBe(uuid);

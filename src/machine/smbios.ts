@@ -1,12 +1,12 @@
 /**
- * What a maker wrote into SMBIOS, and what makers write there when they do not care. The lists hold values that
- * inventory programs (OCS Inventory, GLPI, FusionInventory) met on many unlike machines.
+ * Tells identifiers in SMBIOS from the placeholders that makers leave there. The lists hold values that inventory
+ * programs (OCS Inventory, GLPI, FusionInventory) found on many different machines.
  */
 
-/** Canonical text of a UUID as Linux prints it in `product_uuid`, lower case. */
+/** The text of a UUID as Linux prints it in `product_uuid`, in lower case. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** UUIDs that many machines share, with the reason; each is refused in both byte orders. */
+/** UUIDs that many machines share, and why. Each is refused in both byte orders. */
 const DUMMY_UUIDS: ReadonlyMap<string, string> = new Map([
   ['00000000-0000-0000-0000-000000000000', 'all zero: the maker set none (SMBIOS 3.7, 7.2.1)'],
   ['ffffffff-ffff-ffff-ffff-ffffffffffff', 'all f: not set yet (SMBIOS 3.7, 7.2.1)'],
@@ -21,7 +21,7 @@ const DUMMY_UUIDS: ReadonlyMap<string, string> = new Map([
   ['6ab5b300-538d-1014-9fb5-b0684d007b53', 'shared by a whole series of boards'],
 ]);
 
-/** Serials that many machines share, lower case. */
+/** Serials that many machines share, in lower case. */
 const DUMMY_SERIALS: ReadonlySet<string> = new Set([
   'to be filled by o.e.m.',
   'to be filled by oem',
@@ -71,13 +71,13 @@ const DUMMY_SERIALS: ReadonlySet<string> = new Set([
 
 const ONE_CHARACTER = /^(.)\1*$/;
 
-/** Why a UUID, in lower case, identifies nothing; undefined when it may identify a machine. */
+/** Why a UUID, given in lower case, identifies no machine; undefined when it may identify one. */
 export function uuidFault(uuid: string): string | undefined {
   if (!UUID.test(uuid)) return 'not a UUID';
   return DUMMY_UUIDS.get(uuid) ?? DUMMY_UUIDS.get(swapUuid(uuid));
 }
 
-/** Why a serial identifies nothing; undefined when it may identify a machine. */
+/** Why a serial identifies no machine; undefined when it may identify one. */
 export function serialFault(serial: string): string | undefined {
   if (serial === '') return 'empty';
   if (ONE_CHARACTER.test(serial)) return 'one character, repeated';
@@ -85,8 +85,8 @@ export function serialFault(serial: string): string | undefined {
 }
 
 /**
- * The same 16 bytes with the first three fields read in the other byte order. SMBIOS before 2.6 said nothing about the
- * order, so iPXE, Windows and Linux may print one machine's UUID in two ways.
+ * The same 16 bytes with the first three fields in the other byte order. SMBIOS before 2.6 did not define the order, so
+ * iPXE, Windows and Linux may print the UUID of one machine in two ways.
  */
 export function swapUuid(uuid: string): string {
   return uuid

@@ -1,13 +1,13 @@
-/** Small files in which the system states a fact about itself. */
+/** Reads small files of the system, such as those of /proc and /sys. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { MeshError } from '../model/error.ts';
 
-/** The kernel command line is the longest of them: at most 4096 bytes (COMMAND_LINE_SIZE of most architectures). */
+/** The longest is the kernel command line: at most 4096 bytes (COMMAND_LINE_SIZE of most architectures). */
 const SYSTEM_FILE_MAX_BYTES = 4096;
 
 /**
- * The first 4096 bytes of the file, without white space around them; undefined when there is no such file.
- * @throws MESH_MACHINE_UNREADABLE when it is there and cannot be read
+ * The first 4096 bytes of the file, trimmed; undefined when there is no such file.
+ * @throws MESH_MACHINE_UNREADABLE when the file exists and cannot be read
  */
 export function readSystemFile(path: string): string | undefined {
   try {
@@ -24,7 +24,7 @@ export function readSystemFile(path: string): string | undefined {
     throw new MeshError('MESH_MACHINE_UNREADABLE', `${path} cannot be read: ${code ?? String(error)}`, {
       operation: 'read',
       object: path,
-      rule: 'What is there and cannot be read is never passed over: the machine would get another id.',
+      rule: 'A file that exists and cannot be read is never skipped: the machine would get another id.',
       remedy: 'Run it as root.',
       cause: error,
     });

@@ -1,4 +1,4 @@
-/** Where the agent of one machine learns what it takes part in, put together. */
+/** Composes the source from which the agent of one machine learns its networks and their members. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SystemKernel } from '../agent/kernel/system-kernel.ts';
@@ -15,6 +15,7 @@ import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
+/** What the agent has before its source: name, clock, journal, kernel and transport. */
 export interface AgentSourceInput extends Pick<NodeSourceInput, 'name' | 'clock' | 'journal' | 'echo' | 'transport'> {
   readonly kernel: SystemKernel;
   readonly paths: Paths;
@@ -27,7 +28,11 @@ export interface AgentSourceInput extends Pick<NodeSourceInput, 'name' | 'clock'
   };
 }
 
-/** @returns the source, and the word that the machine's addresses are derived from */
+/**
+ * Opens the source: that of host0's agent with `--on-host0`, otherwise that of a node.
+ * @returns the source, and the machine's id (on host0 the word `host0`), from which its mesh addresses are derived
+ * @throws MESH_MACHINE_INVALID, MESH_MACHINE_UNREADABLE, MESH_MACHINE_NONE if a node has no usable id
+ */
 export async function openAgentSource(
   input: AgentSourceInput,
 ): Promise<{ readonly machine: MachineWord; readonly source: Source }> {

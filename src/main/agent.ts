@@ -1,6 +1,6 @@
 /**
  * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK]`.
- * It puts the parts together and nothing else.
+ * This file composes the parts of the agent; it has no behaviour of its own.
  */
 import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
@@ -41,7 +41,7 @@ import { openAgentSource } from './agent-source.ts';
 import { endOnSignal, fail, openJournal } from './process.ts';
 
 async function main(): Promise<void> {
-  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
   flushCompileCache();
   const { values: options } = parseArgs({
     options: {

@@ -3,7 +3,7 @@ import { createProgram, runProgram } from '../cli/program.ts';
 import { programFile } from '../image/node/program-files.ts';
 import { MeshError } from '../model/error.ts';
 
-/** A reader that has seen enough (`mesh events | head`) is no fault. */
+/** A reader may close the pipe early (`mesh events | head`). That is not an error. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;

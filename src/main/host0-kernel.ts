@@ -1,4 +1,4 @@
-/** What host0's daemon reads of its machine's kernel, put together. It changes nothing there. */
+/** Composes what host0's daemon reads from its machine's kernel. The daemon changes nothing there. */
 import { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import { HostLinks } from '../boot/nics/host-links.ts';
 import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
@@ -6,6 +6,7 @@ import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 
+/** Reads the links, addresses and routes, and follows their changes. The caller closes the monitor, the links and rtnetlink. */
 export async function openHost0Kernel(clock: Clock, journal: Journal) {
   const rtnl = await Rtnl.open();
   const monitor = KernelMonitor.open();

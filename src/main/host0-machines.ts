@@ -1,4 +1,4 @@
-/** host0's machines, put together: who they are, what they boot, and how far each is. */
+/** Composes host0's side of its machines: their registry, what they boot, and how far each boot is. */
 import { join } from 'node:path';
 import type { Boots } from '../api/control/boot-routes.ts';
 import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
@@ -16,23 +16,28 @@ import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
+/** What host0 has before its machines: settings, clock, store, kernel and controller. */
 export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'clock' | 'journal' | 'store' | 'links'> {
   readonly paths: Paths;
   readonly rtnl: Rtnl;
   readonly controller: Controller;
 }
 
+/** What the rest of host0 needs of its machines. */
 export interface Machines {
   readonly service: BootService;
+  /** For the routes of the control API. */
   readonly boots: Boots;
+  /** Keeps the inventory that a machine reports. */
   readonly takeInventory: MachineRegistry['takeInventory'];
   close(): Promise<void>;
 }
 
+/** Opens the registry of machines and the boot service, and adds their findings to the controller's. */
 export async function openMachines(input: MachinesInput): Promise<Machines> {
   const { paths, clock, journal, store, rtnl, controller } = input;
   const { state } = paths;
-  // Without its key host0 still boots machines; it cannot command them.
+  // Without its key, host0 still boots machines, but cannot run commands on them.
   await makeCommandKey(state).catch((thrown: unknown) => journal.failure('no command key', thrown, { level: 'error' }));
   const overlayStore = new OverlayStore(state);
   const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });
@@ -54,7 +59,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   const service = await BootService.open({
     ...input,
     neighbours: rtnl,
-    setNics: (ports) => controller.host0State.setNics(ports),
+    setNics: (nics) => controller.host0State.setNics(nics),
     attempts,
     catalogue: new StoredBootCatalogue(images, overlayStore),
     images: images.directory,
@@ -63,8 +68,8 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
   });
-  for (const part of [service.boot, overlays, registry]) controller.addHealthOf(part);
-  const { boot, log } = service;
+  for (const part of [service.segments, overlays, registry]) controller.addHealthOf(part);
+  const { segments, log } = service;
   return {
     service,
     boots: {
@@ -75,7 +80,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
           names: controller.host0State.machineNames,
           boots: log.views(),
           heardAt: await service.heardAt(),
-          segments: boot.groups,
+          segments: segments.groups,
         }),
     },
     takeInventory: (machine, inventory) => registry.takeInventory(machine, inventory),

@@ -1,6 +1,6 @@
 /**
- * host0's process: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides, and tells; what happens in this
- * machine's kernel is its agent's doing.
+ * host0's daemon: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides what the nodes shall have, and tells them.
+ * It changes nothing in its machine's kernel; the agent on host0 does. This file only composes the parts.
  */
 import { mkdir } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
@@ -37,11 +37,11 @@ import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
 import { endOnSignal, fail, openJournal } from './process.ts';
 
-/** So often the journal is told what has become unwell, and what is well again. */
-const HEALTH_LOOK_MS = 2_000;
+/** How often new findings, and findings that are over, are written to the journal. */
+const HEALTH_CHECK_MS = 2_000;
 
 async function main(): Promise<void> {
-  // Otherwise written at a clean exit only: whoever is killed would compile everything anew at each start.
+  // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
   flushCompileCache();
   const { values } = parseArgs({
     options: {
@@ -88,23 +88,14 @@ async function main(): Promise<void> {
   links.changes.subscribe(takeSegments);
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
-  const indexOf = (device: string) => links.indexOf(device);
-  const endpoints = await openMeshEndpoints({
-    clock,
-    journal,
-    indexOf,
-    metrics,
-    takeInventory: machines.takeInventory,
-  });
+  const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
+  const endpoints = await openMeshEndpoints({ ...common, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({
+    ...common,
     network: settings.metricsNetwork,
     machine: 'host0',
     port: METRICS_PORTS.host0,
-    registry,
-    clock,
-    journal,
     openListener: boundListener,
-    indexOf,
   });
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
@@ -114,13 +105,11 @@ async function main(): Promise<void> {
 
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
+    ...common,
     path: paths.controlSock,
     controller,
-    journal,
     conditions: () => host0Conditions(controller, health),
-    registry,
-    metrics,
-    boot: machines.service.boot,
+    boot: machines.service.segments,
     boots: machines.boots,
     stuck: () => store.stuck,
   });
@@ -133,7 +122,7 @@ async function main(): Promise<void> {
   await directory.start(() => underlayPrefixes(links.links, links.routes, directory.current.networks));
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
-  health.lookEvery(HEALTH_LOOK_MS);
+  health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {
     links.close();

@@ -1,11 +1,11 @@
-/** What both long-running processes do alike: their log, and their end. */
+/** The log and the end of a long-running process, the same for host0's daemon and the agent. */
 import { errorText } from '../formats/error-text.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { Log } from '../protocol/journal/log.ts';
 
-/** A journal whose events are written to the standard output, a line each. */
+/** Opens a journal whose events are written to standard output, one line each. @param source `host0` or `agent` */
 export function openJournal(
   clock: Clock,
   source: string,
@@ -17,7 +17,10 @@ export function openJournal(
   return { journal, log };
 }
 
-/** Calls `stop` at the first SIGTERM or SIGINT, and exits when it resolves; what must outlive the process it leaves. */
+/**
+ * Calls `stop` at the first SIGTERM or SIGINT, and exits with 0 when it has resolved.
+ * @param stop closes what belongs to this process, and leaves what must outlive it
+ */
 export function endOnSignal(stop: () => Promise<void>): void {
   let stopping = false;
   const end = async (): Promise<void> => {

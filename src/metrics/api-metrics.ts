@@ -1,6 +1,7 @@
-/** How long an API takes to answer, by route. */
+/** Durations of API requests, by route. */
 import type { Histogram, Registry } from './registry.ts';
 
+/** A histogram that the HTTP servers of a process share. */
 export class ApiMetrics {
   readonly #durations: Histogram<'api' | 'method' | 'route' | 'status'>;
 
@@ -12,7 +13,10 @@ export class ApiMetrics {
     });
   }
 
-  /** @param route the pattern and not the path, or `other`: nobody from outside may make new series */
+  /**
+   * Records one finished request.
+   * @param route the pattern of the route, not the path, or `other`: clients must not be able to create new series
+   */
   answered(api: string, method: string, route: string, status: number, durationSec: number): void {
     this.#durations.observe({ api, method, route, status: String(status) }, durationSec);
   }

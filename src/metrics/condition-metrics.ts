@@ -1,15 +1,16 @@
-/** How a process fares, as its own status says it: the same words as `mesh status`, as numbers. */
+/** The status of a process as numbers, in the words of `mesh status`: its findings and its networks. */
 import type { Finding } from '../protocol/documents/finding.ts';
 import type { NetworkView } from '../protocol/documents/views.ts';
 import type { Reading, Registry } from './registry.ts';
 
 const PHASES = ['ready', 'pending', 'failed'] as const;
 
+/** Registers a gauge that counts findings by code and severity. */
 export function addHealthMetrics(registry: Registry, findings: () => readonly Finding[]): void {
   registry.gauge(
     {
       name: 'meshwork_health_findings',
-      help: 'What is not well, by code and severity; the message and the remedy are in `mesh status`.',
+      help: 'Findings by code and severity; their messages and remedies are in `mesh status`.',
       labels: ['code', 'severity'],
     },
     () => {
@@ -23,10 +24,13 @@ export function addHealthMetrics(registry: Registry, findings: () => readonly Fi
   );
 }
 
-/** @param views empty while they are not known */
+/**
+ * Registers gauges for networks by phase, and for the members of each network.
+ * @param views empty while the networks are not known
+ */
 export function addNetworkMetrics(registry: Registry, views: () => readonly NetworkView[]): void {
   registry.gauge(
-    { name: 'meshwork_networks', help: 'Networks by how they fare on this machine.', labels: ['phase'] },
+    { name: 'meshwork_networks', help: 'Networks by their phase on this machine.', labels: ['phase'] },
     () => {
       const all = views();
       return PHASES.map((phase) => ({

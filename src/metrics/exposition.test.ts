@@ -1,3 +1,4 @@
+/** Both text formats and JSON, read back by an independent parser. */
 import { expect, test } from 'vitest';
 import { readExposition } from '../../test/metrics/exposition-parser.ts';
 import { expose } from './exposition.ts';
@@ -17,11 +18,11 @@ function example(): Registry {
   const times = registry.histogram({ name: 'work_seconds', help: 'Work.', labels: ['who'] }, [0.1, 1]);
   for (const value of [0.05, 0.1, 0.5, 3]) times.observe({ who: 'a' }, value);
   registry.histogram({ name: 'idle_seconds', help: 'Nothing yet.' }, [1]);
-  registry.gauge({ name: 'nobody', help: 'Has no samples.', labels: ['who'] }, () => []);
+  registry.gauge({ name: 'empty', help: 'Has no samples.', labels: ['who'] }, () => []);
   return registry;
 }
 
-test('what is written is read back the same', () => {
+test('the text is read back to the same metrics', () => {
   const { contentType, body } = expose(example(), undefined);
   expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
   const families = readExposition(body);
@@ -30,7 +31,7 @@ test('what is written is read back the same', () => {
     ['room_bytes', 'gauge', 'Room.'],
     ['work_seconds', 'histogram', 'Work.'],
     ['idle_seconds', 'histogram', 'Nothing yet.'],
-    ['nobody', 'gauge', 'Has no samples.'],
+    ['empty', 'gauge', 'Has no samples.'],
   ]);
   expect(families.get('jobs_total')?.samples).toEqual([
     { name: 'jobs_total', labels: { kind: 'none', who: '' }, value: 0 },
@@ -47,7 +48,7 @@ test('what is written is read back the same', () => {
   expect(families.get('idle_seconds')?.samples.map(({ value }) => value)).toEqual([0, 0, 0, 0]);
 });
 
-test('OpenMetrics for whoever wants it at least as much', () => {
+test('OpenMetrics is used when its quality is at least that of plain text', () => {
   // What Prometheus 3 sends.
   const prometheus =
     'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1';
@@ -70,13 +71,13 @@ test('OpenMetrics for whoever wants it at least as much', () => {
   }
 });
 
-test('the same as JSON', () => {
+test('JSON has the same metrics', () => {
   const { contentType, body } = expose(example(), 'application/json');
   expect(contentType).toBe('application/json');
   expect(JSON.parse(body)).toMatchObject([{ name: 'jobs_total', type: 'counter' }, {}, {}, {}, { samples: [] }]);
 });
 
-test('names that Prometheus or OpenMetrics would not take are faults of ours', () => {
+test('names that Prometheus or OpenMetrics would refuse throw', () => {
   const registry = example();
   const help = '';
   expect(() => registry.counter({ name: 'jobs', help })).toThrow(/new counter/);

@@ -1,10 +1,12 @@
 /**
- * Metrics as text: Prometheus' format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats) and OpenMetrics 1.0.0
- * (RFC draft-richih-opsawg-openmetrics), whichever the asker prefers; as JSON for `mesh metrics`.
+ * Metrics as text, in the format that the client prefers: Prometheus' format 0.0.4
+ * (prometheus.io/docs/instrumenting/exposition_formats) or OpenMetrics 1.0.0 (RFC draft-richih-opsawg-openmetrics). As
+ * JSON for `mesh metrics`.
  */
 import type { Family, Labels, Registry } from './registry.ts';
 
-export interface Exposition {
+/** An HTTP answer: the body and its media type. */
+interface Exposition {
   readonly contentType: string;
   readonly body: string;
 }
@@ -12,7 +14,10 @@ export interface Exposition {
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
-/** @param accept the request's `Accept` header */
+/**
+ * Reads all metrics now, and writes them in the format that the request accepts.
+ * @param accept the request's `Accept` header
+ */
 export function expose(registry: Registry, accept: string | undefined): Exposition {
   const families = registry.read();
   if (accept?.startsWith('application/json')) {
@@ -23,7 +28,7 @@ export function expose(registry: Registry, accept: string | undefined): Expositi
     : { contentType: PROMETHEUS, body: families.map(prometheusText).join('') };
 }
 
-/** Whether OpenMetrics 1.0.0 is acceptable, and no less welcome than plain text (RFC 9110 §12.5.1). */
+/** Whether the request accepts OpenMetrics 1.0.0, with a quality not below that of plain text (RFC 9110 §12.5.1). */
 function prefersOpenMetrics(accept: string): boolean {
   const ranges = accept.split(',').map((range) => {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
@@ -42,12 +47,12 @@ function prefersOpenMetrics(accept: string): boolean {
 
 function prometheusText(family: Family): string {
   const { name, type, help } = family;
-  // Help of this format escapes backslash and line feed, and no quotes.
+  // In this format, help escapes backslash and line feed, but not quotes.
   const words = help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
   return `# HELP ${name} ${words}\n# TYPE ${name} ${type}\n${samplesText(family)}`;
 }
 
-/** A counter's family is called without the `_total` that its sample has. */
+/** In OpenMetrics the name of a counter's family lacks the `_total` of its sample. */
 function openMetricsText(family: Family): string {
   const name = family.type === 'counter' ? family.name.replace(/_total$/, '') : family.name;
   const unit = /_(seconds|bytes)$/.exec(name)?.[1];
@@ -61,6 +66,7 @@ function samplesText({ name, samples }: Family): string {
     .join('');
 }
 
+/** Labels as both formats write them: `{name="value",…}`; empty when there are none. */
 export function labelsText(labels: Labels): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;

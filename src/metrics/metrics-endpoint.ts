@@ -1,6 +1,7 @@
 /**
- * Metrics for a Prometheus that asks over TCP: inside one mesh, at this machine's own address there, and nowhere else.
- * Off unless a network is named. Whoever is in that mesh may read them; they name networks and count, and hold no secret.
+ * Serves metrics over TCP for Prometheus: inside one mesh, at this machine's address there, and nowhere else. Off
+ * unless a network is named. Every machine in that mesh may read the metrics; they contain names of networks and
+ * numbers, and no secret.
  */
 import type { Network } from '../model/network/network.ts';
 import { DeviceEndpoints, type DeviceEndpointsInput } from '../protocol/http/device-endpoints.ts';
@@ -8,18 +9,20 @@ import { type MeshEndpointInput, meshEndpoint, meshEndpointKey } from '../protoc
 import { expose } from './exposition.ts';
 import type { Registry } from './registry.ts';
 
-export interface MetricsEndpointInput
+/** Where to serve metrics, and which. */
+interface MetricsEndpointInput
   extends Pick<MeshEndpointInput, 'machine' | 'port' | 'clock' | 'journal' | 'openListener'>,
     Pick<DeviceEndpointsInput<Network>, 'indexOf'> {
-  /** Name of the network; undefined: no endpoint. */
+  /** Name of the network to serve in; without one, nothing is served. */
   readonly network: string | undefined;
   readonly registry: Registry;
 }
 
+/** One HTTP listener in the named network: `GET /metrics`. It follows the network's device. */
 export class MetricsEndpoint {
   readonly #input: MetricsEndpointInput;
   readonly #endpoints: DeviceEndpoints<Network>;
-  #missed = false;
+  #isMissing = false;
 
   constructor(input: MetricsEndpointInput) {
     this.#input = input;
@@ -43,14 +46,17 @@ export class MetricsEndpoint {
     });
   }
 
-  /** Takes the networks that there are now, and the links that they have. */
+  /**
+   * Opens or closes the listener for the present networks and their devices. Records a warning when the named network
+   * is not among them.
+   */
   follow(networks: readonly Network[]): void {
     const { network: name, journal } = this.#input;
     if (name === undefined) return;
     const named = networks.filter((network) => network.name === name);
     this.#endpoints.serve(named);
-    const missed = named.length === 0 && networks.length > 0;
-    if (missed && !this.#missed) {
+    const isMissing = named.length === 0 && networks.length > 0;
+    if (isMissing && !this.#isMissing) {
       journal.record({
         level: 'warning',
         kind: 'metrics not served',
@@ -59,7 +65,7 @@ export class MetricsEndpoint {
         remedy: `Name one of these: ${networks.map((other) => other.name).join(', ')}.`,
       });
     }
-    this.#missed = missed;
+    this.#isMissing = isMissing;
   }
 
   close(): void {

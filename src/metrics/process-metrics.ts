@@ -1,4 +1,7 @@
-/** What a process of ours costs: the names that every Prometheus client gives these, and how long its event loop stands still. */
+/**
+ * Metrics of our own process: those that every Prometheus client has, under the same names, and the stalls of the event
+ * loop.
+ */
 
 import { type StatsFs, statfsSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -7,18 +10,20 @@ import { VERSION } from '../model/version.ts';
 import type { Log } from '../protocol/journal/log.ts';
 import type { Reading, Registry } from './registry.ts';
 
-/** Of so long a time, the longest stall is one observation. */
+/** The longest stall in each window of this length is one observation. */
 const WINDOW_MS = 5_000;
 const STALL_BUCKETS_SEC = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-export interface ProcessMetricsInput {
+/** The process that the metrics are about. */
+interface ProcessMetricsInput {
   readonly process: 'host0' | 'agent';
   readonly clock: Clock;
-  /** Where what must survive a restart is written. */
+  /** The directory of the state that must survive a restart. */
   readonly stateDirectory: string;
   readonly log: Log;
 }
 
+/** Registers the metrics that host0 and the agent share. */
 export function addProcessMetrics(
   registry: Registry,
   { process: name, clock, stateDirectory, log }: ProcessMetricsInput,
@@ -39,7 +44,7 @@ export function addProcessMetrics(
   registry.counted(
     {
       name: 'process_cpu_seconds_total',
-      help: 'Processor time that the process has used, its own and the kernel’s for it.',
+      help: 'Processor time that the process has used, in user and kernel mode.',
     },
     () => {
       const { user, system } = process.cpuUsage();
@@ -53,14 +58,14 @@ export function addProcessMetrics(
   registry.counted(
     {
       name: 'meshwork_log_suppressed_lines_total',
-      help: 'Lines that were not written into the log, since the same was there many times a minute.',
+      help: 'Log lines that were not written, since the same event had been logged many times in that minute.',
     },
     () => [{ value: log.suppressed }],
   );
   registry.gauge(
     {
       name: 'meshwork_state_directory_free_bytes',
-      help: 'Space for a user process on the disk of the state directory; without any, nothing new survives a restart.',
+      help: 'Free space on the disk of the state directory; at 0, no change survives a restart.',
     },
     () => sizes(stateDirectory, ({ bavail, bsize }) => bavail * bsize),
   );
@@ -74,12 +79,12 @@ function addStalls(registry: Registry, clock: Clock): void {
   const stalls = registry.histogram(
     {
       name: 'meshwork_event_loop_stall_seconds',
-      help: `The longest time that the event loop stood still, of each ${WINDOW_MS / 1000} s.`,
+      help: `The longest stall of the event loop in each ${WINDOW_MS / 1000} s.`,
     },
     STALL_BUCKETS_SEC,
   );
-  // One sample for each turn of the event loop, and none while it has nothing to do: a timer would cost an idle agent as
-  // much processor time as all the rest. A Node 24 that does not know the option yet samples every 10 ms.
+  // One sample for each iteration of the event loop, and none while it is idle: a timer would cost an idle agent as
+  // much processor time as all the rest. A Node 24 that does not know this option samples every 10 ms.
   const delays = monitorEventLoopDelay({ samplePerIteration: true });
   delays.enable();
   const take = () => {
@@ -87,13 +92,14 @@ function addStalls(registry: Registry, clock: Clock): void {
     delays.reset();
     clock.after(WINDOW_MS, take);
   };
-  // The first sample is the time until the first turn, idle or not.
+  // The first sample is the time until the first iteration, which includes idle time: drop it.
   clock.after(WINDOW_MS, () => {
     delays.reset();
     clock.after(WINDOW_MS, take);
   });
 }
 
+/** A reading of the disk that holds the directory; none when it cannot be read. */
 function sizes(directory: string, of: (disk: StatsFs) => number): Reading[] {
   try {
     return [{ value: of(statfsSync(directory)) }];

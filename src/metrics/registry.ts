@@ -1,23 +1,25 @@
 /**
- * Metrics as Prometheus counts them (prometheus.io/docs/concepts/metric_types): counters that only grow, gauges that are
- * read when somebody asks, histograms of durations. Ours and not prom-client's, since that costs the agent 6 MB of its
- * 75 and brings a dialect of each that nobody here needs.
+ * Metrics as Prometheus defines them (prometheus.io/docs/concepts/metric_types): counters that only grow, gauges that
+ * are read on request, histograms of durations. Our own, since prom-client costs the agent 6 MB of its 75 MB, for
+ * features that Meshwork does not need.
  */
 
+/** The types that we use; there are no summaries. */
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
-/** What is known of a metric before anything was measured. */
+/** The definition of a metric. */
 export interface MetricHead<L extends string = string> {
-  /** Base units and suffixes as Prometheus wants them: `_seconds`, `_bytes`, `_total` for counters. */
+  /** With the base units and suffixes of Prometheus: `_seconds`, `_bytes`, `_total` for counters. */
   readonly name: string;
-  /** One sentence: what it counts, and what one should think of it. */
+  /** One sentence: what the metric counts, and how to judge its value. */
   readonly help: string;
   readonly labels?: readonly L[];
 }
 
+/** A value for each label of a metric. */
 export type Labels<L extends string = string> = Readonly<Record<L, string>>;
 
-/** One number. A histogram has several: `_bucket` with the label `le`, `_sum`, `_count`. */
+/** One number of a metric. A histogram has several: `_bucket` with the label `le`, `_sum`, `_count`. */
 export interface Sample {
   readonly suffix: '' | '_bucket' | '_sum' | '_count';
   readonly labels: Labels;
@@ -32,7 +34,7 @@ export interface Family {
   readonly samples: readonly Sample[];
 }
 
-/** What a gauge or an outside counter says when it is asked. */
+/** One value that a gauge, or a counter kept elsewhere, reports when it is read. */
 export interface Reading<L extends string = string> {
   readonly labels?: Labels<L>;
   readonly value: number;
@@ -41,13 +43,15 @@ export interface Reading<L extends string = string> {
 /** From a fraction of a millisecond to ten seconds: passes of the loop, commits, answers of an API. */
 const DURATION_BUCKETS_SEC = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** More combinations of labels than this are a fault of ours, and would fill the memory. */
+/** More combinations of labels than this are a bug in our code, and would fill the memory. */
 const SERIES_MAX = 10_000;
 
+/** A number for each combination of labels, which only grows. */
 export interface Counter<L extends string = never> {
   add(labels: Labels<L>, by?: number): void;
 }
 
+/** Counts of observed values by bucket, for each combination of labels. */
 export interface Histogram<L extends string = never> {
   observe(labels: Labels<L>, value: number): void;
 }
@@ -58,10 +62,17 @@ interface Metric {
   readonly samples: () => Iterable<Sample>;
 }
 
+/**
+ * All metrics of a process. Registering a metric with a bad name or label, or twice, throws TypeError; so does a value
+ * with other labels.
+ */
 export class Registry {
   readonly #metrics = new Map<string, Metric>();
 
-  /** @param start label values that are there from the beginning, at 0, so that a first increase is seen as one */
+  /**
+   * Registers a counter that the caller increases.
+   * @param start combinations of labels that exist from the beginning, at 0, so that the first increase is visible
+   */
   counter<const L extends string = never>(head: MetricHead<L>, start: readonly Labels<L>[] = []): Counter<L> {
     const series = new Series<{ value: number }>(head, () => ({ value: 0 }));
     for (const labels of start) series.at(labels);
@@ -74,16 +85,20 @@ export class Registry {
     };
   }
 
-  /** A counter that is kept elsewhere. */
+  /** Registers a counter that is kept elsewhere; `read` is called for each exposition. */
   counted<const L extends string = never>(head: MetricHead<L>, read: () => Iterable<Reading<L>>): void {
     this.#put(head, 'counter', () => readings(head, read));
   }
 
+  /** Registers a gauge; `read` is called for each exposition. */
   gauge<const L extends string = never>(head: MetricHead<L>, read: () => Iterable<Reading<L>>): void {
     this.#put(head, 'gauge', () => readings(head, read));
   }
 
-  /** @param buckets upper bounds, ascending; `+Inf` comes by itself */
+  /**
+   * Registers a histogram.
+   * @param buckets upper bounds, ascending; `+Inf` is added
+   */
   histogram<const L extends string = never>(
     head: MetricHead<L>,
     buckets: readonly number[] = DURATION_BUCKETS_SEC,
@@ -112,12 +127,12 @@ export class Registry {
     };
   }
 
-  /** Every metric that there is, with what it means, also those without a number yet. */
+  /** The definitions of all metrics, also of those without a value yet. */
   heads(): readonly (MetricHead & { readonly type: MetricType })[] {
     return Array.from(this.#metrics.values(), ({ head, type }) => ({ ...head, type }));
   }
 
-  /** Reads everything now. */
+  /** Reads all metrics now. */
   read(): Family[] {
     return Array.from(this.#metrics.values(), ({ head: { name, help }, type, samples }) => ({
       name,
@@ -129,7 +144,7 @@ export class Registry {
 
   #put(head: MetricHead, type: MetricType, samples: Metric['samples']): void {
     const { name, labels = [] } = head;
-    // Without its `_total`, a counter must still have a name of its own: so OpenMetrics calls it.
+    // The names without `_total` must differ, too: OpenMetrics uses those for families.
     const isNew = ![name, `${name}_total`, name.replace(/_total$/, '')].some((other) => this.#metrics.has(other));
     if (!/^[a-z][a-z0-9_]*$/.test(name) || (type === 'counter') !== name.endsWith('_total') || !isNew)
       throw new TypeError(`${name} is not a name for a new ${type}`);
@@ -139,11 +154,11 @@ export class Registry {
   }
 }
 
-/** The numbers of one metric by their labels, in the order in which they came. */
+/** The state of one metric for each combination of labels, in the order of their first use. */
 class Series<S> {
   readonly #head: MetricHead;
   readonly #make: () => S;
-  readonly #rows = new Map<string, { readonly labels: Labels; readonly state: S }>();
+  readonly #byLabels = new Map<string, { readonly labels: Labels; readonly state: S }>();
 
   constructor(head: MetricHead, make: () => S) {
     this.#head = head;
@@ -151,21 +166,25 @@ class Series<S> {
     if ((head.labels ?? []).length === 0) this.at({});
   }
 
-  /** @returns undefined when there are too many already */
+  /**
+   * The state for a combination of labels, made when it is new.
+   * @returns undefined when there are SERIES_MAX combinations already
+   * @throws TypeError for other labels than those of the metric
+   */
   at(labels: Labels): S | undefined {
     const names = this.#head.labels ?? [];
     const key = names.map((name) => labels[name]).join('\0');
-    let row = this.#rows.get(key);
-    if (row === undefined) {
-      if (this.#rows.size >= SERIES_MAX) return undefined;
-      row = { labels: checked(this.#head, labels), state: this.#make() };
-      this.#rows.set(key, row);
+    let found = this.#byLabels.get(key);
+    if (found === undefined) {
+      if (this.#byLabels.size >= SERIES_MAX) return undefined;
+      found = { labels: checked(this.#head, labels), state: this.#make() };
+      this.#byLabels.set(key, found);
     }
-    return row.state;
+    return found.state;
   }
 
-  map<T>(body: (row: { readonly labels: Labels; readonly state: S }) => readonly T[]): T[] {
-    return [...this.#rows.values()].flatMap(body);
+  map<T>(body: (series: { readonly labels: Labels; readonly state: S }) => readonly T[]): T[] {
+    return [...this.#byLabels.values()].flatMap(body);
   }
 }
 
@@ -173,7 +192,10 @@ function readings(head: MetricHead, read: () => Iterable<Reading>): Sample[] {
   return Array.from(read(), ({ labels = {}, value }) => sample('', checked(head, labels), value));
 }
 
-/** @throws TypeError when the labels are not those that the metric has */
+/**
+ * Passes labels through when they are those of the metric.
+ * @throws TypeError when they are not
+ */
 function checked({ name, labels: names = [] }: MetricHead, labels: Labels): Labels {
   if (Object.keys(labels).length === names.length && names.every((label) => labels[label] !== undefined)) return labels;
   throw new TypeError(`${name} has the labels ${names.join()}, not ${Object.keys(labels).join()}`);

@@ -1,14 +1,15 @@
-/** One watch of a ledger: a place in its history, which moves on as far as the history goes. */
+/** One watch of a ledger: it delivers the history from a given revision on, and then each new revision. */
 import { MeshError } from '../model/error.ts';
 import type { Watch, WatchBatch } from './store.ts';
 
-/** What a watch reads: batches by their revision, from `compacted` + 1 to `revision`. */
+/** The history that a watch reads: batches by revision, from `compacted` + 1 to `revision`. */
 interface History {
   readonly revision: number;
   readonly compacted: number;
   batchOf(revision: number): WatchBatch | undefined;
 }
 
+/** Delivers batches below a prefix, in order, each once. */
 export class LedgerWatch implements Watch {
   readonly #history: History;
   readonly #prefix: string;
@@ -35,7 +36,7 @@ export class LedgerWatch implements Watch {
     this.#onClose = onClose;
   }
 
-  /** There is more history. It is delivered in a microtask of its own: what a listener throws is not the writer's business. */
+  /** Delivers new history, in its own microtask: an exception of a listener must not reach the writer. */
   wake(): void {
     if (this.#awake || this.#closed) return;
     this.#awake = true;
@@ -70,7 +71,7 @@ export class LedgerWatch implements Watch {
     return new MeshError('MESH_STORE_COMPACTED', `history before revision ${this.#history.compacted + 1} is gone`, {
       operation: 'watch store',
       object: this.#prefix,
-      remedy: 'Read the range anew, and watch from its revision',
+      remedy: 'Read the range again, and watch from its revision',
     });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What every store of our own does, apart from lasting: entries, revisions, the judgement of transactions, and history.
- * The memory store is a ledger and nothing else; the sqlite store publishes to one what the disk has taken.
+ * A store without its disk: entries, revisions, the evaluation of transactions, and history. The memory store is only a
+ * ledger. The sqlite store publishes to its ledger what the disk has taken.
  */
 import { MeshError } from '../model/error.ts';
 import { LedgerWatch } from './ledger-watch.ts';
@@ -9,13 +9,14 @@ import type { Change, Compare, Entry, TxnResult, Watch, WatchBatch } from './sto
 /** How many revisions a watch can go back. */
 export const HISTORY_REVISIONS = 10_000;
 
+/** A transaction: `then` applies when all comparisons hold, else `otherwise`. */
 export interface Txn {
   readonly compare: readonly Compare[];
   readonly then: readonly Change[];
   readonly otherwise: readonly Change[];
 }
 
-/** A ledger as it lies on a disk. */
+/** The contents of a ledger, as read from a disk. */
 export interface LedgerImage {
   readonly revision: number;
   /** History up to this revision is gone. */
@@ -25,18 +26,19 @@ export interface LedgerImage {
   readonly history: readonly WatchBatch[];
 }
 
-/** Transactions judged one after the other, and what they would change. */
+/** The results of transactions that were evaluated in order, and the changes that they would make. */
 export interface TxnJudgement {
   readonly results: readonly TxnResult[];
   /** Empty when nothing would change. */
   readonly batches: readonly WatchBatch[];
-  /** Where history begins after it. */
+  /** The new value of `compacted`. */
   readonly compacted: number;
 }
 
+/** Entries in key order with revisions; everything happens in memory and at once. */
 export class Ledger {
   readonly #entries: Map<string, Entry>;
-  /** Sorted. */
+  /** All keys, sorted. */
   readonly #keys: string[];
   readonly #history: WatchBatch[];
   readonly #historyRevisions: number;
@@ -44,6 +46,10 @@ export class Ledger {
   #compacted: number;
   readonly #watches = new Set<LedgerWatch>();
 
+  /**
+   * Starts with the contents of a disk.
+   * @param historyRevisions how many revisions of history are kept at least
+   */
   constructor(image: LedgerImage, historyRevisions: number) {
     this.#entries = new Map(image.entries.map((entry) => [entry.key, entry]));
     this.#keys = [...this.#entries.keys()].sort();
@@ -53,18 +59,22 @@ export class Ledger {
     this.#compacted = image.compacted;
   }
 
+  /** The revision of the last change; 0 when there was none. */
   get revision(): number {
     return this.#revision;
   }
 
+  /** History up to this revision is gone. */
   get compacted(): number {
     return this.#compacted;
   }
 
+  /** The entry of `key`, or undefined. */
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
   }
 
+  /** All entries below `prefix`, in key order, and the present revision. */
   range(prefix: string): { entries: Entry[]; revision: number } {
     const entries: Entry[] = [];
     for (let i = this.#indexOf(prefix); i < this.#keys.length; i++) {
@@ -75,7 +85,7 @@ export class Ledger {
     return { entries, revision: this.#revision };
   }
 
-  /** One result for each transaction, which sees what those before it would change. Nothing is changed yet. */
+  /** Evaluates transactions in order, each with the changes of those before it. Changes nothing yet. */
   judge(txns: readonly Txn[]): TxnJudgement {
     const staged = new Map<string, Entry | undefined>();
     const at = (key: string) => (staged.has(key) ? staged.get(key) : this.#entries.get(key));
@@ -94,7 +104,7 @@ export class Ledger {
     return { results, batches, compacted: this.#compactedAt(revision) };
   }
 
-  /** Makes a judgement the truth, and tells the watches. Nothing may have been published since it was given. */
+  /** Applies a judgement, and wakes the watches. Nothing else may have been published since the judgement was made. */
   publish({ batches, compacted }: TxnJudgement): void {
     for (const batch of batches) {
       for (const change of batch.changes) {
@@ -109,11 +119,12 @@ export class Ledger {
     for (const watch of this.#watches) watch.wake();
   }
 
-  /** The batch that made `revision`, which is after `compacted` and not after the present one. */
+  /** The batch of `revision`, which must be after `compacted` and not after the present one. */
   batchOf(revision: number): WatchBatch | undefined {
     return this.#history[revision - this.#compacted - 1];
   }
 
+  /** As `Store.watch`. */
   watch(
     prefix: string,
     fromRevision: number,
@@ -126,6 +137,7 @@ export class Ledger {
     return watch;
   }
 
+  /** Ends all watches: they deliver nothing more. */
   closeWatches(): void {
     for (const watch of this.#watches) watch.close();
   }
@@ -151,20 +163,24 @@ export class Ledger {
     return low;
   }
 
-  /** History is cut a tenth at a time, since cutting costs. */
+  /** Where history shall begin. History is cut only when it is a tenth too long, since cutting is expensive. */
   #compactedAt(revision: number): number {
     const kept = revision - this.#compacted;
     return kept > this.#historyRevisions * 1.1 ? revision - this.#historyRevisions : this.#compacted;
   }
 }
 
+/** The change as watches see it; none when an absent key is deleted. */
 function changeAt(change: Change, revision: number, at: (key: string) => Entry | undefined): WatchBatch['changes'] {
   if ('delete' in change) return at(change.delete) === undefined ? [] : [change];
   const createRevision = at(change.put)?.createRevision ?? revision;
   return [{ put: { key: change.put, value: change.value, createRevision, modRevision: revision } }];
 }
 
-/** @throws MESH_INTERNAL when one of the two branches changes a key twice, which has no meaning */
+/**
+ * Checks a transaction.
+ * @throws MESH_INTERNAL when one of the two branches changes a key twice, which has no meaning
+ */
 export function makeTxn(compare: readonly Compare[], then: readonly Change[], otherwise: readonly Change[]): Txn {
   for (const branch of [then, otherwise]) {
     const keys = new Set<string>();

@@ -1,28 +1,31 @@
 /**
- * The store: a small ordered map with revisions, what etcd and sqlite have in common. host0's controller is the only
- * writer. Each transaction that changes something gets the next revision, and all of its changes carry it.
+ * The store: a small ordered map with revisions, the common part of etcd and sqlite. Only host0's daemon writes to it.
+ * Each transaction that changes something gets the next revision, and all of its changes carry that revision.
  */
 
+/** A key with its value. */
 export interface Entry {
   readonly key: string;
   readonly value: string;
-  /** The revision that made the key, and the one that last changed it. */
+  /** The revision that created the key, and the one that last changed it. */
   readonly createRevision: number;
   readonly modRevision: number;
 }
 
-/** Holds when the key was last changed by `modRevision`; 0 means that it is absent. */
+/** A condition of a transaction: the revision that last changed the key; 0 means that the key is absent. */
 export interface Compare {
   readonly key: string;
   readonly modRevision: number;
 }
 
+/** One change of a transaction: sets a key, or deletes it. */
 export type Change = { readonly put: string; readonly value: string } | { readonly delete: string };
 
+/** The outcome of a transaction. */
 export interface TxnResult {
-  /** Whether every comparison held, so that `then` was done and not `otherwise`. */
+  /** Whether every comparison held, so that `then` was applied and not `otherwise`. */
   readonly succeeded: boolean;
-  /** The store's revision after it. */
+  /** The store's revision after the transaction. */
   readonly revision: number;
 }
 
@@ -32,21 +35,28 @@ export interface WatchBatch {
   readonly changes: readonly ({ readonly put: Entry } | { readonly delete: string })[];
 }
 
+/** A running watch; `close` ends it. */
 export interface Watch {
   close(): void;
 }
 
+/** A durable map that orders all changes by revision. Implementations: sqlite; in memory for tests. */
 export interface Store {
-  /** Made once, with the store: 16 hex digits. Another epoch means that the history before is lost. */
+  /** 16 hex digits, made once with the store. Another epoch means that all history is lost. */
   readonly epoch: string;
+  /** The entry of `key`, or undefined. */
   get(key: string): Promise<Entry | undefined>;
-  /** Every entry whose key begins with `prefix`, in key order, and the revision at which that was so. */
+  /** All entries whose keys begin with `prefix`, in key order, and the revision at which they were read. */
   range(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
-  /** Durable when it resolves. At most one change a key. */
+  /**
+   * Applies `then` when all comparisons hold, else `otherwise`; durable when it resolves. At most one change for each
+   * key.
+   * @throws MESH_STORE_BROKEN when nothing was written, MESH_INTERNAL for two changes of one key
+   */
   txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult>;
   /**
-   * Every batch with a revision ≥ `fromRevision`, in order, each once: first those that have been, then those to come.
-   * @throws MESH_STORE_COMPACTED to `onError` when history does not reach back so far: read the range anew
+   * Delivers every batch with a revision ≥ `fromRevision`, in order, each once: first past ones, then new ones.
+   * @throws MESH_STORE_COMPACTED to `onError` when that part of the history is gone: read the range again
    */
   watch(
     prefix: string,
@@ -54,5 +64,6 @@ export interface Store {
     onBatch: (batch: WatchBatch) => void,
     onError: (error: Error) => void,
   ): Watch;
+  /** Finishes transactions under way, and refuses later calls. */
   close(): Promise<void>;
 }

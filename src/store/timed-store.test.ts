@@ -1,10 +1,11 @@
+/** Durations and outcomes of transactions, on a manual clock. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
 import type { Store, TxnResult } from './store.ts';
 import { TimedStore } from './timed-store.ts';
 
-/** A store whose disk takes a transaction when it is told to. */
+/** A store whose disk takes one transaction for each call of `take`. */
 function slowStore() {
   const clock = new ManualClock();
   const inner: Store = new MemoryStore();
@@ -24,7 +25,7 @@ function slowStore() {
   return { clock, store, reports, take: () => waiting.shift()?.() };
 }
 
-test('each transaction is reported with its outcome and its time', async () => {
+test('each transaction is reported with its outcome and duration', async () => {
   const { clock, store, reports, take } = slowStore();
   const done = store.txn([], [{ put: '/a', value: '1' }]);
   await clock.pass(7);
@@ -36,7 +37,7 @@ test('each transaction is reported with its outcome and its time', async () => {
   expect(reports).toEqual(['done 7', 'conflict 0']);
 });
 
-test('it is stuck while a transaction has waited for more than half a minute', async () => {
+test('the store is stuck while a transaction has waited for more than half a minute', async () => {
   const { clock, store, take } = slowStore();
   const first = store.txn([], [{ put: '/a', value: '1' }]);
   await clock.pass(20_000);

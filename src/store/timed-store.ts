@@ -1,12 +1,13 @@
-/** A store that says how long its transactions take. */
+/** Measures how long the transactions of a store take. */
 import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from './store.ts';
 
-/** A disk that is busy takes seconds; one that takes longer than this will not answer any more. */
+/** A busy disk takes seconds; a disk that takes longer than this will not answer any more. */
 const COMMIT_LONGEST_MS = 30_000;
 
-/** `conflict`: a comparison did not hold, so the other branch was taken. */
+/** How a transaction ended. `conflict`: a comparison did not hold, so `otherwise` was applied. */
 export type TxnOutcome = 'done' | 'conflict' | 'failed';
 
+/** Passes all calls on to another store, and reports the outcome and duration of each transaction. */
 export class TimedStore implements Store {
   readonly #store: Store;
   readonly #nowMs: () => number;
@@ -23,7 +24,7 @@ export class TimedStore implements Store {
     return this.#store.epoch;
   }
 
-  /** Why only a new process would help: a transaction waits for the disk in vain. Undefined when none does. */
+  /** Why the process should be restarted: a transaction has waited too long for the disk. Undefined when none has. */
   get stuck(): string | undefined {
     const [oldest] = this.#underWay;
     if (oldest === undefined || this.#nowMs() - oldest.startMs <= COMMIT_LONGEST_MS) return undefined;

@@ -26,7 +26,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'image',
         'controller',
         'agent',
-        'services',
         'store',
         'disk',
         'kernel',
@@ -56,7 +55,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
-      pages: { '.': 'the whole tree of commands becomes pages' },
+      pages: {},
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
@@ -85,7 +84,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: {
       model: 'addresses and identities of its hosts',
       protocol: 'paths and member lists',
-      formats: 'printing network files',
       disk: 'the record of a lab survives a crash',
       kernel: 'namespaces, links and pings',
       services: 'processes by pid and start time',
@@ -104,7 +102,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       protocol: 'the routes’ documents',
       controller: 'a transport calls the controller',
       kernel: 'listeners bound to a device, and who is at the other end',
-      formats: 'nothing but settings',
       metrics: 'it times its answers, and serves what was counted',
     },
     folders: {
@@ -186,7 +183,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       formats: 'a node’s own network files',
       disk: 'what must be there again after a power cut',
       kernel: 'the only writer of kernel state',
-      machine: 'who this machine is',
       metrics: 'what it counts of itself',
     },
     folders: {
@@ -199,7 +195,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'routes with our mark do not count as the underlay’s',
         kernel: 'what the kernel knows of members and of host0',
       },
-      ports: { items: 'a port of ours has our mark', kernel: 'which interfaces are on our bridges' },
+      ports: {
+        items: 'a plugged port is an item',
+        kernel: 'which interfaces are on our bridges',
+        loop: 'plugging and unplugging wait for a pass',
+        desired: 'a port has a name that rules can be written for',
+      },
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',

@@ -13,6 +13,8 @@ export interface SourceFile {
   readonly imports: readonly string[];
   /** The names that it defines and exports. */
   readonly exports: readonly string[];
+  /** Those of `exports` without a docstring right above them. */
+  readonly bareExports: readonly string[];
 }
 
 const IMPORT = /(?:\bfrom|\bimport\(|^import)\s*'(\.{1,2}\/[^']+)'/gm;
@@ -28,7 +30,10 @@ export function sourceFiles(): ReadonlyMap<string, SourceFile> {
 function sourceFile(file: string): SourceFile {
   const text = readFileSync(join(SOURCE, file), 'utf8');
   const imports = [...text.matchAll(IMPORT)].map(([, target = '']) => normalize(`${dirname(file)}/${target}`));
-  return { file, text, imports, exports: [...text.matchAll(EXPORT)].map(([, name = '']) => name) };
+  const found = [...text.matchAll(EXPORT)].map(({ index, 1: name = '' }) => ({ index, name }));
+  const bare = found.filter(({ index }) => !text.slice(0, index).endsWith('*/\n'));
+  const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
+  return { file, text, imports, exports: names(found), bareExports: names(bare) };
 }
 
 /** `agent/loop/plan.ts` is in the room `agent`. */

@@ -1,31 +1,37 @@
-/** Deliberate bugs: each changes a few words of the source, and a test must not let them pass unnoticed. */
+/** Deliberate bugs: each changes a few words of the source, and some test must fail because of it. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Change } from './change.ts';
 
+/** A deliberate bug. */
 export interface Bug {
   /** What the changed program does wrong. */
   readonly title: string;
   readonly changes: readonly Change[];
   readonly catcher: CatcherName;
-  /** Matches the catcher's output when the catcher fails for this bug: a storm on a busy machine also fails for other reasons. */
+  /**
+   * Matches the output of the catcher when it fails because of this bug: a storm on a busy machine also fails for other
+   * reasons.
+   */
   readonly sign?: RegExp;
 }
 
-export interface Catcher {
-  /** From the root of the repository; it fails when something is wrong. */
+/** A command that must fail when a bug is in the tree. */
+interface Catcher {
+  /** Program and arguments, run in the root of the repository; it fails when it finds a fault. */
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Finds in its output what was wrong (`what`) and, where it runs many, in which one (`run`). */
+  /** Finds the fault (`what`) in the output, and for many runs the failed one (`run`). */
   readonly says: RegExp;
   readonly deadlineMs: number;
 }
 
-export type CatcherName = 'simulation' | 'storm' | 'architecture';
+type CatcherName = 'simulation' | 'storm' | 'architecture';
 
-/** The clusters of sim.test.ts. */
+/** The same clusters as in sim.test.ts. */
 const SIMULATION_OPTIONS = ['--seed', '1', '--seeds', '80', '--agents', '24', '--faults', '12'];
 
+/** The catchers by name. */
 export const CATCHERS: Readonly<Record<CatcherName, Catcher>> = {
   simulation: {
     command: ['node', '--disable-warning=ExperimentalWarning', 'test/sim/run.ts', ...SIMULATION_OPTIONS],
@@ -48,7 +54,7 @@ export const CATCHERS: Readonly<Record<CatcherName, Catcher>> = {
 
 const CATALOGUE = join(import.meta.dirname, 'catalogue');
 
-/** All of them, by the names of their files. */
+/** All bugs of the catalogue, by the names of their files without `.ts`. */
 export async function catalogue(): Promise<ReadonlyMap<string, Bug>> {
   const bugs = new Map<string, Bug>();
   for (const file of readdirSync(CATALOGUE).toSorted()) {

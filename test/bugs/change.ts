@@ -1,15 +1,21 @@
-/** Changes of the source by which a deliberate bug comes in. Files are found by what they define, so that they may move. */
+/**
+ * Changes of the source that put a deliberate bug into it. Files are found by the symbols that they define, so that
+ * files may move.
+ */
 import { dirname, relative } from 'node:path/posix';
 import { spansOf } from './folded-text.ts';
 import type { SourceTree, SymbolName } from './source-tree.ts';
 
-/** One step of a deliberate bug. A bug takes its steps in their order, each in the tree that the last one left. */
+/** One step of a deliberate bug. The steps are applied in order, each to the tree after the step before. */
 export type Change = Edit | Append | Import | NewFile | DocumentEdit;
 
 /** Replaces a few words of a definition. */
 interface Edit extends SymbolName {
   readonly kind: 'edit';
-  /** In the text of the symbol exactly once. Line breaks, other white space and a comma before a bracket do not count. */
+  /**
+   * Must occur in the text of the symbol exactly once. White space, line breaks and a comma before a bracket are
+   * ignored.
+   */
   readonly find: string;
   readonly replace: string;
 }
@@ -26,7 +32,7 @@ interface Import extends SymbolName {
   readonly of: SymbolName;
 }
 
-/** Adds a file that is not there yet. */
+/** Adds a new file. */
 interface NewFile {
   readonly kind: 'new-file';
   /** From the root of the repository. */
@@ -39,19 +45,22 @@ interface DocumentEdit {
   readonly kind: 'document';
   /** From the root of the repository. */
   readonly file: string;
-  /** In the page exactly once, letter by letter. */
+  /** Must occur in the page exactly once, letter by letter. */
   readonly find: string;
   readonly replace: string;
 }
 
 /** A file with its new text. */
-export interface ChangedFile {
+interface ChangedFile {
   /** From the root of the repository. */
   readonly file: string;
   readonly text: string;
 }
 
-/** What a change makes of the file that it is about. @throws RangeError when it does not fit the tree exactly once */
+/**
+ * Applies a change to the file that it is about.
+ * @throws RangeError when it does not fit the tree exactly once
+ */
 export function changed(tree: SourceTree, change: Change): ChangedFile {
   switch (change.kind) {
     case 'edit':

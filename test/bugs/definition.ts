@@ -1,4 +1,4 @@
-/** Where a module defines its functions, classes, methods and constants. */
+/** Finds the definitions of functions, classes, methods and constants in a module. */
 import { parseAst } from 'vitest/node';
 
 /** A named piece of a module. */
@@ -15,7 +15,10 @@ type Statement = Module['body'][number];
 type Class = Extract<Statement, { body: { type: 'ClassBody' } }>;
 type Member = Class['body']['body'][number];
 
-/** Definitions at the top level of a TypeScript module and in its classes, in the order of its text. @throws SyntaxError */
+/**
+ * The definitions at the top level of a TypeScript module and in its classes, in the order of its text.
+ * @throws SyntaxError
+ */
 export function* definitionsIn(text: string): Generator<Definition> {
   for (const statement of parseAst(text, { lang: 'ts' }).body) {
     const declared = 'declaration' in statement && statement.declaration != null ? statement.declaration : statement;
@@ -36,7 +39,7 @@ export function* definitionsIn(text: string): Generator<Definition> {
   }
 }
 
-/** Undefined for what has no plain name, or no text of its own: a static block, an index signature, an overload. */
+/** The name of a class member; undefined for a static block, an index signature, a computed name and an overload. */
 function memberName(member: Member): string | undefined {
   if (member.type !== 'MethodDefinition' && member.type !== 'PropertyDefinition') return undefined;
   if (member.value?.type === 'TSEmptyBodyFunctionExpression' || member.computed) return undefined;

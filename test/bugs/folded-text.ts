@@ -1,21 +1,21 @@
-/** Comparison of source texts that does not see the choices of a formatter. */
+/** Compares source texts without regard to their formatting. */
 
 interface FoldedText {
   readonly text: string;
-  /** For each character of `text` its place in the original. */
+  /** For each character of `text`, its offset in the original. */
   readonly places: readonly number[];
 }
 
 /** Offsets of a piece of a text. */
-export interface Span {
+interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** What a formatter adds and takes away: white space, and a comma before a closing bracket. */
+/** The characters that a formatter may add or remove: white space, and a comma before a closing bracket. */
 const LAYOUT = /,(?=\s*[)\]}])|\s+/g;
 
-/** The text without its layout; between two words one space stays. */
+/** The text without its layout; one space stays between two words. */
 function folded(original: string): FoldedText {
   let text = '';
   const places: number[] = [];
@@ -33,7 +33,7 @@ function folded(original: string): FoldedText {
   return { text, places };
 }
 
-/** Each place in `text` that holds `wanted`, however the two are laid out. Leave a comma at the end of `wanted` out. */
+/** The offsets of each occurrence of `wanted` in `text`, regardless of layout. `wanted` must not end with a comma. */
 export function spansOf(wanted: string, text: string): Span[] {
   const { text: needle } = folded(wanted);
   const { text: hay, places } = folded(text);

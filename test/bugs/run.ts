@@ -1,7 +1,7 @@
 /**
- * `npm run bugs -- [NAME...]`: puts each deliberate bug into a copy of this tree, runs what should catch it, and prints a
- * table. Ends with 1 when one was not caught. The simulation runs up to the first cluster that is not well, which takes seconds;
- * the storm a minute on real kernels; the test of the architecture a few seconds.
+ * `npm run bugs -- [NAME...]`: puts each deliberate bug into a copy of this tree, runs the command that should catch
+ * it, and prints a table. Exits with 1 when a bug was not caught. The simulation runs up to the first cluster with a
+ * fault, which takes seconds; the storm takes a minute on real kernels; the architecture test takes a few seconds.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { changed } from './change.ts';
 import { SourceTree } from './source-tree.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** What the catchers read. They find the packages through a link. */
+/** The files that the catchers read. They find the packages through a link. */
 const COPIED = [
   'bin',
   'docs',
@@ -25,20 +25,20 @@ const COPIED = [
   'package.json',
   'vitest.config.ts',
 ];
-/** The table's cells hold this much of a sentence. */
+/** The longest message in a cell of the table. */
 const SAID_MAX = 140;
 
 interface Verdict {
   readonly caught: boolean;
   /** The files that the bug has changed. */
   readonly files: readonly string[];
-  /** The first run that was not well, and what it said; the catcher's last line when nothing was caught. */
+  /** The first failed run and its message; the last line of the output when nothing was caught. */
   readonly run: string;
   readonly what: string;
   readonly seconds: number;
 }
 
-/** The files that the bug changes, by their paths from the root, with their new text. */
+/** The files that the bug changes, by their paths from the root, with their new texts. */
 function changedFiles({ changes }: Bug): ReadonlyMap<string, string> {
   const tree = SourceTree.read(ROOT);
   const texts = new Map<string, string>();
@@ -50,8 +50,11 @@ function changedFiles({ changes }: Bug): ReadonlyMap<string, string> {
   return texts;
 }
 
-/** A copy of the tree with the bug in it. */
-function infested(texts: ReadonlyMap<string, string>): string {
+/**
+ * Makes a copy of the tree that has the bug.
+ * @returns its directory
+ */
+function copyWith(texts: ReadonlyMap<string, string>): string {
   const place = mkdtempSync(join(tmpdir(), 'meshwork-bug-'));
   for (const entry of COPIED) cpSync(join(ROOT, entry), join(place, entry), { recursive: true });
   symlinkSync(realpathSync(join(ROOT, 'node_modules')), join(place, 'node_modules'));
@@ -62,10 +65,10 @@ function infested(texts: ReadonlyMap<string, string>): string {
   return place;
 }
 
-async function hunt(bug: Bug): Promise<Verdict> {
+async function catchBug(bug: Bug): Promise<Verdict> {
   const { command, env, says, deadlineMs } = CATCHERS[bug.catcher];
   const texts = changedFiles(bug);
-  const place = infested(texts);
+  const place = copyWith(texts);
   const startMs = performance.now();
   try {
     const [program = '', ...words] = command;
@@ -82,17 +85,17 @@ async function hunt(bug: Bug): Promise<Verdict> {
     });
     for await (const text of child.stdout.setEncoding('utf8')) {
       output += text;
-      // One cluster of eighty is enough. A storm takes down what it made, and ends by itself.
+      // One failed cluster of eighty is enough. A storm removes its lab and ends without help.
       if (bug.catcher === 'simulation' && says.test(output)) child.kill();
     }
     const failed = (await ended) !== 0;
     const tookMs = performance.now() - startMs;
     const late = tookMs >= deadlineMs;
     const said = says.exec(output);
-    const { run = bug.catcher, what = late ? 'it did not end' : lastLine(output) } = said?.groups ?? {};
-    const betrayed = bug.sign?.test(output) ?? true;
-    // A catcher that could not even start has caught nothing.
-    const caught = failed && betrayed && (said !== null || late);
+    const { run = bug.catcher, what = late ? 'the command did not end' : lastLine(output) } = said?.groups ?? {};
+    const hasSign = bug.sign?.test(output) ?? true;
+    // A catcher that could not start has caught nothing.
+    const caught = failed && hasSign && (said !== null || late);
     return { caught, files: [...texts.keys()], run, what, seconds: Math.round(tookMs / 1_000) };
   } finally {
     rmSync(place, { recursive: true });
@@ -113,10 +116,10 @@ const { positionals } = parseArgs({ allowPositionals: true });
 const bugs = await catalogue();
 for (const name of positionals)
   if (!bugs.has(name)) throw new TypeError(`no bug ${name}: ${[...bugs.keys()].join(', ')}`);
-process.stdout.write('| Bug | Where | Caught in | After | What it said first |\n| --- | --- | --- | --- | --- |\n');
+process.stdout.write('| Bug | Where | Caught in | After | First message |\n| --- | --- | --- | --- | --- |\n');
 for (const [name, bug] of bugs) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
-  const verdict = await hunt(bug);
+  const verdict = await catchBug(bug);
   process.stdout.write(`${row(bug, verdict)}\n`);
   if (!verdict.caught) process.exitCode = 1;
 }

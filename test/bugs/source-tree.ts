@@ -1,9 +1,9 @@
-/** The modules and pages of a repository, in memory: symbols are found in them wherever their files have been moved. */
+/** The modules and pages of a repository, in memory. Symbols are found in any file of src/. */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Definition, definitionsIn } from './definition.ts';
 
-/** What `src/` defines under a name. */
+/** The name of a definition in `src/`. */
 export interface SymbolName {
   /** `Backoff`, `Backoff.failed` or `Backoff.#put`, exported or not. */
   readonly symbol: string;
@@ -12,23 +12,24 @@ export interface SymbolName {
 }
 
 /** A definition and its file. */
-export interface PlacedDefinition extends Definition {
+interface PlacedDefinition extends Definition {
   /** From the root of the repository. */
   readonly file: string;
 }
 
-/** All that a deliberate bug may change. */
+/** The files that a deliberate bug may change. */
 const READ = ['src/**/*.ts', '*.md', 'docs/**/*.md'];
 
-/** What is in the files of a tree. Changes stay in memory. */
+/** The texts of a tree of files. Changes stay in memory. */
 export class SourceTree {
   readonly #texts: Map<string, string>;
 
-  /** @param texts by the file's path from the root of the repository */
+  /** @param texts the text of each file, by its path from the root of the repository */
   constructor(texts: Iterable<readonly [file: string, text: string]>) {
     this.#texts = new Map(texts);
   }
 
+  /** Reads the tree below `root`. */
   static read(root: string): SourceTree {
     const files = globSync(READ, { cwd: root });
     return new SourceTree(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
@@ -45,24 +46,27 @@ export class SourceTree {
     return text;
   }
 
-  /** Sets the text of a file, which need not be there yet. */
+  /** Sets the text of a file, which may be new. */
   put(file: string, text: string): void {
     this.#texts.set(file, text);
   }
 
-  /** The one definition of a symbol, outside tests. @throws RangeError when there is none, or more than one */
+  /**
+   * Finds the only definition of a symbol, outside tests.
+   * @throws RangeError when there is none, or more than one
+   */
   definition({ symbol, in: room }: SymbolName): PlacedDefinition {
-    const place = room === undefined ? 'src/' : `src/${room}/`;
+    const folder = room === undefined ? 'src/' : `src/${room}/`;
     const name = /[\w$]+$/.exec(symbol)?.[0] ?? symbol;
     const found: PlacedDefinition[] = [];
     for (const [file, text] of this.#texts) {
       // Parsing is slow. A module that defines the name also contains it.
-      if (!file.startsWith(place) || !/(?<!\.test)\.ts$/.test(file) || !text.includes(name)) continue;
+      if (!file.startsWith(folder) || !/(?<!\.test)\.ts$/.test(file) || !text.includes(name)) continue;
       for (const definition of definitionsIn(text))
         if (definition.symbol === symbol) found.push({ ...definition, file });
     }
     const [definition, second] = found;
-    if (definition === undefined) throw new RangeError(`nothing in ${place} is called ${symbol}`);
+    if (definition === undefined) throw new RangeError(`nothing in ${folder} is called ${symbol}`);
     if (second === undefined) return definition;
     const files = found.map(({ file }) => file).join(' and ');
     throw new RangeError(`${symbol} is defined ${found.length} times, in ${files}: name the room with \`in\``);

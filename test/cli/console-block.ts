@@ -1,13 +1,15 @@
-/** What documentation shows in ```console blocks: commands after `$ `, what they print, and the `mesh` commands in them. */
+/** Reads the ```console blocks of documentation: commands after `$ `, what they print, and the `mesh` commands in them. */
 
+/** A command of a ```console block. */
 export interface ShownCommand {
   /** Counts from 1. */
   readonly line: number;
   readonly text: string;
-  /** Lines that it prints; none where they are not shown. */
+  /** The lines below the command; empty where the page does not show what it prints. */
   readonly answer: readonly string[];
 }
 
+/** The commands of all ```console blocks, in the order of the page. */
 export function shownCommands(markdown: string): ShownCommand[] {
   const commands: (ShownCommand & { readonly answer: string[] })[] = [];
   let inside = false;
@@ -21,8 +23,8 @@ export function shownCommands(markdown: string): ShownCommand[] {
 }
 
 /**
- * The first line of `answer` that is not in `printed`, where all must be in their order, whatever comes between them.
- * Figures, times, ids, addresses and the width of columns are another machine's; lines of dots stand for what is left out.
+ * The first line of `answer` that is not in `printed`. The lines must be in order; other lines may be between them. Numbers,
+ * times, ids, addresses and the width of columns may differ, since they depend on the machine. A line of dots is ignored.
  */
 export function missingLine(printed: string, answer: readonly string[]): string | undefined {
   const shapes = printed.split('\n').map(shapeOf);
@@ -44,7 +46,7 @@ function shapeOf(line: string): string {
     .trim();
 }
 
-/** The words of every `mesh` command in a line of shell, also of those that another one runs after `--`. */
+/** The words of every `mesh` command in a line of shell. A command after `--` of another `mesh` command counts too. */
 export function meshCommands(shell: string): string[][] {
   return simpleCommands(shell).flatMap((words) => {
     const start = words.findIndex((word) => word === 'mesh' || word === 'bin/mesh');
@@ -55,7 +57,7 @@ export function meshCommands(shell: string): string[][] {
   });
 }
 
-/** A line of shell cut at `;`, `|`, `&`, redirections and parentheses, each part as its words without quotes. */
+/** Cuts a line of shell at `;`, `|`, `&`, redirections and parentheses. Each part is the list of its words without quotes. */
 function simpleCommands(shell: string): string[][] {
   const tokens = shell.match(/(?:'[^']*'|"[^"]*"|[^\s;|&<>()'"])+|[;|&<>()]/g) ?? [];
   const commands: string[][] = [[]];

@@ -1,4 +1,4 @@
-/** What a small cluster answers: host0 and two nodes in the meshes `manage` and `blue`, seen from node1. */
+/** The documents that a small cluster answers with: host0 and two nodes in the meshes `manage` and `blue`, seen from node1. */
 import type { Family } from '../../src/metrics/registry.ts';
 import { parseIpv4, parseIpv4Cidr } from '../../src/model/address/ipv4.ts';
 import { parseMac } from '../../src/model/address/mac.ts';
@@ -59,7 +59,7 @@ export const nodes: readonly NodeView[] = membersOf(manage).map(({ name, ipv4, m
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1000 - 300).toISOString();
 const MAC = parseMac('52:54:00:12:34:56');
 
-/** A node that booted, one that is stuck, and one that nobody has named and that host0 saw before it was restarted. */
+/** A node that booted, one that is stuck, and one without a name that host0 saw before its own restart. */
 export const machines: readonly MachineView[] = [
   {
     machine: '10eff964' as MachineId,
@@ -119,7 +119,7 @@ const reached = (stage: BootStage, atMs: number, detail?: string) => ({
   ...(detail !== undefined && { detail }),
 });
 
-/** The newest first: one that is stuck, and one that has arrived. */
+/** The newest first: one boot that is stuck, and one that ended with a member. */
 export const boots: readonly TimelineView[] = [
   {
     mac: parseMac('52:54:00:00:00:03'),
@@ -251,7 +251,7 @@ function event(
 
 export const agentEvents: readonly MeshEvent[] = [
   event(1, 'debug', 'kernel changed', 'vxlan456 went'),
-  event(3, 'info', 'link repaired', 'vxlan456 was deleted by somebody and is there again', { network: 'manage' }),
+  event(3, 'info', 'link repaired', 'vxlan456 was deleted by another program and is restored', { network: 'manage' }),
 ];
 
 export const host0Events: readonly MeshEvent[] = [
@@ -305,7 +305,7 @@ export const metrics: Family[] = [
   {
     name: 'meshwork_reconcile_duration_seconds',
     type: 'histogram',
-    help: 'One turn of the loop.',
+    help: 'One pass of the loop.',
     samples: [
       { suffix: '_bucket', labels: { le: '0.1' }, value: 2 },
       { suffix: '_bucket', labels: { le: '+Inf' }, value: 2 },

@@ -1,23 +1,28 @@
-/** A control socket that answers set documents, and remembers what it was asked. */
+/** A control socket that answers with given documents, and records its requests. */
 import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { dirname } from 'node:path';
 import { MeshError } from '../../src/model/error.ts';
 
-/** What a path answers: a document, a MeshError, or events (a stream that ends after them); anything else is answered «what?». */
+/**
+ * The answer to each `METHOD PATH`: a document, a MeshError, or an array of events, which becomes a stream that ends after them.
+ * A request without an entry gets the text «what?», which no client understands.
+ */
 export type Answers = Readonly<Record<string, unknown>>;
 
+/** A request that the daemon got. */
 export interface Asked {
   readonly method: string;
   readonly path: string;
   readonly body: string;
 }
 
+/** Listens on a socket between `listen` and `close`. */
 export class FakeDaemon {
   readonly asked: Asked[] = [];
   readonly #server: Server;
 
-  /** @param answers by method and path, `GET /v1/status` */
+  /** @param answers by method and path, such as `GET /v1/status`; a test may change them later */
   constructor(answers: Answers) {
     this.#server = createServer(async (request, response) => {
       let body = '';

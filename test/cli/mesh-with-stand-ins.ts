@@ -1,4 +1,4 @@
-/** `mesh` as src/main/cli.ts puts it together, but what it runs is a stand-in. */
+/** `mesh` as in src/main/cli.ts, but it starts stand-ins instead of the daemons. */
 import { createProgram, runProgram } from '../../src/cli/program.ts';
 import { STAND_INS } from './mesh.ts';
 

@@ -5,27 +5,31 @@ import type { Command } from 'commander';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
 import type { DaemonName } from '../../src/protocol/http/control-client.ts';
 
+/** The path of `bin/mesh`. */
 export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));
-/** The same with stand-ins for the processes that it starts. */
+/** The path of a `mesh` that starts stand-ins instead of the daemons. */
 export const MESH_WITH_STAND_INS = fileURLToPath(new URL('./mesh-with-stand-ins.ts', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('./stand-in.ts', import.meta.url));
 
+/** The entries of a `Host` whose daemons are stand-ins. */
 export const STAND_INS = { host0: STAND_IN, agent: STAND_IN };
 
+/** What a command printed, and its exit code. */
 export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly code: number;
 }
 
+/** What stdout and stderr of a command are. */
 export interface Terminal {
-  /** Columns of a terminal without colours; none means a pipe. */
+  /** The width of a terminal; without it they are pipes. */
   readonly columns?: number;
   readonly colors?: boolean;
   readonly entries?: Readonly<Record<DaemonName, string>>;
 }
 
-/** @throws what the command throws */
+/** Runs a command in this process. @throws what the command throws */
 export async function mesh(words: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
   const { columns, colors = false, entries = STAND_INS } = terminal;
   const written = { stdout: '', stderr: '' };
@@ -41,7 +45,7 @@ export async function mesh(words: readonly string[], terminal: Terminal = {}): P
   return { ...written, code };
 }
 
-/** `bin/mesh` itself, with its answer in pipes. */
+/** Runs `bin/mesh` as a process, with pipes for stdout and stderr. */
 export async function meshProcess(
   words: readonly string[],
   { env = {}, cwd = '/' }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},

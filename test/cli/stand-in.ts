@@ -1,6 +1,6 @@
 /**
- * Stands in for host0's daemon and the agent in tests of start and stop: listens on the control socket that its flags
- * choose, answers its status, says so in its log, and ends at SIGTERM. It refuses to start when it is named `broken`.
+ * Stands in for host0's daemon and the agent in tests of start and stop. It listens on the control socket that its flags
+ * choose, answers its status, logs its flags, and ends at SIGTERM. With `--host0 0.0.0.0` it refuses to start.
  */
 
 import { mkdirSync, writeSync } from 'node:fs';
@@ -21,7 +21,7 @@ const { values, tokens } = parseArgs({
 const paths = pathsBelow(values.root);
 const isAgent = values['on-host0'] || values.host0 !== undefined;
 if (values.host0 === '0.0.0.0') {
-  writeSync(2, 'mesh agent: 0.0.0.0 is nobody\n');
+  writeSync(2, 'mesh agent: 0.0.0.0 is no host\n');
   process.exit(2);
 }
 mkdirSync(paths.run, { recursive: true });

@@ -1,5 +1,5 @@
 /** A clock that stands still until a test moves it. */
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as runEventLoop } from 'node:timers/promises';
 import type { Alarm, Clock } from '../../src/model/clock.ts';
 
 interface Pending {
@@ -26,15 +26,15 @@ export class ManualClock implements Clock {
     return { cancel: () => this.#pending.delete(pending) };
   }
 
-  /** Lets `ms` pass, alarm by alarm; what an alarm sets off gets to its end before the next one rings. */
+  /** Lets `ms` pass, alarm by alarm. Work that an alarm starts is finished before the next alarm rings. */
   async pass(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
-    await turn();
+    await runEventLoop();
     for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {
       this.#pending.delete(next);
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.ring();
-      await turn();
+      await runEventLoop();
     }
     this.#nowMs = endMs;
   }

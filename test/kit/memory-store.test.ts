@@ -1,3 +1,4 @@
+/** The memory store keeps the contract of every store. */
 import { MemoryStore } from './memory-store.ts';
 import { storeContract } from './store-contract.ts';
 

@@ -1,4 +1,4 @@
-/** A store in memory: it keeps the contract of `Store` in everything but surviving its process. */
+/** A store in memory: it keeps the contract of `Store`, except that its contents do not survive the process. */
 import { randomBytes } from 'node:crypto';
 import { MeshError } from '../../src/model/error.ts';
 import { HISTORY_REVISIONS, Ledger, makeTxn } from '../../src/store/ledger.ts';
@@ -9,7 +9,7 @@ interface MemoryStoreOptions {
   readonly historyRevisions?: number;
 }
 
-/** Empty at first; `epoch` is 16 random hex digits unless it is given. */
+/** Empty at first; `epoch` is 16 random hex digits unless given. */
 export class MemoryStore implements Store {
   readonly epoch: string;
   readonly #ledger: Ledger;

@@ -1,22 +1,28 @@
-/** Commands in network namespaces, and two hosts with a link between them, which vanish with the test. */
+/** Runs commands in network namespaces, and makes two connected hosts that vanish with the test. */
 import { spawnSync } from 'node:child_process';
 import { type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
 
-/** Runs a command in the namespace at `netns`, and gives what it printed. */
+/**
+ * Runs a command in the namespace at `netns`, and returns its output.
+ * @throws Error when it fails
+ */
 export function inside(netns: string, ...command: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${netns}`, ...command], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`);
   return stdout;
 }
 
-/** Runs lines of `ip -batch` in the namespace at `netns`. */
+/**
+ * Runs lines of `ip -batch` in the namespace at `netns`.
+ * @throws Error when one fails
+ */
 export function ip(netns: string, ...lines: readonly string[]): void {
   const input = lines.join('\n');
   const { status, stderr } = spawnSync('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${input}: ${stderr}`);
 }
 
-/** Two hosts with one segment: `eth0` on both, 10.9.0.1, fd09::1 and fe80::1 here, the same with 2 there. */
+/** Makes two hosts on one segment: `eth0` on both; 10.9.0.1, fd09::1 and fe80::1 here, the same with 2 there. */
 export function twoHosts(): { readonly here: string; readonly there: string; close(): void } {
   const namespaces: TemporaryNetns[] = [temporaryNetns(), temporaryNetns()];
   const close = (): void => {
@@ -47,12 +53,12 @@ export function twoHosts(): { readonly here: string; readonly there: string; clo
   }
 }
 
-/** Waits until a link that was just set up has a queue: before, it drops all packets without a word. */
+/** Waits until a link that was just set up has a queue: before that, it silently drops all packets. */
 export function carriesPackets(netns: string, link: string): void {
   waitFor('state UP', netns, 'ip', 'link', 'show', link);
 }
 
-/** Waits until an IPv6 address that was just added is answered for: the kernel joins its group a moment later. */
+/** Waits until the kernel answers neighbour solicitations for a new IPv6 address: it joins the group a moment later. */
 export function isAnsweredFor(netns: string, link: string, group: string): void {
   waitFor(group, netns, 'ip', '-6', 'maddress', 'show', 'dev', link);
 }

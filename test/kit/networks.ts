@@ -1,4 +1,7 @@
-/** Networks and members for tests and benchmarks: a change of the model's `Network` or `Member` changes this file only. */
+/**
+ * Networks and members for tests and benchmarks: a change of `Network` or `Member` in the model needs a change only
+ * here.
+ */
 import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { ipv6Subnet, parseIpv6Interface } from '../../src/model/address/ipv6.ts';
 import { type MachineId, machineIdOf, parseMachineId } from '../../src/model/machine.ts';
@@ -8,7 +11,7 @@ import { meshNetwork, type Network, type Vni } from '../../src/model/network/net
 /** The mesh of the documentation and of the published address vectors. */
 export const manage = manageWith({});
 
-/** `manage` as another file gives it, as a new object: with some values replaced, or with all of them the same. */
+/** A new object like `manage`, as another file would give: with some values replaced, or with the same values. */
 export function manageWith({
   name = 'manage',
   vni = 456,
@@ -29,8 +32,8 @@ export function withMtu(network: Network, mtuBytes: number): Network {
 }
 
 /**
- * A mesh as a `.conf` file with these values gives it. A VNI of at most four digits is also the last group of the default
- * prefix; the default key is the VNI.
+ * A mesh as a `.conf` file with these values describes it. A VNI of at most four digits is also the last group of the
+ * default prefix; the default key is the VNI.
  */
 export function mesh(
   name: string,
@@ -48,10 +51,10 @@ export function meshNumber(number: number): Network {
 }
 
 /**
- * The node that runs on `machine` as a member of `network`, with the addresses that follow from its machine id.
+ * The node on `machine` as a member of `network`, with the addresses that are derived from its machine id.
  *
  * @param machine `host0`, or a machine id of eight hex digits
- * @param ipv4 where its VXLAN packets go
+ * @param ipv4 its VTEP: where its VXLAN packets are sent
  */
 export function member(network: Network, machine: string, ipv4: string, name = machine): Member {
   const word = machine === 'host0' ? machine : parseMachineId(machine);
@@ -59,7 +62,7 @@ export function member(network: Network, machine: string, ipv4: string, name = m
   return { name, ipv4: parseIpv4(ipv4), mac, ipv6 };
 }
 
-/** One of many members of `network`: `node1` at 10.11.0.11 is number 1; up to number 245. */
+/** One of many members of `network`: `node1` at 10.11.0.11 is number 1; the last number is 245. */
 export function memberNumber(network: Network, number: number): Member {
   return member(network, board(number), `10.11.0.${10 + number}`, `node${number}`);
 }

@@ -1,6 +1,6 @@
-/** Randomness from a seed, so that a run that went wrong can be run again. */
+/** Random numbers from a seed, so that a failed run can be repeated. */
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
+/** A generator of numbers from 0 (inclusive) to 1 (exclusive), the same for the same seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -11,7 +11,10 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** One element of a list, all with the same chance. @throws RangeError for an empty list */
+/**
+ * One element of a list, each with the same chance.
+ * @throws RangeError for an empty list
+ */
 export function pick<T>(random: () => number, from: readonly T[]): T {
   const chosen = from[Math.floor(random() * from.length)];
   if (chosen === undefined) throw new RangeError('nothing to pick from');

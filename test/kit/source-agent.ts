@@ -1,9 +1,9 @@
-/** The agent of a source under test: it has an empty kernel, and all that it is told to take up is taken up at once. */
+/** A stand-in for the agent, for tests of a source: it has an empty kernel, and applies each change at once. */
 import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
 import type { SourceAgent } from '../../src/agent/membership/source.ts';
 import { Signal } from '../../src/model/signal.ts';
 
-/** Every network is ready; nothing is emitted. */
+/** An agent in which every network is ready, and which emits nothing. */
 export function sourceAgent(): SourceAgent {
   return {
     cache: new KernelCache(),

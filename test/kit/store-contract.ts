@@ -1,10 +1,10 @@
-/** What every store must do, whatever it is made of: each implementation passes this one suite. */
+/** The contract of every store: each implementation passes this suite. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { MeshError } from '../../src/model/error.ts';
 import type { Store, Watch, WatchBatch } from '../../src/store/store.ts';
 
 /** Opens an empty store that keeps `historyRevisions` revisions for watches; the suite closes it. */
-export type OpenStore = (options: { historyRevisions: number }) => Promise<Store>;
+type OpenStore = (options: { historyRevisions: number }) => Promise<Store>;
 
 /** Registers the suite with vitest, as `describe(name)`. */
 export function storeContract(name: string, open: OpenStore): void {
@@ -28,7 +28,7 @@ export function storeContract(name: string, open: OpenStore): void {
         expect(await store.get('a')).toBeUndefined();
       });
 
-      test('an entry knows the revisions that made and last changed it', async () => {
+      test('an entry has the revisions that created and last changed it', async () => {
         const store = await openStore();
         await put(store, 'a', 'one');
         await put(store, 'b', 'two');
@@ -64,7 +64,7 @@ export function storeContract(name: string, open: OpenStore): void {
     });
 
     describe('txn', () => {
-      test('does `then` when every comparison holds, and `otherwise` when one does not', async () => {
+      test('applies `then` when every comparison holds, else `otherwise`', async () => {
         const store = await openStore();
         await put(store, 'a', '1');
         const compare = [
@@ -97,7 +97,7 @@ export function storeContract(name: string, open: OpenStore): void {
         expect((await store.range('')).entries.map(({ modRevision }) => modRevision)).toEqual([2, 2]);
       });
 
-      test('what changes nothing has no revision of its own', async () => {
+      test('a transaction that changes nothing gets no revision', async () => {
         const store = await openStore();
         await put(store, 'a', '1');
         expect(await store.txn([{ key: 'a', modRevision: 9 }], [{ put: 'a', value: '2' }])).toEqual({
@@ -109,7 +109,7 @@ export function storeContract(name: string, open: OpenStore): void {
         expect((await store.range('')).revision).toBe(1);
       });
 
-      test('two changes of one key are refused, and nothing is done', async () => {
+      test('two changes of one key are refused, and nothing changes', async () => {
         const store = await openStore();
         const double = store.txn([], [{ put: 'a', value: '1' }, { delete: 'a' }]);
         await expect(double).rejects.toBeInstanceOf(MeshError);
@@ -137,7 +137,7 @@ export function storeContract(name: string, open: OpenStore): void {
     });
 
     describe('watch', () => {
-      /** Watches until `revision` was seen, and gives all batches. */
+      /** Watches until `revision` was delivered, and returns all batches. */
       const seen = (store: Store, prefix: string, from: number, revision: number) =>
         new Promise<WatchBatch[]>((resolve, reject) => {
           const batches: WatchBatch[] = [];
@@ -158,12 +158,12 @@ export function storeContract(name: string, open: OpenStore): void {
       };
       const revisionsOf = (batches: readonly WatchBatch[]) => batches.map(({ revision }) => revision);
 
-      test('tells what was, then what comes, in order and each once', async () => {
+      test('delivers past and then new changes, in order and each once', async () => {
         const store = await openStore();
         for (let i = 1; i <= 20; i++) await put(store, `a/${i}`, '');
         const watches = [1, 5, 20, 21, 30].map((from) => seen(store, '', from, 60));
         const writes = Array.from({ length: 40 }, (_, i) => put(store, `b/${i}`, ''));
-        // Watches begin between writes as well: here is where a gap or a double would be.
+        // Watches begin between writes, too: this is where a gap or a double would occur.
         for (const write of writes) watches.push(seen(store, '', (await write).revision - 3, 60));
         for (const batches of await Promise.all(watches)) {
           const first = batches[0]?.revision ?? 0;
@@ -171,7 +171,7 @@ export function storeContract(name: string, open: OpenStore): void {
         }
       });
 
-      test('tells the changes of a revision together, in the order in which they were written', async () => {
+      test('delivers the changes of a revision together, in the order in which they were written', async () => {
         const store = await openStore();
         await put(store, 'old', '1');
         await store.txn([], [{ put: 'b', value: 'x' }, { delete: 'old' }, { put: 'a', value: 'y' }]);
@@ -187,7 +187,7 @@ export function storeContract(name: string, open: OpenStore): void {
         ]);
       });
 
-      test('tells only what is below its prefix', async () => {
+      test('delivers only changes below its prefix', async () => {
         const store = await openStore();
         await put(store, 'a/1', '');
         await put(store, 'b/1', '');
@@ -204,26 +204,26 @@ export function storeContract(name: string, open: OpenStore): void {
         expect(batches.map(({ changes }) => changes.length)).toEqual([1, 1, 1]);
       });
 
-      test('tells nothing before its first revision, also when that is yet to come', async () => {
+      test('delivers nothing before its first revision, also when that is in the future', async () => {
         const store = await openStore();
         const batches = seen(store, '', 3, 4);
         for (let i = 1; i <= 4; i++) await put(store, 'a', String(i));
         expect(revisionsOf(await batches)).toEqual([3, 4]);
       });
 
-      test('tells nothing after it was closed', async () => {
+      test('delivers nothing after it was closed', async () => {
         const store = await openStore();
-        const told: WatchBatch[] = [];
-        const watch = store.watch('', 1, (batch) => told.push(batch), throwIt);
+        const delivered: WatchBatch[] = [];
+        const watch = store.watch('', 1, (batch) => delivered.push(batch), throwIt);
         const other = seen(store, '', 1, 2);
         watch.close();
         await put(store, 'a', '1');
         await put(store, 'a', '2');
         await other;
-        expect(told).toEqual([]);
+        expect(delivered).toEqual([]);
       });
 
-      test('from a range onwards, it gives every state that follows', async () => {
+      test('a range and the changes after it give the present state', async () => {
         const store = await openStore();
         await put(store, 'a', '1');
         const { entries, revision } = await store.range('');
@@ -238,7 +238,7 @@ export function storeContract(name: string, open: OpenStore): void {
         expect([...copy]).toEqual([['b', '2']]);
       });
 
-      test('history that is gone is an error, and the newest part of it is there', async () => {
+      test('compacted history is an error, and the newest part is still there', async () => {
         const store = await openStore(10);
         for (let i = 1; i <= 50; i++) await put(store, 'a', String(i));
         await expect(seen(store, '', 1, 50)).rejects.toMatchObject({ code: 'MESH_STORE_COMPACTED' });
@@ -246,7 +246,7 @@ export function storeContract(name: string, open: OpenStore): void {
       });
     });
 
-    test('close finishes what is under way, and refuses what comes later', async () => {
+    test('close finishes transactions under way, and refuses later ones', async () => {
       const store = await openStore();
       const writes = Promise.all(Array.from({ length: 10 }, (_, i) => put(store, `a/${i}`, '')));
       await store.close();

@@ -1,4 +1,4 @@
-/** A small cluster on two segments, as a path trace finds each of its machines when all is well. */
+/** A small healthy cluster on two segments, as a path trace finds each of its machines. */
 
 import type { Host0Stance } from '../../src/agent/desired/assignment.ts';
 import { desiredItems } from '../../src/agent/desired/desired.ts';
@@ -24,19 +24,22 @@ const MACHINES = { host0: 'host0', node1: '00000001', node2: '00000002' } as con
 /** A machine of the cluster. */
 export type HostName = keyof typeof MACHINES;
 
-/** node1 is on the first segment, node2 on the second; host0's address is the one on the asker's. */
+/**
+ * IPv4 addresses by asker and host. node1 is on the first segment, node2 on the second; host0 has the address on the
+ * asker's segment.
+ */
 const OUTER: Readonly<Record<HostName, Readonly<Record<HostName, string>>>> = {
   host0: { host0: '10.11.0.1', node1: '10.11.0.2', node2: '10.11.1.2' },
   node1: { host0: '10.11.0.1', node1: '10.11.0.2', node2: '10.11.1.2' },
   node2: { host0: '10.11.1.1', node1: '10.11.0.2', node2: '10.11.1.2' },
 };
 
-/** The member that `name` is in the list of `asker`: the IPv4 address of host0 differs by segment. */
+/** The member `name` in the list of `asker`: the IPv4 address of host0 differs by segment. */
 export function memberOf(name: HostName, asker: HostName = name): Member {
   return member(manage, MACHINES[name], OUTER[asker][name], name);
 }
 
-/** Faults: what an outsider does to a machine's kernel, or what is wrong with its list of members. */
+/** Faults: changes of another program to a machine's kernel, or errors in its list of members. */
 export interface Spoilt {
   readonly dump?: (dump: KernelDump) => KernelDump;
   readonly firewall?: (table: string) => string | undefined;
@@ -45,7 +48,7 @@ export interface Spoilt {
   readonly members?: (members: readonly Member[]) => readonly Member[];
 }
 
-/** What a trace asks of the agent on `node`, with the faults of `spoilt`. */
+/** The state that the agent on `node` reports to a trace, with the faults of `spoilt`. */
 export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
   const machine = MACHINES[node] as MachineWord;
   const members = (['host0', 'node1', 'node2'] as const).map((name) => memberOf(name, node));
@@ -90,12 +93,13 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
   };
 }
 
-/** Interface indexes of the mesh's two devices, on every machine. */
+/** Index of the mesh's bridge, on every machine. */
 export const BRIDGE = 10;
+/** Index of the mesh's VXLAN device, on every machine. */
 export const VXLAN = 11;
 const PLAIN = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
 
-/** A port that is up and forwards, outside of any bridge; the last digit of its Ethernet address is that of its index. */
+/** A NIC that is up and forwards, outside of any bridge; the last digit of its MAC address is that of its index. */
 export function portLink(index: number, name: string, more: Partial<Link> = {}): Link {
   return {
     index,
@@ -116,10 +120,10 @@ export function portLink(index: number, name: string, more: Partial<Link> = {}):
   };
 }
 
-/** A kernel that has all that is wanted. */
+/** A kernel that has all desired items. */
 function dumpOf(desired: ItemMap, node: HostName): KernelDump {
-  const links: Link[] = portsOf(node).map(({ index, device }) => portLink(index, device));
-  const addresses: Address[] = portsOf(node).map(({ index, ipv4 }) => ({
+  const links: Link[] = nicsOf(node).map(({ index, device }) => portLink(index, device));
+  const addresses: Address[] = nicsOf(node).map(({ index, ipv4 }) => ({
     family: 4,
     link: index,
     address: ipv4,
@@ -178,17 +182,17 @@ function dumpOf(desired: ItemMap, node: HostName): KernelDump {
   return { links, addresses, neighbours, fdb, routes };
 }
 
-function portsOf(node: HostName): { index: number; device: string; ipv4: Ipv4 }[] {
+function nicsOf(node: HostName): { index: number; device: string; ipv4: Ipv4 }[] {
   if (node === 'host0') return SEGMENTS.map(({ device, ipv4 }, number) => ({ index: 2 + number, device, ipv4 }));
   return [{ index: 2, device: 'eth0', ipv4: OUTER[node][node] as Ipv4 }];
 }
 
-/** What the kernel answers when it is asked for the way to each member. */
+/** The answers of the kernel to a route lookup for each member. */
 function routesOf(node: HostName): Map<Ipv4, Route> {
   const routes = new Map<Ipv4, Route>();
   for (const address of Object.values(OUTER[node]) as Ipv4[]) {
-    const near = portsOf(node).find(({ ipv4 }) => segmentOf(ipv4) === segmentOf(address));
-    const source = (near ?? portsOf(node)[0])?.ipv4;
+    const near = nicsOf(node).find(({ ipv4 }) => segmentOf(ipv4) === segmentOf(address));
+    const source = (near ?? nicsOf(node)[0])?.ipv4;
     routes.set(address, {
       family: 4,
       destination: `${address}/32`,
@@ -208,7 +212,7 @@ function segmentOf(address: Ipv4): string {
   return address.split('.').slice(0, 3).join('.');
 }
 
-/** As `nft list table` prints what we put there, with two elements to a line. */
+/** Our inet table as `nft list table` prints it, with two elements in a line. */
 function tableOf(desired: ItemMap): string {
   const item = desired.get('nft:inet meshwork');
   if (item?.kind !== 'ruleset') throw new Error('there is no inet table');

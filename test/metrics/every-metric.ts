@@ -1,4 +1,4 @@
-/** Every metric that there is, by the process that has it; nothing was measured yet. */
+/** The registry of each process with all its metrics, before anything was measured. */
 import { Agent } from '../../src/agent/agent.ts';
 import { addAgentMetrics } from '../../src/agent/api/agent-metrics.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
@@ -18,8 +18,10 @@ import { ProcessKernel } from '../sim/process-kernel.ts';
 import { ProcessClock, SimClock } from '../sim/sim-clock.ts';
 import { SimKernel } from '../sim/sim-kernel.ts';
 
+/** A process that has metrics. */
 export type Process = 'host0' | 'agent';
 
+/** Registers all metrics of a process, as its main does. */
 export function everyMetric(process: Process): Registry {
   const registry = new Registry();
   const clock = new ManualClock();
@@ -34,7 +36,7 @@ export function everyMetric(process: Process): Registry {
   return registry;
 }
 
-/** A controller that has been told of no networks. */
+/** A controller without networks. */
 function controllerAtRest(clock: Clock): Controller {
   return new Controller({
     name: 'host0',
@@ -48,7 +50,7 @@ function controllerAtRest(clock: Clock): Controller {
   });
 }
 
-/** An agent that was not started. */
+/** An agent that has not been started. */
 function agentAtRest(clock: Clock): Agent {
   return new Agent({
     name: 'host0',

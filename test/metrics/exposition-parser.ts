@@ -1,14 +1,16 @@
 /**
- * A reader of Prometheus' text format, written from its description alone (prometheus.io/docs/instrumenting/
- * exposition_formats) and sharing nothing with what writes it. Strict: what the description does not allow is an error.
+ * A parser of Prometheus' text format. It is written from the description alone (prometheus.io/docs/instrumenting/
+ * exposition_formats) and shares no code with the writer. Whatever the description does not allow is an error.
  */
 
+/** One line with a value. `name` has the suffix, such as `_bucket`. */
 export interface ReadSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
+/** The samples below one HELP and TYPE. */
 export interface ReadFamily {
   readonly name: string;
   help?: string;
@@ -22,7 +24,7 @@ const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
   histogram: ['_bucket', '_sum', '_count'],
 };
 
-/** @throws SyntaxError */
+/** All families by name. @throws SyntaxError with the line that is wrong */
 export function readExposition(text: string): Map<string, ReadFamily> {
   if (text !== '' && !text.endsWith('\n')) throw new SyntaxError('the last line does not end');
   const families = new Map<string, ReadFamily>();

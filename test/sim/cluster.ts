@@ -1,4 +1,4 @@
-/** A whole cluster: host0 and its nodes, on one simulated clock, network and store. */
+/** A simulated cluster: host0 and its nodes, on one simulated clock, network and store. */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../src/model/address/ipv4.ts';
 import type { Network } from '../../src/model/network/network.ts';
@@ -11,16 +11,24 @@ import { SimMachine, type World } from './sim-machine.ts';
 import { Timeline } from './timeline.ts';
 import { Underlay } from './underlay.ts';
 
-export interface ClusterInput {
+interface ClusterInput {
+  /** The source of all chance in the cluster: the same numbers give the same run. */
   readonly random: () => number;
+  /** Number of nodes besides host0. */
   readonly agents: number;
+  /** Number of segments, 1 or 2. */
   readonly segments: number;
+  /** Number of meshes. */
   readonly networks: number;
+  /** Whether the timeline has the events of all journals. */
   readonly trace: boolean;
 }
 
 const SEGMENTS = ['10.1.0.0/16', '10.2.0.0/16'] as Ipv4Cidr[];
 
+/**
+ * All machines of one run, with counters of what they did. Nothing starts before `start`, or runs before `clock.run`.
+ */
 export class Cluster implements World {
   readonly clock = new SimClock();
   readonly random: () => number;
@@ -32,12 +40,15 @@ export class Cluster implements World {
   readonly host0Machine: SimMachine;
   readonly nodes: SimMachine[] = [];
   daemon: Host0Process | undefined;
-  /** When the last fault is to be over. */
+  /** When the last fault must be over. */
   calmAtMs = Number.POSITIVE_INFINITY;
+  /** Bytes of HTTP bodies and streams. */
   bytes = 0;
+  /** HTTP bodies and stream messages. */
   messages = 0;
+  /** Operations that agents have performed in their kernels. */
   operations = 0;
-  /** Told of what agents are about to do in kernels. */
+  /** Called with each operation that an agent is about to perform in its kernel. */
   onOperation: (machine: SimMachine, operation: Operation) => void = () => undefined;
   #store: MemoryStore;
   #epochs = 0;
@@ -51,8 +62,8 @@ export class Cluster implements World {
     this.timeline = new Timeline(this.clock, trace);
     this.networks = Array.from({ length: networks }, (_, number) => meshNumber(number));
     this.#store = this.#newStore();
-    const ports = this.segments.map((segment) => addressIn(segment, 1));
-    this.host0Machine = new SimMachine('host0', 'host0', ports, this);
+    const ipv4s = this.segments.map((segment) => addressIn(segment, 1));
+    this.host0Machine = new SimMachine('host0', 'host0', ipv4s, this);
     this.underlay.add(this.host0Machine, 'host0');
     for (let number = 1; number <= agents; number++) this.#addNode(number);
   }
@@ -73,7 +84,7 @@ export class Cluster implements World {
     return [this.host0Machine, ...this.nodes];
   }
 
-  /** host0 first, then all nodes within two seconds. */
+  /** Boots host0 at once, and each node at a random time within two seconds. */
   start(): void {
     this.bootHost0();
     for (const node of this.nodes) this.clock.after(this.random() * 2_000, () => node.boot());
@@ -98,12 +109,12 @@ export class Cluster implements World {
     this.host0Machine.powerOff();
   }
 
-  /** The next daemon begins with nothing. */
+  /** Gives the next daemon an empty store with another epoch. */
   emptyStore(): void {
     this.#store = this.#newStore();
   }
 
-  /** An IPv4 address that nobody has had. */
+  /** An IPv4 address that no machine has had. */
   freshIpv4(segment: Ipv4Cidr): Ipv4 {
     return addressIn(segment, 1_000 + this.#addresses++);
   }

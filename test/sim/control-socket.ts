@@ -1,4 +1,4 @@
-/** host0's control socket, for the agent on the same machine: nothing is lost, and a process that dies hangs up. */
+/** host0's simulated control socket, for the agent on host0: no message is lost, and a dying process closes its end. */
 import type {
   EventSubscription,
   Exchange,
@@ -15,14 +15,18 @@ import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import type { SelfStatus } from '../../src/protocol/documents/views.ts';
 import type { ProcessClock } from './sim-clock.ts';
 
+/** The daemon's side of the socket. */
 export interface ControlServer {
   readonly clock: ProcessClock;
   readonly controller: Controller;
+  /** Calls `ended` when the process dies. @returns a function that ends the subscription */
   onEnd(ended: () => void): () => void;
 }
 
+/** One way through a Unix socket, with the wake-up of the other process. */
 const SOCKET_MS = 0.1;
 
+/** The agent's side of the socket. */
 export class ControlSocket implements Transport {
   readonly #clock: ProcessClock;
   readonly #server: () => ControlServer | undefined;
@@ -77,7 +81,7 @@ export class ControlSocket implements Transport {
           heard();
         });
       });
-      // The server's own clock: a server that gets no CPU says nothing.
+      // On the server's own clock: a server that gets no CPU sends nothing.
       const comment = () => {
         if (ended) return;
         void this.#clock.arrival(SOCKET_MS).then(() => !ended && heard());

@@ -1,6 +1,6 @@
 /**
- * `npm run sim:cost [-- --agents N --networks M --seed S]`: counts what a simulated cluster costs in its first half minute,
- * and holds the cost model against it. Exit code 1 when the two differ by more than a quarter.
+ * `npm run sim:cost [-- --agents N --networks M --seed S]`: counts the cost of a simulated cluster in its first 30
+ * seconds, and compares the cost model with it. Exit code 1 when the two differ by more than a quarter.
  */
 import { parseArgs } from 'node:util';
 import { COSTS, countedCost } from './counted-cost.ts';

@@ -1,18 +1,25 @@
-/** What can go wrong in a cluster. Each fault begins at a moment, and ends by itself. */
+/** The faults that a simulation inflicts on a cluster. Each begins at a random moment and has a fixed duration. */
 import { pick } from '../kit/random.ts';
 import type { Cluster } from './cluster.ts';
 import { SimMachine } from './sim-machine.ts';
 
 /** A fault that has begun. */
 export interface Fault {
+  /** A sentence for the timeline. */
   readonly what: string;
+  /** 0 for a fault that is over at once, or lasts to the end of the run. */
   readonly durationMs: number;
+  /** Undoes the fault; called once. */
   end(): void;
-  /** Nodes that may fall silent by it, so that host0 may drop them and others may let go of them. */
+  /** Nodes that the fault may silence, so that host0 may drop them and other nodes may remove their entries. */
   readonly silences: readonly SimMachine[];
 }
 
-/** @returns undefined when there is nothing to befall at the moment */
+/**
+ * Begins a fault.
+ * @param free the nodes that have a running agent and no other fault
+ * @returns undefined when the fault is not possible now
+ */
 type Begin = (cluster: Cluster, random: () => number, free: readonly SimMachine[]) => Fault | undefined;
 
 const nothing = (): void => {};
@@ -21,7 +28,7 @@ function between(random: () => number, least: number, most: number): number {
   return least + random() * (most - least);
 }
 
-/** A fault of one node that nothing else befalls at the moment. */
+/** A fault of one free node. */
 function ofNode(
   begin: (
     node: SimMachine,
@@ -37,7 +44,7 @@ function ofNode(
   };
 }
 
-/** A fault of host0, by which no node falls silent: nobody may lose an entry by it. */
+/** A fault of host0. It silences no node, so no node may lose an entry by it. */
 function ofHost0(begin: (cluster: Cluster, random: () => number) => Omit<Fault, 'silences'> | undefined): Begin {
   return (cluster, random) => {
     const fault = begin(cluster, random);
@@ -45,6 +52,7 @@ function ofHost0(begin: (cluster: Cluster, random: () => number) => Omit<Fault, 
   };
 }
 
+/** All kinds of faults by name. */
 export const FAULTS: Readonly<Record<string, Begin>> = {
   loss: (cluster, random) => {
     const machines = random() < 0.3 ? cluster.machines : [pick(random, cluster.machines)];
@@ -138,7 +146,7 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
 
   'entries flushed': ofNode((node, random) => {
     const count = flush(node, between(random, 0.1, 1), random);
-    return { what: `loses ${count} entries to an outsider`, durationMs: 0, end: nothing };
+    return { what: `loses ${count} entries to another program`, durationMs: 0, end: nothing };
   }),
 
   'link deleted': ofNode((node, random, cluster) => {
@@ -147,12 +155,12 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     const down = random() < 0.3;
     if (down) node.kernel.perform({ do: 'link-set', link, change: { up: false } });
     else node.kernel.perform({ do: 'link-delete', link });
-    return { what: `has ${link} ${down ? 'set down' : 'deleted'} by an outsider`, durationMs: 0, end: nothing };
+    return { what: `has ${link} ${down ? 'set down' : 'deleted'} by another program`, durationMs: 0, end: nothing };
   }),
 
   'ruleset flushed': ofNode((node) => {
     node.kernel.perform({ do: 'nft', script: 'table inet meshwork {}\ndelete table inet meshwork\n' });
-    return { what: 'has its rules flushed by an outsider', durationMs: 0, end: nothing, silent: false };
+    return { what: 'has its rules flushed by another program', durationMs: 0, end: nothing, silent: false };
   }),
 
   'monitor overflow': ofNode((node, random, cluster) => {
@@ -160,9 +168,9 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
     kernel?.beginOverflow();
     const count = flush(node, random(), random);
     return {
-      what: `misses the events of ${count} entries that an outsider flushes`,
+      what: `misses the events of ${count} entries that another program flushes`,
       durationMs: between(random, 1, 500),
-      // The outsider does not stop when the events can be heard again.
+      // The other program goes on for a moment after events are received again.
       end: () => {
         kernel?.endOverflow();
         cluster.clock.after(random(), () => flush(node, 0.2, random));
@@ -236,11 +244,11 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
   'host0 entries flushed': ofHost0((cluster, random) => {
     if (!cluster.host0Machine.on) return undefined;
     const count = flush(cluster.host0Machine, random(), random);
-    return { what: `loses ${count} entries to an outsider`, durationMs: 0, end: nothing };
+    return { what: `loses ${count} entries to another program`, durationMs: 0, end: nothing };
   }),
 };
 
-/** An outsider deletes a part of our entries and neighbours. @returns how many */
+/** Deletes a random part of the FDB and neighbour entries, as another program would. @returns how many */
 function flush({ kernel }: SimMachine, share: number, random: () => number): number {
   let count = 0;
   for (const { table, link, mac, remoteVtep, state, externLearn } of [...kernel.fdb.values()]) {
@@ -260,6 +268,6 @@ function flush({ kernel }: SimMachine, share: number, random: () => number): num
 }
 
 function nameOf(machines: readonly SimMachine[], cluster: Cluster): string {
-  if (machines.length >= cluster.nodes.length) return 'everybody';
-  return machines.map(({ name }) => name).join(', ') || 'nobody';
+  if (machines.length >= cluster.nodes.length) return 'every machine';
+  return machines.map(({ name }) => name).join(', ') || 'no machine';
 }

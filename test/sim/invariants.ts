@@ -1,4 +1,4 @@
-/** What must hold in every run (DESIGN §10). Each check gives sentences about what does not. */
+/** The invariants of every run (DESIGN §10). Each check returns one sentence for each violation. */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
 import { observedItems } from '../../src/agent/kernel/observed.ts';
@@ -10,29 +10,31 @@ import type { Network } from '../../src/model/network/network.ts';
 import type { Cluster } from './cluster.ts';
 import type { AgentProcess, SimMachine } from './sim-machine.ts';
 
-/** Machines that are there, with their agent. */
+/** The machines that are on and have a running agent. */
 export function live(cluster: Cluster): SimMachine[] {
   return cluster.machines.filter(({ on, process }) => on && process !== undefined);
 }
 
-/** What a look at a machine's entries found; as long as neither they nor those who are there change, it holds. */
-interface Look {
+/** The result of one check of a machine's entries. It holds until the kernel or the wanted entries change. */
+interface CheckedEntries {
+  /** Of the kernel. */
   readonly revision: number;
   readonly wanted: Wanted;
   readonly wrong: readonly string[];
 }
 
-/** The entries that a network needs, whoever looks from one segment: everybody's. */
+/** The entries of all live machines in one network, as they are on the machines of one segment. */
 interface Wanted {
   readonly machines: readonly SimMachine[];
   readonly ipv4s: readonly SimMachine['ipv4s'][];
+  /** By the text of the entry, the machine that it leads to. */
   readonly entries: ReadonlyMap<string, SimMachine>;
 }
 
-const looks = new WeakMap<SimMachine, Map<Network, Look>>();
+const checks = new WeakMap<SimMachine, Map<Network, CheckedEntries>>();
 const wants = new WeakMap<Network, Map<Ipv4Cidr | undefined, Wanted>>();
 
-/** Every live machine has the four entries of every other one, and none of anybody else. */
+/** Every live machine has the four entries of every other live machine, and no others. */
 export function wrongEntries(cluster: Cluster): string[] {
   const machines = live(cluster);
   return machines.flatMap((machine) =>
@@ -48,7 +50,7 @@ function wrongEntriesOf(
 ): readonly string[] {
   const wanted = wantedFrom(machine, network, machines, cluster);
   const { revision } = machine.kernel;
-  const known = looks.get(machine) ?? new Map<Network, Look>();
+  const known = checks.get(machine) ?? new Map<Network, CheckedEntries>();
   const before = known.get(network);
   if (before?.revision === revision && before.wanted === wanted) return before.wrong;
   const have = marked(machine, network);
@@ -61,7 +63,7 @@ function wrongEntriesOf(
     ...lacks.map((entry) => `${machine.name} lacks ${entry}`),
     ...leftOver.map((entry) => `${machine.name} has left over ${entry}`),
   ];
-  looks.set(machine, known.set(network, { revision, wanted, wrong }));
+  checks.set(machine, known.set(network, { revision, wanted, wrong }));
   return wrong;
 }
 
@@ -81,7 +83,7 @@ function wantedFrom(viewer: SimMachine, network: Network, machines: readonly Sim
   return wanted;
 }
 
-/** To, behind, and in flood; and a neighbour. */
+/** Three FDB entries (`self`, `master`, flood) and one neighbour entry. */
 const ENTRIES_PER_MEMBER = 4;
 
 function entriesOf(viewer: SimMachine, other: SimMachine, network: Network, cluster: Cluster): string[] {
@@ -96,14 +98,14 @@ function entriesOf(viewer: SimMachine, other: SimMachine, network: Network, clus
   ];
 }
 
-/** host0 has an address on each segment. */
+/** The address of `other` for a viewer: host0 has one on each segment, and the viewer uses that of its own. */
 function addressFor(viewer: SimMachine, other: SimMachine, cluster: Cluster): string | undefined {
   if (other !== cluster.host0Machine) return other.ipv4s[0];
   const segment = cluster.segments.indexOf(viewer.segment() ?? ('' as Ipv4Cidr));
   return other.ipv4s[segment];
 }
 
-/** What carries our mark in a machine's kernel. */
+/** The entries in a machine's kernel that carry our mark, as text. */
 function marked({ kernel }: SimMachine, { devices }: Network): Set<string> {
   const entries = new Set<string>();
   const vxlan = kernel.linkNamed(devices.vxlan)?.index;
@@ -133,12 +135,12 @@ export function unreachable(cluster: Cluster): string[] {
   });
 }
 
-/** The kernel's revision when each agent was looked at last, and whether what it remembers of that was compared. */
+/** By agent, the kernel's revision at the last check, and whether the cache was compared at that revision. */
 const memories = new WeakMap<AgentProcess, { readonly revision: number; readonly compared: boolean }>();
 
 /**
- * What an agent remembers of its kernel is what the kernel has, whenever nothing has happened there since it was looked at
- * last: whoever has missed something knows that, and does not wait for the next audit.
+ * An agent's cache equals its kernel whenever nothing has happened in the kernel since the last check. An agent that
+ * has missed events must know that, and must not wait for the next audit.
  */
 export function wrongMemory(cluster: Cluster): string[] {
   return live(cluster).flatMap(({ name, process, kernel }) => {
@@ -154,7 +156,7 @@ export function wrongMemory(cluster: Cluster): string[] {
   });
 }
 
-/** A second plan is empty, and the cache agrees with the kernel. Time must pass for the answer. */
+/** A new plan is empty, and the cache agrees with the kernel. The promise resolves only while simulated time passes. */
 export async function drifting(machine: SimMachine): Promise<string[]> {
   const drift = await machine.process?.agent.reconciler.drift();
   if (drift === undefined) return [];
@@ -167,7 +169,7 @@ export async function drifting(machine: SimMachine): Promise<string[]> {
   ];
 }
 
-/** No address of a mesh has two members. */
+/** No two members of a mesh share an address. */
 export function sharedAddresses({ daemon }: Cluster): string[] {
   if (daemon === undefined) return ['host0 has no daemon'];
   return daemon.controller.meshes.flatMap((mesh) => {
@@ -184,9 +186,9 @@ export function sharedAddresses({ daemon }: Cluster): string[] {
 }
 
 /**
- * Whether an agent is about to take away a way to somebody who is there and was never silent: then it is because host0
- * was away or forgot.
- * @param silenced who may have been silent of late
+ * No agent removes its way to a live machine that was never silent: a fault of host0 is no reason to do so.
+ * @param operation the operation that the agent is about to perform
+ * @param silenced whether a machine may have been silent recently
  */
 export function wrongRemoval(
   cluster: Cluster,
@@ -198,7 +200,7 @@ export function wrongRemoval(
   if (operation.do !== 'fdb-delete' || operation.remoteVtep === undefined) return undefined;
   const other = live(cluster).find(({ ipv4s }) => ipv4s.some((ipv4) => ipv4 === operation.remoteVtep));
   if (other === undefined || silenced(other)) return undefined;
-  // A node that moves may be without any address for a moment, and take another of host0's for the nearest.
+  // A node that moves may have no address for a moment, and then choose another one of host0's addresses.
   if (other === cluster.host0Machine && silenced(machine)) return undefined;
   return `${machine.name} removes its entry ${operation.mac} to ${other.name}, which was never silent`;
 }

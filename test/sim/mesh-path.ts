@@ -1,7 +1,7 @@
 /**
- * What happens to a packet inside a mesh: the neighbour entry or a solicitation (RFC 4861), the entries of the VXLAN, the
- * underlay, the other side's rules, and what its VXLAN learns on the way (vxlan_snoop). Entries and rules come from the
- * simulated kernels, so whoever forgets one cuts somebody off.
+ * The path of a packet inside a mesh: the neighbour entry or a solicitation (RFC 4861), the FDB entries of the VXLAN,
+ * the underlay, the receiver's rules, and the learning of the receiver's VXLAN (vxlan_snoop). Entries and rules come
+ * from the simulated kernels, so a missing entry cuts a machine off.
  */
 import type { Link } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
@@ -10,19 +10,25 @@ import type { Mac } from '../../src/model/address/mac.ts';
 import type { Clock } from '../../src/model/clock.ts';
 import type { Station, Underlay } from './underlay.ts';
 
-/** Where something came out: a machine and its bridge. */
-export interface Place {
+/** The bridge that a packet has reached, and its machine. */
+export interface ReachedBridge {
   readonly station: Station;
   readonly bridge: Link;
 }
 
-/** A neighbour that nobody confirms any more is asked for aloud after DELAY_FIRST_PROBE_TIME and three probes. */
+/**
+ * An unconfirmed neighbour entry is dropped after DELAY_FIRST_PROBE_TIME and three probes; then comes a multicast
+ * solicitation.
+ */
 const UNCONFIRMED_MS = 8_000;
 
+/**
+ * Sends packets through the meshes of a cluster. A packet takes no time here; callers add the delay of the underlay.
+ */
 export class MeshPath {
   readonly #underlay: Underlay;
   readonly #clock: Clock;
-  /** Since when a learnt neighbour has led nowhere. */
+  /** Since when a learnt neighbour entry has led nowhere. */
   readonly #unconfirmedMs = new Map<string, number>();
 
   constructor(underlay: Underlay, clock: Clock) {
@@ -30,23 +36,29 @@ export class MeshPath {
     this.#clock = clock;
   }
 
-  /** There and back. @returns who answered */
-  roundTrip(from: Station, device: string, source: Ipv6, to: Ipv6): Place | undefined {
+  /**
+   * Sends a packet from the bridge `device` and an answer back.
+   * @returns the bridge that answered; undefined when none did
+   */
+  roundTrip(from: Station, device: string, source: Ipv6, to: Ipv6): ReachedBridge | undefined {
     const there = this.oneWay(from, device, source, to);
     if (there === undefined) return undefined;
     const back = this.oneWay(there.station, there.bridge.name, to, source);
     return back?.station === from ? there : undefined;
   }
 
-  /** A packet from the bridge `device`. @returns where it arrived */
-  oneWay(from: Station, device: string, source: Ipv6, to: Ipv6): Place | undefined {
+  /**
+   * Sends a packet from the bridge `device`.
+   * @returns the bridge with the address `to`; undefined when the packet is lost
+   */
+  oneWay(from: Station, device: string, source: Ipv6, to: Ipv6): ReachedBridge | undefined {
     const bridge = upBridge(from, device);
     if (bridge === undefined || !has(from, bridge, source)) return undefined;
     if (has(from, bridge, to)) return { station: from, bridge };
     const known = this.#neighbour(from, bridge, to);
     const mac = known ?? this.#solicit(from, bridge, source, to);
     if (mac === undefined) return undefined;
-    const arrived = this.#frame(from, bridge, mac).find((place) => has(place.station, place.bridge, to));
+    const arrived = this.#frame(from, bridge, mac).find((reached) => has(reached.station, reached.bridge, to));
     if (known !== undefined) this.#note(from, bridge, to, arrived !== undefined);
     return arrived;
   }
@@ -71,23 +83,26 @@ export class MeshPath {
     kernel.forgetNeighbour(entry);
   }
 
-  /** Asks everybody for the Ethernet address of `to`; whoever has it learns the asker's, and answers to it alone. */
+  /**
+   * Floods a solicitation for the Ethernet address of `to`. The machine that has `to` learns the sender's and answers
+   * it.
+   */
   #solicit(from: Station, bridge: Link, source: Ipv6, to: Ipv6): Mac | undefined {
     let answer: Mac | undefined;
-    for (const place of this.#frame(from, bridge, 'everybody')) {
-      if (!has(place.station, place.bridge, to)) continue;
-      learn(place, source, bridge.mac, 'stale');
-      const back = this.#frame(place.station, place.bridge, bridge.mac);
+    for (const reached of this.#frame(from, bridge, 'flood')) {
+      if (!has(reached.station, reached.bridge, to)) continue;
+      learn(reached, source, bridge.mac, 'stale');
+      const back = this.#frame(reached.station, reached.bridge, bridge.mac);
       if (!back.some(({ station }) => station === from)) continue;
-      learn({ station: from, bridge }, to, place.bridge.mac, 'reachable');
-      answer = place.bridge.mac;
+      learn({ station: from, bridge }, to, reached.bridge.mac, 'reachable');
+      answer = reached.bridge.mac;
     }
     return answer;
   }
 
-  /** An Ethernet frame with the bridge's own address as its source. */
-  #frame(from: Station, bridge: Link, destination: Mac | 'everybody'): Place[] {
-    const places: Place[] = [];
+  /** Sends an Ethernet frame with the bridge's own address as its source. @returns the bridges that it reached */
+  #frame(from: Station, bridge: Link, destination: Mac | 'flood'): ReachedBridge[] {
+    const bridges: ReachedBridge[] = [];
     for (const port of from.kernel.links.values()) {
       const { vxlan } = port;
       if (vxlan === undefined || port.master !== bridge.index || !port.up) continue;
@@ -96,32 +111,36 @@ export class MeshPath {
         const station = local === undefined ? undefined : this.#underlay.send(from, local, target);
         if (station === undefined || local === undefined) continue;
         const arrived = arrive(station, vxlan.vni, bridge.mac, local);
-        if (arrived !== undefined && (destination === 'everybody' || arrived.mac === destination)) {
-          places.push({ station, bridge: arrived });
+        if (arrived !== undefined && (destination === 'flood' || arrived.mac === destination)) {
+          bridges.push({ station, bridge: arrived });
         }
       }
     }
-    return places;
+    return bridges;
   }
 }
 
-/** Where the VXLAN `port` sends a frame for `destination`. */
-function* targets({ kernel }: Station, port: Link, destination: Mac | 'everybody'): Iterable<Ipv4> {
-  const known = destination === 'everybody' ? undefined : kernel.entry(port.index, destination);
-  // A packet may change the entries as it arrives; who gets it was decided before.
+/** The remote VTEPs to which the VXLAN `port` sends a frame for `destination`. */
+function* targets({ kernel }: Station, port: Link, destination: Mac | 'flood'): Iterable<Ipv4> {
+  const known = destination === 'flood' ? undefined : kernel.entry(port.index, destination);
+  // The flood entries are copied first: an arriving packet may change them, and that must not change its receivers.
   for (const entry of known === undefined ? [...kernel.floodsOf(port.index)] : [known]) {
     if (entry.remoteVtep !== undefined) yield entry.remoteVtep as Ipv4;
   }
 }
 
-/** @returns the bridge that the frame comes out of */
+/**
+ * Receives a frame at a station.
+ * @param outer source address of the VXLAN packet
+ * @returns the bridge that gets the frame; undefined when the frame is dropped
+ */
 function arrive({ kernel }: Station, vni: number, source: Mac, outer: Ipv4): Link | undefined {
-  const reception = kernel.reception(vni, outer);
-  if (reception === undefined) return undefined;
-  const { port, bridge } = reception;
+  const receiver = kernel.receiverOf(vni, outer);
+  if (receiver === undefined) return undefined;
+  const { port, bridge } = receiver;
   const entry = kernel.entry(port.index, source);
   if (entry !== undefined && entry.remoteVtep !== outer) {
-    // A frame of that address from elsewhere: a permanent entry stands, and the frame is dropped.
+    // The frame comes from another VTEP than the entry says. A permanent entry stays, and the frame is dropped.
     if (entry.state === 'permanent') return undefined;
     kernel.learnEntry({ ...entry, remoteVtep: outer });
   } else if (entry === undefined && port.vxlan?.learning === true) {
@@ -138,7 +157,7 @@ function arrive({ kernel }: Station, vni: number, source: Mac, outer: Ipv4): Lin
   return bridge;
 }
 
-function learn({ station, bridge }: Place, address: Ipv6, mac: Mac, state: 'stale' | 'reachable'): void {
+function learn({ station, bridge }: ReachedBridge, address: Ipv6, mac: Mac, state: 'stale' | 'reachable'): void {
   const present = station.kernel.neighbour(bridge.index, address);
   if (present?.state === 'permanent' || (present?.mac === mac && present.state === state)) return;
   station.kernel.learnNeighbour({

@@ -1,4 +1,7 @@
-/** A port that is unplugged: a step of a plan, which is tried again, and outlives the agent that was to do it. */
+/**
+ * Proves that unplugging a port is a step of a plan: it is tried again after a failure, and after a restart of the
+ * agent.
+ */
 import { beforeEach, expect, test } from 'vitest';
 import { Backoff } from '../../src/agent/loop/backoff.ts';
 import { driftView, explainView, planView } from '../../src/agent/view/agent-view.ts';
@@ -7,11 +10,11 @@ import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 import type { AgentProcess, SimMachine } from './sim-machine.ts';
 
-/** All have joined. */
+/** Time for all nodes to join. */
 const CALM_MS = 5_000;
-/** A start, or a few attempts with their waits. */
+/** Time for a start of the agent, or for a few attempts with their delays. */
 const SETTLE_MS = 2_000;
-/** Until a step that failed again and again is tried once more. */
+/** Time until a step that failed again and again is tried once more. */
 const LONGEST_WAIT_MS = Backoff.LONGEST_MS + 1_000;
 const LISTED = { action: 'delete', item: 'port:tap0', text: 'ip link set tap0 nomaster' };
 
@@ -28,7 +31,7 @@ beforeEach(async () => {
   await plugOn(first);
 });
 
-/** One port plugged by our command, one put on the bridge by an administrator. */
+/** Gives the machine two ports: tap0 is plugged by our command, put0 is put on the bridge by an administrator. */
 async function plugOn(machine: SimMachine): Promise<void> {
   node = machine;
   bridge = networkOf(cluster).devices.bridge;
@@ -53,7 +56,7 @@ async function pass(ms: number): Promise<void> {
   await cluster.clock.run(cluster.clock.nowMs() + ms);
 }
 
-/** What comes of a command, for which simulated time must pass. */
+/** Lets simulated time pass for a command. @returns its result */
 async function done<T>(command: Promise<T>): Promise<T> {
   const settled = Promise.allSettled([command]);
   await pass(SETTLE_MS);
@@ -66,7 +69,7 @@ function masterOf(name: string): string | undefined {
   return node.kernel.links.get(node.kernel.linkNamed(name)?.master ?? 0)?.name;
 }
 
-/** The agent is killed as soon as its kernel is asked to take the port off. */
+/** Unplugs tap0 and kills the agent at the first operation. @param refusing 1 when the kernel refuses that operation */
 async function killedAt(refusing: 0 | 1): Promise<void> {
   const { agent, kernel } = processOf(node);
   kernel.refusing = refusing;
@@ -83,7 +86,7 @@ async function restarted(): Promise<AgentProcess> {
   return processOf(node);
 }
 
-test('the answer comes when the port is off, and nothing is left to do', async () => {
+test('unplug resolves when the port is off, and the plan is empty', async () => {
   const { agent } = processOf(node);
   await done(agent.ports.unplug('tap0'));
   expect([masterOf('tap0'), masterOf('put0')]).toEqual([undefined, bridge]);
@@ -95,7 +98,7 @@ test('the answer comes when the port is off, and nothing is left to do', async (
   expect(masterOf('put0')).toBeUndefined();
 });
 
-test('a kernel that refuses it once is asked again', async () => {
+test('a step that the kernel refused once is tried again', async () => {
   const { agent, kernel } = processOf(node);
   kernel.refusing = 1;
   const answer = agent.ports.unplug('tap0');
@@ -106,7 +109,7 @@ test('a kernel that refuses it once is asked again', async () => {
   expect(masterOf('tap0')).toBeUndefined();
 });
 
-test('while the kernel refuses it, the answer says so, every view shows the step, and the rules against guests stay', async () => {
+test('while the kernel refuses the step, unplug fails, every view shows the step, and the rules for guests stay', async () => {
   const { agent, kernel } = processOf(node);
   kernel.refusing = 1;
   const error = await done(agent.ports.unplug('tap0')).catch(MeshError.from);
@@ -118,7 +121,7 @@ test('while the kernel refuses it, the answer says so, every view shows the step
   ]);
   expect(node.kernel.printRuleset('bridge')).toContain('tap0');
 
-  // A second command hears the same, and the wish of the first one is not forgotten meanwhile.
+  // A second command fails in the same way, and the loop still tries the step.
   await expect(done(agent.ports.unplug('tap0'))).rejects.toMatchObject({ code: 'MESH_KERNEL_REFUSED' });
   kernel.refusing = 0;
   await pass(LONGEST_WAIT_MS);
@@ -126,7 +129,7 @@ test('while the kernel refuses it, the answer says so, every view shows the step
   expect(node.kernel.printRuleset('bridge')).not.toContain('tap0');
 });
 
-test('plugging it again calls it off', async () => {
+test('plugging the port again cancels the unplugging', async () => {
   const { agent, kernel } = processOf(node);
   kernel.refusing = 1;
   await done(agent.ports.unplug('tap0')).catch(MeshError.from);
@@ -137,7 +140,7 @@ test('plugging it again calls it off', async () => {
   expect((await done(planView(agent))).steps).toEqual([]);
 });
 
-test('an agent that is killed before it is done finishes it after its restart', async () => {
+test('an agent that is killed before the step does it after its restart', async () => {
   await killedAt(1);
   expect(masterOf('tap0')).toBe(bridge);
   const { agent } = await restarted();
@@ -145,7 +148,7 @@ test('an agent that is killed before it is done finishes it after its restart', 
   expect((await done(planView(agent))).steps).toEqual([]);
 });
 
-test('an agent that is killed after it was done leaves alone what is put on the bridge later', async () => {
+test('an agent that is killed after the step leaves a port alone that is put on the bridge later', async () => {
   await killedAt(0);
   expect(masterOf('tap0')).toBeUndefined();
   await restarted();
@@ -156,7 +159,7 @@ test('an agent that is killed after it was done leaves alone what is put on the 
   expect(masterOf('tap0')).toBe(bridge);
 });
 
-test('a port that was moved to another bridge meanwhile stays there', async () => {
+test('a port that was moved to another bridge stays there', async () => {
   await killedAt(1);
   node.kernel.perform({ do: 'link-add', kind: 'bridge', name: 'other0' });
   node.kernel.perform({ do: 'link-set', link: 'tap0', change: { master: 'other0' } });
@@ -172,7 +175,7 @@ test('a port can be unplugged while host0 is away', async () => {
   expect(masterOf('tap0')).toBeUndefined();
 });
 
-test('host0 takes a port off before its daemon has said which networks there are', async () => {
+test('host0 takes a port off before its daemon has sent the networks', async () => {
   await plugOn(cluster.host0Machine);
   cluster.killDaemon();
   node.killAgent();

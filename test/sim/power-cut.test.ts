@@ -1,15 +1,15 @@
-/** Machines that lose their power together find each other again without host0, as far as they have a disk. */
+/** Proves that machines with a disk reach each other again after a common power cut, even without host0. */
 import { expect, test } from 'vitest';
 import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 import { drifting, live, unreachable, wrongEntries } from './invariants.ts';
 import type { SimMachine } from './sim-machine.ts';
 
-/** All have joined, and written down whom they know. */
+/** Time for all nodes to join, and to write the members to disk. */
 const CALM_MS = 15_000;
-/** An agent starts, and its kernel has what it knows. */
+/** Time for an agent to start, and to put the entries of the known members into its kernel. */
 const START_MS = 2_000;
-/** Silence, a list that is believed after as long, and what was refused meanwhile. */
+/** 9 s until silence is noticed, 9 s until a list is complete, and time for what was refused meanwhile. */
 const SETTLE_MS = 27_000;
 
 let cluster: Cluster;
@@ -26,7 +26,7 @@ async function clusterOf(segments: number): Promise<void> {
   withDisk = cluster.nodes.filter(({ hasDisk }) => hasDisk);
 }
 
-/** Pairs that do not reach each other, of those that could know each other. */
+/** The pairs of host0 and the machines with a disk that do not reach each other. */
 function apart(): string[] {
   const names = new Set([cluster.host0Machine, ...withDisk].map(({ name }) => name));
   return unreachable(cluster).filter((sentence) => {
@@ -43,7 +43,7 @@ async function isWhole(): Promise<void> {
   expect((await drifts).flat()).toEqual([]);
 }
 
-test('host0 stays away, and who left meanwhile is forgotten when it is back', async () => {
+test('while host0 is off, members are reached; members that left are dropped when host0 is back', async () => {
   await clusterOf(1);
   cluster.powerOffHost0();
   for (const node of cluster.nodes) node.powerOff();
@@ -63,7 +63,7 @@ test('host0 stays away, and who left meanwhile is forgotten when it is back', as
   await isWhole();
 });
 
-test('of two segments, while only the daemon of host0 is away', async () => {
+test('two segments, while only the daemon of host0 is down', async () => {
   await clusterOf(2);
   cluster.killDaemon();
   for (const node of cluster.nodes) node.powerOff();

@@ -1,4 +1,7 @@
-/** A process's view of its machine's kernel: answers take time, events come in bursts, and faults befall both. */
+/**
+ * A process's view of its machine's simulated kernel: answers take time, events come in bursts, and both can have
+ * faults.
+ */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { KernelDump, KernelPort } from '../../src/agent/kernel/kernel-port.ts';
 import type { KernelEvent, Route } from '../../src/kernel/rtnl/objects.ts';
@@ -8,11 +11,14 @@ import { Signal, type Subscribable } from '../../src/model/signal.ts';
 import type { ProcessClock } from './sim-clock.ts';
 import type { SimKernel } from './sim-kernel.ts';
 
-/** Of a batch, and of each operation in it. */
+/** Duration of one call of `apply`, and of each operation in it. */
 const APPLY_MS = { call: 0.3, each: 0.004 };
+/** Mean duration of a dump, a listing or a route look-up. */
 const READ_MS = 0.5;
+/** From the first event of a burst to its delivery. */
 const EVENT_MS = 0.2;
 
+/** The kernel interface of one agent process. */
 export class ProcessKernel implements KernelPort {
   readonly #kernel: SimKernel;
   readonly #clock: ProcessClock;
@@ -22,9 +28,9 @@ export class ProcessKernel implements KernelPort {
   readonly #waiting: KernelEvent[] = [];
   #overflowing = false;
   #busyUntilMs = 0;
-  /** The part of all operations that are refused at the moment. */
+  /** The share of operations that the kernel refuses now, 0 to 1. */
   refusing = 0;
-  /** Told of every operation before it is done. */
+  /** Called with each operation before the kernel performs it. */
   onOperation: (operation: Operation) => void = () => undefined;
 
   constructor(kernel: SimKernel, clock: ProcessClock, random: () => number) {
@@ -79,7 +85,7 @@ export class ProcessKernel implements KernelPort {
     this.#kernel.unsubscribe(this);
   }
 
-  /** The monitor's buffer is full: events are lost until `endOverflow`, which says so. */
+  /** Fills the monitor's buffer: events are lost until `endOverflow`, which emits an overflow event. */
   beginOverflow(): void {
     this.#overflowing = true;
     this.#waiting.length = 0;
@@ -101,7 +107,7 @@ export class ProcessKernel implements KernelPort {
     return this.#takes(READ_MS * (0.5 + this.#random()));
   }
 
-  /** One thread works for the process: it answers in the order in which it was asked. */
+  /** One thread does the process's kernel calls, so they finish in the order in which they began. */
   #takes(ms: number): Promise<void> {
     const nowMs = this.#clock.nowMs();
     this.#busyUntilMs = Math.max(nowMs, this.#busyUntilMs) + ms;

@@ -1,11 +1,12 @@
-/** A process's view of the store: a change is durable a moment after it was asked for, or never if the process dies first. */
+/** A process's view of the store: a change is durable after TXN_MS, or never if the process dies first. */
 import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../../src/store/store.ts';
 import type { ProcessClock } from './sim-clock.ts';
 
-/** What sqlite with `synchronous=FULL` takes on a good disk. */
+/** Duration of a transaction: sqlite with `synchronous=FULL` on a good disk. */
 const TXN_MS = 2;
 const READ_MS = 0.3;
 
+/** The store of one daemon process. Its reads, writes and watches end with the process. */
 export class ProcessStore implements Store {
   readonly #store: Store;
   readonly #clock: ProcessClock;

@@ -1,6 +1,6 @@
 /**
- * `npm run sim -- --seed N [--seeds COUNT] [--agents M] [--faults K] [--trace] [--json]`: runs simulated clusters, and says
- * what did not hold. The same seed and number of agents give the same run.
+ * `npm run sim -- --seed N [--seeds COUNT] [--agents M] [--faults K] [--trace] [--json]`: runs simulated clusters and
+ * prints the violated invariants. The same seed and number of agents give the same run.
  */
 import { parseArgs } from 'node:util';
 import { type RunResult, simulate } from './simulation.ts';

@@ -1,4 +1,4 @@
-/** Addresses and routes (devinet.c, fib_frontend.c, addrconf.c). */
+/** The addresses and routes of a simulated kernel (devinet.c, fib_frontend.c, addrconf.c). */
 import type { Address, KernelEvent, Link, Route } from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
@@ -8,26 +8,27 @@ const MAIN_TABLE = 254;
 /** rtnetlink.h: RTPROT_KERNEL. */
 const PROTOCOL_KERNEL = 2;
 
+/** Adds and deletes addresses and routes, and announces changes as the real kernel does. */
 export class SimAddresses {
   readonly addresses = new Map<string, Address>();
   readonly routes = new Map<string, Route>();
-  readonly #tell: (event: KernelEvent) => void;
+  readonly #emit: (event: KernelEvent) => void;
 
-  constructor(tell: (event: KernelEvent) => void) {
-    this.#tell = tell;
+  constructor(emit: (event: KernelEvent) => void) {
+    this.#emit = emit;
   }
 
   addIpv4(link: number, ipv4: Ipv4, length: number): void {
     const common = { scope: 'global', tentative: false, nodad: false, protocol: 0 } as const;
     const address: Address = { family: 4, link, address: ipv4, length, ...common };
     this.addresses.set(`${link} ${ipv4}`, address);
-    this.#tell({ type: 'address', removed: false, address, echo: false });
+    this.#emit({ type: 'address', removed: false, address, echo: false });
     const destination = ipv4Subnet(ipv4, length);
     const origin = { table: MAIN_TABLE, protocol: PROTOCOL_KERNEL, scope: 253, metric: 0 };
     this.#putRoute({ family: 4, destination, link, source: ipv4, ...origin });
   }
 
-  /** The routes that lead through the address's subnet go with it, without a word. */
+  /** Removes an address. The routes through its subnet go with it, and the kernel does not announce their removal. */
   removeIpv4(link: number, ipv4: Ipv4): void {
     const address = this.addresses.get(`${link} ${ipv4}`);
     if (address === undefined) return;
@@ -37,14 +38,14 @@ export class SimAddresses {
         this.routes.delete(key);
       }
     }
-    this.#tell({ type: 'address', removed: true, address, echo: false });
+    this.#emit({ type: 'address', removed: true, address, echo: false });
   }
 
   ipv4s(): Ipv4[] {
     return [...this.addresses.values()].filter(({ family }) => family === 4).map(({ address }) => address as Ipv4);
   }
 
-  /** Asked with NLM_F_REPLACE: adding one that is there is harmless. */
+  /** Adds an IPv6 address. Our requests have NLM_F_REPLACE, so adding an existing address is no error. */
   add(link: Link, { address, length, nodad = false }: Of<'address-add' | 'address-delete'>): Errno {
     const scope = address.startsWith('fe80:') ? 'link' : 'global';
     const added: Address = {
@@ -58,7 +59,7 @@ export class SimAddresses {
       protocol: 0,
     };
     this.addresses.set(`${link.index} ${address}`, added);
-    this.#tell({ type: 'address', removed: false, address: added, echo: false });
+    this.#emit({ type: 'address', removed: false, address: added, echo: false });
     return undefined;
   }
 
@@ -67,7 +68,7 @@ export class SimAddresses {
     const address = this.addresses.get(key);
     if (address === undefined) return 'EADDRNOTAVAIL';
     this.addresses.delete(key);
-    this.#tell({ type: 'address', removed: true, address, echo: false });
+    this.#emit({ type: 'address', removed: true, address, echo: false });
     return undefined;
   }
 
@@ -82,7 +83,7 @@ export class SimAddresses {
     const route = this.routes.get(destination);
     if (route === undefined) return 'ESRCH';
     this.routes.delete(destination);
-    this.#tell({ type: 'route', removed: true, route, echo: false });
+    this.#emit({ type: 'route', removed: true, route, echo: false });
     return undefined;
   }
 
@@ -111,12 +112,12 @@ export class SimAddresses {
     return 0;
   }
 
-  /** IPv6 addresses go with the link's state. */
+  /** Removes the link's IPv6 addresses: the kernel keeps only IPv4 addresses on a link that is down. */
   linkDown(index: number): void {
     for (const [key, address] of this.addresses) {
       if (address.link !== index || address.family !== 6) continue;
       this.addresses.delete(key);
-      this.#tell({ type: 'address', removed: true, address, echo: false });
+      this.#emit({ type: 'address', removed: true, address, echo: false });
     }
   }
 
@@ -127,7 +128,7 @@ export class SimAddresses {
 
   #putRoute(route: Route): void {
     this.routes.set(route.destination, route);
-    this.#tell({ type: 'route', removed: false, route, echo: false });
+    this.#emit({ type: 'route', removed: false, route, echo: false });
   }
 }
 

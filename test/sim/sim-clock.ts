@@ -1,17 +1,18 @@
-/** Simulated time: it stands still while anything runs, and then jumps to the next alarm. */
+/** Simulated time: it stands still while code runs, and then jumps to the next alarm. */
 import { setImmediate as pass } from 'node:timers/promises';
 import type { Alarm, Clock } from '../../src/model/clock.ts';
 
 interface Pending {
   readonly atMs: number;
-  /** Of two at the same time, the one that was set first rings first. */
+  /** Of two alarms for the same time, the one that was set first rings first. */
   readonly order: number;
   ring: (() => void) | undefined;
 }
 
-/** A power of two, so that sums of times are exact: whoever waits until a moment must not wake just before it. */
+/** A power of two, so that sums of times are exact: a waiter must not wake just before the moment that it waits for. */
 const TICKS_PER_MS = 1024;
 
+/** The clock of a whole cluster, with a heap of alarms. It starts at 0 ms. */
 export class SimClock implements Clock {
   readonly #heap: Pending[] = [];
   #nowMs = 0;
@@ -38,7 +39,7 @@ export class SimClock implements Clock {
     };
   }
 
-  /** Runs to `untilMs`. What an alarm sets off gets to its end (all microtasks) before the next one rings. */
+  /** Runs to `untilMs`. All microtasks that an alarm sets off end before the next alarm rings. */
   async run(untilMs: number): Promise<void> {
     await pass();
     for (let next = this.#heap[0]; next !== undefined && next.atMs <= untilMs; next = this.#heap[0]) {
@@ -93,14 +94,14 @@ function before(a: Pending, b: Pending): boolean {
 }
 
 /**
- * The clock of one process. All that a process waits for is one of these alarms, so that a killed process does nothing
- * more and a stopped one does everything later.
+ * The clock of one process. A process waits for alarms of this clock only. So a killed process does nothing more, and a
+ * stopped one does everything later.
  */
 export class ProcessClock implements Clock {
   readonly #clock: SimClock;
   #dead = false;
   #stoppedUntilMs = 0;
-  /** How far the wall clock is off. */
+  /** The error of the machine's wall clock. */
   wallOffsetMs = 0;
 
   constructor(clock: SimClock) {
@@ -131,14 +132,14 @@ export class ProcessClock implements Clock {
     return { cancel: () => alarm.cancel() };
   }
 
-  /** Resolves when `delayMs` have passed; never in a process that is killed before. */
+  /** Resolves after `delayMs`; never if the process is killed before. */
   pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       this.after(delayMs, resolve);
     });
   }
 
-  /** As `pause`, for what comes from the network: a process that goes on after a stop sees to its timers first. */
+  /** As `pause`, for data from the network: a process that continues after a stop handles its timers first. */
   async arrival(delayMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#clock.after(delayMs, resolve);

@@ -1,31 +1,35 @@
-/** Neighbours, and the forwarding entries of VXLANs and bridges (neighbour.c, vxlan_core.c, br_fdb.c). */
+/**
+ * The neighbour entries of a simulated kernel, and the FDB entries of its VXLANs and bridges (neighbour.c,
+ * vxlan_core.c, br_fdb.c).
+ */
 import type { FdbEntry, KernelEvent, Link, Neighbour } from '../../src/kernel/rtnl/objects.ts';
 import { isIpv4 } from '../../src/model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../src/model/address/mac.ts';
 import type { Errno, Of } from './sim-operation.ts';
 
+/** Adds, replaces and deletes entries with the same results and events as the real kernel. */
 export class SimEntries {
   readonly neighbours = new Map<string, Neighbour>();
   readonly fdb = new Map<string, FdbEntry>();
-  /** The entries of each VXLAN by Ethernet address, once more, since every packet needs one. */
-  readonly #ways = new Map<number, Map<Mac, FdbEntry>>();
-  /** The flood entries of each link, once more, since every broadcast needs them. */
+  /** An index of the `self` entries by VXLAN and Ethernet address: every packet needs one. */
+  readonly #byMac = new Map<number, Map<Mac, FdbEntry>>();
+  /** An index of the flood entries by link: every broadcast needs them. */
   readonly #floods = new Map<number, Map<string, FdbEntry>>();
   readonly #links: ReadonlyMap<number, Link>;
-  readonly #tell: (event: KernelEvent) => void;
+  readonly #emit: (event: KernelEvent) => void;
 
-  constructor(links: ReadonlyMap<number, Link>, tell: (event: KernelEvent) => void) {
+  constructor(links: ReadonlyMap<number, Link>, emit: (event: KernelEvent) => void) {
     this.#links = links;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   neighbour(link: number, address: string): Neighbour | undefined {
     return this.neighbours.get(`${link} ${address}`);
   }
 
-  /** The entry of a VXLAN for an Ethernet address. */
+  /** The entry of a VXLAN's own table for an Ethernet address. */
   entry(link: number, mac: Mac): FdbEntry | undefined {
-    return this.#ways.get(link)?.get(mac);
+    return this.#byMac.get(link)?.get(mac);
   }
 
   floodsOf(link: number): Iterable<FdbEntry> {
@@ -47,12 +51,12 @@ export class SimEntries {
 
   putNeighbour(neighbour: Neighbour): void {
     this.neighbours.set(`${neighbour.link} ${neighbour.address}`, neighbour);
-    this.#tell({ type: 'neighbour', removed: false, neighbour, echo: false });
+    this.#emit({ type: 'neighbour', removed: false, neighbour, echo: false });
   }
 
   dropNeighbour(neighbour: Neighbour): void {
     if (!this.neighbours.delete(`${neighbour.link} ${neighbour.address}`)) return;
-    this.#tell({ type: 'neighbour', removed: true, neighbour, echo: false });
+    this.#emit({ type: 'neighbour', removed: true, neighbour, echo: false });
   }
 
   flushNeighbours(link: number): void {
@@ -69,14 +73,14 @@ export class SimEntries {
     if (operation.do === 'fdb-delete') {
       const others = mac === FLOOD_MAC && (this.#floods.get(link.index)?.size ?? 0) > 0;
       if (present === undefined) return others ? undefined : 'ENOENT';
-      // Taking away a destination that the entry does not have succeeds (__vxlan_fdb_delete).
+      // Deleting an entry with another remote VTEP than it has succeeds, and does nothing (__vxlan_fdb_delete).
       if (remoteVtep === undefined || present.remoteVtep === remoteVtep) this.#drop(present);
       return undefined;
     }
     if (operation.do === 'fdb-replace' && mac === FLOOD_MAC) return 'ENOTSUP';
     if (operation.do === 'fdb-append' && present !== undefined) return undefined;
     if (table === 'master') this.#leaveOtherPorts(link, mac);
-    // A VXLAN's entry that was asked for keeps its state, whatever replaces it (vxlan_fdb_update_existing).
+    // A VXLAN's entry that was added by a request keeps its state when it is replaced (vxlan_fdb_update_existing).
     const kept = table === 'self' && present?.externLearn === true ? present.state : state;
     this.put({ ...entry, state: kept });
     return undefined;
@@ -88,10 +92,10 @@ export class SimEntries {
       const floods = this.#floods.get(entry.link) ?? new Map<string, FdbEntry>();
       this.#floods.set(entry.link, floods.set(entry.remoteVtep, entry));
     } else if (entry.table === 'self') {
-      const ways = this.#ways.get(entry.link) ?? new Map<Mac, FdbEntry>();
-      this.#ways.set(entry.link, ways.set(entry.mac, entry));
+      const byMac = this.#byMac.get(entry.link) ?? new Map<Mac, FdbEntry>();
+      this.#byMac.set(entry.link, byMac.set(entry.mac, entry));
     }
-    this.#tell({ type: 'fdb', removed: false, entry, echo: false });
+    this.#emit({ type: 'fdb', removed: false, entry, echo: false });
   }
 
   /** A VXLAN that goes down loses all entries that are not permanent. */
@@ -106,15 +110,15 @@ export class SimEntries {
     for (const entry of [...this.fdb.values()]) if (entry.link === index && entry.table === 'master') this.#drop(entry);
   }
 
-  /** What goes with a link goes without a word. */
+  /** Removes all entries of a deleted link, without events: the kernel announces none. */
   linkGone(index: number): void {
     for (const [key, { link }] of this.neighbours) if (link === index) this.neighbours.delete(key);
     for (const [key, { link }] of this.fdb) if (link === index) this.fdb.delete(key);
     this.#floods.delete(index);
-    this.#ways.delete(index);
+    this.#byMac.delete(index);
   }
 
-  /** A bridge has one entry for an address. */
+  /** Removes the entries for `mac` at other ports of the bridge, which has one entry for an address. */
   #leaveOtherPorts({ index, master }: Link, mac: Mac): void {
     for (const port of this.#links.values()) {
       if (port.master === master && port.index !== index) this.fdb.delete(`${port.index} master ${mac}`);
@@ -124,8 +128,8 @@ export class SimEntries {
   #drop(entry: FdbEntry): void {
     this.fdb.delete(entryKey(entry));
     if (entry.mac === FLOOD_MAC) this.#floods.get(entry.link)?.delete(entry.remoteVtep ?? '');
-    else if (entry.table === 'self') this.#ways.get(entry.link)?.delete(entry.mac);
-    this.#tell({ type: 'fdb', removed: true, entry, echo: false });
+    else if (entry.table === 'self') this.#byMac.get(entry.link)?.delete(entry.mac);
+    this.#emit({ type: 'fdb', removed: true, entry, echo: false });
   }
 }
 

@@ -1,4 +1,4 @@
-/** host0's daemon, put together as src/main/host0.ts does it, with its endpoints opened by the simulation. */
+/** host0's simulated daemon, composed as in src/main/host0.ts. The simulation replaces its endpoints. */
 import type { Exchange, HttpAnswer } from '../../src/agent/membership/transport.ts';
 import { KernelSourceVerification } from '../../src/api/membership/source-verification.ts';
 import { segmentsOf } from '../../src/boot/nics/segments.ts';
@@ -17,16 +17,17 @@ import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ControlServer } from './control-socket.ts';
-import type { Place } from './mesh-path.ts';
+import type { ReachedBridge } from './mesh-path.ts';
 import { ProcessStore } from './process-store.ts';
 import { ProcessClock } from './sim-clock.ts';
 import type { SimKernel } from './sim-kernel.ts';
 import type { SimMachine } from './sim-machine.ts';
 import type { MembershipServer } from './sim-transport.ts';
 
-/** As in boot/nics/host-links.ts. */
+/** The delay of the daemon's look at its links after an event, as in boot/nics/host-links.ts. */
 const COALESCE_MS = 20;
 
+/** One run of the daemon, from its start to `kill`. */
 export class Host0Process implements MembershipServer, ControlServer {
   readonly clock: ProcessClock;
   readonly controller: Controller;
@@ -85,7 +86,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     return () => this.#ends.delete(ended);
   }
 
-  listensAt({ station, bridge }: Place, network: Network): boolean {
+  listensAt({ station, bridge }: ReachedBridge, network: Network): boolean {
     return station === this.#machine && this.#listening.get(network) === bridge.index;
   }
 
@@ -131,7 +132,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     });
   }
 
-  /** Segments are what the ports say; each mesh's socket is bound to its bridge and made again when that is. */
+  /** Derives the segments from the NICs. Opens each mesh's socket again when the mesh's bridge was created again. */
   #look(): void {
     const { links, addresses } = this.#kernel.dump();
     this.controller.host0State.setSegments(segmentsOf(links, addresses, undefined));

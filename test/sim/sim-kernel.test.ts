@@ -1,4 +1,4 @@
-/** The simulated kernel against the real one: the same random operations on both, then the same state in both. */
+/** Proves that the simulated kernel has the same state and errors as the real one after the same random operations. */
 import { expect, test } from 'vitest';
 import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import { temporaryNetns } from '../../src/kernel/netns.ts';
@@ -16,7 +16,7 @@ import { SimKernel } from './sim-kernel.ts';
 const BRIDGES = ['br456', 'br457'] as const;
 const VXLANS = ['vxlan456', 'vxlan457'] as const;
 const MACS = ['02:00:00:00:0a:01', '02:00:00:00:0a:02', '02:00:00:00:0a:03'] as Mac[];
-/** The links' own: an entry for one of these is the kernel's business. */
+/** The links' own addresses. No operation makes an entry for one of them: the kernel makes these itself. */
 const LINK_MACS = ['02:00:00:00:0b:01', '02:00:00:00:0b:02'] as Mac[];
 const IPV4S = ['10.1.0.7', '10.1.0.8', '10.1.0.9'] as Ipv4[];
 const IPV6S = ['fd42::1', 'fd42::2', 'fe80::3'] as Ipv6[];
@@ -82,7 +82,7 @@ const MAKE: readonly Make[] = [
     table: 'self',
     link: pick(random, VXLANS),
     mac: FLOOD_MAC,
-    destination: pick(random, IPV4S),
+    remoteVtep: pick(random, IPV4S),
     state: 'permanent',
     externLearn: true,
   }),
@@ -115,13 +115,13 @@ function entry(random: () => number) {
     table: 'self',
     link: pick(random, VXLANS),
     mac: pick(random, MACS),
-    destination: pick(random, IPV4S),
+    remoteVtep: pick(random, IPV4S),
     state: pick(random, ['permanent', 'dynamic'] as const),
     externLearn: true,
   } as const;
 }
 
-/** What both must agree on: our links, and what carries our mark. */
+/** The objects that both kernels must agree on, as text: our links, and everything with our mark. */
 function ours({ links, addresses, routes, neighbours, fdb }: KernelDump) {
   const names = new Map(links.map(({ index, name }) => [index, name]));
   const mine = (link: number) => /^(?:br|vxlan)45/.test(names.get(link) ?? '');
@@ -161,12 +161,12 @@ function ours({ links, addresses, routes, neighbours, fdb }: KernelDump) {
   return lines.sort();
 }
 
-/** A neighbour that was deleted lingers as a failed one, and can be deleted once more. */
+/** In the real kernel, a deleted neighbour entry stays for a while as a failed one, and can be deleted once more. */
 function comparable(operation: KernelOperation | undefined, errno: string | undefined): string | undefined {
   return operation?.do === 'neighbour-delete' && errno === 'ENOENT' ? undefined : errno;
 }
 
-test('does what the real kernel does with random operations', async () => {
+test('random operations have the same effect as in the real kernel', async () => {
   const seed = Number(process.env.MESH_SEED ?? 1);
   const random = randomFrom(seed);
   const netns = temporaryNetns();
@@ -180,7 +180,7 @@ test('does what the real kernel does with random operations', async () => {
       'link set eth1 up',
     );
     const simulated = new SimKernel();
-    simulated.addPort('eth0', '10.1.0.2' as Ipv4, 16);
+    simulated.addNic('eth0', '10.1.0.2' as Ipv4, 16);
     const history: string[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const operations = Array.from({ length: OPERATIONS }, () => pick(random, MAKE)(random));

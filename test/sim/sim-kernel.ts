@@ -1,6 +1,6 @@
 /**
- * A machine's network kernel, as far as the agent uses it: what rtnetlink's requests do to links, addresses, routes,
- * neighbours and forwarding entries. `sim-kernel.test.ts` holds it to the real one.
+ * A simulated network kernel of one machine, as far as the agent uses it: the effect of rtnetlink requests on links,
+ * addresses, routes, neighbour entries and FDB entries. `sim-kernel.test.ts` compares it with the real kernel.
  */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
@@ -32,15 +32,19 @@ const CONF_OF_FILE: Readonly<Record<string, keyof LinkConf>> = {
 };
 const ECHO = { echo: true } as const;
 
-/** Where packets of one VNI come in. */
-export interface Reception {
+/** The devices that receive packets of one VNI. */
+interface VxlanReceiver {
+  /** The VXLAN device. */
   readonly port: Link;
-  /** What the port is in, if that is up. */
+  /** The bridge of the device; undefined when there is none, or it is down. */
   readonly bridge: Link | undefined;
-  /** The outer addresses that our rules let in; undefined is any. */
+  /** The outer source addresses that our rules accept; undefined: any. */
   readonly sources: ReadonlySet<string> | undefined;
 }
 
+/**
+ * Operations take effect at once and emit the events that the real kernel would send. `ProcessKernel` adds the delays.
+ */
 export class SimKernel {
   readonly #listeners = new Map<object, Listener>();
   readonly #addresses: SimAddresses;
@@ -48,15 +52,15 @@ export class SimKernel {
   readonly #entries: SimEntries;
   readonly #tables = new Map<string, SimTable>();
   readonly #settings = new Map<string, string>();
-  /** By VNI, until links or rules change: every packet needs one. */
-  readonly #receptions = new Map<number, Reception | undefined>();
-  /** Grows with everything that happens. */
+  /** By VNI; cleared when links or rules change. A cache, because every packet needs its receiver. */
+  readonly #receivers = new Map<number, VxlanReceiver | undefined>();
+  /** Grows with each event. */
   revision = 0;
-  /** Who asks at the moment: to that one, events are an echo. */
-  #asker: object | undefined;
+  /** The subscriber whose operation is being performed: its events are marked as an echo. */
+  #requester: object | undefined;
 
   constructor() {
-    const tell = (event: KernelEvent) => this.#tell(event);
+    const emit = (event: KernelEvent) => this.#emit(event);
     const onLinks = {
       neighboursLost: (index: number) => this.#entries.flushNeighbours(index),
       linkDown: (index: number) => {
@@ -69,16 +73,16 @@ export class SimKernel {
         this.#entries.linkGone(index);
       },
     };
-    this.#addresses = new SimAddresses(tell);
-    this.#links = new SimLinks(onLinks, tell);
-    this.#entries = new SimEntries(this.#links.links, tell);
+    this.#addresses = new SimAddresses(emit);
+    this.#links = new SimLinks(onLinks, emit);
+    this.#entries = new SimEntries(this.#links.links, emit);
   }
 
-  // What the machine itself does: its port to the underlay.
+  // For the machine itself: its NICs.
 
-  addPort(name: string, ipv4: Ipv4, length: number): void {
-    this.#receptions.clear();
-    this.#links.addPort(name);
+  addNic(name: string, ipv4: Ipv4, length: number): void {
+    this.#receivers.clear();
+    this.#links.addNic(name);
     this.addIpv4(name, ipv4, length);
   }
 
@@ -90,23 +94,24 @@ export class SimKernel {
     this.#addresses.removeIpv4(this.linkNamed(name)?.index ?? 0, ipv4);
   }
 
-  // What others ask.
+  // For processes and packets.
 
-  subscribe(who: object, listener: Listener): void {
-    this.#listeners.set(who, listener);
+  /** @param subscriber identifies the subscription; see `perform` */
+  subscribe(subscriber: object, listener: Listener): void {
+    this.#listeners.set(subscriber, listener);
   }
 
-  unsubscribe(who: object): void {
-    this.#listeners.delete(who);
+  unsubscribe(subscriber: object): void {
+    this.#listeners.delete(subscriber);
   }
 
-  /** @param asker whose subscription sees the events as an echo of its own */
-  perform(operation: Operation, asker?: object): Errno {
-    this.#asker = asker;
+  /** Performs one operation. @param requester the subscriber that gets the events marked as an echo */
+  perform(operation: Operation, requester?: object): Errno {
+    this.#requester = requester;
     try {
       return this.#perform(operation);
     } finally {
-      this.#asker = undefined;
+      this.#requester = undefined;
     }
   }
 
@@ -148,7 +153,7 @@ export class SimKernel {
     return this.#entries.neighbour(link, address);
   }
 
-  /** The entry of a VXLAN for an Ethernet address. */
+  /** The entry of a VXLAN's own table for an Ethernet address. */
   entry(link: number, mac: Mac): FdbEntry | undefined {
     return this.#entries.entry(link, mac);
   }
@@ -174,7 +179,7 @@ export class SimKernel {
     return this.#addresses.linkOf(ipv4) !== 0;
   }
 
-  /** Where a packet to `destination` goes first; itself when it is on the segment. */
+  /** The next hop of a packet to `destination`: the destination itself when it is on a segment of this machine. */
   nextHop(destination: Ipv4): Ipv4 | undefined {
     const route = this.routeTo(destination);
     return route === undefined ? undefined : ((route.gateway as Ipv4 | undefined) ?? destination);
@@ -184,21 +189,21 @@ export class SimKernel {
     return this.#addresses.routeTo(destination);
   }
 
-  /** Whether packets that come in from `source`'s side are passed on. */
+  /** Whether this machine forwards packets from the NIC on whose segment `source` is. */
   forwards(source: Ipv4): boolean {
     const device = this.links.get(this.#addresses.linkTowards(source))?.name;
     return device !== undefined && this.#settings.get(`net/ipv4/conf/${device}/forwarding`) === '1';
   }
 
-  /** The port that is up and takes a VXLAN packet of this network, if our rules let it in. */
-  reception(vni: number, source: Ipv4): Reception | undefined {
-    if (!this.#receptions.has(vni)) this.#receptions.set(vni, this.#findReception(vni));
-    const found = this.#receptions.get(vni);
+  /** The receiver of a VXLAN packet; undefined when no device of the VNI is up, or our rules drop the packet. */
+  receiverOf(vni: number, source: Ipv4): VxlanReceiver | undefined {
+    if (!this.#receivers.has(vni)) this.#receivers.set(vni, this.#findReceiver(vni));
+    const found = this.#receivers.get(vni);
     if (found?.sources === undefined || found.sources.has(source)) return found;
     return this.#tables.get('inet')?.open.some((subnet) => ipv4InSubnet(source, subnet)) ? found : undefined;
   }
 
-  /** What the kernel learns from packets: a VXLAN's entry, a neighbour. */
+  /** Adds or moves an FDB entry, as a VXLAN does that learns from a packet. */
   learnEntry(entry: FdbEntry): void {
     this.#entries.put(entry);
   }
@@ -211,7 +216,7 @@ export class SimKernel {
     this.#entries.dropNeighbour(neighbour);
   }
 
-  #findReception(vni: number): Reception | undefined {
+  #findReceiver(vni: number): VxlanReceiver | undefined {
     const port = [...this.links.values()].find(({ vxlan, up }) => vxlan?.vni === vni && up);
     if (port === undefined) return undefined;
     const master = this.links.get(port.master);
@@ -223,7 +228,7 @@ export class SimKernel {
   }
 
   #perform(operation: Operation): Errno {
-    if (!isOfEntries(operation)) this.#receptions.clear();
+    if (!isOfEntries(operation)) this.#receivers.clear();
     switch (operation.do) {
       case 'link-add':
         return this.#links.add(operation);
@@ -254,7 +259,7 @@ export class SimKernel {
         return this.#writeSetting(operation.path, operation.value);
       case 'nft': {
         const errno = runScript(this.#tables, operation.script);
-        if (errno === undefined) this.#tell({ type: 'nft', echo: false });
+        if (errno === undefined) this.#emit({ type: 'nft', echo: false });
         return errno;
       }
     }
@@ -267,7 +272,7 @@ export class SimKernel {
 
   #writeSetting(path: readonly string[], value: string): Errno {
     const [, family, group, device = '', file] = path;
-    // The underlay caches no routes here, so that there is nothing to forget.
+    // A flush of cached routes: this kernel caches none.
     if (group === 'route') return undefined;
     const name = CONF_OF_FILE[`${family}/${file}`];
     const link = this.linkNamed(device);
@@ -277,9 +282,11 @@ export class SimKernel {
     return undefined;
   }
 
-  #tell(event: KernelEvent): void {
+  #emit(event: KernelEvent): void {
     this.revision++;
-    for (const [who, listener] of this.#listeners) listener(who === this.#asker ? { ...event, ...ECHO } : event);
+    for (const [subscriber, listener] of this.#listeners) {
+      listener(subscriber === this.#requester ? { ...event, ...ECHO } : event);
+    }
   }
 }
 

@@ -1,41 +1,42 @@
-/** Links: bridges, VXLANs and the machine's own ports (rtnetlink.c, br_if.c). */
+/** The links of a simulated kernel: bridges, VXLANs and the machine's NICs (rtnetlink.c, br_if.c). */
 import type { KernelEvent, Link, LinkConf } from '../../src/kernel/rtnl/objects.ts';
 import type { LinkChange } from '../../src/kernel/rtnl/operation.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
 import type { Errno, Of } from './sim-operation.ts';
 
-/** What the kernel gives a new link (Documentation/networking/ip-sysctl.rst). */
+/** The settings of a new link (Documentation/networking/ip-sysctl.rst). */
 const NEW_CONF: LinkConf = { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 };
 
-/** What stands on links, and goes with their state. */
-export interface OnLinks {
+/** Called when addresses and entries on a link must go with its state. `index` is the link's. */
+interface OnLinks {
   /** The link goes down, or its Ethernet address changes. */
   neighboursLost(index: number): void;
   linkDown(index: number): void;
+  /** The link leaves its bridge. */
   portLeft(index: number): void;
   linkGone(index: number): void;
 }
 
+/** Creates, changes and deletes links, and announces each change with an event. */
 export class SimLinks {
   readonly links = new Map<number, Link>();
   readonly #byName = new Map<string, number>();
-  /** Bridges whose MTU was set after they were made. */
+  /** Links whose MTU was set after their create. */
   readonly #fixedMtus = new Set<number>();
   readonly #onLinks: OnLinks;
-  readonly #tell: (event: KernelEvent) => void;
+  readonly #emit: (event: KernelEvent) => void;
   #lastIndex = 0;
 
-  constructor(onLinks: OnLinks, tell: (event: KernelEvent) => void) {
+  constructor(onLinks: OnLinks, emit: (event: KernelEvent) => void) {
     this.#onLinks = onLinks;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   named(name: string): Link | undefined {
     return this.links.get(this.#byName.get(name) ?? 0);
   }
 
-  /** A port of the machine's own. */
-  addPort(name: string): void {
+  addNic(name: string): void {
     const index = this.#create({ name, kind: 'veth', mac: '02:00:00:00:00:01' as Mac, mtuBytes: 1500, group: 0 });
     this.#change(index, { up: true, running: true });
   }
@@ -83,7 +84,7 @@ export class SimLinks {
     return undefined;
   }
 
-  /** The kernel announces no setting. */
+  /** Changes settings, without an event: the kernel announces none. */
   setConf(link: Link, conf: Partial<LinkConf>): void {
     this.links.set(link.index, { ...link, conf: { ...link.conf, ...conf } });
   }
@@ -96,7 +97,7 @@ export class SimLinks {
     this.links.delete(link.index);
     this.#byName.delete(link.name);
     this.#adjustMtu(link.master);
-    this.#tell({ type: 'link', removed: true, link, echo: false });
+    this.#emit({ type: 'link', removed: true, link, echo: false });
     return undefined;
   }
 
@@ -137,7 +138,7 @@ export class SimLinks {
     for (const changed of [link.master, bridge]) this.#adjustMtu(changed);
   }
 
-  /** Until somebody sets it, a bridge has the MTU of its smallest port (br_mtu_auto_adjust). */
+  /** A bridge has the MTU of its smallest port until its own is set (br_mtu_auto_adjust). */
   #adjustMtu(index: number): void {
     const bridge = this.links.get(index);
     if (bridge === undefined || this.#fixedMtus.has(index)) return;
@@ -151,6 +152,6 @@ export class SimLinks {
     if (before === undefined) return;
     const link = { ...before, ...change };
     this.links.set(index, link);
-    this.#tell({ type: 'link', removed: false, link, echo: false });
+    this.#emit({ type: 'link', removed: false, link, echo: false });
   }
 }

@@ -1,4 +1,4 @@
-/** A machine: power, a kernel, and the agent's process, put together as src/main/agent.ts does it. */
+/** A simulated machine: its power, its kernel and the agent's process, composed as in src/main/agent.ts. */
 import { Agent } from '../../src/agent/agent.ts';
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { Echo } from '../../src/agent/kernel/kernel-port.ts';
@@ -23,7 +23,7 @@ import { type MembershipServer, SimTransport } from './sim-transport.ts';
 import type { Timeline } from './timeline.ts';
 import type { Station, Underlay } from './underlay.ts';
 
-/** What all machines of a cluster share. */
+/** The parts of a cluster that all machines share. */
 export interface World {
   readonly clock: SimClock;
   readonly random: () => number;
@@ -35,18 +35,20 @@ export interface World {
   readonly host0: () => (MembershipServer & ControlServer) | undefined;
   /** Bytes of HTTP bodies and streams. */
   readonly count: (bytes: number) => void;
-  /** Told of what agents are about to do in kernels. */
+  /** Called with each operation that an agent is about to perform in its kernel. */
   readonly performing: (machine: SimMachine, operation: Operation) => void;
 }
 
 const NO_PORTS: PortRecord = { plugged: [], unplugging: [] };
 
+/** One run of the agent. Killing the clock kills the process. */
 export interface AgentProcess {
   readonly agent: Agent;
   readonly clock: ProcessClock;
   readonly kernel: ProcessKernel;
 }
 
+/** host0 or a node. It is off until `boot`. On host0, `Host0Process` is the second process. */
 export class SimMachine implements Station {
   readonly name: string;
   readonly word: MachineWord;
@@ -54,15 +56,15 @@ export class SimMachine implements Station {
   kernel = new SimKernel();
   on = false;
   process: AgentProcess | undefined;
-  /** Of its ports to the underlay, eth0 first. */
+  /** The addresses of the NICs, eth0 first. */
   ipv4s: readonly Ipv4[];
   #boots = 0;
-  /** What survives a reboot, where there is a disk. */
+  /** The state file with the last known members. It survives a reboot where there is a disk. */
   #kept: string | undefined;
   #ports: PortRecord = NO_PORTS;
   #wallOffsetMs = 0;
 
-  /** Every other machine has one: the word is as good as random. */
+  /** Half of all machines have a disk: their identifiers are evenly spread. */
   get hasDisk(): boolean {
     return /[02468ace]$/.test(this.word);
   }
@@ -82,7 +84,7 @@ export class SimMachine implements Station {
       this.#kept = undefined;
       this.#ports = NO_PORTS;
     }
-    for (const [number, ipv4] of this.ipv4s.entries()) this.kernel.addPort(`eth${number}`, ipv4, 16);
+    for (const [number, ipv4] of this.ipv4s.entries()) this.kernel.addNic(`eth${number}`, ipv4, 16);
     this.world.underlay.addressed();
     this.startAgent();
   }
@@ -124,6 +126,7 @@ export class SimMachine implements Station {
     void agent.start();
   }
 
+  /** Gives eth0 another address, at the next boot if the machine is off. */
   moveTo(ipv4: Ipv4): void {
     const [old] = this.ipv4s;
     this.ipv4s = [ipv4];
@@ -170,7 +173,7 @@ export class SimMachine implements Station {
     };
   }
 
-  /** As its boot script says them: all of host0's. */
+  /** All addresses of host0, as the boot script hands them to a node. */
   #host0Addresses(): Ipv4[] {
     return this.world.segments.map((segment) => segment.replace(/0\/16$/, '1') as Ipv4);
   }
@@ -180,14 +183,15 @@ export class SimMachine implements Station {
     return async (to, timeoutMs) => {
       const sentMs = clock.nowMs();
       const network = networks.find((candidate) => memberAddresses(candidate, 'host0').ipv6 === to);
-      if (network === undefined) throw new TypeError(`nobody pings ${to}`);
+      if (network === undefined) throw new TypeError(`${to} is no address of host0`);
       const own = memberAddresses(network, this.word).ipv6;
-      const place = path.roundTrip(this, network.devices.bridge, own, to);
-      await clock.pause(place === undefined ? timeoutMs : 2 * underlay.oneWayMs(this.name, place.station.name));
-      return place === undefined ? undefined : clock.nowMs() - sentMs;
+      const reached = path.roundTrip(this, network.devices.bridge, own, to);
+      await clock.pause(reached === undefined ? timeoutMs : 2 * underlay.oneWayMs(this.name, reached.station.name));
+      return reached === undefined ? undefined : clock.nowMs() - sentMs;
     };
   }
 
+  /** The segment of eth0. */
   segment(): Ipv4Cidr | undefined {
     const [ipv4] = this.ipv4s;
     return this.world.segments.find((segment) => ipv4 !== undefined && ipv4InSubnet(ipv4, segment));

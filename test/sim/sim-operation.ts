@@ -1,6 +1,7 @@
-/** What is asked of a simulated kernel, and what it answers. */
+/** The requests to a simulated kernel, and its answers. */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 
-/** An errno's name; undefined is success. */
+/** The name of an errno, like `ENOENT`; undefined means success. */
 export type Errno = string | undefined;
+/** The operations of one or more verbs. */
 export type Of<Verb extends Operation['do']> = Extract<Operation, { do: Verb }>;

@@ -1,14 +1,17 @@
-/** As much of nftables as our own scripts use: a table replaced whole, and elements added to and deleted from its sets. */
+/** The part of nftables that our own scripts use: replacing a whole table, and adding and deleting set elements. */
 import type { Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 
+/** One parsed table. */
 export interface SimTable {
+  /** Elements by set name. */
   readonly sets: Map<string, Set<string>>;
+  /** The text of the table without its sets. */
   readonly body: string;
-  /** Subnets from which VXLAN packets are taken in any network. */
+  /** Subnets from which VXLAN packets of any network are accepted. */
   readonly open: readonly Ipv4Cidr[];
 }
 
-/** @returns the errno's name, and then nothing was changed: a script is one transaction */
+/** Runs a script as one transaction. @returns the name of the errno, when nothing was changed; undefined for success */
 export function runScript(tables: Map<string, SimTable>, script: string): string | undefined {
   const family = /^(?:table|add element|delete element) (\w+)/.exec(script)?.[1];
   if (family === undefined) return 'EINVAL';
@@ -46,7 +49,7 @@ function parseTable(text: string): SimTable {
   return { sets, body, open };
 }
 
-/** In nft's own form, as far as the agent reads it. */
+/** Prints a table in nft's form, as far as the agent reads that form. */
 export function printTable({ sets, body }: SimTable): string {
   const lines = [...sets].map(([name, set]) => {
     const elements = set.size === 0 ? '' : `\t\telements = { ${[...set].join(', ')} }\n`;

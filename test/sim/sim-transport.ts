@@ -1,4 +1,7 @@
-/** HTTP over TCP through a mesh, with what the network does to it: lost packets cost retransmissions, and cut ones time. */
+/**
+ * Simulated HTTP over TCP through a mesh: lost packets are retransmitted, and a cut connection is noticed by its
+ * silence.
+ */
 import type {
   EventSubscription,
   Exchange,
@@ -15,16 +18,20 @@ import { memberAddresses } from '../../src/model/network/member.ts';
 import type { Network } from '../../src/model/network/network.ts';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../../src/protocol/documents/membership.ts';
 import type { SseMessage } from '../../src/protocol/documents/sse.ts';
-import type { MeshPath, Place } from './mesh-path.ts';
+import type { MeshPath, ReachedBridge } from './mesh-path.ts';
 import type { ProcessClock } from './sim-clock.ts';
 import type { Station, Underlay } from './underlay.ts';
 
-/** What listens at host0's address in the meshes. */
+/** The endpoints of host0's daemon inside the meshes. */
 export interface MembershipServer {
   readonly clock: ProcessClock;
-  listensAt(place: Place, network: Network): boolean;
+  /** Whether the network's endpoint is open on this bridge. */
+  listensAt(reached: ReachedBridge, network: Network): boolean;
   request(network: Network, peer: Ipv6, exchange: Exchange): Promise<HttpAnswer>;
-  /** @throws MeshError which the server answers with */
+  /**
+   * Opens a stream of members, with `send` called for each message. @returns a function that ends the stream
+   * @throws MeshError the server's error answer
+   */
   follow(
     network: Network,
     peer: Ipv6,
@@ -35,7 +42,7 @@ export interface MembershipServer {
   onEnd(ended: () => void): () => void;
 }
 
-export interface SimTransportInput {
+interface SimTransportInput {
   readonly station: Station;
   readonly machine: MachineId;
   readonly networks: readonly Network[];
@@ -46,20 +53,23 @@ export interface SimTransportInput {
   readonly count: (bytes: number) => void;
 }
 
-/** Linux's first retransmission on a fast network, and of a SYN (RFC 6298). */
+/** Linux's first retransmission timeout on a fast network. */
 const RTO_MS = 200;
+/** The first retransmission timeout of a SYN (RFC 6298). */
 const SYN_RTO_MS = 1_000;
 const LONGEST_RTO_MS = 5_000;
 
 /** A TCP connection between a node and host0. */
-interface Line {
+interface Connection {
   readonly network: Network;
   readonly own: Ipv6;
   readonly host0: Ipv6;
-  readonly place: Place;
+  /** The bridge that answered the SYN. */
+  readonly reached: ReachedBridge;
   readonly server: MembershipServer;
 }
 
+/** The HTTP client of one node. */
 export class SimTransport implements Transport {
   readonly #input: SimTransportInput;
 
@@ -70,21 +80,21 @@ export class SimTransport implements Transport {
   async exchange(target: Target, request: Exchange): Promise<HttpAnswer> {
     const { clock, count } = this.#input;
     const deadlineMs = clock.nowMs() + request.timeoutMs;
-    const line = this.#connect(target);
-    if (line === undefined) {
+    const connection = this.#connect(target);
+    if (connection === undefined) {
       await clock.pause(request.connectTimeoutMs);
       throw unreachable('no connection');
     }
-    if (!this.#listening(line)) {
-      await clock.pause(this.#oneWayMs(line));
+    if (!this.#listening(connection)) {
+      await clock.pause(this.#oneWayMs(connection));
       throw unreachable('connection refused');
     }
     count(request.body?.length ?? 0);
     const answer = await this.#within(deadlineMs, async () => {
-      await this.#carry(line, 'up', clock, deadlineMs);
-      if (!this.#listening(line)) throw unreachable('connection reset');
-      const answered = await line.server.request(line.network, line.own, request);
-      await this.#carry(line, 'down', clock, deadlineMs);
+      await this.#carry(connection, 'up', clock, deadlineMs);
+      if (!this.#listening(connection)) throw unreachable('connection reset');
+      const answered = await connection.server.request(connection.network, connection.own, request);
+      await this.#carry(connection, 'down', clock, deadlineMs);
       return answered;
     });
     if (answer === undefined) throw unreachable(`no answer within ${request.timeoutMs} ms`);
@@ -96,39 +106,39 @@ export class SimTransport implements Transport {
     return new SimStream(this.#input, () => this.#connect(target), request, handlers);
   }
 
-  /** The first packets of a handshake. */
-  #connect(target: Target): Line | undefined {
+  /** Performs a TCP handshake without its delay; undefined when it fails. */
+  #connect(target: Target): Connection | undefined {
     const { station, machine, networks, path, server } = this.#input;
     if (!('host' in target)) throw new TypeError('a node speaks to host0 inside its meshes only');
     const network = networks.find((candidate) => memberAddresses(candidate, 'host0').ipv6 === target.host);
     if (network === undefined) throw new TypeError(`no mesh has ${target.host}`);
     const own = memberAddresses(network, machine).ipv6;
     const host0 = memberAddresses(network, 'host0').ipv6;
-    const place = path.roundTrip(station, network.devices.bridge, own, host0);
+    const reached = path.roundTrip(station, network.devices.bridge, own, host0);
     const listening = server();
-    return place === undefined || listening === undefined
+    return reached === undefined || listening === undefined
       ? undefined
-      : { network, own, host0, place, server: listening };
+      : { network, own, host0, reached, server: listening };
   }
 
-  #listening({ server, place, network }: Line): boolean {
-    return !server.clock.dead && this.#input.server() === server && server.listensAt(place, network);
+  #listening({ server, reached, network }: Connection): boolean {
+    return !server.clock.dead && this.#input.server() === server && server.listensAt(reached, network);
   }
 
-  #oneWayMs({ place }: Line): number {
-    return this.#input.underlay.oneWayMs(this.#input.station.name, place.station.name);
+  #oneWayMs({ reached }: Connection): number {
+    return this.#input.underlay.oneWayMs(this.#input.station.name, reached.station.name);
   }
 
-  /** Resolves when a segment has got through. */
-  async #carry(line: Line, way: 'up' | 'down', clock: ProcessClock, deadlineMs: number): Promise<void> {
+  /** Resolves when a TCP segment has arrived, after retransmissions if needed. */
+  async #carry(connection: Connection, way: 'up' | 'down', clock: ProcessClock, deadlineMs: number): Promise<void> {
     for (let rtoMs = RTO_MS; clock.nowMs() < deadlineMs; rtoMs = Math.min(rtoMs * 2, LONGEST_RTO_MS)) {
-      if (passes(this.#input, line, way)) return clock.arrival(this.#oneWayMs(line));
+      if (passes(this.#input, connection, way)) return clock.arrival(this.#oneWayMs(connection));
       await clock.pause(rtoMs);
     }
     throw unreachable('no acknowledgement');
   }
 
-  /** @returns undefined when the time is up; always in this process's own time */
+  /** Resolves with the result of `work`, or undefined at the deadline, always at a moment when this process runs. */
   async #within<T>(deadlineMs: number, work: () => Promise<T>): Promise<T | undefined> {
     const { clock } = this.#input;
     const result = await new Promise<{ value: T } | { error: unknown } | undefined>((resolve) => {
@@ -158,11 +168,11 @@ class SimStream implements EventSubscription {
   #ended = false;
   /** The server's end. */
   #hangUp: (() => void) | undefined;
-  #line: Line | undefined;
+  #connection: Connection | undefined;
 
   constructor(
     input: SimTransportInput,
-    connect: () => Line | undefined,
+    connect: () => Connection | undefined,
     request: StreamRequest,
     handlers: StreamHandlers,
   ) {
@@ -178,25 +188,26 @@ class SimStream implements EventSubscription {
     this.#end(undefined);
   }
 
-  async #open(connect: () => Line | undefined, { headers }: StreamRequest): Promise<void> {
+  async #open(connect: () => Connection | undefined, { headers }: StreamRequest): Promise<void> {
     const { clock, underlay, station } = this.#input;
-    let line = connect();
-    for (let rtoMs = SYN_RTO_MS; line === undefined; rtoMs *= 2) {
+    let connection = connect();
+    for (let rtoMs = SYN_RTO_MS; connection === undefined; rtoMs *= 2) {
       await clock.pause(rtoMs);
       if (this.#ended) return;
-      line = connect();
+      connection = connect();
     }
-    this.#line = line;
-    const { server, place, network, own } = line;
-    await clock.pause(3 * underlay.oneWayMs(station.name, place.station.name));
+    this.#connection = connection;
+    const { server, reached, network, own } = connection;
+    await clock.pause(3 * underlay.oneWayMs(station.name, reached.station.name));
     if (this.#ended) return;
-    if (server.clock.dead || !server.listensAt(place, network)) return this.#end(unreachable('connection refused'));
-    const sender = new StreamSender(this.#input, line, (messages) => this.#take(messages));
+    if (server.clock.dead || !server.listensAt(reached, network)) return this.#end(unreachable('connection refused'));
+    const sender = new StreamSender(this.#input, connection, (messages) => this.#take(messages));
     try {
       const unfollow = await server.follow(network, own, headers?.['last-event-id'], (message) => sender.send(message));
       const forget = server.onEnd(() => {
         sender.close();
-        if (passes(this.#input, line, 'down')) clock.after(0.3, () => this.#end(unreachable('it closed the stream')));
+        if (passes(this.#input, connection, 'down'))
+          clock.after(0.3, () => this.#end(unreachable('it closed the stream')));
       });
       sender.onClose = () => {
         unfollow();
@@ -212,7 +223,7 @@ class SimStream implements EventSubscription {
     if (this.#ended) sender.close();
   }
 
-  /** @returns whether anybody still reads */
+  /** Receives messages after the delay of the network. @returns whether the stream is still read */
   #take(messages: readonly SseMessage[]): boolean {
     if (this.#ended || this.#input.clock.dead) return false;
     const { clock, underlay, station } = this.#input;
@@ -239,15 +250,18 @@ class SimStream implements EventSubscription {
     if (this.#ended) return;
     this.#ended = true;
     // If the last segment is lost, the server finds out when it writes.
-    if (this.#line !== undefined && this.#hangUp !== undefined && passes(this.#input, this.#line, 'up')) this.#hangUp();
+    if (this.#connection !== undefined && this.#hangUp !== undefined && passes(this.#input, this.#connection, 'up'))
+      this.#hangUp();
     this.#handlers.onEnd(reason);
   }
 }
 
-/** host0's end of a stream: in order, again and again until it gets through, and given up after nine seconds. */
+/**
+ * host0's end of a stream: it sends in order, retransmits, and closes the stream after nine seconds without success.
+ */
 class StreamSender {
   readonly #input: SimTransportInput;
-  readonly #line: Line;
+  readonly #connection: Connection;
   readonly #deliver: (messages: readonly SseMessage[]) => boolean;
   #pending: SseMessage[] = [];
   #started = false;
@@ -256,9 +270,9 @@ class StreamSender {
   #stuckSinceMs: number | undefined;
   onClose: () => void = () => undefined;
 
-  constructor(input: SimTransportInput, line: Line, deliver: (messages: readonly SseMessage[]) => boolean) {
+  constructor(input: SimTransportInput, connection: Connection, deliver: (messages: readonly SseMessage[]) => boolean) {
     this.#input = input;
-    this.#line = line;
+    this.#connection = connection;
     this.#deliver = deliver;
   }
 
@@ -272,7 +286,7 @@ class StreamSender {
     this.#pending.push(message);
     if (this.#started && !this.#writing) {
       this.#writing = true;
-      this.#line.server.clock.after(0.05, () => this.#write());
+      this.#connection.server.clock.after(0.05, () => this.#write());
     }
   }
 
@@ -283,19 +297,19 @@ class StreamSender {
   }
 
   #comment(): void {
-    this.#line.server.clock.after(STREAM_COMMENT_MS, () => {
+    this.#connection.server.clock.after(STREAM_COMMENT_MS, () => {
       if (this.#closed) return;
       if (!this.#writing) this.#write();
       this.#comment();
     });
   }
 
-  /** All that is pending; nothing is a comment. */
+  /** Writes all pending messages; without any, a comment line. */
   #write(rtoMs = RTO_MS): void {
     this.#writing = false;
     if (this.#closed) return;
-    const { clock } = this.#line.server;
-    if (passes(this.#input, this.#line, 'down')) {
+    const { clock } = this.#connection.server;
+    if (passes(this.#input, this.#connection, 'down')) {
       const messages = this.#pending;
       this.#pending = [];
       this.#stuckSinceMs = undefined;
@@ -314,16 +328,16 @@ class StreamSender {
   }
 }
 
-/** Whether one segment gets through, and its acknowledgement back. */
+/** Whether one TCP segment and its acknowledgement arrive. */
 function passes(
   { path, station }: SimTransportInput,
-  { place, network, own, host0 }: Line,
+  { reached, network, own, host0 }: Connection,
   way: 'up' | 'down',
 ): boolean {
   const { bridge } = network.devices;
   return way === 'up'
-    ? path.roundTrip(station, bridge, own, host0)?.station === place.station
-    : path.roundTrip(place.station, bridge, host0, own)?.station === station;
+    ? path.roundTrip(station, bridge, own, host0)?.station === reached.station
+    : path.roundTrip(reached.station, bridge, host0, own)?.station === station;
 }
 
 function unreachable(why: string): MeshError {

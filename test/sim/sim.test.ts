@@ -1,4 +1,7 @@
-/** Many clusters, on all cores, each befallen by faults of its own; a seed that fails is run again with `npm run sim -- --seed N --trace`. */
+/**
+ * Runs many simulated clusters on all cores, each with its own random faults, and proves that all are whole again at
+ * the end. To run a failed seed again: `npm run sim -- --seed N --trace`.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +11,7 @@ import type { RunResult } from './simulation.ts';
 
 type Result = Omit<RunResult, 'timeline'>;
 
-/** Seeds that one process runs, one after the other. */
+/** The seeds that one process runs, one after the other. */
 interface Share {
   readonly seed: number;
   readonly seeds: number;
@@ -16,14 +19,17 @@ interface Share {
 }
 
 const RUN = join(import.meta.dirname, 'run.ts');
-/** Every kind of fault occurs so often, or the run proves little. */
+/** If a kind of fault occurs less often, the run proves little about it. */
 const EACH_FAULT_MIN = 20;
 const FAULTS_EACH = 12;
 const SMALL = { agents: 24, seeds: 500 };
 const LARGE = { agents: 300, seeds: 3 };
-/** Of small clusters; so many that the start of a process does not count, and so few that the cores end together. */
+/**
+ * Small clusters per process: so many that the start of a process does not matter, and so few that all cores end
+ * together.
+ */
 const SHARE = 50;
-/** A third of what another process gets that wants the same core. */
+/** Gives a run a third of the CPU time that a competing process of normal priority gets. */
 const NICE = 5;
 
 const running = new Set<ChildProcess>();
@@ -35,7 +41,7 @@ function run({ seed, seeds, agents }: Share): Promise<Result[]> {
   const options = Object.entries({ seed, seeds, agents, faults: FAULTS_EACH });
   const words = options.flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const child = spawn(process.execPath, [RUN, '--json', ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
-  // Nothing here is a matter of time; in the tests beside it, much is.
+  // The simulation does not depend on real time. Tests that run beside it do.
   if (child.pid !== undefined) setPriority(child.pid, NICE);
   running.add(child);
   let text = '';
@@ -54,7 +60,7 @@ function run({ seed, seeds, agents }: Share): Promise<Result[]> {
   });
 }
 
-/** A process on each core, until no share is left; the large ones, which take longest, come first. */
+/** Runs one process on each core until no share is left. The large clusters take longest, so they come first. */
 async function runAll(): Promise<Map<number, Result[]>> {
   const large = Array.from({ length: LARGE.seeds }, (_, i) => ({ seed: 1 + i, seeds: 1, agents: LARGE.agents }));
   const small = Array.from({ length: SMALL.seeds / SHARE }, (_, i) => ({
@@ -89,19 +95,19 @@ beforeAll(async () => {
   );
 }, 900_000);
 
-test('clusters of 24 are whole again after whatever befell them', () => {
+test('clusters of 24 are whole again after their faults', () => {
   const small = results.get(SMALL.agents) ?? [];
   expect(small.length).toBe(SMALL.seeds);
   expect(failuresOf(small)).toEqual([]);
 });
 
-test('clusters of 300 are, too', () => {
+test('clusters of 300 are whole again after their faults', () => {
   const large = results.get(LARGE.agents) ?? [];
   expect(large.length).toBe(LARGE.seeds);
   expect(failuresOf(large)).toEqual([]);
 });
 
-test('each kind of fault has occurred often', () => {
+test('each kind of fault has occurred often enough', () => {
   const counts = Object.keys(FAULTS).map((kind) => {
     const count = [...results.values()].flat().reduce((sum, { faults }) => sum + (faults[kind] ?? 0), 0);
     return { kind, count };

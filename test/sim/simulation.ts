@@ -1,47 +1,54 @@
-/** One run: a cluster that comes up, is befallen by faults from a seed, and must be whole again some time after the last. */
+/** One run: a cluster starts, has random faults, and must be whole again some time after the last fault. */
 import { pick, randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { drifting, live, sharedAddresses, unreachable, wrongEntries, wrongMemory, wrongRemoval } from './invariants.ts';
 import type { SimMachine } from './sim-machine.ts';
 
-export interface RunInput {
+interface RunInput {
   readonly seed: number;
+  /** Number of nodes besides host0. */
   readonly agents: number;
+  /** Number of faults. */
   readonly faults: number;
+  /** Whether the timeline has the events of all journals. */
   readonly trace: boolean;
 }
 
+/** The result of a run: it has succeeded when there are no violations. */
 export interface RunResult {
   readonly seed: number;
-  /** What did not hold; empty is well. */
+  /** One sentence for each violation of an invariant. */
   readonly violations: readonly string[];
   /** How often each kind of fault occurred. */
   readonly faults: Readonly<Record<string, number>>;
   /** From the end of the last fault until all entries were right. */
   readonly settledMs: number;
-  /** What the cluster did, for the cost model. */
+  /** What the cluster did, to compare with the cost model. */
   readonly cost: { readonly messages: number; readonly bytes: number; readonly operations: number };
   readonly timeline: string;
 }
 
-/** Enough for everybody to have come up. */
+/** Time for all machines to start, before the first fault. */
 const CALM_MS = 10_000;
+/** The faults begin within this time. */
 const FAULTS_MS = 30_000;
-/** N ticks: silence is noticed after 9 s, a list is believed after 9 s more, and a refused step is tried again within 15 s. */
+/** Silence is noticed after 9 s, a list is complete after 9 s more, and a refused step is tried again within 15 s. */
 const SETTLE_MS = 40_000;
+/** Between two checks of the entries. */
 const SETTLE_TICK_MS = 1_000;
-/** Silence is noticed after 9 s, a list is confirmed up to 12 s later. */
+/** All entries are right within this time: silence is noticed after 9 s, a list is complete up to 12 s later. */
 const RIGHT_WITHIN_MS = 22_000;
-/** Whoever was refused for a double's sake asks again within 5 s of its silence. */
+/** As above, when a node was refused because of a double: it asks again within 5 s of the double's silence. */
 const RIGHT_AFTER_DOUBLE_MS = 27_000;
-/** Whoever was silent may be dropped, and let go of, some time later. */
+/** A node that was silent may still be dropped, and its entries removed, within this time after the fault. */
 const CONSEQUENCES_MS = 30_000;
-/** A fault that finds nothing to befall comes back. */
+/** A fault that is not possible is tried again after this time. */
 const LATER_MS = 1_000;
-/** Violations are told once each, and only so many. */
+/** Each violation is reported once, and no more than this number. */
 const VIOLATIONS_MAX = 20;
 
+/** Runs one cluster from its start to the end of SETTLE_MS. The same input gives the same run. */
 export async function simulate({ seed, agents, faults, trace }: RunInput): Promise<RunResult> {
   const random = randomFrom(seed);
   const cluster = new Cluster({
@@ -129,8 +136,8 @@ class Storm {
 
   strike(kind = pick(this.#random, Object.keys(FAULTS))): void {
     if (this.#over) return;
-    const befallen = new Set([...this.#active].flatMap(({ silences }) => silences));
-    const free = this.#cluster.nodes.filter((node) => node.process !== undefined && !befallen.has(node));
+    const silenced = new Set([...this.#active].flatMap(({ silences }) => silences));
+    const free = this.#cluster.nodes.filter((node) => node.process !== undefined && !silenced.has(node));
     const fault = FAULTS[kind]?.(this.#cluster, this.#random, free);
     if (fault === undefined) {
       this.#cluster.clock.after(LATER_MS, () => this.strike(kind));
@@ -143,13 +150,13 @@ class Storm {
     this.#cluster.clock.after(fault.durationMs, () => this.#end(fault));
   }
 
-  /** Ends what has not ended by itself. */
+  /** Ends the faults that are still active, and lets no more begin. */
   calm(): void {
     this.#over = true;
     for (const fault of [...this.#active]) this.#end(fault);
   }
 
-  /** Whether host0 may have had reason to drop the node. */
+  /** Whether the node may have been silent recently, so that host0 may have dropped it. */
   silenced(node: SimMachine): boolean {
     return (this.#silentUntilMs.get(node) ?? 0) > this.#cluster.clock.nowMs();
   }

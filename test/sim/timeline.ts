@@ -1,4 +1,4 @@
-/** What happened when, for a person to read. */
+/** The timeline of a run, for people to read: each entry has a time, a place and a sentence. */
 import type { Clock } from '../../src/model/clock.ts';
 import type { MeshEvent } from '../../src/protocol/journal/event.ts';
 
@@ -8,12 +8,13 @@ interface Entry {
   readonly what: string;
 }
 
+/** Collects the entries of one run. */
 export class Timeline {
   readonly #clock: Clock;
   readonly #trace: boolean;
   readonly #entries: Entry[] = [];
 
-  /** @param trace also what the processes' journals say */
+  /** @param trace whether `journal` adds the events of the processes' journals */
   constructor(clock: Clock, trace: boolean) {
     this.#clock = clock;
     this.#trace = trace;

@@ -1,8 +1,8 @@
-/** The physical network: which machine a packet gets to, and how long it takes. */
+/** The simulated physical network: which machine gets a packet, and how long the packet takes. */
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { SimKernel } from './sim-kernel.ts';
 
-/** A machine as the network sees it. */
+/** A machine on the underlay. */
 export interface Station {
   readonly name: string;
   readonly kernel: SimKernel;
@@ -10,28 +10,30 @@ export interface Station {
   readonly on: boolean;
 }
 
-/** What befalls packets to and from one machine. */
-export interface Trouble {
-  /** 0 to 1. */
+/** The faults of packets to and from one machine. */
+interface Trouble {
+  /** Probability that a packet is lost, 0 to 1. */
   loss: number;
+  /** Added to the time of each packet. */
   delayMs: number;
-  /** Machines hear each other when they are on the same side. */
+  /** Packets pass only between machines with the same side: a partition gives some machines another side. */
   side: number;
 }
 
 const SOUND: Readonly<Trouble> = { loss: 0, delayMs: 0, side: 0 };
-/** One way over a switch, with what two kernels and two processes add. */
+/** One way over a switch, with the delays of two kernels and two processes. */
 const ONE_WAY_MS = { least: 0.15, spread: 0.2 };
 
+/** All segments, with host0 as the router between them. */
 export class Underlay {
   readonly stations: Station[] = [];
-  /** Made when it is needed. */
+  /** Machines by address; computed at the next packet after a change. */
   #byIpv4: Map<Ipv4, Station> | undefined;
   readonly #troubles = new Map<string, Trouble>();
   readonly #random: () => number;
   readonly #segments: readonly Ipv4Cidr[];
   #host0: Station | undefined;
-  /** VXLAN packets that were sent. */
+  /** Number of VXLAN packets sent. */
   packets = 0;
 
   constructor(segments: readonly Ipv4Cidr[], random: () => number) {
@@ -50,7 +52,7 @@ export class Underlay {
     this.addressed();
   }
 
-  /** Somebody has another IPv4 address than before. */
+  /** To be called when the IPv4 addresses of a machine have changed. */
   addressed(): void {
     this.#byIpv4 = undefined;
   }
@@ -68,7 +70,7 @@ export class Underlay {
     this.#troubles.delete(name);
   }
 
-  /** How long a packet takes now. */
+  /** The random time that a packet takes from one machine to another. */
   oneWayMs(from: string, to: string): number {
     const extra = (this.#troubles.get(from)?.delayMs ?? 0) + (this.#troubles.get(to)?.delayMs ?? 0);
     return ONE_WAY_MS.least + this.#random() * ONE_WAY_MS.spread + extra * (0.5 + this.#random());
@@ -97,7 +99,7 @@ export class Underlay {
     return this.#segments.some((segment) => ipv4InSubnet(a, segment) && ipv4InSubnet(b, segment));
   }
 
-  /** host0 is the router between segments, if its kernel was told so. */
+  /** Whether host0 forwards the packet to its segment: only when forwarding is on in its kernel. */
   #forwards(from: Station, hop: Ipv4, source: Ipv4, destination: Ipv4, to: Station): boolean {
     const router = this.#host0;
     if (router === undefined || !router.on || !router.kernel.hasIpv4(hop)) return false;

@@ -1,8 +1,8 @@
-/** A machine on which nothing of a lab runs: a network namespace of its own, until the test disposes of it. */
+/** A machine without any of Meshwork's processes: a network namespace of its own, until the test disposes of it. */
 import { type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
 import { inside } from '../kit/namespaces.ts';
 
-/** Has its namespace from the moment that it is constructed, and no link but a loopback that is down. */
+/** The namespace exists once this is constructed. Its only link is a loopback that is down. */
 export class BareHost implements Disposable {
   readonly #namespace: TemporaryNetns = temporaryNetns();
 

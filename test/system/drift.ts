@@ -1,5 +1,4 @@
-/** What the agents of a lab say of their own kernels. */
-
+/** Waits for the agents of a lab: until there is no drift, and until all networks are ready. */
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { pathsBelow } from '../../src/protocol/documents/paths.ts';
@@ -7,12 +6,12 @@ import type { AgentStatus, DriftView } from '../../src/protocol/documents/views.
 import { agentClient } from '../../src/protocol/http/control-client.ts';
 import { until } from './until.ts';
 
-/** A repair takes some 50 ms; what a lost event hid, as long as a repair of everything. */
+/** A repair takes about 50 ms; after lost events everything is read again and repaired. */
 const REPAIR_DEADLINE_MS = 15_000;
-/** A start takes half a second, and a first report to host0 no more. */
+/** An agent starts within half a second, and makes its first report to host0 within another. */
 const START_DEADLINE_MS = 15_000;
 
-/** Waits until `mesh drift` is empty on every host. @throws Error with what is left */
+/** Waits until `mesh drift` is empty on every host. @throws Error with the remaining drift */
 export async function noDrift(hosts: readonly LabHost[]): Promise<void> {
   await Promise.all(
     hosts.map(async (host) => {
@@ -29,7 +28,7 @@ export async function noDrift(hosts: readonly LabHost[]): Promise<void> {
   );
 }
 
-/** What the host's agent says of itself; undefined while it does not answer. */
+/** The status of the host's agent; undefined while the agent does not answer. */
 export async function statusOf(host: LabHost): Promise<AgentStatus | undefined> {
   try {
     return await agentClient(pathsBelow(host.root)).get<AgentStatus>('/v1/status');

@@ -1,7 +1,7 @@
-/** What the tests of a file share. */
+/** Resources that all tests of a file share. */
 import { afterAll } from 'vitest';
 
-/** Disposes of what is put in after the last test: the youngest first, and all of it, also when something cannot be. */
+/** A stack that is disposed of after the last test of the file: the last resource first, and all, even if one fails. */
 export function forAllTests(): AsyncDisposableStack {
   const shared = new AsyncDisposableStack();
   afterAll(() => shared.disposeAsync());

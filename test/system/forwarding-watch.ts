@@ -1,4 +1,4 @@
-/** Which members a host has stopped forwarding to, as iproute2's own monitor tells it. */
+/** Which members a host has stopped forwarding to, as reported by `bridge monitor`. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { netnsPath } from '../../src/kernel/netns.ts';
@@ -10,9 +10,10 @@ import { until } from './until.ts';
 
 /** A monitor shows an entry within a millisecond, once it has started. */
 const SHOWN_DEADLINE_MS = 10_000;
-/** An Ethernet address that no member has: once its entry has been shown, so has everything before it. */
+/** An Ethernet address that no member has. When the monitor has shown its entry, it has shown all earlier events. */
 const MARKER = '02:00:00:00:00:01';
 
+/** Follows deleted FDB entries of one host. */
 export class ForwardingWatch {
   readonly #host: LabHost;
   readonly #monitor: ChildProcess;
@@ -26,6 +27,7 @@ export class ForwardingWatch {
     });
   }
 
+  /** Starts to watch; resolves once the monitor shows events. */
   static async of(host: LabHost): Promise<ForwardingWatch> {
     const watch = new ForwardingWatch(host);
     await watch.#mark();
@@ -61,8 +63,8 @@ export class ForwardingWatch {
 }
 
 /**
- * Runs `work` while the forwarding of `hosts` is watched.
- * @returns by name, whom each of them stopped forwarding to meanwhile; empty when nobody did
+ * Runs `work` while the FDB entries of `hosts` are watched.
+ * @returns by the host's name, the members whose entries the host deleted; empty if no host deleted any
  */
 export async function droppedDuring(
   lab: Lab,

@@ -1,14 +1,14 @@
-/** A guest behind a host of a lab: a namespace with one end of a veth pair, the other end of which is the host's to plug in. */
+/** A guest behind a host of a lab: a namespace with one end of a veth pair. The other end is on the host, to be plugged in. */
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { type Ipv6, parseIpv6 } from '../../src/model/address/ipv6.ts';
 import { inside } from '../kit/namespaces.ts';
 import { BareHost } from './bare-host.ts';
 
-/** Its address is in the mesh's prefix, on `eth0`, with the MTU of a mesh. */
+/** The guest's device is `eth0`, with an address in the mesh's prefix and the MTU of a mesh. */
 export class Guest extends BareHost {
   readonly address: Ipv6;
-  /** The host's end. */
+  /** The device at the host's end. */
   readonly port: string;
 
   private constructor(port: string, address: Ipv6) {
@@ -17,7 +17,7 @@ export class Guest extends BareHost {
     this.address = address;
   }
 
-  /** Made, up, and not plugged into anything. @param mac of the host's end; the kernel's choice when absent */
+  /** Makes a guest that is up, and not plugged into any bridge. @param mac of the host's end; by default the kernel chooses */
   static behind(host: LabHost, port: string, ipv6: string, mac?: string): Guest {
     const address = parseIpv6(ipv6);
     const guest = new Guest(port, address);

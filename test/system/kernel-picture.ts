@@ -1,14 +1,14 @@
-/** What a host's kernel holds of the meshes, as iproute2 and nft show it: for comparing a state with an earlier one. */
+/** The meshes in a host's kernel as text, from iproute2 and nft, to compare a state with an earlier one. */
 import type { Lab } from '../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { until } from './until.ts';
 
-/** An idle machine takes a tenth of a second; a busy one may leave an agent without a turn for seconds. */
+/** A repair takes a tenth of a second on an idle machine; on a busy one an agent may wait seconds for a processor. */
 const REPAIR_DEADLINE_MS = 15_000;
 
 /**
- * What is not here ages, counts, or is another one after a repair (indexes, timers, learnt entries). A dump that is
- * interrupted by a change shows a line twice.
+ * Left out is what changes with time or with a repair: counters, timers, indexes and learnt entries. `sort -u`, because a
+ * dump that is interrupted by a change shows a line twice.
  */
 const SHOW = `
 ip -6 -oneline address show | grep nodad | cut -d' ' -f 2- | sort -u
@@ -18,6 +18,7 @@ ip route show
 nft list table inet meshwork
 nft list table bridge meshwork`;
 
+/** Links, addresses, neighbour entries, FDB entries, routes and rules of a host. */
 export async function kernelPicture(lab: Lab, host: LabHost): Promise<string> {
   const [links, rest] = await Promise.all([
     lab.exec(host, ['ip', '-json', '-detail', 'link', 'show']),
@@ -26,7 +27,7 @@ export async function kernelPicture(lab: Lab, host: LabHost): Promise<string> {
   return `${linkLines(links.stdout).toSorted().join('\n')}\n${rest.stdout}`;
 }
 
-/** One device of the host, with its index: another one of that name differs. */
+/** One device of the host, with its index, so that another device of the same name differs. */
 export async function linkPicture(lab: Lab, host: LabHost, device: string): Promise<string> {
   const { stdout } = await lab.exec(host, ['ip', '-json', '-detail', 'link', 'show', device]);
   const [{ ifindex }] = JSON.parse(stdout) as [{ ifindex: number }];
@@ -80,7 +81,7 @@ function lineOf({
 }
 
 /**
- * Waits until the kernel of `host` looks as it did.
+ * Waits until kernelPicture of `host` is `before` again.
  * @throws Error with the lines that differ
  */
 export async function becomesAgain(lab: Lab, host: LabHost, before: string): Promise<void> {
@@ -100,6 +101,6 @@ function differences(before: string, now: string): string {
   const minus = [...was].filter((line) => !is.has(line)).map((line) => `- ${line}`);
   const plus = [...is].filter((line) => !was.has(line)).map((line) => `+ ${line}`);
   if (minus.length + plus.length > 0) return [...minus, ...plus].join('\n');
-  // The same lines, in another order or number.
+  // The lines are the same, and differ in order or number.
   return `- ${before.replaceAll('\n', '\n- ')}\n+ ${now.replaceAll('\n', '\n+ ')}`;
 }

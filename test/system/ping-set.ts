@@ -1,8 +1,9 @@
-/** Several pings at once, each by a name. */
+/** Pings between several pairs at once. */
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { type Loss, Pings } from './pings.ts';
 
+/** Running pings, named `A to B`. */
 export class PingSet implements Disposable {
   readonly #pings: ReadonlyMap<string, Pings>;
 
@@ -10,7 +11,7 @@ export class PingSet implements Disposable {
     this.#pings = pings;
   }
 
-  /** A ping each millisecond for each pair, from the first host to the second one's address in the mesh. */
+  /** Starts a ping each millisecond for each pair, from the first host to the mesh address of the second. */
   static async start(...pairs: readonly (readonly [LabHost, LabHost])[]): Promise<PingSet> {
     const pings = new Map<string, Pings>();
     const set = new PingSet(pings);
@@ -25,18 +26,18 @@ export class PingSet implements Disposable {
     }
   }
 
-  /** Which pings of which pairs were not answered; empty when nothing was lost. */
+  /** The losses of each pair that lost pings, as in `Pings.lost`; empty if nothing was lost. */
   async lost(): Promise<Record<string, string>> {
     const entries = [...this.#pings].map(async ([pair, pings]) => [pair, await pings.lost()] as const);
     return Object.fromEntries((await Promise.all(entries)).filter(([, spans]) => spans !== ''));
   }
 
-  /** The same as spans of time, for every pair in the order of the start. */
+  /** The losses of every pair, in the order of the start. */
   async losses(): Promise<(readonly Loss[])[]> {
     return await Promise.all([...this.#pings.values()].map((pings) => pings.losses()));
   }
 
-  /** How many were sent, by all pairs together. */
+  /** The number of pings that all pairs have sent. */
   get sent(): number {
     return [...this.#pings.values()].reduce((sum, pings) => sum + pings.sent, 0);
   }

@@ -1,30 +1,31 @@
 /**
- * A ping each millisecond, and which of them were lost. ping(8) would keep a core busy for each pair: it spins when it is
- * to wait for less than 10 ms.
+ * Sends a ping each millisecond, and tells which were lost. ping(8) is not used: it spins at intervals below 10 ms, and
+ * would keep a core busy for each pair.
  */
 import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 
 const INTERVAL_MS = 1;
-/** The kernel's queue behind each processor holds 1000 packets, of all pairs together. */
+/** Pings sent at once at most: the kernel's queue of each processor holds 1000 packets of all pairs together. */
 const BURST = 20;
-/** An answer takes less than a millisecond; after so long without one, no test goes on. */
+/** An answer takes less than a millisecond; without one for this long, a test fails. */
 const ANSWER_DEADLINE_MS = 10_000;
 /** Far longer than an answer takes on a busy machine. */
 const RETRY_MS = 1_000;
 
-/** Pings in a row that were not answered: when the first and the last of them were sent. */
+/** Consecutive pings that were not answered: when the first and the last of them were sent. */
 export interface Loss {
   readonly firstMs: number;
   readonly lastMs: number;
 }
 
+/** A running ping from one namespace to one address. */
 export class Pings implements Disposable {
   readonly #socket: EchoSocket;
   readonly #address: Ipv6;
   readonly #startMs = performance.now();
   readonly #timer: NodeJS.Timeout;
-  /** When each of those was sent that have not been answered, in ms after the start, by number. */
+  /** Pings without an answer: by their number, when they were sent, in ms after the start. */
   readonly #open = new Map<number, number>();
   #dueMs = 0;
   #sent = 0;
@@ -36,8 +37,8 @@ export class Pings implements Disposable {
   }
 
   /**
-   * Pings from the namespace at `netns`; resolves with the first answer.
-   * @throws Error when none comes
+   * Starts to ping from the namespace at `netns`; resolves after the first answer.
+   * @throws Error if no answer comes
    */
   static async start(netns: string, address: Ipv6): Promise<Pings> {
     const socket = EchoSocket.open({ netns });
@@ -50,21 +51,21 @@ export class Pings implements Disposable {
     return new Pings(socket, address);
   }
 
-  /** How many were sent. */
+  /** The number of pings sent so far. */
   get sent(): number {
     return this.#sent;
   }
 
   /**
-   * When those were sent that were not answered before a ping that is sent now is: spans in ms after the start, such as
-   * `165-520`. Empty when nothing was lost.
-   * @throws Error when none is answered any more
+   * When the lost pings were sent, as spans in ms after the start, such as `165-520`; empty if nothing was lost. A ping is
+   * lost if it is not answered before another that is sent now.
+   * @throws Error if pings are no longer answered
    */
   async lost(): Promise<string> {
     return (await this.#losses()).map(({ firstMs, lastMs }) => `${firstMs}-${lastMs}`).join(' ');
   }
 
-  /** The same on the clock of `performance.now()`. */
+  /** The losses, on the clock of `performance.now()`. */
   async losses(): Promise<Loss[]> {
     const shift = (ms: number) => ms + this.#startMs;
     return (await this.#losses()).map(({ firstMs, lastMs }) => ({ firstMs: shift(firstMs), lastMs: shift(lastMs) }));
@@ -81,7 +82,7 @@ export class Pings implements Disposable {
     this.#socket.close();
   }
 
-  /** A timer that comes late sends what is due, so that no gap hides an outage; but not so many at once that they are lost. */
+  /** Sends all pings that are due, so that no outage is hidden when the timer is late; but no more than BURST, which could be lost. */
   #sendDue(): void {
     const nowMs = performance.now() - this.#startMs;
     this.#dueMs = Math.max(this.#dueMs, nowMs - BURST * INTERVAL_MS);
@@ -93,13 +94,13 @@ export class Pings implements Disposable {
     this.#open.set(number, atMs);
     this.#socket.echo(this.#address, { timeoutMs: ANSWER_DEADLINE_MS }).then(
       (rttMs) => rttMs !== undefined && this.#open.delete(number),
-      // It could not even be sent: lost.
+      // A ping that could not be sent counts as lost.
       () => {},
     );
   }
 }
 
-/** One answer, of as many pings as it takes: the first may be lost where losses are what is counted. */
+/** Sends pings until one is answered: the first may be lost, as this is used where packets get lost. */
 async function answered(socket: EchoSocket, address: Ipv6): Promise<void> {
   const giveUpAt = performance.now() + ANSWER_DEADLINE_MS;
   while (performance.now() < giveUpAt) {
@@ -108,7 +109,7 @@ async function answered(socket: EchoSocket, address: Ipv6): Promise<void> {
   throw new Error(`${address} does not answer within ${ANSWER_DEADLINE_MS} ms`);
 }
 
-/** @param unanswered number and time of each, ascending */
+/** Joins pings with consecutive numbers. @param unanswered number and time of each lost ping, ascending */
 function spansOf(unanswered: readonly (readonly [number: number, sentMs: number])[]): Loss[] {
   const spans: { last: number; firstMs: number; lastMs: number }[] = [];
   for (const [number, sentMs] of unanswered) {

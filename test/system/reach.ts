@@ -1,5 +1,4 @@
-/** Who answers whom. */
-
+/** Which addresses answer echoes from a namespace. */
 import type { Ip } from '../../src/kernel/ip.ts';
 import { netnsPath } from '../../src/kernel/netns.ts';
 import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
@@ -9,12 +8,12 @@ import type { Network } from '../../src/model/network/network.ts';
 import { addressIn } from '../kit/lab-networks.ts';
 import { until } from './until.ts';
 
-/** Silence is known after so long; an answer takes a millisecond. */
+/** An address that does not answer within this time is silent; an answer takes a millisecond. */
 const SILENCE_MS = 1_000;
-/** For an answer that must come: neighbours that have to be asked for, on a busy machine. */
+/** For answers that must come: neighbours may have to be resolved first, on a busy machine. */
 const ANSWER_DEADLINE_MS = 15_000;
 
-/** Which of `addresses` answer an echo from the namespace at `netns`, of three each. */
+/** Which of `addresses` answer at least one of three echoes from the namespace at `netns`. */
 export async function reachable<T extends Ip>(netns: string, addresses: readonly T[]): Promise<T[]> {
   const socket = EchoSocket.open({ netns });
   try {
@@ -35,7 +34,7 @@ export async function allReachable(netns: string, addresses: readonly Ip[]): Pro
   });
 }
 
-/** Waits until each of `hosts` answers each other in `network`. */
+/** Waits until all pairs of `hosts` answer in `network`. */
 export async function allAnswer(network: Network, hosts: readonly LabHost[]): Promise<void> {
   const addresses = hosts.map((host) => addressIn(network, host));
   await Promise.all(hosts.map(({ netns }) => allReachable(netnsPath(netns), addresses)));
@@ -45,7 +44,7 @@ async function isAnswered(socket: EchoSocket, address: Ip): Promise<boolean> {
   try {
     return (await socket.echo(address, { timeoutMs: SILENCE_MS })) !== undefined;
   } catch (error) {
-    // No route yet.
+    // There is no route yet.
     if (error instanceof MeshError) return false;
     throw error;
   }

@@ -1,10 +1,11 @@
-/** A directory on a disk of its own, so small that it can be filled. */
+/** A directory on a small file system of its own (tmpfs), which a test can fill. */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 
 const CHUNK = Buffer.alloc(4096);
 
+/** Mounts, fills and clears the file system. */
 export class SmallDisk {
   readonly #directory: string;
   readonly #bytes: number;
@@ -14,18 +15,18 @@ export class SmallDisk {
     this.#bytes = bytes;
   }
 
-  /** To be called before anybody has files open there. */
+  /** Must be called before a program opens files in the directory. */
   mount(): void {
     mkdirSync(this.#directory, { recursive: true });
     run('mount', '-t', 'tmpfs', '-o', `size=${this.#bytes},mode=0711`, 'meshwork-test', this.#directory);
   }
 
-  /** Also while a program has files open there. */
+  /** May be called while a program has files open in the directory. */
   unmount(): void {
     if (spawnSync('mountpoint', ['-q', this.#directory]).status === 0) run('umount', '--lazy', this.#directory);
   }
 
-  /** Leaves no room, or so much. */
+  /** Fills the disk, and leaves `roomBytes` free. */
   fill(roomBytes = 0): void {
     try {
       for (let written = 0; written <= this.#bytes; written += CHUNK.length) appendFileSync(this.#ballast, CHUNK);
@@ -36,6 +37,7 @@ export class SmallDisk {
     truncateSync(this.#ballast, statSync(this.#ballast).size - roomBytes);
   }
 
+  /** Makes the room free again. */
   clear(): void {
     rmSync(this.#ballast, { force: true });
   }

@@ -1,4 +1,4 @@
-/** A machine on a segment of a lab that takes part in nothing: what it may reach, anybody on the underlay may. */
+/** A machine on a segment of a lab that is in no mesh: it stands for any other machine on the underlay. */
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { Lab } from '../../src/lab/cluster/lab.ts';
 import { type Ipv4, parseIpv4 } from '../../src/model/address/ipv4.ts';
@@ -6,10 +6,10 @@ import { type Ipv6, parseIpv6 } from '../../src/model/address/ipv6.ts';
 import { inside } from '../kit/namespaces.ts';
 import { BareHost } from './bare-host.ts';
 
-/** Behind the addresses of a lab's own hosts. */
+/** The number in its addresses; the hosts of a lab have lower ones. */
 const NUMBER = 200;
 
-/** Has an IPv4 address of its segment, an IPv6 address of its own, and a link-local one, on `eth0`. */
+/** On `eth0` it has an IPv4 address of its segment, an IPv6 address, and a link-local address. */
 export class Stranger extends BareHost {
   readonly ipv4: Ipv4;
   readonly ipv6: Ipv6;
@@ -20,7 +20,7 @@ export class Stranger extends BareHost {
     this.ipv6 = parseIpv6(`fd77:${segment}::${NUMBER}`);
   }
 
-  /** One for each segment. */
+  /** Makes the stranger of a segment; a segment can have one. */
   static on(lab: Lab, segment: number): Stranger {
     const stranger = new Stranger(segment);
     const underlay = netnsPath(lab.topology.underlay);

@@ -1,4 +1,4 @@
-/** Types what pages of the documentation show, for a lab of its own: each command works, and prints what is shown of it. */
+/** Runs the commands that pages of the documentation show, in a lab, and compares their output with the page. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,19 +8,20 @@ import { missingLine, type ShownCommand } from '../cli/console-block.ts';
 import { until } from './until.ts';
 
 const TOP = new URL('../..', import.meta.url).pathname;
-/** A person reads on before the next command; what it shows takes at most a second. */
+/** A command is repeated for this long until its output is as shown: a reader pauses between commands, and the state needs up to a second. */
 const ANSWER_DEADLINE_MS = 15_000;
 
-/** @param path below the top of the repository */
+/** The text of a page. @param path relative to the top of the repository */
 export function pageOf(path: string): string {
   return readFileSync(join(TOP, path), 'utf8');
 }
 
+/** Runs commands in a shell, with a `mesh` in PATH that knows the lab's name. */
 export class Typist {
-  /** Has what pages say is in /tmp and /media. */
+  /** A directory in place of /tmp and /media in the commands. */
   readonly place = mkdtempSync(join(tmpdir(), 'mw-pages-'));
 
-  /** @param lab pages speak of the only lab of a machine: this is its name */
+  /** @param lab the name of the lab to use; pages name none, since they assume only one lab */
   constructor(lab: string) {
     const program = `#!/bin/sh
 [ "$1" = lab ] || exec ${TOP}bin/mesh "$@"
@@ -32,7 +33,7 @@ exec ${TOP}bin/mesh lab "$verb" --name ${lab} "$@"
     writeFileSync(join(this.place, 'mesh'), program, { mode: 0o755 });
   }
 
-  /** @returns what it printed, as soon as it succeeds with all that is shown of it */
+  /** Repeats a command until it succeeds and prints all lines that the page shows. @returns its output @throws Error with the last output */
   async type(page: string, command: ShownCommand | undefined): Promise<string> {
     if (command === undefined) throw new RangeError(`${page} shows too few commands`);
     const { line, text, answer } = command;

@@ -1,11 +1,13 @@
-/** Waiting for something to become true, by looking again and again. */
+/** Waits for a condition by checking it again and again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const LOOK_AGAIN_MS = 20;
 
 /**
- * Resolves with what `look` gives as soon as that is neither undefined nor false.
- * @param deadlineMs five times what is expected of an idle machine
+ * Resolves with the result of `look` as soon as it is neither undefined nor false.
+ * @param what names the condition in the error
+ * @param deadlineMs five times the time that an idle machine needs
+ * @throws Error after the deadline
  */
 export async function until<T>(
   what: string,

@@ -1,4 +1,4 @@
-/** The agent's metrics. What the agent knows anyway is read when somebody asks; only the loop is counted as it goes. */
+/** The agent's metrics. Gauges are read from the agent's state at each scrape; only the loop counts as it runs. */
 
 import { addHealthMetrics, addNetworkMetrics } from '../../metrics/condition-metrics.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -6,6 +6,7 @@ import type { Agent } from '../agent.ts';
 import { LoopMetrics } from '../loop/loop-metrics.ts';
 import { healthOf, networkViews } from '../view/agent-view.ts';
 
+/** Registers the agent's metrics; called once when the agent's process starts. */
 export function addAgentMetrics(registry: Registry, agent: Agent): void {
   const { source, input } = agent;
   new LoopMetrics(registry, agent.reconciler);

@@ -1,4 +1,7 @@
-/** The agent's control socket: HTTP with JSON, for the command line on the same machine. Routes: protocol/documents/views.ts. */
+/**
+ * The agent's control socket: HTTP with JSON, for the command line on the same machine. The routes are described in
+ * protocol/documents/views.ts.
+ */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -23,12 +26,14 @@ import { trace } from '../trace/tracer.ts';
 import { driftView, explainView, membersOf, networkViews, planView, statusView } from '../view/agent-view.ts';
 import { memberCalled } from '../view/called-member.ts';
 
-/** Requests are a name or two. */
+/** A request carries a few names. */
 const MAX_BODY_BYTES = 8 * 1024;
-/** Thousands of links are made in some seconds; what takes longer than this does not come back. */
+/** A pass makes thousands of links in some seconds. One that takes longer than this hangs for good. */
 const PASS_LONGEST_MS = 120_000;
 
+/** The parts of the agent's process that the socket gives access to. */
 export interface AgentSocketInput {
+  /** The path of the socket. */
   readonly path: string;
   readonly agent: Agent;
   readonly echo: SizedEcho;
@@ -39,7 +44,10 @@ export interface AgentSocketInput {
   readonly captures: Captures;
 }
 
-/** @throws MESH_ALREADY_RUNNING when another agent answers at the path */
+/**
+ * Listens at the path, and resolves when it does. Close the server to end.
+ * @throws MESH_ALREADY_RUNNING when another agent answers at the path
+ */
 export async function serveAgentSocket(input: AgentSocketInput): Promise<Server> {
   const { path, agent } = input;
   await claimControlSocket(path);
@@ -47,7 +55,7 @@ export async function serveAgentSocket(input: AgentSocketInput): Promise<Server>
   const server = createServer((request, response) => {
     void answer(request, response, input, startMs);
   });
-  // The group of this socket may do what root may: plug ports, and read everything.
+  // The group of this socket may do the same as root here: plug ports, and read everything.
   await listenOnControlSocket(server, path);
   return server;
 }
@@ -67,7 +75,7 @@ async function answer(
     const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
     if (path === '/v1/events') return streamJournal(journal, conditions, request, response);
     response.once('finish', () => {
-      // A path that is none of ours is not worth a series of its own.
+      // All unknown paths share one time series.
       const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
       metrics.answered('agent', verb, known, response.statusCode, (clock.nowMs() - startOfAnswerMs) / 1000);
     });

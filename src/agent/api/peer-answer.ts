@@ -1,4 +1,7 @@
-/** What members are answered inside a mesh: `GET /path`, one look at the kernel at a time; and host0, `GET /capture`. */
+/**
+ * The agent's answers inside a mesh: `GET /path` for each member, one kernel dump at a time, and `GET /capture` for
+ * host0.
+ */
 import type { ServerResponse } from 'node:http';
 import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
@@ -12,9 +15,10 @@ import { collectPathState } from '../trace/path-state.ts';
 import { pathView } from '../trace/path-view.ts';
 import type { PeerHandler } from './peer-endpoint.ts';
 
-/** Beyond so many that wait, whoever asks is told to come again: a look costs a dump of the kernel's tables. */
+/** Beyond this many waiting requests the answer is MESH_BUSY: each request costs a dump of the kernel's tables. */
 const WAITING_MAX = 8;
 
+/** The request handler for PeerEndpoints, which has checked that the caller is a member. */
 export function peerHandler(agent: Agent, captures: Captures): PeerHandler {
   const looks = new Looks();
   return async (request, response, { network, peer }) => {
@@ -49,7 +53,7 @@ async function look(agent: Agent, network: Network, parameters: URLSearchParams)
   return pathView(await collectPathState(agent, network, query), query);
 }
 
-/** What guests say to each other is nobody's business but host0's, who could reach every machine anyway. */
+/** Serves a capture to host0 only: packets of guests are private, and host0 can reach every machine anyway. */
 async function captureFor(
   agent: Agent,
   captures: Captures,
@@ -59,7 +63,7 @@ async function captureFor(
   response: ServerResponse,
 ): Promise<void> {
   const stillAllowed = () => {
-    // The packet that asks may be the one that has just moved host0's entry.
+    // The request itself may have moved host0's FDB entry a moment ago, so pending kernel events are read first.
     agent.input.kernel.drainEvents();
     return isVerifiedHost0(agent.reconciler.cache, network, peer);
   };
@@ -67,8 +71,8 @@ async function captureFor(
     const { journal } = agent.input;
     const told = { network: network.id, object: peer };
     journal.record({ ...told, level: 'warning', kind: 'capture refused', message: `to ${peer}, which is not host0` });
-    throw new MeshError('MESH_MEMBER_NOT_ALLOWED', 'this node is captured on by host0 alone', {
-      rule: "A request comes from host0's address, and host0's entries in this kernel are as they should be.",
+    throw new MeshError('MESH_MEMBER_NOT_ALLOWED', 'only host0 may capture on this node', {
+      rule: "The request must come from host0's address, and this kernel's FDB and neighbour entries of host0 must be correct.",
       remedy: 'Capture from host0.',
     });
   }
@@ -76,19 +80,19 @@ async function captureFor(
   await captures.serve(response, { network, settings, who: `host0 at ${peer}`, stillAllowed });
 }
 
-/** One after the other. */
+/** Runs kernel dumps one after the other, and refuses when too many wait. */
 class Looks {
   #waiting = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
   async take<T>(work: () => Promise<T>): Promise<T> {
     if (this.#waiting >= WAITING_MAX) {
-      throw new MeshError('MESH_BUSY', 'this agent is asked by too many at once', { retryable: true });
+      throw new MeshError('MESH_BUSY', 'too many requests wait at this agent', { retryable: true });
     }
     this.#waiting++;
     try {
-      const mine = this.#turn.then(work);
-      this.#turn = mine.catch(() => undefined);
+      const mine = this.#last.then(work);
+      this.#last = mine.catch(() => undefined);
       return await mine;
     } finally {
       this.#waiting--;

@@ -1,7 +1,7 @@
 /**
- * What an agent answers other members, inside each mesh: its part of a path, and to host0 what passes the node; nothing
- * that changes anything. The socket is bound to the node's address in the mesh and to the bridge; the strict-host rule of
- * the mesh keeps everybody else away from that address, and only members get an answer.
+ * The agent's HTTP endpoint inside each mesh. Members get the node's part of a path, and host0 also gets captures; no
+ * request changes anything. The socket is bound to the node's address in the mesh and to the bridge. The strict-host
+ * rule of the mesh lets no packet from other links reach that address, and callers that are not members get 403.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../../kernel/sockets/listener.ts';
@@ -13,7 +13,7 @@ import { DeviceEndpoints } from '../../protocol/http/device-endpoints.ts';
 import { meshEndpoint, meshEndpointKey } from '../../protocol/http/mesh-endpoint.ts';
 import type { Agent } from '../agent.ts';
 
-/** Traces are asked for by people, and each question has a connection of its own. */
+/** Few connections are enough: traces are started by people, and each request has its own connection. */
 const LIMITS: EndpointLimits = {
   connections: 16,
   connectionsPerPeer: 16,
@@ -26,16 +26,17 @@ const LIMITS: EndpointLimits = {
     connectionsCheckingInterval: 1_000,
   },
 };
-/** Links change by the hundred when networks come. */
+/** New networks change hundreds of links at once. */
 const FOLLOW_MS = 20;
 
-/** Answers a member. @param peer its address, that is known to be a member's */
+/** Answers one request. `caller.peer` is the caller's IPv6 address, which is a member's in `caller.network`. */
 export type PeerHandler = (
   request: IncomingMessage,
   response: ServerResponse,
   caller: { readonly network: Network; readonly peer: string },
 ) => unknown;
 
+/** One endpoint in each network whose bridge exists. They follow the agent's links and networks until `close`. */
 export class PeerEndpoints {
   readonly #agent: Agent;
   readonly #handler: PeerHandler;
@@ -65,7 +66,10 @@ export class PeerEndpoints {
     );
   }
 
-  /** Soon after, it listens in every network that has its bridge. It does so by itself when links or networks change. */
+  /**
+   * Opens and closes endpoints after a short pause, so that each network with a bridge has one. Link and network
+   * changes trigger it automatically; call it once at the start.
+   */
   follow(): void {
     this.#soon ??= this.#agent.input.clock.after(FOLLOW_MS, () => {
       this.#soon = undefined;
@@ -87,6 +91,6 @@ export class PeerEndpoints {
       this.#handler(request, response, { network: attachment.network, peer });
       return;
     }
-    response.writeHead(403).end('this node answers members of the mesh\n');
+    response.writeHead(403).end('this node answers only members of the mesh\n');
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One capture on one node, as a stream of pcapng. Bounded in time, in the length of a packet and in packets a second; and
- * a reader who does not keep up costs packets, which the kernel counts, and never memory.
+ * One capture on one node, as a stream of pcapng. Its duration, the length of a packet and the packets per second are
+ * limited. When the reader is too slow, the kernel drops packets and counts them; the agent's memory does not grow.
  */
 import type { Writable } from 'node:stream';
 import { innerFrame, parseFrameFilter } from '../../formats/capture/frame-filter.ts';
@@ -11,11 +11,11 @@ import { VERSION } from '../../model/version.ts';
 import type { CaptureSettings } from '../../protocol/documents/capture.ts';
 import type { CapturePoint } from './points.ts';
 
-/** Often enough to be live, and what comes meanwhile fits the sockets' buffers. */
+/** Often enough for a live view, and the sockets' buffers hold the packets of this time. */
 const TICK_MS = 50;
 /** 10,000 packets a second at each point: a tenth of a core. */
 const FRAMES_PER_TICK = 500;
-/** A reader may look at what he has for a while; one that is gone without a word gives up his place. */
+/** A reader may pause for a while. One that reads nothing for so long is gone, and its capture ends. */
 const STUCK_MS = 60_000;
 
 interface Probe {
@@ -28,8 +28,9 @@ interface Captured extends CapturedFrame {
 }
 
 /**
- * Writes until the time is over, or until the stream is closed. Then all sockets are closed and the stream is ended.
- * @param stillAllowed asked before each write; when it says no, the stream ends without what has come since
+ * Captures until the duration is over or the stream is closed. Then all sockets are closed and the stream is ended.
+ * @param stillAllowed called before each write. When it returns false, the stream ends, and the packets since the last
+ *   write are discarded
  * @throws MESH_USAGE for the filter, MESH_KERNEL_REFUSED
  */
 export async function capture(
@@ -54,11 +55,12 @@ export async function capture(
       await nextTick(clock, to);
       if (!stillAllowed()) break;
       last = to.destroyed || clock.nowMs() >= endMs;
-      // What does not fit waits in the sockets, where the kernel counts what it has to drop.
+      // While the reader is full, packets stay in the sockets, and the kernel counts those that it has to drop.
       if (to.writableNeedDrain && clock.nowMs() - movedMs > STUCK_MS) to.destroy();
       if (to.destroyed || to.writableNeedDrain) continue;
       movedMs = clock.nowMs();
-      // What came later than this may be in one socket and not yet in another: it is for the next turn.
+      // A later packet may be in one socket and not yet in another. To keep the order of time, it waits for the next
+      // tick.
       const untilNs = BigInt(clock.wallTime().getTime()) * 1_000_000n;
       const frames = [...held, ...drained(probes)].sort((a, b) => Number(a.timeNs - b.timeNs));
       held = last ? [] : frames.filter(({ timeNs }) => timeNs >= untilNs);

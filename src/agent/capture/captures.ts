@@ -1,4 +1,4 @@
-/** The captures of one node: few at a time, and each of them in the journal with who asked. */
+/** The captures that run on one node: few at a time, and each is journalled with its requester. */
 import type { ServerResponse } from 'node:http';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -7,17 +7,20 @@ import type { Agent } from '../agent.ts';
 import { capture } from './capture.ts';
 import { capturePoints } from './points.ts';
 
-/** Each costs a tenth of a core at the most. */
+/** Each costs a tenth of a core at most. */
 const CAPTURES_MAX = 4;
 
+/** A request for one capture. */
 export interface CaptureOrder {
   readonly network: Network;
   readonly settings: CaptureSettings;
-  /** For the journal: «host0 at fd42::1». */
+  /** The requester, for the journal: «host0 at fd42::1». */
   readonly who: string;
+  /** Called before each write; the capture ends when it returns false. Absent: always allowed. */
   readonly stillAllowed?: () => boolean;
 }
 
+/** Starts captures and counts those that run. */
 export class Captures {
   readonly #agent: Agent;
   #running = 0;
@@ -27,13 +30,14 @@ export class Captures {
   }
 
   /**
-   * Answers with the stream, and resolves at its end.
-   * @throws MESH_NET_UNKNOWN, MESH_USAGE, MESH_KERNEL_REFUSED, before anything was answered
+   * Answers with the stream of packets, and resolves when the stream has ended.
+   * @throws MESH_NET_UNKNOWN, MESH_KERNEL_REFUSED, MESH_USAGE (the filter, or too many captures); the response is still
+   *   unused then
    */
   async serve(response: ServerResponse, { network, settings, who, stillAllowed }: CaptureOrder): Promise<void> {
     const { clock, journal, name } = this.#agent.input;
     if (this.#running >= CAPTURES_MAX) {
-      throw new MeshError('MESH_USAGE', `${name} makes ${CAPTURES_MAX} captures already`, {
+      throw new MeshError('MESH_USAGE', `${name} already runs ${CAPTURES_MAX} captures`, {
         remedy: 'End one of them first.',
         retryable: true,
       });

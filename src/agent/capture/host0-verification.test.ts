@@ -1,4 +1,4 @@
-/** node1 of the small cluster, asked by somebody who speaks from host0's address. */
+/** Source verification on node1 of the small cluster, for a request from host0's address. */
 import { expect, test } from 'vitest';
 import { manage } from '../../../test/kit/networks.ts';
 import { BRIDGE, memberOf, portLink, stateAt } from '../../../test/kit/trace-cluster.ts';
@@ -9,7 +9,7 @@ import { isVerifiedHost0 } from './host0-verification.ts';
 const host0 = memberOf('host0');
 const tap = portLink(20, 'tap0', { master: BRIDGE });
 
-function believed(dump: (dump: KernelDump) => KernelDump = (whole) => whole, peer = host0.ipv6): boolean {
+function verified(dump: (dump: KernelDump) => KernelDump = (whole) => whole, peer = host0.ipv6): boolean {
   return isVerifiedHost0(stateAt('node1', { dump }).kernel, manage, peer);
 }
 
@@ -27,31 +27,31 @@ function withEntries(
   });
 }
 
-test('host0 is believed where its entries are as they should be', () => {
-  expect(believed()).toBe(true);
-  expect(believed(withEntries(() => ({})))).toBe(true);
+test('host0 is verified when its entries are correct', () => {
+  expect(verified()).toBe(true);
+  expect(verified(withEntries(() => ({})))).toBe(true);
 });
 
 test.each<[string, boolean]>([
-  ['another member', believed(undefined, memberOf('node2').ipv6)],
+  ['a request from another member', verified(undefined, memberOf('node2').ipv6)],
   [
-    'its entry behind a port of a guest',
-    believed(withEntries(({ table }) => (table === 'master' ? { link: 20 } : {}))),
+    'the FDB entry on the port of a guest',
+    verified(withEntries(({ table }) => (table === 'master' ? { link: 20 } : {}))),
   ],
-  ['its entry learnt, and not ours', believed(withEntries(({ table }) => ({ externLearn: table === 'self' })))],
+  ['an FDB entry that the bridge learnt', verified(withEntries(({ table }) => ({ externLearn: table === 'self' })))],
   [
-    'an entry that follows the sender',
-    believed(withEntries(({ table }) => (table === 'self' ? { state: 'dynamic' } : {}))),
+    'an FDB entry of the VXLAN device that follows the sender',
+    verified(withEntries(({ table }) => (table === 'self' ? { state: 'dynamic' } : {}))),
   ],
-  ['no entry', believed(withEntries(() => undefined))],
-  ['no neighbour entry', believed((dump) => ({ ...dump, neighbours: [] }))],
+  ['no FDB entry', verified(withEntries(() => undefined))],
+  ['no neighbour entry', verified((dump) => ({ ...dump, neighbours: [] }))],
   [
-    'a neighbour entry of somebody else’s',
-    believed((dump) => ({
+    'a neighbour entry with another Ethernet address',
+    verified((dump) => ({
       ...dump,
       neighbours: dump.neighbours.map((entry) => ({ ...entry, mac: '02:00:00:00:00:99' as Mac })),
     })),
   ],
-])('not with %s', (_what, outcome) => {
+])('host0 is not verified with %s', (_what, outcome) => {
   expect(outcome).toBe(false);
 });

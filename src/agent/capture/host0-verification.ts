@@ -1,7 +1,8 @@
 /**
- * Whether somebody who speaks from host0's address in a mesh is host0, as far as this node's kernel can tell. Frames with
- * host0's Ethernet address come from host0's underlay address only (the VXLAN's entry is permanent); a guest on this very
- * node who sends as host0 moves the bridge's entry to its own port, and is found out by that.
+ * Source verification of host0: whether a request from host0's address in a mesh really came from host0, by this node's
+ * kernel. Frames with host0's Ethernet address are accepted only from host0's underlay address, since the VXLAN
+ * device's FDB entry is permanent. A guest on this node that sends as host0 moves the bridge's FDB entry to its own
+ * port, which reveals the guest.
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { memberAddresses } from '../../model/network/member.ts';
@@ -9,6 +10,7 @@ import type { Network } from '../../model/network/network.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
+/** Whether `peer` is host0's address, and all entries of host0 are those that the agent has made. */
 export function isVerifiedHost0(cache: KernelCache, network: Network, peer: Ipv6): boolean {
   const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
   const vxlan = cache.linkNamed(network.devices.vxlan)?.index;

@@ -1,4 +1,7 @@
-/** Where on a node the packets of a network can be seen: its VXLAN device, and the ports that its packets go through. */
+/**
+ * Where on a node the packets of a network can be captured: its VXLAN device, and the underlay links of its VXLAN
+ * packets.
+ */
 import { framesWithout, vxlanWithout } from '../../kernel/sockets/capture-filter.ts';
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -7,15 +10,20 @@ import type { Network } from '../../model/network/network.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
 
+/** One device to capture on. */
 export interface CapturePoint {
   readonly device: string;
   readonly index: number;
+  /** `inner`: frames of the network; `outer`: VXLAN packets on the underlay. */
   readonly side: 'inner' | 'outer';
-  /** For the kernel. A capture that is on its way through the mesh does not see itself. */
+  /** Runs in the kernel. Leaves out the packets of captures that are sent through the mesh. */
   readonly filter: readonly FilterStep[];
 }
 
-/** @throws MESH_NET_UNKNOWN while the network has no device here */
+/**
+ * The network's VXLAN device first, then its underlay links: one on a node, one for each segment on host0.
+ * @throws MESH_NET_UNKNOWN while the network has no device here
+ */
 export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
   const { cache } = agent.reconciler;
   const vxlan = cache.linkNamed(network.devices.vxlan);
@@ -32,7 +40,7 @@ export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
     side: 'inner',
     filter: framesWithout(AGENT_PORT),
   };
-  const outer = underlayPorts(agent).map(
+  const outer = underlayLinks(agent).map(
     ({ name: device, index }): CapturePoint => ({
       device,
       index,
@@ -43,11 +51,11 @@ export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
   return [inner, ...outer];
 }
 
-/** The links that have an address from which VXLAN packets leave. */
-function underlayPorts({ source, reconciler: { cache } }: Agent): { name: string; index: number }[] {
-  const view = source.host0Stance();
+/** The links with an address that VXLAN packets are sent from. */
+function underlayLinks({ source, reconciler: { cache } }: Agent): { name: string; index: number }[] {
+  const stance = source.host0Stance();
   const locals: readonly (Ipv4 | undefined)[] =
-    view.role === 'host0' ? view.segments.map(({ ipv4 }) => ipv4) : [view.local];
+    stance.role === 'host0' ? stance.segments.map(({ ipv4 }) => ipv4) : [stance.local];
   const indexes = [...cache.addresses.values()].flatMap(({ address, link }) =>
     locals.some((local) => local === address) ? [link] : [],
   );

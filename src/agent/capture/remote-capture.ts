@@ -1,4 +1,4 @@
-/** The capture of another node, passed on as it comes. */
+/** host0's agent passes the capture of another node on to its own client, as it comes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
@@ -8,11 +8,15 @@ import { type CaptureSettings, captureParameters } from '../../protocol/document
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
 
-/** Something comes every 50 ms. */
+/** A capture sends at least its statistics every 50 ms. */
 const SILENCE_MS = 5_000;
 const ERROR_MAX_BYTES = 8 * 1024;
 
-/** @throws MESH_NOT_RUNNING when it does not answer, and what it refuses */
+/**
+ * Answers with the capture of `member`, and resolves when either end has closed the stream.
+ * @throws MESH_NOT_RUNNING when the other agent does not answer, or the error that it refused with; the response is
+ *   still unused then
+ */
 export async function passOnCapture(
   response: ServerResponse,
   network: Network,
@@ -22,11 +26,11 @@ export async function passOnCapture(
   const upstream = await open(network, member, settings, () => response.writableNeedDrain);
   if (upstream.statusCode !== 200) throw await refusal(upstream, member);
   response.setHeader('content-type', 'application/x-pcapng');
-  // Either end may end it: that is no error, and the other end is closed by it.
+  // Either end may close the stream, which is no error; `pipeline` then closes the other one.
   await pipeline(upstream, response).catch(() => undefined);
 }
 
-/** @param isFull whoever reads does not, so that nothing can come */
+/** @param isFull whether the own client reads too slowly. The stream is silent then, and must not count as dead */
 function open(
   network: Network,
   { ipv6, name }: Member,
@@ -76,7 +80,7 @@ async function refusal(upstream: IncomingMessage, { name }: Member): Promise<Mes
       });
     }
   } catch {
-    // Whatever it was, it was no document of ours.
+    // The body is no error document of an agent.
   }
   return new MeshError('MESH_INTERNAL', `the agent of ${name} answers ${upstream.statusCode}`);
 }

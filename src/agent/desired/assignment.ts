@@ -1,50 +1,60 @@
-/** What the planner is given: the networks that a node takes part in, and how the node stands to host0. */
+/** The planner's input: the networks that a node takes part in, and how the node stands to host0. */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 
-/** How a node stands to host0. */
+/** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
 export type Host0Stance =
-  /** This is host0: members may be anywhere, and are heard before they are known. */
+  /** This node is host0. Members may be on any segment, and host0 hears their packets before it knows them. */
   | { readonly role: 'host0'; readonly segments: readonly Segment[]; readonly nics: readonly UnderlayNic[] }
   | {
       readonly role: 'node';
-      /** host0's underlay address on this node's side. */
+      /** The one of host0's underlay addresses that this node uses. */
       readonly ipv4: Ipv4;
-      /** Source of this node's route to it; undefined while there is no route. */
+      /** Source address of this node's route to host0; undefined while there is no route. */
       readonly local?: Ipv4;
-      /** Whether host0 is a neighbour on the underlay, so that it can be a gateway. */
+      /** Whether host0 is on a subnet of this node, so that host0 can be a gateway. */
       readonly onLink: boolean;
       /** The underlay subnets that host0 connects. */
       readonly segments: readonly Ipv4Cidr[];
-      /** Underlay subnets that this node reaches without us. */
+      /** Underlay subnets that this node reaches without the agent's routes. */
       readonly reachable: readonly Ipv4Cidr[];
     };
 
+/** One network on one node, with its other members. */
 export interface Attachment {
   readonly network: Network;
-  /** The other members; on a node, host0 is among them from the first moment on. */
+  /** The other members. On a node, host0 is always among them. */
   readonly members: readonly Member[];
-  /** On a node: whether host0 answers. While it does not, its neighbour entry is left out, so that this node asks for it aloud and host0 gets to know it. */
+  /**
+   * On a node: whether host0 answers. While it does not, its neighbour entry is left out. The node then sends a
+   * neighbour solicitation, from which host0 learns the node's address.
+   */
   readonly host0Answers: boolean;
-  /** Where entries that an earlier life of this agent left may still lead: VXLAN packets from there are taken until it is known who lives there. */
+  /**
+   * Remote VTEPs of entries that an earlier run of the agent left in the kernel. The rules accept VXLAN packets from
+   * them until the member list is complete.
+   */
   readonly keptSources?: readonly Ipv4[];
 }
 
+/** All that the desired items of a node depend on. Unchanged parts are the same objects from pass to pass. */
 export interface DesiredInput {
   /** The administrator made this machine a router. */
   readonly routes: boolean;
   readonly machine: MachineWord;
   readonly host0: Host0Stance;
   readonly attachments: readonly Attachment[];
-  /** Foreign interfaces that belong on our bridges, and which of them were plugged in by our own command. */
+  /** Foreign interfaces that belong on our bridges, or are being taken off. */
   readonly ports: readonly {
+    /** Name of the interface. */
     readonly link: string;
     readonly network: NetworkId;
+    /** Plugged in with `mesh port plug`. */
     readonly plugged: boolean;
-    /** The port is being taken off. It has its rules until it is off, and no place on the bridge any more. */
+    /** The port is being taken off its bridge. It keeps its rules until then. */
     readonly unplugging: boolean;
   }[];
 }

@@ -1,4 +1,4 @@
-/** A network that changes, and what is derived again because of that. */
+/** Proves that a changed input derives again only the items that depend on the change. */
 import { expect, test } from 'vitest';
 import { manage, manageWith, memberNumber, withMtu } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -34,7 +34,7 @@ function onHost0(network: Network, segments: readonly Segment[], nics: readonly 
   return { machine: 'host0', routes: false, host0: { role: 'host0', segments, nics }, attachments, ports: [] };
 }
 
-/** What is done when the second input follows the first. */
+/** The steps that a plan has when the second input follows the first. */
 function stepsBetween(before: DesiredInput, after: DesiredInput): string[] {
   const desired = new DesiredItems();
   desired.update(before);
@@ -64,7 +64,7 @@ function counted(network: Network): { readonly network: Network; readonly reads:
   };
 }
 
-test('another MTU changes the links and the rules, and no entry of a member', () => {
+test('another MTU changes links and rules, and no member entry', () => {
   const after = onNode(withMtu(manage, 1400), OTHERS);
   expect(stepsBetween(onNode(manage, OTHERS), after)).toEqual([
     'nft table bridge meshwork { … } # sets: vxlans vxlans_1400 plugged host0s # rules',
@@ -80,7 +80,7 @@ test('another MTU changes the links and the rules, and no entry of a member', ()
   expect(new Set(kinds)).toEqual(new Set(['link', 'ruleset']));
 });
 
-test('a mesh that must be joined again has other entries', () => {
+test('a mesh that must be joined again gets new entries', () => {
   const other = manageWith({ key: '457' });
   const steps = stepsBetween(
     onNode(manage, OTHERS),
@@ -96,7 +96,7 @@ test('a mesh that must be joined again has other entries', () => {
   }
 });
 
-test('the devices that another definition names get the entries of all members', () => {
+test('renamed devices get the entries of all members', () => {
   const renamed: Network = { ...manage, devices: { vxlan: 'vxmanage', bridge: 'brmanage' } };
   const desired = new DesiredItems();
   desired.update(onNode(manage, OTHERS));
@@ -106,7 +106,7 @@ test('the devices that another definition names get the entries of all members',
   expect(new Map([...desired.items].sort())).toEqual(new Map([...fresh.items].sort()));
 });
 
-test('a snapshot that says the same of a network costs nothing of that network', () => {
+test('an unchanged network is not derived again', () => {
   const { network, reads } = counted(manage);
   const desired = new DesiredItems();
   desired.update(onHost0(network, SEGMENTS, []));
@@ -121,7 +121,7 @@ test('a snapshot that says the same of a network costs nothing of that network',
   expect([...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind)).toEqual(['underlay-link']);
   expect(reads()).toBe(readsBefore);
 
-  // The port that it is in becomes a segment: the rules name it, and links, addresses and entries stay.
+  // The NIC gets a segment: the rules name it, and links, addresses and entries stay.
   const third = { device: 'eth3', ipv4: '10.13.0.1' as Ipv4, subnet: '10.13.0.0/24' as Ipv4Cidr };
   desired.update(onHost0(network, [...SEGMENTS, third], [{ device: 'eth3' }]));
   const kinds = [...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind);

@@ -1,6 +1,7 @@
 /**
- * From what a node should take part in to the items that it should have. What has not changed since the last pass is not
- * derived anew: a join costs what its own four entries cost, and a look at whom the mesh has.
+ * Derives the desired items of a node from the planner's input. Parts that have not changed since the last pass are not
+ * derived again: a join costs its own four entries, and one walk through the member list.
+ * Tests: desired.test.ts, plan.test.ts, delta.test.ts.
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -17,50 +18,58 @@ import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
 import { type RulesetInput, rulesets, withSources } from './ruleset.ts';
 
-/** What one mesh asks for, and what it was derived from. */
+/** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {
   network: Network;
-  /** Source of the VXLAN packets. */
+  /** Source address of the VXLAN packets. */
   local: Ipv4 | undefined;
+  /** This node's addresses in the mesh. */
   readonly own: MemberAddresses;
   readonly host0Ipv6: MemberAddresses['ipv6'];
+  /** Keys of the links and of this node's addresses. */
   readonly items: Set<ItemKey>;
   readonly entries: Map<Member['ipv6'], MemberEntries>;
-  /** How many of the others are at an underlay address: one that moves may come to where another one was. */
+  /** Number of other members at each underlay address: one that moves may take an address that another one has left. */
   readonly senders: Map<Ipv4, number>;
+  /** Addresses from which the rules accept VXLAN packets of this mesh. */
   sources: ReadonlySet<Ipv4>;
   attachment: Attachment | undefined;
 }
 
+/** The entries of one member, and the input that they were derived from. */
 interface MemberEntries {
   readonly member: Member;
-  readonly asked: boolean;
+  /** The member has no neighbour entry, so that the kernel asks for its Ethernet address. */
+  readonly solicited: boolean;
   readonly items: ReadonlyMap<ItemKey, Item>;
 }
 
-const NOBODY: ReadonlySet<Ipv4> = new Set();
+const NO_SOURCES: ReadonlySet<Ipv4> = new Set();
 
+/** The desired items of a node, updated from pass to pass. It records which items each update has changed. */
 export class DesiredItems {
   readonly #items = new Map<ItemKey, Item>();
   readonly #meshes = new Map<NetworkId, MeshPart>();
   #changed = new Map<ItemKey, Item | undefined>();
-  /** Keys of ports, routes and settings. */
+  /** Keys of ports, routes, NICs and settings. */
   readonly #others = new Set<ItemKey>();
   readonly #tables = new Set<ItemKey>();
-  /** What the tables were derived from. */
+  /** The input that the tables were derived from. */
   #rules: RulesetInput | undefined;
 
+  /** The present items, in a map that later updates change. */
   get items(): ItemMap {
     return this.#items;
   }
 
-  /** What has changed since this was asked last. */
+  /** The changes since the last call. */
   takeChanges(): Changed {
     const changed = this.#changed;
     this.#changed = new Map();
     return changed;
   }
 
+  /** Derives again whatever differs from the input of the last update. */
   update(input: DesiredInput): void {
     const { attachments } = input;
     this.#updateRulesets(rulesetInput(input));
@@ -73,7 +82,7 @@ export class DesiredItems {
 
   #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment): void {
     const { network, members, host0Answers, keptSources } = attachment;
-    // host0 has none: it may have several segments, and answers on each with that segment's address.
+    // host0 has no fixed source: it may have several segments, and uses on each its address there.
     const local = host0.role === 'node' ? host0.local : undefined;
     let part = this.#meshes.get(network.id);
     if (part !== undefined && hasOtherEntries(part.network, network)) {
@@ -102,11 +111,11 @@ export class DesiredItems {
     const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
     for (const member of members) {
       const { ipv6 } = member;
-      const asked = ipv6 === host0Ipv6 && !host0Answers;
+      const solicited = ipv6 === host0Ipv6 && !host0Answers;
       const before = entries.get(ipv6);
-      if (before?.member === member && before.asked === asked) continue;
-      const items = memberItems(network, member, role, !asked);
-      const after = { member, asked, items: new Map(items.map((item) => [itemKey(item), item])) };
+      if (before?.member === member && before.solicited === solicited) continue;
+      const items = memberItems(network, member, role, !solicited);
+      const after = { member, solicited, items: new Map(items.map((item) => [itemKey(item), item])) };
       count(part.senders, member.ipv4, 1);
       entries.set(ipv6, after);
       if (before !== undefined) this.#removeEntries(part, before, after.items);
@@ -121,7 +130,10 @@ export class DesiredItems {
     }
   }
 
-  /** A flood entry stays while another member is at the same address. */
+  /**
+   * Removes a member's items that are not among `after`. A flood entry stays while another member has the same underlay
+   * address.
+   */
   #removeEntries(part: MeshPart, { member, items }: MemberEntries, after: ReadonlyMap<ItemKey, Item>): void {
     const others = count(part.senders, member.ipv4, -1) > 0;
     for (const [key, item] of items) {
@@ -150,7 +162,7 @@ export class DesiredItems {
     this.#replace(this.#others, items);
   }
 
-  /** The rules, without what comes and goes with members. */
+  /** The tables without the elements that come and go with members: `#updateSources` adds them. */
   #updateRulesets(rules: RulesetInput): void {
     if (this.#rules !== undefined && haveSameRules(this.#rules, rules)) return;
     this.#rules = rules;
@@ -167,7 +179,7 @@ export class DesiredItems {
     }
   }
 
-  /** Puts `now` in place of the items of `keys`, which becomes their keys. */
+  /** Replaces the items of `keys` by `now`, and the keys by those of `now`. */
   #replace(keys: Set<ItemKey>, now: readonly Item[]): void {
     const gone = new Set(keys);
     for (const item of now) {
@@ -195,14 +207,14 @@ export class DesiredItems {
   }
 }
 
-/** All at once. */
+/** All desired items for one input, derived from nothing. */
 export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   const desired = new DesiredItems();
   desired.update(input);
   return new Map(desired.items);
 }
 
-/** Whether no entry of a member stays when `now` takes the place of `before`. */
+/** Whether all member entries differ between `before` and `now`, so that the mesh is derived from nothing. */
 function hasOtherEntries(before: Network, now: Network): boolean {
   return before !== now && (mustRejoin(before, now) || !isDeepStrictEqual(before.devices, now.devices));
 }
@@ -216,12 +228,12 @@ function newPart(network: Network, machine: MachineWord): MeshPart {
     items: new Set(),
     entries: new Map(),
     senders: new Map(),
-    sources: NOBODY,
+    sources: NO_SOURCES,
     attachment: undefined,
   };
 }
 
-/** @returns how many there are now */
+/** Adds `by` to the count of an address. @returns the new count */
 function count(counts: Map<Ipv4, number>, ipv4: Ipv4, by: number): number {
   const now = (counts.get(ipv4) ?? 0) + by;
   if (now === 0) counts.delete(ipv4);
@@ -235,11 +247,13 @@ function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): Rule
     routes,
     openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
-    networks: attachments.map(({ network }) => ({ network, sources: NOBODY })),
+    networks: attachments.map(({ network }) => ({ network, sources: NO_SOURCES })),
   };
 }
 
-/** Networks and the lists of ports are the same objects while nothing changes, so that this costs little at each pass. */
+/**
+ * Whether two inputs give the same rules, apart from sources. Cheap: unchanged networks and lists are the same objects.
+ */
 function haveSameRules(
   { networks: before, ...rest }: RulesetInput,
   { networks: now, ...restNow }: RulesetInput,
@@ -248,7 +262,7 @@ function haveSameRules(
   return same && isDeepStrictEqual(rest, restNow);
 }
 
-/** host0 with several segments forwards between their ports; the ruleset lets only VXLAN through. */
+/** host0 with several segments forwards between their NICs. The ruleset lets only VXLAN through. */
 function forwardingItems(segments: readonly Segment[]): Item[] {
   if (segments.length < 2) return [];
   return segments.map(({ device }) => ({
@@ -258,9 +272,9 @@ function forwardingItems(segments: readonly Segment[]): Item[] {
   }));
 }
 
-/** Ports that machines boot on are up, and have the addresses that host0 gave them. */
-function underlayItems(ports: readonly UnderlayNic[]): Item[] {
-  return ports.flatMap(({ device: link, address }): Item[] => [
+/** NICs on which machines boot are up, and have the addresses that host0 gave them. */
+function underlayItems(nics: readonly UnderlayNic[]): Item[] {
+  return nics.flatMap(({ device: link, address }): Item[] => [
     { kind: 'underlay-link', link, up: true },
     ...(address === undefined
       ? []
@@ -268,7 +282,7 @@ function underlayItems(ports: readonly UnderlayNic[]): Item[] {
   ]);
 }
 
-/** Routes by way of host0 to the segments that this node does not reach by itself. */
+/** Routes through host0 to the segments that this node does not reach otherwise. */
 function routeItems(host0: Extract<Host0Stance, { role: 'node' }>, wanted: boolean): Item[] {
   if (!wanted || !host0.onLink) return [];
   return host0.segments

@@ -1,4 +1,4 @@
-/** What a mesh needs on a node: its two links, this node's addresses, and the entries of each other member. Pure. */
+/** The items of a mesh on a node: its two links, this node's addresses, and the entries of each other member. Pure. */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { Member, MemberAddresses } from '../../model/network/member.ts';
@@ -8,11 +8,15 @@ import { OUR_CONF } from '../items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
 import type { Host0Stance } from './assignment.ts';
 
+/** This node's two addresses on the bridge: the one in the mesh's prefix and the link-local one. */
 export function addressItems({ id: network, devices }: Network, { ipv6, linkLocal }: MemberAddresses): Item[] {
   return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: devices.bridge, address, length: 64 }));
 }
 
-/** @param local source of this node's VXLAN packets; undefined where the kernel chooses it for each packet */
+/**
+ * The bridge and the VXLAN device of a mesh.
+ * @param local source address of this node's VXLAN packets; undefined where the kernel chooses it for each packet
+ */
 export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | undefined): Item[] {
   const { devices, fabric, id } = network;
   const common = {
@@ -37,7 +41,7 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
         vni: fabric.vni,
         udpPort: VXLAN_PORT,
         ...(local !== undefined && { local }),
-        // On host0 learning is how an unknown node is first heard; elsewhere, how guests on members' bridges are found.
+        // By learning, host0 finds a node that it does not know yet, and every node finds guests on members' bridges.
         learning: true,
         df: 'inherit',
       },
@@ -45,7 +49,10 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
   ];
 }
 
-/** A member is four entries; three while it must be asked for (`neighbour` false). */
+/**
+ * The four entries of another member; three without the neighbour entry.
+ * @param neighbour false while the kernel must ask for the member's Ethernet address
+ */
 export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
   const { id, devices } = network;
   const entry = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
@@ -53,7 +60,7 @@ export function memberItems(network: Network, member: Member, role: Host0Stance[
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [
     { ...entry, table: 'self', mac, remoteVtep, state: self },
-    // The kernel has no other state for an entry of this table that carries our mark; it does not age.
+    // In the bridge's table, an entry with our mark can only be dynamic. It does not age.
     { ...entry, table: 'master', mac, state: 'dynamic' },
     { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
   ];

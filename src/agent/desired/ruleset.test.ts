@@ -1,3 +1,6 @@
+/**
+ * Proves against the real nft, in a namespace, that the tables are valid and that element changes equal a whole write.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mesh } from '../../../test/kit/networks.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
@@ -44,7 +47,7 @@ function tables(...addresses: string[]): RulesetItem[] {
   return rulesets({ networks, segments, ports, routes: false, openTo: segments.map(({ subnet }) => subnet) });
 }
 
-test('the kernel takes both tables whole', async () => {
+test('the kernel accepts both tables', async () => {
   for (const item of tables('10.11.1.2', '10.11.1.3')) await put(item);
   const inet = (await nft.list('inet', 'meshwork')) ?? '';
   expect(inet).toContain('udp dport 4789 ip saddr 10.11.1.0/24 accept');
@@ -61,7 +64,7 @@ test('the kernel takes both tables whole', async () => {
   expect(bridge).not.toContain('veth');
 });
 
-test('a member that comes and one that goes are elements, and give the same table as a whole write', async () => {
+test('adding and deleting elements gives the same table as a whole write', async () => {
   const [before] = tables('10.11.1.2', '10.11.1.3');
   const [after] = tables('10.11.1.3', '10.11.1.4');
   if (before === undefined || after === undefined) throw new Error('no tables');
@@ -78,7 +81,7 @@ test('a member that comes and one that goes are elements, and give the same tabl
   expect(await nft.list('inet', 'meshwork')).toBe(byElements);
 });
 
-test('a table that somebody else changed is written whole', async () => {
+test('a table that another program changed is written whole', async () => {
   const [item] = tables('10.11.1.2');
   if (item === undefined) throw new Error('no tables');
   await put(item);
@@ -92,7 +95,7 @@ test('a node without a network has no table', () => {
   expect(rulesets({ networks: [], segments: [], ports: [], routes: false, openTo: [] })).toEqual([]);
 });
 
-test('on a router of its own, host0 keeps its segments apart and leaves their other ways alone', () => {
+test('on a router, host0 separates its segments and leaves their other traffic alone', () => {
   const networks = [{ network: manage, sources: new Set<Ipv4>() }];
   const [inet] = rulesets({ networks, segments, ports: [], routes: true, openTo: [] });
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');

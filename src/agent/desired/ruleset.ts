@@ -1,8 +1,8 @@
 /**
- * The nft tables of a node, from its networks. `inet meshwork` keeps networks apart from each other and from the
- * underlay; `bridge meshwork` makes large guests' TCP fit, and keeps guests from what only a router may do. Every rule is
- * right with bridge-nf-call-* on and off: with it on, bridged frames pass the inet hooks too, with the bridge as both
- * input and output interface, all but `input`, which is for this host alone.
+ * The nft tables of a node, derived from its networks. `inet meshwork` separates networks from each other and from the
+ * underlay. `bridge meshwork` makes guests' TCP segments fit into the mesh, and blocks router and DHCP server messages
+ * from guests. All rules work with bridge-nf-call-* on and off. When it is on, bridged frames also pass the inet hooks,
+ * with the bridge as both input and output interface; the `input` hook still sees packets to this host only.
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
@@ -10,38 +10,43 @@ import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { RulesetItem } from '../items/ruleset.ts';
 
+/** All that the tables depend on. */
 export interface RulesetInput {
   readonly networks: readonly {
     readonly network: Network;
-    /** Where VXLAN packets of this network may come from. */
+    /** Underlay addresses from which VXLAN packets of this network are accepted. */
     readonly sources: ReadonlySet<Ipv4>;
   }[];
-  /** Where VXLAN packets of any network may come from: host0's subnets, where anybody may ask to join. */
+  /** Subnets from which VXLAN packets of any network are accepted: host0's, where any machine may ask to join. */
   readonly openTo: readonly Ipv4Cidr[];
-  /** host0's segments; forwarding between them carries VXLAN and nothing else. */
+  /** host0's segments. Only VXLAN is forwarded between them. */
   readonly segments: readonly Segment[];
-  /** The machine is a router without us: what goes from a segment to elsewhere is not ours to stop. */
+  /** The administrator has enabled IP forwarding: traffic from a segment to other links is left alone. */
   readonly routes: boolean;
-  /** Interfaces of others on our bridges. There is no rule for one that is not nameable; none of these is plugged. */
+  /**
+   * Foreign interfaces on our bridges. A port whose name nft cannot hold has no rule; such a port is never a plugged
+   * one.
+   */
   readonly ports: readonly {
+    /** Name of the interface. */
     readonly link: string;
-    /** The port of a guest, who is trusted with nothing: an administrator plugged it in by our command. */
+    /** An administrator plugged the port in with `mesh port plug`. It belongs to a guest, which is not trusted. */
     readonly plugged: boolean;
   }[];
 }
 
-/** Whether nft can speak of an interface of this name: it has no escape for a quote, and takes a last `*` for a pattern. */
+/** Whether rules can name this interface: nft cannot escape a quote, and reads a final `*` as a pattern. */
 export function isNameable(link: string): boolean {
   return /^[\w.@+-]+$/.test(link);
 }
 
-/** The tables that should be there: none on a node without a network. */
+/** The desired tables: `inet` and `bridge`; none on a node without a network. */
 export function rulesets(input: RulesetInput): RulesetItem[] {
   if (input.networks.length === 0) return [];
   return [inetTable(input), bridgeTable(input)];
 }
 
-/** `table` with these sources instead of the ones that it has; the same one when they are the same. */
+/** `table` with the sources of `networks`; the same object when it has these sources already. */
 export function withSources(table: RulesetItem, networks: RulesetInput['networks']): RulesetItem {
   const changed = networks.flatMap(({ network, sources }) => {
     const name = sourceSet(network);
@@ -60,12 +65,12 @@ function inetTable({ networks, openTo, segments, routes }: RulesetInput): Rulese
   sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
   sets.set('within', {
     declaration: 'type ifname . ifname',
-    // A segment may be a bridge, too: the administrator's.
+    // A segment may be on a bridge of the administrator.
     elements: new Set([...bridges, ...segmentNics].map((name) => `${name} . ${name}`)),
   });
   for (const { network, sources } of networks) {
-    // Single addresses, never intervals: the kernel looks into a set of intervals in vain for a moment after the table
-    // was written anew (one packet lost in thirty times, Linux 6.18).
+    // Single addresses, never intervals: after the table is replaced, a set of intervals matches nothing for a moment (one
+    // packet was lost in thirty replacements, Linux 6.18).
     sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
   }
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentNics) });
@@ -77,7 +82,8 @@ function inetTable({ networks, openTo, segments, routes }: RulesetInput): Rulese
     sets,
     body: [
       ...networks.map(homeChain),
-      // Linux takes a packet for any of its addresses from any link; ours are for their own link, and a network sees no other.
+      // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
+      // bridge only, and from a network no other address of this host is reached.
       '  chain strict-host {\n    type filter hook input priority raw; policy accept;\n',
       `    iifname != "lo" ip6 daddr & ${PREFIX_MASK} vmap { ${networks.map(homeVerdict).join(', ')} }\n`,
       '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
@@ -86,7 +92,7 @@ function inetTable({ networks, openTo, segments, routes }: RulesetInput): Rulese
         ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
       ),
       '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
-      // The VNI is the 24 bits behind the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
+      // The VNI is the 24 bits after the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
       ...openTo.map((subnet) => `    udp dport ${VXLAN_PORT} ip saddr ${subnet} accept\n`),
       `    udp dport ${VXLAN_PORT} @th,96,24 vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
       '  }\n',
@@ -100,12 +106,12 @@ function inetTable({ networks, openTo, segments, routes }: RulesetInput): Rulese
   };
 }
 
-/** TCP and IP headers without options: what a segment of `mtu` bytes loses. */
+/** Bytes of the TCP and IP headers without options: the MTU less these is the maximum segment size. */
 const HEADERS_IPV4 = 40;
 const HEADERS_IPV6 = 60;
 
 function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
-  // By name: ports are found in the order in which they came, and the same ports should be the same rules.
+  // Sorted by name, so that the same ports give the same rules in whatever order they were found.
   const ports = input.ports.filter(({ link }) => isNameable(link)).toSorted((a, b) => (a.link < b.link ? -1 : 1));
   const plugged = ports.filter((port) => port.plugged).map(({ link }) => quote(link));
   const sets: Sets = new Map();
@@ -130,7 +136,8 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     sets,
     body: [
       '  chain from-guest {\n',
-      // Before the bridge learns where host0 is: whoever passes for it may capture what passes this node.
+      // Prerouting comes before the bridge learns: a guest that sends with host0's address must not be taken for host0,
+      // which may capture the traffic of this node.
       '    ether saddr @host0s drop\n',
       '    icmpv6 type nd-router-advert drop\n',
       // Servers speak from 67 and 547 to clients at 68 and 546 (RFC 2131 §4.1, RFC 8415 §7.2).
@@ -142,7 +149,7 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
       `  chain floods {\n${ports.map(floodLimit).join('')}  }\n`,
       `  chain handshakes {\n${[...byMtu.keys()].flatMap(clamps).join('')}  }\n`,
       '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
-      // What few frames are is asked first: all that a guest sends and gets comes by here, and names are slow to look up.
+      // Each rule first asks what is true for few frames: all frames of guests pass here, and name look-ups are slow.
       '    ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 oifname @vxlans jump floods\n',
       '    tcp flags & (syn | rst) == syn jump handshakes\n',
       '  }\n',
@@ -152,20 +159,20 @@ function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
 
 /**
  * Broadcast and multicast frames that one port may send to the other nodes. Each is copied to every member, so a storm
- * of 64-byte frames at 1 Gbit/s, 1.5 million a second, would fill the underlay even of a small mesh. A guest that looks
- * for a whole /24 at once sends 254; a thousand a second leave room for that, and are 0.7 Gbit/s of small frames in a
- * mesh of 1000. Unknown unicast is not counted: a bridge learns its answer.
+ * of 64-byte frames at 1 Gbit/s, 1.5 million a second, would fill the underlay even of a small mesh. A guest that scans
+ * a whole /24 at once sends 254 frames. A thousand a second leave room for that, and are 0.7 Gbit/s of small frames in
+ * a mesh of 1000. Unknown unicast is not counted: the bridge learns the address from the answer.
  */
 const FLOODS_PER_SEC = 1000;
 
-/** A bucket for each port: a storm behind one leaves the others theirs. */
+/** One limit for each port, so that a storm behind one port takes nothing from the others. */
 function floodLimit({ link }: RulesetInput['ports'][number]): string {
   return `    iifname ${quote(link)} limit rate over ${FLOODS_PER_SEC}/second burst ${FLOODS_PER_SEC} packets drop\n`;
 }
 
 /**
- * A guest at MTU 1500 on a mesh of 1380: the bridge drops what does not fit without a word, so no answer to its TCP SYN
- * may promise more than fits (both directions pass here).
+ * Lowers the maximum segment size in TCP handshakes, in both directions. A guest may have an MTU of 1500 on a mesh of
+ * 1380: the bridge drops frames that are too large, and sends no ICMP error.
  */
 function clamps(mtuBytes: number): string[] {
   const largest = [
@@ -184,20 +191,23 @@ function clampSet(mtuBytes: number): string {
   return `vxlans_${mtuBytes}`;
 }
 
-/** The first 64 bits of an address: each mesh's prefix has as many. */
+/** Mask for the first 64 bits of an address: the prefix of every mesh is a /64. */
 const PREFIX_MASK = 'ffff:ffff:ffff:ffff::';
 
 function homeVerdict({ network }: RulesetInput['networks'][number]): string {
   return `${network.fabric.prefix.replace('/64', '')} : jump home-${network.fabric.vni}`;
 }
 
-/** A network's addresses are for its own bridge; what comes there for them needs no look at the routes. */
+/**
+ * Drops packets for a network's addresses on other links. On its own bridge they are accepted without the route look-up
+ * below.
+ */
 function homeChain({ network }: RulesetInput['networks'][number]): string {
   const bridge = quote(network.devices.bridge);
   return `  chain home-${network.fabric.vni} {\n    iifname != ${bridge} drop\n    accept\n  }\n`;
 }
 
-/** One look-up finds the chain of a network, however many there are. */
+/** An element of the verdict map: one look-up finds the chain of a network among any number. */
 function sourceVerdict({ network }: RulesetInput['networks'][number]): string {
   return `${network.fabric.vni} : jump ${sourceChain(network)}`;
 }
@@ -210,7 +220,7 @@ function sourceSet(network: Network): string {
   return `sources_${network.fabric.vni}`;
 }
 
-/** Quotes keep nft from reading a name as a keyword; no name that comes here holds one itself. */
+/** Puts a name in quotes, so that nft does not read it as a keyword. The names here hold no quote (`isNameable`). */
 function quote(name: string): string {
   return `"${name}"`;
 }

@@ -1,4 +1,4 @@
-/** Ports that machines boot on: up, with host0's address, and nothing of anybody else's touched. */
+/** Proves that NICs on which machines boot are set up and get host0's address, and that foreign addresses stay. */
 import { expect, test } from 'vitest';
 import type { Address, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -29,14 +29,14 @@ function address(link: number, ipv4: string, protocol: number): Address {
 
 function steps(nics: readonly UnderlayNic[], up: readonly string[], addresses: readonly Address[]): string[] {
   const links = ['eth1', 'eth2', 'eth3'].map((name, i) => ({ index: i + 1, name, up: up.includes(name), alias: '' }));
-  // Of a link, only these matter here.
+  // Only these fields of a link matter here.
   const cache = KernelCache.of({ links: links as Link[], addresses, routes: [], neighbours: [], fdb: [] });
   const host0 = { role: 'host0', segments: [], nics } as const;
   const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments: [], ports: [] });
   return plan(observedItems(cache, desired), desired, { mayDelete: () => true }).map(printStep);
 }
 
-test('what is missing is put there, and then nothing is left to do', () => {
+test('a missing state or address is set, and a second plan is empty', () => {
   expect(steps(WANTED, ['eth2'], [])).toEqual([
     'ip link set eth1 up # down → up',
     'ip address add 10.11.0.1/25 dev eth1 proto 200',
@@ -44,7 +44,7 @@ test('what is missing is put there, and then nothing is left to do', () => {
   expect(steps(WANTED, ['eth1', 'eth2'], [address(1, '10.11.0.1', OUR_PROTOCOL)])).toEqual([]);
 });
 
-test('an address that somebody else put there does as well, and stays; one of ours that is not wanted goes', () => {
+test('a foreign address is accepted and stays; our own undesired address goes', () => {
   expect(steps(WANTED, ['eth1', 'eth2'], [address(1, '10.11.0.1', 0), address(2, '192.168.1.7', 0)])).toEqual([]);
   const ours = [address(1, '10.11.0.1', OUR_PROTOCOL), address(3, '10.11.0.129', OUR_PROTOCOL)];
   expect(steps([], [], [...ours, address(2, '192.168.1.7', 0)])).toEqual([

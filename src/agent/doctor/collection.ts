@@ -1,4 +1,6 @@
-/** Collects the doctor's evidence from the agent, the kernel, /proc, the disk, and by asking host0 and other members. */
+/**
+ * Collects the doctor's evidence from the agent, the kernel, /proc, the disk, and by asking host0 and other members.
+ */
 import { statfs } from 'node:fs/promises';
 import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
@@ -11,30 +13,36 @@ import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
-import type { DiskEvidence, Evidence, UnderlayNicEvidence } from './evidence.ts';
+import type { DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
 import { parseChains } from './filter-chain.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
 import { readCounters, runningRivals } from './proc.ts';
 
+/** Where the evidence comes from. */
 export interface CollectionInput {
   readonly agent: Agent;
   readonly echo: SizedEcho;
-  /** Every nft table of the machine, as nft prints them. */
+  /** Resolves with every nft table of the machine, as nft prints them. */
   readonly ruleset: () => Promise<string>;
+  /** Tries out the kernel's features. */
   readonly probe: () => Promise<Feature[]>;
   readonly askUnderlay: Host0Search['askUnderlay'];
   readonly stateDirectory: string;
-  /** host0's daemon on this machine, if this is host0. */
+  /** The control socket of host0's daemon; used only on host0. */
   readonly controlSock: string;
 }
 
+/**
+ * Collects all evidence, in parallel; it takes a second or two.
+ * @throws when the disk, /proc or nft cannot be read; members and daemons that do not answer are evidence and no error
+ */
 export async function collectEvidence(input: CollectionInput): Promise<Evidence> {
   const { agent } = input;
   const { cache } = agent.reconciler;
   const { role } = agent.source.host0Stance();
   const networks = networkViews(agent);
-  const underlay = underlayPorts(agent);
+  const underlay = underlayLinks(agent);
   const search = {
     networks,
     underlay,
@@ -80,22 +88,22 @@ function readSetting(name: string): string | undefined {
   try {
     return readSysctl(name.split('/'));
   } catch {
-    // This kernel, or this device, has no such setting: there is nothing to judge.
+    // This kernel or device has no such setting, so there is nothing to judge.
     return undefined;
   }
 }
 
-function underlayPorts({ source, reconciler: { cache } }: Agent): UnderlayNicEvidence[] {
-  const view = source.host0Stance();
-  if (view.role === 'host0') {
-    return view.segments.flatMap(({ device, ipv4 }) => {
+function underlayLinks({ source, reconciler: { cache } }: Agent): UnderlayLinkEvidence[] {
+  const stance = source.host0Stance();
+  if (stance.role === 'host0') {
+    return stance.segments.flatMap(({ device, ipv4 }) => {
       const link = cache.linkNamed(device);
       return link === undefined ? [] : [{ link, ipv4 }];
     });
   }
   return [...cache.addresses.values()].flatMap(({ address, link: index }) => {
     const link = cache.links.get(index);
-    return link === undefined || address !== view.local ? [] : [{ link, ipv4: view.local }];
+    return link === undefined || address !== stance.local ? [] : [{ link, ipv4: stance.local }];
   });
 }
 
@@ -110,7 +118,7 @@ async function diskOf(directory: string): Promise<DiskEvidence> {
   };
 }
 
-/** By the date of an answer of the member list: undefined while host0 does not answer, which others find. */
+/** From the Date header of host0's member list. Undefined while host0 does not answer, which other checks report. */
 async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number | undefined> {
   for (const network of source.networks) {
     const host = memberAddresses(network, 'host0').ipv6;

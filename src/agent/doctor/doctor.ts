@@ -1,4 +1,6 @@
-/** `mesh doctor`: collects evidence, lets every check judge them, and mends what is safe to mend. */
+/**
+ * `mesh doctor`: collects evidence, runs every check on it, and changes the kernel settings that are safe to change.
+ */
 import type { DoctorFinding, DoctorView, Setting } from '../../protocol/documents/views.ts';
 import { clockSkew } from './checks/clock.ts';
 import { bridgedPackets, firewalld } from './checks/firewall.ts';
@@ -34,12 +36,14 @@ const CHECKS: readonly Check[] = [
   health,
 ];
 
+/** How the doctor reads and changes the machine. */
 export interface DoctorInput {
   readonly collect: () => Promise<Evidence>;
-  /** @throws MESH_KERNEL_REFUSED */
+  /** Writes one kernel setting. @throws MESH_KERNEL_REFUSED */
   readonly set: (setting: Setting) => void;
 }
 
+/** Runs the checks, for the agent's control socket. */
 export class Doctor {
   readonly #input: DoctorInput;
 
@@ -47,13 +51,15 @@ export class Doctor {
     this.#input = input;
   }
 
+  /** Collects evidence and judges it; changes nothing. */
   async examine(): Promise<DoctorView> {
     return { checks: CHECKS.map(({ name }) => name), findings: findings(await this.#input.collect()), fixed: [] };
   }
 
   /**
-   * Sets what the findings say is safe to set, and looks again: what is left are the findings after it. One of the three
-   * changes of a kernel that are no step of a plan: an administrator asks for these settings once, and no loop keeps them.
+   * Changes the settings in the `fix` of the findings, and examines again; the result has the findings that are left.
+   * This is one of the three kernel changes that are no step of a plan: an administrator asks for these settings once,
+   * and no loop keeps them.
    * @throws MESH_KERNEL_REFUSED
    */
   async fix(): Promise<DoctorView> {
@@ -68,6 +74,7 @@ export class Doctor {
   }
 }
 
+/** The findings of all checks, errors first. */
 export function findings(evidence: Evidence): DoctorFinding[] {
   return CHECKS.flatMap(({ name: check, find }) =>
     find(evidence).map((finding) => ({ check, message: finding.saw, ...finding })),

@@ -1,4 +1,4 @@
-/** What the doctor knows of the machine when it judges: collected first, so that every check is a function of it. */
+/** The doctor's evidence. It is collected before any check runs, so that every check is a pure function of it. */
 
 import type { Feature } from '../../kernel/probe.ts';
 import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
@@ -11,17 +11,18 @@ import type { DoctorFinding, NetworkView } from '../../protocol/documents/views.
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Chain } from './filter-chain.ts';
 
+/** Everything that the checks know about the machine. */
 export interface Evidence {
   readonly role: 'host0' | 'node';
   readonly networks: readonly NetworkView[];
   readonly links: readonly Link[];
   readonly neighbours: readonly Neighbour[];
   /** The links that VXLAN packets come and go through: one on a node, one for each segment on host0. */
-  readonly underlay: readonly UnderlayNicEvidence[];
+  readonly underlay: readonly UnderlayLinkEvidence[];
   /** The value of a setting by its path below /proc/sys; undefined when there is none. */
   readonly setting: (name: string) => string | undefined;
   readonly counters: Counters;
-  /** The chains of every nft table that is not ours. */
+  /** The chains of every nft table except Meshwork's. */
   readonly chains: readonly Chain[];
   /** Names of the running programs that configure networks. */
   readonly rivals: readonly string[];
@@ -29,39 +30,41 @@ export interface Evidence {
   /** `24.21.0` */
   readonly nodeVersion: string;
   readonly features: readonly Feature[];
-  /** Steps that failed again and again. */
+  /** Steps of the plan whose failure lasts. */
   readonly failures: readonly { readonly item: ItemKey; readonly error: MeshError }[];
-  /** What the agent, and on host0 the daemon, finds by itself. */
+  /** The findings of the agent and, on host0, of the daemon. */
   readonly health: readonly Finding[];
   readonly paths: readonly PathEvidence[];
-  /** Who else answers as host0. */
+  /** Other machines that answer as host0 of a network, by their underlay addresses. */
   readonly otherHost0s: readonly { readonly network: Network; readonly ipv4: Ipv4 }[];
-  /** How far this machine's clock is ahead of host0's; undefined when host0 did not tell. */
+  /** How far this machine's clock is ahead of host0's; undefined when host0 did not answer. */
   readonly aheadOfHost0Ms: number | undefined;
 }
 
-export interface UnderlayNicEvidence {
+/** A link of VXLAN packets, and this machine's underlay address on it. */
+export interface UnderlayLinkEvidence {
   readonly link: Link;
   readonly ipv4: Ipv4;
 }
 
-/** Since boot, in this network namespace. */
+/** Packets since boot, in this network namespace. */
 export interface Counters {
-  /** Dropped since they came in where the route back does not go out. */
+  /** Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
   readonly reversePathDrops: number;
   readonly checksumErrors: number;
 }
 
+/** The file system of the agent's state directory. */
 export interface DiskEvidence {
   readonly directory: string;
   readonly totalBytes: number;
-  /** For whoever is not root, as `df` shows it. */
+  /** Free for users other than root, as `df` shows it. */
   readonly freeBytes: number;
   readonly totalInodes: number;
   readonly freeInodes: number;
 }
 
-/** What echoes to a member told. */
+/** The result of the echoes to one member. */
 export interface PathEvidence {
   readonly network: Network;
   readonly member: Member;
@@ -69,14 +72,16 @@ export interface PathEvidence {
   readonly underlay: boolean;
   /** Whether its address in the mesh answers. */
   readonly mesh: boolean;
-  /** The largest packet that came back whole, if the mesh answered. */
+  /** The largest packet that came back unfragmented; 0 if the mesh did not answer. */
   readonly provedBytes: number;
 }
 
-/** What a check tells. Without a message, what it saw is the message. */
+/** A finding of one check. Without `message`, `saw` is the message. */
 export type CheckFinding = Omit<DoctorFinding, 'check' | 'message'> & Partial<Pick<DoctorFinding, 'message'>>;
 
+/** One check of the doctor. */
 export interface Check {
+  /** As in the output and in docs/doctor.md: `udp-4789`. */
   readonly name: string;
   readonly find: (evidence: Evidence) => readonly CheckFinding[];
 }

@@ -1,3 +1,4 @@
+/** Chains are read from nft's print, and judged by what they do with packets that no rule names. */
 import { expect, test } from 'vitest';
 import { chainText, parseChains, refusesByDefault, rulesAround } from './filter-chain.ts';
 
@@ -48,11 +49,11 @@ test('chains come with their hook, policy and rules', () => {
   ]);
 });
 
-test('a chain refuses by its policy, or by a last rule that takes everything', () => {
+test('a chain refuses by its policy, or by a last rule that matches every packet', () => {
   expect(chains.map(refusesByDefault)).toEqual([false, true, true, false]);
 });
 
-test('rules of a whole table count, since chains jump to each other', () => {
+test('the rules of the whole table count, since chains jump to each other', () => {
   const forward = chains[1];
   expect(forward && rulesAround(forward, chains)).toHaveLength(3);
 });

@@ -1,19 +1,21 @@
-/** The chains in a ruleset as `nft list ruleset` prints it: enough to say which of them drops what nobody names. */
+/** The chains in the output of `nft list ruleset`: enough to find those that drop packets which no rule names. */
 
+/** One chain, with its rules as text. */
 export interface Chain {
   /** `ip`, `ip6`, `inet`, `bridge` … */
   readonly family: string;
   readonly table: string;
   readonly name: string;
-  /** Where packets enter it; absent for one that others jump to. */
+  /** `input`, `forward` …; absent for a chain that packets enter only by a jump. */
   readonly hook?: string;
   readonly policy?: 'accept' | 'drop';
   readonly rules: readonly string[];
 }
 
-/** A rule that takes every packet and lets none go on. */
+/** A rule that matches every packet and refuses it. */
 const REFUSES_ALL = /^(?:counter )?(?:drop|reject(?: with .*)?)$/;
 
+/** @param ruleset the output of `nft list ruleset`. Other objects, such as sets, are left out */
 export function parseChains(ruleset: string): Chain[] {
   const chains: Chain[] = [];
   let [family, table] = ['', ''];
@@ -52,6 +54,7 @@ export function rulesAround(chain: Chain, chains: readonly Chain[]): string[] {
     .flatMap(({ rules }) => rules);
 }
 
+/** `inet firewalld filter_INPUT`, as nft takes it in `insert rule`. */
 export function chainText({ family, table, name }: Chain): string {
   return `${family} ${table} ${name}`;
 }

@@ -1,4 +1,7 @@
-/** Faults that no test can make on a machine that others use, too: its one neighbour table, its Node, its kernel. */
+/**
+ * The checks on faults that a test cannot cause on a shared machine: in its only neighbour table, its Node.js, its
+ * kernel.
+ */
 import { describe, expect, test } from 'vitest';
 import { board, manage, member as memberOf } from '../../../test/kit/networks.ts';
 import { portLink } from '../../../test/kit/trace-cluster.ts';
@@ -56,7 +59,7 @@ const WELL: Evidence = {
   aheadOfHost0Ms: 400,
 };
 
-/** `severity check: what was seen`, a line each. */
+/** The findings as lines: `severity check: saw`. */
 function complaints(fault: Partial<Evidence>): string[] {
   return findings({ ...WELL, ...fault }).map(({ severity, check, saw }) => `${severity} ${check}: ${saw}`);
 }
@@ -77,7 +80,7 @@ describe('the neighbour table', () => {
   });
 });
 
-test('VXLAN packets that do not pass hide what follows from it', () => {
+test('blocked VXLAN packets explain an unreachable host0', () => {
   const [path] = WELL.paths;
   if (path === undefined) throw new TypeError('there is a path');
   const unreachable = {
@@ -104,7 +107,7 @@ test('host0 with several segments must forward', () => {
   ]);
 });
 
-test('an Ethernet address that two members have, or a member and this machine', () => {
+test('two members, or a member and this machine, with one Ethernet address', () => {
   const neighbour = (ipv4: Ipv4, mac: Mac): Neighbour => ({
     family: 4,
     link: eth0.index,
@@ -122,7 +125,7 @@ test('an Ethernet address that two members have, or a member and this machine', 
   expect(complaints({ neighbours: [neighbour(one, eth0.mac)] })).toEqual([
     'error double-mac: this machine and 10.11.0.1 have the same Ethernet address 06:00:00:00:00:02 on the segment behind eth0',
   ]);
-  // A router that answers for several strangers is no fault.
+  // A router that answers for several machines that are not members is no fault.
   expect(complaints({ neighbours: [neighbour('10.11.9.8' as Ipv4, mac), neighbour(one, mac)] })).toEqual([]);
 });
 
@@ -135,7 +138,7 @@ test.each([
   expect(complaints({ aheadOfHost0Ms })).toEqual(expected);
 });
 
-test('a missing feature is told with what it costs', () => {
+test('a missing feature is reported with its consequence', () => {
   const features = [
     { name: 'vxlan', present: false, costs: 'This machine cannot take part in a mesh.', why: 'EOPNOTSUPP' },
     { name: 'br_netfilter', present: false, costs: 'Nothing.' },
@@ -145,7 +148,7 @@ test('a missing feature is told with what it costs', () => {
   ]);
 });
 
-test('who takes our devices is named, with how to keep it off', () => {
+test('the program that changes a device of Meshwork is named, with the setting that stops it', () => {
   const error = new MeshError('MESH_KERNEL_NOT_KEPT', 'ip link set br456 address …: it does not stay');
   const failures = [{ item: 'bridge:mesh-456', error }];
   const remedies = [['NetworkManager'], ['systemd-network', 'dhcpcd'], []].map(
@@ -156,7 +159,7 @@ test('who takes our devices is named, with how to keep it off', () => {
   expect(remedies[2]).toContain('a udev rule or a script');
 });
 
-test('a disk without room, for bytes or for files', () => {
+test('a disk without free bytes or inodes', () => {
   expect(complaints({ disk: { ...WELL.disk, freeBytes: 4096 } })).toEqual([
     'warning disk: 4 kB of 9765625 kB are free where /var/lib/meshwork is',
   ]);
@@ -167,11 +170,11 @@ test('a disk without room, for bytes or for files', () => {
   expect(complaints({ disk: { ...WELL.disk, totalInodes: 0, freeInodes: 0 } })).toEqual([]);
 });
 
-test('an old Node', () => {
+test('an old Node.js', () => {
   expect(complaints({ nodeVersion: '20.19.2' })).toEqual(['warning node: the agent runs on Node.js 20.19.2']);
 });
 
-test('what a process found by itself keeps its code and its sentence', () => {
+test('a finding of the agent or the daemon keeps its code and its message', () => {
   const found = {
     code: 'MESH_DISK_REFUSED',
     severity: 'error',
@@ -187,7 +190,7 @@ test('what a process found by itself keeps its code and its sentence', () => {
   expect(old).toMatchObject({ code: 'MESH_MACHINE_UNFIT', message: old?.saw });
 });
 
-test('the worst comes first', () => {
+test('errors come first', () => {
   const found = findings({ ...WELL, nodeVersion: '20.19.2', disk: { ...WELL.disk, freeBytes: 0 } });
   expect(found.map(({ severity }) => severity)).toEqual(['error', 'warning']);
 });

@@ -1,4 +1,4 @@
-/** Looks for machines on the underlay that answer as host0 of our meshes, and are not the one that we know. */
+/** Looks for machines on the underlay that answer as host0 of this node's meshes and are not the known host0. */
 
 import type { InquiryLink } from '../../kernel/sockets/inquiry.ts';
 import type { Solicitation } from '../../kernel/sockets/solicitation.ts';
@@ -9,28 +9,35 @@ import type { MachineId, MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
-import type { Evidence, UnderlayNicEvidence } from './evidence.ts';
+import type { Evidence, UnderlayLinkEvidence } from './evidence.ts';
 
+/** What the search needs. */
 export interface Host0Search {
+  /** This machine: a machine id or `host0`. */
   readonly machine: MachineWord;
   readonly networks: readonly NetworkView[];
-  readonly underlay: readonly UnderlayNicEvidence[];
+  readonly underlay: readonly UnderlayLinkEvidence[];
   readonly cache: KernelCache;
-  /** host0's own addresses, as far as they are known. */
+  /** The underlay addresses of the known host0. */
   readonly known: readonly Ipv4[];
+  /**
+   * Broadcasts a neighbour solicitation inside a VXLAN packet, and resolves with the underlay addresses that answered.
+   */
   readonly askUnderlay: (link: InquiryLink, solicitation: Solicitation) => Promise<readonly Ipv4[]>;
 }
 
+/** A machine has few meshes; more are not searched, so that the doctor stays quick. */
 const NETWORKS_ASKED = 8;
 
+/** Solicits host0's address of each network on each underlay link. Answers from unknown addresses are other host0s. */
 export async function otherHost0s(search: Host0Search): Promise<Evidence['otherHost0s']> {
-  const links = search.underlay.flatMap((port) => inquiryLinkOf(port, search.cache));
+  const links = search.underlay.flatMap((nic) => inquiryLinkOf(nic, search.cache));
   const found = search.networks.slice(0, NETWORKS_ASKED).flatMap(({ network }) => {
     const { bridgeMac: mac, ipv6 } = memberAddresses(network, askerOf(search.machine));
     const target = memberAddresses(network, 'host0').ipv6;
     return links.map(async (link) => {
       const question = { vni: network.fabric.vni, from: { mac, ipv6 }, target };
-      // A port that is down takes no question, and has no second host0 behind it.
+      // A link that is down sends nothing, and no other host0 can be reached through it.
       const answers = await search.askUnderlay(link, question).catch(() => []);
       return answers.filter((ipv4) => !search.known.includes(ipv4)).map((ipv4) => ({ network, ipv4 }));
     });
@@ -38,16 +45,18 @@ export async function otherHost0s(search: Host0Search): Promise<Evidence['otherH
   return (await Promise.all(found)).flat();
 }
 
-/** Nobody answers a question that comes from the very address that it asks for, so host0 asks under another name. */
+/**
+ * host0 asks with the addresses of an invented machine: no machine answers a solicitation from the solicited address.
+ */
 function askerOf(machine: MachineWord): MachineWord {
   return machine === 'host0' ? (genid(['machine', 'host0 looking for another'], 8) as MachineId) : machine;
 }
 
-function inquiryLinkOf({ link, ipv4 }: UnderlayNicEvidence, cache: KernelCache): InquiryLink[] {
+function inquiryLinkOf({ link, ipv4 }: UnderlayLinkEvidence, cache: KernelCache): InquiryLink[] {
   const length = [...cache.addresses.values()].find(
     (candidate) => candidate.address === ipv4 && candidate.link === link.index,
   )?.length;
-  // A /31 or /32 has no broadcast address, and no third machine on its link.
+  // A /31 or /32 has no broadcast address, and no room for a third machine.
   if (length === undefined || length > 30) return [];
   const hosts = 2 ** (32 - length) - 1;
   return [

@@ -1,7 +1,8 @@
+/** Counters are read from sample texts of /proc and from those of this kernel. */
 import { expect, test } from 'vitest';
 import { parseCounters, readCounters } from './proc.ts';
 
-test('counters are found by their names, in whatever column', () => {
+test('counters are found by name, in any column', () => {
   expect(
     parseCounters({
       netstat: 'TcpExt: SyncookiesSent IPReversePathFilter TCPPureAcks\nTcpExt: 1 22 3\nIpExt: InNoRoutes\nIpExt: 4\n',
@@ -11,7 +12,7 @@ test('counters are found by their names, in whatever column', () => {
   ).toEqual({ reversePathDrops: 22, checksumErrors: 1112 });
 });
 
-test("this kernel's own text has all of them", async () => {
+test('this kernel has all counters', async () => {
   const { reversePathDrops, checksumErrors } = await readCounters();
   expect(reversePathDrops).toBeGreaterThanOrEqual(0);
   expect(checksumErrors).toBeGreaterThanOrEqual(0);

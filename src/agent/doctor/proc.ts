@@ -1,8 +1,8 @@
-/** What /proc tells beyond settings: counters of this network namespace, and which programs run. */
+/** Reads from /proc the counters of this network namespace, and the running programs that configure networks. */
 import { readdir, readFile } from 'node:fs/promises';
 import type { Counters } from './evidence.ts';
 
-/** By the name that the kernel keeps of a program, at most 15 characters (proc_pid_comm(5)). */
+/** Process names as in /proc/PID/comm, which the kernel cuts to 15 characters (proc_pid_comm(5)). */
 const RIVALS: ReadonlySet<string> = new Set([
   'NetworkManager',
   'systemd-network',
@@ -13,11 +13,11 @@ const RIVALS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Counters out of the texts of /proc/net/netstat, /proc/net/snmp and /proc/net/snmp6. The first two have two lines for
- * each protocol, names and numbers; the third a name and a number a line.
+ * Counters from the texts of /proc/net/netstat, /proc/net/snmp and /proc/net/snmp6. The first two have two lines for
+ * each protocol, names and numbers; the third has one name and one number in each line. A missing counter is 0.
  */
 export function parseCounters(texts: { netstat: string; snmp: string; snmp6: string }): Counters {
-  const counts = new Map([...columns(texts.netstat), ...columns(texts.snmp), ...rows(texts.snmp6)]);
+  const counts = new Map([...columns(texts.netstat), ...columns(texts.snmp), ...pairs(texts.snmp6)]);
   const of = (name: string) => counts.get(name) ?? 0;
   return {
     reversePathDrops: of('TcpExt IPReversePathFilter'),
@@ -33,13 +33,14 @@ function* columns(text: string): Generator<[string, number]> {
   }
 }
 
-function* rows(text: string): Generator<[string, number]> {
+function* pairs(text: string): Generator<[string, number]> {
   for (const line of text.split('\n')) {
     const [name = '', number = ''] = line.split(/\s+/);
     if (name !== '') yield [name, Number(number)];
   }
 }
 
+/** The counters of this network namespace. A kernel without IPv6 has no snmp6, which counts as 0 errors. */
 export async function readCounters(): Promise<Counters> {
   const [netstat, snmp, snmp6] = await Promise.all(
     ['netstat', 'snmp', 'snmp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(emptyIfAbsent)),
@@ -47,7 +48,7 @@ export async function readCounters(): Promise<Counters> {
   return parseCounters({ netstat: netstat ?? '', snmp: snmp ?? '', snmp6: snmp6 ?? '' });
 }
 
-/** Running programs that configure network devices too. */
+/** The names of running programs that also configure network devices, sorted. */
 export async function runningRivals(): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   // A process may end between the two reads.

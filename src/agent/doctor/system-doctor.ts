@@ -1,4 +1,4 @@
-/** The doctor of a real machine: asks its kernel, its segments and its disk, and writes its settings. */
+/** The doctor of this machine, with the real kernel, segments, disk and settings. */
 import { probeKernel } from '../../kernel/probe.ts';
 import { askUnderlay } from '../../kernel/sockets/inquiry.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
@@ -6,13 +6,15 @@ import type { SystemKernel } from '../kernel/system-kernel.ts';
 import { type CollectionInput, collectEvidence } from './collection.ts';
 import { Doctor } from './doctor.ts';
 
+/** The agent that is examined, and where its machine keeps things. */
 export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo' | 'stateDirectory' | 'controlSock'> {
   readonly kernel: Pick<SystemKernel, 'ruleset'>;
 }
 
-/** An answer takes a millisecond; a machine that is too busy to answer in this time is asked again the next time. */
+/** An answer takes a millisecond. A machine that is too busy to answer in this time is missed until the next run. */
 const INQUIRY_TIMEOUT_MS = 400;
 
+/** Called once when the agent starts. It reads nothing before the first examination. */
 export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
   return new Doctor({
     collect: () =>

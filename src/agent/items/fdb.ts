@@ -1,7 +1,8 @@
 /**
- * An entry of a forwarding table: in the VXLAN's own (`self`: which host a frame for this Ethernet address goes to; the
- * zero address for flooding) or in the bridge's (`master`: this Ethernet address is behind the VXLAN port). All carry
- * extern_learn, which is our mark: the kernel keeps no protocol on these entries.
+ * FDB entries. An entry of the VXLAN's own table (`self`) says to which remote VTEP a frame for an Ethernet address
+ * goes; the zero address is for flooding. An entry of the bridge's table (`master`) says that an Ethernet address is
+ * behind the VXLAN port. All our entries carry extern_learn, which is our mark: the kernel keeps no protocol on FDB
+ * entries.
  */
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -10,20 +11,24 @@ import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 
+/** One FDB entry. */
 export interface FdbItem {
   readonly kind: 'fdb';
   readonly table: 'self' | 'master';
   readonly network: NetworkId;
+  /** Name of the VXLAN device, in both tables. */
   readonly link: string;
+  /** FLOOD_MAC in a flood entry. */
   readonly mac: Mac;
-  /** `self` entries only. */
+  /** In `self` entries only. */
   readonly remoteVtep?: Ipv4;
   /**
-   * Of `self` entries, `permanent` ones hold whatever arrives: a frame of that address from another host is dropped. host0
-   * has `dynamic` ones, which follow the sender, so that a node whose IPv4 changed can be heard and announced.
+   * A `permanent` entry of the table `self` never moves: the kernel drops a frame with that source address from another
+   * VTEP. host0 has `dynamic` entries. They follow the sender, so host0 hears a node whose IPv4 address has changed,
+   * and announces the change.
    */
   readonly state: 'permanent' | 'static' | 'dynamic';
-  /** Carries our mark. */
+  /** Whether the entry carries our mark, extern_learn. */
   readonly marked: boolean;
 }
 
@@ -32,21 +37,23 @@ function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbI
   return { do: verb, table, link, mac, state, externLearn: true, ...(remoteVtep !== undefined && { remoteVtep }) };
 }
 
-/** The kernel refuses to replace a flood entry, and appending one that is there changes nothing. */
+/** Flood entries are appended: the kernel refuses to replace one, and appending an existing one changes nothing. */
 function put(item: FdbItem): KernelOperation {
   return operation(item.mac === FLOOD_MAC ? 'fdb-append' : 'fdb-replace', item);
 }
 
 /**
- * An entry that an administrator wrote keeps its state and its lack of a mark, whatever replaces it (vxlan_core.c). It must
- * go first. All flood entries share one mark, so that a foreign one among them takes it from ours, which do as well without.
+ * Whether an administrator wrote the entry. The kernel keeps the state of such an entry, and its lack of a mark, when
+ * it is replaced (vxlan_core.c), so it must be deleted first. Flood entries do not count: they share one mark, so a
+ * foreign flood entry takes the mark from ours, and ours work without it.
  */
 function isUsurped({ table, mac, marked }: FdbItem): boolean {
   return table === 'self' && mac !== FLOOD_MAC && !marked;
 }
 
+/** Entries are replaced in place where the kernel permits that; otherwise they are deleted and created. */
 export const fdbKind: ItemKind<FdbItem> = {
-  // There is one flood entry for each remoteVtep, and one entry for any other address.
+  // There is one flood entry for each remote VTEP, and one entry for any other address.
   key: ({ link, table, mac, remoteVtep }) => `fdb:${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`,
   dependsOn: (item) => [linkKey('vxlan', item.network)],
   rank: () => 7,
@@ -59,8 +66,8 @@ export const fdbKind: ItemKind<FdbItem> = {
     return differences;
   },
 
-  // An entry that the VXLAN learnt (they are dynamic) takes our mark; the bridge keeps an entry static, or permanent (its own
-  // address: frames for it end here), whatever replaces it.
+  // An entry that the VXLAN has learnt is dynamic, and takes our mark when it is replaced. The bridge never changes the
+  // state of an entry that is static, or permanent (the bridge's own address).
   mustRecreate: (have, want) =>
     (isUsurped(have) && have.state !== 'dynamic') || (have.table === 'master' && have.state !== want.state),
 

@@ -1,33 +1,40 @@
-/** What every kind of item says of its items: how they are told apart, compared, ordered, printed and made. */
+/** The interface of an item kind: how its items are identified, compared, ordered, printed and put into the kernel. */
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 
-/** Unique among the items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:… 10.11.0.2`. */
+/** Identifies an item among all items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:…`, `route:10.11.2.0/24`. */
 export type ItemKey = string;
 
-/** What one step asks for: of rtnetlink, of /proc/sys, of nftables, or of the reaper (links are not deleted in line). */
+/**
+ * One request to the kernel: to rtnetlink, /proc/sys, nftables or the reaper. `delete-deferred` is the reaper's: it
+ * takes a link out of use at once and deletes it later.
+ */
 export type Operation =
   | KernelOperation
   | { readonly do: 'sysctl'; readonly path: readonly string[]; readonly value: string }
   | { readonly do: 'nft'; readonly script: string }
   | { readonly do: 'delete-deferred'; readonly link: string };
 
+/**
+ * All that the plan and its application know of one kind of item. The methods are pure: `create`, `change` and `remove`
+ * return the operations, and do nothing themselves.
+ */
 export interface ItemKind<T> {
   key(item: T): ItemKey;
-  /** Items that must be there before this one, and that take it with them when they go. */
+  /** Items that must exist before this one. When one of them is deleted, the kernel deletes this item too. */
   dependsOn(item: T): readonly ItemKey[];
-  /** Lower ranks are made first and removed last. */
+  /** Items of lower rank are created first and removed last. */
   rank(item: T): number;
-  /** The rank of a change in place, where that is another. */
+  /** The rank of a change in place, where it differs from `rank`. */
   rankOfChange?(have: T, want: T): number;
   /** What differs, for people: `mtu 1400 → 1380`. Empty when the two are equal. */
   differences(have: T, want: T): readonly string[];
   /** Whether the difference cannot be changed in place. */
   mustRecreate(have: T, want: T): boolean;
-  /** The one command that an administrator would type to make it. */
+  /** The one command that an administrator would type to create the item. */
   print(item: T): string;
-  /** The one that would change it, where that is another. */
+  /** The command that would change the item, where it differs from `print`. */
   printChange?(have: T, want: T): string;
-  /** The one that would remove it, where that is short and known to administrators. */
+  /** The command that would remove the item, where it is short and administrators know it. */
   printRemove?(item: T): string;
   create(item: T): readonly Operation[];
   change(have: T, want: T): readonly Operation[];

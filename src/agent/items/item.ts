@@ -1,5 +1,5 @@
 /**
- * Items: the things that the agent owns on a node. Observed and desired state are maps of items; the plan compares two
+ * Items: the things that the agent owns on a node. Observed and desired state are maps of items. The plan compares two
  * such maps and knows nothing else. This file has the union of all items and the table of their kinds.
  */
 import type { NetworkId } from '../../model/network/network.ts';
@@ -15,6 +15,7 @@ import { type SysctlItem, sysctlKind } from './sysctl.ts';
 import { type UnderlayAddressItem, underlayAddressKind } from './underlay-address.ts';
 import { type UnderlayLinkItem, underlayLinkKind } from './underlay-link.ts';
 
+/** One thing that the agent owns in a kernel; `kind` discriminates. Items are immutable. */
 export type Item =
   | LinkItem
   | PortItem
@@ -40,6 +41,7 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   'underlay-address': underlayAddressKind,
 };
 
+/** The names of all kinds, as the metrics label them. */
 export const ITEM_KINDS = Object.keys(KINDS) as readonly Item['kind'][];
 
 /** The kind of an item. The cast is sound: the table maps each kind's name to the kind of exactly those items. */
@@ -47,19 +49,22 @@ export function kindOf(item: Item): ItemKind<Item> {
   return KINDS[item.kind] as unknown as ItemKind<Item>;
 }
 
+/** The key of an item, as its kind forms it. */
 export function itemKey(item: Item): ItemKey {
   return kindOf(item).key(item);
 }
 
+/** Items by their own keys. */
 export type ItemMap = ReadonlyMap<ItemKey, Item>;
 
+/** A new map of the items by key. The last item of a key wins. */
 export function itemMap(items: Iterable<Item>): Map<ItemKey, Item> {
   const map = new Map<ItemKey, Item>();
   for (const item of items) map.set(itemKey(item), item);
   return map;
 }
 
-/** The network that an item serves; none for what serves the whole node. */
+/** The network that an item serves; undefined for an item that serves the whole node. */
 export function networkOf(item: Item | undefined): NetworkId | undefined {
   return item !== undefined && 'network' in item ? item.network : undefined;
 }

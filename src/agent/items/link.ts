@@ -1,4 +1,6 @@
-/** The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes. */
+/**
+ * The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes.
+ */
 
 import type { LinkConf, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { LinkChange } from '../../kernel/rtnl/operation.ts';
@@ -7,6 +9,7 @@ import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind, Operation } from './item-kind.ts';
 import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
 
+/** One of the two links of a network. */
 export interface LinkItem {
   readonly kind: 'link';
   readonly device: DeviceKind;
@@ -15,9 +18,11 @@ export interface LinkItem {
   readonly mac: Mac;
   readonly mtuBytes: number;
   readonly up: boolean;
-  /** The bridge that it is a port of; empty for a bridge. */
+  /** Name of the bridge that the VXLAN is a port of; empty for a bridge. */
   readonly master: string;
+  /** IFLA_GROUP: OUR_LINK_GROUP when the link is as desired. */
   readonly group: number;
+  /** See `aliasOf`. */
   readonly alias: string;
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
   readonly conf: LinkConf;
@@ -25,8 +30,8 @@ export interface LinkItem {
 }
 
 /**
- * Kernel settings of every link of ours: no router advertisement, no address of the kernel's own making and no redirect
- * from a guest counts here, and ARP is answered only for addresses of the link that asks.
+ * Kernel settings of each of our links. The kernel ignores router advertisements and redirects, which a guest could
+ * send. It forms no address automatically. It answers ARP only for addresses of the link on which the request came in.
  */
 export const OUR_CONF: LinkConf = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
 
@@ -38,6 +43,7 @@ const CONF_FILES: { readonly [K in keyof LinkConf]: readonly [family: string, fi
   arpIgnore: ['ipv4', 'arp_ignore'],
 };
 
+/** `bridge:mesh-456` or `vxlan:mesh-456`: the device may have any name. */
 export function linkKey(device: DeviceKind, network: NetworkId): ItemKey {
   return `${device}:${network}`;
 }
@@ -50,7 +56,7 @@ function confOperations(link: string, have: LinkConf | undefined, want: LinkConf
   });
 }
 
-/** The link and setting that a path below /proc/sys speaks of, when it is one of these. */
+/** The link and the setting of a path below /proc/sys; undefined when the path is not one of CONF_FILES. */
 export function confOfPath(
   path: readonly string[],
   value: string,
@@ -60,7 +66,7 @@ export function confOfPath(
   return entry === undefined || link === undefined ? undefined : { link, conf: { [entry[0]]: Number(value) } };
 }
 
-/** The plain fields that differ, as one change of rtnetlink. `local` alone of a VXLAN's attributes may be missing. */
+/** The differing fields as one change of rtnetlink. Of a VXLAN's attributes, only `local` may be missing. */
 function changeOf(have: LinkItem, want: LinkItem): LinkChange {
   return {
     ...(have.name !== want.name && { name: want.name }),
@@ -75,7 +81,7 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
   };
 }
 
-/** How `ip link set` calls what a change calls otherwise. */
+/** The words of `ip link set` that differ from the field names of a change. */
 const LINK_WORDS: Readonly<Record<string, string>> = { mac: 'address', mtuBytes: 'mtu', addressMode: 'addrgenmode' };
 
 function vxlanChange(have: VxlanAttributes, want: VxlanAttributes): Pick<LinkChange, 'vxlan'> {
@@ -87,6 +93,7 @@ function vxlanChange(have: VxlanAttributes, want: VxlanAttributes): Pick<LinkCha
   return Object.keys(change).length === 0 ? {} : { vxlan: change };
 }
 
+/** Links are changed in place, except a VXLAN whose VNI, UDP port or lost source address the kernel cannot change. */
 export const linkKind: ItemKind<LinkItem> = {
   key: (item) => linkKey(item.device, item.network),
   dependsOn: () => [],
@@ -118,7 +125,7 @@ export const linkKind: ItemKind<LinkItem> = {
     return differences;
   },
 
-  // The kernel cannot change a VXLAN's identifier or port (EOPNOTSUPP), nor take a source address away again.
+  // The kernel cannot change a VXLAN's VNI or UDP port (EOPNOTSUPP), nor remove its source address.
   mustRecreate: ({ vxlan: have }, { vxlan: want }) =>
     have !== undefined &&
     want !== undefined &&
@@ -144,7 +151,7 @@ export const linkKind: ItemKind<LinkItem> = {
     return ['ip link set', have.name, ...words, ...type].join(' ');
   },
 
-  // Alias and address mode are ignored or refused in the create; `up` comes last, when all else is in place.
+  // The kernel ignores or refuses the alias and the address mode in the create. `up` comes last, when all else is in place.
   create(item) {
     const { name, mac, mtuBytes, master, alias, vxlan, device } = item;
     return [

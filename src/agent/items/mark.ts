@@ -1,12 +1,16 @@
-/** How we mark what is ours in the kernel, so that we never touch what is not. */
+/** The marks on our objects in the kernel. The agent never touches an object without one. */
 import type { NetworkId } from '../../model/network/network.ts';
 
-/** rtm_protocol of our routes and NDA_PROTOCOL of our neighbours: in the range that the kernel leaves to administrators. */
+/**
+ * rtm_protocol of our routes and NDA_PROTOCOL of our neighbour entries, in the range that the kernel leaves to
+ * administrators.
+ */
 export const OUR_PROTOCOL = 200;
 
-/** IFLA_GROUP of our links: `mw` in ASCII. Set in the create itself, so that a link is marked before it has an alias. */
+/** IFLA_GROUP of our links: `mw` in ASCII. The create itself sets it, so a link is marked before it has an alias. */
 export const OUR_LINK_GROUP = 0x6d77;
 
+/** The links that a network has on a node: one of each. */
 export type DeviceKind = 'bridge' | 'vxlan';
 
 /** The ifalias of a link: `meshwork:<kind>:<network id>`. */

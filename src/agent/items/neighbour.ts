@@ -1,4 +1,4 @@
-/** A member's IPv6 address on the bridge, so that nobody needs to ask for its Ethernet address. */
+/** Neighbour entries: the Ethernet address of each other member, so that the kernel sends no neighbour solicitation. */
 import type { Ip } from '../../kernel/ip.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -7,22 +7,29 @@ import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 
+/** The permanent neighbour entry of another member. */
 export interface NeighbourItem {
   readonly kind: 'neighbour';
   readonly network: NetworkId;
+  /** Name of the bridge. */
   readonly link: string;
   readonly address: Ipv6;
   readonly mac: Mac;
 }
 
+/**
+ * `neighbour:br456 fd42::1`.
+ * @param link name of the bridge
+ */
 export function neighbourKey(link: string, address: Ip): ItemKey {
   return `neighbour:${link} ${address}`;
 }
 
+/** Neighbour entries are always written with `replace`. */
 export const neighbourKind: ItemKind<NeighbourItem> = {
   key: (item) => neighbourKey(item.link, item.address),
   dependsOn: (item) => [linkKey('bridge', item.network)],
-  // With the forwarding entries: a member's four come in one message.
+  // The rank of the FDB entries, so that the four entries of a member go to the kernel in one message.
   rank: () => 7,
   differences: (have, want) => (have.mac === want.mac ? [] : [`lladdr ${have.mac} → ${want.mac}`]),
   mustRecreate: () => false,

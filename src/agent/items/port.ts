@@ -1,22 +1,28 @@
 /**
- * A foreign interface on one of our bridges: plugged with `mesh port plug`, or put there by somebody else and put back
- * after the bridge had to be made anew. The interface itself is not ours; only its place on the bridge is.
+ * Ports: foreign interfaces on our bridges. An administrator plugs one in with `mesh port plug`, or puts one on the
+ * bridge directly; the agent puts both back after it had to create the bridge again. The agent owns the membership in
+ * the bridge, not the interface.
  */
 import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 
+/** One interface on a bridge. */
 export interface PortItem {
   readonly kind: 'port';
   readonly network: NetworkId;
+  /** Name of the interface. */
   readonly link: string;
+  /** Name of the bridge; in an observed item it may be a foreign bridge. */
   readonly bridge: string;
 }
 
+/** `port:tap0`: an interface is a port of one bridge at most. */
 export function portKey(link: string): ItemKey {
   return `port:${link}`;
 }
 
+/** Only the interface's master is set; the interface itself is neither created nor deleted. */
 export const portKind: ItemKind<PortItem> = {
   key: ({ link }) => portKey(link),
   dependsOn: (item) => [linkKey('bridge', item.network)],

@@ -1,14 +1,18 @@
-/** A route to another underlay segment, by way of host0. */
+/** Routes to other underlay segments, with host0 as the gateway. */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { ItemKind } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 
+/** An IPv4 route in the main table. */
 export interface RouteItem {
   readonly kind: 'route';
+  /** The subnet of the other segment. */
   readonly destination: Ipv4Cidr;
+  /** host0's address on this node's segment. */
   readonly gateway: Ipv4;
 }
 
+/** Routes carry OUR_PROTOCOL as their mark. */
 export const routeKind: ItemKind<RouteItem> = {
   key: (item) => `route:${item.destination}`,
   dependsOn: () => [],

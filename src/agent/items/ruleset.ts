@@ -1,35 +1,40 @@
 /**
- * One nft table of ours, whole. It comes into force in one transaction; where only set elements differ (a member came
- * or went) just these are added and deleted, so that a join costs the same on a node with a thousand members.
+ * Our nft tables, each a single item. A table is replaced in one transaction. Where only set elements differ (a member
+ * came or went), only these are added and deleted, so a join costs the same on a node with a thousand members.
  */
 import type { ItemKind } from './item-kind.ts';
 
+/** One nft table. */
 export interface RulesetItem {
   readonly kind: 'ruleset';
   readonly family: 'inet' | 'bridge';
-  /** Sets with fixed declarations and changing elements, in nft's own spelling. */
+  /** Sets by name, with fixed declarations and changing elements, in nft's own spelling. */
   readonly sets: ReadonlyMap<string, { readonly declaration: string; readonly elements: ReadonlySet<string> }>;
-  /** Everything else of the table's body. */
+  /** The rest of the table's body: the chains. */
   readonly body: string;
-  /** False when the kernel's table is not what we last put there, so that it must be written whole. */
+  /** False when the kernel's table is not what the agent last wrote, so that it must be written whole. */
   readonly intact: boolean;
 }
 
+/** The name of our nft table, in each family. */
 export const TABLE = 'meshwork';
 
-/** Whether the two differ in set elements at most. */
+/** Whether the two tables are equal, or differ only in set elements. */
 function sameStructure(have: RulesetItem, want: RulesetItem): boolean {
   if (have.body !== want.body || have.sets.size !== want.sets.size) return false;
   for (const [name, { declaration }] of want.sets) if (have.sets.get(name)?.declaration !== declaration) return false;
   return true;
 }
 
-/** Whether a change from the one to the other leaves the table where it is. */
+/** Whether a change from `have` to `want` adds and deletes set elements only. */
 export function isElementChange(have: RulesetItem, want: RulesetItem): boolean {
   return have.intact && sameStructure(have, want);
 }
 
-/** The whole table as one transaction, replacing whatever was there. Declaring it first lets the delete never fail. */
+/**
+ * The nft script that replaces the whole table in one transaction. It declares the table first, so that the delete
+ * never fails.
+ */
 export function rulesetScript(item: RulesetItem): string {
   const sets = [...item.sets].map(([name, { declaration, elements }]) => {
     const list = elements.size === 0 ? '' : ` elements = { ${[...elements].join(', ')} };`;
@@ -39,7 +44,7 @@ export function rulesetScript(item: RulesetItem): string {
   return `${name} {}\ndelete ${name}\n${name} {\n${sets.join('')}${item.body}}\n`;
 }
 
-/** What a step is made of, said and done with: worked out once for the two. */
+/** Element scripts by desired item. Printing a step and applying it need the same script, so it is computed once. */
 const scripts = new WeakMap<RulesetItem, { readonly have: RulesetItem; readonly script: string }>();
 
 function elementScript(have: RulesetItem, want: RulesetItem): string {
@@ -66,15 +71,17 @@ function without(elements: ReadonlySet<string>, others: ReadonlySet<string>): st
   return rest;
 }
 
+/** Tables come before links, so that no packet is ever forwarded without them. */
 export const rulesetKind: ItemKind<RulesetItem> = {
   key: (item) => `nft:${item.family} ${TABLE}`,
   dependsOn: () => [],
-  // Before the first link, so that nothing is ever forwarded that should not be; and the last to go.
+  // Created before the first link, and removed last.
   rank: () => 0,
-  // A member that may send now is as good a moment later; those who wait for its entries do not wait for nft.
+  // Element changes come last: a new member's entries must not wait for nft, and it does not matter that the rules accept
+  // its packets a moment later.
   rankOfChange: (have, want) => (isElementChange(have, want) ? 8 : 0),
   differences(have, want) {
-    if (!have.intact) return ['changed by somebody else'];
+    if (!have.intact) return ['changed by another program'];
     if (!sameStructure(have, want)) return ['rules'];
     return elementScript(have, want).split('\n').filter(Boolean);
   },

@@ -1,12 +1,18 @@
-/** A kernel setting that the node needs and that no link of ours carries. It is never set back: what it was before is not ours to know. */
+/**
+ * Kernel settings that the node needs outside of our links: IPv4 forwarding on host0's NICs. They are never reset,
+ * because the agent does not know the value that the administrator wants.
+ */
 import type { ItemKind } from './item-kind.ts';
 
+/** One file below /proc/sys. */
 export interface SysctlItem {
   readonly kind: 'sysctl';
+  /** Path below /proc/sys in parts: an interface name may hold a dot. */
   readonly path: readonly string[];
   readonly value: string;
 }
 
+/** Settings are written, and never removed. */
 export const sysctlKind: ItemKind<SysctlItem> = {
   key: (item) => `sysctl:${item.path.join('/')}`,
   dependsOn: () => [],

@@ -1,21 +1,26 @@
 /**
- * host0's own address on a segment that it gave a subnet. Marked by its protocol (IFA_PROTO), so that it is found and taken
- * away again when the segment is not host0's any more. Kernels before 5.18 do not keep the mark: there it stays until a reboot.
+ * host0's own IPv4 addresses on segments that it gave a subnet. Each is marked with our protocol (IFA_PROTO), so that
+ * the agent finds and removes it when host0 no longer serves the segment. Kernels before 5.18 do not keep the mark:
+ * there the address stays until a reboot.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ItemKind } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 
+/** One IPv4 address on a NIC. */
 export interface UnderlayAddressItem {
   readonly kind: 'underlay-address';
+  /** Name of the NIC. */
   readonly link: string;
   readonly address: Ipv4;
+  /** Prefix length in bits. */
   readonly length: number;
 }
 
+/** Addresses are added or deleted, never changed. */
 export const underlayAddressKind: ItemKind<UnderlayAddressItem> = {
   key: (item) => `underlay-address:${item.link} ${item.address}/${item.length}`,
-  // It stays when its port is set down, and needs none that is up.
+  // An IPv4 address can be added while its NIC is down, and stays when the NIC is set down.
   dependsOn: () => [],
   rank: () => 1,
   differences: () => [],

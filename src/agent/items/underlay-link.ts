@@ -1,12 +1,18 @@
-/** A port of host0's on a physical segment: it must be up, or nobody boots there. It is never set down, since it is not ours. */
+/**
+ * host0's NICs on segments where machines boot. Such a NIC must be up. The agent never sets it down, because the NIC is
+ * the administrator's.
+ */
 import type { ItemKind } from './item-kind.ts';
 
+/** The administrative state of one NIC. */
 export interface UnderlayLinkItem {
   readonly kind: 'underlay-link';
+  /** Name of the NIC. */
   readonly link: string;
   readonly up: boolean;
 }
 
+/** NICs are set up, and nothing else. */
 export const underlayLinkKind: ItemKind<UnderlayLinkItem> = {
   key: ({ link }) => `underlay-link:${link}`,
   dependsOn: () => [],

@@ -1,24 +1,29 @@
 /**
- * The kernel's state as the agent last heard of it: filled by a dump, kept by the monitor's events. Events say when to
- * look; a lost one costs time and never correctness, since a fresh dump replaces all of this once a minute.
+ * The agent's copy of the kernel's state: filled by a dump, kept up to date by the monitor's events. A lost event
+ * delays a repair and nothing more, because a fresh dump replaces the whole cache once a minute.
  */
 import type { Address, FdbEntry, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
-/** What tells one entry from another. */
-type EntryPlace = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
+/** The fields that identify an FDB entry. */
+type EntryIdentity = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
 
 /** What has changed in a cache. */
-export interface CacheChanges {
-  /** More than entries: links, addresses, routes. */
-  readonly ground: boolean;
+interface CacheChanges {
+  /** Whether links, addresses or routes have changed. */
+  readonly topology: boolean;
+  /** The FDB and neighbour entries that were added, changed or removed, as the events had them. */
   readonly entries: readonly (FdbEntry | Neighbour)[];
 }
 
+/**
+ * Links, addresses, routes, neighbour entries and FDB entries of one network namespace. Only the reconciler fills a
+ * cache; views and checks read it, or make their own from a dump.
+ */
 export class KernelCache {
-  /** Changed by this class only, which keeps them by name and master too. */
+  /** By index. Only this class changes the links, because it also keeps them by name and by master. */
   readonly links: ReadonlyMap<number, Link>;
   readonly #links = new Map<number, Link>();
   readonly #byName = new Map<string, number>();
@@ -27,7 +32,7 @@ export class KernelCache {
   readonly routes = new Map<string, Route>();
   readonly neighbours = new Map<string, Neighbour>();
   readonly fdb = new Map<string, FdbEntry>();
-  #ground = true;
+  #topologyChanged = true;
   #entries: (FdbEntry | Neighbour)[] = [];
   #linksRevision = 0;
 
@@ -35,6 +40,7 @@ export class KernelCache {
     this.links = this.#links;
   }
 
+  /** A new cache with the state of one dump. */
   static of(dump: KernelDump): KernelCache {
     const cache = new KernelCache();
     for (const link of dump.links) cache.#putLink(link);
@@ -45,21 +51,23 @@ export class KernelCache {
     return cache;
   }
 
-  /** What has changed since this was asked last; of a new cache, everything. */
+  /**
+   * The changes since the last call. A new cache says that the topology has changed, so that everything is compared.
+   */
   takeChanges(): CacheChanges {
-    const changes = { ground: this.#ground, entries: this.#entries };
-    this.#ground = false;
+    const changes = { topology: this.#topologyChanged, entries: this.#entries };
+    this.#topologyChanged = false;
     this.#entries = [];
     return changes;
   }
 
-  /** Grows whenever a link is another than before. */
+  /** Grows whenever a link is added, changed or removed. */
   get linksRevision(): number {
     return this.#linksRevision;
   }
 
   replaceRoutes(routes: readonly Route[]): void {
-    this.#ground = true;
+    this.#topologyChanged = true;
     this.routes.clear();
     for (const route of routes) this.routes.set(routeKey(route), route);
   }
@@ -72,12 +80,12 @@ export class KernelCache {
     return this.neighbours.get(neighbourKey({ link, address }));
   }
 
-  /** The entry as it was last heard of, wherever it led then. */
-  entryAt(entry: EntryPlace): FdbEntry | undefined {
+  /** The cached FDB entry with this identity. Its remote VTEP may be another one, unless it is a flood entry. */
+  entryAt(entry: EntryIdentity): FdbEntry | undefined {
     return this.fdb.get(entryKey(entry));
   }
 
-  /** Takes an event in. An `overflow` or `nft` event holds nothing to take. */
+  /** Applies an event to the cache. An `overflow` or `nft` event changes nothing here. */
   take(event: KernelEvent): void {
     switch (event.type) {
       case 'link':
@@ -85,11 +93,11 @@ export class KernelCache {
         else this.#putLink(event.link);
         return;
       case 'address':
-        this.#ground = true;
+        this.#topologyChanged = true;
         put(this.addresses, addressKey(event.address), event.address, event.removed);
         return;
       case 'route':
-        this.#ground = true;
+        this.#topologyChanged = true;
         put(this.routes, routeKey(event.route), event.route, event.removed);
         return;
       case 'neighbour':
@@ -110,23 +118,29 @@ export class KernelCache {
     }
   }
 
-  /** Takes in an IPv6 address that was just added without duplicate detection: the kernel announces it a moment later. */
+  /**
+   * Adds an IPv6 address that the agent has just put on a link with `nodad`. The kernel announces it only a moment
+   * later.
+   */
   noteAddress(name: string, address: Ipv6, length: number): void {
     const link = this.linkNamed(name)?.index;
     if (link === undefined) return;
     const scope = address.startsWith('fe80:') ? 'link' : 'global';
     const noted: Address = { family: 6, link, address, length, scope, tentative: false, nodad: true, protocol: 0 };
-    this.#ground = true;
+    this.#topologyChanged = true;
     this.addresses.set(addressKey(noted), noted);
   }
 
-  /** Takes in a link's setting that was just written: the kernel announces few of them. */
+  /** Notes a link's setting that the agent has just written. The kernel announces few of them. */
   noteConf(name: string, conf: Partial<LinkConf>): void {
     const link = this.linkNamed(name);
     if (link !== undefined) this.#putLink({ ...link, conf: { ...link.conf, ...conf } });
   }
 
-  /** A bridge has one entry for an address: when it is now behind another port, the kernel does not say that it left the first. */
+  /**
+   * A bridge has one entry for an address. When the address moves to another port, the kernel announces no removal at
+   * the first.
+   */
   #takeEntry(entry: FdbEntry, removed: boolean): void {
     this.#entries.push(entry);
     if (entry.table === 'master' && !removed) {
@@ -148,7 +162,7 @@ export class KernelCache {
   }
 
   #dropLink(index: number): void {
-    this.#ground = true;
+    this.#topologyChanged = true;
     this.#linksRevision++;
     const link = this.#links.get(index);
     if (link === undefined) return;
@@ -157,7 +171,7 @@ export class KernelCache {
     this.#ports.get(link.master)?.delete(index);
   }
 
-  /** The kernel does not announce each of the entries that go with a link. */
+  /** Removes a link with all that is on it: the kernel does not announce each entry that goes with a link. */
   #forgetLink(index: number): void {
     this.#dropLink(index);
     for (const [key, { link }] of this.addresses) if (link === index) this.addresses.delete(key);
@@ -184,7 +198,9 @@ function neighbourKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): s
   return `${link} ${address}`;
 }
 
-/** An entry that follows its sender keeps its key; flood entries differ by where they lead. */
-function entryKey({ link, table, mac, remoteVtep }: EntryPlace): string {
+/**
+ * Only flood entries are identified by their remote VTEP. Another entry keeps its key when it moves to another VTEP.
+ */
+function entryKey({ link, table, mac, remoteVtep }: EntryIdentity): string {
   return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
 }

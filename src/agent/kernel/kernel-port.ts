@@ -1,4 +1,4 @@
-/** What the agent needs of a kernel. The kernel room is one; a simulated kernel can be another. */
+/** The agent's interface to a kernel: the real one (`SystemKernel`), or a simulated one in tests. */
 import type { Address, FdbEntry, KernelEvent, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
@@ -6,6 +6,7 @@ import type { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
 
+/** All objects of a network namespace, ours and others'. */
 export interface KernelDump {
   readonly links: readonly Link[];
   readonly addresses: readonly Address[];
@@ -14,22 +15,31 @@ export interface KernelDump {
   readonly fdb: readonly FdbEntry[];
 }
 
-/** A round trip to a mesh address; undefined when no answer came in time. */
+/**
+ * Sends one ICMPv6 echo request to a mesh address.
+ * @returns the round trip in ms; undefined when no answer came in time
+ */
 export type Echo = (to: Ipv6, timeoutMs: number) => Promise<number | undefined>;
 
+/** Reads and changes one kernel. Failures of single operations are returned; failures of reads are thrown. */
 export interface KernelPort {
-  /** What changes in the kernel. Who subscribes before it reads misses nothing. */
+  /** Changes in the kernel. A listener that subscribes before it reads a dump misses none. */
   readonly events: Subscribable<KernelEvent>;
-  /** Does the operations in order; one that fails does not keep the others from being done. */
+  /**
+   * Performs the operations in order, also after one has failed.
+   * @returns for each operation, its error or undefined
+   */
   apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]>;
   dump(): Promise<KernelDump>;
   /** The routes alone. */
   routes(): Promise<readonly Route[]>;
-  /** Hands over events that the kernel has sent already, so that what was just applied is in the cache. */
+  /** Emits at once the events that the kernel has already sent, so that operations just applied are in the cache. */
   drainEvents(): void;
+  /** The route that the kernel would take, with its source address. @throws MESH_KERNEL_REFUSED when there is none */
   routeTo(destination: Ipv4): Promise<Route>;
-  /** Our table's text as nft prints it; undefined when there is none. */
+  /** Our table's text as nft prints it; undefined when there is no table. */
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined>;
+  /** The value of a file below /proc/sys; undefined when there is no such file. */
   readSysctl(path: readonly string[]): Promise<string | undefined>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** From the kernel's state to the items of ours that are in it. Pure. What is not marked as ours is not seen here. */
+/** Derives our items from the kernel's state. Pure. Objects without our mark are left out, with few exceptions. */
 import type { FdbEntry, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
@@ -10,7 +10,7 @@ import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../it
 import type { NeighbourItem } from '../items/neighbour.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
-/** A link of ours, and what it is to which network. */
+/** One of our links, with its device kind and its network. */
 export interface OwnLink {
   readonly link: Link;
   readonly device: DeviceKind;
@@ -23,12 +23,14 @@ const MAIN_TABLE = 254;
 /** Our links by index. */
 export type OwnLinks = ReadonlyMap<number, OwnLink>;
 
-/** An entry of either table: what comes and goes with members. */
+/** The items that come and go with members. */
 export type EntryItem = FdbItem | NeighbourItem;
 
 /**
- * Items in the kernel's links, addresses, routes and entries. Rulesets and plain settings are observed apart.
- * @param isWanted of an entry without our mark: whether one of ours is wanted in its place, or was of late
+ * Our items among the kernel's links, addresses, routes and entries. Rulesets and plain settings are observed elsewhere
+ * (`Reconciler`).
+ * @param isWanted whether an entry with this key is desired, or was recently; such an entry counts without our mark,
+ * too
  */
 export function observedItems(
   cache: KernelCache,
@@ -68,26 +70,35 @@ export function observedItems(
   return observed;
 }
 
-/** The entry of `place` as it is in the kernel now, if it is there and is seen. */
+/**
+ * The kernel's present entry with the identity of `like`; undefined when there is none, or none that counts as ours.
+ * @param isWanted as of `observedItems`
+ */
 export function observedEntry(
   cache: KernelCache,
   own: OwnLinks,
-  place: EntryItem,
+  like: EntryItem,
   isWanted: (key: ItemKey) => boolean,
 ): EntryItem | undefined {
-  const link = cache.linkNamed(place.link)?.index;
+  const link = cache.linkNamed(like.link)?.index;
   if (link === undefined) return undefined;
-  const entry = place.kind === 'fdb' ? cache.entryAt({ ...place, link }) : cache.neighbourOn(link, place.address);
+  const entry = like.kind === 'fdb' ? cache.entryAt({ ...like, link }) : cache.neighbourOn(link, like.address);
   const item = entry === undefined ? undefined : entryItem(entry, own);
   return item !== undefined && isObserved(item, itemKey(item), isWanted) ? item : undefined;
 }
 
-/** What is marked, and what stands unmarked where an entry of ours is wanted, or was: a foreign hand can take the mark off. */
+/**
+ * Whether an entry counts as ours. An unmarked one does where one of our entries is desired or was recently, because
+ * another program may have removed the mark.
+ */
 function isObserved(item: EntryItem, key: ItemKey, isWanted: (key: ItemKey) => boolean): boolean {
   return item.kind === 'neighbour' || item.marked || (item.table === 'self' && isWanted(key));
 }
 
-/** An entry on a link of ours; undefined for others, and for neighbours that are not of our making. */
+/**
+ * A kernel entry as an item; undefined on a foreign link, and for a neighbour entry without our mark. An FDB entry
+ * counts without our mark here, too.
+ */
 export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem | undefined {
   const link = own.get(entry.link);
   if (link === undefined) return undefined;
@@ -95,8 +106,8 @@ export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem
 }
 
 /**
- * Our links by index. The alias says whose a link is, so that a renamed one is found again; a link without one is ours
- * when it is in our group and has the name that we want, which is the state between the create and the second message.
+ * Finds our links. The alias identifies a link, so that a renamed link is found again. A link without an alias is ours
+ * when it is in our link group and has a desired name: that is its state between the create and the second message.
  */
 export function ownLinks(cache: KernelCache, desired: ItemMap): OwnLinks {
   const links = [...desired.values()].filter((item) => item.kind === 'link');
@@ -117,7 +128,9 @@ function ownLinksAmong(
   return own;
 }
 
-/** On our bridges, only what looks like our own hand: a /64 IPv6 address without duplicate detection. */
+/**
+ * The addresses on our bridges that the agent itself could have added: IPv6, /64, without duplicate address detection.
+ */
 function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): Item[] {
   const items: Item[] = [];
   for (const { link, family, address, length, nodad } of cache.addresses.values()) {
@@ -150,7 +163,7 @@ function routeItems(cache: KernelCache): Item[] {
   return items;
 }
 
-/** Foreign ports count only while they are wanted: taking one off a bridge is its owner's business. */
+/** A port counts only while it is desired: the agent does not take other ports off a bridge. */
 function portItems(cache: KernelCache, desired: ItemMap): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
@@ -162,7 +175,7 @@ function portItems(cache: KernelCache, desired: ItemMap): Item[] {
   return items;
 }
 
-/** Ports of the underlay count only while they are wanted; addresses there when they carry our mark, or are wanted. */
+/** NICs count only while they are desired. Addresses on NICs count when they carry our mark, or are desired. */
 function underlayItems(cache: KernelCache, desired: ItemMap): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
@@ -178,14 +191,18 @@ function underlayItems(cache: KernelCache, desired: ItemMap): Item[] {
   return items;
 }
 
-/** Why a network cannot be made on this node: a device that is not ours stands in its place. */
+/** A foreign device that has a name or VNI of a network, so that the network cannot be created on this node. */
 export interface Obstacle {
   readonly network: NetworkId;
+  /** Name of the foreign device. */
   readonly device: string;
+  /** What the network and the device both claim. */
   readonly reason: 'name' | 'vni';
 }
 
-/** Foreign devices with a name or VNI that one of the networks wants. They are named and left alone. */
+/**
+ * Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone.
+ */
 export function obstacles(cache: KernelCache, networks: readonly Network[]): Obstacle[] {
   const found: Obstacle[] = [];
   const wanted = networks.flatMap(({ id, devices, fabric }) => [
@@ -200,7 +217,7 @@ export function obstacles(cache: KernelCache, networks: readonly Network[]): Obs
     const namesake = byName.get(name);
     if (namesake !== undefined) found.push({ network, device: namesake.name, reason: 'name' });
     const rival = 'vxlan' in device ? byVni.get(vniKey(device.vxlan)) : undefined;
-    // A deferred link of ours holds its VNI until the kernel has let it go; the reaper sees to it.
+    // One of our own links with a deferred delete holds its VNI until the reaper has deleted it. It is no obstacle.
     if (rival !== undefined && rival !== namesake && !rival.alias.startsWith('meshwork:')) {
       found.push({ network, device: rival.name, reason: 'vni' });
     }

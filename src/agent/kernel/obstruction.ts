@@ -1,9 +1,10 @@
-/** Networks that cannot be made on this node because a device that is not ours has their name or VNI. */
+/** The refused networks: a foreign device has their name or VNI, so they cannot be created on this node. */
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Obstacle } from './observed.ts';
 
+/** Keeps the refused networks with their errors, and writes each new one to the journal. */
 export class Obstruction {
   readonly #journal: Journal;
   #errors = new Map<NetworkId, MeshError>();
@@ -20,7 +21,7 @@ export class Obstruction {
     return new Set(this.#errors.keys());
   }
 
-  /** Takes what was found in this pass. @returns the networks to leave alone */
+  /** Replaces the obstacles by those found in this pass. @returns the refused networks, which the agent leaves alone */
   update(obstacles: readonly Obstacle[]): ReadonlySet<NetworkId> {
     const errors = new Map(obstacles.map((obstacle) => [obstacle.network, errorOf(obstacle)]));
     for (const [network, error] of errors) {
@@ -33,7 +34,7 @@ export class Obstruction {
 }
 
 function errorOf({ device, reason, network }: Obstacle): MeshError {
-  const remedy = `Remove it (\`ip link del ${device}\`) or give it another ${reason === 'name' ? 'name' : 'VNI'}; it is not ours to touch.`;
+  const remedy = `Remove it (\`ip link del ${device}\`) or give it another ${reason === 'name' ? 'name' : 'VNI'}; Meshwork does not touch it.`;
   if (reason === 'name') {
     const message = `a device named ${device} exists and is not Meshwork's`;
     return new MeshError('MESH_KERNEL_FOREIGN_DEVICE', message, { object: network, remedy });

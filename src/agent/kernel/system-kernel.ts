@@ -1,4 +1,4 @@
-/** The agent's kernel, the real one: rtnetlink, the monitor, nftables, /proc/sys and the reaper behind one port. */
+/** The real kernel behind the agent's interface: rtnetlink, the monitor, nftables, /proc/sys and the reaper. */
 
 import { inNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
@@ -15,6 +15,7 @@ import type { Operation } from '../items/item-kind.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
 
+/** The kernel of one network namespace. The process opens one, and closes it at its end. */
 export class SystemKernel implements KernelPort {
   readonly #rtnl: Rtnl;
   readonly #monitor: KernelMonitor;
@@ -31,17 +32,17 @@ export class SystemKernel implements KernelPort {
   }
 
   /**
-   * The monitor listens when this resolves: what changes while the kernel is read then is told by `events`.
-   * @param onError is told of links that could not be deleted
-   * @param place.netns path of the namespace; the process's own when absent
+   * The monitor listens when this resolves, so `events` has every change that happens during a later dump.
+   * @param onError called for each link that could not be deleted
+   * @param options.netns path of the network namespace; absent: the process's own
    */
   static async open(
     onError: (error: MeshError) => void,
-    place: { readonly netns?: string } = {},
+    options: { readonly netns?: string } = {},
   ): Promise<SystemKernel> {
-    const [rtnl, nft] = await Promise.all([Rtnl.open(place), Nft.open(place)]);
-    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId] });
-    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), place.netns);
+    const [rtnl, nft] = await Promise.all([Rtnl.open(options), Nft.open(options)]);
+    const monitor = KernelMonitor.open({ ...options, ownPortIds: () => [rtnl.portId] });
+    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), options.netns);
   }
 
   get events(): Subscribable<KernelEvent> {
@@ -67,7 +68,7 @@ export class SystemKernel implements KernelPort {
   async #applyRun(run: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
     const first = run[0];
     if (first?.do === 'sysctl') {
-      return this.#there(() => run.map((operation) => attempt(() => writeSetting(operation))));
+      return this.#inNetns(() => run.map((operation) => attempt(() => writeSetting(operation))));
     }
     if (first?.do === 'nft') return Promise.all(run.map((operation) => this.#transact(operation)));
     if (first?.do === 'delete-deferred') {
@@ -78,8 +79,8 @@ export class SystemKernel implements KernelPort {
   }
 
   /**
-   * A VXLAN that is to be made while a deferred one still holds its VNI is that one again, changed to what is wanted; the
-   * rest (its alias, its state) is set by the operation that follows each create.
+   * Turns the create of a VXLAN into a change when a link with a deferred delete still holds the VNI: that link is used
+   * again. The operation that follows each create sets its alias and state.
    */
   async #adopting(operation: KernelOperation): Promise<KernelOperation> {
     if (operation.do !== 'link-add' || operation.vxlan === undefined) return operation;
@@ -135,22 +136,22 @@ export class SystemKernel implements KernelPort {
     return this.#nft.list(family, TABLE);
   }
 
-  /** Every nft table of this machine, ours among them. */
+  /** The text of all nft tables of this namespace, ours and others'. */
   ruleset(): Promise<string> {
     return this.#nft.ruleset();
   }
 
   async readSysctl(path: readonly string[]): Promise<string | undefined> {
     try {
-      return this.#there(() => readSysctl(path));
+      return this.#inNetns(() => readSysctl(path));
     } catch {
-      // The device is not there, or this kernel has no such setting: writing it will say which.
+      // There is no such device, or this kernel has no such setting. The error of the write will say which.
       return undefined;
     }
   }
 
-  /** /proc/sys shows the settings of the namespace that the reading thread is in. */
-  #there<T>(body: () => T): T {
+  /** Enters the namespace: /proc/sys shows the settings of the namespace that the reading thread is in. */
+  #inNetns<T>(body: () => T): T {
     return this.#netns === undefined ? body() : inNetns(this.#netns, body);
   }
 

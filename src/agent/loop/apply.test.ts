@@ -1,3 +1,4 @@
+/** Proves that a failed create stops its own further operations and dependent steps, and no others. */
 import { expect, test } from 'vitest';
 import { mesh } from '../../../test/kit/networks.ts';
 import { MeshError } from '../../model/error.ts';
@@ -19,7 +20,7 @@ function creates(items: readonly Item[]): Step[] {
   return items.map((item) => ({ action: 'create', key: itemKey(item), item }));
 }
 
-test('what could not be made, since somebody else has made one, is neither marked nor set up nor built upon', async () => {
+test('a link that could not be created is not marked or set up, and dependent steps wait', async () => {
   const done: Operation[] = [];
   const kernel: Pick<KernelPort, 'apply'> = {
     apply: async (operations) =>

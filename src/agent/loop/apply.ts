@@ -1,15 +1,15 @@
-/** Carries out a plan: rank after rank, each rank in as few calls to the kernel as can be. */
+/** Applies a plan to the kernel: rank after rank, each rank in as few calls as possible. */
 import type { MeshError } from '../../model/error.ts';
 import { kindOf } from '../items/item.ts';
 import type { ItemKey, Operation } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { rankOf, type Step } from './plan.ts';
 
+/** The result of one step: done when neither `error` nor `waitsFor` is set. */
 export interface StepOutcome {
   readonly step: Step;
-  /** Undefined: done. */
   readonly error?: MeshError;
-  /** Not tried, since what it stands on failed. */
+  /** The failed item that the step's item depends on; the step was not tried. */
   readonly waitsFor?: ItemKey;
 }
 
@@ -19,9 +19,13 @@ interface Entry {
   readonly removal: boolean;
 }
 
-/** Errors of a removal that say that it is gone already. */
+/** Errors of a removal that say that the object is already gone. */
 const GONE = new Set(['ENODEV', 'ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENXIO']);
 
+/**
+ * Performs the steps in their order. A step that depends on a failed one is not tried.
+ * @returns one outcome for each step, in any order; errors of the kernel are never thrown
+ */
 export async function apply(steps: readonly Step[], kernel: KernelPort): Promise<StepOutcome[]> {
   const outcomes: StepOutcome[] = [];
   const failed = new Set<ItemKey>();
@@ -42,7 +46,7 @@ export async function apply(steps: readonly Step[], kernel: KernelPort): Promise
   return outcomes;
 }
 
-/** Neighbouring steps of one action class and rank: they do not depend on each other. */
+/** Groups consecutive steps of one rank, deletes apart: they do not depend on each other. */
 function byRank(steps: readonly Step[]): Step[][] {
   const batches: Step[][] = [];
   let last: string | undefined;
@@ -56,8 +60,9 @@ function byRank(steps: readonly Step[]): Step[][] {
 }
 
 /**
- * First what makes or changes each thing, then what completes it, and only where that was done: a link that could not be
- * made since somebody else's has its name by now must not be marked as ours.
+ * Performs the first operation of each step, which creates or changes the object, and then the remaining ones where the
+ * first succeeded. If a link cannot be created because a foreign link has taken its name, the foreign link must not get
+ * our mark.
  */
 async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<StepOutcome[]> {
   const errors = new Map<Step, MeshError>();
@@ -82,7 +87,7 @@ async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<S
       ? []
       : (additions.get(step) ?? []).slice(1).map((operation) => ({ step, operation, removal: false })),
   );
-  // Writing /proc between two netlink messages would cost a round trip for each.
+  // Settings come last: a write to /proc between two netlink messages would cost a round trip for each.
   const isSetting = ({ operation }: Entry) => operation.do === 'sysctl';
   await perform([...rest.filter((entry) => !isSetting(entry)), ...rest.filter(isSetting)]);
   return steps.map((step) => {

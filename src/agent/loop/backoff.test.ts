@@ -1,3 +1,4 @@
+/** Proves when a failure becomes lasting, how long steps are delayed, and when failures are forgotten. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -7,7 +8,7 @@ const KEY = 'bridge:mesh-456';
 const STEP = 'ip link set br456 address 02:2f:55:d5:07:f4';
 const REFUSED = new MeshError('MESH_KERNEL_REFUSED', 'EBUSY');
 
-test('a refusal is told when it lasts, and forgotten when the item is in place, by whoever', () => {
+test('a refusal is reported when it is lasting, and forgotten when the item is in place', () => {
   const backoff = new Backoff(new ManualClock());
   expect([1, 2, 3, 4, 5].map(() => backoff.failed(KEY, REFUSED))).toEqual([false, false, false, true, false]);
   expect(backoff.errorOf(KEY)).toBe(REFUSED);
@@ -18,7 +19,7 @@ test('a refusal is told when it lasts, and forgotten when the item is in place, 
   expect(backoff.nextDueMs).toBeUndefined();
 });
 
-test('a step that is undone each time is told at once, and tried ever more rarely', async () => {
+test('a futile step is reported at once, and tried ever more rarely', async () => {
   const clock = new ManualClock();
   const backoff = new Backoff(clock);
   for (let repair = 1; repair < 6; repair++) expect(backoff.succeeded(KEY, STEP)).toBeUndefined();
@@ -36,7 +37,7 @@ test('a step that is undone each time is told at once, and tried ever more rarel
   expect(waits).toEqual([400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000]);
 });
 
-test('a quarrel is over when nobody undoes the step any more', async () => {
+test('a futile step that holds is no failure any more', async () => {
   const clock = new ManualClock();
   const backoff = new Backoff(clock);
   for (let repair = 1; repair <= 6; repair++) backoff.succeeded(KEY, STEP);

@@ -1,6 +1,7 @@
 /**
- * Steps that came to nothing, and when to try each again: those that the kernel refused, and those that it took and did
- * not keep, or that somebody else undoes each time. Without this, two programs that disagree would keep a core busy.
+ * Delays between attempts at the same step. A step is delayed when the kernel refuses it, or when it is futile: the
+ * kernel accepts it and does not keep it, or another program undoes it each time. Without the delay, two programs that
+ * disagree would keep a core busy.
  */
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -10,7 +11,7 @@ interface Failure {
   readonly error: MeshError;
   readonly attempts: number;
   readonly dueMs: number;
-  /** The step's text, when it succeeds and does not stay. */
+  /** The text of a futile step; absent when the kernel refused the step. */
   readonly futile?: string;
 }
 
@@ -20,15 +21,21 @@ interface Success {
   readonly count: number;
 }
 
-/** So often the same step within so long is a quarrel, not a repair. */
+/** The same step that often within that time is futile, and no repair. */
 const FUTILE = { count: 6, withinMs: 3_000 } as const;
 
+/**
+ * Failures and recent successes by item. The reconciler asks it which steps are due, and which failures are lasting.
+ */
 export class Backoff {
-  /** A link that an outsider is deleting refuses what is asked of it for some 60 ms. */
+  /** Delay after the first failure. A link that another program is deleting refuses operations for some 60 ms. */
   static readonly FIRST_MS = 50;
-  /** Fewer failures in a row are passing, and nobody's business. */
+  /** Attempts after which a failure is lasting, and is reported. Fewer failures in a row are common and pass. */
   static readonly LASTING_ATTEMPTS = 4;
-  /** Long enough not to matter, short enough that a mended cause is noticed while somebody looks. */
+  /**
+   * Longest delay: too rare to cost CPU, and short enough that an administrator who has removed the cause sees the
+   * effect.
+   */
   static readonly LONGEST_MS = 15_000;
 
   readonly #clock: Clock;
@@ -39,29 +46,36 @@ export class Backoff {
     this.#clock = clock;
   }
 
-  /** @returns whether this is news: a failure that lasts, and is not the one that was told before */
+  /**
+   * Notes a refused step.
+   * @returns whether to report it: it has become lasting, or its error differs from the reported one
+   */
   failed(key: ItemKey, error: MeshError): boolean {
     return this.#put(key, error, 1);
   }
 
-  /** @returns an error when the same step has been done again and again, so that it is time to wait; with whether it is news */
+  /**
+   * Notes a successful step.
+   * @param text the step as printed
+   * @returns MESH_KERNEL_NOT_KEPT when the step is futile, and whether to report it; undefined for an ordinary success
+   */
   succeeded(key: ItemKey, text: string): { error: MeshError; news: boolean } | undefined {
-    const quarrel = this.#failures.get(key);
-    if (quarrel?.futile === text && !this.#isOver(quarrel)) return this.#quarrel(key, text);
+    const failure = this.#failures.get(key);
+    if (failure?.futile === text && !this.#isOver(failure)) return this.#noteFutile(key, text);
     const nowMs = this.#clock.nowMs();
     const before = this.#successes.get(key);
     const again = before?.text === text && nowMs - before.firstMs < FUTILE.withinMs;
     const success = again ? { ...before, count: before.count + 1 } : { text, firstMs: nowMs, count: 1 };
-    // In the order of their first times, so that the old ones are found at the front.
+    // The map stays in the order of `firstMs`, so that the oldest are at the front.
     if (!again) this.#successes.delete(key);
     this.#successes.set(key, success);
-    if (success.count >= FUTILE.count) return this.#quarrel(key, text);
+    if (success.count >= FUTILE.count) return this.#noteFutile(key, text);
     if (!again) this.#failures.delete(key);
     return undefined;
   }
 
-  /** That it was done so often already makes it a lasting failure at once. */
-  #quarrel(key: ItemKey, text: string): { error: MeshError; news: boolean } {
+  /** A futile step is a lasting failure at once, because it was done often before. */
+  #noteFutile(key: ItemKey, text: string): { error: MeshError; news: boolean } {
     this.#successes.delete(key);
     const error = new MeshError('MESH_KERNEL_NOT_KEPT', `${text}: it does not stay`, {
       object: key,
@@ -82,7 +96,7 @@ export class Backoff {
     return (before?.attempts ?? 0) < Backoff.LASTING_ATTEMPTS || before?.error.message !== error.message;
   }
 
-  /** Nobody has undone the step for a while after it could have been done again. */
+  /** Whether a futile step has held: since it became due again, it was not needed for a while. */
   #isOver({ futile, dueMs }: Failure): boolean {
     return futile !== undefined && this.#clock.nowMs() > dueMs + FUTILE.withinMs;
   }
@@ -92,14 +106,14 @@ export class Backoff {
     return failure === undefined || failure.dueMs <= this.#clock.nowMs();
   }
 
-  /** Why the item is not there; undefined also while that may be passing. */
+  /** The lasting failure of an item; undefined also while a failure may still pass. */
   errorOf(key: ItemKey): MeshError | undefined {
     const failure = this.#failures.get(key);
     if (failure === undefined || this.#isOver(failure)) return undefined;
     return failure.attempts >= Backoff.LASTING_ATTEMPTS ? failure.error : undefined;
   }
 
-  /** What fails again and again. */
+  /** All lasting failures. */
   lasting(): { item: ItemKey; error: MeshError }[] {
     return [...this.#failures.keys()].flatMap((item) => {
       const error = this.errorOf(item);
@@ -107,7 +121,10 @@ export class Backoff {
     });
   }
 
-  /** Forgets what nobody wants any more, refusals of what is in place now, and successes that nobody has undone in time. */
+  /**
+   * Forgets refusals of items that are now in place, futile steps of undesired items and those that have held, and
+   * successes too old to count.
+   */
   keepOnly(isWanted: (key: ItemKey) => boolean, unfinished: ReadonlySet<ItemKey>): void {
     for (const [key, failure] of this.#failures) {
       const open = unfinished.has(key) || (isWanted(key) && failure.futile !== undefined && !this.#isOver(failure));
@@ -120,13 +137,15 @@ export class Backoff {
     }
   }
 
-  /** It is gone, as it should be: there is nothing to remember. */
+  /** Forgets an item that was removed as desired. */
   forget(key: ItemKey): void {
     this.#failures.delete(key);
     this.#successes.delete(key);
   }
 
-  /** When to look again: something may be done, or a quarrel that nobody took up may be over. */
+  /**
+   * When the next pass is needed: a step is due again, or a futile step may have held. Undefined: no pass is needed.
+   */
   get nextDueMs(): number | undefined {
     const nowMs = this.#clock.nowMs();
     const dues = [...this.#failures.values()].map(({ futile, dueMs }) =>

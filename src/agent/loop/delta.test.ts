@@ -1,4 +1,4 @@
-/** The part that a pass compares, against the whole: at every step of a random walk both must find the same to do. */
+/** Proves that comparing the open part gives the same steps as comparing everything, at every step of a random walk. */
 import { expect, test } from 'vitest';
 import { board, member, manage as network } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
@@ -21,7 +21,7 @@ const own = memberAddresses(network, machine);
 const STEPS = 400;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 1e9));
 
-/** host0, this node and others, at few addresses, so that one comes to where another was. */
+/** host0, this node and others, with few addresses, so that a member often takes an address that another one had. */
 const POOL: readonly Member[] = Array.from({ length: 24 }, (_, i) => {
   const word = i % 8 === 0 ? 'host0' : i % 8 === 1 ? machine : board(i % 8);
   return member(network, word, `10.11.0.${1 + (i % 5)}`, `node${i % 8}`);
@@ -47,13 +47,13 @@ function linksOf(items: ReadonlyMap<ItemKey, Item>): Link[] {
   });
 }
 
-/** An entry as the kernel tells of it; what was wanted may come true, be taken away, or be another. */
+/** A random kernel event about a desired entry: added as desired, added with other values, or removed. */
 function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   const removed = random() < 0.4;
   if (item.kind === 'neighbour') {
     const mac = random() < 0.8 ? item.mac : pick(random, POOL).mac;
     if (random() < 0.4) {
-      // One that is deleted fails first, with no Ethernet address, and one that the kernel finds by itself is not ours.
+      // A deleted entry first becomes a failed one without an Ethernet address. A learnt entry is not ours.
       const learned = random() < 0.5;
       const foreign: Neighbour = {
         family: 6,
@@ -78,7 +78,7 @@ function eventOf(random: () => number, item: Item): KernelEvent | undefined {
   return { type: 'fdb', removed, entry, echo: false };
 }
 
-test('a pass finds in its part what there is to find in the whole', () => {
+test('the open part gives the same steps as everything', () => {
   process.stdout.write(`MESH_SEED=${SEED}\n`);
   const random = randomFrom(SEED);
   const desired = new DesiredItems();

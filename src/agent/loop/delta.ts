@@ -1,8 +1,8 @@
 /**
- * Where desired and observed state may differ (after Calico's DeltaTracker). An entry is open from the moment in which it
- * changes on either side until the two are found equal; a step that failed, or may not be done yet, leaves it open. So a
- * pass compares what is open and not a thousand members' entries. When links, addresses or routes change, and after each
- * fresh dump, everything is compared.
+ * The entries in which desired and observed state may differ (after Calico's DeltaTracker). An entry is open from its
+ * change on either side until both sides are found equal; a step that failed, or may not be done yet, leaves it open.
+ * So a pass compares the open entries, and not those of a thousand members. When links, addresses or routes change, and
+ * after each fresh dump, everything is compared.
  */
 import type { FdbEntry, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Item, type ItemMap, itemKey } from '../items/item.ts';
@@ -19,36 +19,41 @@ import {
 } from '../kernel/observed.ts';
 import type { Step } from './plan.ts';
 
-/** Items that are not what they were, as they were; undefined for new ones. */
+/** The changed items by key, as they were before the change; undefined for new ones. */
 export type Changed = ReadonlyMap<ItemKey, Item | undefined>;
 
-/** What to compare: both maps whole, or the same part of both. */
+/** The two sides of a comparison: both maps whole, or the same part of both. */
 export interface Sides {
   readonly observed: Map<ItemKey, Item>;
   readonly desired: ItemMap;
 }
 
+/** Used once a pass: `sides` before the plan, `close` after it. */
 export class Delta {
   #open: Map<ItemKey, EntryItem> | 'everything' = 'everything';
-  /** Rulesets and plain settings are few, and observed by other means: they are compared each time. */
+  /** Keys of rulesets and plain settings. They are few and not in the cache, so each pass compares them. */
   readonly #always = new Set<ItemKey>();
-  /** What was wanted of late and is not any more. */
+  /** Keys of items that were desired, are not any more, and may still be in the kernel. */
   readonly #disowned = new Set<ItemKey>();
   #own: OwnLinks = new Map();
 
-  /** Whether this agent has wanted the item, and wants it no more. */
+  /** Whether the agent has desired the item since its start, and does not desire it any more. */
   isDisowned(key: ItemKey): boolean {
     return this.#disowned.has(key);
   }
 
+  /** Makes the next pass compare everything: the last one was not finished. */
   openEverything(): void {
     this.#open = 'everything';
   }
 
-  /** @param changed what is different in `desired` since the last call */
+  /**
+   * The part of both sides that must be compared.
+   * @param changed the items of `desired` that have changed since the last call
+   */
   sides(cache: KernelCache, desired: ItemMap, changed: Changed): Sides {
-    const { ground, entries } = cache.takeChanges();
-    if (ground) this.#open = 'everything';
+    const { topology, entries } = cache.takeChanges();
+    if (topology) this.#open = 'everything';
     for (const [key, before] of changed) this.#desiredChanged(key, desired.get(key), before);
     const isWanted = (key: ItemKey) => desired.has(key) || this.#disowned.has(key);
     if (this.#open === 'everything') {
@@ -56,12 +61,12 @@ export class Delta {
       return { observed: observedItems(cache, desired, isWanted, this.#own), desired };
     }
     for (const entry of entries) {
-      const item = entryItem(entry, this.#own) ?? this.#wantedInPlaceOf(entry, desired);
+      const item = entryItem(entry, this.#own) ?? this.#desiredInsteadOf(entry, desired);
       if (item !== undefined) this.#open.set(itemKey(item), item);
     }
     const part = { observed: new Map<ItemKey, Item>(), desired: new Map<ItemKey, Item>() };
-    for (const [key, place] of this.#open) {
-      const have = observedEntry(cache, this.#own, place, isWanted);
+    for (const [key, entry] of this.#open) {
+      const have = observedEntry(cache, this.#own, entry, isWanted);
       if (have !== undefined) part.observed.set(key, have);
     }
     for (const key of [...this.#open.keys(), ...this.#always]) {
@@ -71,7 +76,10 @@ export class Delta {
     return part;
   }
 
-  /** Takes what came of the comparison: what needs no step, and is on both sides or on neither, is closed. */
+  /**
+   * Closes all entries but those that have a step, or are observed and not desired.
+   * @param steps the plan for these sides
+   */
   close({ observed, desired }: Sides, steps: readonly Step[]): void {
     for (const key of this.#disowned) {
       if (!observed.has(key) && (this.#open === 'everything' || this.#open.has(key))) this.#disowned.delete(key);
@@ -82,8 +90,11 @@ export class Delta {
     for (const [key, item] of unequal) this.#touch(key, item);
   }
 
-  /** A neighbour that is not ours any more: one that failed when it was deleted, or that the kernel found by itself. */
-  #wantedInPlaceOf(entry: FdbEntry | Neighbour, desired: ItemMap): EntryItem | undefined {
+  /**
+   * The desired neighbour entry with the address of one that is not ours. Our deleted entry stays for a while as a
+   * failed one, and the kernel can learn an entry for the same address.
+   */
+  #desiredInsteadOf(entry: FdbEntry | Neighbour, desired: ItemMap): EntryItem | undefined {
     const link = this.#own.get(entry.link)?.link.name;
     if (link === undefined || 'table' in entry) return undefined;
     const wanted = desired.get(neighbourKey(link, entry.address));
@@ -104,7 +115,7 @@ export class Delta {
   }
 }
 
-/** For whoever does not keep account of what changes. */
+/** The changes between two maps of desired items, for a desire that does not record them. */
 export function changesBetween(before: ItemMap, now: ItemMap): Changed {
   const changed = new Map<ItemKey, Item | undefined>();
   if (before === now) return changed;

@@ -1,13 +1,14 @@
-/** What the journal is told of the loop: steps that fail for good, and what somebody else had changed. */
+/** The loop's journal events: lasting failures, and repairs of items that another program had changed. */
 import type { MeshError } from '../../model/error.ts';
 import type { EventInit } from '../../protocol/journal/event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { networkOf } from '../items/item.ts';
 import { printStep, type Step } from './plan.ts';
 
-/** Beyond so many steps in one pass the journal gets a count instead of lines. */
+/** Up to this number of repairs in one pass, each gets an event of its own; more are reported as a count. */
 const LOUD_STEPS = 8;
 
+/** Writes the events of one reconciler. */
 export class LoopJournal {
   readonly #journal: Journal;
 
@@ -19,7 +20,7 @@ export class LoopJournal {
     this.#journal.record({
       level: 'warning',
       kind: 'monitor overflow',
-      message: 'kernel events were lost; reading everything anew',
+      message: 'kernel events were lost; reading the whole state again',
     });
   }
 
@@ -28,9 +29,9 @@ export class LoopJournal {
   }
 
   failed(step: Step, error: MeshError): void {
-    const { message, ...told } = eventOf(step);
+    const { message, ...details } = eventOf(step);
     this.#journal.failure('step failed', error, {
-      ...told,
+      ...details,
       level: 'error',
       message: `${message}: ${error.message}`,
     });
@@ -44,7 +45,7 @@ export class LoopJournal {
     this.#journal.record({
       level: 'warning',
       kind: 'repaired',
-      message: `${steps.length} items that somebody else had changed`,
+      message: `${steps.length} items that another program had changed`,
     });
   }
 }

@@ -1,4 +1,4 @@
-/** What the loop did, counted: passes, steps, drift, audits. */
+/** The loop's metrics: passes, steps, drift, audits. */
 import type { Counter, Histogram, Registry } from '../../metrics/registry.ts';
 import { ITEM_KINDS } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -8,6 +8,7 @@ import type { Reconciler } from './reconciler.ts';
 
 const OF_KINDS = ITEM_KINDS.map((kind) => ({ kind }));
 
+/** Registers the metrics of one reconciler and counts its reports. docs/observability.md lists them. */
 export class LoopMetrics {
   readonly #loop: Reconciler;
   readonly #passes: Histogram;
@@ -17,7 +18,7 @@ export class LoopMetrics {
   readonly #audits: Counter;
   readonly #overflows: Counter;
   readonly #differences: Counter;
-  /** What was found changed and is not right again yet. */
+  /** Items that another program changed and that are not repaired yet. */
   readonly #drifted = new Set<ItemKey>();
   #lastDifference = 0;
 
@@ -25,7 +26,7 @@ export class LoopMetrics {
     this.#loop = loop;
     this.#passes = registry.histogram({
       name: 'meshwork_reconcile_duration_seconds',
-      help: 'One pass of the loop: comparing the kernel with what is wanted, and doing what is missing.',
+      help: 'One pass of the loop: compares the kernel with the desired state, and applies the difference.',
     });
     this.#steps = registry.counter({
       name: 'meshwork_reconcile_steps_total',
@@ -35,16 +36,16 @@ export class LoopMetrics {
     const countedByKind = (name: string, help: string) => registry.counter({ name, help, labels: ['kind'] }, OF_KINDS);
     this.#found = countedByKind(
       'meshwork_drift_found_items_total',
-      'Items that had been right and that somebody else changed or removed.',
+      'Items that had been right and that another program changed or removed.',
     );
     this.#repaired = countedByKind(
       'meshwork_drift_repaired_items_total',
-      'Items that somebody else had changed and that are right again.',
+      'Items that another program had changed and that the agent has repaired.',
     );
     registry.gauge(
       {
         name: 'meshwork_drift_open_items',
-        help: 'Items that somebody else changed and that could not be put right yet. Should be 0.',
+        help: 'Items that another program changed and that are not repaired yet. Should be 0.',
       },
       () => [{ value: this.#openDrift() }],
     );
@@ -65,7 +66,7 @@ export class LoopMetrics {
     });
     this.#overflows = registry.counter({
       name: 'meshwork_monitor_overflows_total',
-      help: 'How often the kernel had more events than the agent could take; everything was read anew.',
+      help: 'How often the kernel had more events than the agent could take; the whole state was read again.',
     });
     loop.passes.subscribe((report) => this.#notePass(report));
     loop.audits.subscribe((difference) => this.#noteAudit(difference));
@@ -83,12 +84,12 @@ export class LoopMetrics {
       const result = resultOf(outcome);
       this.#steps.add({ kind: step.item.kind, action: step.action, outcome: result });
       if (result !== 'done' || !this.#drifted.delete(step.key)) continue;
-      // Taken away since nobody wants it any more: no longer drift, and not repaired.
+      // Removed because it is not desired any more: no longer drift, and not repaired.
       if (step.action !== 'delete') this.#repaired.add({ kind: step.item.kind });
     }
   }
 
-  /** How many are left of what drifted; what the last pass did not want is drift no more. */
+  /** The number of drifted items. Those that the last pass did not desire no longer count. */
   #openDrift(): number {
     for (const key of this.#drifted) if (!this.#loop.desired.has(key)) this.#drifted.delete(key);
     return this.#drifted.size;

@@ -1,3 +1,4 @@
+/** Proves that missing features are tested once, written to the journal, and kept as findings. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Feature } from '../../kernel/probe.ts';
@@ -10,11 +11,11 @@ const FEATURES: readonly Feature[] = [
   { name: 'br_netfilter', present: false, costs: 'Nothing.' },
 ];
 
-test('is tried once, and told with what it costs', async () => {
+test('a missing feature is tested once, and reported with its cost', async () => {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
-  const told: string[] = [];
-  journal.subscribe(({ kind, message }) => told.push(`${kind}: ${message}`));
+  const events: string[] = [];
+  journal.subscribe(({ kind, message }) => events.push(`${kind}: ${message}`));
   let probes = 0;
   const features = new MissingFeatures({
     journal,
@@ -28,6 +29,6 @@ test('is tried once, and told with what it costs', async () => {
   features.look();
   await clock.pass(0);
   expect(probes).toBe(1);
-  expect(told).toEqual(['feature missing: this kernel cannot do «nft bridge» (EOPNOTSUPP). Guests get no TCP.']);
+  expect(events).toEqual(['feature missing: this kernel cannot do «nft bridge» (EOPNOTSUPP). Guests get no TCP.']);
   expect(features.findings).toMatchObject([{ code: 'MESH_KERNEL_UNSUPPORTED', object: 'nft bridge' }]);
 });

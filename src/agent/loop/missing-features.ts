@@ -1,18 +1,19 @@
 /**
- * What the kernel cannot do. It is tried out when a step keeps failing, and once: not at every start, since that takes a
- * third of a second, and a kernel does not gain or lose features while the agent runs.
+ * The features that the kernel lacks. They are tested when a step keeps failing, and only once. The test takes a third
+ * of a second, so it does not run at every start, and a kernel does not gain or lose features while the agent runs.
  */
 import type { Feature } from '../../kernel/probe.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 
-export interface MissingFeaturesInput {
+interface MissingFeaturesInput {
   readonly journal: Journal;
-  /** Absent where the kernel is not a real one. */
+  /** Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
 
+/** Runs the test on demand, writes each missing feature to the journal, and keeps them as findings. */
 export class MissingFeatures {
   readonly #input: MissingFeaturesInput;
   #looked = false;
@@ -22,6 +23,7 @@ export class MissingFeatures {
     this.#input = input;
   }
 
+  /** Starts the test, unless it was started before. The journal and `findings` have the result. */
   look(): void {
     if (this.#looked) return;
     this.#looked = true;
@@ -49,7 +51,7 @@ export class MissingFeatures {
   }
 }
 
-/** br_netfilter is no feature that we need: our rules are right with it on and off. */
+/** The absent features that cost something. Not br_netfilter: our rules work with and without it. */
 export function missing(features: readonly Feature[]): Feature[] {
   return features.filter(({ name, present }) => !present && name !== 'br_netfilter');
 }

@@ -1,7 +1,8 @@
 /**
- * host0's entries follow their sender: a frame of a known member from another IPv4 moves the entry in the kernel at once. That
- * is either the member at its new address, whose report will say so in a moment, or a second machine with its identity.
- * So a moved entry is left alone for a second, and put back if no report has confirmed the move.
+ * FDB entries that the kernel has moved to another remote VTEP. host0's entries follow their sender: a frame of a known
+ * member from another IPv4 address moves the entry at once. Either the member has that address now, and its report will
+ * say so in a moment, or a second machine uses its identity. So a moved entry is left alone for a second, and put back
+ * if no report has confirmed the move.
  */
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -9,23 +10,25 @@ import type { ItemKey, Operation } from '../items/item-kind.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { Step } from './plan.ts';
 
+/** How long a moved entry is left alone. */
 const GRACE_MS = 1_000;
 
 /**
- * An entry that follows its sender keeps the route that it was used with (vxlan_snoop in vxlan_core.c leaves `dst_cache` as
- * it is, seen in Linux 6.18): where the new address is behind another port, nothing arrives there. All routes that the
- * kernel keeps in such places are looked up anew after this. One of the three changes of a kernel that are no step of a
- * plan: a flush leaves nothing that a plan could find to be so or not.
+ * Makes the kernel look up all cached routes again. A moved entry keeps the cached route of its old remote VTEP
+ * (vxlan_snoop in vxlan_core.c leaves `dst_cache` as it is, seen in Linux 6.18). If the new address is behind another
+ * NIC, packets do not arrive there. This is one of three changes to a kernel that are no step of a plan: a flush leaves
+ * no state that a plan could compare.
  */
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
 
-/** Whether the event says that the kernel has moved an entry by itself. @param cache as it was before the event */
+/** Whether the event says that the kernel itself has moved an entry. @param cache as it was before the event */
 export function isMovedByKernel(event: KernelEvent, cache: KernelCache): boolean {
   if (event.type !== 'fdb' || event.echo || event.removed || event.entry.table !== 'self') return false;
   const before = cache.entryAt(event.entry);
   return before !== undefined && before.remoteVtep !== event.entry.remoteVtep;
 }
 
+/** Since when each moved entry has differed from the desired one. */
 export class MovedEntries {
   readonly #clock: Clock;
   readonly #sinceMs = new Map<ItemKey, number>();
@@ -34,7 +37,7 @@ export class MovedEntries {
     this.#clock = clock;
   }
 
-  /** The steps without those that would put back an entry which moved just now. */
+  /** The steps without those that would put back an entry that has moved within the last second. */
   filter(steps: readonly Step[]): Step[] {
     const nowMs = this.#clock.nowMs();
     const moved = new Set(steps.filter(isMove).map((step) => step.key));
@@ -49,6 +52,7 @@ export class MovedEntries {
     });
   }
 
+  /** When the first of the moved entries may be put back; undefined when there is none. */
   get nextDueMs(): number | undefined {
     return this.#sinceMs.size === 0 ? undefined : Math.min(...this.#sinceMs.values()) + GRACE_MS;
   }

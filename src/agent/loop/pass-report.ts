@@ -1,10 +1,11 @@
-/** What one pass of the loop did. */
+/** The report on one pass of the loop. */
 import type { StepOutcome } from './apply.ts';
 
+/** The result of one pass; the reconciler emits it at the pass's end. */
 export interface PassReport {
-  /** From the look at the kernel to the last step's end. */
+  /** From the start of the pass to the end of its last step. */
   readonly durationMs: number;
   readonly outcomes: readonly StepOutcome[];
-  /** Those of them that had been right, and that nobody asked to be otherwise: somebody else changed them. */
+  /** The outcomes for items that had been right and were desired unchanged: another program had changed them. */
   readonly drifted: readonly StepOutcome[];
 }

@@ -1,3 +1,4 @@
+/** Proves the steps of a plan and their order, and that plans converge from any state to any other. */
 import { expect, test } from 'vitest';
 import { manage, member, mesh } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
@@ -40,7 +41,7 @@ function text(steps: readonly Step[]): string {
   return steps.map(printStep).join('\n');
 }
 
-/** Does a step the way a kernel would: a link takes with it what stands on it. */
+/** Performs a step as a kernel would: dependent items go with a link. */
 function perform(state: Map<string, Item>, step: Step): void {
   if (step.action === 'create' || step.action === 'change') {
     state.set(step.key, step.item);
@@ -51,7 +52,7 @@ function perform(state: Map<string, Item>, step: Step): void {
   if (step.action === 'recreate') state.set(step.key, step.item);
 }
 
-test('a node that joins one mesh with one other member, from nothing', () => {
+test('a node without items joins a mesh with one other member', () => {
   const other = member(manage, '20000001', '10.11.2.2');
   expect(text(plan(new Map(), desiredItems(input(attachment(manage, other))), everything))).toMatchInlineSnapshot(`
     "nft table inet meshwork { … } # sets: bridges within sources_456 segments
@@ -72,7 +73,7 @@ test('a node that joins one mesh with one other member, from nothing', () => {
   `);
 });
 
-test('what goes with a link has no step of its own', () => {
+test('items that go with a link have no step', () => {
   const observed = desiredItems(input(attachment(manage)));
   const steps = plan(observed, desiredItems(input()), everything);
   expect(steps.map(({ key }) => key)).toEqual([
@@ -84,7 +85,7 @@ test('what goes with a link has no step of its own', () => {
   ]);
 });
 
-test('a VXLAN with another VNI is made anew, and its entries with it', () => {
+test('a VXLAN with another VNI is recreated, and its entries are created again', () => {
   const desired = desiredItems(input(attachment(manage)));
   const observed = new Map(desired);
   const vxlan = observed.get('vxlan:mesh-456');
@@ -99,14 +100,14 @@ test('a VXLAN with another VNI is made anew, and its entries with it', () => {
   ]);
 });
 
-test('nothing is removed that may not be', () => {
+test('an item that may not be deleted stays', () => {
   const observed = desiredItems(input(attachment(manage, member(manage, '20000001', '10.11.2.2'))));
   const desired = desiredItems(input(attachment(manage)));
   const entries = plan(observed, desired, { mayDelete: (item) => item.kind !== 'fdb' && item.kind !== 'neighbour' });
   expect(entries.map(({ key }) => key)).toEqual(['nft:inet meshwork']);
 });
 
-test('while host0 does not answer, its neighbour entry is not wanted, and everything else is', () => {
+test('while host0 does not answer, only its neighbour entry is removed', () => {
   const lost = input({ ...attachment(manage), host0Answers: false });
   const steps = plan(desiredItems(input(attachment(manage))), desiredItems(lost), everything);
   expect(text(steps)).toBe(
@@ -114,7 +115,7 @@ test('while host0 does not answer, its neighbour entry is not wanted, and everyt
   );
 });
 
-test('from any state to any other, in random order, the plan gets there and a second one is empty', () => {
+test('on a random walk between states, plans reach each state and a second plan is empty', () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
   console.log(`seed ${seed}`);
   const random = randomFrom(seed);
@@ -133,7 +134,7 @@ test('from any state to any other, in random order, the plan gets there and a se
   const kernel = new Map<string, Item>();
   for (let walk = 0; walk < states.length * 5; walk++) {
     const desired = desiredItems(pick(random, states));
-    // Now and then somebody else removes something first, or a step is lost.
+    // Sometimes another program removes an item first, or a step is lost.
     if (random() < 0.3 && kernel.size > 0) kernel.delete(pick(random, [...kernel.keys()]));
     const first = plan(kernel, desired, everything);
     const lost = random() < 0.3 && first.length > 0 ? pick(random, first) : undefined;

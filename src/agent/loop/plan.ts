@@ -1,21 +1,25 @@
 /**
- * The plan: what has to be done to get from the observed items to the desired ones. Pure and generic: it knows no kind.
- * A second plan right after a successful apply is empty.
+ * The plan: the steps from the observed items to the desired ones. Pure, and without knowledge of any item kind. A
+ * second plan right after a successful apply is empty.
  */
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 
+/** One action on one item. `item` is the desired item, or in a delete the observed one; `have` is the observed item. */
 export type Step =
   | { readonly action: 'create'; readonly key: ItemKey; readonly item: Item }
   | { readonly action: 'change' | 'recreate'; readonly key: ItemKey; readonly have: Item; readonly item: Item }
   | { readonly action: 'delete'; readonly key: ItemKey; readonly item: Item };
 
-export interface PlanOptions {
-  /** Whether an observed item that nobody wants may be removed: not before the first complete view of what is wanted. */
+interface PlanOptions {
+  /** Whether an observed item that is not desired may be removed: not before the desired state is complete. */
   readonly mayDelete: (item: Item) => boolean;
 }
 
-/** Steps in the order in which they must be done: removals from the top down, then what is to be there from the ground up. */
+/**
+ * Compares two maps of items.
+ * @returns the steps in their order: removals by falling rank, then the others by rising rank
+ */
 export function plan(observed: ItemMap, desired: ItemMap, options: PlanOptions): Step[] {
   const removals: Step[] = [];
   const lost = new Set<ItemKey>();
@@ -40,7 +44,7 @@ export function plan(observed: ItemMap, desired: ItemMap, options: PlanOptions):
   }
 
   return [
-    // What goes with its link needs no step of its own.
+    // An item that goes with the link it depends on needs no step.
     ...removals.filter(({ item }) => !dependsOnAny(item, lost)).sort((a, b) => rankOf(b) - rankOf(a)),
     ...additions.sort((a, b) => rankOf(a) - rankOf(b)),
   ];
@@ -55,13 +59,13 @@ function dependsOnAny(item: Item, keys: ReadonlySet<ItemKey>): boolean {
   );
 }
 
-/** When a step's pass comes. */
+/** The rank of a step, by which the plan orders the steps. */
 export function rankOf(step: Step): number {
   const kind = kindOf(step.item);
   return (step.action === 'change' ? kind.rankOfChange?.(step.have, step.item) : undefined) ?? kind.rank(step.item);
 }
 
-/** One line that an administrator knows. */
+/** A step as one line: the command that an administrator would type, and the differences as a comment. */
 export function printStep(step: Step): string {
   const line = kindOf(step.item).print(step.item);
   switch (step.action) {
@@ -70,17 +74,18 @@ export function printStep(step: Step): string {
     case 'delete':
       return kindOf(step.item).printRemove?.(step.item) ?? `remove: ${line}`;
     case 'recreate':
-      return `${line} # made anew: ${stepDifferences(step).join(', ')}`;
+      return `${line} # recreated: ${stepDifferences(step).join(', ')}`;
     case 'change':
       return `${kindOf(step.item).printChange?.(step.have, step.item) ?? line} # ${stepDifferences(step).join(', ')}`;
   }
 }
 
+/** What a change or recreate step changes: `mtu 1400 → 1380`. Empty for other steps. */
 export function stepDifferences(step: Step): readonly string[] {
   return 'have' in step ? kindOf(step.item).differences(step.have, step.item) : [];
 }
 
-/** How many items the two maps do not agree on: what the cache missed, when one of them is a fresh dump. */
+/** The number of items in which the two maps differ: with a fresh dump, the changes that the cache has missed. */
 export function disagreement(cache: ItemMap, dump: ItemMap): number {
   let count = 0;
   for (const [key, item] of dump) {

@@ -1,6 +1,6 @@
 /**
- * The loop of a node: observe, plan, apply, until nothing is left to do. Whatever happens only wakes it; what to do
- * comes from comparing the kernel with what is wanted.
+ * The reconcile loop of a node: observe, plan, apply, until the plan is empty. Events only wake the loop: each pass
+ * compares the kernel with the desired items. Tests: test/sim.
  */
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
@@ -23,43 +23,45 @@ import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
 
-/** What is wanted now; asked for at every pass. */
+/** The desired state for one pass. */
 export interface Desire {
   readonly items: ItemMap;
-  /** What is different in them since they were asked for last; absent when nobody keeps account. */
+  /** The items that have changed since the last pass; absent when the caller does not record changes. */
   readonly changed?: Changed;
-  /** Whether an item that is there and not wanted may go. @param wasWanted by this agent, of late */
+  /** Whether an observed, undesired item may go. @param wasWanted whether this agent has desired the item before */
   readonly mayDelete: (item: Item, wasWanted: boolean) => boolean;
-  /** Items in a kernel that are ours by a record of the agent: the kernel keeps no mark on them. */
+  /** The items in a kernel that are ours by a record of the agent: the kernel keeps no mark on them. */
   readonly recorded: (cache: KernelCache) => readonly Item[];
 }
 
-export interface ReconcilerInput {
+interface ReconcilerInput {
   readonly kernel: KernelPort;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** Called once in each pass. */
   readonly desire: (cache: KernelCache) => Desire;
-  /** Called when a step passes out to fail again and again. */
+  /** Called when the failure of a step has become lasting (see `Backoff`). */
   readonly onLastingFailure: () => void;
 }
 
-/** What would be done, and the fresh look at the kernel that says so. */
+/** The steps that a pass would do now, and the fresh dump that they were derived from. */
 export interface Drift {
   readonly steps: readonly Step[];
   readonly kernel: KernelCache;
-  /** Our items in it, without rulesets and plain settings. */
+  /** Our items in the dump, without rulesets and plain settings. */
   readonly observed: ItemMap;
-  /** Items in which the cache disagreed with the look. */
+  /** Number of items in which the cache disagreed with the dump. */
   readonly cacheDifference: number;
 }
 
-/** Kernel events come in bursts; looking once after each is enough, and nobody notices 20 ms. */
+/** Kernel events come in bursts, so one pass runs this long after the first. A delay of 20 ms does not matter. */
 const COALESCE_MS = 20;
-/** A full dump against the cache: what events did not say. Cheap (10,000 entries in 20 ms), so often. */
+/** Between audits, which compare a full dump with the cache. A dump is cheap: 10,000 entries take 20 ms. */
 const AUDIT_MS = 60_000;
-/** A plan that is not empty after so many passes does not converge: the kernel does not keep what it is told. */
+/** A plan that is not empty after so many passes does not converge: the kernel does not keep the changes. */
 const MAX_PASSES = 5;
 
+/** Keeps one kernel as desired. It owns the cache and is the only caller of `apply` for items. */
 export class Reconciler {
   readonly #input: ReconcilerInput;
   readonly #passes = new Signal<PassReport>();
@@ -79,13 +81,13 @@ export class Reconciler {
   #desired: ItemMap = new Map();
   #mayDelete: Desire['mayDelete'] = () => false;
   #recorded: Desire['recorded'] = () => [];
-  /** What the last pass found to do and has not done yet. */
+  /** Items for which the last pass had a step that is not done yet. */
   #unfinished: ReadonlySet<ItemKey> = new Set();
   #waiting = new Map<ItemKey, ItemKey>();
   #running: Promise<void> | undefined;
   #again = false;
   #routesStale = false;
-  /** Events since the dump that is under way was asked for. */
+  /** The events since the start of the dump that is under way. */
   #announced: KernelEvent[] | undefined;
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
@@ -108,21 +110,22 @@ export class Reconciler {
     return this.#cache;
   }
 
-  /** What the last pass wanted. */
+  /** The desired items of the last pass. */
   get desired(): ItemMap {
     return this.#desired;
   }
 
-  /** Items in which the cache disagreed with the last audit's dump. Meant to be 0. */
+  /** Number of items in which the cache disagreed with the last audit's dump. Should be 0. */
   get cacheDifference(): number {
     return this.#cacheDifference;
   }
 
-  /** When the pass that is under way began. */
+  /** When the pass that is under way began; undefined while none is. */
   get passStartMs(): number | undefined {
     return this.#passStartMs;
   }
 
+  /** Reads the kernel and runs the first pass. */
   async start(): Promise<void> {
     this.#cache = await this.#read();
     this.#started = true;
@@ -131,8 +134,8 @@ export class Reconciler {
   }
 
   /**
-   * Runs a pass now, or right after the one that is running. Resolves when nothing was left to do. Before the first look
-   * at the kernel no pass is run: what the cache lacks then may well be there.
+   * Runs a pass now, or right after the running one. Resolves when nothing is left to do. Does nothing before `start`
+   * has read the kernel: until then the cache is empty.
    */
   wake(): Promise<void> {
     if (this.#closed || !this.#started) return Promise.resolve();
@@ -163,13 +166,13 @@ export class Reconciler {
     if (error !== undefined) this.#journal.routesNotRenewed(error);
   }
 
-  /** With an IPv4 address, or with a link that goes down, the kernel flushes routes without a word (fib_flush). */
+  /** With an IPv4 address, or with a link that goes down, the kernel removes routes without an event (fib_flush). */
   #losesRoutes(event: KernelEvent): boolean {
     if (event.type === 'address') return event.removed && event.address.family === 4;
     return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
   }
 
-  /** A fresh dump, and what was announced while it was made, which may be newer. */
+  /** A fresh dump, with the events that came during the dump applied to it: they may be newer. */
   async #read(): Promise<KernelCache> {
     const announced: KernelEvent[] = [];
     this.#announced = announced;
@@ -179,7 +182,7 @@ export class Reconciler {
     return cache;
   }
 
-  /** Reads everything anew, counts what the cache had missed, and repairs. */
+  /** Replaces the cache by a fresh dump and runs a pass. @returns the number of items in which the two disagreed */
   async audit(): Promise<number> {
     if (this.#closed) return 0;
     await this.#running;
@@ -193,7 +196,7 @@ export class Reconciler {
     return this.#cacheDifference;
   }
 
-  /** What would be done now, by a fresh look at the kernel; nothing is done. */
+  /** Plans against a fresh dump, and does nothing. */
   async drift(): Promise<Drift> {
     this.#input.kernel.drainEvents();
     const before = observedItems(this.#cache, this.#desired);
@@ -206,11 +209,12 @@ export class Reconciler {
     return { steps, kernel, observed, cacheDifference: disagreement(before, observed) };
   }
 
+  /** The lasting failure of an item, if there is one. */
   failureOf(key: ItemKey): MeshError | undefined {
     return this.#backoff.errorOf(key);
   }
 
-  /** What fails again and again; causes before what stands on them: a link before its neighbours. */
+  /** All lasting failures, by rank: a link comes before its neighbour entries, so causes come first. */
   lastingFailures(): { item: ItemKey; error: MeshError }[] {
     const failing = this.#backoff.lasting().flatMap((failure) => {
       const item = this.#desired.get(failure.item);
@@ -219,15 +223,17 @@ export class Reconciler {
     return failing.sort((a, b) => a.rank - b.rank).map(({ failure }) => failure);
   }
 
-  /** The key that an item waits for, when that failed. */
+  /** The failed item that an item waits for; undefined when it waits for none. */
   waitsFor(key: ItemKey): ItemKey | undefined {
     return this.#waiting.get(key);
   }
 
+  /** Whether the item is desired, and in the kernel as desired. */
   isReady(key: ItemKey): boolean {
     return this.#desired.has(key) && !this.#unfinished.has(key);
   }
 
+  /** Stops the loop; resolves after the pass that is under way. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#coalesce?.cancel();
@@ -249,13 +255,12 @@ export class Reconciler {
     }
   }
 
-  /** @returns how many steps were done; 0 when the plan was empty */
+  /** @returns how many steps were tried; 0 when none was due */
   async #pass(): Promise<number> {
     const { kernel, desire, clock } = this.#input;
     const startMs = clock.nowMs();
     this.#passStartMs = startMs;
     kernel.drainEvents();
-    // What it would look at, this pass does.
     this.#coalesce?.cancel();
     this.#coalesce = undefined;
     if (this.#routesStale) {
@@ -290,7 +295,7 @@ export class Reconciler {
     return this.#mayDelete(item, this.#delta.isDisowned(itemKey(item)));
   }
 
-  /** What is ours by a record; rulesets and plain settings, which the cache does not have. */
+  /** Adds to `observed` the items that the cache cannot give: recorded items, rulesets and plain settings. */
   async #observeApart(cache: KernelCache, observed: Map<ItemKey, Item>, desired: ItemMap): Promise<void> {
     for (const item of this.#recorded(cache)) observed.set(itemKey(item), item);
     for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
@@ -302,9 +307,9 @@ export class Reconciler {
   }
 
   /**
-   * Keeps book: what is ready, what failed and when to try again, and what the journal should know.
-   * @param repairs steps for what was as it should be until somebody else changed it
-   * @returns what came of those of them that were due
+   * Notes which items are ready, which steps failed, and when to try these again. Writes to the journal.
+   * @param repairs steps for items that were ready until another program changed them
+   * @returns the outcomes of the repairs that were due
    */
   async #note(outcomes: readonly StepOutcome[], repairs: ReadonlySet<Step>): Promise<readonly StepOutcome[]> {
     const { kernel } = this.#input;
@@ -314,7 +319,7 @@ export class Reconciler {
     for (const { step, error, waitsFor } of outcomes) {
       if (waitsFor !== undefined) this.#waiting.set(step.key, waitsFor);
       else if (error !== undefined) {
-        if (this.#backoff.failed(step.key, error)) this.#tellFailure(step, error);
+        if (this.#backoff.failed(step.key, error)) this.#reportLasting(step, error);
         if (step.item.kind === 'ruleset') this.#rulesets.invalidate();
       } else {
         unfinished.delete(step.key);
@@ -337,7 +342,7 @@ export class Reconciler {
       return;
     }
     const futile = this.#backoff.succeeded(step.key, printStep(step));
-    if (futile?.news) this.#tellFailure(step, futile.error);
+    if (futile?.news) this.#reportLasting(step, futile.error);
   }
 
   async #noteRuleset(step: Step): Promise<void> {
@@ -348,13 +353,13 @@ export class Reconciler {
     } else await this.#rulesets.noteWhole(step.item);
   }
 
-  /** That it lasts. */
-  #tellFailure(step: Step, error: MeshError): void {
+  /** Reports a step whose failure has become lasting (see `Backoff`). */
+  #reportLasting(step: Step, error: MeshError): void {
     this.#input.onLastingFailure();
     this.#journal.failed(step, error);
   }
 
-  /** What the kernel does not announce, or not at once, goes into the cache from here. */
+  /** Puts into the cache what the kernel does not announce, or not at once: settings and IPv6 addresses. */
   #noteUnannounced(step: Step): void {
     if (step.action === 'delete') return;
     const kind = kindOf(step.item);

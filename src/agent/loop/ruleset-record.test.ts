@@ -1,3 +1,4 @@
+/** Proves when the record lists the tables again, and which listings it does not trust. */
 import { expect, test } from 'vitest';
 import type { RulesetItem } from '../items/ruleset.ts';
 import { RulesetRecord } from './ruleset-record.ts';
@@ -11,49 +12,49 @@ function printed(elements: string): string {
   return `table inet meshwork {\n\tset s {\n\t\ttype ipv4_addr\n\t\telements = { ${elements} }\n\t}\n}\n`;
 }
 
-/** A kernel with our inet table, which counts the looks at it. */
+/** A kernel with our inet table, which counts its listings. */
 function recordOf(text: string) {
-  const kernel = { text, looks: 0, looking: async () => {} };
+  const kernel = { text, listings: 0, duringListing: async () => {} };
   const record = new RulesetRecord({
     listRuleset: async (family) => {
-      kernel.looks++;
+      kernel.listings++;
       const seen = kernel.text;
-      await kernel.looking();
+      await kernel.duringListing();
       return family === 'inet' ? seen : undefined;
     },
   });
   return { kernel, record };
 }
 
-test('what we have put in force ourselves needs no look', async () => {
+test('after our own change of elements, the tables are not listed', async () => {
   const { kernel, record } = recordOf(printed('10.0.0.1'));
   await record.noteWhole(table('10.0.0.1'));
   await record.observe();
-  const { looks } = kernel;
+  const { listings } = kernel;
   record.noteElements(table('10.0.0.2'));
   expect(await record.observe()).toEqual([table('10.0.0.2')]);
-  expect(kernel.looks).toBe(looks);
+  expect(kernel.listings).toBe(listings);
 });
 
-test('what somebody else has changed is looked at once', async () => {
+test('after a change by another program, both tables are listed once', async () => {
   const { kernel, record } = recordOf(printed('10.0.0.1'));
   await record.noteWhole(table('10.0.0.1'));
   await record.observe();
-  const { looks } = kernel;
+  const { listings } = kernel;
   kernel.text = printed('10.0.0.1, 10.0.0.3');
   record.invalidate();
   expect(await record.observe()).toEqual([table('10.0.0.1', '10.0.0.3')]);
   await record.observe();
-  expect(kernel.looks).toBe(looks + 2);
+  expect(kernel.listings).toBe(listings + 2);
 });
 
-test('a look that we have overtaken with a change of our own is not believed', async () => {
+test('a listing during which we changed elements is not trusted', async () => {
   const { kernel, record } = recordOf(printed('10.0.0.1, 10.0.0.2'));
   await record.noteWhole(table('10.0.0.1', '10.0.0.2'));
   await record.observe();
   record.invalidate();
-  kernel.looking = async () => {
-    kernel.looking = async () => {};
+  kernel.duringListing = async () => {
+    kernel.duringListing = async () => {};
     kernel.text = printed('10.0.0.1');
     record.noteElements(table('10.0.0.1'));
   };

@@ -1,7 +1,7 @@
 /**
- * What we last put into our nft tables, and how nft printed it then. nft has no mark that says who wrote a rule; but as
- * long as a table's rules print as they did after our own transaction, they are ours and whole. The elements of its sets
- * are compared one by one, so that a change of them needs no look at the table.
+ * The tables that the agent last wrote to nft, and how nft printed them then. nft has no mark that says which program
+ * wrote a rule. But as long as the rules of a table print as they did after our own transaction, they are ours and
+ * complete. Set elements are compared one by one, so that our own change of elements needs no new listing.
  */
 import type { RulesetItem } from '../items/ruleset.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
@@ -10,37 +10,39 @@ const FAMILIES = ['inet', 'bridge'] as const;
 
 const UNKNOWN = { kind: 'ruleset', sets: new Map(), body: '', intact: false } as const;
 
-/** Elements of each set. */
+/** Elements by set name. */
 type Elements = ReadonlyMap<string, readonly string[]>;
 
+/** Observes our two tables, and lists them with nft only when another program may have changed them. */
 export class RulesetRecord {
   readonly #records = new Map<RulesetItem['family'], { item: RulesetItem; rules: string }>();
   readonly #kernel: Pick<KernelPort, 'listRuleset'>;
   #observed: readonly RulesetItem[] = [];
-  /** Whether somebody else may have changed a table since the last look. */
+  /** Whether another program may have changed a table since the last listing. */
   #stale = true;
 
   constructor(kernel: Pick<KernelPort, 'listRuleset'>) {
     this.#kernel = kernel;
   }
 
-  /** What is remembered is worth nothing: the next `observe` looks. */
+  /** Makes the next `observe` list the tables. */
   invalidate(): void {
     this.#stale = true;
   }
 
+  /** The tables in the kernel. A table whose rules are not as recorded has `intact: false`. */
   async observe(): Promise<readonly RulesetItem[]> {
     if (!this.#stale) return this.#observed;
     this.#stale = false;
     const before = this.#observed;
-    const looked = await this.#look();
-    // What was put in force meanwhile is newer than a part of it.
-    if (this.#observed === before) this.#observed = looked;
+    const listed = await this.#list();
+    // If the agent wrote a table during the listing, the listing may be older than that table.
+    if (this.#observed === before) this.#observed = listed;
     else this.#stale = true;
-    return looked;
+    return listed;
   }
 
-  /** Notes that the whole of `item` was just put in force. */
+  /** Notes that the agent has just written `item` whole. Lists the table to record how nft prints it. */
   async noteWhole(item: RulesetItem): Promise<void> {
     const text = await this.#kernel.listRuleset(item.family);
     if (text === undefined) {
@@ -49,7 +51,7 @@ export class RulesetRecord {
     } else this.#note(item, parsePrinted(text).rules);
   }
 
-  /** Notes that elements were just added and taken away, which makes the table `item`. */
+  /** Notes that the agent has just changed set elements, so that the table is now `item`. */
   noteElements(item: RulesetItem): void {
     const record = this.#records.get(item.family);
     if (record !== undefined) this.#note(item, record.rules);
@@ -60,7 +62,7 @@ export class RulesetRecord {
     this.#observed = [...this.#observed.filter(({ family }) => family !== item.family), item];
   }
 
-  async #look(): Promise<RulesetItem[]> {
+  async #list(): Promise<RulesetItem[]> {
     const items: RulesetItem[] = [];
     for (const family of FAMILIES) {
       const text = await this.#kernel.listRuleset(family);
@@ -73,7 +75,7 @@ export class RulesetRecord {
   }
 }
 
-/** The item with the elements that the kernel has; the same one when it has them already. */
+/** The item with the kernel's elements; the same object when it has these elements already. */
 function withElements(item: RulesetItem, printed: Elements): RulesetItem {
   let same = true;
   const sets = new Map(item.sets);
@@ -86,7 +88,7 @@ function withElements(item: RulesetItem, printed: Elements): RulesetItem {
   return same ? item : { ...item, sets };
 }
 
-/** A set as nft prints it; its elements come last, several a line. No element has a brace or a comma in it. */
+/** A set as nft prints it. Its elements come last, several on a line; no element contains a brace or a comma. */
 const SET = /^\tset (\S+) \{\n([^}]*?)(?:\t\telements = \{([^}]*)\}\n)?\t\}\n/gm;
 
 function parsePrinted(text: string): { rules: string; elements: Elements } {

@@ -1,3 +1,4 @@
+/** host0's addresses are read from the option or the kernel command line. */
 import { expect, test } from 'vitest';
 import { host0Addresses } from './host0-addresses.ts';
 
@@ -9,7 +10,7 @@ test('the option comes first, then the kernel command line', () => {
   expect(host0Addresses(undefined, 'host0=10.11.0.1')).toEqual(['10.11.0.1']);
 });
 
-test('a node that no one told of host0, or told wrongly, says so', () => {
+test('a missing or malformed address is an error', () => {
   expect(() => host0Addresses(undefined, 'quiet nothost0=10.9.9.9')).toThrow(
     expect.objectContaining({ code: 'MESH_HOST0_UNKNOWN' }),
   );

@@ -1,12 +1,13 @@
-/** Where a node finds host0. */
+/** Where a node reads host0's underlay addresses from. */
 import { type Ipv4, parseIpv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 
 /**
  * host0's underlay addresses, the nearest first.
- * @param option of the agent's command line: addresses with commas between them
- * @param kernelCommandLine where host0's boot script wrote `host0=A[,B]`; it is read when there is no option
- * @throws MESH_HOST0_UNKNOWN when neither names any, MESH_ADDRESS_INVALID
+ * @param option the agent's `--host0` option: addresses separated by commas
+ * @param kernelCommandLine the kernel command line, where host0's boot script wrote `host0=A[,B]`; used when there is
+ *   no option
+ * @throws MESH_HOST0_UNKNOWN when neither names an address, MESH_ADDRESS_INVALID
  */
 export function host0Addresses(option: string | undefined, kernelCommandLine: string): Ipv4[] {
   const text = option ?? /(?:^|\s)host0=(\S+)/.exec(kernelCommandLine)?.[1];

@@ -1,4 +1,4 @@
-/** What stays of host0's assignment when a new snapshot comes. */
+/** A new snapshot of host0's assignment keeps the objects of the networks and members that have not changed. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/networks.ts';
@@ -47,7 +47,7 @@ async function agent() {
     handlers?.onMessage({ event: 'snapshot', data: JSON.stringify(snapshot) });
     handlers?.onHeard?.();
   };
-  /** So much time goes by, and the stream still stands. */
+  /** Time passes, and then a chunk of bytes shows that the stream is alive. */
   const pass = async (ms: number) => {
     await clock.pass(ms);
     handlers?.onHeard?.();
@@ -55,7 +55,7 @@ async function agent() {
   return { source, pass, tell };
 }
 
-test('a snapshot that says the same of the networks leaves networks and members the objects that they were', async () => {
+test('a snapshot with the same networks keeps the objects of the networks and members', async () => {
   const { source, tell } = await agent();
   tell([manageWith({}), guests()]);
   const { networks } = source;
@@ -69,7 +69,7 @@ test('a snapshot that says the same of the networks leaves networks and members 
   expect(source.host0Stance()).toMatchObject({ nics: [{ device: 'eth3' }] });
 });
 
-test('another MTU of one network leaves the members of all, and the other networks', async () => {
+test('a changed MTU keeps the members of all networks, and the other networks', async () => {
   const { source, pass, tell } = await agent();
   tell([manageWith({}), guests()]);
   await pass(MEMBER_SILENCE_MS);
@@ -83,7 +83,7 @@ test('another MTU of one network leaves the members of all, and the other networ
   expect(source.settled(manageWith({}).id)).toBe(true);
 });
 
-test('a mesh that must be joined again begins with nobody of the one before', async () => {
+test('a mesh that must be joined again starts without its former members', async () => {
   const { source, tell } = await agent();
   tell([manageWith({})]);
   tell([manageWith({ key: '7' })]);

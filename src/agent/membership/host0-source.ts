@@ -1,4 +1,7 @@
-/** On host0: what the controller assigns, over its control socket. While that is away, the last assignment holds. */
+/**
+ * The source of host0's own agent: the controller's assignment, over its control socket. While the daemon is away, the
+ * last assignment stays in force.
+ */
 
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
@@ -16,30 +19,34 @@ import { MemberList } from './member-list.ts';
 import type { Source, SourceAgent } from './source.ts';
 import type { EventSubscription, Transport } from './transport.ts';
 
+/** What host0's source needs: the path of the daemon's control socket, and how to reach it. */
 export interface Host0SourceInput {
   readonly controlSock: string;
   readonly clock: Clock;
   readonly transport: Transport;
 }
 
-/** The daemon is on this very machine: asking again costs nothing. */
+/** The daemon is on the same machine, so asking again costs nothing. */
 const RETRY_MS = 200;
 const ANSWER_TIMEOUT_MS = 2_000;
 
+/**
+ * Follows the daemon's assignment, reports the states of the networks to the daemon, and connects again after each end.
+ */
 export class Host0Source implements Source {
   readonly joins: Subscribable<Network> = new Signal();
   readonly #input: Host0SourceInput;
   readonly #lists = new Map<NetworkId, MemberList>();
   #networks: readonly Network[] = [];
   #segments: readonly Segment[] = [];
-  #ports: readonly UnderlayNic[] = [];
+  #nics: readonly UnderlayNic[] = [];
   #known = false;
   #stream: EventSubscription | undefined;
   #streamSinceMs: number | undefined;
   #retry: Alarm | undefined;
   #error: MeshError | undefined;
   #stopped = false;
-  /** What came in this moment, and nobody has been told yet. */
+  /** The most important message since the agent last took the assignment up. */
   #news: 'snapshot' | 'member' | undefined;
 
   constructor(input: Host0SourceInput) {
@@ -58,7 +65,7 @@ export class Host0Source implements Source {
     return this.#segments.map((segment) => segment.ipv4);
   }
 
-  /** The files are the daemon's; it reports on them. */
+  /** Always empty: the daemon reads the network files and has their findings. */
   get fileFindings(): readonly Finding[] {
     return [];
   }
@@ -77,7 +84,7 @@ export class Host0Source implements Source {
   }
 
   host0Stance(): Host0Stance {
-    return { role: 'host0', segments: this.#segments, nics: this.#ports };
+    return { role: 'host0', segments: this.#segments, nics: this.#nics };
   }
 
   settled(network: NetworkId): boolean {
@@ -88,7 +95,7 @@ export class Host0Source implements Source {
     return this.#error;
   }
 
-  /** One stream from the daemon for all networks. */
+  /** The same for each network: one stream from the daemon carries all of them. */
   streamSinceMs(): number | undefined {
     return this.#streamSinceMs;
   }
@@ -142,7 +149,7 @@ export class Host0Source implements Source {
   }
 
   #onMessage({ event, data }: SseMessage): void {
-    // The daemon runs as the same user on the same machine, behind a socket that only its group may use.
+    // The daemon is trusted: it runs as the same user, behind a socket that only its group may use.
     if (event === 'snapshot') this.#snapshot(JSON.parse(data) as Assignment);
     else if (event === 'member') this.#member(JSON.parse(data) as AssignedMember);
     else return;
@@ -151,7 +158,7 @@ export class Host0Source implements Source {
     this.#news = event === 'snapshot' || this.#news === 'snapshot' ? 'snapshot' : 'member';
   }
 
-  /** What came together is taken together. */
+  /** Called after each chunk of bytes, so that messages which came together cause one pass. */
   #tellNews(agent: SourceAgent): void {
     const news = this.#news;
     if (news === undefined) return;
@@ -171,7 +178,7 @@ export class Host0Source implements Source {
     }
     this.#networks = internNetworks(this.#networks, networks);
     this.#segments = segments;
-    this.#ports = nics;
+    this.#nics = nics;
     for (const id of now.keys())
       this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
   }
@@ -189,7 +196,10 @@ export class Host0Source implements Source {
     return list;
   }
 
-  /** A stream that stands confirms the lists; one that is only not yet known to be dead must not. */
+  /**
+   * Called when bytes have come, and never by a timer: a timer would also run on a dead stream that nothing has
+   * detected yet.
+   */
   #confirm(): void {
     const nowMs = this.#input.clock.nowMs();
     for (const list of this.#lists.values()) {

@@ -1,4 +1,4 @@
-/** The agent's transport, the real one: HTTP over TCP or a unix socket. */
+/** The agent's HTTP client over TCP or a unix socket. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { MeshError } from '../../model/error.ts';
 import { SseParser } from '../../protocol/documents/sse.ts';
@@ -13,16 +13,17 @@ import type {
   Transport,
 } from './transport.ts';
 
+/** The transport that the agent's process uses. */
 export const httpTransport: Transport = { exchange, openStream };
 
-/** What a member list of thousands needs; more is not an answer of ours. */
+/** Enough for a list of thousands of members. host0 never answers with more. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 function send(
   target: Target,
   { method, path, body, headers }: Omit<Exchange, 'connectTimeoutMs' | 'timeoutMs'>,
 ): ClientRequest {
-  // A fresh connection each time: one that was kept may lead to a host0 that is no longer there.
+  // A new connection each time: a kept one may belong to a host0 that is no longer there.
   const outgoing = request({
     ...target,
     method,

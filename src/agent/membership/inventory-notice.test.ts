@@ -1,3 +1,4 @@
+/** When the inventory is sent to host0, and when not. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage } from '../../../test/kit/networks.ts';
@@ -30,7 +31,7 @@ function world() {
   return { clock, bodies, state, notice };
 }
 
-test('once after joining, and again when the machine is another or host0 may be', async () => {
+test('it is sent once after joining, and again when the hardware has changed or host0 may have been replaced', async () => {
   const { clock, bodies, state, notice } = world();
   notice.lookSoon();
   await clock.pass(60_000);
@@ -53,7 +54,7 @@ test('once after joining, and again when the machine is another or host0 may be'
   notice.close();
 });
 
-test('until host0 has it', async () => {
+test('it is sent again until host0 has it', async () => {
   const { clock, bodies, state, notice } = world();
   state.answer = new Error('no answer');
   notice.joined(manage);
@@ -66,7 +67,7 @@ test('until host0 has it', async () => {
   notice.close();
 });
 
-test('not again and again to a host0 that does not know what it is', async () => {
+test('it is sent only once to a host0 that does not know inventories', async () => {
   const { clock, bodies, state, notice } = world();
   state.answer = { status: 404, body: '' };
   notice.joined(manage);
@@ -75,7 +76,7 @@ test('not again and again to a host0 that does not know what it is', async () =>
   notice.close();
 });
 
-test('links that never rest do not put it off', async () => {
+test('steady link changes do not put it off', async () => {
   const { clock, bodies, state, notice } = world();
   notice.joined(manage);
   await clock.pass(100);

@@ -1,4 +1,7 @@
-/** Tells host0 what this machine is made of: once when it has joined, and again when it is another. */
+/**
+ * Sends this machine's hardware inventory to host0: once after the node has joined, and again when the hardware has
+ * changed.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
@@ -8,45 +11,48 @@ import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Transport } from './transport.ts';
 
+/** What an inventory notice needs. */
 export interface InventoryNoticeInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly transport: Transport;
+  /** Reads the present inventory. May throw: the notice then tries again later. */
   readonly read: () => Inventory;
 }
 
 const TIMEOUT_MS = { connect: 1_000, answer: 5_000 } as const;
-/** Nobody waits for it. */
+/** Nothing waits for the inventory, so this need not be fast. */
 const RETRY_MS = 5_000;
-/** Links come in bursts. */
+/** Link changes come in bursts. */
 const SETTLE_MS = 2_000;
-/** A disk that is plugged in makes no event that we hear of. */
+/** The agent gets no event when a disk is plugged in. */
 const LOOK_MS = 10 * 60_000;
 
+/** Compares the inventory with the one that host0 has, and sends changes. The owner calls `joined` and `lookSoon`. */
 export class InventoryNotice {
   readonly #input: InventoryNoticeInput;
-  /** Where host0 answered last. */
+  /** The network in which host0 last accepted this node; undefined before that. */
   #network: Network | undefined;
-  /** What host0 has been told of this machine. */
+  /** The inventory that host0 has; undefined if it may have none. */
   #told: Inventory | undefined;
   #alarm: Alarm | undefined;
   #dueMs = Infinity;
   #telling = false;
-  /** Asked for while it was telling. */
+  /** A look was asked for while one was under way. */
   #again = false;
 
   constructor(input: InventoryNoticeInput) {
     this.#input = input;
   }
 
-  /** host0 has made this node a member; it may be another host0 than before. */
+  /** Call when host0 has made this node a member. host0 may have been replaced, so the inventory is sent again. */
   joined(network: Network): void {
     this.#network = network;
     this.#told = undefined;
     this.#lookIn(0);
   }
 
-  /** The machine's ports are others, or may be. */
+  /** Call when the machine's network links may have changed. Does nothing before `joined`. */
   lookSoon(): void {
     if (this.#network !== undefined) this.#lookIn(SETTLE_MS);
   }
@@ -56,7 +62,7 @@ export class InventoryNotice {
     this.#alarm?.cancel();
   }
 
-  /** The sooner of two wins: events that never end must not put it off for ever. */
+  /** Of two looks, the sooner one is kept: otherwise a steady flow of events would put the look off for ever. */
   #lookIn(delayMs: number): void {
     if (this.#telling) this.#again = true;
     const { clock } = this.#input;
@@ -79,7 +85,7 @@ export class InventoryNotice {
       this.#telling = false;
     });
     if (this.#network === undefined) return;
-    // What was told then, another host0 may have heard.
+    // host0 may have been replaced meanwhile, so the last answer proves nothing.
     if (this.#again) this.#told = undefined;
     this.#lookIn(this.#again ? 0 : done ? LOOK_MS : RETRY_MS);
   }
@@ -100,7 +106,7 @@ export class InventoryNotice {
           timeoutMs: TIMEOUT_MS.answer,
         },
       );
-      // An older host0 knows no inventories.
+      // An older host0 does not know inventories and answers 404.
       if (status !== 204 && status !== 404) throw new Error(`host0 answered ${status}: ${answer.slice(0, 200)}`);
       this.#told = inventory;
       return true;

@@ -1,3 +1,4 @@
+/** The last known members survive a restart of the agent; a damaged or foreign file does not count. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { board, member as memberOf, mesh } from '../../../test/kit/networks.ts';
@@ -18,7 +19,7 @@ function member(number: number): Member {
   return memberOf(MESH, board(number), `10.11.0.${number}`, `node${number}`);
 }
 
-/** A node with a disk, and what it knows now. */
+/** A node with the file `disk`, and the meshes that it knows now. */
 function node(disk?: string) {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
@@ -40,7 +41,7 @@ function node(disk?: string) {
   return { known, state, clock, kinds };
 }
 
-test('the next life knows the members and segments of the same mesh, and of no other', async () => {
+test('after a restart the members and segments of the same mesh are known, and of no other', async () => {
   const { known, state, clock } = node();
   state.now = [
     { network: MESH, members: [member(1), member(2)], segments: SEGMENTS },
@@ -57,7 +58,7 @@ test('the next life knows the members and segments of the same mesh, and of no o
   expect(next.known.of(mesh('mesh458', 458))).toBeUndefined();
 });
 
-test('a network that was defined otherwise and is the same mesh has the members that it had', async () => {
+test('a changed network that is still the same mesh keeps its members', async () => {
   const { known, state } = node();
   state.now = [{ network: MESH, members: [member(1)], segments: SEGMENTS }];
   known.changed();
@@ -70,7 +71,7 @@ test('a network that was defined otherwise and is the same mesh has the members 
   expect(next.known.of({ ...now, name: 'other' })).toBeUndefined();
 });
 
-test('a burst is written once, and what is the same again not at all', async () => {
+test('a burst is written once, and an unchanged text is not written', async () => {
   const { known, state, clock } = node();
   for (let number = 1; number <= 20; number++) {
     state.now = [{ network: MESH, members: Array.from({ length: number }, (_, i) => member(i + 1)), segments: [] }];
@@ -91,7 +92,7 @@ test('a burst is written once, and what is the same again not at all', async () 
   expect([state.writes, next.state.writes]).toEqual([1, 0]);
 });
 
-test('an agent that ends writes what it has not written yet', async () => {
+test('a pending change is written when the agent ends', async () => {
   const { known, state } = node();
   state.now = [{ network: MESH, members: [member(1)], segments: [] }];
   known.changed();
@@ -99,7 +100,7 @@ test('an agent that ends writes what it has not written yet', async () => {
   expect(state.disk).toContain('node1');
 });
 
-test('a network that was given up and comes again is a new one', async () => {
+test('a removed network is forgotten, and is a new one when it comes back', async () => {
   const { known, state, clock } = node();
   state.now = [{ network: MESH, members: [member(1)], segments: [] }];
   known.changed();
@@ -112,7 +113,7 @@ test('a network that was given up and comes again is a new one', async () => {
   expect(state.disk).not.toContain('node1');
 });
 
-test('a full disk is told of once, and written to when there is room', async () => {
+test('a full disk is journalled once, and the file is written when there is room', async () => {
   const { known, state, clock, kinds } = node();
   state.full = true;
   state.now = [{ network: MESH, members: [member(1)], segments: [] }];
@@ -136,14 +137,14 @@ test.each([
     meshes: [{ network: MESH, segments: [], members: ['node1 10.11.0.1 02:00:00:00:00:01 fe80::1'] }],
   }),
   JSON.stringify({ version: 1, meshes: [{ network: {}, segments: [], members: [lineOf(member(1))] }] }),
-])('what nobody of ours has written is nobody’s memory (%#)', async (text) => {
+])('a text that the agent did not write is ignored (%#)', async (text) => {
   const { known, kinds } = node(text);
   await known.load();
   expect(known.of(MESH)).toBeUndefined();
   expect(kinds()).toEqual(['members not remembered']);
 });
 
-test('where the kernel sends to somebody already, that is newer than the disk', () => {
+test('the remote VTEP of an FDB entry is newer than the file', () => {
   const cache = new KernelCache();
   const link = 7;
   const self = { link, table: 'self', externLearn: true, sticky: false, state: 'permanent' } as const;

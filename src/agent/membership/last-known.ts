@@ -1,7 +1,7 @@
 /**
- * Whom a node knew last in each of its meshes, on its disk: what it begins with, so that machines which lose their power
- * together find each other again without host0. It is a memory and no list: host0's word is waited for as after any other
- * absence (member-list.ts), and where the kernel has an entry of an earlier life of this agent, that is newer.
+ * The last known members of each mesh, in a file. A node starts with them, so that machines which lost power together
+ * find each other again without host0. They are unconfirmed: only host0's list settles the membership (member-list.ts).
+ * Where the kernel still has an FDB entry of an earlier run of this agent, that entry is newer than the file.
  */
 
 import { type Ipv4Cidr, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
@@ -14,6 +14,7 @@ import { formatMemberLine, parseMemberLine } from '../../protocol/documents/memb
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
+/** One mesh as this node knows it. */
 export interface KnownMesh {
   readonly network: Network;
   /** host0 and the node itself may be among them. */
@@ -22,43 +23,51 @@ export interface KnownMesh {
   readonly segments: readonly Ipv4Cidr[];
 }
 
-/** What was written down of a mesh. How the network was defined otherwise is of no interest: the files say how it is now. */
+/**
+ * One mesh as read from the file. Of the network only its identity counts: the rest comes from the network files of
+ * today.
+ */
 interface RememberedMesh extends Omit<KnownMesh, 'network'> {
   readonly network: MeshIdentity;
 }
 
-/** A text that is old or new after a power cut, and never a third thing. */
+/** A text file that is written atomically: after a power cut it holds either the old text or the new one. */
 export interface DurableText {
-  /** Undefined when there is none. */
+  /** Undefined when there is no file. */
   readonly read: () => Promise<string | undefined>;
   readonly write: (text: string) => Promise<void>;
 }
 
+/** What the last known members need. */
 export interface LastKnownInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly text: DurableText;
+  /** The meshes to write, as they are now. */
   readonly now: () => readonly KnownMesh[];
 }
 
-/** Members come and go in bursts, and flash wears out: what a crash loses of so long a time, host0 tells anew. */
+/**
+ * Members come and go in bursts, and flash wears out. Changes of this time are lost in a crash; host0 sends them again.
+ */
 const SETTLE_MS = 10_000;
 const RETRY_MS = 60_000;
 
+/** Reads the file once, and writes it when the meshes have changed. Call `changed` after each possible change. */
 export class LastKnown {
   readonly #input: LastKnownInput;
   #meshes: readonly RememberedMesh[] = [];
   #text: string | undefined;
   #soon: Alarm | undefined;
   #writing: Promise<void> = Promise.resolve();
-  /** Whether it has been said that it cannot be written. */
+  /** Whether the present write failure is in the journal already. */
   #told = false;
 
   constructor(input: LastKnownInput) {
     this.#input = input;
   }
 
-  /** Reads what an earlier life has written. What cannot be read is as if it were not there. */
+  /** Reads the file of an earlier run. A file that cannot be read is journalled, and then treated as absent. */
   async load(): Promise<void> {
     try {
       this.#text = await this.#input.text.read();
@@ -68,18 +77,18 @@ export class LastKnown {
     }
   }
 
-  /** Whom the mesh had when it was known last; undefined when it was another one then, or none. */
+  /** The mesh as it was last known; undefined when the file has no mesh of this identity. */
   of(network: Network): KnownMesh | undefined {
     const known = this.#meshes.find((mesh) => !mustRejoin(mesh.network, network));
     return known === undefined ? undefined : { ...known, network };
   }
 
-  /** Something may be different: it is written down when it is, and nothing is while it is not. */
+  /** Call when the meshes may have changed. The file is written after a pause, and only if its text has changed. */
   changed(): void {
     this.#lookIn(SETTLE_MS);
   }
 
-  /** Writes what has not been written yet. */
+  /** Writes a change that still waits for its pause. */
   async close(): Promise<void> {
     const open = this.#soon !== undefined;
     this.#soon?.cancel();
@@ -118,7 +127,10 @@ export class LastKnown {
   }
 }
 
-/** The members, each where the kernel sends its packets to: an entry is written before the disk is, and may be all that was. */
+/**
+ * The members of `KnownMesh`, each with the remote VTEP of its FDB entry where the kernel has one. The agent writes
+ * entries before the file, so an entry may be newer.
+ */
 export function asKernelHas({ network, members }: KnownMesh, cache: KernelCache): readonly Member[] {
   const link = cache.linkNamed(network.devices.vxlan)?.index;
   if (link === undefined) return members;
@@ -141,7 +153,7 @@ function format(meshes: readonly KnownMesh[]): string {
   return `${JSON.stringify(document, undefined, 1)}\n`;
 }
 
-/** @throws TypeError or MESH_ADDRESS_INVALID for what `format` has not made */
+/** @throws TypeError or MESH_ADDRESS_INVALID for a text that `format` did not write */
 function parse(text: string): RememberedMesh[] {
   const document: unknown = JSON.parse(text);
   if (fieldOf(document, 'version') !== 1) throw new TypeError('not a document that this program wrote');

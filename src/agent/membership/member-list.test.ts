@@ -1,3 +1,4 @@
+/** When a member is added to the list of a node, and when it is removed. */
 import { expect, test } from 'vitest';
 import { board, manage, member as memberOf } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -30,14 +31,14 @@ test('a join adds, a change replaces, a leave removes at once', () => {
   expect(list.version).toEqual({ epoch: 'a', revision: 4 });
 });
 
-test('one list never removes anybody', () => {
+test('one list never removes a member', () => {
   const list = new MemberList();
   list.apply(snapshot('a', 1, 1, 2, 3), 0);
   list.apply(snapshot('a', 2, 1), 60_000);
   expect(names(list)).toBe('node1 node2 node3');
 });
 
-test('a member that a list lacks is gone when the stream still stands nine seconds later', () => {
+test('a member that a list lacks is removed when the stream is still alive nine seconds later', () => {
   const list = new MemberList();
   list.apply(snapshot('a', 1, 1, 2), 0);
   list.apply(snapshot('a', 2, 1), 10_000);
@@ -47,7 +48,7 @@ test('a member that a list lacks is gone when the stream still stands nine secon
   expect(names(list)).toBe('node1');
 });
 
-test('two lists do not add up: a host0 that is killed twice gives two that are incomplete', () => {
+test('a second incomplete list removes no member: host0 may have been killed twice', () => {
   const list = new MemberList();
   list.apply(snapshot('a', 1, 1, 2), 0);
   list.apply(snapshot('b', 0), 20_000);
@@ -56,7 +57,7 @@ test('two lists do not add up: a host0 that is killed twice gives two that are i
   expect(list.confirmAtMs).toBe(39_000);
 });
 
-test('a list of a new epoch only adds at first, and starts the nine seconds anew', () => {
+test('a list of a new epoch only adds at first, and starts the nine seconds again', () => {
   const list = new MemberList();
   list.apply(snapshot('a', 1, 1, 2), 0);
   list.confirm(9_000);
@@ -69,7 +70,7 @@ test('a list of a new epoch only adds at first, and starts the nine seconds anew
   expect(list.settled).toBe(true);
 });
 
-test('a stream that stands for nine seconds confirms what its first list lacked', () => {
+test('a stream that lives for nine seconds confirms which members its first list lacked', () => {
   const list = new MemberList();
   list.apply(snapshot('a', 1, 1, 2), 0);
   list.apply(snapshot('b', 1, 1), 1_000);
@@ -88,7 +89,7 @@ test('a missing member that joins again is not missing', () => {
   expect(names(list)).toBe('node1 node2');
 });
 
-test('whom an earlier life knew is there before any list, and goes as anybody does whom a list lacks', () => {
+test('remembered members are there before any list, and are removed like others that a list lacks', () => {
   const list = new MemberList();
   list.remember([member(1), member(2), member(3)]);
   expect(names(list)).toBe('node1 node2 node3');

@@ -1,9 +1,11 @@
 /**
- * One mesh's members as a node believes them to be. Pure: lists and events go in, and out comes whom to keep entries for.
+ * The members of one mesh as a node knows them. Pure: it takes lists and events, and gives the members to keep entries
+ * for.
  *
- * An incomplete list never removes anything. A member goes by a `leave`, or when a list lacks it and the stream that
- * brought the list still stands nine seconds later: by then host0 has heard everybody. A further list starts the nine
- * seconds anew, since it may come from a host0 that was started a moment ago with an empty store, for the second time.
+ * An incomplete list never removes a member. A member is removed by a `leave`, or when a list lacks it and the stream
+ * that brought the list is still alive nine seconds later: by then every member has reported to host0. A further list
+ * starts the nine seconds again, since it may come from a host0 that was just started with an empty store for the
+ * second time.
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { type Member, sameMember } from '../../model/network/member.ts';
@@ -14,36 +16,41 @@ import {
   memberKey,
 } from '../../protocol/documents/membership.ts';
 
+/** Feed it with `apply`, call `confirm` while the stream is alive, and read `members` and `settled`. */
 export class MemberList {
   readonly #members = new Map<Ipv6, Member>();
-  /** Members that the newest list lacks, and since when. */
+  /** Members that the newest list lacks, and when that list came. */
   readonly #missingSinceMs = new Map<Ipv6, number>();
   #version: MembershipVersion | undefined;
-  /** When the list came that is to settle this epoch. */
+  /** When the list came that will settle this epoch. */
   #listedMs = 0;
   #settled = false;
-  /** Made when it is asked for. */
+  /** The value of `members`; undefined after a change, until it is read. */
   #listed: readonly Member[] | undefined;
 
+  /** The version of the newest list or event; undefined before the first list. */
   get version(): MembershipVersion | undefined {
     return this.#version;
   }
 
-  /** Every member to keep entries for, the missing among them. The same list, of the same objects, while nothing changes. */
+  /**
+   * Every member to keep entries for, missing ones included. While nothing changes, it is the same array of the same
+   * objects.
+   */
   get members(): readonly Member[] {
     this.#listed ??= [...this.#members.values()];
     return this.#listed;
   }
 
   /**
-   * Whether a list of this epoch has stood for nine seconds: only then is an entry that belongs to no member known to be left
-   * over, for example from before this agent's start.
+   * Whether a list of this epoch is older than nine seconds. Only then is an entry that belongs to no member left over,
+   * for example from an earlier run of this agent.
    */
   get settled(): boolean {
     return this.#settled;
   }
 
-  /** When to `confirm`, so that the missing are either found or let go; undefined when nothing is open. */
+  /** When `confirm` would settle the list or remove a missing member; undefined when there is nothing to confirm. */
   get confirmAtMs(): number | undefined {
     if (this.#version === undefined) return undefined;
     if (!this.#settled) return this.#listedMs + MEMBER_SILENCE_MS;
@@ -51,11 +58,15 @@ export class MemberList {
     return Math.min(...this.#missingSinceMs.values()) + MEMBER_SILENCE_MS;
   }
 
-  /** Takes whom an earlier life of this agent knew: as good as nobody's word, but better than none. */
+  /**
+   * Seeds the list with the members from the state file. They are unconfirmed: they never settle the list, and never
+   * remove a member.
+   */
   remember(members: readonly Member[]): void {
     for (const member of members) this.#put(memberKey(member), member);
   }
 
+  /** @param nowMs the same clock as for `confirm` */
   apply(event: MembershipEvent, nowMs: number): void {
     if (event.type === 'snapshot') {
       this.#list(event.version, event.members, nowMs);
@@ -68,7 +79,9 @@ export class MemberList {
     this.#version = event.version;
   }
 
-  /** The stream that brought the list still stands: whoever is missing now has not joined in all this time. */
+  /**
+   * Call while the stream that brought the list is alive. Removes the members that have been missing for nine seconds.
+   */
   confirm(nowMs: number): void {
     for (const [key, sinceMs] of this.#missingSinceMs) {
       if (nowMs - sinceMs < MEMBER_SILENCE_MS) continue;

@@ -1,6 +1,6 @@
 /**
- * A node's part in the membership of one mesh: it reports to host0, follows the stream of joins and leaves, and pings
- * host0 so that silence is noticed in two seconds and not in nine.
+ * A node's part in the membership of one mesh. The client reports to host0, follows the stream of joins and leaves, and
+ * pings host0, so that a silent host0 is noticed in two seconds and not in nine.
  */
 
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -27,13 +27,14 @@ import type { KnownMesh } from './last-known.ts';
 import { MemberList } from './member-list.ts';
 import type { EventSubscription, Target, Transport } from './transport.ts';
 
+/** What a membership client of one mesh needs from the node and its source. */
 export interface MembershipClientInput {
   readonly network: Network;
   readonly machine: MachineId;
   readonly name: string;
   /** New at each boot of the machine. */
   readonly instance: string;
-  /** What host0 gave this machine when it booted. */
+  /** The token (64 hex digits) that host0 gave this machine when it booted; absent if it did not boot from host0. */
   readonly token?: string;
   readonly clock: Clock;
   readonly journal: Journal;
@@ -42,28 +43,37 @@ export interface MembershipClientInput {
   /** The underlay address that this node sends from; undefined while it has no route to host0. */
   readonly local: () => Ipv4 | undefined;
   readonly state: () => NetworkState;
-  /** Clears this node's neighbour entry for host0, whatever its state, so that the next packet asks for it aloud. */
+  /**
+   * Deletes this node's neighbour entry for host0, whatever its state, so that the next packet sends a neighbour
+   * solicitation.
+   */
   readonly forgetHost0: () => Promise<void>;
-  /** What an earlier life of this agent knew of the mesh. */
+  /** What an earlier run of this agent knew about the mesh. */
   readonly known?: Pick<KnownMesh, 'members' | 'segments'>;
-  /** Members, segments or whether host0 answers have changed. */
+  /** Called when the members, the segments, or whether host0 answers have changed. */
   readonly onChange: () => void;
-  /** host0 counts this node as a member, for the first time or again. */
+  /** Called when host0 has made this node a member, for the first time or again. */
   readonly onJoined?: () => void;
 }
 
-/** A connection takes a millisecond; the kernel repeats a lost SYN after a whole second, and a new try is faster than that. */
+/**
+ * A connection takes a millisecond. The kernel repeats a lost SYN only after a whole second, so a new try is faster.
+ */
 const CONNECT_TIMEOUT_MS = 300;
-/** host0 may have hundreds to answer when they all start at once. */
+/** host0 may have to answer hundreds of nodes that start at once. */
 const ANSWER_TIMEOUT_MS = 3_000;
 const PING_INTERVAL_MS = 1_000;
-/** So many pings lost in a row, and host0 is asked for anew. */
+/** After this many lost pings in a row, host0 counts as lost. */
 const PINGS_LOST = 2;
-/** Between two tries to reach host0: it may be coming up this moment. */
+/** Between two tries to reach host0. The first is soon, since host0 may be starting. */
 const RETRY_MS = { first: 100, longest: 1_000 } as const;
-/** A refusal is not lifted by asking faster. */
+/** After a refusal that lasts until an administrator acts: asking more often does not help. */
 const REFUSED_RETRY_MS = 5_000;
 
+/**
+ * Keeps this node a member of one mesh. `error` says why the node is not a member, and `onChange` announces each
+ * change.
+ */
 export class MembershipClient {
   readonly #input: MembershipClientInput;
   readonly #target: Target;
@@ -72,7 +82,7 @@ export class MembershipClient {
   #answers = false;
   #error: MeshError | undefined;
   #stream: EventSubscription | undefined;
-  /** Of the stream that is open now: when something came down it first. */
+  /** When the first bytes of the open stream arrived. */
   #heardSinceMs: number | undefined;
   #alarm: Alarm | undefined;
   #ping: Alarm | undefined;
@@ -80,7 +90,7 @@ export class MembershipClient {
   #pingsLost = 0;
   #underWay: Promise<void> | undefined;
   #stopped = false;
-  /** The list has changed, and nobody has been told yet. */
+  /** The list has changed, and `onChange` has not been called since. */
   #news = false;
   readonly #host0: Ipv6;
 
@@ -97,6 +107,7 @@ export class MembershipClient {
     return this.#answers;
   }
 
+  /** The underlay subnets that host0 forwards between. */
   get segments(): readonly Ipv4Cidr[] {
     return this.#segments;
   }
@@ -106,7 +117,9 @@ export class MembershipClient {
     return this.#error;
   }
 
-  /** Since when the stream of joins and leaves speaks; undefined while it does not. */
+  /**
+   * When the stream of joins and leaves began to bring bytes, on the clock; undefined while there is no such stream.
+   */
   get streamSinceMs(): number | undefined {
     return this.#stream === undefined ? undefined : this.#heardSinceMs;
   }
@@ -115,28 +128,31 @@ export class MembershipClient {
     void this.#report();
   }
 
-  /** Something that host0 should know has changed: say so now. */
+  /** Reports at once, because something in the report has changed. */
   reportNow(): void {
     this.#alarm?.cancel();
     void this.#report();
   }
 
-  /** @param leave tells host0 that this node gives the mesh up, so that nobody waits nine seconds */
+  /**
+   * Ends the reports, the stream and the pings.
+   * @param leave also tell host0 that this node leaves, so that the others need not wait nine seconds
+   */
   async stop(leave: boolean): Promise<void> {
     this.#stopped = true;
     for (const alarm of [this.#alarm, this.#ping]) alarm?.cancel();
     this.#stream?.close();
     if (!leave || !this.#answers) return;
-    // A report that is under way would make this node a member again.
+    // A report that arrives after the goodbye would make this node a member again.
     await this.#underWay;
     try {
       await this.#put({ leaving: true });
     } catch {
-      // host0 will notice by itself.
+      // host0 notices the silence after nine seconds.
     }
   }
 
-  /** One report at a time: who asks for another meanwhile has the one that is under way. */
+  /** Sends one report at a time. A call during a report gets the promise of that report. */
   #report(): Promise<void> {
     if (this.#stopped) return Promise.resolve();
     this.#underWay ??= this.#reportOnce().finally(() => {
@@ -194,7 +210,7 @@ export class MembershipClient {
     if (news) this.#input.onChange();
   }
 
-  /** host0 answers, and says no. Retryable refusals are about what its kernel has not seen yet. */
+  /** host0 answered with a refusal. A retryable one means that host0's kernel has not yet seen packets of this node. */
   #refused(error: MeshError): void {
     const news = this.#error?.code !== error.code || !this.#answers;
     this.#answers = true;
@@ -206,7 +222,7 @@ export class MembershipClient {
     if (news) this.#input.onChange();
   }
 
-  /** host0 does not answer: its neighbour entry goes, so that the next try asks for it aloud. */
+  /** host0 does not answer. Its neighbour entry is deleted, so that the next try sends a neighbour solicitation. */
   #lost(error: MeshError): void {
     const news = this.#answers || this.#error === undefined;
     this.#journal(
@@ -228,7 +244,8 @@ export class MembershipClient {
 
   #openStream(): void {
     if (this.#stream !== undefined || this.#stopped) return;
-    // While a list is to be confirmed, only a whole one will do: what is resumed may have nothing to say.
+    // A list that is not yet confirmed needs a new snapshot: a stream that is resumed at a version may bring no list at
+    // all.
     const version = this.list.confirmAtMs === undefined ? this.list.version : undefined;
     this.#heardSinceMs = undefined;
     const stream = this.#input.transport.openStream(
@@ -256,14 +273,17 @@ export class MembershipClient {
 
   #onMessage({ event, data }: SseMessage): void {
     if (event !== 'snapshot' && event !== 'join' && event !== 'change' && event !== 'leave') return;
-    // host0 is the one peer that is believed: its address and Ethernet address are known beforehand.
+    // host0 is trusted: its IPv6 and Ethernet addresses are computed, and not learnt from the network.
     const membership = JSON.parse(data) as MembershipEvent;
     if (membership.type === 'snapshot') this.#segments = membership.segments;
     this.list.apply(membership, this.#input.clock.nowMs());
     this.#news = true;
   }
 
-  /** What came together is taken together. A stream that stands confirms the list; one that is only not yet known to be dead must not. */
+  /**
+   * Called after each chunk of bytes, so that events which came together cause one `onChange`. Only received bytes
+   * confirm the list, and never a timer: a timer would also run on a dead stream that nothing has detected yet.
+   */
   #heard(): void {
     const nowMs = this.#input.clock.nowMs();
     const atMs = this.list.confirmAtMs;
@@ -324,7 +344,7 @@ export class MembershipClient {
 function noRoute(): MeshError {
   return new MeshError('MESH_HOST0_UNREACHABLE', 'this machine has no route to host0', {
     retryable: true,
-    remedy: 'Give its underlay port an address, or name another host0 address with --host0.',
+    remedy: 'Give its underlay interface an address, or name another host0 address with --host0.',
   });
 }
 

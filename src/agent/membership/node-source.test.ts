@@ -1,4 +1,4 @@
-/** What a node does about a network file that changes: what it tells host0, and whom it still knows. */
+/** What a node does when a network file changes: its reports to host0, and the members that it keeps. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage, manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/networks.ts';
@@ -36,7 +36,7 @@ const KERNEL: KernelPort = {
   close: async () => undefined,
 };
 
-/** A node in one mesh with two others, and host0, which accepts whatever it reports. */
+/** A node in one mesh with two others, and host0, which accepts every report. */
 async function node(disk?: string) {
   const clock = new ManualClock();
   const reports: SelfReport[] = [];
@@ -102,7 +102,7 @@ function outcomeOf(...networks: Network[]): NetworkOutcome {
   return { networks, files: {}, errors: [], warnings: [] };
 }
 
-test('another MTU: the node says no goodbye, its stream stays, and so do the members, the very objects', async () => {
+test('a changed MTU: the node does not leave, and keeps its stream and the same member objects', async () => {
   const { source, state, change, goodbyes, names } = await node();
   expect(names()).toEqual(['host0', 'node1', 'node2']);
   const before = source.attachments()[0];
@@ -118,7 +118,7 @@ test('another MTU: the node says no goodbye, its stream stays, and so do the mem
 test.each([
   manageWith({ key: '457' }),
   manageWith({ name: 'office' }),
-])('another key or name: the node leaves, and joins again', async (other) => {
+])('a changed key or name: the node leaves and joins again', async (other) => {
   const { source, state, change, goodbyes, names } = await node();
   await change(other);
   expect(goodbyes()).toBe(1);
@@ -127,7 +127,7 @@ test.each([
   expect(source.attachments()[0]?.members[1]).toEqual(memberNumber(other, 1));
 });
 
-test('a network that comes beside another leaves that one alone', async () => {
+test('an added network leaves the other one alone', async () => {
   const { source, change, goodbyes } = await node();
   const before = source.attachments()[0];
   await change(manage, mesh('guests', 500));
@@ -136,7 +136,7 @@ test('a network that comes beside another leaves that one alone', async () => {
   expect(source.attachments()[0]?.members).toBe(before?.members);
 });
 
-test('whom the disk remembers is known again when the MTU was changed in between', async () => {
+test('members in the file are known again when the MTU was changed in between', async () => {
   const first = await node();
   await first.source.stop();
   const { disk } = first.state;

@@ -1,4 +1,4 @@
-/** A node's own files and, for each mesh in them, a membership client. */
+/** The source of a node's agent: its own network files and, for each mesh in them, a membership client. */
 
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
 import { fileFindings } from '../../formats/conf/file-findings.ts';
@@ -17,14 +17,16 @@ import { MembershipClient, type MembershipClientInput } from './membership-clien
 import type { Source, SourceAgent } from './source.ts';
 import { lookAtUnderlay, sameUnderlay, type UnderlayState } from './underlay.ts';
 
+/** What a node's source needs: its identity, files, kernel, and how to reach host0. */
 export interface NodeSourceInput
   extends Pick<
     MembershipClientInput,
     'machine' | 'name' | 'instance' | 'token' | 'clock' | 'journal' | 'echo' | 'transport'
   > {
   readonly directory: Pick<NetworkDirectory, 'current' | 'changes' | 'start' | 'close'>;
-  /** Where it is kept whom this node knows. */
+  /** The file of the last known members. */
   readonly lastKnown: DurableText;
+  /** host0's underlay addresses in order of preference; at least one. */
   readonly host0: readonly Ipv4[];
   readonly kernel: KernelPort;
 }
@@ -34,17 +36,18 @@ interface Participation {
   /** As the files define it now. */
   network: Network;
   readonly client: MembershipClient;
-  /** The members with host0 first, as long as the list that they are from is the same. */
+  /** The members with host0 first, kept while `listed` and host0's address stay the same. */
   withHost0?: { readonly listed: readonly Member[]; readonly ipv4: Ipv4; readonly members: readonly Member[] };
 }
 
+/** Reads the network files, joins and leaves their meshes, and gives the agent the members of each. */
 export class NodeSource implements Source {
   readonly #joins = new Signal<Network>();
   readonly joins: Subscribable<Network> = this.#joins;
   readonly #input: NodeSourceInput;
   readonly #lastKnown: LastKnown;
   readonly #meshes = new Map<NetworkId, Participation>();
-  /** Undefined until the files have been read: until then, nothing may be taken for left over. */
+  /** Undefined until the files have been read. Until then, nothing in the kernel counts as left over. */
   #networks: readonly Network[] | undefined;
   #underlay: UnderlayState | undefined;
   #change: Promise<void> = Promise.resolve();
@@ -75,7 +78,7 @@ export class NodeSource implements Source {
     agent.underlayChanges.subscribe(() => void this.#lookAtUnderlay(agent));
     await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();
-    // Changes follow one another.
+    // One change after the other.
     directory.changes.subscribe(() => {
       this.#change = this.#change.then(() => this.#takeNetworks(agent));
     });
@@ -85,7 +88,10 @@ export class NodeSource implements Source {
     });
   }
 
-  /** Leaves the networks that are gone or have become others, while they still work, and joins the new ones once they do. */
+  /**
+   * Takes up changed files. Meshes that are gone, or that must be joined again, are left while their devices still
+   * work; new ones are joined after the agent has made their devices.
+   */
   async #takeNetworks(agent: SourceAgent): Promise<void> {
     const networks = this.#input.directory.current.networks;
     const wanted = new Map(networks.map((network) => [network.id, network]));
@@ -152,7 +158,10 @@ export class NodeSource implements Source {
     };
   }
 
-  /** host0 is a member before any list says so. Where the list's view differs, the node's own is nearer. */
+  /**
+   * The listed members, with host0 first. host0 is a member even before a list has come. Where a list names another
+   * IPv4 address of host0, the one that this node has chosen counts.
+   */
   #withHost0(mesh: Participation): readonly Member[] {
     const { network, client, withHost0: before } = mesh;
     const listed = client.list.members;
@@ -170,13 +179,13 @@ export class NodeSource implements Source {
   }
 
   /**
-   * Makes the kernel ask aloud where host0 is. One of the three changes of a kernel that are no step of a plan: the entry
-   * that goes is one which the kernel found by itself, and the kernel finds the next one a moment later.
+   * Deletes the neighbour entry for host0, so that the kernel solicits host0 again. This is one of the three kernel
+   * changes that are no step of a plan: the kernel learnt the entry itself, and learns the next one a moment later.
    */
   async #forgetHost0(network: Network): Promise<void> {
     const { ipv6: address } = memberAddresses(network, 'host0');
     const link = network.devices.bridge;
-    // That there is none is as good.
+    // An error means that there was no entry, so it is ignored.
     await this.#input.kernel.apply([{ do: 'neighbour-delete', link, address }]);
   }
 
@@ -202,7 +211,8 @@ export class NodeSource implements Source {
   async #lookAtUnderlay(agent: SourceAgent): Promise<void> {
     const { host0, kernel } = this.#input;
     const now = await lookAtUnderlay(host0, agent.cache, kernel);
-    // Between an address that went and the one that comes, the old one stays: changing to none would need a new device.
+    // Between the loss of an address and the next one, the old one is kept: a change to none would need a new VXLAN
+    // device.
     const local = now.local ?? this.#underlay?.local;
     const view = local === undefined ? now : { ...now, local };
     if (sameUnderlay(this.#underlay, view)) return;

@@ -1,4 +1,7 @@
-/** Where a node learns what it takes part in: from its own files and the meshes, or, on host0, from the controller. */
+/**
+ * The two sources of a node's networks and members: its own files and the membership of each mesh (NodeSource), or, on
+ * host0, the controller (Host0Source).
+ */
 
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -9,34 +12,41 @@ import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
-/** The agent, as far as its source asks it and hears from it. */
+/** The part of the agent that its source uses. */
 export interface SourceAgent {
   readonly cache: KernelCache;
   stateOf(network: Network): NetworkState;
-  /** Emits when the phase of a network's state is another: it is to be told to host0 at the next occasion. */
+  /** Emits when the phase of a network's state has changed. The source then reports the new state to host0. */
   readonly stateChanges: Subscribable<void>;
   /** Emits when IPv4 addresses or routes have changed. */
   readonly underlayChanges: Subscribable<void>;
-  /** Brings the kernel up to what the source says now; resolves when nothing is left to do. */
+  /** Reconciles the kernel with the present networks and members of the source; resolves when nothing is left to do. */
   takeUp(): Promise<void>;
 }
 
+/** The networks and members that a node should have, and what the agent asks about them. */
 export interface Source {
-  /** The networks are known: those that are not among them may be taken down. */
+  /** Whether the networks are known. Only then may networks that are not among them be taken down. */
   readonly known: boolean;
   readonly networks: readonly Network[];
   attachments(): readonly Attachment[];
   host0Stance(): Host0Stance;
-  /** Whether an entry that belongs to no member of the network is known to be left over. */
+  /**
+   * Whether the member list is complete, so that an entry that belongs to no member is left over and may be deleted.
+   */
   settled(network: NetworkId): boolean;
-  /** Why the node is not a member of the network now. */
+  /** Why the node is not a member of the network now; undefined when it is. */
   errorOf(network: NetworkId): MeshError | undefined;
-  /** When the stream that the network's members come from was opened, on the clock; undefined while there is none. */
+  /**
+   * When the stream of the network's members was opened, in milliseconds of the agent's clock; undefined while there is
+   * none.
+   */
   streamSinceMs(network: NetworkId): number | undefined;
-  /** What is wrong with the network files, if they are this node's. */
+  /** Findings about the network files. Empty on host0, where the daemon reads the files. */
   readonly fileFindings: readonly Finding[];
+  /** host0's underlay addresses. */
   readonly host0: readonly Ipv4[];
-  /** Emits a network when host0 counts this node as a member, for the first time or again. Never on host0. */
+  /** Emits a network when host0 has made this node a member, for the first time or again. Never on host0. */
   readonly joins: Subscribable<Network>;
   start(agent: SourceAgent): Promise<void>;
   stop(): Promise<void>;

@@ -1,4 +1,4 @@
-/** `mesh ping`: whether a member answers, how fast, by which way, and how large a packet comes back whole. */
+/** `mesh ping`: whether a member answers, how fast, by which path, and how large a packet comes back unfragmented. */
 import { memberAddresses } from '../../model/network/member.ts';
 import type { PingRequest, PingResult } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
@@ -9,7 +9,10 @@ import { proveMtu, type SizedEcho } from './path-mtu.ts';
 const TIMEOUT_MS = 1_000;
 const MAX_COUNT = 100;
 
-/** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
+/**
+ * Answers `POST /v1/ping`: sends 1 to 100 echoes (default: 3), one after the other, and then looks for the path MTU.
+ * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN
+ */
 export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEcho): Promise<PingResult> {
   const network = agent.networkCalled(request.network);
   const members = membersOf(agent, network);

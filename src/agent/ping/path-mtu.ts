@@ -1,20 +1,25 @@
-/** How large a packet comes back whole from an address, found by echoes that may not be fragmented. */
+/** The largest packet that comes back from an address, found with echoes that may not be fragmented. */
 import { PacketTooBig } from '../../kernel/sockets/echo.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 
-/** An echo with a payload of so many bytes that travels whole; undefined when no answer came. */
+/**
+ * Sends one echo with a payload of this size, unfragmented, and resolves with its round-trip time in milliseconds; with
+ * undefined when no answer came.
+ * @throws PacketTooBig when a link on the way, or this machine's own, is too narrow; MESH_KERNEL_REFUSED without a
+ *   route
+ */
 export type SizedEcho = (to: Ipv4 | Ipv6, timeoutMs: number, payloadBytes: number) => Promise<number | undefined>;
 
 const TIMEOUT_MS = 500;
 /** IPv6 and ICMPv6 headers around an echo's payload. */
 const HEADER_BYTES = 48;
-/** What every IPv6 link carries (RFC 8200 §5). */
+/** Every IPv6 link carries packets of this size (RFC 8200 §5). */
 const SMALLEST_MTU_BYTES = 1_280;
 
 /**
- * The promised size at once, as a rule; else the largest that comes back, found by halving.
- * @returns bytes of the IPv6 packet; 0 when not even the smallest came back
+ * The largest packet that comes back. It tries the promised size first, which usually works, and else bisects.
+ * @returns bytes of the IPv6 packet, at most `promisedBytes`; 0 when not even the smallest came back
  */
 export async function proveMtu(to: Ipv6, promisedBytes: number, echo: SizedEcho): Promise<number> {
   const fits = async (bytes: number) => {

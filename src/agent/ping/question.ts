@@ -1,18 +1,22 @@
-/** One question to another process: what it answers, and what its clock says. */
+/** One HTTP GET to another process on this machine or in a mesh. */
 import type { RequestOptions } from 'node:http';
 import { request } from '../../protocol/http/http.ts';
 
+/** The whole answer, with any status. */
 export interface PeerAnswer {
   readonly status: number;
   readonly body: string;
-  /** RFC 9110 §6.6.1: to the second. */
+  /** The other clock by the Date header, to the second (RFC 9110 §6.6.1); undefined when it is missing or malformed. */
   readonly date: Date | undefined;
 }
 
 const TIMEOUT_MS = 2_000;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
-/** @returns why there is no answer, as text, when there is none */
+/**
+ * Asks for a path over TCP or a unix socket. Never rejects.
+ * @returns the answer, or a text that says why there is none
+ */
 export function ask(
   target: Pick<RequestOptions, 'host' | 'port' | 'localAddress' | 'socketPath' | 'path'>,
   timeoutMs = TIMEOUT_MS,

@@ -1,4 +1,4 @@
-/** What a plan does with interfaces of others on our bridges: plugged, unplugged, and put there by hand. */
+/** Proves which steps a plan has for foreign interfaces on our bridges: plugged, unplugged, and put there directly. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage as network } from '../../../test/kit/networks.ts';
@@ -29,7 +29,7 @@ function kernelWith(masters: Readonly<Record<string, 'br456' | 'other0' | ''>>):
     return { index: 3 + at, name, kind: 'veth', group: 0, alias: '', master: indexes[master] };
   });
   const bridges = [BRIDGE, OTHER].map((link) => ({ ...link, master: 0, conf: {} }));
-  // Of a link, only these matter here.
+  // Only these fields of a link matter here.
   return KernelCache.of({
     links: [...bridges, ...ports] as Link[],
     addresses: [],
@@ -43,7 +43,7 @@ function foreignPorts(record: PortRecord): ForeignPorts {
   return new ForeignPorts(record, new ManualClock());
 }
 
-/** What a plan does with the ports: one pass of the agent. */
+/** The steps for ports in one pass of the agent. */
 function steps(foreign: ForeignPorts, kernel: KernelCache): string[] {
   const ports = foreign.takeIn(kernel);
   const host0 = { role: 'host0', segments: [], nics: [] } as const;
@@ -55,7 +55,7 @@ function steps(foreign: ForeignPorts, kernel: KernelCache): string[] {
   return all.filter(({ item }) => item.kind === 'port').map(printStep);
 }
 
-test('a plugged port is put on the bridge, taken off when it is unplugged, and then nothing is left to do', () => {
+test('a plugged port is put on the bridge, and taken off when it is unplugged', () => {
   const foreign = foreignPorts(NOTHING);
   foreign.plug(GUEST);
   expect(steps(foreign, kernelWith({ tap0: '' }))).toEqual(['ip link set tap0 master br456']);
@@ -70,7 +70,7 @@ test('a plugged port is put on the bridge, taken off when it is unplugged, and t
   expect(foreign.record).toEqual(NOTHING);
 });
 
-test('a port that an administrator put on the bridge stays, also one that had been unplugged', () => {
+test('a port that an administrator puts on the bridge stays, even after an unplug', () => {
   const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
   expect(steps(foreign, kernelWith({ tap0: '', put0: 'br456' }))).toEqual([]);
   expect(steps(foreign, kernelWith({ tap0: 'br456', put0: 'br456' }))).toEqual([]);
@@ -80,22 +80,22 @@ test('a port that an administrator put on the bridge stays, also one that had be
 });
 
 test.each([
-  ['is on another bridge by now', kernelWith({ tap0: 'other0' })],
-  ['is not there any more', kernelWith({})],
-])('an unplugged port that %s is left alone, and forgotten', (_, kernel) => {
+  ['is on another bridge', kernelWith({ tap0: 'other0' })],
+  ['does not exist any more', kernelWith({})],
+])('an unplugged port that %s is left alone and forgotten', (_, kernel) => {
   const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
   expect(steps(foreign, kernel)).toEqual([]);
   expect(foreign.record).toEqual(NOTHING);
 });
 
-test('plugging a port again calls the unplugging off', () => {
+test('plugging a port again cancels the unplugging', () => {
   const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
   foreign.plug(GUEST);
   expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual([]);
   expect(foreign.record).toEqual({ plugged: [GUEST], unplugging: [] });
 });
 
-test('the rules against guests stay until the port is off', () => {
+test('the rules for a guest stay until its port is off', () => {
   const foreign = foreignPorts({ plugged: [GUEST], unplugging: [] });
   foreign.takeIn(kernelWith({ tap0: 'br456' }));
   foreign.unplug('tap0');
@@ -104,7 +104,7 @@ test('the rules against guests stay until the port is off', () => {
   expect(foreign.takeIn(kernelWith({ tap0: '' }))).toEqual([]);
 });
 
-test('a bridge that has lost one of its two marks for a moment is still ours', () => {
+test('a bridge that has lost one of its two marks is still ours', () => {
   const foreign = foreignPorts({ plugged: [], unplugging: [GUEST] });
   const kernel = kernelWith({ tap0: 'br456' });
   const bridge = kernel.linkNamed('br456');

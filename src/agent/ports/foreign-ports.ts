@@ -1,10 +1,10 @@
 /**
- * Interfaces of others on our bridges. Two reasons to want one there: an administrator plugged it in with `mesh port
- * plug`, which is kept; or it was on the bridge when the bridge was deleted under it, and goes back when the bridge is
- * made anew. One that its owner took off a living bridge is forgotten.
+ * Foreign interfaces on our bridges. An interface is wanted there for one of two reasons. Either an administrator
+ * plugged it in with `mesh port plug`, which is recorded on disk. Or it was on the bridge when the bridge was deleted,
+ * and goes back when the bridge is created again. An interface that its owner took off an existing bridge is forgotten.
  *
- * The kernel keeps no mark of ours on such an interface. So a port that `mesh port unplug` is to take off is kept as well,
- * until the kernel shows the port off its bridge: the record is the mark by which a plan may remove it.
+ * The kernel keeps no mark on such an interface. So a port that `mesh port unplug` is to take off is recorded, too,
+ * until the kernel shows that it is off its bridge. The record is the mark by which a plan may remove the port.
  */
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -14,34 +14,39 @@ import type { PortItem } from '../items/port.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /**
- * While the kernel deletes a bridge it first takes the ports off, up to 60 ms before it says that the bridge is gone. A
- * port that left counts as taken off by its owner only when its bridge is still there so much later.
+ * When the kernel deletes a bridge, it first takes the ports off, up to 60 ms before it announces the deletion. A port
+ * that has left its bridge counts as taken off by its owner only when the bridge still exists after this time.
  */
 const DELETION_MS = 1_000;
 
+/** One port, as the record on disk has it. */
 export interface ForeignPort {
+  /** Name of the interface. */
   readonly link: string;
   readonly network: NetworkId;
 }
 
-/** A port that should be on a bridge of ours, and whether for the first of the two reasons. */
-export interface WantedPort extends ForeignPort {
+/** A port that should be on one of our bridges. */
+interface WantedPort extends ForeignPort {
+  /** Whether it was plugged in with `mesh port plug`. Otherwise it was seen on the bridge. */
   readonly plugged: boolean;
 }
 
-/** The ports that an agent must know again after a restart. */
+/** The ports that an agent must know after a restart. */
 export interface PortRecord {
+  /** Ports that an administrator plugged in. */
   readonly plugged: readonly ForeignPort[];
   /** Ports that are to be taken off the bridge of their network. */
   readonly unplugging: readonly ForeignPort[];
 }
 
+/** The record of one machine's ports, and what each look at the kernel adds to it. It changes nothing in the kernel. */
 export class ForeignPorts {
   /** By interface name. */
   readonly #plugged: Map<string, NetworkId>;
   /** Ports that are being taken off, by interface name. */
   readonly #unplugging: Map<string, WantedPort>;
-  /** Seen on a bridge of ours, and which bridge (by index) that was. */
+  /** Interfaces that were seen on one of our bridges, by name, with the index of that bridge. */
   readonly #seen = new Map<string, { network: NetworkId; bridge: number; offSinceMs?: number }>();
   readonly #clock: Clock;
   #revision = 0;
@@ -52,6 +57,7 @@ export class ForeignPorts {
     this.#unplugging = new Map(unplugging.map((port) => [port.link, { ...port, plugged: true }]));
   }
 
+  /** The state to write to disk. */
   get record(): PortRecord {
     return {
       plugged: [...this.#plugged].map(([link, network]) => ({ link, network })),
@@ -59,18 +65,22 @@ export class ForeignPorts {
     };
   }
 
-  /** Grows whenever the record is another than before. */
+  /** Grows whenever the record changes. */
   get revision(): number {
     return this.#revision;
   }
 
+  /** Records the port as plugged; an unplugging that is not done yet is cancelled. */
   plug(port: ForeignPort): void {
     this.#revision++;
     this.#unplugging.delete(port.link);
     this.#plugged.set(port.link, port.network);
   }
 
-  /** @returns whether it was plugged or seen, or is being taken off already */
+  /**
+   * Records that the port is to be taken off.
+   * @returns false when it was neither plugged nor seen, nor is being taken off
+   */
   unplug(link: string): boolean {
     const network = this.#plugged.get(link) ?? this.#seen.get(link)?.network;
     if (network === undefined) return this.#unplugging.has(link);
@@ -81,12 +91,12 @@ export class ForeignPorts {
     return true;
   }
 
-  /** The network that a port is being taken out of; undefined when it is not, or is out already. */
+  /** The network that a port is being taken out of; undefined when it is out, or was never to be taken out. */
   unpluggedFrom(link: string): NetworkId | undefined {
     return this.#unplugging.get(link)?.network;
   }
 
-  /** Ports that are being taken off and are still on the bridge of their network: as items, to be removed. */
+  /** The ports that are being taken off and are still on the bridge of their network, as items that a plan removes. */
   toTakeOff(cache: KernelCache): PortItem[] {
     return [...this.#unplugging.values()].flatMap(({ link, network }) => {
       const bridge = cache.links.get(cache.linkNamed(link)?.master ?? 0);
@@ -96,10 +106,10 @@ export class ForeignPorts {
   }
 
   /**
-   * Takes in a look at the kernel, and forgets the ports that have been taken off. One that an administrator has moved to
-   * another bridge is off, too.
-   * @param cache a whole one: an interface that it lacks is not there
-   * @returns every port that rules are needed for: those that should be on a bridge, and those that are being taken off
+   * Updates the ports from the kernel's state, and forgets those that have been taken off. A port that an administrator
+   * has moved to another bridge is off, too.
+   * @param cache a complete one: an interface that it lacks does not exist
+   * @returns every port that needs rules: those that should be on a bridge, and those that are being taken off
    */
   takeIn(cache: KernelCache): (WantedPort & { readonly unplugging: boolean })[] {
     const left = new Set(this.toTakeOff(cache).map(({ link }) => link));
@@ -112,7 +122,7 @@ export class ForeignPorts {
     ];
   }
 
-  /** Takes in what is on the bridges now. @returns every port that should be on one of ours, if it exists */
+  /** Notes which interfaces are on our bridges now. @returns every existing interface that should be on one of them */
   wanted(cache: KernelCache): WantedPort[] {
     const bridges = new Map<number, NetworkId>();
     for (const link of cache.links.values()) {
@@ -137,7 +147,7 @@ export class ForeignPorts {
     return [...wanted].map(([link, network]) => ({ link, network, plugged: this.#plugged.has(link) }));
   }
 
-  /** Notes that a port is on no bridge of ours (any more). */
+  /** Notes that an interface is on none of our bridges. */
   #left({ name, master }: Link, bridges: ReadonlyMap<number, NetworkId>): void {
     const seen = this.#seen.get(name);
     if (seen === undefined) return;
@@ -149,7 +159,9 @@ export class ForeignPorts {
   }
 }
 
-/** One of the two marks may be gone for a moment: an outsider took it, and it is about to be put back. */
+/**
+ * One of the two marks is enough: another program may have removed the other one, which the loop is about to restore.
+ */
 function isOurs({ alias, group }: Link): boolean {
   return parseAlias(alias) !== undefined || group === OUR_LINK_GROUP;
 }

@@ -1,4 +1,4 @@
-/** The file of the plugged ports: read as it was written, by older agents too, and theirs by this one. */
+/** Proves that the record of the plugged ports is read as written, also between older agents and this one. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,14 +18,14 @@ async function file(text?: string): Promise<string> {
   return path;
 }
 
-test('what is written is read', async () => {
+test('a written record is read back', async () => {
   const path = await file();
   expect(await readPlugged(path)).toEqual({ plugged: [], unplugging: [] });
   await writePlugged(path, RECORD);
   expect(await readPlugged(path)).toEqual(RECORD);
 });
 
-test('an older agent, which knows two fields of an entry, wants the port that is taken off in no network', async () => {
+test('to an older agent, a port that is being taken off belongs to no network', async () => {
   const path = await file();
   await writePlugged(path, RECORD);
   const entries: unknown = JSON.parse(await readFile(path, 'utf8'));
@@ -38,7 +38,7 @@ test('an older agent, which knows two fields of an entry, wants the port that is
 test.each([
   ['an older agent', '[{"link":"tap0","network":"mesh-456"}]\n'],
   ['an older agent, over a file of this one', '[{"link":"tap0","network":"mesh-456"},{"link":"tap1","network":""}]\n'],
-])('a file that %s wrote', async (_, text) => {
+])('a file that %s wrote is read', async (_, text) => {
   expect(await readPlugged(await file(text))).toEqual({ plugged: RECORD.plugged, unplugging: [] });
 });
 

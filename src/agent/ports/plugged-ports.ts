@@ -1,16 +1,19 @@
 /**
- * The ports that an administrator plugged in, on disk, so that they are there again after a reboot. The file is a list:
+ * The record of the plugged ports on disk, so that they are plugged again after a reboot. The file is a list:
  *
  *     [{"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"}]
  *
- * The second entry is of a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such
+ * The second entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such
  * an agent the port is a guest that belongs to no network: the port stays where it is, under the rules for guests.
  */
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ForeignPort, PortRecord } from './foreign-ports.ts';
 
-/** @throws MESH_STATE_DAMAGED when the file is there and cannot be read as what it should be */
+/**
+ * Reads the file; a missing file is an empty record.
+ * @throws MESH_STATE_DAMAGED when the file is not such a list
+ */
 export async function readPlugged(path: string): Promise<PortRecord> {
   const text = await textAt(path);
   if (text === undefined) return { plugged: [], unplugging: [] };
@@ -25,7 +28,10 @@ export async function readPlugged(path: string): Promise<PortRecord> {
   }
 }
 
-/** @throws MESH_DISK_REFUSED */
+/**
+ * Writes the file; resolves when it is durable.
+ * @throws MESH_DISK_REFUSED
+ */
 export async function writePlugged(path: string, { plugged, unplugging }: PortRecord): Promise<void> {
   const leaving = unplugging.map(({ link, network }) => ({ link, network: '', unpluggedFrom: network }));
   await writeDurable(path, `${JSON.stringify([...plugged, ...leaving])}\n`);

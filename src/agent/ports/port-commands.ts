@@ -1,4 +1,4 @@
-/** The port commands of one machine: an administrator plugs interfaces into networks, takes them off again, and lists them. */
+/** The port commands of one machine: list, plug and unplug. */
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
@@ -19,29 +19,37 @@ interface PortCommandsInput {
   readonly networkCalled: (name: string) => Network;
 }
 
-/** A command writes down the wish and waits for the loop, so that a plan shows the step and a failure is tried again. */
+/**
+ * Performs `mesh port list`, `plug` and `unplug`. A command records the wish and waits for the loop to fulfil it, so a
+ * plan shows the step, and the loop tries a failed step again.
+ */
 export class PortCommands {
   readonly #input: PortCommandsInput;
   /** Commands that wait for the end of a pass. */
   readonly #waiting = new Set<() => void>();
-  /** Revision of the ports that the disk has. */
+  /** The revision of the ports that is on disk. */
   #kept: number;
   #keeping: Promise<void> = Promise.resolve();
-  /** Whether the journal has been told that the disk refuses the record. */
-  #told = false;
+  /** Whether the journal has an event about the record that cannot be written now. */
+  #reported = false;
 
   constructor(input: PortCommandsInput) {
     this.#input = input;
     this.#kept = input.ports.revision;
-    input.reconciler.passes.subscribe(() => this.#passed());
+    input.reconciler.passes.subscribe(() => this.#onPass());
   }
 
+  /** The ports that should be on our bridges: plugged ones and those that were put there directly. */
   list(): PortView[] {
     const { ports, reconciler } = this.#input;
     return ports.wanted(reconciler.cache).map((port) => this.#view(port));
   }
 
-  /** @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN */
+  /**
+   * Resolves after a pass of the loop; the view says whether the port is on the bridge then.
+   * @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN, MESH_DISK_REFUSED
+   * @throws MESH_USAGE when rules cannot name the interface
+   */
   async plug(link: string, networkName: string): Promise<PortView> {
     const { ports, reconciler } = this.#input;
     const network = this.#input.networkCalled(networkName);
@@ -59,9 +67,9 @@ export class PortCommands {
   }
 
   /**
-   * Resolves when the kernel shows the port off its bridge.
-   * @throws MESH_PORT_UNKNOWN
-   * @throws MESH_KERNEL_REFUSED when the kernel refuses it again and again; the loop goes on trying
+   * Resolves when the kernel shows that the port is off its bridge.
+   * @throws MESH_PORT_UNKNOWN, MESH_DISK_REFUSED
+   * @throws MESH_KERNEL_REFUSED when the kernel refuses the step again and again; the loop goes on trying
    */
   async unplug(link: string): Promise<void> {
     const { ports, reconciler } = this.#input;
@@ -76,8 +84,8 @@ export class PortCommands {
     await this.#keep();
   }
 
-  /** The pass may have taken ports off. */
-  #passed(): void {
+  /** Records the ports that the pass has taken off, and wakes the waiting commands. */
+  #onPass(): void {
     if (this.#input.ports.revision !== this.#kept) void this.#keepLater();
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
@@ -87,14 +95,16 @@ export class PortCommands {
   async #keepLater(): Promise<void> {
     try {
       await this.#keep();
-      this.#told = false;
+      this.#reported = false;
     } catch (error) {
-      if (!this.#told) this.#input.journal.failure('ports not kept', error);
-      this.#told = true;
+      if (!this.#reported) this.#input.journal.failure('ports not kept', error);
+      this.#reported = true;
     }
   }
 
-  /** Brings the disk up to the ports, unless it is. One write at a time, so that the last one has the last word. */
+  /**
+   * Writes the record to disk when it has changed. Only one write runs at a time, so the newest record is written last.
+   */
   #keep(): Promise<void> {
     const { ports, keepPorts } = this.#input;
     this.#keeping = this.#keeping
@@ -122,10 +132,10 @@ function noInterface(link: string): MeshError {
 }
 
 function notNameable(link: string): MeshError {
-  return new MeshError('MESH_USAGE', `${JSON.stringify(link)} is not a name that rules can be written for`, {
+  return new MeshError('MESH_USAGE', `nft rules cannot name the interface ${JSON.stringify(link)}`, {
     object: link,
-    rule: 'The name of a port has letters, digits and . _ @ + - only.',
-    remedy: `Give it another name: \`ip link set dev ${link} name NAME\`.`,
+    rule: 'The name of a port has only letters, digits and . _ @ + - in it.',
+    remedy: `Give the interface another name: \`ip link set dev ${link} name NAME\`.`,
   });
 }
 
@@ -146,7 +156,7 @@ function notPlugged(link: string): MeshError {
 function notTakenOff(link: string, cause: MeshError): MeshError {
   return new MeshError(cause.code, `${link} is still on its bridge: ${cause.message}`, {
     object: link,
-    remedy: `It is tried again until it is done, as \`mesh plan\` shows; \`mesh port plug NETWORK ${link}\` calls it off.`,
+    remedy: `The agent tries again until it succeeds, as \`mesh plan\` shows; \`mesh port plug NETWORK ${link}\` cancels it.`,
     cause,
     retryable: true,
   });

@@ -1,4 +1,7 @@
-/** Whether our own rules let the packets of a path in, by how nft prints the table that is in force. */
+/**
+ * Whether Meshwork's own nft rules let the packets of a path through. They are read from nft's print of the active
+ * table.
+ */
 import { type Ipv4, ipv4InSubnet } from '../../model/address/ipv4.ts';
 import { VXLAN_PORT } from '../../model/network/network.ts';
 import type { TraceHop } from '../../protocol/documents/trace.ts';
@@ -6,7 +9,7 @@ import { TABLE } from '../items/ruleset.ts';
 import { differs, fine } from './hop.ts';
 import type { PathState } from './path-state.ts';
 
-/** @param from where the sender's VXLAN packets come from */
+/** The hop on the receiver. @param from the source address of the sender's VXLAN packets */
 export function receivingHop(pathState: PathState, from: Ipv4): TraceHop {
   const { node, role, network, firewall, segments } = pathState;
   const taken = `table inet ${TABLE} takes VXLAN of VNI ${network.fabric.vni} from ${from}`;
@@ -23,7 +26,7 @@ export function receivingHop(pathState: PathState, from: Ipv4): TraceHop {
   return differs(node, 'firewall', `${from} is not in the set ${name}: its packets are dropped`, taken);
 }
 
-/** host0 forwards VXLAN between its segments' ports. */
+/** The hop on host0, which forwards VXLAN between the NICs of two segments. */
 export function forwardingHop(pathState: PathState, devices: readonly [from: string, to: string]): TraceHop {
   const { node, firewall } = pathState;
   const passes = `table inet ${TABLE} lets VXLAN through from ${devices[0]} to ${devices[1]}`;
@@ -34,15 +37,15 @@ export function forwardingHop(pathState: PathState, devices: readonly [from: str
   return differs(
     node,
     'firewall',
-    `${missing.join(' and ')} is not in the set segments: what comes is dropped`,
+    `the set segments lacks ${missing.join(' and ')}: VXLAN from ${devices[0]} to ${devices[1]} is dropped`,
     passes,
   );
 }
 
-/** What the path needs is there; a rule of somebody else's may undo it. */
+/** The rules for the path are present. The hop still differs when another program has changed the table. */
 function wholeHop({ node, firewallDrift }: PathState, held: string): TraceHop {
   if (firewallDrift === '') return fine(node, 'firewall', held);
-  return differs(node, 'firewall', `${held}, but the table is not ours alone: ${firewallDrift}`, held);
+  return differs(node, 'firewall', `${held}, but the table differs from the agent's: ${firewallDrift}`, held);
 }
 
 /** The elements of a set of plain values, without quotes. */

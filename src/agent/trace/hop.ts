@@ -1,13 +1,20 @@
-/** One hop from what is wanted and what is held; and the words for it. */
+/** Builds hops by comparing what the agent wants with what the kernel holds. */
 import type { HopSubject, TraceHop } from '../../protocol/documents/trace.ts';
 import { type Item, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { PathState } from './path-state.ts';
 
+/** A hop that is as wanted. @param held what the kernel holds, a sentence without a full stop */
 export function fine(node: string, subject: HopSubject, held: string): TraceHop {
   return { node, subject, state: 'ok', held };
 }
 
+/**
+ * A hop that is not as wanted.
+ * @param held what the kernel holds
+ * @param wanted what it should hold
+ * @param remedy what the user can do; by default, that the agent repairs it
+ */
 export function differs(
   node: string,
   subject: HopSubject,
@@ -18,12 +25,14 @@ export function differs(
   return { node, subject, state: 'differs', held, wanted, remedy };
 }
 
-/** What the agent owns, it puts back by itself as soon as it runs and nobody takes it away again. */
+/** The remedy for an item that the agent owns: a running agent restores it, unless another program undoes that. */
 function agentRepairs(node: string): string {
-  return `${node}'s agent puts this back within a second. If it stays: \`mesh drift\` and \`mesh events\` on ${node} show what keeps it from that.`;
+  return `${node}'s agent puts this back within a second. If it stays: \`mesh drift\` and \`mesh events\` on ${node} show what prevents that.`;
 }
 
-/** How an item that the agent wants differs from the kernel's; empty when it does not, or when nobody wants it. */
+/**
+ * How an item in the kernel differs from the wanted one; empty when it does not, or when the agent does not want it.
+ */
 export function itemDifferences({ desired, observed }: PathState, key: ItemKey): readonly string[] {
   const want = desired.get(key);
   const have = observed.get(key);
@@ -31,7 +40,7 @@ export function itemDifferences({ desired, observed }: PathState, key: ItemKey):
   return have === undefined ? ['missing'] : kindOf(want).differences(have, want);
 }
 
-/** @returns the item that is wanted, if it is of that kind */
+/** The wanted item with this key, if it is of this kind; else undefined. */
 export function wantedItem<K extends Item['kind']>(
   { desired }: PathState,
   kind: K,

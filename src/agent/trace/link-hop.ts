@@ -1,4 +1,4 @@
-/** One of a network's two links, as the agent wants it and as it is. */
+/** The hop of a network's bridge or VXLAN device: whether it is as the agent wants it. */
 import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { linkKey } from '../items/link.ts';
 import type { DeviceKind } from '../items/mark.ts';
@@ -13,7 +13,7 @@ export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
   const wanted = `${name} is up and as \`mesh explain ${name}\` shows`;
   if (link === undefined) return differs(node, device, `there is no ${name}`, wanted);
   if (!desired.has(key)) {
-    return differs(node, device, `${name} is not the agent's`, wanted, `See \`mesh status\` on ${node}.`);
+    return differs(node, device, `the agent does not own ${name}`, wanted, `See \`mesh status\` on ${node}.`);
   }
   const differences = itemDifferences(pathState, key);
   if (differences.length > 0) return differs(node, device, `${name}: ${differences.join(', ')}`, wanted);

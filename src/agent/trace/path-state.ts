@@ -1,4 +1,7 @@
-/** What an agent knows of a network and of its kernel when it shows its part of a path: one fresh look. */
+/**
+ * The state of a network and of its kernel that an agent's part of a path is computed from. It is read once per
+ * request.
+ */
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
@@ -13,27 +16,34 @@ import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { stepDifferences } from '../loop/plan.ts';
 import { membersOf } from '../view/agent-view.ts';
 
+/** All input of `pathView`: the desired items, a fresh dump of the kernel, the nft table, and the routes. */
 export interface PathState {
+  /** This node's name. */
   readonly node: string;
   readonly role: 'host0' | 'node';
-  /** host0's segments, if this is host0. */
+  /** host0's segments; empty on a node. */
   readonly segments: readonly Segment[];
   readonly network: Network;
+  /** This node's addresses in the network. */
   readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
-  /** All members that this node knows of, itself among them. */
+  /** All members that this node knows, itself included. */
   readonly members: readonly Member[];
   readonly desired: ItemMap;
   readonly observed: ItemMap;
+  /** Filled from a new dump, and not the agent's own cache. */
   readonly kernel: KernelCache;
-  /** Our inet table as nft prints it; undefined when there is none. */
+  /** Meshwork's inet table as nft prints it; undefined when there is none. */
   readonly firewall: string | undefined;
-  /** How that table is not the agent's; empty when it is. */
+  /** How that table differs from the one that the agent wants; empty when it does not. */
   readonly firewallDrift: string;
-  /** The ways to the outer addresses of both ends; no entry where there is none. */
+  /** The kernel's routes to the outer addresses of both ends; no entry for an address without a route. */
   readonly routes: ReadonlyMap<Ipv4, Route>;
 }
 
-/** @throws MESH_KERNEL_REFUSED */
+/**
+ * Reads the state for one query.
+ * @throws MESH_KERNEL_REFUSED
+ */
 export async function collectPathState(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathState> {
   const { kernel } = agent.input;
   const [firewall, drift] = await Promise.all([kernel.listRuleset('inet'), agent.reconciler.drift()]);
@@ -65,7 +75,7 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
   };
 }
 
-/** Where the member should be, and where the kernel's entry for it leads. */
+/** The underlay address of the member by this node's list, and the remote VTEPs of the kernel's FDB entries for it. */
 function outerAddresses(point: PathPoint, network: Network, members: readonly Member[], kernel: KernelCache): Ipv4[] {
   const member = members.find(({ ipv6 }) => ipv6 === point.member);
   const mac = point.guest?.mac ?? member?.mac;

@@ -1,4 +1,4 @@
-/** What an agent answers when it is asked for its part of a path: as sender, as receiver, or, on host0, in between. Pure. */
+/** An agent's part of a path: as the sender, as the receiver, or, on host0, as the router between segments. Pure. */
 import type { PathPart, PathQuery, PathView } from '../../protocol/documents/trace.ts';
 import { type End, endOf } from './end.ts';
 import type { PathState } from './path-state.ts';
@@ -6,6 +6,7 @@ import { guestHop, receiverPart } from './receiver.ts';
 import { routerPart } from './router.ts';
 import { senderPart } from './sender.ts';
 
+/** The answer to `GET /path`: this node's hops in both directions. */
 export function pathView(pathState: PathState, query: PathQuery): PathView {
   const from = endOf(pathState, query.from);
   const to = endOf(pathState, query.to);

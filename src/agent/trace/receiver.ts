@@ -1,4 +1,4 @@
-/** The receiver's part of a path: from the segment to its bridge, and to the guest's port. Pure. */
+/** The receiver's part of a path: from the segment to the receiver's bridge, and to the guest's port. Pure. */
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { type End, linksOf, portOf } from './end.ts';
 import { receivingHop } from './firewall-hop.ts';
@@ -8,16 +8,16 @@ import type { PathState } from './path-state.ts';
 import { unlisted } from './sender.ts';
 import { linkWith, ownIpv4s, underlayHop } from './underlay-hop.ts';
 
-/** @param own this node's end: itself, or a guest on its bridge */
+/** The receiver's hops. @param own this node's end: the node itself, or a guest on its bridge */
 export function receiverPart(pathState: PathState, from: End, own: End): PathPart {
   if (from.member === undefined) return { hops: [unlisted(pathState, from)], receivesAt: ownIpv4s(pathState) };
   const { ipv4 } = from.member;
   const route = pathState.routes.get(ipv4);
   const local = linksOf(pathState).vxlan?.vxlan?.local;
-  const port =
+  const underlayLink =
     (route?.link === undefined ? undefined : pathState.kernel.links.get(route.link)) ??
     linkWith(pathState, own.member?.ipv4);
-  const hops: TraceHop[] = [underlayHop(pathState, port)];
+  const hops: TraceHop[] = [underlayHop(pathState, underlayLink)];
   if (local !== undefined && !ownIpv4s(pathState).some((address) => address === local)) {
     hops.push(differs(pathState.node, 'underlay', `no link has ${local}`, `${local} is an address of this machine`));
   }
@@ -32,7 +32,7 @@ export function guestHop(pathState: PathState, { mac }: End): TraceHop {
   const port = mac === undefined ? undefined : portOf(pathState, mac);
   const wanted = `${mac} is behind a port of ${network.devices.bridge} that is up`;
   if (port === undefined || port.name === network.devices.vxlan) {
-    const held = port === undefined ? `nothing has been heard of ${mac}` : `${mac} is behind ${port.name}`;
+    const held = port === undefined ? `the bridge has no entry for ${mac}` : `${mac} is behind ${port.name}`;
     return differs(node, 'port', held, wanted, `See \`mesh port list\` on ${node}, and whether the guest runs.`);
   }
   const state = port.up && port.running ? 'up' : 'down';

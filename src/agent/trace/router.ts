@@ -9,6 +9,7 @@ import type { PathState } from './path-state.ts';
 import { unlisted } from './sender.ts';
 import { routeText, underlayHop } from './underlay-hop.ts';
 
+/** host0's hops for packets from one end to the other, by its routes to both. */
 export function routerPart(pathState: PathState, from: End, to: End): PathPart {
   for (const end of [from, to]) if (end.member === undefined) return { hops: [unlisted(pathState, end)] };
   const comesIn = linkTo(pathState, from.member?.ipv4);
@@ -26,9 +27,10 @@ function linkTo({ routes, kernel }: PathState, ipv4: Ipv4 | undefined): Link | u
 }
 
 function settingHop({ node }: PathState, { name, forwards }: Link): TraceHop {
-  if (forwards) return fine(node, 'forwarding', `what comes in on ${name} is forwarded`);
+  if (forwards) return fine(node, 'forwarding', `packets that come in on ${name} are forwarded`);
   const remedy = `On ${node}: \`sysctl net.ipv4.conf.${name}.forwarding=1\`, or \`mesh doctor --fix\`.`;
-  return differs(node, 'forwarding', `what comes in on ${name} is not forwarded`, 'it is', remedy);
+  const held = `packets that come in on ${name} are not forwarded`;
+  return differs(node, 'forwarding', held, 'they are forwarded', remedy);
 }
 
 function routeHop(pathState: PathState, to: Ipv4 | undefined): TraceHop {

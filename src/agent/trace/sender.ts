@@ -1,4 +1,4 @@
-/** The sender's part of a path: from its bridge to the segment. Pure. */
+/** The sender's part of a path: from the sender's bridge to the segment. Pure. */
 import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
@@ -10,12 +10,12 @@ import { linkHop } from './link-hop.ts';
 import type { PathState } from './path-state.ts';
 import { linkWith, routeText, underlayHop } from './underlay-hop.ts';
 
-/** @param own this node's end: itself, or a guest on its bridge */
+/** The sender's hops. @param own this node's end: the node itself, or a guest on its bridge */
 export function senderPart(pathState: PathState, own: End, to: End): PathPart {
   const { member } = to;
   if (member === undefined || to.mac === undefined) return { hops: [unlisted(pathState, to)] };
   const hops: TraceHop[] = [linkHop(pathState, 'bridge')];
-  // A guest asks for its neighbours itself.
+  // A guest has a neighbour table of its own.
   if (!own.guest) hops.push(neighbourHop(pathState, to));
   hops.push(bridgeEntryHop(pathState, to, to.mac), linkHop(pathState, 'vxlan'));
   const entry = vxlanEntry(pathState, to.mac);
@@ -26,8 +26,8 @@ export function senderPart(pathState: PathState, own: End, to: End): PathPart {
   hops.push(routeHop(pathState, sendsTo));
   if (route === undefined) return { hops, sendsTo };
   const sendsFrom = localOf(pathState) ?? route.source;
-  const port = route.link === undefined ? undefined : pathState.kernel.links.get(route.link);
-  if (!port?.loopback) hops.push(underlayHop(pathState, port ?? linkWith(pathState, member.ipv4)));
+  const underlayLink = route.link === undefined ? undefined : pathState.kernel.links.get(route.link);
+  if (!underlayLink?.loopback) hops.push(underlayHop(pathState, underlayLink ?? linkWith(pathState, member.ipv4)));
   return {
     hops,
     sendsTo,
@@ -36,6 +36,7 @@ export function senderPart(pathState: PathState, own: End, to: End): PathPart {
   };
 }
 
+/** The only hop when this node does not know the member of an end. */
 export function unlisted({ node }: PathState, { memberIpv6 }: End): TraceHop {
   return differs(
     node,
@@ -46,7 +47,7 @@ export function unlisted({ node }: PathState, { memberIpv6 }: End): TraceHop {
   );
 }
 
-/** The source address of outer packets, where the device has one. */
+/** The source address of outer packets, if the VXLAN device has a fixed one. */
 function localOf(pathState: PathState): string | undefined {
   return linksOf(pathState).vxlan?.vxlan?.local;
 }
@@ -68,9 +69,9 @@ function neighbourHop(pathState: PathState, to: End): TraceHop {
   if (held?.mac === to.mac && (item === undefined || itemDifferences(pathState, itemKey(item)).length === 0)) {
     return fine(node, 'neighbour', text);
   }
-  // host0 is asked for aloud while it does not answer, and a guest when it is first needed.
+  // A missing entry is fine for host0, which the kernel solicits while host0 does not answer, and for a guest.
   if (item === undefined && (held === undefined || held.mac === undefined) && held?.state !== 'failed') {
-    return fine(node, 'neighbour', `${text}: it is asked for when it is needed`);
+    return fine(node, 'neighbour', `${text}: the kernel asks for it when needed`);
   }
   return differs(node, 'neighbour', text, `${to.ipv6} is at ${to.mac} on ${link}`);
 }
@@ -89,7 +90,7 @@ function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHo
   return differs(node, 'bridge entry', held, `${mac} is behind ${vxlan}`);
 }
 
-/** Where the VXLAN device sends frames for an Ethernet address. */
+/** The remote VTEP that the VXLAN device's FDB has for an Ethernet address. */
 function vxlanEntry(pathState: PathState, mac: Mac): Ipv4 | undefined {
   const { vxlan } = linksOf(pathState);
   for (const { link, table, mac: other, remoteVtep } of pathState.kernel.fdb.values()) {
@@ -114,12 +115,15 @@ function vxlanEntryHop(pathState: PathState, member: Member, to: End, entry: Ipv
   return fine(node, 'vxlan entry', held);
 }
 
-/** Without it, nothing that is asked of everybody reaches the member: no neighbour of a guest is ever found. */
+/**
+ * The flood entry of the member in the VXLAN device's FDB. Without it, broadcast and multicast frames do not reach the
+ * member, so guests behind it are not found by neighbour solicitations.
+ */
 function floodEntryHop(pathState: PathState, { ipv4, name }: Member): TraceHop {
   const { node, network } = pathState;
   const key = `fdb:${network.devices.vxlan} self ${FLOOD_MAC} ${ipv4}`;
-  if (pathState.observed.has(key)) return fine(node, 'flood entry', `frames for everybody go to ${ipv4} too`);
-  return differs(node, 'flood entry', `frames for everybody do not go to ${name}`, `they go to ${ipv4}`);
+  if (pathState.observed.has(key)) return fine(node, 'flood entry', `flooded frames go to ${ipv4} too`);
+  return differs(node, 'flood entry', `flooded frames do not go to ${name}`, `they go to ${ipv4}`);
 }
 
 function routeHop(pathState: PathState, to: Ipv4): TraceHop {

@@ -1,4 +1,4 @@
-/** Whom somebody means by an end of a path: a member, or a guest of which this node's kernel has heard. */
+/** Finds the end of a path that a user means: a member, or a guest that this node's kernel has seen packets of. */
 
 import { isIpv4 } from '../../model/address/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
@@ -11,12 +11,15 @@ import type { Agent } from '../agent.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { findMember, memberCalled } from '../view/called-member.ts';
 
-/** @throws MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN */
+/**
+ * @param text what the user typed: a member's name, machine id or address, or a guest's IPv6 or Ethernet address
+ * @throws MESH_NODE_UNKNOWN for an unknown name, MESH_OBJECT_UNKNOWN for an unknown address, MESH_ADDRESS_INVALID
+ */
 export function traceEnd(agent: Agent, network: Network, members: readonly Member[], text: string): TraceEnd {
   const word = normal(text);
   const member = findMember(members, word, network);
   if (member !== undefined) return endAt(member);
-  // What is no address is meant to be a name.
+  // Without a colon it is no address, so it must be a name.
   if (!word.includes(':')) return endAt(memberCalled(members, word, network));
   const { cache } = agent.reconciler;
   const guest = isMac(word)
@@ -24,7 +27,7 @@ export function traceEnd(agent: Agent, network: Network, members: readonly Membe
     : { mac: macOf(cache, network, word as Ipv6), ipv6: word as Ipv6 };
   const host =
     guest.mac && carrierOf(cache, network, members, memberAddresses(network, agent.input.machine).ipv6, guest.mac);
-  if (guest.mac === undefined || host === undefined) throw unheard(network, text);
+  if (guest.mac === undefined || host === undefined) throw unknownGuest(network, text);
   const { ipv6: memberIpv6, name, ipv4 } = host;
   const { mac, ipv6 } = guest;
   return { member: name, memberIpv6, guest: true, mac, ipv4, ...(ipv6 !== undefined && { ipv6 }) };
@@ -38,7 +41,7 @@ function isMac(text: string): boolean {
   return /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(text);
 }
 
-/** Addresses in their one spelling, names as they are. @throws MESH_ADDRESS_INVALID */
+/** Normalizes the spelling of an address; a name stays as it is. @throws MESH_ADDRESS_INVALID */
 function normal(text: string): string {
   if (!text.includes(':')) return text;
   return isMac(text.toLowerCase()) ? parseMac(text) : parseIpv6(text);
@@ -55,7 +58,7 @@ function ipv6Of(cache: KernelCache, { devices }: Network, mac: Mac): Ipv6 | unde
   return found?.family === 6 ? (found.address as Ipv6) : undefined;
 }
 
-/** The member on whose bridge an Ethernet address is, as far as this node has heard. */
+/** The member whose bridge has an Ethernet address, by this node's FDB. */
 function carrierOf(
   cache: KernelCache,
   { devices }: Network,
@@ -76,10 +79,10 @@ function carrierOf(
   return undefined;
 }
 
-function unheard(network: Network, text: string): MeshError {
-  return new MeshError('MESH_OBJECT_UNKNOWN', `nothing has been heard here of ${text} in ${network.name}`, {
+function unknownGuest(network: Network, text: string): MeshError {
+  return new MeshError('MESH_OBJECT_UNKNOWN', `this node has seen no packet of ${text} in ${network.name}`, {
     object: text,
-    rule: 'A guest is known to the nodes that it has spoken with, for five minutes.',
+    rule: 'A guest is known for five minutes to the nodes that it has exchanged packets with.',
     remedy: 'Ping it first, or ask on the node that it is plugged into.',
   });
 }

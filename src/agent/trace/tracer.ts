@@ -1,4 +1,4 @@
-/** `mesh trace`: asks every agent on a path for its part, and puts the parts together. */
+/** `mesh trace`: asks every agent on a path for its part, and joins the parts. */
 
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
@@ -23,10 +23,13 @@ import { pathView } from './path-view.ts';
 import { traceEnd } from './trace-end.ts';
 import { type TracePart, walk } from './walk.ts';
 
-/** A look takes milliseconds; an agent may have several to do, on a busy machine. */
+/** One answer takes milliseconds, but an agent on a busy machine may have several waiting requests. */
 const ANSWER_TIMEOUT_MS = 4_000;
 
-/** @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN */
+/**
+ * Answers `POST /v1/trace`. An agent that does not answer becomes a hop in the state `unknown`.
+ * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_ADDRESS_INVALID
+ */
 export async function trace(agent: Agent, request: TraceRequest): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
   const members = membersOf(agent, network);
@@ -37,7 +40,7 @@ export async function trace(agent: Agent, request: TraceRequest): Promise<TraceV
   const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);
   const atTo = members.find(({ ipv6 }) => ipv6 === query.to.member);
   const host0 = members.find(({ ipv6 }) => ipv6 === memberAddresses(network, 'host0').ipv6);
-  // Whether the way leads over host0 is known from the ends only; where it is cut, they may be silent.
+  // Only the ends know whether the path leads through host0, and they may not answer. So host0 is always asked.
   const [first, last, between] = await Promise.all([
     partOf(atFrom),
     atFrom === atTo ? undefined : partOf(atTo),
@@ -60,7 +63,7 @@ async function part(agent: Agent, network: Network, query: PathQuery, member: Me
   return typeof answer === 'string' ? { node, silent: answer } : { node, view: answer };
 }
 
-/** @returns why there is no answer, as text, when there is none */
+/** @returns the view, or a text that says why there is none */
 async function askAgent({ name, ipv6 }: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
   const target = { host: ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) };
   const answer = await ask(target, ANSWER_TIMEOUT_MS);

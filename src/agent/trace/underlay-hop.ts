@@ -1,4 +1,4 @@
-/** The physical side of a path: the port that VXLAN packets go through, and whether they fit. */
+/** The underlay link of a path: whether it is up, and wide enough for the VXLAN packets. */
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { VXLAN_OVERHEAD_BYTES } from '../../model/network/network.ts';
@@ -6,9 +6,10 @@ import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { differs, fine } from './hop.ts';
 import type { PathState } from './path-state.ts';
 
+/** @param link the link that the route uses; undefined when it is gone from the kernel */
 export function underlayHop({ node, network, kernel }: PathState, link: Link | undefined): TraceHop {
   if (link === undefined) {
-    return differs(node, 'underlay', 'has no such link any more', 'is up', `See \`ip link\` on ${node}.`);
+    return differs(node, 'underlay', 'the underlay link is gone', 'it is up', `See \`ip link\` on ${node}.`);
   }
   const neededBytes = network.fabric.mtuBytes + VXLAN_OVERHEAD_BYTES;
   const held = `${link.name} is ${stateOf(link)}, MTU ${link.mtuBytes}`;
@@ -19,7 +20,7 @@ export function underlayHop({ node, network, kernel }: PathState, link: Link | u
     return differs(node, 'underlay', held, `${link.name} is up`, remedy);
   }
   if (link.mtuBytes < neededBytes) {
-    const remedy = `On ${node}: \`ip link set ${link.name} mtu ${neededBytes}\`, if what is behind it takes as much; see \`mesh doctor\`.`;
+    const remedy = `On ${node}: \`ip link set ${link.name} mtu ${neededBytes}\`, if the network behind it carries packets of this size; see \`mesh doctor\`.`;
     return differs(node, 'underlay', held, `MTU ${neededBytes} at least`, remedy);
   }
   const addresses = [...kernel.addresses.values()].filter(
@@ -33,19 +34,20 @@ function stateOf({ up, running }: Link): string {
   return running ? 'up' : 'up without a carrier';
 }
 
-/** The underlay addresses of this machine. */
+/** The IPv4 addresses of this machine with global scope. */
 export function ownIpv4s({ kernel }: PathState): Ipv4[] {
   return [...kernel.addresses.values()].flatMap(({ family, address, scope }) =>
     family === 4 && scope === 'global' ? [address as Ipv4] : [],
   );
 }
 
-/** The link that has an underlay address. */
+/** The link that has this address; undefined when no link has it. */
 export function linkWith({ kernel }: PathState, ipv4: Ipv4 | undefined): Link | undefined {
   for (const { address, link } of kernel.addresses.values()) if (address === ipv4) return kernel.links.get(link);
   return undefined;
 }
 
+/** A route in words, to follow its destination: `goes via 10.11.0.1 through eth0 from 10.11.0.2`. */
 export function routeText({ kernel }: PathState, route: Route): string {
   const device =
     route.link === undefined ? '' : ` through ${kernel.links.get(route.link)?.name ?? `link ${route.link}`}`;

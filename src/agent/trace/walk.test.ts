@@ -1,4 +1,7 @@
-/** The walk from node1 to node2, on another segment, over named states of the three machines. */
+/**
+ * Which hops are found to differ on the path from node1 to node2, on another segment, for each fault of the three
+ * machines.
+ */
 import { expect, test } from 'vitest';
 import { BRIDGE, type HostName, memberOf, portLink, type Spoilt, stateAt } from '../../../test/kit/trace-cluster.ts';
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
@@ -35,7 +38,7 @@ function entries(change: (entry: KernelDump['fdb'][number]) => KernelDump['fdb']
   return { dump: (dump) => ({ ...dump, fdb: dump.fdb.flatMap((entry) => change(entry) ?? []) }) };
 }
 
-test('where all is well, every hop of the way is named and none differs', () => {
+test('on a healthy path every hop is listed, and none differs', () => {
   const view = walked();
   expect(view.forth.map(({ node, subject }) => `${node} ${subject}`)).toEqual([
     'node1 bridge',
@@ -66,10 +69,10 @@ test('where all is well, every hop of the way is named and none differs', () => 
 const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, Spoilt>>, first: string]>> = {
   'no neighbour entry': [
     { node1: { dump: (dump) => ({ ...dump, neighbours: dump.neighbours.filter(({ mac }) => mac !== node2.mac) }) } },
-    // The kernel will ask for it; that the agent wants it there is what differs.
+    // The kernel would ask for it, but the agent wants a permanent entry.
     `forth: node1 neighbour: there is no entry for ${node2.ipv6} | ${node2.ipv6} is at ${node2.mac} on br456`,
   ],
-  'the receiver behind another port': [
+  'the receiver behind another bridge port': [
     {
       node1: {
         dump: (dump) => ({
@@ -83,11 +86,11 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
     },
     `forth: node1 bridge entry: ${node2.mac} is behind tap0 | ${node2.mac} is behind vxlan456`,
   ],
-  'no entry in the VXLAN': [
+  'no FDB entry in the VXLAN device': [
     { node1: entries((entry) => (entry.table === 'self' && entry.mac === node2.mac ? undefined : entry)) },
     `forth: node1 vxlan entry: there is no entry for ${node2.mac} | ${node2.mac} leads to 10.11.1.2`,
   ],
-  'a wrong outer address': [
+  'a wrong remote VTEP': [
     {
       node1: entries((entry) =>
         entry.table === 'self' && entry.mac === node2.mac ? { ...entry, remoteVtep: '10.11.0.77' as Ipv4 } : entry,
@@ -97,13 +100,13 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
   ],
   'no flood entry': [
     { node1: entries((entry) => (entry.remoteVtep === node2.ipv4 && entry.mac !== node2.mac ? undefined : entry)) },
-    'forth: node1 flood entry: frames for everybody do not go to node2 | they go to 10.11.1.2',
+    'forth: node1 flood entry: flooded frames do not go to node2 | they go to 10.11.1.2',
   ],
   'no route': [
     { node1: { routes: (routes) => void routes.delete(node2.ipv4) } },
     'forth: node1 route: there is no route to 10.11.1.2 | 10.11.1.2 goes via 10.11.0.1',
   ],
-  'a route by way of somebody else': [
+  'a route via another gateway': [
     {
       node1: {
         routes: (routes) => {
@@ -124,7 +127,7 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
   ],
   'no bridge': [
     { node2: links((link) => (link.name === 'br456' ? undefined : link)) },
-    // What was on it went with it.
+    // Its bridge ports are released, which is the first difference on the path.
     'forth: node2 vxlan: vxlan456: master none → br456 | vxlan456 is up and as `mesh explain vxlan456` shows',
   ],
   'a narrow underlay': [
@@ -143,23 +146,23 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
     { node2: { firewall: () => undefined } },
     'forth: node2 firewall: there is no table inet meshwork | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2',
   ],
-  'a rule of somebody else in our table': [
-    { node2: { firewallDrift: 'changed by somebody else' } },
-    'forth: node2 firewall: table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456), but the table is not ours alone: changed by somebody else | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456)',
+  "another program's rule in Meshwork's table": [
+    { node2: { firewallDrift: 'changed by another program' } },
+    "forth: node2 firewall: table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456), but the table differs from the agent's: changed by another program | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2 (set sources_456)",
   ],
   'host0 not forwarding': [
     { host0: links((link) => (link.name === 'eth1' ? { ...link, forwards: false } : link)) },
-    'forth: host0 forwarding: what comes in on eth1 is not forwarded | it is',
+    'forth: host0 forwarding: packets that come in on eth1 are not forwarded | they are forwarded',
   ],
-  "a segment's port missing in host0's rules": [
+  "a segment's NIC missing in host0's rules": [
     { host0: { firewall: (table) => table.replace('elements = { "eth1",', 'elements = {') } },
-    'forth: host0 firewall: eth1 is not in the set segments: what comes is dropped | table inet meshwork lets VXLAN through from eth1 to eth2',
+    'forth: host0 firewall: the set segments lacks eth1: VXLAN from eth1 to eth2 is dropped | table inet meshwork lets VXLAN through from eth1 to eth2',
   ],
-  'the receiver not on the list': [
+  "the receiver not on the sender's list": [
     { node1: { members: (members) => members.filter(({ name }) => name !== 'node2') } },
     `forth: node1 member list: ${node2.ipv6} is not on the list of node1 | it is a member`,
   ],
-  'a sender who believes that the receiver is elsewhere': [
+  'a sender with a wrong address of the receiver': [
     {
       node1: {
         members: (members) =>
@@ -174,14 +177,14 @@ test.each(Object.entries(named))('%s', (_name, [spoilt, first]) => {
   expect(faults(walked(spoilt))[0]).toBe(first);
 });
 
-test('a wrong entry is told once, and not again by the receiver', () => {
+test('a wrong entry is reported once, and not again at the receiver', () => {
   const wrong = entries((entry) =>
     entry.table === 'self' && entry.mac === node2.mac ? { ...entry, remoteVtep: '10.11.0.1' as Ipv4 } : entry,
   );
   expect(faults(walked({ node1: wrong }))).toHaveLength(1);
 });
 
-test('a fault of the way back is named there', () => {
+test('a fault of the way back is reported there', () => {
   const found = faults(walked({ node2: entries((entry) => (entry.mac === node1.mac ? undefined : entry)) }));
   expect(found).toEqual([
     `back: node2 bridge entry: there is no entry for ${node1.mac} | ${node1.mac} is behind vxlan456`,
@@ -189,14 +192,14 @@ test('a fault of the way back is named there', () => {
   ]);
 });
 
-test('an agent that does not answer is a hop that nobody could look at', () => {
+test('an agent that does not answer is an unknown hop', () => {
   const query = { from: { member: node1.ipv6 }, to: { member: node2.ipv6 } };
   const view = pathView(stateAt('node1'), query);
   const { forth } = walk({ first: { node: 'node1', view }, between: undefined, last: { node: 'node2', silent: 'no' } });
   expect(forth.at(-1)).toMatchObject({ node: 'node2', subject: 'agent', state: 'unknown' });
 });
 
-test('a guest: its entry, and the port that it is behind', () => {
+test('a guest: its FDB entry, and the state of its port', () => {
   const mac = '52:54:00:00:00:07' as Mac;
   const guest = { member: node2.ipv6, guest: { mac } };
   const port = (up: boolean): Spoilt => ({

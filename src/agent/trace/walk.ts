@@ -1,24 +1,28 @@
 /**
- * The whole walk from the parts that the agents tell: the parts in the order of the packet, where somebody is silent that
- * he is, and where two agents' kernels are each as their agent wants and do not fit together, that. Pure.
+ * Joins the parts of the agents into whole paths, in the order in which a packet meets them. An agent that did not
+ * answer becomes an `unknown` hop. Where each end is as its own agent wants, but the two do not fit together, a hop
+ * says so. Pure.
  */
 import type { PathPart, PathView, TraceHop, TraceView } from '../../protocol/documents/trace.ts';
 import { differs } from './hop.ts';
 
-/** What one node tells of a path, or why it does not. */
+/** One node's part of a path, or the text `silent`, which says why its agent did not answer. */
 export type TracePart = { readonly node: string } & (
   | { readonly view: PathView; readonly silent?: never }
   | { readonly view?: never; readonly silent: string }
 );
 
+/** The parts of all nodes on a path. */
 export interface Parts {
+  /** The node of the `from` end. */
   readonly first: TracePart;
-  /** host0, if it is neither end: it counts where a sender sends by way of it. */
+  /** host0, if it is neither end. It is on a path only if that path's sender has a route via a gateway. */
   readonly between: TracePart | undefined;
   /** Undefined when both ends are on one node. */
   readonly last: TracePart | undefined;
 }
 
+/** Both paths: `forth` from the first node to the last, `back` the other way. */
 export function walk({ first, between, last }: Parts): Pick<TraceView, 'forth' | 'back'> {
   return {
     forth: oneWay('forth', [first, between, last]),
@@ -35,7 +39,7 @@ function oneWay(direction: 'forth' | 'back', parts: readonly (TracePart | undefi
   if (between !== undefined && sends?.via !== undefined) hops.push(...hopsOf(between, direction));
   if (receiver !== undefined) {
     hops.push(...hopsOf(receiver, direction));
-    // A sender whose own table is wrong has said so.
+    // Wrong entries of the sender are reported by its own hops, so the two ends are compared only when there are none.
     if (sends?.hops.every(({ state }) => state === 'ok') && receives !== undefined)
       hops.push(...disagreements(sender?.node ?? '', sends, receiver.node, receives));
   }
@@ -55,7 +59,7 @@ function hopsOf({ node, view, silent }: TracePart, direction: 'forth' | 'back'):
   ];
 }
 
-/** What two nodes say of one packet. */
+/** Compares the addresses that the sender uses with those that the receiver expects. */
 function disagreements(sender: string, sends: PathPart, receiver: string, receives: PathPart): TraceHop[] {
   const hops: TraceHop[] = [];
   const { sendsTo, sendsFrom } = sends;

@@ -1,6 +1,6 @@
 /**
- * What is so on a node, for its journal and for whoever follows that: networks, members, health. On host0 the daemon
- * tells of members; its agent only of what is in the kernel.
+ * The present conditions of a node for its journal: networks, members and findings. host0's agent leaves the members
+ * out, since the daemon journals them there.
  */
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -9,15 +9,17 @@ import { type Condition, healthConditions } from '../../protocol/journal/conditi
 import type { Agent } from '../agent.ts';
 import { healthOf } from './agent-view.ts';
 
+/** Reads the agent's conditions; the journal compares them with the last ones (see Conditions). */
 export class AgentConditions {
   readonly #agent: Agent;
-  /** Lists keep the members that do not change: thousands of conditions need not be made anew at each look. */
+  /** A list keeps the objects of unchanged members. So thousands of conditions need not be built again at each look. */
   readonly #members = new WeakMap<Member, Condition>();
 
   constructor(agent: Agent) {
     this.#agent = agent;
   }
 
+  /** The conditions of now; none until the networks are known. */
   read(): Condition[] {
     const agent = this.#agent;
     if (!agent.source.known) return [];

@@ -1,4 +1,7 @@
-/** The agent's documents: what `mesh status`, `plan`, `drift` and `explain` show. Built from its state; nothing is changed. */
+/**
+ * The agent's JSON documents for `mesh status`, `plan`, `drift` and `explain`. They are built from its state; nothing
+ * is changed.
+ */
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -17,6 +20,7 @@ import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 
+/** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number): AgentStatus {
   const { reconciler, source, input } = agent;
   const states = [...reconciler.desired.keys()].map((key) => agent.stateOfItem(key));
@@ -34,6 +38,10 @@ export function statusView(agent: Agent, upSec: number): AgentStatus {
   };
 }
 
+/**
+ * `GET /v1/networks` of the agent: each network with its state, this node's addresses in it, and its members with host0
+ * first. This node is among the members as soon as it has an underlay address.
+ */
 export function networkViews(agent: Agent): NetworkView[] {
   const { source, input } = agent;
   return source.attachments().map(({ network, members, host0Answers }) => {
@@ -42,12 +50,12 @@ export function networkViews(agent: Agent): NetworkView[] {
     const local = source.host0Stance();
     const ipv4 = local.role === 'node' ? local.local : local.segments[0]?.ipv4;
     const self = ipv4 === undefined ? [] : [{ name: input.name, ipv4, mac, ipv6 }];
-    const everybody = [...self, ...members.filter((member) => member.ipv6 !== ipv6)];
+    const all = [...self, ...members.filter((member) => member.ipv6 !== ipv6)];
     return {
       network,
       state: agent.stateOf(network),
       self: { mac, ipv6 },
-      members: everybody.sort((a, b) => rank(a.ipv6, host0.ipv6) - rank(b.ipv6, host0.ipv6)),
+      members: all.sort((a, b) => rank(a.ipv6, host0.ipv6) - rank(b.ipv6, host0.ipv6)),
       ...(local.role === 'node' && { host0Answers }),
     };
   });
@@ -57,7 +65,7 @@ function rank(ipv6: string, host0: string): number {
   return ipv6 === host0 ? 0 : 1;
 }
 
-/** All members of a network that this node knows of, host0 first, and itself among them. */
+/** All members of a network that this node knows, itself included, with host0 first. */
 export function membersOf(agent: Agent, { id }: Network): readonly Member[] {
   return networkViews(agent).find(({ network }) => network.id === id)?.members ?? [];
 }
@@ -66,11 +74,14 @@ const NETWORKS_UNKNOWN: Finding = {
   code: 'MESH_HOST0_STARTING',
   severity: 'warning',
   object: 'networks',
-  message: 'the agent has not been told yet which networks there are',
-  remedy: 'Wait a second. On host0, see that its daemon runs: `mesh system status`.',
+  message: 'the agent does not know its networks yet',
+  remedy: 'Wait a second. On host0, check that its daemon runs: `mesh system status`.',
 };
 
-/** What is not well here. */
+/**
+ * The node's findings: of its network files, of networks that failed or wait, of the kernel's features, of the last
+ * audit.
+ */
 export function healthOf(agent: Agent): Finding[] {
   const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
   findings.push(...agent.source.fileFindings);
@@ -88,18 +99,20 @@ export function healthOf(agent: Agent): Finding[] {
       code: 'MESH_INTERNAL',
       severity: 'warning',
       object: 'kernel cache',
-      message: `the last audit found ${agent.reconciler.cacheDifference} items that no kernel event had told of`,
+      message: `the last audit found ${agent.reconciler.cacheDifference} items that no kernel event had announced`,
       remedy: 'It has been repaired. If it happens again, please report it with `mesh events --json`.',
     });
   }
   return findings;
 }
 
+/** `GET /v1/plan`: the steps that a pass would take now. Only reads; nothing is applied. */
 export async function planView(agent: Agent): Promise<PlanView> {
   const { steps } = await agent.reconciler.drift();
   return { steps: steps.map(stepView) };
 }
 
+/** `GET /v1/drift`: the same steps as `planView`, and how many items of the cache differ from the kernel. */
 export async function driftView(agent: Agent): Promise<DriftView> {
   const { steps, cacheDifference } = await agent.reconciler.drift();
   return { steps: steps.map(stepView), cacheDifference };
@@ -116,7 +129,8 @@ function stepView(step: Step): StepView {
 }
 
 /**
- * Why something is there. `object` is a network's name or id, a device, a member's name or address, or an item.
+ * `GET /v1/explain`: why an object is in this kernel, and which items belong to it.
+ * @param object a network's name or id, a device, a member's name or address, or an item's key
  * @throws MESH_OBJECT_UNKNOWN
  */
 export async function explainView(agent: Agent, object: string): Promise<ExplainView> {

@@ -1,10 +1,13 @@
-/** The member that somebody means: by name, machine id or address. */
+/** Finds a member by the word that a user typed: its name, machine id or address. */
 import { MeshError } from '../../model/error.ts';
 import { isMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 
-/** @throws MESH_NODE_UNKNOWN */
+/**
+ * The member that a user means by `name`.
+ * @throws MESH_NODE_UNKNOWN, with the names of the members as the remedy
+ */
 export function memberCalled(members: readonly Member[], name: string, network: Network): Member {
   const found = findMember(members, name, network);
   if (found !== undefined) return found;
@@ -14,6 +17,7 @@ export function memberCalled(members: readonly Member[], name: string, network: 
   });
 }
 
+/** The member with this name, IPv6, IPv4 or Ethernet address, or machine id; undefined when there is none. */
 export function findMember(members: readonly Member[], name: string, network: Network): Member | undefined {
   const named = members.find(({ name: own, ipv6, ipv4, mac }) => [own, ipv6, ipv4, mac].includes(name));
   if (named !== undefined) return named;

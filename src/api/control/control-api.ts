@@ -18,7 +18,7 @@ import { NetworkStateShape } from '../membership/state-shape.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 
-/** The boot service, as far as the routes need it (boot/boot.ts). */
+/** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
   view(): Promise<BootView>;
   scan(): Promise<ScanView>;

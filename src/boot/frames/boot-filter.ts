@@ -1,6 +1,6 @@
 /**
- * The packets of network boot, out of all that a segment carries: DHCP, PXE's second port, TFTP's requests and errors, and
- * who asks for an IPv6 router.
+ * A packet filter that takes only the packets of a network boot: DHCP, PXE's second UDP port (4011), TFTP requests and
+ * errors, and IPv6 router solicitations.
  */
 import { ETHERTYPE, IP_PROTOCOL } from '../../kernel/sockets/ethernet.ts';
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
@@ -9,14 +9,17 @@ import { SOLICITATION } from './router-answer.ts';
 const TO_TFTP = { yes: 'tftp' } as const;
 const TO_TAKE = { yes: 'take' } as const;
 
-/** Offsets from the Ethernet header; `indexed` ones from the end of the IPv4 header less its 14 bytes. */
+/**
+ * The steps of the filter. Offsets count from the start of the Ethernet header. `indexed` offsets count from 14 bytes before
+ * the end of the IPv4 header, whose length varies.
+ */
 export const BOOT_FILTER: readonly FilterStep[] = [
   { load: 'half', offset: 12 },
   { equal: ETHERTYPE.ipv6, yes: 'ipv6' },
   { equal: ETHERTYPE.ipv4, no: 'drop' },
   { load: 'byte', offset: 23 },
   { equal: IP_PROTOCOL.udp, no: 'drop' },
-  // Fragments: only the first has ports, and none of these is ever so long.
+  // Fragments are dropped: only the first one has UDP ports, and a boot packet is never so long that it is split.
   { load: 'half', offset: 20 },
   { anyBit: 0x3fff, yes: 'drop' },
   { headerLength: 14 },
@@ -30,7 +33,7 @@ export const BOOT_FILTER: readonly FilterStep[] = [
   { equal: 68, ...TO_TAKE },
   { equal: 4011, ...TO_TAKE },
   { equal: 69, yes: 'tftp', no: 'drop' },
-  // Not the blocks of a file: RRQ, WRQ and ERROR alone.
+  // Of TFTP only RRQ, WRQ and ERROR; the blocks of a file are dropped.
   { at: 'tftp', load: 'half', offset: 22, indexed: true },
   { equal: 1, ...TO_TAKE },
   { equal: 2, ...TO_TAKE },

@@ -47,7 +47,7 @@ function packet(): DhcpFields {
   };
 }
 
-test('what is written is read as the same message, also options that had to be split', () => {
+test('a message is decoded as it was encoded, with options that had to be split', () => {
   for (let i = 0; i < 1000; i++) {
     const { options, ...fields } = packet();
     const read = decodeDhcp(encodeDhcp({ ...fields, options }));
@@ -56,7 +56,7 @@ test('what is written is read as the same message, also options that had to be s
   }
 });
 
-test('options go on in `file` and `sname` where option 52 says so, and nowhere else', () => {
+test('options continue in `file` and `sname` if option 52 says so', () => {
   const base = encodeDhcp({
     op: 2,
     chaddr: mac(),
@@ -73,7 +73,7 @@ test('options go on in `file` and `sname` where option 52 says so, and nowhere e
   expect(decodeDhcp(base)?.options.get(67)?.toString()).toBe('one');
 });
 
-test('a probe of host0 and its mark, there and back', () => {
+test('host0’s mark and a scan probe are decoded as they were encoded', () => {
   for (let i = 0; i < 200; i++) {
     const mark: Host0Mark = {
       installation: bytes(4).toString('hex') as Installation,
@@ -86,37 +86,37 @@ test('a probe of host0 and its mark, there and back', () => {
     const read = decodeDhcp(frame?.payload ?? Buffer.alloc(0));
     expect(read && host0MarkOf(read)).toEqual(mark);
   }
-  const probe = { scan: 0xfedcba9876543210n, port: 300 };
+  const probe = { scan: 0xfedcba9876543210n, nic: 300 };
   expect(decodeScanProbe(encodeScanProbe(mac(), probe))).toEqual(probe);
 });
 
-test('whatever the bytes, a frame is understood or left alone, and quickly', () => {
+test('a frame of any bytes is understood or ignored, without an error', () => {
   const deadline = performance.now() + FUZZ_MS;
   let understood = 0;
-  let left = 0;
+  let ignored = 0;
   while (performance.now() < deadline) {
     const ends = { from: { mac: mac(), ipv4: ipv4(), port: port() }, to: { mac: mac(), ipv4: ipv4(), port: port() } };
     let frame = encodeUdpFrame({ ...ends, payload: random() < 0.7 ? encodeDhcp(packet()) : bytes(below(600)) });
     for (let times = below(3); times > 0; times--) frame = mutated(frame);
     const observation = observe(frame, random() < 0.5, { device: 'eth0', nowMs: 0 });
     decodeScanProbe(frame);
-    if (observation === undefined) left++;
+    if (observation === undefined) ignored++;
     else {
       understood++;
-      // Nothing that a terminal obeys.
+      // No byte that a terminal obeys.
       expect(JSON.stringify(observation)).toMatch(/^[\x20-\x7e]*$/);
     }
   }
-  console.info(`${understood} understood, ${left} left alone`);
+  console.info(`${understood} understood, ${ignored} ignored`);
   expect(understood).toBeGreaterThan(0);
-  expect(left).toBeGreaterThan(0);
+  expect(ignored).toBeGreaterThan(0);
 });
 
 function port(): number {
   return pick(random, [67, 68, 69, 4011, 67, 68, 69, below(65_536)]);
 }
 
-/** Some bytes replaced, or the end cut off, or something put in. */
+/** A copy with some bytes replaced, the end cut off, or some bytes inserted. */
 function mutated(frame: Buffer): Buffer {
   const at = below(frame.length + 1);
   const put = bytes(below(6));

@@ -1,11 +1,11 @@
 /**
- * DHCP messages (RFC 2131 §2, options RFC 2132; PXE's in RFC 4578 and the PXE specification 2.1). What arrives is a
- * stranger's: no length in it is trusted, and what cannot be read is left out.
+ * DHCP messages in bytes (RFC 2131 §2; options in RFC 2132, PXE's options in RFC 4578 and the PXE specification 2.1). A
+ * received packet is untrusted: every length in it is checked, and options that cannot be read are left out.
  */
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../../model/address/ipv4.ts';
 import { type Mac, macFromHex, macToBytes } from '../../model/address/mac.ts';
 
-/** Option numbers that we read or write. */
+/** Numbers of the options that Meshwork reads or writes. */
 export const OPTION = {
   subnetMask: 1,
   router: 3,
@@ -26,21 +26,24 @@ export const OPTION = {
   ipxe: 175,
 } as const;
 
+/** A decoded DHCP message. The fields have the names of RFC 2131 §2; an address that is not set is 0.0.0.0. */
 export interface DhcpPacket {
   /** 1 from clients, 2 from servers. */
   readonly op: 1 | 2;
   readonly xid: number;
   readonly secs: number;
+  /** The client asks the server to answer by broadcast. */
   readonly broadcast: boolean;
   readonly ciaddr: Ipv4;
   readonly yiaddr: Ipv4;
   readonly siaddr: Ipv4;
   readonly giaddr: Ipv4;
   readonly chaddr: Mac;
-  /** The `sname` and `file` fields as text, when they do not carry options (52). */
+  /** Text; '' if the field carries options instead (option 52). */
   readonly sname: string;
+  /** Text; '' if the field carries options instead (option 52). */
   readonly file: string;
-  /** By number; the parts of one that is given several times are joined (RFC 3396). */
+  /** Values by option number. If an option occurs several times, its parts are joined (RFC 3396). */
   readonly options: ReadonlyMap<number, Buffer>;
 }
 
@@ -54,17 +57,20 @@ const ETHERNET = 1;
 const BROADCAST_FLAG = 0x8000;
 const PAD = 0;
 const END = 255;
-/** Some receivers drop what is shorter (RFC 1542 §2.1). */
+/** Some receivers drop shorter messages (RFC 1542 §2.1). */
 const MIN_BYTES = 300;
 
-/** @returns undefined for what is no DHCP message of an Ethernet client */
+/**
+ * Decodes the payload of a UDP datagram.
+ * @returns undefined if it is not a DHCP message of an Ethernet client
+ */
 export function decodeDhcp(bytes: Buffer): DhcpPacket | undefined {
   if (bytes.length < OPTIONS_AT || bytes.readUInt32BE(FIXED_BYTES) !== COOKIE) return undefined;
   const op = bytes[0];
   if ((op !== 1 && op !== 2) || bytes[1] !== ETHERNET || bytes[2] !== 6) return undefined;
   const options = new Map<number, Buffer>();
   readOptions(bytes.subarray(OPTIONS_AT), options);
-  // Which fields hold further options is itself an option, of the first field only; `file` is read before `sname`.
+  // Option 52 says which fields hold further options. It counts only in the first field. `file` is read before `sname`.
   const overload = options.get(OPTION.overload)?.[0] ?? 0;
   const file = bytes.subarray(FILE_AT, FIXED_BYTES);
   const sname = bytes.subarray(SNAME_AT, FILE_AT);
@@ -100,13 +106,14 @@ function readOptions(field: Buffer, into: Map<number, Buffer>): void {
   }
 }
 
+/** The fields of a message to be encoded. An absent number or address is written as 0, an absent text as ''. */
 export interface DhcpFields extends Partial<Omit<DhcpPacket, 'op' | 'chaddr' | 'options'>> {
   readonly op: 1 | 2;
   readonly chaddr: Mac;
   readonly options: Iterable<readonly [code: number, value: Uint8Array]>;
 }
 
-/** Options in the order given; one of more than 255 bytes is split (RFC 3396). */
+/** Encodes a message with its options in the order given. An option of more than 255 bytes is split (RFC 3396). */
 export function encodeDhcp(fields: DhcpFields): Buffer {
   const fixed = Buffer.alloc(OPTIONS_AT);
   fixed.set([fields.op, ETHERNET, 6], 0);
@@ -134,13 +141,13 @@ export function encodeDhcp(fields: DhcpFields): Buffer {
   return bytes.length < MIN_BYTES ? Buffer.concat([bytes], MIN_BYTES) : bytes;
 }
 
-/** Up to the first NUL, without what a terminal would obey. */
+/** The text before the first NUL. Each byte outside printable ASCII becomes `?`, so that no terminal obeys it. */
 export function textOf(bytes: Buffer): string {
   const nul = bytes.indexOf(0);
   return bytes.toString('latin1', 0, nul < 0 ? bytes.length : nul).replace(/[^\x20-\x7e]/g, '?');
 }
 
-/** The address in an option of exactly four bytes, or the first of a list. */
+/** The first address in an option that holds one or more. @returns undefined if the option is absent or malformed */
 export function addressOption(packet: DhcpPacket, code: number): Ipv4 | undefined {
   const value = packet.options.get(code);
   return value === undefined || value.length < 4 || value.length % 4 !== 0
@@ -148,7 +155,7 @@ export function addressOption(packet: DhcpPacket, code: number): Ipv4 | undefine
     : ipv4FromBytes(value.subarray(0, 4));
 }
 
-/** The options inside another one, such as 43 and 175: code, length, value. */
+/** The options inside another option such as 43 or 175, which holds them as code, length and value. */
 export function encapsulated(value: Buffer): ReadonlyMap<number, Buffer> {
   const options = new Map<number, Buffer>();
   readOptions(value, options);

@@ -1,7 +1,7 @@
 /**
- * How host0s on one segment tell each other apart from DHCP servers and from themselves: the DHCPDISCOVER with which host0
- * looks for servers carries who asks, in option 224 (for private use, RFC 3942): `MWh0`, the installation (4 bytes), how
- * long it has run (ms, 6 bytes), flags (1) and its address on this segment (4).
+ * The mark by which host0s on one segment recognise each other. host0 looks for DHCP servers with a DHCPDISCOVER. Its option
+ * 224 (for private use, RFC 3942) names the sender: `MWh0`, the installation (4 bytes), how long this host0 has run (ms, 6
+ * bytes), flags (1 byte) and its address on this segment (4 bytes).
  */
 import { BROADCAST_MAC } from '../../kernel/sockets/ethernet.ts';
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../../model/address/ipv4.ts';
@@ -9,20 +9,23 @@ import type { Mac } from '../../model/address/mac.ts';
 import { type DhcpPacket, encodeDhcp, OPTION } from './dhcp-packet.ts';
 import { BROADCAST_IPV4, encodeUdpFrame, NO_IPV4 } from './udp-frame.ts';
 
-/** 8 hex digits, made once for each host0 (`<state>/boot/installation`). */
+/** The id of one host0: 8 hex digits, made once and kept in `<state>/boot/installation`. */
 export type Installation = string & { readonly __brand: 'Installation' };
 
+/** What option 224 of a probe says about the host0 that sent it. */
 export interface Host0Mark {
   readonly installation: Installation;
+  /** How long this host0 has run. */
   readonly ageMs: number;
-  /** Sent because another host0 asked: nobody answers it again. */
+  /** This probe answers the probe of another host0. A reply is not answered. */
   readonly reply: boolean;
-  /** Leaves the segment to another host0, or answers nothing at all. */
+  /** This host0 leaves the segment to another one, or serves no boots at all. */
   readonly passive: boolean;
+  /** The address of this host0 on the segment, if it has one. */
   readonly ipv4?: Ipv4;
 }
 
-/** The vendor class of a probe; our own dnsmasq ignores it. */
+/** The vendor class of a probe. host0's own dnsmasq is configured to ignore it. */
 export const PROBE_CLASS = 'meshwork-probe';
 
 const MARK_OPTION = 224;
@@ -33,7 +36,7 @@ const PASSIVE = 2;
 const AGE_MAX_MS = 2 ** 48 - 1;
 const DISCOVER = 1;
 
-/** A DHCPDISCOVER like any client's, to be answered by broadcast, as a whole Ethernet frame. */
+/** Encodes a probe as a whole Ethernet frame: a DHCPDISCOVER like any client's, to be answered by broadcast. */
 export function encodeProbe(mac: Mac, xid: number, mark: Host0Mark): Buffer {
   const payload = encodeDhcp({
     op: 1,
@@ -64,7 +67,7 @@ function encodeMark({ installation, ageMs, reply, passive, ipv4 = NO_IPV4 }: Hos
   return bytes;
 }
 
-/** @returns undefined for a packet without one */
+/** Reads the mark in option 224. @returns undefined for a packet without a mark */
 export function host0MarkOf({ options }: DhcpPacket): Host0Mark | undefined {
   const bytes = options.get(MARK_OPTION);
   if (bytes === undefined || bytes.length < MARK_BYTES || !bytes.subarray(0, 4).equals(MAGIC)) return undefined;
@@ -79,10 +82,10 @@ export function host0MarkOf({ options }: DhcpPacket): Host0Mark | undefined {
   };
 }
 
-/** Two that started in the same second are told apart by their names: both come to the same answer. */
+/** Two host0s that started within this time are ordered by their installation ids: both come to the same answer. */
 const SAME_AGE_MS = 1000;
 
-/** Whether `other` was here first, so that the segment is its. One that is passive claims nothing. */
+/** Whether `other` has run for longer, so that it gets the segment. A passive host0 never claims a segment. */
 export function isSenior(other: Host0Mark, own: Pick<Host0Mark, 'installation' | 'ageMs'>): boolean {
   if (other.passive) return false;
   const difference = other.ageMs - own.ageMs;

@@ -1,3 +1,4 @@
+/** What host0 reads from DHCP and TFTP frames, and which of two host0s is senior. */
 import { expect, test } from 'vitest';
 import { BROADCAST_MAC } from '../../kernel/sockets/ethernet.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -9,7 +10,7 @@ import { BROADCAST_IPV4, encodeUdpFrame, NO_IPV4, type UdpEnd } from './udp-fram
 
 const CLIENT: UdpEnd = { mac: '52:54:00:12:34:56' as Mac, ipv4: NO_IPV4, port: 68 };
 const SERVER: UdpEnd = { mac: '02:00:00:00:00:01' as Mac, ipv4: '10.0.0.1' as Ipv4, port: 67 };
-const EVERYBODY = { mac: BROADCAST_MAC, ipv4: BROADCAST_IPV4 };
+const ALL_HOSTS = { mac: BROADCAST_MAC, ipv4: BROADCAST_IPV4 };
 const EAR = { device: 'eth1', nowMs: 7 };
 
 type Option = readonly [number, Uint8Array];
@@ -24,7 +25,7 @@ function asked(...options: readonly Option[]) {
     chaddr: CLIENT.mac,
     options: [[OPTION.messageType, Uint8Array.of(1)], ...options],
   });
-  return seen(CLIENT, { ...EVERYBODY, port: 67 }, payload)?.sighting;
+  return seen(CLIENT, { ...ALL_HOSTS, port: 67 }, payload)?.sighting;
 }
 
 function said(type: number, fields: Partial<DhcpFields>, options: readonly Option[], outgoing = false) {
@@ -34,12 +35,12 @@ function said(type: number, fields: Partial<DhcpFields>, options: readonly Optio
     ...options,
   ];
   const payload = encodeDhcp({ ...fields, op: 2, chaddr: CLIENT.mac, options: all });
-  return seen(SERVER, { ...EVERYBODY, port: 68 }, payload, outgoing);
+  return seen(SERVER, { ...ALL_HOSTS, port: 68 }, payload, outgoing);
 }
 
 const text = (code: number, value: string): Option => [code, Buffer.from(value, 'latin1')];
 
-test('who asks: firmware, iPXE in either spelling, HTTP boot, a system', () => {
+test('the kind of client: firmware, iPXE in either spelling, HTTP boot, a system', () => {
   const pxe = text(OPTION.vendorClass, 'PXEClient:Arch:00007:UNDI:003016');
   expect(asked(pxe, [OPTION.clientArchitecture, Uint8Array.of(0, 7)])).toEqual({
     kind: 'dhcp',
@@ -58,7 +59,7 @@ test('who asks: firmware, iPXE in either spelling, HTTP boot, a system', () => {
   expect(asked(text(OPTION.vendorClass, 'udhcp 1.35'))).toMatchObject({ client: 'system' });
 });
 
-test('the machine’s UUID is spelt as Linux prints it, and left out when it is none', () => {
+test('the UUID is spelt as Linux prints it, and left out if it is malformed', () => {
   const guid = Buffer.from('0033221100554477668899aabbccddeeff', 'hex');
   expect(asked([OPTION.machineId, guid])).toMatchObject({ uuid: '00112233-4455-6677-8899-aabbccddeeff' });
   for (const length of [0, 1, 16, 18]) {
@@ -66,7 +67,7 @@ test('the machine’s UUID is spelt as Linux prints it, and left out when it is 
   }
 });
 
-test('a server’s message: ours, or a stranger’s with its subnet', () => {
+test('a message of a server: host0’s own, or a foreign one with its subnet', () => {
   const offer = { yiaddr: '10.0.0.77' as Ipv4, file: 'undionly.kpxe' };
   const mask: Option = [OPTION.subnetMask, Uint8Array.of(255, 255, 255, 128)];
   expect(said(2, offer, [mask], true)).toMatchObject({
@@ -79,13 +80,13 @@ test('a server’s message: ours, or a stranger’s with its subnet', () => {
     gives: 'addresses',
     subnet: '10.0.0.0/25',
   });
-  // A proxy gives no address; a refusal has none in it; a mask with holes is none.
+  // A proxy gives no address; a NAK carries none; a mask with holes is ignored.
   expect(said(2, { file: 'x' }, [])?.server).toMatchObject({ gives: 'boot files' });
   expect(said(6, {}, [])?.server).toMatchObject({ gives: 'addresses' });
   expect(said(5, offer, [[OPTION.subnetMask, Uint8Array.of(255, 0, 255, 0)]])?.server).not.toHaveProperty('subnet');
 });
 
-test('TFTP: what is asked for, what is refused, and not the question for a size', () => {
+test('TFTP: requests and errors are seen, the question for a size is not', () => {
   const client = { ...CLIENT, ipv4: '10.0.0.77' as Ipv4, port: 2070 };
   const server = { ...SERVER, port: 69 };
   const request = Buffer.from('\0\x01undionly.kpxe\0octet\0', 'latin1');
@@ -102,12 +103,12 @@ test('TFTP: what is asked for, what is refused, and not the question for a size'
   expect(seen(client, server, Buffer.from('\0\x05\0\x03full\0', 'latin1'))?.sighting).toMatchObject({
     outcome: { why: 'the machine broke off: error 3 full' },
   });
-  // No end, and no name.
+  // A name without its end, and an empty name.
   expect(seen(client, server, Buffer.from('\0\x01undionly', 'latin1'))).toBeUndefined();
   expect(seen(client, server, Buffer.from('\0\x01\0octet\0', 'latin1'))).toBeUndefined();
 });
 
-test('of two host0s both find the same one senior', () => {
+test('two host0s agree on which of them is senior', () => {
   const mark = (installation: string, ageMs: number, passive = false): Host0Mark => ({
     installation: installation as Installation,
     ageMs,

@@ -1,4 +1,4 @@
-/** What a frame on a boot segment tells: pure, from the bytes of a stranger. */
+/** Turns a frame on a boot segment into a sighting. Pure: bytes in, facts out. The bytes are untrusted. */
 import { type Ipv4, type Ipv4Cidr, ipv4Subnet, ipv4ToNumber } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { addressOption, type DhcpPacket, decodeDhcp, encapsulated, OPTION, textOf } from './dhcp-packet.ts';
@@ -7,35 +7,44 @@ import { DHCP_MESSAGES, type DhcpClientKind, type DhcpSighting, type TftpSightin
 import { decodeTftp } from './tftp-packet.ts';
 import { decodeUdpFrame, NO_IPV4, type UdpFrame } from './udp-frame.ts';
 
-/** A DHCP or PXE server that spoke, and is not ours. */
+/** A DHCP or PXE server on the segment, other than host0's own. */
 export interface HeardServer {
   readonly server: Ipv4;
   readonly mac: Mac;
   /** A proxy gives boot files and no addresses. */
   readonly gives: 'addresses' | 'boot files';
-  /** As far as its message told. */
+  /** The subnet of the offered address; absent if the message did not tell its mask. */
   readonly subnet?: Ipv4Cidr;
 }
 
+/** What one frame told. */
 export interface Observation {
-  /** Absent for the probes of host0s, which boot nothing. */
+  /** For the timeline of the machine. Absent for the probes of host0s, which boot nothing. */
   readonly sighting?: DhcpSighting | TftpSighting;
+  /** The foreign server that sent the frame. */
   readonly server?: HeardServer;
+  /** The mark of another host0 that sent the frame. */
   readonly mark?: Host0Mark;
 }
 
+/** Where and when a frame was captured. */
 export interface Ear {
+  /** The NIC or bridge. */
   readonly device: string;
   readonly nowMs: number;
 }
 
 const PXE_PORT = 4011;
 const TFTP_PORT = 69;
-/** How a client breaks off a transfer that it asked for only to learn the size (RFC 2347, EDK2). */
+/** Error codes with which a client ends a transfer that it started only to learn the size of the file (RFC 2347, EDK2). */
 const HARMLESS_ERRORS: readonly number[] = [0, 8];
 const DISCOVER = 1;
 
-/** @param outgoing sent by this host @returns undefined for what tells nothing */
+/**
+ * Decodes a captured frame.
+ * @param outgoing this host sent the frame
+ * @returns undefined for a frame that tells nothing about a boot
+ */
 export function observe(bytes: Buffer, outgoing: boolean, ear: Ear): Observation | undefined {
   const frame = decodeUdpFrame(bytes);
   if (frame === undefined) return undefined;
@@ -84,7 +93,7 @@ function dhcpObservation(packet: DhcpPacket, frame: UdpFrame, outgoing: boolean,
 function heardServer(packet: DhcpPacket, message: string, server: Ipv4, mac: Mac): HeardServer {
   const address = given(packet.yiaddr);
   const bits = maskBits(addressOption(packet, OPTION.subnetMask));
-  // A refusal has no address in it, and comes from a server that gives some.
+  // A NAK carries no address, but only a server that gives addresses sends it.
   const gives = address !== undefined || message === 'NAK' ? 'addresses' : 'boot files';
   const subnet = address !== undefined && bits !== undefined ? ipv4Subnet(address, bits) : undefined;
   return { server, mac, gives, ...(subnet !== undefined && { subnet }) };
@@ -104,7 +113,7 @@ function tftpObservation({ from, to, payload }: UdpFrame, { device, nowMs }: Ear
   return { sighting: { ...common, file: '', outcome: { type: 'refused', why } } };
 }
 
-/** iPXE says who it is in its user class, as it is or behind a length (RFC 3004), and in options of its own. */
+/** Recognises iPXE by its user class, plain or behind a length byte (RFC 3004), or by its own option 175. */
 function clientKind({ options }: DhcpPacket): DhcpClientKind {
   const userClass = options.get(OPTION.userClass)?.toString('latin1') ?? '';
   const ipxe = options.get(OPTION.ipxe);
@@ -115,7 +124,7 @@ function clientKind({ options }: DhcpPacket): DhcpClientKind {
   return vendorClass.startsWith('PXEClient') ? 'firmware' : 'system';
 }
 
-/** Type 0 and a GUID, whose first three fields are little-endian; Linux prints it so (SMBIOS 2.6). */
+/** Reads option 97: type 0 and a GUID whose first three fields are little-endian. Prints it as Linux does (SMBIOS 2.6). */
 function uuidOf(option: Buffer | undefined): string | undefined {
   if (option === undefined || option.length !== 17 || option[0] !== 0) return undefined;
   const bytes = Buffer.from(option.subarray(1));
@@ -129,11 +138,12 @@ function uuidOf(option: Buffer | undefined): string | undefined {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
+/** Replaces 0.0.0.0, which means "no address", by undefined. */
 function given(address: Ipv4): Ipv4 | undefined {
   return address === NO_IPV4 ? undefined : address;
 }
 
-/** The length of a mask without holes. */
+/** The prefix length of a subnet mask. @returns undefined for a mask with holes */
 function maskBits(mask: Ipv4 | undefined): number | undefined {
   if (mask === undefined) return undefined;
   const bits = Math.clz32(~ipv4ToNumber(mask) >>> 0);

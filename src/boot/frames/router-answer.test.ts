@@ -1,4 +1,4 @@
-/** Who is told that there is no router, and when. What it looks like on a segment is in test/system/80-boot/beside.test.ts. */
+/** Which solicitations are answered, and when. On a real segment: test/system/80-boot/beside.test.ts. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../../kernel/sockets/neighbour-frame.ts';
@@ -33,7 +33,7 @@ class Scene {
   }
 }
 
-test('iPXE is answered when routers have had their time, whichever it asked for first', async () => {
+test('iPXE is answered after the time that routers need, whether it asks first for a router or for an address', async () => {
   const scene = new Scene();
   scene.answer.asked(ASKER, false);
   scene.answer.asked(ASKER, false);
@@ -46,7 +46,7 @@ test('iPXE is answered when routers have had their time, whichever it asked for 
   expect(scene.sent).toEqual([600, 5_050]);
 });
 
-test.each(['firmware', 'http boot', 'system'] as const)('%s is not iPXE, also after it', async (client) => {
+test.each(['firmware', 'http boot', 'system'] as const)('%s gets no answer, even right after iPXE', async (client) => {
   const scene = new Scene();
   scene.dhcp('ipxe');
   scene.answer.asked(ASKER, false);
@@ -55,7 +55,7 @@ test.each(['firmware', 'http boot', 'system'] as const)('%s is not iPXE, also af
   expect(scene.sent).toEqual([]);
 });
 
-test('who does not boot, or has long done so, is not answered', async () => {
+test('a machine without iPXE, or whose iPXE asked long ago, gets no answer', async () => {
   const scene = new Scene();
   scene.answer.asked(ASKER, false);
   await scene.clock.pass(5_000);
@@ -66,7 +66,7 @@ test('who does not boot, or has long done so, is not answered', async () => {
   expect(scene.sent).toEqual([]);
 });
 
-test('a solicitation has an asker with an address, and has passed no router', () => {
+test('a solicitation is taken only from a link-local address and with hop limit 255', () => {
   const routers = 'ff02::2' as Ipv6;
   const question = (from = ASKER) =>
     encodeNeighbourFrame(from, { mac: groupMac(routers), ipv6: routers }, Buffer.from([133, 0, 0, 0, 0, 0, 0, 0]));

@@ -1,6 +1,7 @@
-/** The TFTP packets that tell something (RFC 1350): who asks for which file, and why it was not given. */
+/** The TFTP packets that a timeline needs (RFC 1350): which file is asked for, and why it was not given. */
 import { textOf } from './dhcp-packet.ts';
 
+/** A request or an error; the texts are printable ASCII. */
 export type TftpPacket =
   | { readonly kind: 'read'; readonly file: string }
   | { readonly kind: 'write'; readonly file: string }
@@ -11,7 +12,7 @@ const WRQ = 2;
 const ERROR = 5;
 const TEXT_MAX = 512;
 
-/** @returns undefined for data, acknowledgements and what is malformed */
+/** Decodes the payload of a UDP datagram. @returns undefined for data, acknowledgements and malformed packets */
 export function decodeTftp(bytes: Buffer): TftpPacket | undefined {
   if (bytes.length < 4) return undefined;
   const opcode = bytes.readUInt16BE(0);

@@ -1,4 +1,4 @@
-/** UDP over IPv4 in an Ethernet frame (RFC 768, RFC 791), as a packet socket sends and hears it. */
+/** UDP over IPv4 in an Ethernet frame (RFC 768, RFC 791), as a packet socket sends and receives it. */
 import {
   destinationMac,
   ETHERNET_BYTES,
@@ -11,27 +11,33 @@ import { internetChecksum } from '../../kernel/sockets/icmp.ts';
 import { type Ipv4, ipv4FromBytes, ipv4ToBytes } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 
+/** Sender or receiver of a datagram. */
 export interface UdpEnd {
   readonly mac: Mac;
   readonly ipv4: Ipv4;
+  /** The UDP port. */
   readonly port: number;
 }
 
+/** A UDP datagram with its addresses of all three layers. */
 export interface UdpFrame {
   readonly from: UdpEnd;
   readonly to: UdpEnd;
   readonly payload: Buffer;
 }
 
+/** All hosts on the segment (RFC 919). */
 export const BROADCAST_IPV4 = '255.255.255.255' as Ipv4;
+/** "No address": the sender of a DHCP client that has none yet. */
 export const NO_IPV4 = '0.0.0.0' as Ipv4;
 
 const IPV4_BYTES = 20;
 const UDP_BYTES = 8;
 const TTL = 64;
-/** Flags but «don't fragment», and the offset. */
+/** "More fragments" and the fragment offset; non-zero in any fragment. */
 const FRAGMENT_BITS = 0x3fff;
 
+/** Encodes a datagram as a whole Ethernet frame with both checksums. */
 export function encodeUdpFrame({ from, to, payload }: UdpFrame): Buffer {
   const ip = Buffer.alloc(IPV4_BYTES + UDP_BYTES + payload.length);
   ip.writeUInt8(0x45, 0);
@@ -46,7 +52,7 @@ export function encodeUdpFrame({ from, to, payload }: UdpFrame): Buffer {
   udp.writeUInt16BE(to.port, 2);
   udp.writeUInt16BE(udp.length, 4);
   payload.copy(udp, UDP_BYTES);
-  // Behind the pseudo header of RFC 768; a sum of 0 is sent as its other form, since 0 means «none».
+  // The checksum covers the pseudo header of RFC 768, too. A sum of 0 is sent as 0xffff, since 0 means "no checksum".
   const pseudo = Buffer.alloc(12);
   ip.copy(pseudo, 0, 12, 20);
   pseudo.writeUInt8(IP_PROTOCOL.udp, 9);
@@ -55,7 +61,10 @@ export function encodeUdpFrame({ from, to, payload }: UdpFrame): Buffer {
   return encodeEthernet({ from: from.mac, to: to.mac, type: ETHERTYPE.ipv4 }, ip);
 }
 
-/** @returns undefined for anything but a whole UDP datagram; the checksum is not looked at, since senders on this host leave it to hardware */
+/**
+ * Decodes a captured frame. The checksum is not verified, because this host's own senders leave it to the network card.
+ * @returns undefined for anything but a whole, unfragmented UDP datagram
+ */
 export function decodeUdpFrame(frame: Buffer): UdpFrame | undefined {
   if (frame.length < ETHERNET_BYTES + IPV4_BYTES + UDP_BYTES || frame.readUInt16BE(12) !== ETHERTYPE.ipv4)
     return undefined;

@@ -1,3 +1,4 @@
+/** Which links host0 boots machines on and scans, which mode its settings mean, and how heard probes become groups. */
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -29,26 +30,26 @@ function at(index: number, length = 24): LinkAddress {
   return { family: 4, link: index, address: `10.${index}.0.1` as Ipv4, length, scope: 'global' };
 }
 
-test('machines boot on physical ports that are in no bridge, and on bridges with a card and an address', () => {
+test('machines boot on NICs that are in no bridge, and on bridges with a card and an address', () => {
   expect(names(bootNics(LINKS, [], undefined))).toEqual(['eth1', 'eth0']);
   expect(names(bootNics(LINKS, [at(6)], undefined))).toEqual(['eth1', 'eth0', 'br0']);
-  // A /32 is no way to anybody; a mesh's bridge is its own, and one of containers nobody's segment.
+  // A /32 leads to no other host, the bridge of a mesh is Meshwork's own, and docker0 has no card.
   expect(names(bootNics(LINKS, [at(6, 32), at(9), at(11)], undefined))).toEqual(['eth1', 'eth0']);
 });
 
-test('what the settings name is taken, whatever it is; a port of a bridge means the bridge', () => {
+test('a device that the settings name is taken as it is; a port of a bridge means the bridge', () => {
   expect(names(bootNics(LINKS, [], ['br0', 'eth1']))).toEqual(['eth1', 'br0']);
   expect(bootNics(LINKS, [], ['eth3'])).toMatchObject([{ name: 'br0', names: ['br0', 'eth3'] }]);
   expect(names(bootNics(LINKS, [], ['docker0', 'eth4', 'nothing']))).toEqual(['eth4', 'docker0']);
 });
 
-test('a scan looks at the bridges of others too, with their ports, and at nothing of ours', () => {
+test('a scan covers foreign bridges too, with their ports, and no link of Meshwork', () => {
   const scanned = (named?: string[]) => names(scanNics(LINKS, bootNics(LINKS, [], named)));
   expect(scanned()).toEqual(['eth0', 'eth1', 'eth3', 'br0', 'docker0', 'veth1a2b']);
   expect(scanned(['eth4'])).toEqual(['eth3', 'br0', 'eth4', 'docker0', 'veth1a2b']);
 });
 
-test('settings that contradict each other mean the most careful one', () => {
+test('of settings that contradict each other the most careful one wins', () => {
   const modes = [
     { port: 'eth1', mode: 'server' },
     { port: 'eth10', mode: 'off' },
@@ -62,7 +63,7 @@ test('settings that contradict each other mean the most careful one', () => {
   expect(wantedMode(['eth4'], modes)).toBe('auto');
 });
 
-test('groups are what hears each other, by whatever way', () => {
+test('NICs that hear each other are one group, directly or through others', () => {
   expect(groupsOf(7, [])).toEqual([[0], [1], [2], [3], [4], [5], [6]]);
   expect(
     groupsOf(7, [

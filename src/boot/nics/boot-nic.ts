@@ -1,27 +1,32 @@
-/** Which of host0's ports machines may boot on, and how the settings want them. Pure. */
+/** Which of host0's NICs machines may boot on, and which mode the settings want for them. Pure. */
 import type { NicMode } from '../../formats/host0/host0-conf.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { BOOT_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
 import { isUnderlay, type LinkAddress } from './nic-address.ts';
 
+/** What the choice of NICs needs to know of a link. */
 export type NicLink = Pick<
   Link,
   'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'kind' | 'loopback' | 'alias'
 >;
 
+/** A link on which host0 takes part in a segment: a network card, a bridge, or any device that the settings name. */
 export interface BootNic extends NicLink {
-  /** What settings may call it: by its own name, or by that of any port of the bridge that it is. */
+  /** The names by which settings may mean this NIC: its own and, if the NIC is a bridge, those of the bridge's ports. */
   readonly names: readonly string[];
 }
 
-/** What every link of ours carries at the front of its ifalias. */
+/** How the ifalias of every link begins that Meshwork made. */
 const OUR_ALIAS = 'meshwork:';
 
 /**
- * The links at which host0 takes part in a segment, up or not: those that are named, or else network cards (and ends of veth
- * pairs) that are in no bridge, and bridges of somebody else's in which a card is and where this host has an address. A
- * port of such a bridge hears and sends nothing by itself: whoever names it means the bridge. A bridge with virtual ports
- * only, as containers and virtual machines have, is nobody's segment unless it is named.
+ * Chooses the links on which host0 takes part in a segment, up or down.
+ * - With `named`: these links.
+ * - Without `named`: network cards and veth ends that are in no bridge, and foreign bridges that have a network card as a port
+ *   and an address of this host. A bridge with virtual ports only, as containers and virtual machines use, is not a segment.
+ *
+ * A port of a foreign bridge is never chosen, because the bridge sends and receives for the port. If `named` has such a port,
+ * the bridge is chosen.
  */
 export function bootNics(
   links: Iterable<NicLink>,
@@ -32,7 +37,7 @@ export function bootNics(
   const bridges = foreignBridges(all);
   const withCard = new Set(all.filter(isCard).map(({ master }) => master));
   const withAddress = new Set([...addresses].filter(isUnderlay).map(({ link }) => link));
-  const isPort = (link: NicLink, names: readonly string[]) => {
+  const isChosen = (link: NicLink, names: readonly string[]) => {
     if (bridges.has(link.master)) return false;
     if (named !== undefined) return names.some((name) => named.includes(name));
     if (bridges.has(link.index)) return withCard.has(link.index) && withAddress.has(link.index);
@@ -41,11 +46,11 @@ export function bootNics(
   return all.flatMap((link) => {
     const ports = bridges.has(link.index) ? all.filter(({ master }) => master === link.index) : [];
     const names = [link, ...ports].map(({ name }) => name);
-    return isPort(link, names) ? [{ ...link, names }] : [];
+    return isChosen(link, names) ? [{ ...link, names }] : [];
   });
 }
 
-/** What a scan looks at: the boot ports, and with the bridges of others that have a physical port these ports. */
+/** The links that a scan covers, by ifindex: the boot NICs, and each foreign bridge that has NICs as ports, with these NICs. */
 export function scanNics(links: readonly NicLink[], boot: readonly BootNic[]): NicLink[] {
   const chosen = new Set(boot.map(({ index }) => index));
   const bridges = foreignBridges(links);
@@ -54,27 +59,33 @@ export function scanNics(links: readonly NicLink[], boot: readonly BootNic[]): N
   return links.filter(({ index }) => chosen.has(index)).sort((a, b) => a.index - b.index);
 }
 
+/** The ifindexes of the bridges that Meshwork did not make. */
 function foreignBridges(links: readonly NicLink[]): ReadonlySet<number> {
   const bridges = links.filter(({ kind, alias }) => kind === 'bridge' && !alias.startsWith(OUR_ALIAS));
   return new Set(bridges.map(({ index }) => index));
 }
 
+/** A network card: a link that has no kind in rtnetlink and is not the loopback. */
 function isCard({ loopback, kind }: NicLink): boolean {
   return !loopback && kind === '';
 }
 
+/** A network card, or a foreign veth end: the NICs of labs and containers are veth ends. */
 function isPhysical(link: NicLink): boolean {
   return (isCard(link) || link.kind === 'veth') && !link.alias.startsWith(OUR_ALIAS);
 }
 
-/** A name that dnsmasq's configuration can hold and that is safe as part of a file's name. */
+/** Whether dnsmasq's configuration can hold this interface name, and whether the name is safe as part of a file name. */
 export function isServable(name: string): boolean {
   return /^[\w.@+-]+$/.test(name);
 }
 
-/** What the settings want of a segment: where they contradict each other, the most careful. */
-export function wantedMode(ports: readonly string[], modes: readonly NicMode[]): WantedMode {
-  const wanted = modes.filter(({ port }) => ports.includes(port)).map(({ mode }) => mode);
+/**
+ * The mode that the settings want for a segment; `auto` if they name none of its NICs. If they contradict each other, the
+ * most careful mode wins: off, observe, proxy, auto, server.
+ */
+export function wantedMode(nics: readonly string[], modes: readonly NicMode[]): WantedMode {
+  const wanted = modes.filter(({ port }) => nics.includes(port)).map(({ mode }) => mode);
   const [careful] = BOOT_MODES.filter((mode) => wanted.includes(mode));
   return careful === 'server' && wanted.includes('auto') ? 'auto' : (careful ?? 'auto');
 }

@@ -1,3 +1,4 @@
+/** On which NIC a machine's card is heard, from neighbour entries. */
 import { expect, test } from 'vitest';
 import { parseMac } from '../../model/address/mac.ts';
 import { heardAt } from './heard-at.ts';
@@ -8,7 +9,7 @@ const LINKS = [
   { index: 3, name: 'eth2' },
 ];
 
-test('a card is heard at the link of its newest neighbour entry', () => {
+test('a card is heard on the NIC of its last neighbour entry', () => {
   const heard = heardAt(
     [
       { mac: ONE, link: 2, state: 'reachable' },
@@ -23,7 +24,7 @@ test('a card is heard at the link of its newest neighbour entry', () => {
   ]);
 });
 
-test('entries that failed, that have no address, or whose link is gone say nothing', () => {
+test('failed entries, entries without a MAC and entries of a missing link are left out', () => {
   const heard = heardAt(
     [
       { mac: ONE, link: 2, state: 'failed' },

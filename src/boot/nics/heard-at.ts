@@ -1,8 +1,11 @@
-/** On which of host0's NICs a network card is heard, as the kernel's neighbour table has it. */
+/** On which of host0's NICs a machine's network card is heard, from the kernel's neighbour table. */
 import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Mac } from '../../model/address/mac.ts';
 
-/** @returns the name of the NIC by the MAC of the card; of two NICs that hear one card, the one whose entry comes last */
+/**
+ * Maps the MAC of each card to the name of the NIC that hears it. If two NICs hear one card, the one whose neighbour entry comes
+ * last counts. Failed entries are left out.
+ */
 export function heardAt(
   neighbours: Iterable<Pick<Neighbour, 'mac' | 'link' | 'state'>>,
   links: Iterable<Pick<Link, 'index' | 'name'>>,

@@ -1,38 +1,40 @@
-/** The links, addresses and IPv6 routes of this host as they are now: read once, then kept up by the kernel's own reports. */
+/** The present links, addresses and IPv6 routes of this host: dumped once, then kept up to date by kernel events. */
 import type { Address, KernelEvent, Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 
-/** Reads everything at once; `Rtnl` does. */
-export interface LinkReader {
+/** Dumps the kernel's tables; `Rtnl` does. */
+interface LinkReader {
   links(): Promise<Link[]>;
   addresses(): Promise<Address[]>;
   routes(): Promise<Route[]>;
 }
 
-export interface HostLinksInput {
+interface HostLinksInput {
   readonly reader: LinkReader;
   readonly clock: Clock;
-  /** They could not be read anew, and may be out of date until the next try succeeds. */
+  /** Called when the dump after an event overflow has failed. The data may be out of date until a retry succeeds. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Changes come in bursts: so long is waited before anybody is told. */
+/** How long after a change `changes` emits: changes come in bursts. */
 const COALESCE_MS = 20;
-const REREAD_MS = 200;
+/** How long after a failed dump the next one is tried. */
+const RETRY_MS = 200;
 
+/** A mirror of the kernel's links, addresses and IPv6 routes. Feed it with `read` once, and with `take` for each kernel event. */
 export class HostLinks {
   readonly #input: HostLinksInput;
   readonly #changes = new Signal<void>();
-  /** Emits when links or addresses have changed. Routes are only looked at when a network file is judged. */
+  /** Emits when links or addresses have changed. Not for routes, which are read only when a network file is checked. */
   readonly changes: Subscribable<void> = this.#changes;
   readonly #links = new Map<number, Link>();
   readonly #indexOf = new Map<string, number>();
   readonly #addresses = new Map<string, Address>();
   readonly #routes = new Map<string, Route>();
-  /** What came while everything was being read: it is newer, or repeats what was read. */
+  /** Events that arrived during a dump. They are applied after it, since they are newer than the dump, or repeat it. */
   #meanwhile: KernelEvent[] | undefined;
-  #telling: Alarm | undefined;
+  #emitting: Alarm | undefined;
   #rereading: Alarm | undefined;
   #closed = false;
 
@@ -48,16 +50,17 @@ export class HostLinks {
     return this.#addresses.values();
   }
 
-  /** IPv6, main table. */
+  /** IPv6 routes of the main table. */
   get routes(): Iterable<Route> {
     return this.#routes.values();
   }
 
-  /** The index of the link of that name; a link that is made anew has another one. */
+  /** The ifindex of the link with this name. A link that is deleted and created again has another ifindex. */
   indexOf(name: string): number | undefined {
     return this.#indexOf.get(name);
   }
 
+  /** Replaces everything by a dump. @throws the reader's error, with what was known before left in place */
   async read(): Promise<void> {
     this.#meanwhile = [];
     try {
@@ -77,6 +80,7 @@ export class HostLinks {
     }
   }
 
+  /** Applies a kernel event. After an `overflow`, when the kernel has dropped events, everything is dumped again. */
   take(event: KernelEvent): void {
     if (this.#closed) return;
     if (this.#meanwhile !== undefined) {
@@ -88,21 +92,21 @@ export class HostLinks {
     else if (event.type === 'address') this.#takeAddress(event.address, event.removed);
     else if (event.type === 'route') this.#takeRoute(event.route, event.removed);
     if (event.type !== 'link' && event.type !== 'address') return;
-    this.#telling ??= this.#input.clock.after(COALESCE_MS, () => {
-      this.#telling = undefined;
+    this.#emitting ??= this.#input.clock.after(COALESCE_MS, () => {
+      this.#emitting = undefined;
       this.#changes.emit();
     });
   }
 
   close(): void {
     this.#closed = true;
-    this.#telling?.cancel();
+    this.#emitting?.cancel();
     this.#rereading?.cancel();
   }
 
   #takeLink(link: Link, removed: boolean): void {
     const before = this.#links.get(link.index);
-    // It may have been renamed, and another may have its old name by now.
+    // The link may have been renamed, and another link may have its old name already.
     if (before !== undefined && this.#indexOf.get(before.name) === link.index) this.#indexOf.delete(before.name);
     if (removed) this.#links.delete(link.index);
     else this.#putLink(link);
@@ -133,7 +137,7 @@ export class HostLinks {
         () => this.#changes.emit(),
         (error: unknown) => {
           this.#input.onError(error);
-          this.#reread(REREAD_MS);
+          this.#reread(RETRY_MS);
         },
       );
     });

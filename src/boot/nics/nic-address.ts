@@ -1,25 +1,30 @@
-/** The IPv4 addresses of host0's ports: by itself, of our giving, and as a guest of another server. Pure. */
+/** The IPv4 addresses of host0's NICs, and which of them host0 has allocated. Pure. */
 import type { Address } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
 import { type Allocation, host0AddressIn } from './subnet-book.ts';
 
+/** An IPv4 address with the length of its prefix. */
 export interface NicAddress {
   readonly ipv4: Ipv4;
   readonly length: number;
 }
 
+/** What the choice of addresses needs to know of an address of the kernel. */
 export type LinkAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
 
+/** The addresses of this machine; `HostLinks` is one. */
 export interface AddressBook {
   readonly addresses: Iterable<LinkAddress>;
+  /** The ifindex of a device. */
   indexOf(device: string): number | undefined;
 }
 
-/** One with room for somebody else in its subnet. */
+/** Whether an underlay can use the address: a global IPv4 address whose subnet has room for another host. */
 export function isUnderlay({ family, scope, length }: LinkAddress): boolean {
   return family === 4 && scope === 'global' && length <= 30;
 }
 
+/** The underlay addresses of a device; empty if the device does not exist. */
 export function addressesOf(book: AddressBook, device: string): NicAddress[] {
   const index = book.indexOf(device);
   return [...book.addresses].flatMap((address) =>
@@ -27,13 +32,13 @@ export function addressesOf(book: AddressBook, device: string): NicAddress[] {
   );
 }
 
-/** Those that are not of our giving. */
+/** The addresses without the one that host0 itself allocated: those that an administrator or another server gave. */
 export function ownAddresses(addresses: readonly NicAddress[], allocation: Allocation | undefined): NicAddress[] {
-  const ours = allocation === undefined ? undefined : host0AddressIn(allocation.subnet);
-  return addresses.filter(({ ipv4 }) => ipv4 !== ours);
+  const allocated = allocation === undefined ? undefined : host0AddressIn(allocation.subnet);
+  return addresses.filter(({ ipv4 }) => ipv4 !== allocated);
 }
 
-/** Whether one of a port's own addresses is in a subnet of another server. */
+/** Whether one of the NIC's own addresses is in one of these subnets, to which another DHCP server gives addresses. */
 export function isGuestIn(
   subnets: readonly Ipv4Cidr[],
   addresses: readonly NicAddress[],
@@ -43,10 +48,10 @@ export function isGuestIn(
   return own.some(({ ipv4 }) => subnets.some((subnet) => ipv4InSubnet(ipv4, subnet)));
 }
 
-/** The subnets that this machine is in by itself. */
+/** The subnets of this machine's IPv4 addresses, without those that host0 has allocated. */
 export function subnetsHere(book: AddressBook, allocations: readonly Allocation[]): Ipv4Cidr[] {
-  const ours = new Set(allocations.map(({ subnet }) => host0AddressIn(subnet)));
+  const allocated = new Set(allocations.map(({ subnet }) => host0AddressIn(subnet)));
   return [...book.addresses].flatMap(({ family, address, length }) =>
-    family === 4 && !ours.has(address as Ipv4) ? [ipv4Subnet(address as Ipv4, length)] : [],
+    family === 4 && !allocated.has(address as Ipv4) ? [ipv4Subnet(address as Ipv4, length)] : [],
   );
 }

@@ -1,12 +1,12 @@
-/** Ports that share a segment: groups by union-find, over whatever speaks for two being one. Pure. */
+/** Groups of NICs that share a segment: union-find over all pairs that are known to be on one segment. Pure. */
 
-/** @returns groups of numbers below `count`, each ascending, in the order of their first */
+/** @returns the numbers below `count` in groups: ascending inside a group, and the groups by their first number */
 export function groupsOf(count: number, pairs: Iterable<readonly [a: number, b: number]>): number[][] {
   const parents = Array.from({ length: count }, (_, index) => index);
   const rootOf = (index: number): number => {
     let root = index;
     while (parents[root] !== root) root = parents[root] ?? root;
-    // The way is flattened, so that the next look is short.
+    // Path compression: later look-ups of these numbers are short.
     for (let at = index; at !== root; ) {
       const next = parents[at] ?? root;
       parents[at] = root;

@@ -1,6 +1,7 @@
 /**
- * Which of host0's ports are on one segment: a probe from port after port, and the others listen. Who hears whom is one
- * group, and so are the ports of one bridge and those that settings join. Bounded: three rounds, of which the later ones ask only once for each group.
+ * Finds out which of host0's NICs are on one segment. One NIC after another sends a probe, and the others listen. NICs that
+ * hear each other are one group; so are the ports of one bridge, and the NICs that `join_groups` joins. The effort is bounded:
+ * there are three rounds, and in the second and third only one NIC of each group sends.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,69 +11,71 @@ import type { NicView, ScanView } from '../../protocol/documents/boot-views.ts';
 import { decodeScanProbe, encodeScanProbe, SCAN_FILTER } from '../frames/scan-probe.ts';
 import { groupsOf } from './nic-groups.ts';
 
-export type ScanLink = Pick<Link, 'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'kind'>;
-export type ScanAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
+type ScanLink = Pick<Link, 'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'kind'>;
+type ScanAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
 
 const ROUNDS = 3;
-/** From one port to the next: a switch learns where a sender is before the next one speaks. */
+/** The pause between two probes: a switch learns where the sender is before the next NIC sends. */
 const STEP_MS = 2;
-/** A frame crosses several switches in less. */
+/** How long a round listens after its last probe. A frame crosses several switches in less time. */
 const HEARING_MS = 150;
 
-export interface ScanInput {
-  /** What to scan, bridges among them: a bridge that a port is in speaks for the port. */
-  readonly ports: readonly ScanLink[];
+interface ScanInput {
+  /** The NICs to scan, with the bridges that they are in: a NIC and its bridge become one group. */
+  readonly nics: readonly ScanLink[];
   readonly addresses: Iterable<ScanAddress>;
-  /** Names of ports that are one group, whoever hears whom: some switches keep their ports apart. */
+  /** Names of NICs that are one group even if they do not hear each other, as on a switch that isolates its ports. */
   readonly joinGroups: readonly (readonly string[])[];
-  /** Where the ports are; the process's own namespace when absent. */
+  /** The network namespace of the NICs; by default that of the process. */
   readonly netns?: string;
 }
 
-export async function scan({ ports, addresses, joinGroups, netns }: ScanInput): Promise<ScanView> {
+/** Scans once; takes about half a second, and longer with many NICs. NICs that cannot send or listen count as silent. */
+export async function scan({ nics, addresses, joinGroups, netns }: ScanInput): Promise<ScanView> {
   const startMs = performance.now();
   const time = new Date().toISOString();
   const known = [...addresses];
-  const own = ports.map((port, number) => [number, bridgeNumber(port, ports)] as const);
-  const bridged = own.flatMap(([a, b]) => (b === undefined ? [] : [[a, b] as const]));
-  const joined = [...bridged, ...joinGroups.flatMap((group) => pairsOf(group, ports))];
-  const heard = await hear(ports, joined, netns);
-  const groups = groupsOf(ports.length, [...joined, ...heard]).filter((group) =>
-    group.some((number) => ports[number]?.running),
+  const inBridges = nics.map((nic, number) => [number, bridgeNumber(nic, nics)] as const);
+  const bridged = inBridges.flatMap(([a, b]) => (b === undefined ? [] : [[a, b] as const]));
+  const joined = [...bridged, ...joinGroups.flatMap((group) => pairsOf(group, nics))];
+  const heard = await hear(nics, joined, netns);
+  const groups = groupsOf(nics.length, [...joined, ...heard]).filter((group) =>
+    group.some((number) => nics[number]?.running),
   );
-  const nameOf = (number: number) => ports[number]?.name ?? '';
+  const nameOf = (number: number) => nics[number]?.name ?? '';
   return {
     time,
     tookMs: Math.round(performance.now() - startMs),
     groups: groups.map((group) => group.map(nameOf)),
-    nics: ports.map((port) => portView(port, ports, known)),
+    nics: nics.map((nic) => nicView(nic, nics, known)),
     heard: heard.map(([from, by]) => ({ from: nameOf(from), by: nameOf(by) })),
   };
 }
 
-function bridgeNumber({ master }: ScanLink, ports: readonly ScanLink[]): number | undefined {
-  const number = master === 0 ? -1 : ports.findIndex(({ index }) => index === master);
+/** The position in `nics` of the bridge that a NIC is in. */
+function bridgeNumber({ master }: ScanLink, nics: readonly ScanLink[]): number | undefined {
+  const number = master === 0 ? -1 : nics.findIndex(({ index }) => index === master);
   return number < 0 ? undefined : number;
 }
 
-/** Each of a group with its first; those that are not there are passed over. */
-function pairsOf(group: readonly string[], ports: readonly ScanLink[]): (readonly [number, number])[] {
-  const [first, ...others] = [...ports.keys()].filter((number) => group.includes(ports[number]?.name ?? ''));
+/** Pairs each NIC of a group with the first. Names without a NIC are ignored. */
+function pairsOf(group: readonly string[], nics: readonly ScanLink[]): (readonly [number, number])[] {
+  const [first, ...others] = [...nics.keys()].filter((number) => group.includes(nics[number]?.name ?? ''));
   return first === undefined ? [] : others.map((other) => [first, other]);
 }
 
-function portView(port: ScanLink, ports: readonly ScanLink[], addresses: readonly ScanAddress[]): NicView {
-  const { index, name, mac, up, running, master } = port;
-  const bridge = ports.find((other) => other.index === master)?.name;
+function nicView(nic: ScanLink, nics: readonly ScanLink[], addresses: readonly ScanAddress[]): NicView {
+  const { index, name, mac, up, running, master } = nic;
+  const bridge = nics.find((other) => other.index === master)?.name;
   const ipv4 = addresses
     .filter(({ family, link, scope }) => family === 4 && link === index && scope === 'global')
     .map(({ address, length }) => `${address}/${length}`);
   return { name, mac, up, carrier: running, ipv4, ...(bridge !== undefined && { bridge }) };
 }
 
-/** Pairs of sender and hearer. A port that cannot be listened at is one that hears nothing. */
+/** Sends and hears the probes. @returns pairs of sender and listener, as positions in `nics` */
 async function hear(
-  ports: readonly ScanLink[],
+  nics: readonly ScanLink[],
   joined: readonly (readonly [number, number])[],
   netns: string | undefined,
 ): Promise<(readonly [number, number])[]> {
@@ -80,8 +83,8 @@ async function hear(
   const pairs = new Map<string, readonly [number, number]>();
   const sockets = new Map<number, FrameSocket>();
   try {
-    for (const [number, { index, running, kind }] of ports.entries()) {
-      // A bridge hears what its ports hear, and what it sends they send.
+    for (const [number, { index, running, kind }] of nics.entries()) {
+      // A bridge hears the frames that its ports hear, and sends through them: it would only repeat them.
       if (!running || kind === 'bridge') continue;
       const socket = attempt(() =>
         FrameSocket.open({
@@ -90,8 +93,8 @@ async function hear(
           ...(netns !== undefined && { netns }),
           onFrame: ({ bytes }) => {
             const probe = decodeScanProbe(bytes);
-            if (probe === undefined || probe.scan !== id || probe.port === number || probe.port >= ports.length) return;
-            pairs.set(`${probe.port} ${number}`, [probe.port, number]);
+            if (probe === undefined || probe.scan !== id || probe.nic === number || probe.nic >= nics.length) return;
+            pairs.set(`${probe.nic} ${number}`, [probe.nic, number]);
           },
           onError: () => {},
         }),
@@ -99,11 +102,11 @@ async function hear(
       if (socket !== undefined) sockets.set(number, socket);
     }
     for (let round = 0; round < ROUNDS; round++) {
-      const groups = groupsOf(ports.length, [...joined, ...pairs.values()]);
+      const groups = groupsOf(nics.length, [...joined, ...pairs.values()]);
       for (const number of speakers(groups, sockets, round)) {
-        const mac = ports[number]?.mac;
+        const mac = nics[number]?.mac;
         if (mac === undefined) continue;
-        attempt(() => sockets.get(number)?.send(encodeScanProbe(mac, { scan: id, port: number })));
+        attempt(() => sockets.get(number)?.send(encodeScanProbe(mac, { scan: id, nic: number })));
         await sleep(STEP_MS);
       }
       await sleep(HEARING_MS);
@@ -114,13 +117,16 @@ async function hear(
   }
 }
 
-/** Everybody at first; then one for each group that is known, or a switch with 300 ports would carry 300 × 300 frames again. */
+/**
+ * Which NICs send in a round: all in the first, then one of each known group. Otherwise a switch with 300 NICs would carry
+ * 300 × 300 frames in each round.
+ */
 function speakers(groups: readonly number[][], sockets: ReadonlyMap<number, unknown>, round: number): number[] {
   const able = groups.map((group) => group.filter((number) => sockets.has(number)));
   return able.flatMap((group) => (round === 0 ? group : group.slice(0, 1)));
 }
 
-/** A device may go at any moment. */
+/** @returns undefined if `body` throws: a device may disappear at any moment */
 function attempt<T>(body: () => T): T | undefined {
   try {
     return body();

@@ -1,4 +1,4 @@
-/** When host0 scans its ports: when it is asked, soon after a link has changed, and once more when switches have settled. */
+/** When host0 scans its NICs: on request, soon after a link has changed, and again when the switches have settled. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -8,20 +8,23 @@ import { type BootNic, type NicLink, scanNics } from './boot-nic.ts';
 import type { LinkAddress } from './nic-address.ts';
 import { scan } from './scan.ts';
 
-export interface ScannerInput {
+interface ScannerInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly links: { readonly links: Iterable<NicLink>; readonly addresses: Iterable<LinkAddress> };
-  readonly ports: () => readonly BootNic[];
+  /** The NICs that machines may boot on, now. */
+  readonly nics: () => readonly BootNic[];
   readonly joinGroups: readonly (readonly string[])[];
+  /** Called with the result of each scan, until `close`. */
   readonly onScan: (view: ScanView) => void;
 }
 
-/** Cables are plugged one after the other, and links come up in steps. */
+/** How long after a change the scan begins: people plug several cables in a row, and links come up in steps. */
 const SOON_MS = 300;
-/** A switch that looks for loops passes nothing on for thirty seconds after a link came up (IEEE 802.1D). */
+/** When the second scan follows: a switch with spanning tree forwards nothing for 30 s after a link came up (IEEE 802.1D). */
 const SETTLED_MS = 35_000;
 
+/** Runs the scans of host0, never two at a time, and passes on their results. */
 export class Scanner {
   readonly #input: ScannerInput;
   #picture: ReturnType<typeof pictureOf> | undefined;
@@ -34,7 +37,7 @@ export class Scanner {
     this.#input = input;
   }
 
-  /** Scans now, or waits for the scan that is under way. */
+  /** Scans now, or returns the result of the scan that is under way. */
   scan(): Promise<ScanView> {
     this.#scanning ??= this.#scan().finally(() => {
       this.#scanning = undefined;
@@ -42,11 +45,14 @@ export class Scanner {
     return this.#scanning;
   }
 
-  /** Scans in a moment, if a scan could find something else by now. @returns whether it could */
+  /**
+   * Plans a scan if NICs, carriers or bridges differ from the last call: one soon, and one when switches have settled.
+   * @returns whether anything differs
+   */
   linksChanged(): boolean {
-    const boot = this.#input.ports();
-    const ports = scanNics([...this.#input.links.links], boot);
-    const picture = pictureOf(boot, ports);
+    const boot = this.#input.nics();
+    const nics = scanNics([...this.#input.links.links], boot);
+    const picture = pictureOf(boot, nics);
     if (isDeepStrictEqual(picture, this.#picture)) return false;
     this.#picture = picture;
     this.soon();
@@ -55,13 +61,13 @@ export class Scanner {
     return true;
   }
 
-  /** One that is under way may not have seen what has changed: another follows it. */
+  /** Scans after `SOON_MS`. A scan that is under way then may have missed the change, so another one follows it. */
   soon(): void {
     this.#soon?.cancel();
-    this.#soon = this.#input.clock.after(SOON_MS, () => void this.#scanAnew());
+    this.#soon = this.#input.clock.after(SOON_MS, () => void this.#scanAgain());
   }
 
-  /** Resolves when no scan is under way any more; its result is told to nobody. */
+  /** Resolves when the scan that is under way has ended. Its result is dropped. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#soon?.cancel();
@@ -71,13 +77,13 @@ export class Scanner {
 
   async #scan(): Promise<ScanView> {
     const { links, joinGroups, onScan } = this.#input;
-    const ports = scanNics([...links.links], this.#input.ports());
-    const view = await scan({ ports, addresses: links.addresses, joinGroups });
+    const nics = scanNics([...links.links], this.#input.nics());
+    const view = await scan({ nics, addresses: links.addresses, joinGroups });
     if (!this.#closed) onScan(view);
     return view;
   }
 
-  async #scanAnew(): Promise<void> {
+  async #scanAgain(): Promise<void> {
     try {
       await this.#scanning;
       if (!this.#closed) await this.scan();
@@ -88,10 +94,10 @@ export class Scanner {
   }
 }
 
-/** All that the result of a scan depends on. */
-function pictureOf(boot: readonly BootNic[], ports: ReturnType<typeof scanNics>) {
+/** Everything on this host that the result of a scan depends on. */
+function pictureOf(boot: readonly BootNic[], nics: ReturnType<typeof scanNics>) {
   return {
     boot: boot.map(({ index }) => index),
-    ports: ports.map(({ index, name, mac, running, master }) => ({ index, name, mac, running, master })),
+    nics: nics.map(({ index, name, mac, running, master }) => ({ index, name, mac, running, master })),
   };
 }

@@ -1,3 +1,4 @@
+/** Which segments nodes can be on, from host0's links and addresses. */
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -33,7 +34,7 @@ const addresses = [
   ipv4(3, '169.254.1.1', 16, 'link'),
 ];
 
-test('every physical port that is up, or the bridge that it is in, is a segment once for each subnet, in the order of the ports', () => {
+test('each NIC that is up, or its bridge, is one segment for each subnet, in the order of the ifindexes', () => {
   expect(segmentsOf(links, addresses, undefined)).toEqual([
     { device: 'eth0', ipv4: '10.2.0.1', subnet: '10.2.0.0/24' },
     { device: 'eth0', ipv4: '192.168.7.1', subnet: '192.168.7.0/25' },
@@ -42,7 +43,7 @@ test('every physical port that is up, or the bridge that it is in, is a segment 
   ]);
 });
 
-test('ports that the settings name are taken as they are, and no others', () => {
+test('only the devices that the settings name are taken, whatever their kind', () => {
   const devices = segmentsOf(links, addresses, ['br0', 'eth1', 'nothing']).map(({ device }) => device);
   expect(devices).toEqual(['eth1', 'br0']);
 });

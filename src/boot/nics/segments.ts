@@ -1,12 +1,13 @@
-/** Which of host0's ports are on a physical segment, and with which subnets: the segments that nodes can be on. */
+/** The segments that nodes can be on: host0's NICs that are up, with the subnets of their addresses. Pure. */
 import { type Ipv4, type Ipv4Cidr, ipv4Subnet } from '../../model/address/ipv4.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import { bootNics, type NicLink } from './boot-nic.ts';
 import { isUnderlay, type LinkAddress } from './nic-address.ts';
 
 /**
- * @param named names of the ports to use, whatever they are; without it, every port that machines may boot on
- * @returns one for each subnet of each port that is up, in the order of the ports
+ * host0 forwards VXLAN packets between these segments.
+ * @param named names of the devices to use (`segment_ports`); without it, all NICs that machines may boot on
+ * @returns one segment for each subnet of each NIC that is up, in the order of the ifindexes
  */
 export function segmentsOf(
   links: Iterable<NicLink>,
@@ -15,8 +16,8 @@ export function segmentsOf(
 ): readonly Segment[] {
   const known = [...addresses];
   const byLink = Map.groupBy(known.filter(isUnderlay), ({ link }) => link);
-  const ports = bootNics(links, known, named).filter(({ up }) => up);
-  return ports
+  const nics = bootNics(links, known, named).filter(({ up }) => up);
+  return nics
     .sort((a, b) => a.index - b.index)
     .flatMap(({ name: device, index }) => {
       const bySubnet = new Map<Ipv4Cidr, Segment>();

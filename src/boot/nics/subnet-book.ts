@@ -1,4 +1,7 @@
-/** Which segment has which subnet, kept over restarts (`<state>/boot/subnets.json`): a node that boots again finds its old address. */
+/**
+ * Which segment has which subnet. The book is kept over restarts (`<state>/boot/subnets.json`), so that a node that boots again
+ * gets its old address.
+ */
 import { readFile } from 'node:fs/promises';
 import { writeDurable } from '../../disk/durable-file.ts';
 import {
@@ -12,30 +15,34 @@ import {
 import { MeshError } from '../../model/error.ts';
 import { bestFit, poolExhausted } from './subnet-pool.ts';
 
+/** The subnet of one segment, as an entry of subnets.json: the keys are those on disk. */
 export interface Allocation {
   readonly subnet: Ipv4Cidr;
   readonly origin: 'manual' | 'dynamic';
-  /** host0's ports on the segment, when it was made or last looked at. */
+  /** The names of host0's NICs on the segment when the subnet was allocated, first the one that serves the segment. */
   readonly ports: readonly string[];
 }
 
-/** A wish for the segment of one port: a subnet, or the length of one's prefix. */
-export interface SubnetWish {
+/** An entry of `manual_subnets` for the segment of one NIC: a subnet, or the length of its prefix. */
+interface SubnetWish {
+  /** The name of the NIC. */
   readonly port: string;
   readonly subnet: Ipv4Cidr | number;
 }
 
+/** The settings of host0.conf that subnets follow: `subnet_pool`, `default_subnet_size`, `manual_subnets`. */
 export interface SubnetRules {
   readonly pools: readonly Ipv4Cidr[];
   readonly defaultLength: number;
   readonly wishes: readonly SubnetWish[];
 }
 
-/** host0's own address in a subnet that it gave out. */
+/** host0's own address in a subnet that it allocated: the first one. */
 export function host0AddressIn(subnet: Ipv4Cidr): Ipv4 {
   return ipv4Range(subnet).first;
 }
 
+/** The subnets that host0 has allocated to its segments. Allocation is immediate; the file follows (`saved`). */
 export class SubnetBook {
   readonly #file: string;
   readonly #rules: SubnetRules;
@@ -48,10 +55,13 @@ export class SubnetBook {
     this.#allocations = allocations;
   }
 
-  /** A book that cannot be read is begun anew: what is on the ports themselves is never given out twice. */
+  /**
+   * Reads the book, without the entries that the settings no longer allow. An unreadable book counts as empty. No subnet is given
+   * out twice even then, because `allocate` is also told the subnets of the addresses on the NICs.
+   */
   static async open(file: string, rules: SubnetRules): Promise<SubnetBook> {
     const text = await readFile(file, 'utf8').catch(() => '[]');
-    const kept = parseBook(text).filter((allocation) => isStillRight(allocation, rules));
+    const kept = parseBook(text).filter((allocation) => isStillAllowed(allocation, rules));
     return new SubnetBook(file, rules, kept);
   }
 
@@ -59,58 +69,60 @@ export class SubnetBook {
     return this.#allocations;
   }
 
-  /** What the segment with one of these ports has. */
-  of(ports: readonly string[]): Allocation | undefined {
-    return this.#allocations.find((allocation) => allocation.ports.some((port) => ports.includes(port)));
+  /** The allocation of the segment that has one of these NICs. */
+  of(nics: readonly string[]): Allocation | undefined {
+    return this.#allocations.find(({ ports }) => ports.some((nic) => nics.includes(nic)));
   }
 
   /**
-   * What the segment has, or now gets: what is wished for one of its ports, else the best fit.
-   * @param used the subnets of this machine's ports, and of other servers
+   * The allocation of the segment. If it has none, it gets the subnet that the settings wish for one of its NICs, else the best
+   * fit (subnet-pool.ts).
+   * @param nics the names of the segment's NICs, first the one that serves it
+   * @param used the subnets of this machine's own addresses, and those of other DHCP servers
    * @throws MESH_BOOT_POOL_EXHAUSTED
    */
-  allocate(ports: readonly string[], used: readonly Ipv4Cidr[]): Allocation {
-    const known = this.of(ports);
+  allocate(nics: readonly string[], used: readonly Ipv4Cidr[]): Allocation {
+    const known = this.of(nics);
     if (known !== undefined) return known;
-    const made = this.propose(ports, used);
+    const made = this.propose(nics, used);
     this.#allocations = [...this.#allocations, made];
     this.#write();
     return made;
   }
 
-  /** What it would get; nothing is noted. @throws MESH_BOOT_POOL_EXHAUSTED */
-  propose(ports: readonly string[], used: readonly Ipv4Cidr[]): Allocation {
-    const known = this.of(ports);
+  /** As `allocate`, but records nothing: for dry mode. @throws MESH_BOOT_POOL_EXHAUSTED */
+  propose(nics: readonly string[], used: readonly Ipv4Cidr[]): Allocation {
+    const known = this.of(nics);
     if (known !== undefined) return known;
     const { pools, defaultLength, wishes } = this.#rules;
     const taken = [...used, ...this.#allocations.map(({ subnet }) => subnet)];
-    const wish = wishes.find(({ port }) => ports.includes(port))?.subnet;
+    const wish = wishes.find(({ port }) => nics.includes(port))?.subnet;
     if (typeof wish === 'string' && !taken.some((other) => ipv4Overlap(other, wish))) {
-      return { subnet: wish, origin: 'manual', ports };
+      return { subnet: wish, origin: 'manual', ports: nics };
     }
     const others = wishes.flatMap(({ subnet }) => (typeof subnet === 'string' && subnet !== wish ? [subnet] : []));
     const length = typeof wish === 'number' ? wish : defaultLength;
     const subnet = bestFit(pools, [...taken, ...others], length);
-    if (subnet === undefined) throw poolExhausted(ports, pools, length);
-    return { subnet, origin: 'dynamic', ports };
+    if (subnet === undefined) throw poolExhausted(nics, pools, length);
+    return { subnet, origin: 'dynamic', ports: nics };
   }
 
-  /** The wish that could not be met for a segment, if it is so. */
-  unmetWish(ports: readonly string[]): Ipv4Cidr | undefined {
-    const wish = this.#rules.wishes.find(({ port }) => ports.includes(port))?.subnet;
-    const { subnet } = this.of(ports) ?? {};
+  /** The subnet that the settings wish for a segment, if the segment has another one because that one was not free. */
+  unmetWish(nics: readonly string[]): Ipv4Cidr | undefined {
+    const wish = this.#rules.wishes.find(({ port }) => nics.includes(port))?.subnet;
+    const { subnet } = this.of(nics) ?? {};
     return typeof wish === 'string' && subnet !== undefined && subnet !== wish ? wish : undefined;
   }
 
-  /** The segment has an address of its own now, or is not served any more by the settings. */
-  release(ports: readonly string[]): void {
-    const left = this.#allocations.filter((allocation) => !allocation.ports.some((port) => ports.includes(port)));
+  /** Removes the allocation of a segment whose NIC has an address of its own now. */
+  release(nics: readonly string[]): void {
+    const left = this.#allocations.filter(({ ports }) => !ports.some((nic) => nics.includes(nic)));
     if (left.length === this.#allocations.length) return;
     this.#allocations = left;
     this.#write();
   }
 
-  /** Resolves when what was noted is durable. @throws MESH_DISK_REFUSED */
+  /** Resolves when all changes so far are on disk. @throws MESH_DISK_REFUSED */
   saved(): Promise<void> {
     return this.#written;
   }
@@ -119,13 +131,16 @@ export class SubnetBook {
     const text = `${JSON.stringify(this.#allocations, undefined, 2)}\n`;
     const written = this.#written.catch(() => {}).then(() => writeDurable(this.#file, text));
     this.#written = written;
-    // Whoever needs it durable awaits `saved`.
+    // `saved` reports the error.
     written.catch(() => {});
   }
 }
 
-/** A pool that was taken away, or another size, ends what was given out of it; a wish is as the settings say now. */
-function isStillRight({ subnet, origin, ports }: Allocation, { pools, defaultLength, wishes }: SubnetRules): boolean {
+/**
+ * Whether the settings still allow an allocation. If its subnet came from `manual_subnets`, or if they name one for the segment
+ * now, the two must be equal. Otherwise the subnet must lie in a pool and have the size that is set.
+ */
+function isStillAllowed({ subnet, origin, ports }: Allocation, { pools, defaultLength, wishes }: SubnetRules): boolean {
   const wish = wishes.find(({ port }) => ports.includes(port))?.subnet;
   if (origin === 'manual' || typeof wish === 'string') return wish === subnet;
   return ipv4Length(subnet) === (wish ?? defaultLength) && pools.some((pool) => ipv4Overlap(pool, subnet));
@@ -133,15 +148,16 @@ function isStillRight({ subnet, origin, ports }: Allocation, { pools, defaultLen
 
 function parseBook(text: string): Allocation[] {
   try {
-    const rows: unknown = JSON.parse(text);
-    return Array.isArray(rows) ? rows.flatMap(parseAllocation) : [];
+    const entries: unknown = JSON.parse(text);
+    return Array.isArray(entries) ? entries.flatMap(parseAllocation) : [];
   } catch {
     return [];
   }
 }
 
-function parseAllocation(row: Partial<Record<keyof Allocation, unknown>>): Allocation[] {
-  const { subnet, origin, ports } = row ?? {};
+/** @returns nothing for an entry that is spoilt */
+function parseAllocation(entry: Partial<Record<keyof Allocation, unknown>>): Allocation[] {
+  const { subnet, origin, ports } = entry ?? {};
   if (typeof subnet !== 'string' || (origin !== 'manual' && origin !== 'dynamic') || !Array.isArray(ports)) return [];
   try {
     return [{ subnet: parseIpv4Cidr(subnet), origin, ports: ports.map(String) }];

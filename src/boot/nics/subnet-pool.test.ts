@@ -1,3 +1,4 @@
+/** How subnets are found in pools, and how the book of allocations keeps them. `MESH_SEED=N` repeats a random run. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +19,13 @@ import { bestFit, poolExhausted } from './subnet-pool.ts';
 const subnets = (...texts: readonly string[]): Ipv4Cidr[] => texts.map(parseIpv4Cidr);
 const POOLS = subnets('10.11.0.0/16', '192.168.0.0/23');
 
-/** What is given out, one after the other. */
-function given(pools: readonly Ipv4Cidr[], length: number, count: number, used: readonly Ipv4Cidr[] = []): string[] {
+/** Allocates `count` subnets one after another. */
+function allocated(
+  pools: readonly Ipv4Cidr[],
+  length: number,
+  count: number,
+  used: readonly Ipv4Cidr[] = [],
+): string[] {
   const taken = [...used];
   for (let i = 0; i < count; i++) {
     const subnet = bestFit(pools, taken, length);
@@ -28,30 +34,30 @@ function given(pools: readonly Ipv4Cidr[], length: number, count: number, used: 
   return taken.slice(used.length);
 }
 
-test('the smallest block that fits, not the order of the pools', () => {
-  expect(given(POOLS, 25, 5)).toEqual([
+test('the smallest free block that fits is used, whatever the order of the pools', () => {
+  expect(allocated(POOLS, 25, 5)).toEqual([
     '192.168.0.0/25',
     '192.168.0.128/25',
     '192.168.1.0/25',
     '192.168.1.128/25',
     '10.11.0.0/25',
   ]);
-  expect(given(subnets('10.11.0.0/16'), 25, 3)).toEqual(['10.11.0.0/25', '10.11.0.128/25', '10.11.1.0/25']);
+  expect(allocated(subnets('10.11.0.0/16'), 25, 3)).toEqual(['10.11.0.0/25', '10.11.0.128/25', '10.11.1.0/25']);
 });
 
-test('what is used is left out, and the smallest gap beside it is filled first', () => {
-  expect(given(subnets('10.0.0.0/22'), 26, 3, subnets('10.0.1.64/26'))).toEqual([
+test('used subnets are left out, and the smallest gap beside them is filled first', () => {
+  expect(allocated(subnets('10.0.0.0/22'), 26, 3, subnets('10.0.1.64/26'))).toEqual([
     '10.0.1.0/26',
     '10.0.1.128/26',
     '10.0.1.192/26',
   ]);
-  // Used by more than the pool.
-  expect(given(subnets('10.0.0.0/22'), 26, 1, subnets('10.0.0.0/8'))).toEqual([]);
-  expect(given(subnets('10.0.0.0/26'), 25, 1)).toEqual([]);
-  expect(given(subnets('255.255.255.0/24', '0.0.0.0/30'), 30, 2)).toEqual(['0.0.0.0/30', '255.255.255.0/30']);
+  // The used subnet is larger than the pool.
+  expect(allocated(subnets('10.0.0.0/22'), 26, 1, subnets('10.0.0.0/8'))).toEqual([]);
+  expect(allocated(subnets('10.0.0.0/26'), 25, 1)).toEqual([]);
+  expect(allocated(subnets('255.255.255.0/24', '0.0.0.0/30'), 30, 2)).toEqual(['0.0.0.0/30', '255.255.255.0/30']);
 });
 
-test('whatever is used: what is given out is in a pool, overlaps nothing, and nothing is left when none is', () => {
+test('with random pools: a subnet is in a pool and overlaps nothing, and when none is found, none is free', () => {
   const seed = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
   console.info(`MESH_SEED=${seed}`);
   const random = randomFrom(seed);
@@ -74,7 +80,7 @@ test('whatever is used: what is given out is in a pool, overlaps nothing, and no
       if (!isFree(subnet)) wrong.push(`${subnet} was not free in ${pools} with ${used}`);
       used.push(subnet);
     }
-    // By trying every one.
+    // Every possible subnet is tried.
     for (let at = 0; at < 0x600; at += 2 ** (32 - length)) {
       const subnet = ipv4Subnet(ipv4FromNumber(0x0a000000 + at), length);
       if (isFree(subnet)) wrong.push(`${subnet} was left in ${pools} with ${used}`);
@@ -83,12 +89,12 @@ test('whatever is used: what is given out is in a pool, overlaps nothing, and no
   expect(wrong).toEqual([]);
 });
 
-test('an exhausted pool is named, with what to do', () => {
+test('the error names the exhausted pools, and what to do', () => {
   expect(errorText(poolExhausted(['eth1', 'eth2'], POOLS, 25), { color: false })).toMatchInlineSnapshot(`
     "error: there is no free /25 for eth1, eth2 in 10.11.0.0/16 and 192.168.0.0/23 [MESH_BOOT_POOL_EXHAUSTED]
       while: allocate a subnet: eth1, eth2
       rule: A segment without a DHCP server and without an address of host0 gets a subnet of default_subnet_size from subnet_pool.
-      remedy: Add a network to subnet_pool in host0.conf, raise default_subnet_size (30 is the smallest subnet), or give the port an address."
+      remedy: Add a network to subnet_pool in host0.conf, raise default_subnet_size (30 is the smallest subnet), or give the NIC an address."
   `);
 });
 
@@ -100,7 +106,7 @@ async function bookFile(): Promise<string> {
 
 const RULES: SubnetRules = { pools: POOLS, defaultLength: 25, wishes: [] };
 
-test('a segment keeps its subnet over restarts, by any of its ports, until the settings say otherwise', async () => {
+test('a segment keeps its subnet over restarts, by any of its NICs, until the settings change', async () => {
   const file = await bookFile();
   const book = await SubnetBook.open(file, RULES);
   expect(book.allocate(['eth1', 'eth3'], [])).toMatchObject({ subnet: '192.168.0.0/25', origin: 'dynamic' });
@@ -110,7 +116,7 @@ test('a segment keeps its subnet over restarts, by any of its ports, until the s
   expect(again.allocate(['eth3'], []).subnet).toBe('192.168.0.0/25');
   expect(host0AddressIn(again.allocate(['eth2'], []).subnet)).toBe('192.168.0.129');
   await again.saved();
-  // Another size, or a pool that is gone, or a wish, is another subnet.
+  // Another size, a pool that is gone, and a wish each end the allocation.
   for (const rules of [
     { ...RULES, defaultLength: 26 },
     { ...RULES, pools: subnets('10.11.0.0/16') },
@@ -120,7 +126,7 @@ test('a segment keeps its subnet over restarts, by any of its ports, until the s
   }
 });
 
-test('wishes: a subnet, a size; one that overlaps falls back to the pools and is told', async () => {
+test('a wish is a subnet or a size; a subnet that overlaps is reported, and one from the pools is used', async () => {
   const wishes = [
     { port: 'eth1', subnet: parseIpv4Cidr('10.20.0.0/24') },
     { port: 'eth2', subnet: 28 },
@@ -136,7 +142,7 @@ test('wishes: a subnet, a size; one that overlaps falls back to the pools and is
   await book.saved();
 });
 
-test('a book that a power cut or a hand has spoilt is begun anew', async () => {
+test('a spoilt book counts as empty', async () => {
   const file = await bookFile();
   for (const text of [
     '',

@@ -1,4 +1,4 @@
-/** Subnets out of pools, by best fit: the smallest free block that is large enough gives its first subnet. Pure. */
+/** Allocates subnets from pools by best fit: the first subnet of the smallest free block that is large enough. Pure. */
 
 import {
   type Ipv4,
@@ -13,10 +13,10 @@ import {
 import { MeshError } from '../../model/error.ts';
 
 /**
- * With the pools 10.11.0.0/16 and 192.168.0.0/23 and nothing used, a /25 is 192.168.0.0/25: the smaller pool is the
- * smaller block.
- * @param length of the prefix wanted
- * @returns undefined when no block is free that is large enough
+ * Finds a free subnet. Example: with the pools 10.11.0.0/16 and 192.168.0.0/23 and nothing used, a /25 is 192.168.0.0/25, since
+ * the smaller pool is the smaller block.
+ * @param length of the wanted subnet's prefix
+ * @returns undefined if no free block is large enough
  */
 export function bestFit(pools: readonly Ipv4Cidr[], used: readonly Ipv4Cidr[], length: number): Ipv4Cidr | undefined {
   const fitting = pools.flatMap((pool) => freeBlocks(pool, used, length));
@@ -25,14 +25,14 @@ export function bestFit(pools: readonly Ipv4Cidr[], used: readonly Ipv4Cidr[], l
   return block === undefined ? undefined : ipv4Subnet(baseOf(block), length);
 }
 
-/** The largest blocks of the pool that hold nothing used and have room for a subnet of `length`. */
+/** The largest parts of `block` that overlap no used subnet and have room for a subnet of `length`. */
 function freeBlocks(block: Ipv4Cidr, used: readonly Ipv4Cidr[], length: number): Ipv4Cidr[] {
-  const own = ipv4Length(block);
-  if (own > length) return [];
+  const blockLength = ipv4Length(block);
+  if (blockLength > length) return [];
   const inside = used.filter((other) => ipv4Overlap(block, other));
   if (inside.length === 0) return [block];
-  if (own === length || inside.some((other) => ipv4Length(other) <= own)) return [];
-  const half = own + 1;
+  if (blockLength === length || inside.some((other) => ipv4Length(other) <= blockLength)) return [];
+  const half = blockLength + 1;
   const second = ipv4FromNumber((numberOf(block) + 2 ** (32 - half)) >>> 0);
   return [ipv4Subnet(baseOf(block), half), ipv4Subnet(second, half)].flatMap((part) =>
     freeBlocks(part, inside, length),
@@ -47,16 +47,17 @@ function numberOf(subnet: Ipv4Cidr): number {
   return ipv4ToNumber(baseOf(subnet));
 }
 
-export function poolExhausted(ports: readonly string[], pools: readonly Ipv4Cidr[], length: number): MeshError {
+/** The error for a segment that gets no subnet. @param nics the names of the segment's NICs */
+export function poolExhausted(nics: readonly string[], pools: readonly Ipv4Cidr[], length: number): MeshError {
   return new MeshError(
     'MESH_BOOT_POOL_EXHAUSTED',
-    `there is no free /${length} for ${ports.join(', ')} in ${pools.join(' and ')}`,
+    `there is no free /${length} for ${nics.join(', ')} in ${pools.join(' and ')}`,
     {
       operation: 'allocate a subnet',
-      object: ports.join(', '),
+      object: nics.join(', '),
       rule: 'A segment without a DHCP server and without an address of host0 gets a subnet of default_subnet_size from subnet_pool.',
       remedy:
-        'Add a network to subnet_pool in host0.conf, raise default_subnet_size (30 is the smallest subnet), or give the port an address.',
+        'Add a network to subnet_pool in host0.conf, raise default_subnet_size (30 is the smallest subnet), or give the NIC an address.',
     },
   );
 }

@@ -1,24 +1,32 @@
 /**
- * What TFTP gives out: `<state>/boot/tftp` with the boot loaders of the distribution's package and nothing else. They are
- * copies, so that an upgrade of the package in the middle of a transfer is not seen.
+ * The files that TFTP serves: the boot loaders of the distribution's package in `<state>/boot/tftp`, and nothing else. They are
+ * copies, so that an upgrade of the package does not disturb a transfer.
  */
 import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import { LOADERS } from '../../services/dnsmasq/dnsmasq-conf.ts';
 
-/** Where Debian and Alpine keep the loaders. */
-const PLACES = ['/usr/lib/ipxe', '/usr/share/ipxe', '/boot'];
+/** Where Debian and Alpine install the loaders. */
+const LOADER_DIRECTORIES = ['/usr/lib/ipxe', '/usr/share/ipxe', '/boot'];
 
+/** The directory that dnsmasq serves by TFTP. */
 export interface BootFiles {
   readonly root: string;
+  /** MESH_BOOT_FILES_MISSING: which loaders are missing, or why they cannot be copied. */
   readonly missing?: MeshError;
 }
 
-/** What is missing, or cannot be copied, is told and left out: the rest of host0 runs all the same. */
-export async function provideBootFiles(root: string, places: readonly string[] = PLACES): Promise<BootFiles> {
+/**
+ * Copies the loaders to `root`, as far as they differ. Never rejects: host0 runs without loaders, too, and `missing` says what is
+ * wrong.
+ */
+export async function provideBootFiles(
+  root: string,
+  directories: readonly string[] = LOADER_DIRECTORIES,
+): Promise<BootFiles> {
   try {
-    return await copyBootFiles(root, places);
+    return await copyBootFiles(root, directories);
   } catch (cause) {
     const { message } = MeshError.from(cause);
     const missing = new MeshError('MESH_BOOT_FILES_MISSING', `the boot loaders cannot be copied: ${message}`, {
@@ -30,14 +38,14 @@ export async function provideBootFiles(root: string, places: readonly string[] =
   }
 }
 
-async function copyBootFiles(root: string, places: readonly string[]): Promise<BootFiles> {
+async function copyBootFiles(root: string, directories: readonly string[]): Promise<BootFiles> {
   await mkdir(root, { recursive: true });
-  // dnsmasq reads them as a user of its own, whatever the mask that we were started with; it may pass through, not look around.
+  // dnsmasq reads the files as its own user, whatever the umask of host0. It may enter the state directory, but not list it.
   await chmod(dirname(root), 0o711);
   await chmod(root, 0o755);
   const missing: string[] = [];
   for (const name of Object.values(LOADERS)) {
-    const source = await firstThatExists(places.map((place) => join(place, name)));
+    const source = await firstThatExists(directories.map((directory) => join(directory, name)));
     if (source === undefined) missing.push(name);
     else await refresh(source, join(root, name));
   }
@@ -46,7 +54,7 @@ async function copyBootFiles(root: string, places: readonly string[]): Promise<B
     root,
     missing: new MeshError('MESH_BOOT_FILES_MISSING', `there is no ${missing.join(' and no ')} to boot machines with`, {
       object: missing.join(', '),
-      rule: `They are looked for in ${places.join(', ')}.`,
+      rule: `They are looked for in ${directories.join(', ')}.`,
       remedy:
         'Install the package that Debian has: `apt-get install ipxe`; elsewhere, put its files there. Then restart host0.',
     }),
@@ -58,15 +66,16 @@ async function firstThatExists(paths: readonly string[]): Promise<string | undef
   return undefined;
 }
 
+/** Copies unless the copy has the same size and is as new. A file appears under its name only when it is complete. */
 async function refresh(source: string, copy: string): Promise<void> {
-  const [theirs, ours] = await Promise.all([fileStat(source), fileStat(copy)]);
-  if (ours !== undefined && ours.size === theirs?.size && ours.mtimeMs >= theirs.mtimeMs) return;
+  const [original, copied] = await Promise.all([fileStat(source), fileStat(copy)]);
+  if (copied !== undefined && copied.size === original?.size && copied.mtimeMs >= original.mtimeMs) return;
   await copyFile(source, `${copy}.new`);
   await chmod(`${copy}.new`, 0o644);
   await rename(`${copy}.new`, copy);
 }
 
-/** Of the file behind a link; undefined when there is none. */
+/** Follows symbolic links. @returns undefined if there is no such file */
 async function fileStat(path: string): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
   const found = await stat(path).catch(() => undefined);
   return found?.isFile() ? found : undefined;

@@ -1,4 +1,4 @@
-/** The machine of modes: its ways by hand, and a random walk (`MESH_SEED=N` repeats one). */
+/** The state machine of a segment's mode: single transitions, and a random walk (`MESH_SEED=N` repeats one). */
 import { describe, expect, test } from 'vitest';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -33,7 +33,7 @@ function host0(senior: boolean): ModeEvent {
   return { type: 'host0', senior, mark: { installation, ageMs: 1, reply: false, passive: false } };
 }
 
-/** One segment through its events. */
+/** Leads one segment through events. */
 class Walk {
   state: ModeState;
   nowMs = 0;
@@ -59,57 +59,57 @@ class Walk {
   }
 }
 
-test('nobody answers: a server after three probes, not before', () => {
+test('no server answers: host0 is a server after three probes, not before', () => {
   const walk = new Walk('auto').after(1500, SILENCE, FIRST_PROBES - 1);
   expect(walk.mode).toBe('observe');
   expect(walk.after(1500, SILENCE).mode).toBe('server');
 });
 
-test('a server answers: a proxy at once', () => {
+test('a server answers: host0 is a proxy at once', () => {
   expect(new Walk('auto').after(1500, SILENCE).after(10, SERVER).mode).toBe('proxy');
 });
 
-test('a server appears later: no server from that moment on, and it is told', () => {
+test('a server appears later: host0 is a proxy at once, and the journal says so', () => {
   const walk = new Walk('auto').after(1500, SILENCE, 3).after(MINUTE, SERVER);
   expect(walk.mode).toBe('proxy');
   expect(walk.notes).toEqual(['mode', 'server appeared', 'mode']);
   expect([...walk.state.foreign.values()]).toMatchObject([{ intruded: true }]);
 });
 
-describe('the server goes', () => {
-  const left = () => new Walk('auto').after(100, SERVER).after(MINUTE, SILENCE, PARTING_PROBES - 1);
+describe('the other server goes', () => {
+  const nearlyGone = () => new Walk('auto').after(100, SERVER).after(MINUTE, SILENCE, PARTING_PROBES - 1);
 
-  test('it is told after two silent probes, and its place is taken after many', () => {
-    const walk = left();
+  test('it is reported after two silent probes, and replaced after ten', () => {
+    const walk = nearlyGone();
     expect(walk.mode).toBe('proxy');
     expect(walk.notes.filter((note) => note === 'server silent')).toHaveLength(1);
     expect(walk.after(MINUTE, SILENCE).mode).toBe('server');
     expect(walk.state.foreign.size).toBe(0);
   });
 
-  test('never while host0 is a guest in its subnet', () => {
-    const walk = left();
+  test('it is not replaced while host0 has an address in its subnet', () => {
+    const walk = nearlyGone();
     walk.isGuest = true;
     expect(walk.after(MINUTE, SILENCE, 100).mode).toBe('proxy');
     walk.isGuest = false;
     expect(walk.after(0, { type: 'look' }).mode).toBe('server');
   });
 
-  test('not sooner than it may be back, however often is asked', () => {
+  test('it is not replaced within the quiet time, however many probes are silent', () => {
     const walk = new Walk('auto').after(100, SERVER).after(10, SILENCE, 1000);
     expect(walk.mode).toBe('proxy');
     expect(walk.after(QUIET_MS, SILENCE).mode).toBe('server');
   });
 });
 
-test('a server of boot files alone takes no place', () => {
+test('a server that gives boot files only does not keep host0 from being a server', () => {
   const { heard } = SERVER as Extract<ModeEvent, { type: 'server' }>;
   const pxe: ModeEvent = { type: 'server', heard: { ...heard, gives: 'boot files' } };
   expect(new Walk('auto').after(100, pxe).after(1500, SILENCE, 3).mode).toBe('server');
 });
 
 describe('another host0', () => {
-  test('that was here first keeps this one passive until it is gone', () => {
+  test('that was there first keeps this one passive until it is gone', () => {
     const walk = new Walk('auto').after(100, host0(true)).after(1500, SILENCE, 3);
     expect(walk.state).toMatchObject({ mode: 'observe', reason: 'another host0' });
     expect(walk.after(RIVAL_MS, SILENCE).mode).toBe('server');
@@ -120,7 +120,7 @@ describe('another host0', () => {
     expect(new Walk('auto').after(1500, SILENCE, 3).after(100, host0(false)).mode).toBe('server');
   });
 
-  test('also where the mode is fixed', () => {
+  test('that was there first also overrides a fixed mode', () => {
     expect(new Walk('server').after(1500, SILENCE, 3).after(100, host0(true)).mode).toBe('observe');
   });
 });
@@ -136,7 +136,7 @@ test.each([
   expect(new Walk(wanted).after(1500, SILENCE, 3).after(10, SERVER).mode).toBe(beside);
 });
 
-test('what an earlier life served goes on, until something speaks against it', () => {
+test('the mode of an earlier host0 process is kept until an event speaks against it', () => {
   expect(new Walk('auto', 'server').after(1, { type: 'look' }).mode).toBe('server');
   expect(new Walk('auto', 'server').after(1, SERVER).mode).toBe('proxy');
   expect(new Walk('auto', 'proxy').after(1500, SILENCE, 3).mode).toBe('proxy');

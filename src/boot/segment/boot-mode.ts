@@ -1,7 +1,7 @@
 /**
- * What host0 is on one segment: a pure machine of states. It observes first, gives boot files only (`proxy`) beside a DHCP
- * server, and addresses too (`server`) only where nobody else does. It is `server` at no moment within QUIET_MS of having
- * heard another server there.
+ * The state machine that decides host0's mode on one segment. Pure. host0 observes first. Beside another DHCP server it gives
+ * boot files only (`proxy`). It gives addresses, too (`server`) only where no other server does, and never within QUIET_MS after
+ * it has heard one.
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type {
@@ -14,57 +14,64 @@ import type {
 import type { Host0Mark, Installation } from '../frames/host0-mark.ts';
 import type { HeardServer } from '../frames/observation.ts';
 
-/** Probes without an answer after which a segment counts as one without a server. */
+/** After this many unanswered probes, a segment counts as one without a DHCP server. */
 export const FIRST_PROBES = 3;
-/** Probes without an answer, one a minute, after which a server that was there counts as gone for good. */
+/** After this many unanswered probes, one a minute, a server that was heard counts as gone. */
 export const PARTING_PROBES = 10;
-/** As long is another server remembered at the least. */
+/** For this long at least, a server that was heard is remembered. */
 export const QUIET_MS = 600_000;
-/** Another host0 speaks every minute: after more than two it is gone. */
+/** After this long without a probe of another host0, it counts as gone: each host0 sends one a minute. */
 export const RIVAL_MS = 150_000;
 
+/** Another DHCP or PXE server on the segment. */
 export interface Foreign extends HeardServer {
-  /** It came while host0 gave out addresses. */
+  /** It appeared while host0 gave addresses on the segment. */
   readonly intruded: boolean;
   readonly lastMs: number;
 }
 
+/** Another host0 on the segment, known by the mark in its probes (host0-mark.ts). */
 export interface Rival {
   readonly installation: Installation;
   readonly ipv4?: Ipv4;
-  /** It was here first. */
+  /** It was on the segment before this host0, which therefore stays passive. */
   readonly senior: boolean;
   readonly lastMs: number;
 }
 
+/** The mode of one segment, with everything that it follows from. Times are in ms of the clock given to `judge`. */
 export interface ModeState {
+  /** What the settings say. */
   readonly wanted: WantedMode;
   readonly mode: BootMode;
   readonly sinceMs: number;
   readonly reason: ModeReason;
-  /** Probes that nobody answered, since somebody did or since the start. */
+  /** How many probes in a row got no answer. */
   readonly silentProbes: number;
-  /** When another server that gives addresses was last heard. */
+  /** When another server that gives addresses was last heard; absent if never. */
   readonly lastForeignMs?: number;
-  /** Servers that were heard, by address. */
+  /** The other servers that are remembered, by their address. */
   readonly foreign: ReadonlyMap<Ipv4, Foreign>;
   readonly rivals: ReadonlyMap<Installation, Rival>;
 }
 
+/** What a segment's mode may depend on. */
 export type ModeEvent =
-  /** The time of a probe is over. */
+  /** The time to answer a probe is over. */
   | { readonly type: 'probed'; readonly answered: boolean }
+  /** A packet of another server was heard. */
   | { readonly type: 'server'; readonly heard: HeardServer }
+  /** A probe of another host0 was heard. */
   | { readonly type: 'host0'; readonly mark: Host0Mark; readonly senior: boolean }
-  /** Somebody chose another mode, or what is around has changed. */
-  | { readonly type: 'look'; readonly wanted?: WantedMode };
+  /** The addresses of the NIC may have changed. */
+  | { readonly type: 'look' };
 
-export interface Surroundings {
-  /** The port has an address in the subnet of another server: it is a guest there. */
+interface Surroundings {
+  /** The NIC has an address, not allocated by host0, in the subnet of another server. */
   readonly isGuest: boolean;
 }
 
-/** What happened, for the journal. */
+/** What happened on a segment; segment-note.ts words it for the journal. */
 export type ModeNote =
   | { readonly note: 'mode'; readonly from: BootMode }
   | { readonly note: 'server appeared'; readonly server: Foreign }
@@ -72,14 +79,15 @@ export type ModeNote =
   | { readonly note: 'host0 appeared'; readonly rival: Rival }
   | { readonly note: 'host0 gone'; readonly rival: Rival };
 
-export interface ModeJudgement {
+interface ModeJudgement {
   readonly state: ModeState;
   readonly notes: readonly ModeNote[];
 }
 
 /**
- * @param serving what a process that an earlier life of host0 left does on this segment: it goes on until something speaks
- * against it
+ * The state at the start.
+ * @param serving the mode of the dnsmasq that an earlier host0 process left running on the segment: the mode is kept until an
+ * event speaks against it
  */
 export function firstState(wanted: WantedMode, nowMs: number, serving?: 'proxy' | 'server'): ModeState {
   const blank = { wanted, sinceMs: nowMs, foreign: new Map(), rivals: new Map() };
@@ -93,16 +101,18 @@ export function firstState(wanted: WantedMode, nowMs: number, serving?: 'proxy' 
   return { ...blank, mode: 'observe', reason: wanted === 'observe' ? 'configured' : 'probing', silentProbes: 0 };
 }
 
+/** Computes the state after an event, with notes on everything that happened. The states are immutable. */
 export function judge(before: ModeState, event: ModeEvent, nowMs: number, around: Surroundings): ModeJudgement {
   const notes: ModeNote[] = [];
-  const heard = take(before, event, nowMs, notes);
-  const { mode, reason } = decide(heard, nowMs, around);
+  const known = takeEvent(before, event, nowMs, notes);
+  const { mode, reason } = decide(known, nowMs, around);
   const changed = mode !== before.mode;
   if (changed) notes.push({ note: 'mode', from: before.mode });
-  return { state: { ...heard, mode, reason, sinceMs: changed ? nowMs : before.sinceMs }, notes };
+  return { state: { ...known, mode, reason, sinceMs: changed ? nowMs : before.sinceMs }, notes };
 }
 
-function take(before: ModeState, event: ModeEvent, nowMs: number, notes: ModeNote[]): ModeState {
+/** Takes in what an event says, without deciding the mode. */
+function takeEvent(before: ModeState, event: ModeEvent, nowMs: number, notes: ModeNote[]): ModeState {
   const rivals = new Map(before.rivals);
   for (const [installation, rival] of rivals) {
     if (nowMs - rival.lastMs < RIVAL_MS) continue;
@@ -112,9 +122,7 @@ function take(before: ModeState, event: ModeEvent, nowMs: number, notes: ModeNot
   const state = { ...before, rivals };
   switch (event.type) {
     case 'look':
-      return event.wanted === undefined || event.wanted === before.wanted
-        ? state
-        : { ...state, wanted: event.wanted, silentProbes: 0 };
+      return state;
     case 'probed':
       return probed(state, event.answered, nowMs, notes);
     case 'server':
@@ -133,12 +141,12 @@ function take(before: ModeState, event: ModeEvent, nowMs: number, notes: ModeNot
 function probed(state: ModeState, answered: boolean, nowMs: number, notes: ModeNote[]): ModeState {
   if (answered) return { ...state, silentProbes: 0 };
   const silentProbes = state.silentProbes + 1;
-  const parted = silentProbes >= PARTING_PROBES;
+  const isGone = silentProbes >= PARTING_PROBES;
   const foreign = new Map(state.foreign);
   for (const [address, server] of foreign) {
-    // A server of boot files answers no probe.
+    // A server that gives boot files only answers no probe.
     if (server.gives === 'addresses' && silentProbes === 2) notes.push({ note: 'server silent', server });
-    if (parted && nowMs - server.lastMs >= QUIET_MS) foreign.delete(address);
+    if (isGone && nowMs - server.lastMs >= QUIET_MS) foreign.delete(address);
   }
   return { ...state, silentProbes, foreign };
 }
@@ -159,7 +167,7 @@ function decide(state: ModeState, nowMs: number, { isGuest }: Surroundings): { m
   if ([...state.rivals.values()].some(({ senior }) => senior)) return { mode: 'observe', reason: 'another host0' };
   if (wanted === 'observe') return { mode: 'observe', reason: 'configured' };
   if (lastForeignMs === undefined) {
-    // Heard nobody, and asked too seldom to be sure.
+    // No other server was heard, but too few probes were sent to be sure.
     if (silentProbes < FIRST_PROBES) return { mode: 'observe', reason: 'probing' };
     if (wanted === 'proxy') return { mode: 'proxy', reason: 'configured' };
     return { mode: 'server', reason: wanted === 'server' ? 'configured' : 'nobody else answers' };
@@ -171,6 +179,7 @@ function decide(state: ModeState, nowMs: number, { isGuest }: Surroundings): { m
   return { mode: 'server', reason: wanted === 'server' ? 'configured' : 'nobody else answers' };
 }
 
+/** The other servers, as documents. @param nowMs of the clock that the state was made with */
 export function foreignViews(state: ModeState, nowMs: number): ForeignServerView[] {
   return [...state.foreign.values()].map(({ server, mac, gives, subnet, lastMs }) => ({
     server,
@@ -181,6 +190,7 @@ export function foreignViews(state: ModeState, nowMs: number): ForeignServerView
   }));
 }
 
+/** The other host0s, as documents. @param nowMs of the clock that the state was made with */
 export function rivalViews(state: ModeState, nowMs: number): RivalView[] {
   return [...state.rivals.values()].map(({ installation, ipv4, senior, lastMs }) => ({
     installation,
@@ -190,7 +200,7 @@ export function rivalViews(state: ModeState, nowMs: number): RivalView[] {
   }));
 }
 
-/** The subnets that other servers give addresses of. */
+/** The subnets in which other servers give addresses, as far as these are known. */
 export function foreignSubnets(state: ModeState): Ipv4Cidr[] {
   return [...state.foreign.values()].flatMap(({ gives, subnet }) =>
     gives === 'addresses' && subnet !== undefined ? [subnet] : [],

@@ -1,4 +1,4 @@
-/** A segment with all that host0 does on it, and how that is told. */
+/** One boot segment with everything that host0 does on it, and what host0 reports about it. */
 
 import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -13,38 +13,40 @@ import { leasesFinding, modeFindings, unmetFinding } from './segment-note.ts';
 import { leaseRange } from './segment-service.ts';
 import type { SegmentWatch } from './segment-watch.ts';
 
-/** One group of ports at work. */
+/** A group of host0's NICs on one segment. `Serving.serve` sets the last three fields. */
 export interface BootSegment {
+  /** The names of all NICs of the group; only `watch.input.device` is used. */
   readonly nics: readonly string[];
   readonly watch: SegmentWatch;
   readonly leases: Leases;
-  /** What would have been answered, in dry mode. */
-  readonly would: string[];
-  /** Why nothing serves there that should. */
+  /** In dry mode: what host0 would have answered, newest last. */
+  readonly dryAnswers: string[];
+  /** Why host0 does not serve the segment although its mode says so. */
   problem?: MeshError | undefined;
-  /** What serves there. */
+  /** The subnet that host0 serves, or would serve in dry mode. */
   subnet?: SubnetView | undefined;
-  /** A process does. */
+  /** A dnsmasq has been told to run there. */
   served?: boolean;
 }
 
-export interface SegmentSurroundings {
+interface SegmentSurroundings {
   readonly clock: Clock;
   readonly dry: boolean;
-  /** What runs at the port of the segment. */
+  /** The dnsmasq of the segment's NIC. */
   readonly service: Service | undefined;
 }
 
+/** The segment as a document. Reads the lease file. */
 export async function segmentView(
   segment: BootSegment,
   { clock, dry, service }: SegmentSurroundings,
 ): Promise<SegmentView> {
-  const { nics, watch, leases, would, subnet, problem } = segment;
+  const { nics, watch, leases, dryAnswers, subnet, problem } = segment;
   const { device, wanted } = watch.input;
   const { state } = watch;
   const nowMs = clock.nowMs();
   const serves = subnet !== undefined && problem === undefined;
-  const [wrong] = errorsOf(segment, service);
+  const [error] = errorsOf(segment, service);
   return {
     nics,
     device,
@@ -57,13 +59,13 @@ export async function segmentView(
     leases: state.mode === 'server' && !dry ? await leases.read() : [],
     foreignServers: foreignViews(state, nowMs),
     otherHost0s: rivalViews(state, nowMs),
-    ...(wrong !== undefined && { remark: wrong.message }),
-    ...(wrong?.remedy !== undefined && { remedy: wrong.remedy }),
-    ...(dry && { wouldHaveAnswered: would }),
+    ...(error !== undefined && { remark: error.message }),
+    ...(error?.remedy !== undefined && { remedy: error.remedy }),
+    ...(dry && { wouldHaveAnswered: dryAnswers }),
   };
 }
 
-/** @param unmetWish a subnet that the settings wish for it, and that was not free */
+/** What is wrong on a segment. @param unmetWish the subnet that the settings wish for it, if that was not free */
 export function segmentFindings(
   segment: BootSegment,
   { dry, service }: Omit<SegmentSurroundings, 'clock'>,
@@ -80,7 +82,7 @@ export function segmentFindings(
   ];
 }
 
-/** What a machine that boots there is to expect. */
+/** What a booting machine can expect on the segment; the boot log explains the machine's silence with this. */
 export function segmentState(segment: BootSegment, { dry, service }: Omit<SegmentSurroundings, 'clock'>): SegmentState {
   const { problem, watch } = segment;
   if (problem !== undefined) {
@@ -89,10 +91,10 @@ export function segmentState(segment: BootSegment, { dry, service }: Omit<Segmen
   }
   const { mode, reason } = watch.state;
   if (dry) return { mode: 'dry', why: reason };
-  const [wrong] = errorsOf(segment, service).map((error) => findingOf(error, { object: watch.input.device }));
+  const [failed] = errorsOf(segment, service).map((error) => findingOf(error, { object: watch.input.device }));
   const full = fullFinding(segment);
   const isRefusing = full?.severity === 'error' && service?.running !== undefined;
-  const silence = isRefusing ? full : wrong;
+  const silence = isRefusing ? full : failed;
   return {
     mode,
     why: reason,

@@ -1,21 +1,25 @@
-/** What would have been answered, for the dry mode: one line a question. Pure. */
+/** What host0 would answer to a DHCP packet: for dry mode. Pure. */
 
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { BootMode } from '../../protocol/documents/boot-views.ts';
 import { loaderFor, scriptUrl } from '../../services/dnsmasq/dnsmasq-conf.ts';
 import type { BootSighting, DhcpSighting } from '../frames/sighting.ts';
 
-/** @returns undefined for what is not asked of us */
+/**
+ * Describes the answer in one line.
+ * @param served the subnet that host0 would serve, and its address there
+ * @returns undefined if host0 would not answer
+ */
 export function dryAnswer(
   sighting: BootSighting,
   mode: BootMode,
-  place: { readonly subnet: Ipv4Cidr; readonly host0: Ipv4 } | undefined,
+  served: { readonly subnet: Ipv4Cidr; readonly host0: Ipv4 } | undefined,
 ): string | undefined {
-  if (sighting.kind !== 'dhcp' || sighting.message !== 'DISCOVER' || place === undefined) return undefined;
+  if (sighting.kind !== 'dhcp' || sighting.message !== 'DISCOVER' || served === undefined) return undefined;
   if (mode !== 'server' && mode !== 'proxy') return undefined;
-  const file = bootFileFor(sighting, place.host0);
+  const file = bootFileFor(sighting, served.host0);
   if (mode === 'proxy' && file === undefined) return undefined;
-  const address = mode === 'server' ? [`an address of ${place.subnet}`] : [];
+  const address = mode === 'server' ? [`an address of ${served.subnet}`] : [];
   const answer = [...address, ...(file === undefined ? [] : [file])].join(' and ');
   return `${sighting.mac} (${sighting.client ?? 'system'}${architectureText(sighting)}): ${answer}`;
 }

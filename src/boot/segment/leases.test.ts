@@ -1,3 +1,4 @@
+/** How many addresses are left on a segment, from dnsmasq's lease file, and the finding when hardly any is left. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import { leasesFinding } from './segment-note.ts';
 const RANGE: LeaseRange = { first: '10.11.0.2' as Ipv4, last: '10.11.0.3' as Ipv4 };
 const [ONE, TWO, THREE] = [1, 2, 3].map((number) => parseMac(`02:00:00:00:00:0${number}`)) as [Mac, Mac, Mac];
 
-class SegmentWatch {
+class LeasedSegment {
   readonly clock = new ManualClock();
   readonly #file = join(mkdtempSync(join(tmpdir(), 'mw-leases-')), 'eth1.leases');
   readonly leases = new Leases(this.#file, this.clock);
@@ -22,7 +23,7 @@ class SegmentWatch {
     onTestFinished(() => rmSync(join(this.#file, '..'), { recursive: true }));
   }
 
-  /** As dnsmasq does it: it writes, and then it answers. */
+  /** Writes the lease file, and answers then, as dnsmasq does. */
   async give(...leased: readonly (readonly [mac: Mac, ipv4: string, sec: number])[]): Promise<void> {
     const nowSec = this.clock.wallTime().getTime() / 1000;
     writeFileSync(this.#file, leased.map(([mac, ipv4, sec]) => `${nowSec + sec} ${mac} ${ipv4} * *\n`).join(''));
@@ -40,18 +41,18 @@ class SegmentWatch {
   }
 }
 
-test('an address is free until it is given out, and again when its time is over', async () => {
-  const segment = new SegmentWatch();
+test('an address is free until it is leased, and again when the lease has expired', async () => {
+  const segment = new LeasedSegment();
   expect(segment.room).toEqual({ addresses: 2, free: 2, refused: undefined });
-  // One of another subnet, from before, takes no room.
+  // An older lease in another subnet does not count.
   await segment.give([ONE, '10.11.0.3', 3600], [THREE, '192.168.1.3', 3600]);
   expect(segment.room.free).toBe(1);
   await segment.clock.pass(3_600_000);
   expect(segment.room.free).toBe(2);
 });
 
-test('whoever asks while none is left is refused, but for those who have one', async () => {
-  const segment = new SegmentWatch();
+test('a machine that asks while no address is left is refused, unless it has one', async () => {
+  const segment = new LeasedSegment();
   segment.see('DISCOVER', ONE);
   await segment.give([ONE, '10.11.0.2', 3600], [TWO, '10.11.0.3', 3600]);
   expect(segment.room).toEqual({ addresses: 2, free: 0, refused: undefined });
@@ -63,7 +64,7 @@ test('whoever asks while none is left is refused, but for those who have one', a
   expect(segment.room.refused).toBeUndefined();
 });
 
-test('it is told in time, and what to do depends on whose the subnet is', () => {
+test('a warning comes in time, and its remedy depends on the origin of the subnet', () => {
   const subnet = (origin: SubnetView['origin']): SubnetView => ({
     subnet: parseIpv4Cidr('10.11.0.0/25'),
     ipv4: '10.11.0.1' as Ipv4,
@@ -72,7 +73,10 @@ test('it is told in time, and what to do depends on whose the subnet is', () => 
   const told = (free: number, origin: SubnetView['origin'] = 'dynamic') =>
     leasesFinding('eth1', subnet(origin), RANGE, { addresses: 100, free, refused: undefined });
   expect(told(10)).toBeUndefined();
-  expect(told(9)).toMatchObject({ severity: 'warning', message: expect.stringMatching(/hardly any is left$/) });
+  expect(told(9)).toMatchObject({
+    severity: 'warning',
+    message: expect.stringMatching(/^hardly any of the addresses /),
+  });
   expect(told(0)?.remedy).toContain('default_subnet_size');
   expect(told(0, 'own')?.remedy).toContain('in a larger subnet than 10.11.0.0/25');
 });

@@ -1,6 +1,6 @@
 /**
- * The addresses that host0 has given out on a segment, and whether one is left. dnsmasq keeps them in a file, and writes it
- * before it answers: what passes on the segment says when to read it again, and nothing is read while nothing happens.
+ * The addresses that host0 has given out on a segment, and whether one is left. dnsmasq writes its lease file before it answers.
+ * So DHCP packets on the segment say when to read the file again, and it is not read while no packet is seen.
  */
 import { readFile } from 'node:fs/promises';
 import { type Ipv4, ipv4ToNumber } from '../../model/address/ipv4.ts';
@@ -10,28 +10,33 @@ import type { LeaseView } from '../../protocol/documents/boot-views.ts';
 import { parseLeases } from '../../services/dnsmasq/lease-file.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 
+/** The addresses that host0 gives out on a segment, both ends included. */
 export interface LeaseRange {
   readonly first: Ipv4;
   readonly last: Ipv4;
 }
 
+/** How full a range is. */
 export interface LeaseRoom {
+  /** How many addresses the range has. */
   readonly addresses: number;
   readonly free: number;
-  /** Who asked lately for an address when there was none. */
+  /** The machine that asked last, if that was in the last two minutes, no address is left, and it has none. */
   readonly refused: Mac | undefined;
 }
 
-/** Machines boot in crowds. */
+/** How long after a packet the file is read: many machines boot at the same time. */
 const COALESCE_MS = 100;
-/** Who gets no address asks again much sooner. */
+/** How long a refusal is remembered. A machine that gets no address asks again much sooner. */
 const REFUSED_MS = 120_000;
 
+/** The leases of one segment, as they were when the lease file was read last. */
 export class Leases {
   readonly #file: string;
   readonly #clock: Clock;
   #known: readonly LeaseView[] = [];
   #reading: Alarm | undefined;
+  /** The last DISCOVER of a machine without a lease. */
   #asked: { readonly mac: Mac; readonly atMs: number } | undefined;
 
   constructor(file: string, clock: Clock) {
@@ -39,6 +44,7 @@ export class Leases {
     this.#clock = clock;
   }
 
+  /** To be called with each packet on the segment: plans a reading of the file after one that may change it. */
   see(sighting: BootSighting): void {
     if (sighting.kind !== 'dhcp') return;
     const { message, mac, atMs } = sighting;
@@ -51,13 +57,13 @@ export class Leases {
     }
   }
 
-  /** Those that are in force now. */
+  /** Reads the lease file. @returns the leases in force now; none if there is no file */
   async read(): Promise<readonly LeaseView[]> {
     this.#known = parseLeases(await readFile(this.#file, 'utf8').catch(() => ''), this.#clock.wallTime());
     return this.#known;
   }
 
-  /** As it was when they were read last, less what has run out since. */
+  /** How full a range is: counts the leases of the last reading that have not expired since. */
   room({ first, last }: LeaseRange): LeaseRoom {
     const [from, to] = [ipv4ToNumber(first), ipv4ToNumber(last)];
     const now = this.#clock.wallTime();

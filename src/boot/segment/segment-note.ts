@@ -1,4 +1,4 @@
-/** What befalls a segment, for the journal and for `mesh status`: with what it means, and what to do about it. */
+/** What happens on a segment in words: events for the journal, and findings with remedies for `mesh status`. */
 
 import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
@@ -8,8 +8,9 @@ import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Foreign, ModeNote, ModeState, Rival } from './boot-mode.ts';
 import type { LeaseRange, LeaseRoom } from './leases.ts';
 
-const RULE_OF_ONE = 'Only one of them may give out addresses on a segment.';
+const RULE_OF_ONE = 'Only one DHCP server may give out addresses on a segment.';
 
+/** The journal's event for a note. @param state after the change */
 export function noteEvent(device: string, note: ModeNote, state: ModeState): EventInit {
   switch (note.note) {
     case 'mode':
@@ -38,7 +39,7 @@ export function noteEvent(device: string, note: ModeNote, state: ModeState): Eve
   }
 }
 
-/** What is not well on a segment. */
+/** The findings about other servers and other host0s on a segment. */
 export function modeFindings(device: string, { foreign, rivals, reason }: ModeState): Finding[] {
   const findings: Finding[] = [];
   for (const server of foreign.values()) {
@@ -50,49 +51,54 @@ export function modeFindings(device: string, { foreign, rivals, reason }: ModeSt
   return findings;
 }
 
+/** The finding for a NIC whose name dnsmasq cannot take (`isServable`). */
 export function unfitFinding(device: string): Finding {
   return {
     code: 'MESH_BOOT_PORT_UNFIT',
     severity: 'warning',
     object: device,
-    message: `no machine boots on ${JSON.stringify(device)}: dnsmasq's configuration cannot hold this name`,
-    remedy: 'Give the port a name of letters, digits and . _ @ + - only: `ip link set dev PORT name NAME`.',
+    message: `no machine can boot on ${JSON.stringify(device)}: dnsmasq's configuration cannot hold this name`,
+    remedy: 'Give the NIC a name of letters, digits and . _ @ + - only: `ip link set dev NIC name NAME`.',
   };
 }
 
+/** The finding for a subnet of `manual_subnets` that was not free. @param subnet the one that the segment has instead */
 export function unmetFinding(device: string, wish: Ipv4Cidr, subnet: SubnetView | undefined): Finding {
   return {
     code: 'MESH_BOOT_SUBNET_TAKEN',
     severity: 'warning',
     object: device,
-    message: `${wish}, which host0.conf wishes for ${device}, overlaps another subnet; it has ${subnet?.subnet ?? 'none'}`,
+    message: `${wish}, which host0.conf wishes for ${device}, overlaps another subnet; ${device} has ${subnet?.subnet ?? 'none'}`,
     remedy: 'Choose another network in manual_subnets, or free this one and restart host0.',
   };
 }
 
-/** Less than a tenth is hardly any. */
-const TENTH = 10;
+/** A finding begins when fewer than one in so many addresses is free. */
+const ADDRESSES_FOR_ONE_FREE = 10;
 
-/** Of a segment where host0 gives the addresses, once hardly any is left. An error only when a machine has gone without. */
+/**
+ * The finding for a segment on which host0 has hardly any address left to give. A warning, and an error once a machine got none.
+ * @returns undefined while there are enough
+ */
 export function leasesFinding(
   device: string,
   { subnet, origin }: SubnetView,
   { first, last }: LeaseRange,
   { addresses, free, refused }: LeaseRoom,
 ): Finding | undefined {
-  if (free * TENTH >= addresses) return undefined;
-  const which = `of the addresses that host0 gives out on ${device}, ${first} to ${last},`;
+  if (free * ADDRESSES_FOR_ONE_FREE >= addresses) return undefined;
+  const amount = free === 0 ? 'none' : 'hardly any';
+  const failure = free > 0 || refused === undefined ? '' : `, and ${refused} did not get one`;
   const larger =
     origin === 'own'
       ? `Give ${device} an address in a larger subnet than ${subnet}: host0 gives out the upper half of it.`
       : `Give ${device} a larger subnet than ${subnet} in host0.conf (default_subnet_size, or manual_subnets), and restart host0.`;
-  const none = refused === undefined ? 'none is left' : `none is left, and ${refused} asks for one in vain`;
   return {
     code: 'MESH_BOOT_LEASES_EXHAUSTED',
     severity: refused === undefined ? 'warning' : 'error',
     object: device,
-    message: `${which} ${free === 0 ? none : 'hardly any is left'}`,
-    remedy: `${larger} An address that nobody uses is free again after an hour.`,
+    message: `${amount} of the addresses that host0 gives out on ${device} (${first} to ${last}) is left${failure}`,
+    remedy: `${larger} An address is free again an hour after its machine has gone.`,
   };
 }
 
@@ -101,7 +107,7 @@ function intruder(device: string, { server, mac, subnet }: Foreign): Finding {
     code: 'MESH_BOOT_FOREIGN_DHCP',
     severity: 'error',
     object: device,
-    message: `${server} (${mac}) answers DHCP on ${device}${subnet === undefined ? '' : ` for ${subnet}`}, where host0 gave out addresses; host0 gives none to anybody now`,
+    message: `${server} (${mac}) answers DHCP on ${device}${subnet === undefined ? '' : ` for ${subnet}`}, where host0 gave out addresses; host0 gives out none now`,
     remedy: `${RULE_OF_ONE} Take the other server off the segment and wait ten minutes, or keep it: host0 then only gives out boot files beside it, for which ${device} needs an address in its subnet.`,
   };
 }
@@ -112,7 +118,7 @@ function silent(device: string, { server }: Foreign): Finding {
     severity: 'warning',
     object: device,
     message: `the DHCP server ${server} on ${device} does not answer any more: machines that boot get no address`,
-    remedy: `Bring it back. If it is gone for good, take its addresses off ${device}: host0 then takes its place after ten minutes of silence.`,
+    remedy: `Start it again. If it is gone for good, remove the addresses of its subnet from ${device}: host0 then replaces it after ten minutes of silence.`,
   };
 }
 
@@ -121,8 +127,8 @@ function otherPxe(device: string, { server, mac }: Foreign): Finding {
     code: 'MESH_BOOT_FOREIGN_PXE',
     severity: 'warning',
     object: device,
-    message: `${server} (${mac}) gives out boot files on ${device} too: machines boot from whichever they hear first`,
-    remedy: 'Switch network boot off on the other server, or set the port to "off" in boot_mode of host0.conf.',
+    message: `${server} (${mac}) gives out boot files on ${device} too: machines boot from the server that they hear first`,
+    remedy: `Switch network boot off on the other server, or set boot_mode="${device}=off" in host0.conf.`,
   };
 }
 
@@ -133,8 +139,8 @@ function otherHost0(device: string, { installation, ipv4, senior }: Rival): Find
     severity: 'warning',
     object: device,
     message: senior
-      ? `${who} and was here first: this one stays passive there`
-      : `${who}: it should stay passive there`,
+      ? `${who} and was there first: this host0 stays passive there`
+      : `${who} and came later: it should stay passive there`,
     remedy: `Plug one of the two elsewhere, or set boot_mode="${device}=off" in the host0.conf of one.`,
   };
 }

@@ -1,3 +1,4 @@
+/** What the dnsmasq of a segment serves, dry answers, the copies of the boot loaders, and the installation id. */
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,21 +21,21 @@ const subnet = (text: string, ipv4: string, origin: SubnetView['origin']): Subne
   origin,
 });
 
-test('a port’s own address comes before what it was given, and its own giving is none', () => {
+test('a NIC’s own address comes before the allocated subnet, and the allocated address is not an own one', () => {
   expect(subnetOf([at('192.168.7.9')], ALLOCATION)).toEqual(subnet('192.168.7.0/24', '192.168.7.9', 'own'));
   expect(subnetOf([at('10.11.0.1', 25)], ALLOCATION)).toEqual(subnet('10.11.0.0/25', '10.11.0.1', 'dynamic'));
   expect(subnetOf([], ALLOCATION)?.ipv4).toBe('10.11.0.1');
   expect(subnetOf([], undefined)).toBeUndefined();
 });
 
-test('beside a server host0 speaks with an address that the server’s machines reach', () => {
+test('beside another server, host0 uses an address in the server’s subnet', () => {
   const addresses = [at('10.11.0.1', 25), at('192.168.7.9')];
   expect(guestAddress(addresses, [parseIpv4Cidr('192.168.7.0/24')])?.ipv4).toBe('192.168.7.9');
   expect(guestAddress(addresses, [parseIpv4Cidr('192.168.8.0/24')])).toBeUndefined();
   expect(guestAddress(addresses, [])?.ipv4).toBe('10.11.0.1');
 });
 
-test('leases: all of a subnet of our giving, the upper half of another’s, never host0’s address', () => {
+test('leases: all of an allocated subnet, the upper half of another, and never host0’s address', () => {
   const range = (...words: Parameters<typeof subnet>) => Object.values(leaseRange(subnet(...words))).join(' ');
   expect(range('10.11.0.0/25', '10.11.0.1', 'dynamic')).toBe('10.11.0.2 10.11.0.126');
   expect(range('10.11.0.0/24', '10.11.0.1', 'own')).toBe('10.11.0.128 10.11.0.254');
@@ -43,7 +44,7 @@ test('leases: all of a subnet of our giving, the upper half of another’s, neve
   expect(range('10.11.0.0/30', '10.11.0.2', 'own')).toBe('10.11.0.1 10.11.0.1');
 });
 
-test('what would be answered, to whom', () => {
+test('dry mode: the answer to each kind of client', () => {
   const asks = (client: DhcpSighting['client'], architecture?: number): DhcpSighting => ({
     kind: 'dhcp',
     atMs: 0,
@@ -54,24 +55,24 @@ test('what would be answered, to whom', () => {
     ...(client !== undefined && { client }),
     ...(architecture !== undefined && { architecture }),
   });
-  const place = { subnet: ALLOCATION.subnet, host0: '10.11.0.1' as Ipv4 };
-  expect(dryAnswer(asks('firmware', 0), 'server', place)).toBe(
+  const served = { subnet: ALLOCATION.subnet, host0: '10.11.0.1' as Ipv4 };
+  expect(dryAnswer(asks('firmware', 0), 'server', served)).toBe(
     '52:54:00:12:34:56 (firmware, architecture 0): an address of 10.11.0.0/25 and undionly.kpxe',
   );
-  expect(dryAnswer(asks('ipxe', 7), 'proxy', place)).toContain(': http://10.11.0.1/boot.ipxe');
-  expect(dryAnswer(asks('http boot', 16), 'proxy', place)).toContain(': http://10.11.0.1/tftp/ipxe.efi');
-  expect(dryAnswer(asks('system'), 'server', place)).toContain(': an address of 10.11.0.0/25');
-  expect(dryAnswer(asks('system'), 'proxy', place)).toBeUndefined();
-  expect(dryAnswer(asks('firmware', 11), 'proxy', place)).toBeUndefined();
-  expect(dryAnswer(asks('firmware', 0), 'observe', place)).toBeUndefined();
+  expect(dryAnswer(asks('ipxe', 7), 'proxy', served)).toContain(': http://10.11.0.1/boot.ipxe');
+  expect(dryAnswer(asks('http boot', 16), 'proxy', served)).toContain(': http://10.11.0.1/tftp/ipxe.efi');
+  expect(dryAnswer(asks('system'), 'server', served)).toContain(': an address of 10.11.0.0/25');
+  expect(dryAnswer(asks('system'), 'proxy', served)).toBeUndefined();
+  expect(dryAnswer(asks('firmware', 11), 'proxy', served)).toBeUndefined();
+  expect(dryAnswer(asks('firmware', 0), 'observe', served)).toBeUndefined();
 });
 
-test('the loaders are copied once, and again when the package has others; what is missing is named', async () => {
+test('the loaders are copied once, and again when they have changed; missing ones are named', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'mw-loaders-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const root = join(directory, 'state/tftp');
   writeFileSync(join(directory, 'ipxe.efi'), 'efi');
-  expect((await provideBootFiles(root, ['/no/such/place', directory])).missing?.message).toBe(
+  expect((await provideBootFiles(root, ['/no/such/directory', directory])).missing?.message).toBe(
     'there is no undionly.kpxe to boot machines with',
   );
   writeFileSync(join(directory, 'undionly.kpxe'), 'bios');
@@ -82,17 +83,17 @@ test('the loaders are copied once, and again when the package has others; what i
   expect(statSync(join(root, 'ipxe.efi')).ino).toBe(ino);
   expect(statSync(join(root, 'undionly.kpxe')).size).toBe(7);
   expect(readdirSync(root).sort()).toEqual(['ipxe.efi', 'undionly.kpxe']);
-  // Something stands in the way.
+  // A file is where the directory should be.
   writeFileSync(join(directory, 'file'), '');
   expect((await provideBootFiles(join(directory, 'file/tftp'), [directory])).missing?.code).toBe(
     'MESH_BOOT_FILES_MISSING',
   );
 });
 
-test('an installation has one name for good', async () => {
+test('an installation keeps its id', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'mw-installation-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const name = await installationAt(join(directory, 'boot/installation'));
-  expect(name).toMatch(/^[0-9a-f]{8}$/);
-  expect(await installationAt(join(directory, 'boot/installation'))).toBe(name);
+  const id = await installationAt(join(directory, 'boot/installation'));
+  expect(id).toMatch(/^[0-9a-f]{8}$/);
+  expect(await installationAt(join(directory, 'boot/installation'))).toBe(id);
 });

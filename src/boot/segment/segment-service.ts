@@ -1,4 +1,4 @@
-/** What serves on a segment, from its mode and host0's addresses there: pure, but for the process itself. */
+/** The dnsmasq of a segment: its subnet, lease range and configuration, from the mode and host0's addresses there. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,16 +22,16 @@ import { NO_IPV4 } from '../frames/udp-frame.ts';
 import { type NicAddress, ownAddresses } from '../nics/nic-address.ts';
 import { type Allocation, host0AddressIn } from '../nics/subnet-book.ts';
 
-/** Long enough for host0 to be away a while, short enough for another server to take over within the hour. */
+/** Long enough to bridge a while without host0, and short enough for another server to take over within an hour. */
 const LEASE_SEC = 3600;
 const DHCP_PORT = 67;
 const PROGRAM = 'dnsmasq';
-/** Whom Debian's and Alpine's packages make for it. */
-const PLACES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+/** Where packages install dnsmasq when it is not in PATH. */
+const PROGRAM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /**
- * The subnet that host0 would serve on a port: that of the address which the port has by itself, else what it was given.
- * @param addresses all of the port
+ * The subnet that host0 would serve on a segment: that of the NIC's own address, else the allocated one.
+ * @param addresses all addresses of the NIC, with the one that host0 allocated
  */
 export function subnetOf(addresses: readonly NicAddress[], allocation: Allocation | undefined): SubnetView | undefined {
   const own = ownAddresses(addresses, allocation)[0];
@@ -41,15 +41,16 @@ export function subnetOf(addresses: readonly NicAddress[], allocation: Allocatio
   return { subnet, origin, ipv4: host0AddressIn(subnet) };
 }
 
-/** host0's address for machines whose addresses another server gives: one in its subnet, as far as that is known. */
+/** host0's address beside another DHCP server: one in the server's subnet or, if no subnet is known, the first. */
 export function guestAddress(addresses: readonly NicAddress[], foreign: readonly Ipv4Cidr[]): NicAddress | undefined {
   if (foreign.length === 0) return addresses[0];
   return addresses.find(({ ipv4 }) => foreign.some((subnet) => ipv4InSubnet(ipv4, subnet)));
 }
 
+/** The error for a segment with another DHCP server in whose subnet host0 has no address. @param foreign its subnets */
 export function noGuestAddress(device: string, foreign: readonly Ipv4Cidr[]): MeshError {
   const where = foreign.length === 0 ? '' : ` in ${foreign.join(' or ')}`;
-  const message = `host0 has no address${where} on ${device}: what boots there could not reach it`;
+  const message = `host0 has no address${where} on ${device}: machines that boot there could not reach it`;
   return new MeshError('MESH_BOOT_NO_ADDRESS', message, {
     object: device,
     rule: 'Beside another DHCP server, machines get their addresses from it, and must reach host0 with them.',
@@ -57,35 +58,39 @@ export function noGuestAddress(device: string, foreign: readonly Ipv4Cidr[]): Me
   });
 }
 
-/** Of so few hosts every one is given out. */
-const SMALL = 8;
+/** In a subnet with at most this many addresses for hosts, all are given out. */
+const SMALL_HOSTS = 8;
 
-/** Where a server's addresses come from. The lower half of a subnet that an administrator made is left to fixed ones. */
+/**
+ * The addresses that host0 gives out in a subnet, both ends included. In a subnet that an administrator set up (`own`), the lower
+ * half is left for fixed addresses.
+ */
 export function leaseRange({ subnet, origin, ipv4 }: SubnetView): { first: Ipv4; last: Ipv4 } {
   const { first, last } = ipv4Range(subnet);
   const [from, to] = [ipv4ToNumber(first), ipv4ToNumber(last)];
   const hosts = to - from + 1;
-  const start = origin === 'own' && hosts > SMALL ? from + Math.floor(hosts / 2) : from;
+  const start = origin === 'own' && hosts > SMALL_HOSTS ? from + Math.floor(hosts / 2) : from;
   const next = start === ipv4ToNumber(ipv4) ? start + 1 : start;
   const end = to === ipv4ToNumber(ipv4) && to > next ? to - 1 : to;
   return { first: ipv4FromNumber(Math.min(next, end)), last: ipv4FromNumber(end) };
 }
 
-export interface ServiceSetting {
-  /** Where dnsmasq is. */
+interface ServiceSetting {
+  /** The path of dnsmasq. */
   readonly program: string;
   readonly device: string;
-  /** Where its files are. */
+  /** Where dnsmasq's configuration and leases are. */
   readonly directory: string;
   readonly tftpRoot: string;
 }
 
+/** How to run the dnsmasq of a segment. `prepare` writes its configuration, just before the start. */
 export function serviceSpec(
-  place: ServiceSetting,
+  setting: ServiceSetting,
   mode: Extract<BootMode, 'proxy' | 'server'>,
   subnet: SubnetView,
 ): ServiceSpec {
-  const { program, device, directory, tftpRoot } = place;
+  const { program, device, directory, tftpRoot } = setting;
   const service: SegmentService = {
     device,
     host0: subnet.ipv4,
@@ -101,7 +106,7 @@ export function serviceSpec(
     argv: [program, '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
     fingerprint: createHash('sha256').update(conf).digest('hex').slice(0, 16),
     prepare: () => {
-      mustBeAlone(device);
+      refuseOtherServer(device);
       writeFileSync(file, conf);
     },
     label: mode,
@@ -110,33 +115,35 @@ export function serviceSpec(
 }
 
 /**
- * Of a server on this machine no packet comes from outside, and dnsmasq would share the port with another dnsmasq: both
- * would answer.
+ * Looks for another DHCP server on this machine: its packets do not come from outside, so the watch of the segment cannot hear
+ * it. If it is a dnsmasq, the two would share the UDP port, and both would answer.
+ * @throws MESH_BOOT_FOREIGN_DHCP
  */
-function mustBeAlone(device: string): void {
+function refuseOtherServer(device: string): void {
   if (!hasListener({ address: NO_IPV4, port: DHCP_PORT, device })) return;
   throw new MeshError(
     'MESH_BOOT_FOREIGN_DHCP',
     `another program of this machine has UDP port ${DHCP_PORT} at ${device}`,
     {
       object: device,
-      rule: 'Only one of them may answer DHCP on a segment.',
+      rule: 'Only one program may answer DHCP on a segment.',
       remedy: `Find it with \`ss -lunp\`, and stop it or take ${device} out of it; or set boot_mode="${device}=off" in host0.conf.`,
     },
   );
 }
 
+/** Where dnsmasq keeps the leases of a device. @param directory `<state>/boot` */
 export function leaseFile(directory: string, device: string): string {
   return join(directory, `${device}.leases`);
 }
 
-/** @throws MESH_BOOT_FILES_MISSING when there is none */
+/** The path of dnsmasq. @throws MESH_BOOT_FILES_MISSING if it is not installed */
 export function dnsmasqProgram(): string {
-  const found = findProgram(PROGRAM, PLACES);
+  const found = findProgram(PROGRAM, PROGRAM_DIRECTORIES);
   if (found !== undefined) return found;
   throw new MeshError('MESH_BOOT_FILES_MISSING', 'there is no dnsmasq, which gives out addresses and boot files', {
     object: PROGRAM,
-    rule: `It is looked for in PATH and in ${PLACES.join(', ')}.`,
+    rule: `It is looked for in PATH and in ${PROGRAM_DIRECTORIES.join(', ')}.`,
     remedy: 'Install it: `apt-get install dnsmasq-base`, or `apk add dnsmasq`.',
   });
 }

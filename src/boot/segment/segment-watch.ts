@@ -1,6 +1,6 @@
 /**
- * One physical segment as host0 takes part in it: it listens at one port, asks for other servers, and so knows what it may be
- * there (boot-mode.ts). What follows from that, addresses and dnsmasq, is not its business.
+ * Watches one physical segment through one NIC: listens to DHCP and TFTP, probes for other DHCP servers and other host0s, and
+ * keeps host0's mode there (boot-mode.ts). Addresses and dnsmasq, which follow from the mode, are left to serving.ts.
  */
 import { randomInt } from 'node:crypto';
 import { FrameSocket } from '../../kernel/sockets/frame-socket.ts';
@@ -18,46 +18,51 @@ import type { BootSighting } from '../frames/sighting.ts';
 import { FIRST_PROBES, firstState, foreignSubnets, judge, type ModeEvent, type ModeState } from './boot-mode.ts';
 import { noteEvent } from './segment-note.ts';
 
+/** What a `SegmentWatch` works with. The callbacks may be called at any time until `close`. */
 export interface SegmentWatchInput {
-  /** The port, and its place in the kernel; a port that is made anew is another segment. */
+  /** The name of the NIC. */
   readonly device: string;
+  /** Its ifindex. A device that is deleted and created again has another one, and needs another watch. */
   readonly link: number;
   readonly mac: Mac;
   readonly wanted: WantedMode;
-  /** What a process that an earlier life of host0 started does there. */
+  /** The mode of the dnsmasq that an earlier host0 process left running there. */
   readonly serving?: 'proxy' | 'server';
   readonly clock: Clock;
   readonly journal: Journal;
   readonly installation: Installation;
-  /** How long this host0 has run. */
+  /** How long this host0 process has run. */
   readonly ageMs: () => number;
-  /** Answers nothing, and says so to other host0s. */
+  /** Dry mode: host0 answers nothing, and says so in its probes. */
   readonly dry: boolean;
-  /** host0's address on the segment. */
+  /** host0's address on the segment, now. */
   readonly ipv4: () => Ipv4 | undefined;
-  /** Whether the port has an address in one of these subnets that is not of our giving. */
+  /** Whether the NIC has an address in one of these subnets that host0 did not allocate. */
   readonly isGuestIn: (subnets: readonly Ipv4Cidr[]) => boolean;
   readonly onSighting: (sighting: BootSighting) => void;
-  /** The mode, or what is known of others, has changed. */
+  /** Called when the mode, the known servers or host0s, or `error` have changed. */
   readonly onChange: () => void;
-  /** Our own probe came back: another port of ours is on this segment too. */
+  /** Called when a probe of this host0 is heard: another NIC of host0 is on this segment, too. */
   readonly onOwnProbe: () => void;
 }
 
-/** While nothing is known yet. Some servers look for three seconds whether an address is free before they offer it. */
+/** The time between the first probes, and for their answers. */
 const FIRST_PROBE_MS = 1_500;
+/** The time between later probes. */
 const PROBE_MS = 60_000;
+/** The time for the answer to a later probe. Some servers check for 3 s whether an address is free before they offer it. */
 const ANSWER_MS = 4_000;
-/** Other host0s are answered at most so often. */
+/** The least time between two answers to probes of other host0s. */
 const REPLY_MS = 500;
 
+/** Listens and probes on one segment, and keeps host0's mode there. If `start` has failed, it may be called again. */
 export class SegmentWatch {
   readonly input: SegmentWatchInput;
   readonly #router: RouterAnswer;
   #state: ModeState;
   #socket: FrameSocket | undefined;
   #next: Alarm | undefined;
-  #verdict: Alarm | undefined;
+  #answerDue: Alarm | undefined;
   #heardSinceProbe = false;
   #repliedMs = -Infinity;
   #error: MeshError | undefined;
@@ -73,15 +78,17 @@ export class SegmentWatch {
     return this.#state;
   }
 
+  /** Whether the packet socket is open. */
   get listens(): boolean {
     return this.#socket !== undefined;
   }
 
-  /** Why nothing is heard. */
+  /** Why the watch hears nothing. */
   get error(): MeshError | undefined {
     return this.#error;
   }
 
+  /** Opens the packet socket and begins to probe; does nothing in mode `off`. A failure is kept in `error`. */
   start(): void {
     if (this.#state.mode === 'off') return;
     try {
@@ -97,35 +104,35 @@ export class SegmentWatch {
         },
       });
     } catch (error) {
-      // The device went meanwhile: the next look at the links ends this segment.
+      // The device has disappeared: the next change of the links ends this segment.
       this.#error = MeshError.from(error);
       return;
     }
     this.#ask();
   }
 
-  /** Looks again at what is around: the addresses of the port have changed. */
+  /** To be called when the addresses of the NIC may have changed: the mode may depend on them. */
   look(): void {
-    this.#take({ type: 'look' });
+    this.#apply({ type: 'look' });
   }
 
   close(): void {
     this.#next?.cancel();
-    this.#verdict?.cancel();
+    this.#answerDue?.cancel();
     this.#socket?.close();
     this.#socket = undefined;
     this.#router.close();
   }
 
-  /** Asks, and judges the silence; soon again until something is known, else every minute. */
+  /** Sends a probe, notes after a while whether it was answered, and plans the next one: soon at first, then every minute. */
   #ask(): void {
     const { clock } = this.input;
     const { silentProbes, lastForeignMs } = this.#state;
     const first = silentProbes < FIRST_PROBES && lastForeignMs === undefined;
     this.#heardSinceProbe = false;
     this.#probe(false);
-    this.#verdict = clock.after(first ? FIRST_PROBE_MS : ANSWER_MS, () => {
-      this.#take({ type: 'probed', answered: this.#heardSinceProbe });
+    this.#answerDue = clock.after(first ? FIRST_PROBE_MS : ANSWER_MS, () => {
+      this.#apply({ type: 'probed', answered: this.#heardSinceProbe });
     });
     this.#next = clock.after(first ? FIRST_PROBE_MS : PROBE_MS, () => this.#ask());
   }
@@ -148,7 +155,7 @@ export class SegmentWatch {
     try {
       this.#socket?.send(frame);
     } catch {
-      // The device is going down: the links will tell.
+      // The device is going down: the next change of the links ends this segment.
     }
   }
 
@@ -163,14 +170,14 @@ export class SegmentWatch {
     if (mark !== undefined) this.#hearHost0(mark);
     if (server !== undefined && ![...this.#state.rivals.values()].some(({ ipv4 }) => ipv4 === server.server)) {
       if (server.gives === 'addresses') this.#heardSinceProbe = true;
-      this.#take({ type: 'server', heard: server });
+      this.#apply({ type: 'server', heard: server });
     }
     if (sighting === undefined) return;
     this.#router.see(sighting);
     onSighting(sighting);
   }
 
-  /** Machines that boot from host0 need no router. */
+  /** Tells an iPXE that asks for an IPv6 router that there is none, so that it does not wait for one (router-answer.ts). */
   #hearSolicitation(bytes: Buffer): void {
     const { mode } = this.#state;
     if (this.input.dry || (mode !== 'server' && mode !== 'proxy')) return;
@@ -184,13 +191,13 @@ export class SegmentWatch {
       onOwnProbe();
       return;
     }
-    this.#take({ type: 'host0', mark, senior: isSenior(mark, { installation, ageMs: ageMs() }) });
+    this.#apply({ type: 'host0', mark, senior: isSenior(mark, { installation, ageMs: ageMs() }) });
     if (mark.reply || clock.nowMs() - this.#repliedMs < REPLY_MS) return;
     this.#repliedMs = clock.nowMs();
     this.#probe(true);
   }
 
-  #take(event: ModeEvent): void {
+  #apply(event: ModeEvent): void {
     const { clock, journal, device, isGuestIn, onChange } = this.input;
     const before = this.#state;
     const around = { isGuest: isGuestIn(foreignSubnets(before)) };

@@ -1,6 +1,6 @@
 /**
- * What host0 does on its segments, from their modes: gives them subnets, has the agent put host0's addresses there, and
- * keeps a dnsmasq for each.
+ * Carries out the modes of host0's segments: allocates subnets, lets the agent put host0's addresses on the NICs, and keeps a
+ * dnsmasq running for each served segment.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,19 +20,21 @@ import { foreignSubnets } from './boot-mode.ts';
 import type { BootSegment } from './boot-segment.ts';
 import { dnsmasqProgram, guestAddress, noGuestAddress, serviceSpec, subnetOf } from './segment-service.ts';
 
-export interface ServingInput {
+interface ServingInput {
   readonly settings: Host0Settings;
-  /** Where its files are. */
+  /** `<state>/boot` */
   readonly directory: string;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly links: AddressBook;
-  /** What the agent should make of this machine's ports. */
-  readonly setNics: (ports: readonly UnderlayNic[]) => void;
+  /** Called with the NICs that host0's agent should set up, and with the addresses that it should put on them. */
+  readonly setNics: (nics: readonly UnderlayNic[]) => void;
 }
 
+/** The file names of the process records of dnsmasq; the expression captures the device. */
 const RECORDS = /^dnsmasq-(.+)\.process\.json$/;
 
+/** The services of all boot segments. `serve` does not wait for an address: a later call starts dnsmasq when the NIC has it. */
 export class Serving {
   readonly #input: ServingInput;
   readonly #book: SubnetBook;
@@ -46,7 +48,7 @@ export class Serving {
     this.#files = files;
   }
 
-  /** @throws MESH_DISK_REFUSED */
+  /** Reads the allocations, copies the boot loaders, and adopts the processes that are running. @throws MESH_DISK_REFUSED */
   static async open(input: ServingInput): Promise<Serving> {
     const { directory, settings } = input;
     const { subnetPool: pools, defaultSubnetSize: defaultLength, manualSubnets: wishes } = settings;
@@ -59,27 +61,27 @@ export class Serving {
     return serving;
   }
 
-  /** Why machines that boot lack something. */
+  /** Why boot loaders are missing. */
   get missing(): MeshError | undefined {
     return this.#files.missing;
   }
 
-  /** The process of a port, also one that an earlier life started. */
+  /** The dnsmasq of a NIC, even if an earlier host0 process started it. */
   serviceOf(device: string): Service | undefined {
     return this.#services.get(device);
   }
 
-  /** The subnet of our giving, if one of these ports has one. */
-  allocationOf(ports: readonly string[]): Allocation | undefined {
-    return this.#book.of(ports);
+  /** The allocation of the segment that has one of these NICs. */
+  allocationOf(nics: readonly string[]): Allocation | undefined {
+    return this.#book.of(nics);
   }
 
-  /** A subnet that the settings wish for these ports, and that was not free. */
-  unmetWish(ports: readonly string[]): Ipv4Cidr | undefined {
-    return this.#book.unmetWish(ports);
+  /** The subnet that the settings wish for the segment with these NICs, if that subnet was not free. */
+  unmetWish(nics: readonly string[]): Ipv4Cidr | undefined {
+    return this.#book.unmetWish(nics);
   }
 
-  /** Makes subnets and processes what the modes of the segments say, and notes at each what it has. Cheap when all is so. */
+  /** Brings subnets and processes in line with the modes, and writes the result into each segment. Cheap if nothing changed. */
   serve(segments: readonly BootSegment[]): void {
     for (const segment of segments) {
       segment.problem = undefined;
@@ -93,16 +95,19 @@ export class Serving {
     }
   }
 
-  /** Ends the processes of ports at which nothing is served. */
+  /** Stops the dnsmasq of each NIC that no segment is served through. */
   endOthers(segments: readonly BootSegment[]): void {
     const served = new Set(segments.filter((segment) => segment.served).map(({ watch }) => watch.input.device));
     for (const [device, service] of this.#services) if (!served.has(device)) void service.stop();
   }
 
-  /** Ports that are not off are up, and have the addresses of their allocations, before the first scan of a new life too. */
-  tellNics(ports: readonly BootNic[]): void {
+  /**
+   * Tells the agent which NICs should be up (those whose mode is not `off`), and which allocated addresses they should have.
+   * Works before the first scan, too, so that a restart takes no address away.
+   */
+  tellNics(nics: readonly BootNic[]): void {
     const { settings, setNics } = this.#input;
-    const wanted = ports.flatMap(({ name: device, names }): UnderlayNic[] => {
+    const wanted = nics.flatMap(({ name: device, names }): UnderlayNic[] => {
       const mode = wantedMode(names, settings.bootModes);
       if (settings.boot !== 'auto' || mode === 'off') return [];
       const allocation = this.#book.of([device]);
@@ -113,18 +118,18 @@ export class Serving {
     setNics(wanted);
   }
 
-  /** Resolves when all processes have ended. */
+  /** Stops all dnsmasq processes. Resolves when they have ended. */
   async stop(): Promise<void> {
     await Promise.all([...this.#services.values()].map((service) => service.stop()));
   }
 
-  /** Leaves the processes as they are, for the next life of this one. */
+  /** Leaves the dnsmasq processes running, for the next host0 process. Resolves when everything is on disk. */
   async release(): Promise<void> {
     await Promise.all([...this.#services.values()].map((service) => service.release()));
     await this.#book.saved().catch(() => {});
   }
 
-  /** What an earlier life left running: to be taken over, or ended where it is not wanted any more. */
+  /** Adopts the dnsmasq processes of an earlier host0 process, or stops them if host0 is not to serve. */
   async #findServices(): Promise<void> {
     const { directory, settings } = this.#input;
     const names = await readdir(directory).catch(() => []);
@@ -139,7 +144,7 @@ export class Serving {
     return service;
   }
 
-  /** @returns whether something serves there now @throws MESH_BOOT_* for why not */
+  /** @returns whether a dnsmasq should run on the segment now @throws MESH_BOOT_* if one should, but cannot */
   #serveSegment(segment: BootSegment, segments: readonly BootSegment[]): boolean {
     const { device } = segment.watch.input;
     const { state } = segment.watch;
@@ -150,18 +155,18 @@ export class Serving {
       mode === 'server'
         ? this.#serverSubnet(segment, addresses, segments)
         : proxySubnet(device, addresses, foreignSubnets(state));
-    // The address is the agent's to put there, and the links tell when it is.
+    // The agent puts the address on the NIC, and the change of the links calls `serve` again.
     if (!addresses.some(({ ipv4 }) => ipv4 === segment.subnet?.ipv4)) return false;
     if (this.#input.settings.boot === 'dry' || segment.subnet === undefined) return false;
     const { directory } = this.#input;
     this.#program ??= dnsmasqProgram();
-    const where = { program: this.#program, device, directory, tftpRoot: this.#files.root };
-    const spec = serviceSpec(where, mode, segment.subnet);
+    const setting = { program: this.#program, device, directory, tftpRoot: this.#files.root };
+    const spec = serviceSpec(setting, mode, segment.subnet);
     void (this.#services.get(device) ?? this.#makeService(device)).run(spec);
     return true;
   }
 
-  /** @throws MESH_BOOT_POOL_EXHAUSTED */
+  /** The subnet of a segment where host0 is a server; allocates one if needed. @throws MESH_BOOT_POOL_EXHAUSTED */
   #serverSubnet(
     { nics, watch }: BootSegment,
     addresses: readonly NicAddress[],
@@ -172,7 +177,7 @@ export class Serving {
       this.#book.release(nics);
       return own;
     }
-    const inOrder = [watch.input.device, ...nics.filter((port) => port !== watch.input.device)];
+    const inOrder = [watch.input.device, ...nics.filter((nic) => nic !== watch.input.device)];
     const foreign = segments.flatMap((segment) => foreignSubnets(segment.watch.state));
     const used = [...subnetsHere(this.#input.links, this.#book.allocations), ...foreign];
     const dry = this.#input.settings.boot === 'dry';
@@ -180,7 +185,7 @@ export class Serving {
   }
 }
 
-/** @throws MESH_BOOT_NO_ADDRESS */
+/** host0's subnet on a segment where it is a proxy. @throws MESH_BOOT_NO_ADDRESS */
 function proxySubnet(device: string, addresses: readonly NicAddress[], foreign: readonly Ipv4Cidr[]): SubnetView {
   const address = guestAddress(addresses, foreign);
   if (address === undefined) throw noGuestAddress(device, foreign);

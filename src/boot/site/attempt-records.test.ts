@@ -1,3 +1,4 @@
+/** Boots under way survive a restart of host0's daemon, and a full disk gives no secrets twice. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +29,7 @@ function world() {
   return { clock, store, events, load: () => AttemptRecords.load({ store, clock, journal, seal }) };
 }
 
-test('a boot goes on with the next daemon, for as long as it may take', async () => {
+test('a boot survives a restart of the daemon for twenty minutes', async () => {
   const { clock, store, load } = world();
   const { id, token } = await (await load()).open(boot);
   expect(JSON.stringify(await store.range(''))).not.toMatch(token);
@@ -44,7 +45,7 @@ test('a boot goes on with the next daemon, for as long as it may take', async ()
   expect((await store.range('/v1/boots/')).entries).toEqual([]);
 });
 
-test('what is over goes from the store with the next boot, whoever boots', async () => {
+test('the next boot of any machine removes old records', async () => {
   const { clock, store, load } = world();
   const attempts = await load();
   await attempts.open(boot);
@@ -54,14 +55,14 @@ test('what is over goes from the store with the next boot, whoever boots', async
   expect(entries.map(({ key }) => key)).toEqual(['/v1/boots/00000001']);
 });
 
-test('a record that is damaged is removed', async () => {
+test('a damaged record is removed', async () => {
   const { store, load } = world();
   await store.txn([], [{ put: '/v1/boots/10eff964', value: '{"startedAt":"2030-01-01T00:00:00Z","machine":"x"}' }]);
   expect((await load()).at(ipv4)).toBeUndefined();
   expect((await store.range('/v1/boots/')).entries).toEqual([]);
 });
 
-test('with a full disk machines boot all the same, which is told once', async () => {
+test('with a full disk machines still boot, and one event says so', async () => {
   const { store, events, load } = world();
   const attempts = await load();
   store.txn = () => Promise.reject(new MeshError('MESH_DISK_REFUSED', 'no room'));
@@ -71,7 +72,7 @@ test('with a full disk machines boot all the same, which is told once', async ()
   expect(events).toMatchObject([{ kind: 'boot not recorded', code: 'MESH_DISK_REFUSED', level: 'warning' }]);
 });
 
-test('secrets that were given while the disk was full are not given again by the next daemon', async () => {
+test('a restarted daemon does not give secrets again that were given while the disk was full', async () => {
   const { store, load } = world();
   const attempts = await load();
   const { id, token } = await attempts.open(boot);
@@ -79,7 +80,7 @@ test('secrets that were given while the disk was full are not given again by the
   const write = store.txn.bind(store);
   store.txn = () => Promise.reject(new MeshError('MESH_DISK_REFUSED', 'no room'));
   await attempts.spend(token, { ipv4, mac });
-  // Still full; and then with room, for good.
+  // The disk is still full at the first restart. Then it has room.
   for (const txn of [store.txn, write, write]) {
     store.txn = txn;
     const next = await load();

@@ -1,4 +1,4 @@
-/** Boots under way in the store, one record for each machine: `/v1/boots/<machine>`. A machine's next boot replaces it. */
+/** The boots under way in the store, one record per machine: `/v1/boots/<machine>`. The next boot replaces the record. */
 import { rm, stat } from 'node:fs/promises';
 import { writeDurable } from '../../disk/durable-file.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
@@ -12,31 +12,37 @@ import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './a
 
 const PREFIX = '/v1/boots/';
 
+/** What the records need. */
 export interface AttemptRecordsInput {
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
   /**
-   * A file that is there while the records say of every token whether it was spent. A full disk takes no record, but it
-   * can always lose a file: without it, what was kept gives no secrets.
+   * The path of a file that exists while the records are right about which tokens are spent. On a full disk no record can
+   * be written, but a file can always be removed. If the file is missing when records are loaded, none of their tokens is
+   * worth secrets.
    */
   readonly seal: string;
 }
 
+/** Keeps attempts in the store, so that they survive a restart of host0's daemon. */
 export class AttemptRecords implements AttemptKeeper {
   readonly #input: AttemptRecordsInput;
-  /** The last one could not be written, and that was told. */
+  /** The last record could not be written, and the journal says so. */
   #refused = false;
-  /** Set while the seal is there, or being made. */
+  /** Set while the seal exists, or while it is being written. */
   #sealed: Promise<void> | undefined;
-  /** Some record in the store may be wrong about its token. */
+  /** Some record in the store may still have a token as unspent that was spent. */
   #inDoubt = false;
 
   private constructor(input: AttemptRecordsInput) {
     this.#input = input;
   }
 
-  /** The boots that were under way when this process last ran; what is over, or damaged, is removed. */
+  /**
+   * Loads the boots that were under way when this process last ran. Records that are too old or damaged are removed.
+   * @throws if the store cannot be read
+   */
   static async load(input: AttemptRecordsInput): Promise<Attempts> {
     const { store, clock, seal } = input;
     const records = new AttemptRecords(input);
@@ -54,13 +60,13 @@ export class AttemptRecords implements AttemptKeeper {
     try {
       if (over.length + doubtful.length > 0) await store.txn([], [...over, ...doubtful]);
     } catch {
-      // A full disk: another time.
+      // The disk is full. The records are corrected at a later start.
       records.#inDoubt = !sealed;
     }
     return new Attempts(clock, records, known);
   }
 
-  /** A full disk keeps no machine from booting: its boot is only not known to the next life of this process. */
+  /** Writes a record. On a full disk the machine boots all the same, but a restarted daemon will not know of the boot. */
   async keep(attempt: Attempt, over: readonly Attempt[]): Promise<void> {
     const { store, journal, seal } = this.#input;
     try {
@@ -79,7 +85,7 @@ export class AttemptRecords implements AttemptKeeper {
       journal.record({
         level: 'warning',
         kind: 'boot not recorded',
-        message: `boots go on, and would have to begin anew if host0's daemon ended now: ${message}`,
+        message: `machines go on booting, but would have to boot again if host0's daemon restarted now: ${message}`,
         object: attempt.machine,
         code,
         remedy: 'Make room on the disk.',
@@ -87,7 +93,7 @@ export class AttemptRecords implements AttemptKeeper {
     }
   }
 
-  /** Once. Without it, what is written now gives no secrets in a next life. */
+  /** Makes the seal, once. If that fails, the tokens of the records that are written now are worth nothing after a restart. */
   #setSeal(): Promise<void> {
     this.#sealed ??= writeDurable(this.#input.seal, '').catch(() => {
       this.#sealed = undefined;
@@ -103,7 +109,7 @@ export class AttemptRecords implements AttemptKeeper {
     return { put: PREFIX + attempt.machine, value: JSON.stringify({ ...rest, startedAt }) };
   }
 
-  /** @returns undefined for one that is over, or is none */
+  /** Reads a record. @returns undefined if it is too old or damaged */
   #parse(value: string): Attempt | undefined {
     const { clock } = this.#input;
     try {
@@ -113,14 +119,14 @@ export class AttemptRecords implements AttemptKeeper {
       return {
         id: String(record.id),
         tokenHash: String(record.tokenHash),
-        // What cannot be read gives no secrets.
+        // Only a record that clearly says `false` gives secrets.
         spent: record.spent !== false,
         machine: parseMachineId(String(record.machine)),
         mac: parseMac(String(record.mac)),
         ipv4: parseIpv4(String(record.ipv4)),
         device: String(record.device),
         overlay: String(record.overlay),
-        // A clock that was set back makes none of them older or younger than now.
+        // If the clock was set back, the age is negative: the attempt counts as started now.
         startedMs: clock.nowMs() - Math.max(0, ageMs),
         turn: Number.isSafeInteger(record.turn) ? Number(record.turn) : 1,
       };

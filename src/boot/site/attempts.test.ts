@@ -1,3 +1,4 @@
+/** Attempts and their tokens: which asker gets secrets, and for how long. */
 import { beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -26,22 +27,24 @@ async function outcome(attempts: Attempts, token: string, asker: Asker): Promise
   }
 }
 
-test('a token is worth one answer, to the machine itself', async () => {
+test('a token gives secrets once, to the machine itself', async () => {
   const attempts = new Attempts(new ManualClock(), keeper);
   const { token } = await attempts.open(boot);
   expect(await outcome(attempts, token, { ipv4: '10.11.0.8' as Ipv4, mac })).toMatch(
     'boots at 10.11.0.7, and 10.11.0.8 asks',
   );
-  expect(await outcome(attempts, token, { ipv4, mac: other })).toMatch(`10.11.0.7 is at ${other} now`);
-  expect(await outcome(attempts, token, { ipv4 })).toMatch('is at no address now');
+  expect(await outcome(attempts, token, { ipv4, mac: other })).toMatch(
+    `10.11.0.7 now has the MAC ${other}, but machine 10eff964 boots with ${mac}`,
+  );
+  expect(await outcome(attempts, token, { ipv4 })).toMatch('10.11.0.7 has no neighbour entry, but');
   expect(await outcome(attempts, token, { ipv4, mac, leasedTo: other })).toMatch(`is leased to ${other}`);
-  // None of these has spent it.
+  // None of these askers has spent the token.
   expect(await outcome(attempts, token, { ipv4, mac, leasedTo: mac })).toBe('10eff964');
   expect(await outcome(attempts, token, { ipv4, mac })).toMatch('was shown a second time');
   expect(await outcome(attempts, '0'.repeat(32), { ipv4, mac })).toMatch('did not give');
 });
 
-test('another boot of a machine ends the one before, and its token', async () => {
+test('a new boot of a machine ends the earlier one and its token', async () => {
   const attempts = new Attempts(new ManualClock(), keeper);
   const first = await attempts.open(boot);
   const second = await attempts.open({ ...boot, ipv4: '10.11.0.9' as Ipv4 });
@@ -53,7 +56,7 @@ test('another boot of a machine ends the one before, and its token', async () =>
   expect([first.turn, second.turn]).toEqual([1, 2]);
 });
 
-test('a boot is under way for two minutes, and forgotten after twenty', async () => {
+test('a boot is under way for two minutes and forgotten after twenty', async () => {
   const clock = new ManualClock();
   const attempts = new Attempts(clock, keeper);
   const attempt = await attempts.open(boot);
@@ -67,7 +70,7 @@ test('a boot is under way for two minutes, and forgotten after twenty', async ()
   expect((await attempts.open(boot)).turn).toBe(1);
 });
 
-test('what was kept goes on in a next life, and holds no token', async () => {
+test('attempts that were kept stay valid after a restart, and the kept form holds no token', async () => {
   const clock = new ManualClock();
   const first = new Attempts(clock, keeper);
   const { id, token } = await first.open(boot);
@@ -79,7 +82,7 @@ test('what was kept goes on in a next life, and holds no token', async () => {
   const third = new Attempts(clock, keeper, kept.slice(-1));
   expect(third.get(id)?.machine).toBe(boot.machine);
   expect(await outcome(third, token, { ipv4, mac })).toMatch('was shown a second time');
-  // The second asks while the first is not durable yet.
+  // The second asker comes before the first is durable.
   const { token: next } = await third.open(boot);
   const both = await Promise.all([outcome(third, next, { ipv4, mac }), outcome(third, next, { ipv4, mac })]);
   expect(both).toEqual([boot.machine, expect.stringContaining('a second time')]);

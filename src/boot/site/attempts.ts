@@ -1,7 +1,7 @@
 /**
- * Boots under way: which machine boots at which address, and the token that its secrets are given against, once. They
- * outlive host0's daemon: a machine in the middle of its boot finds its overlay at the next one, and its token is worth
- * there what it was worth before.
+ * The boots under way, called attempts: which machine boots at which address, and the token for which it gets its secrets,
+ * once. Attempts survive a restart of host0's daemon: a machine in the middle of its boot still gets its overlay, and its
+ * token is still unspent or spent.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -10,54 +10,60 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 
+/** One boot of a machine, from its boot script on. */
 export interface Attempt {
-  /** 16 hex digits; stands in URLs and logs. */
+  /** 16 hex digits; part of URLs and logs. */
   readonly id: string;
-  /** SHA-256 of the token: what is kept is worth nothing to who reads it. */
+  /** SHA-256 of the token, so that a reader of the store cannot use it. */
   readonly tokenHash: string;
-  /** Its secrets were given. */
+  /** The secrets were given for the token. */
   readonly spent: boolean;
   readonly machine: MachineId;
+  /** The network card that boots. */
   readonly mac: Mac;
   readonly ipv4: Ipv4;
+  /** host0's device on the machine's segment. */
   readonly device: string;
-  /** The file that it gets as its overlay: the one that was compiled when it asked. */
+  /** The path of the machine's overlay, as it was compiled when the machine asked for its script. */
   readonly overlay: string;
+  /** On the monotonic clock. */
   readonly startedMs: number;
-  /** The machine's so many-th boot in a row, each begun within the life of the one before: 1 for one that begins afresh. */
+  /** Counts the machine's boots in a row, each of which began while the one before was still valid; the first is 1. */
   readonly turn: number;
 }
 
+/** A new attempt with its token, which is not kept. */
 export interface OpenedAttempt extends Attempt {
-  /** 32 hex digits; in the boot script and on the kernel's command line only. */
+  /** 32 hex digits; only in the boot script and on the kernel's command line. */
   readonly token: string;
 }
 
 /** Where attempts are kept. */
 export interface AttemptKeeper {
   /**
-   * Resolves when it is durable, or when it turned out that it cannot be. Never rejects.
-   * @param over those of other machines that need not be kept any more
+   * Resolves when the attempt is durable, or when it turns out that it cannot be made so. Never rejects.
+   * @param over attempts of other machines that need not be kept any more
    */
   keep(attempt: Attempt, over: readonly Attempt[]): Promise<void>;
 }
 
-/** Who asks for secrets, as the kernel and the leases say. */
+/** The machine that asks for secrets, as host0's kernel and the DHCP leases know it. */
 export interface Asker {
   readonly ipv4: Ipv4;
-  /** Of its neighbour entry; absent when there is none. */
+  /** The MAC in the neighbour entry of its address; absent if there is no entry. */
   readonly mac?: Mac;
-  /** Whom the DHCP server gave the address; absent where somebody else gives the addresses. */
+  /** The MAC that has the lease of the address; absent where another DHCP server gives the addresses. */
   readonly leasedTo?: Mac;
 }
 
-/** Longer than the slowest boot: an HDD array that spins up, an image over a slow link. */
+/** How long an attempt is valid. Longer than the slowest boot: an HDD array that spins up, an image over a slow link. */
 export const ATTEMPT_LIFE_MS = 20 * 60_000;
-/** Within this a machine that was given its script is taken to be booting from it. */
+/** For this long after it got its script, a machine counts as booting from it. */
 const UNDER_WAY_MS = 120_000;
-/** Beyond the largest boot storm; what is older than all of these has failed long ago. */
+/** More than the largest boot storm needs. If there are more, the oldest have failed long ago and are dropped. */
 const ATTEMPTS_MAX = 10_000;
 
+/** All attempts, found by id, machine, address and token. */
 export class Attempts {
   readonly #clock: Clock;
   readonly #byId = new Map<string, Attempt>();
@@ -66,7 +72,7 @@ export class Attempts {
   readonly #byToken = new Map<string, Attempt>();
   readonly #keeper: AttemptKeeper;
 
-  /** @param before those that an earlier life of this process kept, in the order in which they were opened */
+  /** @param before attempts kept by an earlier run of this process, in the order in which they were opened */
   constructor(clock: Clock, keeper: AttemptKeeper, before: readonly Attempt[] = []) {
     this.#clock = clock;
     this.#keeper = keeper;
@@ -74,7 +80,7 @@ export class Attempts {
     this.#forgetOld();
   }
 
-  /** A machine has one attempt: its earlier one, and that one's token, are over. */
+  /** Begins an attempt. It replaces the machine's earlier attempt, whose token is worth nothing from now on. */
   async open(boot: Omit<Attempt, 'id' | 'tokenHash' | 'spent' | 'startedMs' | 'turn'>): Promise<OpenedAttempt> {
     const earlier = this.#byMachine.get(boot.machine);
     const inARow = earlier === undefined || this.#isOver(earlier) ? 0 : earlier.turn;
@@ -94,11 +100,12 @@ export class Attempts {
     return { ...attempt, token };
   }
 
+  /** The attempt with this id, if it is still remembered. */
   get(id: string): Attempt | undefined {
     return this.#byId.get(id);
   }
 
-  /** The boot of a machine that has been begun lately. */
+  /** The attempt of a machine, if it began within the last two minutes. */
   underWay(machine: MachineId): Attempt | undefined {
     const attempt = this.#byMachine.get(machine);
     return attempt !== undefined && this.#clock.nowMs() - attempt.startedMs < UNDER_WAY_MS ? attempt : undefined;
@@ -109,16 +116,16 @@ export class Attempts {
     return this.#byIpv4.get(ipv4);
   }
 
-  /** Whose secrets a token is for, while it is worth anything. */
+  /** The machine whose secrets an unspent token is for. */
   owner(token: string): MachineId | undefined {
     const attempt = this.#byToken.get(hashOf(token));
     return attempt?.spent === false ? attempt.machine : undefined;
   }
 
   /**
-   * Takes the token: from the call on it is worth nothing, and from when it resolves also to a next life of this process.
-   * A wrong asker does not spend it, since the right one is still to come.
-   * @throws MESH_BOOT_SECRET_REFUSED
+   * Spends a token. It is worth nothing from the call on, and when the promise resolves that is durable, too. A wrong asker
+   * does not spend the token, because the right machine may still ask.
+   * @throws MESH_BOOT_SECRET_REFUSED if the token is unknown or spent, or if the asker is not the machine that boots
    */
   async spend(token: string, asker: Asker): Promise<Attempt> {
     const attempt = this.#byToken.get(hashOf(token));
@@ -134,10 +141,11 @@ export class Attempts {
     const { machine, mac, ipv4 } = attempt;
     if (asker.ipv4 !== ipv4) throw refused(`machine ${machine} boots at ${ipv4}, and ${asker.ipv4} asks`, machine);
     if (asker.mac !== mac) {
-      throw refused(`${asker.ipv4} is at ${asker.mac ?? 'no address'} now, and machine ${machine} at ${mac}`, machine);
+      const theirs = asker.mac === undefined ? 'has no neighbour entry' : `now has the MAC ${asker.mac}`;
+      throw refused(`${asker.ipv4} ${theirs}, but machine ${machine} boots with ${mac}`, machine);
     }
     if (asker.leasedTo !== undefined && asker.leasedTo !== mac) {
-      throw refused(`${asker.ipv4} is leased to ${asker.leasedTo}, and machine ${machine} is ${mac}`, machine);
+      throw refused(`${asker.ipv4} is leased to ${asker.leasedTo}, but machine ${machine} boots with ${mac}`, machine);
     }
     const spent: Attempt = { ...attempt, spent: true };
     this.#take(spent);
@@ -145,7 +153,7 @@ export class Attempts {
     return spent;
   }
 
-  /** Notes an attempt, or what has become of it. */
+  /** Adds an attempt, or replaces it by its new state. */
   #take(attempt: Attempt): void {
     this.#byId.set(attempt.id, attempt);
     this.#byMachine.set(attempt.machine, attempt);
@@ -155,7 +163,7 @@ export class Attempts {
 
   #forgetOld(): readonly Attempt[] {
     const over: Attempt[] = [];
-    // In the order in which they were opened.
+    // A map keeps the order of insertion: the oldest attempt comes first.
     for (const attempt of this.#byId.values()) {
       if (!this.#isOver(attempt) && this.#byId.size < ATTEMPTS_MAX) break;
       this.#forget(attempt);
@@ -185,6 +193,6 @@ function refused(message: string, machine?: MachineId): MeshError {
     operation: 'serve secrets',
     ...(machine !== undefined && { object: machine }),
     rule: 'The secrets of a machine are given once for each boot, at the address and to the network card that boots.',
-    remedy: 'If the machine itself asked, boot it again. If not, somebody on its segment tries to be it.',
+    remedy: 'If the machine itself asked, boot it again. If not, another machine on its segment pretends to be it.',
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The sockets of host0's boot server, and of its time: on each boot segment, bound to host0's address there and to the
- * port, and nowhere else.
+ * The sockets of host0's boot server and time server. On each boot segment they are bound to host0's address there and to
+ * its device, and they exist nowhere else.
  */
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -13,6 +13,7 @@ import { STALL_SEC } from '../frames/sighting.ts';
 import type { BootEndpoint, BootSite } from './boot-site.ts';
 import { openTimeServer, type TimeServer } from './time-server.ts';
 
+/** What the endpoints need. */
 export interface BootEndpointsInput extends Pick<DeviceEndpointsInput<BootEndpoint>, 'indexOf'> {
   readonly site: BootSite;
   readonly clock: Clock;
@@ -21,11 +22,11 @@ export interface BootEndpointsInput extends Pick<DeviceEndpointsInput<BootEndpoi
 
 const HTTP_PORT = 80;
 const LIMITS: EndpointLimits = {
-  /** A rack of 300 with two connections each, and room for those that firmware left half open. */
+  /** Enough for a rack of 300 machines with two connections each, and for connections that firmware left half open. */
   connections: 2048,
-  /** Virtual machines behind one of them have its address; and no machine alone takes all. */
+  /** Enough for virtual machines that share their host's address, and too few for one machine to take all connections. */
   connectionsPerPeer: 128,
-  /** All of a rack knocks within the same second when its power comes back. */
+  /** When the power comes back, all machines of a rack connect within the same second. */
   backlog: 1024,
   sendTimeoutMs: STALL_SEC * 1000,
   http: {
@@ -37,9 +38,10 @@ const LIMITS: EndpointLimits = {
   },
 };
 
+/** The boot servers of all segments. They are opened and closed as the returned object is told which segments are served. */
 export function bootEndpoints({ site, clock, journal, indexOf }: BootEndpointsInput): DeviceEndpoints<BootEndpoint> {
-  const endpointAt = (place: BootEndpoint): DeviceEndpoint => {
-    const { device, host0: address } = place;
+  const endpointAt = (endpoint: BootEndpoint): DeviceEndpoint => {
+    const { device, host0: address } = endpoint;
     let time: TimeServer | undefined;
     return new DeviceEndpoint({
       device,
@@ -47,25 +49,25 @@ export function bootEndpoints({ site, clock, journal, indexOf }: BootEndpointsIn
       port: HTTP_PORT,
       limits: LIMITS,
       openListener: boundListener,
-      handler: (request, response) => void site.handle(request, response, place),
+      handler: (request, response) => void site.handle(request, response, endpoint),
       clock,
       onHearing: (hearing) => {
         time?.close();
-        time = hearing ? timeAt(place, clock, journal) : undefined;
+        time = hearing ? timeAt(endpoint, clock, journal) : undefined;
       },
-      onFailure: (error) => journal.record(notListening(place, error)),
+      onFailure: (error) => journal.record(notListening(endpoint, error)),
     });
   };
   return new DeviceEndpoints({ keyOf: ({ host0, device }) => `${host0} ${device}`, endpointAt, indexOf });
 }
 
-/** @returns undefined where a time server is here already: it does it better */
-function timeAt(place: BootEndpoint, clock: Clock, journal: Journal): TimeServer | undefined {
+/** @returns undefined if another time server listens on this host already; it is left to serve the time */
+function timeAt(endpoint: BootEndpoint, clock: Clock, journal: Journal): TimeServer | undefined {
   try {
-    return openTimeServer(place, clock);
+    return openTimeServer(endpoint, clock);
   } catch (thrown) {
     const { message } = MeshError.from(thrown);
-    const { host0, device: object } = place;
+    const { host0, device: object } = endpoint;
     journal.record({ kind: 'time left to others', message: `${host0} on ${object}: ${message}`, object });
     return undefined;
   }

@@ -1,3 +1,4 @@
+/** How many machines load at once, in which order the others follow, and how long they are told to wait. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { parseMac } from '../../model/address/mac.ts';
@@ -5,7 +6,7 @@ import { BootLoadLimiter } from './boot-load-limiter.ts';
 
 const mac = (number: number) => parseMac(`02:00:00:00:00:${number.toString(16).padStart(2, '0')}`);
 
-test('lets in as many as there are places, and the others in the order in which they came', () => {
+test('as many machines load as there are slots, and the others follow in the order in which they came', () => {
   const loadLimiter = new BootLoadLimiter(2, new ManualClock());
   expect([1, 2, 3, 4, 5].map((number) => loadLimiter.ask(mac(number)))).toEqual([
     { pass: true },
@@ -21,13 +22,13 @@ test('lets in as many as there are places, and the others in the order in which 
   expect({ loading: loadLimiter.loading, waiting: loadLimiter.waiting }).toEqual({ loading: 2, waiting: 2 });
 });
 
-test('a machine that is inside may ask again: its script did not arrive', () => {
+test('a machine that loads may ask again, since its script may not have arrived', () => {
   const loadLimiter = new BootLoadLimiter(1, new ManualClock());
   loadLimiter.ask(mac(1));
   expect(loadLimiter.ask(mac(1))).toEqual({ pass: true });
 });
 
-test('who never says that it has loaded, and who no longer asks, keeps nobody waiting', async () => {
+test('a machine that falls silent while it loads or waits does not block the others', async () => {
   const clock = new ManualClock();
   const loadLimiter = new BootLoadLimiter(1, clock);
   loadLimiter.ask(mac(1));
@@ -39,7 +40,7 @@ test('who never says that it has loaded, and who no longer asks, keeps nobody wa
   expect(loadLimiter.ask(mac(3))).toEqual({ pass: true });
 });
 
-test('a rack of 300 is through after as many rounds as it needs, none of them twice', async () => {
+test('all machines of a rack of 300 load, each of them once', async () => {
   const clock = new ManualClock();
   const loadLimiter = new BootLoadLimiter(16, clock);
   const through: number[] = [];
@@ -64,7 +65,7 @@ test('a rack of 300 is through after as many rounds as it needs, none of them tw
   expect(loadLimiter.loading).toBeLessThanOrEqual(16);
 });
 
-test('how long to wait follows from how long the loads before took', async () => {
+test('the wait is computed from how long earlier loads took', async () => {
   const clock = new ManualClock();
   const loadLimiter = new BootLoadLimiter(1, clock);
   for (let load = 0; load < 20; load++) {

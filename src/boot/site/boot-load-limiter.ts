@@ -1,73 +1,80 @@
 /**
- * Lets only so many machines load at once, first come first served, when a whole rack gets its power back. A machine
- * that must wait is told for how long; only iPXE's request for its script is answered so, since nothing that comes
- * later in a boot asks again (network-boot facts: apk and busybox wget give up at a 503).
+ * Limits how many machines load kernel and initrd at once, first come first served, when a whole rack gets its power back.
+ * A machine that must wait is told for how long. Only iPXE's request for its script can be delayed, because no later request
+ * of a boot is repeated: apk and busybox wget give up at a 503.
  */
 
 import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 
+/** Whether a machine may load now. If not: how many waiting machines came before it, and when it should ask again. */
 export type Passage =
   | { readonly pass: true }
   | { readonly pass: false; readonly ahead: number; readonly againSec: number };
 
-/** A machine that never reports that it has loaded gives up its place after this. */
+/** After this time a machine that never reported that it has loaded no longer counts. */
 const HOLD_MS = 60_000;
-/** What a load takes at a guess, for the first machines in the line; later, what the loads before took. */
+/** The assumed time of a load until there are measured ones. */
 const LOAD_GUESS_MS = 2_000;
-/** How much the latest load counts. */
+/** The weight of the latest load in the running average. */
 const LATEST_SHARE = 0.2;
-/** By then more is known than when it asked: a thousand machines that ask so often are no load. */
+/** The longest wait that is told: a later estimate is better. A thousand machines that ask this often are no load. */
 const AGAIN_MAX_SEC = 8;
-/** A machine that asks no more has been switched off, or booted from something else. */
+/** A machine that has not asked for this long was switched off, or has booted from something else. */
 const PATIENCE_MS = 3 * AGAIN_MAX_SEC * 1000;
 
+/** The queue of machines that ask for their boot script. */
 export class BootLoadLimiter {
-  readonly #places: number;
+  readonly #slots: number;
   readonly #clock: Clock;
+  /** Running average of the time of a load. */
   #loadMs = LOAD_GUESS_MS;
-  /** When each that was let through came. */
-  readonly #inside = new Map<Mac, number>();
-  /** When each that waits last asked; in the order in which they first did. */
+  /** Machines that load, with the time at which they were let in. */
+  readonly #loading = new Map<Mac, number>();
+  /** Machines that wait, with the time at which they last asked; ordered by when they first asked. */
   readonly #waiting = new Map<Mac, number>();
 
-  constructor(places: number, clock: Clock) {
-    this.#places = places;
+  /** @param slots how many machines may load at once */
+  constructor(slots: number, clock: Clock) {
+    this.#slots = slots;
     this.#clock = clock;
   }
 
+  /** How many machines load. */
   get loading(): number {
-    return this.#inside.size;
+    return this.#loading.size;
   }
 
+  /** How many machines wait. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
+  /** Asks for a slot, or for the same slot again if the machine has one. */
   ask(mac: Mac): Passage {
     const now = this.#clock.nowMs();
-    drop(this.#inside, (since) => now - since > HOLD_MS);
+    drop(this.#loading, (since) => now - since > HOLD_MS);
     drop(this.#waiting, (asked) => now - asked > PATIENCE_MS);
     const ahead = this.#aheadOf(mac);
-    if (this.#inside.has(mac) || this.#inside.size + ahead < this.#places) {
+    if (this.#loading.has(mac) || this.#loading.size + ahead < this.#slots) {
       this.#waiting.delete(mac);
-      this.#inside.set(mac, now);
+      this.#loading.set(mac, now);
       return { pass: true };
     }
     this.#waiting.set(mac, now);
-    const rounds = Math.floor(ahead / this.#places) + 1;
+    const rounds = Math.floor(ahead / this.#slots) + 1;
     return { pass: false, ahead, againSec: Math.min(Math.ceil((rounds * this.#loadMs) / 1000), AGAIN_MAX_SEC) };
   }
 
-  /** The machine has loaded all. */
+  /** The machine has loaded everything: its slot is free, and the time that it took improves the estimate. */
   leave(mac: Mac): void {
-    const since = this.#inside.get(mac);
+    const since = this.#loading.get(mac);
     if (since === undefined) return;
-    this.#inside.delete(mac);
+    this.#loading.delete(mac);
     this.#loadMs += LATEST_SHARE * (this.#clock.nowMs() - since - this.#loadMs);
   }
 
-  /** How many wait that came before it. */
+  /** How many waiting machines came before this one. */
   #aheadOf(mac: Mac): number {
     let ahead = 0;
     for (const other of this.#waiting.keys()) {

@@ -1,4 +1,4 @@
-/** Where a machine that asks for its script is received: who it is, whether it may boot, and what it boots. */
+/** Answers a machine that asks for its boot script: which machine it is, whether it may boot, and what it boots. */
 
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -13,7 +13,7 @@ import { type Hardware, hardwareName, modelOf } from './hardware.ts';
 import { identifyMachine } from './identification.ts';
 import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
 
-/** What machines boot; the image room knows. */
+/** What machines boot; image/overlay/boot-catalogue.ts implements it. */
 export interface BootCatalogue {
   /** @throws MESH_BOOT_NO_IMAGE */
   image(machine: MachineId): Promise<BootImage>;
@@ -21,37 +21,45 @@ export interface BootCatalogue {
   overlay(machine: MachineId): Promise<BootOverlay>;
 }
 
+/** The kernel and initrd that a machine boots. */
 export interface BootImage {
+  /** The directory of the image below `/image/`, in hex digits. */
   readonly generation: string;
-  /** What this image wants on the command line besides. */
+  /** Words that this image adds to the kernel's command line. */
   readonly commandLine?: string;
 }
 
+/** The compiled overlay (apkovl) of a machine. */
 export interface BootOverlay {
+  /** Of the file, in hex digits. */
   readonly sha256: string;
-  /** Where it lies. */
+  /** The file on host0. */
   readonly path: string;
 }
 
-/** Who the machines are; the controller knows. */
+/** Which machines there are; the controller implements it. */
 export interface BootRegistry {
+  /** Whether the administrator or an earlier boot has named this id. */
   isKnown(machine: MachineId): boolean;
   /**
-   * Notes that it boots.
+   * Records that the machine boots.
    * @returns the name that the administrator gave it
-   * @throws MESH_BOOT_MACHINE_DOUBLE
+   * @throws MESH_BOOT_MACHINE_DOUBLE if two machines have this id
    */
   boots(machine: MachineId, hardware: Hardware): Promise<string | undefined>;
 }
 
-/** Where on which segment a request comes from. */
+/** The segment and address that a request comes from. */
 export interface BootRequestSource {
+  /** host0's device on the segment. */
   readonly device: string;
   /** host0's address there. */
   readonly host0: Ipv4;
+  /** The machine's address. */
   readonly peer: Ipv4;
 }
 
+/** What the answers depend on. */
 export interface BootRequestHandlerInput {
   readonly clock: Clock;
   readonly journal: Journal;
@@ -59,20 +67,21 @@ export interface BootRequestHandlerInput {
   readonly loadLimiter: BootLoadLimiter;
   readonly catalogue: BootCatalogue;
   readonly registry: BootRegistry;
-  /** The kernel's neighbour entry. */
+  /** The MAC in the kernel's neighbour entry for an address. */
   readonly neighbour: (device: string, address: Ipv4) => Promise<Mac | undefined>;
-  /** host0's addresses as nodes on `device` should try them, the nearest first. */
+  /** host0's addresses in the order in which nodes on `device` should try them, the nearest first. */
   readonly host0Addresses: (device: string) => readonly Ipv4[];
   readonly onSighting: (sighting: BootSighting) => void;
 }
 
-export type Welcome =
+type BootAnswer =
   | { readonly type: 'script'; readonly text: string }
   | { readonly type: 'wait'; readonly againSec: number };
 
-/** A refused machine asks again, and finds what an administrator has mended by then. */
+/** A refused machine asks again after this time. By then the administrator may have removed the cause. */
 const REFUSED_AGAIN_SEC = 10;
 
+/** Decides on requests for boot scripts. */
 export class BootRequestHandler {
   readonly #input: BootRequestHandlerInput;
 
@@ -80,11 +89,14 @@ export class BootRequestHandler {
     this.#input = input;
   }
 
-  /** Never rejects for a fault of the machine or of what is configured: such a machine gets a script that says it. */
-  async receive(hardware: Hardware, source: BootRequestSource): Promise<Welcome> {
+  /**
+   * Answers one request. Never rejects: a machine that cannot boot gets a script that shows the reason on its console and
+   * asks again.
+   */
+  async answer(hardware: Hardware, source: BootRequestSource): Promise<BootAnswer> {
     const { machine } = identifyMachine(hardware, (id) => this.#input.registry.isKnown(id));
     try {
-      return await this.#welcome(machine, hardware, source);
+      return await this.#admit(machine, hardware, source);
     } catch (thrown) {
       const error = MeshError.from(thrown);
       this.#refuse(machine, hardware, source, error);
@@ -93,12 +105,12 @@ export class BootRequestHandler {
     }
   }
 
-  async #welcome(machine: MachineId, hardware: Hardware, source: BootRequestSource): Promise<Welcome> {
+  async #admit(machine: MachineId, hardware: Hardware, source: BootRequestSource): Promise<BootAnswer> {
     const { attempts, catalogue, clock, onSighting, registry, loadLimiter } = this.#input;
     const { device, peer } = source;
     const { mac } = hardware;
-    await this.#mustBe(mac, source);
-    // One after the other: of two things that are missing it is always told the first.
+    await this.#verifySource(mac, source);
+    // One after the other, so that the console shows the same reason each time if both are missing.
     const image = await catalogue.image(machine);
     const overlay = await catalogue.overlay(machine);
     const passage = loadLimiter.ask(mac);
@@ -141,19 +153,16 @@ export class BootRequestHandler {
     return { type: 'script', text };
   }
 
-  /** @throws MESH_BOOT_FORGED unless the card that is named is the one at the asker's address */
-  async #mustBe(mac: Mac, { device, peer }: BootRequestSource): Promise<void> {
-    const there = await this.#input.neighbour(device, peer);
-    if (there === mac) return;
-    throw new MeshError(
-      'MESH_BOOT_FORGED',
-      `${peer} asks to boot as ${mac}, and is ${there ?? 'not on this segment'}`,
-      {
-        object: mac,
-        rule: 'A machine boots from the network card that host0 sees at its address; relays between them are not known.',
-        remedy: 'Let it boot from the card that is plugged into this segment.',
-      },
-    );
+  /** @throws MESH_BOOT_FORGED unless the neighbour entry of the source has the MAC that the request names */
+  async #verifySource(mac: Mac, { device, peer }: BootRequestSource): Promise<void> {
+    const seen = await this.#input.neighbour(device, peer);
+    if (seen === mac) return;
+    const theirs = seen === undefined ? 'is not on this segment' : `has the MAC ${seen}`;
+    throw new MeshError('MESH_BOOT_FORGED', `${peer} asks to boot as ${mac}, but ${theirs}`, {
+      object: mac,
+      rule: 'A machine boots from the network card that host0 sees at its address. Relays in between are not supported.',
+      remedy: 'Boot the machine from the card that is plugged into this segment.',
+    });
   }
 
   #refuse(machine: MachineId, hardware: Hardware, { device }: BootRequestSource, error: MeshError): void {

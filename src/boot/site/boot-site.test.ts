@@ -1,4 +1,4 @@
-/** The boot server over real sockets on loopback, with a segment that says what the test wants. */
+/** The boot server over real sockets on loopback, with neighbour entries and leases as the test sets them. */
 
 import { once } from 'node:events';
 import {
@@ -119,19 +119,19 @@ const get = (path: string, headers: Record<string, string> = {}) =>
   fetch(`http://127.0.0.1:${port}${path}`, { headers });
 const askScript = (from: Mac = mac) => get(`/boot/${from.replaceAll(':', '-')}.ipxe?uuid=${UUID}&product=Box`);
 
-/** A request as it is, with nothing made canonical on the way. */
+/** Sends a path as it is; `fetch` would normalise it. */
 async function raw(path: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
   return text(socket);
 }
 
-/** What a boot script holds after `name=`. */
+/** The value of `name=` in a boot script. */
 function word(script: string, name: string): string {
   return new RegExp(`${name.replace('.', '\\.')}=(\\S+)`).exec(script)?.[1] ?? '';
 }
 
-test('a machine is led from the first script over its kernel to its overlay and its secrets', async () => {
+test('a machine gets its first script, its kernel, its overlay and its secrets', async () => {
   const entry = await (await get('/boot.ipxe')).text();
   expect(entry).toMatch(
     `chain --replace http://${HOST0}/boot/\${netX/mac:hexhyp}.ipxe?uuid=\${uuid}&boardSerial=\${smbios/2.7.0:uristring}`,
@@ -159,7 +159,7 @@ test('a machine is led from the first script over its kernel to its overlay and 
   expect(JSON.stringify([sightings, events]).includes(word(script, 'mesh.token'))).toBe(false);
 });
 
-test('secrets are given once, and never to who is not that machine; both is reported', async () => {
+test('secrets are given once and only to the machine itself, and each refusal is reported', async () => {
   const token = word(await (await askScript()).text(), 'mesh.token');
   there = parseMac('52:54:00:66:66:66');
   expect((await get(`/secrets/${token}`)).status).toBe(403);
@@ -176,7 +176,7 @@ test('secrets are given once, and never to who is not that machine; both is repo
   );
 });
 
-test('who cannot boot learns why on its own console, and asks again', async () => {
+test('a machine that cannot boot shows why on its console, and asks again', async () => {
   noOverlay = new MeshError('MESH_BOOT_NO_OVERLAY', 'no overlay for it', {
     remedy: 'Run `mesh system configure` $now.',
   });
@@ -189,7 +189,7 @@ test('who cannot boot learns why on its own console, and asks again', async () =
   double = new MeshError('MESH_BOOT_MACHINE_DOUBLE', 'two of them');
   expect(await (await askScript()).text()).toMatch('two of them');
   double = undefined;
-  expect(await (await askScript(parseMac('52:54:00:66:66:66'))).text()).toMatch('and is 52:54:00:12:34:56');
+  expect(await (await askScript(parseMac('52:54:00:66:66:66'))).text()).toMatch('but has the MAC 52:54:00:12:34:56');
   expect(events.map(({ code }) => code)).toEqual([
     'MESH_BOOT_NO_OVERLAY',
     'MESH_BOOT_MACHINE_DOUBLE',
@@ -198,14 +198,14 @@ test('who cannot boot learns why on its own console, and asks again', async () =
   expect(sightings.filter(({ kind }) => kind === 'refused')).toHaveLength(3);
 });
 
-test('while others load, iPXE is told to come again', async () => {
+test('while others load, iPXE is told to ask again', async () => {
   loadLimiter.ask(parseMac('52:54:00:66:66:66'));
   const answer = await askScript();
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
   expect(sightings).toContainEqual(expect.objectContaining({ kind: 'queued', machine, ahead: 0, againSec: 2 }));
 });
 
-test('files come in ranges, with tags, and always with their length', async () => {
+test('files are served in ranges, with ETags, and always with their length', async () => {
   const path = '/image/abc1/vmlinuz';
   const whole = await get(path);
   const etag = whole.headers.get('etag') ?? '';
@@ -230,7 +230,7 @@ test('files come in ranges, with tags, and always with their length', async () =
   expect((await get(path)).headers.get('etag')).not.toBe(etag);
 });
 
-test('a large file comes whole and in ranges to many at a time, and goes on when others break off', async () => {
+test('many clients get a large file at the same time, whole and in ranges, even if one breaks off', async () => {
   const large = Buffer.alloc(3 * 1024 * 1024, 'meshwork');
   writeFileSync(join(directory, 'images/abc1/initrd.img'), large);
   const path = '/image/abc1/initrd.img';
@@ -246,7 +246,10 @@ test('a large file comes whole and in ranges to many at a time, and goes on when
   expect(all.map((bytes, index) => bytes.equals(wanted[index] ?? Buffer.alloc(0)))).toEqual([true, true, true, true]);
 });
 
-/** Fetches as slowly as it is told: all that came when the connection ended, and how long that took. */
+/**
+ * Fetches slowly: a piece at a time, with a pause after each.
+ * @returns how much came until the connection ended, and how long that took
+ */
 async function sip(to: number, path: string, pieceBytes: number, everyMs: number) {
   const startMs = performance.now();
   let bytes = 0;
@@ -267,7 +270,7 @@ async function sip(to: number, path: string, pieceBytes: number, everyMs: number
   return { bytes, tookMs: performance.now() - startMs };
 }
 
-test('who takes nothing more of a file loses it and its connection; who takes it slowly gets all of it', async () => {
+test('a client that takes nothing is cut off, and a slow client gets the whole file', async () => {
   const patienceMs = 1_000;
   const patience = { address: '127.0.0.1' as Ipv4, port: 0, device: 'lo', sendTimeoutMs: patienceMs };
   await using impatient = createServer(answer).listen({ fd: boundListener(patience) });
@@ -289,7 +292,7 @@ test('who takes nothing more of a file loses it and its connection; who takes it
   }
   const { bytes, tookMs } = await sip(there, `/${slow}`, 64 * 1024, 20);
   expect(bytes).toBeGreaterThan(8 * 1024 * 1024);
-  // Else it was not slow.
+  // The client was slower than the limit for silence.
   expect(tookMs).toBeGreaterThan(2 * patienceMs);
   for (const file of [shared, pieces]) {
     const outcome = { type: 'broken off', stalled: true };
@@ -309,7 +312,7 @@ test('who takes nothing more of a file loses it and its connection; who takes it
   await expect.poll(() => promisify(impatient.getConnections.bind(impatient))()).toBe(0);
 });
 
-test('no path leads out of what is published', async () => {
+test('no path leads out of the published directories', async () => {
   expect(await raw('/isos/deep/a%20b.iso')).toMatch(/\r\n\r\niso$/);
   expect(await raw('/isos/in/a%20b.iso')).toMatch(/\r\n\r\niso$/);
   expect(await raw('/tftp/ipxe.efi')).toMatch(/content-type: application\/efi\r\n[\s\S]*\r\n\r\nMZ$/i);
@@ -341,7 +344,7 @@ test('no path leads out of what is published', async () => {
   expect((await fetch(`http://127.0.0.1:${port}/boot.ipxe`, { method: 'PUT' })).status).toBe(404);
 });
 
-test('paths at random never reach the file outside, and never break the server', async () => {
+test('random paths never reach a file outside, and never break the server', async () => {
   const seed = Number(process.env.MESH_SEED ?? Date.now() % 1_000_000);
   console.info(`MESH_SEED=${seed}`);
   const random = randomFrom(seed);

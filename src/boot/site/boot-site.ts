@@ -1,16 +1,16 @@
 /**
- * host0's boot server: what a machine fetches by HTTP from its first script to its secrets, in this order:
+ * host0's boot server: all that a machine fetches by HTTP, from its first script to its secrets, in this order:
  *
  *     GET /boot.ipxe                                the first script
- *     GET /boot/<MAC with dashes>.ipxe?<hardware>   its own script; 503 with Retry-After while too many load
+ *     GET /boot/<MAC with dashes>.ipxe?<hardware>   the machine's own script; 503 with Retry-After while too many load
  *     GET /image/<generation>/vmlinuz, initrd.img
- *     GET /stage/<attempt>/<stage>?detail=…         what the machine reports
- *     GET /overlay/<attempt>/<SHA-256>.apkovl.tar.gz   to the address that the attempt runs at only
- *     GET /secrets/<token>                          once, to that address and network card only
- *     GET /isos/<path>                              below /host0/isos
- *     GET /tftp/<file>                              what TFTP serves, for firmware that boots by HTTP (option 93: 15, 16)
+ *     GET /stage/<attempt>/<stage>?detail=…         a report of the machine
+ *     GET /overlay/<attempt>/<SHA-256>.apkovl.tar.gz   only to the address at which the attempt runs
+ *     GET /secrets/<token>                          once, and only to that address and network card
+ *     GET /isos/<path>                              a file below /host0/isos
+ *     GET /tftp/<file>                              the files of TFTP, for firmware that boots by HTTP (option 93: 15, 16)
  *
- * Plain HTTP on a segment that is trusted as far as its cables go: docs/boot.md says what that cannot promise.
+ * The server speaks plain HTTP, and the segment is trusted as far as its cables go: docs/boot.md says what that means.
  */
 import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -26,19 +26,21 @@ import { entryScript } from './ipxe-script.ts';
 import { openBelow, sendFile, unknownPath } from './published-file.ts';
 import { SharedFiles } from './shared-files.ts';
 
+/** What the boot server needs. */
 export interface BootSiteInput extends BootRequestHandlerInput {
-  /** Whom host0's DHCP server gave an address, where it is the one that gives them. */
+  /** The MAC that has the lease of an address, where host0's DHCP server gives the addresses. */
   readonly leasedTo: (device: string, address: Ipv4) => Promise<Mac | undefined>;
-  /** A tar. */
+  /** An uncompressed tar. */
   readonly secretsOf: (machine: MachineId) => Promise<Uint8Array>;
-  /** Where the images' generations are. */
+  /** The directory of the images; each generation is a directory in it. */
   readonly images: string;
+  /** The directory `/host0/isos`. */
   readonly isos: string;
-  /** What TFTP serves. */
+  /** The directory that TFTP serves, too. */
   readonly bootFiles: string;
 }
 
-/** The socket that a request came in on. */
+/** The socket that a request came in on: host0's device and address on a segment. */
 export type BootEndpoint = Pick<BootRequestSource, 'device' | 'host0'>;
 
 interface Visit extends BootRequestSource {
@@ -52,6 +54,7 @@ type Route = readonly [RegExp, (visit: Visit, part: string, rest: string) => Pro
 const DETAIL_MAX = 400;
 const REASON_MAX = 200;
 
+/** Answers the HTTP requests of booting machines. */
 export class BootSite {
   readonly #input: BootSiteInput;
   readonly #requestHandler: BootRequestHandler;
@@ -96,7 +99,7 @@ export class BootSite {
 
   #see({ device, peer }: BootRequestSource, asked: string, askedMs: number, outcome: HttpSighting['outcome']): void {
     const { attempts, clock, onSighting } = this.#input;
-    // Sightings are shown and logged; a token is not.
+    // Sightings are shown and logged. A token must not be.
     const path = asked.startsWith('/secrets/') ? '/secrets' : asked;
     const mac = attempts.at(peer)?.mac;
     onSighting({ kind: 'http', atMs: clock.nowMs(), askedMs, device, ipv4: peer, path, outcome, ...(mac && { mac }) });
@@ -111,9 +114,9 @@ export class BootSite {
   }
 
   async #script(visit: Visit, mac: string): Promise<void> {
-    const welcome = await this.#requestHandler.receive(parseHardware(mac, visit.query), visit);
-    if (welcome.type === 'script') return sendText(visit, welcome.text);
-    visit.response.writeHead(503, { 'retry-after': `${welcome.againSec}`, 'content-length': 0 }).end();
+    const answer = await this.#requestHandler.answer(parseHardware(mac, visit.query), visit);
+    if (answer.type === 'script') return sendText(visit, answer.text);
+    visit.response.writeHead(503, { 'retry-after': `${answer.againSec}`, 'content-length': 0 }).end();
   }
 
   async #image({ request, response, peer }: Visit, path: string): Promise<void> {
@@ -141,7 +144,7 @@ export class BootSite {
     const { device, peer, response } = visit;
     const [mac, lease] = await Promise.all([neighbour(device, peer), leasedTo(device, peer)]);
     const asker = { ipv4: peer, ...(mac !== undefined && { mac }), ...(lease !== undefined && { leasedTo: lease }) };
-    // Made first: once the token is spent there must be no reason left to fail.
+    // The secrets are made before the token is spent: afterwards nothing may fail.
     const owner = attempts.owner(token);
     const secrets = owner === undefined ? new Uint8Array() : await secretsOf(owner);
     await attempts.spend(token, asker);
@@ -157,7 +160,7 @@ export class BootSite {
     await sendFile(request, response, await openBelow(directory, path), path, this.#shared);
   }
 
-  /** @throws MESH_BOOT_PATH_UNKNOWN for another's attempt too */
+  /** @throws MESH_BOOT_PATH_UNKNOWN if the attempt is unknown, or runs at another address */
   #attemptOf({ peer, request }: Visit, id: string): Attempt {
     const attempt = this.#input.attempts.get(id);
     if (attempt?.ipv4 === peer) return attempt;
@@ -169,7 +172,7 @@ export class BootSite {
     if (response.headersSent) return void response.destroy();
     const text = `${error.code}: ${error.message}\n`;
     const headers = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text) };
-    // Of an error busybox's wget, by which a node fetches, reads nothing but its first line.
+    // A node fetches with busybox's wget, which shows only the first line of an error.
     response.writeHead(error.httpStatus, error.message.slice(0, REASON_MAX).replace(/[^\x20-\x7e]/g, '?'), headers);
     response.end(text);
     if (error.code === 'MESH_BOOT_PATH_UNKNOWN') return;
@@ -185,7 +188,7 @@ export class BootSite {
   }
 }
 
-/** What the kernel says of a peer that acknowledges nothing, or that is not even there any more. */
+/** Whether the connection ended because the peer acknowledged nothing, or was not on the segment any more. */
 function fellSilent({ socket }: IncomingMessage): boolean {
   const { code } = (socket.errored ?? {}) as NodeJS.ErrnoException;
   return code === 'ETIMEDOUT' || code === 'EHOSTUNREACH';

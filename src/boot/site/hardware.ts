@@ -1,9 +1,12 @@
-/** What a machine tells of itself when it asks for its boot script, in the query that `/boot.ipxe` makes. */
+/** The hardware that a machine names when it asks for its boot script, in the query that `/boot.ipxe` builds. */
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 
-/** All of it is the machine's own word, and only of what SMBIOS says; the MAC is checked against the neighbour table. */
+/**
+ * A machine's hardware in its own words. The texts come from its SMBIOS and are not verified; the MAC is compared with the
+ * neighbour table.
+ */
 export interface Hardware {
-  /** Of the NIC that it boots from. */
+  /** The MAC of the network card that it boots from. */
   readonly mac: Mac;
   /** As Linux prints it, lower case. */
   readonly uuid?: string;
@@ -18,8 +21,8 @@ export interface Hardware {
 }
 
 /**
- * The key in the query, and the setting of iPXE that fills it. SMBIOS type 2 (board), string 7, is the board's serial.
- * Texts are percent-encoded; the UUID must not be, since `:uristring` takes its 16 bytes and not their text.
+ * The iPXE setting that fills each key of the query. SMBIOS type 2 (board), string 7, is the board's serial. Texts are
+ * percent-encoded. The UUID must not be, because `:uristring` would encode its 16 bytes instead of their text.
  */
 export const HARDWARE_SETTINGS = {
   uuid: 'uuid',
@@ -31,11 +34,12 @@ export const HARDWARE_SETTINGS = {
   platform: 'platform:uristring',
 } as const satisfies Record<Exclude<keyof Hardware, 'mac'>, string>;
 
-/** SMBIOS strings are short; longer ones are no machine's. */
+/** SMBIOS strings are short; a longer value does not come from SMBIOS. */
 const VALUE_MAX = 128;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /**
+ * Reads the request of a machine. Values that are too long or not printable are left out.
  * @param mac with dashes, from the path
  * @throws MESH_ADDRESS_INVALID
  */
@@ -49,12 +53,12 @@ export function parseHardware(mac: string, query: URLSearchParams): Hardware {
   return { ...hardware, mac: parseMac(mac.replaceAll('-', ':').toLowerCase()) };
 }
 
-/** The machine as people speak of it: `QEMU Standard PC (52:54:00:12:34:56)`. */
+/** The machine as messages name it: `QEMU Standard PC (52:54:00:12:34:56)`. */
 export function hardwareName({ mac, ...facts }: Hardware): string {
   return `${makeOf(facts) ?? 'machine'} (${mac})`;
 }
 
-/** Machines that boot alike: of one make, with the same kind of firmware: `QEMU Standard PC, efi`. At most 128 characters. */
+/** Make and kind of firmware, which machines that boot alike share: `QEMU Standard PC, efi`. At most 128 characters. */
 export function modelOf(facts: Omit<Hardware, 'mac'>): string | undefined {
   const make = makeOf(facts);
   const model = make !== undefined && facts.platform !== undefined ? `${make}, ${facts.platform}` : make;

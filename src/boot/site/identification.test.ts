@@ -1,3 +1,4 @@
+/** Which id host0 gives a machine, and that the node derives the same. */
 import { expect, test } from 'vitest';
 import { machineId } from '../../machine/machine-id.ts';
 import { type MachineId, machineIdOf } from '../../model/machine.ts';
@@ -9,7 +10,7 @@ const SWAPPED = '44454c4c-4200-1035-8052-b9c04f4e3732';
 const unknown = () => false;
 const hardware = (query: string) => parseHardware('52-54-00-12-34-56', new URLSearchParams(query));
 
-test('a machine is known by its UUID', () => {
+test('the id comes from the UUID', () => {
   expect(identifyMachine(hardware(`uuid=${UUID.toUpperCase()}&boardSerial=PF1234`), unknown)).toEqual({
     machine: machineIdOf(UUID),
     from: 'product uuid',
@@ -18,12 +19,12 @@ test('a machine is known by its UUID', () => {
   });
 });
 
-test('by the other byte order of its UUID when that is the one that is known', () => {
+test('the id comes from the other byte order of the UUID if that one is known', () => {
   const known = (machine: MachineId) => machine === machineIdOf(SWAPPED);
   expect(identifyMachine(hardware(`uuid=${UUID}`), known).hardware).toBe(SWAPPED);
 });
 
-test('by its board when the UUID is a template, and by its network card when nothing else is its own', () => {
+test('the id comes from the board if the UUID is a dummy, and from the MAC if both are', () => {
   const dummy = 'uuid=03000200-0400-0500-0006-000700080009';
   expect(identifyMachine(hardware(`${dummy}&boardSerial=PF1234`), unknown)).toMatchObject({
     machine: machineIdOf('PF1234'),
@@ -37,7 +38,7 @@ test('by its board when the UUID is a template, and by its network card when not
   });
 });
 
-test('the node decides the same from the same hardware', () => {
+test('the node derives the same id from the same hardware', () => {
   const mac = '52:54:00:12:34:56';
   const nodeDecides = machineId({
     root: '/nonexistent',
@@ -48,7 +49,7 @@ test('the node decides the same from the same hardware', () => {
   expect(nodeDecides).toMatchObject({ id: identifyMachine(hardware(''), unknown).machine, hardware: mac });
 });
 
-test('values that no SMBIOS holds are not taken', () => {
+test('values that cannot come from SMBIOS are left out', () => {
   const odd = `uuid=${'a'.repeat(500)}&product=%00%1b[2J&serial=  `;
   expect(hardware(odd)).toEqual({ mac: '52:54:00:12:34:56' });
 });

@@ -1,23 +1,26 @@
 /**
- * Which machine asks: the same decision that the node itself would make from its hardware (machine/machine-id.ts), made
- * before it runs. host0 hands the outcome on as `mesh.machine=`, so that both can never disagree.
+ * Finds out which machine asks for its boot script. The rule is the one by which a running node finds its own id
+ * (machine/machine-id.ts). host0 passes the result to the node as `mesh.machine=`, so that both always agree.
  */
 import { serialFault, swapUuid, uuidFault } from '../../machine/smbios.ts';
 import { type MachineId, machineIdOf } from '../../model/machine.ts';
 import type { Hardware } from './hardware.ts';
 
+/** The id of a machine, and where it comes from. */
 export interface Identification {
   readonly machine: MachineId;
   readonly from: 'product uuid' | 'board serial' | 'boot nic mac';
-  /** What the id was derived from. */
+  /** The value from which the id is derived. */
   readonly hardware: string;
-  /** Why the sources before were passed over, for people. */
+  /** Why the better sources were not used, as text for people. */
   readonly passedOver: readonly string[];
 }
 
 /**
- * @param isKnown whether an administrator or an earlier boot has named the id. iPXE and Linux may read one UUID in two
- *   byte orders: the order that is known wins, else the one that iPXE shows, which is what Linux shows for SMBIOS ≥ 2.6
+ * Derives the machine's id from the best source that it has: product UUID, board serial, MAC.
+ * @param isKnown whether an administrator or an earlier boot has named the id. iPXE and Linux may read the same UUID in
+ *   different byte orders. The order whose id is known wins; otherwise the one that iPXE shows, which Linux shows, too, for
+ *   SMBIOS ≥ 2.6
  */
 export function identifyMachine(
   { uuid, boardSerial, mac }: Hardware,

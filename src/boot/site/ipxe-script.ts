@@ -1,6 +1,6 @@
 /**
- * The scripts that iPXE fetches from host0. Every command ends in `|| goto`: a script that stops in the middle would
- * leave the machine at a prompt that nobody looks at. Only text of ours and checked values are put in.
+ * The scripts that iPXE fetches from host0. Every command that can fail ends in `|| goto`: a script that stopped in the
+ * middle would leave the machine at a prompt. The scripts contain only fixed text and checked values.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -10,15 +10,15 @@ import { HARDWARE_SETTINGS } from './hardware.ts';
 /** The path of the first script, which DHCP names as the boot file for iPXE. */
 const ENTRY_PATH = '/boot.ipxe';
 
-/** Between two questions of a machine that was refused or got no answer. */
+/** How long a machine waits after a failure before it asks for its script again. */
 const ASK_AGAIN_SEC = 5;
 
-/** `01`, Ethernet, and the address with dashes: how boot loaders tell the kernel which NIC they used. */
+/** `01` (Ethernet) and the MAC with dashes: the form in which boot loaders tell the kernel which network card they used. */
 function bootIf(mac: Mac): string {
   return `01-${mac.replaceAll(':', '-')}`;
 }
 
-/** The first script, the same for every machine: it asks again with what iPXE knows of the hardware. */
+/** The first script, the same for every machine. It asks for the machine's own script and names the hardware that iPXE sees. */
 export function entryScript(host0: Ipv4): string {
   const query = Object.entries(HARDWARE_SETTINGS).map(([key, setting]) => `${key}=\${${setting}}`);
   return lines(
@@ -31,22 +31,26 @@ export function entryScript(host0: Ipv4): string {
   );
 }
 
+/** The values on the kernel's command line. */
 export interface CommandLine {
   readonly machine: MachineId;
+  /** Of the network card that boots. */
   readonly mac: Mac;
-  /** As the node should try them. */
+  /** host0's addresses in the order in which the node should try them. */
   readonly host0: readonly Ipv4[];
+  /** The id of the attempt. */
   readonly attempt: string;
+  /** The token for the secrets. */
   readonly token: string;
-  /** As in Attempt: a node that must start anew waits the longer for it. */
+  /** As in Attempt: the node waits longer before each further boot in a row. */
   readonly turn: number;
   /** URL of the overlay. */
   readonly overlay: string;
-  /** What the image wants besides. */
+  /** Words that the image adds. */
   readonly more?: string;
 }
 
-/** What the kernel is started with: who the machine is, where host0 is, and what it fetches from there. */
+/** The kernel's command line: which machine this is, where host0 is, and what the node fetches from there. */
 export function commandLine({ machine, mac, host0, attempt, token, turn, overlay, more }: CommandLine): string {
   const words = [
     `mesh.machine=${machine}`,
@@ -61,11 +65,13 @@ export function commandLine({ machine, mac, host0, attempt, token, turn, overlay
   return [...words, ...(more === undefined ? [] : [more])].join(' ');
 }
 
+/** The values in a machine's own boot script. */
 export interface BootScript {
   readonly host0: Ipv4;
   readonly machine: MachineId;
   /** The name that the administrator gave it, if any. */
   readonly name?: string;
+  /** The id of the attempt. */
   readonly attempt: string;
   /** Paths on host0's boot server. */
   readonly kernel: string;
@@ -73,14 +79,14 @@ export interface BootScript {
   readonly commandLine: string;
 }
 
-/** The second script: what this machine boots. When it fails it reports why and asks anew. */
+/** The second script, which boots this machine. If it fails, it reports the error and asks for a script again. */
 export function bootScript(script: BootScript): string {
   const { host0, machine, name, attempt, kernel, initrd, commandLine } = script;
   const site = `http://${host0}`;
   return lines(
     `echo Meshwork: machine ${machine}${name === undefined ? '' : `, ${name}`}`,
     'imgfree',
-    // The kernel finds the initrd of an EFI boot by this name.
+    // In an EFI boot the kernel finds its initrd by this name.
     `kernel ${site}${kernel} initrd=initrd.img ${commandLine} || goto failed`,
     `initrd --name initrd.img ${site}${initrd} || goto failed`,
     'boot || goto failed',
@@ -92,7 +98,7 @@ export function bootScript(script: BootScript): string {
   );
 }
 
-/** Instead of a boot: the reason on the machine's own console, and another question after a while. */
+/** The script for a machine that may not boot: it shows the reasons on the machine's console and asks again later. */
 export function refusalScript(host0: Ipv4, reasons: readonly string[], againSec: number): string {
   return lines(
     ...reasons.map((reason) => `echo ${onConsole(reason)}`),
@@ -102,7 +108,7 @@ export function refusalScript(host0: Ipv4, reasons: readonly string[], againSec:
   );
 }
 
-/** Nothing in it that iPXE would expand, or take for the next command. */
+/** Replaces what iPXE would expand, and what it would take for the end of the command. */
 function onConsole(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').replace(/[$&|#]/g, ' ');
 }

@@ -1,6 +1,6 @@
 /**
- * Files over HTTP as boot loaders and installers need them (RFC 9110): always a Content-Length, ranges, strong ETags,
- * never an encoding, and no path that leaves its directory.
+ * Serves files over HTTP as boot loaders and installers need them (RFC 9110): always with a Content-Length, with ranges and
+ * strong ETags, and never with a content encoding. No path leaves its directory.
  */
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
@@ -11,13 +11,13 @@ import { finished, pipeline } from 'node:stream/promises';
 import { MeshError } from '../../model/error.ts';
 import type { SharedFiles } from './shared-files.ts';
 
-/** The first and the last byte, from 0. */
+/** The first and the last byte of a range, counted from 0; both are included. */
 interface ByteRange {
   readonly first: number;
   readonly last: number;
 }
 
-/** Large pieces: at 64 KiB the event loop is busy with pieces instead of bytes. */
+/** Large pieces: with 64 KiB the event loop spends its time on the number of pieces. */
 const PIECE_BYTES = 1024 * 1024;
 const PATH_MAX = 1024;
 
@@ -29,9 +29,9 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The file that a path from the network names below `directory`.
- * @param path as in the URL, percent-encoded, without a slash in front
- * @throws MESH_BOOT_PATH_UNKNOWN also for what is there and outside, so that nobody learns what is
+ * Opens the file below `directory` that a path from the network names.
+ * @param path as in the URL, percent-encoded, without a leading slash
+ * @throws MESH_BOOT_PATH_UNKNOWN also if the file exists outside `directory`, so that a client cannot find out
  */
 export async function openBelow(directory: string, path: string): Promise<FileHandle> {
   try {
@@ -39,12 +39,12 @@ export async function openBelow(directory: string, path: string): Promise<FileHa
     const [root, real] = await Promise.all([realpath(directory), realpath(inside)]);
     const way = relative(root, real);
     if (way === '' || way.startsWith('..') || isAbsolute(way)) throw unknownPath(path);
-    // What was judged is opened: between the two, a link may have taken its place.
+    // Opens the resolved path: a symbolic link may have replaced a part of it since it was checked.
     const file = await open(join(root, way), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     if ((await file.stat()).isFile()) return file;
     await file.close();
   } catch {
-    // Whatever the reason is, it is not the asker's business.
+    // The client learns no reason.
   }
   throw unknownPath(path);
 }
@@ -65,13 +65,17 @@ function decodePath(path: string): string {
   return decoded;
 }
 
+/** The error for a path that is not published (HTTP 404). It quotes at most 100 characters of the path. */
 export function unknownPath(path: string): MeshError {
-  return new MeshError('MESH_BOOT_PATH_UNKNOWN', `there is no ${JSON.stringify(path.slice(0, 100))} to be had here`, {
+  return new MeshError('MESH_BOOT_PATH_UNKNOWN', `there is no ${JSON.stringify(path.slice(0, 100))} here`, {
     object: path.slice(0, 100),
   });
 }
 
-/** Sends a file, or the range of it that is asked for, and closes it. Rejects when the client goes before the end. */
+/**
+ * Sends a file, or the range of it that the request asks for, and closes it.
+ * @throws if the client closes the connection before the end
+ */
 export async function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
@@ -120,20 +124,20 @@ export async function sendFile(
   }
 }
 
-/** Another file, or other bytes in it, have another one. */
+/** A strong ETag: it differs for another file and for other contents of the same file. */
 function etagOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
   const text = `${dev} ${ino} ${size} ${mtimeNs}`;
   return `"${createHash('sha256').update(text).digest('hex').slice(0, 32)}"`;
 }
 
-/** One range is served; of several, which no boot loader asks for, the whole file (RFC 9110 §14.2 allows it). */
+/** The range to serve. If a client asks for several, the whole file is served (RFC 9110 §14.2); no boot loader does. */
 function rangeAsked({ headers }: IncomingMessage, etag: string, size: number): ByteRange | 'unsatisfiable' | undefined {
   const condition = headers['if-range'];
   if (headers.range === undefined || (condition !== undefined && condition !== etag)) return undefined;
   return parseRange(headers.range, size);
 }
 
-/** @returns undefined for what is to be ignored */
+/** @returns undefined for a header that is to be ignored */
 function parseRange(header: string, size: number): ByteRange | 'unsatisfiable' | undefined {
   const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header) ?? [];
   if (from === '' && to === '') return undefined;

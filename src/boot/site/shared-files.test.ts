@@ -1,3 +1,4 @@
+/** Which files are held in memory, for how long, and within which limits. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +27,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-test('all that fetch a file at a time have one buffer, which goes when the last one has been gone for a while', async () => {
+test('concurrent readers of a file share one buffer, which is freed ten seconds after the last one', async () => {
   const [one, other] = await Promise.all([shared.take('a', 100, file), shared.take('a', 100, file)]);
   expect(Buffer.from(one ?? []).toString()).toBe('x'.repeat(100));
   expect(other).toBe(one);
@@ -42,7 +43,7 @@ test('all that fetch a file at a time have one buffer, which goes when the last 
   expect(shared.bytes).toBe(0);
 });
 
-test('memory has a limit: what does not fit is read in pieces, and what nobody reads makes room', async () => {
+test('a file that does not fit is read in pieces, and a file without readers makes room', async () => {
   expect(shared.take('small', 9, file)).toBeUndefined();
   expect(shared.take('large', 101, file)).toBeUndefined();
   await shared.take('a', 100, file);
@@ -53,7 +54,7 @@ test('memory has a limit: what does not fit is read in pieces, and what nobody r
   expect(shared.bytes).toBe(101);
 });
 
-test('a file that is shorter than it was is nobody’s, and is read anew', async () => {
+test('a file that got shorter is an error, and the next reader reads it again', async () => {
   writeFileSync(join(directory, 'file'), 'short');
   await expect(shared.take('a', 100, file)).rejects.toThrow('ends after 5 of 100');
   expect(shared.bytes).toBe(0);

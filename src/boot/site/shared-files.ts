@@ -1,7 +1,7 @@
 /**
- * Files that many machines fetch at the same time, each once in memory for all of them: a rack that boots wants one kernel
- * and one initrd. From a buffer, the kernel takes megabytes at a time without a turn of the event loop, and memory does
- * not grow with the number of machines. Held only while somebody fetches, and a little longer.
+ * Holds files that many machines fetch at the same time once in memory for all of them: a booting rack wants one kernel and
+ * one initrd. From a buffer, the kernel takes megabytes at a time without another pass of the event loop, and the memory does
+ * not grow with the number of machines. A file is held while it is being fetched, and a little longer.
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { Alarm, Clock } from '../../model/clock.ts';
@@ -10,23 +10,26 @@ interface Held {
   readonly bytes: Promise<Uint8Array>;
   readonly size: number;
   readers: number;
-  /** Set while nobody reads. */
+  /** Ends the holding; set while there are no readers. */
   end?: Alarm | undefined;
 }
 
+/** Which files are held. */
 export interface SharedFilesLimits {
-  /** Smaller ones are quickly through, and mostly one machine's own. */
+  /** Smaller files are sent quickly, and mostly belong to one machine. */
   readonly leastBytes: number;
-  /** Larger ones, as installers have them, are read in pieces. */
+  /** Larger files, such as those of installers, are read in pieces. */
   readonly mostBytes: number;
+  /** Of all held files together. */
   readonly totalBytes: number;
 }
 
 const MIB = 1024 * 1024;
 const LIMITS: SharedFilesLimits = { leastBytes: MIB, mostBytes: 128 * MIB, totalBytes: 256 * MIB };
-/** From the initrd of one machine to that of the next that was told to come again. */
+/** How long a file is held after its last reader: until the next machine of the queue comes, which asks again within 8 s. */
 const LINGER_MS = 10_000;
 
+/** The files that are held, by version. */
 export class SharedFiles {
   readonly #clock: Clock;
   readonly #limits: SharedFilesLimits;
@@ -37,15 +40,15 @@ export class SharedFiles {
     this.#limits = limits;
   }
 
-  /** What is held in memory. */
+  /** How much is held in memory. */
   get bytes(): number {
     return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /**
-   * All of a file; whoever takes it leaves it once.
-   * @param version another one for other bytes
-   * @returns undefined for one that is to be read in pieces
+   * Reads a whole file, or shares the buffer that holds it. Each taker calls `leave` once.
+   * @param version differs for other contents, as an ETag does
+   * @returns undefined for a file that is to be read in pieces
    */
   take(version: string, size: number, file: FileHandle): Promise<Uint8Array> | undefined {
     const held = this.#held.get(version) ?? this.#hold(version, size, file);
@@ -56,6 +59,7 @@ export class SharedFiles {
     return held.bytes;
   }
 
+  /** A taker has done with the file. */
   leave(version: string): void {
     const held = this.#held.get(version);
     if (held === undefined || --held.readers > 0) return;
@@ -74,7 +78,7 @@ export class SharedFiles {
     if (this.bytes + size > totalBytes) return undefined;
     const held: Held = { bytes: readAll(file, size), size, readers: 0 };
     this.#held.set(version, held);
-    // Who waits for it is told; the next one tries again.
+    // The takers that wait get the error. The next taker reads the file again.
     held.bytes.catch(() => this.#held.delete(version));
     return held;
   }

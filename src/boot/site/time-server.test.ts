@@ -1,3 +1,4 @@
+/** The bytes of an SNTP answer, and where the time server listens. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
@@ -18,7 +19,7 @@ function question(first: number): Buffer {
   return packet;
 }
 
-test('a client is told the time, and its own word is given back', () => {
+test('an answer has the time of host0 and returns the time of the client', () => {
   const answer = timeAnswer(question(0x23), NOW);
   expect(answer).toHaveLength(48);
   expect([answer?.[0], answer?.[1], answer?.[2]]).toEqual([0x24, 10, 6]);
@@ -29,20 +30,20 @@ test('a client is told the time, and its own word is given back', () => {
   }
 });
 
-test('in 2036 the seconds begin anew', () => {
+test('the seconds wrap around in 2036', () => {
   const answer = timeAnswer(question(0x1b), new Date('2036-02-07T06:28:17Z'));
   expect([answer?.[0], answer?.readUInt32BE(40)]).toEqual([0x1c, 1]);
 });
 
-test.each([0x24, 0x26, 0x22, 0x03, 0x2b, 0x00])('a packet that begins with %i is no question', (first) => {
+test.each([0x24, 0x26, 0x22, 0x03, 0x2b, 0x00])('a packet that begins with %i is not a request', (first) => {
   expect(timeAnswer(question(first), NOW)).toBeUndefined();
 });
 
-test('what is cut off is no question', () => {
+test('a packet that is cut off is not a request', () => {
   expect(timeAnswer(question(0x23).subarray(0, 47), NOW)).toBeUndefined();
 });
 
-test('on its segment, and at its address there alone', async () => {
+test('the server listens on its segment, at host0’s address there and nowhere else', async () => {
   const { here, there, close } = twoHosts();
   onTestFinished(close);
   const server = inNetns(here, () => openTimeServer({ host0: parseIpv4('10.9.0.1'), device: 'eth0' }, systemClock));

@@ -1,6 +1,6 @@
 /**
- * host0's time for the machines of a segment (SNTP, RFC 4330), which have no way to any other server. It is what this
- * machine's clock says, and no claim that this is right: nodes are to agree with host0.
+ * Serves host0's time to the machines of a segment (SNTP, RFC 4330), which may reach no other server. The time is that of
+ * host0's clock, right or wrong: what matters is that nodes agree with host0.
  */
 import { createSocket } from 'node:dgram';
 import { boundDatagrams } from '../../kernel/sockets/listener.ts';
@@ -13,15 +13,15 @@ const CLIENT = 3;
 const SERVER = 4;
 /** From 1900 to 1970, in seconds. */
 const EPOCH_SEC = 2_208_988_800;
-/** Whoever knows a better clock should take that. */
+/** A low rank, so that a client that knows a better clock prefers it. */
 const STRATUM = 10;
-/** 2^-10 s: this clock is read in milliseconds. */
+/** 2^-10 s, because the clock is read in milliseconds. */
 const PRECISION = -10;
-/** Of root dispersion, 16.16 bits: 10 ms. */
+/** The root dispersion, 10 ms, as a fixed-point number of 16.16 bits. */
 const DISPERSION = 0x0000028f;
-/** Its clock is its own. */
+/** The reference id of a server that has no other clock than its own (RFC 4330 §4). */
 const REFERENCE = 'LOCL';
-/** Where the fields of RFC 4330, section 4, begin. */
+/** The offsets of the fields (RFC 4330 §4). */
 const AT = {
   stratum: 1,
   poll: 2,
@@ -34,7 +34,10 @@ const AT = {
   sent: 40,
 };
 
-/** @returns undefined for what is no question of a client */
+/**
+ * The answer to an SNTP packet.
+ * @returns undefined if the packet is not a client's request
+ */
 export function timeAnswer(question: Uint8Array, now: Date): Buffer | undefined {
   const asked = Buffer.from(question);
   const [first = 0] = asked;
@@ -47,31 +50,35 @@ export function timeAnswer(question: Uint8Array, now: Date): Buffer | undefined 
   answer.writeInt8(PRECISION, AT.precision);
   answer.writeUInt32BE(DISPERSION, AT.dispersion);
   answer.write(REFERENCE, AT.id, 'latin1');
-  // The client tells its answer from others by its own time in it.
+  // The client recognises the answer by its own time in it.
   asked.copy(answer, AT.origin, AT.sent, PACKET_BYTES);
   for (const at of [AT.reference, AT.received, AT.sent]) writeTime(answer, at, now);
   return answer;
 }
 
-/** Seconds since 1900, which begin anew in 2036, and their fraction: 32 bits each. */
+/** Writes the seconds since 1900 and their fraction, 32 bits each. The seconds wrap around in 2036. */
 function writeTime(packet: Buffer, at: number, time: Date): void {
   const ms = time.getTime();
   packet.writeUInt32BE((Math.floor(ms / 1000) + EPOCH_SEC) % 2 ** 32, at);
   packet.writeUInt32BE(Math.floor(((ms % 1000) / 1000) * 2 ** 32), at + 4);
 }
 
+/** An open time server. */
 export interface TimeServer {
   close(): void;
 }
 
-/** @throws MESH_KERNEL_REFUSED where another time server listens */
+/**
+ * Opens the time server of one segment, bound to host0's address and device there.
+ * @throws MESH_KERNEL_REFUSED if another time server listens there
+ */
 export function openTimeServer({ host0, device }: BootEndpoint, clock: Clock): TimeServer {
   const socket = createSocket('udp4');
   socket.on('message', (question, peer) => {
     const answer = timeAnswer(question, clock.wallTime());
     if (answer !== undefined) socket.send(answer, peer.port, peer.address, () => {});
   });
-  // Of what could not be sent; the client asks again.
+  // An answer could not be sent; the client asks again.
   socket.on('error', () => {});
   socket.bind({ fd: boundDatagrams({ address: host0, port: NTP_PORT, device }) });
   return { close: () => socket.close() };

@@ -1,4 +1,4 @@
-/** Boots as packets, requests and reports tell of them: which stage each is in, and what a silence is put down to. */
+/** Boots as host0 sees them in packets, requests and reports: which stage each is in, and which cause it names for a silence. */
 import { beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
@@ -21,14 +21,14 @@ const HOST0 = '10.11.0.1' as Ipv4;
 const FOREIGN = '10.11.0.254' as Ipv4;
 const IMAGE = '/image/abc1';
 
-type Unplaced<T> = T extends BootSighting ? Omit<T, 'atMs' | 'device'> : never;
+type Bare<T> = T extends BootSighting ? Omit<T, 'atMs' | 'device'> : never;
 
 let clock: ManualClock;
 let log: BootLog;
 let segment: SegmentState;
 let meshes: string[];
 let events: MeshEvent[];
-/** When a file was asked for last. */
+/** When the last file was asked for. */
 let askedMs: number;
 /** The model of the card at earlier boots. */
 let knownAs: string | undefined;
@@ -50,7 +50,7 @@ beforeEach(async () => {
   });
 });
 
-function see(sighting: Unplaced<BootSighting>): void {
+function see(sighting: Bare<BootSighting>): void {
   log.take({ ...sighting, atMs: clock.nowMs(), device: 'eth1' } as BootSighting);
 }
 
@@ -58,25 +58,25 @@ function dhcp(message: DhcpSighting['message'], more: Partial<DhcpSighting> = {}
   see({ kind: 'dhcp', message, mac, port: 67, ...more });
 }
 
-/** A request for a file of the image, or what became of the last one. */
+/** A request for a file of the image, or the end of the last request. */
 function http(file: string, outcome: HttpSighting['outcome'], since?: number): void {
   if (outcome.type === 'asked') askedMs = clock.nowMs();
   see({ kind: 'http', ipv4, path: `${IMAGE}/${file}`, askedMs: since ?? askedMs, outcome });
 }
 
-const fromUs = { server: HOST0, ours: true } as const;
+const fromHost0 = { server: HOST0, ours: true } as const;
 const asked = { type: 'asked' } as const;
 const loaded = { type: 'answered', status: 200 } as const;
 const stalled = { type: 'broken off', stalled: true } as const;
 
-/** Everything up to a stage, each step 100 ms after the one before; `paused` before some other steps. */
+/** All sightings up to a stage, one each 100 ms, with longer pauses before the stages in `pausesMs`. */
 async function bootUntil(stage: string, pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
   const steps: [string, () => void][] = [
     ['discover', () => dhcp('DISCOVER', { client: 'firmware', architecture: 7 })],
-    ['offer', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: 'ipxe.efi' })],
+    ['offer', () => dhcp('OFFER', { ...fromHost0, address: ipv4, bootFile: 'ipxe.efi' })],
     ['tftp', () => see({ kind: 'tftp', mac, file: 'ipxe.efi', outcome: asked })],
     ['ipxe', () => dhcp('DISCOVER', { client: 'ipxe' })],
-    ['ipxe', () => dhcp('OFFER', { ...fromUs, address: ipv4, bootFile: `http://${HOST0}/boot.ipxe` })],
+    ['ipxe', () => dhcp('OFFER', { ...fromHost0, address: ipv4, bootFile: `http://${HOST0}/boot.ipxe` })],
     ['script', () => see({ kind: 'identified', machine, mac, ipv4, attempt, model: 'Box, efi' })],
     ['kernel', () => http('vmlinuz', asked)],
     ['kernel', () => http('vmlinuz', loaded)],
@@ -99,7 +99,7 @@ async function bootUntil(stage: string, pausesMs: Readonly<Record<string, number
 const boot = () => log.views()[0];
 const stages = () => boot()?.stages.map(({ stage }) => stage);
 
-/** After how many seconds of silence what cause is named. */
+/** Waits until a cause is named. @returns the cause, and the seconds of silence before it */
 async function silence(withinSec: number): Promise<{ afterSec: number; cause: string } | undefined> {
   const from = clock.nowMs();
   while (clock.nowMs() - from < withinSec * 1000) {
@@ -126,7 +126,7 @@ test('a boot goes through its stages and ends as a member', async () => {
 
 test.each([
   ['discover', 1, 'has not answered'],
-  ['offer', 8, 'asks for no file'],
+  ['offer', 8, 'but asks for no file'],
   ['tftp', 22, 'ipxe.efi was asked for by TFTP'],
   ['ipxe', 22, 'HTTP does not get through'],
   ['script', 5, 'does not load the kernel'],
@@ -135,7 +135,7 @@ test.each([
   ['overlay', 20, 'does not report'],
   ['packages', 30, 'its agent has not started'],
   ['agent', 15, '4789 is filtered'],
-])('a silence after %s is named within 2 s after the %i s that it may take', async (stage, ownSec, cause) => {
+])('a silence in stage %s is reported within 2 s after its %i s', async (stage, ownSec, cause) => {
   await bootUntil(stage);
   const named = await silence(ownSec + 5);
   expect(named?.cause).toMatch(cause);
@@ -146,7 +146,7 @@ test.each([
   expect(events.map(({ kind }) => kind)).toEqual(['boot stuck']);
 });
 
-test('a silence means something else where host0 does not answer, or only adds a boot file', async () => {
+test('the cause of a silence depends on the mode of the segment', async () => {
   segment = { mode: 'observe', why: 'looking for other servers' };
   dhcp('DISCOVER', { client: 'firmware' });
   expect((await silence(3))?.cause).toMatch('its mode is observe (looking for other servers)');
@@ -154,14 +154,14 @@ test('a silence means something else where host0 does not answer, or only adds a
   expect(boot()?.trouble?.cause).toMatch('no DHCP server answers');
   segment = { mode: 'observe', why: 'looking for other servers' };
   dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4 });
-  expect((await silence(10))?.cause).toMatch('10.11.0.254 gives an address, and host0 adds no boot file');
+  expect((await silence(10))?.cause).toMatch('10.11.0.254 gives an address, but host0 adds no boot file');
 });
 
-test('what a packet shows is said at once, and taken back when the machine gets on', async () => {
+test('trouble that a packet shows is reported at once, and cleared when the machine gets on', async () => {
   segment = { mode: 'proxy', why: 'another server answers' };
   dhcp('DISCOVER', { client: 'firmware' });
   dhcp('OFFER', { server: FOREIGN, ours: false, address: ipv4, bootFile: 'pxelinux.0' });
-  dhcp('OFFER', { ...fromUs, bootFile: 'ipxe.efi' });
+  dhcp('OFFER', { ...fromHost0, bootFile: 'ipxe.efi' });
   expect(boot()?.state).toBe('booting');
   dhcp('ACK', { server: FOREIGN, ours: false, address: ipv4, bootFile: 'pxelinux.0' });
   expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining('pxelinux.0') });
@@ -171,7 +171,7 @@ test('what a packet shows is said at once, and taken back when the machine gets 
   expect(boot()?.trouble?.cause).toBe('TFTP refused ipxe.efi: no such file');
 });
 
-test('a refused machine, a missing kernel and what the machine itself says are named with their remedy', async () => {
+test('a refusal, a missing kernel and reports of the machine itself are named with their remedy', async () => {
   await bootUntil('ipxe');
   const error = { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it', remedy: 'Configure.' } as const;
   see({ kind: 'refused', mac, machine, error });
@@ -180,7 +180,7 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   http('vmlinuz', asked);
   http('vmlinuz', { type: 'answered', status: 404 });
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
-  // iPXE says it too, in fewer words.
+  // iPXE reports the same failure by a number, which replaces nothing.
   see({ kind: 'stage', machine, attempt, stage: 'failed', detail: '0x2d0c613b' });
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/vmlinuz was answered with 404');
   http('initrd.img', asked);
@@ -194,7 +194,7 @@ test('a refused machine, a missing kernel and what the machine itself says are n
   expect(boot()?.state).toBe('booting');
 });
 
-test('a report that is overtaken by a later one is put before it, and takes back nothing that the later one says', async () => {
+test('a report that arrives after a later stage is inserted before it, and clears no trouble', async () => {
   await bootUntil('overlay');
   const report = (stage: string, detail?: string) =>
     see({ kind: 'stage', machine, attempt, stage, ...(detail !== undefined && { detail }) });
@@ -208,7 +208,7 @@ test('a report that is overtaken by a later one is put before it, and takes back
   expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
 });
 
-test('a machine in the queue is not silent while it waits as it was told, and a refusal is over once it may go on', async () => {
+test('a queued machine is not silent while it waits as told, and an earlier refusal is over', async () => {
   await bootUntil('ipxe');
   const queued = () => see({ kind: 'queued', mac, machine, ahead: 30, againSec: 8 });
   see({ kind: 'refused', mac, machine, error: { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it' } });
@@ -225,7 +225,7 @@ test('a machine in the queue is not silent while it waits as it was told, and a 
   expect((await silence(10))?.cause).toMatch('does not load the kernel');
 });
 
-test('a machine that is switched on anew begins anew; one that asks again does not', async () => {
+test('a machine that is switched on again begins a new boot, and one that repeats its request does not', async () => {
   dhcp('DISCOVER', { client: 'firmware' });
   await clock.pass(4_000);
   dhcp('DISCOVER', { client: 'firmware' });
@@ -240,7 +240,7 @@ test('a machine that is switched on anew begins anew; one that asks again does n
   expect(stages()?.at(-1)).toBe('agent');
 });
 
-test('a download is not silent, however long it takes; one that stands still is named when it is broken off', async () => {
+test('a long download is not silent, and one that stands still is reported when it is broken off', async () => {
   await bootUntil('kernel');
   http('initrd.img', asked);
   expect(await silence(300)).toBeUndefined();
@@ -249,7 +249,7 @@ test('a download is not silent, however long it takes; one that stands still is 
   expect(boot()?.trouble?.cause).toMatch('/image/abc1/initrd.img stood still: the machine took nothing of it for 60 s');
   http('initrd.img', asked);
   expect(boot()?.state).toBe('stuck');
-  // The connection of the time before is noticed to be dead only now.
+  // Only now the connection of the first download is noticed to be dead.
   http('initrd.img', { type: 'broken off', stalled: false }, askedMs - 60_000);
   expect(boot()?.trouble?.cause).toMatch('stood still');
   http('initrd.img', loaded);
@@ -257,7 +257,7 @@ test('a download is not silent, however long it takes; one that stands still is 
   expect((await silence(65))?.cause).toMatch('has not been heard of');
 });
 
-test('what becomes of a download of the boot before, or of a stage that is over, says nothing of this one', async () => {
+test('the end of a download of an earlier boot or an earlier stage is ignored', async () => {
   await bootUntil('kernel');
   http('initrd.img', asked);
   const before = askedMs;
@@ -270,7 +270,7 @@ test('what becomes of a download of the boot before, or of a stage that is over,
   expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'overlay']);
 });
 
-/** A whole boot. */
+/** A whole boot, until the machine is a member. */
 async function bootThrough(pausesMs: Readonly<Record<string, number>> = {}): Promise<void> {
   meshes = [];
   await bootUntil('agent', pausesMs);
@@ -279,8 +279,8 @@ async function bootThrough(pausesMs: Readonly<Record<string, number>> = {}): Pro
   expect(boot()?.state).toBe('member');
 }
 
-test('firmware that is slow at each boot is not called silent at the next, once its card or its script tells the model', async () => {
-  // From offer to TFTP it takes 20 s, where the table has 8; and nothing else is out of the ordinary.
+test('firmware that is slow at each boot is not called silent, once its card or its script tells the model', async () => {
+  // From offer to TFTP it takes 20 s, where the table has 8 s. All other times are ordinary.
   for (let time = 0; time < 2; time++) {
     await bootThrough({ tftp: 20_000 });
     expect(boot()?.model).toBe('Box, efi');
@@ -294,12 +294,12 @@ test('firmware that is slow at each boot is not called silent at the next, once 
   await bootUntil('offer');
   expect(boot()).toMatchObject({ model: 'Box, efi', due: { atMs: 30_850, ms: 30_750, from: 'learned', boots: 2 } });
   expect((await silence(40))?.afterSec).toBeCloseTo(30.75, 0);
-  // Others of its stages have too few boots yet for less than the table's time.
+  // For a time below the table's, two boots are too few.
   await bootUntil('overlay');
   expect(boot()?.due).toMatchObject({ ms: 20_000, from: 'table' });
 });
 
-test('a machine whose model is quick is missed sooner than the table would', async () => {
+test('the silence of a quick model is reported sooner than the table says', async () => {
   for (let time = 0; time < 5; time++) await bootThrough({ overlay: 4_000 });
   await bootUntil('initrd');
   expect(boot()?.due).toMatchObject({ ms: 9_000, from: 'learned', boots: 5 });
@@ -307,26 +307,26 @@ test('a machine whose model is quick is missed sooner than the table would', asy
   expect(boot()?.trouble?.code).toBe('MESH_BOOT_SILENT');
 });
 
-test('an architecture without a boot file is said at once, whatever answers it', () => {
+test('an architecture without a boot file is reported at once, even after an offer', () => {
   dhcp('DISCOVER', { client: 'firmware', architecture: 6 });
   expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_ARCHITECTURE', stage: 'discover' });
-  dhcp('OFFER', { ...fromUs, address: ipv4 });
+  dhcp('OFFER', { ...fromHost0, address: ipv4 });
   expect(boot()?.trouble).toMatchObject({ stage: 'offer', cause: expect.stringContaining('6 (32-bit x86 UEFI)') });
   dhcp('DISCOVER', { client: 'firmware', architecture: 7 });
   expect(boot()?.state).toBe('booting');
 });
 
-test('firmware that takes the address of a foreign server, and no file of ours, is put down to that server', async () => {
+test('a foreign server is the cause if firmware takes its address and no file of host0', async () => {
   segment = { mode: 'proxy', why: 'another server answers' };
   dhcp('DISCOVER', { client: 'firmware', architecture: 0 });
-  dhcp('OFFER', { ...fromUs, bootFile: 'undionly.kpxe' });
+  dhcp('OFFER', { ...fromHost0, bootFile: 'undionly.kpxe' });
   dhcp('REQUEST', { client: 'firmware', server: FOREIGN });
   expect(boot()?.state).toBe('booting');
   await silence(8);
   expect(boot()?.trouble).toMatchObject({ code: 'MESH_BOOT_FOREIGN', cause: expect.stringContaining(FOREIGN) });
 });
 
-test('a segment that is not served for a reason says that, with what to do about it', async () => {
+test('the reason why a segment is not served is the cause, with its remedy', async () => {
   segment = { mode: 'observe', why: 'eth1 has no address there', remedy: 'Give it one.' };
   dhcp('DISCOVER', { client: 'firmware' });
   await silence(1);

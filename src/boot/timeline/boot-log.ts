@@ -1,4 +1,4 @@
-/** The boots that host0 has seen lately: takes sightings up, says what is stuck, and shows each as a timeline. */
+/** The boots that host0 has seen lately. It takes sightings, finds the boots that are stuck, and shows each as a timeline. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -14,44 +14,50 @@ import { dueOf, isGivenUp, type SegmentState, troubleOf } from './boot-trouble.t
 import type { ModelTimes } from './model-times.ts';
 import { advance, begin, beginsBoot, stageOf, type Timeline } from './timeline.ts';
 
+/** What the log needs to know about segments and machines. */
 export interface BootLogInput {
   readonly clock: Clock;
   readonly journal: Journal;
+  /** What host0 does on the segment of a device. */
   readonly segmentStateOf: (device: string) => SegmentState;
+  /** The name that the administrator gave the machine. */
   readonly nameOf: (machine: MachineId) => string | undefined;
   /** Names of the meshes that the machine is in now. */
   readonly meshesOf: (machine: MachineId) => readonly string[];
-  /** What kind of machine has the card, if it has booted before. */
+  /** The model of the machine that has this card, if the card has booted before. */
   readonly modelOf: (mac: Mac) => string | undefined;
   readonly times: Pick<ModelTimes, 'silencesOf' | 'learn'>;
 }
 
-/** The last boot of so many machines is remembered. */
+/** For how many machines the last boot is remembered. */
 const MACHINES_MAX = 2000;
-/** How often boots under way are looked at; a stuck one is named well within two seconds. */
-const LOOK_MS = 250;
+/** How often boots under way are checked, so that a stuck one is reported well within two seconds. */
+const CHECK_MS = 250;
 
 interface Boot {
   readonly timeline: Timeline;
   /** Wall time at which it began. */
   readonly began: Date;
-  /** What was told last. */
+  /** What subscribers were told last. */
   readonly told?: Pick<TimelineView, 'stages' | 'trouble' | 'state'>;
 }
 
+/** The last boot of each machine, by network card. */
 export class BootLog {
   readonly #input: BootLogInput;
+  /** The newest at the end. */
   readonly #boots = new Map<Mac, Boot>();
   readonly #macOf = new Map<MachineId | Ipv4, Mac>();
   readonly #progress = new Signal<TimelineView>();
-  #look: Alarm | undefined;
+  #check: Alarm | undefined;
 
   constructor(input: BootLogInput) {
     this.#input = input;
   }
 
+  /** Adds a sighting to the boot of its machine. A sighting of a machine that does not boot is ignored. */
   take(sighting: BootSighting): void {
-    const mac = this.#whose(sighting);
+    const mac = this.#macOfSighting(sighting);
     if (mac === undefined) return;
     let boot = this.#boots.get(mac);
     if (sighting.kind === 'dhcp' && beginsBoot(boot?.timeline, sighting)) {
@@ -64,24 +70,24 @@ export class BootLog {
     if (timeline.machine !== undefined) this.#macOf.set(timeline.machine, mac);
     if (timeline.ipv4 !== undefined) this.#macOf.set(timeline.ipv4, mac);
     this.#judge(mac);
-    this.#look ??= this.#input.clock.after(LOOK_MS, () => this.#lookAtAll());
+    this.#check ??= this.#input.clock.after(CHECK_MS, () => this.#checkAll());
   }
 
-  /** The newest first. */
+  /** All remembered boots, the newest first. */
   views(): readonly TimelineView[] {
     return [...this.#boots.values()].map((boot) => this.#view(boot)).reverse();
   }
 
-  /** Calls `listener` with every boot that gets on or is stuck. @returns a function that ends it */
+  /** Calls `listener` with each boot that reaches a stage or gets stuck. @returns a function that ends the subscription */
   subscribe(listener: (view: TimelineView) => void): () => void {
     return this.#progress.subscribe(listener);
   }
 
   close(): void {
-    this.#look?.cancel();
+    this.#check?.cancel();
   }
 
-  #whose(sighting: BootSighting): Mac | undefined {
+  #macOfSighting(sighting: BootSighting): Mac | undefined {
     switch (sighting.kind) {
       case 'stage':
       case 'member':
@@ -95,7 +101,7 @@ export class BootLog {
 
   #begin(timeline: Timeline): Boot {
     const boot = { timeline, began: this.#input.clock.wallTime() };
-    // At the end of the map, as the newest.
+    // Deleted first, so that it is the newest, at the end of the map.
     this.#boots.delete(timeline.mac);
     this.#boots.set(timeline.mac, boot);
     const [oldest] = this.#boots.keys();
@@ -112,25 +118,25 @@ export class BootLog {
     for (const [key, owner] of this.#macOf) if (owner === mac) this.#macOf.delete(key);
   }
 
-  #lookAtAll(): void {
-    this.#look = undefined;
+  #checkAll(): void {
+    this.#check = undefined;
     const { clock } = this.#input;
     let underWay = false;
     for (const [mac, { timeline }] of this.#boots) {
       if (stageOf(timeline) === 'mesh' || isGivenUp(timeline, clock.nowMs())) continue;
       underWay = true;
       const [mesh] = timeline.machine === undefined ? [] : this.#input.meshesOf(timeline.machine);
-      if (mesh !== undefined && timeline.machine !== undefined && maySinceHaveJoined(timeline, clock.nowMs())) {
+      if (mesh !== undefined && timeline.machine !== undefined && mayHaveJoined(timeline, clock.nowMs())) {
         const { machine, device } = timeline;
         this.take({ kind: 'member', atMs: clock.nowMs(), device, machine, mesh });
       } else {
         this.#judge(mac);
       }
     }
-    if (underWay) this.#look ??= clock.after(LOOK_MS, () => this.#lookAtAll());
+    if (underWay) this.#check ??= clock.after(CHECK_MS, () => this.#checkAll());
   }
 
-  /** Tells what is new about a boot: everybody who listens of any stage and trouble, the journal of troubles and ends. */
+  /** Reports what is new about a boot: stages and trouble to subscribers, trouble and the successful end to the journal. */
   #judge(mac: Mac): void {
     const boot = this.#boots.get(mac);
     if (boot === undefined) return;
@@ -145,12 +151,12 @@ export class BootLog {
 
   #record({ mac, machine, name, trouble, state, ageMs, device }: TimelineView): void {
     const { journal } = this.#input;
-    const who = `${name ?? machine ?? mac} (${mac} on ${device})`;
+    const subject = `${name ?? machine ?? mac} (${mac} on ${device})`;
     const object = machine ?? mac;
     if (state === 'member') {
       journal.record({
         kind: 'machine booted',
-        message: `${who} is a member after ${(ageMs / 1000).toFixed(1)} s`,
+        message: `${subject} is a member after ${(ageMs / 1000).toFixed(1)} s`,
         object,
       });
     } else if (trouble !== undefined) {
@@ -158,7 +164,7 @@ export class BootLog {
       journal.record({
         level: 'warning',
         kind: 'boot stuck',
-        message: `${who} in stage ${stage}: ${cause}`,
+        message: `${subject} in stage ${stage}: ${cause}`,
         object,
         code,
         remedy,
@@ -196,8 +202,11 @@ export class BootLog {
   }
 }
 
-/** A machine that boots anew may be in the lists from before until it was silent for as long as these wait. */
-function maySinceHaveJoined(timeline: Timeline, nowMs: number): boolean {
+/**
+ * Whether a member list may name the machine because of this boot. A machine that boots again stays in the lists from its
+ * earlier run until it was silent for MEMBER_SILENCE_MS.
+ */
+function mayHaveJoined(timeline: Timeline, nowMs: number): boolean {
   const stage = stageOf(timeline);
   return stage === 'agent' || (stage === 'packages' && nowMs - timeline.beganMs > 2 * MEMBER_SILENCE_MS);
 }

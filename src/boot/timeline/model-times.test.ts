@@ -1,3 +1,4 @@
+/** What host0 learns from successful boots, and what made-up models cannot do to it. */
 import { expect, test } from 'vitest';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { MeshError } from '../../model/error.ts';
@@ -6,18 +7,18 @@ import { MODELS_MAX, ModelTimes } from './model-times.ts';
 
 const revisionOf = async (store: MemoryStore) => (await store.range('/v1/boot-times/')).revision;
 
-test('what boots of a model took is known after a restart, the last eight of them', async () => {
+test('the times of a model’s last eight boots survive a restart', async () => {
   const store = new MemoryStore();
   const times = await ModelTimes.open(store);
   for (let boot = 1; boot <= 10; boot++) await times.learn('Box, efi', { offer: boot * 1_000 - 300, tftp: 100 });
   await times.learn('Other', { agent: 2_000 });
-  for (const life of [times, await ModelTimes.open(store)]) {
-    expect(life.silencesOf('Box, efi')).toEqual({
+  for (const known of [times, await ModelTimes.open(store)]) {
+    expect(known.silencesOf('Box, efi')).toEqual({
       offer: [3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000, 10_000],
       tftp: Array.from({ length: 8 }, () => 500),
     });
-    expect(life.silencesOf('Other')).toEqual({ agent: [2_000] });
-    expect(life.silencesOf('Box')).toBeUndefined();
+    expect(known.silencesOf('Other')).toEqual({ agent: [2_000] });
+    expect(known.silencesOf('Box')).toBeUndefined();
   }
 });
 
@@ -30,7 +31,7 @@ test('a boot that tells nothing new writes nothing', async () => {
   expect(await revisionOf(store)).toBe(revision);
 });
 
-test('models that machines make up are bounded in number and in length, and are no names of other records', async () => {
+test('made-up models are limited in number and length, and cannot name other records', async () => {
   const store = new MemoryStore();
   const times = await ModelTimes.open(store);
   await times.learn('ours', { offer: 4_000 });
@@ -48,7 +49,7 @@ test('models that machines make up are bounded in number and in length, and are 
   const { entries } = await store.range('');
   expect(entries).toHaveLength(MODELS_MAX);
   expect(entries.every(({ key }) => /^\/v1\/boot-times\/[0-9a-f]{16}$/.test(key))).toBe(true);
-  // The one that goes next is the same after a restart.
+  // After a restart the same model is the next to be dropped.
   const next = await ModelTimes.open(store);
   await next.learn('one more', { offer: 1_000 });
   expect([next.size, next.silencesOf('model 1')]).toEqual([MODELS_MAX, undefined]);
@@ -59,7 +60,7 @@ test('models that machines make up are bounded in number and in length, and are 
   expect(modelOf({ product: 'Box', platform: 'efi' })).toBe('Box, efi');
 });
 
-test('a record that is damaged, or under another key, is left out; a full disk is no reason to fail', async () => {
+test('a record that is damaged or under a wrong key is left out, and a full disk is no failure', async () => {
   const store = new MemoryStore();
   const times = await ModelTimes.open(store);
   await times.learn('Box', { offer: 4_000 });

@@ -1,6 +1,6 @@
 /**
- * How long the boots of each model were silent for, which host0 learns from those that came through: one record for each
- * model in the store, `/v1/boot-times/<hash>`, written when such a boot is over and told something new.
+ * How long the boots of each model are silent, learned from boots that succeeded. The store has one record per model,
+ * `/v1/boot-times/<hash>`, which is written after a successful boot that told something new.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { genid } from '../../model/genid.ts';
@@ -8,11 +8,14 @@ import type { Store } from '../../store/store.ts';
 import { isTelling, type Silences, WAITS, type Wait } from './own-time.ts';
 
 const PREFIX = '/v1/boot-times/';
-/** Models are named by machines themselves: of more than a large site has, the one that was heard of longest ago goes. */
+/**
+ * How many models are kept: more than a large site has. Machines name their models themselves, so the number is limited; the
+ * model that was heard of longest ago is dropped.
+ */
 export const MODELS_MAX = 256;
-/** What firmware did before the last so many boots was another version of it. */
+/** How many boots of a model count. Older ones may have run another version of the firmware. */
 const BOOTS_MAX = 8;
-/** As exactly as it matters: the same machine in the same time is nothing new. */
+/** Silences are rounded up to this, so that the same machine in about the same time tells nothing new. */
 const STEP_MS = 500;
 
 interface ModelRecord {
@@ -20,9 +23,10 @@ interface ModelRecord {
   readonly silences: Silences;
 }
 
+/** The learned silences of all models. */
 export class ModelTimes {
   readonly #store: Store;
-  /** By key; those that were changed last come last. */
+  /** By key; the record that was changed last is at the end. */
   readonly #records: Map<string, ModelRecord>;
 
   private constructor(store: Store, records: Map<string, ModelRecord>) {
@@ -30,7 +34,7 @@ export class ModelTimes {
     this.#records = records;
   }
 
-  /** A record that is damaged is left out, and made anew. */
+  /** Reads the records. A damaged record is left out; a later boot replaces it. @throws if the store cannot be read */
   static async open(store: Store): Promise<ModelTimes> {
     const { entries } = await store.range(PREFIX);
     const inOrder = entries.toSorted((a, b) => a.modRevision - b.modRevision);
@@ -41,15 +45,20 @@ export class ModelTimes {
     return new ModelTimes(store, new Map(records));
   }
 
+  /** How many models are known. */
   get size(): number {
     return this.#records.size;
   }
 
+  /** What is known of a model. */
   silencesOf(model: string): Silences | undefined {
     return this.#records.get(keyOf(model))?.silences;
   }
 
-  /** Takes up the longest silences of a boot that came through. Resolves when that is durable, or cannot be. */
+  /**
+   * Adds the longest silences of a successful boot, in milliseconds. Resolves when that is durable, or when it turns out that
+   * it cannot be made so.
+   */
   async learn(model: string, longest: Readonly<Partial<Record<Wait, number>>>): Promise<void> {
     const key = keyOf(model);
     const before = this.#records.get(key)?.silences ?? {};
@@ -67,12 +76,12 @@ export class ModelTimes {
     const over = [...this.#records.keys()].slice(0, Math.max(0, this.#records.size - MODELS_MAX));
     for (const old of over) this.#records.delete(old);
     const changes = [{ put: key, value: JSON.stringify(record) }, ...over.map((old) => ({ delete: old }))];
-    // A disk that is full takes the machine's own record neither, which is told; this one comes with a later boot.
+    // On a full disk the record of the attempt fails, too, and is reported. This record is written after a later boot.
     await this.#store.txn([], changes).catch(() => undefined);
   }
 }
 
-/** Whatever a machine calls itself, its key is short and plain. */
+/** A hash, because a machine may name any text as its model. */
 function keyOf(model: string): string {
   return PREFIX + genid(['boot times', model], 16);
 }

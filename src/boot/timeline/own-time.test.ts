@@ -1,21 +1,22 @@
+/** How long a wait may take, by the table and by earlier boots. */
 import { expect, test } from 'vitest';
 import { isTelling, ownTime, TABLE_SEC, WAITS } from './own-time.ts';
 
 test.each([
   ['nothing is known', [], 22_000, 'table'],
   ['one boot was slow', [60_000], 22_000, 'table'],
-  ['one of many was', [60_000, 5_000, 5_000, 14_000], 22_000, 'table'],
-  ['two were', [60_000, 5_000, 30_000], 45_000, 'learned'],
-  ['all are as long as the table has it, or nearly', [20_000, 20_000, 20_000], 30_000, 'learned'],
-  ['four were quick', [1_000, 1_000, 1_000, 1_000], 22_000, 'table'],
-  ['five were', [4_000, 3_000, 3_000, 3_000, 3_000], 8_000, 'learned'],
-  ['five were at once', [0, 0, 0, 0, 500], 5_000, 'learned'],
-  ['five were a little quicker', [9_000, 9_000, 9_000, 9_000, 9_000], 22_000, 'table'],
-] as const)('iPXE may take what it takes where %s', (_, seen, ms, from) => {
+  ['one of many boots was slow', [60_000, 5_000, 5_000, 14_000], 22_000, 'table'],
+  ['two boots were slow', [60_000, 5_000, 30_000], 45_000, 'learned'],
+  ['all boots took nearly as long as the table says', [20_000, 20_000, 20_000], 30_000, 'learned'],
+  ['four boots were quick', [1_000, 1_000, 1_000, 1_000], 22_000, 'table'],
+  ['five boots were quick', [4_000, 3_000, 3_000, 3_000, 3_000], 8_000, 'learned'],
+  ['five boots took no time', [0, 0, 0, 0, 500], 5_000, 'learned'],
+  ['five boots were a little quicker', [9_000, 9_000, 9_000, 9_000, 9_000], 22_000, 'table'],
+] as const)('the time of the start of iPXE where %s', (_, seen, ms, from) => {
   expect(ownTime('tftp', { tftp: seen })).toEqual({ ms, from, ...(from === 'learned' && { boots: seen.length }) });
 });
 
-test('whatever boots took, no time of its own is shorter than five seconds or the table, nor endless', () => {
+test('a learned time is at least five seconds or the table’s, and at most six times the table’s', () => {
   for (const wait of WAITS) {
     const tableMs = TABLE_SEC[wait] * 1000;
     for (const silenceMs of [0, tableMs / 10, tableMs, 3 * tableMs, 4 * tableMs]) {
@@ -27,7 +28,7 @@ test('whatever boots took, no time of its own is shorter than five seconds or th
   }
 });
 
-test('a silence that somebody ended, and one that is the server’s, tell nothing of the model', () => {
+test('a very long silence, and one that depends on the server, say nothing about the model', () => {
   expect([isTelling('offer', 32_000), isTelling('offer', 32_001), isTelling('discover', 900)]).toEqual([
     true,
     false,

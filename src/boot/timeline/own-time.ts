@@ -1,14 +1,14 @@
 /**
- * How long a boot may be silent before that means something. A table, since every number is some firmware's; and, where
- * boots of one model came through, what these took. Firmware that is slower than the table is not called silent, and
- * firmware that is quick is missed sooner.
+ * How long a boot may be silent before that is trouble. The times are in a table, because each number comes from some
+ * firmware. Where boots of the same model succeeded, their times count instead: firmware that is slower than the table is not
+ * called silent, and the silence of quick firmware is noticed sooner.
  */
 import type { BootStage } from '../../protocol/documents/timeline-view.ts';
 
-/** What a silent boot is in: its stage, where iPXE's own offer is another one than firmware's. */
+/** What a silent boot waits for: its stage, but after an offer the waits of iPXE and of firmware differ. */
 export type Wait = Exclude<BootStage, 'mesh'> | 'ipxe offer';
 
-/** Until the next stage begins, seconds, when nothing else is seen. */
+/** How long each wait may take, in seconds, until the next stage begins. */
 export const TABLE_SEC: Readonly<Record<Wait, number>> = {
   // A server answers at once.
   discover: 1,
@@ -16,10 +16,10 @@ export const TABLE_SEC: Readonly<Record<Wait, number>> = {
   offer: 8,
   // iPXE waits 2 s for proxies after an offer, and up to 16 s for a router's IPv6 advertisement.
   'ipxe offer': 22,
-  // 200 kB, the start of iPXE, and what iPXE takes itself.
+  // A download of 200 kB, the start of iPXE, and the times that iPXE itself waits.
   tftp: 22,
   script: 5,
-  // From when it is loaded on: a download that stands still is told by its connection.
+  // Counts from the end of the download. A download that stands still is noticed by its connection.
   kernel: 60,
   initrd: 60,
   overlay: 20,
@@ -27,31 +27,36 @@ export const TABLE_SEC: Readonly<Record<Wait, number>> = {
   agent: 15,
 };
 
+/** All waits. */
 export const WAITS = Object.keys(TABLE_SEC) as readonly Wait[];
 
-/** Milliseconds that boots of one model were silent for at the longest, each boot's once; the latest come last. */
+/** The longest silence of each boot of one model, in milliseconds, by wait; the latest boot is the last. */
 export type Silences = Readonly<Partial<Record<Wait, readonly number[]>>>;
 
+/** How long one wait may take for one model. */
 export interface OwnTime {
   readonly ms: number;
   readonly from: 'table' | 'learned';
-  /** So many boots it was learned from. */
+  /** From how many boots it was learned. */
   readonly boots?: number;
 }
 
-/** One slow boot is an accident, two are a habit. */
+/** Two slow boots are needed to wait longer than the table says: one may be an accident. */
 const BOOTS_FOR_LONGER = 2;
+/** The learned time is the second longest silence times this. */
 const LONGER = 1.5;
-/** To call a boot silent that the table would wait for takes more of them, and more room. */
+/** More boots are needed to wait less than the table says, */
 const BOOTS_FOR_SHORTER = 5;
+/** and more reserve: the learned time is the longest silence times this. */
 const SHORTER = 2;
-/** Firmware whose question was lost asks again after four seconds. */
+/** The shortest learned time. Firmware whose request was lost asks again after four seconds. */
 const LEAST_MS = 5_000;
-/** Of the table's time; less of a difference is none. */
+/** A learned time counts only if it is at most this part of the table's time. */
 const CLEARLY_SHORTER = 0.75;
-/** Of the table's time; what was silent for longer was mended by somebody. */
+/** A silence of more than this many times the table's time ended because a person repaired something. */
 const MENDED = 4;
 
+/** How long a wait may take, by the table or by what is known of the model. */
 export function ownTime(wait: Wait, { [wait]: seen = [] }: Silences = {}): OwnTime {
   const tableMs = TABLE_SEC[wait] * 1000;
   const boots = seen.length;
@@ -63,7 +68,7 @@ export function ownTime(wait: Wait, { [wait]: seen = [] }: Silences = {}): OwnTi
   return { ms: tableMs, from: 'table' };
 }
 
-/** Whether a boot's longest silence tells anything of its model. Who answers a DISCOVER, and when, is not the model's doing. */
+/** Whether a silence says something about the model. The wait for a DISCOVER's answer depends on the server instead. */
 export function isTelling(wait: Wait, silenceMs: number): boolean {
   return wait !== 'discover' && silenceMs <= TABLE_SEC[wait] * 1000 * MENDED;
 }

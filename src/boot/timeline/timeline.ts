@@ -1,6 +1,6 @@
 /**
- * The course of one boot, as a function of what was seen: `advance` takes a sighting up, and never looks at a clock or a
- * segment itself. What a silence means is the business of boot-trouble.ts.
+ * The course of one boot, computed from its sightings alone: `advance` takes one sighting and never looks at a clock or a
+ * segment itself. boot-trouble.ts decides what a silence means.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -16,72 +16,79 @@ import {
 } from '../frames/sighting.ts';
 import type { Wait } from './own-time.ts';
 
-export interface Reached {
+interface Reached {
   readonly stage: BootStage;
+  /** When it was reached first. */
   readonly atMs: number;
+  /** What was seen last in this stage. */
   readonly detail?: string;
 }
 
+/** The state of one boot of one network card. All times are on the monotonic clock. */
 export interface Timeline {
   readonly mac: Mac;
+  /** host0's device on the machine's segment. */
   readonly device: string;
   readonly beganMs: number;
-  /** Of the last sighting, whatever it was. */
+  /** When the last sighting of any kind was made. */
   readonly heardMs: number;
   readonly machine?: MachineId;
   readonly attempt?: string;
   readonly ipv4?: Ipv4;
+  /** The stages reached so far, in the order of BOOT_STAGES. */
   readonly stages: readonly Reached[];
-  /** Who spoke DHCP last. */
+  /** The program that sent the last DHCP packet. */
   readonly client?: DhcpClientKind;
-  /** Option 93, as it was told last. */
+  /** Option 93 in the last packet that had it. */
   readonly architecture?: number;
-  /** The server whose offer the client took up, and the boot file that it was given. */
+  /** The best offer seen so far: its server, and the boot file in it. */
   readonly offer?: { readonly server: Ipv4; readonly ours: boolean; readonly bootFile?: string };
-  /** The server whose address it takes, by its own word. */
+  /** The server whose address the client takes, as its REQUEST says. */
   readonly takes?: Ipv4;
-  /** So many questions for an address were heard since the last answer. */
+  /** How many DISCOVERs were heard since the last answer. */
   readonly unanswered: number;
-  /** When the download that it is at was asked for; absent while it is at none. It ends with a word of its own. */
+  /** Start of the download in progress; absent if there is none. Cleared by its `answered` or `broken off` sighting. */
   readonly loadingSinceMs?: number;
-  /** Until when it was told to wait before it asks for its script again; absent once it has it. */
+  /** When a queued machine was told to ask for its script again; absent once it has its script. */
   readonly queuedUntilMs?: number;
-  /** What kind of machine it is, as far as that is known: before iPXE says so, by its card. */
+  /** Make and kind of firmware. Until iPXE tells them: those of the card's last boot. */
   readonly model?: string;
-  /** The longest silence in each wait so far, milliseconds. */
+  /** The longest silence in each wait so far, in milliseconds. */
   readonly silences: Readonly<Partial<Record<Wait, number>>>;
-  /** What a sighting said in so many words; a later stage takes it back. */
+  /** Trouble that a sighting named. A later stage clears it. */
   readonly trouble?: BootTrouble;
 }
 
+/** The last stage that a boot has reached. */
 export function stageOf({ stages }: Timeline): BootStage {
   return stages.at(-1)?.stage ?? 'discover';
 }
 
-/** What a boot waits in now, and since when nothing was seen; undefined while it loads, and when it is a member. */
+/** What a boot waits for now, and since when it has been silent; undefined during a download, and for a member. */
 export function silenceOf(timeline: Timeline): { readonly wait: Wait; readonly sinceMs: number } | undefined {
   const stage = stageOf(timeline);
-  // A download under way ends with a word of its own.
+  // A download in progress ends with a sighting, also if it stands still.
   if (stage === 'mesh' || timeline.loadingSinceMs !== undefined) return undefined;
   const wait = stage === 'offer' && timeline.client === 'ipxe' ? 'ipxe offer' : stage;
-  // A machine that asks again for an address is heard, and yet stands still.
+  // A machine that asks for an address again and again is heard, but makes no progress: these count from the stage on.
   const reachedMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
   return { wait, sinceMs: reachedMs ?? Math.max(timeline.heardMs, timeline.queuedUntilMs ?? 0) };
 }
 
-/** A boot begins with the first question of a machine that is not booting, or that was further on already. */
+/** Whether a sighting begins a new boot: a DISCOVER of a machine that is not booting, or that was further on already. */
 export function beginsBoot(timeline: Timeline | undefined, sighting: BootSighting): boolean {
   if (sighting.kind !== 'dhcp' || sighting.message !== 'DISCOVER' || sighting.client === 'system') return false;
   if (timeline === undefined) return true;
   const stage = stageOf(timeline);
   if (stage === 'discover' || stage === 'offer') {
-    // A ROM that asks after its own iPXE did was switched on anew; otherwise it asks again.
+    // If the ROM asks after its iPXE has asked, the machine was switched on again. Otherwise the same client repeats itself.
     return timeline.client === 'ipxe' && sighting.client === 'firmware';
   }
-  // iPXE, once it is loaded, asks for an address a second time.
+  // Once iPXE is loaded, it asks for an address, too. That is the same boot.
   return !(stage === 'tftp' && sighting.client === 'ipxe');
 }
 
+/** The timeline of a new boot. @param model of the card's last boot */
 export function begin({ mac, device, atMs }: DhcpSighting, model?: string): Timeline {
   return {
     mac,
@@ -95,7 +102,7 @@ export function begin({ mac, device, atMs }: DhcpSighting, model?: string): Time
   };
 }
 
-/** The timeline with one more sighting of its machine. */
+/** The timeline after one more sighting of its machine. */
 export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
   const heard: Timeline = { ...withSilence(timeline, sighting.atMs), heardMs: sighting.atMs };
   switch (sighting.kind) {
@@ -141,12 +148,16 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
   }
 }
 
-/** It may go on, or will: what kept it from its script is over. What is wrong with a later stage, iPXE asks again for. */
+/**
+ * The machine has its script or a place in the queue, so an earlier refusal is over. Trouble of a later stage stays: iPXE
+ * fetches the script again after a failed load.
+ */
 function atScript(timeline: Timeline, atMs: number, detail: string): Timeline {
   const { queuedUntilMs, ...reached } = reach(timeline, 'script', atMs, detail);
   return stageOf(reached) === 'script' ? withoutTrouble(reached) : reached;
 }
 
+/** Notes how long the silence was that a sighting ends. */
 function withSilence(timeline: Timeline, untilMs: number): Timeline {
   const silence = silenceOf(timeline);
   if (silence === undefined) return timeline;
@@ -169,7 +180,7 @@ function takeDhcp(timeline: Timeline, sighting: DhcpSighting): Timeline {
   if (message === 'REQUEST') return server === undefined ? timeline : { ...timeline, takes: server };
   if ((message !== 'OFFER' && message !== 'ACK') || server === undefined) return timeline;
   const offer = { server, ours, ...(bootFile !== undefined && { bootFile }) };
-  // Of several answers the one with a boot file counts, and ours before another's.
+  // Of several answers, host0's own counts most, then one with a boot file.
   const better = timeline.offer === undefined || ours || (bootFile !== undefined && !timeline.offer.ours);
   const detail = `${address ?? 'a boot file'} from ${server}${ours ? '' : ', a foreign server'}`;
   const reached = reach(timeline, 'offer', atMs, detail);
@@ -195,11 +206,11 @@ function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSigh
   const stage = path.startsWith('/overlay/') ? 'overlay' : LOADED[file as keyof typeof LOADED];
   if (stage === undefined) return timeline;
   const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
-  // A machine that is further on has begun no download of this, and hardly waits for the one that ends.
+  // The machine is in a later stage already, so this download does not matter any more.
   if (stageOf(reached) !== stage) return timeline;
   if (outcome.type === 'asked') return { ...reached, loadingSinceMs: askedMs };
   const { loadingSinceMs, ...rest } = reached;
-  // It has asked once more meanwhile.
+  // The machine has asked again since: this is the end of an older download.
   if (loadingSinceMs !== undefined && loadingSinceMs > askedMs) return timeline;
   if (outcome.type === 'answered' && outcome.status < 400) return withoutTrouble(rest);
   return { ...rest, trouble: { stage, ...lostDownload(path, outcome) } };
@@ -213,7 +224,7 @@ function lostDownload(
     return {
       code: 'MESH_BOOT_PATH_UNKNOWN',
       cause: `the download of ${path} was answered with ${outcome.status}`,
-      remedy: 'Build the image anew with `mesh system image node`, and boot the machine again.',
+      remedy: 'Build the image again with `mesh system image node`, and boot the machine again.',
     };
   }
   const code = 'MESH_BOOT_SILENT';
@@ -222,7 +233,7 @@ function lostDownload(
       code,
       cause: `the download of ${path} stood still: the machine took nothing of it for ${STALL_SEC} s, and host0 broke it off`,
       remedy:
-        'Look at whether it is still on, at its cable, and at its console: it needs 2 GB of memory, ' +
+        'Check that the machine is on, and check its cable and its console: it needs 2 GB of memory, ' +
         'and iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
     };
   }
@@ -233,9 +244,9 @@ function lostDownload(
   };
 }
 
-/** What the node's init and iPXE's script report: a stage that was reached, or with a detail what is wrong in it. */
+/** Takes a report of the node's init or of iPXE's script: a stage that it has reached, and in `detail` what is wrong there. */
 function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
-  // What host0 saw itself says more than a number.
+  // Trouble that host0 saw itself is kept: it says more than iPXE's error number.
   if (stage === 'failed') return { trouble: loadFailed(stageOf(timeline), detail), ...timeline };
   if (stage === 'secrets') return { ...timeline, trouble: noSecrets(stageOf(timeline), detail) };
   const known = BOOT_STAGES.find((candidate) => candidate === stage);
@@ -246,41 +257,45 @@ function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighti
 }
 
 const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
-  overlay: 'See `mesh node preview` for what the machine should get; compile it anew with `mesh system configure`.',
+  overlay: 'See `mesh node preview` for what the machine should get; compile it again with `mesh system configure`.',
   packages:
     'The Debian image holds what it was built with. Build another with these packages, or take them out of the world file.',
-  agent: 'The agent is started again every two seconds; its log on the machine is /var/log/meshwork/agent.log.',
+  agent: 'The agent is started again every two seconds. Its log on the machine is /var/log/meshwork/agent.log.',
 };
 
 function saidByNode(stage: BootStage, detail: string): BootTrouble {
-  const remedy = NODE_REMEDIES[stage] ?? "The words are the machine's own; its console shows what came before.";
+  const remedy =
+    NODE_REMEDIES[stage] ?? 'This is the message of the machine itself. Its console shows what came before.';
   return { code: 'MESH_BOOT_FAILED', stage, cause: `the machine reports from stage ${stage}: ${detail}`, remedy };
 }
 
-/** They are no stage: a machine that has them goes on at once, and one that has not does not get on. */
+/** Secrets are not a stage of their own: with them a machine goes on at once, and without them it stops where it is. */
 function noSecrets(stage: BootStage, why: string): BootTrouble {
   return {
     code: 'MESH_BOOT_FAILED',
     stage,
     cause: `the machine did not get its secrets: ${why}`,
     remedy:
-      'It starts anew by itself, and may have them then. If it is refused again and again, somebody on its segment asks ' +
+      'The machine restarts automatically and asks again. If it is refused each time, another machine on its segment asks ' +
       'first: see `mesh events`.',
   };
 }
 
-/** iPXE says by number (https://ipxe.org/err/…) why it could not load what its script told it to. */
+/** iPXE reports by an error number (https://ipxe.org/err/…) why it could not load a file that its script names. */
 function loadFailed(stage: BootStage, errno: string): BootTrouble {
   const page = /^0x([0-9a-f]{6})/.exec(errno)?.[1];
   return {
     code: 'MESH_BOOT_FAILED',
     stage,
     cause: `iPXE could not load the kernel or the initrd: error ${errno}${page === undefined ? '' : ` (ipxe.org/${page})`}`,
-    remedy: 'See that the image is whole: `mesh system image list`. Not enough memory in the machine looks the same.',
+    remedy: 'Check that the image is complete: `mesh system image list`. Too little memory gives the same error.',
   };
 }
 
-/** A stage that was passed is not gone back to; of the present one the last detail is kept. A new one ends a trouble. */
+/**
+ * Moves the timeline to a stage. An earlier stage changes nothing. The present stage gets the new detail. A later stage
+ * clears trouble, download and queue.
+ */
 function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: string | undefined): Timeline {
   const present = BOOT_STAGES.indexOf(stageOf(timeline));
   const wanted = BOOT_STAGES.indexOf(stage);
@@ -290,11 +305,14 @@ function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: strin
     const { loadingSinceMs, queuedUntilMs, ...rest } = withoutTrouble(timeline);
     return { ...rest, stages: [...timeline.stages, reached] };
   }
-  const atFirst = timeline.stages.at(-1)?.atMs ?? atMs;
-  return { ...timeline, stages: [...timeline.stages.slice(0, -1), { ...reached, atMs: atFirst }] };
+  const firstMs = timeline.stages.at(-1)?.atMs ?? atMs;
+  return { ...timeline, stages: [...timeline.stages.slice(0, -1), { ...reached, atMs: firstMs }] };
 }
 
-/** A machine does not wait until a report is taken: of two, the later may come first. The stage was reached no later. */
+/**
+ * Inserts a stage whose report comes after that of a later stage: a machine does not wait for the answer to a report. The
+ * stage gets the time of the stage after it, since it was reached no later.
+ */
 function overtaken(timeline: Timeline, stage: BootStage, detail: string): Timeline {
   const { stages } = timeline;
   const at = stages.findIndex((later) => BOOT_STAGES.indexOf(later.stage) >= BOOT_STAGES.indexOf(stage));

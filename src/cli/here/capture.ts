@@ -32,7 +32,7 @@ interface Options {
   readonly filter: string;
 }
 
-/** What `--json` prints when the packets go to a file. */
+/** The document that `--json` prints when the packets go to a file. */
 interface CaptureSummary {
   readonly network: string;
   readonly output: string;
@@ -45,47 +45,51 @@ interface Source {
 }
 
 const STDOUT = '-';
-/** So often what has come is put in order and written. */
-const TURN_MS = 50;
+/** How often the packets that have come are put in order and written. */
+const WRITE_MS = 50;
 
 export function captureCommand(context: Context): Command {
   return new Command('capture')
     .argument('<network>', 'the name of a network of this machine')
-    .option('--nodes <names>', 'on which members, with commas; on host0 all of them, elsewhere this one, if not given')
-    .addOption(new Option('-o, --output <file>', 'where the packets go; - is stdout').default(STDOUT))
+    .option(
+      '--nodes <names>',
+      'members to capture on, separated by commas; if not given, all members on host0, and only this node elsewhere',
+    )
+    .addOption(new Option('-o, --output <file>', 'the file for the packets; - is stdout').default(STDOUT))
     .addOption(
-      new Option('-c, --count <n>', 'end after so many packets; no end if not given')
+      new Option('-c, --count <n>', 'end after this many packets')
         .default(Infinity, 'no end')
         .argParser(wholeNumber(1, 1e9)),
     )
     .addOption(
-      new Option('--for <seconds>', 'end after so long')
+      new Option('--for <seconds>', 'end after this time')
         .default(CAPTURE_MAX_SEC)
         .argParser(wholeNumber(1, CAPTURE_MAX_SEC)),
     )
     .addOption(
-      new Option('--snap <bytes>', 'keep so much of each packet')
+      new Option('--snap <bytes>', 'keep this much of each packet')
         .default(SNAP_BYTES.usual)
         .argParser(wholeNumber(SNAP_BYTES.least, SNAP_BYTES.most)),
     )
     .addOption(
       new Option(
         '--filter <words>',
-        'only packets with all of: ip, ip6, arp, icmp, icmp6, tcp, udp, port N, host A, ether MAC; «not» before a word',
+        'only packets that match every word: ip, ip6, arp, icmp, icmp6, tcp, udp, port N, host A or ether MAC; «not» inverts a word',
       ).default(''),
     )
     .addHelpText(
       'after',
-      '\nThe packets are pcapng, each interface with the name of its node. Ctrl-C ends it, and so does whoever reads.\n\nExamples:\n  $ mesh capture manage --output - | wireshark -k -i -\n  $ mesh capture manage --nodes node1,node3 --for 10 --filter "icmp6" -o ping.pcapng',
+      '\nThe packets are written as pcapng; each interface has the name of its node. Ctrl-C ends the capture, and so does a ' +
+        'reader that closes the pipe.\n\nExamples:\n  $ mesh capture manage --output - | wireshark -k -i -\n  $ mesh capture manage --nodes node1,node3 --for 10 --filter "icmp6" -o ping.pcapng',
     )
     .action((network: string, options: Options) => run(context, network, options));
 }
 
 async function run(context: Context, network: string, options: Options): Promise<void> {
-  // Better here than in the middle of a stream.
+  // A wrong filter is reported before any stream is opened.
   parseFrameFilter(options.filter);
   if (options.output === STDOUT && process.stdout.isTTY) {
-    throw new MeshError('MESH_USAGE', 'packets are nothing for a terminal', {
+    throw new MeshError('MESH_USAGE', 'packets cannot be shown on a terminal', {
       remedy: 'Write them to a file (`--output ping.pcapng`), or into Wireshark (`| wireshark -k -i -`).',
     });
   }
@@ -114,7 +118,7 @@ async function run(context: Context, network: string, options: Options): Promise
   else context.answer(summary, () => summaryText(summary));
 }
 
-/** @throws MESH_NET_UNKNOWN */
+/** The nodes that were named; else every member on host0, and this node elsewhere. @throws MESH_NET_UNKNOWN */
 async function nodesOf(agent: ControlClient, network: string, named: string | undefined): Promise<string[]> {
   if (named !== undefined) return named.split(',').map((name) => name.trim());
   const status = await agent.get<AgentStatus>('/v1/status');
@@ -131,7 +135,7 @@ async function nodesOf(agent: ControlClient, network: string, named: string | un
   return [status.node];
 }
 
-/** @param strict whoever was named must answer; else it is enough that anybody does */
+/** @param strict every node must answer, since the user named them; else one that answers is enough */
 async function openAll(
   agent: ControlClient,
   network: string,
@@ -153,62 +157,65 @@ async function openAll(
     for (const { response } of sources) response.destroy();
     throw first;
   }
-  for (const { message } of errors) stderr.write(`${printable(message)}; the others are captured on.\n`);
+  for (const { message } of errors) stderr.write(`${printable(message)}; capturing on the other nodes.\n`);
   return sources;
 }
 
 function openOutput(output: string): Writable {
-  // What guests say to each other is for whoever asked.
+  // Packets of guests are private: only the user who runs this command may read the file.
   return output === STDOUT ? process.stdout : createWriteStream(output, { mode: 0o600 });
 }
 
-/** Reads from all, writes in order, and returns when nothing more comes, or is wanted, or can be written. */
+/**
+ * Reads all streams, and writes their packets in order. Returns when all streams have ended, when enough packets are written,
+ * after `signal`, or when `out` cannot be written.
+ */
 async function pump(
   sources: readonly Source[],
   merge: CaptureMerge,
   out: Writable,
   signal: AbortSignal,
-  onTurn: () => void,
+  onWrite: () => void,
 ): Promise<void> {
   const outcome = Promise.withResolvers<void>();
   let error: Error | undefined;
   out.on('error', (cause: NodeJS.ErrnoException) => {
-    // Wireshark was closed: that is how people end it.
+    // Wireshark was closed: people end a capture that way.
     if (cause.code !== 'EPIPE') error ??= cannotWrite(cause);
     outcome.resolve();
   });
   out.setMaxListeners(0);
   if (signal.aborted) outcome.resolve();
   signal.addEventListener('abort', () => outcome.resolve());
-  const turns = setInterval(() => {
+  const writes = setInterval(() => {
     if (out.writableNeedDrain) return;
     out.write(merge.take(performance.now()));
     if (merge.isFull) outcome.resolve();
-    onTurn();
-  }, TURN_MS);
+    onWrite();
+  }, WRITE_MS);
   const readers = sources.map(async ({ response }, number) => {
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         merge.push(number, chunk, performance.now());
-        // While nothing can be written, nothing is read: then the kernels of the nodes count what is lost.
+        // While `out` is full, nothing is read: then the kernels of the nodes count the packets that are lost.
         if (out.writableNeedDrain && !out.destroyed) await Promise.race([once(out, 'drain'), outcome.promise]);
       }
     } catch (cause) {
-      // A node that goes away ends its part.
+      // A broken connection ends only the part of its node.
       if (cause instanceof MeshError) error ??= cause;
     } finally {
       merge.end(number);
     }
   });
   await Promise.race([Promise.all(readers), outcome.promise]);
-  clearInterval(turns);
+  clearInterval(writes);
   for (const { response } of sources) response.destroy();
   const rest = merge.finish(BigInt(Date.now()) * 1_000_000n);
   if (!out.destroyed) await writeLast(out, rest);
   if (error !== undefined) throw error;
 }
 
-/** Who reads from stdout sees its end when this process ends. */
+/** Writes the last blocks. stdout is not ended: its reader sees the end when this process exits. */
 function writeLast(out: Writable, blocks: Buffer): Promise<void> {
   return new Promise((resolve) => {
     if (out === process.stdout) out.write(blocks, () => resolve());

@@ -1,4 +1,4 @@
-/** `mesh doctor`: what is wrong with this machine or with what it stands on, why it matters, and what to do. */
+/** `mesh doctor`: what is wrong with this machine or its underlay, why it matters, and what to do. */
 import { Command } from 'commander';
 import type { DoctorFinding, DoctorView } from '../../protocol/documents/views.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
@@ -6,12 +6,12 @@ import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { withProgress } from '../print/progress.ts';
 
-/** Members that do not answer are asked twice, and narrow paths measured by halving. */
+/** Members that do not answer are asked twice, and the MTU of a narrow path is found by bisection. */
 const TIMEOUT_MS = 60_000;
 
 export function doctorCommand(context: Context): Command {
   return new Command('doctor')
-    .option('--fix', 'set what is safe to set, and print it')
+    .option('--fix', 'change the settings that are safe to change, and print them')
     .addHelpText(
       'after',
       '\nExit code 0 when nothing was found, else 1.\n\nExamples:\n  $ mesh doctor\n  $ mesh doctor --fix',
@@ -30,11 +30,11 @@ export function doctorCommand(context: Context): Command {
 function doctorText({ checks, findings, fixed }: DoctorView, fix: boolean, { paint }: Context): string {
   const done = fixed
     .map(({ name, value, before }) => `${paint('good', 'set')} ${name} = ${value} (it was ${before})\n`)
-    .concat(fixed.length > 0 ? ['Until the next boot: write it to /etc/sysctl.d to keep it.\n\n'] : [])
+    .concat(fixed.length > 0 ? ['This lasts until the next boot: write it to /etc/sysctl.d to keep it.\n\n'] : [])
     .join('');
   if (findings.length === 0) return `${done}${paint('good', 'Healthy:')} ${checks.length} checks found nothing.\n`;
   const fixable = findings.filter((finding) => finding.fix !== undefined).length;
-  const hint = fixable === 0 || fix ? '' : `\n\`mesh doctor --fix\` can mend ${fixable} of ${findings.length}.\n`;
+  const hint = fixable === 0 || fix ? '' : `\n\`mesh doctor --fix\` can fix ${fixable} of ${findings.length}.\n`;
   return done + findings.map((finding) => findingText(finding, paint)).join('\n') + hint;
 }
 

@@ -1,4 +1,4 @@
-/** A stream that breaks off is taken up where it was. */
+/** A follower of events loses none when the stream breaks or the process restarts. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** A process with a journal behind a socket. */
+/** Serves a journal on a socket, as host0's daemon does. */
 async function speaker(
   sock: string,
   journal: Journal,
@@ -72,7 +72,7 @@ class Listener {
   }
 }
 
-test('a follower begins with what is so, and gets each event once, over interruptions and restarts', async () => {
+test('a follower begins with the present conditions, and gets each event once, over interruptions and restarts', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'mesh-follow-'));
   closing.push(() => rm(directory, { recursive: true }));
   const sock = join(directory, 'control.sock');
@@ -99,15 +99,15 @@ test('a follower begins with what is so, and gets each event once, over interrup
   await listener.until(({ away }) => away === 2);
   await clock.pass(5);
   const second = new Journal(clock, 'host0', 'host0');
-  second.record({ kind: 'started', message: 'started anew' });
+  second.record({ kind: 'started', message: 'started again' });
   await speaker(sock, second, conditions);
   await listener.until(({ events }) => events.length === 7);
   second.record({ kind: 'member joined', message: 'c joined', object: 'c' });
   await listener.until(({ events }) => events.length === 8);
-  expect(listener.told).toEqual([...sofar, 'started anew', 'now: 1 condition holds now', 'now: a is in', 'c joined']);
+  expect(listener.told).toEqual([...sofar, 'started again', 'now: 1 condition holds now', 'now: a is in', 'c joined']);
 });
 
-test('who was never there is an error', async () => {
+test('a process that has never answered is an error', async () => {
   const client = new ControlClient('agent', '/nowhere/agent.sock');
   await expect(followEvents(client, { onEvent: () => {}, onAway: () => {} })).rejects.toMatchObject({
     code: 'MESH_NOT_RUNNING',

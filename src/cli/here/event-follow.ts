@@ -1,24 +1,28 @@
 /**
- * The events of one process for as long as somebody looks, over its restarts: what was heard last is named when the
- * stream is opened again, so that nothing is missed and nothing told twice (protocol/http/journal-stream.ts).
+ * Follows the events of one process, over its restarts. When the stream is opened again, the request names the last event
+ * that came, so that no event is missed and none comes twice (protocol/http/journal-stream.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import type { ControlClient } from '../../protocol/http/control-client.ts';
 import type { MeshEvent } from '../../protocol/journal/event.ts';
 
-/** The process is on this very machine: asking again costs nothing. */
+/** The process is on this machine: asking again costs nothing. */
 const RETRY_MS = 200;
 
+/** What `followEvents` calls, and what ends it. */
 export interface EventFollower {
   onEvent(event: MeshEvent): void;
-  /** The stream ended; it is sought until it is there again. */
+  /** The stream ended; `followEvents` tries until it can open the stream again. */
   onAway(): void;
-  /** Ends the following. */
+  /** `followEvents` returns when this is aborted; without it, it runs until it throws. */
   readonly signal?: AbortSignal;
 }
 
-/** @throws MESH_NOT_RUNNING when the process does not answer at first; later it is waited for */
+/**
+ * Passes on events until `signal` is aborted.
+ * @throws MESH_NOT_RUNNING when the process has never answered; a process that goes away later is waited for
+ */
 export async function followEvents(client: ControlClient, { onEvent, onAway, signal }: EventFollower): Promise<void> {
   let lastId: string | undefined;
   let connected = false;

@@ -13,12 +13,13 @@ interface EventsOptions {
 
 export function eventsCommand(context: Context): Command {
   return new Command('events')
-    .option('-f, --follow', 'begin with what is so now, and go on with what happens, until Ctrl-C')
-    .addOption(new Option('--level <level>', 'only what is at least so important').choices(LEVELS).default('info'))
+    .option('-f, --follow', 'begin with the present conditions, and go on with new events, until Ctrl-C')
+    .addOption(new Option('--level <level>', 'only events of this level and above').choices(LEVELS).default('info'))
     .addHelpText(
       'after',
-      '\nWith --json a line of JSON each; `"snapshot": true` marks what is so when the following begins, and when it begins ' +
-        'anew: a process that goes away is waited for.\n\nExample:\n  $ mesh events --follow --level warning',
+      '\nWith --json each event is a line of JSON. `"snapshot": true` marks a condition that already holds when the stream ' +
+        'begins. A process that goes away is waited for; after its restart the conditions come again.\n' +
+        '\nExample:\n  $ mesh events --follow --level warning',
     )
     .action(async ({ follow, level }: EventsOptions) => {
       const sources = await clientsHere(context.paths);

@@ -1,3 +1,4 @@
+/** `mesh genid`: identifiers, the machine id, and what it refuses. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,7 +33,7 @@ test.each([
   '00000000-0000-0000-0000-000000000000',
   '03000200-0400-0500-0006-000700080009',
   'abc',
-])('%s is nobody', async (uuid) => {
+])('%s identifies no machine', async (uuid) => {
   await expect(genid('machine', '8', '--product-uuid', uuid)).rejects.toMatchObject({ code: 'MESH_MACHINE_INVALID' });
 });
 

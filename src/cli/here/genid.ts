@@ -9,7 +9,7 @@ import { machineIdOf } from '../../model/machine.ts';
 import type { Context } from '../context.ts';
 import { type Column, table } from '../print/table.ts';
 
-/** SHA-256 has so many hex digits. */
+/** The hex digits of a SHA-256. */
 const MAX_DIGITS = 64;
 const MACHINE_DIGITS = 8;
 
@@ -21,7 +21,10 @@ interface GenidOptions {
 export function genidCommand(context: Context): Command {
   return new Command('genid')
     .argument('<word...>', 'what the identifier is made of, then how many hex digits it has')
-    .option('--product-uuid <uuid>', 'with `machine 8`: of the machine with this SMBIOS UUID, instead of this one')
+    .option(
+      '--product-uuid <uuid>',
+      'with `machine 8`: the id of the machine with this SMBIOS UUID, instead of this machine',
+    )
     .option('--explain', 'with `machine 8`: show every source that was asked')
     .addHelpText(
       'after',
@@ -69,8 +72,8 @@ async function answerMachine(context: Context, digits: number, { productUuid, ex
 }
 
 /**
- * As the kernel of that machine prints it.
- * @throws MESH_MACHINE_INVALID when it is none, or one that many machines share
+ * The UUID in lower case, as the kernel of that machine prints it.
+ * @throws MESH_MACHINE_INVALID when the text is no UUID, or one that many machines share
  */
 function parseProductUuid(text: string): string {
   const uuid = text.trim().toLowerCase();
@@ -78,7 +81,7 @@ function parseProductUuid(text: string): string {
   if (why === undefined) return uuid;
   throw new MeshError('MESH_MACHINE_INVALID', `${JSON.stringify(text)} identifies no machine: ${why}`, {
     rule: 'A machine is known by a product UUID that no other machine has.',
-    remedy: 'See `mesh genid machine 8 --explain` on the machine itself for what else it is known by.',
+    remedy: 'See `mesh genid machine 8 --explain` on the machine itself for other sources of its id.',
   });
 }
 
@@ -94,7 +97,7 @@ const STEP_COLUMNS: readonly Column<MachineIdStep>[] = [
   },
 ];
 
-/** What reads the kernel is loaded only here: no other command of ours needs it. */
+/** Loads the netlink code only here, since no other command reads the kernel. */
 async function ownMacs(): Promise<PermanentMac[]> {
   const { Rtnl } = await import('../../kernel/rtnl/rtnl.ts');
   const rtnl = await Rtnl.open();

@@ -11,7 +11,7 @@ interface MetricsOptions {
   readonly text?: boolean;
 }
 
-/** What `--json` has of each process. */
+/** The document that `--json` prints for each process. */
 interface ProcessMetrics {
   readonly process: DaemonName;
   readonly metrics: readonly Family[];
@@ -32,10 +32,10 @@ const COLUMNS: readonly Column<Row>[] = [
 export function metricsCommand(context: Context): Command {
   return new Command('metrics')
     .addOption(new Option('--process <name>', 'only this process').choices(['host0', 'agent']))
-    .option('--text', 'as Prometheus reads it, with the meaning of each')
+    .option('--text', 'in the text format of Prometheus, with the meaning of each metric')
     .addHelpText(
       'after',
-      '\nWithout --text and --json, histograms are shown by their count and sum, and what is 0 is left out.\n' +
+      '\nWithout --text and --json, histograms are shown by their count and sum, and metrics that are 0 are left out.\n' +
         '\nExamples:\n  $ mesh metrics\n  $ mesh metrics --text --process agent',
     )
     .action(async ({ process, text }: MetricsOptions) => {

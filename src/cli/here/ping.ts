@@ -1,4 +1,4 @@
-/** `mesh ping NETWORK NODE`: whether a member answers, by which way, how fast, and with packets how large. */
+/** `mesh ping NETWORK NODE`: whether a member answers, over which path, how fast, and up to which packet size. */
 import { Command, Option } from 'commander';
 import type { PingRequest, PingResult } from '../../protocol/documents/views.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
@@ -8,7 +8,7 @@ import { withProgress } from '../print/progress.ts';
 import { properties } from '../print/properties.ts';
 
 const INTERVAL_MS = 200;
-/** Beyond the pings themselves: the last one's deadline, and the search for the largest packet. */
+/** Added to the time of the pings: the deadline of the last one, and the search for the largest packet. */
 const MARGIN_MS = 20_000;
 
 export function pingCommand(context: Context): Command {

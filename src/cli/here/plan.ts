@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import type { Paint, Tone } from '../print/color.ts';
 import { printable } from '../print/printable.ts';
 
+/** `mesh plan`: the steps of the next pass. The exit code is 0 also when there are some. */
 export function planCommand(context: Context): Command {
   return new Command('plan').addHelpText('after', '\nExample:\n  $ mesh plan').action(async () => {
     const plan = await agentClient(context.paths).get<PlanView>('/v1/plan');
@@ -17,6 +18,7 @@ export function planCommand(context: Context): Command {
   });
 }
 
+/** `mesh drift`: the steps that a new look at the kernel asks for. Exit code 1 when there are some. */
 export function driftCommand(context: Context): Command {
   return new Command('drift')
     .addHelpText('after', '\nExit code 0 without drift, 1 with some.\n\nExample:\n  $ mesh drift')

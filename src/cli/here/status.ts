@@ -1,4 +1,4 @@
-/** `mesh status`: one screen that says how this machine fares, and what to do where it is not well. */
+/** `mesh status`: the state of this machine on one screen, with a remedy for each finding. */
 import { Command } from 'commander';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { AgentStatus, Host0Status, NetworkView } from '../../protocol/documents/views.ts';
@@ -11,13 +11,13 @@ import { printable } from '../print/printable.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 
-/** More than these would not leave it one screen; `mesh network list` and `mesh network show` have them all. */
+/** More networks or members would not fit on one screen; `mesh network list` and `mesh network show` have all of them. */
 const NETWORKS_SHOWN = 10;
 const MEMBERS_SHOWN = 8;
 
 export function statusCommand(context: Context): Command {
   return new Command('status')
-    .addHelpText('after', '\nExit code 0 when nothing is in error, else 1.\n\nExample:\n  $ mesh status')
+    .addHelpText('after', '\nExit code 1 when a finding is an error, else 0.\n\nExample:\n  $ mesh status')
     .action(async () => {
       const [agent, host0] = await Promise.all([
         agentClient(context.paths).get<AgentStatus>('/v1/status'),
@@ -29,7 +29,7 @@ export function statusCommand(context: Context): Command {
     });
 }
 
-/** host0's daemon runs on one machine only: its absence is not a finding here, its health is the agent's to judge. */
+/** Undefined where host0's daemon does not run. That is no finding: it runs on one machine, and the agents judge its health. */
 async function fetchHost0({ paths }: Context): Promise<Host0Status | undefined> {
   const host0 = host0Client(paths);
   return (await host0.answers()) ? host0.get<Host0Status>('/v1/status') : undefined;
@@ -53,7 +53,7 @@ function networksText(views: readonly NetworkView[], { page, paint }: Context): 
   return `${table(shown, NETWORK_COLUMNS, page)}${more}\n${properties(details, paint)}`;
 }
 
-/** Who is in it; and why it is not ready, if it is not. */
+/** The first members, and the reason if the network is not ready. */
 function detailText({ members, state }: NetworkView): string {
   const names = inOrder(members)
     .slice(0, MEMBERS_SHOWN)

@@ -1,4 +1,4 @@
-/** `mesh trace NETWORK FROM TO`: the way of a packet, hop by hop, and where the kernels differ from what is wanted. */
+/** `mesh trace NETWORK FROM TO`: the path of a packet, hop by hop, and where a kernel differs from what is wanted. */
 import { Command } from 'commander';
 import type { TraceEnd, TraceHop, TraceRequest, TraceView } from '../../protocol/documents/trace.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
@@ -7,7 +7,7 @@ import type { Tone } from '../print/color.ts';
 import { printable } from '../print/printable.ts';
 import { withProgress } from '../print/progress.ts';
 
-/** Up to three agents, and four seconds for each that is silent. */
+/** Up to three agents are asked, and each may take four seconds before it counts as silent. */
 const TIMEOUT_MS = 30_000;
 
 export function traceCommand(context: Context): Command {
@@ -51,7 +51,7 @@ function traceText(view: TraceView, context: Context): string {
   };
   const lines = (list: readonly TraceHop[]): string => list.map((hop) => hopText(hop, widths, context)).join('');
   const wrong = back.filter(({ state }) => state !== 'ok');
-  if (hops.length === 0) return `${paint('heading', endText(from))} is both ends: nothing is on the way.\n`;
+  if (hops.length === 0) return `${paint('heading', endText(from))} is both ends: there are no hops between them.\n`;
   const backText =
     wrong.length === 0
       ? `${paint('good', '✓')} the way back: ${back.length === 1 ? '1 hop' : `${back.length} hops`} as wanted\n`

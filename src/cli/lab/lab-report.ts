@@ -1,4 +1,4 @@
-/** What a lab showed, for people: the member list, the round trip of every pair, and the throughput. */
+/** The report of `mesh lab up` for people: the member list, the round trip of every pair, and the throughput. */
 
 import type { Pair } from '../../lab/checks/pairs.ts';
 import type { Examination } from '../../lab/cluster/examination.ts';
@@ -6,10 +6,11 @@ import { EXAMPLE_MESH } from '../../lab/hosts/example-mesh.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { type Column, type Page, table } from '../print/table.ts';
 
-/** Wider tables do not fit a terminal: then the pairs are summed up. */
+/** With more hosts the table of pairs does not fit a terminal, and only the summary is printed. */
 const TABLE_HOSTS_MAX = 12;
 const SILENT_SHOWN = 20;
 
+/** @param tookMs the time of the whole command */
 export function labReportText({ memberList, pairs, throughput }: Examination, tookMs: number, page: Page): string {
   const names = [...new Set(pairs.map(({ from }) => from.name))];
   const parts: string[] = [];

@@ -35,7 +35,7 @@ interface UpOptions extends LabName {
 export function labCommand(context: Context): Command {
   const lab = new Command('lab');
   named(lab.command('up'))
-    .description('Build a lab, run host0 and the agents in it, and show that every pair reaches each other')
+    .description('Build a lab, run host0 and the agents in it, and show that every pair of hosts reaches each other')
     .addOption(
       new Option('--driver <driver>', 'what nodes are: network namespaces, or machines that QEMU emulates')
         .choices(['netns', 'qemu'])
@@ -55,11 +55,11 @@ export function labCommand(context: Context): Command {
     )
     .action((options: UpOptions) => up(context, options));
   named(lab.command('down'))
-    .description('End everything of a lab and remove it')
+    .description('Stop everything in a lab, and remove it')
     .addHelpText('after', '\nExample:\n  $ mesh lab down')
     .action((options: LabName) => down(context, options));
   named(lab.command('status'))
-    .description('Show the hosts of a lab, their processes, and who is a member')
+    .description('Show the hosts of a lab, their processes, and which hosts are members')
     .addHelpText('after', '\nExample:\n  $ mesh lab status')
     .action((options: LabName) => status(context, options));
   named(lab.command('exec'))
@@ -121,7 +121,7 @@ function sizeOf({
     return { name, nodes: nodes ?? 3, segments: segments ?? 2 };
   }
   if ((segments ?? 1) !== 1) {
-    throw unfit('--segments', 'Emulated machines all hang on one segment.', 'Leave --segments out.');
+    throw unfit('--segments', 'All emulated machines are on one segment.', 'Leave --segments out.');
   }
   const firmware = Array.from({ length: nodes ?? 2 }, () => (uefi ? 'uefi' : 'bios') as Firmware);
   return { name, nodes: firmware.length, segments: 1, machines: { firmware, foreignDhcp } };
@@ -143,7 +143,7 @@ async function run(lab: Lab, stages: Stages, { paint }: Context, signal: AbortSi
   return await examine(lab, stages.show, signal);
 }
 
-/** The report is the answer, and already says that it is not ok; this says why. */
+/** Prints on stderr why the lab failed. The report on stdout only says that it is not ok. */
 function complain(context: Context, failure: MeshError): void {
   context.stderr.write(`${errorText(failure, { color: wantsColor(context.stderr) })}\n`);
   if (failure.cause instanceof LastWords) context.stderr.write(`${failure.cause.message}\n`);
@@ -187,7 +187,7 @@ async function status(context: Context, { name }: LabName): Promise<void> {
     (host): HostStatus => ({
       name: host.name,
       netns: host.netns,
-      // A machine's address is DHCP's business, and the list tells it.
+      // An emulated machine gets its address by DHCP; the member list has it.
       ipv4: host.emulated === undefined ? host.ports.map((port) => port.ipv4) : [members.get(host.member.ipv6) ?? '-'],
       ipv6: host.member.ipv6,
       processes: programsOf(host).map((program) => ({ program, pid: lab.process(host, program)?.pid ?? null })),
@@ -227,7 +227,7 @@ function processText({ processes }: HostStatus): string {
 
 async function exec(context: Context, host: string, command: readonly string[], { name }: LabName): Promise<void> {
   const lab = Lab.open(name);
-  // The terminal sends Ctrl-C to both; it is meant for the command.
+  // The terminal sends Ctrl-C to both processes; only the command should act on it.
   using _ = new Interrupt();
   context.exitCode = await lab.execAttached(lab.host(host), command);
 }

@@ -1,4 +1,4 @@
-/** `mesh network check FILE…`: judges network files as host0 and the nodes would, without a running process. */
+/** `mesh network check FILE…`: checks network files as host0 and the nodes do, without a running process. */
 
 import type { MeshConf } from '../../formats/conf/mesh-conf.ts';
 import { readNetworkFile } from '../../formats/conf/network-files.ts';
@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
 import { type Column, table } from '../print/table.ts';
 
-/** Prints every fault of every file; the exit code is 1 when there is one. */
+/** Prints every fault of every file, and sets exit code 1 when there is one. */
 export async function checkNetworkFiles(context: Context, files: readonly string[]): Promise<void> {
   const { accepted, errors, warnings } = judgeNetworks(await Promise.all(files.map(readNetworkFile)), []);
   if (errors.length > 0) context.exitCode = 1;

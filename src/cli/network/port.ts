@@ -10,7 +10,7 @@ export function portCommand(context: Context): Command {
 
   port
     .command('plug')
-    .description('Plug an interface into a network; it is put back when it comes anew')
+    .description('Plug an interface into a network; if the interface is made again, it is plugged again')
     .argument('<network>', 'the name of a network of this machine')
     .argument('<interface>', 'a tap, veth or other interface; it may appear later')
     .addHelpText('after', '\nExample:\n  $ mesh port plug manage tap0')
@@ -26,7 +26,7 @@ export function portCommand(context: Context): Command {
   port
     .command('unplug')
     .description('Take an interface out of its network; the interface itself stays')
-    .argument('<interface>', 'an interface that was plugged')
+    .argument('<interface>', 'an interface that is plugged')
     .addHelpText('after', '\nExample:\n  $ mesh port unplug tap0')
     .action(async (name: string) => {
       await agentClient(context.paths).delete(portPath(name));

@@ -1,4 +1,4 @@
-/** `mesh node boot`: how far machines are that boot over the network, and why one does not get on. */
+/** `mesh node boot`: the stage that each network boot has reached, and why one is stuck. */
 import { isDeepStrictEqual } from 'node:util';
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
@@ -10,9 +10,10 @@ import { durationText } from '../print/duration.ts';
 import { printable } from '../print/printable.ts';
 import { type Column, table } from '../print/table.ts';
 
+/** `mesh node boot`: one machine or all of them, once or with --follow. Exit code 1 when the one machine is stuck. */
 export function nodeBootCommand(context: Context): Command {
   return new Command('boot')
-    .description('Show how far machines are that boot over the network, and why one does not get on')
+    .description('Show which stage each network boot has reached, and why one is stuck')
     .argument('[machine]', 'its name, its machine id, or the address of its network card; without it, all')
     .option('-f, --follow', 'go on until the machine is a member, or until Ctrl-C')
     .addHelpText(
@@ -31,7 +32,7 @@ export function nodeBootCommand(context: Context): Command {
         );
         return;
       }
-      const boot = boots.find((view) => is(view, wanted));
+      const boot = boots.find((view) => matches(view, wanted));
       if (boot === undefined) throw unknown(wanted);
       if (boot.state === 'stuck') context.exitCode = 1;
       context.answer(boot, () => bootText(boot, context.paint));
@@ -43,14 +44,14 @@ const STATE_TONES = { booting: 'warning', stuck: 'bad', member: 'good' } as cons
 const COLUMNS: readonly Column<TimelineView>[] = [
   { title: 'MACHINE', text: ({ name, machine }) => name ?? machine ?? '-', flexible: true },
   { title: 'MAC', text: ({ mac }) => mac },
-  { title: 'PORT', text: ({ device }) => device },
+  { title: 'NIC', text: ({ device }) => device },
   { title: 'STATE', text: ({ state }) => state, tone: ({ state }) => STATE_TONES[state] },
   { title: 'STAGE', text: ({ stages }) => stages.at(-1)?.stage ?? '-' },
   { title: 'AGE', text: ({ ageMs }) => durationText(ageMs / 1000), align: 'right' },
   { title: 'CAUSE', text: ({ trouble }) => trouble?.cause ?? '', flexible: true },
 ];
 
-function is({ name, machine, mac }: TimelineView, wanted: string): boolean {
+function matches({ name, machine, mac }: TimelineView, wanted: string): boolean {
   return name === wanted || machine === wanted || mac === wanted.toLowerCase();
 }
 
@@ -63,14 +64,16 @@ function unknown(wanted: string): MeshError {
 }
 
 /**
- * Each stage as it is reached; with --json each view. Ends when all that are wanted are members, and without any never.
- * @param since ISO 8601: boots that began before are of the past
+ * Prints each stage when it is reached; with --json each document. Returns when all wanted machines are members; without
+ * `wanted` it never returns.
+ * @param wanted names, machine ids or MAC addresses; undefined for all machines
+ * @param since ISO 8601; boots that began earlier are ignored
  */
 export async function followBoots(context: Context, wanted: readonly string[] | undefined, since = ''): Promise<void> {
   const shown = new Map<string, TimelineView>();
   const arrived = new Set<string>();
   for await (const view of host0Client(context.paths).events<TimelineView>('/v1/boots/events')) {
-    const word = wanted?.find((candidate) => is(view, candidate));
+    const word = wanted?.find((candidate) => matches(view, candidate));
     if ((wanted !== undefined && word === undefined) || view.began < since) continue;
     const before = shown.get(view.mac);
     shown.set(view.mac, view);
@@ -80,7 +83,7 @@ export async function followBoots(context: Context, wanted: readonly string[] | 
   }
 }
 
-/** What is new about a boot, a line each. */
+/** One line for each thing that is new since `before`: stages, trouble, membership. Empty if nothing is. */
 export function newsText(view: TimelineView, before: TimelineView | undefined, paint: Paint): string {
   const again = before?.began === view.began ? before : undefined;
   const who = printable(view.name ?? view.machine ?? view.mac);
@@ -99,8 +102,8 @@ export function newsText(view: TimelineView, before: TimelineView | undefined, p
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Who it is, every stage with its time, and what is wrong. */
-export function bootText(view: TimelineView, paint: Paint): string {
+/** One boot in full: the machine, every stage with its time, and what is wrong. */
+function bootText(view: TimelineView, paint: Paint): string {
   const { name, machine, mac, device, ipv4, state, ageMs, stages } = view;
   const who = [name, machine, `${mac} on ${device}`, ipv4].filter((word) => word !== undefined).join(', ');
   const reached = stages.map((stage, index) => {
@@ -122,12 +125,12 @@ function stageText({ stage, atMs, detail }: ReachedStage, tone: Tone, paint: Pai
   return `${mark} ${stage.padEnd(STAGE_WIDTH)} ${seconds(atMs).padStart(8)}  ${printable(detail ?? '')}`.trimEnd();
 }
 
-/** By when it has to go on, and who says so. */
+/** The deadline of the next stage, and where it comes from. */
 function dueText({ due, stages, model = '' }: TimelineView, paint: Paint): string {
   if (due === undefined) return '';
   const { atMs, ms, from, boots } = due;
-  const why = from === 'table' ? 'from the table' : `learned from ${boots} boots of ${printable(model)}`;
-  const text = `next by ${seconds(atMs)}: ${stages.at(-1)?.stage} has ${seconds(ms)} of its own, ${why}`;
+  const why = from === 'table' ? 'by default' : `learned from ${boots} boots of ${printable(model)}`;
+  const text = `next stage by ${seconds(atMs)}: ${stages.at(-1)?.stage} may take ${seconds(ms)}, ${why}`;
   return `  ${paint('quiet', text)}\n`;
 }
 

@@ -1,4 +1,4 @@
-/** Which nodes a command is for: those that are named, or all that can be commanded now. */
+/** Chooses the nodes of a command: those that are named, or all that can be commanded now. */
 import { requireRoot } from '../../kernel/root.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
@@ -11,13 +11,17 @@ import type { CommandedNode } from './remote-shell.ts';
 /** The mesh that nodes listen for commands in (image/node/scripts/shell-server). */
 const COMMAND_MESH = 'manage';
 
-/** @throws MESH_NODE_* for the first that cannot be commanded, before anything was done to any */
+/**
+ * The nodes to command, each once.
+ * @param words names or machine ids; empty with `all`
+ * @throws MESH_USAGE, and MESH_NODE_* for the first node that cannot be commanded; no command has been sent then
+ */
 export async function chosenNodes(
   context: Context,
   words: readonly string[],
   all = false,
 ): Promise<readonly CommandedNode[]> {
-  requireRoot('command nodes', "It is done with host0's key, which root alone can read.");
+  requireRoot('command nodes', "Nodes are commanded with host0's key, which only root can read.");
   if (all === words.length > 0) {
     throw new MeshError('MESH_USAGE', all ? 'both nodes and --all are given' : 'no node is given', {
       remedy: 'Name nodes with -n NAME, or take all with --all.',
@@ -43,13 +47,13 @@ function commanded(node: ListedNode): CommandedNode {
   if (!node.online) {
     throw new MeshError('MESH_NODE_OFFLINE', `${name} is no member now: ${nodeStateText(node)}`, {
       object: machine ?? name,
-      remedy: `Switch it on, and see \`mesh node boot ${name} --follow\` for how far it is.`,
+      remedy: `Switch it on, and follow its boot with \`mesh node boot ${name} --follow\`.`,
     });
   }
   if (machine !== undefined && ipv6 !== undefined) return { name, machine, ipv6 };
   throw new MeshError('MESH_NODE_NO_CONTROL', reasonOf(node), {
     object: machine ?? name,
-    rule: `Nodes that host0 has booted listen for commands, in the mesh ${COMMAND_MESH} alone.`,
+    rule: `Only nodes that host0 has booted take commands, and only in the mesh ${COMMAND_MESH}.`,
     remedy: `Boot it from host0, with default_networks="${COMMAND_MESH}" in host0.conf.`,
   });
 }

@@ -1,4 +1,4 @@
-/** `mesh node ctl`: a command on one node, on several side by side, or on all. */
+/** `mesh node ctl`: runs a command on one node, on several at once, or on all. */
 import { Command } from 'commander';
 import { errorText } from '../../formats/error-text.ts';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
@@ -12,13 +12,13 @@ import { type CommandedNode, RemoteShell } from './remote-shell.ts';
 export function nodeCtlCommand(context: Context): Command {
   return new Command('ctl')
     .description('Run a command on nodes that host0 has booted, over the mesh')
-    .argument('<command...>', 'for the shell there; quote what the shell here should leave alone')
-    .option('-n, --node <node>', 'its name or its machine id; again for another', collect, [])
+    .argument('<command...>', 'a command for the shell of the node; quote what the shell here must not expand')
+    .option('-n, --node <node>', 'its name or its machine id; may be repeated', collect, [])
     .option('--all', 'every node that is online')
     .addHelpText(
       'after',
-      '\nOf one node the output comes as it is, and the exit code is the command’s; of several each line has the name of its ' +
-        'node before it, and the exit code is the first that is not 0. The command gets no input.\n' +
+      '\nWith one node the output is printed unchanged, and the exit code is that of the command. With several nodes each ' +
+        'line begins with the name of its node, and the exit code is the first that is not 0. The command gets no input.\n' +
         '\nExamples:\n  $ mesh node ctl -n node1 "uptime"\n  $ mesh node ctl -n node1 -n 2b1c0d3e "mesh status --json"\n' +
         '  $ mesh node ctl --all "uname -r" --json',
     )
@@ -34,21 +34,22 @@ function collect(word: string, before: readonly string[]): readonly string[] {
   return [...before, word];
 }
 
-/** What `--json` prints of each node. */
+/** The document that `--json` prints for each node. */
 interface NodeOutcome {
   readonly node: string;
   readonly machine: MachineId;
-  /** Absent when the command could not be run, or nobody knows how it ended. */
+  /** Absent when the command could not be run, or when its end is not known. */
   readonly exitCode?: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** So much was said that only the beginning was kept. */
+  /** The output was longer than KEPT_BYTES: only its beginning is here. */
   readonly cut?: boolean;
   readonly error?: ErrorDocument;
 }
 
-/** Each is a process here, and a login there. */
+/** Nodes at a time: each needs an ssh process on host0 and a login on the node. */
 const AT_ONCE = 16;
+/** Of each node, with --json. */
 const KEPT_BYTES = 16 * 1024 * 1024;
 
 async function ctl(context: Context, command: string, { node: words, all }: Options): Promise<void> {
@@ -56,19 +57,19 @@ async function ctl(context: Context, command: string, { node: words, all }: Opti
   await using shell = await RemoteShell.open(context);
   const [only] = nodes;
   if (context.json) {
-    const outcomes = await side(nodes, (node) => outcomeOf(shell, node, command));
+    const outcomes = await onEach(nodes, (node) => outcomeOf(shell, node, command));
     context.exitCode = firstFailure(outcomes.map(codeOf));
     context.answer(outcomes, () => '');
   } else if (only !== undefined && nodes.length === 1) {
     context.exitCode = await shell.run(only, command);
   } else {
     const width = Math.max(...nodes.map(({ name }) => name.length));
-    context.exitCode = firstFailure(await side(nodes, (node) => runBeside(context, shell, node, command, width)));
+    context.exitCode = firstFailure(await onEach(nodes, (node) => runBeside(context, shell, node, command, width)));
   }
 }
 
-/** Some at once, answers in the order of the nodes. */
-async function side<T>(nodes: readonly CommandedNode[], run: (node: CommandedNode) => Promise<T>): Promise<T[]> {
+/** Runs on AT_ONCE nodes at a time; the answers are in the order of `nodes`. */
+async function onEach<T>(nodes: readonly CommandedNode[], run: (node: CommandedNode) => Promise<T>): Promise<T[]> {
   const answers: T[] = [];
   const waiting = nodes.entries();
   const worker = async () => {

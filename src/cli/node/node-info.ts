@@ -1,4 +1,4 @@
-/** `mesh node info`: one node with its addresses, what it is made of, and how its last boot went. */
+/** `mesh node info`: one node with its addresses, its hardware, and its last boot. */
 import { Command } from 'commander';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import type { CardView, MachineView } from '../../protocol/documents/machine-view.ts';
@@ -12,9 +12,10 @@ import { addressOf, fetchNodes, findNode, type ListedNode, nodeStateText, second
 
 type NodeMesh = NodeView['meshes'][number];
 
+/** `mesh node info`: on host0 with hardware and boots, elsewhere only what the member lists have. */
 export function nodeInfoCommand(context: Context): Command {
   return new Command('info')
-    .description('Show one node: its addresses, what it is made of, and how its last boot went')
+    .description('Show one node: its addresses, its hardware, and how its last boot went')
     .argument('<node>', 'its name or its machine id')
     .addHelpText('after', '\nExamples:\n  $ mesh node info node1\n  $ mesh node info 10eff964')
     .action(async (wanted: string) => {
@@ -78,7 +79,7 @@ function hardwareTexts({
     ['serial', hardware.serial],
     ['cpu', inventory && cpuText(inventory.cpu)],
     ['memory', inventory && bytesText(inventory.memoryBytes, 1024)],
-    // Those that are there have a table.
+    // Disks that exist are in the table of parts.
     ['disks', inventory?.disks.length === 0 ? 'none' : undefined],
     ['first seen', ago(firstSeen)],
     [
@@ -89,7 +90,7 @@ function hardwareTexts({
   ];
 }
 
-/** Maker and product. */
+/** Manufacturer and product, such as `Dell Inc. PowerEdge R620`; empty if neither is known. */
 export function hardwareText({ manufacturer, product }: MachineView['hardware']): string {
   return [manufacturer, product].filter((word) => word !== undefined).join(' ');
 }
@@ -106,7 +107,7 @@ function cpuText({ model = 'unnamed', threads, cores }: Inventory['cpu']): strin
 
 function partsOf({ inventory, cards }: MachineView): readonly Part[] {
   const nics = inventory?.nics ?? [];
-  const told = new Set(nics.map(({ mac }) => mac));
+  const listed = new Set(nics.map(({ mac }) => mac));
   const segmentStateOf = (mac: string) => segmentText(cards.find((card) => card.mac === mac)?.segment);
   return [
     ...(inventory?.disks ?? []).map(({ name, bytes, rotates, model }) => ({
@@ -116,7 +117,7 @@ function partsOf({ inventory, cards }: MachineView): readonly Part[] {
     })),
     ...nics.map(({ name, mac, driver = '' }) => ({ name, what: `${mac} ${driver}`.trim(), more: segmentStateOf(mac) })),
     ...cards
-      .filter(({ mac }) => !told.has(mac))
+      .filter(({ mac }) => !listed.has(mac))
       .map(({ mac, segment }) => ({ name: 'card', what: mac, more: segmentText(segment) })),
   ];
 }
@@ -128,7 +129,7 @@ function segmentText(segment: CardView['segment']): string {
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
-/** As people speak of it: disks in powers of 1000, memory in powers of 1024. */
+/** @param step 1000 for disks, 1024 for memory, as is usual */
 function bytesText(bytes: number, step: 1000 | 1024): string {
   const power = Math.min(UNITS.length - 1, Math.floor(Math.log(Math.max(1, bytes)) / Math.log(step)));
   const value = bytes / step ** power;

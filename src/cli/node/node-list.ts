@@ -1,4 +1,4 @@
-/** The nodes and the machines that are known here, as one list: who takes part, who could, and who was seen booting. */
+/** The nodes and the machines that are known here, as one list. */
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { MachineView } from '../../protocol/documents/machine-view.ts';
@@ -8,15 +8,15 @@ import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
 import { inOrder } from '../print/member-order.ts';
 
-/** What `mesh node list --json` prints, one for each. */
+/** The document that `mesh node list --json` prints for each node or machine. */
 export type ListedNode = (NodeView | SeenMachine) & {
-  /** Of a node that host0 knows by its machine id. */
+  /** What host0 has recorded of the machine; absent if it has not seen the machine, and on other nodes. */
   readonly hardware?: MachineView;
 };
 
-/** A machine that is no node now: it is booting, or it did, or it was a node before host0 started. */
+/** A machine that is no node now: it is booting, it has booted, or it was a node before host0 started. */
 export interface SeenMachine {
-  /** Absent for a machine that nobody has named. */
+  /** Absent for a machine without a folder. */
   readonly name?: string;
   readonly machine: MachineId;
   readonly role: 'machine';
@@ -24,13 +24,14 @@ export interface SeenMachine {
   readonly meshes: readonly never[];
 }
 
-/** host0 knows all of them; elsewhere the member lists answer. */
+/** All nodes and machines where host0's daemon runs; elsewhere the members in this node's lists. @throws MESH_NOT_RUNNING */
 export async function fetchNodes({ paths }: Context): Promise<readonly ListedNode[]> {
   const host0 = host0Client(paths);
   if (await host0.answers()) return await fetchFromHost0(host0);
   return nodesOf(await agentClient(paths).get<NetworkView[]>('/v1/networks'));
 }
 
+/** The nodes, host0 first, and then the machines that are no nodes. */
 export async function fetchFromHost0(host0: ControlClient): Promise<readonly ListedNode[]> {
   const [nodes, machines] = await Promise.all([
     host0.get<NodeView[]>('/v1/nodes'),
@@ -54,7 +55,7 @@ function merged(nodes: readonly NodeView[], machines: readonly MachineView[]): r
   return [...listed, ...seen];
 }
 
-/** What a node's own member lists say: who is there now, and where. A node is told by its underlay address. */
+/** The nodes in this node's member lists. Members with the same name and underlay address are one node. */
 function nodesOf(networks: readonly NetworkView[]): NodeView[] {
   const nodes = new Map<string, NodeView>();
   for (const { network, members } of networks) {
@@ -68,7 +69,7 @@ function nodesOf(networks: readonly NetworkView[]): NodeView[] {
   return [...nodes.values()];
 }
 
-/** @throws MESH_NODE_UNKNOWN also when a name fits several nodes */
+/** The node with this name or machine id. @throws MESH_NODE_UNKNOWN, also when several nodes have the name */
 export function findNode(nodes: readonly ListedNode[], wanted: string): ListedNode {
   const found = nodes.filter((node) => node.name === wanted || node.machine === wanted);
   const [first] = found;
@@ -87,15 +88,17 @@ export function findNode(nodes: readonly ListedNode[], wanted: string): ListedNo
   });
 }
 
+/** The name, else the machine id. */
 export function nameOf({ name, machine }: ListedNode): string {
   return name ?? machine ?? '-';
 }
 
+/** The underlay address; `-` for a machine that is no node. */
 export function addressOf(node: ListedNode): string {
   return node.role === 'machine' ? '-' : node.ipv4;
 }
 
-/** How it fares: a member, gone, on its way, or stuck there. */
+/** `online`, `offline 1 min`, `booting: STAGE`, `stuck in STAGE`, or `unknown` for a machine without a name. */
 export function nodeStateText(node: ListedNode): string {
   if (node.online) return 'online';
   const { boot } = node.hardware ?? {};
@@ -106,12 +109,14 @@ export function nodeStateText(node: ListedNode): string {
   return seconds === undefined || node.role === 'machine' ? state : `${state} ${durationText(seconds)}`;
 }
 
+/** Seconds since the last report of a node, or since the last boot of a machine; undefined if not known. */
 export function lastSeenSecAgo(node: ListedNode): number | undefined {
   if (node.role !== 'machine') return node.lastSeenMsAgo === undefined ? undefined : node.lastSeenMsAgo / 1000;
   const { firstSeen, lastBoot = firstSeen } = node.hardware ?? {};
   return lastBoot === undefined ? undefined : secondsSince(lastBoot);
 }
 
+/** @param time ISO 8601; a time in the future gives 0 */
 export function secondsSince(time: string): number {
   return Math.max(0, (Date.now() - Date.parse(time)) / 1000);
 }

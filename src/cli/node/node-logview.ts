@@ -1,4 +1,4 @@
-/** `mesh node logview`: what a node wrote into its logs, read over the mesh. */
+/** `mesh node logview`: reads the logs of a node over the mesh. */
 import { Command, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { Lines } from '../print/lines.ts';
@@ -9,20 +9,20 @@ import { RemoteShell } from './remote-shell.ts';
 
 export function nodeLogviewCommand(context: Context): Command {
   return new Command('logview')
-    .description('Show what the agent of a node, or its boot, wrote into its log')
+    .description('Show a log of a node: of its agent, of its boot, or of its SSH server')
     .argument('<node>', 'its name or its machine id')
-    .option('-f, --follow', 'go on with what is written from now, until Ctrl-C')
-    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(wholeNumber(0)))
+    .option('-f, --follow', 'go on with new lines, until Ctrl-C')
+    .addOption(new Option('-n, --lines <n>', 'show this many of the last lines').default(50).argParser(wholeNumber(0)))
     .addOption(new Option('--log <name>', 'which log').choices(Object.keys(LOGS)).default('agent'))
     .addHelpText(
       'after',
-      '\nLogs of nodes are in their memory, and gone when they boot anew. With --json the lines as they are.\n' +
+      '\nThe logs of a node are in its memory, and are lost when it reboots. With --json the lines are printed unchanged.\n' +
         '\nExamples:\n  $ mesh node logview node1 --follow\n  $ mesh node logview node1 --log boot',
     )
     .action((machine: string, options: Options) => logview(context, machine, options));
 }
 
-/** Of the node's image (image/node/scripts). */
+/** The files that the scripts of the node's image write (image/node/scripts). */
 const LOGS = {
   agent: '/var/log/meshwork/agent.log',
   boot: '/var/log/meshwork/boot.log',
@@ -50,7 +50,7 @@ async function logview(context: Context, machine: string, { follow, lines, log }
   complaints.end();
 }
 
-/** A `tail` that ends with the connection: it would not notice before the next line is written. */
+/** A `tail -F` that ends with the connection. `tail` alone would notice the lost connection only at the next line. */
 function following(file: string, lines: number): string {
   return `tail -n ${lines} -F ${file} & tail=$!; cat >/dev/null; kill $tail`;
 }

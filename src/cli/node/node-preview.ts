@@ -1,4 +1,4 @@
-/** `mesh node preview`: what a machine would get if it booted now, and what of it is not in force yet. */
+/** `mesh node preview`: what a machine would get if it booted now, and which part of it is not in force yet. */
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { bootScript, commandLine } from '../../boot/site/ipxe-script.ts';
@@ -35,7 +35,7 @@ interface Preview {
   readonly script?: string;
   readonly packages: readonly string[];
   readonly files: readonly FileView[];
-  /** Between what is in force and what `/host0` says. */
+  /** From the overlay in force to the one that `/host0` describes now. */
   readonly changes: readonly PathChange[];
 }
 
@@ -78,13 +78,13 @@ async function preview(context: Context, wanted: string, file: string | undefine
   context.answer(document, () => previewText(document, overlay !== undefined, context));
 }
 
-/** By name or id; an id without a folder is the default machine's business. */
+/** The machine with this name or id. An id without a folder gets the default machine. @throws MESH_NODE_UNKNOWN */
 function findMachine(machines: readonly CompiledMachine[], wanted: string, folders: string): CompiledMachine {
   const own = machines.find(({ name, machine }) => name === wanted || machine === wanted);
   const isId = isMachineId(wanted);
   const found = own ?? (isId ? machines.find(({ machine }) => machine === 'default') : undefined);
   if (found !== undefined) return found;
-  const why = isId ? `no folder is machine ${wanted}'s, and none is the default` : `there is no folder ${wanted}`;
+  const why = isId ? `there is no folder for machine ${wanted}, and no default one` : `there is no folder ${wanted}`;
   throw new MeshError('MESH_NODE_UNKNOWN', why, {
     operation: 'preview machine',
     object: wanted,
@@ -109,7 +109,7 @@ function contentOf(entries: readonly OverlayEntry[], file: string): Uint8Array {
   });
 }
 
-/** Without a running daemon there is nothing to say of the segments. */
+/** The segments with their modes; undefined if host0's daemon does not run. */
 async function bootViewOf({ paths }: Context): Promise<BootView | undefined> {
   const host0 = host0Client(paths);
   return (await host0.answers()) ? await host0.get<BootView>('/v1/boot') : undefined;
@@ -125,7 +125,7 @@ function answerOn({ device, mode, subnet, remark }: SegmentView): SegmentAnswer 
   return { device, answer: `nothing: the mode is ${mode}` };
 }
 
-/** The script with words in the places of what each boot has anew. */
+/** The boot script, with words such as ATTEMPT and TOKEN for values that each boot gets. Undefined if there is no image. */
 async function scriptOf(
   { paths }: Context,
   { machine, name }: CompiledMachine,

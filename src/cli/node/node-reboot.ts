@@ -1,4 +1,4 @@
-/** `mesh node reboot`: nodes start anew, and take what `mesh system configure` has put in force since. */
+/** `mesh node reboot`: reboots nodes, which then get what `mesh system configure` has compiled for them. */
 import { Command } from 'commander';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
@@ -10,17 +10,17 @@ import { type CommandedNode, RemoteShell } from './remote-shell.ts';
 
 export function nodeRebootCommand(context: Context): Command {
   return new Command('reboot')
-    .description('Boot nodes anew, with what is compiled for them now')
+    .description('Reboot nodes; they boot with what is compiled for them now')
     .argument('<node...>', 'their names or machine ids')
-    .option('-f, --follow', 'show how far they are, until all are members again, or until Ctrl-C')
+    .option('-f, --follow', 'show each stage that they reach, until all are members again, or until Ctrl-C')
     .addHelpText('after', '\nExamples:\n  $ mesh node reboot node1 --follow\n  $ mesh node reboot node1 node2 2b1c0d3e')
     .action((words: string[], { follow = false }: { follow?: boolean }) => reboot(context, words, follow));
 }
 
-/** The answer comes back before the machine goes. */
+/** Waits a second in the background, so that the exit code arrives before the machine reboots. */
 const COMMAND = '(sleep 1; reboot) </dev/null >/dev/null 2>&1 &';
 
-/** What `--json` prints of each. */
+/** The document that `--json` prints for each node. */
 interface Rebooting {
   readonly node: string;
   readonly machine: MachineId;
@@ -47,8 +47,7 @@ async function rebootAll(context: Context, nodes: readonly CommandedNode[]): Pro
     const { name, machine } = node;
     try {
       const code = await shell.run(node, COMMAND, { onOutput: () => {} });
-      if (code !== 0)
-        throw new MeshError('MESH_NODE_NO_CONTROL', `${name} does not reboot: its shell ended with ${code}`);
+      if (code !== 0) throw new MeshError('MESH_NODE_NO_CONTROL', `the shell of ${name} ended with exit code ${code}`);
       outcomes.push({ node: name, machine });
     } catch (thrown) {
       outcomes.push({ node: name, machine, error: MeshError.from(thrown).toJSON() });
@@ -58,6 +57,6 @@ async function rebootAll(context: Context, nodes: readonly CommandedNode[]): Pro
 }
 
 function outcomeText({ node, error }: Rebooting): string {
-  if (error !== undefined) return `${printable(node)} does not: ${printable(error.message)} [${error.code}]\n`;
-  return `${printable(node)} boots anew.\n`;
+  if (error !== undefined) return `${printable(node)} does not reboot: ${printable(error.message)} [${error.code}]\n`;
+  return `${printable(node)} reboots.\n`;
 }

@@ -1,4 +1,4 @@
-/** What `mesh node` says of machines: those that boot, those that are not named, and what they are made of. */
+/** What `mesh node` prints of nodes and machines: lists, hardware, boots; and which nodes a command reaches. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ describe('list', () => {
     `);
   });
 
-  test('as documents: machines have what nodes have, as far as they have it', async () => {
+  test('as documents', async () => {
     const listed = JSON.parse(await answer('list --json'));
     expect(listed.map(({ name, role, online }: Record<string, unknown>) => [name, role, online])).toEqual([
       ['host0', 'host0', true],
@@ -66,7 +66,7 @@ describe('list', () => {
 });
 
 describe('info', () => {
-  test('of a node: what it is made of, and on which segment it hangs', async () => {
+  test('of a node: its hardware, and the segment of each card', async () => {
     expect(await answer('info node1', 100)).toMatchInlineSnapshot(`
       "node        node1
       machine     10eff964
@@ -109,7 +109,7 @@ describe('info', () => {
     `);
   });
 
-  test('of one that nobody has named', async () => {
+  test('of a machine without a name', async () => {
     expect(await answer('info 4d5e6f70', 100)).toMatchInlineSnapshot(`
       "node        not named: mesh node adopt 4d5e6f70 NAME
       machine     4d5e6f70
@@ -128,7 +128,7 @@ describe('info', () => {
 describe('boot', () => {
   test('of all machines', async () => {
     expect(await answer('boot', 100)).toMatchInlineSnapshot(`
-      "MACHINE  MAC                PORT  STATE   STAGE      AGE  CAUSE
+      "MACHINE  MAC                NIC   STATE   STAGE      AGE  CAUSE
       node3    52:54:00:00:00:03  eth1  stuck   overlay  1 min  the machine reports from stage overlay: i…
       node1    52:54:00:12:34:56  eth1  member  mesh      31 s
       "
@@ -154,12 +154,12 @@ describe('boot', () => {
   });
 
   test.each([
-    [{ atMs: 12_400, ms: 8_000, from: 'table' }, 'next by 12.4 s: offer has 8.0 s of its own, from the table'],
+    [{ atMs: 12_400, ms: 8_000, from: 'table' }, 'next stage by 12.4 s: offer may take 8.0 s, by default'],
     [
       { atMs: 46_900, ms: 46_000, from: 'learned', boots: 6 },
-      'next by 46.9 s: offer has 46.0 s of its own, learned from 6 boots of Box?[2J, efi',
+      'next stage by 46.9 s: offer may take 46.0 s, learned from 6 boots of Box?[2J, efi',
     ],
-  ] as const)('of one that goes on, with the time that it has, %o', async (due, text) => {
+  ] as const)('of one that goes on, with its deadline, %o', async (due, text) => {
     const [{ trouble, ...stuck }] = documents.boots as [TimelineView];
     const view = { ...stuck, state: 'booting', stages: stuck.stages.slice(0, 2), model: 'Box\u001b[2J, efi', due };
     answers['GET /v1/boots'] = [view];
@@ -167,12 +167,12 @@ describe('boot', () => {
     expect(JSON.parse(await answer('boot node3 --json'))).toEqual(view);
   });
 
-  test('of one that has arrived', async () => {
+  test('of one that is a member', async () => {
     expect(await answer('boot node1')).toContain('node1, 10eff964, 52:54:00:12:34:56 on eth1: member after 31.4 s');
     expect(JSON.parse(await answer('boot node1 --json'))).toEqual(documents.boots[1]);
   });
 
-  test('of one that nobody has seen', async () => {
+  test('of one that has not been seen', async () => {
     await expect(answer('boot node9')).rejects.toMatchObject({ code: 'MESH_NODE_UNKNOWN', object: 'node9' });
   });
 
@@ -189,7 +189,7 @@ describe('boot', () => {
   });
 });
 
-test('machines that boot anew are followed past the boots that they had before, until all are there', async () => {
+test('machines that reboot are followed from their new boots on, until all are members', async () => {
   const [, before] = documents.boots;
   const since = '2026-11-21T07:00:00.000Z';
   const again = (state: string, count: number, more: object = {}) => ({
@@ -212,7 +212,7 @@ test('machines that boot anew are followed past the boots that they had before, 
 });
 
 describe('commands on nodes', () => {
-  test('all of them are those that can be commanded; others are named', async () => {
+  test('--all takes those that can be commanded, and names the others', async () => {
     const { machine, ...poller } = { ...documents.nodes[1], name: 'poller' };
     answers['GET /v1/nodes'] = [...documents.nodes, poller];
     const { stdout, stderr } = await mesh(['--root', root, 'node', 'ctl', '--all', 'true', '--json']);

@@ -1,4 +1,4 @@
-/** `mesh node`: the machines that take part, and those that could. */
+/** `mesh node`: the nodes, and the machines that booted but are no nodes. */
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
@@ -17,15 +17,15 @@ export function nodeCommand(context: Context): Command {
 
   node
     .command('list')
-    .description('List the nodes, host0 first, and the machines that were seen and are none')
+    .description('List the nodes, host0 first, and the machines that were seen but are no nodes')
     .addHelpText(
       'after',
-      '\nA machine that nobody has named is unknown; `mesh node adopt` names it.\n\nExample:\n  $ mesh node list',
+      '\nA machine without a name is shown as unknown; `mesh node adopt` names it.\n\nExample:\n  $ mesh node list',
     )
     .action(async () => {
       const nodes = await fetchNodes(context);
       const columns = nodes.some(({ hardware }) => hardware !== undefined) ? [...COLUMNS, ...SEEN_COLUMNS] : COLUMNS;
-      context.answer(nodes, () => table(nodes, columns, context.page) || 'No node has been heard of yet.\n');
+      context.answer(nodes, () => table(nodes, columns, context.page) || 'No node is known yet.\n');
     });
 
   node.addCommand(nodeInfoCommand(context));
@@ -46,7 +46,7 @@ const COLUMNS: readonly Column<ListedNode>[] = [
   { title: 'MESHES', text: ({ meshes }) => meshes.map(({ name }) => name).join(', '), flexible: true },
 ];
 
-/** Where host0 knows machines by what they are. */
+/** Added where host0's daemon answers: it has seen machines boot. */
 const SEEN_COLUMNS: readonly Column<ListedNode>[] = [
   { title: 'HARDWARE', text: ({ hardware }) => (hardware && hardwareText(hardware.hardware)) || '-', flexible: true },
   { title: 'FIRST', text: ({ hardware }) => agoText(hardware && secondsSince(hardware.firstSeen)), align: 'right' },

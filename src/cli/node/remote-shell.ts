@@ -1,4 +1,4 @@
-/** Commands on nodes, over SSH (image/ssh-command.ts): what they say, how they end, and why one could not be run. */
+/** Runs commands on nodes over SSH (image/ssh-command.ts), and explains why one could not be run. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,34 +14,36 @@ import type { Context, OutputStream } from '../context.ts';
 import { Interrupt } from '../print/interrupt.ts';
 import { printable } from '../print/printable.ts';
 
-/** A node that can be commanded: it is there now, in the mesh that nodes are managed in. */
+/** A node that can be commanded: it is online in the mesh that carries commands. */
 export interface CommandedNode {
   readonly name: string;
   readonly machine: MachineId;
-  /** In that mesh. */
+  /** Its address in that mesh. */
   readonly ipv6: Ipv6;
 }
 
+/** Where the output of a command goes, and whether it has an input. */
 export interface RunOptions {
-  /** What comes, as it comes; without it, it goes where this process's own goes. */
+  /** Called with each piece of output; without it, output goes to this process's stdout and stderr. */
   readonly onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
-  /** The command's input stays open until this process ends: what follows something hears that nobody listens any more. */
+  /** The command's stdin stays open until this process ends, so that the command can notice that end. Else stdin is empty. */
   readonly holdsInput?: boolean;
 }
 
-/** A node is a member a little before it takes commands; nothing was sent by then. */
+/** A node is a member a little before its SSH server listens. Nothing has been sent then, so that trying again is safe. */
 const REFUSED = /connection refused/i;
 const REFUSED_PATIENCE_MS = 5_000;
 const RETRY_MS = 250;
-/** SSH's own, for what is no end of the command; also what it makes of a command that a signal ended. */
+/** ssh's exit code when ssh itself fails, and also when a signal ended the command. */
 const SSH_FAILED = 255;
 
+/** Runs commands on any number of nodes, until it is disposed. */
 export class RemoteShell implements AsyncDisposable {
   readonly #stateDirectory: string;
   readonly #stderr: OutputStream;
-  /** For known hosts, and for what ssh itself has to say. */
+  /** Temporary: files of known hosts, and the messages of ssh itself. */
   readonly #directory: string;
-  /** Ctrl-C ends what runs, and clears away. */
+  /** Ctrl-C ends the running ssh processes; then the directory is removed. */
   readonly #interrupt = new Interrupt();
 
   private constructor({ paths, stderr }: Context, directory: string) {
@@ -55,7 +57,8 @@ export class RemoteShell implements AsyncDisposable {
   }
 
   /**
-   * @returns the exit code of the command, or what Ctrl-C ends with
+   * Runs a command on one node, and waits for its end. May be called for several nodes at the same time.
+   * @returns the exit code of the command; 130 after Ctrl-C
    * @throws MESH_NODE_NO_CONTROL, MESH_NODE_IMPOSTOR, MESH_NODE_OFFLINE, MESH_KEY_DAMAGED
    */
   async run(node: CommandedNode, command: string, options: RunOptions = {}): Promise<number> {
@@ -76,14 +79,14 @@ export class RemoteShell implements AsyncDisposable {
       const log = await readFile(sshLog, 'utf8');
       if (log.trim() === '') return code;
       if (!REFUSED.test(log) || performance.now() > (giveUpAt ?? Infinity)) throw sshError(node, log);
-      if (giveUpAt === undefined) this.#stderr.write(`${printable(node.name)} takes no commands yet; waiting.\n`);
+      if (giveUpAt === undefined) this.#stderr.write(`${printable(node.name)} does not take commands yet; waiting.\n`);
       giveUpAt ??= performance.now() + REFUSED_PATIENCE_MS;
       await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
     }
     return this.#interrupt.exitCode;
   }
 
-  /** @returns its exit code, `SSH_FAILED` also after Ctrl-C */
+  /** @returns the exit code of ssh; SSH_FAILED also after Ctrl-C */
   #ssh([ssh = '', ...words]: readonly string[], { onOutput, holdsInput }: RunOptions): Promise<number> {
     const ours = onOutput === undefined ? 'inherit' : 'pipe';
     const { signal } = this.#interrupt;
@@ -103,16 +106,16 @@ export class RemoteShell implements AsyncDisposable {
   }
 }
 
-/** What ssh wrote when it could not go on, as what it means here. */
+/** The error for the last words of an ssh that failed. */
 function sshError(node: CommandedNode, log: string): MeshError {
   const { name, machine, ipv6 } = node;
   const words = log.trim().split(/\r?\n/).at(-1) ?? '';
   const about = { operation: 'command node', object: machine };
   if (/host key|no matching/i.test(log)) {
-    return new MeshError('MESH_NODE_IMPOSTOR', `whoever answers at ${ipv6} does not have the key of ${name}`, {
+    return new MeshError('MESH_NODE_IMPOSTOR', `the host that answers at ${ipv6} does not have the key of ${name}`, {
       ...about,
-      rule: 'host0 gave this machine its host key, and talks to nobody else in its place. Nothing was sent.',
-      remedy: `If the machine was booted from elsewhere, boot it from host0 (\`mesh node boot ${name} --follow\`). If not, somebody tries to be it: look for a second machine with \`mesh doctor\`.`,
+      rule: 'host0 gave this machine its host key, and talks only to a host that has this key. Nothing was sent.',
+      remedy: `If the machine was booted from elsewhere, boot it from host0 (\`mesh node boot ${name} --follow\`). If not, another host pretends to be this machine: look for it with \`mesh doctor\`.`,
     });
   }
   if (/permission denied|authentications/i.test(log)) {
@@ -123,14 +126,14 @@ function sshError(node: CommandedNode, log: string): MeshError {
     });
   }
   if (REFUSED.test(log)) {
-    return new MeshError('MESH_NODE_NO_CONTROL', `${name} is in the mesh, and nothing takes commands there`, {
+    return new MeshError('MESH_NODE_NO_CONTROL', `${name} is in the mesh, but does not take commands`, {
       ...about,
       rule: 'Nodes that boot from host0 take commands a few seconds after they have joined.',
-      remedy: `Try again; if it stays so, see \`mesh node boot ${name}\` for how its last boot went.`,
+      remedy: `Try again; if that does not help, see \`mesh node boot ${name}\` for how its last boot went.`,
       retryable: true,
     });
   }
-  return new MeshError('MESH_NODE_OFFLINE', `no connection to ${name}, or none any more: ${words}`, {
+  return new MeshError('MESH_NODE_OFFLINE', `the connection to ${name} failed or ended: ${words}`, {
     ...about,
     remedy: `Try \`mesh ping manage ${name}\`, and \`mesh node boot ${name}\` for how its last boot went.`,
     retryable: true,
@@ -141,8 +144,8 @@ function neverGiven({ name, machine }: CommandedNode): MeshError {
   return new MeshError('MESH_NODE_NO_CONTROL', `${name} has never been given a host key by this host0`, {
     operation: 'command node',
     object: machine,
-    rule: 'host0 commands the nodes that it boots: they get a key of their own with their secrets, and are known by it.',
-    remedy: `Boot it from host0; until then use its own way in, on the machine itself.`,
+    rule: 'host0 commands the nodes that it boots: each gets a host key with its secrets, and host0 recognises it by this key.',
+    remedy: 'Boot it from host0; until then, log in on the machine itself.',
   });
 }
 

@@ -1,12 +1,13 @@
-/** The commands that do something, as the reference pages and the manual describe them. */
+/** The leaves of the command tree, and how the reference pages and the manual describe them. */
 import type { Argument, Command, Option } from 'commander';
 
+/** A command without subcommands, and the words that lead to it: `mesh`, `network`, `show`. */
 export interface Leaf {
   readonly path: readonly string[];
   readonly command: Command;
 }
 
-/** In the order of the tree. */
+/** The commands at and below `command` that have no subcommands, in the order of the tree. */
 export function leavesOf(command: Command, path: readonly string[] = []): Leaf[] {
   const here = [...path, command.name()];
   return command.commands.length === 0
@@ -14,6 +15,7 @@ export function leavesOf(command: Command, path: readonly string[] = []): Leaf[]
     : command.commands.flatMap((child) => leavesOf(child, here));
 }
 
+/** The synopsis, such as `mesh ping [options] <network> <node>`. */
 export function usageOf({ path, command }: Leaf): string {
   return [
     path.join(' '),
@@ -22,22 +24,27 @@ export function usageOf({ path, command }: Leaf): string {
   ].join(' ');
 }
 
+/** `<name>`, or `[name]` if it is optional; `<name...>` if it takes several values. */
 export function argumentText(argument: Argument): string {
   const name = argument.name() + (argument.variadic ? '...' : '');
   return argument.required ? `<${name}>` : `[${name}]`;
 }
 
-/** What an option may be, and what it is if not given. @param quote how the page shows a value */
-export function choicesText({ argChoices, defaultValue, envVar }: Option, quote: (value: string) => string): string {
+/**
+ * The choices, the default and the environment variable of an option, beginning with `; `. Empty if there is none of them.
+ * @param quote how the page marks a value
+ */
+export function choicesText(option: Option, quote: (value: string) => string): string {
+  const { argChoices, defaultValue, defaultValueDescription, envVar } = option;
   const notes = [
     argChoices === undefined ? '' : `one of ${argChoices.map(quote).join(', ')}`,
-    defaultValue === undefined ? '' : `${quote(String(defaultValue))} if not given`,
+    String(defaultValue ?? '') === '' ? '' : `${defaultValueDescription ?? quote(String(defaultValue))} if not given`,
     envVar === undefined ? '' : `also ${quote(envVar)} in the environment`,
   ].filter((note) => note !== '');
   return notes.length === 0 ? '' : `; ${notes.join('; ')}`;
 }
 
-/** What a command's help says below its options, and the examples in it. */
+/** The text below the options in a command's help (`after`), and its examples without indentation. */
 export function helpAfter(command: Command): { after: string; examples: string } {
   let text = '';
   command

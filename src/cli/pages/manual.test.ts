@@ -1,10 +1,11 @@
+/** The manual pages have every command, and are sound for groff. */
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { wholeTree } from '../../../test/cli/mesh.ts';
 import { leavesOf, usageOf } from './command-leaf.ts';
 import { manualPages } from './manual.ts';
 
-test('every command has its place in a page', async () => {
+test('every command is in a page', async () => {
   const program = await wholeTree();
   const pages = manualPages(program, '1.2.3');
   expect([...pages.keys()]).toEqual(['mesh.1', ...program.commands.map((noun) => `mesh-${noun.name()}.1`)]);
@@ -15,7 +16,7 @@ test('every command has its place in a page', async () => {
   );
 });
 
-test('groff has nothing to complain of', async () => {
+test('groff reports no warnings', async () => {
   for (const [name, page] of manualPages(await wholeTree(), '1.2.3')) {
     const { status, stderr } = spawnSync('groff', ['-Kutf8', '-man', '-Tutf8', '-ww'], {
       input: page,

@@ -1,10 +1,14 @@
-/** The manual pages, made from the command tree: mesh(1), and one for each noun. In the language of man(7). */
+/** The manual pages in the language of man(7), made from the command tree: mesh(1), and one page for each noun. */
 import type { Command, Option } from 'commander';
 import { EXIT_CODES } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { argumentText, choicesText, helpAfter, type Leaf, leavesOf, usageOf } from './command-leaf.ts';
 
-/** @param program with every noun loaded @returns page by file name, such as `mesh-network.1` */
+/**
+ * All manual pages.
+ * @param program the command tree with every noun loaded
+ * @returns the roff text of each page by its file name, such as `mesh-network.1`
+ */
 export function manualPages(program: Command, version: string): Map<string, string> {
   const nouns = program.commands.map((noun) => [`mesh-${noun.name()}.1`, nounPage(noun, version)] as const);
   return new Map([['mesh.1', mainPage(program, version)], ...nouns]);
@@ -58,9 +62,11 @@ function filesOf(): string[] {
   return [
     ...item(roff(`${paths.nodeNetworks}/*.conf`), 'the networks of a node'),
     ...item(roff(`${paths.host0Networks}/*.conf`), 'the networks of host0'),
-    ...paths.host0Conf.flatMap((file) => item(roff(file), "host0's settings; the first that is there counts")),
-    ...item(roff(paths.machineFile), 'the id of this machine, instead of what its hardware says'),
-    ...item(roff(paths.state), 'what must survive a reboot'),
+    ...paths.host0Conf.flatMap((file) =>
+      item(roff(file), "host0's settings; the first of these files that exists is used"),
+    ),
+    ...item(roff(paths.machineFile), 'the id of this machine, instead of the one that follows from its hardware'),
+    ...item(roff(paths.state), 'state that must survive a reboot'),
     ...item('/etc/default/meshwork', 'settings of the services'),
   ];
 }
@@ -91,7 +97,7 @@ function paragraphs(text: string): string[] {
   return text.split('\n').map((line) => (line === '' ? '.PP' : roff(line)));
 }
 
-/** A backslash and a hyphen mean something to roff anywhere, a point and an apostrophe where a line begins. */
+/** Escapes text for roff: backslashes and hyphens everywhere, full stops and apostrophes at the start of a line. */
 function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')

@@ -1,8 +1,9 @@
+/** The pages in docs/reference are those that the source makes. */
 import { expect, test } from 'vitest';
 import { wholeTree } from '../../../test/cli/mesh.ts';
 import { cliPage, errorsPage, exitCodesPage } from './reference.ts';
 
-// A page that is stale fails here; `vitest run src/cli/pages/reference.test.ts -u` writes it anew.
+// A stale page fails here; `vitest run src/cli/pages/reference.test.ts -u` writes it.
 
 const page = (name: string) => new URL(`../../../docs/reference/${name}`, import.meta.url).pathname;
 

@@ -6,7 +6,7 @@ import { argumentText, choicesText, helpAfter, type Leaf, leavesOf, usageOf } fr
 const MADE =
   '<!-- Made from the source by src/cli/pages/reference.test.ts: `vitest run src/cli/pages/reference.test.ts -u`. -->';
 
-/** docs/reference/cli.md. @param program with every noun loaded */
+/** The text of docs/reference/cli.md. @param program the command tree with every noun loaded */
 export function cliPage(program: Command): string {
   const global = program.options.filter((option) => option.long !== '--version');
   return [
@@ -18,14 +18,14 @@ export function cliPage(program: Command): string {
     .concat('\n');
 }
 
-/** docs/reference/exit-codes.md */
+/** The text of docs/reference/exit-codes.md, from EXIT_CODES. */
 export function exitCodesPage(): string {
   const rows = Object.entries(EXIT_CODES).map(([code, means]) => [code, means] as const);
-  const intro = 'Scripts can rely on these. Which error ends with which is in [errors](errors.md).';
+  const intro = 'Scripts can rely on these. The exit code of each error is in [errors](errors.md).';
   return `# Exit codes\n\n${MADE}\n\n${intro}\n\n${markdownTable(['Code', 'Meaning'], rows)}\n`;
 }
 
-/** docs/reference/errors.md */
+/** The text of docs/reference/errors.md, from ERRORS and RENAMED. */
 export function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(
     ([code, { means, exit, http }]) => [`\`${code}\``, means, String(exit), String(http)] as const,

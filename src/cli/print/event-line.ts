@@ -3,6 +3,7 @@ import type { EventLevel, MeshEvent } from '../../protocol/journal/event.ts';
 import type { Paint, Tone } from './color.ts';
 import { printable } from './printable.ts';
 
+/** From the least important to the most important: `--level` shows a level and those after it. */
 export const LEVELS: readonly EventLevel[] = ['debug', 'info', 'warning', 'error'];
 
 const TONES: Record<EventLevel, Tone | undefined> = {
@@ -12,7 +13,7 @@ const TONES: Record<EventLevel, Tone | undefined> = {
   error: 'bad',
 };
 
-/** The event's line, and one below it for its remedy. What is so already has no time. */
+/** The event's line, and a line below it for its remedy. An event of a snapshot shows `now` instead of a time. */
 export function eventLine(event: MeshEvent, paint: Paint): string {
   const { level, source, kind, message, code, remedy } = event;
   const tone = TONES[level];
@@ -32,7 +33,7 @@ function moreText({ suppressed = 0 }: MeshEvent): string {
   return suppressed === 0 ? '' : `, and ${suppressed} more of the same`;
 }
 
-/** `Nov 21 06:12:03`, in the time zone of the reader. @param time ISO 8601 */
+/** `Nov 21 06:12:03`, in the time zone of this process. @param time ISO 8601; anything else is shown as it is */
 export function localTime(time: string): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return printable(time).padEnd(15);

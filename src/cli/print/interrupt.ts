@@ -1,8 +1,9 @@
-/** Ctrl-C and its like, as an AbortSignal: a command that has something to clear away does so before it ends. */
+/** SIGINT (Ctrl-C), SIGTERM and SIGHUP as an AbortSignal, so that a command can clean up before it ends. */
 import { constants } from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** Catches the three signals until it is disposed; afterwards they end the process again. */
 export class Interrupt implements Disposable {
   readonly #controller = new AbortController();
   readonly #received = (signal: NodeJS.Signals): void => {
@@ -10,7 +11,7 @@ export class Interrupt implements Disposable {
     this.#controller.abort();
   };
 
-  /** As a shell would give it: 130 after Ctrl-C. */
+  /** 128 plus the number of the signal, as a shell gives it: 130 after Ctrl-C. 0 before any signal. */
   exitCode = 0;
 
   constructor() {

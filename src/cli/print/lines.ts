@@ -1,10 +1,10 @@
-/** Whole lines out of what comes in pieces. */
+/** Splits a stream of chunks into lines. */
 import { StringDecoder } from 'node:string_decoder';
 
-/** A line without an end is shown in pieces. */
+/** Characters. A longer line is shown in pieces, so that a stream without newlines does not fill the memory. */
 const LINE_MAX = 64 * 1024;
 
-/** So that lines of two nodes do not mix. */
+/** Calls `show` with whole lines, so that lines of two nodes do not mix. Chunks are UTF-8, and may end inside a character. */
 export class Lines {
   readonly #show: (line: string) => void;
   readonly #decoder = new StringDecoder('utf8');
@@ -23,6 +23,7 @@ export class Lines {
     this.#rest = '';
   }
 
+  /** Shows the text after the last newline. */
   end(): void {
     const last = this.#rest + this.#decoder.end();
     if (last !== '') this.#show(last);

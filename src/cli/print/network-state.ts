@@ -1,7 +1,8 @@
-/** How a network fares, in a word or two. */
+/** The state of a network as a short text. */
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Tone } from './color.ts';
 
+/** `ready`, `pending: WHY` or `failed: CODE`. */
 export function stateText(state: NetworkState): string {
   switch (state.phase) {
     case 'ready':
@@ -13,6 +14,7 @@ export function stateText(state: NetworkState): string {
   }
 }
 
+/** The colour for the text of `stateText`. */
 export function stateTone(state: NetworkState): Tone {
   return ({ ready: 'good', pending: 'warning', failed: 'bad' } as const)[state.phase];
 }

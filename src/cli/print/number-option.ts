@@ -1,12 +1,15 @@
-/** Numbers as options take them. */
+/** The parser of options that take a number. */
 import { InvalidArgumentError } from 'commander';
 
-/** What commander calls with the text of an option. */
+/**
+ * Makes a parser for commander's `argParser`: a whole number from `least` to `most`.
+ * @throws InvalidArgumentError (the parser), which commander reports as a wrong command line
+ */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
     const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`;
-    throw new InvalidArgumentError(`It is a whole number, ${range}.`);
+    throw new InvalidArgumentError(`It must be a whole number, ${range}.`);
   };
 }

@@ -1,10 +1,13 @@
-/** Whatever takes longer than a second says on stderr what it is doing: one line, gone from a terminal when it is done. */
+/** A progress line on stderr for work that takes longer than a second. On a terminal the line is erased at the end. */
 import type { OutputStream } from '../context.ts';
 
 const PATIENCE_MS = 1000;
 const ERASE_LINE = '\r\x1b[K';
 
-/** @param text what is being done, as a verb phrase in -ing: "Waiting for the agent" */
+/**
+ * Awaits `work`, and shows `text` with the seconds that have passed.
+ * @param text what is being done, as a verb phrase in -ing: "Waiting for the agent"
+ */
 export async function withProgress<T>(stderr: OutputStream, text: string, work: Promise<T>): Promise<T> {
   let seconds = 0;
   const timer = setInterval(() => {

@@ -1,8 +1,8 @@
-/** What is known of one thing: a label and a value a line, the values aligned. */
+/** The properties of one object: one label and one value on each line, the values aligned. */
 import type { Paint } from './color.ts';
 import { printable } from './printable.ts';
 
-/** Properties without a value are left out. */
+/** One line for each pair; pairs without a value are left out. */
 export function properties(
   pairs: readonly (readonly [label: string, value: string | undefined])[],
   paint: Paint,

@@ -1,9 +1,10 @@
+/** A scan as text and as SVG. */
 import { expect, test } from 'vitest';
 import type { Mac } from '../../model/address/mac.ts';
 import type { NicView, ScanView } from '../../protocol/documents/boot-views.ts';
 import { scanSvg, scanText } from './scan-picture.ts';
 
-function port(name: string, extra: Partial<NicView> = {}): NicView {
+function nic(name: string, extra: Partial<NicView> = {}): NicView {
   return { name, mac: '02:00:00:00:00:01' as Mac, up: true, carrier: true, ipv4: [], ...extra };
 }
 
@@ -12,14 +13,14 @@ const VIEW: ScanView = {
   tookMs: 480,
   groups: [['eth1', 'eth2', 'eth3'], ['eth10'], ['br0', 'eth4']],
   nics: [
-    port('eth1', { ipv4: ['10.11.0.1/25'] }),
-    port('eth2'),
-    port('eth3'),
-    port('eth10', { ipv4: ['192.168.1.7/24'] }),
-    port('br0', { ipv4: ['10.3.0.1/24'] }),
-    port('eth4', { bridge: 'br0' }),
-    port('eth5', { carrier: false }),
-    port('a<b&"c"\u001b', { up: false, carrier: false }),
+    nic('eth1', { ipv4: ['10.11.0.1/25'] }),
+    nic('eth2'),
+    nic('eth3'),
+    nic('eth10', { ipv4: ['192.168.1.7/24'] }),
+    nic('br0', { ipv4: ['10.3.0.1/24'] }),
+    nic('eth4', { bridge: 'br0' }),
+    nic('eth5', { carrier: false }),
+    nic('a<b&"c"\u001b', { up: false, carrier: false }),
   ],
   heard: [],
 };
@@ -39,10 +40,10 @@ test('as text', () => {
     a<b&"c"?       down
     "
   `);
-  expect(scanText({ ...VIEW, groups: [], nics: [] }, (_, text) => text)).toMatch(/no port/);
+  expect(scanText({ ...VIEW, groups: [], nics: [] }, (_, text) => text)).toMatch(/no NIC/);
 });
 
-test('as SVG: every port and segment, and nothing that a name could smuggle in', () => {
+test('as SVG: every NIC and segment, and no markup from names', () => {
   const svg = scanSvg(VIEW);
   for (const { name } of VIEW.nics.slice(0, -1)) expect(svg).toContain(`>${name}`);
   expect(svg.match(/class="segment"/g)).toHaveLength(3);

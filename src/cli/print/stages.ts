@@ -1,20 +1,21 @@
-/** Progress of a long command, on stderr: a line a stage with its time, on a terminal rewritten while it runs. */
+/** Progress of a long command on stderr: one line for each stage with its time. On a terminal the last line is rewritten. */
 import type { OutputStream } from '../context.ts';
 
 const ERASE_LINE = '\r\x1b[K';
 
+/** Shows one stage at a time; disposing it ends the last stage. */
 export class Stages implements Disposable {
   readonly #stream: OutputStream;
   readonly #patienceMs: number;
   #current: { text: string; count: string; startedMs: number; told: boolean } | undefined;
 
-  /** @param patienceMs a stage that took less leaves no line */
+  /** @param patienceMs a stage that took less time leaves no line */
   constructor(stream: OutputStream, patienceMs = 0) {
     this.#stream = stream;
     this.#patienceMs = patienceMs;
   }
 
-  /** Begins the stage `text` and ends the one before; told again of the same stage, shows how much of it is done. */
+  /** Begins the stage `text` and ends the one before. Called again for the same stage, it shows `done` of `of`. */
   readonly show = (text: string, done?: number, of?: number): void => {
     if (this.#current?.text !== text) {
       this.end();
@@ -24,7 +25,7 @@ export class Stages implements Disposable {
     if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
   };
 
-  /** Lines between, while the stage goes on; where nothing is rewritten, below the stage that they belong to. */
+  /** Prints lines while the stage goes on. Where lines are not rewritten, the line of the stage comes first. */
   aside(lines: string): void {
     if (lines === '') return;
     const { isTTY } = this.#stream;

@@ -1,3 +1,4 @@
+/** Tables fit the terminal, and durations are short. */
 import { describe, expect, test } from 'vitest';
 import { plain } from './color.ts';
 import { durationText } from './duration.ts';
@@ -12,7 +13,7 @@ const COLUMNS: readonly Column<Row>[] = [
 ];
 
 const ROWS: readonly Row[] = [
-  ['a-name-of-some-length', 'pending: nobody answers', '1'],
+  ['a-name-of-some-length', 'pending: no host answers', '1'],
   ['b', 'ready', '1000'],
 ];
 
@@ -21,11 +22,11 @@ function lines(rows: readonly Row[], width?: number): string[] {
 }
 
 describe('a table', () => {
-  test('is as wide as its rows in a pipe', () => {
+  test('in a pipe is as wide as its rows', () => {
     expect(lines(ROWS)).toEqual([
-      'NAME                   STATE                       N',
-      'a-name-of-some-length  pending: nobody answers     1',
-      'b                      ready                    1000',
+      'NAME                   STATE                        N',
+      'a-name-of-some-length  pending: no host answers     1',
+      'b                      ready                     1000',
       '',
     ]);
   });
@@ -34,21 +35,21 @@ describe('a table', () => {
     expect(`\n${lines(ROWS, 45).join('\n')}`).toMatchInlineSnapshot(`
       "
       NAME                STATE                   N
-      a-name-of-some-le…  pending: nobody an…     1
+      a-name-of-some-le…  pending: no host a…     1
       b                   ready                1000
       "
     `);
   });
 
-  test('leaves a flexible column enough to say something', () => {
+  test('leaves 8 characters of a flexible column', () => {
     expect(lines(ROWS, 5)[1]).toBe('a-name-…  pending…     1');
   });
 
-  test('without rows is nothing', () => {
+  test('without rows is empty', () => {
     expect(lines([])).toEqual(['']);
   });
 
-  test('shows no control characters of others', () => {
+  test('replaces control characters', () => {
     expect(lines([['\x1b]0;title\x07', 'two\nlines', '\u202e1']])[1]).toBe('?]0;title?  two lines  ?1');
   });
 });

@@ -2,15 +2,18 @@
 import type { Paint, Tone } from './color.ts';
 import { printable } from './printable.ts';
 
+/** One column: its title, and how a row's cell is made. */
 export interface Column<Row> {
   readonly title: string;
   readonly text: (row: Row) => string;
   readonly align?: 'right';
-  /** May be shortened; what people copy (addresses, ids) is not. */
+  /** May be shortened. Columns that people copy (addresses, ids) are not flexible. */
   readonly flexible?: boolean;
+  /** The colour of the cell; undefined for none. */
   readonly tone?: (row: Row) => Tone | undefined;
 }
 
+/** Where a table is printed. */
 export interface Page {
   /** Columns of the terminal; undefined in a pipe, where nothing is shortened. */
   readonly width: number | undefined;
@@ -18,10 +21,10 @@ export interface Page {
 }
 
 const GAP = '  ';
-/** A flexible column is not made narrower than this: what is left must still say something. */
+/** A flexible column is not made narrower than this: the rest of its text must still be useful. */
 const MIN_FLEXIBLE = 8;
 
-/** The rows below their titles, a line each, every line ended. No rows, no lines. */
+/** A line of titles and a line for each row, each ended by a newline. Without rows the result is empty: no titles either. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], page: Page): string {
   if (rows.length === 0) return '';
   const cells = columns.map((column) => rows.map((row) => printable(column.text(row))));
@@ -77,7 +80,7 @@ function shorten(text: string, width: number): string {
   return lengthOf(text) <= width ? text : `${[...text].slice(0, width - 1).join('')}…`;
 }
 
-/** Code points, which is what a terminal's cells are for the text that we print. */
+/** Code points. None of the characters that we print is wide or combining, so each takes one cell of a terminal. */
 function lengthOf(text: string): number {
   return [...text].length;
 }

@@ -1,4 +1,4 @@
-/** `mesh agent`: the process that runs on every machine and makes its kernel as the networks want it. */
+/** `mesh agent`: the process that runs on every machine and brings its kernel into the state that the networks need. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
@@ -15,19 +15,23 @@ interface RunOptions {
   readonly metrics?: string;
 }
 
+/** `mesh agent run` replaces this process by the agent. */
 export function agentCommand(context: Context): Command {
   const agent = new Command('agent');
 
   agent
     .command('run')
-    .description('Run the agent in the foreground, as a service manager wants it')
+    .description('Run the agent in the foreground, for a service manager')
     .addOption(host0Option())
-    .option('--machine <id>', 'the id of this machine, 8 hex digits, instead of what its hardware says')
+    .option('--machine <id>', 'the id of this machine, 8 hex digits, instead of the one that follows from its hardware')
     .option('--name <name>', "the node's name, instead of the host name")
-    .option('--on-host0', "take the networks from host0's daemon here; so it is where there is a host0 directory")
+    .option(
+      '--on-host0',
+      "take the networks from host0's daemon on this machine; the default if there is a host0 directory and no --host0",
+    )
     .option(
       '--metrics <network>',
-      'serve metrics to the members of this network; without it, on the control socket alone',
+      'serve metrics to the members of this network; without it, only on the control socket',
     )
     .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
     .action(({ host0, machine, name, onHost0, metrics }: RunOptions) => {
@@ -44,8 +48,8 @@ export function agentCommand(context: Context): Command {
 }
 
 /**
- * host0 is the machine that has host0's directory.
- * @throws MESH_OBJECT_UNKNOWN when one was named that is not there
+ * Whether this machine is host0: it has host0's directory.
+ * @throws MESH_OBJECT_UNKNOWN when --host0-dir or MESH_HOST0_DIR names a directory that does not exist
  */
 export function isHost0Machine({ host0Dir, paths: { host0 } }: Context): boolean {
   if (existsSync(host0)) return true;
@@ -53,21 +57,22 @@ export function isHost0Machine({ host0Dir, paths: { host0 } }: Context): boolean
   throw noHost0Directory(host0);
 }
 
+/** The option --host0 of the commands that start the agent; `host0Flags` takes its value. */
 export function host0Option(): Option {
   return new Option(
     '--host0 <address>',
-    "host0's IPv4 address, several with commas; else `host0=` on the kernel command line",
+    "host0's IPv4 address, or several with commas; without it, `host0=` on the kernel command line counts",
   );
 }
 
 /**
- * The agent's flags for where host0 is.
- * @throws MESH_HOST0_UNKNOWN when neither the option nor the kernel command line says it
+ * The agent's flags for the address of host0; none when the kernel command line has it, since the agent reads that too.
+ * @throws MESH_HOST0_UNKNOWN when neither the option nor the kernel command line has an address
  */
 export function host0Flags(host0: string | undefined): string[] {
   if (host0 !== undefined) return ['--host0', host0];
   if (/(?:^|\s)host0=\S/.test(readFileSync('/proc/cmdline', 'utf8'))) return [];
-  throw new MeshError('MESH_HOST0_UNKNOWN', 'nobody has said where host0 is', {
+  throw new MeshError('MESH_HOST0_UNKNOWN', 'the address of host0 is not known', {
     operation: 'start the agent',
     remedy: "Name host0's IPv4 address: `mesh system start --host0 10.11.0.1`, or host0= on the kernel command line.",
   });

@@ -1,6 +1,6 @@
 /**
- * One of the two long-running processes as the command line starts and stops it: in a session of its own, its output
- * in a log file, its pid on record together with its start time, so that a recycled pid is never mistaken for it.
+ * Starts and stops one of the two daemons. The daemon runs in a session of its own and writes into a log file. Its pid is
+ * recorded together with its start time, so that another process with a recycled pid is never taken for the daemon.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
 const POLL_MS = 50;
 
+/** host0's daemon or the agent. Its pid file is `NAME.pid` in the run directory. */
 export class Daemon {
   readonly name: DaemonName;
   readonly client: ControlClient;
@@ -31,13 +32,17 @@ export class Daemon {
     this.#paths = paths;
   }
 
-  /** The pid on record, if the process that was recorded still lives. */
+  /** The recorded pid; undefined unless the recorded process still runs. */
   pid(): number | undefined {
     const mark = this.#recorded();
     return mark !== undefined && isRunning(mark) ? mark.pid : undefined;
   }
 
-  /** Starts the process in the background; it does not answer yet. */
+  /**
+   * Starts the process in the background, and does not wait until it answers.
+   * @returns its pid
+   * @throws MESH_PROCESS_NOT_STARTED
+   */
   start(flags: readonly string[]): number {
     mkdirSync(this.#paths.logs, { recursive: true, mode: 0o750 });
     const mark = launch({ argv: this.#commandLine(flags), logFile: this.logFile });
@@ -47,7 +52,10 @@ export class Daemon {
     return mark.pid;
   }
 
-  /** Becomes the process, in the foreground: the pid stays, the command line's memory goes. */
+  /**
+   * Replaces this process by the daemon (execve), in the foreground. The pid stays; the memory of the command line is freed.
+   * @throws MESH_PROCESS_NOT_STARTED when Node has no execve
+   */
   become(flags: readonly string[]): never {
     this.#record(processMarkOf(process.pid));
     const [node, ...args] = this.#commandLine(flags);
@@ -57,7 +65,7 @@ export class Daemon {
     });
   }
 
-  /** @throws MESH_NOT_RUNNING when the process ends or stays silent instead */
+  /** @throws MESH_NOT_RUNNING when the process ends, or does not answer within START_DEADLINE_MS */
   async untilItAnswers(): Promise<void> {
     const deadline = performance.now() + START_DEADLINE_MS;
     while (!(await this.client.answers())) {
@@ -97,8 +105,8 @@ export class Daemon {
 
   #commandLine(flags: readonly string[]): [string, ...string[]] {
     const { root, host0 } = this.#paths;
-    const places = ['--root', root, ...(this.name === 'host0' ? ['--host0-dir', host0] : [])];
-    return [process.execPath, ...process.execArgv, this.#entry, ...places, ...flags];
+    const directories = ['--root', root, ...(this.name === 'host0' ? ['--host0-dir', host0] : [])];
+    return [process.execPath, ...process.execArgv, this.#entry, ...directories, ...flags];
   }
 
   #record({ pid, startTime }: ProcessMark): void {
@@ -113,7 +121,7 @@ export class Daemon {
 
   #failed(what: string): MeshError {
     const lines = (readIfThere(this.logFile) ?? '').trimEnd().split('\n');
-    // What explains an error is indented.
+    // Indented lines belong to the error above them.
     const lastWords = lines.findLast((line) => !line.startsWith(' ')) ?? '';
     return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.name]} ${what}`, {
       operation: 'start',
@@ -123,6 +131,7 @@ export class Daemon {
   }
 }
 
+/** The file that gets stdout and stderr of a daemon that `mesh system start` starts. */
 export function logFileOf(paths: Paths, name: DaemonName): string {
   return join(paths.logs, `${name}.log`);
 }

@@ -1,4 +1,4 @@
-/** From an empty /host0 to what a machine boots with, as an administrator goes that way; and what each step refuses. */
+/** The administrator's steps from an empty /host0 to what a machine boots with, and what each step refuses. */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ async function filesBelow(directory: string): Promise<string[]> {
 }
 
 describe('mesh system init', () => {
-  test('makes a tree that is sound as it is', async () => {
+  test('makes a tree without faults', async () => {
     expect(await answer('system init')).toMatchInlineSnapshot(`
       "Made:
         /host0/host0.conf
@@ -63,7 +63,7 @@ describe('mesh system init', () => {
     `);
   });
 
-  test('touches nothing that is there', async () => {
+  test('changes no file that exists', async () => {
     await put('host0.conf', '# mine\n');
     await answer('system init');
     expect(await readFile(inHost0('host0.conf'), 'utf8')).toBe('# mine\n');
@@ -74,7 +74,7 @@ describe('mesh system init', () => {
 describe('mesh system configure', () => {
   beforeEach(() => answer('system init'));
 
-  test('looking changes nothing', async () => {
+  test('--check and --plan change nothing', async () => {
     const before = await filesBelow(root);
     await answer('system configure --check');
     const planned = await answer('system configure --plan');
@@ -82,13 +82,13 @@ describe('mesh system configure', () => {
       "NAME     MACHINE  OVERLAY  FILES
       default  default  new         26
 
-      Nothing was changed: \`mesh system configure\` does it.
+      Nothing was changed: \`mesh system configure\` makes these changes.
       "
     `);
     expect(await filesBelow(root)).toEqual(before);
   });
 
-  test("puts host0's own key into every overlay, and its private half nowhere", async () => {
+  test("puts host0's public key into every overlay, and its private key into none", async () => {
     await answer('system configure');
     const [key] = await authorizedKeysIn(state());
     expect(await answer('node preview default --file /root/.ssh/authorized_keys')).toBe(`${key}\n`);
@@ -98,12 +98,12 @@ describe('mesh system configure', () => {
     const served = await Promise.all(archives.map(async (file) => gunzipSync(await readFile(join(root, file)))));
     expect(served.map((bytes) => [bytes.includes(key ?? '?'), bytes.includes(secret)])).toEqual([[true, false]]);
     expect(await answer('system configure')).toMatchInlineSnapshot(`
-      "Nothing changes: what /host0 says is in force, for 1 machine.
+      "Nothing changes: /host0 is in force, for 1 machine.
       "
     `);
   });
 
-  test('one fault stops all of it, with its place and its remedy', async () => {
+  test('with one fault nothing is compiled, and the fault is shown with its place', async () => {
     await answer('system configure');
     const before = await readFile(join(state(), 'overlays/index.json'), 'utf8');
     await put('groups/base/manifest', 'X MODE=root:root:0644 SRC=/host0/nothing TGT=etc/motd\n');
@@ -118,7 +118,7 @@ describe('mesh system configure', () => {
   });
 });
 
-test('a default network that nobody has described is a fault; two meshes with one key are worth a warning', async () => {
+test('a default network without a file is a fault; two meshes with one key are a warning', async () => {
   await answer('system init');
   await put('host0.conf', 'boot="auto"\ndefault_networks="manage" "storge"\n');
   await put('network/storage.conf', 'name=storage\nprefix=fd42:2345:1234:9abd::/64\nvni=457\nkey=456\n');
@@ -151,7 +151,7 @@ test('a default network that nobody has described is a fault; two meshes with on
   `);
 });
 
-test('--host0-dir names another directory, whatever the command, and however it is written', async () => {
+test('--host0-dir names another directory for every command, also by a relative path', async () => {
   const drive = join(root, 'media/stick');
   const there = (line: string) => answer(`--host0-dir ${relative(process.cwd(), drive)} ${line}`);
   expect(await there('system init')).toContain('  /media/stick/machines/default/UUID\n');
@@ -161,13 +161,11 @@ test('--host0-dir names another directory, whatever the command, and however it 
   expect(await there('system configure --plan')).toMatch(/^node1 +10eff964 +new/m);
   await there('system configure');
   expect(await there('node preview node1 --file /etc/motd')).toBe('from the stick\n');
-  expect(await there('system configure')).toBe(
-    'Nothing changes: what /media/stick says is in force, for 2 machines.\n',
-  );
+  expect(await there('system configure')).toBe('Nothing changes: /media/stick is in force, for 2 machines.\n');
   expect(existsSync(inHost0(''))).toBe(false);
 });
 
-test('a directory that is not there takes nothing away from what is served', async () => {
+test('without its directory host0 serves what was compiled before', async () => {
   await answer('system init');
   await answer('system configure');
   const before = await readFile(join(state(), 'overlays/index.json'), 'utf8');
@@ -187,7 +185,7 @@ test('a directory that is not there takes nothing away from what is served', asy
 describe('mesh node adopt', () => {
   beforeEach(() => answer('system init'));
 
-  test('gives a machine a folder, with the groups of the default one, and it is known from then on', async () => {
+  test('gives a machine a folder with the groups of the default one', async () => {
     expect(await answer('node adopt 10eff964 node1')).toMatchInlineSnapshot(`
       "Machine 10eff964 is node1 now.
       Next: mesh system configure
@@ -225,7 +223,7 @@ describe('mesh node preview', () => {
     await answer('system configure');
   });
 
-  test('shows what a machine gets, and what of it is not in force yet', async () => {
+  test('shows what a machine gets, and which part of it is not in force yet', async () => {
     await put('machines/node1/issue', 'welcome\n');
     await put('machines/node1/manifest', 'O MODE=root:root:0644 SRC=/host0/machines/node1/issue TGT=/etc/issue\n');
     const shown = await answer('node preview node1');
@@ -238,7 +236,7 @@ describe('mesh node preview', () => {
     expect(await answer('node preview node1')).toContain('nothing: this is in force');
   });
 
-  test('tells what each segment answers, as far as host0 runs', async () => {
+  test('says what each segment answers while host0 runs', async () => {
     const segment = {
       nics: ['eth1'],
       device: 'eth1',
@@ -266,7 +264,7 @@ describe('mesh node preview', () => {
     expect(shown).toMatch(/^on eth1 {3}an address of 10\.11\.0\.0\/24, and the boot file, from 10\.11\.0\.1$/m);
   });
 
-  test('of a machine without a folder, and of none', async () => {
+  test('shows the default machine for one without a folder; refuses what does not exist', async () => {
     expect(await answer('node preview 2b1c0d3e')).toMatch(/^name +default$/m);
     await rm(inHost0('machines/default'), { recursive: true });
     await expect(answer('node preview 2b1c0d3e')).rejects.toMatchObject({ code: 'MESH_NODE_UNKNOWN' });

@@ -1,4 +1,4 @@
-/** `mesh system image`: what host0 has for machines to boot. */
+/** `mesh system image`: builds and lists the images that machines boot. */
 import { Command, Option } from 'commander';
 import { Generations, type ListedImage } from '../../image/node/generations.ts';
 import { buildNodeImage, DEFAULT_KERNEL } from '../../image/node/node-image.ts';
@@ -19,14 +19,14 @@ export function imageCommand(context: Context): Command {
 
   image
     .command('node')
-    .description('Build the kernel and the root, in RAM, that machines boot, and let them boot it from now on')
+    .description('Build the kernel and the root file system (in RAM) that machines boot from now on')
     .addOption(new Option('--flavor <flavor>', 'what it is built from').choices(['debian']).default('debian'))
     .option('--kernel <package>', 'the Debian package of the kernel', DEFAULT_KERNEL)
-    .option('--package <name...>', 'unpack these Debian packages into the root, too', [])
+    .option('--package <name...>', 'also unpack these Debian packages into the root file system', [])
     .addHelpText(
       'after',
-      '\nPackages come out of the apt sources of this machine, whose own packages play no part and stay as they are.\n' +
-        'Virtual machines need less: linux-image-cloud-amd64 is a third of the default kernel.\n' +
+      '\nPackages come from the apt sources of this machine. Its own installed packages do not matter, and are not changed.\n' +
+        'Virtual machines need fewer drivers: linux-image-cloud-amd64 is a third of the size of the default kernel.\n' +
         '\nExamples:\n  $ mesh system image node\n' +
         '  $ mesh system image node --kernel linux-image-cloud-amd64\n' +
         '  $ mesh system image node --package tcpdump iproute2',
@@ -35,7 +35,7 @@ export function imageCommand(context: Context): Command {
 
   image
     .command('list')
-    .description('List the images that are here; machines boot the current one')
+    .description('List the images of this host0; machines boot the current one')
     .addHelpText('after', '\nExample:\n  $ mesh system image list')
     .action(() => list(context));
 
@@ -43,7 +43,7 @@ export function imageCommand(context: Context): Command {
 }
 
 async function buildNode(context: Context, options: NodeOptions): Promise<void> {
-  requireRoot('build what machines boot', 'An image has files of all owners, which only root may make.');
+  requireRoot('build what machines boot', 'An image has files of several owners, which only root may make.');
   using stages = new Stages(context.stderr);
   const image = await buildNodeImage({
     stateDirectory: context.paths.state,

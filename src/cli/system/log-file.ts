@@ -1,4 +1,4 @@
-/** The log files of the two processes: a line of JSON an event, and whatever else a process said. */
+/** Reads the log files of the two daemons. An event is a line of JSON; other lines are printed text, such as a stack trace. */
 
 import { once } from 'node:events';
 import { type FSWatcher, watch } from 'node:fs';
@@ -8,10 +8,10 @@ import type { Paint } from '../print/color.ts';
 import { eventLine } from '../print/event-line.ts';
 import { printable } from '../print/printable.ts';
 
-/** So much is read from the end of a file for its last lines. */
+/** Bytes at the end of a file that are read for its last lines. */
 const TAIL_BYTES = 4 * 1024 * 1024;
 
-/** The last `count` lines of a file, oldest first; none if there is no file. */
+/** The last `count` lines of a file, oldest first; none if the file does not exist. */
 export async function lastLines(file: string, count: number): Promise<string[]> {
   await using log = await openIfThere(file);
   if (log === undefined) return [];
@@ -21,7 +21,10 @@ export async function lastLines(file: string, count: number): Promise<string[]> 
   return count === 0 ? [] : lines.slice(-count);
 }
 
-/** Lines as they are added to a file, for ever; it need not exist yet, and may be cut or replaced. */
+/**
+ * The lines that are added to a file from now on, without end. The file need not exist yet, and may be truncated or replaced.
+ * @param directory the directory of the file, which must exist: it is watched
+ */
 export async function* newLines(file: string, directory: string): AsyncGenerator<string> {
   const watcher: FSWatcher = watch(directory);
   let changed = false;
@@ -49,7 +52,7 @@ export async function* newLines(file: string, directory: string): AsyncGenerator
   }
 }
 
-/** Lines of several logs as one, in the order of time. What is no event stays behind the event that it followed. */
+/** Merges the lines of several logs in the order of time. A line that is no event stays behind the event before it. */
 export function mergedLines(logs: readonly (readonly string[])[]): string[] {
   const timed = logs.flatMap((lines) => {
     let time = '';
@@ -61,7 +64,7 @@ export function mergedLines(logs: readonly (readonly string[])[]): string[] {
   return timed.sort((a, b) => (a.time < b.time ? -1 : Number(a.time > b.time))).map(({ line }) => line);
 }
 
-/** A line as people read it: an event in columns, anything else as it is. */
+/** A line for people: an event in columns, other text unchanged but for control characters. */
 export function logLine(line: string, paint: Paint): string {
   const event = eventOf(line);
   return event === undefined ? `${printable(line)}\n` : eventLine(event, paint);

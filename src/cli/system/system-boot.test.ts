@@ -1,3 +1,4 @@
+/** What `mesh system boot` and `mesh system scan` print, from documents of a fake host0. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +43,7 @@ const BOOT: BootView = {
       mode: 'proxy',
       reason: 'another server answers',
       foreignServers: [{ server: '192.168.1.1' as Ipv4, mac: MAC, gives: 'addresses', heardSecAgo: 8 }],
-      remark: 'host0 has no address on eth4: what boots there could not reach it',
+      remark: 'host0 has no address on eth4: machines that boot there could not reach it',
       remedy: 'Give eth4 an address, fixed or from that server.',
     },
   ],
@@ -74,31 +75,31 @@ async function host0(answers: Answers): Promise<Run> {
   return Object.assign(run, { root });
 }
 
-test('what host0 is on each segment, and why', async () => {
+test('the mode of each segment, and its reason', async () => {
   const run = await host0({ 'GET /v1/boot': BOOT });
   expect((await run('system boot')).stdout).toMatchInlineSnapshot(`
     "boot          auto
     installation  cb3ecd97
 
-    PORT  ALSO  MODE     SINCE  WHY                                      SUBNET        HOST0      LEASES
+    NIC   ALSO  MODE     SINCE  WHY                                      SUBNET        HOST0      LEASES
     eth1  eth2  server   1 min  nobody else answers                      10.11.0.0/25  10.11.0.1       1
     eth3  -     observe  1 min  another host0                            -             -               0
     eth4  -     proxy    1 min  another server answers (wanted: server)  -             -               0
 
-    PORT  MAC                IPV4        NAME  UNTIL
+    NIC   MAC                IPV4        NAME  UNTIL
     eth1  52:54:00:12:34:56  10.11.0.34  -     Nov 21 10:50:17
 
     eth3  another host0, 10.12.0.1 (0a0b0c0d), was here first, heard 3 s ago
 
     eth4  192.168.1.1 (52:54:00:12:34:56) gives out addresses, heard 8 s ago
-    eth4  host0 has no address on eth4: what boots there could not reach it
+    eth4  host0 has no address on eth4: machines that boot there could not reach it
     eth4  → Give eth4 an address, fixed or from that server.
     "
   `);
   expect(JSON.parse((await run('--json system boot')).stdout)).toEqual(BOOT);
 });
 
-test('where boot is off, how it begins; and where nothing is plugged, that', async () => {
+test('with boot off: how to begin; without a segment: why there is none', async () => {
   const off = await host0({ 'GET /v1/boot': { ...BOOT, boot: 'off', segments: [] } });
   expect((await off('system boot')).stdout).toMatchInlineSnapshot(`
     "boot  off
@@ -107,7 +108,7 @@ test('where boot is off, how it begins; and where nothing is plugged, that', asy
     "
   `);
   const bare = await host0({ 'GET /v1/boot': { ...BOOT, segments: [] } });
-  expect((await bare('system boot')).stdout).toContain('No port has a carrier');
+  expect((await bare('system boot')).stdout).toContain('No NIC has a carrier');
 });
 
 test('a scan, also as a picture', async () => {

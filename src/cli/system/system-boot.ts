@@ -13,22 +13,23 @@ import { properties } from '../print/properties.ts';
 import { scanSvg, scanText } from '../print/scan-picture.ts';
 import { type Column, table } from '../print/table.ts';
 
-/** Three rounds over a thousand ports take less. */
+/** A scan of a thousand NICs takes less. */
 const SCAN_TIMEOUT_MS = 30_000;
 
+/** Adds `mesh system scan`. `--json` prints the `ScanView`. */
 export function addScan(system: Command, context: Context): void {
   system
     .command('scan')
-    .description("Find out which of host0's ports are on one segment, and draw it")
+    .description("Find out which of host0's NICs are on one segment, and draw it")
     .option('--svg <file>', 'also draw it into this file')
     .addHelpText(
       'after',
-      '\nA probe is sent from port after port, and the others listen. Ports that hear each other are one segment.\n' +
+      '\nOne NIC after another sends a probe, and the others listen. NICs that hear each other are on one segment.\n' +
         '\nExamples:\n  $ mesh system scan\n  $ mesh system scan --svg segments.svg',
     )
     .action(async ({ svg }: { svg?: string }) => {
       const asked = host0Client(context.paths).post<ScanView>('/v1/scan', {}, SCAN_TIMEOUT_MS);
-      const view = await withProgress(context.stderr, 'Listening on every port', asked);
+      const view = await withProgress(context.stderr, 'Listening on every NIC', asked);
       if (svg !== undefined) await draw(svg, view);
       context.answer(view, () => scanText(view, context.paint));
     });
@@ -46,10 +47,11 @@ async function draw(file: string, view: ScanView): Promise<void> {
   }
 }
 
+/** Adds `mesh system boot`. `--json` prints the `BootView`. */
 export function addBoot(system: Command, context: Context): void {
   system
     .command('boot')
-    .description('Show what host0 is on each segment that machines boot on, and why')
+    .description('Show what host0 does on each segment that machines boot on, and why')
     .addHelpText('after', '\nExample:\n  $ mesh system boot')
     .action(async () => {
       const view = await host0Client(context.paths).get<BootView>('/v1/boot');
@@ -66,7 +68,7 @@ function bootText({ boot, installation, segments }: BootView, context: Context):
     context.paint,
   );
   if (boot === 'off') return `${about}\nhost0 boots no machines here: write boot="auto" into host0.conf.\n`;
-  if (segments.length === 0) return `${about}\nNo port has a carrier, or the first scan is under way.\n`;
+  if (segments.length === 0) return `${about}\nNo NIC has a carrier, or the first scan is under way.\n`;
   const details = segments.map((segment) => segmentText(segment, context)).join('');
   return `${about}\n${table(segments, SEGMENT_COLUMNS, context.page)}${details}`;
 }
@@ -79,8 +81,8 @@ const TONES: Readonly<Record<SegmentView['mode'], Tone>> = {
 };
 
 const SEGMENT_COLUMNS: readonly Column<SegmentView>[] = [
-  { title: 'PORT', text: ({ device }) => device },
-  { title: 'ALSO', text: ({ device, nics }) => nics.filter((port) => port !== device).join(' ') || '-' },
+  { title: 'NIC', text: ({ device }) => device },
+  { title: 'ALSO', text: ({ device, nics }) => nics.filter((nic) => nic !== device).join(' ') || '-' },
   { title: 'MODE', text: ({ mode }) => mode, tone: ({ mode }) => TONES[mode] },
   { title: 'SINCE', text: ({ sinceSec }) => durationText(sinceSec) },
   { title: 'WHY', text: ({ reason, wanted }) => (wanted === 'auto' ? reason : `${reason} (wanted: ${wanted})`) },
@@ -90,14 +92,14 @@ const SEGMENT_COLUMNS: readonly Column<SegmentView>[] = [
 ];
 
 const LEASE_COLUMNS: readonly Column<LeaseView & { readonly device: string }>[] = [
-  { title: 'PORT', text: ({ device }) => device },
+  { title: 'NIC', text: ({ device }) => device },
   { title: 'MAC', text: ({ mac }) => mac },
   { title: 'IPV4', text: ({ ipv4 }) => ipv4 },
   { title: 'NAME', text: ({ name }) => name ?? '-', flexible: true },
   { title: 'UNTIL', text: ({ expires }) => localTime(expires) },
 ];
 
-/** What a line of the table has no room for. */
+/** What the table of segments has no room for: servers, other host0s, errors, dry answers and leases. */
 function segmentText(
   { device, foreignServers, otherHost0s, leases, remark, remedy, wouldHaveAnswered }: SegmentView,
   { page, paint }: Context,

@@ -1,4 +1,4 @@
-/** `mesh system configure` and `mesh system init`: from the administrator's tree in `/host0` to what machines boot with. */
+/** `mesh system init` makes the administrator's tree `/host0`; `mesh system configure` compiles it into overlays for machines. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -15,34 +15,36 @@ import { plain } from '../print/color.ts';
 import { Stages } from '../print/stages.ts';
 import { type Column, table } from '../print/table.ts';
 
+/** `mesh system configure`: checks the tree, and compiles an overlay for each machine. */
 export function systemConfigureCommand(context: Context): Command {
   return new Command('configure')
     .description('Check all of /host0 and compile what machines get when they boot')
     .option('--check', 'only check; changes nothing')
-    .option('--plan', 'show what would change for which machine; changes nothing')
+    .option('--plan', 'show what would change for each machine; changes nothing')
     .addHelpText(
       'after',
-      '\nAll or nothing: with one fault anywhere, what was compiled before is still served.\n' +
-        'What is new is in force from the next boot of a machine on.\n' +
+      '\nAll or nothing: with one fault anywhere, machines still get what was compiled before.\n' +
+        'A machine gets what is new at its next boot.\n' +
         '\nExamples:\n  $ mesh system configure --check\n  $ mesh system configure --plan\n  $ mesh system configure\n' +
         '  $ mesh --host0-dir /media/stick/host0 system configure',
     )
     .action((options: ConfigureOptions) => configure(context, options));
 }
 
+/** `mesh system init`: writes the example tree. */
 export function systemInitCommand(context: Context): Command {
   return new Command('init')
     .description('Make /host0 with a commented example: a default machine, a group and the network manage')
     .addHelpText(
       'after',
-      '\nWhat is there already is left as it is.\n' +
+      '\nFiles that exist are not changed.\n' +
         '\nExamples:\n  $ mesh system init\n  $ mesh --host0-dir /media/stick/host0 system init',
     )
     .action(() => init(context));
 }
 
-const ROOT_RULE = 'Whoever writes it decides what runs on every machine.';
-/** What takes less is not told. */
+const ROOT_RULE = 'These files decide what runs on every machine.';
+/** Stages that take less time are not shown. */
 const PATIENCE_MS = 1000;
 
 interface ConfigureOptions {
@@ -92,7 +94,7 @@ function warningsText(warnings: readonly MeshError[], { paint }: Context): strin
   return warnings.map((error) => `${errorText(error, { color: paint !== plain, severity: 'warning' })}\n\n`).join('');
 }
 
-/** Every fault, and the exit code of the first. */
+/** Prints every fault, and sets the exit code of the first one. */
 function refuse(context: Context, { errors, warnings }: Compilation): void {
   context.exitCode = errors[0]?.exitCode ?? 1;
   const color = context.paint !== plain;
@@ -136,7 +138,7 @@ const COLUMNS: readonly Column<MachineChange>[] = [
   { title: 'FILES', text: ({ paths }) => (paths.length === 0 ? '-' : String(paths.length)), align: 'right' },
 ];
 
-/** More would scroll away what it is about. */
+/** Paths shown for one machine: more would scroll the rest of the answer away. */
 const PATHS_SHOWN = 12;
 
 function changesText(changes: readonly MachineChange[], context: Context, planned: boolean): string {
@@ -144,8 +146,7 @@ function changesText(changes: readonly MachineChange[], context: Context, planne
   if (changes.length === 0)
     return `There is no machine in ${host0}/machines yet: \`mesh system init\` makes an example.\n`;
   const news = changes.filter(isNews);
-  if (news.length === 0)
-    return `Nothing changes: what ${host0} says is in force, for ${machinesText(changes.length)}.\n`;
+  if (news.length === 0) return `Nothing changes: ${host0} is in force, for ${machinesText(changes.length)}.\n`;
   const details = news
     .filter(({ change }) => change === 'changed')
     .map(
@@ -153,8 +154,8 @@ function changesText(changes: readonly MachineChange[], context: Context, planne
         `\n${context.paint('heading', name)}\n${paths.slice(0, PATHS_SHOWN).map(pathText).join('')}${moreText(paths)}`,
     );
   const end = planned
-    ? '\nNothing was changed: `mesh system configure` does it.\n'
-    : '\nIn force from the next boot of each machine on: `mesh node reboot` boots one.\n';
+    ? '\nNothing was changed: `mesh system configure` makes these changes.\n'
+    : '\nEach machine gets this at its next boot: `mesh node reboot` reboots one.\n';
   return `${table(news, COLUMNS, context.page)}${details.join('')}${end}`;
 }
 
@@ -164,6 +165,7 @@ function machinesText(count: number): string {
 
 const SIGNS = { added: '+', changed: '~', removed: '-' } as const;
 
+/** One line for a changed path, such as `  ~ /etc/motd  (content)`. */
 export function pathText({ path, change, what }: PathChange): string {
   return `  ${SIGNS[change]} /${path}${what === undefined ? '' : `  (${what})`}\n`;
 }
@@ -172,7 +174,7 @@ function moreText(paths: readonly PathChange[]): string {
   return paths.length > PATHS_SHOWN ? `  … and ${paths.length - PATHS_SHOWN} more\n` : '';
 }
 
-/** Makes every file of the example that is not there; a tree that has machines already gets none. */
+/** Makes every file of the example that does not exist. @throws MESH_ALREADY_MADE when the tree has machines */
 async function init(context: Context): Promise<void> {
   requireRoot(`make ${context.paths.host0}`, ROOT_RULE);
   const { host0 } = context.paths;

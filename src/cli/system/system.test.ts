@@ -1,3 +1,4 @@
+/** `mesh system` starts and stops the daemons, and shows their state and their logs. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -50,7 +51,7 @@ test('a machine with a host0 directory gets both processes', async () => {
   });
 });
 
-test('so does one whose host0 directory is named; one that is not there is no host0', async () => {
+test('so does a machine with --host0-dir; a directory that does not exist is an error', async () => {
   const host0 = join(root, 'drive/host0');
   await expect(system(`start --host0-dir ${host0}`)).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
   mkdirSync(host0, { recursive: true });
@@ -60,37 +61,37 @@ test('so does one whose host0 directory is named; one that is not there is no ho
   expect(line.at(line.indexOf('--host0-dir') + 1)).toBe(host0);
 });
 
-test('any other machine gets the agent alone, and a second start changes nothing', async () => {
+test('any other machine gets only the agent, and a second start changes nothing', async () => {
   expect((await system('start --host0 10.11.0.1')).stdout).toBe('Started the agent (pid N).\n');
   const pid = recordedPid('agent');
   expect((await system('start --host0 10.11.0.1')).stdout).toBe('Already running: the agent (pid N).\n');
   expect(recordedPid('agent')).toBe(pid);
 });
 
-test('a node that knows no host0 is told how to name it', async () => {
+test('a node without an address of host0 is an error', async () => {
   await expect(system('start')).rejects.toMatchObject({ code: 'MESH_HOST0_UNKNOWN', exitCode: 2 });
 });
 
-test('a process that ends while it starts is reported with what it said', async () => {
+test('a process that ends while it starts is reported with its last line', async () => {
   await expect(system('start --host0 0.0.0.0')).rejects.toMatchObject({
     code: 'MESH_NOT_RUNNING',
     message: 'the agent ended while it was starting',
-    remedy: expect.stringContaining('0.0.0.0 is nobody'),
+    remedy: expect.stringContaining('0.0.0.0 is no host'),
   });
 });
 
-test('stop ends what runs, and says what goes on', async () => {
+test('stop ends the processes, and says that forwarding goes on', async () => {
   await system('start --host0 10.11.0.1');
   const mark = processMarkOf(recordedPid('agent'));
   const { stdout } = await system('stop');
   expect(stdout).toContain('Stopped the agent (pid N).');
   expect(stdout).toContain('Forwarding stays in the kernel');
-  // The process table may keep its entry until the first process looks.
+  // The process table may keep the entry until pid 1 reaps it.
   expect(isRunning(mark)).toBe(false);
   expect(await system('stop')).toEqual({ stdout: 'Nothing was running here.\n', code: 0 });
 });
 
-test('what somebody else started is left to them', async () => {
+test('stop leaves a process that another program started', async () => {
   const agent = new FakeDaemon({});
   await agent.listen(pathsBelow(root).agentSock);
   await expect(system('stop')).rejects.toMatchObject({
@@ -100,7 +101,7 @@ test('what somebody else started is left to them', async () => {
   await agent.close();
 });
 
-test('a recycled pid is never hit', async () => {
+test('stop never signals a recycled pid', async () => {
   const { run } = pathsBelow(root);
   mkdirSync(run, { recursive: true });
   writeFileSync(join(run, 'agent.pid'), `${process.pid} 1\n`);
@@ -115,7 +116,7 @@ test('status says what is missing, with exit code 3', async () => {
   });
 });
 
-test('a log is shown from its end, its events in columns and the rest as it is', async () => {
+test('the last lines of a log: events in columns, other lines unchanged', async () => {
   const { logs } = pathsBelow(root);
   mkdirSync(logs, { recursive: true });
   writeFileSync(join(logs, 'agent.log'), 'one\ntwo\n{"half": \nthree\x1b[2J\n');
@@ -123,7 +124,7 @@ test('a log is shown from its end, its events in columns and the rest as it is',
   expect((await system('logview -n 1 --json')).stdout).toBe('three\x1b[2J\n');
 });
 
-test('the logs of both processes are one, in the order of time', async () => {
+test('the logs of both processes are merged in the order of time', async () => {
   const { logs } = pathsBelow(root);
   mkdirSync(logs, { recursive: true });
   const line = (source: string, second: number) =>
@@ -148,7 +149,7 @@ describe('following a log', () => {
 
   afterEach(() => lines.return(undefined));
 
-  /** What `change` adds; it is made again until it is seen, since a follower starts in its own time. */
+  /** The first new line. `change` is repeated until then, since the follower may begin to watch after the first change. */
   async function seenAfter(change: () => void): Promise<string> {
     const next = lines.next();
     const again = setInterval(change, 20);
@@ -159,11 +160,11 @@ describe('following a log', () => {
     }
   }
 
-  test('new lines come as they are written, the old ones do not', async () => {
+  test('shows new lines, and no old ones', async () => {
     expect(await seenAfter(() => appendFileSync(file, 'fresh\n'))).toBe('fresh');
   });
 
-  test('half a line is waited for', async () => {
+  test('waits for the end of a line', async () => {
     let half = '';
     const write = () => {
       appendFileSync(file, half === '' ? 'half' : ' and whole\n');
@@ -172,7 +173,7 @@ describe('following a log', () => {
     expect(await seenAfter(write)).toMatch(/and whole$/);
   });
 
-  test('a log that was cut is read from its start', async () => {
+  test('reads a truncated log from its start', async () => {
     await seenAfter(() => appendFileSync(file, 'long '.repeat(100).concat('\n')));
     let seen: string;
     do seen = await seenAfter(() => writeFileSync(file, 'after\n'));
@@ -181,7 +182,7 @@ describe('following a log', () => {
   });
 });
 
-test('a process in the foreground is the command itself, and stop finds it', async () => {
+test('in the foreground the command becomes the process, and stop finds it', async () => {
   const command = spawn(
     process.execPath,
     [MESH_WITH_STAND_INS, '--root', root, 'agent', 'run', '--host0', '10.11.0.1', '--name', 'node1'],

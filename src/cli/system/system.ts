@@ -1,4 +1,4 @@
-/** `mesh system`: the processes of this machine: host0's daemon where there is one, and the agent. */
+/** `mesh system`: the processes of this machine (host0's daemon on host0, and the agent), and what machines boot. */
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
@@ -25,7 +25,7 @@ export function systemCommand(context: Context): Command {
 
   system
     .command('run')
-    .description("Run host0's daemon in the foreground, as a service manager wants it")
+    .description("Run host0's daemon in the foreground, for a service manager")
     .addHelpText('after', '\nExample:\n  $ mesh system run')
     .action(() => {
       requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
@@ -35,11 +35,11 @@ export function systemCommand(context: Context): Command {
 
   system
     .command('start')
-    .description('Start everything that belongs on this machine, in the background')
+    .description('Start the processes of this machine in the background')
     .addOption(host0Option())
     .addHelpText(
       'after',
-      "\nA machine with a host0 directory gets host0's daemon and the agent, any other the agent alone.\n" +
+      "\nA machine with a host0 directory runs host0's daemon and the agent; any other machine runs only the agent.\n" +
         '\nExamples:\n  $ mesh system start\n  $ mesh system start --host0 10.11.0.1',
     )
     .action(async ({ host0 }: { host0?: string }) => {
@@ -49,14 +49,17 @@ export function systemCommand(context: Context): Command {
 
   system
     .command('stop')
-    .description('Stop what `mesh system start` started; networks keep carrying traffic')
+    .description('Stop the processes that `mesh system start` started; networks keep carrying traffic')
     .addHelpText('after', '\nExample:\n  $ mesh system stop')
     .action(() => stop(context));
 
   system
     .command('status')
     .description('Show which processes run here')
-    .addHelpText('after', '\nExit code 0 when all that belong here answer, else 3.\n\nExample:\n  $ mesh system status')
+    .addHelpText(
+      'after',
+      '\nExit code 0 when all processes of this machine answer, else 3.\n\nExample:\n  $ mesh system status',
+    )
     .action(() => showStatus(context));
 
   addScan(system, context);
@@ -65,10 +68,13 @@ export function systemCommand(context: Context): Command {
   system
     .command('logview')
     .description('Show what the processes wrote into their logs')
-    .option('-f, --follow', 'go on with what is written from now, until Ctrl-C')
-    .addOption(new Option('-n, --lines <n>', 'so many of the last lines').default(50).argParser(wholeNumber(0)))
+    .option('-f, --follow', 'go on with new lines, until Ctrl-C')
+    .addOption(new Option('-n, --lines <n>', 'show this many of the last lines').default(50).argParser(wholeNumber(0)))
     .addOption(new Option('--process <name>', 'only this process').choices(PROCESSES))
-    .addHelpText('after', '\nWith --json the lines as they are.\n\nExample:\n  $ mesh system logview --follow -n 20')
+    .addHelpText(
+      'after',
+      '\nWith --json the lines are printed unchanged.\n\nExample:\n  $ mesh system logview --follow -n 20',
+    )
     .action((options: LogviewOptions) => showLogs(context, options));
 
   system.addCommand(systemInitCommand(context));
@@ -90,7 +96,7 @@ interface Started {
   readonly wasRunning: boolean;
 }
 
-/** host0's daemon first: the agent beside it takes its assignment from there. */
+/** Starts host0's daemon first, since the agent of this machine takes its assignment from it. */
 async function start(context: Context, host0: string | undefined): Promise<void> {
   const flags = isHost0Machine(context) ? ['--on-host0'] : host0Flags(host0);
   const started: Started[] = [];
@@ -114,26 +120,26 @@ interface Stopped {
   readonly pid: number;
 }
 
-/** The agent first, so that it does not see host0's daemon go. */
+/** Stops the agent first, so that it does not report that host0's daemon has gone. */
 async function stop(context: Context): Promise<void> {
   const stopped: Stopped[] = [];
-  const strangers: Daemon[] = [];
+  const foreign: Daemon[] = [];
   for (const daemon of PROCESSES.toReversed().map((name) => new Daemon(name, context))) {
-    // Whoever stops host0 means what it runs too; its service manager, which restarts it, does not.
+    // This also stops what host0's daemon runs (dnsmasq). When a service manager restarts the daemon, that goes on running.
     if (daemon.name === 'host0' && daemon.pid() !== undefined)
       await daemon.client.post('/v1/boot/stop', {}).catch(() => {});
     const pid = await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]} to end`, daemon.stop());
     if (pid !== undefined) stopped.push({ process: daemon.name, pid });
-    else if (await daemon.client.answers()) strangers.push(daemon);
+    else if (await daemon.client.answers()) foreign.push(daemon);
   }
-  const [stranger] = strangers;
-  if (stranger !== undefined) {
+  const [other] = foreign;
+  if (other !== undefined) {
     throw new MeshError(
       'MESH_NOT_RUNNING',
-      `${TITLES[stranger.name]} runs, but was not started by \`mesh system start\``,
+      `${TITLES[other.name]} runs, but was not started by \`mesh system start\``,
       {
         operation: 'stop',
-        object: stranger.client.sock,
+        object: other.client.sock,
         remedy: 'Stop it where it was started: in its service manager, its terminal or its lab.',
       },
     );
@@ -146,7 +152,7 @@ function stoppedText(stopped: readonly Stopped[]): string {
   const names = stopped.map(({ process, pid }) => `${TITLES[process]} (pid ${pid})`).join(' and ');
   return (
     `Stopped ${names}.\n` +
-    'Forwarding stays in the kernel: the networks keep working, and are looked after again from the next start on.\n'
+    'Forwarding stays in the kernel: the networks keep working, but changes and faults are not seen until the next start.\n'
   );
 }
 
@@ -200,7 +206,7 @@ async function showLogs(context: Context, { follow, lines, process }: LogviewOpt
   if (!existsSync(paths.logs)) {
     throw new MeshError('MESH_NOT_RUNNING', 'there are no logs here yet', {
       object: paths.logs,
-      remedy: 'Logs are written by what `mesh system start` starts.',
+      remedy: 'The processes that `mesh system start` starts write logs.',
     });
   }
   const past = mergedLines(await Promise.all(files.map((file) => lastLines(file, lines))));

@@ -1,3 +1,4 @@
+/** Images on a real disk: published, kept, repaired, and refused by the disk. */
 import { createHash } from 'node:crypto';
 import {
   mkdirSync,
@@ -50,7 +51,7 @@ test('without an image there is no current one', async () => {
   expect(await generations.current()).toBeUndefined();
 });
 
-test('a published image is the current one, with its files beside its description', async () => {
+test('a published image is the current one, with its files', async () => {
   const name = await publish('one');
   expect(await generations.current()).toMatchObject({ generation: name, kernelRelease: '6.1.0', current: true });
   expect(readlinkSync(join(generations.directory, 'current'))).toBe(name);
@@ -58,7 +59,7 @@ test('a published image is the current one, with its files beside its descriptio
   expect(readFileSync(join(generations.directory, 'current/vmlinuz'), 'utf8')).toBe('one');
 });
 
-test('the one before stays, older ones go, and so does what was never finished', async () => {
+test('the previous image stays; older and unfinished ones are removed', async () => {
   await publish('one');
   const before = await publish('two');
   mkdirSync(join(generations.directory, `${'0'.repeat(16)}.new-0a0b0c0d`));
@@ -67,7 +68,7 @@ test('the one before stays, older ones go, and so does what was never finished',
   expect(await generations.current()).toMatchObject({ generation: current });
 });
 
-test('the same image again changes nothing; a damaged one is mended', async () => {
+test('publishing the same image again changes nothing, or repairs a damaged one', async () => {
   const name = await publish('one');
   const initrd = join(generations.directory, name, 'initrd.img');
   await publish('one');
@@ -89,9 +90,9 @@ test('going back to the image before keeps both', async () => {
   expect(here()).toEqual([one, two, 'current'].sort());
 });
 
-test('when the disk refuses, machines boot what they did', async () => {
+test('when the disk refuses, machines boot the image before', async () => {
   const one = await publish('one');
-  // A directory with something in it: nothing is renamed over it.
+  // rename(2) does not replace a directory that is not empty.
   mkdirSync(join(generations.directory, 'current.new/in-the-way'), { recursive: true });
   await expect(publish('two')).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
   expect(await generations.current()).toMatchObject({ generation: one });

@@ -1,6 +1,6 @@
 /**
- * The images that host0 has for nodes, one directory each, named by what is in it. `current` names the one that machines
- * boot; what they are booting from stays for a while.
+ * host0's images for nodes: one directory for each generation, named by a hash of its content. The link `current` names
+ * the image that machines boot; the previous image is kept for machines that are fetching it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
@@ -8,55 +8,61 @@ import { join } from 'node:path';
 import { makeDirectory, syncDirectory, writeSynced } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
 
-/** `image.json`: what is in an image. */
+/** `image.json`: the description of an image. */
 export interface NodeImage {
   /** 16 hex digits of SHA-256 over kernel and initramfs: the same content has the same name. */
   readonly generation: string;
   readonly flavor: 'debian';
   /** What `uname -r` prints. */
   readonly kernelRelease: string;
-  /** For the kernel's command line, before anything else. */
+  /** Arguments that this kernel needs on its command line. */
   readonly kernelArguments: readonly string[];
   readonly vmlinuz: ImageFile;
   readonly initrd: ImageFile;
-  /** `name version`, in the order of the names. */
+  /** One `name version` for each package in it. */
   readonly packages: readonly string[];
   readonly meshworkVersion: string;
   readonly nodeVersion: string;
 }
 
+/** One file of an image. */
 export interface ImageFile {
   readonly bytes: number;
+  /** Of the file's bytes, in hex. */
   readonly sha256: string;
 }
 
+/** An image on host0's disk. */
 export interface ListedImage extends NodeImage {
-  /** Machines boot this one. */
+  /** True for the image that machines boot. */
   readonly current: boolean;
+  /** ISO 8601, UTC. */
   readonly builtAt: string;
   readonly directory: string;
 }
 
-/** The current one and the one before: machines may be in the middle of fetching that. */
+/** The current image and the previous one, which machines may be fetching. */
 const KEPT = 2;
-/** The description last: without it, a directory is no image. */
+/** The files of an image. The description comes last: a directory without it is not an image. */
 const FILES = ['vmlinuz', 'initrd.img', 'image.json'];
 const CURRENT = 'current';
 const GENERATION = /^[0-9a-f]{16}$/;
-/** Of what was never finished. */
+/** Names of directories and links that a crash left unfinished. */
 const UNFINISHED = /\.new(?:-[0-9a-f]+)?$/;
 
+/** The images in host0's state directory. */
 export class Generations {
+  /** `images/node` in the state directory. */
   readonly directory: string;
 
-  /** @param stateDirectory host0's, as in Paths */
+  /** @param stateDirectory host0's state directory (`Paths.state`) */
   constructor(stateDirectory: string) {
     this.directory = join(stateDirectory, 'images/node');
   }
 
   /**
-   * Puts an image beside the others and lets machines boot it; durable when it resolves. After a power cut `current` is
-   * the old one or this one.
+   * Stores an image and makes it the one that machines boot; durable when it resolves. After a power cut `current` names
+   * either the old image or this one. Removes images that are neither current nor the previous one.
    * @throws MESH_DISK_REFUSED
    */
   async publish(image: NodeImage, files: { readonly vmlinuz: Uint8Array; readonly initrd: Uint8Array }): Promise<void> {
@@ -86,14 +92,14 @@ export class Generations {
         operation: 'write image',
         object: this.directory,
         remedy:
-          'Make room on the disk, and see that it is mounted for writing; machines boot the image that was there before',
+          'Make room on the disk, and check that it is mounted for writing; until then machines boot the previous image',
         cause,
         retryable: true,
       });
     }
   }
 
-  /** Whether the same image is here already, undamaged. */
+  /** Whether this image is already on the disk, undamaged. */
   async #isWhole({ generation, vmlinuz, initrd }: NodeImage): Promise<boolean> {
     const hashes = await Promise.all(FILES.map((name) => hashOf(join(this.directory, generation, name))));
     return hashes[0] === vmlinuz.sha256 && hashes[1] === initrd.sha256 && hashes[2] !== undefined;
@@ -104,7 +110,7 @@ export class Generations {
     return (await this.list()).find(({ current }) => current);
   }
 
-  /** All whole images, the newest first. */
+  /** All complete images, the newest first. */
   async list(): Promise<ListedImage[]> {
     const current = await this.#currentGeneration();
     const names = (await this.#names()).filter((name) => GENERATION.test(name));
@@ -124,7 +130,7 @@ export class Generations {
       const builtAt = (await stat(file)).mtime.toISOString();
       return { ...image, current: generation === current, builtAt, directory };
     } catch {
-      // Half of one, left by a hand that copied: it is no image.
+      // An incomplete directory, for example one that an administrator was copying, is not an image.
       return undefined;
     }
   }
@@ -158,8 +164,8 @@ export class Generations {
 }
 
 /**
- * Files that are damaged, by what they should be: one after the other, and never the whole directory, which `current` may
- * name. At any moment each of them is there, as it was or as it should be.
+ * Replaces the files of a damaged image one by one. The directory itself is not replaced, because `current` may name it:
+ * at any moment each file is there, either the damaged or the whole one.
  */
 async function mend(damaged: string, whole: string): Promise<void> {
   for (const name of FILES) await rename(join(whole, name), join(damaged, name));

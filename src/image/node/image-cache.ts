@@ -1,6 +1,6 @@
 /**
- * Images for whoever needs one and no particular one, as labs do: kept in one directory, each below a name that follows
- * from what of ours is in it. The next who asks for the same finds it there.
+ * A cache of images for labs, which need any image of this Meshwork. All are in one directory, each named by a hash of
+ * Meshwork's programs in it, so that the next lab with the same programs finds it there.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
@@ -15,28 +15,30 @@ import { buildNodeImage } from './node-image.ts';
 import { carriedNode, installPrograms } from './node-programs.ts';
 import { BOOT_SCRIPTS } from './program-files.ts';
 
-/** Made for virtual machines: a third of the size of the one for hardware. */
+/** Debian's kernel for virtual machines: a third of the size of the one for hardware. */
 const KERNEL = 'linux-image-cloud-amd64';
 const KEPT = 2;
 const LOOK_MS = 200;
-/** Twenty times what it takes. */
+/** Twenty times what building an image takes. */
 const BUILT_WITHIN_MS = 240_000;
 
-export interface CachedImage {
+/** An image of the cache. */
+interface CachedImage {
   readonly image: ListedImage;
-  /** What a state directory has as `images`. */
+  /** The directory to link to as `images` in host0's state directory. */
   readonly images: string;
 }
 
-export interface ImageCacheOptions {
-  /** `XDG_CACHE_HOME/meshwork/images`, unless told otherwise. */
+interface ImageCacheOptions {
+  /** Default: `XDG_CACHE_HOME/meshwork/images`. */
   readonly directory?: string;
+  /** Called with what is being done, as a verb phrase in -ing. */
   readonly onStage?: (stage: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * An image of this Meshwork for virtual machines: the one that is there, or a new one.
+ * An image of this Meshwork for virtual machines, from the cache or newly built. If another process builds it, waits for that.
  * @throws MESH_IMAGE_PACKAGES, MESH_IMAGE_FAILED, MESH_DISK_REFUSED
  */
 export async function cachedNodeImage(options: ImageCacheOptions = {}): Promise<CachedImage> {
@@ -64,7 +66,7 @@ export async function cachedNodeImage(options: ImageCacheOptions = {}): Promise<
       throw new MeshError('MESH_IMAGE_FAILED', `another process has been building the image in ${stateDirectory}`, {
         operation: 'build image',
         object: lock,
-        remedy: `See whose number is in ${lock}, and end that process.`,
+        remedy: `End the process whose number is in ${lock}.`,
       });
     } else {
       onStage('waiting for another process that builds the image');
@@ -87,7 +89,10 @@ async function build(stateDirectory: string, onStage: (stage: string) => void): 
   });
 }
 
-/** Of all of ours that goes into an image. Debian's packages are those of the day on which it is built. */
+/**
+ * 16 hex digits of SHA-256 over everything of Meshwork's in an image, the Node version and the kernel's name. Debian's
+ * packages are not part of it: an image has those of the day on which it was built.
+ */
 async function nameOfContent(): Promise<string> {
   const work = mkdtempSync(join(tmpdir(), 'meshwork-programs-'));
   try {
@@ -104,7 +109,7 @@ async function nameOfContent(): Promise<string> {
   }
 }
 
-/** One process builds, and others wait for it; one that died has no say. */
+/** Takes the lock if no living process holds it. One process builds; the others wait for it. */
 async function take(lock: string): Promise<boolean> {
   try {
     await writeFile(lock, JSON.stringify(findMark(process.pid)), { flag: 'wx' });
@@ -117,7 +122,7 @@ async function take(lock: string): Promise<boolean> {
 
 async function isHeld(lock: string): Promise<boolean> {
   const text = await readFile(lock, 'utf8').catch(() => undefined);
-  // Gone again, or just being written.
+  // The lock has just been removed, or is just being written.
   if (text === undefined || text === '') return true;
   return isRunning(JSON.parse(text) as ProcessMark);
 }

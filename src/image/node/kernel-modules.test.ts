@@ -1,3 +1,4 @@
+/** Which modules are chosen, and the indexes that modprobe reads. */
 import { expect, test } from 'vitest';
 import { aliasIndex, chosenModules, dependencyIndex, isWanted, type ModuleInfo, moduleInfo } from './kernel-modules.ts';
 
@@ -18,7 +19,7 @@ const MODULES: Readonly<Record<string, Buffer>> = {
 
 const chosen = () => chosenModules(Object.keys(MODULES), (path) => moduleInfo(path, MODULES[path] ?? Buffer.alloc(0)));
 
-test('a module says what it serves and what it needs', () => {
+test('modinfo gives the aliases and dependencies of a module', () => {
   expect(
     moduleInfo(
       'a.ko',
@@ -28,7 +29,7 @@ test('a module says what it serves and what it needs', () => {
   expect(moduleInfo('a.ko', Buffer.alloc(0))).toEqual({ path: 'a.ko', aliases: [], depends: [], softDepends: [] });
 });
 
-test('what a node needs is chosen, with all that it depends on, and nothing else', () => {
+test('wanted modules are chosen with their dependencies, and nothing else', () => {
   expect(chosen().map(({ path }) => path)).toEqual(
     Object.keys(MODULES)
       .filter((path) => !path.includes('sound'))
@@ -43,7 +44,7 @@ test('network cards, meshes and guests are wanted; sound, graphics and ebtables 
   expect(unwanted.map((name) => `kernel/${name}.ko`).filter(isWanted)).toEqual([]);
 });
 
-test('modules.dep has all that goes before a module, the first last, aliases of soft dependencies resolved', () => {
+test('modules.dep lists all dependencies, the first to load last, with aliases resolved', () => {
   const lines = dependencyIndex(chosen()).split('\n');
   expect(lines).toContain(
     `${VIRTIO_NET}: kernel/drivers/virtio/virtio.ko kernel/drivers/net/net_failover.ko kernel/net/core/failover.ko`,
@@ -65,7 +66,7 @@ test('a module that two others need comes before both', () => {
   expect(lines[0]).toBe('a.ko: c.ko b.ko d.ko');
 });
 
-test('modules that need each other do not keep it from ending', () => {
+test('modules that need each other do not cause an endless loop', () => {
   const info = { aliases: [], softDepends: [] };
   expect(
     dependencyIndex([

@@ -1,40 +1,40 @@
 /**
- * Which of a kernel's modules a node gets, and the indexes by which modprobe finds them. Pure: what a module says of
- * itself (its `.modinfo` section) comes in, paths and text go out. Formats as in modules.dep(5), depmod.d(5).
+ * Which of a kernel's modules a node gets, and the indexes that modprobe reads. Pure: `.modinfo` sections come in, paths
+ * and text go out. Formats as in modules.dep(5), depmod.d(5).
  */
 
-/** What one module says of itself. */
+/** The parts of a module's `.modinfo` section that are needed here. */
 export interface ModuleInfo {
   /** Relative to the kernel's module directory: `kernel/drivers/net/vxlan/vxlan.ko`. */
   readonly path: string;
-  /** Patterns of devices and features that it serves. */
+  /** Patterns of the devices and features that the module serves. */
   readonly aliases: readonly string[];
-  /** Names of modules that must be loaded before. */
+  /** Names of modules that must be loaded first. */
   readonly depends: readonly string[];
-  /** Names or aliases of modules that should be loaded before, where there are such. */
+  /** Names or aliases of modules that should be loaded first, if they exist. */
   readonly softDepends: readonly string[];
 }
 
-/** Directories (with a slash at the end) and modules that a node needs, with what for. The modules they need follow by themselves. */
+/** Directories (with a slash at the end) and modules that a node needs, each with its purpose. Their dependencies are added automatically. */
 const WANTED: Readonly<Record<string, string>> = {
   'drivers/net/ethernet/': 'wired network cards',
   'drivers/net/phy/': 'their transceivers',
   'drivers/net/mdio/': 'their transceivers',
   'drivers/net/usb/': 'wired network cards on USB',
   'drivers/net/vxlan/': 'meshes',
-  'drivers/net/bonding/': 'several cables as one',
+  'drivers/net/bonding/': 'several links used as one',
   'drivers/net/hyperv/': 'network cards of Hyper-V',
   'drivers/net/vmxnet3/': 'network cards of VMware',
   'drivers/net/xen-netfront': 'network cards of Xen',
   'drivers/net/virtio_net': 'network cards of QEMU',
-  'drivers/net/dummy': 'links for trials',
-  'drivers/net/ifb': 'limits on what comes in',
+  'drivers/net/dummy': 'links for tests',
+  'drivers/net/ifb': 'limits on incoming traffic',
   'drivers/net/macvlan': 'guests directly on a segment',
   'drivers/net/macvtap': 'guests directly on a segment',
   'drivers/net/tap': 'guests directly on a segment',
   'drivers/net/tun': 'guests',
   'drivers/net/veth': 'containers',
-  'drivers/net/vrf': 'routing apart',
+  'drivers/net/vrf': 'separate routing tables',
   'drivers/net/wireguard/': 'tunnels',
   'net/bridge/': 'meshes',
   'net/8021q/': 'VLANs',
@@ -46,13 +46,13 @@ const WANTED: Readonly<Record<string, string>> = {
   'net/ipv6/netfilter/nf_': 'the firewall',
   'net/ipv6/netfilter/nft_': 'the firewall',
   'net/packet/': 'DHCP and probes',
-  'net/sched/': 'limits',
-  'net/vmw_vsock/': 'talk between guest and host',
+  'net/sched/': 'traffic limits',
+  'net/vmw_vsock/': 'connections between guest and host',
   'arch/x86/kvm/': 'guests',
   'drivers/vhost/vhost_net': 'fast network cards of guests',
-  'drivers/vhost/vsock': 'talk between guest and host',
+  'drivers/vhost/vsock': 'connections between guest and host',
   'drivers/virtio/': 'devices of QEMU',
-  'drivers/char/hw_random/': 'randomness',
+  'drivers/char/hw_random/': 'random numbers',
   'drivers/char/virtio_console': 'consoles of QEMU',
   'drivers/hv/': 'devices of Hyper-V',
   'drivers/block/virtio_blk': 'disks of QEMU',
@@ -81,25 +81,25 @@ const WANTED: Readonly<Record<string, string>> = {
   'drivers/hid/usbhid/': 'keyboards',
   'drivers/watchdog/': 'a machine that hangs restarts',
   'drivers/char/ipmi/': 'sensors of servers',
-  'fs/ext4/': 'disks of whoever mounts them',
-  'fs/xfs/': 'disks of whoever mounts them',
+  'fs/ext4/': 'disks that a user mounts',
+  'fs/xfs/': 'disks that a user mounts',
   'fs/fat/': 'sticks',
   'fs/nls/nls_ascii': 'sticks',
   'fs/nls/nls_cp437': 'sticks',
   'fs/nls/nls_iso8859-1': 'sticks',
   'fs/nls/nls_utf8': 'sticks',
-  'fs/isofs/': 'images of installers',
+  'fs/isofs/': 'installer images',
   'fs/overlayfs/': 'containers and labs',
   'fs/squashfs/': 'packed file systems',
-  'fs/fuse/': 'file systems of programs',
+  'fs/fuse/': 'file systems in user space',
   'crypto/crc32c_generic': 'checksums, asked for by name',
   'arch/x86/crypto/crc32c-intel': 'checksums, asked for by name',
 };
 
-/** Not what a node is: other buses and machines in the directories above. */
+/** Modules in the directories above that a node does not need: IPVS, ISDN, ebtables, 802.15.4. */
 const UNWANTED = /\/(?:ipvs|isdn|ebt_\w+|ebtables?|ebtable_\w+|ieee802154)(?:\/|\.ko)/;
 
-/** Whether a module is wanted for its own sake. @param path as in ModuleInfo */
+/** Whether a node needs this module itself, not only as a dependency of another. @param path as in ModuleInfo */
 export function isWanted(path: string): boolean {
   const inside = path.replace(/^kernel\//, '');
   return !UNWANTED.test(path) && WANTED_PREFIXES.some((prefix) => inside.startsWith(prefix));
@@ -107,12 +107,12 @@ export function isWanted(path: string): boolean {
 
 const WANTED_PREFIXES = Object.keys(WANTED);
 
-/** The name that modprobe, `depends=` and lsmod use: `-` is written `_`. */
+/** The module's name as modprobe, `depends=` and lsmod write it: with `_` in place of `-`. */
 export function moduleName(path: string): string {
   return (/([^/]+)\.ko(?:\.\w+)?$/.exec(path)?.[1] ?? path).replaceAll('-', '_');
 }
 
-/** @param modinfo the `.modinfo` section: `key=value` texts, each ended by NUL */
+/** Reads a module's aliases and dependencies. @param modinfo the `.modinfo` section: `key=value` texts, each ended by NUL */
 export function moduleInfo(path: string, modinfo: Buffer): ModuleInfo {
   const lines = modinfo.toString('latin1').split('\0');
   const values = (key: string) =>
@@ -126,8 +126,8 @@ export function moduleInfo(path: string, modinfo: Buffer): ModuleInfo {
 }
 
 /**
- * The wanted modules and all that they depend on, in the order of their paths.
- * @param paths of all modules
+ * The wanted modules and all their dependencies, sorted by path.
+ * @param paths of all modules of the kernel
  * @param infoOf reads one of them
  */
 export function chosenModules(paths: readonly string[], infoOf: (path: string) => ModuleInfo): ModuleInfo[] {
@@ -146,7 +146,7 @@ export function chosenModules(paths: readonly string[], infoOf: (path: string) =
   return [...chosen.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** `modules.dep`: each module with all that go before it, the first of them last. What should go before is taken as what must. */
+/** The text of `modules.dep`: each module with its dependencies, the first to load last. Soft dependencies count as hard ones. */
 export function dependencyIndex(modules: readonly ModuleInfo[]): string {
   const byName = new Map<string, ModuleInfo[]>();
   for (const module of modules) {
@@ -162,14 +162,14 @@ export function dependencyIndex(modules: readonly ModuleInfo[]): string {
   return modules
     .map((module) => {
       const all = before(module, new Set([module])).map(({ path }) => path);
-      // Of a module that is named twice the last counts: it must be loaded before all that want it.
+      // A module that occurs twice stays at its last place, so that it is loaded before all modules that need it.
       const order = all.filter((path, index) => all.lastIndexOf(path) === index);
       return `${[`${module.path}:`, ...order].join(' ')}\n`;
     })
     .join('');
 }
 
-/** `modules.alias`: which module serves a device or a feature. */
+/** The text of `modules.alias`: which module serves a device or a feature. */
 export function aliasIndex(modules: readonly ModuleInfo[]): string {
   return modules
     .flatMap(({ path, aliases }) => aliases.map((alias) => `alias ${alias} ${moduleName(path)}\n`))

@@ -1,6 +1,6 @@
 /**
- * `mesh system image node`: the kernel and the initramfs that machines boot, out of Debian packages. The root runs from
- * RAM. The same packages and the same Meshwork give the same bytes.
+ * `mesh system image node`: builds the kernel and the initramfs that machines boot, from Debian packages. The node's root
+ * is in RAM. The same packages and the same Meshwork give the same bytes.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -17,48 +17,49 @@ import { programOutput } from '../packages/program-output.ts';
 import { Generations, type ImageFile, type NodeImage } from './generations.ts';
 import { nodeRoot } from './node-root.ts';
 
-/** For real hardware. */
+/** Debian's kernel package for real hardware. */
 export const DEFAULT_KERNEL = 'linux-image-amd64';
 
-/** What a node runs besides the kernel and Meshwork: a shell with everything, SSH, and the libraries of Node, koffi and nftables. */
+/** Debian packages of every node: busybox, SSH, and the libraries of Node, koffi and nftables. */
 const USERLAND = ['busybox-static', 'dropbear-bin', 'libc6', 'libgcc-s1', 'libnftables1', 'libstdc++6'];
 
-/** Linux tests all of its ciphers before it starts the first process: half of the time until then. */
+/** Skips the kernel's self-tests of its ciphers: they take half of the time until the first process starts. */
 const KERNEL_ARGUMENTS = ['cryptomgr.notests'];
 
-/** An emulator that waits for a processor for some milliseconds has no broken timer, at which the kernel would give up. */
+/** Skips a check of the timer. Under an emulator that waits some milliseconds for a processor the check fails, and the kernel panics. */
 const VIRTUAL_ARGUMENTS = ['no_timer_check'];
-/** Debian's kernels for virtual machines, and nothing else: linux-image-cloud-amd64. */
+/** Matches Debian's kernels that are for virtual machines only: linux-image-cloud-amd64. */
 const VIRTUAL_KERNEL = /-cloud-/;
 
-/** Kernels unpack zstd nearly as fast as anything; higher levels take long to pack and, by their windows, to unpack. */
+/** Kernels unpack zstd nearly as fast as any format. Higher levels pack slowly, and their larger windows unpack slowly. */
 const ZSTD_LEVEL = 9;
 
-export interface ImageOptions {
-  /** host0's, as in Paths. */
+/** What to build an image from. */
+interface ImageOptions {
+  /** host0's state directory (`Paths.state`). */
   readonly stateDirectory: string;
-  /** The Debian package of a kernel; may depend on the one that has it. */
+  /** A Debian package that has a kernel, or depends on one that has. */
   readonly kernelPackage: string;
-  /** Further packages to unpack into the root, with what they depend on. */
+  /** Further packages for the root; their dependencies are added. */
   readonly packages: readonly string[];
   readonly programs: NodePrograms;
-  /** What is being done, as a verb phrase in -ing. */
+  /** Called with what is being done, as a verb phrase in -ing. */
   readonly onStage: (stage: string) => void;
 }
 
-/** Where what a node runs of ours comes from. */
-export interface NodePrograms {
-  /** Makes `dist` and `bin` in a directory. */
+/** Where Meshwork's own programs for a node come from. */
+interface NodePrograms {
+  /** Writes `dist` and `bin` to a directory. */
   readonly install: (directory: string) => Promise<void>;
-  /** The boot's own scripts. */
+  /** The directory of the boot scripts. */
   readonly scripts: string;
-  /** Node itself. */
+  /** The file of the Node.js executable. */
   readonly node: string;
   readonly nodeVersion: string;
 }
 
 /**
- * Builds the image, and lets machines boot it from now on.
+ * Builds an image and publishes it: machines boot it from now on.
  * @throws MESH_IMAGE_PACKAGES, MESH_IMAGE_FAILED, MESH_DISK_REFUSED
  */
 export async function buildNodeImage(options: ImageOptions): Promise<NodeImage> {
@@ -130,9 +131,9 @@ async function assembled(
 interface UnpackedKernel {
   readonly release: string;
   readonly vmlinuz: string;
-  /** The directory of the release is in it. */
+  /** `lib/modules`: the directory that has one for the release. */
   readonly modules: string;
-  /** Of the modules, relative to the release's directory, in order. */
+  /** Paths of the modules, relative to the release's directory, sorted. */
   readonly paths: readonly string[];
 }
 
@@ -143,7 +144,7 @@ async function unpackedKernel(directory: string, name: string): Promise<Unpacked
     throw new MeshError('MESH_IMAGE_FAILED', `the package ${name} brings no kernel`, {
       operation: 'build image',
       object: name,
-      rule: 'It has a /boot/vmlinuz-RELEASE, or depends on a linux-image- package that has.',
+      rule: 'A kernel package has a /boot/vmlinuz-RELEASE, or depends on a linux-image- package that has one.',
       remedy: `Name another, for example --kernel ${DEFAULT_KERNEL}, or linux-image-cloud-amd64 for virtual machines.`,
     });
   }

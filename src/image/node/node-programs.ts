@@ -1,11 +1,11 @@
-/** What of Meshwork a node runs, to be carried into its image. */
+/** Meshwork's own programs, as they go into the image of a node. */
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import { programOutput } from '../packages/program-output.ts';
 import { BUNDLES, commandDirectory } from './program-files.ts';
 
-/** Puts `dist` and `bin` into the directory; in a checkout `dist` is bundled for the purpose. */
+/** Writes `dist` and `bin` to the directory. In a checkout, runs the bundler to make `dist`. @throws MESH_IMAGE_FAILED */
 export async function installPrograms(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const dist = join(directory, 'dist');
@@ -15,8 +15,8 @@ export async function installPrograms(directory: string): Promise<void> {
 }
 
 /**
- * The Node that this process runs on, which is carried into the image as it is.
- * @throws MESH_IMAGE_FAILED where it would not run in a Debian root
+ * The Node.js executable of this process, which goes into the image unchanged.
+ * @throws MESH_IMAGE_FAILED if it would not run in a Debian root
  */
 export function carriedNode(): { readonly node: string; readonly nodeVersion: string } {
   const { glibcVersionRuntime } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
@@ -25,10 +25,10 @@ export function carriedNode(): { readonly node: string; readonly nodeVersion: st
   if (glibcVersionRuntime !== undefined && !shared && process.arch === 'x64') {
     return { node: process.execPath, nodeVersion: process.version };
   }
-  throw new MeshError('MESH_IMAGE_FAILED', `${process.execPath} cannot be carried into the image`, {
+  throw new MeshError('MESH_IMAGE_FAILED', `${process.execPath} cannot be part of the image`, {
     operation: 'build image',
     object: process.execPath,
-    rule: 'The image gets the Node.js that this command runs on: one file, for x86-64 and glibc.',
-    remedy: 'Run the command on such a Node: MESH_NODE=/path/to/node mesh system image node.',
+    rule: 'The image gets the Node.js that this command runs on: a single file, for x86-64 and glibc.',
+    remedy: 'Run the command on such a Node.js: MESH_NODE=/path/to/node mesh system image node.',
   });
 }

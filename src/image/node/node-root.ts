@@ -1,4 +1,4 @@
-/** What is in the root of a node: Debian's programs and libraries, the chosen modules of a kernel, Meshwork, and the boot. */
+/** The root file system of a node: Debian's programs and libraries, the chosen kernel modules, Meshwork, and the boot scripts. */
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { RootTree } from './root-tree.ts';
 /** Where Meshwork is on a node, as in its packages. */
 const HOME = 'usr/lib/meshwork';
 
-/** What nobody reads on a machine whose root is in RAM. */
+/** Documentation and locales: left out, because the root is in RAM. */
 const DOCUMENTATION =
   /^usr\/(?:share\/(?:bug|doc|gcc|gdb|info|lintian|locale|man)|lib\/x86_64-linux-gnu\/(?:audit|gconv))(?:\/|$)/;
 
-/** What a node has no use for in Meshwork's bundles: host0's programs, koffi for another libc, and what images are made of. */
+/** Files of Meshwork's bundles that a node does not need: host0's programs, koffi for another libc, and a second copy of the boot scripts. */
 const OF_HOST0 = /\/dist\/(?:host0\.mjs$|sqlite-worker\.mjs$|node-boot(?:\/|$)|.*\/musl)/;
 
-/** Names by which overlays made for Alpine ask for what is in the image anyway. */
+/** Alpine packages that overlays may name and whose programs are in the image under other names: not reported as missing. */
 const ALPINE_NAMES = [
   'alpine-base',
   'alpine-baselayout',
@@ -33,24 +33,28 @@ const ALPINE_NAMES = [
   'openrc',
 ];
 
-export interface RootParts {
-  /** Where the packages of the programs are unpacked. */
+/** What the root is made of. */
+interface RootParts {
+  /** The directory into which the userland packages are unpacked. */
   readonly userland: string;
-  /** Directory in which the modules of `kernelRelease` are. */
+  /** The directory that has the modules, in a directory named `kernelRelease`. */
   readonly kernel: string;
   readonly kernelRelease: string;
-  /** Paths of all its modules, as in ModuleInfo. */
+  /** Paths of all modules, as in ModuleInfo. */
   readonly modules: readonly string[];
-  /** A directory with `dist` as packaging/bundle.ts makes it, and `bin`. */
+  /** A directory with `dist`, as packaging/bundle.ts makes it, and `bin`. */
   readonly meshwork: string;
+  /** The file of the Node.js executable. */
   readonly node: string;
-  /** The boot's own scripts: src/image/node/scripts. */
+  /** The directory of the boot scripts, src/image/node/scripts. */
   readonly scripts: string;
   /** Paths of busybox's applets. */
   readonly applets: readonly string[];
+  /** Names of the Debian packages in the image. */
   readonly packages: readonly string[];
 }
 
+/** Puts the root together in memory. */
 export async function nodeRoot(parts: RootParts): Promise<RootTree> {
   const root = new RootTree();
   for (const name of ['dev', 'mnt', 'proc', 'run', 'sys', 'var/log', 'var/pxen/networks']) root.directory(name);
@@ -97,7 +101,7 @@ async function addMeshwork(root: RootTree, { meshwork, node, scripts, packages }
   root.link('init', `${HOME}/boot/init`);
 }
 
-/** Nobody logs in unless the overlay says who. */
+/** Accounts and settings. No account can log in unless the overlay adds a key or a password. */
 function addSettings(root: RootTree): void {
   root.file(
     'etc/passwd',

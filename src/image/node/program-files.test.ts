@@ -1,9 +1,10 @@
+/** The paths of program-files.ts lead to files. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { BOOT_SCRIPTS, BUNDLES, commandDirectory, programFile } from './program-files.ts';
 
-test('in a checkout every file is there', () => {
+test('in a checkout every file exists', () => {
   expect(BUNDLES).toHaveProperty('script');
   const files = [
     programFile('host0'),

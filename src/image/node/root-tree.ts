@@ -1,11 +1,12 @@
-/** The files of a root file system while it is put together, in memory: what comes later replaces what was there. */
+/** The files of a root file system while it is put together, in memory. */
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CpioEntry } from '../../formats/binary/cpio.ts';
 
-/** As in Debian since 12: programs and libraries have one place, and the old paths are links. */
+/** Top-level directories that are links into `usr`, as in Debian since 12. */
 const MERGED = ['bin', 'lib', 'lib64', 'sbin'];
 
+/** A tree to fill. A later entry replaces an earlier one of the same path; missing parents are made with mode 0755. Paths are relative. */
 export class RootTree {
   readonly #entries = new Map<string, CpioEntry>();
 
@@ -32,7 +33,7 @@ export class RootTree {
     this.#put({ kind: 'link', path, target });
   }
 
-  /** Everything below a directory of the disk, modes as there. @param wanted of paths in the tree */
+  /** Copies everything below a directory of the disk, with its modes. @param wanted is asked with paths in the tree */
   async copy(from: string, to = '', wanted: (path: string) => boolean = () => true): Promise<void> {
     const entries = await readdir(from, { recursive: true, withFileTypes: true });
     for (const entry of entries) {
@@ -45,7 +46,7 @@ export class RootTree {
     }
   }
 
-  /** In the order of their paths, so that a directory comes before what is in it. */
+  /** Sorted by path, so that a directory comes before its contents. */
   entries(): CpioEntry[] {
     return [...this.#entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   }

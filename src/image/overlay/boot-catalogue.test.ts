@@ -1,3 +1,4 @@
+/** Which image and overlay a machine boots, and what it is told when it has none. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,14 +36,14 @@ async function refusal(boot: Promise<unknown>): Promise<MeshError> {
   throw new TypeError('it boots');
 }
 
-test('an image is named by its generation, with its arguments as one text', async () => {
+test('an image has its generation, and its arguments joined', async () => {
   image = { generation: '0123456789abcdef', kernelArguments: [] };
   expect(await catalogue.image(MACHINE)).toEqual({ generation: '0123456789abcdef' });
   image = { generation: '0123456789abcdef', kernelArguments: ['quiet', 'console=ttyS0'] };
   expect(await catalogue.image(MACHINE)).toMatchObject({ commandLine: 'quiet console=ttyS0' });
 });
 
-test('without an image the machine is told how to get one', async () => {
+test('without an image the error says how to build one', async () => {
   expect(await refusal(catalogue.image(MACHINE))).toMatchObject({
     code: 'MESH_BOOT_NO_IMAGE',
     object: MACHINE,
@@ -71,14 +72,14 @@ test('a machine with SKIP boots nothing', async () => {
   });
 });
 
-test('a stranger is told how to be named', async () => {
+test('for an unknown machine the error says how to name it', async () => {
   expect(await refusal(catalogue.overlay(MACHINE))).toMatchObject({
     message: 'there is no overlay for machine 10eff964: none was compiled for it, and there is no default one',
     remedy: expect.stringMatching(/^Name it with `mesh node adopt 10eff964 NAME`, or /),
   });
 });
 
-test('while a newer tree is refused, the first fault is named with its place', async () => {
+test('while a newer tree is refused, the error names its first fault', async () => {
   const fault = new MeshError('MESH_USAGE', 'there is no key «flavour»', {
     place: { file: '/host0/machines/node1/manifest', line: 3, column: 1, text: 'flavour=x' },
   });

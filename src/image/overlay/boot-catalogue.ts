@@ -3,12 +3,13 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { OverlayStore, Refusal } from './overlay-store.ts';
 
-/** Says which image is the one to boot; undefined before the first. */
+/** Where the catalogue asks for the image that machines boot; Generations is one such source. */
 export interface CurrentImage {
+  /** Undefined while host0 has no image. */
   current(): Promise<{ readonly generation: string; readonly kernelArguments: readonly string[] } | undefined>;
 }
 
-/** Reads the disk at each question: what was built or compiled since the last one is found. */
+/** The images and overlays of host0's state directory. Reads the disk at each call, so that a new image or overlay is found at once. */
 export class StoredBootCatalogue {
   readonly #images: CurrentImage;
   readonly #overlayStore: OverlayStore;
@@ -19,7 +20,8 @@ export class StoredBootCatalogue {
   }
 
   /**
-   * The image that every machine boots, and what it wants on the kernel's command line.
+   * The image that every machine boots, and the arguments that it needs on the kernel's command line.
+   * @param machine only named in the error
    * @throws MESH_BOOT_NO_IMAGE
    */
   async image(machine: MachineId): Promise<{ readonly generation: string; readonly commandLine?: string }> {
@@ -36,7 +38,7 @@ export class StoredBootCatalogue {
   }
 
   /**
-   * The file of the machine's overlay, and the SHA-256 of its bytes.
+   * The path of the machine's overlay file, and the SHA-256 of its bytes in hex.
    * @throws MESH_BOOT_NO_OVERLAY
    */
   async overlay(machine: MachineId): Promise<{ readonly sha256: string; readonly path: string }> {
@@ -49,6 +51,7 @@ export class StoredBootCatalogue {
 }
 
 /**
+ * The error for a machine without an overlay; its remedy depends on the reason.
  * @param skips the machine's folder has a file SKIP
  * @param refusal why the newest `/host0` is not in force
  */

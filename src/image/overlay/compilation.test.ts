@@ -1,4 +1,4 @@
-/** Trees of files on a real disk, from manifests to the bytes that a machine fetches, and back. */
+/** Compiles trees on a real disk to the bytes that a machine fetches, and unpacks these again. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { MachineId } from '../../model/machine.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import { type Compilation, compile, contentHash } from './compilation.ts';
+import { type Compilation, compile } from './compilation.ts';
+import { contentHash } from './content-hash.ts';
 import { packOverlay, unpackOverlay } from './overlay.ts';
 import { OverlayStore } from './overlay-store.ts';
 
@@ -49,7 +50,7 @@ function entriesOf({ machines }: Compilation, name: string) {
   return machines.find((machine) => machine.name === name)?.overlay?.entries ?? [];
 }
 
-/** What tar sees in an overlay: mode, owner, name and link, a line each. */
+/** What tar lists for an overlay: one line an entry, with mode, owner, name and link. */
 function listed(bytes: Buffer): string[] {
   return execFileSync('tar', ['-tvz', '--numeric-owner'], {
     input: bytes,
@@ -79,7 +80,7 @@ test('groups come first, then the machine; packages end in the world file', asyn
   expect(compilation.packages).toEqual(['bash', 'chrony']);
 });
 
-test('an overlay is a tar that another tar reads, with modes, owners and links, and always the same bytes', async () => {
+test('tar reads an overlay, with modes, owners and links, and its bytes are always the same', async () => {
   const entries = entriesOf(await compileAll(), 'node1');
   const bytes = await packOverlay(entries);
   expect(await packOverlay(entries)).toEqual(bytes);
@@ -117,7 +118,7 @@ test.each([
   ['a directory in the place of a file', 'D MODE=root:root:0755 TGT=/etc/motd', 'MESH_MANIFEST_TARGET', '1:27'],
   ['something below a file', 'D MODE=root:root:0755 TGT=/etc/motd/a', 'MESH_MANIFEST_TARGET', '1:27'],
   ['a removal of nothing', 'R TGT=/etc/nothing', 'MESH_MANIFEST_TARGET', '1:7'],
-])('%s stops everything with its own error', async (_what, line, code, where) => {
+])('%s is refused with its own error', async (_what, line, code, where) => {
   execFileSync('mkfifo', [join(root, 'host0/pipe')]);
   put('host0/machines/node1/manifest', `${line}\n`);
   const { errors } = await compileAll();
@@ -127,7 +128,7 @@ test.each([
   expect(errors[0]?.place?.file).toBe(join(root, 'host0/machines/node1/manifest'));
 });
 
-test('folders that lack a file, groups that are not there and machines with two folders are errors', async () => {
+test('missing files, unknown groups and machines with two folders are errors', async () => {
   put('host0/machines/node1/groups', 'baseline\nbaselin\n');
   put('host0/machines/node2/UUID', '10eff964');
   put('host0/machines/node3/manifest', '');
@@ -144,7 +145,7 @@ test('folders that lack a file, groups that are not there and machines with two 
   expect(errors[0]?.remedy).toBe('Write baseline');
 });
 
-test('SKIP leaves a machine out, and its faults in', async () => {
+test('a machine with SKIP has no overlay, and its faults are still reported', async () => {
   put('host0/machines/node1/SKIP', '');
   const { machines } = await compileAll();
   expect(machines.map(({ name, overlay }) => `${name} ${overlay !== undefined}`)).toEqual([
@@ -169,7 +170,7 @@ test('what is published is found by machine, and only what changed is written', 
   await overlayStore.publish((await compileAll()).machines, NOW);
   expect(files()[0]).toBe(before);
   put('host0/machines/node1/motd', 'another\n');
-  // However long it was in force, a machine may have been given its name just now.
+  // An overlay is kept for an hour after it went out of force, however old it is: a machine may have been given its name just before.
   for (const [hours, there] of [
     [2, 4],
     [2.9, 4],

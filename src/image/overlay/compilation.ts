@@ -1,6 +1,4 @@
-/** The whole of `/host0` as overlays: every machine's, or the list of all that is wrong and none. */
-
-import { createHash } from 'node:crypto';
+/** Compiles `/host0` into overlays: one for every machine, or a list of all faults and nothing to use. */
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
@@ -13,51 +11,50 @@ import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
+import { addRunlevels } from './alpine.ts';
+import { contentHash } from './content-hash.ts';
 import { Overlay, type OverlayEntry, type ReadSource } from './overlay.ts';
 
+/** What one folder of `/host0/machines` compiles to. */
 export interface CompiledMachine {
+  /** `default` for the folder that serves all machines without one. */
   readonly machine: MachineId | 'default';
   /** The folder's name. */
   readonly name: string;
-  /** Sorted; its own and its groups'. */
+  /** The machine's packages and those of its groups, sorted. */
   readonly packages: readonly string[];
   /** Absent for a machine with SKIP. */
   readonly overlay?: CompiledOverlay;
 }
 
+/** The files of one machine, not yet packed. */
 export interface CompiledOverlay {
   readonly entries: readonly OverlayEntry[];
-  /** Hash of all that is in it: two with the same have the same bytes when packed. */
+  /** Hash of the entries (content-hash.ts): overlays with the same hash pack to the same bytes. */
   readonly content: string;
 }
 
+/** The result for the whole of `/host0`. */
 export interface Compilation {
   readonly machines: readonly CompiledMachine[];
-  /** Every package that some machine may want. */
+  /** Every package that `/host0`, a group or a machine names, sorted: what the mirror must hold. */
   readonly packages: readonly string[];
-  /** When there is any, nothing of it may be used. */
+  /** All faults of the tree. If there is one, none of the overlays may be used. */
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
 }
 
+/** What `compile` reads. */
 export interface CompileInput {
   readonly paths: Paths;
-  /** Public keys that may command every node, lines of an `authorized_keys`. */
+  /** Public keys that may command every node, one line of an `authorized_keys` each. */
   readonly authorizedKeys: readonly string[];
 }
 
-/** What a program on host0 may sensibly copy to a machine that runs from memory. */
+/** A larger file is a mistake: an overlay is unpacked into the RAM of the machine. */
 const SOURCE_MAX_BYTES = 64 * 1024 * 1024;
 
-/** Alpine's own services, as its initramfs would choose them without an overlay (mkinitfs, initramfs-init). */
-const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
-  sysinit: ['devfs', 'dmesg', 'mdev', 'hwdrivers', 'modloop'],
-  boot: ['modules', 'sysctl', 'hostname', 'bootmisc', 'syslog'],
-  default: ['local', 'meshwork-agent'],
-  shutdown: ['mount-ro', 'killprocs', 'savecache'],
-};
-
-/** Reads and judges all of `/host0`; changes nothing. */
+/** Reads and checks all of `/host0`; writes nothing. Faults are in the result, none is thrown. */
 export async function compile({ paths, authorizedKeys }: CompileInput): Promise<Compilation> {
   const tree = readHost0Tree(paths.host0);
   const [conf, { files, errors: fileErrors }] = await Promise.all([
@@ -65,7 +62,7 @@ export async function compile({ paths, authorizedKeys }: CompileInput): Promise<
     readNetworkFiles(paths.host0Networks),
   ]);
   const networks = judgeNetworks(files, []);
-  // What cannot be read is there.
+  // A network file that cannot be read exists; its network must not be called unknown.
   const unknown = fileErrors.length === 0 ? unknownNetworks(conf, files) : [];
   const errors = [...conf.errors, ...unknown, ...fileErrors, ...networks.errors, ...tree.errors];
   const shared = { files: networkFilesFor(conf.settings, files), authorizedKeys, read: sourcesOf(paths) };
@@ -87,9 +84,7 @@ function compileMachine(folder: MachineFolder, shared: Shared, errors: MeshError
   for (const { file, bytes } of shared.files) overlay.putFile(`var/pxen/networks/${basename(file)}`, bytes);
   for (const { actions } of [...groups, folder]) overlay.run(actions, shared.read);
   if (machine !== 'default' && !overlay.has('etc/hostname')) overlay.putFile('etc/hostname', `${name}\n`);
-  for (const [level, services] of Object.entries(RUNLEVELS)) {
-    for (const service of services) addService(overlay, level, service);
-  }
+  addRunlevels(overlay);
   overlay.addLines('etc/apk/world', packages);
   overlay.sortLines('etc/apk/world');
   overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
@@ -98,18 +93,13 @@ function compileMachine(folder: MachineFolder, shared: Shared, errors: MeshError
   return { machine, name, packages, overlay: { entries, content: contentHash(entries) } };
 }
 
-function addService(overlay: Overlay, level: string, service: string): void {
-  const path = `etc/runlevels/${level}/${service}`;
-  if (!overlay.has(path)) overlay.putLink(path, `/etc/init.d/${service}`);
-}
-
-/** The networks that every machine takes part in, whatever its manifest says. */
+/** The files of `default_networks`: every machine takes part in these networks. */
 function networkFilesFor(settings: Host0Settings | undefined, files: readonly NetworkFile[]): readonly NetworkFile[] {
   const wanted = settings?.defaultNetworks ?? [];
   return files.filter(({ file }) => wanted.includes(basename(file, '.conf')));
 }
 
-/** What `default_networks` names, and nobody has described. */
+/** An error for each name in `default_networks` that has no file. */
 function unknownNetworks(
   { settings, defaultNetworksPlace: place }: Host0Conf,
   files: readonly NetworkFile[],
@@ -131,7 +121,7 @@ function unknownNetworks(
   });
 }
 
-/** Each file is read once: a thousand machines share their groups'. */
+/** Reads each source once, since a thousand machines may share the files of a group. Paths below `/host0` are read below the real `/host0`. */
 function sourcesOf({ root, host0 }: Paths): ReadSource {
   const known = new Map<string, ReturnType<ReadSource>>();
   return (path) => {
@@ -148,7 +138,7 @@ function readSource(file: string): ReturnType<ReadSource> {
     const found = statSync(file);
     if (found.isDirectory())
       return refuse('is a directory', 'Give each file in it a line of its own; D makes a directory');
-    // Of a pipe or a device there may be no end.
+    // Reading a pipe or a device may never end.
     if (!found.isFile()) return refuse('is not a regular file', 'Name a regular file');
     if (found.size <= SOURCE_MAX_BYTES) return readFileSync(file);
     return refuse(
@@ -170,20 +160,7 @@ function sorted(names: readonly string[]): readonly string[] {
   return [...new Set(names)].sort();
 }
 
-/** A fault of a group is every machine's that has the group; it is told once. */
+/** Reports a fault once, although every machine of a faulty group has it. */
 function withoutDoubles(errors: readonly MeshError[]): readonly MeshError[] {
   return [...new Map(errors.map((error) => [errorText(error, { color: false }), error])).values()];
-}
-
-/** As in CompiledOverlay. */
-export function contentHash(entries: readonly OverlayEntry[]): string {
-  const hash = createHash('sha256');
-  for (const entry of entries) {
-    const { path, type } = entry;
-    const mode = type === 'link' ? entry.to : `${entry.mode.uid}:${entry.mode.gid}:${entry.mode.permissions}`;
-    const length = type === 'file' ? entry.content.length : 0;
-    hash.update(JSON.stringify([type, path, mode, length]));
-    if (type === 'file') hash.update(entry.content);
-  }
-  return hash.digest('hex');
 }

@@ -1,11 +1,11 @@
-/** What `mesh system init` writes: a tree that works as it is, and says in comments what can be changed. */
+/** The example `/host0` that `mesh system init` writes: it works unchanged, and its comments say what can be changed. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDurable } from '../../disk/durable-file.ts';
 
 /**
- * Makes every file of the example that is not there.
- * @param directory what `/host0` is
+ * Writes every file of the example that does not exist yet.
+ * @param directory the path of `/host0`
  * @returns the files that it made
  * @throws MESH_DISK_REFUSED
  */
@@ -29,7 +29,7 @@ subnet_pool="10.11.0.0/16"
 default_subnet_size="25"
 
 # Whether host0 boots machines: off (it sends and answers nothing), auto (it looks for other DHCP servers first, adds boot
-# files beside them, and gives addresses only where nobody else does), dry (it only says what it would have answered).
+# files beside them, and gives addresses only where no other server does), dry (it only says what it would have answered).
 boot="auto"
 
 # Networks that every machine is in, whatever its manifest says: names of files in network/.
@@ -44,25 +44,25 @@ prefix=fd42:2345:1234:9abc::/64
 vni=456
 key=456
 `,
-  packages: `# Packages that the mirror holds besides those that machines and groups name, one a line.
+  packages: `# Packages that the mirror holds besides those that machines and groups name, one per line.
 `,
   'groups/baseline/manifest': `# What all machines of this group get. A line is one of:
 #   O MODE=user:group:permissions SRC=/on/host0 TGT=/on/the/machine    a file
 #   A MODE=user:group:permissions SRC=/on/host0 TGT=/on/the/machine    lines at the end of a file
 #   L SRC=/on/the/machine TGT=/on/the/machine                          a link at TGT that points to SRC
 #   D MODE=user:group:permissions TGT=/on/the/machine                  a directory
-#   R TGT=/on/the/machine                                              takes away what a line before put there
+#   R TGT=/on/the/machine                                              removes what an earlier line put there
 O MODE=root:root:0644 SRC=/host0/groups/baseline/motd TGT=/etc/motd
 `,
   'groups/baseline/motd': `This machine runs from memory: what is changed here is gone after a reboot.
 Change /host0 on host0, run \`mesh system configure\` there, and reboot this machine.
 `,
-  'groups/baseline/packages': `# Packages to install, one a line.
+  'groups/baseline/packages': `# Packages to install, one per line.
 `,
   'machines/default/UUID': `default
 `,
   'machines/default/groups': `baseline
 `,
-  'machines/default/manifest': `# What a machine gets that has no folder of its own. \`mesh node adopt ID NAME\` on host0 gives it one.
+  'machines/default/manifest': `# What machines without a folder of their own get. \`mesh node adopt ID NAME\` on host0 makes a folder.
 `,
 };

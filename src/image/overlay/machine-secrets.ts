@@ -1,7 +1,7 @@
 /**
- * What one machine has that no other may have. Its SSH host key: host0 makes it when the machine boots for the first time
- * and keeps it, so that whoever answers at the machine's address can be told from the machine. And its token, by which
- * host0 knows a machine that it has booted where meshes admit no other.
+ * The secrets of one machine: its SSH host key and its token. host0 makes the host key when the machine boots for the
+ * first time and keeps it, so that another machine that answers at the same address is recognised. By the token host0
+ * recognises a machine that it has booted; with `admission=token` a mesh admits no other.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
@@ -13,14 +13,14 @@ import type { MachineId } from '../../model/machine.ts';
 import { damagedKey, keyAt, secretAt } from '../command-key.ts';
 import { packEntries } from './overlay.ts';
 
-/** Where the node's `shell-server`, and OpenSSH, look for it. */
+/** Where `shell-server` on the node, and OpenSSH, look for the host key. */
 const HOST_KEY = 'etc/ssh/ssh_host_ed25519_key';
-/** Where its agent does (protocol/documents/paths.ts). */
+/** Where the agent looks for the token (protocol/documents/paths.ts). */
 const TOKEN = 'etc/meshwork/token';
 const SECRET = { uid: 0, gid: 0, permissions: 0o600 };
 
 /**
- * A tar of the machine's secrets, as they lie on the node; they are made if there are none yet.
+ * A tar of the machine's secrets, with their paths on the node. Makes the secrets if the machine has none yet.
  * @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED
  */
 export async function secretsOf(stateDirectory: string, machine: MachineId): Promise<Uint8Array> {
@@ -33,7 +33,7 @@ export async function secretsOf(stateDirectory: string, machine: MachineId): Pro
   ]);
 }
 
-/** The tokens of all machines follow from one secret of host0. */
+/** The tokens of all machines, derived from one secret of host0 (HMAC-SHA-256 of the machine id). */
 export class Tokens {
   readonly #secret: string;
 
@@ -41,18 +41,19 @@ export class Tokens {
     this.#secret = secret;
   }
 
-  /** @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED */
+  /** Reads host0's secret, or makes it. @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED */
   static async open(stateDirectory: string): Promise<Tokens> {
     const secret = await secretAt(stateDirectory, 'tokens', () => randomBytes(32).toString('hex'));
     if (/^[0-9a-f]{64}$/.test(secret)) return new Tokens(secret);
     throw damagedKey(join(stateDirectory, 'keys/tokens'), 'machines get new tokens when they boot the next time');
   }
 
-  /** 64 hex digits. */
+  /** The machine's token: 64 hex digits. */
   of(machine: MachineId): string {
     return createHmac('sha256', this.#secret).update(machine).digest('hex');
   }
 
+  /** Whether `token` is the machine's; compares in constant time. */
   fits(machine: MachineId, token: string): boolean {
     const [ours, theirs] = [this.of(machine), token].map((text) => Buffer.from(text));
     return ours !== undefined && theirs?.length === ours.length && timingSafeEqual(ours, theirs);
@@ -60,7 +61,7 @@ export class Tokens {
 }
 
 /**
- * By what a machine is known; undefined for one that has never been given its secrets.
+ * The public half of the machine's SSH host key; undefined if the machine has never fetched its secrets.
  * @throws MESH_KEY_DAMAGED
  */
 export async function hostKeyOf(stateDirectory: string, machine: MachineId): Promise<PublicKeyLine | undefined> {
@@ -74,7 +75,7 @@ export async function hostKeyOf(stateDirectory: string, machine: MachineId): Pro
   }
 }
 
-/** For a machine that is not known any more; it gets another if it boots once more. Never rejects. */
+/** Removes the host key of a machine that was removed; if it boots again, it gets another. Never rejects. */
 export async function removeHostKey(stateDirectory: string, machine: MachineId): Promise<void> {
   await rm(hostKeyIn(stateDirectory, machine), { force: true }).catch(() => undefined);
 }

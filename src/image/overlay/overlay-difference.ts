@@ -1,14 +1,16 @@
-/** What changes on a machine between two overlays, a line a path. */
+/** What changes on a machine between two overlays, path by path. */
 import type { OverlayEntry } from './overlay.ts';
 
+/** One path that differs between two overlays. */
 export interface PathChange {
+  /** Relative to the node's root, as in OverlayEntry. */
   readonly path: string;
   readonly change: 'added' | 'changed' | 'removed';
-  /** What is different about a path that was there before: `content`, `mode 644 → 600`. */
+  /** How a changed path differs: `content`, `mode 0:0:0644 → 0:0:0600`. */
   readonly what?: string;
 }
 
-/** In the order of the paths; none when both are the same. */
+/** All changes, in the order of their paths; empty when both overlays are equal. */
 export function overlayDifference(before: readonly OverlayEntry[], after: readonly OverlayEntry[]): PathChange[] {
   const old = new Map(before.map((entry) => [entry.path, entry]));
   const changes: PathChange[] = [];
@@ -40,7 +42,7 @@ function differences(before: OverlayEntry, after: OverlayEntry): string[] {
   return changes;
 }
 
-/** As a manifest writes it, in numbers: `0:0:0644`. */
+/** Owner, group and permissions as in a manifest, in numbers: `0:0:0644`. */
 export function modeText({ uid, gid, permissions }: { uid: number; gid: number; permissions: number }): string {
   return `${uid}:${gid}:${permissions.toString(8).padStart(4, '0')}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The compiled overlays on disk: files named by their SHA-256, and an index that says whose they are. The index is
- * replaced in one step when all files are there, so that a power cut leaves the old set or the new one.
+ * The compiled overlays on disk: files named by their SHA-256, and an index that names the file of each machine. The index
+ * is replaced in one step after all files are written, so that a power cut leaves the old set or the new one.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
@@ -11,57 +11,64 @@ import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { CompiledMachine } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
 
-export interface ShelvedOverlay {
-  /** Of the file's bytes. */
+/** One packed overlay. */
+interface StoredOverlay {
+  /** Of the file's bytes, in hex; the file is named by it. */
   readonly sha256: string;
   readonly bytes: number;
-  /** Of what is in it (compilation.ts). */
+  /** Hash of the entries (content-hash.ts). */
   readonly content: string;
 }
 
-export interface ShelvedMachine {
+/** One machine of the index. */
+interface StoredMachine {
   readonly machine: MachineId | 'default';
+  /** The name of its folder. */
   readonly name: string;
   readonly packages: readonly string[];
   /** Absent for a machine with SKIP. */
-  readonly overlay?: ShelvedOverlay;
+  readonly overlay?: StoredOverlay;
 }
 
+/** `index.json`: the set in force. */
 export interface OverlayIndex {
   /** ISO 8601, UTC. */
   readonly compiledAt: string;
-  readonly machines: readonly ShelvedMachine[];
+  readonly machines: readonly StoredMachine[];
 }
 
-/** Of a tree that was not taken. */
+/** `refusal.json`: why the newest `/host0` was not put in force. */
 export interface Refusal {
   /** ISO 8601, UTC. */
   readonly refusedAt: string;
-  /** How many there are. */
+  /** The number of all faults. */
   readonly faults: number;
+  /** The first of them. */
   readonly first: ErrorDocument;
 }
 
 const SUFFIX = '.apkovl.tar.gz';
-/** A machine that was given the name of a file fetches it within this; what a crash left unfinished is of no use to anybody. */
+/** How long files out of force, and unfinished files of a crash, are kept: a machine that was given a file's name fetches it within an hour. */
 const KEEP_MS = 60 * 60_000;
-/** Enough that the disk takes many files in one journal commit. */
+/** Files written at once: so many that the disk commits many of them to its journal together. */
 const WRITERS = 32;
 
+/** The overlays of host0's state directory. The CLI writes them, the daemon reads them; there is no lock between the two. */
 export class OverlayStore {
+  /** `overlays` in the state directory. */
   readonly directory: string;
   readonly #indexFile: string;
   readonly #refusalFile: string;
   #index: { readonly version: string; readonly index: OverlayIndex } | undefined;
 
-  /** @param stateDirectory host0's, as in Paths */
+  /** @param stateDirectory host0's state directory (`Paths.state`) */
   constructor(stateDirectory: string) {
     this.directory = join(stateDirectory, 'overlays');
     this.#indexFile = join(this.directory, 'index.json');
     this.#refusalFile = join(this.directory, 'refusal.json');
   }
 
-  /** The set in force; undefined before the first. Read anew when it was replaced. */
+  /** The set in force; undefined before the first. Kept in memory until the file is replaced. @throws SyntaxError for a damaged index */
   async index(): Promise<OverlayIndex | undefined> {
     const found = await stat(this.#indexFile, { bigint: true }).catch(() => undefined);
     if (found === undefined) return undefined;
@@ -72,24 +79,25 @@ export class OverlayStore {
     return this.#index.index;
   }
 
-  /** The overlay of a machine: its own, or the default one; a machine with SKIP has none. */
-  async overlayOf(machine: MachineId): Promise<ShelvedMachine | undefined> {
+  /** The machine's record in the index, or the default one. A machine with SKIP has a record without an overlay. */
+  async overlayOf(machine: MachineId): Promise<StoredMachine | undefined> {
     const machines = (await this.index())?.machines ?? [];
     return machines.find((own) => own.machine === machine) ?? machines.find((other) => other.machine === 'default');
   }
 
-  pathOf({ sha256 }: ShelvedOverlay): string {
+  pathOf({ sha256 }: StoredOverlay): string {
     return join(this.directory, `${sha256}${SUFFIX}`);
   }
 
-  async entriesOf(overlay: ShelvedOverlay): Promise<OverlayEntry[]> {
+  /** The files in a stored overlay. Rejects if its file is gone. */
+  async entriesOf(overlay: StoredOverlay): Promise<OverlayEntry[]> {
     return unpackOverlay(await readFile(this.pathOf(overlay)));
   }
 
   /**
-   * Puts a new set in force; durable when it resolves. What did not change is not packed again.
-   * @param onStored is told how many of them are on the disk
-   * @throws MESH_DISK_REFUSED: the set before stays in force
+   * Puts a new set in force; durable when it resolves. Overlays that did not change are not packed again.
+   * @param onStored is called with the number of machines whose overlay is on the disk
+   * @throws MESH_DISK_REFUSED; the previous set stays in force
    */
   async publish(
     machines: readonly CompiledMachine[],
@@ -101,11 +109,11 @@ export class OverlayStore {
     const packed = new Map(before.flatMap(({ overlay }) => packedBefore(overlay, onDisk)));
     await makeDirectory(this.directory);
     let count = 0;
-    const stored: ShelvedMachine[] = new Array(machines.length);
+    const stored: StoredMachine[] = new Array(machines.length);
     const queue = machines.entries();
     const work = async () => {
       for (const [index, machine] of queue) {
-        stored[index] = await this.#shelve(machine, packed);
+        stored[index] = await this.#storeMachine(machine, packed);
         onStored(++count);
       }
     };
@@ -118,7 +126,7 @@ export class OverlayStore {
     return index;
   }
 
-  /** Notes that a newer tree was refused, and why: whoever misses something is told that. */
+  /** Records that a newer tree was refused, and why, for errors and findings about missing overlays. */
   async refuse(first: MeshError, faults: number, now: Date): Promise<void> {
     const refusal: Refusal = { refusedAt: now.toISOString(), faults, first: first.toJSON() };
     await writeDurable(this.#refusalFile, `${JSON.stringify(refusal)}\n`);
@@ -130,10 +138,10 @@ export class OverlayStore {
     return text === undefined ? undefined : (JSON.parse(text) as Refusal);
   }
 
-  async #shelve(
+  async #storeMachine(
     { machine, name, packages, overlay: compiled }: CompiledMachine,
-    packed: Map<string, ShelvedOverlay>,
-  ): Promise<ShelvedMachine> {
+    packed: Map<string, StoredOverlay>,
+  ): Promise<StoredMachine> {
     if (compiled === undefined) return { machine, name, packages };
     const { content, entries } = compiled;
     const known = packed.get(content);
@@ -145,12 +153,8 @@ export class OverlayStore {
     return { machine, name, packages, overlay };
   }
 
-  /** Whoever was given the name of a file just before it went out of force is about to fetch it. */
-  async #collectGarbage(
-    inForce: readonly ShelvedMachine[],
-    before: readonly ShelvedMachine[],
-    now: Date,
-  ): Promise<void> {
+  /** Removes files that have been out of force for KEEP_MS. A file that goes out of force now gets `now` as its time: a machine may be about to fetch it. */
+  async #collectGarbage(inForce: readonly StoredMachine[], before: readonly StoredMachine[], now: Date): Promise<void> {
     const [used, left] = [filesOf(inForce), filesOf(before)];
     for (const name of await this.#namesOnDisk()) {
       if (used.has(name) || !(name.endsWith(SUFFIX) || name.endsWith('.new'))) continue;
@@ -165,16 +169,16 @@ export class OverlayStore {
   }
 }
 
-/** The names of the machines that have a folder, by their ids. */
+/** Folder names by machine id, without the default folder. */
 export function machineNames(index: OverlayIndex | undefined): ReadonlyMap<MachineId, string> {
   return new Map(index?.machines.flatMap(({ machine, name }) => (isMachineId(machine) ? [[machine, name]] : [])) ?? []);
 }
 
-function filesOf(machines: readonly ShelvedMachine[]): ReadonlySet<string> {
+function filesOf(machines: readonly StoredMachine[]): ReadonlySet<string> {
   return new Set(machines.flatMap(({ overlay }) => (overlay === undefined ? [] : [`${overlay.sha256}${SUFFIX}`])));
 }
 
-/** What was packed once and still lies there, by its content. */
-function packedBefore(overlay: ShelvedOverlay | undefined, onDisk: ReadonlySet<string>): [string, ShelvedOverlay][] {
+/** The overlay with its content hash as a key, if its file is still on the disk. */
+function packedBefore(overlay: StoredOverlay | undefined, onDisk: ReadonlySet<string>): [string, StoredOverlay][] {
   return overlay !== undefined && onDisk.has(`${overlay.sha256}${SUFFIX}`) ? [[overlay.content, overlay]] : [];
 }

@@ -1,3 +1,4 @@
+/** The watch follows published and refused sets on a real disk. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +34,7 @@ const open = async () => {
   watch = await OverlayWatch.open({ overlayStore, tree: '/host0', clock: systemClock });
 };
 
-test('names are those of the set in force, at the start and whenever another is put in force', async () => {
+test('names follow the set in force', async () => {
   await open();
   expect([...watch.names]).toEqual([]);
   const heard: string[] = [];
@@ -43,7 +44,7 @@ test('names are those of the set in force, at the start and whenever another is 
   expect([...watch.names]).toEqual([[MACHINE, 'node1']]);
 });
 
-test('a tree that was refused is a finding, with the first fault and how many more there are', async () => {
+test('a refused tree is a finding, with the first fault and the number of others', async () => {
   await overlayStore.refuse(FAULT, 3, NOW);
   await open();
   expect(watch.health()).toEqual([
@@ -59,7 +60,7 @@ test('a tree that was refused is a finding, with the first fault and how many mo
   ]);
 });
 
-test('a finding ends with the next set that is put in force', async () => {
+test('the finding ends when the next set is put in force', async () => {
   await overlayStore.refuse(FAULT, 1, NOW);
   await open();
   expect(watch.health()[0]?.message).toContain('; the tree was refused, and machines boot');

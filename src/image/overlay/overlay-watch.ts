@@ -1,4 +1,4 @@
-/** Follows what `mesh system configure` has put in force or refused: the names of machines, and why the newest tree was not taken. */
+/** Follows what `mesh system configure` puts in force or refuses: the names of machines, and why the newest tree is not in force. */
 import { DirectoryWatch } from '../../disk/directory-watch.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MachineId } from '../../model/machine.ts';
@@ -6,13 +6,15 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { machineNames, type OverlayStore, type Refusal } from './overlay-store.ts';
 
+/** Where the overlays are, and from which tree they are made. */
 export interface OverlayWatchInput {
   readonly overlayStore: OverlayStore;
-  /** The directory that is compiled, `/host0`: the object of a finding. */
+  /** The directory that is compiled, `/host0`; findings name it as their object. */
   readonly tree: string;
   readonly clock: Clock;
 }
 
+/** Looks at the overlays whenever their directory changes, and every few seconds. */
 export class OverlayWatch {
   readonly #input: OverlayWatchInput;
   readonly #looks = new Signal<ReadonlyMap<MachineId, string>>();
@@ -24,12 +26,12 @@ export class OverlayWatch {
 
   private constructor(input: OverlayWatchInput) {
     this.#input = input;
-    // What cannot be read now is read at the next look.
+    // If the files cannot be read now, the next look reads them.
     const look = () => void this.#look().catch(() => undefined);
     this.#directory = new DirectoryWatch(input.overlayStore.directory, input.clock, look);
   }
 
-  /** Looks once, and goes on looking until it is closed. @throws SyntaxError for an index that is damaged */
+  /** Looks once, then watches until it is closed. @throws SyntaxError for a damaged index */
   static async open(input: OverlayWatchInput): Promise<OverlayWatch> {
     const watch = new OverlayWatch(input);
     watch.#directory.start();
@@ -37,11 +39,12 @@ export class OverlayWatch {
     return watch;
   }
 
-  /** The names of the machines that have a folder in `/host0/machines`, as far as that is in force. */
+  /** Names by machine id, of the machines with a folder in `/host0/machines` when the set in force was compiled. */
   get names(): ReadonlyMap<MachineId, string> {
     return this.#names;
   }
 
+  /** One finding while the newest tree is refused, else none. */
   health(): readonly Finding[] {
     return this.#refusal === undefined ? [] : [refusalFinding(this.#input.tree, this.#refusal)];
   }

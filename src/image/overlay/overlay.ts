@@ -1,36 +1,37 @@
 /**
- * What a machine's manifests come to: the files of its overlay. Pure: the same actions and the same sources give the same
- * entries, and those the same bytes.
+ * The overlay of a machine: the files that its manifests produce. Pure: the same actions and sources give the same
+ * entries, and the same entries the same bytes.
  */
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { packTar, unpackTar } from 'modern-tar';
 import type { CopyAction, ManifestAction, Mode } from '../../formats/host0/manifest.ts';
 import { MeshError } from '../../model/error.ts';
 
-/** `path` is relative to the node's root, without a slash at either end. */
+/** One file, directory or link. `path` is relative to the node's root, without a slash at either end. */
 export type OverlayEntry =
   | { readonly type: 'directory'; readonly path: string; readonly mode: Mode }
   | { readonly type: 'file'; readonly path: string; readonly mode: Mode; readonly content: Uint8Array }
   | { readonly type: 'link'; readonly path: string; readonly to: string };
 
-/** @returns undefined when there is no such file; a MeshError when it cannot be read */
+/** Reads a source file on host0. @returns undefined if there is no such file; a MeshError if it cannot be read */
 export type ReadSource = (path: string) => Uint8Array | undefined | MeshError;
 
 const ROOT_OWNED = { uid: 0, gid: 0 };
 const PLAIN_DIRECTORY: Mode = { ...ROOT_OWNED, permissions: 0o755 };
-/** Directories that a careful system keeps to root, whoever puts a file into them. */
+/** Directories that only root may enter (mode 0700) when an overlay makes them as a parent. */
 const CLOSED_DIRECTORIES: ReadonlySet<string> = new Set(['root', 'root/.ssh', 'etc/meshwork/keys']);
 
-/** The files of one overlay while its manifests run over them. */
+/** The files of one overlay while its manifests are carried out. */
 export class Overlay {
   readonly #entries = new Map<string, OverlayEntry>();
   readonly #errors: MeshError[] = [];
 
+  /** Faults of all actions that were run: MESH_MANIFEST_SOURCE, MESH_MANIFEST_TARGET. */
   get errors(): readonly MeshError[] {
     return this.#errors;
   }
 
-  /** In the order of their paths, every directory before what is in it. */
+  /** Sorted by path, so that every directory comes before its contents. */
   get entries(): readonly OverlayEntry[] {
     return [...this.#entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   }
@@ -39,7 +40,7 @@ export class Overlay {
     return this.#entries.has(path);
   }
 
-  /** Runs a manifest's actions in order. What is wrong with one does not stop the next: all faults are told at once. */
+  /** Runs a manifest's actions in order. A fault in one does not stop the next, so that all faults are reported together. */
   run(actions: readonly ManifestAction[], read: ReadSource): void {
     for (const action of actions) {
       try {
@@ -50,19 +51,20 @@ export class Overlay {
     }
   }
 
-  /** A file that Meshwork puts there itself. */
+  /** Adds or replaces a file of root's, and makes its parents. */
   putFile(path: string, content: string | Uint8Array, permissions = 0o644): void {
     this.#makeParents(path);
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     this.#entries.set(path, { type: 'file', path, mode: { ...ROOT_OWNED, permissions }, content: bytes });
   }
 
+  /** Adds or replaces a symbolic link to `to`, and makes its parents. */
   putLink(path: string, to: string): void {
     this.#makeParents(path);
     this.#entries.set(path, { type: 'link', path, to });
   }
 
-  /** Adds lines to a text file, and makes it where there is none; a line that is there already is not added. */
+  /** Adds the lines that a text file does not have yet. Makes the file if there is none. */
   addLines(path: string, lines: readonly string[], permissions = 0o644): void {
     const present = this.#entries.get(path);
     const content = present?.type === 'file' ? Buffer.from(present.content).toString('utf8') : '';
@@ -73,7 +75,7 @@ export class Overlay {
     this.putFile(path, `${begun}${news.join('\n')}\n`, permissions);
   }
 
-  /** A text file with its lines sorted, each once. */
+  /** Sorts the words of a text file, one a line, and removes duplicates. Does nothing if there is no such file. */
   sortLines(path: string): void {
     const entry = this.#entries.get(path);
     if (entry?.type !== 'file') return;
@@ -99,7 +101,7 @@ export class Overlay {
       const source = sourceOf(action, read);
       const present = this.#entries.get(path);
       const appends = action.type === 'append' && present?.type === 'file';
-      // Of a group's file all machines have the same bytes, not a thousand copies.
+      // Machines share the buffer of a group's file: a thousand copies would fill the memory.
       const content = appends ? Buffer.concat([present.content, source]) : source;
       this.#entries.set(path, { type: 'file', path, mode: action.mode, content });
     }
@@ -111,7 +113,7 @@ export class Overlay {
     for (const other of gone) this.#entries.delete(other);
     if (gone.length > 0) return;
     throw misplaced(action, `there is no ${action.target} in the overlay`, {
-      rule: 'R takes away what a line before it put into the overlay; what the system itself has there, it cannot.',
+      rule: 'R removes what an earlier line put into the overlay. It cannot remove files of the system itself.',
       remedy: 'Remove the line, or correct its path.',
     });
   }
@@ -122,7 +124,7 @@ export class Overlay {
     if (present !== undefined && (present.type === 'directory') !== needsDirectory) {
       const what = present.type === 'directory' ? 'a directory' : `a ${present.type}`;
       throw misplaced(action, `${action.target} is ${what} already`, {
-        rule: 'A directory does not take the place of a file or a link, nor the other way round.',
+        rule: 'A directory cannot replace a file or a link, nor the other way round.',
         remedy: 'Remove it first with an R line, or choose another path.',
       });
     }
@@ -130,7 +132,7 @@ export class Overlay {
       const above = this.#entries.get(parent);
       if (above === undefined || above.type === 'directory') continue;
       throw misplaced(action, `/${parent} is a ${above.type}, and nothing can be below it`, {
-        rule: 'What is above a path is a directory.',
+        rule: 'Every parent of a path is a directory.',
         remedy: 'Choose another path, or remove the other line.',
       });
     }
@@ -163,24 +165,25 @@ function misplaced(
   return new MeshError('MESH_MANIFEST_TARGET', message, { rule, remedy, place: targetPlace });
 }
 
-/** `etc` and `etc/apk` for `etc/apk/world`. */
+/** The parents of a path, outermost first: `etc` and `etc/apk` for `etc/apk/world`. */
 function parentsOf(path: string): string[] {
   const names = path.split('/').slice(0, -1);
   return names.map((_, index) => names.slice(0, index + 1).join('/'));
 }
 
-/** Not 0, which some programs take for «never»: 2020-01-01. */
+/** 2020-01-01, the time of all files in a tar. Some programs take 0 for «never». */
 const MTIME = new Date(1_577_836_800_000);
 
 /**
- * A gzipped tar as Alpine's initramfs and ours unpack it: names without `./`, ustar headers, directories first.
+ * Packs an overlay as a gzipped tar that both Alpine's initramfs and Meshwork's unpack: names without `./`, ustar
+ * headers, directories before their contents.
  * @returns the same bytes for the same entries
  */
 export async function packOverlay(entries: readonly OverlayEntry[]): Promise<Buffer> {
   return gzipSync(await packEntries(entries), { level: constants.Z_BEST_SPEED });
 }
 
-/** The same, not compressed. */
+/** Packs entries as a tar like packOverlay's, not compressed. */
 export function packEntries(entries: readonly OverlayEntry[]): Promise<Uint8Array> {
   return packTar(entries.map(tarEntry));
 }
@@ -197,7 +200,7 @@ function tarEntry(entry: OverlayEntry): Parameters<typeof packTar>[0][number] {
   return { header: { ...owned, name: entry.path, type: 'file', size: entry.content.length }, body: entry.content };
 }
 
-/** The entries of an overlay that was packed here before. */
+/** The entries of an overlay that packOverlay made. Rejects if the bytes are damaged. */
 export async function unpackOverlay(bytes: Uint8Array): Promise<OverlayEntry[]> {
   const entries = await unpackTar(gunzipSync(bytes));
   return entries.map(({ header, data }): OverlayEntry => {

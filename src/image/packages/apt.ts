@@ -1,6 +1,6 @@
 /**
- * Debian packages out of the apt sources of this machine, into a directory of our own. What is installed here plays no
- * part and does not change: apt is shown an empty list of installed packages, and writes nowhere else.
+ * Debian packages from the apt sources of this machine, fetched into a directory of Meshwork's. The packages installed on
+ * this machine are neither used nor changed: apt gets an empty list of installed packages, and writes nowhere else.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,21 +17,22 @@ export interface DebianPackage {
   readonly architecture: string;
 }
 
-/** A name or a version in the file names of packages: a colon is written `%3a`. */
+/** `NAME_VERSION_ARCHITECTURE.deb`; a colon in the version is written `%3a`. */
 const PACKAGE_FILE = /^([^_]+)_([^_]+)_([^_]+)\.deb$/;
 
+/** Runs apt-get for one image. One call at a time. */
 export class Apt {
   readonly #directory: string;
-  /** Where lists of our own are; the machine's own serve as long as they are fresh enough. */
+  /** Package lists fetched into our directory are used; before that, the machine's own lists. */
   #ownLists = false;
 
-  /** @param directory is filled with lists and packages; it may go at any time */
+  /** @param directory for lists and packages: a cache that may be deleted at any time */
   constructor(directory: string) {
     this.#directory = directory;
   }
 
   /**
-   * Packages and all that they depend on, in the order of their names.
+   * The packages and all that they depend on, sorted by name.
    * @throws MESH_IMAGE_PACKAGES
    */
   async closure(names: readonly string[]): Promise<DebianPackage[]> {
@@ -43,8 +44,8 @@ export class Apt {
   }
 
   /**
-   * Fetches what is not here yet, and takes away files of other packages.
-   * @returns the files of the packages, in their order
+   * Downloads the packages that are missing, and deletes files of other packages.
+   * @returns the package files, in the order of `packages`
    * @throws MESH_IMAGE_PACKAGES
    */
   async fetch(packages: readonly DebianPackage[]): Promise<string[]> {
@@ -64,7 +65,7 @@ export class Apt {
     return files.map((file) => join(archives, file));
   }
 
-  /** What the machine's lists cannot do, because they are old or were cleaned away, is tried once more with fresh ones. */
+  /** Tries once more with fresh package lists if apt-get fails: the machine's lists may be old or deleted. */
   async #run(args: readonly string[], cwd?: string): Promise<string> {
     try {
       return await this.#aptGet(args, cwd);
@@ -108,13 +109,13 @@ export class Apt {
       ...(this.#ownLists ? [`Dir::State::lists=${lists}`] : []),
       'APT::Architecture=amd64',
       'APT::Install-Recommends=false',
-      // The directory is root's; apt would warn that its own user cannot write there, and go on as root.
+      // Only root may write to the directory. Without this, apt warns that its own user cannot, and continues as root.
       'APT::Sandbox::User=root',
     ];
   }
 }
 
-export function fileOf({ name, version, architecture }: DebianPackage): string {
+function fileOf({ name, version, architecture }: DebianPackage): string {
   return `${name}_${version.replaceAll(':', '%3a')}_${architecture}.deb`;
 }
 
@@ -133,7 +134,8 @@ function refused(args: readonly string[], complaint: string): MeshError {
     operation: 'fetch packages',
     object: `apt-get ${args.join(' ').slice(0, 200)}`,
     rule: 'An image is built from the packages of the apt sources of this machine.',
-    remedy: 'See that `apt-get update` works here, and that the packages are in its sources (`apt-cache policy NAME`).',
+    remedy:
+      'Check that `apt-get update` works here, and that the packages are in its sources (`apt-cache policy NAME`).',
     retryable: true,
   });
 }
@@ -142,7 +144,7 @@ function noApt(cause: unknown): MeshError {
   return new MeshError('MESH_IMAGE_PACKAGES', 'there is no apt-get on this machine', {
     operation: 'fetch packages',
     rule: 'The Debian flavour is built from Debian packages.',
-    remedy: 'Build the image on a machine with Debian or one of its relatives, and copy it here.',
+    remedy: 'Build the image on a machine with Debian or a system derived from it, and copy it here.',
     cause,
   });
 }

@@ -1,4 +1,4 @@
-/** Programs of the system that the building of an image calls, one at a time. */
+/** Runs the system's programs that building an image needs, such as dpkg-deb and xz. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { MeshError } from '../../model/error.ts';
@@ -6,8 +6,8 @@ import { MeshError } from '../../model/error.ts';
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 /**
- * What the program prints.
- * @throws MESH_IMAGE_FAILED with what it complains of
+ * Runs a program and returns its standard output.
+ * @throws MESH_IMAGE_FAILED if it is missing or fails, with the last line of its standard error
  */
 export async function programOutput(program: string, ...args: readonly string[]): Promise<string> {
   try {
@@ -24,7 +24,7 @@ export async function programOutput(program: string, ...args: readonly string[])
         object: program,
         remedy: absent
           ? `Install ${program}, and build the image again.`
-          : 'See that there is room for 1 GB in the directory for temporary files (TMPDIR), and build the image again.',
+          : 'Check that the directory for temporary files (TMPDIR) has 1 GB free, and build the image again.',
         cause,
       },
     );

@@ -1,4 +1,4 @@
-/** How the kernel answers a request, and how it ends a dump: an errno and, with luck, a reason in words. */
+/** How the kernel answers a request and ends a dump: with an errno, and sometimes with a reason in words. */
 import { AttributeTable } from './attribute-table.ts';
 import { aligned, MESSAGE_HEADER_BYTES, type Message, NLMSG_ERROR, requireStruct } from './netlink.ts';
 
@@ -6,7 +6,7 @@ const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 
-/** What the kernel says to a request: errno 0 is success; `text` is its extended acknowledgement. */
+/** The kernel's answer to one request: errno 0 is success; `text` is its extended acknowledgement, or empty. */
 export interface Acknowledgement {
   readonly sequence: number;
   readonly errno: number;
@@ -22,7 +22,7 @@ export function acknowledgement(message: Message): Acknowledgement {
   let attributes = start + 4;
   if (message.type === NLMSG_ERROR) {
     requireStruct(message, 4 + MESSAGE_HEADER_BYTES);
-    // The request follows the errno: its header alone when capped.
+    // The request follows the errno: only its header when the answer is capped.
     attributes += (flags & NLM_F_CAPPED) !== 0 ? MESSAGE_HEADER_BYTES : aligned(bytes.readUInt32LE(start + 4));
   }
   const table = new AttributeTable(NLMSGERR_ATTR_MSG).parse(bytes, attributes, end);

@@ -1,18 +1,18 @@
-/** Reads the attributes of a netlink message, and never past their end. */
+/** Reads the attributes of a netlink message, and never reads past their end. */
 import type { Mac } from '../../model/address/mac.ts';
 import { type Ip, ipFromBytes } from '../ip.ts';
 import { ATTRIBUTE_HEADER_BYTES, aligned, malformed, NLA_TYPE_MASK } from './netlink.ts';
 
 /**
- * Attributes by type, as the kernel's own nla_parse gives them: of a type that occurs twice, the last. One table is
- * parsed into again and again, since a dump has tens of thousands of them.
+ * The attributes of one message, by type. As in the kernel's own nla_parse, the last one counts where a type occurs
+ * twice. One table is reused for message after message, since a dump has tens of thousands of them.
  */
 export class AttributeTable {
   #bytes: Buffer = Buffer.alloc(0);
   readonly #starts: Int32Array;
   readonly #ends: Int32Array;
 
-  /** @param max the highest type that is looked at */
+  /** @param max the highest attribute type to keep; higher ones are skipped */
   constructor(max: number) {
     this.#starts = new Int32Array(max + 1);
     this.#ends = new Int32Array(max + 1);
@@ -36,7 +36,7 @@ export class AttributeTable {
     return this;
   }
 
-  /** Parses what is inside the attribute `type` of `outer`; an absent one holds nothing. */
+  /** Parses the attributes nested in the attribute `type` of `outer`; an absent one leaves the table empty. */
   parseNested(outer: AttributeTable, type: number): this {
     return outer.has(type)
       ? this.parse(outer.#bytes, outer.#start(type), outer.#end(type))
@@ -57,23 +57,23 @@ export class AttributeTable {
     return this.#holds(type, 4) ? this.#bytes.readUInt32LE(this.#start(type)) : 0;
   }
 
-  /** The same in network byte order, as nftables has its numbers. */
+  /** A 32-bit number in network byte order, as nftables uses; 0 when absent. */
   u32BE(type: number): number {
     return this.#holds(type, 4) ? this.#bytes.readUInt32BE(this.#start(type)) : 0;
   }
 
-  /** The `index`th of an array of 32-bit numbers; 0 when it is not so long. */
+  /** The `index`th number of an array of 32-bit numbers; 0 when the array is shorter. */
   u32At(type: number, index: number): number {
     const at = this.#start(type) + 4 * index;
     return this.has(type) && at + 4 <= this.#end(type) ? this.#bytes.readUInt32LE(at) : 0;
   }
 
-  /** Network byte order; 0 when absent. */
+  /** A port number, in network byte order; 0 when absent. */
   port(type: number): number {
     return this.#holds(type, 2) ? this.#bytes.readUInt16BE(this.#start(type)) : 0;
   }
 
-  /** Up to the first NUL; empty when absent. */
+  /** Text up to the first NUL; empty when absent. */
   text(type: number): string {
     if (!this.has(type)) return '';
     const start = this.#start(type);
@@ -89,7 +89,11 @@ export class AttributeTable {
     return macAt(this.#bytes, start);
   }
 
-  /** @returns undefined when absent or of neither family's length */
+  /**
+   * An IPv4 or IPv6 address.
+   * @param skip bytes before the address, as in struct rtvia
+   * @returns undefined when absent or not 4 or 16 bytes long
+   */
   ip(type: number, skip = 0): Ip | undefined {
     if (!this.has(type)) return undefined;
     return ipFromBytes(this.#bytes.subarray(this.#start(type) + skip, this.#end(type)));

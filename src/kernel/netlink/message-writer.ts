@@ -1,16 +1,21 @@
-/** Writes netlink messages, with whatever attributes they have. */
+/** Writes netlink messages and their attributes into one buffer. */
 import type { Mac } from '../../model/address/mac.ts';
 import { type Ip, ipToBytes } from '../ip.ts';
 import { ATTRIBUTE_HEADER_BYTES, aligned, MESSAGE_HEADER_BYTES, NLA_F_NESTED } from './netlink.ts';
 
-/** A link that a request names where the kernel wants its index: `at` is the place of the index in the bytes. */
-export interface LinkPlace {
+/**
+ * A link index that is still missing in a request: `at` is the offset of its 4 bytes, `name` the link whose index
+ * belongs there.
+ */
+interface LinkPlace {
   readonly at: number;
   readonly name: string;
 }
 
-/** A message, by the place of its header, that may change which link has the name `name`, or any name when absent. */
-export interface NameChange {
+/**
+ * A message that may change which link has the name `name`, or any name when absent. `at` is the offset of its header.
+ */
+interface NameChange {
   readonly at: number;
   readonly name?: string;
 }
@@ -24,26 +29,27 @@ export class MessageWriter {
   readonly #links: LinkPlace[] = [];
   readonly #nameChanges: NameChange[] = [];
 
-  /** What was written; valid until the next write. */
+  /** The messages so far; valid until the next write. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Where link indexes are still to be filled in, in ascending order. */
+  /** The link indexes that are still to be filled in, in ascending order of offset. */
   get links(): readonly LinkPlace[] {
     return this.#links;
   }
 
-  /** In ascending order. */
+  /** The messages that may move link names, in ascending order of offset. */
   get nameChanges(): readonly NameChange[] {
     return this.#nameChanges;
   }
 
-  /** How many messages were written. Each carries as its sequence number how many were before it. */
+  /** How many messages were written. The sequence number of each is the number of messages before it. */
   get count(): number {
     return this.#count;
   }
 
+  /** Starts a message of `type` (RTM_*); `flags` are NLM_F_*. `end` fills in its length. */
   begin(type: number, flags: number): void {
     this.#message = this.#take(MESSAGE_HEADER_BYTES);
     this.#bytes.writeUInt16LE(type, this.#message + 4);
@@ -57,7 +63,7 @@ export class MessageWriter {
     this.#count++;
   }
 
-  /** Forgets the message that was begun and not ended, if there is one. */
+  /** Drops the message that was begun and not ended, if there is one. */
   abandon(): void {
     this.#bytes.fill(0, this.#message, this.#length);
     this.#length = this.#message;
@@ -81,12 +87,15 @@ export class MessageWriter {
     this.#bytes.writeUInt32LE(value, at);
   }
 
-  /** The index of the link `name`, to be filled in when it is known. */
+  /** Leaves room for the index of the link `name`, which is filled in just before the message is sent. */
   linkIndex(name: string): void {
     this.#links.push({ at: this.#take(4), name });
   }
 
-  /** Says that the message gives `name` to another link or takes it from one; without a name, any. */
+  /**
+   * Notes that this message gives `name` to another link or takes it from one; without a name, that it may do so for
+   * any name.
+   */
   changesName(name?: string): void {
     this.#nameChanges.push({ at: this.#message, ...(name !== undefined && { name }) });
   }
@@ -101,12 +110,13 @@ export class MessageWriter {
     this.#bytes.writeUInt32LE(value, at);
   }
 
-  /** A port number: network byte order. */
+  /** A port number, in network byte order. */
   attributePort(type: number, value: number): void {
     const at = this.#attribute(type, 2);
     this.#bytes.writeUInt16BE(value, at);
   }
 
+  /** An attribute with the index of the link `name`, to be filled in as for `linkIndex`. */
   attributeLink(type: number, name: string): void {
     this.#links.push({ at: this.#attribute(type, 4), name });
   }
@@ -131,7 +141,7 @@ export class MessageWriter {
     this.#bytes.set(bytes, at);
   }
 
-  /** An attribute that holds what `body` writes. */
+  /** An attribute that contains the attributes that `body` writes. */
   nested(type: number, body: () => void): void {
     const at = this.#take(ATTRIBUTE_HEADER_BYTES);
     this.#bytes.writeUInt16LE(type | NLA_F_NESTED, at + 2);
@@ -147,7 +157,10 @@ export class MessageWriter {
     return at + ATTRIBUTE_HEADER_BYTES;
   }
 
-  /** The place of the next `length` bytes, which are zero. May replace `#bytes`, so take first and then write. */
+  /**
+   * Reserves the next `length` bytes, which are zero, and returns their offset. May replace `#bytes`: take first, then
+   * write.
+   */
   #take(length: number): number {
     const at = this.#length;
     this.#length += length;

@@ -1,4 +1,4 @@
-/** A netlink socket: open, send, receive. The main thread never waits, neither for the kernel's work nor for an answer. */
+/** A netlink socket: open, send, receive. The main thread waits neither for the kernel's work nor for an answer. */
 import koffi from 'koffi';
 import { MeshError } from '../../model/error.ts';
 import {
@@ -21,7 +21,9 @@ import {
 import { inNetns } from '../netns.ts';
 import { systemCallOnThread } from './thread-pool.ts';
 
+/** Links, addresses, routes, neighbours and FDB entries (linux/netlink.h). */
 export const NETLINK_ROUTE = 0;
+/** nftables (linux/netlink.h). */
 export const NETLINK_NETFILTER = 12;
 
 const SOL_NETLINK = 270;
@@ -30,27 +32,30 @@ const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 
-/** A name's, with its NUL; the kernel would look for what a longer one begins with. */
+/** IFNAMSIZ, with the closing NUL. The kernel cuts a longer name off and would look for its beginning. */
 const IFNAME_BYTES = 16;
 const SOCKADDR_BYTES = 12;
-/** The kernel fills at most 32 KB a read of a dump; an event is one message of a few KB. */
+/** One read gets at most 32 KB of a dump; an event is one message of a few KB. */
 const RECEIVE_BYTES = 64 * 1024;
 const RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC;
 
+/** One read: bytes, or `empty` when nothing waits, or `overflow` when the kernel dropped messages. */
 type Received = Buffer | 'empty' | 'overflow';
 
+/** How a netlink socket is opened. */
 export interface NetlinkSocketOptions {
   readonly protocol: typeof NETLINK_ROUTE | typeof NETLINK_NETFILTER;
   /** Multicast groups 1 to 32 as bits: group g is `1 << (g - 1)`. */
   readonly groups?: number;
   readonly receiveBufferBytes: number;
-  /** Path of the namespace to be in; the process's own when absent. */
+  /** Path of the namespace that the socket belongs to; the process's own when absent. */
   readonly netns?: string;
 }
 
+/** A non-blocking netlink socket with extended and capped acknowledgements, and strict checking of dump requests. */
 export class NetlinkSocket {
   readonly fd: number;
-  /** What the kernel names this socket by; requests made here carry it into the events that they cause. */
+  /** The kernel's number for this socket. Events carry the port id of the socket whose request caused them. */
   readonly portId: number;
   readonly #received = Buffer.alloc(RECEIVE_BYTES);
   readonly #kernel = socketAddress(0);
@@ -80,7 +85,11 @@ export class NetlinkSocket {
     }
   }
 
-  /** The kernel has worked on all messages in `bytes` when this resolves; their answers wait to be received. */
+  /**
+   * Sends messages to the kernel. When this resolves, the kernel has worked on all of them, and their answers wait to
+   * be received.
+   * @throws MESH_KERNEL_REFUSED
+   */
   async send(bytes: Uint8Array): Promise<void> {
     const { fd } = this;
     const sent = await systemCallOnThread((done) =>
@@ -91,14 +100,15 @@ export class NetlinkSocket {
 
   /**
    * What arrived next, valid until the next call. Not for dumps.
-   * @returns `empty` when nothing waits, `overflow` when something was lost because nobody read in time
+   * @returns `empty` when nothing waits, `overflow` when messages were lost because they were not read in time
+   * @throws MESH_KERNEL_REFUSED, MESH_KERNEL_MALFORMED for a message of more than 64 KB
    */
   receive(): Received {
     const length: number = libc.recv(this.fd, this.#received, RECEIVE_BYTES, RECEIVE_FLAGS);
     return this.#taken(length < 0 ? -koffi.errno() : length);
   }
 
-  /** The same for a part of a dump: with each that is read, the kernel makes another, under its lock. */
+  /** Receives one part of a dump, on a pool thread: with each read the kernel makes the next part, under its lock. */
   async receivePart(): Promise<Received> {
     const { fd } = this;
     return this.#taken(
@@ -115,8 +125,10 @@ export class NetlinkSocket {
   }
 
   /**
-   * The index of the link that has this name in the socket's namespace; 0 when there is none. By a socket option that has
-   * no other effect on netlink: RTM_GETLINK waits for the lock, and SIOCGIFINDEX for modprobe when there is no such link.
+   * The index of the link with this name in the socket's namespace; 0 when there is none. Uses a socket option that has
+   * no other effect on netlink: RTM_GETLINK would wait for the lock, and SIOCGIFINDEX for modprobe when there is no
+   * such link.
+   * @throws MESH_KERNEL_REFUSED (EPERM: not root)
    */
   linkIndex(name: string): number {
     const bytes = Buffer.from(name);
@@ -135,7 +147,7 @@ export class NetlinkSocket {
   }
 }
 
-/** struct sockaddr_nl: family, padding, port id (0: the kernel, or its choice), groups. */
+/** struct sockaddr_nl: family, padding, port id (0 means the kernel, or lets the kernel choose), groups. */
 function socketAddress(groups: number): Buffer {
   const address = Buffer.alloc(SOCKADDR_BYTES);
   address.writeUInt16LE(AF_NETLINK, 0);

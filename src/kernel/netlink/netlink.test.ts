@@ -1,3 +1,4 @@
+/** Decoding netlink messages: from golden, random and truncated bytes. */
 import { expect, test } from 'vitest';
 import { MeshError } from '../../model/error.ts';
 import { readAddress } from '../rtnl/address.ts';
@@ -20,7 +21,7 @@ function only(buffer: Buffer): Message {
   return message;
 }
 
-test('messages in a row, each with its header', () => {
+test('several messages in one buffer are read with their headers', () => {
   const two = bytes('11000000 1000 0200 07000000 0a000000 ff 000000', '10000000 0300 0000 08000000 00000000');
   expect([...messages(two)].map(({ bytes: _, ...rest }) => rest)).toEqual([
     { type: 16, flags: 2, sequence: 7, portId: 10, start: 16, end: 17 },
@@ -35,7 +36,7 @@ test.each([
   expect(() => [...messages(bytes(hex))]).toThrow(MeshError);
 });
 
-test('an attribute that leaves its message is refused, also inside another', () => {
+test('an attribute that ends outside its message is refused, also when nested', () => {
   const table = new AttributeTable(2);
   expect(() => table.parse(bytes('0900 0100 00000000'), 0, 8)).toThrow(MeshError);
   expect(() => table.parse(bytes('0300 0100'), 0, 4)).toThrow(MeshError);
@@ -44,13 +45,13 @@ test('an attribute that leaves its message is refused, also inside another', () 
   expect(() => inner.parseNested(table, 2)).toThrow(MeshError);
 });
 
-test('an attribute shorter than its number is refused, an absent one is 0', () => {
+test('an attribute too short for a number is refused; an absent one is 0', () => {
   const table = new AttributeTable(2).parse(bytes('0600 0100 0000 0000'), 0, 8);
   expect(() => table.u32(1)).toThrow(MeshError);
   expect(table.u32(2)).toBe(0);
 });
 
-test('the text of an extended acknowledgement, whether the request is repeated or capped', () => {
+test('the text of an extended acknowledgement is read after a whole and after a capped request', () => {
   const header = '14000000 1000 0500 05000000 00000000';
   const text = '0700 0100 6e6f00 00';
   const capped = bytes('2c000000 0200 0003 05000000 00000000', 'efffffff', header, text);
@@ -59,7 +60,7 @@ test('the text of an extended acknowledgement, whether the request is repeated o
   expect(acknowledgement(only(whole))).toEqual({ sequence: 5, errno: 17, text: 'no' });
 });
 
-test('what is written can be read, however much it is', () => {
+test('a thousand written messages are read back', () => {
   const writer = new MessageWriter();
   for (let number = 0; number < 1000; number++) {
     writer.begin(number % 64, 0);
@@ -80,7 +81,7 @@ test('what is written can be read, however much it is', () => {
   expect(count).toBe(1000);
 });
 
-/** Bytes of a fixed seed, so that a failure can be had again (xorshift32). */
+/** Bytes from a seed, so that a failure can be repeated (xorshift32). */
 function randomBytes(seed: number): () => number {
   let state = seed;
   return () => {
@@ -91,7 +92,7 @@ function randomBytes(seed: number): () => number {
   };
 }
 
-test('decoders give an object or a MeshError for any bytes at all', () => {
+test('decoders return an object or throw a MeshError for random bytes', () => {
   const seed = Date.now() & 0x7fffffff || 1;
   console.log(`seed ${seed}`);
   const random = randomBytes(seed);
@@ -100,7 +101,7 @@ test('decoders give an object or a MeshError for any bytes at all', () => {
   for (let round = 0; round < 200_000 && performance.now() < end; round++) {
     const buffer = Buffer.from(Array.from({ length: 16 + (random() % 200) }, random));
     buffer.writeUInt32LE(buffer.length - (random() % 8), 0);
-    // Believable lengths and types, so that more than the first attribute is reached.
+    // Plausible lengths and types, so that more than the first attribute is decoded.
     for (let at = 16 + (random() % 20); at + 4 < buffer.length; at += 4 + (random() % 5) * 4) {
       buffer.writeUInt32LE((random() % 40) | ((random() % 64) << 16), at);
     }
@@ -112,7 +113,7 @@ test('decoders give an object or a MeshError for any bytes at all', () => {
   }
 });
 
-test('truncated anywhere, a message is refused or read as far as it goes', () => {
+test('a message truncated at any byte is refused or read up to its end', () => {
   const writer = new MessageWriter();
   writer.begin(16, 0);
   for (let i = 0; i < 4; i++) writer.u32(i);

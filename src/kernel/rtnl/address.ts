@@ -15,7 +15,9 @@ import {
 import type { Address } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 
+/** Message type of an address that was added or changed (linux/rtnetlink.h). */
 export const RTM_NEWADDR = 20;
+/** Message type of an address that was removed. */
 export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 
@@ -30,6 +32,7 @@ const IFA_F_TENTATIVE = 0x40;
 
 type AddressOperation = Extract<KernelOperation, { do: 'address-add' | 'address-delete' }>;
 
+/** Writes one message that adds, replaces or deletes an address of a link. */
 export function writeAddress(writer: MessageWriter, operation: AddressOperation): void {
   const { address } = operation;
   if (operation.do === 'address-add') {
@@ -48,7 +51,7 @@ export function writeAddress(writer: MessageWriter, operation: AddressOperation)
   writer.end();
 }
 
-/** All addresses of both families. */
+/** Writes a request for all addresses of both families. */
 export function writeAddressDump(writer: MessageWriter): void {
   writer.begin(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
   writer.u32(0);
@@ -59,6 +62,7 @@ export function writeAddressDump(writer: MessageWriter): void {
 const attributes = new AttributeTable(IFA_PROTO);
 
 /**
+ * Reads an address from a message of the kernel.
  * @returns undefined for families other than IP
  * @throws MESH_KERNEL_MALFORMED
  */
@@ -68,7 +72,7 @@ export function readAddress(message: Message): Address | undefined {
   const family = bytes.readUInt8(start);
   if (family !== AF_INET && family !== AF_INET6) return undefined;
   attributes.parse(bytes, start + IFADDRMSG_BYTES, end);
-  // On a point-to-point link IFA_ADDRESS is the other side's.
+  // On a point-to-point link IFA_ADDRESS is the address of the other end.
   const address = attributes.ip(IFA_LOCAL) ?? attributes.ip(IFA_ADDRESS);
   if (address === undefined) return undefined;
   const flags = attributes.has(IFA_FLAGS) ? attributes.u32(IFA_FLAGS) : bytes.readUInt8(start + 2);
@@ -84,7 +88,7 @@ export function readAddress(message: Message): Address | undefined {
   };
 }
 
-/** enum rt_scope_t of linux/rtnetlink.h. */
+/** The scope by its number (enum rt_scope_t of linux/rtnetlink.h). */
 function scopeOf(scope: number): Address['scope'] {
   if (scope === 0) return 'global';
   if (scope === 253) return 'link';

@@ -1,4 +1,4 @@
-/** Entries of forwarding tables on the segment: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
+/** FDB entries as netlink messages: neighbours of family AF_BRIDGE (drivers/net/vxlan, net/bridge/br_fdb.c). */
 import type { Mac } from '../../model/address/mac.ts';
 import { AF_BRIDGE } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';
@@ -41,7 +41,7 @@ const REQUEST: Readonly<Record<FdbOperation['do'], readonly [type: number, flags
   'fdb-delete': [RTM_DELNEIGH, 0],
 };
 
-/** A VXLAN refuses NOARP without REACHABLE; `bridge fdb add … static` sends both as well. */
+/** A VXLAN device refuses NOARP without REACHABLE; `bridge fdb add … static` sends both as well. */
 const STATE: Readonly<Record<FdbEntry['state'], number>> = {
   permanent: NUD_PERMANENT,
   static: NUD_NOARP | NUD_REACHABLE,
@@ -50,6 +50,7 @@ const STATE: Readonly<Record<FdbEntry['state'], number>> = {
 
 const TABLE: Readonly<Record<FdbEntry['table'], number>> = { self: NTF_SELF, master: NTF_MASTER };
 
+/** Writes one message that replaces, appends or deletes an FDB entry. */
 export function writeFdb(writer: MessageWriter, entry: FdbOperation): void {
   const [type, flags] = REQUEST[entry.do];
   writer.begin(type, NLM_F_REQUEST | flags);
@@ -60,13 +61,17 @@ export function writeFdb(writer: MessageWriter, entry: FdbOperation): void {
   writer.end();
 }
 
-/** The tables of all links. */
+/** Writes a request for the FDB entries of all links. */
 export function writeFdbDump(writer: MessageWriter): void {
   writer.begin(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP);
   writeNeighbourHeader(writer, AF_BRIDGE, undefined, 0, 0);
   writer.end();
 }
 
+/**
+ * Writes a request for the entry of `mac` in the VXLAN device's own table (`self`), or in its bridge's table
+ * (`master`).
+ */
 export function writeFdbGet(writer: MessageWriter, table: FdbEntry['table'], link: string, mac: Mac): void {
   writer.begin(RTM_GETNEIGH, NLM_F_REQUEST);
   writeNeighbourHeader(writer, AF_BRIDGE, link, 0, TABLE[table]);
@@ -77,8 +82,9 @@ export function writeFdbGet(writer: MessageWriter, table: FdbEntry['table'], lin
 const attributes = new AttributeTable(NDA_VLAN);
 
 /**
- * @returns undefined for other families, for entries of a VLAN, and for the addresses that an ordinary link listens to:
- *   the kernel gives those as `self` entries too, but only a VXLAN's entries have a remoteVtep
+ * Reads an FDB entry from a message of the kernel.
+ * @returns undefined for other families, for entries of a VLAN, and for the MAC addresses that an ordinary link listens
+ *   to: the kernel reports those as `self` entries too, but only the entries of a VXLAN device have a remote VTEP
  * @throws MESH_KERNEL_MALFORMED
  */
 export function readFdbEntry(message: Message): FdbEntry | undefined {

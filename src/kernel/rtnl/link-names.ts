@@ -1,14 +1,20 @@
-/** Whose index a request wants: links are named until the last moment, since a request may use what it makes. */
+/**
+ * Fills link indexes into requests. Requests name links until they are sent, since a request may use a link that it
+ * makes.
+ */
 import type { NetlinkSocket } from '../netlink/netlink-socket.ts';
 import type { Request } from './request.ts';
 
-/** Fills the indexes of named links into a request, from front to back, each looked up once until it may have changed. */
+/**
+ * Fills the indexes of named links into one request, from front to back. Each name is looked up once, until a message
+ * may have changed which link has it.
+ */
 export class LinkNames {
   readonly #socket: NetlinkSocket;
   readonly #request: Request;
   readonly #known = new Map<string, number>();
-  /** Names that what is queued may move; `undefined` is any. */
-  readonly #moving = new Set<string | undefined>();
+  /** Names that a queued message may give to another link or take from one; `undefined` means any name. */
+  readonly #unsettled = new Set<string | undefined>();
   #nextLink = 0;
   #nextChange = 0;
 
@@ -17,24 +23,27 @@ export class LinkNames {
     this.#request = request;
   }
 
-  /** Whether what is queued must be done before the message that ends at `end` can have its indexes. */
+  /** Whether the queued messages must be acknowledged before the message that ends at `end` can get its indexes. */
   mustSettle(end: number): boolean {
-    if (this.#moving.size === 0) return false;
+    if (this.#unsettled.size === 0) return false;
     const { links } = this.#request;
     for (let i = this.#nextLink; (links[i]?.at ?? end) < end; i++) {
-      if (this.#moving.has(links[i]?.name) || this.#moving.has(undefined)) return true;
+      if (this.#unsettled.has(links[i]?.name) || this.#unsettled.has(undefined)) return true;
     }
     return false;
   }
 
-  /** What was queued is done. */
+  /** All queued messages have been acknowledged: forgets the indexes of the names that they may have moved. */
   settled(): void {
-    if (this.#moving.has(undefined)) this.#known.clear();
-    for (const name of this.#moving) if (name !== undefined) this.#known.delete(name);
-    this.#moving.clear();
+    if (this.#unsettled.has(undefined)) this.#known.clear();
+    for (const name of this.#unsettled) if (name !== undefined) this.#known.delete(name);
+    this.#unsettled.clear();
   }
 
-  /** @returns the name of the first link that does not exist, if any */
+  /**
+   * Fills in the indexes of the message that ends at `end`.
+   * @returns the name of the first link that does not exist, if any
+   */
   fillIn(bytes: Buffer, end: number): string | undefined {
     let absent: string | undefined;
     const { links } = this.#request;
@@ -48,11 +57,11 @@ export class LinkNames {
     return absent;
   }
 
-  /** The message that ends at `end` is queued. */
+  /** Notes the names that the message ending at `end`, which was queued, may move. */
   queued(end: number): void {
     const { nameChanges } = this.#request;
     for (; (nameChanges[this.#nextChange]?.at ?? end) < end; this.#nextChange++) {
-      this.#moving.add(nameChanges[this.#nextChange]?.name);
+      this.#unsettled.add(nameChanges[this.#nextChange]?.name);
     }
   }
 }

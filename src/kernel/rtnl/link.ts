@@ -9,9 +9,11 @@ import { type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, requireStruct } 
 import type { BridgePortAttributes, DontFragment, Link, VxlanAttributes } from './objects.ts';
 import type { KernelOperation, LinkChange } from './operation.ts';
 
+/** Message type of a link that was added or changed (linux/rtnetlink.h). */
 export const RTM_NEWLINK = 16;
+/** Message type of a link that was removed. */
 export const RTM_DELLINK = 17;
-export const RTM_GETLINK = 18;
+const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
 
 const IFINFOMSG_BYTES = 16;
@@ -32,7 +34,7 @@ const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
 const IFLA_PERM_ADDRESS = 54;
 
-/** Counters are half of a link's bytes, and nobody here reads them. */
+/** Asks for links without their counters, which are half of the bytes and which no code here reads. */
 const RTEXT_FILTER_SKIP_STATS = 0x8;
 
 const IFLA_INFO_KIND = 1;
@@ -67,6 +69,7 @@ const DONT_FRAGMENT: readonly DontFragment[] = ['unset', 'set', 'inherit'];
 
 type LinkAdd = Extract<KernelOperation, { do: 'link-add' }>;
 
+/** Writes one message that makes a link; the kernel refuses it when the name exists. */
 export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
   writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
   writeHeader(writer, undefined, link.up);
@@ -94,8 +97,9 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
 }
 
 /**
- * One message, or two where the kernel's order within one is wrong: it raises a link before it looks at the address
- * mode (which makes the very address that `none` is to prevent), and sets a port's attributes before its bridge.
+ * Writes one message, or two where the kernel's order within one message is wrong. The kernel sets a link up before it
+ * looks at the address mode, which makes the very address that `none` shall prevent. And it sets a port's attributes
+ * before the port joins its bridge.
  */
 export function writeLinkSet(writer: MessageWriter, link: string, change: LinkChange): void {
   const { up, port, ...rest } = change;
@@ -112,8 +116,8 @@ export function writeLinkSet(writer: MessageWriter, link: string, change: LinkCh
 }
 
 /**
- * RTM_SETLINK does not look at IFLA_LINKINFO, RTM_NEWLINK does; but to the latter an absent link that is addressed by
- * name and a group mean "every link of that group", so it is sent by index only.
+ * Only RTM_NEWLINK looks at IFLA_LINKINFO. But RTM_NEWLINK with a group and the name of an absent link means "every
+ * link of that group", so this message gives the index, never only the name.
  */
 function writeChange(writer: MessageWriter, link: string, change: LinkChange): void {
   const inside = change.vxlan !== undefined || change.port !== undefined;
@@ -160,7 +164,9 @@ function writeLinkInfo(writer: MessageWriter, { vxlan, port }: LinkChange): void
   }
 }
 
-/** With a link others may go: the end of a veth, whatever lies on it. */
+/**
+ * Writes one message that deletes a link. Other links may go with it: the other end of a veth, or links on top of it.
+ */
 export function writeLinkDelete(writer: MessageWriter, link: string): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);
   writer.changesName();
@@ -169,6 +175,7 @@ export function writeLinkDelete(writer: MessageWriter, link: string): void {
   writer.end();
 }
 
+/** Writes one message that deletes all links of a group. */
 export function writeGroupDelete(writer: MessageWriter, group: number): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);
   writer.changesName();
@@ -177,7 +184,11 @@ export function writeGroupDelete(writer: MessageWriter, group: number): void {
   writer.end();
 }
 
-/** @param link one link; without it, all */
+/**
+ * Writes a request for links.
+ * @param flags NLM_F_DUMP for all links, else 0
+ * @param link the name of one link; without it, all
+ */
 export function writeLinkGet(writer: MessageWriter, flags: number, link?: string): void {
   writer.begin(RTM_GETLINK, NLM_F_REQUEST | flags);
   writeHeader(writer, undefined, undefined);
@@ -213,13 +224,16 @@ const families = new AttributeTable(AF_INET6);
 const inet = new AttributeTable(IFLA_INET_CONF);
 const inet6 = new AttributeTable(IFLA_INET6_ADDR_GEN_MODE);
 
-/** The address family of a link message: AF_BRIDGE tells of a port only, and is not a full link. */
+/** The address family of a link message. A message of AF_BRIDGE describes only a bridge port, not the whole link. */
 export function linkFamily(message: Message): number {
   requireStruct(message, IFINFOMSG_BYTES);
   return message.bytes.readUInt8(message.start);
 }
 
-/** @throws MESH_KERNEL_MALFORMED */
+/**
+ * Reads a whole link from a message of the kernel; not for messages of AF_BRIDGE.
+ * @throws MESH_KERNEL_MALFORMED
+ */
 export function readLink(message: Message): Link {
   requireStruct(message, IFINFOMSG_BYTES);
   const { bytes, start, end } = message;
@@ -250,8 +264,9 @@ export function readLink(message: Message): Link {
 }
 
 /**
- * The bridge's own message about one of its ports (family AF_BRIDGE), as `bridge link set` causes it.
- * @returns undefined when it does not carry the port's attributes
+ * Reads a bridge's message about one of its ports (family AF_BRIDGE), as `bridge link set` causes it.
+ * @returns undefined when the message does not carry the port's attributes
+ * @throws MESH_KERNEL_MALFORMED
  */
 export function readPortChange(message: Message): { link: number; port: BridgePortAttributes } | undefined {
   requireStruct(message, IFINFOMSG_BYTES);
@@ -262,8 +277,9 @@ export function readPortChange(message: Message): { link: number; port: BridgePo
 }
 
 /**
- * What IPv4 and IPv6 keep for the link: their settings come as one array each, IPv4's counted from 1 and IPv6's from 0
- * (linux/ip.h, linux/ipv6.h). A link without IPv6 (its MTU is below 1280, or IPv6 is off) makes no addresses either.
+ * The per-family settings of a link. They come as one array for each family: IPv4 counts from 1 and IPv6 from 0
+ * (linux/ip.h, linux/ipv6.h). A link without IPv6 (its MTU is below 1280, or IPv6 is off) generates no addresses: mode
+ * `none`.
  */
 function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'conf'> {
   families.parseNested(attributes, IFLA_AF_SPEC);

@@ -1,3 +1,4 @@
+/** Kernel events in a real namespace: their contents, echoes and losses. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
@@ -25,7 +26,7 @@ function listen(ownPortIds: () => number[] = () => []): void {
   });
 }
 
-/** The first event, of those so far or to come, that `wanted` accepts. */
+/** The first event, past or future, that `wanted` accepts. */
 async function event<T extends KernelEvent['type']>(
   type: T,
   wanted: (event: Extract<KernelEvent, { type: T }>) => boolean = () => true,
@@ -49,7 +50,7 @@ afterEach(() => {
   netns.close();
 });
 
-test('tells what others do: links, addresses, routes, neighbours, entries, and their removal', async () => {
+test("reports other programs' changes: links, addresses, routes, neighbours, FDB entries, removals", async () => {
   listen();
   ip(
     netns.path,
@@ -75,7 +76,7 @@ test('tells what others do: links, addresses, routes, neighbours, entries, and t
   expect(events.every((each) => each.type === 'overflow' || !each.echo)).toBe(true);
 });
 
-test('a bridge’s own message about a port is a port, and never half a link', async () => {
+test("a bridge's message about a port becomes a port event, never an incomplete link", async () => {
   listen();
   ip(netns.path, 'link add br1 type bridge', 'link add p1 master br1 type veth peer name q1', 'link set br1 up');
   inside(netns.path, 'bridge', 'link', 'set', 'dev', 'p1', 'learning', 'off');
@@ -86,7 +87,7 @@ test('a bridge’s own message about a port is a port, and never half a link', a
   expect(links.every(({ kind }) => kind !== '')).toBe(true);
 });
 
-test('knows our own requests again, where the kernel says whose they are', async () => {
+test('marks events of our own requests as echoes, where the kernel tells', async () => {
   const rtnl = await Rtnl.open({ netns: netns.path });
   try {
     listen(() => [rtnl.portId]);
@@ -109,7 +110,7 @@ test('knows our own requests again, where the kernel says whose they are', async
   }
 });
 
-test('tells at once what has happened, when asked to', () => {
+test('drain emits all past events at once', () => {
   listen();
   ip(netns.path, 'link add br1 type bridge');
   inside(netns.path, 'nft', 'add table inet a; add table inet b');
@@ -120,7 +121,7 @@ test('tells at once what has happened, when asked to', () => {
   expect(events.filter(({ type }) => type === 'nft')).toEqual([{ type: 'nft', echo: false }]);
 });
 
-test('knows its own nft transactions from those of others', async () => {
+test("tells our nft transactions from other programs' ones", async () => {
   listen();
   const echoes = () => new Set(events.map((heard) => heard.type === 'nft' && heard.echo));
   const nft = await Nft.open({ netns: netns.path });
@@ -135,7 +136,7 @@ test('knows its own nft transactions from those of others', async () => {
   expect(echoes()).toEqual(new Set([false]));
 });
 
-test('says so when events were lost, and goes on', async () => {
+test('reports lost events, and continues', async () => {
   ip(netns.path, 'link add br1 up type bridge');
   listen();
   ip(netns.path, ...Array.from({ length: 30_000 }, (_, i) => `link set br1 alias ${i}`));
@@ -147,7 +148,7 @@ test('says so when events were lost, and goes on', async () => {
   await event('link', ({ link }) => link.name === 'br2');
 });
 
-test('closed inside an event, it tells nothing more', () => {
+test('after a close inside a subscriber, no more events come', () => {
   let count = 0;
   monitor = KernelMonitor.open({ netns: netns.path });
   monitor.events.subscribe(() => {
@@ -157,8 +158,8 @@ test('closed inside an event, it tells nothing more', () => {
   ip(netns.path, 'link add br1 type bridge', 'link add br2 type bridge');
   monitor.drain();
   expect(count).toBeGreaterThan(0);
-  const told = count;
+  const countAtClose = count;
   ip(netns.path, 'link add br3 type bridge');
   monitor.drain();
-  expect(count).toBe(told);
+  expect(count).toBe(countAtClose);
 });

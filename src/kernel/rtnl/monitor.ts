@@ -1,4 +1,4 @@
-/** What changes in the kernel, as it happens: links, addresses, routes, neighbours, forwarding tables, nftables. */
+/** Reports changes in the kernel as they happen: links, addresses, routes, neighbours, FDB entries, nftables. */
 import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { MeshError } from '../../model/error.ts';
@@ -19,11 +19,11 @@ import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from './ne
 import type { KernelEvent } from './objects.ts';
 import { RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE, readRoute } from './route.ts';
 
-/** RTNLGRP_LINK, NEIGH (forwarding tables too), IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE. */
+/** Groups of rtnetlink: RTNLGRP_LINK, NEIGH (FDB entries too), IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE. */
 const RTNL_GROUPS = [1, 3, 5, 7, 9, 11];
-/** NFNLGRP_NFTABLES. */
+/** Groups of netfilter: NFNLGRP_NFTABLES. */
 const NFT_GROUPS = [7];
-/** NFNL_SUBSYS_NFTABLES and NFT_MSG_NEWGEN: the end of each transaction. */
+/** NFNL_SUBSYS_NFTABLES and NFT_MSG_NEWGEN: the message that ends each transaction. */
 const NFT_NEW_GENERATION = (10 << 8) | 15;
 
 const NFGENMSG_BYTES = 4;
@@ -32,39 +32,45 @@ const NFTA_GEN_PROC_NAME = 3;
 
 /** Holds tens of thousands of events while the process is busy elsewhere. */
 const RECEIVE_BUFFER_BYTES = 32 * 1024 * 1024;
-/** After so many reads, whatever else the process has to do gets its turn. */
-const READS_PER_TURN = 256;
+/** After this many reads the event loop runs other work before we read on. */
+const READS_AT_ONCE = 256;
 
-/** A socket, and how what it holds becomes events: `read` tells whether there may be more. */
+/** One socket. `read` turns waiting messages into events, and returns whether more may wait. */
 interface Source {
   readonly socket: NetlinkSocket;
   readonly poll: ReturnType<typeof koffi.node.poll>;
   readonly read: (socket: NetlinkSocket) => boolean;
 }
 
-export interface KernelMonitorOptions {
-  /** Path of the namespace to listen in; without it, the process's own. */
+/** Where to listen, and which sockets are our own. */
+interface KernelMonitorOptions {
+  /** Path of the namespace to listen in; the process's own when absent. */
   readonly netns?: string;
-  /** Port ids of our own rtnetlink sockets: their events are echoes. */
+  /** Port ids of our own rtnetlink sockets: events that they caused are marked as echoes. */
   readonly ownPortIds?: () => readonly number[];
 }
 
 /**
- * Events of our own requests are told apart by the port id that the kernel stamps on them: on IPv4 addresses, routes and
- * neighbours (except their removal). Links, IPv6 addresses and entries never carry it. nft transactions carry the thread that
- * made them. There is no event when alias, group or address mode of a link that is down change.
+ * Reports kernel events, and marks those that our own requests caused (`echo`). The kernel stamps a request's port id
+ * only on events of IPv4 addresses, routes and neighbours (except a neighbour's removal); links, IPv6 addresses and FDB
+ * entries never carry it. nft transactions carry the thread that made them. The kernel sends no event when the alias,
+ * group or address mode of a link that is down changes.
  */
 export class KernelMonitor {
   readonly #options: KernelMonitorOptions;
   readonly #sources: Source[] = [];
   readonly #events = new Signal<KernelEvent>();
+  /** Emits events in the order in which the kernel sent them; `overflow` means that some were lost. */
   readonly events: Subscribable<KernelEvent> = this.#events;
 
   private constructor(options: KernelMonitorOptions) {
     this.#options = options;
   }
 
-  /** Listens from now on: subscribe to `events` before the next turn of the event loop. @throws MESH_KERNEL_REFUSED */
+  /**
+   * Listens from now on. Subscribe to `events` in the same tick, before the event loop runs.
+   * @throws MESH_KERNEL_REFUSED
+   */
   static open(options: KernelMonitorOptions = {}): KernelMonitor {
     const monitor = new KernelMonitor(options);
     try {
@@ -77,7 +83,7 @@ export class KernelMonitor {
     }
   }
 
-  /** Tells now of all that has happened so far, without waiting for the event loop. */
+  /** Emits now all events that have happened so far, without waiting for the event loop. */
   drain(): void {
     for (const { socket, read } of [...this.#sources]) while (this.#sources.length > 0 && read(socket));
   }
@@ -97,7 +103,7 @@ export class KernelMonitor {
       receiveBufferBytes: RECEIVE_BUFFER_BYTES,
       ...(netns !== undefined && { netns }),
     });
-    // An overflow is an error of the socket, at which libuv stops polling: hence the start after every call.
+    // libuv stops polling a socket that has an error, as an overflow is: polling is started again after each call.
     const onReadable = (): void => {
       read(socket);
       if (this.#sources.includes(source)) source.poll.start({ readable: true }, onReadable);
@@ -118,7 +124,7 @@ export class KernelMonitor {
     return more;
   }
 
-  /** A burst of transactions is one event: all that it says is to look again. */
+  /** Emits one event for a burst of transactions: the event only says that nftables must be read again. */
   #readNft(socket: NetlinkSocket): boolean {
     let changed = false;
     let echo = true;
@@ -135,8 +141,9 @@ export class KernelMonitor {
 const generation = new AttributeTable(NFTA_GEN_PROC_NAME);
 
 /**
- * Whether a thread of this process made the change. The kernel counts threads as its first process namespace does: seen
- * from another one ours is a stranger's, and one of the same number has another name, as a rule.
+ * Whether a thread of this process made the change. The kernel gives the thread's number in the first process
+ * namespace. When we run in another one, our own number is not found here, and a thread with the same number usually
+ * has another name.
  */
 function isOurs({ bytes, start, end }: Message): boolean {
   generation.parse(bytes, start + NFGENMSG_BYTES, end);
@@ -148,10 +155,13 @@ function isOurs({ bytes, start, end }: Message): boolean {
   }
 }
 
-/** Reads what waits, up to a limit. `complete` is false when something was lost, or cannot be read, which is as bad. */
+/**
+ * Reads the waiting messages, up to READS_AT_ONCE. `complete` is false when a message was lost or cannot be read;
+ * `more` is true when messages may still wait.
+ */
 function readWaiting(socket: NetlinkSocket, take: (message: Message) => void): { complete: boolean; more: boolean } {
   let complete = true;
-  for (let reads = 0; reads < READS_PER_TURN; reads++) {
+  for (let reads = 0; reads < READS_AT_ONCE; reads++) {
     try {
       const received = socket.receive();
       if (received === 'empty') return { complete, more: false };
@@ -165,7 +175,10 @@ function readWaiting(socket: NetlinkSocket, take: (message: Message) => void): {
   return { complete, more: true };
 }
 
-/** @returns undefined for what is of no interest, such as entries of a VLAN and routes outside the main table */
+/**
+ * The event that a message describes.
+ * @returns undefined for objects that we ignore, such as FDB entries of a VLAN and routes outside the main table
+ */
 function eventOf(message: Message, echo: boolean): KernelEvent | undefined {
   switch (message.type) {
     case RTM_NEWLINK:
@@ -190,7 +203,7 @@ function eventOf(message: Message, echo: boolean): KernelEvent | undefined {
   }
 }
 
-/** A bridge speaks of its ports in messages of its own family, which lack most of what a link is. */
+/** A bridge reports its ports in messages of family AF_BRIDGE, which lack most attributes of the link. */
 function linkEvent(message: Message, echo: boolean): KernelEvent | undefined {
   const removed = message.type === RTM_DELLINK;
   if (linkFamily(message) !== AF_BRIDGE) return { type: 'link', removed, link: readLink(message), echo };

@@ -1,4 +1,7 @@
-/** Neighbours as netlink messages (linux/neighbour.h): struct ndmsg and NDA_* attributes, families AF_INET and AF_INET6. */
+/**
+ * Neighbour entries as netlink messages (linux/neighbour.h): struct ndmsg and NDA_* attributes, families AF_INET and
+ * AF_INET6.
+ */
 
 import { addressFamily, type Ip, isIpv6 } from '../ip.ts';
 import { AF_INET, AF_INET6 } from '../libc.ts';
@@ -15,21 +18,31 @@ import {
 import type { Neighbour } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 
+/** Message type of a neighbour or FDB entry that was added or changed (linux/rtnetlink.h). */
 export const RTM_NEWNEIGH = 28;
+/** Message type of a neighbour or FDB entry that was removed. */
 export const RTM_DELNEIGH = 29;
+/** Message type of a request for neighbour or FDB entries. */
 export const RTM_GETNEIGH = 30;
 
+/** struct ndmsg, before the attributes. */
 export const NDMSG_BYTES = 12;
+/** State: confirmed recently (linux/neighbour.h, as all NUD_*, NTF_* and NDA_*). */
 export const NUD_REACHABLE = 0x02;
+/** State: never resolved nor aged. */
 export const NUD_NOARP = 0x40;
+/** State: set by hand, never resolved nor aged. */
 export const NUD_PERMANENT = 0x80;
+/** Flag: a control plane made the entry; our mark. */
 export const NTF_EXT_LEARNED = 0x10;
 
+/** Attribute: the IP address of a neighbour, or the remote VTEP of an FDB entry. */
 export const NDA_DST = 1;
+/** Attribute: the MAC address. */
 export const NDA_LLADDR = 2;
 const NDA_PROTOCOL = 12;
 
-/** NUD_* by bit; the kernel sets one at a time. */
+/** NUD_* bits and their names; the kernel sets one at a time. */
 const STATES = [
   [NUD_PERMANENT, 'permanent'],
   [NUD_NOARP, 'noarp'],
@@ -43,6 +56,7 @@ const STATES = [
 
 type NeighbourOperation = Extract<KernelOperation, { do: 'neighbour-replace' | 'neighbour-delete' }>;
 
+/** Writes one message that replaces or deletes a neighbour entry. */
 export function writeNeighbour(writer: MessageWriter, operation: NeighbourOperation): void {
   const { address, link } = operation;
   if (operation.do === 'neighbour-delete') {
@@ -59,13 +73,14 @@ export function writeNeighbour(writer: MessageWriter, operation: NeighbourOperat
   writer.end();
 }
 
-/** All neighbours of both families. */
+/** Writes a request for all neighbour entries of both families. */
 export function writeNeighbourDump(writer: MessageWriter): void {
   writer.begin(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP);
   writeNeighbourHeader(writer, 0, undefined, 0, 0);
   writer.end();
 }
 
+/** Writes a request for the neighbour entry of `address` on `link`. */
 export function writeNeighbourGet(writer: MessageWriter, link: string, address: Ip): void {
   writer.begin(RTM_GETNEIGH, NLM_F_REQUEST);
   writeNeighbourHeader(writer, addressFamily(address), link, 0, 0);
@@ -73,7 +88,10 @@ export function writeNeighbourGet(writer: MessageWriter, link: string, address: 
   writer.end();
 }
 
-/** struct ndmsg: family, padding, index, state, flags, type. */
+/**
+ * Writes struct ndmsg: family, padding, index, state, flags, type.
+ * @param link name of the link; without it, index 0 (all links)
+ */
 export function writeNeighbourHeader(
   writer: MessageWriter,
   family: number,
@@ -89,7 +107,10 @@ export function writeNeighbourHeader(
   writer.u8(0);
 }
 
-/** The address family of a neighbour message: AF_BRIDGE is an entry of a forwarding table. */
+/**
+ * The address family of a neighbour message: AF_BRIDGE means an FDB entry.
+ * @throws MESH_KERNEL_MALFORMED
+ */
 export function neighbourFamily(message: Message): number {
   requireStruct(message, NDMSG_BYTES);
   return message.bytes.readUInt8(message.start);
@@ -98,6 +119,7 @@ export function neighbourFamily(message: Message): number {
 const attributes = new AttributeTable(NDA_PROTOCOL);
 
 /**
+ * Reads a neighbour entry from a message of the kernel.
  * @returns undefined for families other than IP
  * @throws MESH_KERNEL_MALFORMED
  */

@@ -1,15 +1,17 @@
-/** Kernel objects as this program sees them: what a dump gives, and what the monitor reports. */
+/** Kernel objects as this program uses them, in dumps and in monitor events. */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Vni } from '../../model/network/network.ts';
 
+/** A network device, with the attributes that Meshwork reads. */
 export interface Link {
   readonly index: number;
   readonly name: string;
-  /** IFLA_INFO_KIND: `vxlan`, `bridge`, `veth`, `tun` …; empty for a physical port or loopback. */
+  /** IFLA_INFO_KIND: `vxlan`, `bridge`, `veth`, `tun` …; empty for a NIC or loopback. */
   readonly kind: string;
   readonly mac: Mac;
+  /** The MAC address that the hardware was made with; absent for virtual links. */
   readonly permanentMac?: Mac;
   readonly mtuBytes: number;
   /** IFF_UP: the administrator wants it up. */
@@ -17,21 +19,28 @@ export interface Link {
   /** IFF_LOWER_UP and not dormant: it carries packets. */
   readonly running: boolean;
   readonly loopback: boolean;
-  /** Index of the bridge that it is a port of; 0 for none. */
+  /** Index of the bridge (or other master) that the link belongs to; 0 for none. */
   readonly master: number;
+  /** Link group; 0 by default. */
   readonly group: number;
+  /** IFLA_IFALIAS, empty by default. Our links carry a mark that begins with `meshwork:`. */
   readonly alias: string;
-  /** IPv6 address generation; `none` on all links of ours. */
+  /** IPv6 address generation; `none` on all our links. */
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
-  /** IPv4 packets that arrive on it are forwarded. */
+  /** IPv4 packets that arrive on the link are forwarded. */
   readonly forwards: boolean;
   /** Kernel settings of the link, from IFLA_AF_SPEC. */
   readonly conf: LinkConf;
+  /** Only on links of kind `vxlan`. */
   readonly vxlan?: VxlanAttributes;
+  /** Only on ports of a bridge. */
   readonly port?: BridgePortAttributes;
 }
 
-/** `net.ipv6.conf.<link>.*`, and `net.ipv4.conf.<link>.*` where the name ends in 4 or speaks of ARP. */
+/**
+ * Kernel settings of a link: `net.ipv6.conf.<link>.*`, and `net.ipv4.conf.<link>.*` for names that end in 4 or are
+ * about ARP.
+ */
 export interface LinkConf {
   readonly acceptRa: number;
   readonly autoconf: number;
@@ -40,83 +49,100 @@ export interface LinkConf {
   readonly arpIgnore: number;
 }
 
+/**
+ * The `df` option of a VXLAN: whether outer packets carry the don't-fragment flag. `inherit` copies it from the inner
+ * packet.
+ */
 export type DontFragment = 'unset' | 'set' | 'inherit';
 
+/** IFLA_VXLAN_* of a VXLAN device. */
 export interface VxlanAttributes {
   readonly vni: Vni;
   readonly udpPort: number;
-  /** Source address of the outer packets; absent where the route decides. */
+  /** Source address of the outer packets; absent when the route decides. */
   readonly local?: Ipv4 | Ipv6;
   readonly learning: boolean;
   readonly df: DontFragment;
 }
 
+/** IFLA_BRPORT_* of a bridge port. */
 export interface BridgePortAttributes {
+  /** The bridge learns FDB entries from frames that arrive at the port. */
   readonly learning: boolean;
+  /** The port accepts only frames whose source MAC has an FDB entry at this port. */
   readonly locked: boolean;
 }
 
+/** An IP address of a link. */
 export interface Address {
   readonly family: 4 | 6;
+  /** Index of the link. */
   readonly link: number;
   readonly address: Ipv4 | Ipv6;
+  /** Prefix length in bits. */
   readonly length: number;
   readonly scope: 'global' | 'link' | 'host' | 'other';
   /** IFA_F_TENTATIVE or IFA_F_DADFAILED: not usable. */
   readonly tentative: boolean;
+  /** IFA_F_NODAD: used at once, without duplicate address detection. */
   readonly nodad: boolean;
-  /** IFA_PROTO, who put it there; ours on a port of the underlay is 200. 0 on kernels before 5.18. */
+  /** IFA_PROTO, which program added the address: 200 on an underlay NIC is ours. 0 on kernels before 5.18. */
   readonly protocol: number;
 }
 
+/** An entry of a routing table. */
 export interface Route {
   readonly family: 4 | 6;
   /** `10.11.1.0/24`, `fd42::/64`; `0.0.0.0/0` and `::/0` for the default route. */
   readonly destination: string;
   readonly gateway?: Ipv4 | Ipv6;
+  /** Index of the outgoing link. */
   readonly link?: number;
-  /** RTA_PREFSRC. */
+  /** RTA_PREFSRC: the source address that the kernel prefers for this route. */
   readonly source?: Ipv4 | Ipv6;
   readonly table: number;
-  /** rtm_protocol; ours is 200. */
+  /** rtm_protocol, which program added the route: 200 is ours. */
   readonly protocol: number;
   readonly scope: number;
   readonly metric: number;
 }
 
+/** A neighbour entry: the MAC address that an IP address has on a link. */
 export interface Neighbour {
   readonly family: 4 | 6;
   readonly link: number;
   readonly address: Ipv4 | Ipv6;
+  /** Absent while unresolved. */
   readonly mac?: Mac;
   readonly state: 'permanent' | 'noarp' | 'reachable' | 'stale' | 'delay' | 'probe' | 'failed' | 'incomplete' | 'none';
   readonly externLearn: boolean;
-  /** NDA_PROTOCOL; ours is 200. */
+  /** NDA_PROTOCOL, which program added the entry: 200 is ours. */
   readonly protocol: number;
 }
 
 /**
- * An entry of a forwarding table: `self` in a VXLAN device's own table, `master` in the bridge's, for the port `link`. A
- * bridge keeps every `extern_learn` entry as `dynamic` (it does not age) and not sticky, whatever was asked for.
+ * An FDB entry: `self` in a VXLAN device's own table, `master` in the bridge's table, for the port `link`. A bridge
+ * keeps every `extern_learn` entry as `dynamic` (the entry does not age) and not sticky, whatever the request said.
  */
 export interface FdbEntry {
   readonly table: 'self' | 'master';
+  /** Index of the VXLAN device or bridge port. */
   readonly link: number;
   readonly mac: Mac;
-  /** `self` entries, always: where the frame is sent. */
+  /** The VTEP that frames to `mac` are sent to; always present in `self` entries. */
   readonly remoteVtep?: Ipv4 | Ipv6;
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
   readonly sticky: boolean;
 }
 
-/** What the monitor tells. Changes carry the object as it is now; removals, as it was. */
+/** An event of the monitor. A change carries the new object, a removal the last one. */
 export type KernelEvent =
   | {
       readonly type: 'link';
       readonly removed: boolean;
       readonly link: Link;
-      /** From this process's own request, as far as the kernel says so. */
+      /** This process caused the event. False also when the kernel does not tell who caused it. */
       readonly echo: boolean;
     }
   /** `bridge link set` and the like: only the port's attributes are known. */
@@ -125,7 +151,7 @@ export type KernelEvent =
   | { readonly type: 'route'; readonly removed: boolean; readonly route: Route; readonly echo: boolean }
   | { readonly type: 'neighbour'; readonly removed: boolean; readonly neighbour: Neighbour; readonly echo: boolean }
   | { readonly type: 'fdb'; readonly removed: boolean; readonly entry: FdbEntry; readonly echo: boolean }
-  /** A table of ours, or any, was changed: look again. */
+  /** Some nftables table changed: read ours again. */
   | { readonly type: 'nft'; readonly echo: boolean }
   /** Events were lost (ENOBUFS): everything must be read again. */
   | { readonly type: 'overflow' };

@@ -1,14 +1,16 @@
 /**
- * What can be asked of rtnetlink. Links are named, not numbered, since a batch may use a link that it makes itself.
- * Entries and neighbours are replaced, never added, so that a learnt entry cannot stand in the way; only a flood entry is
- * appended (the kernel keeps one for each destination, and appending the same one twice is harmless).
+ * Changes that rtnetlink can make. Links are named, not numbered, since a batch may use a link that it makes itself.
+ * FDB and neighbour entries are replaced, never added, so that a learnt entry does not cause a refusal. Only a flood
+ * entry is appended: the kernel keeps one for each remote VTEP, and appending the same one twice changes nothing.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { FdbEntry, VxlanAttributes } from './objects.ts';
 
+/** The attributes of a link that shall change; absent ones stay. */
 export interface LinkChange {
+  /** The new name. */
   readonly name?: string;
   readonly mac?: Mac;
   readonly mtuBytes?: number;
@@ -18,11 +20,12 @@ export interface LinkChange {
   readonly group?: number;
   readonly alias?: string;
   readonly addressMode?: 'none' | 'eui64';
-  /** What can be changed on a living VXLAN; vni and port cannot. */
+  /** The attributes that can change while the device exists; the VNI and the UDP port cannot. */
   readonly vxlan?: Partial<Pick<VxlanAttributes, 'local' | 'learning' | 'df'>>;
   readonly port?: { readonly learning?: boolean; readonly locked?: boolean };
 }
 
+/** One change. Each becomes one or two netlink messages; refusals are reported per operation. */
 export type KernelOperation =
   | {
       readonly do: 'link-add';
@@ -52,6 +55,7 @@ export type KernelOperation =
     }
   | {
       readonly do: 'route-replace' | 'route-delete';
+      /** `address/length`, of either family; in the main table. */
       readonly destination: string;
       readonly gateway?: Ipv4 | Ipv6;
       readonly link?: string;

@@ -1,3 +1,4 @@
+/** Which links have a permanent MAC address. */
 import { expect, test } from 'vitest';
 import { parseMac } from '../../model/address/mac.ts';
 import { permanentMacs } from './permanent-macs.ts';

@@ -1,8 +1,8 @@
-/** The Ethernet addresses that network cards were made with, whatever an administrator has set since. */
+/** The MAC addresses that NICs were made with, whatever an administrator has set since. */
 import type { Mac } from '../../model/address/mac.ts';
 import type { Link } from './objects.ts';
 
-/** Those of the links that have one: bridges, VXLAN devices and taps do not. */
+/** Lists the permanent MAC of each link that has one: bridges, VXLAN devices and taps have none. */
 export function permanentMacs(
   links: Iterable<Pick<Link, 'index' | 'name' | 'permanentMac'>>,
 ): { readonly index: number; readonly name: string; readonly mac: Mac }[] {

@@ -1,3 +1,4 @@
+/** Deferred deletes of links in a real namespace. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
@@ -51,7 +52,7 @@ function vxlan(vni: number): KernelOperation {
   return { do: 'link-add', kind: 'vxlan', name: `vxlan${vni}`, master: `br${vni}`, vxlan: attributes };
 }
 
-test('a deferred pair carries nothing and leaves its names at once, and is gone in the end', async () => {
+test('a deferred pair frees its names at once, carries no packets, and is deleted later', async () => {
   await make(1);
   expect(await reaper.deferDelete(names(1))).toEqual([undefined, undefined]);
   expect((await rtnl.links()).filter(({ name }) => names(1).includes(name))).toEqual([]);
@@ -63,30 +64,30 @@ test('a deferred pair carries nothing and leaves its names at once, and is gone 
   expect(reported).toEqual([]);
 });
 
-test('many go in the background, and a request in between has its turn', async () => {
+test('a request is answered while many links are still to be deleted', async () => {
   await make(...vnis(12));
   await reaper.deferDelete(vnis(12).flatMap(names));
   await make(100);
-  // A message deletes at most six: when the request is done, most are still there.
+  // One message deletes at most six links: when the request is answered, most still exist.
   const left = (await rtnl.links()).filter(({ alias }) => alias === DEFERRED_ALIAS);
   expect(left.length).toBeGreaterThan(0);
   await reaper.idle();
   expect((await rtnl.links()).map(({ name }) => name).toSorted()).toEqual(['br100', 'lo', 'vxlan100']);
 });
 
-test('a stranger in the groups of ours survives', async () => {
-  ip(netns.path, 'link add stranger type bridge');
+test('a foreign link in one of our groups survives', async () => {
+  ip(netns.path, 'link add foreign type bridge');
   const groups = Array.from({ length: 4 }, (_, i) => 0x6d777800 + i);
-  const strangers = groups.map((group) => `link add s${group & 255} group ${group} type bridge`);
-  ip(netns.path, ...strangers, 'link set stranger alias meshwork:deleting-not');
+  const foreignLinks = groups.map((group) => `link add s${group & 255} group ${group} type bridge`);
+  ip(netns.path, ...foreignLinks, 'link set foreign alias meshwork:deleting-not');
   await make(...vnis(5));
   await reaper.deferDelete(vnis(5).flatMap(names));
   await reaper.idle();
-  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'stranger', 's0', 's1', 's2', 's3']);
+  expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'foreign', 's0', 's1', 's2', 's3']);
   expect(reported).toEqual([]);
 });
 
-test('a network that comes back has its VXLAN again, or waits until the VNI is free', async () => {
+test('a network that comes back gets its VXLAN back, or waits until the VNI is free', async () => {
   await make(...vnis(9));
   const before = await rtnl.link('vxlan9');
   await reaper.deferDelete(vnis(9).flatMap(names));
@@ -107,7 +108,7 @@ test('a network that comes back has its VXLAN again, or waits until the VNI is f
   expect((await rtnl.links()).map(({ name }) => name).toSorted()).toEqual(['br1', 'lo', 'vxlan1', 'vxlan9']);
 });
 
-test('goes on with what an earlier process left to be deleted', async () => {
+test('deletes the links that an earlier process deferred', async () => {
   await make(...vnis(8));
   await reaper.deferDelete(vnis(8).flatMap(names));
   await reaper.close();
@@ -118,7 +119,7 @@ test('goes on with what an earlier process left to be deleted', async () => {
   expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'vxlan8']);
 });
 
-test('an absent link is an error, and does not hinder the others', async () => {
+test('an absent link is an error; the others are deleted', async () => {
   await make(1);
   const [absent, present] = await reaper.deferDelete(['vxlan2', 'vxlan1']);
   expect(absent?.cause).toMatchObject({ name: 'ENODEV' });
@@ -127,7 +128,7 @@ test('an absent link is an error, and does not hinder the others', async () => {
   expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo', 'br1']);
 });
 
-test('a deferred link that somebody else deletes is no error', async () => {
+test('a deferred link that another program deletes is no error', async () => {
   await make(...vnis(6));
   await reaper.deferDelete(vnis(6).flatMap(names));
   const last = (await rtnl.links()).findLast(({ alias }) => alias === DEFERRED_ALIAS);
@@ -137,7 +138,7 @@ test('a deferred link that somebody else deletes is no error', async () => {
   expect((await rtnl.links()).map(({ name }) => name)).toEqual(['lo']);
 });
 
-test('a kernel that cannot be asked any more ends the work with a report', async () => {
+test('a closed socket ends the work with one report', async () => {
   await make(...vnis(4));
   await reaper.deferDelete(vnis(4).flatMap(names));
   await rtnl.close();

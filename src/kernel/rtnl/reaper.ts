@@ -1,7 +1,8 @@
 /**
- * Deletes links without being in anybody's way. A deletion costs 17 to 60 ms under a lock of the whole machine, so a
- * deferred link is only put aside at once (down, out of its bridge, under another name, marked), and deleted a few at a
- * time in the background: a request that comes meanwhile waits for one message at most.
+ * Deletes links in the background, so that other requests do not wait long. A deletion costs 17 to 60 ms under a lock
+ * of the whole machine. So a link is first put aside at once (down, out of its bridge, renamed, marked): its delete is
+ * deferred. Then deferred links are deleted a few at a time: a request that comes meanwhile waits for at most one such
+ * message.
  */
 import { MeshError } from '../../model/error.ts';
 import type { Vni } from '../../model/network/network.ts';
@@ -9,26 +10,27 @@ import type { Link } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import type { Rtnl } from './rtnl.ts';
 
-/** Says that a link is ours and waits for its deletion, also to a later process. */
+/** The alias of a link that we own and that waits for its deletion. A later process recognises it by this alias. */
 export const DEFERRED_ALIAS = 'meshwork:deleting';
-/** Three networks' pairs: about 75 ms a message, and half the time that one by one would take. */
+/** The VXLAN and bridge of three networks: about 75 ms a message, half the time of deleting each in its own message. */
 const LINKS_PER_MESSAGE = 6;
-/** The link groups that messages use in turn: `mwx` in ASCII, and a byte to count with. */
+/** The link groups that messages use, one after the other: `mwx` in ASCII, then a counting byte. */
 const FIRST_GROUP = 0x6d777800;
 const GROUPS = 256;
 
+/** Defers the deletes of links, and gives a deferred VXLAN back when its network returns. */
 export class Reaper {
   readonly #rtnl: Rtnl;
   readonly #report: (error: MeshError) => void;
-  /** What waits for its deletion, oldest first, by the name that it has now. */
+  /** The links that wait for their deletion, oldest first, by their present names. */
   readonly #deferred = new Map<string, Link>();
-  /** What is being deleted right now. */
+  /** Names of the links that the message under way deletes. */
   #dying: ReadonlySet<string> = new Set();
-  /** Resolves when the message under way is done. */
+  /** Resolves when the message under way is answered. */
   #message: Promise<void> = Promise.resolve();
   /** Resolves when nothing is left. */
   #work: Promise<void> | undefined;
-  #turn = 0;
+  #nextGroup = 0;
   #closed = false;
 
   private constructor(rtnl: Rtnl, report: (error: MeshError) => void) {
@@ -37,8 +39,9 @@ export class Reaper {
   }
 
   /**
-   * Goes on with what an earlier process left to be deleted.
-   * @param report is told of each link that cannot be deleted; it stays, marked, for the next process
+   * Starts, and deletes the links that an earlier process has deferred.
+   * @param report is called for each link that cannot be deleted; the link stays, marked, for the next process
+   * @throws MESH_KERNEL_REFUSED
    */
   static async open(rtnl: Rtnl, report: (error: MeshError) => void): Promise<Reaper> {
     const reaper = new Reaper(rtnl, report);
@@ -47,14 +50,14 @@ export class Reaper {
   }
 
   /**
-   * Puts links aside: when this resolves, their names are free and they carry nothing. A VNI is free only after the
-   * deletion; see `rescue`.
+   * Puts links aside: when this resolves, their names are free and they carry no packets. Their VNIs are free only
+   * after the deletion; see `rescue`.
    * @returns for each name, undefined or the error; ENODEV when there is no such link
    */
   async deferDelete(names: readonly string[]): Promise<(MeshError | undefined)[]> {
     const links = await Promise.all(names.map((name) => this.#rtnl.link(name)));
-    // In two messages: before Linux 6.2 a link that is up cannot be renamed. The mark first: of a link that is down
-    // the kernel announces the name, but not the alias.
+    // In two messages, since before Linux 6.2 a link that is up cannot be renamed. The mark comes first: for a link
+    // that is down, the kernel sends an event about the name but not about the alias.
     const errors = await this.#rtnl.apply(
       names.flatMap((name, i): KernelOperation[] => [
         { do: 'link-set', link: name, change: { alias: DEFERRED_ALIAS, master: '', up: false } },
@@ -68,13 +71,14 @@ export class Reaper {
   }
 
   /**
-   * Gives back the deferred VXLAN that stands in the way of a new one (same VNI and port), under `name`, down and without
-   * a bridge; its entries are what they were. Waits when it is already being deleted.
-   * @returns false when there is none, so that one can be made
+   * Gives back the deferred VXLAN that has the VNI and UDP port of a wanted one, under `name`, down and without a
+   * bridge; its FDB entries are unchanged. When that VXLAN is already being deleted, waits for the end of the deletion.
+   * @returns false when there is none, so that a new one can be made
+   * @throws MESH_KERNEL_REFUSED when the VXLAN cannot be renamed; it then stays deferred
    */
   async rescue(wanted: { readonly name: string; readonly vni: Vni; readonly udpPort: number }): Promise<boolean> {
-    const stands = ({ vxlan }: Link) => vxlan?.vni === wanted.vni && vxlan.udpPort === wanted.udpPort;
-    const link = [...this.#deferred.values()].find(stands);
+    const isInTheWay = ({ vxlan }: Link) => vxlan?.vni === wanted.vni && vxlan.udpPort === wanted.udpPort;
+    const link = [...this.#deferred.values()].find(isInTheWay);
     if (link === undefined) return false;
     if (this.#dying.has(link.name)) {
       await this.#message;
@@ -97,7 +101,7 @@ export class Reaper {
     while (this.#work !== undefined) await this.#work;
   }
 
-  /** Stops after the message under way. What is left stays marked, for the next process. */
+  /** Stops after the message under way. Remaining links stay marked, for the next process. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.idle();
@@ -113,7 +117,7 @@ export class Reaper {
       const links = [...this.#deferred.values()].slice(0, LINKS_PER_MESSAGE);
       this.#dying = new Set(links.map(({ name }) => name));
       this.#message = this.#delete(links).catch((error: unknown) => {
-        // Nothing can be asked of the kernel any more.
+        // The socket is unusable: no further message can be sent.
         this.#closed = true;
         this.#report(MeshError.from(error));
       });
@@ -125,14 +129,14 @@ export class Reaper {
   }
 
   async #delete(links: readonly Link[]): Promise<void> {
-    const group = FIRST_GROUP + (this.#turn++ % GROUPS);
+    const group = FIRST_GROUP + (this.#nextGroup++ % GROUPS);
     await this.#rtnl.apply(links.map(({ name }) => ({ do: 'link-set', link: name, change: { group } })));
     const together = await this.#isOurs(group);
     const [error] = together ? await this.#rtnl.apply([{ do: 'group-delete', group }]) : [];
     if (!together || error !== undefined) await this.#deleteEach(links);
   }
 
-  /** Whether nobody else's link is in the group. A list of links that cannot be had proves nothing. */
+  /** Whether all links in the group are ours. False when the list of links cannot be read. */
   async #isOurs(group: number): Promise<boolean> {
     try {
       const members = (await this.#rtnl.links()).filter((link) => link.group === group);
@@ -143,7 +147,7 @@ export class Reaper {
     }
   }
 
-  /** For a group with a stranger in it, or with a link that cannot be deleted. */
+  /** Deletes links one by one: for a group that also has a foreign link, or a link that cannot be deleted. */
   async #deleteEach(links: readonly Link[]): Promise<void> {
     for (const { name } of links) {
       const [error] = await this.#rtnl.apply([{ do: 'link-delete', link: name }]);
@@ -152,7 +156,7 @@ export class Reaper {
   }
 }
 
-/** Of a link that does not exist the name does not matter: renaming it fails with ENODEV. */
+/** The name of a deferred link. For an absent link any name will do: renaming it fails with ENODEV. */
 function deferredName(link: Link | undefined): string {
   return `mwx${link?.index ?? ''}`;
 }

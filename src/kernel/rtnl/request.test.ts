@@ -1,3 +1,4 @@
+/** The bytes of requests, compared with golden bytes written by hand. */
 import { expect, test } from 'vitest';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
@@ -8,7 +9,7 @@ import { encodeOperations } from './request.ts';
 
 const mac = parseMac('02:7e:61:7a:4a:d5');
 
-/** The bytes of one operation, in hex, without blanks; link indexes are still 0. */
+/** The bytes of one operation in hex, without spaces; link indexes are still 0. */
 function hex(operation: KernelOperation): string {
   return Buffer.from(encodeOperations([operation]).request.bytes).toString('hex');
 }
@@ -18,7 +19,7 @@ function golden(...parts: readonly string[]): string {
   return parts.join('').replaceAll(' ', '');
 }
 
-test('a VXLAN: create, exclusive, with its data nested', () => {
+test('a VXLAN is created exclusively, with nested attributes', () => {
   expect(
     hex({
       do: 'link-add',
@@ -60,7 +61,7 @@ test('a change that needs neither index nor link data addresses the link by name
   );
 });
 
-test('the address mode is set before the link is up, and a port after it has its bridge', () => {
+test('the address mode is set before the link is up, and port attributes after the port has joined its bridge', () => {
   const { request } = encodeOperations([
     { do: 'link-set', link: 'tap1', change: { up: true, addressMode: 'none', master: 'br1', port: { locked: true } } },
   ]);
@@ -80,7 +81,7 @@ test('the address mode is set before the link is up, and a port after it has its
   expect(request.links.map(({ name }) => name)).toEqual(['br1', 'tap1']);
 });
 
-test('an address without duplicate detection', () => {
+test('an address is added without duplicate detection', () => {
   expect(hex({ do: 'address-add', link: 'br456', address: parseIpv6('fd42::1'), length: 64, nodad: true })).toBe(
     golden(
       '48000000 1400 0105 00000000 00000000', // RTM_NEWADDR, REQUEST|CREATE|REPLACE
@@ -92,7 +93,7 @@ test('an address without duplicate detection', () => {
   );
 });
 
-test('a route of ours, and its removal in whatever scope', () => {
+test('a route carries our protocol, and is removed in any scope', () => {
   const route = { destination: '10.12.0.0/24', gateway: parseIpv4('10.11.0.1'), protocol: 200 } as const;
   const attributes = '0800 0100 0a0c0000 0800 0500 0a0b0001'; // DST, GATEWAY
   expect(hex({ do: 'route-replace', ...route })).toBe(
@@ -107,7 +108,7 @@ test('a route of ours, and its removal in whatever scope', () => {
   );
 });
 
-test('a neighbour is permanent, extern_learn and carries its protocol', () => {
+test('a neighbour entry is permanent, extern_learn, and carries its protocol', () => {
   expect(hex({ do: 'neighbour-replace', link: 'br456', address: parseIpv4('10.0.0.7'), mac, protocol: 200 })).toBe(
     golden(
       '38000000 1c00 0105 00000000 00000000', // RTM_NEWNEIGH, REQUEST|CREATE|REPLACE
@@ -119,7 +120,7 @@ test('a neighbour is permanent, extern_learn and carries its protocol', () => {
   );
 });
 
-test('entries of a forwarding table in every state', () => {
+test('FDB entries are written in each state', () => {
   const entry = { link: 'vxlan456', mac, externLearn: true } as const;
   const address = '0a00 0200 027e617a4ad5 0000';
   const destination = '0800 0100 0a000007';
@@ -165,7 +166,7 @@ test('deletions', () => {
   );
 });
 
-test('an operation that cannot be said leaves the others as they are', () => {
+test('an operation that cannot be encoded does not change the others', () => {
   const lo = { do: 'link-set', link: 'lo', change: { up: true } } as const;
   const bad = { do: 'route-replace', destination: '10.0.0.0/33', link: 'nowhere', protocol: 200 } as const;
   const good = { do: 'link-delete', link: 'a' } as const;

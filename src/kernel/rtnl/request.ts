@@ -1,4 +1,4 @@
-/** Operations as netlink messages. */
+/** Encodes operations as netlink messages. */
 import { MeshError } from '../../model/error.ts';
 import { MessageWriter } from '../netlink/message-writer.ts';
 import { writeAddress } from './address.ts';
@@ -8,18 +8,22 @@ import { writeNeighbour } from './neighbour.ts';
 import type { KernelOperation } from './operation.ts';
 import { writeRoute } from './route.ts';
 
-/** Messages in one buffer, where an index is missing in it, and which of them move names. */
+/**
+ * Encoded messages in one buffer, with the link indexes that are still to be filled in, and the messages that may move
+ * link names.
+ */
 export type Request = Pick<MessageWriter, 'bytes' | 'links' | 'nameChanges'>;
 
+/** A batch of operations, encoded. */
 export interface EncodedOperations {
   readonly request: Request;
-  /** The place in the operations of each message, by its sequence number. */
+  /** For each message, by its sequence number: the index of its operation. */
   readonly owners: readonly number[];
-  /** Operations that cannot be said at all, by their place. */
+  /** Operations that cannot be encoded, by their index in the batch. */
   readonly refused: ReadonlyMap<number, MeshError>;
 }
 
-/** The messages of `operations`, in order: one or two each. */
+/** Encodes `operations` in order, as one or two messages each. */
 export function encodeOperations(operations: readonly KernelOperation[]): EncodedOperations {
   const writer = new MessageWriter();
   const owners: number[] = [];
@@ -36,7 +40,7 @@ export function encodeOperations(operations: readonly KernelOperation[]): Encode
   return { request: writer, owners, refused };
 }
 
-/** One message that `body` writes. */
+/** Encodes the one message that `body` writes. */
 export function encodeOne(body: (writer: MessageWriter) => void): Request {
   const writer = new MessageWriter();
   body(writer);
@@ -77,7 +81,7 @@ function write(writer: MessageWriter, operation: KernelOperation): void {
   }
 }
 
-/** What an operation is done to, for people. */
+/** Names the object of an operation, for error messages. */
 export function operationObject(operation: KernelOperation): string {
   switch (operation.do) {
     case 'link-add':

@@ -15,18 +15,21 @@ import {
 import type { Route } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 
+/** Message type of a route that was added or changed (linux/rtnetlink.h). */
 export const RTM_NEWROUTE = 24;
+/** Message type of a route that was removed. */
 export const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 
 const RTMSG_BYTES = 12;
+/** The main routing table, the only one that Meshwork uses. */
 export const RT_TABLE_MAIN = 254;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RT_SCOPE_NOWHERE = 255;
 const RTN_UNICAST = 1;
 const RTM_F_LOOKUP_TABLE = 0x1000;
-/** A route that was cached for one destination, not configured. */
+/** A route that the kernel cached for one destination; not a configured one. */
 const RTM_F_CLONED = 0x200;
 
 const RTA_DST = 1;
@@ -39,7 +42,10 @@ const RTA_VIA = 18;
 
 type RouteOperation = Extract<KernelOperation, { do: 'route-replace' | 'route-delete' }>;
 
-/** In the main table. */
+/**
+ * Writes one message that replaces or deletes a route of the main table.
+ * @throws MESH_ADDRESS_INVALID for a destination that cannot be parsed
+ */
 export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   const { address, length } = parseInterface(route.destination);
   const family = addressFamily(address);
@@ -51,7 +57,7 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   writer.u16(0);
   writer.u8(RT_TABLE_MAIN);
   writer.u8(route.protocol);
-  // IPv4 wants to be told that a destination without gateway is on the segment; NOWHERE deletes in any scope.
+  // IPv4 needs the scope LINK for a destination without gateway. A delete with scope NOWHERE matches any scope.
   const scope = family === AF_INET && route.gateway === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   writer.u8(replace ? scope : RT_SCOPE_NOWHERE);
   writer.u8(replace ? RTN_UNICAST : 0);
@@ -62,7 +68,7 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   writer.end();
 }
 
-/** The main table of one family: strict checking lets the kernel choose the entries. */
+/** Writes a request for the main table of one family; with strict checking the kernel sends only that table. */
 export function writeRouteDump(writer: MessageWriter, family: typeof AF_INET | typeof AF_INET6): void {
   writer.begin(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP);
   writer.u32(family);
@@ -71,7 +77,7 @@ export function writeRouteDump(writer: MessageWriter, family: typeof AF_INET | t
   writer.end();
 }
 
-/** The way that a packet to `destination` would take. */
+/** Writes a request for the route that a packet to `destination` would take. */
 export function writeRouteTo(writer: MessageWriter, destination: Ip): void {
   const family = addressFamily(destination);
   writer.begin(RTM_GETROUTE, NLM_F_REQUEST);
@@ -79,7 +85,7 @@ export function writeRouteTo(writer: MessageWriter, destination: Ip): void {
   writer.u8(family === AF_INET ? 32 : 128);
   writer.u16(0);
   writer.u32(0);
-  // IPv6 tells the table anyway, and refuses the flag.
+  // IPv6 always reports the table, and refuses this flag.
   writer.u32(family === AF_INET ? RTM_F_LOOKUP_TABLE : 0);
   writer.attributeIp(RTA_DST, destination);
   writer.end();
@@ -88,6 +94,8 @@ export function writeRouteTo(writer: MessageWriter, destination: Ip): void {
 const attributes = new AttributeTable(RTA_VIA);
 
 /**
+ * Reads a route from a message of the kernel.
+ * @param cached whether to read cached routes, too
  * @returns undefined for families other than IP, and for cached routes unless `cached`
  * @throws MESH_KERNEL_MALFORMED
  */

@@ -1,7 +1,7 @@
 /**
- * One rtnetlink socket: changes and questions, each answered before the next is sent. The kernel does what is asked under
- * one lock of the whole machine, which others may hold for seconds: whatever may wait for it runs on libuv's pool, and
- * holds one of the pool's threads at most.
+ * One rtnetlink socket. Each change or question is answered before the next is sent. The kernel works on requests under
+ * one lock of the whole machine, which others may hold for seconds. So every call that may wait for the lock runs on
+ * libuv's pool, and at most one at a time.
  */
 import { MeshError } from '../../model/error.ts';
 import { ENODEV, errnoError } from '../libc.ts';
@@ -21,34 +21,37 @@ import { LinkNames } from './link-names.ts';
 import type { KernelOperation } from './operation.ts';
 import { type EncodedOperations, encodeOperations, operationObject, type Request } from './request.ts';
 
-/** More in one system call gain nothing further. */
+/** Larger batches are not faster. */
 const BATCH_OPERATIONS = 128;
-/** Holds the answers to a batch, each of which may be a refusal with its reason. */
+/** Enough for the answers to a batch, each of which may be a refusal with a reason. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 const DUMP_ATTEMPTS = 10;
 
-/** How an object is read from a message; undefined when it is of another kind. */
+/** Reads an object from a message; undefined when the message is of another kind. */
 export type Read<T> = (message: Message) => T | undefined;
 
-export interface RtnlAnswer<T> {
+/** The answer to one question. */
+interface RtnlAnswer<T> {
   readonly objects: T[];
-  /** Why there are none. */
+  /** Why the kernel refused the question. */
   refusal?: Acknowledgement;
-  /** The objects changed while they were read, each time. */
+  /** The objects changed during each attempt to read them. */
   interrupted?: boolean;
-  /** What was wrong with the first object that could not be read. */
+  /** The error of the first object that could not be decoded. */
   unreadable?: MeshError;
 }
 
+/** Sends batches of changes and questions over one socket, in the order of the calls. */
 export class RtnlChannel {
   readonly #socket: NetlinkSocket;
-  /** Resolves when all that was asked is answered. */
-  #lastTurn: Promise<unknown> = Promise.resolve();
-  /** Why nothing can be asked any more. */
+  /** Resolves when the last call is answered. */
+  #lastCall: Promise<unknown> = Promise.resolve();
+  /** Why the socket is unusable: closed, or failed. */
   #ended: MeshError | undefined;
   #closed: Promise<void> | undefined;
 
   /**
+   * Opens the socket.
    * @param netns path of the namespace to work in; the process's own when absent
    * @throws MESH_KERNEL_REFUSED
    */
@@ -60,23 +63,25 @@ export class RtnlChannel {
     });
   }
 
+  /** The kernel's number for the socket; see NetlinkSocket. */
   get portId(): number {
     return this.#socket.portId;
   }
 
   /**
-   * Does all `operations` in order; one that fails does not stop the others.
+   * Applies all `operations` in order; one that fails does not stop the others.
    * @returns for each, undefined or MESH_KERNEL_REFUSED
+   * @throws MESH_KERNEL_CLOSED, or the error that made the socket unusable
    */
   apply(operations: readonly KernelOperation[]): Promise<(MeshError | undefined)[]> {
     const batchAt = (start: number) => operations.slice(start, start + BATCH_OPERATIONS);
-    return this.#inTurn(async () => {
+    return this.#inOrder(async () => {
       const errors: (MeshError | undefined)[] = [];
       let next = encodeOperations(batchAt(0));
       while (errors.length < operations.length) {
         const encoded = next;
         const changed = this.#change(encoded.request);
-        // While the kernel works.
+        // Encode the next batch while the kernel works on this one.
         next = encodeOperations(batchAt(errors.length + BATCH_OPERATIONS));
         errors.push(...errorsOf(batchAt(errors.length), encoded, await changed));
       }
@@ -84,9 +89,12 @@ export class RtnlChannel {
     });
   }
 
-  /** For one object, or by a dump for all of them. */
+  /**
+   * Asks for one object, or for all objects of a kind by a dump. An interrupted dump is repeated up to DUMP_ATTEMPTS
+   * times.
+   */
   ask<T>(request: Request, read: Read<T>): Promise<RtnlAnswer<T>> {
-    return this.#inTurn(async () => {
+    return this.#inOrder(async () => {
       const { bytes } = request;
       const absent = new LinkNames(this.#socket, request).fillIn(bytes, bytes.length);
       if (absent !== undefined) return { objects: [], refusal: noLink(0, absent) };
@@ -97,16 +105,19 @@ export class RtnlChannel {
     });
   }
 
-  /** What was asked and not answered is rejected. */
+  /** Closes the socket when the message under way is answered. Calls that need a further message are rejected. */
   close(): Promise<void> {
     this.#ended ??= new MeshError('MESH_KERNEL_CLOSED', 'the rtnetlink socket was closed');
-    this.#closed ??= this.#lastTurn.then(() => this.#socket.close());
+    this.#closed ??= this.#lastCall.then(() => this.#socket.close());
     return this.#closed;
   }
 
-  /** After an error that `work` does not expect, questions and answers no longer match: nothing is asked any more. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#lastTurn.then(async () => {
+  /**
+   * Runs `work` after all earlier calls. When `work` throws, requests and answers may no longer match: the channel then
+   * rejects every further call.
+   */
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const call = this.#lastCall.then(async () => {
       if (this.#ended !== undefined) throw this.#ended;
       try {
         return await work();
@@ -115,11 +126,14 @@ export class RtnlChannel {
         throw this.#ended;
       }
     });
-    this.#lastTurn = turn.catch(() => undefined);
-    return turn;
+    this.#lastCall = call.catch(() => undefined);
+    return call;
   }
 
-  /** @returns what the kernel refused */
+  /**
+   * Sends a batch, in parts where a message needs the index of a link that an earlier one makes or renames.
+   * @returns what the kernel refused
+   */
   async #change(request: Request): Promise<Acknowledgement[]> {
     const { bytes } = request;
     const failures: Acknowledgement[] = [];
@@ -150,8 +164,9 @@ export class RtnlChannel {
   }
 
   /**
-   * Sends messages that end with `last`. The kernel works on them in order and answers each that fails, and the last in
-   * any case if asked to: when that answer is there, all others are, and whatever was not answered is done.
+   * Sends messages that end with `last`, and collects the refusals. The kernel works on the messages in order. It
+   * answers each that fails, and the last one in any case, since we ask for that. So when the answer to the last one is
+   * here, all messages without an answer have succeeded.
    */
   async #exchange(bytes: Buffer, last: Message, failures: Acknowledgement[]): Promise<void> {
     last.bytes.writeUInt16LE(last.flags | NLM_F_ACK, last.start - MESSAGE_HEADER_BYTES + 6);
@@ -191,7 +206,10 @@ export class RtnlChannel {
   }
 }
 
-/** Reads on after an object that cannot be read: what stayed behind would answer the next question. */
+/**
+ * Decodes one object into the answer. After a failure the rest is still read: unread messages would be taken for the
+ * answer to the next question.
+ */
 function take<T>(answer: RtnlAnswer<T>, message: Message, read: Read<T>): void {
   try {
     const object = read(message);
@@ -201,7 +219,7 @@ function take<T>(answer: RtnlAnswer<T>, message: Message, read: Read<T>): void {
   }
 }
 
-/** An answer is there when it is due, since the kernel gives it while the request is sent. */
+/** The bytes of an answer. The kernel answers while the request is being sent, so an absent answer was lost. */
 function arrived(received: Buffer | 'empty' | 'overflow'): Buffer {
   if (typeof received !== 'string') return received;
   throw new MeshError('MESH_KERNEL_REFUSED', `the kernel's answer was lost (${received})`, {
@@ -220,7 +238,7 @@ function errorsOf(
   failures: readonly Acknowledgement[],
 ): (MeshError | undefined)[] {
   const failureOf = new Map<number | undefined, Acknowledgement>();
-  // Backwards, so that the first counts where an operation failed twice.
+  // In reverse, so that the first failure counts where an operation failed twice.
   for (const failure of failures.toReversed()) failureOf.set(owners[failure.sequence], failure);
   return operations.map((operation, number) => {
     const failure = failureOf.get(number);

@@ -1,3 +1,4 @@
+/** Dumps and changes, compared with what iproute2 shows and does in a real namespace. */
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MESH, peer, peerMac, vxlan } from '../../../test/kit/mesh-operations.ts';
@@ -24,7 +25,7 @@ afterEach(async () => {
   netns.close();
 });
 
-/** What iproute2 says of the same, as JSON. */
+/** The same objects as iproute2 shows them, as JSON. */
 function oracle(...command: readonly string[]): Record<string, unknown>[] {
   return JSON.parse(inside(netns.path, ...command) || '[]');
 }
@@ -95,7 +96,7 @@ test('addresses are as `ip addr` shows them', async () => {
   const ours = await rtnl.addresses();
   expect(ours).toHaveLength(6);
   expect(new Set(ours.map(({ protocol: _, ...rest }) => rest))).toEqual(new Set(shown));
-  // What `ip` does not show.
+  // `ip` does not show these.
   expect(ours.find(({ address }) => address === '10.11.0.1')?.protocol).toBe(200);
 });
 
@@ -169,7 +170,7 @@ test('neighbours are as `ip neigh` shows them', async () => {
   expect(await rtnl.neighbour('br456', parseIpv6('fd42::8'))).toBeUndefined();
 });
 
-test('entries are as `bridge fdb` shows them', async () => {
+test('FDB entries are as `bridge fdb` shows them', async () => {
   const entry = { link: 'vxlan456', mac: peerMac, remoteVtep: peer, externLearn: true } as const;
   const flood = { link: 'vxlan456', mac: FLOOD_MAC, externLearn: true, table: 'self', state: 'permanent' } as const;
   await done(
@@ -219,7 +220,7 @@ test('entries are as `bridge fdb` shows them', async () => {
   expect(await rtnl.fdbEntry('vxlan456', parseMac('02:00:00:00:00:99'))).toBeUndefined();
 });
 
-test('random operations leave the same as `ip` with the same in words', async () => {
+test('random operations leave the same state as the same `ip` commands', async () => {
   const seed = Date.now() & 0xffff;
   console.log(`seed ${seed}`);
   let state = seed + 1;
@@ -271,7 +272,7 @@ test('random operations leave the same as `ip` with the same in words', async ()
   const theirs = await Rtnl.open({ netns: other.path });
   try {
     const errors = await rtnl.apply(operations);
-    // One by one: a batch ends, even with -force, at the first line that names an absent link.
+    // Line by line: a batch ends, even with -force, at the first line that names an absent link.
     for (const line of lines) spawnSync('nsenter', [`--net=${other.path}`, 'ip', ...line.split(' ')]);
     const everything = async (of: Rtnl) => {
       const [links, addresses, routes, neighbours] = await Promise.all([

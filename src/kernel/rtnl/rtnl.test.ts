@@ -1,3 +1,4 @@
+/** Changes and questions over one rtnetlink socket, in a real namespace. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
@@ -31,12 +32,12 @@ async function done(...operations: readonly KernelOperation[]): Promise<void> {
   expect(await rtnl.apply(operations)).toEqual(operations.map(() => undefined));
 }
 
-/** The errno's name of each failure. */
+/** The errno's name of each failure; undefined for a success. */
 async function failures(...operations: readonly KernelOperation[]): Promise<(string | undefined)[]> {
   return (await rtnl.apply(operations)).map(errnoOf);
 }
 
-/** The file descriptors of this process that are sockets. */
+/** The socket descriptors of this process. */
 function sockets(): string[] {
   return readdirSync('/proc/self/fd').filter((fd) => isSocket(`/proc/self/fd/${fd}`));
 }
@@ -45,12 +46,12 @@ function isSocket(path: string): boolean {
   try {
     return readlinkSync(path).startsWith('socket:');
   } catch {
-    // The directory that is being read is itself among the descriptors, and gone by now.
+    // The descriptor of this very directory is listed, too, and is closed by now.
     return false;
   }
 }
 
-/** Puts another file in the place of a socket, so that its number does not pass to somebody else. */
+/** Replaces a socket by another file, so that no new descriptor gets its number. */
 function makeUseless(fd: number): void {
   libc.close(fd);
   const opened: number[] = [];
@@ -74,12 +75,12 @@ test('a VXLAN changes in place, and its local address can be of either family', 
   expect((await link('v6')).vxlan).toEqual({ ...vxlan, vni: 457, local: 'fd00::1' });
 });
 
-test('a link that is raised with address mode none never gets a link-local address', async () => {
+test('a link that is set up with address mode none never gets a link-local address', async () => {
   await done(...MESH);
   expect((await rtnl.addresses()).filter(({ scope }) => scope === 'link')).toEqual([]);
 });
 
-test('the route to one destination, and that there is none', async () => {
+test('routeTo returns the route to a destination, or ENETUNREACH', async () => {
   await done(...MESH, {
     do: 'route-replace',
     destination: '10.9.0.0/16',
@@ -96,7 +97,7 @@ test('the route to one destination, and that there is none', async () => {
   await expect(rtnl.routeTo(parseIpv6('2001:db8::1'))).rejects.toThrow('find route to 2001:db8::1: ENETUNREACH');
 });
 
-test('a failure names its errno and the kernel’s reason, and does not stop what follows', async () => {
+test("a failure carries its errno and the kernel's reason, and does not stop later operations", async () => {
   const [, exists, absent, unnamed, address, missing, last] = await rtnl.apply([
     { do: 'link-add', kind: 'vxlan', name: 'a', vxlan },
     { do: 'link-add', kind: 'vxlan', name: 'b', vxlan },
@@ -139,7 +140,7 @@ test('a change of an absent link in group 0 changes no other link', async () => 
   expect(await link('br1')).toMatchObject({ up: false, mtuBytes: 1500 });
 });
 
-test('a name that is too long is nobody’s, though a link has its beginning', async () => {
+test('a name that is too long matches no link, not even one with the same first 15 characters', async () => {
   await done({ do: 'link-add', kind: 'bridge', name: 'fifteen-letters' });
   const entry = { do: 'address-add', address: peer, length: 24 } as const;
   expect(await failures({ ...entry, link: 'fifteen-letters-' }, { ...entry, link: 'fifteen-letters' })).toEqual([
@@ -148,7 +149,7 @@ test('a name that is too long is nobody’s, though a link has its beginning', a
   ]);
 });
 
-test('a name means the link that has it when the operation runs', async () => {
+test('a name means the link that has the name when the operation runs', async () => {
   await done(
     { do: 'link-add', kind: 'bridge', name: 'a' },
     { do: 'address-add', link: 'a', address: parseIpv4('10.1.0.1'), length: 24 },
@@ -168,8 +169,8 @@ test('a name means the link that has it when the operation runs', async () => {
   ).toEqual([undefined, 'ENODEV']);
 });
 
-test('a dump of a thousand links ends while links come and go, and is complete afterwards', async () => {
-  // Of all kinds, veths are the quickest to be deleted with their namespace.
+test('a dump of a thousand links ends although links come and go, and is complete afterwards', async () => {
+  // Veths, since they are deleted fastest with their namespace.
   const pairs = Array.from({ length: 500 }, (_, i) => `link add v${i} type veth peer name w${i}`);
   ip(netns.path, ...pairs);
   const script = 'while ip link add x type veth peer name y; do echo; ip link del x; done';
@@ -189,7 +190,7 @@ test('a dump of a thousand links ends while links come and go, and is complete a
   expect((await rtnl.links()).filter(({ name }) => /^[vw]\d/.test(name))).toHaveLength(1000);
 });
 
-test('what is asked of a closed socket, and what waits when it closes, is rejected', async () => {
+test('calls on a closed socket, and calls that wait when it closes, are rejected', async () => {
   const waiting = rtnl.links();
   const closed = rtnl.close();
   await expect(waiting).rejects.toMatchObject({ code: 'MESH_KERNEL_CLOSED' });
@@ -197,10 +198,11 @@ test('what is asked of a closed socket, and what waits when it closes, is reject
   await expect(rtnl.apply([])).rejects.toMatchObject({ code: 'MESH_KERNEL_CLOSED' });
 });
 
-test('a namespace that is not there is an error of the opening', async () => {
+test('opening in an absent namespace is an error', async () => {
   await expect(Rtnl.open({ netns: '/run/netns/mw-absent' })).rejects.toThrow(/no network namespace/);
 });
-test('when the socket fails, what waits and what comes is rejected with the reason', async () => {
+
+test('when the socket fails, waiting and later calls are rejected with the reason', async () => {
   const before = new Set(sockets());
   const dying = await Rtnl.open({ netns: netns.path });
   const [fd] = sockets().filter((each) => !before.has(each));

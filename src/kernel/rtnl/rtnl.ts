@@ -1,4 +1,4 @@
-/** rtnetlink: changes, dumps and questions, in the order in which they are asked. */
+/** rtnetlink: changes, dumps and questions, answered in the order of the calls. */
 
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
@@ -16,6 +16,11 @@ import { encodeOne } from './request.ts';
 import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
 import { type Read, RtnlChannel } from './rtnl-channel.ts';
 
+/**
+ * Reads and changes links, addresses, routes, neighbour entries and FDB entries of one network namespace. Every read
+ * rejects with MESH_KERNEL_REFUSED when the kernel refuses it, MESH_KERNEL_MALFORMED when its answer cannot be decoded,
+ * and MESH_KERNEL_CLOSED after `close`.
+ */
 export class Rtnl {
   readonly #channel: RtnlChannel;
 
@@ -24,35 +29,38 @@ export class Rtnl {
   }
 
   /**
-   * @param place.netns path of the namespace to work in; without it, the process's own
+   * Opens the socket.
+   * @param options.netns path of the namespace to work in; the process's own when absent
    * @throws MESH_KERNEL_REFUSED
    */
   static async open({ netns }: { readonly netns?: string } = {}): Promise<Rtnl> {
     return new Rtnl(new RtnlChannel(netns));
   }
 
-  /** Port id of the socket: events that our own requests cause carry it. */
+  /** Port id of the socket: events that our own requests cause carry this number. */
   get portId(): number {
     return this.#channel.portId;
   }
 
   /**
-   * Does all `operations` in order; one that fails does not stop the others.
+   * Applies all `operations` in order; one that fails does not stop the others.
    * @returns for each, undefined or MESH_KERNEL_REFUSED with the errno's name in `cause`
    */
   apply(operations: readonly KernelOperation[]): Promise<(MeshError | undefined)[]> {
     return this.#channel.apply(operations);
   }
 
+  /** All links of the namespace. */
   links(): Promise<Link[]> {
     return this.#dump('links', (writer) => writeLinkGet(writer, NLM_F_DUMP), RTM_NEWLINK, readLink);
   }
 
+  /** All IP addresses, both families. */
   addresses(): Promise<Address[]> {
     return this.#dump('addresses', writeAddressDump, RTM_NEWADDR, readAddress);
   }
 
-  /** The main table, both families. */
+  /** All routes of the main table, both families. */
   async routes(): Promise<Route[]> {
     const families = [AF_INET, AF_INET6] as const;
     const routes = await Promise.all(
@@ -68,22 +76,24 @@ export class Rtnl {
     return routes.flat();
   }
 
+  /** All neighbour entries, both families. */
   neighbours(): Promise<Neighbour[]> {
     return this.#dump('neighbours', writeNeighbourDump, RTM_NEWNEIGH, readNeighbour);
   }
 
-  /** Entries of VXLANs' own tables and of bridges', those of a VLAN left out. */
+  /** All FDB entries of VXLAN devices and bridges, without those of a VLAN. */
   fdb(): Promise<FdbEntry[]> {
     return this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, readFdbEntry);
   }
 
+  /** The link with this name; undefined when there is none. */
   link(name: string): Promise<Link | undefined> {
     return this.#get('link', name, (writer) => writeLinkGet(writer, 0, name), readLink);
   }
 
   /**
-   * How a packet to `destination` leaves: gateway, link and source address.
-   * @throws MESH_KERNEL_REFUSED ENETUNREACH when there is no way
+   * The route that a packet to `destination` takes: gateway, link and source address.
+   * @throws MESH_KERNEL_REFUSED with ENETUNREACH when there is no route
    */
   async routeTo(destination: Ip): Promise<Route> {
     const request = encodeOne((writer) => writeRouteTo(writer, destination));
@@ -95,12 +105,16 @@ export class Rtnl {
     return route;
   }
 
+  /** The neighbour entry of `address` on `link`; undefined when there is none. */
   neighbour(link: string, address: Ip): Promise<Neighbour | undefined> {
     const write = (writer: MessageWriter) => writeNeighbourGet(writer, link, address);
     return this.#get('neighbour', `${address} on ${link}`, write, readNeighbour);
   }
 
-  /** The entry of `mac` in the own table of the VXLAN `link`, or in the table of the bridge that `link` is a port of. */
+  /**
+   * The FDB entry of `mac` in the own table of the VXLAN device `link` (`self`), or in the table of the bridge that
+   * `link` is a port of (`master`).
+   */
   fdbEntry(link: string, mac: Mac, table: FdbEntry['table'] = 'self'): Promise<FdbEntry | undefined> {
     return this.#get(
       'entry',
@@ -110,7 +124,7 @@ export class Rtnl {
     );
   }
 
-  /** What was asked before and not answered is rejected. */
+  /** Closes the socket when the message under way is answered. Calls that need a further message are rejected. */
   close(): Promise<void> {
     return this.#channel.close();
   }
@@ -118,7 +132,7 @@ export class Rtnl {
   async #dump<T>(what: string, write: (writer: MessageWriter) => void, type: number, read: Read<T>): Promise<T[]> {
     const ofType = (message: Message) => (message.type === type ? read(message) : undefined);
     const { objects, refusal, interrupted, unreadable } = await this.#channel.ask(encodeOne(write), ofType);
-    // A routing table that was never written to does not exist yet.
+    // The kernel answers ENOENT for a routing table that was never written to.
     if (refusal !== undefined && refusal.errno !== ENOENT) {
       throw errnoError(refusal.errno, 'read', what, undefined, refusal.text);
     }

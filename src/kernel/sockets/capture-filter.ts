@@ -1,24 +1,27 @@
-/** What a capture sees of a device: out of all that passes there, what belongs to a mesh. */
+/** The packet filters of captures: which packets of a device belong to a mesh. */
 import { type Vni, VXLAN_PORT } from '../../model/network/network.ts';
 import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import type { FilterStep } from './packet-filter.ts';
 
-/** The bits of a fragment that is not the first. */
+/** IPv4 fragment offset; not 0 in every fragment but the first. */
 const FRAGMENT_OFFSET = 0x1fff;
-/** From the end of the outer IPv4 header to the inner frame: UDP and VXLAN. */
+/** Bytes from the end of the outer IPv4 header to the inner frame: UDP and VXLAN headers. */
 const VXLAN_BYTES = 16;
-/** In an Ethernet frame with IPv6. */
+/** Offsets in an Ethernet frame with IPv6, from here to DESTINATION_PORT. */
 const NEXT_HEADER = ETHERNET_BYTES + 6;
 const SOURCE_PORT = ETHERNET_BYTES + IPV6_BYTES;
 const DESTINATION_PORT = SOURCE_PORT + 2;
 
-/** Whole frames: a verdict of fewer bytes would cut one so that nobody knew any more how long it was. */
+/** Takes a frame whole or not at all: a filter that cuts a frame also hides its length. */
 const VERDICTS: readonly FilterStep[] = [
   { at: 'take', take: true },
   { at: 'drop', take: false },
 ];
 
-/** All frames, but those of TCP over IPv6 from and to a port: a capture that travels there must not see itself. */
+/**
+ * Takes all frames except TCP over IPv6 from or to `tcpPort`: a capture that is transferred there must not capture
+ * itself.
+ */
 export function framesWithout(tcpPort: number): readonly FilterStep[] {
   return [
     { load: 'half', offset: 12 },
@@ -33,7 +36,9 @@ export function framesWithout(tcpPort: number): readonly FilterStep[] {
   ];
 }
 
-/** VXLAN packets of a VNI over IPv4 (RFC 7348 §5), but those that carry TCP over IPv6 from or to the port. */
+/**
+ * Takes the VXLAN packets of a VNI over IPv4 (RFC 7348 §5), except those that carry TCP over IPv6 from or to `tcpPort`.
+ */
 export function vxlanWithout(tcpPort: number, vni: Vni): readonly FilterStep[] {
   const inner = ETHERNET_BYTES + VXLAN_BYTES;
   return [

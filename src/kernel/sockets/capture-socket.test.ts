@@ -1,3 +1,4 @@
+/** Captures of frames on a veth pair, and their filters. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { inside, twoHosts } from '../../../test/kit/namespaces.ts';
 import type { Vni } from '../../model/network/network.ts';
@@ -9,10 +10,10 @@ import { openPacketSocket } from './packet-socket.ts';
 
 const SNAP_BYTES = 120;
 const OUR_PORT = 8001;
-/** An Ethernet type for experiments (IEEE 802): nobody else on the segment sends it. */
+/** An Ethernet type for experiments (IEEE 802), which no other program on the segment sends. */
 const MARK = '88b5';
 const MACS = '020000000002020000000001';
-/** Ports from and to, in hex. */
+/** A frame with TCP over IPv6; `ports` are source and destination, in hex. */
 const tcp6 = (ports: string) =>
   Buffer.from(
     `${MACS}86dd600000000014${'06'}40${'fd42'.padEnd(32, '0')}${'fd43'.padEnd(32, '0')}${ports}${'00'.repeat(16)}`,
@@ -45,7 +46,7 @@ function indexIn(netns: string): number {
   return Number(inside(netns, 'ip', '-o', 'link', 'show', 'eth0').split(':')[0]);
 }
 
-/** What the filter lets through of these frames. The segment is a veth pair: what was sent has arrived. */
+/** The frames that pass the filter. The segment is a veth pair: a sent frame has arrived when the call returns. */
 function taken(filter: readonly FilterStep[], frames: readonly Buffer[]): CapturedFrame[] {
   socket = CaptureSocket.open({
     device: 'eth0',
@@ -66,12 +67,12 @@ function taken(filter: readonly FilterStep[], frames: readonly Buffer[]): Captur
   } finally {
     libc.close(sender);
   }
-  // The kernels' own chatter (router solicitations) is none of ours.
+  // Ignores frames that the kernels send themselves, such as router solicitations.
   const ours = new Set(frames.map((frame) => frame.subarray(0, SNAP_BYTES).toString('hex')));
   return [...socket.frames(1000)].filter(({ bytes }) => ours.has(bytes.toString('hex')));
 }
 
-test('VXLAN packets of the VNI, but those that carry the capture itself', () => {
+test('takes the VXLAN packets of the VNI, except those that carry the capture', () => {
   const wanted = [
     vxlan('0001c8', arp),
     vxlan('0001c8', tcp6('1f401f40')),
@@ -93,7 +94,7 @@ test('VXLAN packets of the VNI, but those that carry the capture itself', () => 
   expect(seen.map(({ frameBytes }) => frameBytes)).toEqual(wanted.map((frame) => frame.length));
 });
 
-test('all frames, but those of the capture itself; with their times and counts', () => {
+test('takes all frames except those of the capture, with times and counts', () => {
   const wanted = [arp, tcp6('1f401f40'), vxlan('0001c8', arp), Buffer.from(`${MACS}${MARK}`.padEnd(1000, '7'), 'hex')];
   const beforeNs = BigInt(Date.now()) * 1_000_000n;
   const seen = taken(framesWithout(OUR_PORT), [tcp6('1f411f40'), tcp6('1f401f41'), ...wanted]);
@@ -105,7 +106,7 @@ test('all frames, but those of the capture itself; with their times and counts',
   expect(socket?.counters().frames).toBeGreaterThanOrEqual(wanted.length);
 });
 
-test('what does not fit while nobody reads is counted', () => {
+test('counts frames that do not fit the buffer while it is not read', () => {
   const frame = Buffer.from(`${MACS}${MARK}`.padEnd(2000, '7'), 'hex');
   const seen = taken(framesWithout(OUR_PORT), Array<Buffer>(20_000).fill(frame));
   expect(seen).toHaveLength(1000);
@@ -114,7 +115,7 @@ test('what does not fit while nobody reads is counted', () => {
   expect(frames).toBeGreaterThanOrEqual(20_000);
 });
 
-test('a device that is not there is refused', () => {
+test('an absent device is refused', () => {
   const filter = framesWithout(OUR_PORT);
   expect(() =>
     CaptureSocket.open({ device: 'eth9', index: 4711, filter, snapBytes: SNAP_BYTES, netns: segment.there }),

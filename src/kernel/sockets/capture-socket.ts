@@ -1,35 +1,42 @@
-/** What passes a device, as packet sockets see it (packet(7)): frames with the kernel's own time, to the nanosecond. */
+/**
+ * Captures the frames of a device with packet sockets (packet(7)), each with the kernel's time stamp in nanoseconds.
+ */
 import koffi from 'koffi';
 import { EAGAIN, ENETDOWN, errnoError, failed, libc, MSG_TRUNC } from '../libc.ts';
 import { openPacketSocket, type PacketSocketOptions, SOL_PACKET } from './packet-socket.ts';
 
-export interface CaptureSocketOptions extends Omit<PacketSocketOptions, 'hears'> {
-  /** So much of each frame is kept. */
+/** Which device to capture from, and how. */
+interface CaptureSocketOptions extends Omit<PacketSocketOptions, 'hears'> {
+  /** How many bytes of each frame are kept. */
   readonly snapBytes: number;
 }
 
+/** One captured frame, possibly cut off. */
 export interface CapturedFrame {
-  /** Since 1970, by this machine's clock. */
+  /** Nanoseconds since 1970, by this machine's clock. */
   readonly timeNs: bigint;
-  /** As many as were asked for. */
+  /** The first `snapBytes` bytes, or all of a shorter frame. */
   readonly bytes: Buffer;
+  /** The full length of the frame. */
   readonly frameBytes: number;
 }
 
 /** Counted by the kernel since the socket was opened. */
-export interface CaptureCounters {
-  /** Those that were dropped too. */
+interface CaptureCounters {
+  /** Frames that passed the filter, the dropped ones included. */
   readonly frames: number;
+  /** Frames that did not fit the receive buffer. */
   readonly dropped: number;
 }
 
 const PACKET_STATISTICS = 6;
-/** `struct tpacket_stats`: two counters, set to zero by reading them. */
+/** `struct tpacket_stats`: two counters, which the kernel sets to zero when they are read. */
 const STATISTICS_BYTES = 8;
-/** The time of the frame that was received last, as `struct timespec` (asm-generic/sockios.h). */
+/** Reads the time of the last received frame, as `struct timespec` (asm-generic/sockios.h). */
 const SIOCGSTAMPNS = 0x8907;
 const TIMESPEC_BYTES = 16;
 
+/** A packet socket that is read on demand: the caller polls `frames`. */
 export class CaptureSocket {
   readonly #fd: number;
   readonly #buffer: Buffer;
@@ -44,14 +51,14 @@ export class CaptureSocket {
   /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
   static open(options: CaptureSocketOptions): CaptureSocket {
     const fd = openPacketSocket({ ...options, hears: 'frames' }, (socket) => {
-      // The first question turns time stamps on; there is no answer to it yet (ENOENT).
+      // The first call turns time stamps on; it fails, since no frame was received yet (ENOENT).
       libc.ioctl(socket, SIOCGSTAMPNS, Buffer.alloc(TIMESPEC_BYTES));
     });
     return new CaptureSocket(fd, options.snapBytes);
   }
 
   /**
-   * Frames that wait, so many at the most. A device that has gone down has none.
+   * Reads up to `max` waiting frames. A device that has gone down has none.
    * @throws MESH_KERNEL_REFUSED
    */
   *frames(max: number): Generator<CapturedFrame> {
@@ -68,6 +75,10 @@ export class CaptureSocket {
     }
   }
 
+  /**
+   * Frames received and dropped since the socket was opened.
+   * @throws MESH_KERNEL_REFUSED
+   */
   counters(): CaptureCounters {
     const bytes = Buffer.alloc(STATISTICS_BYTES);
     if (libc.getsockopt(this.#fd, SOL_PACKET, PACKET_STATISTICS, bytes, [bytes.length]) < 0) {

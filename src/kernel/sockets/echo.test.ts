@@ -1,3 +1,4 @@
+/** Echoes between two hosts with real kernels. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inside, ip, twoHosts } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
@@ -27,7 +28,7 @@ afterEach(() => {
   hosts.close();
 });
 
-test('both families answer, from a given source and device too', async () => {
+test('both families answer, also from a given source and device', async () => {
   const plain = open();
   expect(await plain.echo(PEER6, { timeoutMs: LONG_MS })).toBeGreaterThan(0);
   expect(await plain.echo(PEER4, { timeoutMs: LONG_MS, payloadBytes: 0 })).toBeGreaterThan(0);
@@ -37,7 +38,7 @@ test('both families answer, from a given source and device too', async () => {
   expect(await bound.echo(parseIpv6('fe80::2'), { timeoutMs: LONG_MS })).toBeGreaterThan(0);
 });
 
-test('hundreds at once from several sockets are told apart', async () => {
+test('hundreds of concurrent echoes from several sockets are told apart', async () => {
   const there = open({ netns: hosts.there });
   const flights = [open(), open(), there].flatMap((socket) => {
     const peer = socket === there ? parseIpv6('fd09::1') : PEER6;
@@ -46,7 +47,7 @@ test('hundreds at once from several sockets are told apart', async () => {
   expect((await Promise.all(flights)).filter((rtt) => rtt === undefined)).toEqual([]);
 });
 
-test('silence is undefined, and an echo that cannot be sent is an error', async () => {
+test('no answer gives undefined; an echo that cannot be sent is an error', async () => {
   const socket = open();
   expect(await socket.echo(parseIpv6('fd09::99'), { timeoutMs: 20 })).toBeUndefined();
   await expect(socket.echo(parseIpv6('fd77::1'), { timeoutMs: LONG_MS })).rejects.toMatchObject({
@@ -55,14 +56,14 @@ test('silence is undefined, and an echo that cannot be sent is an error', async 
   });
 });
 
-test('closing gives up what is on its way', async () => {
+test('closing resolves echoes under way as unanswered', async () => {
   const socket = open();
   const flight = socket.echo(parseIpv6('fd09::99'), { timeoutMs: LONG_MS });
   socket.close();
   expect(await flight).toBeUndefined();
 });
 
-test('the MTU of the device is proved: what fits comes back whole, one byte more is refused with the MTU', async () => {
+test("an echo of the device's MTU comes back; one byte more is refused with the MTU", async () => {
   for (const netns of [hosts.here, hosts.there]) ip(netns, 'link set eth0 mtu 1380');
   const socket = open();
   const options = { timeoutMs: LONG_MS, dontFragment: true };
@@ -79,8 +80,8 @@ test('the MTU of the device is proved: what fits comes back whole, one byte more
   expect(await socket.echo(PEER6, { timeoutMs: LONG_MS, payloadBytes: 4000 })).toBeGreaterThan(0);
 });
 
-test('a narrow link further on is reported by the router, at once and again', async () => {
-  // The peer routes to a bridge of its own that takes 1300 bytes.
+test('a router reports a narrow link further on, for the first and the second echo', async () => {
+  // The peer routes to its own bridge, whose MTU is 1300 bytes.
   ip(
     hosts.there,
     'link add narrow mtu 1300 type bridge',

@@ -1,6 +1,6 @@
 /**
- * Ping from inside the process: many echoes at once over two raw sockets, matched by identifier, sequence, sender and
- * payload. Raw, not ping sockets: `net.ipv4.ping_group_range` is closed in every new namespace.
+ * Ping inside this process: many echoes at once over two raw sockets, matched by identifier, sequence, sender and
+ * payload. The sockets are raw, not ping sockets, since `net.ipv4.ping_group_range` is closed in every new namespace.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import koffi from 'koffi';
@@ -36,9 +36,9 @@ const SOL_IPV6 = 41;
 const IPV6_MTU_DISCOVER = 23;
 const IPV6_MTU = 24;
 const IPV6_DONTFRAG = 62;
-/** Fragments a packet that is too big, as far as this host knows. */
+/** Fragments a packet that is larger than the path MTU that this host knows. */
 const PMTUDISC_WANT = 1;
-/** Never fragments, and asks the segment instead of the route's remembered MTU (linux/in.h). */
+/** Never fragments, and sends the packet whatever path MTU the route has cached (linux/in.h). */
 const PMTUDISC_PROBE = 3;
 const SOL_RAW = 255;
 const ICMP_FILTER = 1;
@@ -49,28 +49,37 @@ const ICMPV6_FILTER = 1;
 const DEFAULT_PAYLOAD_BYTES = 32;
 const COOKIE_BYTES = 16;
 const SEQUENCES = 0x10000;
-/** Between local namespaces an answer is there before the next echo is sent; the usual 212 kB hold 200 of them. */
+/**
+ * Between local namespaces an answer arrives before the next echo is sent; the default buffer of 212 kB holds only 200
+ * of them.
+ */
 const RECEIVE_BYTES = 0x400000;
 
+/** Where the echoes of a socket leave from. */
 export interface EchoSocketOptions {
   /** Path of the namespace to ping from; the process's own when absent. */
   readonly netns?: string;
-  /** Echoes leave and answers come through this device only. It stays with its index, as any bound socket. */
+  /**
+   * Echoes leave and answers arrive through this device only. The socket keeps the device's index: it does not follow a
+   * new device of the same name.
+   */
   readonly device?: string;
-  /** Where echoes come from; the route decides when absent. Only its family can be pinged then. */
+  /** Source address of the echoes; the route decides when absent. Only addresses of its family can be pinged then. */
   readonly source?: Ip;
 }
 
-export interface EchoOptions {
+/** How one echo is sent. */
+interface EchoOptions {
   readonly timeoutMs: number;
+  /** 32 when absent. */
   readonly payloadBytes?: number;
-  /** The packet must travel whole: a path that is too narrow is reported, not worked around. */
+  /** The packet must not be fragmented: when the path is too narrow, `echo` throws PacketTooBig. */
   readonly dontFragment?: boolean;
 }
 
-/** The echo does not fit the path, and was not to be fragmented. */
+/** MESH_PACKET_TOO_BIG: the echo does not fit the path, and must not be fragmented. */
 export class PacketTooBig extends MeshError {
-  /** The largest IP packet that fits, as far as is known; the payload is `ECHO_OVERHEAD_BYTES` less. */
+  /** The largest IP packet that fits, if known; the payload is `ECHO_OVERHEAD_BYTES` less. */
   readonly mtuBytes: number | undefined;
 
   constructor(to: Ip, packetBytes: number, mtuBytes: number | undefined) {
@@ -98,15 +107,16 @@ interface RawSocket {
   dontFragment: boolean;
 }
 
-/** Both are used only between two turns of the event loop, so that all sockets can share them. */
+/** All sockets share both buffers: each is used only within one callback of the event loop. */
 const received = Buffer.alloc(0x10000);
 const sender = Buffer.alloc(SOCKADDR_BYTES);
 
+/** Sends echoes of both families, and waits for their answers. */
 export class EchoSocket {
   readonly #options: EchoSocketOptions;
   readonly #sockets: { [family in IpFamily]?: RawSocket } = {};
   readonly #id = randomInt(SEQUENCES);
-  /** Fills every payload: an answer without it was not asked for. */
+  /** Fills every payload: an answer without it is not an answer to our echo. */
   readonly #cookie = randomBytes(COOKIE_BYTES);
   readonly #pending = new Map<number, Pending>();
   #sequence = 0;
@@ -154,7 +164,7 @@ export class EchoSocket {
     });
   }
 
-  /** Echoes on their way are given up, as if no answer had come. */
+  /** Closes the sockets. Echoes under way resolve as if no answer had come. */
   close(): void {
     for (const family of [4, 6] as const) {
       const socket = this.#sockets[family];
@@ -243,7 +253,7 @@ function familyOf(address: Ip): IpFamily {
   return isIpv6(address) ? 6 : 4;
 }
 
-/** A host hears much ICMP: only echo replies and «too big» wake us. A set bit is a type that is kept out. */
+/** Lets only echo replies and «too big» through, since a host receives much other ICMP. A set bit keeps a type out. */
 function filterMessages(family: IpFamily, fd: number): void {
   const { reply, tooBig } = ECHO_NUMBERS[family];
   const filter = Buffer.alloc(family === 6 ? 32 : 4, 0xff);
@@ -265,7 +275,7 @@ function setDontFragment(family: IpFamily, fd: number, on: boolean): void {
   setOption(fd, SOL_IPV6, IPV6_DONTFRAG, on ? 1 : 0, 'IPV6_DONTFRAG');
 }
 
-/** What the route to an address is known to take: only a connected socket may ask (ip(7), IP_MTU). */
+/** The path MTU that the kernel knows for an address: only a connected socket can read it (ip(7), IP_MTU). */
 function knownPathMtu(to: Ip, { netns, device }: EchoSocketOptions): number | undefined {
   const address = sockaddr(to, 9);
   const value = Buffer.alloc(4);

@@ -1,10 +1,11 @@
+/** Receiving and sending Ethernet frames on a veth pair. */
 import { expect, onTestFinished, test } from 'vitest';
 import { inside, ip, twoHosts } from '../../../test/kit/namespaces.ts';
 import { sourceMac } from './ethernet.ts';
 import { FrameSocket } from './frame-socket.ts';
 import type { FilterStep } from './packet-filter.ts';
 
-/** Local experiments, IEEE 802: nobody else speaks it. */
+/** An Ethernet type for experiments (IEEE 802), which no other program on the segment sends. */
 const ETHERTYPE = 0x88b5;
 const FILTER: readonly FilterStep[] = [
   { load: 'half', offset: 12 },
@@ -26,7 +27,7 @@ function indexOf(netns: string): number {
   return JSON.parse(inside(netns, 'ip', '-j', 'link', 'show', 'eth0'))[0].ifindex;
 }
 
-test('frames pass the filter or are not heard, also at a port of a bridge and while the device was down', async () => {
+test('only frames that pass the filter are received, also at a bridge port and after the device was down', async () => {
   const { here, there, close } = twoHosts();
   onTestFinished(close);
   ip(there, 'link add br0 type bridge', 'link set eth0 master br0');
@@ -42,8 +43,8 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
     },
     onError: (error) => heard.push(error.message),
   });
-  // What a socket sends itself it does not hear.
-  const [speaker, verification] = [false, true].map((outgoing) =>
+  // `speaker` does not receive its own frames; `observer` receives what this host sends.
+  const [speaker, observer] = [false, true].map((outgoing) =>
     FrameSocket.open({
       link: indexOf(here),
       netns: here,
@@ -54,7 +55,7 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
     }),
   ) as [FrameSocket, FrameSocket];
   onTestFinished(() => {
-    for (const socket of [listener, speaker, verification]) socket.close();
+    for (const socket of [listener, speaker, observer]) socket.close();
   });
   const next = () =>
     new Promise<void>((resolve) => {
@@ -77,7 +78,7 @@ test('frames pass the filter or are not heard, also at a port of a bridge and wh
   expect(heard).toContain('02:00:00:00:00:07 two');
 });
 
-test('a filter cannot jump to where it has been', () => {
+test('a filter cannot jump backwards', () => {
   const filter: FilterStep[] = [{ at: 'start', load: 'byte', offset: 0 }, { equal: 1, yes: 'start' }, { take: true }];
   expect(() => FrameSocket.open({ link: 1, filter, onFrame: () => {}, onError: () => {} })).toThrow('not ahead');
 });

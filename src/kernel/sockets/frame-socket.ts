@@ -1,6 +1,7 @@
 /**
- * Whole Ethernet frames of one device (packet(7)), on libuv: heard before bridges and firewalls see them, and sent past
- * routes and neighbours. What the filter refuses never wakes this process.
+ * Receives and sends whole Ethernet frames on one device (packet(7)), on libuv. Frames are received before bridges and
+ * firewalls process them, and sent without routes and neighbour entries. Frames that the filter refuses never wake this
+ * process.
  */
 import koffi from 'koffi';
 import { type Mac, macToBytes } from '../../model/address/mac.ts';
@@ -16,34 +17,37 @@ const PACKET_OUTGOING = 4;
 /** `struct packet_mreq`: index, type (0: multicast), length and bytes of the address. */
 const MEMBERSHIP_BYTES = 16;
 const MAC_BYTES = 6;
-/** Frames that one turn of the event loop reads at the most. */
-const FRAMES_PER_TURN = 200;
+/** The most frames that are read before the event loop runs other work. */
+const FRAMES_AT_ONCE = 200;
 
-export interface Frame {
+/** A received frame. */
+interface Frame {
   /** From the Ethernet header on; valid until the listener returns. */
   readonly bytes: Buffer;
-  /** Sent by this host. */
+  /** This host sent the frame. */
   readonly outgoing: boolean;
 }
 
-export interface FrameSocketOptions {
+/** Which device to listen on, and what to do with its frames. */
+interface FrameSocketOptions {
   /** Index of the device. */
   readonly link: number;
   readonly filter: readonly FilterStep[];
-  /** Whether to hear what this host itself sends. */
+  /** Whether to receive the frames that this host sends, too. */
   readonly outgoing?: boolean;
-  /** A group whose frames a card is not to filter out; it is told to nobody else. */
+  /** A multicast group whose frames the NIC shall pass on. No membership report (IGMP, MLD) is sent for the group. */
   readonly group?: Mac;
   /** Path of the namespace that the device is in; the process's own when absent. */
   readonly netns?: string;
   readonly onFrame: (frame: Frame) => void;
-  /** The socket hears nothing any more; ENETDOWN and the like pass by themselves and are not told. */
+  /** The socket has failed and receives nothing more. Temporary errors such as ENETDOWN are not reported. */
   readonly onError: (error: MeshError) => void;
 }
 
 const received = Buffer.alloc(0x10000);
 const sender = Buffer.alloc(SOCKADDR_LL_BYTES);
 
+/** A packet socket that calls `onFrame` for each frame. */
 export class FrameSocket {
   readonly #fd: number;
   readonly #link: number;
@@ -87,10 +91,10 @@ export class FrameSocket {
   }
 
   #receive(): void {
-    for (let count = 0; count < FRAMES_PER_TURN && !this.#closed; count++) {
+    for (let count = 0; count < FRAMES_AT_ONCE && !this.#closed; count++) {
       const length: number = libc.recvfrom(this.#fd, received, received.length, 0, sender, [sender.length]);
       if (length >= 0) {
-        // sll_pkttype, behind family, protocol, index and hardware type.
+        // sll_pkttype, after family, protocol, index and hardware type.
         this.#options.onFrame({ bytes: received.subarray(0, length), outgoing: sender[10] === PACKET_OUTGOING });
         continue;
       }
@@ -99,7 +103,7 @@ export class FrameSocket {
       this.#options.onError(errnoError(errno, 'receive', `frames of link ${this.#link}`));
       return;
     }
-    // A device that goes down is an error of the socket, at which libuv stops polling.
+    // libuv stops polling a socket that has an error, as when its device goes down: polling is started again.
     if (!this.#closed) this.#poll.start({ readable: true }, () => this.#receive());
   }
 }

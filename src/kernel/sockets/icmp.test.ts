@@ -1,9 +1,10 @@
+/** ICMP echo messages in bytes. */
 import { expect, test } from 'vitest';
 import { decodeEchoMessage, encodeEchoRequest } from './icmp.ts';
 
 const payload = Buffer.from('mesh');
 
-test('an IPv4 request is what ping sends, checksum and all', () => {
+test('an IPv4 request equals what ping sends, with its checksum', () => {
   expect(encodeEchoRequest(4, 0x1234, 1, payload).toString('hex')).toBe('080004fd123400016d657368');
 });
 
@@ -11,7 +12,7 @@ test('the checksum of an IPv6 request is left to the kernel', () => {
   expect(encodeEchoRequest(6, 0x1234, 1, payload).toString('hex')).toBe('80000000123400016d657368');
 });
 
-test('replies are read with and without an IP header', () => {
+test('replies are read with IP header (IPv4) and without (IPv6)', () => {
   const reply = { kind: 'reply', id: 0x1234, sequence: 1, payload };
   expect(decodeEchoMessage(6, Buffer.from('81000000123400016d657368', 'hex'))).toEqual(reply);
   const header = Buffer.alloc(24);
@@ -29,7 +30,7 @@ test('«too big» names the echo that it quotes', () => {
   expect(decodeEchoMessage(6, Buffer.concat([Buffer.from('0200000000000500', 'hex'), ipv6, request]))).toBeUndefined();
 });
 
-test('what is cut short anywhere is nothing', () => {
+test('a packet cut short at any byte is ignored', () => {
   const ipv4 = Buffer.alloc(20);
   ipv4[0] = 0x45;
   ipv4[9] = 1;

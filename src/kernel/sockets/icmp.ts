@@ -1,36 +1,42 @@
 /**
- * ICMP echo on the segment: RFC 792 for IPv4, RFC 4443 for IPv6. Both have type, code and checksum, then identifier and
- * sequence; they differ in the numbers of the types, and in who computes the checksum (for IPv6, the kernel).
+ * ICMP echo in bytes: RFC 792 for IPv4, RFC 4443 for IPv6. Both have type, code and checksum, then identifier and
+ * sequence. They differ in the numbers of the types, and in who computes the checksum (for IPv6, the kernel).
  */
 
 import { IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 
+/** The version of IP. */
 export type IpFamily = 4 | 6;
 
-/** What a raw socket may hear that concerns an echo. */
+/** A received ICMP message about an echo. */
 export type EchoMessage =
   | { readonly kind: 'reply'; readonly id: number; readonly sequence: number; readonly payload: Buffer }
-  /** A router, or this host, could not pass an echo on whole. `mtuBytes` is the IP packet that it would have passed. */
+  /**
+   * A router, or this host, could not forward an echo without fragmenting it. `mtuBytes` is the largest IP packet that
+   * it would have forwarded.
+   */
   | { readonly kind: 'too-big'; readonly id: number; readonly sequence: number; readonly mtuBytes: number };
 
-/** Types, and type with code of «too big» (RFC 1191 §4, RFC 4443 §3.2). */
+/** ICMP types of an echo, and type and code of «too big» (RFC 1191 §4, RFC 4443 §3.2). */
 interface EchoNumbers {
   readonly request: number;
   readonly reply: number;
   readonly tooBig: { readonly type: number; readonly code: number };
 }
 
+/** ICMP types and codes by IP version (RFC 792, RFC 4443). */
 export const ECHO_NUMBERS: Readonly<Record<IpFamily, EchoNumbers>> = {
   4: { request: 8, reply: 0, tooBig: { type: 3, code: 4 } },
   6: { request: 128, reply: 129, tooBig: { type: 2, code: 0 } },
 };
 
-/** What an echo's IP packet has beside the payload: the IP header without options, and 8 bytes of ICMP. */
+/** The bytes of an echo's IP packet beside the payload: the IP header without options, and 8 bytes of ICMP. */
 export const ECHO_OVERHEAD_BYTES: Readonly<Record<IpFamily, number>> = { 4: 28, 6: 48 };
 
 const ICMP_BYTES = 8;
 const IPV4_MIN_BYTES = 20;
 
+/** An ICMP echo request, without IP header; for IPv6 the kernel fills in the checksum. */
 export function encodeEchoRequest(family: IpFamily, id: number, sequence: number, payload: Buffer): Buffer {
   const message = Buffer.alloc(ICMP_BYTES + payload.length);
   message.writeUInt8(ECHO_NUMBERS[family].request, 0);
@@ -42,8 +48,8 @@ export function encodeEchoRequest(family: IpFamily, id: number, sequence: number
 }
 
 /**
- * What a raw ICMP socket received: for IPv4 with its IP header, for IPv6 without. Undefined for what is not about an
- * echo, or is cut short.
+ * Reads a packet that a raw ICMP socket received: for IPv4 with its IP header, for IPv6 without.
+ * @returns undefined when the packet is not about an echo, or is cut short
  */
 export function decodeEchoMessage(family: IpFamily, packet: Buffer): EchoMessage | undefined {
   const message = family === 4 ? afterIpv4Header(packet) : packet;
@@ -60,7 +66,7 @@ export function decodeEchoMessage(family: IpFamily, packet: Buffer): EchoMessage
   return request && { kind: 'too-big', ...idAndSequence(request), mtuBytes };
 }
 
-/** The echo request that an ICMP error quotes, from its ICMP header on. */
+/** The echo request that an ICMP error quotes, from its ICMP header on; undefined for any other quoted packet. */
 function quotedRequest(family: IpFamily, quoted: Buffer): Buffer | undefined {
   const isEcho = family === 4 ? quoted[9] === IP_PROTOCOL.icmp : quoted[6] === IP_PROTOCOL.icmpv6;
   const request = family === 4 ? afterIpv4Header(quoted) : quoted.subarray(IPV6_BYTES);
@@ -77,7 +83,7 @@ function afterIpv4Header(packet: Buffer): Buffer | undefined {
   return headerBytes >= IPV4_MIN_BYTES && packet.length > headerBytes ? packet.subarray(headerBytes) : undefined;
 }
 
-/** RFC 1071, over an even or odd number of bytes. */
+/** The Internet checksum (RFC 1071) of an even or odd number of bytes. */
 export function internetChecksum(bytes: Buffer): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);

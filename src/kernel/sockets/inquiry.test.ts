@@ -1,3 +1,4 @@
+/** Asking an underlay segment who has a mesh address. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../../test/kit/namespaces.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -36,19 +37,19 @@ describe('a link with another host', () => {
   });
   afterAll(() => link.close());
 
-  test('tells who has the address in that VNI', async () => {
+  test('finds the machine that has the address in that VNI', async () => {
     expect(await ask()).toEqual(['10.9.0.2']);
     expect(await ask({ target: 'fd42::2' as Ipv6 })).toEqual([]);
     expect(await ask({ vni: 457 as Vni })).toEqual([]);
   });
 
-  test('hears the answer in front of a firewall that drops it', async () => {
+  test('takes the answer before a firewall drops it', async () => {
     inside(link.here, 'nft', 'table inet t {\nchain c { type filter hook input priority -400; policy drop; }\n}');
     expect(await ask()).toEqual(['10.9.0.2']);
   });
 });
 
-test('what is cut short or something else is no answer', () => {
+test('a packet that is cut short or of another kind is no answer', () => {
   const datagram = encodeSolicitation(question);
   const packet = Buffer.concat([
     Buffer.from('4500006e000000004011000a0a0900020a0900010000', 'hex').subarray(0, 20),

@@ -1,6 +1,7 @@
 /**
- * Asks a whole link who has an address of a mesh, by one VXLAN packet to the broadcast address. Answers are taken by a
- * packet socket, that is, before any firewall of this machine: also those of machines that nothing here speaks with.
+ * Asks all machines of an underlay segment who has an address of a mesh, by one VXLAN packet to the broadcast address.
+ * A packet socket takes the answers before any firewall of this machine, so that also machines that our firewall does
+ * not admit are found.
  */
 import koffi from 'koffi';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -10,8 +11,9 @@ import { openPacketSocket } from './packet-socket.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 
+/** The segment to ask, and our own NIC and address on it. */
 export interface InquiryLink {
-  /** The port on it, by name and index. */
+  /** Name of the NIC. */
   readonly device: string;
   readonly index: number;
   readonly ipv4: Ipv4;
@@ -22,8 +24,9 @@ const SO_BROADCAST = 6;
 const PACKET_BYTES = 256;
 
 /**
+ * Asks who has the target of `solicitation`, and collects answers until the timeout.
  * @param netns path of the namespace; the process's own when absent
- * @returns the underlay addresses of all others who answered within the time
+ * @returns the underlay addresses of all other machines that answered
  * @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV)
  */
 export async function askUnderlay(
@@ -31,7 +34,8 @@ export async function askUnderlay(
   solicitation: Solicitation,
   { timeoutMs, netns }: { readonly timeoutMs: number; readonly netns?: string },
 ): Promise<Ipv4[]> {
-  // Everything that comes in meanwhile passes this socket; an answer that was pushed out costs one finding.
+  // All IPv4 packets that arrive meanwhile fill this socket's buffer; an answer that does not fit is lost, which costs
+  // one finding.
   const answers = openPacketSocket({ ...link, hears: 'ipv4', ...(netns !== undefined && { netns }) });
   try {
     send(link, encodeSolicitation(solicitation), netns);
@@ -45,7 +49,7 @@ export async function askUnderlay(
     const poll = koffi.node.poll(answers, { readable: true }, take);
     await new Promise((resolve) => setTimeout(resolve, timeoutMs));
     poll.close();
-    // On a busy machine the time is over before what came in it was read.
+    // On a busy machine the timeout may end before waiting answers are read.
     take();
     return [...others];
   } finally {

@@ -1,3 +1,4 @@
+/** Listeners that are reachable through one device only. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
@@ -15,7 +16,7 @@ let hosts: ReturnType<typeof twoHosts>;
 let guest: TemporaryNetns;
 let server: Server;
 
-/** Connects from a host, by a child in its namespace: `connected`, or the name of the error. */
+/** Connects from a host, with a child process in its namespace: the answer, or the name of the error. */
 async function connect(netns: string): Promise<string> {
   const script = `
     const socket = require('node:net').connect(${port}, '${address}');
@@ -36,7 +37,7 @@ function listening(fd: number): Promise<unknown> {
 beforeEach(async () => {
   hosts = twoHosts();
   guest = temporaryNetns();
-  // The segment is the underlay; behind `guest` sits a member of the mesh.
+  // The link between the hosts is the underlay; `guest` is a member of the mesh.
   ip(
     hosts.here,
     'link add br456 type bridge',
@@ -57,21 +58,21 @@ afterEach(() => {
   hosts.close();
 });
 
-test('answers on its device, and refuses who routes its address over another', async () => {
+test('answers on its device, and refuses connections that come through another one', async () => {
   await listening(boundListener({ address, port, device: 'br456', netns: hosts.here }));
   ip(hosts.there, `route add ${address}/128 via fe80::1 dev eth0`);
   expect(await connect(guest.path)).toBe('members');
   expect(await connect(hosts.there)).toBe('ECONNREFUSED');
 });
 
-test('can be made before the address is there, and again while old connections linger', async () => {
+test('can be opened before the device has the address, and again directly after a close', async () => {
   const first = boundListener({ address: parseIpv6('fd42::77'), port, device: 'br456', netns: hosts.here });
   closeSync(first);
   await listening(boundListener({ address: parseIpv6('fd42::77'), port, device: 'br456', netns: hosts.here }));
   expect(server.address()).toMatchObject({ address: 'fd42::77', port });
 });
 
-test('a second listener at the same place, and a device that is not there, are refused by name', async () => {
+test('a second listener at the same address, and an absent device, are refused', async () => {
   await listening(boundListener({ address, port, device: 'br456', netns: hosts.here }));
   expect(() => boundListener({ address, port, device: 'br456', netns: hosts.here })).toThrow(/EADDRINUSE/);
   expect(() => boundListener({ address, port, device: 'br457', netns: hosts.here })).toThrow(/br457: ENODEV/);

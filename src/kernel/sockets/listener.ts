@@ -1,7 +1,7 @@
 /**
- * Listeners that answer on one device only. Linux takes a packet for any of its addresses on any device (the weak
- * host model, RFC 1122 §3.3.4.2), so an address alone would let the underlay in: whoever routes the mesh prefix to
- * host0's link-local address reaches it.
+ * Listening sockets that answer on one device only. Linux accepts a packet for any of its addresses on any device (the
+ * weak host model, RFC 1122 §3.3.4.2). So a socket bound only to an address is reachable from the underlay: a machine
+ * there can route the mesh prefix to host0's link-local address.
  */
 import { MeshError } from '../../model/error.ts';
 import { addressFamily, type Ip, isIpv6 } from '../ip.ts';
@@ -18,25 +18,26 @@ const SOL_IP = 0;
 const IP_FREEBIND = 15;
 const DEFAULT_BACKLOG = 511;
 
-export interface BoundListenerOptions {
-  /** May be absent from the device yet, or tentative. */
+/** Where to listen. */
+interface BoundListenerOptions {
+  /** The device need not have the address yet, or may have it as tentative. */
   readonly address: Ip;
   readonly port: number;
-  /** Must exist. The socket stays with its index: when the device is made anew, listen anew. */
+  /** Must exist. The socket keeps the device's index: when the device is made again, a new listener is needed. */
   readonly device: string;
   /** Path of the namespace that the device is in; the process's own when absent. */
   readonly netns?: string;
   /** Connections that may wait to be accepted. */
   readonly backlog?: number;
   /**
-   * What a peer acknowledges none of for so long, or makes no room for, ends its connection (RFC 5482, tcp(7)): ETIMEDOUT.
-   * One that takes a byte now and then goes on for ever.
+   * A connection ends with ETIMEDOUT when its peer acknowledges no sent data, or has no room for more, for this long
+   * (RFC 5482, tcp(7)). A peer that takes a byte now and then keeps its connection for ever.
    */
   readonly sendTimeoutMs?: number;
 }
 
 /**
- * A listening TCP socket for `server.listen({ fd })`, which then owns it.
+ * Opens a listening TCP socket for `server.listen({ fd })`, which then owns the descriptor.
  * @throws MESH_KERNEL_REFUSED (ENODEV, EADDRINUSE, EPERM)
  */
 export function boundListener(options: BoundListenerOptions): number {
@@ -49,7 +50,7 @@ export function boundListener(options: BoundListenerOptions): number {
     } else {
       setOption(fd, SOL_IP, IP_FREEBIND, 1, 'IP_FREEBIND');
     }
-    // Connections take it over from the socket that they came in on.
+    // Accepted connections inherit this option.
     if (sendTimeoutMs !== undefined) setOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, sendTimeoutMs, 'TCP_USER_TIMEOUT');
     bindToDevice(fd, device);
     bindToAddress(fd, address, port);
@@ -58,7 +59,7 @@ export function boundListener(options: BoundListenerOptions): number {
 }
 
 /**
- * A UDP socket for `socket.bind({ fd })`, which then owns it.
+ * Opens a UDP socket for `socket.bind({ fd })`, which then owns the descriptor.
  * @throws MESH_KERNEL_REFUSED (ENODEV, EADDRINUSE, EPERM)
  */
 export function boundDatagrams({
@@ -74,7 +75,7 @@ export function boundDatagrams({
 }
 
 /**
- * Whether somebody has a UDP port at a device, be it at any address or to be shared.
+ * Whether any program uses a UDP port on a device, even bound to any address or with SO_REUSEADDR.
  * @throws MESH_KERNEL_REFUSED (ENODEV, EPERM)
  */
 export function hasListener(where: Omit<BoundListenerOptions, 'backlog'>): boolean {

@@ -1,22 +1,27 @@
 /**
- * What IPv6 neighbours say to each other on a segment (RFC 4861): an ICMPv6 message in an IPv6 packet in an Ethernet frame.
- * Its hop limit is 255, since whatever passed a router is refused (§6.1, §7.1).
+ * Messages of IPv6 neighbour discovery (RFC 4861) in bytes: an ICMPv6 message in an IPv6 packet in an Ethernet frame.
+ * Its hop limit is 255, since receivers drop messages that passed a router (§6.1, §7.1).
  */
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../model/address/ipv6.ts';
 import { type Mac, macFromHex, macToBytes } from '../../model/address/mac.ts';
 import { ETHERTYPE, encodeEthernet, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import { internetChecksum } from './icmp.ts';
 
+/** Sender or receiver of a frame, by both addresses. */
 export interface NeighbourEnd {
   readonly mac: Mac;
   readonly ipv6: Ipv6;
 }
 
+/** The only hop limit that receivers accept (RFC 4861 §6.1, §7.1). */
 export const HOP_LIMIT = 255;
 const VERSION = 0x60;
 const CHECKSUM_AT = 2;
 
-/** @param message from its type on; its checksum is filled in */
+/**
+ * A frame with one ICMPv6 message.
+ * @param message from its type on; its checksum is filled in
+ */
 export function encodeNeighbourFrame(from: NeighbourEnd, to: NeighbourEnd, message: Uint8Array): Buffer {
   const packet = Buffer.alloc(IPV6_BYTES + message.length);
   packet.writeUInt8(VERSION, 0);
@@ -26,7 +31,7 @@ export function encodeNeighbourFrame(from: NeighbourEnd, to: NeighbourEnd, messa
   packet.set(ipv6ToBytes(from.ipv6), 8);
   packet.set(ipv6ToBytes(to.ipv6), 24);
   packet.set(message, IPV6_BYTES);
-  // Behind the pseudo header of RFC 8200 §8.1.
+  // The checksum covers the pseudo header of RFC 8200 §8.1, too.
   const pseudo = Buffer.alloc(IPV6_BYTES);
   packet.copy(pseudo, 0, 8, IPV6_BYTES);
   pseudo.writeUInt32BE(message.length, 32);
@@ -35,12 +40,12 @@ export function encodeNeighbourFrame(from: NeighbourEnd, to: NeighbourEnd, messa
   return encodeEthernet({ from: from.mac, to: to.mac, type: ETHERTYPE.ipv6 }, packet);
 }
 
-/** The Ethernet address of a multicast group: its last four bytes (RFC 2464 §7). */
+/** The MAC address of an IPv6 multicast group: 33:33 and the last four bytes of the group (RFC 2464 §7). */
 export function groupMac(group: Ipv6): Mac {
   return macFromHex(`3333${Buffer.from(ipv6ToBytes(group)).toString('hex', 12)}`);
 }
 
-/** The link-local address that follows from an Ethernet address (RFC 4291, appendix A). */
+/** The link-local address that is derived from a MAC address (RFC 4291, appendix A). */
 export function linkLocalOf(mac: Mac): Ipv6 {
   const [first = 0, ...rest] = macToBytes(mac);
   const interfaceId = [first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)];

@@ -1,12 +1,15 @@
 /**
- * Classic BPF (linux/filter.h, bpf_common.h): what the kernel throws away before a packet socket hears of it. A filter
- * is written with labels and assembled here; jumps go forward only, as the kernel demands.
+ * Classic BPF (linux/filter.h, bpf_common.h): decides in the kernel which packets a packet socket receives. A filter is
+ * written with labels and assembled here. Jumps go forward only, as the kernel demands.
  */
 import koffi from 'koffi';
 import { MeshError } from '../../model/error.ts';
 import { failed, libc, SOL_SOCKET } from '../libc.ts';
 
-/** One instruction. `yes` and `no` name the label to go on at; without one, the next instruction. */
+/**
+ * One instruction; `at` is its own label. `yes` and `no` name the label to jump to; when absent, the next instruction
+ * runs.
+ */
 export type FilterStep =
   | {
       readonly at?: string;
@@ -15,16 +18,16 @@ export type FilterStep =
       readonly indexed?: boolean;
     }
   | { readonly at?: string; readonly shiftRight: number }
-  /** X becomes four times the low nibble of a byte: the length of an IPv4 header. */
+  /** Sets the index register X to four times the low nibble of a byte: the length of an IPv4 header. */
   | { readonly at?: string; readonly headerLength: number }
   | { readonly at?: string; readonly equal: number; readonly yes?: string; readonly no?: string }
   | { readonly at?: string; readonly anyBit: number; readonly yes?: string; readonly no?: string }
-  /** Whether the whole packet is handed over. */
+  /** Ends the filter: the socket gets the whole packet, or nothing. */
   | { readonly at?: string; readonly take: boolean };
 
 /** struct sock_filter: code, jump if true, jump if false, constant. */
 const INSTRUCTION_BYTES = 8;
-/** BPF_LD and its like, from linux/bpf_common.h; `indexed` ones read behind X. */
+/** BPF_LD and related codes of linux/bpf_common.h; `indexed` loads add X to the offset. */
 const LOADS = { byte: 0x30, half: 0x28, word: 0x20 } as const;
 const INDEXED = 0x20;
 const SHIFT_RIGHT = 0x74;
@@ -35,8 +38,11 @@ const RET = 0x06;
 const WHOLE_PACKET = 0x40000;
 const JUMP_MAX = 255;
 
-/** The instructions as the kernel reads them, on a little-endian machine. */
-export function assembleFilter(steps: readonly FilterStep[]): Buffer {
+/**
+ * The instructions in bytes, for a little-endian machine.
+ * @throws MESH_INTERNAL for a jump backwards or to an unknown label
+ */
+function assembleFilter(steps: readonly FilterStep[]): Buffer {
   const labels = new Map(steps.flatMap(({ at }, index) => (at === undefined ? [] : [[at, index] as const])));
   const bytes = Buffer.alloc(steps.length * INSTRUCTION_BYTES);
   for (const [index, step] of steps.entries()) {
@@ -67,10 +73,13 @@ function instruction(
 }
 
 const SO_ATTACH_FILTER = 26;
-/** struct sock_fprog: the number of instructions, and where they are. */
+/** struct sock_fprog: the number of instructions, and their address. */
 const PROGRAM_BYTES = 16;
 
-/** @throws MESH_KERNEL_REFUSED */
+/**
+ * Attaches a filter to a packet socket; packets that arrived before stay in its buffer.
+ * @throws MESH_KERNEL_REFUSED
+ */
 export function attachFilter(fd: number, steps: readonly FilterStep[]): void {
   const instructions = assembleFilter(steps);
   const program = Buffer.alloc(PROGRAM_BYTES);

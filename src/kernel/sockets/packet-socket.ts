@@ -1,31 +1,38 @@
-/** Packet sockets (packet(7)): what passes one link, heard before bridges and firewalls see it. */
+/** Packet sockets (packet(7)): receive the packets of one link before bridges and firewalls process them. */
 import { failed, libc, SO_RCVBUFFORCE, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET } from '../libc.ts';
 import { attachFilter, type FilterStep } from './packet-filter.ts';
 import { openSocket, setOption } from './socket.ts';
 
+/** What a packet socket receives. */
 export interface PacketSocketOptions {
-  /** The link, for errors by name. */
+  /** Name of the link, for error messages only. */
   readonly device: string;
+  /** Index of the link. */
   readonly index: number;
-  /** Frames from their Ethernet header on, of any protocol; or IPv4 packets without it. */
+  /**
+   * `frames`: whole frames of any protocol, from their Ethernet header on. `ipv4`: IPv4 packets from their IP header
+   * on.
+   */
   readonly hears: 'frames' | 'ipv4';
-  /** What the kernel lets through: everything, when absent. */
+  /** The packets to receive; all when absent. */
   readonly filter?: readonly FilterStep[];
   /** Path of the namespace that the link is in; the process's own when absent. */
   readonly netns?: string;
 }
 
 const AF_PACKET = 17;
+/** Level of the options of packet sockets (linux/socket.h). */
 export const SOL_PACKET = 263;
 const ETH_P_ALL = 0x0003;
 const ETH_P_IP = 0x0800;
-/** `struct sockaddr_ll`. */
+/** The length of `struct sockaddr_ll`. */
 export const SOCKADDR_LL_BYTES = 20;
-/** A frame of 60 bytes counts as 768 here: room for a burst of 5,000. */
+/** A frame of 60 bytes uses 768 bytes here: enough for a burst of 5,000 frames. */
 const RECEIVE_BYTES = 0x400000;
 
 /**
- * @param prepare sets what else must be set before anything is heard
+ * Opens a non-blocking packet socket, bound to a link.
+ * @param prepare sets further options before the socket receives anything
  * @returns the file descriptor
  * @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV)
  */
@@ -34,7 +41,8 @@ export function openPacketSocket(
   prepare: (fd: number) => void = () => {},
 ): number {
   const type = hears === 'frames' ? SOCK_RAW : SOCK_DGRAM;
-  // With protocol 0 it hears nothing until it is bound, and so nothing past its filter or from other links.
+  // With protocol 0 the socket receives nothing until it is bound: nothing bypasses its filter, and nothing comes from
+  // other links.
   return openSocket({ domain: AF_PACKET, type, protocol: 0 }, netns, (fd) => {
     setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
     if (filter !== undefined) attachFilter(fd, filter);
@@ -44,7 +52,7 @@ export function openPacketSocket(
   });
 }
 
-/** `struct sockaddr_ll`: family, protocol, index. */
+/** `struct sockaddr_ll` of a link: family, protocol, index. */
 export function linkAddress(index: number, protocol = ETH_P_ALL): Buffer {
   const bytes = Buffer.alloc(SOCKADDR_LL_BYTES);
   bytes.writeUInt16LE(AF_PACKET, 0);

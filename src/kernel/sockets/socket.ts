@@ -1,4 +1,4 @@
-/** Sockets that node:net cannot make: raw ones, in another namespace, tied to a device. */
+/** Sockets that node:net cannot make: raw ones, in another namespace, or bound to a device. */
 import { ipv4FromBytes } from '../../model/address/ipv4.ts';
 import { ipv6FromBytes } from '../../model/address/ipv6.ts';
 import { addressFamily, type Ip, ipToBytes, isIpv6 } from '../ip.ts';
@@ -8,13 +8,14 @@ import { inNetns } from '../netns.ts';
 const SOCKADDR_IN6_BYTES = 28;
 const SOCKADDR_IN_BYTES = 16;
 
-/** Enough for the address of any IP socket. */
+/** Room for the address of any IP socket. */
 export const SOCKADDR_BYTES = SOCKADDR_IN6_BYTES;
 
 /**
- * Makes a non-blocking, close-on-exec socket and hands it to `prepare`; when that throws, the socket is closed.
- * @param netns path of the namespace that it belongs to; the process's own when absent
+ * Opens a non-blocking, close-on-exec socket and passes it to `prepare`. When `prepare` throws, the socket is closed.
+ * @param netns path of the namespace that the socket belongs to; the process's own when absent
  * @returns the file descriptor
+ * @throws MESH_KERNEL_REFUSED (EPERM: not root)
  */
 export function openSocket(
   kind: { readonly domain: number; readonly type: number; readonly protocol: number },
@@ -36,14 +37,21 @@ export function openSocket(
   }
 }
 
-/** Sets an option whose value is an int. `name` is the one of the man page, for the error. */
+/**
+ * Sets an option whose value is an int.
+ * @param name the option's name in its man page, for the error
+ * @throws MESH_KERNEL_REFUSED
+ */
 export function setOption(fd: number, level: number, option: number, value: number, name: string): void {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   if (libc.setsockopt(fd, level, option, bytes, bytes.length) < 0) throw failed('set', name);
 }
 
-/** Ties a socket to a device of its namespace: nothing comes or goes through another one. */
+/**
+ * Binds a socket to a device of its namespace: packets come and go only through this device.
+ * @throws MESH_KERNEL_REFUSED (ENODEV)
+ */
 export function bindToDevice(fd: number, device: string): void {
   const bytes = Buffer.from(`${device}\0`);
   if (libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bytes, bytes.length) < 0) {
@@ -51,6 +59,10 @@ export function bindToDevice(fd: number, device: string): void {
   }
 }
 
+/**
+ * Binds a socket to a local address and port; port 0 lets the kernel choose.
+ * @throws MESH_KERNEL_REFUSED (EADDRINUSE, EADDRNOTAVAIL)
+ */
 export function bindToAddress(fd: number, address: Ip, port: number): void {
   const bytes = sockaddr(address, port);
   if (libc.bind(fd, bytes, bytes.length) < 0) {
@@ -58,7 +70,7 @@ export function bindToAddress(fd: number, address: Ip, port: number): void {
   }
 }
 
-/** `struct sockaddr_in` or `sockaddr_in6`, after the family of the address. */
+/** `struct sockaddr_in` or `sockaddr_in6`, by the family of the address. */
 export function sockaddr(address: Ip, port: number): Buffer {
   const bytes = Buffer.alloc(isIpv6(address) ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES);
   bytes.writeUInt16LE(addressFamily(address), 0);

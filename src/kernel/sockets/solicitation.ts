@@ -1,6 +1,7 @@
 /**
- * Neighbour solicitation inside VXLAN on the segment: RFC 4861 §4.3 and §4.4 in an Ethernet frame behind the 8 bytes of
- * RFC 7348 §5. It asks who has an address, and carries the asker's own Ethernet address, so that anybody can answer.
+ * Neighbour solicitations inside VXLAN packets, in bytes: RFC 4861 §4.3 and §4.4 in an Ethernet frame after the 8 bytes
+ * of RFC 7348 §5. A solicitation asks who has an address, and carries the MAC address of the asker, so that any machine
+ * can answer.
  */
 import { type Ipv4, ipv4FromBytes } from '../../model/address/ipv4.ts';
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../model/address/ipv6.ts';
@@ -9,6 +10,7 @@ import { type Vni, VXLAN_PORT } from '../../model/network/network.ts';
 import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import { encodeNeighbourFrame, groupMac, type NeighbourEnd } from './neighbour-frame.ts';
 
+/** Who asks in which VNI, and for which address. */
 export interface Solicitation {
   readonly vni: Vni;
   readonly from: NeighbourEnd;
@@ -18,17 +20,17 @@ export interface Solicitation {
 const VXLAN_BYTES = 8;
 const UDP_BYTES = 8;
 const IPV4_MIN_BYTES = 20;
-/** Type, code, checksum, flags, target. */
+/** The ICMPv6 part: type, code, checksum, flags, target. */
 const MESSAGE_BYTES = 24;
 const OPTION_BYTES = 8;
 
-/** The I flag: a VNI is given. */
+/** The I flag: the VNI is valid. */
 const VXLAN_FLAGS = 0x08;
 const SOLICITATION = 135;
 const ADVERTISEMENT = 136;
 const SOURCE_LINK_LAYER_ADDRESS = 1;
 
-/** The payload of a UDP datagram to the VXLAN port. */
+/** Encodes a solicitation as the payload of a UDP datagram to the VXLAN port. */
 export function encodeSolicitation({ vni, from, target }: Solicitation): Buffer {
   const message = Buffer.alloc(MESSAGE_BYTES + OPTION_BYTES);
   message.writeUInt8(SOLICITATION, 0);
@@ -48,7 +50,7 @@ export function encodeSolicitation({ vni, from, target }: Solicitation): Buffer 
   return Buffer.concat([vxlan, frame]);
 }
 
-/** The outer sender of an IPv4 packet that holds an answer; undefined for any other packet. */
+/** The outer source address of an IPv4 packet that answers the solicitation; undefined for any other packet. */
 export function decodeAdvertiser(packet: Buffer, { vni, target }: Solicitation): Ipv4 | undefined {
   const outer = ((packet[0] ?? 0) & 15) * 4;
   const vxlan = outer + UDP_BYTES;

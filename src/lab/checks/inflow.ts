@@ -1,4 +1,4 @@
-/** What the mesh carries from a machine to host0, which counts what comes in: a node's image has no iperf3. */
+/** The throughput from an emulated machine to host0, counted at host0, because a node's image has no iperf3. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
@@ -6,12 +6,12 @@ import { MeshError } from '../../model/error.ts';
 import type { CommandOutcome } from '../hosts/host-shell.ts';
 import type { Ends } from '../hosts/topology.ts';
 
-/** Besides the time of the measurement itself: for the command to get there, and the connection to open. */
+/** Added to the time of the measurement: for the command to reach the machine, and the connection to open. */
 const EXTRA_SEC = 10;
 
 /**
- * Gigabits a second of one TCP stream, as received.
- * @param run runs a command on the machine
+ * The gigabits per second that one TCP stream delivers.
+ * @param run runs a command on the machine `from`
  * @throws MESH_LAB_FAILED
  */
 export async function measureInflow(
@@ -30,7 +30,7 @@ export async function measureInflow(
       bytes += part.length;
     });
   });
-  // Of a name, even of an address, Node asks in another thread, which is elsewhere: so of all addresses.
+  // Listens on all addresses: Node would resolve a given one in another thread, which is not in the namespace.
   inNetns(netnsPath(to.netns), () => server.listen(0));
   try {
     await once(server, 'listening');

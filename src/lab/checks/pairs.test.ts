@@ -1,3 +1,4 @@
+/** Which pairs are asked, and when, in a mesh that a function simulates. */
 import { expect, test } from 'vitest';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
@@ -10,7 +11,7 @@ const [, node1, node2] = hosts;
 
 const unreachable = new MeshError('MESH_KERNEL_REFUSED', 'ping: ENETUNREACH');
 
-/** A mesh in which `reaches` decides; it remembers who asked whom. */
+/** A mesh in which `reaches` decides whether an echo is answered; records all echoes and open sockets. */
 function meshWhere(reaches: (from: string, to: Ipv6, asked: number) => boolean) {
   const asked: string[] = [];
   const open = new Set<string>();
@@ -29,7 +30,7 @@ function meshWhere(reaches: (from: string, to: Ipv6, asked: number) => boolean) 
   return { openEcho, asked, open };
 }
 
-test('asks again until every pair answers, tells how many do, and closes its sockets', async () => {
+test('asks until every pair answers, counts the answers, and closes its sockets', async () => {
   const mesh = meshWhere((_from, _to, asked) => asked === 2);
   const counts: number[] = [];
   const pairs = await awaitPairs(hosts, mesh.openEcho, 10_000, { onCount: (reached) => counts.push(reached) });
@@ -45,7 +46,7 @@ test('asks again until every pair answers, tells how many do, and closes its soc
   expect(mesh.open.size).toBe(0);
 });
 
-test('does not bother hosts that have not reached host0', async () => {
+test('asks no host that has not reached host0', async () => {
   const mesh = meshWhere((from) => from === node1?.netns);
   const pairs = await awaitPairs(hosts, mesh.openEcho, 100);
   expect(pairs.filter(({ rttMs }) => rttMs !== undefined).map(({ from, to }) => `${from.name} ${to.name}`)).toEqual([
@@ -54,7 +55,7 @@ test('does not bother hosts that have not reached host0', async () => {
   expect(mesh.asked).not.toContain(`${node1?.netns} ${node2?.member.ipv6}`);
 });
 
-test('gives up when told to', async () => {
+test('stops when its signal aborts', async () => {
   const mesh = meshWhere(() => false);
   await expect(awaitPairs(hosts, mesh.openEcho, 10_000, { signal: AbortSignal.abort() })).rejects.toThrow('aborted');
   expect(mesh.open.size).toBe(0);

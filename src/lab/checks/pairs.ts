@@ -1,29 +1,31 @@
-/** Who reaches whom: real ICMPv6 echoes over the mesh's bridge, between every two hosts of a lab, from one process. */
+/** Reachability of all pairs of hosts of a lab: real ICMPv6 echoes over the mesh, all sent from one process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import type { HostEcho, OpenHostEcho } from '../hosts/host-echo.ts';
 import type { Ends, HostPlan } from '../hosts/topology.ts';
 
+/** Two hosts and the round trip between them. */
 export interface Pair extends Ends {
-  /** Undefined while `from` does not reach `to`. */
+  /** Milliseconds; undefined if `from` does not reach `to`. */
   readonly rttMs: number | undefined;
 }
 
 /** How long an answer may take while hosts are starting. */
 const TRIAL_MS = 100;
-/** Between two rounds in which not everybody answered. */
+/** Pause after a round in which some host did not answer. */
 const PAUSE_MS = 50;
-/** Once all answer, a pair gets so long for the measured round: far more than any queue in one machine. */
+/** How long an answer may take in the measured round, once all pairs answer: far longer than any queue in one machine. */
 const MEASURE_MS = 500;
-/** Echoes in flight at once when round trips are measured: few, so that they do not measure each other. */
+/** Echoes in flight at once when round trips are measured: few, so that they do not delay each other. */
 const MEASURE_AT_ONCE = 4;
 
 /**
- * Asks until every pair answers or the deadline passes; says after each round how many do.
+ * Sends echoes until every pair answers or the deadline passes. Never fails for a silent pair.
  *
- * While hosts start, asking costs them dearly: an echo to a member that is not known yet is a neighbour solicitation to
- * everybody, and 50 hosts have 2,550 pairs. So a host that does not reach host0 asks nobody else and is asked by nobody;
- * and each host asks one other, then two, four … as long as all answer, and one again when one did not.
+ * Echoes are expensive while hosts start: an echo to an unknown member is a neighbour solicitation to all hosts, and 50
+ * hosts have 2,550 pairs. Therefore a host that does not reach host0 yet asks only host0, and no host asks it. Each host
+ * asks one other, then two, then four, as long as all answer, and returns to one when one did not.
+ * @param onCount is called after each round with the number of pairs that answer, and of all pairs
  */
 export async function awaitPairs(
   hosts: readonly HostPlan[],
@@ -53,10 +55,10 @@ export async function awaitPairs(
 /** One host on its way to reaching all others. */
 class Asker {
   readonly host: HostPlan;
-  /** Who answered, and how fast. */
+  /** Round trips in milliseconds, by the host that answered. */
   readonly rtts = new Map<HostPlan, number>();
   readonly #echoes: Echoes;
-  /** Who did not answer yet; who was asked in vain goes to the end, so that one dead pair hides no other. */
+  /** Hosts that have not answered yet. A host that was asked in vain goes to the end, so that a dead pair delays no other. */
   #open: readonly HostPlan[];
   #atOnce = 1;
 
@@ -70,7 +72,7 @@ class Asker {
     return this.host.role === 'host0' || !this.#open.some(isHost0);
   }
 
-  /** @returns false when somebody who was asked did not answer, or nobody could be asked */
+  /** Asks the next hosts. @returns false if one of them did not answer, or if there was none to ask yet */
   async ask(atHost0: ReadonlySet<HostPlan>): Promise<boolean> {
     const ready = this.reachesHost0 ? this.#open.filter((to) => atHost0.has(to)) : this.#open.filter(isHost0);
     const asked = ready.slice(0, this.#atOnce);
@@ -88,7 +90,7 @@ class Asker {
   }
 }
 
-/** One round trip for each ordered pair. */
+/** Measures one round trip for each ordered pair. */
 export async function measurePairs(hosts: readonly HostPlan[], openEcho: OpenHostEcho): Promise<Pair[]> {
   using echoes = new Echoes(hosts, openEcho);
   const pairs = orderedPairs(hosts);
@@ -103,7 +105,7 @@ export async function measurePairs(hosts: readonly HostPlan[], openEcho: OpenHos
   return measured;
 }
 
-/** Each host's echo: opened together, closed together. */
+/** The echo socket of each host, opened and closed together. */
 class Echoes implements Disposable {
   readonly #open: ReadonlyMap<HostPlan, HostEcho>;
 
@@ -111,7 +113,7 @@ class Echoes implements Disposable {
     this.#open = new Map(hosts.map((host) => [host, openEcho(host)]));
   }
 
-  /** No way yet is no answer yet. */
+  /** The round trip in milliseconds. Undefined if no answer came, or if the kernel has no route yet. */
   async ask({ from, to }: Ends, timeoutMs: number): Promise<number | undefined> {
     const echo = this.#open.get(from);
     if (echo === undefined) throw new RangeError(`${from.name} is not in this lab`);

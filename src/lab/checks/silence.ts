@@ -1,4 +1,4 @@
-/** Why pairs of a lab are silent, as far as the lab can tell: which ones, and what their hosts wrote last. */
+/** The error for pairs of a lab that do not answer: which pairs, and the last lines of their hosts' logs. */
 import { MeshError } from '../../model/error.ts';
 import { findProcess, logTail, programsOf } from '../hosts/host-process.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
@@ -10,6 +10,7 @@ const PAIRS_SHOWN = 10;
 const LOGS_SHOWN = 3;
 const LOG_LINES_SHOWN = 5;
 
+/** MESH_LAB_FAILED with the first ten silent pairs; its cause has the last lines of the first three hosts among them. */
 export function silenceError(hosts: readonly LabHost[], silent: readonly Pair[]): MeshError {
   const names = silent.slice(0, PAIRS_SHOWN).map(({ from, to }) => `${from.name} → ${to.name}`);
   const more = silent.length > PAIRS_SHOWN ? ` and ${silent.length - PAIRS_SHOWN} more` : '';
@@ -17,12 +18,12 @@ export function silenceError(hosts: readonly LabHost[], silent: readonly Pair[])
   const shown = hosts.filter(({ name }) => suspects.has(name)).slice(0, LOGS_SHOWN);
   return new MeshError('MESH_LAB_FAILED', `no answer: ${names.join(', ')}${more}`, {
     operation: 'wait until every pair answers',
-    remedy: 'Keep the lab with --keep, and look around with `mesh lab exec HOST -- mesh status`.',
+    remedy: 'Keep the lab with --keep, and look at the hosts with `mesh lab exec HOST -- mesh status`.',
     cause: new LastWords(shown),
   });
 }
 
-/** What the processes of `hosts` wrote last, as the cause of their silence. */
+/** The last lines that the processes of `hosts` wrote, as the cause of another error. */
 export class LastWords extends Error {
   constructor(hosts: readonly LabHost[]) {
     super(hosts.flatMap(lastWords).join('\n'));
@@ -33,12 +34,12 @@ export class LastWords extends Error {
 function lastWords(host: LabHost): string[] {
   if (host.emulated !== undefined) {
     const lines = consoleTail(host.root, LOG_LINES_SHOWN).map((line) => `  ${line}`);
-    return [`${host.name}: its console shows last:`, ...lines];
+    return [`${host.name}: the last lines of its console:`, ...lines];
   }
   return programsOf(host).flatMap((program) => {
     const state = findProcess(program, host.root) === undefined ? 'does not run' : 'runs';
     return [
-      `${host.name}: ${program} ${state}, and wrote last:`,
+      `${host.name}: ${program} ${state}; the last lines of its log:`,
       ...logTail(program, host.root, LOG_LINES_SHOWN).map((line) => `  ${line}`),
     ];
   });

@@ -1,4 +1,4 @@
-/** What the mesh carries between two nodes, measured by iperf3 over their mesh addresses. */
+/** The throughput between two nodes, measured by iperf3 over their mesh addresses. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -8,10 +8,10 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Ends, Topology } from '../hosts/topology.ts';
 
-/** Five times what it takes on a busy machine. */
+/** Five times what iperf3 takes to start on a busy machine. */
 const LISTENING_DEADLINE_MS = 20_000;
 
-/** Two nodes on different segments, so that the way leads through host0; else whichever two there are. From a machine to host0. */
+/** The pair to measure: two nodes on different segments, so that the path leads through host0; else any two. With emulated machines, from a machine to host0. */
 export function throughputEnds({ hosts }: Topology): Ends {
   const [host0, ...nodes] = hosts;
   const from = nodes[0];
@@ -22,7 +22,7 @@ export function throughputEnds({ hosts }: Topology): Ends {
 }
 
 /**
- * Gigabits a second of one TCP stream between two hosts, as received.
+ * The gigabits per second that one TCP stream between two hosts delivers.
  * @throws MESH_LAB_FAILED
  */
 export function measureThroughput({ from, to }: Ends, seconds: number, signal?: AbortSignal): Promise<number> {
@@ -30,8 +30,10 @@ export function measureThroughput({ from, to }: Ends, seconds: number, signal?: 
 }
 
 /**
- * The same between two namespaces, by their paths.
- * @param address of the one at `to`
+ * The gigabits per second that one TCP stream between two network namespaces delivers.
+ * @param from path of the sender's namespace
+ * @param to path of the receiver's namespace
+ * @param address of the receiver
  * @throws MESH_LAB_FAILED
  */
 export async function measureStream(
@@ -56,7 +58,7 @@ export async function measureStream(
 }
 
 async function listening(server: ChildProcess): Promise<void> {
-  // A program that is not there has no output either.
+  // If the program is missing, its output ends at once: the error below covers that case, too.
   server.on('error', () => {});
   if (server.stdout !== null) {
     const signal = AbortSignal.timeout(LISTENING_DEADLINE_MS);

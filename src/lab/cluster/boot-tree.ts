@@ -1,4 +1,4 @@
-/** The `/host0` of a lab whose machines boot from it: the example that `mesh system init` makes, and a folder for each machine. */
+/** The `/host0` of a lab with emulated machines: the example that `mesh system init` writes, and a folder for each machine. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { authorizedKeysIn } from '../../image/command-key.ts';
@@ -10,8 +10,8 @@ import { makeKeys } from '../hosts/host-shell.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 
 /**
- * Writes it, and compiles what the machines get.
- * @param images what host0 has as the `images` of its state directory
+ * Writes the tree, and compiles and publishes the machines' overlays.
+ * @param images the directory to link to as `images` in host0's state directory
  * @throws MESH_MANIFEST_* and others of the compilation
  */
 export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {

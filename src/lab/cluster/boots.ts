@@ -1,4 +1,4 @@
-/** The boots of a lab's machines: switched on once host0 serves the segment, and followed until all are members. */
+/** Follows the boots of a lab's machines, until all are members of the mesh. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import type { BootView } from '../../protocol/documents/boot-views.ts';
@@ -8,13 +8,13 @@ import { host0Client } from '../../protocol/http/control-client.ts';
 import { LastWords } from '../checks/silence.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 
-/** host0 watches a segment for five seconds before it serves it; five times what it takes in all. */
+/** Five times what host0 needs until it serves a segment, which it first watches for five seconds. */
 const SERVED_WITHIN_MS = 45_000;
 const LOOK_MS = 100;
-/** Five times what a machine takes that has a processor to itself. */
+/** Five times what a machine with a processor of its own takes. */
 const MEMBER_WITHIN_MS = 200_000;
 
-/** @throws MESH_LAB_FAILED */
+/** Waits until the boot server of a segment runs. @throws MESH_LAB_FAILED with the modes of the segments if none does in time */
 export async function untilSegmentServed(host0: LabHost, signal?: AbortSignal): Promise<void> {
   const giveUpAt = performance.now() + SERVED_WITHIN_MS;
   const client = host0Client(pathsBelow(host0.root));
@@ -35,9 +35,9 @@ export async function untilSegmentServed(host0: LabHost, signal?: AbortSignal): 
 }
 
 /**
- * The boot of each machine that brought it into the mesh, in their order.
- * @param since ISO 8601: boots that began before are of the past
- * @throws MESH_LAB_FAILED with what is wrong with the first that is none in time
+ * Waits until all machines are members. @returns the boot of each machine, in the order of `machines`
+ * @param since ISO 8601: boots that began earlier are ignored
+ * @throws MESH_LAB_FAILED with the stage and trouble of each machine that is not a member in time
  */
 export async function untilMembers(
   host0: LabHost,
@@ -69,7 +69,7 @@ function notBooted(host0: LabHost, machines: readonly LabHost[], boots: Readonly
   const words = late.map((machine) => {
     const boot = boots.get(cardOf(machine));
     const stage = boot?.stages.at(-1)?.stage;
-    return `${machine.name} ${stage === undefined ? 'was not heard of' : `is in stage ${stage}`}${boot?.trouble === undefined ? '' : `: ${boot.trouble.cause}`}`;
+    return `${machine.name} ${stage === undefined ? 'sent nothing' : `is in stage ${stage}`}${boot?.trouble === undefined ? '' : `: ${boot.trouble.cause}`}`;
   });
   const remedy = late.map((machine) => boots.get(cardOf(machine))?.trouble?.remedy).find((text) => text !== undefined);
   return new MeshError('MESH_LAB_FAILED', `not all machines became members: ${words.join('; ')}`, {

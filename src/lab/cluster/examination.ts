@@ -1,4 +1,4 @@
-/** Whether a lab's mesh does what a mesh is for: every pair, the member list, and what it carries. */
+/** Examines the mesh of a lab: whether every pair answers, whether the member list is complete, and the throughput. */
 import { MeshError } from '../../model/error.ts';
 import { formatMemberLine, type NetworkState } from '../../protocol/documents/membership.ts';
 import { measureInflow } from '../checks/inflow.ts';
@@ -8,11 +8,12 @@ import { measureThroughput, throughputEnds } from '../checks/throughput.ts';
 import type { Ends, HostPlan } from '../hosts/topology.ts';
 import type { Lab, OnStage } from './lab.ts';
 
+/** The results of one examination. A part that was not examined is absent. */
 export interface Examination {
   readonly pairs: readonly Pair[];
   readonly memberList?: { readonly from: HostPlan; readonly text: string };
   readonly throughput?: { readonly from: HostPlan; readonly to: HostPlan; readonly gbps: number };
-  /** What was found wrong first; nothing after it was examined. */
+  /** The first failure; the examination stopped there. */
   readonly failure?: MeshError;
 }
 
@@ -26,7 +27,7 @@ export interface LabReport {
     readonly ipv4: string;
     readonly mac: string;
     readonly ipv6: string;
-    /** `ready`: reaches all and is reached by all; `pending`: by some; `failed`: by none. */
+    /** `ready`: all pairs with this host answer; `pending`: some do; `failed`: none does. */
     readonly state: NetworkState['phase'];
   }[];
   readonly pairs: readonly {
@@ -42,7 +43,7 @@ export interface LabReport {
 
 const THROUGHPUT_SEC = 1;
 
-/** Never throws for what is wrong with the mesh: that is the finding. */
+/** Examines the lab. A fault of the mesh is returned as `failure`, not thrown. */
 export async function examine(lab: Lab, onStage: OnStage, signal?: AbortSignal): Promise<Examination> {
   let found: Examination = { pairs: await lab.awaitPairs({ onStage, signal }) };
   try {
@@ -70,6 +71,7 @@ async function gbpsOf(lab: Lab, ends: Ends, signal?: AbortSignal): Promise<numbe
   return await measureInflow(ends, THROUGHPUT_SEC, (argv) => lab.exec(lab.host(ends.from.name), argv));
 }
 
+/** The document that `mesh lab up --json` prints. @param tookMs since the command began */
 export function reportOf(lab: Lab, { pairs, throughput, failure }: Examination, tookMs: number): LabReport {
   return {
     ok: failure === undefined,

@@ -1,4 +1,4 @@
-/** A whole cluster on one machine: hosts in network namespaces, each running the real daemon and agent. */
+/** A cluster on one machine: hosts in network namespaces that run the product's own host0 and agent, or emulated machines. */
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -37,37 +37,40 @@ import { untilMembers, untilSegmentServed } from './boots.ts';
 import { claimLab, keepLab, LABS_DIRECTORY, readRecord, refuseKept, refuseLiving } from './record.ts';
 import { residentsOf } from './residents.ts';
 
+/** What to build. */
 export interface LabOptions extends LabSize {
-  /** Where labs live; each has a directory of its name there. */
+  /** The directory of all labs, in which each has a directory of its name; by default LABS_DIRECTORY. */
   readonly directory?: string;
   readonly onStage?: OnStage;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How to wait until a lab is ready. */
 export interface ReadyOptions {
-  /** Between whom; all hosts of the lab, unless told otherwise. host0 must be the first. */
+  /** The hosts that must reach each other, host0 first; by default all hosts of the lab. */
   readonly hosts?: readonly LabHost[];
-  /** Five times what a start of so many hosts took, unless told otherwise. */
+  /** By default five times what starting so many hosts was measured to take. */
   readonly deadlineMs?: number;
   readonly onStage?: OnStage | undefined;
-  /** Told of each machine that boots and gets on. */
+  /** Called at each progress of a booting machine. */
   readonly onBoot?: ((view: TimelineView) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Told as each stage begins, with what can be counted of it. */
+/** Called when a stage begins and when its count changes. @param stage a verb phrase in -ing */
 export type OnStage = (stage: string, done?: number, of?: number) => void;
 
-/** How long `down` waits for the kernel to take the links of a lab down: it took 0.1 s for 50 hosts. */
+/** How long `down` waits for the kernel to remove the links of a lab: this took 0.1 s for 50 hosts. */
 const REMOVAL_DEADLINE_MS = 10_000;
 
 /** Five times what host0 needs from its start until it serves the member list. */
 const SERVING_DEADLINE_MS = 5_000;
-/** The kernel walks its whole table of connections at each look. */
+/** Not more often: at each look the kernel walks its whole table of connections. */
 const SERVING_POLL_MS = 30;
 
 const ROOT_ONLY = ['build and use labs', 'Network namespaces and their devices are made by root only.'] as const;
 
+/** A lab that this process built or opened. Disposing of it takes it down. */
 export class Lab implements AsyncDisposable {
   readonly directory: string;
   #topology: Topology;
@@ -78,7 +81,7 @@ export class Lab implements AsyncDisposable {
   }
 
   /**
-   * Builds a lab, starts its hosts, and returns once every pair reaches each other. What failed is taken down.
+   * Builds a lab, starts its hosts, and waits until every pair answers. A lab that fails is taken down.
    * @throws MESH_LAB_FAILED, MESH_ALREADY_RUNNING, MESH_NOT_ROOT, MESH_USAGE
    */
   static async up(options: LabOptions & ReadyOptions): Promise<Lab> {
@@ -93,7 +96,7 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  /** Namespaces, segments and files only; no process runs yet. Clears away first what a crashed run of this name left. */
+  /** Builds namespaces, segments and files, and starts no process. First removes the rest of a crashed run of this name. */
   static async build({ onStage = () => {}, signal, directory = LABS_DIRECTORY, ...size }: LabOptions): Promise<Lab> {
     requireRoot(...ROOT_ONLY);
     const topology = planTopology(size);
@@ -120,7 +123,7 @@ export class Lab implements AsyncDisposable {
   }
 
   /**
-   * A lab that another process built.
+   * Opens a lab that another process built.
    * @throws MESH_OBJECT_UNKNOWN, MESH_NOT_ROOT
    */
   static open(name: string, directory = LABS_DIRECTORY): Lab {
@@ -160,7 +163,7 @@ export class Lab implements AsyncDisposable {
     });
   }
 
-  /** host0 first, as in life: nodes that start before it serves wait for it, and share the processor with its start. */
+  /** Starts host0 first: nodes that start before host0 serves would wait for it, and take processor time from its start. */
   async startAll({ onStage, onBoot, signal }: Pick<ReadyOptions, 'onStage' | 'onBoot' | 'signal'> = {}): Promise<void> {
     await this.startHost0({ onStage, signal });
     const [, ...nodes] = this.hosts;
@@ -173,7 +176,7 @@ export class Lab implements AsyncDisposable {
     for (const host of nodes) for (const program of programsOf(host)) this.start(host, program);
   }
 
-  /** And waits until it serves, machines that boot too if the lab has any; and what else the lab has besides nodes. */
+  /** Starts the foreign DHCP server if there is one, and host0; waits until host0 serves members, and machines that boot. */
   async startHost0({ onStage, signal }: Pick<ReadyOptions, 'onStage' | 'signal'> = {}): Promise<void> {
     if (this.#topology.foreign !== undefined) startForeignServer(this.#topology.foreign, this.directory);
     onStage?.('starting host0');
@@ -186,8 +189,9 @@ export class Lab implements AsyncDisposable {
   }
 
   /**
-   * Has `machines` boot by what `begin` does to them, and waits until they are members.
-   * @returns how each of them booted
+   * Waits until `machines` have booted and are members.
+   * @param begin makes them boot
+   * @returns the boot of each machine, in their order
    * @throws MESH_LAB_FAILED
    */
   async boot(
@@ -205,7 +209,7 @@ export class Lab implements AsyncDisposable {
     return boots;
   }
 
-  /** Files, images and overlays, before there is a segment. */
+  /** Prepares the image, the overlays and the directories, before the segment exists. */
   async #prepareBoots(onStage: OnStage, signal: AbortSignal | undefined): Promise<void> {
     const [host0, ...machines] = this.hosts;
     if (host0 === undefined) throw new RangeError('a lab has host0 at least');
@@ -216,7 +220,7 @@ export class Lab implements AsyncDisposable {
     await writeBootTree(host0, machines, images);
   }
 
-  /** Returns too when host0 does not come to serve in time: the pairs will tell, and show what it wrote. */
+  /** Returns also if host0 does not serve in time: the check of the pairs then fails, and shows host0's log. */
   async #serving(host0: LabHost, signal?: AbortSignal): Promise<void> {
     const giveUpAt = performance.now() + SERVING_DEADLINE_MS;
     while (performance.now() < giveUpAt && !isListening(host0.netns, MEMBERSHIP_PORT)) {
@@ -225,26 +229,27 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  /** A `host` that was given another `machine` poses as that one. */
+  /** Starts a program of a host. To pose as another machine, pass a copy of `host` with that machine id. */
   start(host: LabHost, program: DaemonName): ProcessMark {
     return startProcess(program, host, host.root);
   }
 
-  /** Returns when the process is gone, if `signal` is one that ends it. */
+  /** Sends `signal` to a program, and waits for its end if the signal is one that ends it. */
   async stop(host: LabHost, program: DaemonName, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await stopProcess(program, host.root, signal);
   }
 
+  /** The running process of a program; undefined if it does not run. */
   process(host: LabHost, program: DaemonName): ProcessMark | undefined {
     return findProcess(program, host.root);
   }
 
-  /** True once `keep` was called, by whichever process. */
+  /** Whether this or another process has called `keep`. */
   get kept(): boolean {
     return readRecord(this.directory)?.kept ?? false;
   }
 
-  /** What each pair answers once all do, or once the deadline has passed. */
+  /** Sends echoes until all pairs answer or the deadline passes; returns the last result of each pair. */
   async awaitPairs({ hosts = this.hosts, deadlineMs, onStage, signal }: ReadyOptions = {}): Promise<Pair[]> {
     const onCount = (reached: number, of: number) => onStage?.('waiting until every pair answers', reached, of);
     onCount(0, hosts.length * (hosts.length - 1));
@@ -254,32 +259,33 @@ export class Lab implements AsyncDisposable {
     });
   }
 
-  /** @throws MESH_LAB_FAILED, with the pairs that do not answer and what their hosts wrote last */
+  /** Waits until all pairs answer. @throws MESH_LAB_FAILED with the silent pairs and the last lines of their hosts' logs */
   async ready(options: ReadyOptions = {}): Promise<void> {
     const silent = (await this.awaitPairs(options)).filter(({ rttMs }) => rttMs === undefined);
     if (silent.length > 0) throw silenceError(this.hosts, silent);
   }
 
-  /** One quiet round of echoes over all pairs of `hosts`. */
+  /** Measures the round trip of every pair of `hosts` once, a few at a time. */
   async allPairs(hosts: readonly LabHost[] = this.hosts): Promise<Pair[]> {
     return await measurePairs(hosts, (host) => this.#openEcho(host));
   }
 
-  /** Runs a command in the host's network, with MESH_ROOT set so that `mesh` there speaks to that host. */
+  /** Runs a command on a host. In a namespace, MESH_ROOT is set, so that `mesh` there talks to that host's processes. */
   async exec(host: LabHost, argv: readonly string[]): Promise<CommandOutcome> {
     return await execOn(host, this.host('host0'), argv);
   }
 
-  /** The same for a person: with this process's own terminal. */
+  /** Runs a command on a host with this process's own terminal. @returns its exit code */
   async execAttached(host: LabHost, argv: readonly string[]): Promise<number> {
     return await exitCode(this.spawn(host, argv, { stdio: 'inherit', terminal: process.stdin.isTTY }));
   }
 
+  /** Starts a command on a host, as in `exec`, with the given standard streams. */
   spawn(host: LabHost, argv: readonly string[], options: Parameters<typeof spawnOn>[3]): ChildProcess {
     return spawnOn(host, this.host('host0'), argv, options);
   }
 
-  /** The member list as host0 serves it inside the mesh, asked from `host`. */
+  /** The text of the member list, fetched from host0 inside the mesh by a command on `host`. @throws MESH_LAB_FAILED */
   async memberList(host: LabHost): Promise<string> {
     const [host0] = this.hosts;
     const url = `http://[${host0?.member.ipv6}]:${MEMBERSHIP_PORT}/`;
@@ -292,23 +298,24 @@ export class Lab implements AsyncDisposable {
     throw new MeshError('MESH_LAB_FAILED', `${url} asked from ${host.name}: ${stderr.trim()}`, { object: host.name });
   }
 
-  /** Pulls the host's cables: its ports lose their carrier. */
+  /** Pulls the host's cables: its NICs lose their carrier. */
   async cutCables(host: LabHost): Promise<void> {
     await setCarrier(this.#topology, host, false);
   }
 
+  /** Plugs the host's cables in again. */
   async healCables(host: LabHost): Promise<void> {
     await setCarrier(this.#topology, host, true);
   }
 
-  /** Gives a node another underlay address on its segment. Nobody is told but its neighbours' ARP. */
+  /** Gives a node another underlay address on its segment. Only its neighbours' ARP tables are updated; no process is told. */
   async setIpv4(host: LabHost, ipv4: Ipv4): Promise<void> {
     const before = this.host(host.name);
     this.#topology = withIpv4(this.#topology, host.name, ipv4);
     await readdress(this.#topology, this.#plan(host), before.member.ipv4);
   }
 
-  /** Power off and on: no process, no network device and no run directory survives; the state directory does. */
+  /** Switches a host off and on: its processes, network devices and run directory are gone; its state directory survives. */
   async rebootHost(host: LabHost): Promise<void> {
     await killAll(residentsOf([host.netns]));
     await replugHost(this.#topology, this.#plan(host));
@@ -316,14 +323,14 @@ export class Lab implements AsyncDisposable {
     for (const program of programsOf(host)) this.start(host, program);
   }
 
-  /** Hands the lab to the user: it outlives this process. */
+  /** Hands the lab to the user: it stays after this process ends, until `mesh lab down`. */
   async keep(): Promise<void> {
     await keepLab(this.directory);
   }
 
   /**
-   * Ends every process of the lab, then removes its namespaces and its directory. What is gone already is no error.
-   * @throws MESH_ALREADY_RUNNING while another process is at work on it
+   * Ends every process of the lab, then removes its namespaces and its directory. Parts that are already gone are skipped.
+   * @throws MESH_ALREADY_RUNNING while another process builds or uses the lab
    */
   async down(): Promise<void> {
     const record = readRecord(this.directory);
@@ -335,7 +342,7 @@ export class Lab implements AsyncDisposable {
     );
     await killAll([...started, ...residentsOf(namespaces)]);
     await removeUnderlay(namespaces, this.#topology.underlay, REMOVAL_DEADLINE_MS);
-    // The record goes last: while anything is left, it says so.
+    // The record is removed last: while it exists, a later run knows that something of the lab may be left.
     for (const host of this.hosts) rmSync(host.root, { recursive: true, force: true });
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -355,7 +362,7 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-/** Five times what was measured: a second, and a seventh of a second for each host; of machines two seconds for each pair. */
+/** Five times what was measured: 1 s and 140 ms per host; with emulated machines 2 s for each pair. */
 function readyDeadlineMs(hosts: readonly LabHost[]): number {
   const emulated = hosts.some((host) => host.emulated !== undefined);
   return 5 * (emulated ? 2_000 * hosts.length ** 2 : 1_000 + 140 * hosts.length);

@@ -1,6 +1,6 @@
 /**
- * `lab.json`: what a lab is made of, written before anything of it is made, so that whoever comes after a crash can
- * take down that, and only that.
+ * `lab.json`: the size and the owner of a lab. It is written before anything of the lab is made, so that after a crash
+ * the next command can remove exactly what belongs to the lab.
  */
 import { readFileSync } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
@@ -10,13 +10,14 @@ import { MeshError } from '../../model/error.ts';
 import { isRunning, type ProcessMark, processMarkOf } from '../../services/process/process-mark.ts';
 import { type Firmware, type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
 
-/** Where labs live unless told otherwise: gone with a reboot, as namespaces are. */
+/** The default directory of labs: a reboot empties it, as it removes the namespaces. */
 export const LABS_DIRECTORY = '/run/meshwork-lab';
 
+/** The content of `lab.json`. */
 export interface LabRecord extends LabSize {
-  /** Who builds and uses the lab. */
+  /** The process that builds and uses the lab. */
   readonly owner: ProcessMark;
-  /** True once the owner has handed the lab to the user (`--keep`): it then lives until `mesh lab down`. */
+  /** True once the owner has handed the lab to the user (`--keep`): the lab then exists until `mesh lab down`. */
   readonly kept: boolean;
 }
 
@@ -25,8 +26,8 @@ function recordPath(directory: string): string {
 }
 
 /**
- * Takes the lab's directory for this process.
- * @throws MESH_ALREADY_RUNNING when there is a record already, whoever's it is
+ * Writes the record of a new lab that this process owns.
+ * @throws MESH_ALREADY_RUNNING if there is already a record
  */
 export async function claimLab(directory: string, { name, nodes, segments, machines }: LabSize): Promise<void> {
   const size = { name, nodes, segments, ...(machines !== undefined && { machines }) };
@@ -34,11 +35,11 @@ export async function claimLab(directory: string, { name, nodes, segments, machi
   const draft = `${recordPath(directory)}.${process.pid}`;
   await writeDurable(draft, recordText(record));
   try {
-    // A name that is linked, unlike one that is renamed, never replaces another.
+    // link(2), unlike rename(2), never replaces an existing file: only one of two processes succeeds.
     await link(draft, recordPath(directory));
   } catch (cause) {
     if (!isErrno(cause, 'EEXIST')) throw cause;
-    throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${name} was started by somebody else just now`, {
+    throw new MeshError('MESH_ALREADY_RUNNING', `another process has just started the lab ${name}`, {
       object: name,
       cause,
       remedy: 'Use another --name, or wait until that lab is down.',
@@ -49,13 +50,13 @@ export async function claimLab(directory: string, { name, nodes, segments, machi
   await syncDirectory(directory);
 }
 
-/** Marks the lab in `directory` as the user's. */
+/** Marks the lab in `directory` as handed to the user. Does nothing without a record. */
 export async function keepLab(directory: string): Promise<void> {
   const record = readRecord(directory);
   if (record !== undefined) await writeDurable(recordPath(directory), recordText({ ...record, kept: true }));
 }
 
-/** @throws MESH_ALREADY_RUNNING for a lab that is the user's */
+/** Refuses to build over a lab that was handed to the user. @throws MESH_ALREADY_RUNNING */
 export function refuseKept(record: LabRecord): void {
   if (!record.kept) return;
   throw new MeshError('MESH_ALREADY_RUNNING', `the lab ${record.name} is up, and was kept`, {
@@ -64,7 +65,7 @@ export function refuseKept(record: LabRecord): void {
   });
 }
 
-/** @throws MESH_ALREADY_RUNNING while another process is at work on the lab */
+/** Refuses to touch a lab while another process builds or uses it. @throws MESH_ALREADY_RUNNING */
 export function refuseLiving(record: LabRecord): void {
   if (!hasOtherOwner(record)) return;
   throw new MeshError('MESH_ALREADY_RUNNING', `process ${record.owner.pid} is at work on the lab ${record.name}`, {
@@ -73,14 +74,14 @@ export function refuseLiving(record: LabRecord): void {
   });
 }
 
-/** True when a living process, other than this one, is at work on the lab. */
+/** Whether a living process other than this one owns the lab. */
 function hasOtherOwner(record: LabRecord): boolean {
   return !record.kept && record.owner.pid !== process.pid && isRunning(record.owner);
 }
 
 /**
- * The record in `directory`, undefined when there is none.
- * @throws MESH_LAB_FAILED when it is not one that we wrote
+ * The record in `directory`; undefined if there is none.
+ * @throws MESH_LAB_FAILED if the file is not a record of a lab
  */
 export function readRecord(directory: string): LabRecord | undefined {
   let text: string;
@@ -96,7 +97,7 @@ export function readRecord(directory: string): LabRecord | undefined {
     throw new MeshError('MESH_LAB_FAILED', `${recordPath(directory)} is not the record of a lab`, {
       object: recordPath(directory),
       cause,
-      remedy: `See what \`ip netns list\` shows of the lab, delete that by hand, then remove ${dirname(recordPath(directory))}.`,
+      remedy: `Delete the lab's namespaces (\`ip netns list\`) by hand, then remove ${dirname(recordPath(directory))}.`,
     });
   }
 }

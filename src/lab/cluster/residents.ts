@@ -1,9 +1,9 @@
-/** Who lives in a namespace: the way to every process of a lab, recorded or not, and to nobody else. */
+/** The processes in the namespaces of a lab: all of the lab's processes, recorded or not, and no others. */
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { netnsPath } from '../../kernel/netns.ts';
 import { findMark, type ProcessMark } from '../../services/process/process-mark.ts';
 
-/** The processes whose network is one of `namespaces`; never this one, which only visits. */
+/** The processes whose network namespace is one of `namespaces`, without this process, which enters them only for moments. */
 export function residentsOf(namespaces: readonly string[]): ProcessMark[] {
   const wanted = new Set(namespaces.map(identityOf).filter((identity) => identity !== undefined));
   if (wanted.size === 0) return [];

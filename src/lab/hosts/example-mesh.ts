@@ -2,14 +2,14 @@
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { meshNetwork, type Vni } from '../../model/network/network.ts';
 
-/** As an administrator writes it; host0 and every node get it as `manage.conf`. */
+/** The mesh as an administrator writes it; host0 and every node get this text as `manage.conf`. */
 export const EXAMPLE_CONF = `name=manage
 prefix=fd42:2345:1234:9abc::/64
 vni=456
 key=456
 `;
 
-/** The same, as the file means it. */
+/** The network that EXAMPLE_CONF describes. */
 export const EXAMPLE_MESH = meshNetwork({
   name: 'manage',
   prefix: 'fd42:2345:1234:9abc::/64' as Ipv6Cidr,

@@ -1,4 +1,4 @@
-/** Somebody else's DHCP server on a lab's segment: it gives out addresses, and knows nothing of host0. */
+/** A foreign DHCP server on a lab's segment: it gives out addresses, and knows nothing of host0. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
@@ -6,10 +6,14 @@ import { launchInside } from './host-process.ts';
 import type { ForeignPlan } from './topology.ts';
 
 const LEASE_SEC = 600;
-/** An option that only it gives. */
+/** The domain name in its leases; no other server gives it. */
 export const FOREIGN_DOMAIN = 'office.example';
 
-/** @param directory the lab's; it outlives this process */
+/**
+ * Starts dnsmasq as the foreign server; it outlives this process.
+ * @param directory the lab's directory
+ * @throws MESH_LAB_FAILED if dnsmasq cannot be started
+ */
 export function startForeignServer({ netns, first, last }: ForeignPlan, directory: string): void {
   const place = foreignPlace(directory);
   mkdirSync(place, { recursive: true });
@@ -27,13 +31,14 @@ export function startForeignServer({ netns, first, last }: ForeignPlan, director
     throw new MeshError('MESH_LAB_FAILED', 'cannot start dnsmasq', { object: netns });
 }
 
-export interface ForeignRecord {
-  /** `expiry MAC IPv4 name client-id`, a line each. */
+interface ForeignRecord {
+  /** Lines `expiry MAC IPv4 name client-id`. */
   readonly leases: readonly string[];
-  /** All that it heard and answered, as dnsmasq logs it. */
+  /** Lines of dnsmasq's log: all requests and answers. */
   readonly log: readonly string[];
 }
 
+/** What the foreign server has leased and logged so far. @param directory the lab's directory */
 export function foreignRecord(directory: string): ForeignRecord {
   const linesOf = (name: string) =>
     readFileSync(join(foreignPlace(directory), name), 'utf8')

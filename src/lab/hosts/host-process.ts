@@ -1,6 +1,6 @@
 /**
- * The processes of a lab's hosts: the product's own host0 and agent, each started inside its host's namespace, in a
- * session of its own, so that they outlive whoever started them.
+ * The processes of a lab's hosts: the product's own host0 and agent, each started inside its host's namespace. Each has
+ * a session of its own, so that it outlives the process that started it.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,16 +16,16 @@ import { awaitEnd, isRunning, type ProcessMark, signalProcess } from '../../serv
 import type { HostPlan } from './topology.ts';
 
 /**
- * A process ends within milliseconds of a SIGKILL and within a second of a SIGTERM, unless one of its threads waits for
- * the kernel's lock of all links, for which many may be waiting: several seconds on a busy machine.
+ * A process ends within milliseconds of a SIGKILL and within a second of a SIGTERM. If one of its threads waits for the
+ * kernel's global rtnl lock, for which many may be waiting, it takes several seconds on a busy machine.
  */
 const END_DEADLINE_MS = 20_000;
-/** These do not end a process, so there is no end to wait for. */
+/** Signals that do not end a process: after them there is no end to wait for. */
 const PAUSES: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
 
-/** What a host runs, in the order of starting. */
+/** The programs that the lab starts on a host, in this order; none on an emulated machine. */
 export function programsOf(host: HostPlan): readonly DaemonName[] {
-  // A machine starts its own.
+  // An emulated machine starts its programs itself.
   if (host.emulated !== undefined) return [];
   return host.role === 'host0' ? ['host0', 'agent'] : ['agent'];
 }
@@ -38,28 +38,32 @@ function argumentsOf(program: DaemonName, host: HostPlan, root: string): string[
 }
 
 /**
- * Starts a command inside a namespace. The child inherits the namespace of the thread that forks it: no wrapper process,
- * and none of the mount namespaces that `ip netns exec` would leave behind for every daemon.
+ * Starts a command inside a namespace. The child inherits the namespace of the thread that forks it. Unlike `ip netns
+ * exec`, this needs no wrapper process, and leaves no mount namespace for every daemon.
  */
 export function spawnInside(netns: string, argv: readonly string[], options: SpawnOptions): ChildProcess {
   const [command = '', ...rest] = argv;
   return inNetns(netnsPath(netns), () => spawn(command, rest, options));
 }
 
-/** The same for a process that outlives this one. @returns undefined when the program cannot be started */
+/** Starts a process inside a namespace that outlives this process. @returns undefined if the program cannot be started */
 export function launchInside(netns: string, wanted: Omit<Launch, 'within'>): ProcessMark | undefined {
   return launch({ ...wanted, within: (fork) => inNetns(netnsPath(netns), fork) });
 }
 
-/** The environment of whatever runs on a host. Fifty Nodes must not each compile the same files; `mesh` is found. */
+/** The environment of every command on a host: `mesh` is in PATH, and all Node processes share one compile cache. */
 export function hostEnvironment(root: string): NodeJS.ProcessEnv {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/compile');
   const path = `${commandDirectory}:${process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`;
-  // What this machine's own host0 has is nobody's business in a lab.
+  // MESH_HOST0_DIR may name the `/host0` of this machine's own host0: a lab must not use it.
   return { NODE_COMPILE_CACHE: cache, ...process.env, PATH: path, MESH_ROOT: root, MESH_HOST0_DIR: undefined };
 }
 
-/** @throws MESH_ALREADY_RUNNING, MESH_LAB_FAILED when the program is not there */
+/**
+ * Starts a program of a host, and records its process.
+ * @param root the host's root directory
+ * @throws MESH_ALREADY_RUNNING, MESH_LAB_FAILED if the program is missing or cannot be started
+ */
 export function startProcess(program: DaemonName, host: HostPlan, root: string): ProcessMark {
   const running = findProcess(program, root);
   if (running !== undefined) {
@@ -83,7 +87,7 @@ export function startProcess(program: DaemonName, host: HostPlan, root: string):
   return mark;
 }
 
-/** Sends `signal`, and waits for the end if it is one that ends. Does nothing when the program does not run. */
+/** Sends `signal`, and waits for the end if the signal ends a process. Does nothing if the program does not run. */
 export async function stopProcess(program: DaemonName, root: string, signal: NodeJS.Signals): Promise<void> {
   const mark = findProcess(program, root);
   if (mark === undefined) return;
@@ -93,18 +97,19 @@ export async function stopProcess(program: DaemonName, root: string, signal: Nod
   rmSync(markFile(program, root), { force: true });
 }
 
+/** Kills processes, and waits until all are gone. */
 export async function killAll(marks: readonly ProcessMark[]): Promise<void> {
   for (const mark of marks) signalProcess(mark, 'SIGKILL');
   await awaitEnd(marks, END_DEADLINE_MS);
 }
 
-/** The program's process on this host, if it runs. */
+/** The running process of a program on the host with this root; undefined if it does not run. */
 export function findProcess(program: DaemonName, root: string): ProcessMark | undefined {
   let mark: unknown;
   try {
     mark = JSON.parse(readFileSync(markFile(program, root), 'utf8'));
   } catch {
-    // No file, or one that a crash cut short: the sweep of the namespace finds such a process all the same.
+    // No file, or one that a crash cut short. `down` finds such a process by its namespace (residents.ts).
     return undefined;
   }
   const { pid, startTime } = mark as Partial<ProcessMark>;
@@ -112,7 +117,7 @@ export function findProcess(program: DaemonName, root: string): ProcessMark | un
   return isRunning({ pid, startTime }) ? { pid, startTime } : undefined;
 }
 
-/** The last `lines` lines that the program wrote. */
+/** The last `lines` lines of the program's log. */
 export function logTail(program: DaemonName, root: string, lines: number): string[] {
   const file = logFile(program, root);
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines) : [];
@@ -122,7 +127,7 @@ function logFile(program: DaemonName, root: string): string {
   return join(pathsBelow(root).logs, `${program}.log`);
 }
 
-/** In the root itself and not in its run directory, which a reboot of the host empties. */
+/** The record of a process. Not in the run directory, which a reboot of the host empties. */
 function markFile(program: DaemonName, root: string): string {
   return join(root, `.${program}.json`);
 }

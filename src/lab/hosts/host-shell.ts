@@ -1,4 +1,4 @@
-/** Commands on the hosts of a lab: inside the host's namespace, or on an emulated machine, from host0 over the mesh. */
+/** Commands on the hosts of a lab: inside the host's namespace, or, on an emulated machine, over SSH from host0. */
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { appendFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -15,15 +15,15 @@ import type { HostEcho } from './host-echo.ts';
 import { hostEnvironment, spawnInside } from './host-process.ts';
 import type { LabHost } from './lab-host.ts';
 
-/** What came of a command on a host. */
+/** The result of a command on a host. */
 export interface CommandOutcome {
-  /** 128 and the signal's number when one ended it, as in a shell; see signal(7). */
+  /** As exitCode returns it. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** On a machine it is run over the mesh, and ends with 255 when that does not carry it. */
+/** Starts a command on a host. On an emulated machine it runs over SSH, and ends with 255 if the mesh does not carry it. */
 export function spawnOn(
   host: LabHost,
   host0: LabHost,
@@ -35,7 +35,7 @@ export function spawnOn(
   return spawnInside(host0.netns, remotely(host0, host, argv, terminal), rest);
 }
 
-/** The same, with what it printed. */
+/** Runs a command on a host, and returns its exit code and output. */
 export async function execOn(host: LabHost, host0: LabHost, argv: readonly string[]): Promise<CommandOutcome> {
   const child = spawnOn(host, host0, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   if (child.stdout === null || child.stderr === null) throw new TypeError('no pipes');
@@ -43,7 +43,7 @@ export async function execOn(host: LabHost, host0: LabHost, argv: readonly strin
   return { code, stdout, stderr };
 }
 
-/** The host's voice; a machine's is its own ping. */
+/** Sends echoes: from the namespace itself, or, for an emulated machine, by running `ping` inside it over SSH. */
 export function openEcho(host: LabHost, host0: LabHost): HostEcho {
   if (host.emulated === undefined) return EchoSocket.open({ netns: netnsPath(host.netns) });
   return {
@@ -57,8 +57,9 @@ export function openEcho(host: LabHost, host0: LabHost): HostEcho {
 }
 
 /**
- * As a shell has it: 128 and the signal's number when one ended the command, see signal(7).
- * @throws MESH_OBJECT_UNKNOWN when the command cannot be started
+ * Waits for the end of a command. @returns its exit code, or 128 plus the number of the signal that ended it, as in a
+ * shell; see signal(7)
+ * @throws MESH_OBJECT_UNKNOWN if the command cannot be started
  */
 export function exitCode(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -75,7 +76,7 @@ export function exitCode(child: ChildProcess): Promise<number> {
   });
 }
 
-/** Makes the keys that host0 would make when the machines boot, and notes at host0 by which each is known. */
+/** Makes the keys that host0 would make when the machines boot, and writes each machine's host key to the known hosts. */
 export async function makeKeys(host0: LabHost, machines: readonly LabHost[]): Promise<void> {
   const { state } = pathsBelow(host0.root);
   await makeCommandKey(state);
@@ -85,12 +86,12 @@ export async function makeKeys(host0: LabHost, machines: readonly LabHost[]): Pr
   }
 }
 
-/** The connection that commands share leads to a machine that is not there any more. */
+/** Forgets the SSH connection that commands share: its machine has been switched off. */
 export function forgetConnection({ root }: LabHost): void {
   rmSync(connectionSocket(root), { force: true });
 }
 
-/** What to run on host0 for `argv` to run on the machine. */
+/** The ssh command to run on host0 so that `argv` runs on the machine. */
 function remotely(host0: LabHost, host: LabHost, argv: readonly string[], terminal: boolean): string[] {
   const { machine, member, root } = host;
   const login = {
@@ -100,7 +101,7 @@ function remotely(host0: LabHost, host: LabHost, argv: readonly string[], termin
     knownHosts: knownHosts(host0),
   };
   const settings = sshSettings({
-    // An emulated machine takes long for a handshake; one is enough for many commands.
+    // A handshake takes long on an emulated machine; many commands share one.
     ControlMaster: 'auto',
     ControlPath: connectionSocket(root),
     ControlPersist: '20',

@@ -1,4 +1,4 @@
-/** Many `ip` commands in one process: a lab of fifty hosts needs thousands. */
+/** Runs many `ip` commands in one process: a lab of fifty hosts needs thousands. */
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { MeshError } from '../../model/error.ts';
@@ -7,18 +7,18 @@ const ENDS_WITH_US = ['setpriv', '--pdeathsig', 'KILL'] as const;
 
 /**
  * Runs `commands` (without the leading `ip`) in order, in `netns` if given. Stops at the first that fails.
- * @throws MESH_LAB_FAILED naming that command and what `ip` said of it
+ * @throws MESH_LAB_FAILED with that command and the message of `ip`
  */
 export async function ipBatch(commands: readonly string[], netns?: string): Promise<void> {
   if (commands.length === 0) return;
-  // Inside a namespace of the lab, whoever clears the lab away finds it; elsewhere it must not outlive us.
+  // A process inside a namespace of the lab is found when the lab is taken down. Outside, it must end with this process.
   const [program, ...rest] = netns === undefined ? [...ENDS_WITH_US, 'ip'] : ['ip', '-n', netns];
   const ip = spawn(program, [...rest, '-batch', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
   const exit = new Promise<number | null>((resolve, reject) => {
     ip.once('error', reject);
     ip.once('close', resolve);
   });
-  // `ip` that fails early closes the pipe under our hands; its own words say more than EPIPE.
+  // If `ip` fails early, it closes the pipe: its own message says more than EPIPE.
   ip.stdin.on('error', () => {});
   ip.stdin.end(`${commands.join('\n')}\n`);
   const [code, said] = await Promise.all([exit.catch(ipMissing), text(ip.stderr)]);

@@ -1,7 +1,7 @@
-/** A host of a lab as it is now. */
+/** A host of a lab: its plan, with its present addresses and its directory. */
 import type { HostPlan } from './topology.ts';
 
 export interface LabHost extends HostPlan {
-  /** What the host has instead of `/`. */
+  /** The directory that the host has in place of `/`. */
   readonly root: string;
 }

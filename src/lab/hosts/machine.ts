@@ -1,4 +1,4 @@
-/** A machine of a lab: emulated by QEMU without acceleration, with one network card and no disk. */
+/** An emulated machine of a lab: QEMU without acceleration, with one network card and no disk. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -12,12 +12,13 @@ const EMULATOR = 'qemu-system-x86_64';
 const OVMF = { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' };
 const MEMORY_MB = 1024;
 
-/** What a lab with machines needs of this one, and the Debian packages that bring it. */
+/** Programs that a lab with emulated machines needs, and the Debian packages that have them. */
 const PROGRAMS = {
   [EMULATOR]: 'qemu-system-x86',
   dnsmasq: 'dnsmasq-base',
   ssh: 'openssh-client',
 };
+/** Files that such a lab needs, and their Debian packages. */
 const FILES = {
   [OVMF.code]: 'ovmf',
   [OVMF.variables]: 'ovmf',
@@ -25,7 +26,7 @@ const FILES = {
   '/usr/lib/ipxe/qemu/pxe-virtio.rom': 'ipxe-qemu',
 };
 
-/** @throws MESH_LAB_FAILED naming all that is missing, and what to install */
+/** Checks that machines can be emulated here. @throws MESH_LAB_FAILED with all that is missing, and what to install */
 export function mustHaveEmulator(): void {
   const missing = [
     ...Object.entries(PROGRAMS).filter(([name]) => findProgram(name) === undefined),
@@ -35,23 +36,23 @@ export function mustHaveEmulator(): void {
     const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
     throw new MeshError('MESH_LAB_FAILED', `this machine lacks ${missing.map(([name]) => name).join(', ')}`, {
       operation: 'build a lab of emulated machines',
-      rule: 'Machines are emulated by QEMU, boot by iPXE or OVMF, and are reached by SSH.',
+      rule: 'QEMU emulates the machines, iPXE or OVMF boots them, and commands reach them by SSH.',
       remedy: `Run scripts/setup, or \`apt-get install ${packages}\`.`,
     });
   }
   if (existsSync('/dev/net/tun')) return;
   throw new MeshError('MESH_LAB_FAILED', 'there is no /dev/net/tun: an emulated network card needs it', {
     operation: 'build a lab of emulated machines',
-    remedy: 'Load the module with `modprobe tun`; in a container, hand the device in with --device /dev/net/tun.',
+    remedy: 'Load the module with `modprobe tun`; in a container, pass the device with --device /dev/net/tun.',
   });
 }
 
-/** All that the machine wrote to its serial line. */
+/** The file with everything that the machine wrote to its serial console. */
 function consoleFile(root: string): string {
   return join(root, 'console.log');
 }
 
-/** Switches it on. It outlives this process; whoever lives in the segment's namespace is ended with the lab. */
+/** Switches a machine on. QEMU outlives this process; it runs in the underlay's namespace, and ends with the lab. */
 export function switchOn(host: LabHost): void {
   const {
     root,
@@ -63,7 +64,7 @@ export function switchOn(host: LabHost): void {
   const argv = [
     EMULATOR,
     ...['-name', host.name, '-accel', 'tcg', '-cpu', 'max', '-m', String(MEMORY_MB), '-nodefaults', '-display', 'none'],
-    // Firmware writes to the serial line, as Linux does.
+    // The firmware writes to the serial console, as Linux does.
     ...['-machine', 'graphics=off', '-serial', 'stdio'],
     ...['-chardev', `socket,id=monitor,path=${monitorSocket(root)},server=on,wait=off`, '-mon', 'monitor'],
     ...['-smbios', `type=1,manufacturer=Meshwork,product=Lab machine,uuid=${emulated.uuid}`],
@@ -74,7 +75,7 @@ export function switchOn(host: LabHost): void {
   if (mark === undefined) throw new MeshError('MESH_LAB_FAILED', `cannot start ${EMULATOR}`, { object: host.name });
 }
 
-/** BIOS boots from the card's own ROM, which is iPXE; UEFI by its own driver, since it gets none, and loads iPXE by TFTP. */
+/** BIOS boots iPXE from the card's ROM. UEFI gets a card without a ROM: it boots with its own driver, and loads iPXE by TFTP. */
 function firmwareOptions({ root, emulated }: LabHost, mac: string): string[] {
   const card = `virtio-net-pci,netdev=net0,mac=${mac}`;
   if (emulated?.firmware !== 'uefi') return ['-device', card, '-boot', 'n'];
@@ -87,24 +88,24 @@ function firmwareOptions({ root, emulated }: LabHost, mac: string): string[] {
   ];
 }
 
-/** As pulling its plug. Returns once it is off. */
+/** Switches a machine off, like pulling its power cable. Returns when it is off. */
 export async function switchOff(host: LabHost): Promise<void> {
   forgetConnection(host);
   await command(host, 'quit');
 }
 
-/** To the emulator's monitor. Resolves when it is done, or the emulator is gone by it. */
+/** Sends a command to QEMU's monitor. Resolves when the command is done, or has ended QEMU. */
 function command({ root, name }: LabHost, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(monitorSocket(root));
     let prompts = 0;
     socket.once('error', (cause) => {
-      // Gone by what it was told.
+      // The command has ended QEMU.
       if (prompts > 0) return resolve();
       reject(new MeshError('MESH_LAB_FAILED', `the emulator of ${name} does not answer`, { object: name, cause }));
     });
     socket.once('close', () => resolve());
-    // The prompt comes again when it is done.
+    // The prompt is printed again when the command is done.
     socket.on('data', (bytes) => {
       prompts += bytes.toString('latin1').split('(qemu) ').length - 1;
       if (prompts === 1) socket.write(`${text}\n`);
@@ -113,6 +114,7 @@ function command({ root, name }: LabHost, text: string): Promise<void> {
   });
 }
 
+/** The last `lines` lines of a machine's serial console, without control sequences. */
 export function consoleTail(root: string, lines: number): string[] {
   const file = consoleFile(root);
   if (!existsSync(file)) return [];

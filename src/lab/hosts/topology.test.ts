@@ -1,3 +1,4 @@
+/** The plan of a lab: names, addresses and ids, and the sizes that are refused. */
 import { describe, expect, test } from 'vitest';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { machineIdOf } from '../../model/machine.ts';
@@ -7,7 +8,7 @@ import { namespacesOf } from './underlay.ts';
 describe('planTopology', () => {
   const topology = planTopology({ name: 'default', nodes: 3, segments: 2 });
 
-  test('host0 has port 1 of every segment; nodes take the segments in turn', () => {
+  test('host0 has a NIC on every segment; nodes are spread over the segments in turn', () => {
     expect(
       topology.hosts.map(({ name, netns, host0, ports }) => [
         name,
@@ -25,13 +26,13 @@ describe('planTopology', () => {
     expect(topology.bridges).toEqual(['seg0', 'seg1']);
   });
 
-  test('is the same each time, and another lab has other machines', () => {
+  test('the same lab has the same plan, another lab other machines', () => {
     expect(planTopology({ name: 'default', nodes: 3, segments: 2 })).toEqual(topology);
     const other = planTopology({ name: 'other', nodes: 3, segments: 2 });
     expect(other.hosts[1]?.machine).not.toBe(topology.hosts[1]?.machine);
   });
 
-  test('no two ports share an address, a MAC or an underlay end, at the largest size', () => {
+  test('no two NICs share an address, a MAC or an underlay end, at the largest size', () => {
     const ports = planTopology({ name: 'big', nodes: 2 * 253, segments: 2 }).hosts.flatMap((host) => host.ports);
     for (const key of ['ipv4', 'mac', 'underlayEnd'] as const) {
       expect(new Set(ports.map((port) => port[key])).size).toBe(2 * 253 + 2);
@@ -39,7 +40,7 @@ describe('planTopology', () => {
     expect(ports.at(-1)?.ipv4).toBe('10.11.1.254');
   });
 
-  test('neighbours are those of the same segment: host0 sees all, a node its own', () => {
+  test('neighbours are the hosts on the same segment', () => {
     const seen = (name: string) => {
       const host = topology.hosts.find((candidate) => candidate.name === name);
       return host && underlayNeighbours(topology, host).map(({ device, ipv4 }) => `${device} ${ipv4}`);
@@ -68,7 +69,7 @@ describe('a lab of machines', () => {
   const machines = { firmware: ['bios', 'uefi'], foreignDhcp: true } as const;
   const topology = planTopology({ name: 'boxes', nodes: 2, segments: 1, machines });
 
-  test('has one underlay, and machines whose ids follow from what their firmware says', () => {
+  test('machine ids are derived from the firmware UUIDs', () => {
     const [host0, node1, node2] = topology.hosts;
     expect(host0?.emulated).toBeUndefined();
     expect([node1?.emulated?.firmware, node2?.emulated?.firmware]).toEqual(['bios', 'uefi']);
@@ -77,7 +78,7 @@ describe('a lab of machines', () => {
     expect(node1?.machine).not.toBe(node2?.machine);
   });
 
-  test('has machines that are known by their cards, where the UUID of all is the same', () => {
+  test('machine ids are derived from the network cards if all UUIDs are the same', () => {
     const alike = planTopology({ name: 'boxes', nodes: 2, segments: 1, machines: { ...machines, templateUuid: true } });
     const [, node1, node2] = alike.hosts;
     expect(node1?.emulated?.uuid).toBe(node2?.emulated?.uuid);
@@ -85,17 +86,17 @@ describe('a lab of machines', () => {
     expect(node1?.machine).not.toBe(node2?.machine);
   });
 
-  test('has its namespaces named once each, the underlay last, the foreign server among them', () => {
+  test('names each namespace once, with the foreign server, the underlay last', () => {
     expect(namespacesOf(topology)).toEqual(['mw-boxes-host0', 'mw-boxes-foreign', 'mw-boxes-underlay']);
   });
 
-  test('knows an address of a machine only once DHCP gave one', () => {
+  test('a machine has no address until DHCP gave one', () => {
     expect(topology.hosts[1]?.member.ipv4).toBe(NO_ADDRESS);
     const ipv4 = parseIpv4('10.11.0.140');
     expect(withIpv4(topology, 'node1', ipv4).hosts[1]?.member.ipv4).toBe(ipv4);
   });
 
-  test.each([0, 65])('cannot have %d of them', (count) => {
+  test.each([0, 65])('refuses %d machines', (count) => {
     const firmware = Array.from({ length: count }, () => 'bios' as const);
     const size = { name: 'boxes', nodes: 1, segments: 1, machines: { firmware, foreignDhcp: false } };
     expect(() => planTopology(size)).toThrow(expect.objectContaining({ code: 'MESH_USAGE' }));

@@ -1,6 +1,6 @@
 /**
- * What a lab looks like: host0 with a port on every segment, and nodes spread over the segments in turn. Pure: the same
- * name and numbers always give the same namespaces, addresses and machine ids, so that a lab can be found again.
+ * The plan of a lab: host0 with a NIC on every segment, and nodes spread over the segments in turn. Pure: the same name
+ * and numbers always give the same namespaces, addresses and machine ids, so that a lab can be found again.
  */
 
 import { type Ipv4, parseIpv4 } from '../../model/address/ipv4.ts';
@@ -11,68 +11,77 @@ import { type MachineId, machineIdOf } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { EXAMPLE_MESH } from './example-mesh.ts';
 
+/** What a lab's plan follows from. */
 export interface LabSize {
-  /** Letters, digits and dashes; becomes part of namespace names. */
+  /** Lower-case letters, digits and dashes; part of the namespaces' names. */
   readonly name: string;
-  /** Besides host0. */
+  /** Number of nodes besides host0. */
   readonly nodes: number;
-  /** Underlay segments: layer-2 segments that meet in host0 only. */
+  /** Number of underlay segments: layer-2 networks that are joined by host0 only. */
   readonly segments: number;
-  /** Emulated machines instead of namespaces: they boot from host0, on the one segment that such a lab has. */
+  /** Set for a lab of emulated machines in place of namespaces. They boot from host0, on a single segment. */
   readonly machines?: MachineSettings;
 }
 
+/** The settings of emulated machines. */
 export interface MachineSettings {
-  /** One for each node. */
+  /** The firmware of each node. */
   readonly firmware: readonly Firmware[];
-  /** Somebody else's DHCP server gives out the addresses. */
+  /** A foreign DHCP server gives out the addresses, in place of host0. */
   readonly foreignDhcp: boolean;
-  /** Their maker left the UUID of his template in the firmware of all: they are known by their network cards. */
+  /** All machines have the same UUID, as with a maker who did not replace the template's: their ids follow from their MACs. */
   readonly templateUuid?: boolean;
 }
 
+/** How an emulated machine boots. */
 export type Firmware = 'bios' | 'uefi';
 
+/** The whole plan of a lab. */
 export interface Topology extends LabSize {
-  /** The namespace that holds the segments' bridges and the underlay-side ends of all ports. */
+  /** The namespace that has the segments' bridges and the underlay-side ends of all NICs. */
   readonly underlay: string;
+  /** The bridge of each segment. */
   readonly bridges: readonly string[];
   /** host0 first. */
   readonly hosts: readonly HostPlan[];
-  /** The namespace of the foreign DHCP server. */
+  /** Set if there is a foreign DHCP server. */
   readonly foreign?: ForeignPlan;
 }
 
+/** The foreign DHCP server of a lab. */
 export interface ForeignPlan {
   readonly netns: string;
   readonly ipv4: Ipv4;
-  /** What it gives out. */
+  /** The first and last address that it gives out. */
   readonly first: Ipv4;
   readonly last: Ipv4;
 }
 
+/** One host of a lab. */
 export interface HostPlan {
   readonly name: string;
   readonly role: 'host0' | 'node';
-  /** Of a machine the one that its emulator runs in. */
+  /** The host's namespace; of an emulated machine the namespace in which QEMU runs. */
   readonly netns: string;
-  /** Set for an emulated one. */
+  /** Set for an emulated machine. */
   readonly emulated?: Emulation;
   readonly machine: MachineId;
+  /** The host's NICs: one of a node, one for each segment of host0. */
   readonly ports: readonly LabNic[];
-  /** Where the host finds host0: host0's address on the host's own segment. */
+  /** host0's address on the host's own segment. */
   readonly host0: Ipv4;
-  /** What the member list will say of it, asked from its own segment. */
+  /** The host's line in the member list, when asked from its own segment. */
   readonly member: Member;
 }
 
+/** What is set for an emulated machine. */
 export interface Emulation {
   readonly firmware: Firmware;
-  /** As SMBIOS has it: the machine id follows from it, unless many machines have the same. */
+  /** The UUID in SMBIOS. The machine id follows from it, unless many machines have the same UUID. */
   readonly uuid: string;
 }
 
-/** A host's plug into a segment: a veth pair with one end in the host and the other on the segment's bridge. */
+/** A NIC of a host: a veth pair with one end in the host and the other on the segment's bridge; of an emulated machine a tap. */
 export interface LabNic {
   readonly segment: number;
   readonly device: string;
@@ -88,26 +97,29 @@ export interface Ends {
   readonly to: HostPlan;
 }
 
+/** Another host on the same segment. */
 export interface UnderlayNeighbour {
+  /** The device that leads to it. */
   readonly device: string;
   readonly ipv4: Ipv4;
   readonly mac: Mac;
 }
 
+/** Every segment is a /24. */
 export const UNDERLAY_PREFIX_BITS = 24;
 /** 10.11.0.0/24 to 10.11.255.0/24. */
 const SEGMENTS_MAX = 256;
-/** .1 is host0's, .255 the broadcast address. */
+/** .1 is host0, .255 the broadcast address. */
 const NODES_PER_SEGMENT_MAX = 253;
-/** Each takes a gigabyte of memory, and a processor while it boots. */
+/** Each machine takes a gigabyte of memory, and a processor while it boots. */
 const MACHINES_MAX = 64;
-/** Of a machine that DHCP has given none yet. */
+/** The address of an emulated machine until DHCP has given it one. */
 export const NO_ADDRESS = parseIpv4('0.0.0.0');
-/** Of AMI's firmware (machine/smbios.ts). */
+/** A UUID that AMI's firmware has on many boards (machine/smbios.ts). */
 const TEMPLATE_UUID = '03000200-0400-0500-0006-000700080009';
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
-/** @throws MESH_USAGE for a name or a size that cannot be built */
+/** The plan of a lab. @throws MESH_USAGE for a name or a size that cannot be built */
 export function planTopology({ name, nodes, segments, machines }: LabSize): Topology {
   checkSize({ name, nodes, segments });
   if (machines !== undefined) return machineTopology(name, machines);
@@ -123,7 +135,7 @@ export function planTopology({ name, nodes, segments, machines }: LabSize): Topo
   };
 }
 
-/** One underlay, with host0, the machines, and the foreign server if there is one. */
+/** A plan with one segment: host0, the machines, and the foreign server if there is one. */
 function machineTopology(name: string, machines: MachineSettings): Topology {
   const { firmware, foreignDhcp, templateUuid = false } = machines;
   checkCount('nodes', firmware.length, MACHINES_MAX);
@@ -164,7 +176,7 @@ function machinePlan(lab: string, number: number, firmware: Firmware, templateUu
   };
 }
 
-/** @throws MESH_USAGE; the name is also a directory, so nothing else may pass */
+/** Checks a lab's name, which also names a directory: no other characters may pass. @throws MESH_USAGE */
 export function checkLabName(name: string): void {
   if (NAME.test(name)) return;
   throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot name a lab`, {
@@ -239,7 +251,7 @@ function portOf(
   };
 }
 
-/** The hosts that share a segment with `host`, as its ports see them. */
+/** The hosts that share a segment with `host`, with the device of `host` that leads to each. */
 export function underlayNeighbours(topology: Topology, host: HostPlan): UnderlayNeighbour[] {
   return host.ports.flatMap(({ device, segment }) =>
     topology.hosts
@@ -249,7 +261,7 @@ export function underlayNeighbours(topology: Topology, host: HostPlan): Underlay
   );
 }
 
-/** The same lab after a node's underlay address became `ipv4`. */
+/** A copy of the plan in which the host `name` has the underlay address `ipv4`. */
 export function withIpv4(topology: Topology, name: string, ipv4: Ipv4): Topology {
   const hosts = topology.hosts.map((host) =>
     host.name === name

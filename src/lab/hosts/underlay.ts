@@ -1,7 +1,7 @@
 /**
- * The lab's hardware: a namespace for each host, one more for the underlay that joins them, and veth pairs as network cards.
- * Every veth is made inside the underlay namespace with its peer born in the host's, so that the machine's own namespace
- * never sees an interface of a lab.
+ * The lab's hardware: a namespace for each host, one for the underlay that joins them, and veth pairs as network cards.
+ * Every veth is made inside the underlay's namespace, with its peer directly in the host's, so that the root namespace of
+ * this machine never has an interface of a lab.
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -19,13 +19,14 @@ import {
   underlayNeighbours,
 } from './topology.ts';
 
-/** All namespaces of a lab, the underlay last: it goes last too. */
+/** The names of all namespaces of a lab, in the order of removal: the underlay last. */
 export function namespacesOf(topology: Topology): string[] {
   const { hosts, foreign, underlay } = topology;
   const others = [...hosts.map((host) => host.netns), ...(foreign === undefined ? [] : [foreign.netns])];
   return [...others.filter((name) => name !== underlay), underlay];
 }
 
+/** Builds namespaces, bridges and NICs, and sets the underlay addresses. @throws MESH_LAB_FAILED */
 export async function buildUnderlay(topology: Topology): Promise<void> {
   await ipBatch(namespacesOf(topology).map((name) => `netns add ${name}`));
   silenceUnderlay(topology.underlay);
@@ -44,7 +45,7 @@ export async function buildUnderlay(topology: Topology): Promise<void> {
   }
 }
 
-/** host0 has an address of its own only where somebody else gives them out: elsewhere its own agent puts it there. */
+/** With a foreign DHCP server, sets host0's address on the segment; without one, host0's own agent sets it. */
 async function configureBootSegment({ hosts: [host0], foreign }: Topology): Promise<void> {
   if (host0 === undefined) throw new RangeError('a lab has host0 at least');
   const up = host0.ports.flatMap(({ device, ipv4 }) => [
@@ -61,7 +62,7 @@ function foreignCommand({ netns }: ForeignPlan, bridge: string): string {
   return `link add foreign master ${bridge} up type veth peer name eth0 netns ${netns}`;
 }
 
-/** A underlay neither speaks nor filters. Both settings belong to the namespace. */
+/** Turns off IPv6 and bridge-netfilter in the underlay's namespace: it must neither send packets of its own nor filter. */
 function silenceUnderlay(underlay: string): void {
   inNetns(netnsPath(underlay), () => {
     writeFileSync('/proc/sys/net/ipv6/conf/default/disable_ipv6', '1');
@@ -72,7 +73,7 @@ function silenceUnderlay(underlay: string): void {
   });
 }
 
-/** Of a machine a tap, whose other end its emulator is. */
+/** The commands that make a NIC. An emulated machine gets a tap device; QEMU holds the other end. */
 function plugCommands(host: HostPlan, { underlayEnd, bridge, device, mac }: LabNic): string[] {
   if (host.emulated !== undefined)
     return [`tuntap add ${underlayEnd} mode tap`, `link set ${underlayEnd} master ${bridge} up`];
@@ -82,8 +83,8 @@ function plugCommands(host: HostPlan, { underlayEnd, bridge, device, mac }: LabN
 }
 
 /**
- * Addresses, and permanent neighbours: the kernel's neighbour table is one for all namespaces (gc_thresh3, 1024), and
- * 50 hosts that resolve each other overflow it; permanent entries do not count.
+ * Sets a host's addresses and permanent neighbour entries. All namespaces share the kernel's limit of neighbour entries
+ * (gc_thresh3, 1024): 50 hosts that resolve each other exceed it. Permanent entries do not count.
  */
 async function configureHost(topology: Topology, host: HostPlan): Promise<void> {
   await ipBatch(
@@ -103,7 +104,7 @@ function neighbourCommand({ device, ipv4, mac }: UnderlayNeighbour): string {
   return `neighbour replace ${ipv4} lladdr ${mac} dev ${device} nud permanent`;
 }
 
-/** Takes the host's ports and everything in its namespace away, and plugs it in again with nothing but its underlay. */
+/** Removes the host's NICs and its namespace, and makes them again, with only the underlay configured. */
 export async function replugHost(topology: Topology, host: HostPlan): Promise<void> {
   await ipBatch(
     host.ports.map(({ underlayEnd }) => `link delete ${underlayEnd}`),
@@ -117,7 +118,7 @@ export async function replugHost(topology: Topology, host: HostPlan): Promise<vo
   await configureHost(topology, host);
 }
 
-/** Cuts or heals the host's cables: the underlay-side ends, so that nothing in the host is touched but its carrier. */
+/** Pulls or plugs the host's cables, by the underlay-side ends: inside the host only the carrier changes. */
 export async function setCarrier(topology: Topology, host: HostPlan, up: boolean): Promise<void> {
   await ipBatch(
     host.ports.map(({ underlayEnd }) => `link set ${underlayEnd} ${up ? 'up' : 'down'}`),
@@ -126,8 +127,8 @@ export async function setCarrier(topology: Topology, host: HostPlan, up: boolean
 }
 
 /**
- * Moves a node from the address `from` to the one that `topology` now gives it, and tells its neighbours, as ARP would.
- * Losing its last address, the kernel also drops the port's routes and neighbours; ours are put back.
+ * Moves a node from the address `from` to the one in `topology`, and updates its neighbours' entries, as ARP would. When a
+ * NIC loses its last address, the kernel also drops its routes and neighbour entries; this puts the entries back.
  */
 export async function readdress(topology: Topology, host: HostPlan, from: Ipv4): Promise<void> {
   await ipBatch(
@@ -160,8 +161,9 @@ export async function readdress(topology: Topology, host: HostPlan, from: Ipv4):
 }
 
 /**
- * The end of a connection that has nobody left to say goodbye to asks on for a minute, and keeps its namespace for as long:
- * of two that are killed together, or behind a network that its node has left. They are told to ask once only.
+ * Sets tcp_orphan_retries to 1, so that open TCP connections do not delay the removal of the namespaces. When both ends
+ * are killed together, or the network between them is gone, the kernel otherwise retransmits for a minute, and keeps the
+ * namespace for that time.
  */
 export function forgetPeers(namespaces: readonly string[]): void {
   for (const name of namespaces.filter((each) => existsSync(netnsPath(each)) && isNamespace(each))) {
@@ -170,9 +172,9 @@ export function forgetPeers(namespaces: readonly string[]): void {
 }
 
 /**
- * Removes those of `namespaces` that exist, and waits until the kernel has really taken their devices down: it does so
- * in the background under the global rtnl lock, where it would slow down whoever comes next. The underlay's own device list
- * shows it, since a veth goes with its peer.
+ * Removes those of `namespaces` that exist, and waits until the kernel has removed their devices. The kernel does that in
+ * the background under the global rtnl lock, which would slow down the next lab. The underlay's device list shows the
+ * progress, since a veth is removed with its peer.
  */
 export async function removeUnderlay(
   namespaces: readonly string[],
@@ -192,7 +194,7 @@ function isNamespace(name: string): boolean {
   return statSync(netnsPath(name)).dev !== statSync(dirname(netnsPath(name))).dev;
 }
 
-/** Underlay-side ends that are still there; bridges and loopback stay to the end. */
+/** The number of underlay-side ends of NICs that still exist; bridges and loopback are not counted. */
 function portsLeft(underlay: string): number {
   const devices = inNetns(netnsPath(underlay), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
   return devices.split('\n').filter((line) => /^\s*(?:host0-|node)\d+:/.test(line)).length;

@@ -1,3 +1,4 @@
+/** The configuration of dnsmasq as text, and the reading of its leases. */
 import { expect, test } from 'vitest';
 import { type Ipv4, ipv4Range, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { dnsmasqConf, type SegmentService } from './dnsmasq-conf.ts';
@@ -12,11 +13,11 @@ const SEGMENT: Omit<SegmentService, 'mode'> = {
   ignoredClass: 'meshwork-probe',
 };
 
-test('a server', () => {
+test('the configuration of a server', () => {
   const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
   expect(dnsmasqConf({ ...SEGMENT, mode: { name: 'server', first, last, leaseSec: 3600 } })).toMatchInlineSnapshot(`
     "# Made by Meshwork; changes are overwritten.
-    # No DNS, and nothing but this one port.
+    # No DNS, and no other NIC than this one.
     port=0
     no-resolv
     no-hosts
@@ -24,7 +25,7 @@ test('a server', () => {
     interface=eth1
     except-interface=lo
 
-    # Who asks: other host0s that look for servers, iPXE, and the architectures of firmware.
+    # The kinds of clients: other host0s that look for servers, iPXE, and the architectures of firmware.
     dhcp-vendorclass=set:host0,meshwork-probe
     dhcp-ignore=tag:host0
     dhcp-vendorclass=set:pxe,PXEClient
@@ -44,21 +45,21 @@ test('a server', () => {
     dhcp-range=10.11.0.2,10.11.0.126,255.255.255.128,3600
     dhcp-leasefile=/var/lib/meshwork/boot/eth1.leases
     dhcp-lease-max=10000
-    # The segment is ours: who asks for an address of another one is told so at once.
+    # host0 is the DHCP server of this segment: a client that asks for an address of another one gets a NAK at once.
     dhcp-authoritative
-    # A machine is its Ethernet address: ROM, iPXE and Linux each name another client.
+    # A machine is known by its MAC: ROM, iPXE and Linux each send another client id.
     dhcp-ignore-clid
     no-ping
     # host0 is no router; it gives the time.
     dhcp-option=option:router
     dhcp-option=option:ntp-server,10.11.0.1
-    # PXE: take the file in this packet, look for no other server; iPXE: wait for no proxy.
+    # PXE: take the file in this packet and look for no other server. iPXE: wait for no proxy.
     dhcp-option-force=tag:pxe,tag:!ipxe,43,06:01:08:ff
     dhcp-option-force=tag:pxe,option:vendor-class,PXEClient
     dhcp-option-force=tag:http64,option:vendor-class,HTTPClient
     dhcp-option=tag:ipxe,encap:175,176,1b
 
-    # Everything from one port, so that firewalls and observers see whole transfers.
+    # TFTP uses one UDP port, so that firewalls and observers see whole transfers.
     enable-tftp
     tftp-root=/var/lib/meshwork/boot/tftp
     tftp-single-port
@@ -68,27 +69,27 @@ test('a server', () => {
   `);
 });
 
-/** What stands in a text between its beginning and its end that are those of another. */
-function apart(text: string, other: string): string {
+/** The middle part of a text, without the lines at its beginning and end that another text has, too. */
+function difference(text: string, other: string): string {
   const [lines, others] = [text, other].map((each) => each.split('\n')) as [string[], string[]];
   const first = lines.findIndex((line, at) => line !== others[at]);
   const last = lines.findLastIndex((line, at) => line !== others.at(at - lines.length));
   return lines.slice(first, last + 1).join('\n');
 }
 
-test('a proxy is the same, but for its range and for what becomes of it', () => {
+test('the configuration of a proxy differs in its range and in the options that only a server sends', () => {
   const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
   const server = dnsmasqConf({ ...SEGMENT, mode: { name: 'server', first, last, leaseSec: 3600 } });
-  expect(apart(dnsmasqConf({ ...SEGMENT, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
+  expect(difference(dnsmasqConf({ ...SEGMENT, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
     "dhcp-range=10.11.0.0,proxy,255.255.255.128
     # Also for firmware that boots by HTTP.
     dhcp-pxe-vendor=PXEClient,HTTPClient
-    # Matches nobody: it opens port 4011, where UEFI asks again for the file named above.
+    # Matches no machine. It opens UDP port 4011, where UEFI asks again for the file named above.
     pxe-service=tag:nobody,x86PC,"Meshwork""
   `);
 });
 
-test('leases that are in force, and no line that is none', () => {
+test('leases that are in force are read, and other lines are left out', () => {
   const file = `1795255923 c2:74:05:d1:6f:b0 10.11.0.58 node1 *
 1795250000 c2:74:05:d1:6f:b1 10.11.0.59 * *
 0 c2:74:05:d1:6f:b2 10.11.0.60 * 01:c2

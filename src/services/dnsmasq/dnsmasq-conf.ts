@@ -1,57 +1,60 @@
 /**
- * dnsmasq's configuration for one segment: DHCP or proxy DHCP, and TFTP; never DNS. Pure. What firmware accepts, and which
- * answers were proven with real ones, is in RFC 4578 and the PXE specification; see docs/boot.md.
+ * dnsmasq's configuration for one segment: DHCP or proxy DHCP, and TFTP, but no DNS. Pure. RFC 4578 and the PXE specification
+ * say what firmware accepts; docs/boot.md lists the answers that were tested with real firmware.
  */
 import type { Ipv4, Ipv4Range } from '../../model/address/ipv4.ts';
 
-/** The boot loaders of the distribution's package `ipxe`, as they are called below the TFTP root. */
+/** The files of the boot loaders below the TFTP root. They come from the distribution's package `ipxe`. */
 export const LOADERS = { bios: 'undionly.kpxe', efi64: 'ipxe.efi' } as const;
 
+/** What dnsmasq serves on one segment. */
 export interface SegmentService {
+  /** host0's device on the segment. */
   readonly device: string;
   /** host0's address on the segment. */
   readonly host0: Ipv4;
   readonly subnet: Ipv4Range;
   readonly tftpRoot: string;
   readonly leaseFile: string;
-  /** The vendor class of other host0s' probes: not to be answered. */
+  /** The vendor class of other host0s' probes, which are not answered. */
   readonly ignoredClass: string;
   readonly mode:
     | { readonly name: 'proxy' }
     | { readonly name: 'server'; readonly first: Ipv4; readonly last: Ipv4; readonly leaseSec: number };
 }
 
-/** What iPXE fetches next, from host0's own HTTP server. */
+/** The URL of the first script, which iPXE fetches from host0's boot server. */
 export function scriptUrl(host0: Ipv4): string {
   return `http://${host0}/boot.ipxe`;
 }
 
-/** What firmware that boots by HTTP fetches (UEFI 2.5 §23.7). */
+/** The URL of the boot loader for firmware that boots by HTTP (UEFI 2.5 §23.7). */
 function httpLoaderUrl(host0: Ipv4): string {
   return `http://${host0}/tftp/${LOADERS.efi64}`;
 }
 
-/** RFC 4578 §2.1 with its errata: 7 and 9 are both x64. */
+/** Architectures by number (RFC 4578 §2.1); by its errata, 7 and 9 are both x64. */
 const BIOS = [0];
 const EFI64 = [7, 9];
 const HTTP64 = [16];
 
-/** Of these host0 has a boot loader, and an image. */
+/** The architectures (option 93) for which host0 has a boot loader and an image. */
 export const BOOT_ARCHITECTURES: readonly number[] = [...BIOS, ...EFI64, ...HTTP64];
 
-/** What firmware of an architecture is given to load: a file by TFTP, or a URL. */
+/** The boot loader for an architecture: a file to fetch by TFTP, or a URL. @returns undefined if host0 has none */
 export function loaderFor(architecture: number, host0: Ipv4): string | undefined {
   if (BIOS.includes(architecture)) return LOADERS.bios;
   if (EFI64.includes(architecture)) return LOADERS.efi64;
   return HTTP64.includes(architecture) ? httpLoaderUrl(host0) : undefined;
 }
 
+/** The text of the configuration file. */
 export function dnsmasqConf(service: SegmentService): string {
   const { device, host0, mode, tftpRoot, ignoredClass } = service;
   const url = scriptUrl(host0);
   return lines(
     '# Made by Meshwork; changes are overwritten.',
-    '# No DNS, and nothing but this one port.',
+    '# No DNS, and no other NIC than this one.',
     'port=0',
     'no-resolv',
     'no-hosts',
@@ -59,7 +62,7 @@ export function dnsmasqConf(service: SegmentService): string {
     `interface=${device}`,
     'except-interface=lo',
     '',
-    '# Who asks: other host0s that look for servers, iPXE, and the architectures of firmware.',
+    '# The kinds of clients: other host0s that look for servers, iPXE, and the architectures of firmware.',
     `dhcp-vendorclass=set:host0,${ignoredClass}`,
     'dhcp-ignore=tag:host0',
     'dhcp-vendorclass=set:pxe,PXEClient',
@@ -77,7 +80,7 @@ export function dnsmasqConf(service: SegmentService): string {
     '',
     ...(mode.name === 'server' ? serverLines(service, mode) : proxyLines(service)),
     '',
-    '# Everything from one port, so that firewalls and observers see whole transfers.',
+    '# TFTP uses one UDP port, so that firewalls and observers see whole transfers.',
     'enable-tftp',
     `tftp-root=${tftpRoot}`,
     'tftp-single-port',
@@ -86,7 +89,11 @@ export function dnsmasqConf(service: SegmentService): string {
   );
 }
 
-/** @param lastWords of a dnsmasq with such a configuration, in its own language */
+/**
+ * What to do when dnsmasq has ended.
+ * @param lastWords the last line of its output
+ * @returns undefined if the line says nothing that is known
+ */
 export function dnsmasqRemedy(lastWords: string): string | undefined {
   if (!lastWords.includes('Address already in use')) return undefined;
   return 'Another program on this machine listens on UDP port 67, 69 or 4011: find it with `ss -lunp`, and stop it.';
@@ -100,15 +107,15 @@ function serverLines(
     `dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
     `dhcp-leasefile=${leaseFile}`,
     `dhcp-lease-max=${LEASES_MAX}`,
-    '# The segment is ours: who asks for an address of another one is told so at once.',
+    '# host0 is the DHCP server of this segment: a client that asks for an address of another one gets a NAK at once.',
     'dhcp-authoritative',
-    '# A machine is its Ethernet address: ROM, iPXE and Linux each name another client.',
+    '# A machine is known by its MAC: ROM, iPXE and Linux each send another client id.',
     'dhcp-ignore-clid',
     'no-ping',
     '# host0 is no router; it gives the time.',
     'dhcp-option=option:router',
     `dhcp-option=option:ntp-server,${host0}`,
-    '# PXE: take the file in this packet, look for no other server; iPXE: wait for no proxy.',
+    '# PXE: take the file in this packet and look for no other server. iPXE: wait for no proxy.',
     'dhcp-option-force=tag:pxe,tag:!ipxe,43,06:01:08:ff',
     'dhcp-option-force=tag:pxe,option:vendor-class,PXEClient',
     'dhcp-option-force=tag:http64,option:vendor-class,HTTPClient',
@@ -116,7 +123,7 @@ function serverLines(
   ];
 }
 
-/** More than any subnet that fits a switch. */
+/** More than the subnet of any switch needs. */
 const LEASES_MAX = 10_000;
 
 function proxyLines({ subnet }: SegmentService): string[] {
@@ -124,7 +131,7 @@ function proxyLines({ subnet }: SegmentService): string[] {
     `dhcp-range=${subnet.network},proxy,${subnet.mask}`,
     '# Also for firmware that boots by HTTP.',
     'dhcp-pxe-vendor=PXEClient,HTTPClient',
-    '# Matches nobody: it opens port 4011, where UEFI asks again for the file named above.',
+    '# Matches no machine. It opens UDP port 4011, where UEFI asks again for the file named above.',
     'pxe-service=tag:nobody,x86PC,"Meshwork"',
   ];
 }

@@ -1,9 +1,9 @@
-/** dnsmasq's lease file: `EXPIRY MAC IPV4 NAME CLIENTID` a line, `*` for what is not known; 0 never expires. */
+/** dnsmasq's lease file: one line `EXPIRY MAC IPV4 NAME CLIENTID` per lease. `*` is an unknown value; EXPIRY 0 means never. */
 import { isIpv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { LeaseView } from '../../protocol/documents/boot-views.ts';
 
-/** Those that are in force. Other lines (DHCPv6's, or one that a crash cut short) are left out. */
+/** The leases that are in force at `now`. Other lines, such as those of DHCPv6 or one that a crash cut off, are left out. */
 export function parseLeases(text: string, now: Date): LeaseView[] {
   return text.split('\n').flatMap((line) => {
     const [expiry = '', mac = '', ipv4 = '', name = '*'] = line.split(' ');

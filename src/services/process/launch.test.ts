@@ -1,3 +1,4 @@
+/** What a launched process gets from its launcher, and what the launcher hears of it. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,10 +21,10 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** The session, field 6 of proc_pid_stat(5). */
+/** The session id, field 6 of proc_pid_stat(5). */
 const sessionOf = ({ pid }: ProcessMark) => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[5]);
 
-test('the process has a session of its own, its directory, its environment and its log', async () => {
+test('a process has its own session, its directory, its environment and its log', async () => {
   const script = 'echo $WORD; pwd; echo oops >&2; exec sleep 60';
   started = launch({ argv: ['sh', '-c', script], directory, logFile, env: { PATH: process.env.PATH, WORD: 'hello' } });
   if (started === undefined) throw new Error('not started');
@@ -32,7 +33,7 @@ test('the process has a session of its own, its directory, its environment and i
   await vi.waitFor(() => expect(readFileSync(logFile, 'utf8')).toBe(`hello\n${directory}\noops\n`));
 });
 
-test('output is appended, and the end is told', async () => {
+test('the output is appended, and the exit is reported', async () => {
   const ends: unknown[] = [];
   const run = (script: string) =>
     launch({ argv: ['sh', '-c', script], logFile, onExit: (status, signal) => ends.push(status ?? signal) });
@@ -43,7 +44,7 @@ test('output is appended, and the end is told', async () => {
   expect(readFileSync(logFile, 'utf8')).toBe('one\ntwo\n');
 });
 
-test('the fork is made where the caller wants it', () => {
+test('the process is forked inside `within`', () => {
   const order: string[] = [];
   started = launch({
     argv: ['sleep', '60'],
@@ -58,7 +59,7 @@ test('the fork is made where the caller wants it', () => {
   expect(order).toEqual(['in', 'out']);
 });
 
-test('a program that is not there starts nothing, and says why', async () => {
+test('a missing program is an error, and no process is started', async () => {
   const errors: string[] = [];
   expect(launch({ argv: ['no-such-program'], onError: ({ message }) => errors.push(message) })).toBeUndefined();
   await vi.waitFor(() => expect(errors).toEqual(['spawn no-such-program ENOENT']));

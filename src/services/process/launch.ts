@@ -1,31 +1,32 @@
-/** Starts a process that outlives this one: in a session of its own, with its output at the end of a file. */
+/** Starts a process that outlives this one, in its own session, with its output appended to a file. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { findMark, type ProcessMark } from './process-mark.ts';
 
+/** What to start, and where its output goes. */
 export interface Launch {
   /** The program and its arguments; the program is looked for in PATH. */
   readonly argv: readonly string[];
-  /** The directory that it works in; `/` when absent. */
+  /** The working directory; `/` when absent. */
   readonly directory?: string;
-  /** Standard output and standard error are appended to this file. When absent, they are thrown away. */
+  /** Standard output and standard error are appended to this file. When absent, they are discarded. */
   readonly logFile?: string;
   /** The environment; that of this process when absent. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Calls `fork` where the process is to be, for example inside a network namespace. */
+  /** Calls `fork` where the process shall run, for example inside a network namespace. */
   readonly within?: <T>(fork: () => T) => T;
-  /** Told why the program cannot be started, in a later turn of the event loop. */
+  /** Called if the program cannot be started, after `launch` has returned. */
   readonly onError?: (error: Error) => void;
-  /** Told how it ended, if that is while this process lives: the exit status, or the signal. */
+  /** Called with the exit status or the signal when the process ends, if this process still runs then. */
   readonly onExit?: (status: number | null, signal: NodeJS.Signals | null) => void;
 }
 
 const LOG_MODE = 0o640;
 
 /**
- * This process does not wait for the other, and may end before it.
- * @returns undefined when the program cannot be started
- * @throws an error of the file system when the log cannot be opened
+ * Starts a process. This process does not wait for it, and may end before it.
+ * @returns undefined if the program cannot be started
+ * @throws an error of the file system if the log cannot be opened
  */
 export function launch(wanted: Launch): ProcessMark | undefined {
   const { argv, directory: cwd = '/', logFile, env, within = (fork) => fork(), onError = () => {}, onExit } = wanted;

@@ -1,15 +1,16 @@
-/** Processes by pid and start time, so that a pid that the kernel gave to somebody else meanwhile is never mistaken. */
+/** Identifies processes by pid and start time, because the kernel gives the pid of a process that ended to another one. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 
+/** Identifies one process, also across restarts of this one. */
 export interface ProcessMark {
   readonly pid: number;
   /** Field 22 of /proc/PID/stat: clock ticks since the machine's boot, as text. */
   readonly startTime: string;
 }
 
-/** @throws MESH_PROCESS_GONE when there is no such process */
+/** Marks a running process. @throws MESH_PROCESS_GONE if there is no process with this pid */
 export function processMarkOf(pid: number): ProcessMark {
   const mark = findMark(pid);
   if (mark === undefined)
@@ -17,14 +18,16 @@ export function processMarkOf(pid: number): ProcessMark {
   return mark;
 }
 
+/** Marks a running process. @returns undefined if there is no process with this pid */
 export function findMark(pid: number): ProcessMark | undefined {
   const stat = statOf(pid);
   return stat && { pid, startTime: stat.startTime };
 }
 
 /**
- * A zombie does not run: it only waits for its parent to look. One with threads does: of a process that was killed, a
- * thread may have to wait for a lock of the kernel, and until it is gone all sockets and files stay open.
+ * Whether the marked process still runs. A zombie does not run: it only waits until its parent reads its status. A zombie
+ * with threads does run: a thread of a killed process may wait for a lock in the kernel, and until the thread is gone, the
+ * sockets and files of the process stay open.
  */
 export function isRunning(mark: ProcessMark): boolean {
   const stat = statOf(mark.pid);
@@ -32,18 +35,18 @@ export function isRunning(mark: ProcessMark): boolean {
   return (stat.state !== 'Z' && stat.state !== 'X') || stat.threads > 1;
 }
 
-/** Sends `signal` if the process still is the one that was marked. */
+/** Sends `signal` if the marked process still runs. @throws an error of kill(2) if it cannot be signalled */
 export function signalProcess(mark: ProcessMark, signal: NodeJS.Signals): void {
   if (!isRunning(mark)) return;
   try {
     process.kill(mark.pid, signal);
   } catch (error) {
-    // It may end between the look and the call.
+    // The process may end between the check and the call.
     if (isRunning(mark)) throw error;
   }
 }
 
-/** @throws MESH_PROCESS_NOT_ENDED when one still runs after `deadlineMs` */
+/** Waits until all marked processes have ended. @throws MESH_PROCESS_NOT_ENDED if one still runs after `deadlineMs` */
 export async function awaitEnd(marks: readonly ProcessMark[], deadlineMs: number): Promise<void> {
   const giveUpAt = performance.now() + deadlineMs;
   for (let left = marks.filter(isRunning); left.length > 0; left = left.filter(isRunning)) {
@@ -57,7 +60,7 @@ export async function awaitEnd(marks: readonly ProcessMark[], deadlineMs: number
   }
 }
 
-/** The command's name, second in the line, may hold spaces and parentheses: fields count from the last `)`. */
+/** Reads proc_pid_stat(5). Fields count from the last `)`: the command before it may contain spaces and parentheses. */
 function statOf(pid: number): { state: string; startTime: string; threads: number } | undefined {
   let line: string;
   try {

@@ -1,3 +1,4 @@
+/** In which directories a program is looked for. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ let top: string;
 
 beforeEach(() => {
   top = mkdtempSync(join(tmpdir(), 'mw-program-path-'));
-  for (const place of ['first', 'second', 'third']) mkdirSync(join(top, place));
+  for (const directory of ['first', 'second', 'third']) mkdirSync(join(top, directory));
   vi.stubEnv('PATH', `${join(top, 'first')}::${join(top, 'second')}`);
 });
 
@@ -17,14 +18,14 @@ afterEach(() => {
   rmSync(top, { recursive: true });
 });
 
-function put(place: string): string {
-  const file = join(top, place, 'tool');
+function put(directory: string): string {
+  const file = join(top, directory, 'tool');
   writeFileSync(file, '');
   chmodSync(file, 0o755);
   return file;
 }
 
-test('the first in PATH is taken, and other places come after', () => {
+test('the first program in PATH is taken, and other directories come after', () => {
   expect(findProgram('tool', [join(top, 'third')])).toBeUndefined();
   const third = put('third');
   expect(findProgram('tool')).toBeUndefined();
@@ -35,7 +36,7 @@ test('the first in PATH is taken, and other places come after', () => {
   expect(findProgram('tool')).toBe(first);
 });
 
-test('without a PATH, only the other places are looked in', () => {
+test('without a PATH, only the other directories are searched', () => {
   vi.stubEnv('PATH', undefined);
   expect(findProgram('tool')).toBeUndefined();
 });

@@ -1,13 +1,13 @@
-/** Where a program of this machine is. */
+/** Finds programs on this machine. */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
  * Looks for a program in PATH.
- * @param places directories to look in besides, after those in PATH
- * @returns the path of its file; undefined when it is in none of them
+ * @param others further directories, which are searched after those in PATH
+ * @returns the path of its file; undefined if it is in none of the directories
  */
-export function findProgram(name: string, places: readonly string[] = []): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), ...places].filter((place) => place !== '');
+export function findProgram(name: string, others: readonly string[] = []): string | undefined {
+  const directories = [...(process.env.PATH ?? '').split(delimiter), ...others].filter((path) => path !== '');
   return directories.map((directory) => join(directory, name)).find((file) => existsSync(file));
 }

@@ -1,3 +1,4 @@
+/** A service is started, adopted, replaced and started again, with real processes. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { Journal } from '../../protocol/journal/journal.ts';
 import { findMark, isRunning } from './process-mark.ts';
 import { Service, type ServiceSpec } from './service.ts';
 
-function place() {
+function setUp() {
   const directory = mkdtempSync(join(tmpdir(), 'mw-service-'));
   const journal = new Journal(systemClock, 'host0', 'host0');
   onTestFinished(() => rmSync(directory, { recursive: true }));
@@ -32,20 +33,20 @@ async function until<T>(look: () => T | undefined | false): Promise<T> {
   throw new Error('not in time');
 }
 
-test('it runs in a session of its own, is left running, and is taken over as it is', async () => {
-  const { directory, service, kinds } = place();
+test('a service has its own session, is left running, and is adopted', async () => {
+  const { directory, service, kinds } = setUp();
   const first = service();
   await first.run(spec('a'));
   const pid = first.running?.pid ?? 0;
   await until(() => readFileSync(join(directory, 'sleeper.log'), 'utf8') === `${pid}\n`);
-  // Session, the sixth field of proc_pid_stat(5).
+  // The session id is the sixth field of proc_pid_stat(5).
   expect(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[5]).toBe(String(pid));
   await first.release();
   const second = service();
   expect(second.running).toEqual({ pid, label: 'label a' });
   await second.run(spec('a'));
   expect(second.running?.pid).toBe(pid);
-  // What it depends on has changed: another process.
+  // Another fingerprint means another process.
   await second.run(spec('b'));
   expect(second.running).toMatchObject({ label: 'label b' });
   expect(second.running?.pid).not.toBe(pid);
@@ -55,8 +56,8 @@ test('it runs in a session of its own, is left running, and is taken over as it 
   expect(kinds()).toEqual(['service started', 'service adopted', 'service started']);
 });
 
-test('what ends is started again, later each time, and says what it said last', async () => {
-  const { service, kinds } = place();
+test('a process that ends is started again, and the error has its last line', async () => {
+  const { service, kinds } = setUp();
   const failing = service();
   await failing.run(spec('a', 'echo no such device >&2; exit 2'));
   const error = await until(() => failing.error);
@@ -66,8 +67,8 @@ test('what ends is started again, later each time, and says what it said last', 
   expect(failing.error).toBeUndefined();
 });
 
-test('a record that the disk does not take is written when it does, and the process is found by the next life', async () => {
-  const { directory, service } = place();
+test('a record that could not be written is written later, and the process is adopted', async () => {
+  const { directory, service } = setUp();
   const inTheWay = join(directory, 'sleeper.process.json');
   mkdirSync(inTheWay);
   const first = service();
@@ -80,8 +81,8 @@ test('a record that the disk does not take is written when it does, and the proc
   expect(service().running).toEqual(running);
 });
 
-test('a program that is not there is an error and not the end of us', async () => {
-  const { service } = place();
+test('a missing program is an error, and not the end of this process', async () => {
+  const { service } = setUp();
   const absent = service();
   await absent.run({ ...spec('a'), argv: ['/no/such/program'] });
   expect((await until(() => absent.error)).message).toContain('ENOENT');

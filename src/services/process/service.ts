@@ -1,6 +1,6 @@
 /**
- * A child process that outlives us: in a session of its own, its output in a file, a record of it on disk, so that the
- * next life of this process takes it over as it is. While somebody wants it, it is started again when it ends.
+ * A supervised process that outlives this one. It has its own session, its output goes to a file, and a record of it is on
+ * disk, so that a restarted supervisor adopts it as it is. While it is wanted, it is started again when it ends.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,28 +10,28 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import { launch } from './launch.ts';
 import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
 
+/** How the process shall run. */
 export interface ServiceSpec {
   /** The program and its arguments; the program is looked for in PATH. */
   readonly argv: readonly [program: string, ...rest: string[]];
-  /** Whatever the process depends on: with another one, a running process is replaced. */
+  /** All that the process depends on, as a text or hash. A running process with another fingerprint is replaced. */
   readonly fingerprint: string;
-  /** Writes what the process reads; called before each start. */
+  /** Writes the files that the process reads; called before each start. */
   readonly prepare: () => void;
-  /** Kept in the record, for whoever adopts it. */
+  /** A text that is kept in the record, so that it is known after an adoption. */
   readonly label: string;
-  /** What to do when it ends with these words, where that is known. */
+  /** What to do if the process ends with this last line; undefined if that is not known. */
   readonly remedyFor?: (lastWords: string) => string | undefined;
 }
 
+/** What a service needs. */
 export interface ServiceInput {
-  /** Names its files. */
+  /** The name of the service in messages and of its files. */
   readonly name: string;
-  /** Where its record and its output are. */
+  /** The directory of its record and its output. */
   readonly directory: string;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** It came or went. */
-  readonly onChange?: () => void;
 }
 
 interface ServiceRecord extends ProcessMark {
@@ -39,30 +39,37 @@ interface ServiceRecord extends ProcessMark {
   readonly label: string;
 }
 
-/** Of the end of a process that is not our child nobody tells. */
-const LOOK_MS = 500;
+/** An adopted process is checked this often: only the exit of a child is reported to its parent. */
+const CHECK_MS = 500;
+/** The pause before the second start; it doubles with each failure. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** Who has run so long was well started: its next end is a first one again. */
+/** A process that has run for this long was well started: its next end counts as the first failure. */
 const WELL_MS = 10_000;
+/** How long a process may take to end after SIGTERM, and again after SIGKILL. */
 const END_DEADLINE_MS = 3_000;
+/** A larger log is rotated before the next start. */
 const LOG_MAX_BYTES = 1024 * 1024;
 
+/** The supervisor of one process. Its calls are carried out one after the other. */
 export class Service {
   readonly #input: ServiceInput;
+  /** How the process shall run; undefined while it is not wanted. */
   #spec: ServiceSpec | undefined;
+  /** The process that runs. */
   #record: ServiceRecord | undefined;
-  /** The record is on the disk, where the next life of this process finds it. */
+  /** The record is on disk, where a restarted supervisor finds it. */
   #isKept = true;
-  /** Ours, and not one that an earlier life of this process started. */
+  /** The process is a child of this one, and not adopted. */
   #isChild = false;
-  /** How the last child came to its end. */
+  /** How the last child ended. */
   #ending: string | undefined;
   #startedMs = 0;
   #failures = 0;
   #error: MeshError | undefined;
-  #look: Alarm | undefined;
-  #turn: Promise<void> = Promise.resolve();
+  #check: Alarm | undefined;
+  /** The end of the last call. */
+  #queue: Promise<void> = Promise.resolve();
   #released = false;
 
   constructor(input: ServiceInput) {
@@ -71,25 +78,26 @@ export class Service {
     if (record !== undefined && isRunning(record)) this.#record = record;
   }
 
-  /** The label of the process that runs, also of one that an earlier life started. */
+  /** The process that runs, started or adopted. */
   get running(): { readonly pid: number; readonly label: string } | undefined {
     const { pid, label } = this.#record ?? {};
     return pid === undefined || label === undefined ? undefined : { pid, label };
   }
 
-  /** Why it does not stay. */
+  /** Why the process does not keep running (MESH_PROCESS_FAILED); undefined when it has run for ten seconds. */
   get error(): MeshError | undefined {
     return this.#error;
   }
 
+  /** The file with the output of the process. */
   get logFile(): string {
     return join(this.#input.directory, `${this.#input.name}.log`);
   }
 
-  /** Wants it to run like this from now on. Resolves when it was started, or found running. */
+  /** Keeps the process running like this from now on. Resolves when it was started or adopted. Never rejects. */
   run(spec: ServiceSpec): Promise<void> {
-    return this.#next(async () => {
-      // Asked for again: it runs, or waits for its next start.
+    return this.#enqueue(async () => {
+      // The same spec again: the process runs, or waits for its next start.
       if (this.#spec?.fingerprint === spec.fingerprint) return;
       this.#spec = spec;
       const { journal, name } = this.#input;
@@ -103,51 +111,51 @@ export class Service {
         this.#failures = 0;
         this.#start();
       }
-      this.#lookLater();
+      this.#checkLater();
     });
   }
 
-  /** Wants it no more, and resolves when it is gone. */
+  /** Ends the process. Resolves when it is gone. Never rejects. */
   stop(): Promise<void> {
-    return this.#next(async () => {
+    return this.#enqueue(async () => {
       this.#spec = undefined;
       this.#error = undefined;
-      this.#look?.cancel();
+      this.#check?.cancel();
       await this.#end();
     });
   }
 
-  /** Lets it run without us. */
+  /** Leaves the process running and stops supervising it. */
   async release(): Promise<void> {
     this.#released = true;
-    this.#look?.cancel();
-    await this.#turn;
+    this.#check?.cancel();
+    await this.#queue;
   }
 
   get #recordFile(): string {
     return join(this.#input.directory, `${this.#input.name}.process.json`);
   }
 
-  #next(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(() => (this.#released ? undefined : work()));
-    this.#turn = turn.catch((thrown: unknown) => this.#refused(MeshError.from(thrown)));
-    return this.#turn;
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    const call = this.#queue.then(() => (this.#released ? undefined : work()));
+    this.#queue = call.catch((thrown: unknown) => this.#refused(MeshError.from(thrown)));
+    return this.#queue;
   }
 
   #start(): void {
-    const { name, directory, clock, journal, onChange } = this.#input;
+    const { name, directory, clock, journal } = this.#input;
     const spec = this.#spec;
     if (spec === undefined) return;
     mkdirSync(directory, { recursive: true });
     spec.prepare();
-    turnOver(this.logFile);
+    rotate(this.logFile);
     const mark = launch({
       argv: spec.argv,
       logFile: this.logFile,
       onError: (error) => this.#failed(`cannot be started: ${error.message}`),
       onExit: (status, signal) => {
         this.#ending = status === null ? `was ended by ${signal}` : `ended with ${status}`;
-        this.#lookSoon(0);
+        this.#checkSoon(0);
       },
     });
     this.#startedMs = clock.nowMs();
@@ -157,11 +165,10 @@ export class Service {
     this.#record = { ...mark, fingerprint: spec.fingerprint, label: spec.label };
     this.#isKept = false;
     journal.record({ kind: 'service started', message: `${name}: process ${mark.pid}`, object: name });
-    onChange?.();
     this.#keepRecord();
   }
 
-  /** @throws an error of the file system, on a full disk for one: it is tried again at the next look */
+  /** Writes the record; if that fails, the next check tries again. @throws an error of the file system, such as a full disk */
   #keepRecord(): void {
     if (this.#isKept) return;
     writeFileSync(this.#recordFile, JSON.stringify(this.#record));
@@ -178,7 +185,6 @@ export class Service {
     }
     this.#record = undefined;
     rmSync(this.#recordFile, { force: true });
-    this.#input.onChange?.();
   }
 
   async #isGone(record: ProcessMark): Promise<boolean> {
@@ -190,22 +196,22 @@ export class Service {
     return true;
   }
 
-  /** A child's end is told by itself; what is left is to see that it was well started. */
-  #lookLater(): void {
+  /** A child's exit arrives as an event: it is checked once more after WELL_MS, only to reset the failure count. */
+  #checkLater(): void {
     const wellInMs = this.#startedMs + WELL_MS - this.#input.clock.nowMs();
-    if (!this.#isChild) this.#lookSoon(LOOK_MS);
-    else if (wellInMs > 0) this.#lookSoon(wellInMs);
+    if (!this.#isChild) this.#checkSoon(CHECK_MS);
+    else if (wellInMs > 0) this.#checkSoon(wellInMs);
   }
 
-  #lookSoon(delayMs: number): void {
+  #checkSoon(delayMs: number): void {
     if (this.#released) return;
-    this.#look?.cancel();
-    this.#look = this.#input.clock.after(delayMs, () => void this.#next(() => this.#lookAfter()));
+    this.#check?.cancel();
+    this.#check = this.#input.clock.after(delayMs, () => void this.#enqueue(() => this.#checkNow()));
   }
 
-  async #lookAfter(): Promise<void> {
+  async #checkNow(): Promise<void> {
     if (this.#spec === undefined) return;
-    // One that could not be ended before.
+    // An earlier process could not be ended before.
     if (this.#record !== undefined && this.#record.fingerprint !== this.#spec.fingerprint) await this.#end();
     const { clock } = this.#input;
     if (this.#record !== undefined && isRunning(this.#record)) {
@@ -214,7 +220,7 @@ export class Service {
         this.#failures = 0;
         this.#error = undefined;
       }
-      this.#lookLater();
+      this.#checkLater();
       return;
     }
     if (this.#record !== undefined) {
@@ -223,36 +229,35 @@ export class Service {
       return;
     }
     this.#start();
-    this.#lookLater();
+    this.#checkLater();
   }
 
-  /** The system does not let us: no signal, no file, no port. What runs, runs on. */
+  /** The system refused a call (kill, open, write). A process that runs is left running, and the call is tried again later. */
   #refused({ message, remedy }: MeshError): void {
-    this.#tell('service refused', `${this.#input.name}: ${message}`, remedy);
-    if (this.#spec !== undefined) this.#tryLater();
+    this.#report('service refused', `${this.#input.name}: ${message}`, remedy);
+    if (this.#spec !== undefined) this.#retryLater();
   }
 
   #failed(what: string): void {
     const lastLine = lastLineOf(this.logFile);
     const message = `${this.#input.name} ${what}${lastLine && `; it last said: ${lastLine}`}`;
-    this.#tell('service ended', message, this.#spec?.remedyFor?.(lastLine));
-    this.#tryLater();
+    this.#report('service ended', message, this.#spec?.remedyFor?.(lastLine));
+    this.#retryLater();
   }
 
-  #tell(kind: string, message: string, remedy = `See ${this.logFile}.`): void {
-    const { name, journal, onChange } = this.#input;
+  #report(kind: string, message: string, remedy = `See ${this.logFile}.`): void {
+    const { name, journal } = this.#input;
     this.#error = new MeshError('MESH_PROCESS_FAILED', message, {
       object: name,
-      remedy: `${remedy} It is started again by itself.`,
+      remedy: `${remedy} It is started again automatically.`,
       retryable: true,
     });
     journal.record({ level: 'error', kind, message, object: name, code: this.#error.code, remedy });
-    onChange?.();
   }
 
-  /** Each time later. */
-  #tryLater(): void {
-    this.#lookSoon(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++));
+  /** Tries again after a pause that doubles each time. */
+  #retryLater(): void {
+    this.#checkSoon(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++));
   }
 }
 
@@ -263,13 +268,13 @@ function readRecord(file: string): ServiceRecord | undefined {
     if (typeof pid !== 'number' || typeof startTime !== 'string') return undefined;
     return { pid, startTime, fingerprint: String(fingerprint), label: String(label) };
   } catch {
-    // None, or one that a power cut took: after that, no process of ours runs either.
+    // There is no record, or a power cut has damaged it. After a power cut no process runs any more either.
     return undefined;
   }
 }
 
-/** One old log is kept. */
-function turnOver(file: string): void {
+/** Renames a log that is too large. One old log is kept. */
+function rotate(file: string): void {
   try {
     if (statSync(file).size > LOG_MAX_BYTES) renameSync(file, `${file}.1`);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** The sqlite file behind a ledger: read whole when it is opened, written one group of batches at a time. */
+/** The sqlite file of a ledger: read as a whole when it is opened, then written one group of batches at a time. */
 import { randomBytes } from 'node:crypto';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
@@ -12,7 +12,7 @@ const SCHEMA = `
   CREATE TABLE entries (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, create_revision INTEGER NOT NULL, mod_revision INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  -- One row a change; a deletion has no value.
+  -- One row for each change; a deletion has no value.
   CREATE TABLE history (
     revision INTEGER NOT NULL, position INTEGER NOT NULL, key TEXT NOT NULL, value TEXT, create_revision INTEGER,
     PRIMARY KEY (revision, position)
@@ -26,18 +26,19 @@ const SCHEMA = `
 
 type Row = Record<string, SQLOutputValue>;
 
+/** Synchronous access to the file; used only in the worker thread. */
 export class SqliteFile {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<'put' | 'delete' | 'remember' | 'forget' | 'advance', StatementSync>>;
 
   /**
-   * Opens or makes the file, and keeps every other process out of it until it is closed.
-   * @throws an error of sqlite, or a plain one when the file is damaged or not ours
+   * Opens or makes the file, and locks it against every other process until it is closed.
+   * @throws an error of sqlite, or a plain Error when the file is damaged or belongs to another program
    */
   constructor(path: string) {
     this.#database = new DatabaseSync(path, { timeout: 0 });
     try {
-      // Exclusive first: the index of the WAL then lives in our memory, and the lock is held from the first read on.
+      // Exclusive mode first: the index of the WAL is then in our memory, and the lock is held from the first read on.
       this.#database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       this.#database.exec('BEGIN IMMEDIATE');
       this.#prepareSchema();
@@ -55,6 +56,7 @@ export class SqliteFile {
     }
   }
 
+  /** The epoch and all contents. */
   read(): { epoch: string; image: LedgerImage } {
     const meta = this.#rows('SELECT epoch, revision, compacted FROM meta')[0] ?? {};
     const entries = this.#rows('SELECT key, value, create_revision, mod_revision FROM entries');
@@ -70,7 +72,7 @@ export class SqliteFile {
     };
   }
 
-  /** All of it or nothing; durable when it returns. */
+  /** Writes batches in one sqlite transaction: all or nothing; durable when it returns. */
   commit({ batches, compacted }: Pick<TxnJudgement, 'batches' | 'compacted'>): void {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
@@ -101,6 +103,7 @@ export class SqliteFile {
     }
   }
 
+  /** Makes the tables of a new file, or checks the format and pages of an existing one. */
   #prepareSchema(): void {
     const id = this.#pragma('application_id');
     const empty = this.#rows('SELECT 1 FROM sqlite_schema LIMIT 1').length === 0;

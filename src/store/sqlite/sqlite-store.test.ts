@@ -1,3 +1,4 @@
+/** The sqlite store: the contract of every store, restarts, damage, and writers that are killed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +19,7 @@ async function newPath(): Promise<string> {
 
 storeContract('sqlite store', async (options) => SqliteStore.open(await newPath(), options));
 
-test('a store that is opened again is the same one', async () => {
+test('a store that is opened again has the same contents and epoch', async () => {
   const path = await newPath();
   const first = await SqliteStore.open(path);
   await first.txn(
@@ -43,7 +44,7 @@ test('a store that is opened again is the same one', async () => {
   await again.close();
 });
 
-test('what was compacted stays so', async () => {
+test('compacted history stays compacted after a restart', async () => {
   const path = await newPath();
   const first = await SqliteStore.open(path, { historyRevisions: 10 });
   for (let i = 1; i <= 30; i++) await first.txn([], [{ put: 'a', value: String(i) }]);
@@ -59,18 +60,18 @@ test('a new store has a new epoch', async () => {
   for (const store of stores) await store.close();
 });
 
-test('a second opener is refused, and the first goes on', async () => {
+test('a second process is refused, and the first continues', async () => {
   const path = await newPath();
   const first = await SqliteStore.open(path);
   await expect(SqliteStore.open(path)).rejects.toMatchObject({
     code: 'MESH_STORE_BROKEN',
-    remedy: 'Stop the other host0, or give this one a root of its own',
+    remedy: 'Stop the other host0, or give this one another root',
   });
   expect((await first.txn([], [{ put: 'a', value: '1' }])).revision).toBe(1);
   await first.close();
 });
 
-test('a file that is no store is refused with a remedy, and stays as it is', async () => {
+test('a file that is not a store is refused with a remedy', async () => {
   const path = await newPath();
   await (await SqliteStore.open(path)).close();
   await writeFile(
@@ -106,13 +107,13 @@ test("another program's database is refused", async () => {
   await expect(SqliteStore.open(path)).rejects.toThrow('it is a database of another program');
 });
 
-test('a path that cannot be is refused', async () => {
+test('a path that cannot exist is refused', async () => {
   const path = await newPath();
   await writeFile(dirname(path), 'a file where the directory should be');
   await expect(SqliteStore.open(path)).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
 });
 
-test('a writer that is killed at any point loses nothing that was acknowledged, and leaves no half transaction', async () => {
+test('a writer that is killed at any point loses no acknowledged transaction, and leaves no partial one', async () => {
   const path = await newPath();
   let acknowledged = 0;
   for (let round = 0; round < 10; round++) {
@@ -129,7 +130,7 @@ test('a writer that is killed at any point loses nothing that was acknowledged, 
   }
 });
 
-/** A process that writes pairs of equal numbers, eight transactions at a time, and says which are done. */
+/** A process that writes pairs of equal numbers, eight transactions at a time, and prints each when it is done. */
 const WRITER = `
   import { SqliteStore } from ${JSON.stringify(new URL('./sqlite-store.ts', import.meta.url).href)};
   const store = await SqliteStore.open(process.argv[2]);
@@ -144,7 +145,10 @@ const WRITER = `
   await Promise.all(Array.from({ length: 8 }, write));
 `;
 
-/** @returns the last number that the writer said was done before it was killed, after so many acknowledgements */
+/**
+ * Kills the writer after `acknowledgements` lines.
+ * @returns the last number that the writer printed
+ */
 async function writeUntilKilled(path: string, from: number, acknowledgements: number): Promise<number> {
   const script = join(dirname(dirname(path)), 'writer.mjs');
   await writeFile(script, WRITER);

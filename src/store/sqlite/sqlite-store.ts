@@ -1,7 +1,7 @@
 /**
- * The store of a single host0: an sqlite file in WAL mode, each commit synced to the disk by a worker thread. Reads are
- * answered from memory, and see only what the disk has. Transactions that arrive while a commit is under way are judged
- * and committed together in the next one: two hundred joins cost a few syncs and not two hundred.
+ * The store of a single host0: an sqlite file in WAL mode, whose commits a worker thread syncs to the disk. Reads are
+ * answered from memory, and see only what the disk has taken. Transactions that arrive during a commit are evaluated
+ * and committed together in the next one: two hundred joins cost a few syncs, not two hundred.
  */
 import { dirname } from 'node:path';
 import { makeDirectory, syncDirectory } from '../../disk/durable-file.ts';
@@ -10,7 +10,9 @@ import { HISTORY_REVISIONS, Ledger, makeTxn, type Txn } from '../ledger.ts';
 import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../store.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 
-export interface SqliteStoreOptions {
+/** How a store is opened. */
+interface SqliteStoreOptions {
+  /** How many revisions a watch can go back; HISTORY_REVISIONS when absent. */
   readonly historyRevisions?: number;
 }
 
@@ -20,17 +22,18 @@ interface WaitingTxn {
   readonly reject: (error: Error) => void;
 }
 
+/** A store in one sqlite file, which only one process can open at a time. */
 export class SqliteStore implements Store {
   readonly epoch: string;
   readonly #thread: SqliteThread;
   readonly #ledger: Ledger;
   #waiting: WaitingTxn[] = [];
-  /** The commits under way, one after the other until nothing waits. */
+  /** Runs commits in sequence until no transaction waits; undefined when none is running. */
   #committing: Promise<void> | undefined;
   #closed = false;
 
   /**
-   * Opens the store at `path`, or makes it, with a new epoch.
+   * Opens the store at `path`; makes a new one with a new epoch when there is none.
    * @throws MESH_STORE_BROKEN, MESH_DISK_REFUSED
    */
   static async open(
@@ -79,7 +82,7 @@ export class SqliteStore implements Store {
     return this.#opened().watch(prefix, fromRevision, onBatch, onError);
   }
 
-  /** Transactions under way are finished first. */
+  /** Finishes the transactions under way first. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -89,7 +92,7 @@ export class SqliteStore implements Store {
   }
 
   async #commitAll(): Promise<void> {
-    // What is asked for in the same breath goes into one commit.
+    // Wait one microtask: transactions that are asked for in the same tick go into one commit.
     await Promise.resolve();
     while (this.#waiting.length > 0) await this.#commitGroup(this.#waiting.splice(0));
     this.#committing = undefined;

@@ -1,4 +1,4 @@
-/** The main thread's end of the sqlite worker: one question at a time, and faults as MESH_STORE_BROKEN. */
+/** The main thread's side of the sqlite worker: one request at a time, and failures as MESH_STORE_BROKEN. */
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -8,6 +8,7 @@ import type { SqliteFailure, SqliteOpening, SqliteReply, SqliteRequest, SqliteWo
 
 const WORKER = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
 
+/** A worker thread with an open store file. */
 export class SqliteThread {
   readonly #path: string;
   readonly #worker: Worker;
@@ -22,7 +23,10 @@ export class SqliteThread {
     worker.on('exit', () => this.#end('its thread ended'));
   }
 
-  /** @throws MESH_STORE_BROKEN, and the thread is gone */
+  /**
+   * Starts the thread and opens the file.
+   * @throws MESH_STORE_BROKEN; the thread has ended then
+   */
   static async open(path: string): Promise<{ thread: SqliteThread; epoch: string; image: LedgerImage }> {
     const worker = new Worker(WORKER, { workerData: { path } satisfies SqliteWorkerData });
     const [opening] = (await once(worker, 'message')) as [SqliteOpening];
@@ -31,13 +35,19 @@ export class SqliteThread {
     throw fault(path, 'open store', opening);
   }
 
-  /** @throws MESH_STORE_BROKEN, and nothing was written */
+  /**
+   * Writes a judgement; durable when it resolves.
+   * @throws MESH_STORE_BROKEN; nothing was written then
+   */
   async commit({ batches, compacted }: TxnJudgement): Promise<void> {
     const reply = await this.#ask({ commit: { batches, compacted } });
     if ('failed' in reply) throw fault(this.#path, 'write store', reply);
   }
 
-  /** @throws MESH_STORE_BROKEN, and the thread is gone all the same */
+  /**
+   * Closes the file and ends the thread.
+   * @throws MESH_STORE_BROKEN; the thread has ended nevertheless
+   */
   async close(): Promise<void> {
     if (this.#ended !== undefined) return;
     const exit = once(this.#worker, 'exit');
@@ -70,18 +80,18 @@ function fault(path: string, operation: string, { failed, code }: SqliteFailure)
   return new MeshError('MESH_STORE_BROKEN', `${path}: ${failed}`, { operation, object: path, ...help });
 }
 
-/** By sqlite's primary result codes. */
+/** Remedies by sqlite's primary result codes. */
 const FAULTS: Readonly<Record<number, { rule?: string; remedy: string; retryable?: boolean }>> = {
   // SQLITE_BUSY
   5: {
     rule: 'One process at a time uses a store.',
-    remedy: 'Stop the other host0, or give this one a root of its own',
+    remedy: 'Stop the other host0, or give this one another root',
     retryable: true,
   },
   // SQLITE_READONLY
   8: { remedy: 'Mount the disk for writing, and let root write the file' },
   // SQLITE_IOERR
-  10: { remedy: 'See what the kernel says of the disk (dmesg)', retryable: true },
+  10: { remedy: "Read the kernel's messages about the disk (dmesg)", retryable: true },
   // SQLITE_FULL
   13: { remedy: 'Make room on the disk', retryable: true },
   // SQLITE_CANTOPEN
@@ -89,5 +99,5 @@ const FAULTS: Readonly<Record<number, { rule?: string; remedy: string; retryable
 };
 
 const DAMAGED = {
-  remedy: 'Restore the file from a backup, or move it away: a new store has a new epoch, and members report anew',
+  remedy: 'Restore the file from a backup, or move it away: a new store has a new epoch, and all members report again',
 };

@@ -1,25 +1,30 @@
-/** The thread that waits for the disk, so that the main thread never does. */
+/** The worker thread that waits for the disk, so that the main thread never does. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import { SqliteFile } from './sqlite-file.ts';
 
+/** `workerData` of the thread: the path of the file. */
 export interface SqliteWorkerData {
   readonly path: string;
 }
 
-/** What sqlite said, and its primary result code (sqlite.org/rescode.html); 0 when it was not sqlite that failed. */
+/**
+ * A failure: the message, and the primary result code of sqlite (sqlite.org/rescode.html); 0 when the error came from
+ * elsewhere.
+ */
 export interface SqliteFailure {
   readonly failed: string;
   readonly code: number;
 }
 
-/** The first message of the worker. */
+/** The first message of the worker: the contents of the file, or why it cannot be opened. */
 export type SqliteOpening =
   | { readonly opened: { readonly epoch: string; readonly image: LedgerImage } }
   | SqliteFailure;
 
-/** Each gets one reply, and the next is sent after it. The worker ends after `close`. */
+/** A request. Each gets one reply, and the next is sent only after the reply. The worker ends after `close`. */
 export type SqliteRequest = { readonly commit: Pick<TxnJudgement, 'batches' | 'compacted'> } | { readonly close: true };
+/** The reply to a request. */
 export type SqliteReply = { readonly done: true } | SqliteFailure;
 
 function reply(make: () => SqliteOpening | SqliteReply): void {

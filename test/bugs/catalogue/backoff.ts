@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'a step that failed never tried again',
+  title: 'a failed step never retried',
   changes: [
     {
       kind: 'edit',

@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'members dropped in the first nine seconds of host0',
+  title: "members dropped in host0's first nine seconds",
   changes: [
     {
       kind: 'edit',

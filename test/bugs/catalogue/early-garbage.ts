@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'entries cleared away before it is known whose they are',
+  title: 'entries deleted before their owners are known',
   changes: [
     {
       kind: 'edit',

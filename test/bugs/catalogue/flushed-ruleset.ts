@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: "everybody's rules flushed with ours",
+  title: "other programs' rules flushed with ours",
   changes: [
     {
       kind: 'edit',

@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: "somebody else's device taken for ours",
+  title: 'a foreign device taken for ours',
   changes: [
     {
       kind: 'edit',

@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'packets refused from members of before the start',
+  title: 'packets refused from members known before the start',
   changes: [
     {
       kind: 'edit',
@@ -9,7 +9,7 @@ export const bug: Bug = {
       find: 'sourcesOf(attachment.network, cache)',
       replace: '[]',
     },
-    // What is on the disk lets the same members in.
+    // The members on disk would also be admitted: do not read them.
     {
       kind: 'edit',
       symbol: 'LastKnown.load',

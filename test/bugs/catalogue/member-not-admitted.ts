@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'a member that the packet filter does not know',
+  title: 'a member missing in the packet filter',
   changes: [
     {
       kind: 'edit',

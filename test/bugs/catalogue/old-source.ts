@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'a changed IPv4 not taken for the source',
+  title: 'a changed IPv4 not used as the source address',
   changes: [
     {
       kind: 'edit',

@@ -1,7 +1,7 @@
 import type { Bug } from '../bug.ts';
 
 export const bug: Bug = {
-  title: 'lost events not made up for',
+  title: 'no audit after lost events',
   changes: [
     {
       kind: 'edit',

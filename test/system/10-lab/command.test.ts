@@ -1,4 +1,4 @@
-/** `mesh lab …` as a user meets it. */
+/** The commands `mesh lab …`, run as a user runs them. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ function mesh(words: readonly string[], options: { uid?: number; input?: string 
   return { status, stdout, stderr };
 }
 
-test.each(['up', 'down', 'status'])('lab %s without root says so before it does anything', (verb) => {
+test.each(['up', 'down', 'status'])('lab %s without root fails before it does anything', (verb) => {
   const { status, stdout, stderr } = mesh(['lab', verb, '--name', name], { uid: 65534 });
   expect(status).toBe(4);
   expect(stdout).toBe('');
@@ -23,7 +23,7 @@ test.each(['up', 'down', 'status'])('lab %s without root says so before it does 
   expect(existsSync(join(LABS_DIRECTORY, name))).toBe(false);
 });
 
-test('a lab that is not there is said to be so', () => {
+test('an unknown lab is an error', () => {
   expect(mesh(['lab', 'status', '--name', name])).toMatchObject({ status: 6, stdout: '' });
 });
 
@@ -37,7 +37,7 @@ describe('a lab that was kept', () => {
     if (existsSync(join(LABS_DIRECTORY, name))) await Lab.open(name).down();
   });
 
-  test('was shown with its members, every pair, and the throughput', () => {
+  test('is shown with its members, every pair, and the throughput', () => {
     expect(up.status).toBe(0);
     expect(up.stdout).toContain(
       'Members, as http://[fd42:2345:1234:9abc::1]:8000/ lists them to node1:\nhost0 10.11.0.1 ',
@@ -68,7 +68,7 @@ describe('a lab that was kept', () => {
     expect(hosts.flatMap((host) => host.processes).every(({ pid }) => pid !== null)).toBe(true);
   });
 
-  test('is taken down when asked, and only once', () => {
+  test('is taken down once', () => {
     expect(mesh(['lab', 'down', '--name', name]).status).toBe(0);
     expect(existsSync(join(LABS_DIRECTORY, name))).toBe(false);
     expect(mesh(['lab', 'down', '--name', name]).status).toBe(6);

@@ -1,4 +1,4 @@
-/** `mesh lab up` killed at any point: the next run clears away what it left, and works. */
+/** `mesh lab up` is killed at any point: the next run removes what is left, and works. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -42,7 +42,7 @@ function namespaces(): string[] {
 
 describe.each([
   ['its record is written', () => existsSync(join(directory, 'lab.json'))],
-  ['some namespaces are there', () => existsSync(`/run/netns/${topology.hosts[1]?.netns}`)],
+  ['some namespaces exist', () => existsSync(`/run/netns/${topology.hosts[1]?.netns}`)],
   ['the first process runs', () => residentsOf([topology.hosts[0]?.netns ?? '']).length > 0],
   ['all processes run', () => topology.hosts.every((host) => residentsOf([host.netns]).length > 0)],
 ])('killed once %s', (what, holds) => {
@@ -63,7 +63,7 @@ describe.each([
   });
 });
 
-test('a namespace that was only begun is cleared away', async () => {
+test('a half-made namespace is removed', async () => {
   await using lab = await Lab.build(size);
   for (const netns of [topology.underlay, topology.hosts[1]?.netns ?? '']) {
     execFileSync('ip', ['netns', 'delete', netns]);
@@ -83,7 +83,7 @@ test('Ctrl-C takes the lab down', async () => {
   expect(existsSync(directory)).toBe(false);
 });
 
-test('two runs of one name do not meet', async () => {
+test('a second run of the same name is refused', async () => {
   const first = labUp();
   await until('its record is written', () => existsSync(join(directory, 'lab.json')));
   await expect(Lab.build(size)).rejects.toMatchObject({ code: 'MESH_ALREADY_RUNNING' });

@@ -1,4 +1,4 @@
-/** A lab by itself: what it builds, what it leaves alone, and what it clears away. */
+/** A lab: what it builds, what it leaves alone, and what it removes. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ async function reaches(lab: Lab, from: string, ipv4: string): Promise<boolean> {
 }
 
 describe('the underlay', () => {
-  test('joins the hosts of a segment, keeps segments apart, and leaves the machine itself alone', async () => {
+  test('joins the hosts of a segment, keeps segments apart, and changes nothing on this machine', async () => {
     const before = execFileSync('ip', ['-json', 'link', 'show']).toString();
     await using lab = await Lab.build(size);
     expect(await reaches(lab, 'host0', '10.11.0.2')).toBe(true);
@@ -64,7 +64,7 @@ describe('the underlay', () => {
     expect((await lab.exec(lab.host('host0'), ['ip', 'neighbour', 'show', '10.11.0.2'])).stdout).toBe('');
   });
 
-  test('needs no entry of the neighbour table that the kernel may collect', async () => {
+  test('uses only permanent neighbour entries, which the kernel never removes', async () => {
     await using lab = await Lab.build(size);
     await reaches(lab, 'host0', '10.11.0.2');
     const { stdout } = await lab.exec(lab.host('host0'), ['ip', '-4', 'neighbour', 'show']);
@@ -112,7 +112,7 @@ describe('hosts', () => {
     expect(await reaches(lab, 'host0', '10.11.0.2')).toBe(true);
   });
 
-  test('have a machine id of their own, the same each time', async () => {
+  test('have a machine id that is the same each time', async () => {
     const idOf = async () => {
       await using lab = await Lab.build(size);
       return readFileSync(join(lab.host('node1').root, 'etc/meshwork/machine'), 'utf8');
@@ -123,13 +123,13 @@ describe('hosts', () => {
   });
 });
 
-test('what the lab ends is known by its start, not by its number alone', () => {
+test('a process is recognised by its start time, not only by its number', () => {
   const self = processMarkOf(process.pid);
   expect(isRunning(self)).toBe(true);
   expect(isRunning({ ...self, startTime: '1' })).toBe(false);
 });
 
-test('a lab that was kept is taken down only when asked', async () => {
+test('a kept lab is taken down only explicitly', async () => {
   const lab = await Lab.build(size);
   await lab.keep();
   await expect(Lab.build(size)).rejects.toMatchObject({ code: 'MESH_ALREADY_RUNNING' });

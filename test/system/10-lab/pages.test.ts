@@ -1,4 +1,4 @@
-/** What the documentation tells people to type, typed in a lab: each command works, and prints what is shown of it. */
+/** Runs the commands of the documentation in a lab: each works, and prints what the page shows. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -38,15 +38,15 @@ test('the tutorial, from its lab to the last network', async () => {
   for (const command of REST) await typed('docs/tutorial.md', command);
 });
 
-test('what the README shows of such a lab', () => {
-  // It is taken down at its end, and is the same otherwise.
+test('the README shows the output of such a lab', () => {
+  // `npm run lab` takes its lab down at the end, and is the same otherwise.
   expect(manifest.scripts.lab).toMatch(/ && bin\/mesh lab up$/);
   const [, shown = ''] = /\$ npm run lab\n.*?```text\n(.*?)```/s.exec(pageOf('README.md')) ?? [];
   expect(shown).toContain('12 of 12 pairs answer');
   expect(missingLine(up, shown.split('\n'))).toBeUndefined();
 });
 
-/** What these show is of a cluster with more machines. */
+/** Pages whose output is from a cluster with more machines: it is not compared. */
 const ELSEWHERE = ['docs/nodes.md'];
 
 test.each([
@@ -56,7 +56,7 @@ test.each([
   ['curl', 'docs/observability.md', 'node3'],
   ['mesh node list', 'docs/nodes.md', 'host0'],
   ['mesh node info', 'docs/nodes.md', 'host0'],
-])('%s …, as %s shows it, on %s', async (begin, page, host) => {
+])('%s … prints what %s shows, on %s', async (begin, page, host) => {
   const shown = shownCommands(pageOf(page)).filter(({ text }) => text.startsWith(begin));
   expect(shown).not.toEqual([]);
   for (const { line, text, answer } of shown) {
@@ -69,14 +69,14 @@ test.each([
   }
 });
 
-test('what docs/host0.md tells to type, from an empty tree on', async () => {
+test('the commands of docs/host0.md work, from an empty tree on', async () => {
   const page = 'docs/host0.md';
   for (const command of shownCommands(pageOf(page))) {
     await typed(page, { ...command, text: `MESH_ROOT=${typist.place}/box ${command.text}` });
   }
 });
 
-test('the lab is taken down, as the tutorial does in the end', async () => {
+test('the last command of the tutorial takes the lab down', async () => {
   expect(LAB_DOWN?.text).toBe('mesh lab down');
   await typed('docs/tutorial.md', LAB_DOWN);
   expect(existsSync(join(LABS_DIRECTORY, NAME))).toBe(false);

@@ -1,4 +1,4 @@
-/** host0's real process on the real kernel; members are shell scripts and hand-made devices. */
+/** host0's membership of a mesh: its real process on the real kernel, with shell scripts as members. */
 import { statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Assignment } from '../../../src/protocol/documents/assignment.ts';
@@ -26,7 +26,7 @@ function lineOf(name: string, host: Host): string {
 const HOST0_LINE = 'host0 10.11.0.1 02:47:8b:9e:81:6e fd42:2345:1234:9abc::1';
 
 describe('nodes that can only poll with curl and ip', () => {
-  test('are full members, across segments, and are gone everywhere when they vanish', async () => {
+  test('are full members, also across segments, and are removed everywhere when they vanish', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     const two = underlay.addHost(1, 12, '0000000b');
     await underlay.startHost0();
@@ -50,12 +50,12 @@ describe('nodes that can only poll with curl and ip', () => {
     await until('host0 drops it', async () => !(await list()).some((line) => line.startsWith('two ')));
     const nodes = await underlay.control<NodeView[]>('/v1/nodes');
     expect(nodes.map(({ name, online }) => `${name} ${online}`)).toEqual(['host0 true', 'one true', 'two false']);
-    await until('the other has no entry of it', () => one.entriesFor(two).length === 0);
+    await until('the other has no entry for it', () => one.entriesFor(two).length === 0);
   });
 });
 
 describe('host0', () => {
-  test('keeps its members over kill -9, and its epoch', async () => {
+  test('keeps its members and its epoch over kill -9', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     const daemon = await underlay.startHost0();
     underlay.poll(one, 'one');
@@ -69,14 +69,14 @@ describe('host0', () => {
     expect(await list()).toEqual([HOST0_LINE, lineOf('one', one)]);
   });
 
-  test('ends in order, and leaves the kernel as it was', async () => {
+  test('exits with 0 after SIGTERM, and leaves the kernel unchanged', async () => {
     const daemon = await underlay.startHost0();
     const links = underlay.host0.run('ip', '-o', 'link');
     expect(await underlay.end(daemon, 'SIGTERM')).toBe(0);
     expect(underlay.host0.run('ip', '-o', 'link')).toBe(links);
   });
 
-  test('is there once: a second one is refused, and the first is unharmed', async () => {
+  test('runs only once: a second process is refused, and the first runs on', async () => {
     await underlay.startHost0();
     const second = await underlay.startHost0().catch((error: unknown) => String(error));
     expect(second).toContain('ended with code 1');
@@ -84,20 +84,23 @@ describe('host0', () => {
     expect(statSync(underlay.paths.controlSock).mode & 0o777).toBe(0o660);
   });
 
-  test('answers again when its devices have been made anew', async () => {
+  test('answers again when its devices have been deleted and made again', async () => {
     await underlay.startHost0();
     expect(await list()).toEqual([HOST0_LINE]);
     underlay.removeDevices();
-    await until('nobody answers', async () => (await list()).length === 0);
+    await until('host0 does not answer', async () => (await list()).length === 0);
     underlay.makeDevices();
     await until('it answers again', async () => (await list()).length === 1);
   });
 
-  test('takes up and gives up networks as their files come and go', async () => {
+  test('adds and removes networks as their files come and go', async () => {
     await underlay.startHost0();
     const other = mesh('other', 7);
     underlay.writeNetwork(other);
-    await until('it is there', async () => (await underlay.control<Host0Status>('/v1/status')).networks === 2);
+    await until(
+      'the other network is there',
+      async () => (await underlay.control<Host0Status>('/v1/status')).networks === 2,
+    );
     underlay.removeNetwork(manage);
     await until('the first is gone', async () => (await list()).length === 0);
     underlay.writeNetwork({ ...other, name: 'third' });
@@ -108,7 +111,7 @@ describe('host0', () => {
     expect((await underlay.control<Host0Status>('/v1/status')).networks).toBe(1);
   });
 
-  test('follows its own addresses', async () => {
+  test('removes a segment when its address is removed', async () => {
     await underlay.startHost0();
     const subnets = async () =>
       (await underlay.control<Host0Status>('/v1/status')).segments.map(({ subnet }) => subnet);
@@ -119,7 +122,7 @@ describe('host0', () => {
 });
 
 describe('the control API', () => {
-  test('tells host0’s agent what to do, and takes its report', async () => {
+  test('sends the assignment to host0’s agent, and takes its report', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     await underlay.startHost0();
     const findings = async () => (await underlay.control<Host0Status>('/v1/status')).health.map(({ object }) => object);
@@ -149,7 +152,7 @@ describe('the control API', () => {
     expect((await underlay.control<NetworkView[]>('/v1/networks'))[0]?.state).toEqual({ phase: 'failed', error });
   });
 
-  test('answers what it cannot do with the code, the status and the remedy', async () => {
+  test('answers an unknown route with a code and an HTTP status', async () => {
     await underlay.startHost0();
     const answer = await underlay.host0.get('http://control/v1/nothing', '--unix-socket', underlay.paths.controlSock);
     expect(answer?.status).toBe(404);
@@ -158,7 +161,7 @@ describe('the control API', () => {
 });
 
 describe('the membership API', () => {
-  test('is refused at host0’s IPv4, and to an underlay host that routes the prefix to host0’s link-local', async () => {
+  test('does not answer at host0’s IPv4, or to an underlay host that routes the prefix to host0’s link-local', async () => {
     const outsider = underlay.addHost(0, 66, '00000066');
     await underlay.startHost0();
     expect(await outsider.get('http://10.11.0.1:8000/')).toBeUndefined();
@@ -178,7 +181,7 @@ describe('the membership API', () => {
     expect([again?.status, again?.body]).toEqual([304, '']);
   });
 
-  test('believes the kernel and not the report', async () => {
+  test('trusts the kernel and not the report', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     await underlay.startHost0();
     underlay.poll(one, 'one');
@@ -201,7 +204,7 @@ describe('the membership API', () => {
     expect(fromLinkLocal).toBeUndefined();
   });
 
-  test('tells both ends when two machines have one id, and the first stays', async () => {
+  test('reports a doubled machine id at both ends, and keeps the first machine', async () => {
     const first = underlay.addHost(0, 11, '10eff964');
     const copy = underlay.addHost(0, 99, '10eff964');
     await underlay.startHost0();
@@ -216,7 +219,7 @@ describe('the membership API', () => {
     expect((await report(first, 'first'))?.status).toBe(200);
 
     const copying = underlay.poll(copy, 'copy');
-    await until('the copy is refused, and told why', async () => {
+    await until('the copy is refused with the reason', async () => {
       const answer = await report(copy, 'copy');
       return (
         answer?.status === 409 &&
@@ -230,7 +233,7 @@ describe('the membership API', () => {
     expect(health.map(({ code }) => code)).toContain('MESH_MEMBER_DOUBLE');
   });
 
-  test('streams what happens, and cuts off who sends no request', async () => {
+  test('streams joins, and closes a connection that sends no whole request', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     await underlay.startHost0();
     const heard = underlay.follow(`${URL_IN_MESH}events`);
@@ -241,7 +244,7 @@ describe('the membership API', () => {
     await until('a comment came', () => heard().includes('\n\n: \n\n'));
     await underlay.end(poller);
 
-    // Half a request; bash ends with 0 only when it was connected, and then the other side hung up.
+    // Half a request. bash exits with 0 only when it was connected and the other side then closed the connection.
     const half = 'printf "GET / HTTP/1.1\\r\\nhost: x\\r\\n" >&3';
     const slow = underlay.host0.spawn(
       'bash',

@@ -23,16 +23,16 @@ entries() { # (replace append|del del) NAME IPV4 MAC IPV6
 forget() { # MAC
   gone=$(echo "$known" | grep " $1 ") || return 0
   known=$(echo "$known" | grep -v " $1 " || :)
-  entries del del $gone || : # Whatever is gone already is gone.
+  entries del del $gone || : # Some entries may be gone already.
 }
 while sleep 1; do
   if ! answer=$(curl -sfi -m 2 "http://[$prefix::1]:8000/?name=$name&machine=$machine"); then
-    ip neighbour del "$prefix::1" dev "$br" 2>/dev/null || : # So that host0 is asked for aloud.
+    ip neighbour del "$prefix::1" dev "$br" 2>/dev/null || : # So that the kernel solicits host0 again.
     continue
   fi
   answer=$(echo "$answer" | tr -d '\r')
   for left in $(echo "$answer" | sed -n 's/^mesh-left: //p'); do forget "$left"; done
-  while read -r member; do # The lines after the header, but for host0's, which is the first, and this node's own.
+  while read -r member; do # The lines after the header, without host0's, which is the first, and this node's own.
     if echo "$known" | grep -qxF "$member"; then continue; fi
     set -- $member && forget "$3"
     ip -o route get "$2" 2>/dev/null | grep -qv ' via ' || ip route replace "$2" via "$host0"

@@ -1,4 +1,7 @@
-/** Two segments that meet in host0, hosts on them, and the mesh's devices on host0 made by hand, as its agent would. */
+/**
+ * Two segments that meet in host0, hosts on them, and host0's mesh devices, which the test makes in place of host0's
+ * agent.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,20 +17,22 @@ import { inside, ip } from '../../kit/namespaces.ts';
 import { manage } from '../../kit/networks.ts';
 import { until as untilWithin } from '../until.ts';
 
+/** host0's membership API in the mesh `manage`. */
 export const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
 
 const HOST0 = new URL('../../../src/main/host0.ts', import.meta.url).pathname;
 const POLLER = new URL('poller.sh', import.meta.url).pathname;
-/** Five times what the slowest step takes on a busy machine. */
+/** Five times the duration of the slowest step on a busy machine. */
 const DEADLINE_MS = 15_000;
 
+/** An HTTP response as curl shows it. */
 export interface Answer {
   readonly status: number;
   readonly headers: string;
   readonly body: string;
 }
 
-/** A host at `10.11.<segment>.<number>`, with a process of its own if it was started. */
+/** A host at `10.11.<segment>.<number>`, in its own network namespace. */
 export class Host {
   readonly netns: string;
   readonly ipv4: string;
@@ -49,7 +54,7 @@ export class Host {
     return inside(this.netns, ...command);
   }
 
-  /** Undefined when nobody answers. */
+  /** Undefined when there is no answer. */
   async get(url: string, ...options: readonly string[]): Promise<Answer | undefined> {
     const curl = this.spawn('curl', '-sig', '--max-time', '2', ...options, url);
     const [text] = await Promise.all([textOf(curl), once(curl, 'close')]);
@@ -58,7 +63,7 @@ export class Host {
     return Number.isNaN(status) ? undefined : { status, headers, body: body.join('\r\n\r\n') };
   }
 
-  /** The entries that it made for `other`: two for its Ethernet address, a neighbour, and one for flooding. */
+  /** The entries for `other`: two FDB entries of its Ethernet address, a neighbour entry, and a flood entry. */
   entriesFor(other: Host): string[] {
     const entries = [
       ...this.run('bridge', 'fdb', 'show', 'dev', manage.devices.vxlan).split('\n'),
@@ -72,6 +77,7 @@ export class Host {
   }
 }
 
+/** The namespaces and processes of one test; disposing removes them. */
 export class Underlay {
   readonly root = mkdtempSync(join(tmpdir(), 'mw-host0-'));
   readonly paths = pathsBelow(this.root);
@@ -133,7 +139,7 @@ export class Underlay {
     return host;
   }
 
-  /** A member by `poller.sh`. */
+  /** Makes the host a member with `poller.sh`. */
   poll(host: Host, name: string): ChildProcess {
     const { ipv4, machine, netns } = host;
     const gateway = ipv4.replace(/[0-9]+$/, '1');
@@ -142,7 +148,7 @@ export class Underlay {
     return this.#keep(inNetns(netns, () => spawn('sh', args, { stdio: ['ignore', 'ignore', 'inherit'] })));
   }
 
-  /** Starts the daemon; resolves when it says that it has started. */
+  /** Starts the daemon; resolves when its journal has the event `started`. */
   async startHost0(): Promise<ChildProcess> {
     const child = this.#keep(
       this.host0.spawn(
@@ -169,7 +175,7 @@ export class Underlay {
     return child;
   }
 
-  /** Follows a stream on host0; what it has said so far. */
+  /** Follows a stream on host0. @returns a function that gives the text received so far */
   follow(url: string, ...options: readonly string[]): () => string {
     const curl = this.#keep(this.host0.spawn('curl', '-sgN', ...options, url));
     let heard = '';
@@ -218,6 +224,7 @@ export class Underlay {
   }
 }
 
+/** Waits until `holds`; throws after 15 s. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   await untilWithin(what, DEADLINE_MS, holds);
 }

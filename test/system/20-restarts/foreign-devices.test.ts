@@ -1,4 +1,4 @@
-/** A device of somebody else in the place of one of ours: refused by name, left alone, and waited for. */
+/** A foreign device in the place of one of the agent's: refused by name, left alone, and waited for. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
@@ -9,7 +9,7 @@ import { forAllTests } from '../for-all-tests.ts';
 import { allAnswer } from '../reach.ts';
 import { until } from '../until.ts';
 
-/** A file is taken up within 30 ms, and so is a device that goes. */
+/** The agent notices a changed file or a removed device within 30 ms. */
 const CHANGE_DEADLINE_MS = 15_000;
 
 const other = mesh('other', 1001);
@@ -24,7 +24,7 @@ async function ip(host: LabHost, words: string): Promise<void> {
   expect(await lab.exec(host, ['ip', 'link', ...words.split(' ')])).toEqual({ code: 0, stdout: '', stderr: '' });
 }
 
-/** All that the kernel says of the device, but for its timers. */
+/** The kernel's attributes of the device, without timers. */
 async function shown(host: LabHost, device: string): Promise<unknown> {
   const { stdout } = await lab.exec(host, ['ip', '-json', '-detail', 'link', 'show', device]);
   const [{ linkinfo, ...link }] = JSON.parse(stdout);
@@ -37,9 +37,14 @@ async function stateOn(host: LabHost, name: string) {
 }
 
 const DEVICES: [what: string, device: string, make: string, code: string][] = [
-  ['the name of our bridge', 'br1001', 'add br1001 type bridge', 'MESH_KERNEL_FOREIGN_DEVICE'],
-  ['the name of our VXLAN', 'vxlan1001', 'add vxlan1001 type vxlan id 77 dstport 8472', 'MESH_KERNEL_FOREIGN_DEVICE'],
-  ['our VNI', 'mine0', 'add mine0 type vxlan id 1001 dstport 4789', 'MESH_KERNEL_VNI_BUSY'],
+  ["the name of the mesh's bridge", 'br1001', 'add br1001 type bridge', 'MESH_KERNEL_FOREIGN_DEVICE'],
+  [
+    "the name of the mesh's VXLAN",
+    'vxlan1001',
+    'add vxlan1001 type vxlan id 77 dstport 8472',
+    'MESH_KERNEL_FOREIGN_DEVICE',
+  ],
+  ["the mesh's VNI", 'mine0', 'add mine0 type vxlan id 1001 dstport 4789', 'MESH_KERNEL_VNI_BUSY'],
 ];
 
 describe.each(['node1', 'host0'])('on %s', (name) => {
@@ -75,7 +80,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
   });
 });
 
-test('a device that takes the place of ours while the agent is away is left alone', async () => {
+test('a foreign device that was made while the agent was away is left alone', async () => {
   const host = lab.host('node1');
   await lab.stop(host, 'agent');
   const script = ['delete vxlan456', 'delete br456', 'add br456 type veth', 'set br456 up'];

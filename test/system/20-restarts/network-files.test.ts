@@ -1,4 +1,4 @@
-/** Network files that come, change and go while everything runs. */
+/** Network files are added, changed and removed while everything runs. */
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -14,12 +14,12 @@ import { Pings } from '../pings.ts';
 import { allAnswer } from '../reach.ts';
 import { until } from '../until.ts';
 
-/** A file is taken up within 30 ms, and a goodbye is heard at once. */
+/** The agent notices a changed file within 30 ms; a leaving node is dropped at once. */
 const CHANGE_DEADLINE_MS = 15_000;
 
 const shared = forAllTests();
 let lab: Lab;
-/** In the mesh that nothing happens to. */
+/** Pings in the mesh whose file does not change. */
 let pings: Pings;
 
 beforeAll(async () => {
@@ -32,13 +32,13 @@ async function devices(host: LabHost): Promise<string[]> {
   return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname);
 }
 
-/** Our entries and neighbour entries for the member of the MAC. */
+/** The FDB and neighbour entries with the agent's mark for the member with this MAC. */
 async function entriesOf(host: LabHost, mac: Mac): Promise<string[]> {
   const { stdout } = await lab.exec(host, ['sh', '-c', 'bridge fdb show; ip -6 neighbour show']);
   return stdout.split('\n').filter((line) => line.includes(mac) && line.includes('extern_learn'));
 }
 
-test('meshes come, and all their members reach each other', async () => {
+test('members of added meshes reach each other', async () => {
   const networks = [mesh('second', 1001), mesh('third', 1002)];
   for (const network of networks) for (const host of lab.hosts) writeMesh(host, network);
   for (const network of networks) await allAnswer(network, lab.hosts);
@@ -46,7 +46,7 @@ test('meshes come, and all their members reach each other', async () => {
   await noDrift(lab.hosts);
 });
 
-test('a node whose file goes leaves, and the others drop it at once', async () => {
+test('a node whose file is removed leaves, and the others drop it at once', async () => {
   const second = mesh('second', 1001);
   const [leaver, stays] = [lab.host('node1'), lab.host('node2')];
   const { bridgeMac: mac } = memberAddresses(second, leaver.machine);
@@ -64,7 +64,7 @@ test('a node whose file goes leaves, and the others drop it at once', async () =
   await noDrift(lab.hosts);
 });
 
-test('it is a member again when the file is back', async () => {
+test('the node is a member again when the file is back', async () => {
   const second = mesh('second', 1001);
   writeMesh(lab.host('node1'), second);
   await allAnswer(second, lab.hosts);
@@ -86,19 +86,19 @@ test('a mesh whose prefix changes keeps its devices and has new addresses', asyn
   const [before, after] = [mesh('third', 1003), mesh('third', 1003, { prefix: 'fd42:2345:1234:beef::/64' })];
   for (const host of lab.hosts) writeMesh(host, after);
   await allAnswer(after, lab.hosts);
-  await until('nobody has an old address', CHANGE_DEADLINE_MS, async () => {
+  await until('no host has an old address', CHANGE_DEADLINE_MS, async () => {
     const pictures = await Promise.all(lab.hosts.map((host) => kernelPicture(lab, host)));
     return lab.hosts.every((host) => pictures.every((picture) => !picture.includes(`${addressIn(before, host)}/`)));
   });
   await noDrift(lab.hosts);
 });
 
-test('a mesh that is taken from all hosts leaves nothing behind', async () => {
+test('a mesh that is removed from all hosts leaves nothing behind', async () => {
   for (const host of lab.hosts) {
     removeMesh(host, mesh('second', 1001));
     removeMesh(host, mesh('third', 1003));
   }
-  await until('only the first is left', CHANGE_DEADLINE_MS, async () => {
+  await until('only the first mesh is left', CHANGE_DEADLINE_MS, async () => {
     const names = (await Promise.all(lab.hosts.map(devices))).flat();
     return !names.some((name) => /^(br|vxlan)100|^mwx/.test(name));
   });
@@ -106,6 +106,6 @@ test('a mesh that is taken from all hosts leaves nothing behind', async () => {
   for (const host of lab.hosts) expect(await kernelPicture(lab, host)).not.toContain('100');
 });
 
-test('the mesh that nothing happened to has lost nothing', async () => {
+test('the unchanged mesh has lost no packet', async () => {
   expect(await pings.lost()).toBe('');
 });

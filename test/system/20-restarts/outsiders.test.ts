@@ -1,4 +1,4 @@
-/** What an outsider breaks in the kernel of a host is put right, within about a second. */
+/** Changes that another program makes in a host's kernel are repaired within about a second. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -33,12 +33,12 @@ function guestOf(host: string, how: string): Guest {
 
 async function run(host: LabHost, script: string): Promise<void> {
   const { code, stderr } = await lab.exec(host, ['sh', '-c', `set -e; ${script}`]);
-  // `ip neighbour flush` looks while the agent repairs.
+  // The agent repairs while `ip neighbour flush` dumps the table.
   const said = stderr.replace('Dump was interrupted and may be inconsistent.\n', '');
   expect([code, said]).toEqual([0, '']);
 }
 
-/** What the scripts below speak of: node2 is the member whose entries are harmed. */
+/** Fills in the variables of the scripts below: they harm the entries of node2. */
 function inWords(script: string): string {
   const { mac, ipv4, ipv6 } = lab.host('node2').member;
   return script.replaceAll('$MAC', mac).replaceAll('$IPV4', ipv4).replaceAll('$IPV6', ipv6);
@@ -58,15 +58,15 @@ const HARMS: [what: string, script: string][] = [
   ['a self entry removed', 'bridge fdb delete $MAC dev vxlan456 self'],
   ['a master entry removed', 'bridge fdb delete $MAC dev vxlan456 master'],
   ['a flood entry removed', 'bridge fdb delete 00:00:00:00:00:00 dev vxlan456 dst $IPV4 self'],
-  ['a self entry led astray', 'bridge fdb replace $MAC dev vxlan456 dst 192.0.2.1 self'],
-  ['a master entry led astray', 'bridge fdb replace $MAC dev put0 master static'],
+  ['a self entry with a wrong remote VTEP', 'bridge fdb replace $MAC dev vxlan456 dst 192.0.2.1 self'],
+  ['a master entry on a wrong port', 'bridge fdb replace $MAC dev put0 master static'],
   ['a master entry made permanent', 'bridge fdb replace $MAC dev vxlan456 master permanent'],
   ['all entries flushed', 'bridge fdb flush dev vxlan456 self; bridge fdb flush dev vxlan456 master'],
-  ['the neighbours flushed', 'ip neighbour flush dev br456 nud permanent; ip -6 neighbour flush dev br456'],
-  ['a neighbour led astray', 'ip neighbour replace $IPV6 lladdr 02:00:00:00:00:99 dev br456 nud permanent'],
-  ['a neighbour deleted', 'ip neighbour delete $IPV6 dev br456'],
+  ['the neighbour entries flushed', 'ip neighbour flush dev br456 nud permanent; ip -6 neighbour flush dev br456'],
+  ['a neighbour entry with a wrong MAC', 'ip neighbour replace $IPV6 lladdr 02:00:00:00:00:99 dev br456 nud permanent'],
+  ['a neighbour entry deleted', 'ip neighbour delete $IPV6 dev br456'],
   ['the nft tables flushed', 'nft flush ruleset'],
-  ['a rule of ours flushed', 'nft flush chain inet meshwork isolation'],
+  ['a chain of the agent flushed', 'nft flush chain inet meshwork isolation'],
   ['br456 renamed', 'ip link set br456 down; ip link set br456 name mine0 up'],
   ['vxlan456 renamed while it is up', 'ip link set vxlan456 name mine0'],
   ['the alias of vxlan456 removed', "ip link set vxlan456 alias ''"],
@@ -77,7 +77,7 @@ const HARMS: [what: string, script: string][] = [
 ];
 
 describe.each(['node1', 'host0'])('on %s', (name) => {
-  /** Before the first harm: after one, a node may still be clearing its neighbour entry for host0 to find it again. */
+  /** Taken before the first harm: after one, a node may still be clearing its neighbour entry for host0 to bootstrap again. */
   let before: string;
 
   beforeAll(async () => {
@@ -100,7 +100,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     }
   });
 
-  test('a port with a lower address is put on br456: neighbours survive', async () => {
+  test('neighbour entries survive a port with a lower MAC on br456', async () => {
     const host = lab.host(name);
     using pings = await Pings.start(netnsPath(host.netns), lab.host('node2').member.ipv6);
     using low = Guest.behind(host, 'low0', 'fd42:2345:1234:9abc:9::9', '02:00:00:00:00:01');
@@ -114,7 +114,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     await noDrift(lab.hosts);
   });
 
-  test('a guest that sends with the address of a member does not get its frames', async () => {
+  test('a guest that sends with the MAC of a member does not get its frames', async () => {
     const host = lab.host(name);
     const { mac, ipv6 } = lab.host('node2').member;
     const before = await kernelPicture(lab, host);
@@ -128,7 +128,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     await allReachable(netnsPath(host.netns), [ipv6]);
   });
 
-  test('a flood entry of an outsider stays, and so do ours', async () => {
+  test('a foreign flood entry stays, and so do those of the agent', async () => {
     const host = lab.host(name);
     const theirs = '00:00:00:00:00:00 dev vxlan456 dst 192.0.2.1 self';
     await run(host, `bridge fdb append ${theirs}`);

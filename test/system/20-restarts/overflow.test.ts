@@ -1,4 +1,4 @@
-/** More events than an agent can be told of: what it missed makes no difference. */
+/** An agent repairs everything after an overflow of its event buffer. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
@@ -10,7 +10,7 @@ import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { until } from '../until.ts';
 
-/** Each is two events of some 800 bytes as the kernel counts them; the agent has room for 64 MB. */
+/** Each entry causes two events of about 800 bytes as the kernel counts them; the agent's buffer has 64 MB. */
 const ENTRIES = 50_000;
 const READING_DEADLINE_MS = 20_000;
 
@@ -25,7 +25,7 @@ async function run(host: LabHost, script: string): Promise<void> {
   expect(await lab.exec(host, ['sh', '-c', script])).toEqual({ code: 0, stdout: '', stderr: '' });
 }
 
-/** Lines for `bridge -batch`, made where they are used. */
+/** A shell command that adds or deletes ENTRIES FDB entries by `bridge -batch`. */
 function entries(verb: 'add' | 'del'): string {
   const line = `fdb ${verb} 0a:00:00:00:%02x:%02x dev mine0 dst 192.0.2.1 self`;
   return `awk 'BEGIN { for (i = 0; i < ${ENTRIES}; i++) printf "${line}\\n", i / 256, i % 256 }' | bridge -batch -`;
@@ -40,7 +40,7 @@ async function overflows(host: LabHost): Promise<number> {
 }
 
 describe.each(['node1', 'host0'])('on %s', (name) => {
-  test('a flood of events while the agent is stopped, and all broken meanwhile', async () => {
+  test('a flood of events and many changes while the agent is stopped', async () => {
     const host = lab.host(name);
     const before = await kernelPicture(lab, host);
     const overflowed = await overflows(host);

@@ -1,4 +1,4 @@
-/** Processes that are killed, stopped and started again: the mesh carries every packet meanwhile. */
+/** Processes are killed, stopped and started again, and the mesh loses no packet. */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ForeignPort } from '../../../src/agent/ports/foreign-ports.ts';
@@ -17,7 +17,7 @@ import { Guest } from '../guest.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 
-/** A start takes half a second, and a step of its first plan no more. */
+/** An agent starts within half a second, and takes the steps of its first plan within another. */
 const REPAIR_DEADLINE_MS = 15_000;
 
 const shared = forAllTests();
@@ -54,7 +54,7 @@ beforeAll(async () => {
   await ping('a guest plugged into node1', plugged.netns, 'node2', node2.member.ipv6);
 });
 
-/** Everything that a host's kernel keeps for the mesh, without what ages. */
+/** Everything of the mesh in a host's kernel, without learnt entries. */
 async function kept(host: LabHost): Promise<string> {
   const { stdout } = await lab.exec(host, [
     'sh',
@@ -69,7 +69,7 @@ describe.each<[string, string, DaemonName]>([
   ["host0's daemon", 'host0', 'host0'],
   ["host0's agent", 'host0', 'agent'],
 ])('%s', (_, name, program) => {
-  test('is killed and started again: nothing is lost', async () => {
+  test('is killed and started again, and nothing is lost', async () => {
     const host = lab.host(name);
     await lab.stop(host, program, 'SIGKILL');
     expect(await losses()).toEqual(nothingLost());
@@ -80,7 +80,7 @@ describe.each<[string, string, DaemonName]>([
   });
 });
 
-test.each(['node1', 'host0'])('the agent of %s ends on SIGTERM, and leaves the kernel as it is', async (name) => {
+test.each(['node1', 'host0'])('the agent of %s ends on SIGTERM without changing the kernel', async (name) => {
   const host = lab.host(name);
   const before = await kept(host);
   await lab.stop(host, 'agent', 'SIGTERM');
@@ -93,7 +93,7 @@ test.each(['node1', 'host0'])('the agent of %s ends on SIGTERM, and leaves the k
 });
 
 describe.each(['node1', 'host0'])('ports of %s', (name) => {
-  test('are off when `mesh port unplug` has answered, and nothing is left to do', async () => {
+  test('are unplugged when `mesh port unplug` has answered, and nothing is left to do', async () => {
     const host = lab.host(name);
     using guest = await pluggedInto(host, 'off0', 1);
     expect(await mesh(host, 'port', 'unplug', 'off0')).toBe('off0 is no longer plugged.\n');
@@ -103,7 +103,7 @@ describe.each(['node1', 'host0'])('ports of %s', (name) => {
     inside(netnsPath(host.netns), 'ip', 'link', 'delete', guest.port);
   });
 
-  test('which an agent was to take off when it was killed are off after its restart', async () => {
+  test('are unplugged after a restart if the agent was killed before it could', async () => {
     const host = lab.host(name);
     using off = await pluggedInto(host, 'off0', 2);
     using moved = await pluggedInto(host, 'moved0', 3);
@@ -123,7 +123,7 @@ describe.each(['node1', 'host0'])('ports of %s', (name) => {
     await noDrift([host]);
     expect(masterOf(host, moved.port)).toBe('other0');
     await until(
-      'it is written down',
+      'the agent has recorded it',
       REPAIR_DEADLINE_MS,
       async () => (await readPlugged(file)).unplugging.length === 0,
     );
@@ -133,7 +133,7 @@ describe.each(['node1', 'host0'])('ports of %s', (name) => {
   });
 });
 
-/** @param number of the guest's address, another one for each */
+/** Makes a guest, and plugs it into the mesh. @param number for the guest's address, different for each guest of a host */
 async function pluggedInto(host: LabHost, port: string, number: number): Promise<Guest> {
   const guest = Guest.behind(host, port, `fd42:2345:1234:9abc:9::${host.name === 'host0' ? 'a' : 'b'}${number}`);
   expect(await mesh(host, 'port', 'plug', 'manage', port)).toBe(`${port} is plugged into manage.\n`);
@@ -141,7 +141,7 @@ async function pluggedInto(host: LabHost, port: string, number: number): Promise
   return guest;
 }
 
-/** What the command says. @throws when it fails */
+/** Runs `mesh` on the host. @returns its output */
 async function mesh(host: LabHost, ...words: string[]): Promise<string> {
   const { code, stdout, stderr } = await lab.exec(host, ['mesh', ...words]);
   expect([code, stderr]).toEqual([0, '']);
@@ -153,8 +153,8 @@ function masterOf({ netns }: LabHost, port: string): string | undefined {
   return / master (\S+)/.exec(line)?.[1];
 }
 
-test('nothing is lost either when all have seen enough to clear away what is left over', async () => {
-  await until('all agents are that old', 5 * MEMBER_SILENCE_MS, async () => {
+test('nothing is lost when the agents collect garbage after nine seconds', async () => {
+  await until('all agents have run for that long', 5 * MEMBER_SILENCE_MS, async () => {
     const states = await Promise.all(lab.hosts.map(statusOf));
     return states.every((state) => state !== undefined && state.upSec * 1000 > MEMBER_SILENCE_MS + 2_000);
   });

@@ -1,4 +1,4 @@
-/** Nodes that join and nodes that vanish, seen by agents on their streams and by a node that can only poll. */
+/** Nodes join and vanish, as seen by agents with streams and by a node that only polls. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
@@ -16,7 +16,7 @@ import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 
 const POLLER = new URL('../20-membership/poller.sh', import.meta.url).pathname;
-/** Five times what is promised to streams; to pollers four seconds are. */
+/** Five times the promise: one second with a stream, four seconds for pollers. */
 const JOIN_DEADLINE_MS = { stream: 5_000, poll: 20_000 } as const;
 
 const shared = forAllTests();
@@ -24,7 +24,7 @@ let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
 let node2: LabHost;
-/** On node2's segment, and not on node1's: shell script and no agent. */
+/** A node with a shell script in place of an agent, on node2's segment and not on node1's. */
 let poller: LabHost;
 let script: ChildProcess;
 let pings: Pings;
@@ -39,7 +39,7 @@ beforeAll(async () => {
   pings = shared.use(await Pings.start(netnsPath(node1.netns), node2.member.ipv6));
 });
 
-/** Whether the kernel of `host` has an entry, or a neighbour, for `other`. */
+/** Whether the kernel of `host` has an FDB entry or a neighbour entry for `other`. */
 function knows(host: LabHost, other: LabHost): boolean {
   const { vxlan, bridge } = EXAMPLE_MESH.devices;
   const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', vxlan);
@@ -60,7 +60,7 @@ function lines(...hosts: LabHost[]): string[] {
   return hosts.map(({ member }) => formatMemberLine(member)).toSorted();
 }
 
-test('a node that can only poll, with curl and ip, is a full member', async ({ annotate }) => {
+test('a node that only polls, with curl and ip, is a full member', async ({ annotate }) => {
   const { name, fabric } = EXAMPLE_MESH;
   const { prefix, vni, key } = fabric;
   const words = [name, prefix, `${vni}`, key, poller.machine, poller.host0, poller.name];
@@ -78,7 +78,7 @@ test('a node that can only poll, with curl and ip, is a full member', async ({ a
   for (const host of [host0, node1, node2]) await allReachable(netnsPath(host.netns), [poller.member.ipv6]);
 });
 
-test('a node that joins is in every kernel at once, and in those that poll a poll later', async ({ annotate }) => {
+test('a node that joins is in every kernel at once, and in that of the poller after a poll', async ({ annotate }) => {
   const node3 = lab.host('node3');
   const startMs = performance.now();
   lab.start(node3, 'agent');
@@ -89,7 +89,7 @@ test('a node that joins is in every kernel at once, and in those that poll a pol
   );
   await annotate(`in every kernel ${msSince(startMs)} after its agent's start`);
   await until('the poller knows it', JOIN_DEADLINE_MS.poll, () => knows(poller, node3));
-  await annotate(`and in the poller's ${msSince(startMs)} after it`);
+  await annotate(`in the poller's kernel ${msSince(startMs)} after its agent's start`);
   for (const host of [host0, node1, node2, poller]) await allReachable(netnsPath(host.netns), [node3.member.ipv6]);
   await allReachable(netnsPath(node3.netns), [poller.member.ipv6]);
   expect(await pings.lost()).toBe('');
@@ -110,12 +110,12 @@ test('a node that vanishes is gone from the list and from every kernel', async (
   );
   await annotate(`out of every kernel after ${msSince(startMs)}`);
   await until('the poller has forgotten it', JOIN_DEADLINE_MS.poll, () => !knows(poller, node3));
-  await annotate(`out of the poller's after ${msSince(startMs)}`);
+  await annotate(`out of the poller's kernel after ${msSince(startMs)}`);
   expect(await listed()).toEqual(lines(node1, node2, poller));
   expect(await pings.lost()).toBe('');
 });
 
-test('so is one that could only poll', async ({ annotate }) => {
+test('a polling node that vanishes is gone, too', async ({ annotate }) => {
   const startMs = performance.now();
   const exited = once(script, 'exit');
   script.kill('SIGKILL');

@@ -1,4 +1,4 @@
-/** Two machines with one identity, and reports that are not true: refused on both ends, and nobody else is harmed. */
+/** Two machines with one identity, and false reports: refused on both ends, without harm to other members. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -54,7 +54,7 @@ describe.each([
 ])('a second machine with the id of a member, %s', (_, name) => {
   let second: LabHost;
 
-  test('is refused, with the cause and the remedy on both ends; the first is unharmed', async ({ annotate }) => {
+  test('is refused with the cause and the remedy on both ends; the first is unharmed', async ({ annotate }) => {
     second = { ...lab.host(name), machine: first.machine };
     const membersBefore = await members();
     const startMs = performance.now();
@@ -86,11 +86,11 @@ describe.each([
       () => performance.now() - startMs > MEMBER_SILENCE_MS + 3_000,
     );
     expect(await members()).toEqual(membersBefore);
-    const fates = (await eventsOf(host0)).filter(({ object }) => object === first.name).map(({ kind }) => kind);
-    expect(fates).toEqual(['member joined']);
+    const kinds = (await eventsOf(host0)).filter(({ object }) => object === first.name).map(({ kind }) => kind);
+    expect(kinds).toEqual(['member joined']);
     await isReady(first);
     expect(await pings.lost()).toBe('');
-    // The second speaks with the first one's addresses: what host0 answers meanwhile goes to whoever spoke last.
+    // The second machine sends with the addresses of the first: host0's answers go to the one that sent last.
     await annotate(`lost between host0 and the first: ${JSON.stringify(await toHost0.lost())}`);
   });
 
@@ -105,7 +105,7 @@ describe.each([
   });
 });
 
-describe('a report that is not true', () => {
+describe('a false report', () => {
   const name = 'node2';
   const instance = 'made-up';
   const state = { phase: 'ready' };

@@ -1,4 +1,4 @@
-/** A node is cut off or gets another IPv4, host0 loses its machine or its memory: nobody drops anybody, and all talk again. */
+/** A node is cut off or gets another IPv4, host0 restarts or loses its store: no host drops a member, and all reach each other again. */
 import { globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
 let node2: LabHost;
-/** On one segment with node1. */
+/** On the same segment as node1. */
 let node3: LabHost;
 
 beforeAll(async () => {
@@ -29,12 +29,12 @@ beforeAll(async () => {
   [host0, node1, node2, node3] = [lab.host('host0'), lab.host('node1'), lab.host('node2'), lab.host('node3')];
 });
 
-/** As the lab knows them now: their addresses change. */
+/** The nodes with their present addresses, which the tests change. */
 function nodes(): LabHost[] {
   return lab.hosts.filter(({ role }) => role === 'node');
 }
 
-/** Everybody talks, is a member, and has in its kernel what it should. @returns what took how long */
+/** Waits until all pairs answer, all are listed and there is no drift. @returns how long that took, as text */
 async function allIsWell(): Promise<string> {
   const talkMs = await allTalk(lab);
   const listMs = await areListed(lab, node3, nodes());
@@ -51,7 +51,7 @@ function loseStore(): void {
   for (const file of globSync(join(pathsBelow(host0.root).state, 'store.db*'))) rmSync(file);
 }
 
-test('a node that was cut off until all had dropped it drops nobody, and joins again', async ({ annotate }) => {
+test('a node that was cut off until all had dropped it drops no member, and joins again', async ({ annotate }) => {
   using others = await PingSet.start([node1, node3], [node3, host0], [host0, node1]);
   const dropped = await droppedDuring(lab, lab.hosts, async () => {
     await lab.cutCables(node2);
@@ -67,7 +67,7 @@ test('a node that was cut off until all had dropped it drops nobody, and joins a
   expect(await others.lost()).toEqual({});
 });
 
-test("a node's IPv4 becomes another", async ({ annotate }) => {
+test('a node gets another IPv4', async ({ annotate }) => {
   using others = await PingSet.start([node1, node3], [node3, host0], [host0, node1]);
   const dropped = await droppedDuring(lab, lab.hosts, async () => {
     await lab.setIpv4(node2, parseIpv4('10.11.1.77'));
@@ -101,7 +101,7 @@ test("host0's store is lost", async ({ annotate }) => {
   expect(await all.lost()).toEqual({});
 });
 
-test("host0's machine comes back without its store, and is believed no sooner than after nine seconds", async ({
+test("host0's machine comes back without its store, and its list removes nothing for nine seconds", async ({
   annotate,
 }) => {
   using others = await PingSet.start([node1, node3], [node3, node1]);
@@ -111,7 +111,7 @@ test("host0's machine comes back without its store, and is believed no sooner th
     await lab.rebootHost(host0);
     await annotate(await allIsWell());
     const sinceMs = performance.now();
-    await until('all clear away what is left over', 5 * MEMBER_SILENCE_MS, () => {
+    await until('the agents have collected garbage', 5 * MEMBER_SILENCE_MS, () => {
       return performance.now() - sinceMs > MEMBER_SILENCE_MS + 2_000;
     });
     await noDrift(lab.hosts);

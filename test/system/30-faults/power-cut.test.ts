@@ -1,4 +1,4 @@
-/** Machines come back without host0: they find each other by what they wrote down, and believe host0 when it is back. */
+/** Machines restart without host0: they find each other by their state files, and follow host0 when it is back. */
 import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,13 +11,13 @@ import { PingSet } from '../ping-set.ts';
 import { areListed } from '../talk.ts';
 import { until } from '../until.ts';
 
-/** Five times the ten seconds that a change may wait until it is written. */
+/** Five times the ten seconds within which a change is written. */
 const WRITTEN_DEADLINE_MS = 50_000;
 
 let lab: Lab;
 let host0: LabHost;
 let node1: LabHost;
-/** On the other segment: host0's machine is in between. */
+/** On the other segment, behind host0's machine. */
 let node2: LabHost;
 let node3: LabHost;
 
@@ -30,7 +30,7 @@ afterAll(async () => {
   await lab?.down();
 });
 
-/** Waits until the host has `others` on its disk, and nobody else. */
+/** Waits until the state file of the host has exactly the members `others`. */
 async function hasWrittenDown(host: LabHost, others: readonly LabHost[]): Promise<void> {
   const file = join(pathsBelow(host.root).state, 'members.json');
   await until(`${host.name} has written down ${others.map(({ name }) => name)}`, WRITTEN_DEADLINE_MS, () => {
@@ -46,7 +46,7 @@ async function entriesFor(host: LabHost, other: LabHost): Promise<number> {
   return stdout.split('\n').filter((entry) => entry.startsWith(other.member.mac)).length;
 }
 
-test('while the daemon of host0 is away, all machines are switched off and on, and talk', async () => {
+test('all machines are switched off and on while the daemon of host0 is away, and reach each other', async () => {
   for (const host of [node1, node2, node3]) await hasWrittenDown(host, lab.hosts);
   await lab.stop(host0, 'host0', 'SIGKILL');
   for (const host of [node1, node2, node3]) await lab.rebootHost(host);
@@ -55,7 +55,7 @@ test('while the daemon of host0 is away, all machines are switched off and on, a
   await noDrift([node1, node2, node3]);
 });
 
-test('who left while a node was off is forgotten as soon as host0 has been heard, and nobody else', async () => {
+test('a member that left while a node was off is dropped once host0 is back, and no other', async () => {
   lab.start(host0, 'host0');
   for (const host of lab.hosts) await isReady(host);
   await lab.stop(node1, 'agent', 'SIGKILL');
@@ -68,7 +68,7 @@ test('who left while a node was off is forgotten as soon as host0 has been heard
   expect(await entriesFor(node1, node2)).toBe(2);
   using pings = await PingSet.start([node1, node3], [node3, node1]);
   lab.start(host0, 'host0');
-  await until('node1 has let go of node2', 5 * MEMBER_SILENCE_MS, async () => (await entriesFor(node1, node2)) === 0);
+  await until('node1 has dropped node2', 5 * MEMBER_SILENCE_MS, async () => (await entriesFor(node1, node2)) === 0);
   expect(await pings.lost()).toEqual({});
   await noDrift([host0, node1, node3]);
   await lab.stop(node1, 'agent', 'SIGTERM');

@@ -1,4 +1,4 @@
-/** What guests may not do to the hosts and to each other, and that large ones get their TCP through. */
+/** What guests cannot do to the hosts and to each other, and that TCP works for guests with a larger MTU. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -22,9 +22,9 @@ const ARRIVAL_DEADLINE_MS = 5_000;
 const LISTENING_DEADLINE_MS = 10_000;
 const TRANSFER_DEADLINE_SEC = 20;
 const SENT_BYTES = 12_000_000;
-/** iperf3 counts to the moment at which the sender has sent all, some of it still under way. */
+/** Less than was sent: iperf3 stops counting when the sender has sent everything, while some is still on its way. */
 const RECEIVED_BYTES = 4_000_000;
-/** Without the clamp nothing but the first segments comes through. */
+/** Without the MSS clamp only the first TCP segments come through. */
 const STALLED_SEC = 2;
 const FLOOD_BURST = 1000;
 
@@ -32,11 +32,11 @@ const shared = forAllTests();
 let lab: Lab;
 let node1: LabHost;
 let node2: LabHost;
-/** Put on the bridge of node1 by hand, as its own administrator's router would be. */
+/** Put on the bridge of node1 by hand, like an administrator's router. */
 let trusted: Guest;
-/** Plugged in by our command on node1. */
+/** Plugged in by `mesh port plug` on node1. */
 let plugged: Guest;
-/** The same on node2. */
+/** Plugged in by `mesh port plug` on node2. */
 let far: Guest;
 
 const IPV4 = { trusted: '10.97.0.1', plugged: '10.97.0.2', far: '10.97.0.3' } as const;
@@ -64,19 +64,19 @@ beforeAll(async () => {
   await until('the kernel has its own addresses', ARRIVAL_DEADLINE_MS, () => !lab.hosts.some(tentative));
 });
 
-/** Router advertisements that a host has heard in the mesh. */
+/** The number of router advertisements that a host has received in the mesh. */
 function advertisementsAt({ netns }: LabHost): number {
   const counts = inside(netnsPath(netns), 'cat', '/proc/net/dev_snmp6/br456');
   return Number(/Icmp6InRouterAdvertisements\s+(\d+)/.exec(counts)?.[1]);
 }
 
-/** Broadcasts over IPv4 that a namespace has taken in, of its second line that begins with `IpExt:`. */
+/** The number of IPv4 broadcasts that a namespace has received: a field of the second line that begins with `IpExt:`. */
 function broadcastsAt(netns: string): number {
   const [names = '', counts = ''] = inside(netns, 'grep', '^IpExt:', '/proc/net/netstat').split('\n');
   return Number(counts.split(' ')[names.split(' ').indexOf('InBcastPkts')]);
 }
 
-/** Everything that an advertisement or a lease could have changed. */
+/** Everything on a host that an advertisement or a lease could change. */
 function configurationOf({ netns }: LabHost): string {
   const commands = [
     'ip -o -6 address | sed "s/valid_lft.*//"',
@@ -90,7 +90,7 @@ function configurationOf({ netns }: LabHost): string {
 }
 
 describe('advertisements and offers', () => {
-  test('of a router change nothing on any host', async () => {
+  test('of an unplugged router change nothing on any host', async () => {
     const before = lab.hosts.map(configurationOf);
     const heard = lab.hosts.map(advertisementsAt);
     const offered = broadcastsAt(netnsPath(node2.netns));
@@ -107,12 +107,12 @@ describe('advertisements and offers', () => {
     }
   });
 
-  test('of a guest that was plugged in are heard by nobody', async () => {
+  test('of a plugged guest reach no host and no guest', async () => {
     const heard = lab.hosts.map(advertisementsAt);
     const offered = [netnsPath(node1.netns), far.netns, trusted.netns].map(broadcastsAt);
     advertiseRouter(plugged.netns, 'fd67::');
     offerLease(plugged.netns);
-    // What it sends afterwards arrives, and so would have what it sent before.
+    // Echoes that are sent afterwards arrive, so the earlier packets would have arrived by now.
     await allReachable(plugged.netns, [far.address, trusted.address, node1.member.ipv6, parseIpv4(IPV4.far)]);
     expect(lab.hosts.map(advertisementsAt)).toEqual(heard);
     expect([netnsPath(node1.netns), far.netns, trusted.netns].map(broadcastsAt)).toEqual(offered);
@@ -123,32 +123,32 @@ test('a storm of broadcasts ends at the node of its guest', async () => {
   const before = { near: broadcastsAt(trusted.netns), far: broadcastsAt(far.netns) };
   const startMs = performance.now();
   storm(plugged.netns, 10 * FLOOD_BURST);
-  await until('what is let through has come', ARRIVAL_DEADLINE_MS, () => {
+  await until('the allowed broadcasts have arrived', ARRIVAL_DEADLINE_MS, () => {
     return broadcastsAt(far.netns) > before.far + FLOOD_BURST / 2;
   });
   const arrived = broadcastsAt(far.netns) - before.far;
   const refilled = ((performance.now() - startMs) / 1000) * FLOOD_BURST;
   expect(arrived).toBeLessThanOrEqual(FLOOD_BURST + refilled + 1);
-  // On its own node nothing is held back, but what a busy kernel has no room for.
+  // On its own node broadcasts are not limited; a busy kernel may drop some.
   expect(broadcastsAt(trusted.netns) - before.near).toBeGreaterThan(3 * FLOOD_BURST);
-  // Another guest of that node has a measure of its own.
+  // Another guest of that node has a limit of its own.
   trusted.run('ip', 'neighbour', 'flush', 'dev', 'eth0');
   await allReachable(trusted.netns, [far.address]);
 });
 
-test('an interface that no rule can name is not plugged in', async () => {
+test('an interface whose name cannot be in a rule is not plugged in', async () => {
   inside(netnsPath(node1.netns), 'ip', 'link', 'add', 'a"b', 'type', 'veth');
   const { code, stderr } = await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', 'a"b']);
   expect(code).not.toBe(0);
   expect(stderr).toContain('MESH_USAGE');
-  // Nor does it harm the rules when somebody puts it on the bridge by hand.
+  // The rules also stay correct when such an interface is put on the bridge by hand.
   inside(netnsPath(node1.netns), 'ip', 'link', 'set', 'a"b', 'master', 'br456');
   await noDrift([node1]);
   inside(netnsPath(node1.netns), 'ip', 'link', 'delete', 'a"b');
 });
 
 describe.each<BridgeNetfilter>(['off', 'on'])('with bridge-nf-call %s', (state) => {
-  test.each(['IPv6', 'IPv4'] as const)('guests at an MTU of 1500 get their TCP through, over %s', async (family) => {
+  test.each(['IPv6', 'IPv4'] as const)('TCP works between guests with an MTU of 1500, over %s', async (family) => {
     setBridgeNetfilter(lab.hosts, state);
     enlarge(node1, trusted);
     enlarge(node2, far);
@@ -160,8 +160,8 @@ describe.each<BridgeNetfilter>(['off', 'on'])('with bridge-nf-call %s', (state) 
   });
 });
 
-test('it is the clamp that lets them through', async () => {
-  // With it on, the kernel itself tells a guest over IPv6 that its packets are too big.
+test('without the MSS clamp TCP stalls', async () => {
+  // With bridge-nf-call on, the kernel itself tells a guest over IPv6 that its packets are too big.
   setBridgeNetfilter(lab.hosts, 'off');
   for (const node of [node1, node2]) {
     await lab.stop(node, 'agent', 'SIGKILL');
@@ -174,13 +174,13 @@ test('it is the clamp that lets them through', async () => {
   expect(await transfer('-6', far.address, TRANSFER_DEADLINE_SEC)).toBeGreaterThan(RECEIVED_BYTES);
 });
 
-/** At 1500 bytes on both ends of its cable, and without segmentation offload: what it sends is cut as on a real segment. */
+/** Sets an MTU of 1500 on both ends of the guest's veth pair, and turns segmentation offload off, as on a real link. */
 function enlarge(host: LabHost, guest: Guest): void {
   inside(netnsPath(host.netns), 'ip', 'link', 'set', guest.port, 'mtu', '1500');
   guest.run('ip', 'link', 'set', 'eth0', 'mtu', '1500', 'gso_max_segs', '1');
 }
 
-/** How many bytes come through between the two, by iperf3. @throws when it fails, or takes longer than that */
+/** Measures with iperf3 how many bytes the receiver got. @throws Error if iperf3 fails, or takes longer than the deadline */
 async function transfer(version: string, to: string, deadlineSec: number, ...more: string[]): Promise<number> {
   const server = run(far.netns, 'iperf3', version, '--server', '--one-off', '--forceflush');
   try {

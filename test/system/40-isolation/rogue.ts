@@ -1,5 +1,4 @@
-/** What a guest may send although only a router or a DHCP server should: packets as from a real one. */
-
+/** Packets that a hostile guest may send: router advertisements, DHCP offers, and storms of broadcasts. */
 import type { Ip } from '../../../src/kernel/ip.ts';
 import { AF_INET, AF_INET6, failed, libc, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET } from '../../../src/kernel/libc.ts';
 import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from '../../../src/kernel/sockets/socket.ts';
@@ -14,7 +13,7 @@ const ALL_NODES = parseIpv6('ff02::1');
 const BROADCAST = parseIpv4('255.255.255.255');
 const DISCARD_PORT = 9;
 
-/** A router advertisement for half an hour, with a prefix to make addresses from (RFC 4861 §4.2, §4.6.2). */
+/** Sends a router advertisement for half an hour, with a prefix for address configuration (RFC 4861 §4.2, §4.6.2). */
 export function advertiseRouter(netns: string, prefix: string): void {
   const message = Buffer.alloc(16 + 32);
   message.writeUInt8(134, 0);
@@ -27,13 +26,13 @@ export function advertiseRouter(netns: string, prefix: string): void {
   option.set(ipv6ToBytes(parseIpv6(prefix)), 16);
   const fd = openSocket({ domain: AF_INET6, type: SOCK_RAW, protocol: IPPROTO_ICMPV6 }, netns, (socket) => {
     bindToDevice(socket, 'eth0');
-    // Receivers take it from their own link only, which is what 255 proves.
+    // Receivers accept it only with a hop limit of 255, which proves that it is from their own link.
     setOption(socket, SOL_IPV6, IPV6_MULTICAST_HOPS, 255, 'IPV6_MULTICAST_HOPS');
   });
   send(fd, message, ALL_NODES, 0);
 }
 
-/** A DHCPOFFER of an address, a router and a mask, to everybody (RFC 2131 §2, RFC 2132). */
+/** Broadcasts a DHCPOFFER with an address, a router and a mask (RFC 2131 §2, RFC 2132). */
 export function offerLease(netns: string): void {
   const message = Buffer.alloc(300);
   message.set([2, 1, 6, 0]);
@@ -47,7 +46,7 @@ export function offerLease(netns: string): void {
   broadcast(netns, 67, 68, [message]);
 }
 
-/** So many small frames to everybody, as fast as they go. */
+/** Broadcasts `count` small frames, as fast as possible. */
 export function storm(netns: string, count: number): void {
   broadcast(netns, 0, DISCARD_PORT, Array(count).fill(Buffer.alloc(8)));
 }

@@ -1,4 +1,4 @@
-/** Two meshes on one node that forwards: neither reaches the other, nor the underlay, nor that them. */
+/** Two meshes on one node with IP forwarding: neither reaches the other or the underlay, and the underlay reaches neither. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Ip } from '../../../src/kernel/ip.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
@@ -19,7 +19,7 @@ const shared = forAllTests();
 let lab: Lab;
 let strangers: Stranger[] = [];
 const guests = new Map<string, Guest>();
-/** node1 on the underlay, over IPv6. */
+/** The IPv6 address of node1 on the underlay. */
 const UNDERLAY_OF_NODE1 = parseIpv6('fd77:0::2');
 const COUNTED_DEADLINE_MS = 5_000;
 
@@ -73,7 +73,7 @@ function strangerOn(segment: number): Stranger {
   return stranger;
 }
 
-/** Who asks, and whom nobody should hear it ask. */
+/** Senders, and the addresses that each must not reach. */
 function forbidden(): { readonly from: string; readonly netns: string; readonly to: readonly Ip[] }[] {
   const node1 = lab.host('node1');
   const [manage, second, stranger] = [guestOf('manage node1'), guestOf('second node1'), strangerOn(0)];
@@ -105,7 +105,7 @@ async function trespasses(): Promise<Record<string, Ip[]>> {
 }
 
 describe.each<BridgeNetfilter>(['off', 'on'])('with bridge-nf-call %s', (state) => {
-  test('each mesh reaches its own, and nothing else', async () => {
+  test('each mesh reaches its own addresses, and nothing else', async () => {
     setBridgeNetfilter(lab.hosts, state);
     const [node1, node2] = [lab.host('node1'), lab.host('node2')];
     for (const [{ mesh, number }, members] of [
@@ -120,7 +120,7 @@ describe.each<BridgeNetfilter>(['off', 'on'])('with bridge-nf-call %s', (state) 
   });
 });
 
-test('it is the rules that keep them apart: without them, all is open', async () => {
+test('without the rules the meshes are not separated', async () => {
   const node1 = lab.host('node1');
   await lab.stop(node1, 'agent', 'SIGKILL');
   inside(netnsPath(node1.netns), 'nft', 'delete', 'table', 'inet', 'meshwork');
@@ -137,7 +137,7 @@ test('host0 forwards VXLAN between its segments, and nothing else', async () => 
   far.run('ip', 'route', 'add', '10.11.0.0/24', 'via', '10.11.1.1');
   await allReachable(near.netns, [parseIpv4('10.11.0.1')]);
   expect(await reachable(near.netns, [far.ipv4])).toEqual([]);
-  // A port that nobody listens on answers with a reset, which curl calls 7; 28 is silence.
+  // A closed port would answer with a reset, curl's exit code 7; 28 is a timeout.
   expect(near.run('sh', '-c', `curl -s --max-time 1 http://${far.ipv4}:1/ || echo $?`)).toBe('28\n');
 
   const before = datagramsAt(far);
@@ -146,7 +146,7 @@ test('host0 forwards VXLAN between its segments, and nothing else', async () => 
   expect(datagramsAt(far)).toBe(before + 1);
 });
 
-/** How many came for a port that nobody listens on: the second number of the second line that begins with `Udp:`. */
+/** The number of datagrams to closed ports (NoPorts): the second number of the second line that begins with `Udp:`. */
 function datagramsAt(stranger: Stranger): number {
   const [, counts] = stranger.run('grep', '^Udp:', '/proc/net/snmp').split('\n');
   return Number(counts?.split(' ')[2]);

@@ -1,4 +1,4 @@
-/** Who is not in a mesh reaches neither its member list nor its members, and no control socket at all. */
+/** Machines that are not in a mesh reach neither its member list nor its members, and no control socket. */
 import { statSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
@@ -19,7 +19,7 @@ import { until } from '../until.ts';
 
 const { prefix, vni } = EXAMPLE_MESH.fabric;
 const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
-/** How curl ends when there is nobody at the port, and when nothing answers at all. */
+/** Exit codes of curl: connection refused, and timeout. */
 const REFUSED = 7;
 const SILENCE = 28;
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
   for (const host of lab.hosts) writeMesh(host, SECOND_MESH);
   await allAnswer(SECOND_MESH, lab.hosts);
   stranger = shared.use(Stranger.on(lab, 0));
-  // What host0 would answer finds its way.
+  // An answer of host0 to the stranger would have a route.
   inside(
     netnsPath(host0.netns),
     'ip',
@@ -52,27 +52,27 @@ beforeAll(async () => {
   await lab.exec(node1, ['mesh', 'port', 'plug', SECOND_MESH.name, guest.port]);
 });
 
-/** Curl's exit code. */
+/** The exit code of curl. */
 function fetch(netns: string, url: string): number {
   return Number(inside(netns, 'sh', '-c', `curl -sg -o /dev/null --max-time 1 '${url}'; echo $?`));
 }
 
-/** The address that the kernel gave host0's port on the underlay. */
+/** The link-local address of the host's NIC on the underlay. */
 async function linkLocalOf(host: LabHost): Promise<Ipv6> {
   const list = ['ip', '-6', '-o', 'address', 'show', 'dev', host.ports[0]?.device ?? '', 'scope', 'link', '-tentative'];
-  return await until('the port has its link-local address', 10_000, () => {
+  return await until('the NIC has its link-local address', 10_000, () => {
     const address = /inet6 (\S+)\//.exec(inside(netnsPath(host.netns), ...list))?.[1];
     return address === undefined ? undefined : parseIpv6(address);
   });
 }
 
 describe('the member list', () => {
-  test('is served in its mesh', async () => {
+  test('is served inside its mesh', async () => {
     expect(await lab.memberList(node1)).toContain(formatMemberLine(node2.member));
     expect(fetch(netnsPath(node2.netns), URL_IN_MESH)).toBe(0);
   });
 
-  test("is not there at host0's addresses on the underlay", () => {
+  test("is not served at host0's addresses on the underlay", () => {
     const url = `http://${host0.member.ipv4}:8000/`;
     for (const netns of [stranger.netns, ...lab.hosts.map((host) => netnsPath(host.netns))]) {
       expect(fetch(netns, url)).toBe(REFUSED);
@@ -83,7 +83,7 @@ describe('the member list', () => {
     const gateway = await linkLocalOf(host0);
     stranger.run('ip', '-6', 'route', 'replace', prefix, 'via', gateway, 'dev', 'eth0');
     await until(
-      'the way to host0 is known',
+      'host0 can be reached',
       10_000,
       () => fetch(stranger.netns, `http://[${gateway}%25eth0]:9/`) === REFUSED,
     );
@@ -91,7 +91,7 @@ describe('the member list', () => {
     expect(await reachable(stranger.netns, [host0.member.ipv6, node1.member.ipv6])).toEqual([]);
   });
 
-  test('is not given to guests of another mesh on the same node, whichever way they route the prefix', async () => {
+  test('is not given to guests of another mesh on the same node, by any route', async () => {
     for (const gateway of [addressIn(SECOND_MESH, host0), addressIn(SECOND_MESH, node1)]) {
       await allReachable(guest.netns, [gateway]);
       guest.run('ip', '-6', 'route', 'replace', prefix, 'via', gateway);
@@ -99,7 +99,7 @@ describe('the member list', () => {
     }
   });
 
-  test('is not given to a host of another mesh by a way through that mesh', () => {
+  test('is not given to a host of another mesh by a route through that mesh', () => {
     const { bridge } = SECOND_MESH.devices;
     const route = [prefix, 'via', addressIn(SECOND_MESH, host0), 'dev', bridge, 'metric', '1'];
     inside(netnsPath(node2.netns), 'ip', '-6', 'route', 'add', ...route);
@@ -108,7 +108,7 @@ describe('the member list', () => {
     expect(fetch(netnsPath(node2.netns), URL_IN_MESH)).toBe(0);
   });
 
-  test('is refused by the socket itself where no rule stands before it', async () => {
+  test('is refused by the socket itself when the rules are missing', async () => {
     await lab.stop(host0, 'agent', 'SIGKILL');
     inside(netnsPath(host0.netns), 'nft', 'delete', 'table', 'inet', 'meshwork');
     await allReachable(stranger.netns, [host0.member.ipv6]);
@@ -120,7 +120,7 @@ describe('the member list', () => {
   });
 });
 
-test('nothing listens on the network but the member lists and the agents, each in its mesh', () => {
+test('only the member lists and the agents listen on the network, each in its mesh', () => {
   const listening = (host: LabHost) =>
     inside(netnsPath(host.netns), 'ss', '-Htln')
       .split('\n')
@@ -154,20 +154,20 @@ describe('a VXLAN device of a stranger', () => {
     inside(netns, 'ip', 'link', 'set', device, 'up');
   }
 
-  test('with the right VNI is not heard', async () => {
+  test('with the right VNI cannot reach members', async () => {
     addVxlan(stranger.netns, vni, stranger.ipv4, node1.member.ipv4, inMesh);
     stranger.run('ip', '-6', 'route', 'replace', prefix, 'dev', `vxlan${vni}`, 'metric', '1');
     expect(await reachable(stranger.netns, [node1.member.ipv6])).toEqual([]);
   });
 
-  test('with another VNI is none of our business', async () => {
+  test('with another VNI is not filtered', async () => {
     addVxlan(stranger.netns, 999, stranger.ipv4, node1.member.ipv4, 'fd99::1');
     addVxlan(netnsPath(node1.netns), 999, node1.member.ipv4, stranger.ipv4, 'fd99::2');
     await allReachable(stranger.netns, [parseIpv6('fd99::2')]);
     await allReachable(netnsPath(node1.netns), [parseIpv6('fd99::1')]);
   });
 
-  test('would be heard if it were a member: it is the rule that keeps it out', async () => {
+  test('reaches members once its address is in the set of sources', async () => {
     await lab.stop(node1, 'agent', 'SIGKILL');
     const element = ['element', 'inet', 'meshwork', `sources_${vni}`, '{', stranger.ipv4, '}'];
     inside(netnsPath(node1.netns), 'nft', 'add', ...element);

@@ -1,24 +1,28 @@
-/** Network files that nobody should accept, and what is said of each. */
+/** Invalid network files, and the error that each must give. */
 import type { ErrorCode } from '../../../src/model/error.ts';
 
+/** One invalid file. */
 export interface BadFile {
+  /** Names it in the test's title. */
   readonly title: string;
   readonly content: string | Uint8Array;
   readonly code: ErrorCode;
-  /** What its message says, and at which line and column. */
+  /** Part of the error's message. */
   readonly message: RegExp;
+  /** The place that the error names. */
   readonly line: number;
   readonly column: number;
 }
 
 const GOOD = { name: 'bad', prefix: 'fd42:2345:1234:9abe::/64', vni: '458', key: '458' } as const;
 
-/** A file that is sound, but for what `changes` makes of it; a key without a value is left out. */
+/** The text of a valid file with `changes`; a key whose value is undefined is left out. */
 export function confWith(changes: { readonly [K in keyof typeof GOOD]?: string | undefined }): string {
   const entries = Object.entries({ ...GOOD, ...changes }).filter(([, value]) => value !== undefined);
   return entries.map(([key, value]) => `${key}=${value}\n`).join('');
 }
 
+/** One file for each kind of fault. */
 export const BAD_FILES: readonly BadFile[] = [
   {
     title: 'a prefix of 48 bits',

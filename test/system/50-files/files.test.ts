@@ -1,4 +1,4 @@
-/** Bad network files: each is named with its fault, and what ran goes on. */
+/** Invalid network files: each is reported with its fault, and the running networks go on. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
@@ -16,7 +16,7 @@ import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 import { BAD_FILES, confWith } from './bad-files.ts';
 
-/** A change of a file is seen after 30 ms, and in force within a second. */
+/** A changed file is noticed after 30 ms, and in force within a second. */
 const TAKEN_DEADLINE_MS = 5_000;
 
 const shared = forAllTests();
@@ -39,7 +39,7 @@ async function losses(): Promise<string[]> {
   return await Promise.all(pings.map((running) => running.lost()));
 }
 
-/** What `mesh status` on the host finds wrong with its files. */
+/** The findings of `mesh status` on the host about network files. */
 async function findings(host: LabHost): Promise<Finding[]> {
   const { stdout } = await lab.exec(host, ['mesh', 'status', '--json']);
   const { agent, host0: daemon } = JSON.parse(stdout) as { agent: AgentStatus; host0?: Host0Status };
@@ -50,13 +50,13 @@ async function networksAt(host: LabHost): Promise<string[]> {
   return ((await statusOf(host))?.networks ?? []).map(({ network }) => network.name).toSorted();
 }
 
-/** Waits until that, and nothing else, is what `mesh status` finds wrong with the host's files. */
+/** Waits until the findings about the host's files are exactly `expected`. */
 async function isFound(host: LabHost, expected: readonly unknown[]): Promise<void> {
   await expect.poll(() => findings(host), { timeout: TAKEN_DEADLINE_MS }).toEqual(expected);
 }
 
 describe.each(BAD_FILES)('$title', ({ content, code, message, line, column }) => {
-  test('is named by `mesh network check` and by `mesh status`, and disturbs nothing', async () => {
+  test('is reported by `mesh network check` and by `mesh status`, and disturbs nothing', async () => {
     const [good, bad] = [fileOf(node1, 'manage'), fileOf(node1, 'zzz')];
     writeFileSync(bad, content);
     const check = await lab.exec(node1, ['mesh', 'network', 'check', good, bad, '--json']);
@@ -79,7 +79,7 @@ describe.each(BAD_FILES)('$title', ({ content, code, message, line, column }) =>
   });
 });
 
-test('beside a bad file nothing new is taken, and what was taken last outlives a restart', async () => {
+test('while one file is bad no new file is accepted, and the accepted files survive a restart', async () => {
   writeFileSync(fileOf(node1, 'zzz'), confWith({ vni: 'abc' }));
   writeMesh(node1, SECOND_MESH);
   rmSync(fileOf(node1, 'manage'));
@@ -92,7 +92,7 @@ test('beside a bad file nothing new is taken, and what was taken last outlives a
   expect(await losses()).toEqual(['', '']);
 });
 
-test('once it is mended, all of it is taken', async () => {
+test('once the bad file is corrected, all files are accepted', async () => {
   writeMesh(node1, EXAMPLE_MESH);
   writeFileSync(fileOf(node1, 'zzz'), confWith({}));
   await until('the files are in force', TAKEN_DEADLINE_MS, async () => (await networksAt(node1)).length === 3);
@@ -104,7 +104,7 @@ test('once it is mended, all of it is taken', async () => {
   expect(await losses()).toEqual(['', '']);
 });
 
-test('host0 keeps what it took last too, also when its daemon is started again', async () => {
+test('host0 keeps its accepted files, too, also after a restart of its daemon', async () => {
   writeFileSync(fileOf(host0, 'zzz'), confWith({ vni: '456' }));
   writeMesh(host0, SECOND_MESH);
   const expected = [expect.objectContaining({ code: 'MESH_NET_VNI_TWICE', object: fileOf(host0, 'zzz') })];
@@ -124,11 +124,11 @@ test('host0 keeps what it took last too, also when its daemon is started again',
   expect(await losses()).toEqual(['', '']);
 });
 
-test('at a cold boot the sound files come up, and the rest is named', async () => {
+test('at a boot without state the valid files come up, and the others are reported', async () => {
   for (const running of pings) running[Symbol.dispose]();
   await lab.stop(node1, 'agent', 'SIGKILL');
   rmSync(pathsBelow(node1.root).state, { recursive: true });
-  // Two that collide with each other, and one of every other kind.
+  // Two files that collide with each other, and one file of every other kind.
   const others = BAD_FILES.filter(({ code }) => code !== 'MESH_NET_VNI_TWICE');
   for (const [index, { content }] of others.entries()) writeFileSync(fileOf(node1, `bad${index}`), content);
   writeFileSync(fileOf(node1, 'same1'), confWith({ name: 'same1', vni: '777' }));

@@ -1,4 +1,4 @@
-/** The doctor on real hosts: silent while they are well, and naming each fault that is made here on purpose. */
+/** The doctor on real hosts: it finds nothing while they are healthy, and names each fault that a test makes. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
@@ -49,11 +49,11 @@ describe('the underlay', () => {
     expect(finding).toContain('`nft insert rule inet edge input udp dport 4789 accept`');
   });
 
-  test('a port that is down', async () => {
+  test('an underlay link that is down', async () => {
     await node1.run('ip', 'link', 'set', 'eth0', 'down');
     ward.after(async () => {
       await node1.run('ip', 'link', 'set', 'eth0', 'up');
-      // The lab's hosts know each other's Ethernet addresses beforehand; the kernel forgot them with the port.
+      // The lab gives its hosts permanent neighbour entries; the kernel deleted them with the link.
       await ward.lab.rebootHost(node1.host);
       await isReady(node1.host);
     });
@@ -61,14 +61,14 @@ describe('the underlay', () => {
     expect(finding).toContain('[MESH_HOST0_UNREACHABLE]');
   });
 
-  test('a link too narrow', async () => {
+  test('a link that is too narrow', async () => {
     await node1.run('ip', 'link', 'set', 'eth0', 'mtu', '1400');
     ward.after(() => node1.run('ip', 'link', 'set', 'eth0', 'mtu', '1500'));
     expect(await node1.complaints()).toEqual(['link-mtu']);
     expect(await node1.finding('link-mtu')).toContain('eth0 carries packets of 1400 bytes');
   });
 
-  test('a path too narrow', async () => {
+  test('a path that is too narrow', async () => {
     await segment(node1.host, 'mtu', '1400');
     ward.after(() => segment(node1.host, 'mtu', '1500'));
     expect(await node1.complaints()).toEqual(['path-mtu']);
@@ -77,7 +77,7 @@ describe('the underlay', () => {
 });
 
 describe('settings of the kernel', () => {
-  test('strict rp_filter that drops packets, and is made loose', async () => {
+  test('strict rp_filter that drops packets, and is made loose by --fix', async () => {
     await ward.setting(node1, 'net.ipv4.conf.eth0.rp_filter', '1');
     expect(await node1.complaints()).toEqual([]);
     await host0.run('ip', 'address', 'add', '192.0.2.9/32', 'dev', 'lo');
@@ -89,7 +89,7 @@ describe('settings of the kernel', () => {
     expect(findings).toEqual([]);
   });
 
-  test('IPv6 turned off on a bridge, and turned on again', async () => {
+  test('IPv6 turned off on a bridge, and turned on by --fix', async () => {
     await node1.run('sysctl', '-q', 'net.ipv6.conf.br456.disable_ipv6=1');
     expect(await node1.complaints()).toContain('ipv6-disabled');
     const { fixed } = await node1.doctor('--fix');
@@ -133,7 +133,7 @@ describe('other firewalls', () => {
       'reject with icmpx admin-prohibited',
       '}',
     );
-    expect(await node1.finding('firewalld')).toContain('its rules do not know br456');
+    expect(await node1.finding('firewalld')).toContain('none of its rules names br456');
   });
 });
 
@@ -151,7 +151,7 @@ describe('the machine', () => {
     const before = await node1.complaints();
     for (let packet = 0; packet < 12; packet++) spoiltDatagram(node1.host);
     expect([before, await node1.complaints()]).toEqual([[], ['checksums']]);
-    // The counter is the namespace's, and does not go back.
+    // The counter belongs to the namespace and never decreases, so the host gets a new one.
     await ward.lab.rebootHost(node1.host);
     await isReady(node1.host);
   });
@@ -176,7 +176,7 @@ describe('the machine', () => {
     ]);
   });
 
-  test('a device that another program takes again and again', async () => {
+  test('a device that another program changes again and again', async () => {
     const thief = spawnInside(node1.host.netns, ['ip', 'monitor', 'link', 'dev', 'br456'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -188,13 +188,14 @@ describe('the machine', () => {
       thief.kill();
     });
     await ward.lab.exec(node1.host, ['ip', 'link', 'set', 'br456', 'address', '02:00:00:00:be:ef']);
-    // Neighbours go with each change of the bridge's address, and do not stay either; the bridge is the cause.
+    // Each change of the bridge's address also deletes neighbour entries, which do not stay either. The bridge is the
+    // cause.
     const stolen = /^bridge:mesh-456: ip link set br456 .*: it does not stay/;
     await until('it is found', DEADLINE_MS, async () => stolen.test((await node1.finding('stolen-device')) ?? ''));
   });
 });
 
-/** Changes the port of the segment that a host is plugged into. */
+/** Changes the segment's end of the cable to a host: the bridge port that the host is plugged into. */
 async function segment(host: LabHost, ...words: string[]): Promise<void> {
   const [port] = host.ports;
   const segmentHost = { ...host, netns: ward.lab.topology.underlay };

@@ -1,4 +1,4 @@
-/** The doctor where two machines say they are one, or disagree about the time. */
+/** The doctor on two machines with one identity, or with different clocks. */
 import { describe, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
@@ -15,7 +15,7 @@ const ward = wardForAllTests('identities');
 const { host0, node1, node2 } = ward;
 
 describe('identities', () => {
-  test('two machines with one id, told on both ends', async () => {
+  test('two machines with one id, found on node2 and on host0', async () => {
     const posing: LabHost = { ...node2.host, machine: node1.host.machine };
     await ward.lab.stop(node2.host, 'agent', 'SIGTERM');
     ward.lab.start(posing, 'agent');
@@ -24,13 +24,13 @@ describe('identities', () => {
       ward.lab.start(node2.host, 'agent');
       await isReady(node2.host);
     });
-    await until('node2 is told', DEADLINE_MS, async () => {
+    await until('node2 finds it', DEADLINE_MS, async () => {
       return (await node2.complaints().catch((): string[] => [])).includes('double-id');
     });
     expect(await host0.complaints()).toContain('double-id');
   });
 
-  test('two host0s on one segment, seen by both sides', async () => {
+  test('two host0s on one segment, found by a node and by host0', async () => {
     const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
     const second = temporaryNetns();
     const segmentPort = 'second0';
@@ -73,14 +73,14 @@ describe('identities', () => {
       await keep(node1, theirs);
       await keep(node2, mine);
     });
-    // Its question for the other's address tells the other where it lives.
+    // node2's ARP request gives node1 a neighbour entry with node2's changed Ethernet address.
     await ward.lab.exec(node2.host, ['ping', '-c', '1', '-W', '0.2', mine.ipv4]);
     expect(await node1.finding('double-mac')).toContain(`${mine.mac}: this machine and ${theirs.ipv4} have the same`);
   });
 });
 
 describe('time', () => {
-  test("a clock that is not host0's", async () => {
+  test("a clock that differs from host0's", async () => {
     await ward.lab.stop(host0.host, 'host0', 'SIGTERM');
     const server = await OtherClock.start(host0.host, 3_600_000);
     ward.after(async () => {

@@ -1,10 +1,11 @@
-/** host0's endpoint in the example mesh with a clock of its own: it answers everybody, and the date is wrong. */
+/** A replacement of host0's endpoint in the example mesh, whose Date header is wrong. It answers every caller. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { MEMBERSHIP_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 
+/** The running server. */
 export class OtherClock {
   readonly #server: ChildProcess;
 
@@ -12,6 +13,7 @@ export class OtherClock {
     this.#server = server;
   }
 
+  /** Resolves when the server listens. @param aheadMs how far its clock is ahead; negative: behind */
   static async start(host0: LabHost, aheadMs: number): Promise<OtherClock> {
     const script = `
       require('node:http').createServer((request, response) => {

@@ -1,13 +1,14 @@
-/** Hosts of a lab as the doctor sees them. */
+/** Runs `mesh doctor` and other commands on a host of a lab. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { DoctorView } from '../../../src/protocol/documents/views.ts';
 
+/** A lab's host that the doctor examines. */
 export class Patient {
   readonly #lab: () => Lab;
   readonly #name: string;
 
-  /** @param lab asked for when the host is first needed: a file names its hosts before their lab is up */
+  /** @param lab called when the host is first needed: a test file names its hosts before their lab is up */
   constructor(lab: () => Lab, name: string) {
     this.#lab = lab;
     this.#name = name;
@@ -24,7 +25,7 @@ export class Patient {
     return stdout;
   }
 
-  /** What `mesh doctor` answers; its exit code must say the same. */
+  /** The output of `mesh doctor`. @throws Error when the exit code does not match the findings */
   async doctor(...options: readonly string[]): Promise<DoctorView> {
     const { code, stdout, stderr } = await this.#lab().exec(this.host, ['mesh', 'doctor', '--json', ...options]);
     if (code > 1) throw new Error(`mesh doctor on ${this.host.name}: ${stderr}`);
@@ -33,11 +34,12 @@ export class Patient {
     return view;
   }
 
-  /** The checks that find something. */
+  /** The names of the checks that find something. */
   async complaints(): Promise<string[]> {
     return (await this.doctor()).findings.map(({ check }) => check);
   }
 
+  /** The finding of a check as `object: saw; remedy`; undefined when it finds nothing. */
   async finding(check: string): Promise<string | undefined> {
     const found = (await this.doctor()).findings.find((finding) => finding.check === check);
     return found && `${found.object}: ${found.saw}; ${found.remedy}`;

@@ -1,4 +1,4 @@
-/** host0 between two segments: the doctor notices when it no longer forwards. */
+/** host0 between two segments: the doctor finds that host0 does not forward. */
 import { beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
@@ -7,7 +7,7 @@ import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
 import { Patient } from './patient.ts';
 
-/** The agent's patience with a rival grows to 15 s; then it takes three more to believe that the rival is gone. */
+/** Against a rival the agent's retry interval grows to 15 s. The rival counts as gone three seconds after that. */
 const DEADLINE_MS = 60_000;
 
 const shared = forAllTests();
@@ -19,9 +19,9 @@ beforeAll(async () => {
   await Promise.all(lab.hosts.map(isReady));
 });
 
-test('forwarding that another program turns off again and again', async () => {
+test('a program that turns forwarding off again and again', async () => {
   expect(await host0.complaints()).toEqual([]);
-  // Once would not do: the agent turns it on again before anybody looks.
+  // Once is not enough: the agent turns forwarding on again before the doctor looks.
   const script = 'while :; do echo 0 >/proc/sys/net/ipv4/conf/eth2/forwarding; sleep 0.02; done';
   const rival = spawnInside(host0.host.netns, ['sh', '-c', script], { stdio: 'ignore' });
   try {
@@ -30,7 +30,7 @@ test('forwarding that another program turns off again and again', async () => {
   } finally {
     rival.kill();
   }
-  await until('it is mended', DEADLINE_MS, async () => {
+  await until('it is repaired', DEADLINE_MS, async () => {
     const { findings } = await host0.doctor('--fix');
     return findings.length === 0;
   });

@@ -1,4 +1,4 @@
-/** What a card with a bug in its offload sends: a UDP datagram whose checksum is not that of its bytes. */
+/** A UDP datagram with a wrong checksum, as a network card with an offload bug sends it. */
 import { AF_INET, failed, libc, SOCK_RAW } from '../../../src/kernel/libc.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { openSocket, sockaddr } from '../../../src/kernel/sockets/socket.ts';
@@ -7,7 +7,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 const IPPROTO_UDP = 17;
 const DISCARD_PORT = 9;
 
-/** From the host to itself. */
+/** Sends the datagram from the host to itself. */
 export function spoiltDatagram({ netns, member }: LabHost): void {
   const payload = Buffer.from('spoilt');
   const datagram = Buffer.alloc(8 + payload.length);

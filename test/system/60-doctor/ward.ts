@@ -1,14 +1,14 @@
-/** A lab of host0 and two nodes on one segment, whose faults are taken away again after each test. */
+/** A lab of host0 and two nodes on one segment. The faults of a test are undone after it. */
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
 import { Patient } from './patient.ts';
 
-/** Whatever was lost while a fault lasted is back in a second; five times that, and the two seconds of a look. */
+/** A healed host is well again in a second, and the doctor takes two. Busy machines need several times as long. */
 export const DEADLINE_MS = 20_000;
 
-/** A ward for the tests of one file: brought up before the first, cured after each, taken down after the last. */
+/** A ward for the tests of one file: started before the first test, cured after each, removed after the last. */
 export function wardForAllTests(name: string): Ward {
   const ward = new Ward();
   beforeAll(() => ward.open(name));
@@ -24,7 +24,7 @@ class Ward {
   #lab: Lab | undefined;
   #cures: (() => unknown)[] = [];
 
-  /** There from the first test on. */
+  /** The lab. @throws TypeError before the first test */
   get lab(): Lab {
     if (this.#lab === undefined) throw new TypeError('the lab is not up');
     return this.#lab;
@@ -35,29 +35,33 @@ class Ward {
     await Promise.all(this.#lab.hosts.map(isReady));
   }
 
-  /** To be done at the end of the test. */
+  /** Registers a function that undoes a fault at the end of the test. */
   after(cure: () => unknown): void {
     this.#cures.push(cure);
   }
 
-  /** Takes the faults of a test away, the last first: the next begins with a lab that is well, so what is found then is its own fault. */
+  /**
+   * Undoes the faults of a test, the last one first, and waits until the lab is healthy, so that the next test starts
+   * from there.
+   */
   async cure(): Promise<void> {
     for (const cure of this.#cures.reverse()) await cure();
     this.#cures = [];
     await this.healthy();
   }
 
+  /** Waits until the doctor finds nothing on any host. */
   async healthy(): Promise<void> {
     await Promise.all([this.host0, this.node1, this.node2].map(isWell));
   }
 
-  /** An nft table of somebody else's, until the end of the test. */
+  /** Adds an nft table as another program would, until the end of the test. */
   async foreignTable(patient: Patient, family: string, table: string, ...lines: string[]): Promise<void> {
     await patient.run('nft', `table ${family} ${table} {\n${lines.join('\n')}\n}`);
     this.after(() => patient.run('nft', `delete table ${family} ${table}`));
   }
 
-  /** Another value of a kernel setting, until the end of the test. */
+  /** Changes a kernel setting until the end of the test. */
   async setting(patient: Patient, name: string, value: string): Promise<void> {
     const before = (await patient.run('sysctl', '-n', name)).trim();
     await patient.run('sysctl', '-q', `${name}=${value}`);

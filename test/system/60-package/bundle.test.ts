@@ -1,4 +1,4 @@
-/** What `npm run build` makes runs anywhere, with nothing of the source or of node_modules beside it. */
+/** The bundles of `npm run build` run in any directory, without the source and node_modules. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ function mesh(...words: readonly string[]): string {
   return execFileSync(join(place, 'copied/bin/mesh'), words, { cwd: '/', env, encoding: 'utf8' });
 }
 
-test('a lab of two nodes, from the bundles alone', () => {
+test('a lab of two nodes runs from the bundles', () => {
   const report = JSON.parse(mesh('lab', 'up', '--name', `bundle-${process.pid}`, '--nodes', '2', '--json'));
   expect(report).toMatchObject({ ok: true });
 }, 60_000);

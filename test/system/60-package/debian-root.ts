@@ -1,6 +1,6 @@
 /**
- * A Debian machine to install packages on: this machine's own files under a layer that takes every change and is thrown
- * away, in a mount namespace that goes with its last process. Its systemctl only writes down what it is told.
+ * A Debian machine to install packages on: this machine's own files under an overlay that takes all changes and is
+ * discarded, in a mount namespace that ends with its last process. Its systemctl only logs its arguments.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Without `/run/systemd/system` a package takes it that there is no systemd. */
+/** Makes `/run/systemd/system` too: without it the package's scripts do not call systemctl. */
 const SCRIPT = `
 set -e
 mount -t tmpfs none "$1"
@@ -26,6 +26,7 @@ echo ready
 exec chroot "$1/root" cat
 `;
 
+/** The root, while its holding process runs. */
 export class DebianRoot implements AsyncDisposable {
   readonly #holder: ChildProcess;
   readonly #mountPoint: string;
@@ -35,7 +36,7 @@ export class DebianRoot implements AsyncDisposable {
     this.#mountPoint = mountPoint;
   }
 
-  /** @param shared a directory that is the same inside */
+  /** Makes the root. @param shared a directory of this machine that is visible inside at the same path */
   static async open(shared: string): Promise<DebianRoot> {
     const mountPoint = mkdtempSync(join(tmpdir(), 'mw-debian-root-'));
     const holder = spawn('unshare', ['--mount', 'sh', '-c', SCRIPT, 'sh', mountPoint, shared], {
@@ -51,25 +52,25 @@ export class DebianRoot implements AsyncDisposable {
     return ['nsenter', '--target', String(this.#holder.pid), '--mount', '--root', '--wd', '--', ...argv];
   }
 
-  /** @returns what it prints @throws Error when it fails */
+  /** Runs a command inside. @returns its output @throws Error if it fails */
   run(...argv: readonly string[]): string {
     const [command = '', ...rest] = this.inside(argv);
     return execFileSync(command, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
-  /** A file inside. */
+  /** The text of a file inside. */
   read(path: string): string {
     return readFileSync(`/proc/${this.#holder.pid}/root${path}`, 'utf8');
   }
 
-  /** What systemctl was told since this was asked last. */
+  /** The arguments of all calls of systemctl since the last call of this. */
   systemctlCalls(): string[] {
     const calls = this.read('/systemctl.log').split('\n').slice(0, -1);
     this.run('truncate', '--size=0', '/systemctl.log');
     return calls;
   }
 
-  /** Call it when nothing runs inside any more. */
+  /** May be called only when no process runs inside any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     const exit = once(this.#holder, 'exit');
     this.#holder.stdin?.end();

@@ -1,4 +1,4 @@
-/** The .deb on a running mesh: installed, upgraded and removed by dpkg, and not a packet is lost. */
+/** The .deb is installed, upgraded and removed by dpkg on a running mesh, and no packet is lost. */
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ function deb(version: string): string {
   return join(place, `meshwork_${version}_amd64.deb`);
 }
 
-/** What a service manager does with a unit: on this host, from the files that are installed now. */
+/** Starts a unit on a host as a service manager would, from the files that are installed now. */
 function start(host: LabHost, name: UnitName): void {
   const options = host.role === 'host0' ? '' : `--host0 ${host.host0} --machine ${host.machine}`;
   const variables = { AGENT_OPTIONS: `${options} --name ${host.name}`.trim() };
@@ -85,7 +85,7 @@ test('the same source makes the same bytes', async () => {
   expect(readFileSync(again).equals(readFileSync(deb('0.1.0')))).toBe(true);
 });
 
-test('it is installed, and its services work with the capabilities that they name', async () => {
+test('the installed services work with the capabilities that their units name', async () => {
   debian.run('dpkg', '--install', deb('0.1.0'));
   expect(debian.systemctlCalls()).toEqual(['daemon-reload']);
   expect(debian.run('mesh', '--version')).toBe('meshwork 0.1.0\n');
@@ -96,7 +96,7 @@ test('it is installed, and its services work with the capabilities that they nam
   await noDrift(lab.hosts);
 });
 
-test('an upgrade starts the processes anew, and loses nothing', async () => {
+test('an upgrade restarts the processes, and loses no packet', async () => {
   debian.run('dpkg', '--install', deb('0.1.1'));
   expect(debian.systemctlCalls()).toEqual(['daemon-reload', `try-restart ${UNITS.join(' ')}`]);
   for (const [host, name] of services()) await stop(host, name);
@@ -106,7 +106,7 @@ test('an upgrade starts the processes anew, and loses nothing', async () => {
   expect(await pings.lost()).toBe('');
 });
 
-test('a removal ends the processes and leaves the forwarding', async () => {
+test('a removal ends the processes, and forwarding goes on', async () => {
   debian.run('dpkg', '--remove', 'meshwork');
   expect(debian.systemctlCalls()).toEqual([`disable --now ${UNITS.toReversed().join(' ')}`, 'daemon-reload']);
   for (const [host, name] of services().toReversed()) await stop(host, name);

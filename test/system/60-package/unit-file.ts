@@ -1,12 +1,13 @@
-/** What a systemd unit says of a service, as far as it can be had without systemd: its command and its capabilities. */
+/** Reads a systemd unit, to run its command with its capabilities where there is no systemd. */
 
+/** How to run the service. */
 export interface Unit {
-  /** Run by util-linux's setpriv with the capabilities that the unit names and no others. */
+  /** The command, run by util-linux's setpriv with only the capabilities that the unit names. */
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** @param text of the unit @param variables what its EnvironmentFile sets */
+/** @param text of the unit @param variables values of its EnvironmentFile @throws Error if the unit lacks a needed setting */
 export function readUnit(text: string, variables: Readonly<Record<string, string>>): Unit {
   const capabilities = setting(text, 'CapabilityBoundingSet').map(
     (name) => `+${name.replace('CAP_', '').toLowerCase()}`,

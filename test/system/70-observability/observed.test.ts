@@ -1,4 +1,4 @@
-/** What happens to a mesh is seen from outside: in metrics, in health, and in events that begin with what is so. */
+/** Metrics, health and events show what happens to a mesh; a stream of events begins with a snapshot. */
 import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { followEvents } from '../../../src/cli/here/event-follow.ts';
@@ -16,7 +16,7 @@ import { until } from '../until.ts';
 
 const REPAIR_DEADLINE_MS = 15_000;
 const RESTART_DEADLINE_MS = 20_000;
-/** Nine seconds of silence, and what a busy machine adds. */
+/** Nine seconds of silence, with room for a busy machine. */
 const DROP_DEADLINE_MS = 45_000;
 
 const shared = forAllTests();
@@ -45,7 +45,7 @@ async function run(host: LabHost, script: string): Promise<string> {
   return stdout;
 }
 
-/** What a follower knows when it puts what it heard on top of what was so. */
+/** The members that a follower knows, from the snapshot and the events after it. */
 class Picture {
   readonly members = new Set<string>();
   snapshots = 0;
@@ -63,12 +63,12 @@ class Picture {
 }
 
 describe('drift', () => {
-  test('made by somebody else is counted when it is found and when it is repaired, and the cache had it all', async () => {
+  test('made by another program is counted when found and when repaired, and the cache missed nothing', async () => {
     const host = lab.host('node1');
     const client = agentClient(pathsBelow(host.root));
     const before = await kernelPicture(lab, host);
     const found = await metric(client, 'meshwork_drift_found_items_total');
-    const turns = await metric(client, 'meshwork_reconcile_duration_seconds_count');
+    const passes = await metric(client, 'meshwork_reconcile_duration_seconds_count');
     await run(host, 'bridge fdb flush dev vxlan456 self; ip link set vxlan456 mtu 1300; ip link delete br456');
     await until('all that was found is repaired', REPAIR_DEADLINE_MS, async () => {
       const repaired = await metric(client, 'meshwork_drift_repaired_items_total');
@@ -78,7 +78,7 @@ describe('drift', () => {
     await becomesAgain(lab, host, before);
     await noDrift([host]);
     expect(await metric(client, 'meshwork_drift_repaired_items_total', { kind: 'link' })).toBeGreaterThan(0);
-    expect(await metric(client, 'meshwork_reconcile_duration_seconds_count')).toBeGreaterThan(turns);
+    expect(await metric(client, 'meshwork_reconcile_duration_seconds_count')).toBeGreaterThan(passes);
     expect(await metric(client, 'meshwork_reconcile_steps_total', { outcome: 'done' })).toBeGreaterThan(0);
     expect(await metric(client, 'meshwork_audit_missed_items_total')).toBe(0);
     expect(await metric(client, 'meshwork_audit_difference_items')).toBe(0);
@@ -86,7 +86,7 @@ describe('drift', () => {
 });
 
 describe('host0', () => {
-  test('times its answers, by route', async () => {
+  test('measures its answers by route', async () => {
     const client = host0Client(pathsBelow(lab.host('host0').root));
     const name = 'meshwork_http_request_duration_seconds_count';
     const route = { api: 'control', route: '/v1/nodes', status: '200' };
@@ -102,7 +102,7 @@ describe('host0', () => {
     ).toBeGreaterThan(1);
   });
 
-  test('is followed over its restart, without a gap, and serves metrics in the mesh when it is told to', async () => {
+  test('is followed over its restart without a gap, and serves metrics in the mesh when configured', async () => {
     const host = lab.host('host0');
     const paths = pathsBelow(host.root);
     const client = host0Client(paths);

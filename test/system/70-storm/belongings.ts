@@ -1,5 +1,4 @@
-/** What somebody else has on a host, beside Meshwork and on its bridge: it must stay as it is whatever befalls the host. */
-
+/** Foreign devices, entries and rules on a host, beside Meshwork's and on its bridge: no fault may change them. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
@@ -27,7 +26,7 @@ nft 'table inet theirs { set hosts { type ipv4_addr; elements = { 192.0.2.6 }; }
   chain input { type filter hook input priority 10; policy accept; ip saddr @hosts tcp dport 4 drop; }; }'
 nft 'table bridge theirs { chain forward { type filter hook forward priority 0; policy accept; }; }'`;
 
-/** Link-local addresses, timers and counters are the kernel's own, and so is what a bridge keeps of a port such as put0. */
+/** Without link-local addresses, timers and counters, and without the bridge-port state of put0, which the kernel changes. */
 const SHOW = `
 for link in theirs0 theirs1 theirs2 theirs3 put1; do
   ip -oneline -details link show $link | sed 's/ [a-z_]*timer *[0-9.]*//g'
@@ -38,13 +37,14 @@ ip neighbour show dev theirs0 nud permanent; ip -6 neighbour show dev theirs0 nu
 bridge fdb show dev theirs3 | sort; bridge fdb show dev theirs1 | grep -v permanent | sort
 nft list table inet theirs; nft list table bridge theirs`;
 
-/** To be called when the mesh is up: one of the links is plugged into it. */
+/** Makes them. The mesh must be up, since put0 is plugged into it. */
 export async function makeBelongings(lab: Lab, host: LabHost): Promise<void> {
   const { code, stderr } = await lab.exec(host, ['sh', '-c', MAKE]);
   if (code !== 0) throw new Error(`the belongings of ${host.name}: ${stderr}`);
   await agentClient(pathsBelow(host.root)).put('/v1/ports/put0', { network: EXAMPLE_MESH.name });
 }
 
+/** All of them as text, to compare with an earlier state. */
 export async function belongings(lab: Lab, host: LabHost): Promise<string> {
   const { code, stdout, stderr } = await lab.exec(host, ['sh', '-c', SHOW]);
   if (code !== 0 || stderr !== '') throw new Error(`the belongings of ${host.name}: ${stderr}`);

@@ -1,10 +1,10 @@
-/** Makes an agent hard of hearing: the sockets on which its kernel tells it of changes get the smallest buffer there is. */
+/** Makes an agent miss events: its monitor sockets get the smallest receive buffer that the kernel allows. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import koffi from 'koffi';
 import { failed, libc, SO_RCVBUFFORCE, SOL_SOCKET } from '../../../src/kernel/libc.ts';
 import { setOption } from '../../../src/kernel/sockets/socket.ts';
 
-/** The kernel makes 2304 of it: two events. */
+/** The kernel rounds this up to 2304 bytes: room for two events. */
 const SMALLEST_BYTES = 1;
 const USUAL_BYTES = 32 * 1024 * 1024;
 
@@ -12,7 +12,7 @@ const SYS_PIDFD_OPEN = 434;
 const SYS_PIDFD_GETFD = 438;
 const systemCall = koffi.load(null).func('long syscall(long number, long a, long b, long c)');
 
-/** @returns how to give the usual buffer back; it does nothing when the process is gone */
+/** Shrinks the buffers. @returns a function that restores them, and does nothing if the process has ended */
 export function deafen(pid: number): () => void {
   const sockets = monitorSockets(pid);
   if (sockets.length === 0) throw new Error(`process ${pid} listens to no netlink group`);
@@ -25,7 +25,7 @@ export function deafen(pid: number): () => void {
   };
 }
 
-/** Our own descriptors of those rtnetlink sockets of the process that hear multicast groups. */
+/** Copies in this process of the descriptors of the agent's rtnetlink sockets that have joined multicast groups. */
 function monitorSockets(pid: number): number[] {
   const inodes = new Set(
     readFileSync(`/proc/${pid}/net/netlink`, 'utf8')

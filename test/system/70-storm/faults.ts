@@ -1,27 +1,29 @@
-/** What befalls a lab: each kind of fault, how often, and what it may cost. This table is what the storm holds the product to. */
+/** The faults of a storm: how often each occurs, and how many packets it may cost. The storm checks the product against this table. */
 
 import type { Cost, Helper } from './excuse.ts';
 import { addressChanged, cutOff, deafened, diskFilled, type Harm, killed, outsider, replaced } from './harms.ts';
 
+/** One kind of fault. */
 export interface FaultKind {
   readonly on: 'every host' | 'nodes' | 'host0';
   readonly times: number;
-  /** From and to; a harm that is done in a moment has none. */
+  /** The shortest and longest duration; absent for a fault without duration. */
   readonly lastsMs?: readonly [least: number, most: number];
   readonly cost: Cost;
   readonly withholds?: Helper;
-  /** Of one host, one fault at a time befalls each of these. */
+  /** The part of the host that has the fault. Faults of the same part of one host come one after the other. */
   readonly part: 'agent' | 'daemon' | 'devices' | 'segment' | 'address' | 'disk';
   readonly harm: Harm;
 }
 
-/** What forwards goes on, whoever dies. */
+/** Forwarding goes on without any process: these faults may cost no packet. */
 const NOTHING: Cost = { free: true, settlesMs: 0 };
-/** A repair takes some 50 ms on an idle machine; a link is deleted under the lock of all namespaces, by several at once here. */
+/** A repair takes about 50 ms on an idle machine. Here several agents delete links at once, under the lock of all namespaces. */
 const A_REPAIR: Cost = { settlesMs: 3_000 };
-/** To be heard of again takes a second, or three when the stream has to be made anew. */
+/** The others are told of a changed member within a second, or three if the stream must reconnect. */
 const NEWS: Cost = { settlesMs: 6_000, throughHost0: true };
 
+/** All kinds, by name. */
 export const FAULTS: Readonly<Record<string, FaultKind>> = {
   'agent killed': {
     on: 'every host',

@@ -1,4 +1,4 @@
-/** How each fault is done to a host of a lab, and taken back. */
+/** How each fault is made on a host of a lab, and undone. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { printMeshConf } from '../../../src/formats/conf/mesh-conf.ts';
 import { LastWords } from '../../../src/lab/checks/silence.ts';
@@ -17,12 +17,13 @@ import { until } from '../until.ts';
 import { deafen } from './deafness.ts';
 import { stateDiskOf } from './state-disk.ts';
 
-/** Does it to the host of that name; what it gives takes it back. */
+/** Makes a fault on the host of that name. @returns a function that undoes it */
 export type Harm = (lab: Lab, name: string) => Promise<() => Promise<void>>;
 
-/** A start takes a second on two busy cores; what an earlier fault took is back as soon, or when its agent is. */
+/** A start takes a second on two busy cores; devices that an earlier fault removed are back as soon as their agent. */
 const THERE_AGAIN_MS = 20_000;
 
+/** Kills a program; undone by a start. */
 export function killed(program: DaemonName): Harm {
   return async (lab, name) => {
     await lab.stop(lab.host(name), program, 'SIGKILL');
@@ -50,9 +51,9 @@ async function answers(lab: Lab, name: string, program: DaemonName): Promise<voi
 }
 
 /**
- * A script that needs our devices: again until they are there.
- * @param repaired succeeds once it has been undone; for what costs no packets, so that nothing else would tell. Asking the
- *   agent would make it look, and mend what it had not noticed.
+ * Another program changes the kernel by a script. The script needs the mesh's devices, and is repeated until they exist.
+ * @param repaired a script that succeeds once the agent has repaired the change, for a fault that costs no packets. A
+ *   question to the agent is no substitute: it would make the agent look, and repair what it had not noticed.
  */
 export function outsider(script: string, repaired?: string): Harm {
   return async (lab, name) => {
@@ -77,8 +78,8 @@ async function succeeds(lab: Lab, name: string, command: readonly string[]): Pro
 }
 
 /**
- * Somebody else's `device` in the place of ours. From when the agent refuses the network, it must stay the same; before, a
- * turn that is under way may still mean ours, which it knows by name.
+ * Replaces a device of the mesh by a foreign one, `device`. Once the agent refuses the network, the foreign device must not
+ * change. Before that, a pass that is under way may still change it, since it knows the device by name.
  */
 export function replaced(device: string, ...batch: readonly string[]): Harm {
   return async (lab, name) => {
@@ -91,17 +92,19 @@ export function replaced(device: string, ...batch: readonly string[]): Harm {
     const before = await linkPicture(lab, lab.host(name), device);
     return async () => {
       const after = await linkPicture(lab, lab.host(name), device);
-      if (after !== before) throw new Error(`${device} of somebody else on ${name} was ${before}, and is ${after}`);
+      if (after !== before) throw new Error(`the foreign device ${device} on ${name} was ${before}, and is ${after}`);
       await succeeds(lab, name, ['ip', 'link', 'delete', device]);
     };
   };
 }
 
+/** Pulls the cables of a host. */
 export const cutOff: Harm = async (lab, name) => {
   await lab.cutCables(lab.host(name));
   return async () => await lab.healCables(lab.host(name));
 };
 
+/** Gives a node another underlay address. */
 export const addressChanged: Harm = async (lab, name) => {
   const before = lab.host(name).member.ipv4;
   const [a, b, c, d] = before.split('.');
@@ -109,7 +112,7 @@ export const addressChanged: Harm = async (lab, name) => {
   return async () => await lab.setIpv4(lab.host(name), before);
 };
 
-/** And somebody saves a network file meanwhile, as accepted files are kept on that disk. */
+/** Fills the state disk, and changes a network file, since accepted files are kept on that disk. */
 export const diskFilled: Harm = async (lab, name) => {
   const disk = stateDiskOf(lab.host(name));
   disk.fill();
@@ -122,7 +125,7 @@ export const diskFilled: Harm = async (lab, name) => {
   };
 };
 
-/** So many events that most are lost, with one among them that matters. */
+/** Makes the agent lose events, among them the change of a mesh's device. */
 export const deafened: Harm = async (lab, name) => {
   const host = lab.host(name);
   const process = await until(`${name} has an agent`, THERE_AGAIN_MS, () => lab.process(host, 'agent'));

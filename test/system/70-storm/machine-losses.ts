@@ -1,9 +1,9 @@
 /**
- * Pings that the machine under the lab lost, and no mesh: hosts of their own would not share what runs full here.
+ * Pings that are lost by the machine under the lab, not by a mesh: the hosts of the lab share buffers that real hosts do not.
  *
  * - Packets between namespaces wait in a queue of each processor. When it is full, they are dropped (softnet_stat).
- * - One socket of each processor sends the answers to all echoes. While those of one host wait for a neighbour, it has no
- *   room left for those of others (Icmp6OutErrors of the host that would have answered).
+ * - One socket of each processor sends the answers to all echoes. While answers of one host wait for a neighbour entry, the
+ *   socket has no room for answers of other hosts (Icmp6OutErrors of the host that would have answered).
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
@@ -12,10 +12,11 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Span } from './excuse.ts';
 
 const LOOK_MS = 50;
-/** For packets that wait for one neighbour, instead of 200 kB: other tests ping at the same time. */
+/** The limit for packets that wait for one neighbour, in place of 200 kB, because other tests ping at the same time. */
 const QUEUE_BYTES = 2_048;
 const MACHINE = 'the machine';
 
+/** Reads the counters of the machine and of all hosts every 50 ms, until it is disposed of. */
 export class MachineLosses implements Disposable {
   readonly #hosts: readonly LabHost[];
   readonly #timer: NodeJS.Timeout;
@@ -29,7 +30,7 @@ export class MachineLosses implements Disposable {
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
-  /** When pings of `host` may have been lost so. */
+  /** When pings to `host` may have been lost by the machine. */
   of(host: LabHost): readonly Span[] {
     return [MACHINE, host.name].flatMap((name) => this.#spans.get(name) ?? []);
   }
@@ -58,13 +59,13 @@ export class MachineLosses implements Disposable {
   }
 }
 
-/** The second column of each processor's line, in hexadecimal. */
+/** Packets dropped by all queues: the second column of each processor's line, in hexadecimal. */
 function droppedByQueues(): number {
   const lines = readFileSync('/proc/net/softnet_stat', 'utf8').trimEnd().split('\n');
   return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '', 16), 0);
 }
 
-/** To be called in the host's namespace. A bridge that was made anew has the usual queues again. */
+/** Counts answers that could not be sent, and limits the queues again, since a recreated bridge has the default. Runs in the host's namespace. */
 function unanswered({ ports }: LabHost): number {
   shorten(`/proc/sys/net/ipv6/neigh/${EXAMPLE_MESH.devices.bridge}/unres_qlen_bytes`);
   for (const { device } of ports) shorten(`/proc/sys/net/ipv4/neigh/${device}/unres_qlen_bytes`);
@@ -77,6 +78,6 @@ function shorten(setting: string): void {
   try {
     writeFileSync(setting, `${QUEUE_BYTES}`);
   } catch {
-    // An outsider was quicker, and the device is gone.
+    // Another fault has just removed the device.
   }
 }

@@ -1,24 +1,25 @@
-/** What came of a storm, in words. Pure. */
+/** The results of a storm as text. Pure. */
 import type { Loss } from '../pings.ts';
-import { type Befallen, type Excuse, type Pair, type Span, touches, unexcused } from './excuse.ts';
+import { type Excuse, type Pair, type PastFault, type Span, touches, unexcused } from './excuse.ts';
 
+/** Everything that was recorded. */
 export interface Seen {
   /** When the storm began; all times are those of `performance.now()`. */
   readonly startMs: number;
-  readonly faults: readonly Befallen[];
+  readonly faults: readonly PastFault[];
   readonly excuses: readonly Excuse[];
   readonly pairs: readonly {
     readonly pair: Pair;
     readonly losses: readonly Loss[];
-    /** When the machine under the lab lost some of its pings. */
+    /** When the machine under the lab may have lost pings of this pair. */
     readonly machine: readonly Span[];
   }[];
 }
 
-/** So long before a loss, a fault is named beside it. */
+/** Faults that ended at most this long before a loss are named with it. */
 const SUSPECT_MS = 5_000;
 
-/** A sentence for each loss that no fault excuses. */
+/** One sentence for each loss that no fault excuses. */
 export function complaints({ startMs, faults, excuses, pairs }: Seen): string[] {
   return pairs.flatMap(({ pair, losses, machine }) => {
     const valid = [...excuses.filter((excuse) => touches(excuse, pair)), ...machine];
@@ -39,7 +40,7 @@ export function complaints({ startMs, faults, excuses, pairs }: Seen): string[] 
   });
 }
 
-/** How often each fault came, and how long its worst outage was. */
+/** A sentence with the number of faults of each kind, and the longest loss during each kind. */
 export function summary({ startMs, faults, excuses, pairs }: Seen): string {
   const counts = new Map<string, number>();
   for (const { kind } of faults) counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -54,7 +55,7 @@ export function summary({ startMs, faults, excuses, pairs }: Seen): string {
   return `${faults.length} faults in ${seconds(lengthMs)}, with the longest loss beside each: ${kinds.join(', ')}`;
 }
 
-/** The longest loss that began while the fault was the newest that excuses it. */
+/** The longest loss that began while one of these faults lasted. */
 function worst(own: readonly Excuse[], pairs: Seen['pairs']): number {
   const lengths = own.flatMap((excuse) =>
     pairs

@@ -3,7 +3,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SmallDisk } from '../small-disk.ts';
 
-/** host0's store needs the most: half of this. */
+/** Twice what host0's store, the largest, needs. */
 const DISK_BYTES = 2 * 1024 * 1024;
 
 export function stateDiskOf({ root }: LabHost): SmallDisk {

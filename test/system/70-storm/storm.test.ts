@@ -1,6 +1,6 @@
 /**
- * Ten minutes' worth of faults in one minute, upon a cluster of twelve. `MESH_SEED=N npm run storm` brings other ones; what a
- * seed brings is the same each time, but for what the machine makes of it.
+ * The faults of ten minutes in one minute, on a cluster of twelve hosts. `MESH_SEED=N npm run storm` gives other faults. A
+ * seed always gives the same plan; its exact course depends on the machine.
  */
 import { beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -11,11 +11,11 @@ import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { PingSet } from '../ping-set.ts';
 import { allTalk, areListed } from '../talk.ts';
 import { belongings, makeBelongings } from './belongings.ts';
-import { type Befallen, excuses } from './excuse.ts';
+import { excuses, type PastFault } from './excuse.ts';
 import { MachineLosses } from './machine-losses.ts';
 import { complaints, summary } from './report.ts';
 import { stateDiskOf } from './state-disk.ts';
-import { forecast, rage } from './storm.ts';
+import { forecast, inflictAll } from './storm.ts';
 
 const SEED = Number(process.env.MESH_SEED ?? 1);
 const NODES = 11;
@@ -24,9 +24,9 @@ const LENGTH_MS = 40_000;
 const READY_DEADLINE_MS = 60_000;
 
 /**
- * Every host is in one: on one segment, on two with host0 as the router between, and with host0 itself. Never from host0:
- * a node that has lost host0 asks for it aloud before it answers, and what waits meanwhile fills the one socket from
- * which the kernel answers echoes on each processor, of all namespaces together.
+ * The pairs that ping. Every host is in one: on one segment, on two segments with host0 as the router, and with host0
+ * itself. No ping starts at host0: a node that has lost host0 must resolve host0's address before it answers. The waiting
+ * answers would fill the socket from which the kernel answers echoes, one for each processor for all namespaces together.
  */
 const PAIRS = [
   ['node1', 'node3'],
@@ -40,7 +40,7 @@ const PAIRS = [
 
 const shared = forAllTests();
 let lab: Lab;
-/** Before the storm. */
+/** The state of each host before the storm. */
 const before = new Map<string, { readonly kernel: string; readonly theirs: string }>();
 
 beforeAll(async () => {
@@ -66,7 +66,7 @@ function beforeOf({ name }: LabHost) {
   return known;
 }
 
-test(`storm ${SEED}: what may lose packets does so briefly, nothing else does, and all is as before`, async () => {
+test(`storm ${SEED}: only excused packets are lost, and all is as before`, async () => {
   const pairs = PAIRS.map(([from, to]) => ({ from: lab.host(from), to: lab.host(to) }));
   using pings = await PingSet.start(...pairs.map(({ from, to }) => [from, to] as const));
   using machine = new MachineLosses(lab.hosts);
@@ -76,7 +76,7 @@ test(`storm ${SEED}: what may lose packets does so briefly, nothing else does, a
     lab.hosts.map(({ name }) => name),
     LENGTH_MS,
   );
-  const faults: Befallen[] = await rage(lab, plan);
+  const faults: PastFault[] = await inflictAll(lab, plan);
   await allTalk(lab);
   await areListed(lab, lab.host('node1'), lab.hosts.slice(1));
   await Promise.all(lab.hosts.map(isReady));

@@ -1,20 +1,20 @@
-/** Faults from a seed, upon the hosts of a lab, one after another and several at once. */
+/** Plans the faults of a storm from a seed, and makes them on the hosts of a lab, several at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { pick, randomFrom } from '../../kit/random.ts';
-import type { Befallen } from './excuse.ts';
+import type { PastFault } from './excuse.ts';
 import { FAULTS, type FaultKind } from './faults.ts';
 
-/** When what will befall whom. */
+/** One fault of the plan. */
 export interface Planned {
   readonly kind: string;
   readonly host: string;
-  /** After the beginning of the storm. */
+  /** Time after the start of the storm. */
   readonly atMs: number;
   readonly lastsMs: number;
 }
 
-/** The same seed and hosts give the same plan. Every fault is over by itself before `lengthMs`, were it done in a moment. */
+/** Makes a plan; the same seed and hosts give the same plan. Every fault ends before `lengthMs`, apart from the time to make and undo it. */
 export function forecast(seed: number, hosts: readonly string[], lengthMs: number): Planned[] {
   const random = randomFrom(seed);
   const between = (least: number, most: number) => Math.round(least + random() * (most - least));
@@ -28,28 +28,28 @@ export function forecast(seed: number, hosts: readonly string[], lengthMs: numbe
   return planned.toSorted((a, b) => a.atMs - b.atMs);
 }
 
-/** Lets it all happen. @returns what happened, in the order of its beginning */
-export async function rage(lab: Lab, plan: readonly Planned[]): Promise<Befallen[]> {
+/** Makes all faults of the plan. @returns them with their real times, in the order of their start @throws AggregateError */
+export async function inflictAll(lab: Lab, plan: readonly Planned[]): Promise<PastFault[]> {
   const startMs = performance.now();
   const free = new Map<string, Promise<unknown>>();
-  const befalls = plan.map(({ kind, host, atMs, lastsMs }) => {
+  const running = plan.map(({ kind, host, atMs, lastsMs }) => {
     const fault = kindOf(kind);
-    // What befalls one part of one host does so in the order of the plan.
-    const turn = `${host} ${fault.part}`;
-    const before = free.get(turn);
-    const happens = async (): Promise<Befallen> => {
+    // Faults of one part of one host come one after the other, in the order of the plan.
+    const queue = `${host} ${fault.part}`;
+    const before = free.get(queue);
+    const happens = async (): Promise<PastFault> => {
       await sleep(startMs + atMs - performance.now());
       await before;
-      return await befall(lab, kind, host, lastsMs);
+      return await inflict(lab, kind, host, lastsMs);
     };
     const happening = happens();
     free.set(
-      turn,
+      queue,
       happening.catch(() => {}),
     );
     return happening;
   });
-  const outcomes = await Promise.allSettled(befalls);
+  const outcomes = await Promise.allSettled(running);
   const failed = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
   if (failed.length > 0) throw new AggregateError(failed, `${failed.length} faults could not be made: ${failed[0]}`);
   return outcomes
@@ -57,7 +57,7 @@ export async function rage(lab: Lab, plan: readonly Planned[]): Promise<Befallen
     .toSorted((a, b) => a.startMs - b.startMs);
 }
 
-async function befall(lab: Lab, kind: string, host: string, lastsMs: number): Promise<Befallen> {
+async function inflict(lab: Lab, kind: string, host: string, lastsMs: number): Promise<PastFault> {
   const { harm, cost, withholds } = kindOf(kind);
   const startMs = performance.now();
   const takeBack = await harm(lab, host);

@@ -1,4 +1,7 @@
-/** `mesh capture`: what passes two nodes, inside and outside, in one file; and nobody but host0 gets it from another node. */
+/**
+ * `mesh capture`: the packets of several nodes, inside and outside the mesh, in one file. Only host0 may capture on
+ * another node.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +20,7 @@ import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { until } from '../until.ts';
 
-/** The command and two streams are there in half a second. */
+/** Usually the command and two streams have started after half a second. */
 const BEGIN_DEADLINE_MS = 10_000;
 const CAPTURE = 'capture?snap=256&for=5&filter=';
 
@@ -42,7 +45,7 @@ async function events(host: LabHost, kind: string): Promise<MeshEvent[]> {
   return all.filter((event) => event.kind === kind);
 }
 
-/** Runs a capture, and a ping from node1 to node2 as soon as it has begun on both. */
+/** Runs a capture, and a ping from node1 to node2 as soon as the capture has begun on both. */
 async function captured(asker: LabHost, ...options: readonly string[]) {
   const begun = async () =>
     (await events(node1, 'capture begun')).length + (await events(node2, 'capture begun')).length;
@@ -69,7 +72,7 @@ function read(file: string): { seen: Seen[]; dropped: number[] } {
   };
 }
 
-test('a ping is seen inside and outside of both nodes, with their names, in the order of time', async () => {
+test('a ping is captured on both nodes, inside and outside the mesh, in the order of time', async () => {
   const file = join(directory, 'ping.pcapng');
   const filter = `icmp6 host ${node1.member.ipv6} host ${node2.member.ipv6}`;
   const { code, stderr } = await captured(
@@ -90,7 +93,7 @@ test('a ping is seen inside and outside of both nodes, with their names, in the 
   expect(seen).toHaveLength(16);
   const times = seen.map(({ timeNs }) => timeNs);
   expect(times).toEqual(times.toSorted((a, b) => Number(a - b)));
-  // The first echo request passes all four places in this order, and the answer in the other.
+  // The first echo request passes these four points in this order, and its reply in the opposite order.
   const way = ['node1:vxlan456 (inner)', 'node1:eth0 (outer)', 'node2:eth0 (outer)', 'node2:vxlan456 (inner)'];
   const frames = seen.map((packet) => [packet.interface, icmpType(packet)]);
   expect(new Set(frames.slice(0, 4).map(([name]) => name))).toEqual(new Set(way));
@@ -117,9 +120,9 @@ function icmpType(packet: Seen): number | undefined {
   return inner[54];
 }
 
-test('on all members, to a pipe; and the capture does not see itself', async () => {
+test('a capture on all members, written to a pipe, does not contain its own packets', async () => {
   const file = join(directory, 'all.pcapng');
-  // A shell's pipe, as Wireshark's: when the reader has enough, the capture ends.
+  // The shell's pipe stands for Wireshark's.
   const pipe = `mesh capture manage --output - --for 3 >${file}`;
   const { code, stderr } = await lab.exec(host0, ['sh', '-c', pipe]);
   expect([code, stderr]).toEqual([0, expect.stringMatching(/host0:vxlan456 \(inner\): \d+ packets/)]);
@@ -133,7 +136,7 @@ test('on all members, to a pipe; and the capture does not see itself', async () 
   expect(seen.filter((packet) => ours(inner(packet)))).toEqual([]);
 });
 
-test('a reader that goes away ends it', async () => {
+test('a capture ends when its reader goes away', async () => {
   const { stdout } = await lab.exec(host0, ['sh', '-c', 'mesh capture manage | head -c 28 | od -An -tx4 -N4']);
   expect(stdout.trim()).toBe('0a0d0d0a');
   await until('every capture has ended', BEGIN_DEADLINE_MS, async () => {
@@ -144,7 +147,7 @@ test('a reader that goes away ends it', async () => {
   });
 });
 
-test('a node captures on itself, and on nobody else', async () => {
+test('a node may capture on itself, and on no other node', async () => {
   const own = await lab.exec(node1, ['mesh', 'capture', 'manage', '--for', '1', '-o', join(directory, 'own.pcapng')]);
   expect(own.stdout).toContain('node1:vxlan456 (inner)');
   const other = await lab.exec(node1, ['mesh', 'capture', 'manage', '--nodes', 'node2', '-o', join(directory, 'no')]);
@@ -154,14 +157,27 @@ test('a node captures on itself, and on nobody else', async () => {
 });
 
 test.each([
-  ['plugged in by our command: its frames are dropped', ['mesh', 'port', 'plug', 'manage', 'guest0'], ['000']],
-  // Every frame of such a guest moves host0's entry to its port, which the agent sees; or the answer goes to host0.
-  ['put on the bridge by hand: it is found out', ['ip', 'link', 'set', 'guest0', 'master', 'br456'], ['403', '000']],
-] as const)('a guest that poses as host0, %s', async (_what, plug, statuses) => {
+  [
+    "on a port that `mesh port plug` made: the guest's frames are dropped",
+    ['mesh', 'port', 'plug', 'manage', 'guest0'],
+    ['000'],
+  ],
+  // Each frame of the guest moves host0's FDB entry to the guest's port, which the agent sees; or the answer goes to
+  // host0.
+  [
+    'on a port that was put on the bridge by hand: the guest is refused, or gets no answer',
+    ['ip', 'link', 'set', 'guest0', 'master', 'br456'],
+    ['403', '000'],
+  ],
+] as const)('a guest with the addresses of host0, %s', async (_what, plug, statuses) => {
   const guest = Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abc::77');
   try {
     await lab.exec(node1, plug);
-    await until('it is answered as itself', BEGIN_DEADLINE_MS, () => statusOf(guest.netns, node1) === '403');
+    await until(
+      'the guest is refused under its own address',
+      BEGIN_DEADLINE_MS,
+      () => statusOf(guest.netns, node1) === '403',
+    );
     guest.run('ip', 'link', 'set', 'eth0', 'address', host0.member.mac);
     guest.run('ip', 'address', 'del', `${guest.address}/64`, 'dev', 'eth0');
     guest.run('ip', 'address', 'add', `${host0.member.ipv6}/64`, 'dev', 'eth0', 'nodad');
@@ -176,7 +192,7 @@ test.each([
   await noDrift(lab.hosts);
 });
 
-/** The HTTP status of a capture that is asked for directly; 000 without an answer. */
+/** The HTTP status of a direct request for a capture; 000 without an answer. */
 function statusOf(netns: string, node: LabHost): string {
   const url = `http://[${node.member.ipv6}]:${AGENT_PORT}/${CAPTURE}`;
   return inside(netns, 'sh', '-c', `curl -sg -o /dev/null -m 1 -w '%{http_code}' '${url}' || true`);

@@ -1,15 +1,17 @@
-/** A fault that an agent does not see at once, since it gets no CPU; and what it says of its kernel when it goes on. */
+/** Makes a fault while the agent is stopped, so that the agent answers a question before it repairs the fault. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import { until } from '../until.ts';
 
-/** The asking command starts in a fifth of a second; on a busy machine, in seconds. */
+/** The command that asks starts in a fifth of a second, but in seconds on a busy machine. */
 const ASKED_DEADLINE_MS = 15_000;
 
 /**
- * Makes the fault while the agent of `host` is stopped, asks, and lets it go on as soon as the question has come in: the
- * agent looks at its kernel when it is asked, and mends it 20 ms after it has heard of the fault.
+ * Makes the fault while the agent of `host` is stopped, asks, and continues the agent as soon as the question waits at
+ * its sockets. The agent reads its kernel for the answer at once, and repairs the fault 20 ms after its kernel event.
+ *
+ * @param fault a command that runs on `host`
  */
 export async function askedWhilePaused<T>(
   lab: Lab,
@@ -34,7 +36,7 @@ export async function askedWhilePaused<T>(
 async function isAsked(lab: Lab, host: LabHost): Promise<boolean> {
   const endpoint = ['ss', '-Htn', 'state', 'established', `sport = :${AGENT_PORT}`];
   const control = ['ss', '-Hxl', `src */agent.sock`];
-  // The first number of a line is how many bytes, or connections, wait to be taken.
+  // The first number of a line counts the waiting bytes or connections.
   const waiting = async (command: readonly string[]) =>
     /^\s*(?:u_str\s+LISTEN\s+)?[1-9]/m.test((await lab.exec(host, command)).stdout);
   return (await waiting(endpoint)) || (await waiting(control));

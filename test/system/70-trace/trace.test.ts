@@ -1,4 +1,7 @@
-/** `mesh trace` over two segments: silent on a healthy mesh, and it names the hop of each fault that an outsider makes. */
+/**
+ * `mesh trace` over two segments: it finds no fault in a healthy mesh, and names the hop of each fault that a test
+ * makes.
+ */
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -14,8 +17,8 @@ import { until } from '../until.ts';
 import { askedWhilePaused } from './paused-agent.ts';
 
 /**
- * A trace takes a third of a second. An agent that is held up between the question and its look mends the fault first: then
- * it is made again.
+ * A trace takes a third of a second. An agent that is delayed between the question and its look repairs the fault
+ * first; the test then makes the fault again.
  */
 const DEADLINE_MS = 60_000;
 
@@ -45,7 +48,7 @@ async function trace(asker: LabHost, from: string, to: string): Promise<TraceVie
   return view;
 }
 
-/** On a busy machine an agent may be silent for longer than a trace waits for it. */
+/** Waits until the path has no fault. On a busy machine an agent may be silent for longer than a trace waits for it. */
 async function isWell(asker: LabHost, from: string, to: string): Promise<void> {
   await until(`${from} to ${to} is well`, DEADLINE_MS, async () => {
     const faults = faultsOf(await trace(asker, from, to));
@@ -60,7 +63,7 @@ function faultsOf({ forth, back }: TraceView): string[] {
     .map(({ node, subject, held, wanted }) => `${node} ${subject}: ${held} | ${wanted}`);
 }
 
-test('a healthy mesh: every pair, asked from every host', async () => {
+test('a healthy mesh has no fault on any path, whichever host asks', async () => {
   const pairs = [
     ['host0', 'node1'],
     ['node1', 'node2'],
@@ -72,18 +75,18 @@ test('a healthy mesh: every pair, asked from every host', async () => {
   expect([...new Set(forth.map(({ node }) => node))]).toEqual(['node1', 'host0', 'node2']);
 });
 
-/** What an outsider does, to whom, who is asked, and the first difference that is named. */
+/** A command that makes a fault, the host that runs it, the host that traces, and the first hop that differs then. */
 const FAULTS: readonly {
   readonly what: string;
   readonly where: () => LabHost;
   readonly asker: () => LabHost;
   readonly command: () => readonly string[];
   readonly named: () => string;
-  /** Where the kernel announces no change, the agent would see it only at its next look. */
+  /** Undoes a change that the kernel does not announce, so that the agent would notice it only in its next audit. */
   readonly cure?: readonly string[];
 }[] = [
   {
-    what: 'an entry deleted',
+    what: 'a deleted FDB entry',
     where: () => node1,
     asker: () => host0,
     command: () => ['bridge', 'fdb', 'del', node2.member.mac, 'dev', 'vxlan456', 'dst', node2.member.ipv4, 'self'],
@@ -91,14 +94,14 @@ const FAULTS: readonly {
       `node1 vxlan entry: there is no entry for ${node2.member.mac} | ${node2.member.mac} leads to 10.11.1.2`,
   },
   {
-    what: 'a wrong outer IPv4',
+    what: 'a wrong remote VTEP',
     where: () => node1,
     asker: () => host0,
     command: () => ['bridge', 'fdb', 'replace', node2.member.mac, 'dev', 'vxlan456', 'dst', '10.11.0.77', 'self'],
     named: () => `node1 vxlan entry: ${node2.member.mac} leads to 10.11.0.77 | ${node2.member.mac} leads to 10.11.1.2`,
   },
   {
-    what: 'a neighbour deleted',
+    what: 'a deleted neighbour entry',
     where: () => node1,
     asker: () => host0,
     command: () => ['ip', 'neigh', 'del', node2.member.ipv6, 'dev', 'br456'],
@@ -106,7 +109,7 @@ const FAULTS: readonly {
       `node1 neighbour: there is no entry for ${node2.member.ipv6} | ${node2.member.ipv6} is at ${node2.member.mac} on br456`,
   },
   {
-    what: 'a route missing',
+    what: 'a missing route',
     where: () => node1,
     asker: () => host0,
     command: () => ['ip', 'route', 'del', '10.11.1.0/24'],
@@ -117,11 +120,11 @@ const FAULTS: readonly {
     where: () => host0,
     asker: () => node1,
     command: () => ['sysctl', '-q', 'net.ipv4.conf.eth1.forwarding=0'],
-    named: () => 'host0 forwarding: what comes in on eth1 is not forwarded | it is',
+    named: () => 'host0 forwarding: packets that come in on eth1 are not forwarded | they are forwarded',
     cure: ['sysctl', '-q', 'net.ipv4.conf.eth1.forwarding=1'],
   },
   {
-    what: 'an element of a set missing',
+    what: 'a missing element of an nft set',
     where: () => node2,
     asker: () => host0,
     command: () => ['nft', 'delete element inet meshwork sources_456 { 10.11.0.2 }'],
@@ -129,9 +132,9 @@ const FAULTS: readonly {
       'node2 firewall: 10.11.0.2 is not in the set sources_456: its packets are dropped | table inet meshwork takes VXLAN of VNI 456 from 10.11.0.2',
   },
   {
-    what: "the bridge's port to the others down",
+    what: 'the VXLAN device down',
     where: () => node1,
-    // Nobody else hears of this one.
+    // While it is down, no other node reaches the agent.
     asker: () => node1,
     command: () => ['ip', 'link', 'set', 'vxlan456', 'down'],
     named: () => 'node1 vxlan: vxlan456: up false → true | vxlan456 is up and as `mesh explain vxlan456` shows',
@@ -143,7 +146,7 @@ test.each(FAULTS)('$what', async ({ where, asker, command, named, cure }) => {
   await until(`it is named: ${named()}`, DEADLINE_MS, async () => {
     last = await askedWhilePaused(lab, where(), command(), () => trace(asker(), 'node1', 'node2')).then(
       faultsOf,
-      // What was deleted already is not mended yet.
+      // The command fails when the agent has not yet repaired the last deletion.
       (error: Error) => [error.message],
     );
     if (cure !== undefined) await lab.exec(where(), cure);
@@ -155,7 +158,7 @@ test.each(FAULTS)('$what', async ({ where, asker, command, named, cure }) => {
   });
 });
 
-test('an agent that gets no CPU is named as silent, and the others tell their part', async () => {
+test('a stopped agent is reported as silent, and the other agents answer', async () => {
   await lab.stop(node2, 'agent', 'SIGSTOP');
   try {
     const view = await trace(host0, 'node1', 'node2');
@@ -166,7 +169,7 @@ test('an agent that gets no CPU is named as silent, and the others tell their pa
   }
 });
 
-test('a narrow underlay, which nobody mends', async () => {
+test('a narrow underlay, which no agent repairs', async () => {
   await lab.exec(node2, ['ip', 'link', 'set', 'eth0', 'mtu', '1400']);
   try {
     expect(faultsOf(await trace(host0, 'node1', 'node2'))).toEqual([
@@ -178,7 +181,7 @@ test('a narrow underlay, which nobody mends', async () => {
   }
 });
 
-test('a member who asks nonsense is refused, and the agent goes on', async () => {
+test('malformed requests of a member are refused, and the agent still answers', async () => {
   const paths = ['//', '/path', '/path?from=a&to=b', '/v1/status', '/capture?snap=1'];
   const statuses = paths.map((path) => {
     const url = `http://[${node2.member.ipv6}]:${AGENT_PORT}${path}`;
@@ -189,7 +192,7 @@ test('a member who asks nonsense is refused, and the agent goes on', async () =>
   await isWell(host0, 'node1', 'node2');
 });
 
-test('a guest: to its port, and why it is not reached when that is down; and it is told nothing itself', async () => {
+test('a guest: the path ends at its port, a port that is down is named, and the guest itself gets no answer', async () => {
   using guest = Guest.behind(node2, 'guest0', 'fd42:2345:1234:9abc::77');
   try {
     await lab.exec(node2, ['mesh', 'port', 'plug', 'manage', 'guest0']);
@@ -204,9 +207,9 @@ test('a guest: to its port, and why it is not reached when that is down; and it 
     const status = guest.run('curl', '-sgo', '/dev/null', '-m', '5', '-w', '%{http_code}', url);
     expect(status).toBe('403');
 
-    // With its port the bridge forgets who was behind it.
+    // When the port goes down, the bridge deletes the port's FDB entries.
     await lab.exec(node2, ['ip', 'link', 'set', 'guest0', 'down']);
-    expect(faultsOf(await trace(node1, 'node1', mac))[0]).toMatch(new RegExp(`^node2 port: nothing .* ${mac} `));
+    expect(faultsOf(await trace(node1, 'node1', mac))[0]).toContain(`node2 port: the bridge has no entry for ${mac} `);
   } finally {
     await lab.exec(node2, ['mesh', 'port', 'unplug', 'guest0']);
   }

@@ -1,4 +1,4 @@
-/** host0 beside others on one segment: a DHCP server of somebody else, and another host0. */
+/** host0 beside other servers on one segment: a foreign DHCP server, and another host0. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { addressOption, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
@@ -16,7 +16,7 @@ let younger: BootHost;
 let guest: BootHost;
 let server: ReturnType<BootBench['foreignServer']>;
 
-/** All three at once: each has to watch for a while before it does anything. */
+/** All three host0s start at once, because each watches its segment for a while before it serves. */
 beforeAll(async () => {
   bench = new BootBench();
   bench.segment('office');
@@ -40,7 +40,7 @@ beforeAll(async () => {
 
 afterAll(() => bench.close());
 
-test('beside a DHCP server host0 is a proxy: addresses are the server’s, boot files host0’s', async () => {
+test('beside a DHCP server, host0 is a proxy: the server gives addresses, and host0 boot files', async () => {
   const segment = await guest.segment('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
   expect(segment).toMatchObject({
     mode: 'proxy',
@@ -53,7 +53,7 @@ test('beside a DHCP server host0 is a proxy: addresses are the server’s, boot 
   const client = BootClient.on(node);
   for (const [firmware, file, encapsulated] of [
     ['bios', 'undionly.kpxe', '0601080a0400505845ff'],
-    // UEFI would not ask again at port 4011 if it got option 43 here, and not every one takes a file that comes with it.
+    // With option 43 here, UEFI would not ask again at port 4011, and not every UEFI takes the file that comes with it.
     ['efi', 'ipxe.efi', undefined],
     ['efi http', `http://${OFFICE}.9/tftp/ipxe.efi`, undefined],
     ['ipxe', `http://${OFFICE}.9/boot.ipxe`, '0601080a0400505845ff'],
@@ -77,7 +77,7 @@ test('beside a DHCP server host0 is a proxy: addresses are the server’s, boot 
   client.close();
 });
 
-test('who does not boot never hears of host0: the server’s leases and options are what they were', async () => {
+test('a machine that does not boot gets the lease and options of the server, as without host0', async () => {
   const node = bench.machine();
   bench.plug(node, { eth0: 'office' });
   const { ip: address = '', serverid, domain, lease, router } = bench.udhcpc(node);
@@ -87,7 +87,7 @@ test('who does not boot never hears of host0: the server’s leases and options 
     lease: '600',
     router: `${OFFICE}.1`,
   });
-  // One lease, this one: neither probes nor offers that were not taken left any.
+  // This is the only lease: probes, and offers that were not taken, left none.
   expect(
     server
       .leases()
@@ -98,21 +98,21 @@ test('who does not boot never hears of host0: the server’s leases and options 
   expect(guest.addresses('eth0')).toEqual([`${OFFICE}.9/24`]);
 });
 
-test('iPXE is told at once that there is no router, and nobody else hears of it', async () => {
+test('iPXE gets an empty router advertisement at once, and no other machine gets one', async () => {
   await guest.segment('eth0', 'is a proxy', ({ service }) => service?.state === 'running');
-  // Cards filter multicast out that nobody wants.
+  // Cards filter out multicast groups that the host has not joined.
   expect(inside(guest.netns, 'ip', 'maddress', 'show', 'dev', 'eth0')).toContain('33:33:00:00:00:02');
   const [ipxe, firmware, bystander] = [talker(), talker(), talker()] as const;
   await ipxe.boot.discover('ipxe efi');
   await firmware.boot.discover('efi');
-  // Those of the others first: they would be answered before that of iPXE is.
+  // The solicitations of the others go first: if they were answered, the answers would come before that to iPXE.
   for (const { talk } of [bystander, firmware, ipxe]) talk.solicit();
   await until('an answer to iPXE', 10_000, () => ipxe.talk.heard.length > 0);
   const { mac: to, ipv6: toIpv6 } = ipxe.talk;
-  // A hop limit, a lifetime and times of 0, and no option: nothing is offered.
+  // Hop limit, lifetime and times are 0, and there is no option: the advertisement offers nothing.
   expect(ipxe.talk.heard).toEqual([{ from: segmentMac(guest), to, toIpv6, message: `86${'00'.repeat(15)}` }]);
   expect([...bystander.talk.heard, ...firmware.talk.heard]).toEqual([]);
-  // The system that it has started asks for an address in its own name, and then for a router.
+  // The system that iPXE has started asks for an address as a system, and then for a router.
   ipxe.boot.ask('system');
   ipxe.talk.solicit();
   await bystander.boot.discover('ipxe');
@@ -121,7 +121,7 @@ test('iPXE is told at once that there is no router, and nobody else hears of it'
   expect(ipxe.talk.heard).toHaveLength(1);
 });
 
-test('a system that is given this answer takes the next router all the same', async () => {
+test('a system that gets this answer still takes the next real router', async () => {
   const node = bench.machine();
   bench.plug(node, { eth0: 'office' });
   const talk = new RouterTalk(node);
@@ -131,7 +131,7 @@ test('a system that is given this answer takes the next router all the same', as
     boot.close();
   });
   await boot.discover('ipxe');
-  // Linux asks for a router by itself now.
+  // From now on Linux itself asks for a router.
   ip(node, 'link set eth0 down', 'link set eth0 addrgenmode eui64');
   inside(node, 'sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=1', 'net.ipv6.conf.eth0.autoconf=1');
   ip(node, 'link set eth0 up');
@@ -145,13 +145,13 @@ test('a system that is given this answer takes the next router all the same', as
   expect(inside(node, 'ip', '-6', 'address', 'show', 'dev', 'eth0', 'scope', 'global')).toContain('fd77:1:2:3:');
 });
 
-test('of two host0s on one segment the newcomer stays passive, and both tell', async () => {
+test('of two host0s on one segment the newcomer stays passive, and both report it', async () => {
   const passive = await younger.segment('eth1', 'found the other', ({ otherHost0s }) => otherHost0s.length > 0);
   const first = (await older.boot()).segments[0];
   expect(passive.otherHost0s).toMatchObject([{ ipv4: first?.subnet?.ipv4, senior: true }]);
   expect(first?.otherHost0s).toMatchObject([{ installation: (await younger.boot()).installation, senior: false }]);
-  // Longer than it would have watched.
-  await until('the newcomer has asked three times and more', 20_000, async () => {
+  // This is longer than a host0 watches that is alone.
+  await until('the newcomer has asked at least three times', 20_000, async () => {
     const [segment] = (await younger.boot()).segments;
     return (segment?.sinceSec ?? 0) >= 6;
   });
@@ -168,7 +168,7 @@ function segmentMac(host: BootHost) {
   return BootClient.macOf(host.netns, 'eth0');
 }
 
-/** A machine of its own on the office's segment. */
+/** A new machine on the office segment. */
 function talker(): { readonly boot: BootClient; readonly talk: RouterTalk } {
   const node = bench.machine();
   bench.plug(node, { eth0: 'office' });

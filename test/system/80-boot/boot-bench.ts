@@ -1,4 +1,4 @@
-/** Machines on segments: a namespace for each machine, a bridge for each segment, and host0's own processes where they belong. */
+/** Machines on segments: a namespace for each machine, a bridge for each segment, and the real processes of host0. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,10 +17,11 @@ import { until } from '../until.ts';
 
 const SOURCES = new URL('../../../src/main/', import.meta.url).pathname;
 
-/** With no more rights than the packaged service has. */
+/** host0 runs with the capabilities of its packaged service. */
 const UNIT = readFileSync(new URL('../../../packaging/systemd/meshwork-host0.service', import.meta.url), 'utf8');
 const AS_A_SERVICE = [...readUnit(UNIT, {}).argv.slice(0, 3), 'sh', '-c', 'umask 0027 && exec "$@"', 'sh'];
 
+/** The namespaces and processes of one test file. */
 export class BootBench {
   readonly #directory = mkdtempSync(join(tmpdir(), 'mw-boot-'));
   readonly #namespaces: TemporaryNetns[] = [];
@@ -29,12 +30,12 @@ export class BootBench {
   readonly #segment = this.machine();
 
   constructor() {
-    // dnsmasq reads its files as a user of its own.
+    // dnsmasq reads its files as its own user.
     chmodSync(this.#directory, 0o755);
     writeFileSync(join(this.#directory, 'udhcpc.sh'), UDHCPC_SCRIPT, { mode: 0o755 });
   }
 
-  /** A new namespace. */
+  /** Makes a namespace for a machine. @returns its path */
   machine(): string {
     const namespace = temporaryNetns();
     this.#namespaces.push(namespace);
@@ -42,6 +43,7 @@ export class BootBench {
     return namespace.path;
   }
 
+  /** Makes a segment. */
   segment(name: string): void {
     ip(this.#segment, `link add ${name} up type bridge mcast_snooping 0`);
     inside(
@@ -53,7 +55,7 @@ export class BootBench {
     );
   }
 
-  /** Plugs new ports of a machine into segments. */
+  /** Plugs new network cards of a machine into segments. @param segments the segment of each card */
   plug(machine: string, segments: Readonly<Record<string, string>>): void {
     const ends = Object.entries(segments).map(([device, segment]) => ({ device, segment, end: `p${this.#ends++}` }));
     ip(
@@ -63,12 +65,12 @@ export class BootBench {
           `link add ${end} master ${segment} up type veth peer name ${device} netns ${machine}`,
       ),
     );
-    // Nobody is to be heard but who is asked, and no address appears by itself.
+    // No link-local address: the cards send no packets of their own.
     ip(machine, ...ends.flatMap(({ device }) => [`link set ${device} addrgenmode none`, `link set ${device} up`]));
   }
   #ends = 0;
 
-  /** Joins two segments by a cable. */
+  /** Connects two segments by a cable. */
   join(one: string, other: string): void {
     const end = `j${this.#ends++}`;
     ip(
@@ -78,13 +80,14 @@ export class BootBench {
     );
   }
 
+  /** Prepares host0 on a machine; its processes are started by the test. */
   host0(name: string, machine: string, conf: string): BootHost {
     const host = new BootHost(join(this.#directory, name), machine, conf);
     this.#hosts.push(host);
     return host;
   }
 
-  /** A DHCP server of somebody else, on eth0 of a machine of its own. */
+  /** Starts a foreign DHCP server on eth0 of a new machine. @param subnet the first three bytes of its /24 */
   foreignServer(
     segment: string,
     subnet: string,
@@ -98,7 +101,7 @@ export class BootBench {
     return { netns, leases, stop };
   }
 
-  /** A DHCP server that knows nothing of host0. */
+  /** Starts a dnsmasq that is not host0's. */
   dnsmasq(netns: string, ...options: readonly string[]): { leases(): string; stop(): void } {
     const leases = join(this.#directory, `foreign-${this.#children.length}.leases`);
     writeFileSync(leases, '');
@@ -109,7 +112,7 @@ export class BootBench {
     return { leases: () => readFileSync(leases, 'utf8'), stop: () => void child.kill('SIGKILL') };
   }
 
-  /** A machine that is only plugged in asks for an address, once. @returns what it was told */
+  /** Asks for an address with busybox's client, once. @returns what the server told, by variable of udhcpc's script */
   udhcpc(machine: string, device = 'eth0'): Record<string, string> {
     const script = join(this.#directory, 'udhcpc.sh');
     const said = inside(machine, 'udhcpc', '-i', device, '-n', '-q', '-f', '-t', '5', '-T', '1', '-s', script);
@@ -147,10 +150,10 @@ function pairwise(pairs: string[][], word: string): string[][] {
   return pairs;
 }
 
-/** A host0 with its daemon and its agent. */
+/** One host0 with its daemon and its agent. */
 export class BootHost {
   readonly root: string;
-  /** Not below the root, as on a drive of its own. */
+  /** The directory `/host0`, outside the root as on its own drive. */
   readonly host0Dir: string;
   readonly netns: string;
   readonly #running = new Map<'host0' | 'agent', ChildProcess>();
@@ -160,7 +163,7 @@ export class BootHost {
     this.host0Dir = `${root}.drive`;
     this.netns = netns;
     mkdirSync(join(this.host0Dir, 'network'), { recursive: true });
-    // As the package makes it.
+    // The package makes these directories.
     mkdirSync(join(root, 'var/lib'), { recursive: true });
     mkdirSync(pathsBelow(root).state, { mode: 0o711 });
     this.configure(conf);
@@ -180,7 +183,7 @@ export class BootHost {
     this.#running.set(program, child);
   }
 
-  /** Returns when it is gone. */
+  /** Ends a process. Resolves when it is gone. */
   async end(program: 'host0' | 'agent', signal: NodeJS.Signals): Promise<void> {
     const child = this.#running.get(program);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -193,7 +196,7 @@ export class BootHost {
     return this.#ask('GET', '/v1/boot') as Promise<BootView>;
   }
 
-  /** The newest first. */
+  /** All boots, the newest first. */
   boots(): Promise<TimelineView[]> {
     return this.#ask('GET', '/v1/boots') as Promise<TimelineView[]>;
   }
@@ -206,7 +209,7 @@ export class BootHost {
     return this.#ask('GET', '/v1/status') as Promise<Host0Status>;
   }
 
-  /** Waits until the segment of a port is as wanted. */
+  /** Waits until the segment of a NIC is as wanted. @param what for the error */
   segment(
     device: string,
     what: string,
@@ -219,6 +222,7 @@ export class BootHost {
     });
   }
 
+  /** The journal of the daemon. */
   events(): MeshEvent[] {
     const lines = readFileSync(join(this.root, 'host0.log'), 'utf8').split('\n');
     return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as MeshEvent);
@@ -231,11 +235,11 @@ export class BootHost {
     return (link?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`);
   }
 
-  /** With what outlives the daemon, by the records that this keeps. */
+  /** Ends all processes, with those that outlive the daemon, which its records name. */
   async close(): Promise<void> {
     for (const program of ['agent', 'host0'] as const) await this.end(program, 'SIGKILL');
     const records = globSync(join(pathsBelow(this.root).state, '**/*.process.json'));
-    // On a full disk some are empty.
+    // On a full disk, some records are empty.
     const texts = records.map((file) => readFileSync(file, 'utf8')).filter((text) => text.endsWith('}'));
     const marks = texts.map((text) => JSON.parse(text) as ProcessMark);
     for (const mark of marks) signalProcess(mark, 'SIGKILL');

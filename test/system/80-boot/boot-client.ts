@@ -1,4 +1,7 @@
-/** A machine that boots, as far as its packets go: firmware and iPXE as they really ask (docs/boot.md), at the end of a veth pair. */
+/**
+ * The DHCP and TFTP packets of a booting machine, sent at the end of a veth pair: firmware and iPXE as they really ask
+ * (docs/boot.md).
+ */
 import { randomInt } from 'node:crypto';
 import { type DhcpPacket, decodeDhcp, encodeDhcp, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
 import {
@@ -15,12 +18,13 @@ import { type Mac, parseMac } from '../../../src/model/address/mac.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 
+/** The kinds of clients that it can play. */
 export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'arm' | 'system';
 
 const [DISCOVER, REQUEST] = [1, 3];
 const ANSWER_MS = 15_000;
 
-/** Of each kind: vendor class, architecture, and the rest of what it sends. */
+/** What each kind of client sends: vendor class, architecture, and whether it asks for broadcast and is iPXE. */
 const ASKS: Readonly<Record<Firmware, { vendor?: string; architecture?: number; broadcast: boolean; ipxe?: boolean }>> =
   {
     bios: { vendor: 'PXEClient:Arch:00000:UNDI:002001', architecture: 0, broadcast: false },
@@ -32,13 +36,15 @@ const ASKS: Readonly<Record<Firmware, { vendor?: string; architecture?: number; 
     system: { broadcast: true },
   };
 
-/** What iPXE says of itself in option 175: it can HTTP, bzImage and TFTP. */
+/** iPXE's features in option 175, among them HTTP, bzImage and TFTP. */
 const IPXE_FEATURES = Buffer.from('b105018086100e130101180101150101', 'hex');
 
+/** A server's message, with its sender. */
 export interface Answer extends DhcpPacket {
   readonly from: UdpEnd;
 }
 
+/** One network card of a booting machine. */
 export class BootClient {
   readonly mac: Mac;
   readonly #socket: FrameSocket;
@@ -65,12 +71,12 @@ export class BootClient {
     return new BootClient(netns, device);
   }
 
-  /** Asks once, and waits for nothing. */
+  /** Sends one DISCOVER and does not wait for an offer. */
   ask(firmware: Firmware): void {
     this.#send(randomInt(2 ** 32 - 1), DISCOVER, firmware, []);
   }
 
-  /** The offers that came within `waitMs`, or the first ones that come at all. */
+  /** Asks each second until there are enough offers; by default one. */
   async discover(
     firmware: Firmware,
     enough: (offers: readonly Answer[]) => boolean = (o) => o.length > 0,
@@ -99,14 +105,14 @@ export class BootClient {
     return until('an ACK', ANSWER_MS, () => this.#answers.find((answer) => answer.xid === xid));
   }
 
-  /** UEFI's second contact, from the address that it has by now. */
+  /** UEFI's second request, to port 4011, from the address that it has got. */
   async request4011(firmware: Firmware, from: Ipv4, server: UdpEnd): Promise<Answer> {
     const xid = randomInt(2 ** 32 - 1);
     this.#send(xid, REQUEST, firmware, [], { mac: this.mac, ipv4: from, port: 4011 }, { ...server, port: 4011 });
     return until('an ACK from port 4011', ANSWER_MS, () => this.#answers.find((answer) => answer.xid === xid));
   }
 
-  /** A TFTP request; what comes of it is for observers. */
+  /** Sends a TFTP request and ignores the answer. */
   readTftp(file: string, from: Ipv4, server: UdpEnd): void {
     const payload = Buffer.concat([Buffer.from([0, 1]), Buffer.from(`${file}\0octet\0tsize\x000\0`, 'latin1')]);
     this.#socket.send(

@@ -1,18 +1,20 @@
-/** What a node asks host0 for while it boots, answered by the test: stages, overlay, secrets. */
+/** A boot server of the test: takes the stages that a node reports, and serves overlays and secrets. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { inNetns } from '../../../src/kernel/netns.ts';
 import { createServer } from '../../../src/protocol/http/http.ts';
 
+/** A stage that a node has reported. */
 export interface Stage {
   readonly attempt: string;
   readonly stage: string;
   readonly detail?: string;
 }
 
+/** A running boot server. */
 export class BootServer {
   readonly stages: Stage[] = [];
-  /** Paths that were asked for, stages left out. */
+  /** The paths that were asked for, without those of stages. */
   readonly asked: string[] = [];
   readonly #files = new Map<string, Buffer[]>();
   readonly #server: Server;
@@ -24,12 +26,12 @@ export class BootServer {
     );
   }
 
-  /** Serves each of the contents once, the last one for good. */
+  /** Serves each of the contents once, and the last one from then on. */
   serve(path: string, ...contents: readonly Buffer[]): void {
     this.#files.set(path, [...contents]);
   }
 
-  /** @returns the path, which carries the hash of what is last */
+  /** @returns the path, which contains the hash of the last of the contents */
   serveOverlay(machine: string, ...contents: readonly [...Buffer[], Buffer]): string {
     const hash = createHash('sha256')
       .update(contents.at(-1) ?? '')

@@ -1,4 +1,4 @@
-/** host0 on a home server: its port is in a bridge of the administrator's, beside virtual machines, and the bridge has the address. */
+/** host0 on a home server: its NIC is in the administrator's bridge with virtual machines, and the bridge has the address. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { BootClient } from './boot-client.ts';
 import { RouterTalk } from './router-talk.ts';
 
 const HOME = '192.168.50';
-/** `eth0` is a port of `br0`: whoever names it means the bridge. `br1` has no address, and gets one. */
+/** `eth0` is a port of `br0`: its name stands for the bridge. `br1` has no address, and gets one. */
 const CONF = 'boot="auto"\nsegment_ports="eth0" "br1"\nsubnet_pool="10.78.0.0/24"\n';
 
 let bench: BootBench;
@@ -45,7 +45,7 @@ beforeAll(async () => {
 
 afterAll(() => bench.close());
 
-test('the bridge is the port of its segment, with its own address, and its ports are other names for it', async () => {
+test('the bridge serves its segment with its own address, and its ports are other names for it', async () => {
   expect((await host.scan()).groups.map((group) => [...group].sort())).toEqual([
     ['br0', 'eth0', 'vm0'],
     ['br1', 'eth1'],
@@ -61,7 +61,7 @@ test('the bridge is the port of its segment, with its own address, and its ports
   ]);
 });
 
-test('machines behind its card boot from it, and a virtual machine in it gets an address too', async () => {
+test('machines behind the bridge’s card boot from it, and a virtual machine in the bridge gets an address', async () => {
   const client = BootClient.on(machine);
   const [offer] = await client.discover('efi');
   expect(offer).toMatchObject({ siaddr: `${HOME}.1` });
@@ -79,7 +79,7 @@ test('machines behind its card boot from it, and a virtual machine in it gets an
   expect(bench.udhcpc(guest).serverid).toBe(`${HOME}.1`);
 });
 
-test('what the bridge carries is not forwarding between segments: it passes', async () => {
+test('frames inside the bridge pass, because they are not forwarded between segments', async () => {
   // Bridged frames go through the forward hook, in which packets between segments are dropped.
   expect(inside(host.netns, 'sysctl', '-n', 'net.bridge.bridge-nf-call-iptables')).toBe('1\n');
   await until('the segments have their rules', 20_000, () =>

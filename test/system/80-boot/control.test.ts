@@ -1,4 +1,7 @@
-/** host0 commands its nodes over the mesh: with its own key, only there, and only nodes that have the key it gave them. */
+/**
+ * host0 runs commands on its nodes over SSH: only in the mesh, only with its own key, and only on nodes with the host key that
+ * it gave them.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -57,7 +60,7 @@ test('a command on one node, on several, and in a pipe', async () => {
     stdout: 'out\n',
     stderr: 'complaint\n',
   });
-  // Quoted here, taken apart there; no input, no terminal, nobody else's keys.
+  // The command reaches the node's shell as one text. It has no input, no terminal and no SSH agent.
   const { stdout } = await mesh('node', 'ctl', '-n', node1.machine, 'cat; tty; echo "$SSH_AUTH_SOCK"; id -un');
   expect(stdout).toBe('not a tty\n\nroot\n');
   expect((await mesh('node', 'ctl', '-n', 'node1', 'head -c 100000 /dev/zero | tr "\\0" "\\377"')).stdout).toHaveLength(
@@ -85,12 +88,12 @@ async function refusal(node: string): Promise<unknown[]> {
   return [code, /\[(MESH_\w+)\]/.exec(stderr)?.[1]];
 }
 
-test('each reason why a node cannot be commanded has its own words', async () => {
+test('each reason why a node takes no command has its own error', async () => {
   expect(await refusal('node9')).toEqual([6, 'MESH_NODE_UNKNOWN']);
   expect(await refusal('host0')).toEqual([2, 'MESH_USAGE']);
   await secretsOf(state, node2.machine);
   {
-    // Somebody else's host key, at the right address.
+    // The host key of another machine, at the right address.
     await using two = await shellOn(node2, { secrets: await secretsOf(join(state, 'other'), node2.machine) });
     expect(await refusal('node2')).toEqual([4, 'MESH_NODE_IMPOSTOR']);
     expect(two.isMarked('in')).toBe(false);
@@ -103,18 +106,18 @@ test('each reason why a node cannot be commanded has its own words', async () =>
     expect(await refusal('node2')).toEqual([4, 'MESH_NODE_NO_CONTROL']);
     expect(two.isMarked('in')).toBe(false);
   }
-  // Its silence is told while the next tests run.
+  // host0 notices that the node is silent while the next tests run.
   await lab.stop(node2, 'agent');
 });
 
-test('a node that reboots does so after it has answered', async () => {
+test('a node reboots after it has answered', async () => {
   await using one = await shellOn(node1);
   const { code, stdout } = await mesh('node', 'reboot', 'node1', '--json');
   expect([code, JSON.parse(stdout)]).toEqual([0, [{ node: 'node1', machine: node1.machine }]]);
   await until('it reboots', LISTEN_DEADLINE_MS, () => one.isMarked('reboot'));
 });
 
-test('a log is followed until nobody listens any more', async () => {
+test('a log is followed until the reader ends', async () => {
   await using _one = await shellOn(node1);
   const { stdout } = await mesh('node', 'logview', 'node1', '--lines', '1000', '--json');
   expect(stdout.split('\n').some((line) => line !== '' && JSON.parse(line).kind === 'started')).toBe(true);
@@ -135,7 +138,7 @@ test('a log is followed until nobody listens any more', async () => {
   await until('its tail ends', LISTEN_DEADLINE_MS, () => tails() === '');
 });
 
-test('SSH is in the mesh alone, and takes nobody without the key', async () => {
+test('SSH listens in the mesh only, and takes only host0’s key', async () => {
   await using _one = await shellOn(node1);
   const [view] = await nodes(({ name }) => name === 'node1');
   if (view === undefined || view.role === 'machine') throw new TypeError('node1 is a member');
@@ -160,7 +163,7 @@ test('SSH is in the mesh alone, and takes nobody without the key', async () => {
   );
 });
 
-test('host0 knows what its nodes are made of', async () => {
+test('host0 knows the inventory of its nodes', async () => {
   const [found] = await until('an inventory', LISTEN_DEADLINE_MS, async () => {
     const known = await nodes(({ name, hardware }) => name === 'node1' && hardware?.inventory !== undefined);
     return known.length > 0 && known;
@@ -170,7 +173,7 @@ test('host0 knows what its nodes are made of', async () => {
   expect((await mesh('node', 'info', 'node1')).stdout).toMatch(/^cpu .*threads?$/m);
 });
 
-test('a node that is gone is told before anything is tried', async () => {
+test('a command on a node that is gone fails at once', async () => {
   await until(
     'node2 is gone',
     30_000,
@@ -179,7 +182,7 @@ test('a node that is gone is told before anything is tried', async () => {
   expect(await refusal('node2')).toEqual([3, 'MESH_NODE_OFFLINE']);
 });
 
-test('where tokens are asked for, a node comes in with the one that it was given', async () => {
+test('with admission=token, a node joins only with the token that host0 gave it', async () => {
   writeFileSync(pathsBelow(host0.root).host0Conf[0] ?? '', 'admission="token"\n');
   await lab.stop(host0, 'host0');
   lab.start(host0, 'host0');

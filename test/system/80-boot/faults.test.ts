@@ -1,6 +1,6 @@
 /**
- * What can go wrong while a machine boots, made to go wrong, and named by host0 in time and with what to do about it. An
- * agent that crashes and a mesh that does not get through are in machines.test.ts, since these need a whole machine.
+ * Injects faults into boots: host0 must name each in time, with its remedy. An agent that crashes and a filtered mesh are in
+ * machines.test.ts, because they need a whole machine.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,13 +21,13 @@ const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/24"\ndefault_subnet_size="26"\
 const HOST0 = '10.77.0.1';
 const OFFICE = '192.168.44';
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
-/** On a busy machine; that it is named in its own time is compared apart. */
+/** A deadline for a busy machine. Whether host0 names a fault in time is checked by the times in its journal. */
 const NAMED_MS = 60_000;
 
 let bench: BootBench;
 let host: BootHost;
 let generations: Generations;
-/** Begun first, since they take longest. */
+/** These two begin first, because they take longest. */
 let tftpBlocked: Promise<TimelineView>;
 let httpBlocked: Promise<TimelineView>;
 
@@ -50,7 +50,7 @@ beforeAll(async () => {
   ipxe.fetch('/boot.ipxe', 1);
   tftpBlocked = named(firmware, 'tftp');
   httpBlocked = named(ipxe, 'offer');
-  // Whoever waits for them learns of it; until then nobody has to.
+  // A failure is reported by the test that awaits it later.
   for (const begun of [tftpBlocked, httpBlocked]) begun.catch(() => undefined);
 });
 
@@ -68,9 +68,9 @@ test('an architecture without a boot file is named from the first packet', async
 
 test.each([
   ['efi', 'from its packet', 'names the boot file pxelinux.0'],
-  // Whom it answers with packets for one machine alone, nobody else hears.
-  ['bios', 'by what the machine does then', 'took the offer of the foreign server'],
-] as const)('a foreign server that sends elsewhere is named to %s %s', async (firmware, _how, words) => {
+  // The server answers this firmware by unicast, which host0 does not hear.
+  ['bios', 'by what the machine does next', 'took the offer of the foreign server'],
+] as const)('a foreign server that gives %s a boot file is named %s', async (firmware, _how, words) => {
   await host.segment('eth2', 'is a proxy', ({ service }) => service?.state === 'running');
   const node = bench.machine();
   bench.plug(node, { eth0: 'office' });
@@ -87,7 +87,7 @@ test.each([
   expect(trouble?.cause).toContain(`${OFFICE}.1`);
 });
 
-test('no image, no overlay, an overlay that does not compile, and a missing kernel are named as they are', async () => {
+test('a missing image, a missing overlay, an overlay that does not compile and a missing kernel are named', async () => {
   const client = await Client.on('own', 'ipxe');
   const told = async (code: string) => {
     client.fetch(`/boot/${client.boot.mac.replaceAll(':', '-')}.ipxe?uuid=${UUID}`);
@@ -113,9 +113,9 @@ test('no image, no overlay, an overlay that does not compile, and a missing kern
   expect(broken.cause).toContain('machines/box/manifest, line 1');
   expect(broken.remedy).toContain('mesh system configure');
   const refusals = async () => (await host.status()).health.filter(({ code }) => code === 'MESH_MANIFEST_SOURCE');
-  const [refusal] = await until('the refusal is told', NAMED_MS, async () => {
-    const told = await refusals();
-    return told.length > 0 && told;
+  const [refusal] = await until('the refusal is a finding', NAMED_MS, async () => {
+    const found = await refusals();
+    return found.length > 0 && found;
   });
   expect(refusal).toMatchObject({
     severity: 'error',
@@ -138,13 +138,13 @@ test('no image, no overlay, an overlay that does not compile, and a missing kern
     code: 'MESH_BOOT_PATH_UNKNOWN',
     cause: `the download of ${kernel} was answered with 404`,
   });
-  // iPXE says it in its own words, too, and these say less.
+  // iPXE reports the same failure, too, but its report says less and changes nothing.
   const [attempt = ''] = /mesh\.boot=[\da-f]+/.exec(script) ?? [];
   client.fetch(`/stage/${attempt.slice('mesh.boot='.length)}/failed?detail=0x2d0c613b`);
   expect((await viewOf(client))?.trouble).toEqual(trouble);
 });
 
-test('a machine whose secrets somebody else got starts anew, by itself and each time later, and has them then', async () => {
+test('a machine whose secrets another machine took restarts, after a longer pause each time, and gets them', async () => {
   const uuid = UUID.replace('4c4c', '5d5d');
   write('machines/robbed/UUID', `${machineIdOf(uuid)}\n`);
   write('machines/robbed/manifest', '');
@@ -160,7 +160,7 @@ test('a machine whose secrets somebody else got starts anew, by itself and each 
     new NodeStep(client.netns, commandLine, '/usr/lib/meshwork/boot/secrets && ls -l /etc/meshwork/token', upSec);
 
   const first = boots();
-  // Whoever reads along on the segment, and has the machine's addresses, may be the first to ask.
+  // An attacker that reads the segment's traffic and uses the machine's addresses may be the first to ask.
   client.fetch(`/secrets/${/mesh\.token=(\S+)/.exec(first)?.[1]}`);
   await using refused = step(first);
   const { trouble } = await until('the machine says why', NAMED_MS, async () => {
@@ -173,10 +173,10 @@ test('a machine whose secrets somebody else got starts anew, by itself and each 
     remedy: expect.stringContaining('mesh events'),
   });
   expect(await refused.ended).toBe('SIGHUP');
-  expect(refused.said).toMatch(/No secrets: 403 the token of machine .*\. The machine starts anew in 2 s\.\n$/);
+  expect(refused.said).toMatch(/No secrets: 403 the token of machine .*\. The machine restarts in 2 s\.\n$/);
 
   await using second = step(boots().replace(/mesh\.token=\S+/, `mesh.token=${'0'.repeat(32)}`));
-  await until('it waits longer', NAMED_MS, () => second.said.includes('The machine starts anew in 4 s.'));
+  await until('it waits longer', NAMED_MS, () => second.said.includes('The machine restarts in 4 s.'));
 
   const third = boots();
   expect(third).toMatch(/ mesh\.turn=3 /);
@@ -184,25 +184,25 @@ test('a machine whose secrets somebody else got starts anew, by itself and each 
   expect(await unpacked.ended).toBe(0);
   expect(unpacked.said).toMatch(/^-rw------- +1 root +root +65 .* \/etc\/meshwork\/token\n$/);
 
-  // What may yet come is asked for again, for ten minutes; and another boot brings no more where there is nothing.
+  // While host0 does not answer, the node asks again for ten minutes. Where host0 has no secrets, the node does not restart.
   const silent = third.replaceAll(`http://${HOST0}/`, `http://${HOST0}:81/`).replace('mesh.turn=3', 'mesh.turn=1');
   await using patient = step(silent);
   await using impatient = step(silent, 601);
   await until('it asks again', NAMED_MS, () => /Waiting .* refused\. Next try in 2 s\.\n/.test(patient.said));
   expect(await impatient.ended).toBe('SIGHUP');
-  expect(impatient.said).toMatch(/No secrets for ten minutes\. The machine starts anew in 2 s\.\n$/);
+  expect(impatient.said).toMatch(/No secrets for ten minutes\. The machine restarts in 2 s\.\n$/);
   await using without = step(third.replace(/mesh\.token=\S+/, 'mesh.token=none'));
   expect(await without.ended).toBe(1);
   expect(without.said).toContain('host0 has no secrets for this machine.\nls: /etc/meshwork/token');
 });
 
-test('TFTP that does not get through is named when its time is over', async () => {
+test('blocked TFTP is named when the time of the stage is over', async () => {
   const { trouble } = await tftpBlocked;
   expect(trouble).toMatchObject({ code: 'MESH_BOOT_SILENT', cause: expect.stringContaining('undionly.kpxe') });
   expect(trouble?.remedy).toContain('firewall');
 });
 
-test('HTTP that does not get through is named when its time is over', async () => {
+test('blocked HTTP is named when the time of the stage is over', async () => {
   const { trouble } = await httpBlocked;
   expect(trouble).toMatchObject({
     code: 'MESH_BOOT_SILENT',
@@ -211,7 +211,7 @@ test('HTTP that does not get through is named when its time is over', async () =
   expect(trouble?.remedy).toContain('TCP port 80');
 });
 
-test('a server that does not answer is named within three seconds', async () => {
+test('a DHCP server that does not answer is named within three seconds', async () => {
   nft('add rule inet fault in udp dport 67 drop');
   const node = bench.machine();
   bench.plug(node, { eth0: 'own' });
@@ -224,7 +224,7 @@ test('a server that does not answer is named within three seconds', async () => 
   boot.close();
 });
 
-/** Seconds that a stage has before its silence says something, and at once for what a packet says. */
+/** How many seconds a stage may be silent; 0 for faults that a packet shows at once. */
 const OWN_SEC: Readonly<Record<string, number>> = { discover: 1, tftp: 22, offer: 22, kernel: 0 };
 
 async function named(client: Pick<Client, 'boot'>, stage: string): Promise<TimelineView> {
@@ -235,7 +235,7 @@ async function named(client: Pick<Client, 'boot'>, stage: string): Promise<Timel
   });
   expect(view.state).toBe('stuck');
   expect(view.trouble?.remedy).toMatch(/\w{3}/);
-  // By host0's own clock, at which its journal told it.
+  // Both times are of host0's clock: that of its journal and that of the stage.
   const told = await until(`the journal tells of stage ${stage}`, NAMED_MS, () =>
     host.events().findLast(({ kind, message }) => kind === 'boot stuck' && message.includes(`(${mac} `)),
   );
@@ -250,7 +250,7 @@ async function viewOf({ boot }: Pick<Client, 'boot'>): Promise<TimelineView | un
 
 const clients: Client[] = [];
 
-/** A machine that was given an address. */
+/** A machine that has got an address. */
 class Client {
   readonly boot: BootClient;
   readonly offer: Answer;
@@ -278,14 +278,14 @@ class Client {
     return this.offer.yiaddr;
   }
 
-  /** @returns what came, of whatever status; nothing when nothing comes in time */
+  /** @returns the body of the answer, whatever its status; '' if there is no answer in time */
   fetch(path: string, timeoutSec = 10): string {
     const words = ['curl', '-s', '--max-time', String(timeoutSec), `http://${HOST0}${path}`];
     return spawnSync('nsenter', [`--net=${this.netns}`, ...words], { encoding: 'utf8' }).stdout;
   }
 }
 
-/** Rules that drop what comes from the addresses in a set: `SET MATCH`. */
+/** Adds rules that drop packets from the addresses in a set. @param rules `SET MATCH` */
 function filter(...rules: readonly string[]): void {
   nft('add table inet fault', 'add chain inet fault in { type filter hook input priority -300; }');
   for (const rule of rules) {
@@ -315,7 +315,7 @@ function configure(): number | null {
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
 
-/** Nobody gets as far as to start it. */
+/** No machine of these tests starts this image. */
 const IMAGE: NodeImage = {
   generation: '0123456789abcdef',
   flavor: 'debian',

@@ -1,4 +1,4 @@
-/** `mesh lab up --driver qemu` as a user meets it, and what docs/first-boot.md does with such a lab. */
+/** `mesh lab up --driver qemu` as a user runs it, and the commands of docs/first-boot.md. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -16,9 +16,9 @@ const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
 const PAGE = 'docs/first-boot.md';
 const name = `q${process.pid}`;
 let typist: Typist;
-/** Far more than a boot takes: the emulator shares the processors with other tests. */
+/** Far longer than a boot takes, because the emulator shares the processors with other tests. */
 const BOOT_MS = 240_000;
-/** Five times what host0 takes until it serves the segment, and a machine until it asks. */
+/** Five times the time until host0 serves the segment and a machine asks. */
 const ASKED_MS = 60_000;
 
 beforeAll(async () => {
@@ -64,7 +64,7 @@ function isGone(): void {
 }
 
 test(
-  'every stage of a boot is shown, the answer is that of a lab of namespaces, and the rest of the page works',
+  'each stage of a boot is shown, the result is as for a lab of namespaces, and the rest of the page works',
   async () => {
     const [up, ...rest] = shownCommands(pageOf(PAGE));
     const options = /^mesh lab up (.*)$/.exec(up?.text ?? '')?.[1]?.split(' ') ?? [];
@@ -82,7 +82,7 @@ test(
       throughputGbps: expect.any(Number),
       tookMs: expect.any(Number),
     });
-    // This firmware is iPXE, which needs no TFTP.
+    // The firmware of this machine is iPXE, which needs no TFTP.
     const shown = BOOT_STAGES.filter((stage) => new RegExp(`✓ ${stage} `).test(run.stderr));
     expect(shown).toEqual(BOOT_STAGES.filter((stage) => stage !== 'tftp'));
     expect(run.stderr).toMatch(/^node1 is a member after \d+\.\d s$/m);

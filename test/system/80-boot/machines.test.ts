@@ -1,6 +1,6 @@
 /**
- * Whole machines, from power-on to member: BIOS and UEFI, with host0 as the only server and beside somebody else's DHCP
- * server; then what befalls one of them when it boots again.
+ * Whole machines boot from power-on to member: BIOS and UEFI, with host0 as the only server and beside a foreign DHCP server.
+ * Then one of them boots again, with faults.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -46,7 +46,7 @@ class BootedLab {
 
 let alone: BootedLab;
 let beside: BootedLab;
-/** Goes on while what was booted first is examined. */
+/** Goes on while the tests examine the machines that were booted first. */
 let besideBooted: Promise<void>;
 
 beforeAll(async () => {
@@ -65,7 +65,7 @@ const STAGES = {
 
 const MODELS = { node1: 'Meshwork Lab machine, pcbios', node2: 'Meshwork Lab machine, efi' } as const;
 
-/** Every stage of a BIOS and of a UEFI boot was seen, at its time. */
+/** host0 has seen each stage of a BIOS and of a UEFI boot, with its time. */
 function expectComplete({ boots, lab }: BootedLab): void {
   for (const [name, stages] of Object.entries(STAGES)) {
     const boot = boots.get(name);
@@ -96,7 +96,7 @@ async function expectReached(booted: BootedLab): Promise<void> {
   for (const text of pings) expect(text).toContain('1 of 1');
 }
 
-/** `mesh genid machine 8` as if host0 had not said on the kernel's command line who the machine is. */
+/** Runs `mesh genid machine 8` with a kernel command line without `mesh.machine=`. */
 const OWN_FINDING = `sed 's/mesh.machine=[^ ]*//' /proc/cmdline >/run/cmdline
 unshare -m sh -c 'mount -o bind /run/cmdline /proc/cmdline && mesh genid machine 8 --json'`;
 
@@ -108,17 +108,17 @@ async function expectAgreement({ lab }: BootedLab, from: string): Promise<void> 
   );
 }
 
-test('a BIOS and a UEFI machine boot from host0 alone, and reach everybody', async () => {
+test('a BIOS and a UEFI machine boot from host0 alone, and all members reach each other', async () => {
   expectComplete(alone);
   await expectReached(alone);
 });
 
-test('they find the id by themselves that host0 knows them by', async () => {
+test('the machines derive from their UUIDs the ids by which host0 knows them', async () => {
   await expectAgreement(alone, 'product uuid');
 });
 
 test(
-  'a machine that is told to reboot comes back with what changed; an agent that crashes and a filtered mesh port are named',
+  'a rebooted machine has its new overlay; an agent that crashes and a filtered mesh port are named',
   async () => {
     const { lab } = alone;
     const [host0, node1] = [lab.host('host0'), lab.host('node1')];
@@ -126,7 +126,7 @@ test(
     await crashOnce(join(host0.root, 'host0/machines/node1'));
     await alone.mesh('host0', 'system', 'configure');
     const nft = (...words: string[]) => inside(`/run/netns/${host0.netns}`, 'nft', words.join(' '));
-    /** As an administrator would; then, while the machine is away, the mesh is filtered. */
+    /** Reboots the machine as an administrator does, and filters the mesh while the machine is away. */
     const rebootByCommand = async () => {
       await until('the machine takes commands', 60_000, async () => {
         const { code } = await lab.exec(host0, ['mesh', 'node', 'ctl', '-n', node1.machine, 'true']);
@@ -147,7 +147,7 @@ test(
     const [boot] = await lab.boot([node1], rebootByCommand, { onBoot });
     expect(boot).toMatchObject({ name: 'node1', state: 'member' });
     expect(boot?.attempt).not.toBe(before);
-    // By its card, before it has said anything.
+    // host0 knows the model by the card, before iPXE names it.
     expect([...early]).toEqual([MODELS.node1]);
     expect(troubles).toEqual([
       {
@@ -163,7 +163,7 @@ test(
         remedy: expect.stringContaining('mesh doctor'),
       },
     ]);
-    // The mesh is there before the shell server is.
+    // The mesh works before the shell server listens.
     const made = await until('a shell', 60_000, async () => {
       const { code, stdout } = await lab.exec(node1, ['ls', '/srv']);
       return code === 0 && stdout;
@@ -173,7 +173,7 @@ test(
   BOOT_MS,
 );
 
-/** The machine's next overlay: its agent crashes when it is started for the first time, and a directory is new. */
+/** Writes the machine's next overlay: the agent crashes at its first start, and there is a new directory. */
 async function crashOnce(folder: string): Promise<void> {
   await installPrograms(join(folder, 'programs'));
   const crash = "import { mkdirSync } from 'node:fs';\nmkdirSync('/run/crashed');\nthrow new Error('out of order');\n";
@@ -192,7 +192,7 @@ async function crashOnce(folder: string): Promise<void> {
 }
 
 test(
-  'a BIOS and a UEFI machine boot beside a foreign DHCP server, and reach everybody',
+  'a BIOS and a UEFI machine boot beside a foreign DHCP server, and all members reach each other',
   async () => {
     await besideBooted;
     expectComplete(beside);
@@ -201,12 +201,12 @@ test(
   BOOT_MS,
 );
 
-test('those without a UUID of their own find the id that host0 made of the card that they boot from', async () => {
+test('machines with a dummy UUID derive the same id as host0, from the MAC of the card that boots', async () => {
   await expectAgreement(beside, 'boot nic mac');
 });
 
 test(
-  'a machine that nobody has named boots with what is there for all, is listed with what it is made of, and gets a name',
+  'a machine without a name boots with the default overlay, is listed with its inventory, and gets a name',
   async () => {
     const { lab } = beside;
     const [host0, { machine, ports }] = [lab.host('host0'), lab.host('node1')];
@@ -243,7 +243,7 @@ test(
   BOOT_MS,
 );
 
-test('the foreign server gave each machine its address and options, and nothing else to anybody', () => {
+test('the foreign server gave each machine its address and options, and no boot file', () => {
   const { lab } = beside;
   const { leases, log } = foreignRecord(lab.directory);
   const [, ...machines] = lab.hosts;
@@ -251,7 +251,7 @@ test('the foreign server gave each machine its address and options, and nothing 
   expect(leased.sort()).toEqual(machines.map(({ ports, member }) => `${ports[0]?.mac} ${member.ipv4}`).sort());
   const acknowledged = log.filter((line) => line.includes('DHCPACK('));
   for (const { ports } of machines) expect(acknowledged.some((line) => line.includes(ports[0]?.mac ?? '-'))).toBe(true);
-  // What it answered is what it answers without host0: no boot file, no other server, its own lease time and domain.
+  // Its answers are the same as without host0: no boot file, no other server, its own lease time and domain.
   const told = log.flatMap(
     (line) => / sent size: +\d+ option: +(\d+) \S+ +(.*)$/.exec(line)?.slice(1, 3).join(' ') ?? [],
   );

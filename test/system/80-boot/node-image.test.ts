@@ -1,4 +1,4 @@
-/** The image for nodes boots on an emulated machine, takes its overlay and its secrets, and becomes a member of a real host0. */
+/** The node image boots on an emulated machine, takes overlay and secrets, and becomes a member of a real host0. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,22 +26,23 @@ const MACHINE = '10eff964';
 const BARE_MACHINE = '2bad5eed';
 const { ipv6: NODE } = memberAddresses(manage, parseMachineId(MACHINE));
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
-/** Far more than a boot takes: two emulators share the processors with other tests. */
+/** Far longer than a boot takes, because two emulators share the processors with other tests. */
 const BOOT_MS = 90_000;
 
 let image: ListedImage;
-/** Where host0 is, and the segment on which it and the machines hang. */
+/** The namespace of host0. */
 let host0: TemporaryNetns;
+/** The namespace with the bridge that connects host0 and the machines. */
 let segment: TemporaryNetns;
 let server: BootServer;
-const place = mkdtempSync(join(tmpdir(), 'mw-node-image-'));
+const root = mkdtempSync(join(tmpdir(), 'mw-node-image-'));
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
   image = await builtImage();
   host0 = temporaryNetns();
   segment = temporaryNetns();
-  ip(segment.path, 'link add wire0 type bridge', 'link set wire0 up');
+  ip(segment.path, 'link add lan0 type bridge', 'link set lan0 up');
   ip(
     host0.path,
     'link set lo up',
@@ -49,7 +50,7 @@ beforeAll(async () => {
     'address add 10.11.0.1/24 dev eth0',
     'link set eth0 up',
   );
-  ip(segment.path, 'link set host0 master wire0 up');
+  ip(segment.path, 'link set host0 master lan0 up');
   server = new BootServer(host0.path);
   startDhcp();
   await startHost0();
@@ -67,7 +68,7 @@ afterAll(async () => {
   );
   host0?.close();
   segment?.close();
-  rmSync(place, { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true });
 });
 
 function start(command: string, ...words: readonly string[]): ChildProcess {
@@ -77,27 +78,27 @@ function start(command: string, ...words: readonly string[]): ChildProcess {
 }
 
 function startDhcp(): void {
-  const files = [`--dhcp-leasefile=${join(place, 'leases')}`, `--pid-file=${join(place, 'dnsmasq.pid')}`];
+  const files = [`--dhcp-leasefile=${join(root, 'leases')}`, `--pid-file=${join(root, 'dnsmasq.pid')}`];
   const range = ['--dhcp-range=10.11.0.100,10.11.0.200,1h', '--dhcp-authoritative', '--no-ping'];
   const lone = ['--conf-file=/dev/null', '--keep-in-foreground', '--port=0', '--user=root', '--interface=eth0'];
   start('dnsmasq', ...lone, ...files, ...range, '--log-facility=/dev/null');
 }
 
 async function startHost0(): Promise<void> {
-  mkdirSync(join(place, 'host0/network'), { recursive: true });
-  writeFileSync(join(place, 'host0/network/manage.conf'), MANAGE_CONF);
-  start(process.execPath, programFile('host0'), '--root', place, '--name', 'host0');
-  start(process.execPath, programFile('agent'), '--root', place, '--name', 'host0', '--on-host0');
+  mkdirSync(join(root, 'host0/network'), { recursive: true });
+  writeFileSync(join(root, 'host0/network/manage.conf'), MANAGE_CONF);
+  start(process.execPath, programFile('host0'), '--root', root, '--name', 'host0');
+  start(process.execPath, programFile('agent'), '--root', root, '--name', 'host0', '--on-host0');
   const { bridge } = manage.devices;
   await until('host0 has its mesh', 30_000, () => inside(host0.path, 'ip', '-o', 'link').includes(` ${bridge}: `));
 }
 
-/** A tar archive of files, each with its mode, all of root. */
+/** A tar archive of files with their modes; all belong to root. */
 function archive(
   files: Readonly<Record<string, { readonly text: string; readonly mode?: number }>>,
   ...options: string[]
 ) {
-  const directory = mkdtempSync(join(place, 'tree-'));
+  const directory = mkdtempSync(join(root, 'tree-'));
   for (const [path, { text, mode = 0o644 }] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
     writeFileSync(join(directory, path), text);
@@ -109,7 +110,7 @@ function archive(
 function boot(tap: string, mac: string, commandLine: string): QemuMachine {
   return QemuMachine.start({
     netns: segment.path,
-    bridge: 'wire0',
+    bridge: 'lan0',
     tap,
     mac,
     kernel: {
@@ -123,8 +124,8 @@ function boot(tap: string, mac: string, commandLine: string): QemuMachine {
 const stagesOf = (attempt: string) =>
   server.stages.filter((stage) => stage.attempt === attempt).map(({ stage, detail }) => [stage, detail]);
 
-test('a node boots, takes what host0 has for it, joins, and is reached over the mesh alone', async () => {
-  const { state } = pathsBelow(place);
+test('a node boots, takes its overlay and secrets, joins, and is reached over the mesh alone', async () => {
+  const { state } = pathsBelow(root);
   const [host0Key] = await until("host0's key", 30_000, async () => {
     const keys = await authorizedKeysIn(state);
     return keys.length > 0 && keys;
@@ -139,7 +140,7 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
     },
     '-z',
   );
-  // First a part of it, then something else, then all.
+  // First a part of the overlay, then other contents, then the whole overlay.
   const path = server.serveOverlay(MACHINE, overlay.subarray(0, 300), Buffer.from('not found'), overlay);
   server.serve('/secrets/feed', Buffer.from(await secretsOf(state, parseMachineId(MACHINE))));
 
@@ -148,11 +149,11 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
     '52:54:00:11:0e:01',
     `mesh.machine=${MACHINE} mesh.boot=0a0a mesh.token=feed mesh.overlay=http://10.11.0.1${path}`,
   );
-  const mesh = (...words: string[]) => spawnSync(MESH, ['--root', place, ...words], { encoding: 'utf8' });
+  const mesh = (...words: string[]) => spawnSync(MESH, ['--root', root, ...words], { encoding: 'utf8' });
   await machine.until('the agent is reported', BOOT_MS, () => stagesOf('0a0a').some(([stage]) => stage === 'agent'));
   await machine.until('mesh ping', BOOT_MS, () => mesh('ping', 'manage', 'node-a', '--count', '1').status === 0);
-  const wrong = 'what came is not what host0 announced: its hash is another';
-  // A machine does not wait until a report is taken: two may overtake each other.
+  const wrong = 'the file has another hash than host0 announced';
+  // The node does not wait for answers to its reports: one may overtake another.
   expect(stagesOf('0a0a').toSorted()).toEqual(
     [
       ['initrd', undefined],
@@ -166,7 +167,7 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
   expect(server.asked).toEqual([path, path, path, '/secrets/feed']);
 
   const ctl = (command: string) =>
-    spawnSync('nsenter', [`--net=${host0.path}`, MESH, '--root', place, 'node', 'ctl', '-n', 'node-a', command], {
+    spawnSync('nsenter', [`--net=${host0.path}`, MESH, '--root', root, 'node', 'ctl', '-n', 'node-a', command], {
       encoding: 'utf8',
     });
   const ssh = (command: string) => ctl(command).stdout.trim();
@@ -182,7 +183,7 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
     .split('\n')
     .slice(2)
     .map((line) => line.split(/\s+/)[3]);
-  // Commands, and what the agents ask each other.
+  // SSH, and the endpoint at which agents ask each other.
   expect(listening.toSorted()).toEqual([`${NODE}:22`, `${NODE}:${AGENT_PORT}`]);
   const offSec = Math.abs(Number(ssh('date +%s')) - Date.now() / 1000);
   expect(offSec).toBeLessThan(30);
@@ -194,17 +195,17 @@ test('a node boots, takes what host0 has for it, joins, and is reached over the 
     nics: [{ mac: '52:54:00:11:0e:01', driver: 'virtio_net' }],
   });
   expect(info.hardware.cards).toEqual([{ mac: '52:54:00:11:0e:01', segment: ['eth0'] }]);
-  const reboot = spawnSync('nsenter', [`--net=${host0.path}`, MESH, '--root', place, 'node', 'reboot', 'node-a']);
+  const reboot = spawnSync('nsenter', [`--net=${host0.path}`, MESH, '--root', root, 'node', 'reboot', 'node-a']);
   expect(reboot.status).toBe(0);
   await until('the machine reboots', 60_000, () => machine.ended);
 }, 240_000);
 
-test('a machine for which host0 has no overlay boots with defaults', async () => {
+test('a machine without an overlay boots with defaults', async () => {
   await using machine = boot('tap1', '52:54:00:11:0e:02', `mesh.machine=${BARE_MACHINE} mesh.boot=0b0b`);
   const stages = ['agent', 'initrd', 'packages'];
   await machine.until('every stage is reported', BOOT_MS, () =>
     stages.every((wanted) => stagesOf('0b0b').some(([stage]) => stage === wanted)),
   );
-  // A machine does not wait until a report is taken: two may overtake each other.
+  // The node does not wait for answers to its reports: one may overtake another.
   expect(stagesOf('0b0b').toSorted()).toEqual(stages.map((stage) => [stage, undefined]));
 }, 240_000);

@@ -1,6 +1,6 @@
 /**
- * The image's own `shell-server` on a lab's node: it finds the node's files where they are on a machine that has booted,
- * in a root of its own above this machine's, which stays as it is.
+ * Runs the image's `shell-server` on a node of a lab. It finds the files of the node where a booted machine has them. Its root
+ * is an overlay above this machine's root, which does not change.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { netnsPath } from '../../../src/kernel/netns.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 
 const SHELL_SERVER = new URL('../../../src/image/node/scripts/shell-server', import.meta.url).pathname;
-/** What a command there must never find is this machine's own. */
+/** Stands in for `reboot`: a command on the node must never find that of this machine. */
 const REBOOT = '#!/bin/sh\necho rebooted >/marks/reboot\n';
 const ENTER = `
 set -e
@@ -27,12 +27,14 @@ mount --bind "$2" /mnt/root/var/log/meshwork
 exec chroot /mnt/root sh /usr/lib/meshwork/boot/shell-server
 `;
 
+/** What a node has got from host0. */
 export interface NodeFiles {
-  /** As host0 serves it: a tar. */
+  /** The tar that host0 serves. */
   readonly secrets: Uint8Array;
   readonly authorizedKeys: readonly string[];
 }
 
+/** A running shell server; disposing of it kills its processes. */
 export class NodeShell implements AsyncDisposable {
   readonly #directory: string;
   readonly #process: ChildProcess;
@@ -65,7 +67,7 @@ export class NodeShell implements AsyncDisposable {
     return new NodeShell(directory, spawn('nsenter', words, { stdio: ['ignore', 'ignore', 'inherit'] }));
   }
 
-  /** Whether a command there left a file in /marks. */
+  /** Whether a command on the node left this file in /marks. */
   isMarked(name: string): boolean {
     return existsSync(join(this.#directory, 'marks', name));
   }

@@ -1,6 +1,7 @@
 /**
- * A step of a node's boot as the node takes it: the image's own script, run by busybox as the first process, with the
- * kernel's command line and a system that has just started. Its root lies above this machine's, which stays as it is.
+ * Runs one step of a node's boot as a node does: the script of the image, by busybox, as the first process of a PID
+ * namespace, with a given kernel command line and uptime. Its root is an overlay above this machine's root, which does not
+ * change.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +11,7 @@ import { join } from 'node:path';
 import { BOOT_SCRIPTS } from '../../../src/image/node/program-files.ts';
 import { inNetns } from '../../../src/kernel/netns.ts';
 
-/** Where it is not the first process of a namespace of its own, `reboot` would mean this machine. */
+/** Checks first that it is process 1 of its own namespace: otherwise `reboot` would reboot this machine. */
 const ENTER = `
 set -e
 test $$ = 1
@@ -26,15 +27,16 @@ for file in cmdline uptime; do mount --bind "$1/$file" /mnt/root/proc/$file; don
 exec chroot /mnt/root /bb/env PATH=/bb /bb/sh -c "$3"
 `;
 
+/** A running step; disposing of it kills its processes. */
 export class NodeStep implements AsyncDisposable {
-  /** What it has written to its boot log. */
+  /** Its output so far. */
   said = '';
-  /** How it ended: with a status, or by the signal by which the kernel ends a namespace that reboots, SIGHUP. */
+  /** Its exit status, or the signal that ended it. The kernel ends a namespace that reboots with SIGHUP. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
   readonly #directory: string;
   readonly #process: ChildProcess;
 
-  /** @param command of a shell on the node @param upSec how long it has been up */
+  /** @param command for a shell on the node @param upSec the uptime that the node sees */
   constructor(netns: string, commandLine: string, command: string, upSec = 5) {
     this.#directory = mkdtempSync(join(tmpdir(), 'mw-node-step-'));
     writeFileSync(join(this.#directory, 'cmdline'), `${commandLine}\n`);

@@ -1,15 +1,16 @@
-/** A machine without a disk, emulated by QEMU in a network namespace; its one network card hangs on a bridge there. */
+/** A machine without a disk, emulated by QEMU in a network namespace. Its one network card is in a bridge there. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { inNetns } from '../../../src/kernel/netns.ts';
 import { ip } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 
+/** Which machine to start, and where. */
 export interface QemuMachineOptions {
   readonly netns: string;
-  /** A bridge in the namespace. */
+  /** The name of a bridge in the namespace. */
   readonly bridge: string;
-  /** Of its tap in the namespace. */
+  /** The name of the machine's tap, which is made in the namespace. */
   readonly tap: string;
   readonly mac: string;
   /** Loaded by QEMU itself; without it the firmware boots from the network. */
@@ -19,6 +20,7 @@ export interface QemuMachineOptions {
   readonly options?: readonly string[];
 }
 
+/** A running machine; disposing of it kills the emulator. */
 export class QemuMachine implements AsyncDisposable {
   readonly #process: ChildProcess;
   #console = '';
@@ -56,24 +58,24 @@ export class QemuMachine implements AsyncDisposable {
     );
   }
 
-  /** It was switched off, or started anew: with -no-reboot that ends the emulator. */
+  /** The machine was switched off or has rebooted: with -no-reboot, both end the emulator. */
   get ended(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
-  /** All that it wrote to its serial line. */
+  /** The output of its serial console so far. */
   get console(): string {
     return this.#console.replaceAll('\r', '');
   }
 
-  /** Seconds between the start of the kernel and the line of the kernel's or of init's that matches. */
+  /** The time stamp of the first matching line of kernel or init: seconds since the start of the kernel. */
   secondsAt(pattern: RegExp): number | undefined {
     const line = this.console.split('\n').find((text) => pattern.test(text));
     const seconds = /^(?:\[ *)?([0-9.]+)/.exec(line ?? '')?.[1];
     return seconds === undefined ? undefined : Number(seconds);
   }
 
-  /** Resolves when `look` finds something; what the machine said last is in the error. */
+  /** Resolves when `look` finds something. Otherwise the error has the last lines of the console. */
   async until<T>(what: string, deadlineMs: number, look: () => T | undefined | false | Promise<T | undefined | false>) {
     try {
       return await until(what, deadlineMs, () => {

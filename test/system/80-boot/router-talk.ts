@@ -1,4 +1,4 @@
-/** Routers and who asks for them, on a segment (RFC 4861): questions are sent, and all answers heard, at the end of a veth pair. */
+/** Router discovery at the end of a veth pair (RFC 4861): sends solicitations and advertisements, and hears the latter. */
 import { sourceMac } from '../../../src/kernel/sockets/ethernet.ts';
 import { FrameSocket } from '../../../src/kernel/sockets/frame-socket.ts';
 import { encodeNeighbourFrame, groupMac, linkLocalOf } from '../../../src/kernel/sockets/neighbour-frame.ts';
@@ -23,14 +23,16 @@ const ADVERTISEMENTS: readonly FilterStep[] = [
 const ALL_NODES = 'ff02::1' as Ipv6;
 const ALL_ROUTERS = 'ff02::2' as Ipv6;
 
+/** A router advertisement that was heard. */
 export interface Advertisement {
   readonly from: Mac;
   readonly to: Mac;
   readonly toIpv6: Ipv6;
-  /** From its type on, in hex, but for the checksum. */
+  /** The ICMPv6 message in hex, with its checksum as 0. */
   readonly message: string;
 }
 
+/** One network device that takes part in router discovery. */
 export class RouterTalk {
   readonly mac: Mac;
   readonly heard: Advertisement[] = [];
@@ -60,7 +62,7 @@ export class RouterTalk {
     this.#send(ALL_ROUTERS, Buffer.from([SOLICITATION, 0, 0, 0, 0, 0, 0, 0]));
   }
 
-  /** To everybody: a default router, with a prefix of 64 bits for addresses. */
+  /** Advertises a default router with a /64 prefix for addresses to all nodes. */
   advertise(prefix: Ipv6): void {
     const message = Buffer.alloc(16 + 32);
     message.set([ADVERTISEMENT, 0, 0, 0, 64], 0);

@@ -1,4 +1,4 @@
-/** Which ports are on one segment: found by what is heard, whatever the ports are called and however many there are. */
+/** Which of host0's NICs are on one segment: found by probes, whatever the NICs are called and however many there are. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bootNics, scanNics } from '../../../src/boot/nics/boot-nic.ts';
 import { scan } from '../../../src/boot/nics/scan.ts';
@@ -19,14 +19,14 @@ async function scanned(netns: string, joinGroups: readonly (readonly string[])[]
   const rtnl = await Rtnl.open({ netns });
   try {
     const [links, addresses] = await Promise.all([rtnl.links(), rtnl.addresses()]);
-    const ports = scanNics(links, bootNics(links, addresses, undefined));
-    return await scan({ ports, addresses, joinGroups, netns });
+    const nics = scanNics(links, bootNics(links, addresses, undefined));
+    return await scan({ nics, addresses, joinGroups, netns });
   } finally {
     await rtnl.close();
   }
 }
 
-test('ports on one switch, in a bridge of host0’s own, alone, without a carrier and down', async () => {
+test('NICs on one switch, in a bridge of host0’s own, alone, without a carrier and down', async () => {
   const machine = bench.machine();
   for (const segment of ['segment-a', 'segment-b', 'segment-c', 'segment-d']) bench.segment(segment);
   // eth1 and eth10 are not the same, nor is eth10 on the segment of eth1.
@@ -58,13 +58,13 @@ test('ports on one switch, in a bridge of host0’s own, alone, without a carrie
   ]);
   expect(heard).toContainEqual({ from: 'eth1', by: 'eth2' });
   expect(heard).not.toContainEqual({ from: 'eth1', by: 'eth10' });
-  const port = (name: string) => nics.find((candidate) => candidate.name === name);
-  expect(port('dead')).toMatchObject({ up: true, carrier: false });
-  expect(port('deadend')).toMatchObject({ up: false, carrier: false });
-  expect(port('eth3')).toMatchObject({ bridge: 'br0', ipv4: [] });
-  expect(port('br0')).toMatchObject({ ipv4: ['10.3.0.1/24'] });
-  expect(port('meshwork0')).toBeUndefined();
-  // Whoever knows better than the probes says so; what is not there joins nothing.
+  const nic = (name: string) => nics.find((candidate) => candidate.name === name);
+  expect(nic('dead')).toMatchObject({ up: true, carrier: false });
+  expect(nic('deadend')).toMatchObject({ up: false, carrier: false });
+  expect(nic('eth3')).toMatchObject({ bridge: 'br0', ipv4: [] });
+  expect(nic('br0')).toMatchObject({ ipv4: ['10.3.0.1/24'] });
+  expect(nic('meshwork0')).toBeUndefined();
+  // The settings may join NICs that do not hear each other; names of missing NICs join nothing.
   const { groups: joined } = await scanned(machine, [
     ['eth10', 'eth99', 'eth1'],
     ['eth3', 'eth98'],
@@ -75,12 +75,12 @@ test('ports on one switch, in a bridge of host0’s own, alone, without a carrie
   ]);
 });
 
-test('three hundred ports on three switches', async () => {
+test('three hundred NICs on three switches', async () => {
   const machine = bench.machine();
   const segments = ['segment-x', 'segment-y', 'segment-z'];
   for (const segment of segments) bench.segment(segment);
-  const ports = Array.from({ length: 300 }, (_, number) => [`eth${number}`, segments[number % 3] ?? ''] as const);
-  bench.plug(machine, Object.fromEntries(ports));
+  const plugs = Array.from({ length: 300 }, (_, number) => [`eth${number}`, segments[number % 3] ?? ''] as const);
+  bench.plug(machine, Object.fromEntries(plugs));
   const { groups } = await scanned(machine);
   expect(groups.map((group) => group.length)).toEqual([100, 100, 100]);
   expect(groups[1]).toContain('eth298');
@@ -112,7 +112,7 @@ test('host0 scans again when a cable joins two segments, and says in dry mode wh
   bench.join('segment-p', 'segment-q');
   // A cable between two switches elsewhere changes no link here: host0 hears its own probe, at the latest in a minute.
   expect((await host.scan()).groups).toEqual([['eth1', 'eth2']]);
-  expect((await host.boot()).segments).toMatchObject([{ device: 'eth1', ports: ['eth1', 'eth2'] }]);
+  expect((await host.boot()).segments).toMatchObject([{ device: 'eth1', nics: ['eth1', 'eth2'] }]);
   ip(machine, 'link set eth1 down');
   await host.segment('eth2', 'is alone', ({ device, nics }) => device === 'eth2' && nics.length === 1);
 });

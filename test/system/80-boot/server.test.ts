@@ -1,4 +1,4 @@
-/** host0 alone on a segment: it gives out subnets, addresses and boot files, and goes on doing so whatever befalls it. */
+/** host0 alone on a segment: it gives out subnets, addresses and boot files, and recovers from faults. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,7 +45,7 @@ test('a segment without a server gets a subnet, and host0 its first address ther
   expect((await host.status()).segments).toEqual([{ device: 'eth1', ipv4: HOST0, subnet: '10.77.0.0/26' }]);
 });
 
-test('firmware of each kind is given an address and its own loader, iPXE the script, and a system nothing to boot', async () => {
+test('each kind of firmware gets an address and its loader, iPXE the script, and a system no boot file', async () => {
   const files: string[] = [];
   for (const firmware of ['bios', 'efi', 'efi http', 'ipxe', 'ipxe efi', 'system'] as const) {
     const [offer] = await client.discover(firmware);
@@ -54,14 +54,14 @@ test('firmware of each kind is given an address and its own loader, iPXE the scr
     expect(from.ipv4).toBe(HOST0);
     const text = (code: number) => textOf(options.get(code) ?? Buffer.from('-'));
     files.push([firmware, siaddr, text(OPTION.bootFile), text(OPTION.vendorClass)].join(' '));
-    // The time comes from host0, and the way out does not.
+    // host0 is the time server, but not a router.
     expect([...(options.get(42) ?? [])].join('.')).toBe(HOST0);
     expect(options.has(OPTION.router)).toBe(false);
     if (firmware === 'bios' || firmware === 'efi') {
       // Take the file in this packet (discovery control, bit 3).
       expect(options.get(OPTION.vendorEncapsulated)?.toString('hex')).toBe('060108ff');
     }
-    // No ProxyDHCP is to be waited for (176).
+    // Option 176 in option 175: iPXE need not wait for a proxy.
     if (firmware.startsWith('ipxe')) expect(options.get(OPTION.ipxe)?.toString('hex')).toBe('b00101ff');
   }
   expect(files).toEqual([
@@ -72,13 +72,13 @@ test('firmware of each kind is given an address and its own loader, iPXE the scr
     `ipxe efi ${HOST0} http://${HOST0}/boot.ipxe PXEClient`,
     `system ${HOST0} - -`,
   ]);
-  // One machine, one address, whoever speaks for it.
+  // A machine has one lease, for its firmware, iPXE and system.
   expect((await host.boot()).segments.find(({ device }) => device === 'eth1')?.leases).toMatchObject([
     { mac: client.mac },
   ]);
 });
 
-test('a real client gets a lease, and the loader comes by TFTP as the package has it', async () => {
+test('a real client gets a lease, and fetches the loader by TFTP, byte for byte', async () => {
   const node = bench.machine();
   bench.plug(node, { eth0: 'one' });
   const { ip: address, mask, serverid, lease, ntpsrv } = bench.udhcpc(node);
@@ -87,17 +87,17 @@ test('a real client gets a lease, and the loader comes by TFTP as the package ha
   const file = join(host.root, 'fetched');
   inside(node, 'busybox', 'tftp', '-g', '-l', file, '-r', 'undionly.kpxe', HOST0);
   expect(readFileSync(file).equals(readFileSync('/usr/lib/ipxe/undionly.kpxe'))).toBe(true);
-  // Nothing but the loaders.
+  // TFTP serves only the loaders.
   expect(() =>
     inside(node, 'busybox', 'tftp', '-g', '-l', file, '-r', '../dnsmasq-eth1.process.json', HOST0),
   ).toThrow();
-  // Nothing listens at the port that is off, and DNS nowhere.
+  // No DNS server listens, and TFTP listens at host0's address only.
   const listening = inside(host.netns, 'ss', '-Hlun');
   expect(listening).not.toMatch(/:53\s/);
   expect(listening).toMatch(new RegExp(`${HOST0}:69\\s`));
 });
 
-test('an outsider who takes the address away or sets the port down changes nothing for long', async () => {
+test('host0 recovers when its address is deleted or its NIC is set down', async () => {
   ip(host.netns, `address del ${HOST0}/26 dev eth1`);
   await until('the address is back', 10_000, () => host.addresses('eth1').includes(`${HOST0}/26`));
   ip(host.netns, 'link set eth1 down');
@@ -105,7 +105,7 @@ test('an outsider who takes the address away or sets the port down changes nothi
   expect(host.addresses('eth1')).toEqual([`${HOST0}/26`]);
 });
 
-test('dnsmasq outlives the daemon, and is taken over by the next one; what ends is started again', async () => {
+test('dnsmasq outlives the daemon and is adopted by the next one, and it is started again when it ends', async () => {
   const before = await host.segment('eth1', 'runs', ({ service }) => service?.pid !== undefined);
   await host.end('host0', 'SIGKILL');
   const [offer] = await client.discover('bios');
@@ -117,17 +117,17 @@ test('dnsmasq outlives the daemon, and is taken over by the next one; what ends 
   process.kill(before.service?.pid ?? Number.NaN, 'SIGKILL');
   await host.segment(
     'eth1',
-    'runs anew',
+    'runs again',
     ({ service: now }) => now?.pid !== undefined && now.pid !== before.service?.pid,
   );
   await client.discover('bios');
 });
 
-test('another server that comes is told of at once, and host0 gives out nothing more', async () => {
+test('another DHCP server is reported at once, and host0 stops giving addresses', async () => {
   const server = bench.foreignServer('one', '192.168.44');
   const visitor = bench.machine();
   bench.plug(visitor, { eth0: 'one' });
-  // Whoever asks makes the other one speak.
+  // Another server is heard when a client asks it.
   const other = BootClient.on(visitor);
   await other.discover('system', (offers) => offers.some(({ from }) => from.ipv4 === '192.168.44.1'));
   other.close();
@@ -149,7 +149,7 @@ test('another server that comes is told of at once, and host0 gives out nothing 
   expect(alarm?.message).toMatch(/^192\.168\.44\.1 \(.+\) answers DHCP on eth1 for 192\.168\.44\.0\/24/);
   const asked = bench.udhcpc(visitor);
   expect(asked.serverid).toBe('192.168.44.1');
-  // With an address there, it gives out boot files beside the other one.
+  // With an address in that subnet, host0 gives boot files beside the other server.
   ip(host.netns, 'address add 192.168.44.9/24 dev eth1');
   await host.segment('eth1', 'is a proxy', ({ service }) => service?.state === 'running');
   const offers = await client.discover('bios', (all) => all.length > 1);
@@ -158,7 +158,7 @@ test('another server that comes is told of at once, and host0 gives out nothing 
   server.stop();
 });
 
-test('where boot is switched off, nothing of it is left', async () => {
+test('when boot is switched off, host0 gives up its address and listens no more', async () => {
   await host.end('host0', 'SIGTERM');
   host.configure('');
   host.start('host0');

@@ -1,4 +1,4 @@
-/** What keeps host0 from answering where it would: no address is left, or its dnsmasq does not run. Each is told with its remedy. */
+/** host0 cannot answer on a segment that it serves, and names the reason: no address is left, or dnsmasq does not run. */
 import { closeSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boundDatagrams } from '../../../src/kernel/sockets/listener.ts';
@@ -34,7 +34,7 @@ afterAll(async () => {
   await bench.close();
 });
 
-test('when the last address is given out that is told, and is an error once a machine asks in vain', async () => {
+test('when the last address is given out, that is a warning, and an error once a machine gets none', async () => {
   expect(await finding('MESH_BOOT_LEASES_EXHAUSTED', () => true, 0)).toBeUndefined();
   const first = client();
   const [offer] = await first.discover('bios');
@@ -44,19 +44,19 @@ test('when the last address is given out that is told, and is an error once a ma
   expect(full).toMatchObject({
     severity: 'warning',
     object: 'eth1',
-    message: 'of the addresses that host0 gives out on eth1, 10.79.0.2 to 10.79.0.2, none is left',
+    message: 'none of the addresses that host0 gives out on eth1 (10.79.0.2 to 10.79.0.2) is left',
   });
-  // Whoever has the address has it again.
+  // The machine that has the address gets it again.
   await first.discover('ipxe');
   const second = client();
   const trouble = await troubleOf(second, 'bios');
   expect(trouble).toMatchObject({ stage: 'discover', code: 'MESH_BOOT_LEASES_EXHAUSTED' });
-  expect(trouble.cause).toBe(`${full?.message}, and ${second.mac} asks for one in vain`);
+  expect(trouble.cause).toBe(`${full?.message}, and ${second.mac} did not get one`);
   expect(trouble.remedy).toContain('Give eth1 a larger subnet than 10.79.0.0/30');
   expect(await finding('MESH_BOOT_LEASES_EXHAUSTED')).toMatchObject({ severity: 'error', message: trouble.cause });
 });
 
-test('another DHCP server on this machine is left alone and named, though both could have the port', async () => {
+test('another DHCP server on this machine is left alone and named, even if both could have UDP port 67', async () => {
   const { service } = await host.segment('eth1', 'runs', ({ service: now }) => now?.pid !== undefined);
   const mark = findMark(service?.pid ?? 0);
   if (mark === undefined) throw new Error('no dnsmasq');
@@ -74,7 +74,7 @@ test('another DHCP server on this machine is left alone and named, though both c
   expect(segment).toMatchObject({ service: { state: 'restarting' }, remedy: told?.remedy });
   expect(listeners(67)).toHaveLength(1);
 
-  // A port that dnsmasq itself cannot have: it says so before it ends.
+  // dnsmasq itself cannot have UDP port 69: it says so before it ends.
   const tftp = boundDatagrams({ address: '0.0.0.0' as Ipv4, port: 69, device: 'eth1', netns: host.netns });
   other.stop();
   const last = await finding('MESH_PROCESS_FAILED', ({ message }) => message.includes('in use'));
@@ -102,7 +102,7 @@ function client(): BootClient {
   return made;
 }
 
-/** Waits until host0's health has it; with no time to wait, whether it does. */
+/** Waits for a finding of host0. With a deadline of 0, looks once. */
 async function finding(
   code: string,
   is: (found: Finding) => boolean = () => true,

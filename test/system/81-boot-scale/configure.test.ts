@@ -1,4 +1,4 @@
-/** `mesh system configure` killed at any moment, and on a disk that is full: the old set is in force or the new one, whole. */
+/** `mesh system configure` is killed at any moment, or meets a full disk: the old set or the new one is in force, complete. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -36,7 +36,7 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-/** @returns the edition that is in force: the same for all, with every file whole */
+/** Checks that the overlays of all machines are complete and of one edition. @returns that edition */
 async function editionInForce(): Promise<string> {
   const overlayStore = new OverlayStore(state);
   const editions = new Set<string>();
@@ -58,7 +58,7 @@ async function editionInForce(): Promise<string> {
   return [...editions].join();
 }
 
-test('killed at any moment, it leaves the old set or the new one', async () => {
+test('a kill at any moment leaves the old set or the new one', async () => {
   console.info(`MESH_SEED=${SEED}`);
   const random = randomFrom(SEED);
   writeMachines(root, crowd, '0');
@@ -88,11 +88,11 @@ test('killed at any moment, it leaves the old set or the new one', async () => {
   expect(await editionInForce()).toBe('last');
 });
 
-test('a full disk leaves the old set, whenever it becomes full', async () => {
+test('a disk that becomes full at any point leaves the old set', async () => {
   writeMachines(root, crowd, 'old');
   expect(configure(root)).toMatchObject({ status: 0 });
   writeMachines(root, crowd, 'new');
-  // No room at all; for some of the files; for all the others, but not for the index.
+  // There is no room at all; room for a third of the files; room for two thirds of them.
   for (const room of [0, MACHINES / 3, (MACHINES * 2) / 3]) {
     disk.fill(room * 4096);
     const { status, stdout } = configure(root);
@@ -103,6 +103,6 @@ test('a full disk leaves the old set, whenever it becomes full', async () => {
   }
   expect(configure(root)).toMatchObject({ status: 0 });
   expect(await editionInForce()).toBe('new');
-  // Nothing half is left behind.
+  // No half-written file is left behind.
   expect(readdirSync(join(state, 'overlays')).filter((name) => name.endsWith('.new'))).toEqual([]);
 });

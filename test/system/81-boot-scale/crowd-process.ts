@@ -1,6 +1,6 @@
 /**
- * `crowd-process.ts HOST0`: boots the machines that stdin lists, all at once, and prints a line of JSON for each that has
- * booted. A process of its own, since a network namespace belongs to one.
+ * Boots the machines that stdin lists as JSON, all at once, and prints one line of JSON for each that has booted. It is a
+ * process of its own, because it runs in another network namespace.
  */
 import { text } from 'node:stream/consumers';
 import { Boot, type SyntheticMachine } from './synthetic-machine.ts';

@@ -1,4 +1,4 @@
-/** Hundreds of machines on one segment: network cards of their own (macvlan), addresses of their own, and a segment that loses packets. */
+/** Hundreds of machines on one segment, each with its own network card (macvlan) and address. The segment may lose packets. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { inNetns } from '../../../src/kernel/netns.ts';
@@ -10,12 +10,13 @@ import type { Booted, SyntheticMachine } from './synthetic-machine.ts';
 
 const PROGRAM = new URL('./crowd-process.ts', import.meta.url).pathname;
 
+/** One machine, with the name and id by which host0 knows it. */
 export interface CrowdMember extends SyntheticMachine {
   readonly name: string;
   readonly machine: MachineId;
 }
 
-/** @param subnet the first three bytes */
+/** Makes up `count` machines; their numbers begin with 10. @param subnet the first three bytes of their addresses */
 export function crowdOf(count: number, host0: string, subnet: string): CrowdMember[] {
   return Array.from({ length: count }, (_, index) => {
     const number = index + 10;
@@ -27,9 +28,9 @@ export function crowdOf(count: number, host0: string, subnet: string): CrowdMemb
   });
 }
 
-/** Plugs the cards of all of them into the segment behind `eth0` of a namespace. */
+/** Makes the cards of all machines on the segment of `eth0` in a namespace. */
 export function plugIn(netns: string, crowd: readonly CrowdMember[]): void {
-  // Each card answers for its own address, and for no other.
+  // Each card answers ARP for its own address only.
   const settings = ['arp_ignore=1', 'arp_announce=2', 'rp_filter=0'].map((setting) => `net.ipv4.conf.all.${setting}`);
   inside(netns, 'sysctl', '-qw', ...settings, 'net.ipv6.conf.default.disable_ipv6=1');
   ip(
@@ -41,13 +42,14 @@ export function plugIn(netns: string, crowd: readonly CrowdMember[]): void {
   );
 }
 
-/** From now on the segment loses so many of a hundred packets, in both directions. */
+/** From now on the segment loses this share of packets, in both directions. */
 export function losePackets(netns: string, percent: number): void {
   const lose = (hook: string) =>
     `add chain inet loss ${hook} { type filter hook ${hook} priority 0; }\nadd rule inet loss ${hook} numgen random mod 100 < ${percent} drop`;
   inside(netns, 'nft', `add table inet loss\n${lose('input')}\n${lose('output')}`);
 }
 
+/** One boot of all machines, in a process of its own. */
 export class CrowdRun {
   readonly booted: Booted[] = [];
   readonly #child: ChildProcess;
@@ -66,7 +68,7 @@ export class CrowdRun {
     if (stdout) createInterface(stdout).on('line', (line) => this.booted.push(JSON.parse(line) as Booted));
   }
 
-  /** Resolves when so many have booted. */
+  /** Resolves when `count` machines have booted. */
   async until(count: number, deadlineMs: number): Promise<void> {
     const ended = () => this.#child.exitCode !== null && this.#child.exitCode !== 0;
     await until(`${count} of ${this.#size} machines have booted`, deadlineMs, () => {
@@ -77,6 +79,7 @@ export class CrowdRun {
     });
   }
 
+  /** Resolves when all machines have booted. */
   all(deadlineMs: number): Promise<void> {
     return this.until(this.#size, deadlineMs);
   }

@@ -1,4 +1,4 @@
-/** What host0 has for a rack of machines: a folder and an overlay of its own for each, and an image that is only bytes. */
+/** What host0 has for a rack of machines: a folder and an overlay for each, and an image of random bytes. */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -9,12 +9,12 @@ import type { CrowdMember } from './crowd.ts';
 
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
 
-/** What stands in the overlay of one machine, and in no other's. */
+/** The text in the overlay of one machine; that of any other machine differs. */
 export function ownText({ name, machine }: Pick<CrowdMember, 'name' | 'machine'>, edition = 'first'): string {
   return `belongs to ${name} ${machine}, ${edition} edition`;
 }
 
-/** Writes `/host0/machines` below `root`. */
+/** Writes the folders of all machines below `root`/host0/machines. */
 export function writeMachines(
   root: string,
   crowd: readonly Pick<CrowdMember, 'name' | 'machine'>[],
@@ -30,22 +30,24 @@ export function writeMachines(
   }
 }
 
+/** How `mesh system configure` ended. */
 export interface Configured {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** Runs `mesh system configure` to its end. */
 export function configure(root: string): Configured {
   return spawnSync(MESH, ['--root', root, 'system', 'configure', '--json'], { encoding: 'utf8' });
 }
 
-/** Under way; the caller may kill it. */
+/** Starts `mesh system configure`; the caller may kill it. */
 export function configuring(root: string) {
   return spawn(MESH, ['--root', root, 'system', 'configure', '--json'], { stdio: 'ignore' });
 }
 
-/** @returns the hashes of both files */
+/** Publishes an image of random bytes. @returns the SHA-256 of both files */
 export async function publishImage(root: string, kernelBytes: number, initrdBytes: number) {
   const [vmlinuz, initrd] = [randomBytes(kernelBytes), randomBytes(initrdBytes)];
   const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

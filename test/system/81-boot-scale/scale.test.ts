@@ -1,4 +1,4 @@
-/** A rack gets its power back: two hundred machines boot at once, over a segment that loses packets, while host0's daemon is killed. */
+/** Two hundred machines boot at once, on a segment that loses packets, while host0's daemon is killed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { inside } from '../../kit/namespaces.ts';
@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  // What host0 left running is in its records, and these are on the disk.
+  // The records of the processes that host0 left running are on the disk: it is unmounted after them.
   await host?.close();
   disk?.unmount();
   await bench?.close();
@@ -54,7 +54,7 @@ function serves() {
   return host.segment('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
 }
 
-/** Each has the image whole, its own overlay and nobody else's, and its secrets once. */
+/** Each machine has the whole image, its own overlay only, and its secrets once. */
 function expectOwn(booted: readonly Booted[], members: readonly CrowdMember[]): void {
   const byAddress = new Map(booted.map((boot) => [boot.address, boot]));
   for (const member of members) {
@@ -77,7 +77,7 @@ async function killed(run: CrowdRun, when: number): Promise<void> {
   host.start('host0');
 }
 
-test('two hundred machines all boot, each with what is its own', async () => {
+test('all of two hundred machines boot, each with its own overlay and secrets', async () => {
   losePackets(rack, LOST_PERCENT);
   const startMs = performance.now();
   const run = new CrowdRun(rack, crowd);
@@ -90,7 +90,7 @@ test('two hundred machines all boot, each with what is its own', async () => {
   inside(rack, 'nft', 'delete table inet loss');
   const { booted } = run;
   expectOwn(booted, crowd);
-  // Else nothing of all this was tried.
+  // Otherwise waits, retries and resumed downloads were not tested.
   expect(sum(booted, 'resumed')).toBeGreaterThan(MACHINES / 4);
   expect(sum(booted, 'waits')).toBeGreaterThan(MACHINES / 2);
   expect(sum(booted, 'retries')).toBeGreaterThan(0);
@@ -100,7 +100,7 @@ test('two hundred machines all boot, each with what is its own', async () => {
 
 test('twenty machines boot while the disk is full and the daemon is killed, and again when it has room', async () => {
   const some = crowd.slice(0, AT_ONCE);
-  // Its store has no room of its own left from before.
+  // After a clean restart, the store's files have no free room from before.
   await host.end('host0', 'SIGTERM');
   host.start('host0');
   await serves();
@@ -122,7 +122,7 @@ test('twenty machines boot while the disk is full and the daemon is killed, and 
   expectOwn(again.booted, some);
 });
 
-test('with a full disk nothing new is compiled, and machines get what they had; with room they get the new', async () => {
+test('on a full disk nothing is compiled and machines get the old overlays; with room they get the new ones', async () => {
   const [one] = crowd as [CrowdMember];
   const bootsWith = async (edition: string) => {
     const run = new CrowdRun(rack, [one]);
@@ -140,7 +140,7 @@ test('with a full disk nothing new is compiled, and machines get what they had; 
   await bootsWith('second');
 });
 
-test('a token that another machine shows, or the right one twice, is refused and told of', async () => {
+test('a token that another machine shows, or the right machine shows twice, is refused and reported', async () => {
   const [one, other] = crowd as [CrowdMember, CrowdMember];
   const get = (from: CrowdMember, path: string) =>
     inside(rack, 'curl', '-s', '-w', '\n%{http_code}', '--interface', from.address, `http://${HOST0}${path}`);
@@ -151,7 +151,7 @@ test('a token that another machine shows, or the right one twice, is refused and
   expect(status(other, `/secrets/${token}`)).toBe('403');
   expect(status(other, overlay)).toBe('404');
   expect(status(one, overlay)).toBe('200');
-  // Another card takes the address: the kernel's neighbour entry tells.
+  // Another card takes the address: the kernel's neighbour entry shows that.
   inside(rack, 'ip', 'link', 'set', 'card0', 'address', '02:77:66:66:66:66');
   inside(rack, 'ip', 'link', 'set', 'card0', 'up');
   inside(host.netns, 'ip', 'neighbour', 'flush', 'dev', 'eth1');
@@ -163,9 +163,9 @@ test('a token that another machine shows, or the right one twice, is refused and
   const told = host.events().filter(({ code }) => code === 'MESH_BOOT_SECRET_REFUSED');
   expect(told.slice(-3).map(({ object, message }) => `${object} ${message}`)).toEqual([
     expect.stringContaining(`${one.machine} machine ${one.machine} boots at ${one.address}, and ${other.address} asks`),
-    expect.stringContaining(`${one.address} is at 02:77:66:66:66:66 now`),
+    expect.stringContaining(`${one.address} now has the MAC 02:77:66:66:66:66`),
     expect.stringContaining('was shown a second time'),
   ]);
-  // The other's own script, under the first one's card.
+  // The other machine asks for a script with the MAC of the first.
   expect(get(other, `/boot/${one.mac.replaceAll(':', '-')}.ipxe?uuid=${one.uuid}`)).toContain('does not boot machine');
 });

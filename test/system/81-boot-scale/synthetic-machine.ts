@@ -1,6 +1,6 @@
 /**
- * A machine that boots, as far as its HTTP requests go: iPXE's scripts, kernel and initrd, and then what the node's init
- * asks for, each with the patience that the real one has, in a faster time.
+ * The HTTP requests of a booting machine: iPXE's scripts, kernel and initrd, and then what the node's init asks for. It
+ * retries as the real programs do, but with shorter pauses.
  */
 import { createHash, randomInt } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
@@ -8,33 +8,39 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { request } from '../../../src/protocol/http/http.ts';
 
+/** A machine to boot. */
 export interface SyntheticMachine {
+  /** host0's IPv4 address. */
   readonly host0: string;
-  /** Of its own. */
+  /** The machine's own IPv4 address. */
   readonly address: string;
-  /** Of its network card. */
+  /** The MAC of its network card. */
   readonly mac: string;
   readonly uuid: string;
 }
 
-/** What became of it. */
+/** The result of a boot. */
 export interface Booted {
   readonly address: string;
-  /** As host0 told it. */
+  /** The machine's id, from the kernel's command line. */
   readonly machine: string;
-  /** SHA-256 of what arrived. */
+  /** SHA-256 of the file that arrived. */
   readonly kernel: string;
+  /** SHA-256 of the file that arrived. */
   readonly initrd: string;
-  /** The tar of its overlay, with all texts in it. */
+  /** The uncompressed tar of its overlay, as text. */
   readonly overlay: string;
-  /** SHA-256 of its secrets; empty when there are none in them. */
+  /** SHA-256 of its secrets; '' if they are only zeros. */
   readonly secrets: string;
-  /** How the secrets' second fetch was answered. */
+  /** The HTTP status of a second request for the secrets. */
   readonly secondTime: number;
-  /** How often it had to begin anew, was told to wait, asked again without an answer, and went on with half a file. */
+  /** How often the machine began to boot. */
   readonly attempts: number;
+  /** How often it was told to wait. */
   readonly waits: number;
+  /** How often it asked again, because an answer failed or did not come. */
   readonly retries: number;
+  /** How often it resumed a download. */
   readonly resumed: number;
 }
 
@@ -42,15 +48,16 @@ interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /** Less than the Content-Length says. */
+  /** The body is not as long as the Content-Length says. */
   readonly broken: boolean;
 }
 
-/** A real one waits for 5 s, and gives up waiting for its overlay after ten minutes. */
+/** A real machine waits for 5 s, and gives up waiting for its overlay after ten minutes. */
 const PAUSE_MS = 200;
 const OVERLAY_TRIES = 60;
 const SILENCE_MS = 4_000;
 
+/** One boot of one machine. */
 export class Boot {
   readonly #machine: SyntheticMachine;
   readonly #signal: AbortSignal;
@@ -63,7 +70,7 @@ export class Boot {
     this.#signal = signal;
   }
 
-  /** Boots until it has all. Rejects when the signal comes. */
+  /** Boots until the machine has everything. @throws an AbortError when the signal is aborted */
   async run(): Promise<Booted> {
     for (let attempts = 1; ; attempts++) {
       const booted = await this.#once();
@@ -74,14 +81,14 @@ export class Boot {
     }
   }
 
-  /** @returns undefined when it has to begin anew */
+  /** Tries to boot once. @returns undefined if the machine must begin again */
   async #once() {
     await this.#untilText('/boot.ipxe');
     const { uuid, mac } = this.#machine;
     const script = await this.#untilText(`/boot/${mac.replaceAll(':', '-')}.ipxe?uuid=${uuid}&product=Synthetic`);
     const line = /^kernel http:\/\/[^/]+(\/\S+) (.*) \|\| goto failed$/m.exec(script);
     const initrd = /^initrd --name initrd.img http:\/\/[^/]+(\/\S+) /m.exec(script)?.[1];
-    // A refusal, with its reason: iPXE asks again.
+    // The script is a refusal with its reason: iPXE asks again.
     if (line?.[1] === undefined || initrd === undefined) return this.#again();
     const word = (name: string) =>
       new RegExp(`(?:^| )${name.replace('.', '\\.')}=(\\S+)`).exec(line[2] ?? '')?.[1] ?? '';
@@ -92,7 +99,7 @@ export class Boot {
     if (overlay === undefined) return this.#again();
     for (const stage of ['overlay', 'packages', 'agent']) await this.#ask(`/stage/${attempt}/${stage}`);
     const secrets = await this.#untilAnswered(`/secrets/${word('mesh.token')}`);
-    // Given to a connection that broke: they are not given twice.
+    // The secrets were sent on a connection that broke. They are not given twice, so the machine boots again.
     if (secrets.status !== 200) return this.#again();
     const { status } = await this.#untilAnswered(`/secrets/${word('mesh.token')}`);
     const [kernelHash = '', initrdHash = ''] = files;
@@ -120,7 +127,7 @@ export class Boot {
     return (await this.#untilAnswered(path)).body.toString();
   }
 
-  /** Asks until it is answered as a whole, and not with «come again». */
+  /** Asks until there is a whole answer that does not tell to wait. */
   async #untilAnswered(path: string): Promise<Answer> {
     for (;;) {
       const answer = await this.#ask(path);
@@ -132,7 +139,10 @@ export class Boot {
     }
   }
 
-  /** As iPXE does: what it has of a file it does not fetch again. A third of all transfers break in the middle. */
+  /**
+   * Downloads a file as iPXE does, which resumes a broken download. A third of all transfers is broken in the middle.
+   * @returns the SHA-256 of the file
+   */
   async #download(path: string): Promise<string> {
     const hash = createHash('sha256');
     let [have, etag] = [0, ''];
@@ -164,7 +174,11 @@ export class Boot {
     return undefined;
   }
 
-  /** @returns undefined without an answer */
+  /**
+   * Sends one request.
+   * @param breakAt the client closes the connection after this many bytes
+   * @returns undefined without an answer
+   */
   #ask(path: string, headers: Readonly<Record<string, string>> = {}, breakAt = Infinity): Promise<Answer | undefined> {
     this.#signal.throwIfAborted();
     const { host0, address } = this.#machine;

@@ -1,15 +1,15 @@
-/** Other firewalls on the machine. They and our table all must let a packet pass, so each of them can break the mesh. */
+/** Other firewalls on the machine. A packet must pass each of them and Meshwork's table, so each can break the mesh. */
 import { VXLAN_PORT } from '../../../model/network/network.ts';
 import type { Check, Evidence } from '../evidence.ts';
 import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
 
-/** Which setting sends bridged packets through which families' hooks. */
+/** Settings that send bridged packets through the forward hooks of these nft families. */
 const BRIDGE_CALLS = {
   'net/bridge/bridge-nf-call-iptables': ['ip', 'inet'],
   'net/bridge/bridge-nf-call-ip6tables': ['ip6', 'inet'],
 } as const;
 
-/** Docker sets such a policy when it starts. */
+/** Finds forward chains that drop bridged packets by default. Docker makes such a policy when it starts. */
 export const bridgedPackets: Check = {
   name: 'br-netfilter',
   find(evidence) {
@@ -30,22 +30,24 @@ export const bridgedPackets: Check = {
           code: 'MESH_MACHINE_UNFIT' as const,
           severity: 'error' as const,
           object: chainText(chain),
-          saw: `bridged packets pass the forwarding hooks (bridge-nf-call-*), and the chain ${chainText(chain)} drops what it does not know; it does not know ${refused.join(', ')}`,
-          matters: 'Virtual machines and ports on these bridges reach nobody, while this machine itself does.',
-          remedy: `Let the bridge's own packets pass: ${insert}, with Docker in its chain DOCKER-USER, and where your firewall keeps its rules. If nothing on this machine filters bridged packets, \`sysctl net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0\` is the simpler cure.`,
+          saw: `bridged packets pass the forwarding hooks (bridge-nf-call-*), and the chain ${chainText(chain)} drops packets that no rule accepts; no rule names ${refused.join(', ')}`,
+          matters:
+            'Virtual machines and ports on these bridges reach no other machine, while this machine itself does.',
+          remedy: `Let the bridge's own packets pass: ${insert}, with Docker in its chain DOCKER-USER, and where your firewall keeps its rules. If nothing on this machine filters bridged packets, \`sysctl net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0\` is simpler.`,
         },
       ];
     });
   },
 };
 
+/** Finds an active firewalld whose rules do not name VXLAN's UDP port or one of the bridges. */
 export const firewalld: Check = {
   name: 'firewalld',
   find(evidence) {
     const rules = evidence.chains.filter(({ table }) => table === 'firewalld').flatMap((chain) => chain.rules);
     if (rules.length === 0) return [];
     const unknown = [
-      ...(rules.some((rule) => speaksOf(rule, VXLAN_PORT)) ? [] : [`UDP ${VXLAN_PORT}`]),
+      ...(rules.some((rule) => namesPort(rule, VXLAN_PORT)) ? [] : [`UDP ${VXLAN_PORT}`]),
       ...bridgesIn(evidence).filter((bridge) => !rules.some((rule) => rule.includes(`"${bridge}"`))),
     ];
     if (unknown.length === 0) return [];
@@ -57,9 +59,9 @@ export const firewalld: Check = {
         code: 'MESH_MACHINE_UNFIT',
         severity: 'warning',
         object: 'firewalld',
-        saw: `firewalld is active, and its rules do not know ${unknown.join(', ')}`,
+        saw: `firewalld is active, and none of its rules names ${unknown.join(', ')}`,
         matters:
-          'It rejects VXLAN packets of members that this machine has not spoken to first, and what comes in over a bridge.',
+          'It rejects VXLAN packets of members that this machine has not sent to first, and packets that come in over a bridge.',
         remedy: `\`firewall-cmd --permanent --add-port=${VXLAN_PORT}/udp\`, \`firewall-cmd --permanent --zone=trusted${trust}\`, then \`firewall-cmd --reload\`.`,
       },
     ];
@@ -70,6 +72,6 @@ function bridgesIn({ networks }: Evidence): string[] {
   return networks.map(({ network }) => network.devices.bridge);
 }
 
-function speaksOf(rule: string, port: number): boolean {
+function namesPort(rule: string, port: number): boolean {
   return /\bdport\b/.test(rule) && new RegExp(`\\b${port}\\b`).test(rule);
 }

@@ -1,11 +1,15 @@
-/** Settings of the kernel's IP layer that mesh traffic needs, and that other software likes to change. */
+/** Settings of the kernel's IP layer that mesh traffic needs, and that other software often changes. */
 import type { Check } from '../evidence.ts';
 
-/** net.ipv4.conf.*.rp_filter: 1 is strict, 2 asks only for any route back (Documentation/networking/ip-sysctl.rst). */
+/**
+ * net.ipv4.conf.*.rp_filter: 1 is strict, 2 accepts any route to the sender (Documentation/networking/ip-sysctl.rst).
+ */
 const STRICT = 1;
 const LOOSE = '2';
 
-/** Strict filtering is a good setting on most machines, so it is a finding only where packets were lost by it. */
+/**
+ * Finds strict rp_filter. It is a good setting on most machines, so it is a finding only where it has dropped packets.
+ */
 export const reversePath: Check = {
   name: 'rp-filter',
   find({ underlay, setting, counters }) {
@@ -21,7 +25,7 @@ export const reversePath: Check = {
           severity: 'warning' as const,
           object: name,
           saw: `rp_filter is strict on ${name}, and ${counters.reversePathDrops} packets were dropped by it since boot`,
-          matters: 'VXLAN packets that come in by another way than answers would go out vanish without a trace.',
+          matters: 'VXLAN packets are dropped silently when the route to their sender uses another interface.',
           remedy: `Make it loose: \`sysctl net/ipv4/conf/${name}/rp_filter=${LOOSE}\`, and in /etc/sysctl.d to keep it.`,
           fix: [{ name: path, value: LOOSE }],
         },
@@ -30,6 +34,7 @@ export const reversePath: Check = {
   },
 };
 
+/** Finds segments of host0 that IPv4 packets are not forwarded from. A single segment needs no forwarding. */
 export const segmentForwarding: Check = {
   name: 'ip-forward',
   find({ role, underlay, setting }) {
@@ -52,6 +57,7 @@ export const segmentForwarding: Check = {
   },
 };
 
+/** Finds bridges on which IPv6 is turned off, for example by a line for all interfaces in /etc/sysctl.d. */
 export const ipv6Disabled: Check = {
   name: 'ipv6-disabled',
   find({ networks, links, setting }) {

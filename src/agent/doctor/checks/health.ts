@@ -1,9 +1,10 @@
-/** What the processes find by themselves and no other check explains better: `mesh status` and the doctor never disagree. */
+/** The findings of `mesh status`, so that the doctor never disagrees with it. */
 import type { Check, Evidence } from '../evidence.ts';
 import { doubleMachine } from './identity.ts';
 import { kernelFeatures, stolenDevices } from './kernel.ts';
 import { vxlanPort } from './underlay.ts';
 
+/** Passes on the findings of the agent and the daemon, except those that another check explains better. */
 export const health: Check = {
   name: 'health',
   find(evidence) {

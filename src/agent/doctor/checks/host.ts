@@ -1,11 +1,12 @@
-/** The machine that all of it runs on. */
+/** The disk and the Node.js of the machine. */
 import type { Check } from '../evidence.ts';
 
 const OLDEST_NODE = 24;
-/** What the agent writes is some kilobytes, but whatever shares its disk writes more. */
+/** The agent writes a few kilobytes, but other programs on the same disk write more. */
 const FEW_BYTES = 32 * 1024 * 1024;
 const FEW_INODES = 1_000;
 
+/** Finds a disk of the state directory that has few bytes or inodes left; an error when it has none. */
 export const disk: Check = {
   name: 'disk',
   find({ disk: { directory, freeBytes, totalBytes, freeInodes, totalInodes } }) {
@@ -30,6 +31,7 @@ export const disk: Check = {
   },
 };
 
+/** Finds a Node.js that is older than the supported version. */
 export const nodeRuntime: Check = {
   name: 'node',
   find({ nodeVersion }) {
@@ -40,7 +42,7 @@ export const nodeRuntime: Check = {
         severity: 'warning',
         object: 'Node.js',
         saw: `the agent runs on Node.js ${nodeVersion}`,
-        matters: `Meshwork is built for and tested on ${OLDEST_NODE}; on older ones it may fail where no test looks.`,
+        matters: `Meshwork is built for Node.js ${OLDEST_NODE}; older versions are not tested and may fail.`,
         remedy: `Run \`scripts/setup\`, install Node.js ${OLDEST_NODE}, or name one in MESH_NODE; then restart the agent.`,
       },
     ];

@@ -1,10 +1,10 @@
-/** Two machines that say they are one. */
+/** Two machines with one identity: a second host0, a doubled machine id, a doubled Ethernet address. */
 import type { ErrorCode } from '../../../model/error.ts';
 import type { Check } from '../evidence.ts';
 
 const DOUBLES: ReadonlySet<ErrorCode> = new Set(['MESH_MEMBER_DOUBLE', 'MESH_MEMBER_MOVING', 'MESH_MEMBER_FORGED']);
 
-/** host0 refuses the newcomer and tells both: the one in the refusal, itself in its health. */
+/** Finds other machines that answer as host0, by a search on the underlay. */
 export const twoHost0s: Check = {
   name: 'two-host0s',
   find: ({ otherHost0s }) =>
@@ -19,6 +19,9 @@ export const twoHost0s: Check = {
     })),
 };
 
+/**
+ * Finds a doubled machine id. host0 refuses the newcomer, which has the refusal as a finding; host0 has a finding too.
+ */
 export const doubleMachine: Check = {
   name: 'double-id',
   find: ({ health }) =>
@@ -31,6 +34,7 @@ export const doubleMachine: Check = {
       })),
 };
 
+/** Finds members on one segment that have the same Ethernet address, in the kernel's neighbour table. */
 export const doubleMac: Check = {
   name: 'double-mac',
   find({ underlay, neighbours, networks }) {
@@ -48,7 +52,7 @@ export const doubleMac: Check = {
           severity: 'error' as const,
           object: mac,
           saw: `${names.join(' and ')} have the same Ethernet address ${mac} on the segment behind ${link.name}`,
-          matters: 'Switches send the packets of both to whichever spoke last.',
+          matters: 'Switches send the packets for both to the one that sent last.',
           remedy:
             'Give each its own: clones of one virtual machine image often share it; see its definition, or `ip link set … address`.',
         }));

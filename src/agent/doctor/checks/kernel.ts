@@ -1,10 +1,11 @@
-/** What this kernel cannot do, and who undoes what it was told. */
+/** Features that this kernel lacks, and devices that another program changes. */
 import { missing } from '../../loop/missing-features.ts';
 import type { Check, Evidence } from '../evidence.ts';
 
 /** Without these there is no mesh at all. */
 const VITAL: ReadonlySet<string> = new Set(['bridge', 'vxlan', 'nft inet']);
 
+/** Finds missing kernel features, each with its consequence. */
 export const kernelFeatures: Check = {
   name: 'kernel-features',
   find: ({ features }) =>
@@ -19,6 +20,7 @@ export const kernelFeatures: Check = {
     })),
 };
 
+/** How to make each program leave Meshwork's devices alone, by the program's name in /proc. */
 const KEEP_OFF: Readonly<Record<string, (devices: string) => string>> = {
   NetworkManager: (devices) =>
     `Write \`[keyfile]\` and \`unmanaged-devices=${devices}\` to /etc/NetworkManager/conf.d/90-meshwork.conf, and \`systemctl reload NetworkManager\`.`,
@@ -26,6 +28,7 @@ const KEEP_OFF: Readonly<Record<string, (devices: string) => string>> = {
     'Give systemd-networkd a file for them in /etc/systemd/network with `[Link]` and `Unmanaged=yes`.',
 };
 
+/** Finds changes that do not stay in the kernel, since another program undoes them (MESH_KERNEL_NOT_KEPT). */
 export const stolenDevices: Check = {
   name: 'stolen-device',
   find({ failures, rivals, networks }) {
@@ -36,7 +39,7 @@ export const stolenDevices: Check = {
         severity: 'error' as const,
         object: item,
         saw: error.message,
-        matters: 'Two programs change the same device in turn; it works or not depending on who was last.',
+        matters: 'Two programs change the same device in turn. Whether it works depends on which of them was last.',
         remedy: `${remedyAgainst(rivals, networks)} \`ip monitor\` shows the changes as they come.`,
       }));
   },

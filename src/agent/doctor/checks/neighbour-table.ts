@@ -1,15 +1,17 @@
-/** The kernel's table of neighbours on the underlay. One table serves the whole machine, all its namespaces together. */
+/** The kernel's neighbour table. The whole machine has one table for all network namespaces. */
 import type { Severity } from '../../../protocol/documents/finding.ts';
 import type { Check } from '../evidence.ts';
 
 const HARD = 'net/ipv4/neigh/default/gc_thresh3';
 const SOFT = 'net/ipv4/neigh/default/gc_thresh2';
-/** Other machines on the same segments need entries too; the kernel's own default is a quarter, a half, and all of 1024. */
+/**
+ * Entries for each member: other machines on the same segments need some too. The kernel's default gc_thresh3 is 1024.
+ */
 const ROOM = 2;
 
 /**
- * Mesh neighbours are pushed with extern_learn, and those never count (net/core/neighbour.c, neigh_alloc). The underlay
- * address of each member does.
+ * Finds a table that is too small for the underlay addresses of all members. Neighbour entries of the meshes are set
+ * with extern_learn, and those do not count (net/core/neighbour.c, neigh_alloc).
  */
 export const neighbourTable: Check = {
   name: 'gc-thresh',
@@ -26,7 +28,7 @@ export const neighbourTable: Check = {
         object: 'neighbour table',
         saw: `the neighbour table holds ${hard} entries (gc_thresh3), and the meshes have ${members} members`,
         matters:
-          'When it is full, packets to members fail with «neighbour table overflow», now to this one and now to that one.',
+          'When it is full, packets to changing members are dropped, and the kernel logs «neighbour table overflow».',
         remedy: `\`sysctl ${SOFT}=${wanted / 2} ${HARD}=${wanted}\`, and in /etc/sysctl.d to keep it.`,
         fix: [
           { name: HARD, value: String(wanted) },

@@ -1,12 +1,15 @@
 /**
- * Offload bugs. A card that computes checksums or cuts segments wrongly inside of VXLAN cannot be seen from here as such;
- * what can be seen is its trace, packets that arrive with a wrong checksum.
+ * Offload bugs. A network card that computes checksums or cuts segments wrongly inside VXLAN cannot be detected itself,
+ * but its packets arrive with a wrong checksum.
  */
 import type { Check } from '../evidence.ts';
 
-/** A flipped bit on a segment passes the frame's own check once in billions; a bug, many times a second. */
+/**
+ * A bit error passes the frame's own check once in billions of times; an offload bug makes many wrong packets a second.
+ */
 const MANY = 10;
 
+/** Finds many packets with a wrong checksum. The remedy is on the machines that send them. */
 export const checksums: Check = {
   name: 'checksums',
   find({ counters: { checksumErrors }, underlay }) {
@@ -22,7 +25,7 @@ export const checksums: Check = {
         object: devices.join(', '),
         saw: `${checksumErrors} packets came in with a wrong checksum since boot`,
         matters:
-          'They are thrown away: connections are slow or hang, most often large ones. The usual cause is a network card or virtual switch that offloads VXLAN wrongly.',
+          'They are dropped: connections are slow or hang, most often those with large packets. The usual cause is a network card or virtual switch that offloads VXLAN wrongly.',
         remedy: `Turn the offload off on the machines that send to this one and see whether the count still grows: ${off.join(', ')}; with virtio or vmxnet3 also \`tx off\`.`,
       },
     ];

@@ -1,4 +1,4 @@
-/** Whether the physical network carries what the meshes send: VXLAN packets at all, and large ones. */
+/** Whether the underlay carries VXLAN packets at all, and large ones. */
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network/network.ts';
 import type { Check, Evidence, PathEvidence } from '../evidence.ts';
@@ -6,6 +6,9 @@ import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
 
 const HANGS = 'Small packets pass and large ones do not: a connection opens and then hangs.';
 
+/**
+ * Finds members that answer on the underlay and not in the mesh, with the chains of this machine that may be the cause.
+ */
 export const vxlanPort: Check = {
   name: 'udp-4789',
   find(evidence) {
@@ -21,14 +24,14 @@ export const vxlanPort: Check = {
         matters: `UDP ${VXLAN_PORT} does not pass between them and this machine, so nothing of the mesh does.`,
         remedy:
           suspects.length > 0
-            ? `Here, ${suspects.join(' and ')} drops what it does not know: let UDP ${VXLAN_PORT} in, such as \`nft insert rule ${suspects[0]} udp dport ${VXLAN_PORT} accept\`.`
-            : `Let UDP ${VXLAN_PORT} through the firewalls of these machines and whatever is between (\`tcpdump -ni any udp port ${VXLAN_PORT}\` on both ends shows where it is lost), and see that their agents run.`,
+            ? `On this machine, ${suspects.join(' and ')} drops VXLAN packets: let UDP ${VXLAN_PORT} in, for example with \`nft insert rule ${suspects[0]} udp dport ${VXLAN_PORT} accept\`.`
+            : `Let UDP ${VXLAN_PORT} through the firewalls of these machines and between them (\`tcpdump -ni any udp port ${VXLAN_PORT}\` on both ends shows where it is lost), and check that their agents run.`,
       };
     });
   },
 };
 
-/** Chains on this machine that would drop VXLAN packets. */
+/** Chains on this machine that drop VXLAN packets: by a rule that names the port, or by default. */
 function inputFilters({ chains }: Evidence): string[] {
   return chains
     .filter((chain) => {
@@ -41,6 +44,7 @@ function inputFilters({ chains }: Evidence): string[] {
     .map(chainText);
 }
 
+/** Finds underlay links whose MTU is too small for the widest mesh. */
 export const linkMtu: Check = {
   name: 'link-mtu',
   find({ networks, underlay }) {
@@ -51,17 +55,18 @@ export const linkMtu: Check = {
         code: 'MESH_UNDERLAY_UNFIT' as const,
         severity: 'error' as const,
         object: name,
-        saw: `${name} carries packets of ${mtuBytes} bytes, and the largest of the meshes need ${needed}`,
+        saw: `${name} carries packets of ${mtuBytes} bytes, and the meshes need ${needed}`,
         matters: HANGS,
         remedy: `\`ip link set ${name} mtu ${Math.max(1500, needed)}\`, and the same in the network settings of the machine; every switch between must carry it too.`,
       }));
   },
 };
 
+/** Finds members from which packets of the promised size do not come back. */
 export const pathMtu: Check = {
   name: 'path-mtu',
   find(evidence) {
-    // A narrow link of this machine's own explains all of them.
+    // A narrow link of this machine explains all of them.
     if (linkMtu.find(evidence).length > 0) return [];
     const narrow = evidence.paths.filter(
       ({ mesh, provedBytes, network }) => mesh && provedBytes < network.fabric.mtuBytes,
@@ -74,7 +79,7 @@ export const pathMtu: Check = {
         code: 'MESH_UNDERLAY_UNFIT' as const,
         severity: 'error' as const,
         object: network.name,
-        saw: `packets of ${mtuBytes} bytes in ${network.name} do not come back from these members, only of so many: ${members}`,
+        saw: `packets of ${mtuBytes} bytes in ${network.name} do not come back from these members, only smaller ones (bytes): ${members}`,
         matters: HANGS,
         remedy: `Something on the way carries less than ${mtuBytes + VXLAN_OVERHEAD_BYTES} bytes: \`ping -M do -s ${pingBytes} ${paths[0]?.member.ipv4}\` from each hop finds it. Raise the MTU there.`,
       };

@@ -1,6 +1,6 @@
 /**
- * host0's side of the segments that machines boot on: finds out which of its ports share one (scanner.ts), takes part in each
- * (segment.ts), and serves there what it may (serving.ts).
+ * host0's side of the segments that machines boot on. It groups host0's NICs into segments (scanner.ts), watches each segment
+ * for other servers (segment-watch.ts), and runs the services that are allowed there (serving.ts).
  */
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
@@ -30,40 +30,43 @@ import { Serving } from './segment/serving.ts';
 import type { BootEndpoint } from './site/boot-site.ts';
 import type { SegmentState } from './timeline/boot-trouble.ts';
 
-export interface BootInput {
+/** What `BootSegments` works with. `links` must be read already. */
+export interface BootSegmentsInput {
   readonly settings: Host0Settings;
-  /** `<state>/boot` */
+  /** `<state>/boot`: installation id, subnets, and dnsmasq's files. */
   readonly directory: string;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
-  /** What the agent should make of this machine's ports. */
-  readonly setNics: (ports: readonly UnderlayNic[]) => void;
+  /** Called with the NICs that host0's agent should set up, and with the addresses that it should put on them. */
+  readonly setNics: (nics: readonly UnderlayNic[]) => void;
 }
 
-const WOULD_MAX = 50;
+/** How many answers each segment keeps in dry mode; the oldest are dropped. */
+const DRY_ANSWERS_MAX = 50;
 
-/** Where nothing is sent, nobody hears of it, and nothing is written. */
-const NOBODY = '00000000' as Installation;
+/** With `boot=off` no probe is sent, so no installation id is created on disk. */
+const NO_INSTALLATION = '00000000' as Installation;
 
-export class Boot {
-  readonly #input: BootInput;
+/** All boot segments of host0: scans for them, keeps a `BootSegment` for each group of NICs, and reports on them. */
+export class BootSegments {
+  readonly #input: BootSegmentsInput;
   readonly #sightings = new Signal<BootSighting>();
   readonly #endpointChanges = new Signal<void>();
-  /** Emits what is seen of machines that boot, on any segment. */
+  /** Emits each DHCP and TFTP packet that is seen on any segment, decoded. */
   readonly sightings: Subscribable<BootSighting> = this.#sightings;
-  /** Emits when `endpoints` may be others. */
+  /** Emits when `endpoints` may have changed. */
   readonly endpointChanges: Subscribable<void> = this.#endpointChanges;
   readonly #installation: Installation;
   readonly #serving: Serving;
   readonly #scanner: Scanner;
   readonly #startedMs: number;
   #segments: readonly BootSegment[] = [];
-  /** The first scan is through: what serves where no segment is may go. */
+  /** The first scan is over. Services of an earlier process that belong to no segment are stopped only from then on. */
   #settled = false;
   #closed = false;
 
-  private constructor(input: BootInput, installation: Installation, serving: Serving) {
+  private constructor(input: BootSegmentsInput, installation: Installation, serving: Serving) {
     const { clock, journal, links, settings } = input;
     this.#input = input;
     this.#installation = installation;
@@ -72,27 +75,27 @@ export class Boot {
       clock,
       journal,
       links,
-      ports: () => this.#allNics(),
+      nics: () => this.#allNics(),
       joinGroups: settings.joinGroups,
-      onScan: (view) => this.#takeUp(view),
+      onScan: (view) => this.#applyScan(view),
     });
     this.#startedMs = clock.nowMs();
   }
 
-  /** @throws MESH_DISK_REFUSED */
-  static async open(input: BootInput): Promise<Boot> {
+  /** Adopts the dnsmasq processes of an earlier host0 process, and plans the first scan. @throws MESH_DISK_REFUSED */
+  static async open(input: BootSegmentsInput): Promise<BootSegments> {
     const { directory, settings } = input;
     const [installation, serving] = await Promise.all([
-      settings.boot === 'off' ? NOBODY : installationAt(join(directory, 'installation')),
+      settings.boot === 'off' ? NO_INSTALLATION : installationAt(join(directory, 'installation')),
       Serving.open(input),
     ]);
-    const boot = new Boot(input, installation, serving);
-    serving.tellNics(boot.#nics());
-    boot.linksChanged();
-    return boot;
+    const opened = new BootSegments(input, installation, serving);
+    serving.tellNics(opened.#nics());
+    opened.linksChanged();
+    return opened;
   }
 
-  /** Links or addresses have changed. Another carrier, device or bridge is looked into; it takes a moment. */
+  /** To be called when links or addresses have changed. If a carrier, device or bridge differs, a scan follows soon. */
   linksChanged(): void {
     if (this.#closed || this.#input.settings.boot === 'off') return;
     if (this.#scanner.linksChanged()) this.#endLostSegments();
@@ -100,12 +103,12 @@ export class Boot {
     this.#serve();
   }
 
-  /** Scans now, or waits for the scan that is under way. */
+  /** Scans now, or returns the result of the scan that is under way. */
   scan(): Promise<ScanView> {
     return this.#scanner.scan();
   }
 
-  /** Where machines that boot find host0: on each segment that it serves, its port and address. */
+  /** Where host0's HTTP server for booting machines listens: host0's NIC and address on each segment that it serves. */
   get endpoints(): readonly BootEndpoint[] {
     if (this.#input.settings.boot !== 'auto') return [];
     return this.#segments.flatMap(({ watch, subnet, problem }) =>
@@ -113,31 +116,33 @@ export class Boot {
     );
   }
 
-  /** host0's ports, those on one segment together. */
+  /** The names of host0's NICs that have a carrier, one array for each segment. */
   get groups(): readonly (readonly string[])[] {
     return this.#segments.map(({ nics }) => nics);
   }
 
-  /** What host0 is on the segment of a port. */
+  /** The mode of the segment that a NIC is on, with the reason; `off` for a NIC that is on no segment. */
   segmentStateOf(device: string): SegmentState {
     const segment = this.#segmentOf(device);
-    if (segment !== undefined) return segmentState(segment, this.#around(segment));
-    return { mode: 'off', why: this.#input.settings.boot === 'off' ? 'boot is off' : 'the port has no carrier' };
+    if (segment !== undefined) return segmentState(segment, this.#surroundingsOf(segment));
+    return { mode: 'off', why: this.#input.settings.boot === 'off' ? 'boot is off' : 'the NIC has no carrier' };
   }
 
-  /** Whom our DHCP server gave an address; undefined where another gives them, too. */
+  /** The MAC to which host0 leased an address. Undefined, too, on segments where another server gives addresses. */
   async leasedTo(device: string, ipv4: Ipv4): Promise<Mac | undefined> {
     const segment = this.#segmentOf(device);
     if (segment === undefined || this.segmentStateOf(device).mode !== 'server') return undefined;
     return (await segment.leases.read()).find((lease) => lease.ipv4 === ipv4)?.mac;
   }
 
+  /** The document of `GET /v1/boot`. */
   async view(): Promise<BootView> {
     const { settings, clock } = this.#input;
-    const segments = this.#segments.map((segment) => segmentView(segment, { clock, ...this.#around(segment) }));
+    const segments = this.#segments.map((segment) => segmentView(segment, { clock, ...this.#surroundingsOf(segment) }));
     return { boot: settings.boot, installation: this.#installation, segments: await Promise.all(segments) };
   }
 
+  /** What is wrong on the boot segments, and with the boot loaders. Empty with `boot=off`. */
   health(): readonly Finding[] {
     if (this.#input.settings.boot === 'off') return [];
     const { missing } = this.#serving;
@@ -145,17 +150,17 @@ export class Boot {
       ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
       ...this.#allNics().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
       ...this.#segments.flatMap((segment) =>
-        segmentFindings(segment, this.#around(segment), this.#serving.unmetWish(segment.nics)),
+        segmentFindings(segment, this.#surroundingsOf(segment), this.#serving.unmetWish(segment.nics)),
       ),
     ];
   }
 
-  /** Ends what serves; machines that boot get no answer until host0 starts again. */
+  /** Stops the dnsmasq processes, too: booting machines get no answer until host0 starts again. */
   async stopServices(): Promise<void> {
     await Promise.all([this.#leave(), this.#serving.stop()]);
   }
 
-  /** Leaves what serves as it is, for the next life of this process. */
+  /** Leaves the dnsmasq processes running; the next host0 process adopts them. */
   async close(): Promise<void> {
     await Promise.all([this.#leave(), this.#serving.release()]);
   }
@@ -171,36 +176,43 @@ export class Boot {
     return this.#segments.find(({ nics }) => nics.includes(device));
   }
 
-  #around({ watch }: BootSegment) {
+  #surroundingsOf({ watch }: BootSegment) {
     return { dry: this.#input.settings.boot === 'dry', service: this.#serving.serviceOf(watch.input.device) };
   }
 
+  /** All NICs that machines may boot on, also those whose name dnsmasq cannot take. */
   #allNics(): BootNic[] {
     const { links, settings } = this.#input;
     return bootNics(links.links, links.addresses, settings.segmentNics);
   }
 
+  /** The NICs that can be served. */
   #nics(): BootNic[] {
     return this.#allNics().filter(({ name }) => isServable(name));
   }
 
-  /** A segment goes on while its port is in a group; of two that turn out to be one, the first goes on. */
-  #takeUp({ groups }: ScanView): void {
+  /**
+   * Makes the segments match the groups of a scan. A segment is kept while its NIC is in a group. When two segments turn out to
+   * be one, the first is kept.
+   */
+  #applyScan({ groups }: ScanView): void {
     if (this.#input.settings.boot === 'off') return;
-    const running = this.#nics().filter((port) => port.running);
+    const running = this.#nics().filter((nic) => nic.running);
     const before = new Set(this.#segments);
     const segments: BootSegment[] = [];
     for (const group of groups) {
-      const able = running.filter(({ name }) => group.includes(name));
-      if (able.length === 0) continue;
-      const named = new Set(able.flatMap(({ names }) => names));
+      const candidates = running.filter(({ name }) => group.includes(name));
+      if (candidates.length === 0) continue;
+      const named = new Set(candidates.flatMap(({ names }) => names));
       const nics = group.filter((name) => named.has(name));
       const wanted = wantedMode([...named], this.#input.settings.bootModes);
       const known = [...before].find(({ watch: { input } }) =>
-        able.some(({ index, name }) => index === input.link && name === input.device && wanted === input.wanted),
+        candidates.some(({ index, name }) => index === input.link && name === input.device && wanted === input.wanted),
       );
       if (known !== undefined) before.delete(known);
-      segments.push(known === undefined ? this.#begin(nics, this.#choose(able), wanted) : { ...known, nics });
+      segments.push(
+        known === undefined ? this.#startSegment(nics, this.#chooseNic(candidates), wanted) : { ...known, nics },
+      );
     }
     for (const segment of before) end(segment);
     this.#segments = segments;
@@ -209,23 +221,23 @@ export class Boot {
     this.#serve();
   }
 
-  /** The port with an address, or that had the subnet before; else the first. */
-  #choose(able: readonly BootNic[]): BootNic {
-    const [allocated] = this.#serving.allocationOf(able.map(({ name }) => name))?.ports ?? [];
+  /** Which NIC serves a segment: the one that had the subnet before, else one with an address, else the first. */
+  #chooseNic(candidates: readonly BootNic[]): BootNic {
+    const [allocated] = this.#serving.allocationOf(candidates.map(({ name }) => name))?.ports ?? [];
     const chosen =
-      able.find(({ name }) => name === allocated) ??
-      able.find(({ name }) => addressesOf(this.#input.links, name).length > 0) ??
-      able[0];
-    if (chosen === undefined) throw new MeshError('MESH_INTERNAL', 'a segment without a port');
+      candidates.find(({ name }) => name === allocated) ??
+      candidates.find(({ name }) => addressesOf(this.#input.links, name).length > 0) ??
+      candidates[0];
+    if (chosen === undefined) throw new MeshError('MESH_INTERNAL', 'a segment without a NIC');
     return chosen;
   }
 
-  #begin(nics: readonly string[], { name: device, index, mac }: BootNic, wanted: WantedMode): BootSegment {
+  #startSegment(nics: readonly string[], { name: device, index, mac }: BootNic, wanted: WantedMode): BootSegment {
     const { clock, journal, links, directory, settings } = this.#input;
-    // Later, a process that still runs is one that is being ended.
+    // Only before the first scan: a process that still runs after it is being stopped, and its mode must not be taken over.
     const serving = this.#settled ? undefined : this.#serving.serviceOf(device)?.running?.label;
     const leases = new Leases(leaseFile(directory, device), clock);
-    const would: string[] = [];
+    const dryAnswers: string[] = [];
     const watch: SegmentWatch = new SegmentWatch({
       device,
       link: index,
@@ -242,17 +254,17 @@ export class Boot {
       onSighting: (sighting) => {
         leases.see(sighting);
         this.#sightings.emit(sighting);
-        if (settings.boot === 'dry') this.#noteDry(watch, sighting, would);
+        if (settings.boot === 'dry') this.#noteDryAnswer(watch, sighting, dryAnswers);
       },
       onChange: () => this.#serve(),
-      // Two groups are one after all: a probe got lost, or a switch had not passed it on yet.
+      // Two groups are one segment after all: a scan probe got lost, or a switch did not forward it yet.
       onOwnProbe: () => this.#scanner.soon(),
     });
     void leases.read();
-    return { nics, watch, leases, would };
+    return { nics, watch, leases, dryAnswers };
   }
 
-  /** Whoever lost its carrier may be on another segment when it comes back. */
+  /** Ends the segments whose NIC has lost its carrier: when the carrier returns, the NIC may be on another segment. */
   #endLostSegments(): void {
     const alive = new Set(this.#nics().flatMap(({ index, running }) => (running ? [index] : [])));
     const lost = this.#segments.filter(({ watch }) => !alive.has(watch.input.link));
@@ -264,7 +276,7 @@ export class Boot {
     this.#segments = this.#segments.filter((segment) => !lost.includes(segment));
   }
 
-  /** Makes of segments, ports and processes what the modes say. Cheap when nothing is to be done. */
+  /** Brings subnets, NICs and dnsmasq processes in line with the modes of the segments. Cheap when nothing has changed. */
   #serve(): void {
     if (this.#closed) return;
     this.#serving.serve(this.#segments);
@@ -273,13 +285,13 @@ export class Boot {
     this.#endpointChanges.emit();
   }
 
-  #noteDry(watch: SegmentWatch, sighting: BootSighting, would: string[]): void {
+  #noteDryAnswer(watch: SegmentWatch, sighting: BootSighting, dryAnswers: string[]): void {
     const segment = this.#segments.find((candidate) => candidate.watch === watch);
     const { subnet } = segment ?? {};
     const answer = dryAnswer(sighting, watch.state.mode, subnet && { subnet: subnet.subnet, host0: subnet.ipv4 });
     if (answer === undefined) return;
-    would.push(answer);
-    if (would.length > WOULD_MAX) would.shift();
+    dryAnswers.push(answer);
+    if (dryAnswers.length > DRY_ANSWERS_MAX) dryAnswers.shift();
     this.#input.journal.record({ kind: 'would have answered', object: watch.input.device, message: answer });
   }
 }
