@@ -6,11 +6,13 @@
 
 import { type Ipv4Cidr, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { ipv6InSubnet, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
+import { isUnicastMac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type MeshIdentity, mustRejoin } from '../../model/network/network-equality.ts';
 import { formatMemberLine, parseMemberLine } from '../../protocol/documents/membership.ts';
+import { isSegment, isUnderlayAddress, SEGMENTS_MAX } from '../../protocol/documents/membership-shape.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
@@ -160,12 +162,16 @@ function parse(text: string): RememberedMesh[] {
   return listOf(document, 'meshes').map((mesh) => {
     const network = parseIdentity(fieldOf(mesh, 'network'));
     const segments = listOf(mesh, 'segments').map((segment) => parseIpv4Cidr(String(segment)));
+    if (segments.length > SEGMENTS_MAX || !segments.every(isSegment))
+      throw new TypeError('not the segments of an underlay');
     const members = listOf(mesh, 'members').map((line) => parseMemberLine(String(line)));
-    if (members.some(({ ipv6 }) => !ipv6InSubnet(ipv6, network.fabric.prefix))) {
-      throw new TypeError('a member is not of its mesh');
-    }
+    if (members.some((member) => !isMemberOf(network, member))) throw new TypeError('a member is not of its mesh');
     return { network, segments, members };
   });
+}
+
+function isMemberOf({ fabric }: MeshIdentity, { ipv4, mac, ipv6 }: Member): boolean {
+  return isUnderlayAddress(ipv4) && isUnicastMac(mac) && ipv6InSubnet(ipv6, fabric.prefix);
 }
 
 function parseIdentity(network: unknown): MeshIdentity {

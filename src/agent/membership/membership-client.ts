@@ -6,7 +6,7 @@
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
-import { type ErrorDocument, MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -19,6 +19,7 @@ import {
   type SelfReportAnswer,
   STREAM_SILENCE_MS,
 } from '../../protocol/documents/membership.ts';
+import { membershipEventReader, readReportAnswer } from '../../protocol/documents/membership-shape.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -93,10 +94,12 @@ export class MembershipClient {
   /** The list has changed, and `onChange` has not been called since. */
   #news = false;
   readonly #host0: Ipv6;
+  readonly #readEvent: (data: string) => MembershipEvent;
 
   constructor(input: MembershipClientInput) {
     this.#input = input;
     this.#host0 = memberAddresses(input.network, 'host0').ipv6;
+    this.#readEvent = membershipEventReader(input.network);
     this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
     this.list.remember(input.known?.members ?? []);
     this.#segments = input.known?.segments ?? [];
@@ -187,10 +190,7 @@ export class MembershipClient {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       timeoutMs: ANSWER_TIMEOUT_MS,
     });
-    const document: unknown = JSON.parse(answer.body);
-    if (answer.status === 200 && isAnswer(document)) return document;
-    if (isErrorDocument(document)) return { accepted: false, error: document };
-    throw new MeshError('MESH_HOST0_UNREACHABLE', `host0 answered ${answer.status} to a report`, { retryable: true });
+    return readReportAnswer(answer.body);
   }
 
   #accepted(segments: readonly Ipv4Cidr[]): void {
@@ -271,12 +271,19 @@ export class MembershipClient {
     this.#stream = stream;
   }
 
+  /** A document without its form is used in no part: the members stay as they are, and the node looks for host0 again. */
   #onMessage({ event, data }: SseMessage): void {
     if (event !== 'snapshot' && event !== 'join' && event !== 'change' && event !== 'leave') return;
-    // host0 is trusted: its IPv6 and Ethernet addresses are computed, and not learnt from the network.
-    const membership = JSON.parse(data) as MembershipEvent;
-    if (membership.type === 'snapshot') this.#segments = membership.segments;
-    this.list.apply(membership, this.#input.clock.nowMs());
+    try {
+      this.#take(this.#readEvent(data));
+    } catch (error) {
+      if (!this.#stopped) this.#lost(MeshError.from(error));
+    }
+  }
+
+  #take(event: MembershipEvent): void {
+    if (event.type === 'snapshot') this.#segments = event.segments;
+    this.list.apply(event, this.#input.clock.nowMs());
     this.#news = true;
   }
 
@@ -346,12 +353,4 @@ function noRoute(): MeshError {
     retryable: true,
     remedy: 'Give its underlay interface an address, or name another host0 address with --host0.',
   });
-}
-
-function isAnswer(document: unknown): document is SelfReportAnswer {
-  return typeof document === 'object' && document !== null && 'accepted' in document;
-}
-
-function isErrorDocument(document: unknown): document is ErrorDocument {
-  return typeof document === 'object' && document !== null && 'code' in document && 'message' in document;
 }

@@ -41,6 +41,7 @@ async function node(disk?: string) {
   const clock = new ManualClock();
   const reports: SelfReport[] = [];
   const state = { streams: 0, openStreams: 0, disk };
+  let hear: (data: string) => void = () => undefined;
   const changes = new Signal<NetworkOutcome>();
   const directory = {
     current: outcomeOf(manage),
@@ -54,7 +55,10 @@ async function node(disk?: string) {
   const transport: Transport = {
     exchange: async (_target, { body = '' }) => {
       reports.push(JSON.parse(body) as SelfReport);
-      return { status: 200, body: JSON.stringify({ accepted: true, segments: [] }) };
+      return {
+        status: 200,
+        body: JSON.stringify({ accepted: true, version: { epoch: 'e', revision: 1 }, segments: [] }),
+      };
     },
     openStream: (_target, _request, handlers) => {
       state.streams++;
@@ -63,6 +67,7 @@ async function node(disk?: string) {
       const version = { epoch: 'e', revision: 1 };
       const members = [memberNumber(network, 1), memberNumber(network, 2)];
       const snapshot: MembershipEvent = { type: 'snapshot', version, members, segments: [] };
+      hear = (data) => handlers.onMessage({ event: 'join', data });
       handlers.onMessage(membershipMessage(snapshot));
       handlers.onHeard?.();
       return { close: () => state.openStreams-- };
@@ -95,7 +100,7 @@ async function node(disk?: string) {
   };
   const goodbyes = () => reports.filter(({ leaving }) => leaving === true).length;
   const names = () => source.attachments()[0]?.members.map(({ name }) => name);
-  return { source, state, change, goodbyes, names };
+  return { clock, source, state, change, goodbyes, names, hear: (data: string) => hear(data) };
 }
 
 function outcomeOf(...networks: Network[]): NetworkOutcome {
@@ -143,4 +148,17 @@ test('members in the file are known again when the MTU was changed in between', 
   expect(disk).toContain('node2');
   const second = await node(disk?.replace('"mtuBytes": 1380', '"mtuBytes": 1400'));
   expect(second.names()).toEqual(['host0', 'node1', 'node2']);
+});
+
+test('an event that is not in its form: the members stay, and the node looks for host0 again', async () => {
+  const { clock, source, state, names, hear } = await node();
+  const before = source.attachments()[0]?.members;
+  const lie = { ...memberNumber(manage, 1), ipv4: '10.11.0.7 }\nadd table ip evil\n' };
+  hear(JSON.stringify({ type: 'join', version: { epoch: 'e', revision: 2 }, member: lie }));
+  expect(source.errorOf(manage.id)?.code).toBe('MESH_HOST0_MALFORMED');
+  expect(source.attachments()[0]?.members).toEqual(before);
+  await clock.pass(1_000);
+  expect(source.errorOf(manage.id)).toBeUndefined();
+  expect(names()).toEqual(['host0', 'node1', 'node2']);
+  expect(state.streams).toBe(2);
 });

@@ -10,7 +10,12 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
-import { MEMBER_SILENCE_MS, type NetworkState, type SelfReport } from '../../protocol/documents/membership.ts';
+import {
+  MEMBER_SILENCE_MS,
+  MEMBERS_MAX,
+  type NetworkState,
+  type SelfReport,
+} from '../../protocol/documents/membership.ts';
 import type { Applicant } from './admission.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import { identifySender } from './identity.ts';
@@ -40,9 +45,6 @@ export interface MemberReportsInput {
   /** Changes of one member's record follow one another. */
   readonly mutex: KeyedMutex<Ipv6>;
 }
-
-/** The kernel's neighbour table ends at 1024 entries unless it was enlarged (`gc_thresh3`). */
-const MEMBERS_MAX = 4096;
 
 /** Takes reports and polls, and remembers the ones that it refused. */
 export class MemberReports {

@@ -21,6 +21,11 @@ export function parseMac(text: string): Mac {
   });
 }
 
+/** Whether `text` is the canonical text of one card's address: not a group address, and not all zeros. */
+export function isUnicastMac(text: string): text is Mac {
+  return MAC.test(text) && text !== FLOOD_MAC && (Number.parseInt(text.slice(0, 2), 16) & 1) === 0;
+}
+
 /** Twelve hex digits as an Ethernet address. */
 export function macFromHex(hex: string): Mac {
   return (hex.match(/../g) ?? []).join(':') as Mac;

@@ -50,6 +50,12 @@ export function checkNodeName(name: string): void {
   });
 }
 
+/**
+ * The members of one mesh, host0 left out. The kernel's neighbour table ends at 1024 entries unless it was enlarged
+ * (`gc_thresh3`).
+ */
+export const MEMBERS_MAX = 4_096;
+
 /** The longest body of `PUT /self`. */
 export const REPORT_MAX_BYTES = 8 * 1024;
 
