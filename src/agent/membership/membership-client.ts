@@ -14,6 +14,7 @@ import {
   formatVersion,
   type MembershipEvent,
   type NetworkState,
+  REPORT_INTERVAL_MS,
   reportIntervalMs,
   type SelfReport,
   type SelfReportAnswer,
@@ -223,7 +224,7 @@ export class MembershipClient {
   }
 
   /** host0 does not answer. Its neighbour entry is deleted, so that the next try sends a neighbour solicitation. */
-  #lost(error: MeshError): void {
+  #lost(error: MeshError, pauseMs?: number): void {
     const news = this.#answers || this.#error === undefined;
     this.#journal(
       this.#answers ? 'warning' : 'debug',
@@ -238,7 +239,7 @@ export class MembershipClient {
     this.#ping?.cancel();
     this.#ping = undefined;
     if (news) this.#input.onChange();
-    void this.#input.forgetHost0().then(() => this.#schedule(this.#retryMs));
+    void this.#input.forgetHost0().then(() => this.#schedule(pauseMs ?? this.#retryMs));
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
   }
 
@@ -277,7 +278,9 @@ export class MembershipClient {
     try {
       this.#take(this.#readEvent(data));
     } catch (error) {
-      if (!this.#stopped) this.#lost(MeshError.from(error));
+      if (this.#stopped || this.#error !== undefined) return;
+      // Whoever sends such events also accepts reports: without this pause the node would join several times a second.
+      this.#lost(MeshError.from(error), REPORT_INTERVAL_MS);
     }
   }
 

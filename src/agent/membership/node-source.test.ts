@@ -156,8 +156,11 @@ test('an event that is not in its form: the members stay, and the node looks for
   const lie = { ...memberNumber(manage, 1), ipv4: '10.11.0.7 }\nadd table ip evil\n' };
   hear(JSON.stringify({ type: 'join', version: { epoch: 'e', revision: 2 }, member: lie }));
   expect(source.errorOf(manage.id)?.code).toBe('MESH_HOST0_MALFORMED');
+  hear('{');
   expect(source.attachments()[0]?.members).toEqual(before);
-  await clock.pass(1_000);
+  await clock.pass(2_000);
+  expect(state.streams).toBe(1);
+  await clock.pass(2_000);
   expect(source.errorOf(manage.id)).toBeUndefined();
   expect(names()).toEqual(['host0', 'node1', 'node2']);
   expect(state.streams).toBe(2);
