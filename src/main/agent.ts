@@ -12,6 +12,7 @@ import { addAgentMetrics } from '../agent/api/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/api/agent-socket.ts';
 import { peerHandler } from '../agent/api/peer-answer.ts';
 import { PeerEndpoints } from '../agent/api/peer-endpoint.ts';
+import { peerOrigin } from '../agent/api/peer-origin.ts';
 import { Captures } from '../agent/capture/captures.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
@@ -120,7 +121,10 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures));
+  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
+    peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
+  );
+  for (const part of [endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });

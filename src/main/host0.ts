@@ -89,7 +89,7 @@ async function main(): Promise<void> {
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
-  const endpoints = await openMeshEndpoints({ ...common, takeInventory: machines.takeInventory });
+  const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({
     ...common,
     network: settings.metricsNetwork,
@@ -97,6 +97,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
+  for (const part of [endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);

@@ -93,7 +93,7 @@ export function healthOf(agent: Agent): Finding[] {
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
-  findings.push(...agent.missingFeatures.findings);
+  findings.push(...agent.missingFeatures.findings, ...agent.partFindings);
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',
