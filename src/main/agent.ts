@@ -39,7 +39,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { openAgentSource } from './agent-source.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 async function main(): Promise<void> {
   // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
@@ -127,6 +127,7 @@ async function main(): Promise<void> {
   for (const part of [endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
+  agent.addHealthOf(surviveFaults(journal, clock));
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {

@@ -35,7 +35,7 @@ import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -121,6 +121,7 @@ async function main(): Promise<void> {
   });
   directory.changes.subscribe((outcome) => void controller.setNetworks(outcome));
   await directory.start(() => underlayPrefixes(links, directory.current.networks));
+  controller.addHealthOf(surviveFaults(journal, clock));
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);

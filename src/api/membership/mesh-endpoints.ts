@@ -79,6 +79,7 @@ function isMemberOf(mesh: Membership, peer: string): boolean {
 async function originIn(mesh: Membership, peer: string, verification: SourceVerification): Promise<Origin> {
   const address = meshAddressOf({ mesh, peer });
   if (address === undefined) return {};
-  const { mac, ipv4 } = await verification.verify(mesh.network, address);
-  return { ...(mac !== undefined && { mac }), behind: ipv4 ?? 'a port of host0' };
+  const { mac, ipv4, localPort } = await verification.verify(mesh.network, address);
+  const behind = localPort ?? ipv4;
+  return { ...(mac !== undefined && { mac }), ...(behind !== undefined && { behind }) };
 }
