@@ -13,7 +13,6 @@ import { MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import { INVENTORY_MAX_BYTES, type Inventory } from '../../protocol/documents/inventory.ts';
 import {
-  formatMemberList,
   formatVersion,
   type MembershipEvent,
   membershipMessage,
@@ -27,6 +26,7 @@ import { EventStream } from '../../protocol/http/event-stream.ts';
 import { answerErrors } from '../error-reply.ts';
 import { timeAnswers } from '../timing.ts';
 import { InventoryShape } from './inventory-shape.ts';
+import { ListTexts } from './list-texts.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 /** The mesh that a connection belongs to, and its other end. */
@@ -81,6 +81,7 @@ export async function membershipApi({
   metrics,
 }: MembershipApiInput): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
+  const lists = new ListTexts();
   const streams = new Map<Ipv6, EventStream[]>();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
   if (metrics !== undefined) timeAnswers(app, 'membership', metrics);
@@ -94,8 +95,7 @@ export async function membershipApi({
     reply.header('etag', etag).header('cache-control', 'no-cache');
     if (left.length > 0) reply.header('mesh-left', left.join(' '));
     if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-    const members = mesh.members(await mesh.whereabouts(peer));
-    return reply.type('text/plain; charset=utf-8').send(formatMemberList(members));
+    return reply.type('text/plain; charset=utf-8').send(lists.of(mesh, await mesh.whereabouts(peer)));
   });
 
   app.put('/self', async (request): Promise<SelfReportAnswer> => {
