@@ -20,7 +20,7 @@ import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
-import { readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
+import { NO_PORTS, readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
@@ -38,7 +38,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { openAgentSource } from './agent-source.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, goOnAfterFaults, openJournal } from './process.ts';
 
 async function main(): Promise<void> {
   // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
@@ -71,11 +71,15 @@ async function main(): Promise<void> {
   const common = { name, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source } = await openAgentSource({ ...common, paths, options });
   const portsFile = join(paths.state, 'ports.json');
+  const plugged = await readPlugged(portsFile).catch((thrown: unknown) => {
+    journal.faults.tell('plugged ports', thrown);
+    return NO_PORTS;
+  });
   const agent = new Agent({
     ...common,
     machine,
     source,
-    ports: new ForeignPorts(await readPlugged(portsFile), clock),
+    ports: new ForeignPorts(plugged, clock),
     keepPorts: (ports) => writePlugged(portsFile, ports.record),
     probe: probeKernel,
   });
@@ -125,6 +129,7 @@ async function main(): Promise<void> {
   endpoints.follow();
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
+  goOnAfterFaults(journal);
   endOnSignal(async () => {
     server.close();
     metricsEndpoint.close();

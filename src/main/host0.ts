@@ -35,7 +35,7 @@ import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, goOnAfterFaults, openJournal } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -118,12 +118,15 @@ async function main(): Promise<void> {
     stateFile: join(paths.state, 'networks.accepted.json'),
     clock,
   });
-  directory.changes.subscribe((outcome) => void controller.setNetworks(outcome));
+  directory.changes.subscribe((outcome) => {
+    controller.setNetworks(outcome).catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
+  });
   await directory.start(() => underlayPrefixes(links.links, links.routes, directory.current.networks));
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
 
+  goOnAfterFaults(journal);
   endOnSignal(async () => {
     links.close();
     monitor.close();

@@ -18,6 +18,20 @@ export function openJournal(
 }
 
 /**
+ * Goes on after an error that nothing caught, from now on; the error is told, and is a finding. Call it once the process has
+ * started: a start that fails ends the process, and the service manager tries again.
+ *
+ * Going on is right for these processes, and a restart is not. They compare all that they hold with the kernel or the store
+ * again and again, so a turn that was cut short is made up for. A restart closes every stream, and a stranger who found one
+ * document that causes an error would restart the process for ever.
+ */
+export function goOnAfterFaults({ faults }: Journal): void {
+  process.on('uncaughtException', (thrown) => faults.tell('a part of the process', thrown));
+  // A log that cannot be written would otherwise be an error each time that it is told.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
+/**
  * Calls `stop` at the first SIGTERM or SIGINT, and exits with 0 when it has resolved.
  * @param stop closes what belongs to this process, and leaves what must outlive it
  */
@@ -26,8 +40,11 @@ export function endOnSignal(stop: () => Promise<void>): void {
   const end = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    await stop();
-    process.exit(0);
+    try {
+      await stop();
+    } finally {
+      process.exit(0);
+    }
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end());
 }
