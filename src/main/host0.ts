@@ -121,7 +121,7 @@ async function main(): Promise<void> {
   directory.changes.subscribe((outcome) => {
     controller.setNetworks(outcome).catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
   });
-  await directory.start(() => underlayPrefixes(links.links, links.routes, directory.current.networks));
+  await directory.start(() => underlayPrefixes(links, directory.current.networks));
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);

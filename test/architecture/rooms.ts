@@ -196,10 +196,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         kernel: 'what the kernel knows of members and of host0',
       },
       ports: {
-        items: 'a plugged port is an item',
+        items: 'a plugged port is an item, with a name that rules can be written for',
         kernel: 'which interfaces are on our bridges',
         loop: 'plugging and unplugging wait for a pass',
-        desired: 'a port has a name that rules can be written for',
       },
       '.': {
         items: 'the state of a network is that of its items',

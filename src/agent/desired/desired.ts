@@ -16,7 +16,8 @@ import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
 import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
-import { type RulesetInput, rulesets, withSources } from './ruleset.ts';
+import { rulesets, withSources } from './ruleset.ts';
+import type { RulesetInput } from './ruleset-input.ts';
 
 /** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {

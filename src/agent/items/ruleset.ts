@@ -2,40 +2,31 @@
  * Our nft tables, each a single item. A table is replaced in one transaction. Where only set elements differ (a member
  * came or went), only these are added and deleted, so a join costs the same on a node with a thousand members.
  */
-import { MeshError } from '../../model/error.ts';
 import type { ItemKind } from './item-kind.ts';
+import { nftElements } from './nft-text.ts';
 
 /** One nft table. */
 export interface RulesetItem {
   readonly kind: 'ruleset';
   readonly family: 'inet' | 'bridge';
-  /** Sets by name, with fixed declarations and changing elements, in nft's own spelling. */
-  readonly sets: ReadonlyMap<string, { readonly declaration: string; readonly elements: ReadonlySet<string> }>;
+  readonly sets: ReadonlyMap<string, RulesetSet>;
   /** The rest of the table's body: the chains. */
   readonly body: string;
   /** False when the kernel's table is not what the agent last wrote, so that it must be written whole. */
   readonly intact: boolean;
 }
 
+/** A set of a table: a fixed declaration and changing elements, in nft's own spelling. */
+export interface RulesetSet {
+  readonly declaration: string;
+  readonly elements: ReadonlySet<string>;
+}
+
+/** The sets of a table that is being made, by name. */
+export type RulesetSets = Map<string, RulesetSet>;
+
 /** The name of our nft table, in each family. */
 export const TABLE = 'meshwork';
-
-/** A number, an address, a subnet or a quoted device name; several with dots between them for a concatenated type. */
-const ELEMENT = /^(?:[0-9a-f.:/]+|"[\w.@+-]{1,15}")(?: \. (?:[0-9a-f.:/]+|"[\w.@+-]{1,15}"))*$/;
-
-/**
- * Set elements as nft reads them. This is the only way in which changing text gets into our nft scripts.
- * @throws MESH_INTERNAL for a text that is more than one element
- */
-function elementList(elements: Iterable<string>): string {
-  const list = [...elements];
-  for (const element of list) {
-    if (!ELEMENT.test(element)) {
-      throw new MeshError('MESH_INTERNAL', `${JSON.stringify(element.slice(0, 100))} is not one element of an nft set`);
-    }
-  }
-  return list.join(', ');
-}
 
 /** Whether the two tables are equal, or differ only in set elements. */
 function sameStructure(have: RulesetItem, want: RulesetItem): boolean {
@@ -55,7 +46,7 @@ export function isElementChange(have: RulesetItem, want: RulesetItem): boolean {
  */
 export function rulesetScript(item: RulesetItem): string {
   const sets = [...item.sets].map(([name, { declaration, elements }]) => {
-    const list = elements.size === 0 ? '' : ` elements = { ${elementList(elements)} };`;
+    const list = elements.size === 0 ? '' : ` elements = { ${nftElements(elements)} };`;
     return `  set ${name} { ${declaration};${list} }\n`;
   });
   const name = `table ${item.family} ${TABLE}`;
@@ -75,8 +66,8 @@ function elementScript(have: RulesetItem, want: RulesetItem): string {
     const where = `element ${want.family} ${TABLE} ${name}`;
     const added = without(elements, before);
     const gone = without(before, elements);
-    if (added.length > 0) lines.push(`add ${where} { ${elementList(added)} }\n`);
-    if (gone.length > 0) lines.push(`delete ${where} { ${elementList(gone)} }\n`);
+    if (added.length > 0) lines.push(`add ${where} { ${nftElements(added)} }\n`);
+    if (gone.length > 0) lines.push(`delete ${where} { ${nftElements(gone)} }\n`);
   }
   const script = lines.join('');
   scripts.set(want, { have, script });

@@ -91,8 +91,9 @@ export class NodeSource implements Source {
         .catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
     });
     await directory.start(() => {
-      const { links, routes } = agent.cache;
-      return underlayPrefixes(links.values(), routes.values(), this.networks);
+      const { links, addresses, routes } = agent.cache;
+      const tables = { links: links.values(), addresses: addresses.values(), routes: routes.values() };
+      return underlayPrefixes(tables, this.networks);
     });
   }
 

@@ -3,8 +3,8 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { isNameable } from '../desired/ruleset.ts';
 import { linkKey } from '../items/link.ts';
+import { isNftName } from '../items/nft-text.ts';
 import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 import type { ForeignPort, ForeignPorts } from './foreign-ports.ts';
@@ -56,7 +56,7 @@ export class PortCommands {
     const { cache } = reconciler;
     const device = cache.linkNamed(link);
     if (device === undefined) throw noInterface(link);
-    if (!isNameable(link)) throw notNameable(link);
+    if (!isNftName(link)) throw notNameable(link);
     const master = cache.links.get(device.master);
     if (master !== undefined && master.name !== network.devices.bridge) throw taken(link, master.name);
     const port = { link, network: network.id };

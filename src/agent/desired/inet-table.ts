@@ -1,0 +1,84 @@
+/** The table `inet meshwork`, which separates networks from each other and from the underlay. */
+import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
+import { nftName } from '../items/nft-text.ts';
+import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
+import type { RulesetInput } from './ruleset-input.ts';
+
+/** The table `inet meshwork`. */
+export function inetTable({ networks, openTo, segments, routes }: RulesetInput): RulesetItem {
+  const bridges = networks.map(({ network }) => nftName(network.devices.bridge));
+  const segmentNics = segments.map(({ device }) => nftName(device));
+  const sets: RulesetSets = new Map();
+  sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
+  sets.set('within', {
+    declaration: 'type ifname . ifname',
+    // A segment may be on a bridge of the administrator.
+    elements: new Set([...bridges, ...segmentNics].map((name) => `${name} . ${name}`)),
+  });
+  for (const { network, sources } of networks) {
+    // Single addresses, never intervals: after the table is replaced, a set of intervals matches nothing for a moment (one
+    // packet was lost in thirty replacements, Linux 6.18).
+    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
+  }
+  sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentNics) });
+
+  return {
+    kind: 'ruleset',
+    family: 'inet',
+    intact: true,
+    sets,
+    body: [
+      ...networks.map(homeChain),
+      // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
+      // bridge only, and from a network no other address of this host is reached.
+      '  chain strict-host {\n    type filter hook input priority raw; policy accept;\n',
+      `    iifname != "lo" ip6 daddr & ${PREFIX_MASK} vmap { ${networks.map(homeVerdict).join(', ')} }\n`,
+      '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
+      '  }\n',
+      ...networks.map(
+        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
+      ),
+      '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
+      // The VNI is the 24 bits after the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
+      ...openTo.map((subnet) => `    udp dport ${VXLAN_PORT} ip saddr ${subnet} accept\n`),
+      `    udp dport ${VXLAN_PORT} @th,96,24 vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
+      '  }\n',
+      '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
+      '    meta iifkind "bridge" iifname . oifname @within accept\n',
+      '    iifname @bridges drop\n    oifname @bridges drop\n',
+      `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
+      `    iifname @segments ${routes ? 'oifname @segments ' : ''}drop\n`,
+      '  }\n',
+    ].join(''),
+  };
+}
+
+/** Mask for the first 64 bits of an address: the prefix of every mesh is a /64. */
+const PREFIX_MASK = 'ffff:ffff:ffff:ffff::';
+
+function homeVerdict({ network }: RulesetInput['networks'][number]): string {
+  return `${network.fabric.prefix.replace('/64', '')} : jump home-${network.fabric.vni}`;
+}
+
+/**
+ * Drops packets for a network's addresses on other links. On its own bridge they are accepted without the route look-up
+ * below.
+ */
+function homeChain({ network }: RulesetInput['networks'][number]): string {
+  const bridge = nftName(network.devices.bridge);
+  return `  chain home-${network.fabric.vni} {\n    iifname != ${bridge} drop\n    accept\n  }\n`;
+}
+
+/** An element of the verdict map: one look-up finds the chain of a network among any number. */
+function sourceVerdict({ network }: RulesetInput['networks'][number]): string {
+  return `${network.fabric.vni} : jump ${sourceChain(network)}`;
+}
+
+function sourceChain(network: Network): string {
+  return `from-${network.fabric.vni}`;
+}
+
+/** Name of the set with the underlay addresses of a network's members. */
+export function sourceSet(network: Network): string {
+  return `sources_${network.fabric.vni}`;
+}
