@@ -10,6 +10,7 @@ import { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
+import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Attachment, DesiredInput } from './desired/assignment.ts';
@@ -85,6 +86,7 @@ export class Agent implements SourceAgent {
   readonly #desired = new DesiredItems();
   readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
   #linkSnapshot: LinkSnapshot | undefined;
+  readonly #parts: HealthSource[] = [];
   #phases = new Map<NetworkId, NetworkState['phase']>();
   /** The networks that were applied last. */
   #applied: readonly Network[] | undefined;
@@ -124,6 +126,16 @@ export class Agent implements SourceAgent {
       (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
     if (underlay) this.#underlayChanges.emit();
     if (event.type === 'link' || event.type === 'overflow') this.#linkChanges.emit();
+  }
+
+  /** Adds the findings of another part of the agent's process to those of the agent. */
+  addHealthOf(part: HealthSource): void {
+    this.#parts.push(part);
+  }
+
+  /** The findings of the parts that were added. */
+  get partFindings(): readonly Finding[] {
+    return this.#parts.flatMap((part) => part.health());
   }
 
   get cache(): KernelCache {

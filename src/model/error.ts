@@ -104,6 +104,8 @@ export const ERRORS = {
   MESH_HOST0_UNKNOWN: usage('The agent has not been told where host0 is.'),
   MESH_NOT_RUNNING: away("host0's daemon or the agent is not running, or does not answer."),
   MESH_BUSY: away('An agent gets more requests than it answers at once.'),
+  MESH_ENDPOINT_FULL: conflict('A few machines take all connections of an endpoint; the oldest are closed. A warning.'),
+  MESH_REQUEST_FOREIGN: denied('A request is for another host name, or a web page of another site has caused it.'),
   MESH_ALREADY_MADE: conflict('What should be made exists already.'),
   MESH_ALREADY_RUNNING: conflict('The same process, or the same lab, runs already.'),
   MESH_NOT_ROOT: denied('The operation needs root, or the group of the control socket.'),

@@ -93,7 +93,7 @@ export function healthOf(agent: Agent): Finding[] {
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
-  findings.push(...agent.missingFeatures.findings, ...agent.input.journal.faults.findings);
+  findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',

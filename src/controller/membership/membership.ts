@@ -168,6 +168,11 @@ export class Membership {
     return this.#input.subnets();
   }
 
+  /** Whether a member has this address; false until host0 has read its members. */
+  isMember(address: Ipv6): boolean {
+    return this.#memberTable.get(address) !== undefined;
+  }
+
   /** Number of members that follow the stream of changes now. */
   get listeners(): number {
     return this.#subscribers.size;
