@@ -204,6 +204,8 @@ export class Controller {
           isNamed: (id) => this.host0State.machineNames.has(id),
           fits: this.#input.tokenFits,
         }),
+      machines: () => this.host0State.machineNames.keys(),
+      machineNamed: (name) => this.host0State.machineNamed(name),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
       onChange: (change) => this.#feed.changed(network.id, change),
