@@ -28,6 +28,7 @@ import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
+import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
@@ -69,7 +70,8 @@ async function main(): Promise<void> {
   const echo: Echo = (to, timeoutMs) => echoes.echo(to, { timeoutMs });
   const sizedEcho: SizedEcho = (to, timeoutMs, payloadBytes) =>
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
-  const common = { name, clock, journal, kernel, echo, transport: httpTransport };
+  const instance = bootInstance({ runDirectory: paths.run });
+  const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source } = await openAgentSource({ ...common, paths, options });
   const portsFile = join(paths.state, 'ports.json');
   const plugged = await readPlugged(portsFile).catch((thrown: unknown) => {
