@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import type { BootView, ScanView, SegmentView } from '../../../src/protocol/documents/boot-views.ts';
+import type { MachineView } from '../../../src/protocol/documents/machine-view.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
-import type { Host0Status } from '../../../src/protocol/documents/views.ts';
+import type { Host0Status, NodeView } from '../../../src/protocol/documents/views.ts';
 import { request } from '../../../src/protocol/http/http.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
@@ -207,6 +208,20 @@ export class BootHost {
 
   status(): Promise<Host0Status> {
     return this.#ask('GET', '/v1/status') as Promise<Host0Status>;
+  }
+
+  machines(): Promise<MachineView[]> {
+    return this.#ask('GET', '/v1/machines') as Promise<MachineView[]>;
+  }
+
+  nodes(): Promise<NodeView[]> {
+    return this.#ask('GET', '/v1/nodes') as Promise<NodeView[]>;
+  }
+
+  /** The resident memory of a process. */
+  memoryKb(program: 'host0' | 'agent'): number {
+    const status = readFileSync(`/proc/${this.#running.get(program)?.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
   }
 
   /** Waits until the segment of a NIC is as wanted. @param what for the error */
