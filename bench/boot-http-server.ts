@@ -21,7 +21,7 @@ const site = new BootSite({
   attempts: new Attempts(clock, { keep: async () => {} }),
   loadLimiter: new BootLoadLimiter(1, clock),
   catalogue: { image: nothing, overlay: nothing },
-  registry: { isKnown: () => false, boots: nothing },
+  registry: { isKnown: () => false, mayBoot: () => undefined, boots: nothing },
   neighbour: async () => undefined,
   leasedTo: async () => undefined,
   secretsOf: nothing,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
 import type { Ip } from '../kernel/ip.ts';
 import type { Neighbour } from '../kernel/rtnl/objects.ts';
+import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
@@ -104,6 +105,12 @@ export class BootService {
   async heardAt(): Promise<ReadonlyMap<Mac, string>> {
     const { neighbours, links } = this.#input;
     return heardAt(await neighbours.neighbours(), links.links);
+  }
+
+  /** The network card at an address on any NIC; undefined if no neighbour entry names one. */
+  async cardAt(ipv4: Ipv4): Promise<Mac | undefined> {
+    const entries = await this.#input.neighbours.neighbours();
+    return entries.find(({ address, mac, state }) => address === ipv4 && mac !== undefined && state !== 'failed')?.mac;
   }
 
   /** Leaves the dnsmasq processes running; the next host0 process adopts them. */

@@ -119,7 +119,7 @@ async function main(): Promise<void> {
     clock,
   });
   directory.changes.subscribe((outcome) => void controller.setNetworks(outcome));
-  await directory.start(() => underlayPrefixes(links.links, links.routes, directory.current.networks));
+  await directory.start(() => underlayPrefixes(links, directory.current.networks));
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);

@@ -4,6 +4,7 @@ import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { Log } from '../protocol/journal/log.ts';
+import { openLogOutput } from '../protocol/journal/log-output.ts';
 
 /** Opens a journal whose events are written to standard output, one line each. @param source `host0` or `agent` */
 export function openJournal(
@@ -12,7 +13,7 @@ export function openJournal(
   name: string,
 ): { readonly journal: Journal; readonly log: Log } {
   const journal = new Journal(clock, source, name);
-  const log = new Log(clock, (line) => process.stdout.write(line));
+  const log = new Log(clock, openLogOutput());
   journal.subscribe((event) => log.take(event));
   return { journal, log };
 }

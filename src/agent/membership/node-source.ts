@@ -83,8 +83,9 @@ export class NodeSource implements Source {
       this.#change = this.#change.then(() => this.#takeNetworks(agent));
     });
     await directory.start(() => {
-      const { links, routes } = agent.cache;
-      return underlayPrefixes(links.values(), routes.values(), this.networks);
+      const { links, addresses, routes } = agent.cache;
+      const tables = { links: links.values(), addresses: addresses.values(), routes: routes.values() };
+      return underlayPrefixes(tables, this.networks);
     });
   }
 

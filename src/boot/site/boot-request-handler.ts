@@ -42,11 +42,22 @@ export interface BootRegistry {
   /** Whether the administrator or an earlier boot has named this id. */
   isKnown(machine: MachineId): boolean;
   /**
-   * Records that the machine boots.
-   * @returns the name that the administrator gave it
-   * @throws MESH_BOOT_MACHINE_DOUBLE if two machines have this id
+   * Checks that the machine may boot from the card now.
+   * @param device host0's NIC on the segment of the card
+   * @returns the name that the administrator gave the machine; undefined for a machine that is not adopted
+   * @throws MESH_BOOT_CARD_UNKNOWN, MESH_BOOT_MACHINE_DOUBLE, MESH_BOOT_CARD_MANY
    */
-  boots(machine: MachineId, hardware: Hardware): Promise<string | undefined>;
+  mayBoot(machine: MachineId, mac: Mac, device: string): string | undefined;
+  /**
+   * Checks the same again, and records that the machine boots.
+   * @param begin begins the boot; no other card of the machine is let in meanwhile
+   */
+  boots<T>(
+    machine: MachineId,
+    hardware: Hardware,
+    device: string,
+    begin: (name: string | undefined) => Promise<T>,
+  ): Promise<T>;
 }
 
 /** The segment and address that a request comes from. */
@@ -110,17 +121,21 @@ export class BootRequestHandler {
     const { device, peer } = source;
     const { mac } = hardware;
     await this.#verifySource(mac, source);
+    // Before the queue: who is refused must not take a place in it.
+    const isAdopted = registry.mayBoot(machine, mac, device) !== undefined;
     // One after the other, so that the console shows the same reason each time if both are missing.
     const image = await catalogue.image(machine);
     const overlay = await catalogue.overlay(machine);
-    const passage = loadLimiter.ask(mac);
+    const passage = loadLimiter.ask(mac, isAdopted);
     if (!passage.pass) {
       const { ahead, againSec } = passage;
       onSighting({ kind: 'queued', atMs: clock.nowMs(), device, mac, machine, ahead, againSec });
       return { type: 'wait', againSec };
     }
-    const name = await registry.boots(machine, hardware);
-    const attempt = await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
+    const { name, attempt } = await registry.boots(machine, hardware, device, async (name) => ({
+      name,
+      attempt: await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path }),
+    }));
     const model = modelOf(hardware);
     onSighting({
       kind: 'identified',
