@@ -15,9 +15,10 @@ import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
 import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
+import { guardedAddresses, NONE_GUARDED } from './guarded-addresses.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
-import { rulesets, withSources } from './ruleset.ts';
-import type { RulesetInput } from './ruleset-input.ts';
+import { memberElements, rulesets, withMembers } from './ruleset.ts';
+import type { GuardedAddresses, MemberElements, RulesetInput } from './ruleset-input.ts';
 
 /** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {
@@ -34,6 +35,12 @@ interface MeshPart {
   readonly senders: Map<Ipv4, number>;
   /** Addresses from which the rules accept VXLAN packets of this mesh. */
   sources: ReadonlySet<Ipv4>;
+  /** Addresses that no port may send from. */
+  guarded: GuardedAddresses;
+  /** What the tables have of the members. */
+  elements: MemberElements;
+  /** This node's own underlay addresses. */
+  here: ReadonlySet<Ipv4>;
   attachment: Attachment | undefined;
 }
 
@@ -78,7 +85,7 @@ export class DesiredItems {
     for (const [id, part] of this.#meshes) if (!ids.has(id)) this.#removeMesh(part);
     for (const attachment of attachments) this.#updateMesh(input, attachment);
     this.#updateOthers(input);
-    this.#updateSources(input);
+    this.#updateElements();
   }
 
   #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment): void {
@@ -103,6 +110,14 @@ export class DesiredItems {
     }
     if (before?.members !== members || before.keptSources !== keptSources) {
       part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
+    }
+    const here = ownUnderlay(host0);
+    const moved = !isDeepStrictEqual(part.here, here);
+    part.here = here;
+    if (before?.members !== members || moved) part.guarded = guardedAddresses(part.own, members, here);
+    if (before?.network !== network || before.members !== members || before.keptSources !== keptSources || moved) {
+      // host0 takes packets from its whole segments.
+      part.elements = memberElements(network, host0.role === 'host0' ? NO_SOURCES : part.sources, part.guarded);
     }
     part.attachment = attachment;
   }
@@ -163,19 +178,19 @@ export class DesiredItems {
     this.#replace(this.#others, items);
   }
 
-  /** The tables without the elements that come and go with members: `#updateSources` adds them. */
+  /** The tables without the elements that come and go with members: `#updateElements` adds them. */
   #updateRulesets(rules: RulesetInput): void {
     if (this.#rules !== undefined && haveSameRules(this.#rules, rules)) return;
     this.#rules = rules;
     this.#replace(this.#tables, rulesets(rules));
   }
 
-  #updateSources({ host0 }: DesiredInput): void {
-    if (host0.role === 'host0') return;
+  #updateElements(): void {
+    const elements = Array.from(this.#meshes.values(), (part) => part.elements);
     for (const key of this.#tables) {
       const table = this.#items.get(key);
       if (table?.kind !== 'ruleset') continue;
-      const now = withSources(table, [...this.#meshes.values()]);
+      const now = withMembers(table, elements);
       if (now !== table) this.#put(key, now);
     }
   }
@@ -230,8 +245,17 @@ function newPart(network: Network, machine: MachineWord): MeshPart {
     entries: new Map(),
     senders: new Map(),
     sources: NO_SOURCES,
+    guarded: NONE_GUARDED,
+    elements: new Map(),
+    here: NO_SOURCES,
     attachment: undefined,
   };
+}
+
+/** The underlay addresses of this node itself. */
+function ownUnderlay(host0: Host0Stance): ReadonlySet<Ipv4> {
+  if (host0.role === 'host0') return new Set(host0.segments.map(({ ipv4 }) => ipv4));
+  return host0.local === undefined ? NO_SOURCES : new Set([host0.local]);
 }
 
 /** Adds `by` to the count of an address. @returns the new count */
@@ -242,13 +266,14 @@ function count(counts: Map<Ipv4, number>, ipv4: Ipv4, by: number): number {
   return now;
 }
 
-function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): RulesetInput {
+function rulesetInput({ host0, attachments, ports, routes, machine, elsewhere = [] }: DesiredInput): RulesetInput {
   return {
     ports,
+    elsewhere,
     routes,
     openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
     segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
-    networks: attachments.map(({ network }) => ({ network, sources: NO_SOURCES })),
+    networks: attachments.map(({ network }) => ({ network, own: memberAddresses(network, machine) })),
   };
 }
 
