@@ -95,6 +95,21 @@ test('of one machine with many addresses the oldest goes, and nobody else', asyn
   expect(places.full()).toEqual([{ who: 'strangers', places: 8, most: 'several Ethernet addresses behind 10.11.0.7' }]);
 });
 
+test('where nobody is a member, a machine with many addresses gets no more for them', async () => {
+  places = new Places({
+    limits: { connections: 12, connectionsPerPeer: 4 },
+    clock,
+    originOf: async (peer) => ({ mac: (peer.startsWith('127.7.1.') ? '02:00:00:00:00:07' : peer) as Mac }),
+  });
+  const others = await crowd(4, (index) => `127.7.2.${2 + index}`);
+  const sockets = await crowd(40, stranger);
+  await clock.pass(IDLE_MS);
+  others.push(...(await crowd(3, (index) => `127.7.3.${2 + index}`)));
+  for (const other of others) expect(await ask(other)).toBe('HTTP/1.1 200 OK');
+  await expect.poll(() => closedOf(sockets)).toBe(35);
+  expect(places.full()).toEqual([{ who: 'clients', places: 12, most: '02:00:00:00:00:07' }]);
+});
+
 test('machines that come in one moment wait for each other’s answers, and none is closed', async () => {
   const sockets = await crowd(20, stranger);
   for (const socket of sockets) socket.write('GET /later HTTP/1.1\r\nHost: x\r\n\r\n');
