@@ -22,8 +22,9 @@ import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
+import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
-import { type Desire, Reconciler } from './loop/reconciler.ts';
+import { Reconciler } from './loop/reconciler.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import type { ForeignPorts } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
@@ -145,8 +146,13 @@ export class Agent implements SourceAgent {
     await this.reconciler.wake();
     const { networks } = this.source;
     // Members come and go far more often than networks.
-    if (networks !== this.#applied) this.#networkChanges.emit();
+    if (networks === this.#applied) return;
     this.#applied = networks;
+    try {
+      this.#networkChanges.emit();
+    } catch (thrown) {
+      this.input.journal.faults.tell('change of networks', thrown);
+    }
   }
 
   /** Stops the source and the loop. Everything in the kernel stays and goes on forwarding. */

@@ -243,6 +243,7 @@ export class Controller {
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
       ...this.#parts.flatMap((part) => part.health()),
+      ...this.#input.journal.faults.health(),
       ...this.meshes.flatMap((mesh) =>
         mesh.refusals().map((error) => findingOf(error, { object: objectOf(error) ?? mesh.network.name })),
       ),

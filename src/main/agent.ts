@@ -21,7 +21,7 @@ import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
-import { readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
+import { NO_PORTS, readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
@@ -72,11 +72,15 @@ async function main(): Promise<void> {
   const common = { name, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source } = await openAgentSource({ ...common, paths, options });
   const portsFile = join(paths.state, 'ports.json');
+  const plugged = await readPlugged(portsFile).catch((thrown: unknown) => {
+    journal.faults.tell('plugged ports', thrown);
+    return NO_PORTS;
+  });
   const agent = new Agent({
     ...common,
     machine,
     source,
-    ports: new ForeignPorts(await readPlugged(portsFile), clock),
+    ports: new ForeignPorts(plugged, clock),
     keepPorts: (ports) => writePlugged(portsFile, ports.record),
     probe: probeKernel,
   });
@@ -127,7 +131,7 @@ async function main(): Promise<void> {
   for (const part of [endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
-  agent.addHealthOf(surviveFaults(journal, clock));
+  surviveFaults(journal);
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {

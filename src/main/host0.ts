@@ -119,9 +119,11 @@ async function main(): Promise<void> {
     stateFile: join(paths.state, 'networks.accepted.json'),
     clock,
   });
-  directory.changes.subscribe((outcome) => void controller.setNetworks(outcome));
+  directory.changes.subscribe((outcome) => {
+    controller.setNetworks(outcome).catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
+  });
   await directory.start(() => underlayPrefixes(links, directory.current.networks));
-  controller.addHealthOf(surviveFaults(journal, clock));
+  surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);

@@ -8,8 +8,8 @@ import { systemClock } from '${new URL('../model/clock.ts', import.meta.url)}';
 import { openJournal, surviveFaults } from '${new URL('./process.ts', import.meta.url)}';
 
 const { journal } = openJournal(systemClock, 'agent', 'node1');
-const health = surviveFaults(journal, systemClock);
-process.once('beforeExit', () => console.log(JSON.stringify({ findings: health.health() })));
+surviveFaults(journal);
+process.once('beforeExit', () => console.log(JSON.stringify({ findings: journal.faults.health() })));
 setImmediate(() => { throw new TypeError('in a timer'); });
 void Promise.reject(new TypeError('in a promise'));
 new Server().emit('error', new Error('of a socket'));
@@ -28,6 +28,10 @@ test('a fault is told, is a finding, and does not end the process', () => {
     told('of a socket'),
     told('in a promise'),
     told('in a timer'),
-    { findings: [expect.objectContaining({ code: 'MESH_INTERNAL', severity: 'warning', object: 'fault' })] },
+    {
+      findings: [
+        expect.objectContaining({ code: 'MESH_INTERNAL', severity: 'warning', object: 'a part of the process' }),
+      ],
+    },
   ]);
 });

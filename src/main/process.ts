@@ -2,11 +2,9 @@
 import { errorText } from '../formats/error-text.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { findingOf, type HealthSource } from '../protocol/documents/finding.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { Log } from '../protocol/journal/log.ts';
 import { openLogOutput } from '../protocol/journal/log-output.ts';
-import { RecentFindings } from '../protocol/journal/recent-findings.ts';
 
 /** Opens a journal whose events are written to standard output, one line each. @param source `host0` or `agent` */
 export function openJournal(
@@ -20,28 +18,17 @@ export function openJournal(
   return { journal, log };
 }
 
-/** The first frames of a stack are enough to find the place of a fault. */
-const STACK_FRAMES = 3;
-
 /**
- * Keeps the process running when something is thrown that nothing catches: it carries the traffic of others, and whoever can
- * make it throw must not be able to end it. Call this when the process has started; a fault before ends the process.
- * @returns the faults of the last hour as a finding
+ * Keeps the process running when something is thrown that nothing catches: the error is told, and is a finding for an hour.
+ * Call this when the process has started; a fault before ends the process, and the service manager tries again.
+ *
+ * Going on is right for these processes, and a restart is not. They compare all that they hold with the kernel or the store
+ * again and again, so a turn that was cut short is made up for. A restart closes every stream, and a stranger who found one
+ * document that causes an error would restart the process for ever.
  */
-export function surviveFaults(journal: Journal, clock: Clock): HealthSource {
-  const recent = new RecentFindings(clock);
-  const survive = (thrown: unknown): void => {
-    const frames = thrown instanceof Error ? (thrown.stack ?? '').split('\n').slice(1, 1 + STACK_FRAMES) : [];
-    const message = [MeshError.from(thrown).message, ...frames.map((frame) => frame.trim())].join(' ');
-    const fault = new MeshError('MESH_INTERNAL', message, {
-      remedy: 'The process goes on. Please report the message, and what led to it (`mesh events --json`).',
-      cause: thrown,
-    });
-    journal.failure('fault', fault, { level: 'error' });
-    recent.see(findingOf(fault, { object: 'fault', severity: 'warning' }));
-  };
+export function surviveFaults({ faults }: Journal): void {
+  const survive = (thrown: unknown): void => faults.tell('a part of the process', thrown);
   for (const kind of ['uncaughtException', 'unhandledRejection'] as const) process.on(kind, survive);
-  return recent;
 }
 
 /**

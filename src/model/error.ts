@@ -98,6 +98,7 @@ export const ERRORS = {
   MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
   MESH_HOST0_MALFORMED: away('host0, or another machine in its place, sent a document that is not in its form.'),
+  MESH_HOST0_SEGMENT: conflict('host0 lists a segment that overlaps a network of the node itself; a warning.'),
   MESH_HOST0_STARTING: away('host0 has not read its members yet, and gives no list before that.'),
   MESH_HOST0_DOUBLE: conflict('Two host0s answer in one mesh.'),
   MESH_HOST0_UNKNOWN: usage('The agent has not been told where host0 is.'),
