@@ -18,7 +18,7 @@ import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment
 import { AGENT_AWAY, failedNetworks, membersUnread, NO_SEGMENT } from './health.ts';
 import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
-import { admit } from './membership/admission.ts';
+import { admissionInForce, admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
 import { networkAdded } from './membership/membership-journal.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
@@ -30,7 +30,8 @@ export interface ControllerInput {
   readonly name: string;
   /** The program's version. */
   readonly version: string;
-  readonly admission: Admission;
+  /** Undefined: see `admissionInForce`. */
+  readonly admission: Admission | undefined;
   /** Whether host0 gave the machine this token. */
   readonly tokenFits: (machine: MachineId, token: string) => boolean;
   readonly clock: Clock;
@@ -195,10 +196,12 @@ export class Controller {
       network,
       admit: (applicant) =>
         admit(applicant, {
-          admission: this.#input.admission,
+          admission: admissionInForce(this.#input.admission, this.host0State.machineNames.size),
           isNamed: (id) => this.host0State.machineNames.has(id),
           fits: this.#input.tokenFits,
         }),
+      machines: () => this.host0State.machineNames.keys(),
+      machineNamed: (name) => this.host0State.machineNamed(name),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
       onChange: (change) => this.#feed.changed(network.id, change),

@@ -59,6 +59,7 @@ export const ERRORS = {
   MESH_MANIFEST_INVALID: input('A line of a manifest is wrong.'),
   MESH_MANIFEST_SOURCE: input('A manifest names a file that host0 does not have, or cannot read.'),
   MESH_MANIFEST_TARGET: input('A manifest puts something where it cannot be.'),
+  MESH_MANIFEST_SETUID: input('A manifest gives every user of a file the rights of its owner or group; a warning.'),
   MESH_MACHINE_FOLDER: input('A folder of /host0/machines or /host0/groups lacks a file, or has a wrong one.'),
   MESH_GROUP_UNKNOWN: input('A machine names a group that does not exist.'),
   MESH_MACHINE_TWICE: conflict('Two folders are for the same machine.'),

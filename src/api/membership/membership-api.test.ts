@@ -28,6 +28,8 @@ beforeEach(async () => {
     network,
     name: 'host0',
     admit: () => {},
+    machines: () => [],
+    machineNamed: () => undefined,
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),
@@ -161,6 +163,24 @@ describe('an inventory', () => {
     await ask('/?name=node&machine=10eff964');
     expect((await tell({ ...inventory, machine: '2b1c0d3e' })).status).toBe(204);
     expect(taken).toEqual([['10eff964', inventory]]);
+  });
+
+  test('of a member with an agent is taken from that agent alone', async () => {
+    await mesh.start();
+    const state = { phase: 'ready' as const };
+    await mesh.report(node.ipv6, {
+      machine: parseMachineId('10eff964'),
+      name: 'node',
+      instance: 'boot-1',
+      ipv4: '10.11.0.2' as Ipv4,
+      state,
+    });
+    expect((await tell({ ...inventory, instance: 'boot-1' })).status).toBe(204);
+    expect(taken).toEqual([['10eff964', inventory]]);
+    for (const other of [inventory, { ...inventory, instance: 'boot-2' }]) {
+      expect(await codeOf(await tell(other))).toBe('403 MESH_MEMBER_FORGED');
+    }
+    expect(taken).toHaveLength(1);
   });
 
   test('is refused from a node that is not a member with a machine id', async () => {

@@ -52,10 +52,15 @@ const machine = z.string().refine(isMachineId, 'is not a machine id: 8 lower-cas
 
 const Poll = z.object({ name: name.optional(), machine: machine.optional() });
 
+const instance = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens');
+
+/** Agents of before do not give their instance with an inventory, and then are not believed. */
+const Sender = z.object({ instance: instance.exactOptional() });
+
 const Report: z.ZodType<SelfReport> = z.object({
   machine,
   name,
-  instance: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens'),
+  instance,
   ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
   token: z
     .string()
@@ -106,7 +111,8 @@ export async function membershipApi({
 
   app.put('/inventory', { bodyLimit: INVENTORY_MAX_BYTES }, async (request, reply) => {
     const { mesh, peer } = admit(request);
-    await takeInventory(mesh.machineAt(peer), InventoryShape.parse(request.body));
+    const { instance } = Sender.parse(request.body);
+    await takeInventory(mesh.machineAt(peer, instance), InventoryShape.parse(request.body));
     return reply.code(204).send();
   });
 
