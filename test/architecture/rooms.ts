@@ -300,6 +300,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'documents are made of the model’s types' },
     folders: {
       documents: {},
+      shapes: { documents: 'a shape is the form of a document' },
       journal: { documents: 'conditions are documents' },
       http: { documents: 'HTTP carries documents', journal: 'the journal is served as a stream' },
     },
