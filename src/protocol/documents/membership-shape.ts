@@ -11,6 +11,7 @@ import { isUnicastMac, type Mac } from '../../model/address/mac.ts';
 import { errorCodeOf, MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { MEMBERS_MAX, type MembershipEvent, NODE_NAME, parseVersion, type SelfReportAnswer } from './membership.ts';
+import { NONCE } from './membership-proof.ts';
 
 /** A cluster has a handful of underlay segments; a node gets a route for each. */
 export const SEGMENTS_MAX = 64;
@@ -67,8 +68,9 @@ const ErrorShape = z.object({
   retryable: z.exactOptional(z.boolean()),
 });
 
-const Accepted = z.object({ accepted: z.literal(true), version: Version, segments });
-const Refused = z.object({ accepted: z.literal(false), error: ErrorShape });
+const nonce = z.exactOptional(z.string().check(z.regex(NONCE)));
+const Accepted = z.object({ accepted: z.literal(true), version: Version, segments, nonce });
+const Refused = z.object({ accepted: z.literal(false), error: ErrorShape, nonce });
 
 /** The members of one mesh have their IPv6 in its prefix. */
 function eventShape(prefix: Ipv6Cidr) {

@@ -96,17 +96,29 @@ export interface SelfReport {
   readonly instance: string;
   /** The underlay address that the node believes it sends from. */
   readonly ipv4: Ipv4;
-  /** The token that host0 gave the machine when it booted: 64 hex digits. */
+  /** The nonce of the proof; empty while the node has none. Absent if host0 gave the machine no token. */
+  readonly nonce?: string;
+  /** That the node has its token (membership-proof.ts): 64 hex digits. */
+  readonly proof?: string;
+  /** The token itself, from agents that do not know proofs. host0 takes it until the machine boots the next time. */
   readonly token?: string;
   /** True when the node gives up the mesh on purpose. */
   readonly leaving?: boolean;
   readonly state: NetworkState;
 }
 
-/** The answer to `PUT /self`. `segments` are the underlay subnets that host0 forwards VXLAN between. */
+/**
+ * The answer to `PUT /self`. `segments` are the underlay subnets that host0 forwards VXLAN between; `nonce` is for the proof in
+ * the next report of a node that has a token.
+ */
 export type SelfReportAnswer =
-  | { readonly accepted: true; readonly version: MembershipVersion; readonly segments: readonly Ipv4Cidr[] }
-  | { readonly accepted: false; readonly error: ErrorDocument };
+  | {
+      readonly accepted: true;
+      readonly version: MembershipVersion;
+      readonly segments: readonly Ipv4Cidr[];
+      readonly nonce?: string;
+    }
+  | { readonly accepted: false; readonly error: ErrorDocument; readonly nonce?: string };
 
 /** The state of a network on one node, as its agent reports it. */
 export type NetworkState =
