@@ -8,7 +8,7 @@ import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
-import { type Finding, findingOf, objectOf } from '../protocol/documents/finding.ts';
+import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
 import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
@@ -45,11 +45,6 @@ export interface NetworkSetOutcome {
   readonly networks: readonly Network[];
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
-}
-
-/** A part of host0 that has findings of its own. */
-export interface HealthSource {
-  health(): readonly Finding[];
 }
 
 const AGENT_SILENT: NetworkState = { phase: 'pending', why: "host0's own agent has not reported" };
@@ -253,6 +248,7 @@ export class Controller {
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
       ...this.#parts.flatMap((part) => part.health()),
+      ...this.#input.journal.faults.health(),
       ...this.meshes.flatMap((mesh) =>
         mesh.refusals().map((error) => findingOf(error, { object: objectOf(error) ?? mesh.network.name })),
       ),

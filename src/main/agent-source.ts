@@ -53,7 +53,7 @@ export async function openAgentSource(
     machine,
     ...(token !== undefined && { token }),
     host0: host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
-    lastKnown: { read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
+    lastKnown: { path: knownFile, read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
     directory: new NetworkDirectory({
       directory: paths.nodeNetworks,
       stateFile: join(paths.state, 'networks.accepted.json'),

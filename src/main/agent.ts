@@ -12,6 +12,7 @@ import { addAgentMetrics } from '../agent/api/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/api/agent-socket.ts';
 import { peerHandler } from '../agent/api/peer-answer.ts';
 import { PeerEndpoints } from '../agent/api/peer-endpoint.ts';
+import { peerOrigin } from '../agent/api/peer-origin.ts';
 import { Captures } from '../agent/capture/captures.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
@@ -20,7 +21,7 @@ import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
-import { readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
+import { NO_PORTS, readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
@@ -39,7 +40,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { openAgentSource } from './agent-source.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 async function main(): Promise<void> {
   // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
@@ -73,11 +74,15 @@ async function main(): Promise<void> {
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source } = await openAgentSource({ ...common, paths, options });
   const portsFile = join(paths.state, 'ports.json');
+  const plugged = await readPlugged(portsFile).catch((thrown: unknown) => {
+    journal.faults.tell('plugged ports', thrown);
+    return NO_PORTS;
+  });
   const agent = new Agent({
     ...common,
     machine,
     source,
-    ports: new ForeignPorts(await readPlugged(portsFile), clock),
+    ports: new ForeignPorts(plugged, clock),
     keepPorts: (ports) => writePlugged(portsFile, ports.record),
     probe: probeKernel,
   });
@@ -122,9 +127,13 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures));
+  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
+    peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
+  );
+  for (const part of [endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
+  surviveFaults(journal);
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {

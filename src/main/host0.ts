@@ -35,7 +35,7 @@ import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -88,7 +88,7 @@ async function main(): Promise<void> {
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
-  const endpoints = await openMeshEndpoints({ ...common, takeInventory: machines.takeInventory });
+  const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({
     ...common,
     network: settings.metricsNetwork,
@@ -96,6 +96,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
+  for (const part of [endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
@@ -117,8 +118,11 @@ async function main(): Promise<void> {
     stateFile: join(paths.state, 'networks.accepted.json'),
     clock,
   });
-  directory.changes.subscribe((outcome) => void controller.setNetworks(outcome));
+  directory.changes.subscribe((outcome) => {
+    controller.setNetworks(outcome).catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
+  });
   await directory.start(() => underlayPrefixes(links, directory.current.networks));
+  surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);

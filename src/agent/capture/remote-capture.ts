@@ -1,10 +1,12 @@
 /** host0's agent passes the capture of another node on to its own client, as it comes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { type ErrorDocument, MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
+import { readDocument } from '../../protocol/documents/document.ts';
+import { ErrorShape } from '../../protocol/documents/shapes.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
 
@@ -49,7 +51,7 @@ function open(
   outgoing.on('timeout', () => {
     if (!isFull()) outgoing.destroy(new Error(`silent for ${SILENCE_MS / 1000} s`));
   });
-  outgoing.on('error', (cause) =>
+  const failed = (cause: Error) =>
     reject(
       new MeshError('MESH_NOT_RUNNING', `the agent of ${name} does not answer: ${cause.message}`, {
         object: name,
@@ -57,8 +59,10 @@ function open(
         retryable: true,
         cause,
       }),
-    ),
-  );
+    );
+  outgoing.on('error', failed);
+  // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
+  outgoing.on('close', () => failed(new Error('it closed the connection')));
   outgoing.on('response', resolve);
   outgoing.end();
   return promise;
@@ -71,16 +75,10 @@ async function refusal(upstream: IncomingMessage, { name }: Member): Promise<Mes
       text += chunk;
       if (text.length > ERROR_MAX_BYTES) break;
     }
-    const { code, message, remedy } = JSON.parse(text) as Partial<ErrorDocument>;
-    if (typeof code === 'string' && typeof message === 'string') {
-      return MeshError.fromJSON({
-        code,
-        message: `${name}: ${message}`,
-        ...(typeof remedy === 'string' && { remedy }),
-      });
-    }
   } catch {
-    // The body is no error document of an agent.
+    // The body ends in the middle, and is no document then.
   }
+  const { document } = readDocument(ErrorShape, text, ERROR_MAX_BYTES);
+  if (document !== undefined) return MeshError.fromJSON({ ...document, message: `${name}: ${document.message}` });
   return new MeshError('MESH_INTERNAL', `the agent of ${name} answers ${upstream.statusCode}`);
 }

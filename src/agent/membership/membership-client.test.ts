@@ -5,8 +5,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { board, manage } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { SelfReport, SelfReportAnswer } from '../../protocol/documents/membership.ts';
-import { proofOf } from '../../protocol/documents/membership-proof.ts';
+import { proofOf, type SelfReport, type SelfReportAnswer } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { MembershipClient } from './membership-client.ts';
 

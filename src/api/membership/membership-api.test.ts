@@ -19,13 +19,14 @@ import { membershipApi } from './membership-api.ts';
 
 const node = memberAddresses(network, parseMachineId('10eff964'));
 
+let clock: ManualClock;
 let server: Server;
 let mesh: Membership;
 let peer: string;
 let taken: unknown[];
 
 beforeEach(async () => {
-  const clock = new ManualClock();
+  clock = new ManualClock();
   mesh = new Membership({
     network,
     name: 'host0',
@@ -62,6 +63,22 @@ afterEach(() => {
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   const { port } = server.address() as AddressInfo;
   return fetch(`http://127.0.0.1:${port}${path}`, init);
+}
+
+function put(leaving: boolean): Promise<Response> {
+  const report = {
+    machine: '10eff964',
+    name: 'node',
+    instance: 'boot',
+    ipv4: '10.11.0.2',
+    leaving,
+    state: { phase: 'ready' },
+  };
+  return ask('/self', {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(report),
+  });
 }
 
 async function codeOf(response: Response): Promise<string> {
@@ -107,26 +124,28 @@ test.each([
 
 test('members that left are named until they are back', async () => {
   await mesh.start();
-  const put = (leaving: boolean) => {
-    const report = {
-      machine: '10eff964',
-      name: 'node',
-      instance: 'boot',
-      ipv4: '10.11.0.2',
-      leaving,
-      state: { phase: 'ready' },
-    };
-    return ask('/self', {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(report),
-    });
-  };
   expect(await (await put(false)).json()).toMatchObject({ accepted: true, version: { revision: 1 } });
   expect((await put(true)).status).toBe(200);
   expect((await ask('/')).headers.get('mesh-left')).toBe(node.bridgeMac);
   await put(false);
   expect((await ask('/')).headers.get('mesh-left')).toBeNull();
+});
+
+test('only members get a stream, and it ends when its member leaves', async () => {
+  await mesh.start();
+  expect(await codeOf(await ask('/events'))).toBe('403 MESH_MEMBER_NOT_ADMITTED');
+  await ask('/?name=node&machine=10eff964');
+  const stream = await ask('/events');
+  expect(stream.status).toBe(200);
+  await put(false);
+  await put(true);
+  await clock.pass(1_000);
+  // The end of the stream, after what it brought.
+  const events = (await stream.text()).match(/^event: .*$/gm);
+  expect(events?.at(0)).toBe('event: snapshot');
+  expect(events?.at(-1)).toBe('event: leave');
+  expect(mesh.listeners).toBe(0);
+  expect(await codeOf(await ask('/events'))).toBe('403 MESH_MEMBER_NOT_ADMITTED');
 });
 
 describe('an inventory', () => {

@@ -5,8 +5,7 @@ import type { Clock } from '../../model/clock.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { SelfReport } from '../../protocol/documents/membership.ts';
-import { NONCE, proofOf } from '../../protocol/documents/membership-proof.ts';
+import { NONCE, proofOf, type SelfReport } from '../../protocol/documents/membership.ts';
 
 /** The tokens of the machines that host0 boots; image/overlay/machine-tokens.ts keeps them. */
 export interface TokenSource {

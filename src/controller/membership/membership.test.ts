@@ -10,8 +10,12 @@ import { parseMac } from '../../model/address/mac.ts';
 import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { formatMemberLine, type MembershipEvent, type SelfReport } from '../../protocol/documents/membership.ts';
-import { proofOf } from '../../protocol/documents/membership-proof.ts';
+import {
+  formatMemberLine,
+  type MembershipEvent,
+  proofOf,
+  type SelfReport,
+} from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { admit } from '../admission/admission.ts';

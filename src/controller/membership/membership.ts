@@ -172,6 +172,11 @@ export class Membership {
     return this.#input.subnets();
   }
 
+  /** Whether a member, or host0 itself, has this address. Until host0 has read its members, only host0 has. */
+  isMember(address: Ipv6): boolean {
+    return address === this.#host0.ipv6 || this.#memberTable.get(address) !== undefined;
+  }
+
   /** Number of members that follow the stream of changes now. */
   get listeners(): number {
     return this.#subscribers.size;
