@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import { systemClock } from '../model/clock.ts';
+import type { UnderlayPrefix } from '../model/network/underlay-prefix.ts';
 import { NetworkDirectory, type NetworkOutcome } from './network-directory.ts';
 
 const meshText = (name: string, vni: number | string) =>
@@ -14,7 +15,7 @@ const meshText = (name: string, vni: number | string) =>
 class Machine {
   readonly root: string;
   readonly directory: string;
-  underlay: Ipv6Cidr[] = [];
+  underlay: UnderlayPrefix[] = [];
   readonly outcomes: NetworkOutcome[] = [];
   #networks: NetworkDirectory | undefined;
   #waiting: (() => void)[] = [];
@@ -93,7 +94,6 @@ test('a directory that is replaced by another is still watched', async () => {
   await machine.put('blue.conf', meshText('blue', 1));
   await machine.start();
   await rename(machine.directory, `${machine.directory}.old`);
-  await machine.until();
   await machine.put('red.conf', meshText('red', 3));
   await machine.until('red');
   await machine.put('zinc.conf', meshText('zinc', 4));
@@ -199,14 +199,52 @@ test('a state file that cannot be written is a warning, and the set is taken nev
   expect(outcome.warnings).not.toEqual([]);
 });
 
-test('an underlay that begins to overlap a prefix is an error, and the network stays', async () => {
+test('an underlay that begins to use a prefix is a warning, and the network stays, also after a restart', async () => {
   const machine = await Machine.make();
   await machine.put('blue.conf', meshText('blue', 1));
   await machine.start();
-  machine.underlay = ['fd42::/48' as Ipv6Cidr];
+  machine.underlay = [{ prefix: 'fd42:0:0:1:8000::/80' as Ipv6Cidr, device: 'tun0' }];
+  const expected = { errors: [], warnings: [{ code: 'MESH_NET_PREFIX_UNDERLAY' }] };
   const outcome = await machine.reload();
   expect(namesOf(outcome)).toEqual(['blue']);
+  expect(outcome).toMatchObject(expected);
+
+  await machine.stop();
+  const restarted = await machine.start();
+  expect(namesOf(restarted)).toEqual(['blue']);
+  expect(restarted).toMatchObject(expected);
+
+  // The underlay of one network does not keep the file of another out.
+  await machine.put('red.conf', meshText('red', 3));
+  expect(await machine.until('blue', 'red')).toMatchObject(expected);
+});
+
+test('a new network whose prefix the underlay uses is refused', async () => {
+  const machine = await Machine.make();
+  machine.underlay = [{ prefix: 'fd42:0:0:1::7/128' as Ipv6Cidr, device: 'eth0' }];
+  await machine.put('blue.conf', meshText('blue', 1));
+  const outcome = await machine.start();
+  expect(namesOf(outcome)).toEqual([]);
   expect(codesOf(outcome)).toEqual(['MESH_NET_PREFIX_UNDERLAY']);
+});
+
+test('the networks of a directory that is gone stay, also after a restart, until the directory is there without them', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  await machine.start();
+  await rename(machine.directory, `${machine.directory}.old`);
+  const expected = { errors: [{ code: 'MESH_CONF_UNREADABLE', object: machine.directory }], warnings: [] };
+  const outcome = await machine.reload();
+  expect(namesOf(outcome)).toEqual(['blue']);
+  expect(outcome).toMatchObject(expected);
+
+  await machine.stop();
+  const restarted = await machine.start();
+  expect(namesOf(restarted)).toEqual(['blue']);
+  expect(restarted).toMatchObject(expected);
+
+  await mkdir(machine.directory);
+  expect((await machine.until()).errors).toEqual([]);
 });
 
 test('an unchanged network is the same object in the next outcome', async () => {

@@ -3,17 +3,18 @@
  *
  * While networks are in force, a set of files is taken whole or not at all: with an error in any file, the networks in
  * force stay. The last set that was taken whole is kept on disk, and a restart begins with that set. When no network is
- * in force, every valid file that collides with no other is taken: one typo must not cut a node off.
+ * in force, every valid file that collides with no other is taken: one typo must not cut a node off. A network in force
+ * goes only when its file goes: a new route of the machine, or a file system that is not mounted, takes none away.
  */
 
 import { isDeepStrictEqual } from 'node:util';
 import { readNetworkFiles } from '../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile, type NetworkSet } from '../formats/conf/network-set.ts';
-import type { Ipv6Cidr } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { internNetworks } from '../model/network/network-equality.ts';
+import type { UnderlayPrefix } from '../model/network/underlay-prefix.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
 import { DirectoryWatch } from './directory-watch.ts';
@@ -27,10 +28,8 @@ interface NetworkDirectoryInit {
   readonly clock: Clock;
 }
 
-/**
- * Reads the IPv6 prefixes that the machine's links and routes use now, without its default route and its own meshes.
- */
-type UnderlayReader = () => readonly Ipv6Cidr[];
+/** Reads what the machine's links and routes use now, without its own meshes. */
+type UnderlayReader = () => readonly UnderlayPrefix[];
 
 /** The networks after the files were read. */
 export interface NetworkOutcome {
@@ -84,7 +83,7 @@ export class NetworkDirectory {
     this.#underlay = underlay;
     try {
       this.#kept = await readAcceptedSet(this.#init.stateFile);
-      this.#inForce = judgeNetworks(this.#kept, underlay());
+      this.#inForce = judgeNetworks(this.#kept);
     } catch (error) {
       this.#stateFault = MeshError.from(error);
     }
@@ -109,9 +108,12 @@ export class NetworkDirectory {
 
   async #read(): Promise<NetworkOutcome> {
     if (this.#closed) return this.current;
-    const { files, errors: unreadable } = await readNetworkFiles(this.#init.directory);
-    const judged = judgeNetworks(files, this.#underlay());
+    const { directory } = this.#init;
+    const { files, errors: unreadable, missing } = await readNetworkFiles(directory);
+    const inForce = this.#inForce.accepted.map(({ network }) => network);
+    const judged = judgeNetworks(files, { underlay: this.#underlay(), inForce });
     const errors = [...unreadable, ...judged.errors];
+    if (missing && inForce.length > 0) errors.push(directoryMissing(directory));
     if (errors.length === 0) {
       this.#inForce = judged;
       await this.#keep(files);
@@ -152,6 +154,14 @@ function outcomeOf(
     errors,
     warnings: stateFault === undefined ? warnings : [...warnings, stateFault],
   };
+}
+
+function directoryMissing(directory: string): MeshError {
+  return new MeshError('MESH_CONF_UNREADABLE', `${directory} is missing; the networks that came from there stay`, {
+    operation: 'read directory',
+    object: directory,
+    remedy: `Mount or restore ${directory}, or make the directory without files if all networks shall go`,
+  });
 }
 
 function sameFiles(a: readonly NetworkFile[], b: readonly NetworkFile[]): boolean {

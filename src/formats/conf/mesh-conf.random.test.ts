@@ -104,13 +104,10 @@ test('random bytes give a network or printable errors', () => {
       accepted++;
       expect(parseMeshConf('a.conf', Buffer.from(printMeshConf(conf.network))).conf?.network).toEqual(conf.network);
     }
-    judgeNetworks(
-      [
-        { file: 'a.conf', bytes },
-        { file: 'b.conf', bytes },
-      ],
-      [],
-    );
+    judgeNetworks([
+      { file: 'a.conf', bytes },
+      { file: 'b.conf', bytes },
+    ]);
     for (const error of [...errors, ...parseHost0Conf('host0.conf', bytes).errors]) {
       expect(error.code).toMatch(/^MESH_(?:CONF|NET)_/);
       // No control characters, and no endless lines.

@@ -10,16 +10,19 @@ export interface NetworkFiles {
   readonly files: readonly NetworkFile[];
   /** MESH_CONF_UNREADABLE for the directory or a file in it. */
   readonly errors: readonly MeshError[];
+  /** There is no such directory. */
+  readonly missing: boolean;
 }
 
-/** All network files of a directory. A missing directory counts as an empty one. */
+/** All network files of a directory. A missing directory has none, and is no error. */
 export async function readNetworkFiles(directory: string): Promise<NetworkFiles> {
   let names: string[];
   try {
     const found = await readdir(directory, { withFileTypes: true });
     names = found.filter((entry) => !entry.isDirectory() && isNetworkFile(entry.name)).map((entry) => entry.name);
   } catch (cause) {
-    return { files: [], errors: errnoOf(cause) === 'ENOENT' ? [] : [unreadable(directory, cause)] };
+    const missing = errnoOf(cause) === 'ENOENT';
+    return { files: [], errors: missing ? [] : [unreadable(directory, cause)], missing };
   }
   const files: NetworkFile[] = [];
   const errors: MeshError[] = [];
@@ -31,7 +34,7 @@ export async function readNetworkFiles(directory: string): Promise<NetworkFiles>
       if (!(await wasRemoved(file, cause))) errors.push(unreadable(file, cause));
     }
   }
-  return { files, errors };
+  return { files, errors, missing: false };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Rules between several network files. */
 import { expect, test } from 'vitest';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { Network } from '../../model/network/network.ts';
 import { errorText } from '../error-text.ts';
 import { judgeNetworks, type NetworkFile } from './network-set.ts';
 
@@ -13,8 +14,11 @@ function file(path: string, values: Record<string, string>): NetworkFile {
   return { file: path, bytes: Buffer.from(lines.join('')) };
 }
 
-function judge(files: NetworkFile[], underlay: string[] = []) {
-  const { accepted, errors, warnings } = judgeNetworks(files, underlay as Ipv6Cidr[]);
+function judge(files: NetworkFile[], underlay: string[] = [], inForce: Network[] = []) {
+  const { accepted, errors, warnings } = judgeNetworks(files, {
+    underlay: underlay.map((prefix) => ({ prefix: prefix as Ipv6Cidr, device: 'tun0' })),
+    inForce,
+  });
   return {
     accepted: accepted.map(({ file }) => file),
     errors: errors.map((error) => errorText(error, { color: false })).join('\n'),
@@ -101,24 +105,43 @@ test('a shared key is a warning', () => {
   `);
 });
 
-test('a prefix that overlaps the underlay', () => {
+test('a prefix of which the underlay uses a part', () => {
   const { accepted, errors } = judge(
     [file('a.conf', MANAGE), file('b.conf', BLUE)],
     ['2001:db8::/32', 'fd42:2345:1234:9abc:1::/80'],
   );
   expect(accepted).toEqual(['b.conf']);
   expect(errors).toMatchInlineSnapshot(`
-    "a.conf:2:8: error: prefix fd42:2345:1234:9abc::/64 overlaps fd42:2345:1234:9abc:1::/80, a subnet that this machine is in [MESH_NET_PREFIX_UNDERLAY]
+    "a.conf:2:8: error: prefix fd42:2345:1234:9abc::/64 is used elsewhere: this machine has fd42:2345:1234:9abc:1::/80 on tun0 [MESH_NET_PREFIX_UNDERLAY]
       2 | prefix=fd42:2345:1234:9abc::/64
         |        ^
       rule: A mesh has addresses that the physical network does not use.
-      remedy: Write a prefix of your own from fd00::/8"
+      remedy: Take fd42:2345:1234:9abc:1::/80 off tun0, or write another prefix from fd00::/8 in all files of this mesh"
   `);
 });
 
-test('a prefix within a subnet of the underlay', () => {
-  expect(judge([file('a.conf', MANAGE)], ['fd42:2345:1234::/48']).accepted).toEqual([]);
-  expect(judge([file('a.conf', MANAGE)], ['fd42:2345:1235::/48']).accepted).toEqual(['a.conf']);
+test.each([
+  ['a wider subnet of the underlay', 'fd42:2345:1234::/48', true],
+  ['a route of a VPN', 'fc00::/7', true],
+  ['a route that covers half of all addresses', '8000::/1', true],
+  ['an address nearby', 'fd42:2345:1234:9abd::1/128', true],
+  ['the same /64', 'fd42:2345:1234:9abc::/64', false],
+  ['an address of the /64', 'fd42:2345:1234:9abc::7/128', false],
+])('a prefix beside %s', (_, underlay, accepted) => {
+  expect(judge([file('a.conf', MANAGE)], [underlay])).toMatchObject({
+    accepted: accepted ? ['a.conf'] : [],
+    errors: accepted ? '' : expect.stringContaining('MESH_NET_PREFIX_UNDERLAY'),
+    warnings: '',
+  });
+});
+
+test('a network in force is accepted whatever the underlay becomes, with a warning', () => {
+  const files = [file('a.conf', MANAGE), file('b.conf', BLUE)];
+  const inForce = judgeNetworks(files.slice(0, 1)).accepted.map(({ network }) => network);
+  const { accepted, errors, warnings } = judge(files, ['fd42:2345:1234:9abc::7/128', 'fd42:2345:1234:b::/64'], inForce);
+  expect(accepted).toEqual(['a.conf']);
+  expect(errors).toMatch(/^b\.conf:2:8: error: .*\[MESH_NET_PREFIX_UNDERLAY\]\n[^[]*$/);
+  expect(warnings).toMatch(/^a\.conf:2:8: warning: .*\[MESH_NET_PREFIX_UNDERLAY\]\n[^[]*$/);
 });
 
 test('a file with errors does not affect the others', () => {

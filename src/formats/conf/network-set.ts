@@ -1,8 +1,9 @@
 /** The network files of one directory, checked together: names, VNIs and prefixes must be unique. */
 
-import { type Ipv6Cidr, ipv6InSubnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
+import { ipv6InSubnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { UnderlayPrefix } from '../../model/network/underlay-prefix.ts';
 import { type MeshConf, parseMeshConf } from './mesh-conf.ts';
 
 /** A file with its content, which is not parsed yet. */
@@ -20,11 +21,25 @@ export interface NetworkSet {
   readonly warnings: readonly MeshError[];
 }
 
+/** The machine that a set of files is for. */
+export interface Surroundings {
+  /** What the machine uses outside of its meshes. */
+  readonly underlay: readonly UnderlayPrefix[];
+  /** The networks that work on the machine now. Whatever the underlay becomes, they are accepted again. */
+  readonly inForce: readonly Network[];
+}
+
+/** For files that are not for this machine, or that were accepted before. */
+const ANYWHERE: Surroundings = { underlay: [], inForce: [] };
+
 /**
  * Parses and checks `files`. Where two files collide, the error is at the later one and names the earlier one.
- * @param underlay subnets of the machine's own links and routes, without the default route and without meshes
+ * @param surroundings for files that this machine is to use
  */
-export function judgeNetworks(files: readonly NetworkFile[], underlay: readonly Ipv6Cidr[]): NetworkSet {
+export function judgeNetworks(
+  files: readonly NetworkFile[],
+  { underlay, inForce }: Surroundings = ANYWHERE,
+): NetworkSet {
   const results = files.map(({ file, bytes }) => parseMeshConf(file, bytes));
   const confs = results.flatMap(({ conf }) => conf ?? []);
   const errors: MeshError[] = results.flatMap((result) => result.errors);
@@ -36,14 +51,22 @@ export function judgeNetworks(files: readonly NetworkFile[], underlay: readonly 
       refused.add(conf).add(first);
     }
   }
+  const inUse = new Set(inForce.map(({ fabric }) => fabric.prefix));
+  const used: MeshError[] = [];
   for (const conf of confs) {
-    const subnet = underlay.find((candidate) => overlap(candidate, conf.network.fabric.prefix));
-    if (subnet === undefined) continue;
-    errors.push(underlayPrefix(conf, subnet));
+    const { prefix } = conf.network.fabric;
+    const other = underlay.find((candidate) => isWithin(candidate, conf.network));
+    if (other === undefined) continue;
+    if (inUse.has(prefix)) {
+      used.push(usedElsewhere(conf, other));
+      continue;
+    }
+    errors.push(usedElsewhere(conf, other));
     refused.add(conf);
   }
   const accepted = confs.filter((conf) => !refused.has(conf));
-  return { accepted, errors, warnings: doubles(accepted, 'key').map(([conf, first]) => sharedKey(conf, first)) };
+  const sharedKeys = doubles(accepted, 'key').map(([conf, first]) => sharedKey(conf, first));
+  return { accepted, errors, warnings: [...used, ...sharedKeys] };
 }
 
 type Field = keyof MeshConf['places'];
@@ -101,19 +124,20 @@ function sharedKey(conf: MeshConf, first: MeshConf): MeshError {
   });
 }
 
-function underlayPrefix({ network, places }: MeshConf, subnet: Ipv6Cidr): MeshError {
-  const { prefix } = network.fabric;
+function usedElsewhere({ network, places }: MeshConf, { prefix, device }: UnderlayPrefix): MeshError {
   return new MeshError(
     'MESH_NET_PREFIX_UNDERLAY',
-    `prefix ${prefix} overlaps ${subnet}, a subnet that this machine is in`,
+    `prefix ${network.fabric.prefix} is used elsewhere: this machine has ${prefix} on ${device}`,
     {
       rule: 'A mesh has addresses that the physical network does not use.',
-      remedy: 'Write a prefix of your own from fd00::/8',
+      remedy: `Take ${prefix} off ${device}, or write another prefix from fd00::/8 in all files of this mesh`,
       place: places.prefix,
     },
   );
 }
 
-function overlap(a: Ipv6Cidr, b: Ipv6Cidr): boolean {
-  return ipv6InSubnet(parseIpv6Interface(a).address, b) || ipv6InSubnet(parseIpv6Interface(b).address, a);
+/** Whether the /64 of the mesh holds all of `prefix`. A route to more than the /64 leads nothing away from the mesh. */
+function isWithin({ prefix }: UnderlayPrefix, { fabric }: Network): boolean {
+  const { address, length } = parseIpv6Interface(prefix);
+  return length >= parseIpv6Interface(fabric.prefix).length && ipv6InSubnet(address, fabric.prefix);
 }

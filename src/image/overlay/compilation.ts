@@ -58,7 +58,7 @@ export async function compile({ paths, authorizedKeys }: CompileInput): Promise<
     readHost0Conf(paths.host0Conf),
     readNetworkFiles(paths.host0Networks),
   ]);
-  const networks = judgeNetworks(files, []);
+  const networks = judgeNetworks(files);
   // A network file that cannot be read exists; its network must not be called unknown.
   const unknown = fileErrors.length === 0 ? unknownNetworks(conf, files) : [];
   const errors = [...conf.errors, ...unknown, ...fileErrors, ...networks.errors, ...tree.errors];

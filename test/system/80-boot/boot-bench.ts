@@ -20,7 +20,7 @@ const SOURCES = new URL('../../../src/main/', import.meta.url).pathname;
 
 /** host0 runs with the capabilities of its packaged service. */
 const UNIT = readFileSync(new URL('../../../packaging/systemd/meshwork-host0.service', import.meta.url), 'utf8');
-const AS_A_SERVICE = [...readUnit(UNIT, {}).argv.slice(0, 3), 'sh', '-c', 'umask 0027 && exec "$@"', 'sh'];
+const AS_A_SERVICE = readUnit(UNIT, {}).argv.slice(0, 3);
 
 /** The namespaces and processes of one test file. */
 export class BootBench {
@@ -174,12 +174,14 @@ export class BootHost {
     writeFileSync(join(this.host0Dir, 'host0.conf'), conf);
   }
 
-  start(program: 'host0' | 'agent'): void {
+  /** @param umask as octal digits: that of the init system that starts the program */
+  start(program: 'host0' | 'agent', umask = '0027'): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', `${SOURCES}${program}.ts`];
     const own = program === 'agent' ? ['--on-host0'] : ['--host0-dir', this.host0Dir];
     const words = [...node, '--root', this.root, '--name', 'host0', ...own];
-    const [command = '', ...rest] = program === 'host0' ? [...AS_A_SERVICE, ...words] : words;
+    const shell = ['sh', '-c', `umask ${umask} && exec "$@"`, 'sh'];
+    const [command = '', ...rest] = [...(program === 'host0' ? AS_A_SERVICE : []), ...shell, ...words];
     const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, stdio: ['ignore', log, log] }));
     this.#running.set(program, child);
   }
