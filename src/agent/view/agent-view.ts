@@ -19,6 +19,7 @@ import type { Agent, ItemState } from '../agent.ts';
 import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
+import { portFindings } from './port-findings.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number): AgentStatus {
@@ -94,6 +95,7 @@ export function healthOf(agent: Agent): Finding[] {
     }
   }
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
+  findings.push(...portFindings(agent));
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',
