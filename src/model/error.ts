@@ -39,6 +39,7 @@ export const ERRORS = {
   MESH_CONF_KEY_UNKNOWN: input('A file of settings has a key that does not exist.'),
   MESH_CONF_KEY_TWICE: input('A file of settings gives one key twice.'),
   MESH_CONF_KEY_MISSING: input('A file of settings lacks a key that it must have.'),
+  MESH_CONF_SHELL: input('A line of a network file has another value for a shell that reads it; a warning.'),
   MESH_CONF_UNREADABLE: system('A file of settings, or the directory of network files, cannot be read.'),
   MESH_NET_NAME_INVALID: input('The name of a network is not a plain word.'),
   MESH_NET_PREFIX_INVALID: input('The prefix of a network is not an IPv6 subnet.'),

@@ -44,6 +44,69 @@ test.each([
   expect(complaints(text)).toBe('');
 });
 
+/** All warnings of the file as they are printed. */
+function warnings(text: string): string {
+  const { conf } = parseMeshConf('manage.conf', Buffer.from(text));
+  return (conf?.warnings ?? []).map((each) => errorText(each, { color: false, severity: 'warning' })).join('\n');
+}
+
+test.each([
+  ['a comment with CRLF', '# the mesh\r\n# of nodes\v\r\n', ''],
+  ['tabs and plain spaces', '\t', ' \t# the mesh'],
+])('warns of nothing in %s', (_, before, after) => {
+  expect(warnings(`${before}${withValues({}).replace('456\n', `456${after}\n`)}`)).toBe('');
+});
+
+test('warns once of CRLF, at the first line that is no comment', () => {
+  expect(warnings(`# the mesh\r\n${withValues({}).replaceAll('\n', '\r\n')}`)).toMatchInlineSnapshot(`
+    "manage.conf:2:12: warning: the line has a carriage return (CRLF), which is no blank for a shell [MESH_CONF_SHELL]
+      2 | name=manage
+        |            ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Save the file with Unix line ends: sed -i 's/\\r$//' manage.conf"
+  `);
+});
+
+test('warns of each other blank that is part of a value for a shell', () => {
+  const text = `\uFEFF${withValues({ vni: '456\v', prefix: `${GOOD.prefix}\u00A0 # ours` })}\u2003key=456`.replace(
+    'key=456\n',
+    '',
+  );
+  expect(warnings(`${withValues({})}\v\n`)).toMatch(/^manage\.conf:5:1: .* a vertical tab,/);
+  expect(warnings(text)).toMatchInlineSnapshot(`
+    "manage.conf:1:1: warning: the line has a byte-order mark, which is no blank for a shell [MESH_CONF_SHELL]
+      1 | name=manage
+        | ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Save the file as UTF-8 without a byte-order mark
+    manage.conf:2:32: warning: the line has a no-break space, which is no blank for a shell [MESH_CONF_SHELL]
+      2 | prefix=fd42:2345:1234:9abc::/64  # ours
+        |                                ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Remove it, or type a plain space in its place
+    manage.conf:3:8: warning: the line has a vertical tab, which is no blank for a shell [MESH_CONF_SHELL]
+      3 | vni=456\\x0b
+        |        ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Remove it, or type a plain space in its place
+    manage.conf:4:1: warning: the line has the blank U+2003, which is no blank for a shell [MESH_CONF_SHELL]
+      4 |  key=456
+        | ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Remove it, or type a plain space in its place"
+  `);
+});
+
+test.each([
+  'export name=manage',
+  'declare -x name=manage',
+  'readonly name = manage',
+  'set name manage',
+])('%s is meant as name=manage', (line) => {
+  const { errors } = parseMeshConf('manage.conf', Buffer.from(`${line}\n${withValues({ name: undefined })}`));
+  expect(errors).toMatchObject([{ code: 'MESH_CONF_SYNTAX', remedy: 'Write name=manage' }]);
+});
+
 test.each([
   ['name', 'A mesh has a name, one word.', 'name=manage'],
   [

@@ -36,6 +36,8 @@ export interface MeshConf {
   readonly file: string;
   readonly network: Network;
   readonly places: Readonly<Record<MeshKey, SourcePlace>>;
+  /** What a shell that reads the file would take otherwise. */
+  readonly warnings: readonly MeshError[];
 }
 
 /** A network, or the errors of its file. */
@@ -61,7 +63,8 @@ export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
   const complete = name !== undefined && prefix !== undefined && vni !== undefined && key !== undefined;
   if (keys.errors.length > 0 || !complete) return { errors: keys.errors };
   const places = Object.fromEntries(KEYS.map((key) => [key, keys.placeOf(key)])) as MeshConf['places'];
-  return { conf: { file, network: meshNetwork({ name, prefix, vni, key }), places }, errors: [] };
+  const network = meshNetwork({ name, prefix, vni, key });
+  return { conf: { file, network, places, warnings: text.warnings }, errors: [] };
 }
 
 /** The text of a file that `parseMeshConf` reads as this network. */
