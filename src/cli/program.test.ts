@@ -163,7 +163,7 @@ describe('completion', () => {
 
   test('nouns and verbs', async () => {
     expect(await completions('ne')).toEqual(['network']);
-    expect(await completions('network', '')).toEqual(['list', 'show', 'check']);
+    expect(await completions('network', '')).toEqual(['list', 'show', 'check', 'conf']);
     expect(await completions('system', 'st')).toEqual(['start', 'stop', 'status']);
   });
 

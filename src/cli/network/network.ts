@@ -42,6 +42,21 @@ export function networkCommand(context: Context): Command {
       await checkNetworkFiles(context, files);
     });
 
+  network
+    .command('conf')
+    .description('Print the file of a new network, with a random prefix and number')
+    .argument('<name>', 'its name, one word')
+    .addHelpText(
+      'after',
+      '\nhost0 and each machine that takes part get the same file. Two calls give two networks that do not collide.\n' +
+        '\nExample:\n  $ mesh network conf storage > storage.conf',
+    )
+    .action(async (name: string) => {
+      const { explainedMeshConf, newMesh } = await import('../../formats/conf/new-mesh.ts');
+      const mesh = newMesh(name);
+      context.answer(mesh, () => explainedMeshConf(mesh));
+    });
+
   return network;
 }
 

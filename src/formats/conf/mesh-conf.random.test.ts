@@ -104,7 +104,7 @@ test('a file without warnings has the same values for a shell', () => {
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const networks = new Map<string, Network>();
   let warned = 0;
-  for (let i = 0; networks.size < 150 || warned === 0; i++) {
+  for (let i = 0; networks.size < 60 || warned === 0; i++) {
     const file = join(directory, `${i}.conf`);
     const bytes = random.mutated(printMeshConf(random.network()));
     const { conf } = parseMeshConf(file, bytes);

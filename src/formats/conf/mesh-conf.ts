@@ -20,6 +20,9 @@ type MeshKey = (typeof KEYS)[number];
 const KEY_MAX = 2n ** 64n - 1n;
 /** The name of a network, as `name=` in its file and in references from elsewhere. */
 export const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** `NETWORK_NAME` in words. */
+export const NETWORK_NAME_RULE =
+  'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.';
 
 const PURPOSE: Readonly<Record<MeshKey, string>> = {
   name: 'A mesh has a name, one word.',
@@ -79,7 +82,7 @@ function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
     'MESH_NET_NAME_INVALID',
     value === '' ? 'name is empty' : `name ${quoted(value)} is not a word`,
     {
-      rule: 'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.',
+      rule: NETWORK_NAME_RULE,
       remedy: `Write name=${wordFrom(value)}`,
       place: valuePlace,
     },

@@ -16,6 +16,7 @@ import type { LabHost } from '../hosts/lab-host.ts';
  */
 export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {
   const paths = pathsBelow(host0.root);
+  writeFileSync(join(paths.host0, 'host0.conf'), 'boot="auto"\n');
   await writeExampleTree(paths.host0);
   mkdirSync(paths.state, { recursive: true });
   symlinkSync(images, join(paths.state, 'images'));
