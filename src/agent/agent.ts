@@ -10,6 +10,7 @@ import { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
+import type { Finding } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Attachment, DesiredInput } from './desired/assignment.ts';
@@ -30,6 +31,8 @@ import { PortCommands } from './ports/port-commands.ts';
 interface AgentInput {
   /** The machine's name, for people. */
   readonly name: string;
+  /** What is wrong with the name. */
+  readonly nameFindings?: () => readonly Finding[];
   readonly machine: MachineWord;
   readonly clock: Clock;
   readonly journal: Journal;

@@ -28,6 +28,7 @@ import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { readInventory } from '../machine/inventory.ts';
+import { NodeName } from '../machine/node-name.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
@@ -46,14 +47,15 @@ async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },
-      name: { type: 'string', default: hostname() },
+      name: { type: 'string' },
       machine: { type: 'string' },
       host0: { type: 'string' },
       'on-host0': { type: 'boolean', default: false },
       metrics: { type: 'string' },
     },
   });
-  const { name } = options;
+  const nodeName = new NodeName({ option: options.name, hostName: hostname, process: 'the agent' });
+  const { name } = nodeName;
   requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
   const paths = pathsBelow(options.root);
   mkdirSync(paths.run, { recursive: true, mode: 0o750 });
@@ -73,6 +75,7 @@ async function main(): Promise<void> {
   const portsFile = join(paths.state, 'ports.json');
   const agent = new Agent({
     ...common,
+    nameFindings: () => nodeName.health(),
     machine,
     source,
     ports: new ForeignPorts(await readPlugged(portsFile), clock),

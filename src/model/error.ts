@@ -66,6 +66,9 @@ export const ERRORS = {
   MESH_DISK_REFUSED: system('The disk did not take a file.'),
   MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
+  MESH_NODE_NAME: input(
+    'The name of a node cannot stand in a member list, has changed, or is that of another; a warning.',
+  ),
   MESH_NODE_UNKNOWN: missing('There is no such node or member.'),
   MESH_NODE_OFFLINE: away('A node that should do something is offline.'),
   MESH_NODE_NO_CONTROL: denied('A node does not take commands from this host0.'),
