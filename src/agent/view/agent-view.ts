@@ -19,6 +19,7 @@ import type { Agent, ItemState } from '../agent.ts';
 import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
+import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
@@ -86,7 +87,7 @@ const NETWORKS_UNKNOWN: Finding = {
  */
 export function healthOf(agent: Agent): Finding[] {
   const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
-  findings.push(...(agent.input.nameFindings?.() ?? []), ...agent.source.fileFindings);
+  findings.push(...(agent.input.nameFindings?.() ?? []), ...host0IsHere(agent), ...agent.source.fileFindings);
   const { name, machine } = agent.input;
   for (const { network, members } of agent.source.attachments()) {
     findings.push(...nameTaken({ name, machine, network, members }));
