@@ -22,6 +22,7 @@ import { Interrupt } from '../print/interrupt.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { printable } from '../print/printable.ts';
 import { Stages } from '../print/stages.ts';
+import { unwritable } from '../print/unwritable.ts';
 
 interface Options {
   readonly nodes?: string;
@@ -108,7 +109,7 @@ async function run(context: Context, network: string, options: Options): Promise
   );
   const stage = `capturing in ${network} on ${sources.map(({ node }) => node).join(', ')}`;
   stages.show(stage);
-  await pump(sources, merge, out, interrupt.signal, () => {
+  await pump(sources, merge, { out, file: options.output }, interrupt.signal, () => {
     const packets = merge.interfaces.reduce((sum, of) => sum + of.packets, 0);
     if (options.count !== Infinity) stages.show(stage, packets, options.count);
   });
@@ -173,7 +174,7 @@ function openOutput(output: string): Writable {
 async function pump(
   sources: readonly Source[],
   merge: CaptureMerge,
-  out: Writable,
+  { out, file }: { readonly out: Writable; readonly file: string },
   signal: AbortSignal,
   onWrite: () => void,
 ): Promise<void> {
@@ -181,7 +182,7 @@ async function pump(
   let error: Error | undefined;
   out.on('error', (cause: NodeJS.ErrnoException) => {
     // Wireshark was closed: people end a capture that way.
-    if (cause.code !== 'EPIPE') error ??= cannotWrite(cause);
+    if (cause.code !== 'EPIPE') error ??= unwritable(file, '--output', cause);
     outcome.resolve();
   });
   out.setMaxListeners(0);
@@ -220,13 +221,6 @@ function writeLast(out: Writable, blocks: Buffer): Promise<void> {
   return new Promise((resolve) => {
     if (out === process.stdout) out.write(blocks, () => resolve());
     else out.end(blocks, () => resolve());
-  });
-}
-
-function cannotWrite(cause: NodeJS.ErrnoException): MeshError {
-  return new MeshError('MESH_USAGE', `the packets cannot be written: ${cause.message}`, {
-    cause,
-    remedy: 'Give --output a file that can be written.',
   });
 }
 

@@ -65,8 +65,11 @@ export function labCommand(context: Context): Command {
   named(lab.command('exec'))
     .description('Run a command on a host of a lab; `mesh` there speaks to that host')
     .argument('<host>', 'host0, node1 …')
-    .argument('<command...>', 'the command, after --')
-    .addHelpText('after', '\nExample:\n  $ mesh lab exec node1 -- mesh status')
+    .argument('<command...>', 'the command; options behind it belong to it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ mesh lab exec node1 -- mesh status\n  $ mesh lab exec node1 mesh status --json',
+    )
     .action((host: string, command: string[], options: LabName) => exec(context, host, command, options));
   return lab;
 }

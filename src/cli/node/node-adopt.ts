@@ -44,7 +44,8 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
   const groups = fallback === undefined ? undefined : await groupsOf(join(host0, 'machines', fallback.name));
   const folder = join(host0, 'machines', name);
   await mkdir(join(host0, 'machines'), { recursive: true });
-  await mkdir(folder).catch(() => {
+  await mkdir(folder).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error;
     throw new MeshError('MESH_ALREADY_MADE', `there is a folder ${folder} already`, {
       object: folder,
       remedy: 'Choose another name.',
