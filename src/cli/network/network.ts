@@ -1,4 +1,5 @@
 /** `mesh network`: the networks of this machine, and the check of network files before they are used. */
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
@@ -9,6 +10,7 @@ import { inOrder } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
+import { noNetworksText } from './no-networks.ts';
 
 export function networkCommand(context: Context): Command {
   const network = new Command('network');
@@ -18,8 +20,10 @@ export function networkCommand(context: Context): Command {
     .description('List the networks with their state')
     .addHelpText('after', '\nExample:\n  $ mesh network list')
     .action(async () => {
+      const { paths } = context;
       const views = await fetchNetworks(context);
-      context.answer(views, () => table(views, LIST_COLUMNS, context.page) || NO_NETWORKS);
+      const directory = existsSync(paths.host0) ? paths.host0Networks : paths.nodeNetworks;
+      context.answer(views, () => table(views, LIST_COLUMNS, context.page) || noNetworksText(directory));
     });
 
   network
@@ -59,8 +63,6 @@ export function networkCommand(context: Context): Command {
 
   return network;
 }
-
-const NO_NETWORKS = 'There are no networks here yet. Each .conf file in the network directory makes one.\n';
 
 const LIST_COLUMNS: readonly Column<NetworkView>[] = [
   { title: 'NAME', text: ({ network }) => network.name },
