@@ -21,7 +21,7 @@ const site = new BootSite({
   attempts: new Attempts(clock, { keep: async () => {} }),
   loadLimiter: new BootLoadLimiter(1, clock),
   catalogue: { image: nothing, overlay: nothing },
-  registry: { isKnown: () => false, boots: nothing },
+  registry: { isKnown: () => false, mayBoot: () => undefined, boots: nothing },
   neighbour: async () => undefined,
   leasedTo: async () => undefined,
   secretsOf: nothing,
@@ -32,4 +32,6 @@ const site = new BootSite({
   onSighting: () => {},
 });
 // The index never changes: the device is not recreated during the benchmark.
-bootEndpoints({ site, clock, journal, indexOf: () => 1 }).serve([{ device, host0: parseIpv4(address) }]);
+bootEndpoints({ originAt: async () => ({}), site, clock, journal, indexOf: () => 1 }).serve([
+  { device, host0: parseIpv4(address) },
+]);

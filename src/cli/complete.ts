@@ -2,8 +2,9 @@
 import type { Complete } from '@bomb.sh/tab';
 import tab from '@bomb.sh/tab/commander';
 import { type Command, CommanderError } from 'commander';
+import type { TimelineView } from '../protocol/documents/timeline-view.ts';
 import type { NetworkView } from '../protocol/documents/views.ts';
-import { bestClient } from '../protocol/http/control-client.ts';
+import { bestClient, host0Client } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
 
@@ -34,9 +35,13 @@ export function addCompletion(program: Command, context: Context, words: readonl
     complete?.hook('postAction', () => context.print('complete -o default -F __mesh_complete mesh\n'));
   }
 
-  /** Suggests values by the name of the argument or option: <network>, <node>, <from>, <to>, <machine>, --node. */
+  /** Suggests values by the name of the argument or option: <network>, <node>, <from>, <to>, <machine>, --node, --card. */
   async function addNames(): Promise<void> {
-    const [networks, machines] = await Promise.all([inTime(networkNames(context)), inTime(fetchNodes(context))]);
+    const [networks, machines, cards] = await Promise.all([
+      inTime(networkNames(context)),
+      inTime(fetchNodes(context)),
+      inTime(cardNames(context)),
+    ]);
     const nodes = machines.filter(({ role }) => role !== 'machine').map(nameOfNode);
     const names: Readonly<Record<string, readonly Name[]>> = {
       network: networks,
@@ -45,6 +50,7 @@ export function addCompletion(program: Command, context: Context, words: readonl
       to: nodes,
       '--node': nodes,
       machine: machines.filter(({ role }) => role !== 'host0').map(nameOfNode),
+      '--card': cards,
     };
     for (const command of completion.commands.values()) {
       const options = [...command.options].map(([name, option]) => [`--${name}`, option] as const);
@@ -84,6 +90,12 @@ async function inTime<T>(names: Promise<readonly T[]>): Promise<readonly T[]> {
 async function networkNames({ paths }: Context): Promise<readonly Name[]> {
   const views = await (await bestClient(paths)).get<NetworkView[]>('/v1/networks');
   return views.map(({ network }) => ({ name: network.name, about: network.fabric.prefix }));
+}
+
+/** The network cards that boot, or have tried to. */
+async function cardNames({ paths }: Context): Promise<readonly Name[]> {
+  const boots = await host0Client(paths).get<TimelineView[]>('/v1/boots');
+  return boots.map(({ mac, device, machine }) => ({ name: mac, about: `${machine ?? 'a machine'} on ${device}` }));
 }
 
 function nameOfNode(node: ListedNode): Name {

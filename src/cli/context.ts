@@ -1,6 +1,7 @@
 /** What every command gets: the paths of this machine's files, the global options, and the streams for its answer. */
 import { resolve } from 'node:path';
 import { type Paths, pathsBelow } from '../protocol/documents/paths.ts';
+import { terminalJson } from '../protocol/documents/terminal-text.ts';
 import type { DaemonName } from '../protocol/http/control-client.ts';
 import { type ColorStream, type Paint, paintFor } from './print/color.ts';
 import type { Page } from './print/table.ts';
@@ -75,12 +76,12 @@ export class Context {
 
   /** Prints the command's answer: the document with `--json`, else the text for people. */
   answer(document: unknown, text: () => string): void {
-    this.print(this.json ? `${JSON.stringify(document, null, 2)}\n` : text());
+    this.print(this.json ? `${terminalJson(document, 2)}\n` : text());
   }
 
   /** Prints one document of a stream: one line of JSON with `--json`, else the text for people. */
   emit(document: unknown, text: () => string): void {
-    this.print(this.json ? `${JSON.stringify(document)}\n` : text());
+    this.print(this.json ? `${terminalJson(document)}\n` : text());
   }
 
   print(text: string | Uint8Array): void {

@@ -10,6 +10,7 @@
 import { styleText } from 'node:util';
 import type { MeshError, SourcePlace } from '../model/error.ts';
 import type { Severity } from '../protocol/documents/finding.ts';
+import { visible } from '../protocol/documents/terminal-text.ts';
 
 /** How the text is decorated. */
 export interface ErrorTextOptions {
@@ -67,12 +68,4 @@ function excerpt({ text, column }: SourcePlace): { text: string; caret: number }
   const tail = start + WINDOW_LENGTH < shown.length ? '…' : '';
   const window = shown.slice(start, start + WINDOW_LENGTH).join('');
   return { text: head + window + tail, caret: caret - start + head.length };
-}
-
-/** The text with tabs as spaces. Other characters that a terminal would obey, or not show, become escapes. */
-function visible(text: string): string {
-  return text.replaceAll('\t', '    ').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
-  });
 }

@@ -1,6 +1,6 @@
 /** The name that a machine goes by in member lists: that of `--name`, else its host name as far as it can be one. */
 
-import type { Finding } from '../protocol/documents/finding.ts';
+import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import { checkNodeName, NODE_NAME } from '../protocol/documents/membership.ts';
 
 /** Where a process has its name from. */
@@ -19,7 +19,7 @@ const NAME_MAX_LENGTH = 63;
 const NAMELESS = 'node';
 
 /** The name of a process for as long as the process runs, and what is wrong with it. */
-export class NodeName {
+export class NodeName implements HealthSource {
   readonly name: string;
   readonly #input: NodeNameInput;
 

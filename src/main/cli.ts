@@ -1,8 +1,10 @@
 /** The `mesh` command: runs the command line, prints what it throws, and ends with that error's exit code. */
+import { inspect } from 'node:util';
 import { ownWords } from '../cli/own-words.ts';
 import { createProgram, runProgram } from '../cli/program.ts';
 import { programFile } from '../image/node/program-files.ts';
 import { MeshError } from '../model/error.ts';
+import { terminalJson, visible } from '../protocol/documents/terminal-text.ts';
 
 /** A reader may close the pipe early (`mesh events | head`). That is not an error. */
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
@@ -24,11 +26,13 @@ async function complain(thrown: unknown, what?: string): Promise<number> {
   ]);
   const error = explained(MeshError.from(thrown), what);
   if (what === undefined && ownWords(words).includes('--json')) {
-    process.stdout.write(`${JSON.stringify({ error }, null, 2)}\n`);
+    process.stdout.write(`${terminalJson({ error }, 2)}\n`);
     return error.exitCode;
   }
   process.stderr.write(`${errorText(error, { color: process.stderr.isTTY && process.stderr.hasColors() })}\n`);
-  if (error.code === 'MESH_INTERNAL') console.error(error.cause ?? error);
+  if (error.code === 'MESH_INTERNAL') {
+    for (const line of inspect(error.cause ?? error).split('\n')) process.stderr.write(`${visible(line)}\n`);
+  }
   return error.exitCode;
 }
 

@@ -10,12 +10,19 @@ import type { Journal } from '../protocol/journal/journal.ts';
 export async function openHost0Kernel(clock: Clock, journal: Journal) {
   const rtnl = await Rtnl.open();
   const monitor = KernelMonitor.open();
-  const verification = new KernelSourceVerification(rtnl, () => monitor.drain());
   const links = new HostLinks({
     reader: rtnl,
     clock,
     onError: (error) => journal.failure('links unreadable', error),
   });
+  const verification = new KernelSourceVerification(
+    {
+      neighbour: (...asked) => rtnl.neighbour(...asked),
+      fdbEntry: (...asked) => rtnl.fdbEntry(...asked),
+      nameOf: (index) => links.nameOf(index),
+    },
+    () => monitor.drain(),
+  );
   monitor.events.subscribe((event) => verification.take(event));
   monitor.events.subscribe((event) => links.take(event));
   await links.read();

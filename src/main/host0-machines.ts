@@ -14,6 +14,8 @@ import { removeHostKey, secretsOf } from '../image/overlay/machine-secrets.ts';
 import { OverlayStore } from '../image/overlay/overlay-store.ts';
 import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
+import type { MachineId } from '../model/machine.ts';
+import type { Inventory } from '../protocol/documents/inventory.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
 /** What host0 has before its machines: settings, clock, store, kernel and controller. */
@@ -29,7 +31,7 @@ export interface Machines {
   /** For the routes of the control API. */
   readonly boots: Boots;
   /** Keeps the inventory that a machine reports. */
-  readonly takeInventory: MachineRegistry['takeInventory'];
+  readonly takeInventory: (machine: MachineId, inventory: Inventory) => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -68,7 +70,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
   });
-  for (const part of [service.segments, overlays, registry]) controller.addHealthOf(part);
+  for (const part of [service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;
   return {
     service,
@@ -82,8 +84,13 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
           heardAt: await service.heardAt(),
           segments: segments.groups,
         }),
+      addCard: (machine, mac) => registry.addCard(machine, mac),
     },
-    takeInventory: (machine, inventory) => registry.takeInventory(machine, inventory),
+    takeInventory: async (machine, inventory) => {
+      // Not from `online`, whose list may be older than the member.
+      const node = controller.nodes().find((candidate) => candidate.online && candidate.machine === machine);
+      await registry.takeInventory(machine, inventory, node && (await service.cardAt(node.ipv4)));
+    },
     close: async () => {
       await service.close();
       overlays.close();

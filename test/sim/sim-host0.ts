@@ -50,7 +50,10 @@ export class Host0Process implements MembershipServer, ControlServer {
     const verification = new KernelSourceVerification(
       {
         neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
-        fdbEntry: async (link, mac) => kernel.entry(kernel.linkNamed(link)?.index ?? 0, mac),
+        // No simulated machine has guests, so no entry of a bridge leads to a port of theirs.
+        fdbEntry: async (link, mac, table) =>
+          table === 'self' ? kernel.entry(kernel.linkNamed(link)?.index ?? 0, mac) : undefined,
+        nameOf: () => undefined,
       },
       () => undefined,
     );

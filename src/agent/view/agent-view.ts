@@ -87,7 +87,7 @@ const NETWORKS_UNKNOWN: Finding = {
  */
 export function healthOf(agent: Agent): Finding[] {
   const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
-  findings.push(...(agent.input.nameFindings?.() ?? []), ...host0IsHere(agent), ...agent.source.fileFindings);
+  findings.push(...host0IsHere(agent), ...agent.source.findings);
   const { name, machine } = agent.input;
   for (const { network, members } of agent.source.attachments()) {
     findings.push(...nameTaken({ name, machine, network, members }));
@@ -100,7 +100,7 @@ export function healthOf(agent: Agent): Finding[] {
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
-  findings.push(...agent.missingFeatures.findings);
+  findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',

@@ -44,10 +44,11 @@ beforeEach(async () => {
         asked.push(address);
         return rtnl.neighbour(link, address);
       },
-      fdbEntry: (link, mac) => {
+      fdbEntry: (link, mac, table) => {
         asked.push(mac);
-        return rtnl.fdbEntry(link, mac);
+        return rtnl.fdbEntry(link, mac, table);
       },
+      nameOf: (index) => nameOf(segment.here, index),
     },
     () => monitor.drain(),
   );
@@ -60,6 +61,10 @@ afterEach(async () => {
   await rtnl.close();
   segment.close();
 });
+
+function nameOf(netns: string, index: number): string | undefined {
+  return new RegExp(`^${index}: ([^:@]+)`, 'm').exec(inside(netns, 'ip', '-o', 'link'))?.[1];
+}
 
 /** The node multicasts a solicitation for host0, so that host0 learns its addresses. */
 function packetFromNode(): void {
@@ -108,4 +113,21 @@ test('an answer that a change has overtaken is not kept', async () => {
   const asks = asked.length;
   expect(await verification.verify(MESH, NODE)).toEqual(before);
   expect(asked.length).toBeGreaterThan(asks);
+});
+
+test('a guest on host0 with the addresses of a node is seen at its port', async () => {
+  packetFromNode();
+  ip(
+    segment.here,
+    'link add guest0 type veth peer name guest1 address 02:00:00:00:00:02',
+    'link set guest0 master br456 up',
+    'link set guest1 up',
+  );
+  // The guest's frame has the node's address: the bridge now sends the node's frames to the guest.
+  ip(segment.here, 'address add 10.8.0.1/24 dev guest1');
+  carriesPackets(segment.here, 'guest1');
+  inside(segment.here, 'sh', '-c', 'ping -c1 -W1 10.8.0.9 || true');
+  expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, localPort: 'guest0' });
+  packetFromNode();
+  expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
 });

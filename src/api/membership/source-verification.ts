@@ -1,6 +1,7 @@
 /**
  * Source verification with host0's kernel. The kernel has resolved the sender's neighbour entry to answer the TCP
- * handshake, and the VXLAN device has learnt the FDB entry from packets of the request.
+ * handshake, and the VXLAN device has learnt the FDB entry from packets of the request. The bridge has learnt whether the
+ * packets came from the VXLAN at all: frames of a guest on host0 leave the VXLAN's entry as it was.
  *
  * A query waits for a lock of the whole machine, and a thousand members report every three seconds. So answers are kept
  * until the kernel announces a change.
@@ -13,11 +14,17 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Network } from '../../model/network/network.ts';
 
-/** The two queries to the kernel; `Rtnl` answers them. */
+/** The queries to the kernel; `Rtnl` answers the first two. */
 export interface NeighbourReader {
   neighbour(link: string, address: Ipv6): Promise<Neighbour | undefined>;
-  fdbEntry(link: string, mac: Mac): Promise<FdbEntry | undefined>;
+  /** The entry of `link` itself, or the one of the bridge that `link` is a port of, whichever port it names. */
+  fdbEntry(link: string, mac: Mac, table: FdbEntry['table']): Promise<FdbEntry | undefined>;
+  /** The name of the link with this ifindex. */
+  nameOf(index: number): string | undefined;
 }
+
+/** A sender whose packets came through the mesh. */
+type Remote = Required<Pick<VerifiedSource, 'mac' | 'ipv4'>>;
 
 /** More than host0 can have members. A sender that makes up addresses cannot fill the memory. */
 const REMEMBERED_MAX = 10_000;
@@ -26,7 +33,7 @@ const REMEMBERED_MAX = 10_000;
 export class KernelSourceVerification implements SourceVerification {
   readonly #reader: NeighbourReader;
   readonly #drain: () => void;
-  readonly #sources = new Map<Ipv6, Required<VerifiedSource>>();
+  readonly #sources = new Map<Ipv6, Remote>();
   /** The IPv6 whose kept answer has this Ethernet address. */
   readonly #owners = new Map<Mac, Ipv6>();
   /** Counts changes: an answer that was under way during one is not kept. */
@@ -72,14 +79,26 @@ export class KernelSourceVerification implements SourceVerification {
     const neighbour = await this.#reader.neighbour(devices.bridge, ipv6);
     const mac = neighbour?.state === 'failed' ? undefined : neighbour?.mac;
     if (mac === undefined) return {};
-    const ipv4 = (await this.#reader.fdbEntry(devices.vxlan, mac))?.remoteVtep;
+    const [ipv4, localPort] = await Promise.all([
+      this.#reader.fdbEntry(devices.vxlan, mac, 'self').then((entry) => entry?.remoteVtep),
+      this.#localPort(devices, mac),
+    ]);
+    if (localPort !== undefined) return { mac, localPort };
     if (ipv4 === undefined || !isIpv4(ipv4)) return { mac };
     const source = { mac, ipv4 };
     if (changes === this.#changes) this.#remember(ipv6, source);
     return source;
   }
 
-  #remember(ipv6: Ipv6, source: Required<VerifiedSource>): void {
+  /** The port of host0's bridge that the address is at, unless it is the VXLAN. */
+  async #localPort({ vxlan }: Network['devices'], mac: Mac): Promise<string | undefined> {
+    const entry = await this.#reader.fdbEntry(vxlan, mac, 'master');
+    if (entry === undefined) return undefined;
+    const port = this.#reader.nameOf(entry.link) ?? `the device with index ${entry.link}`;
+    return port === vxlan ? undefined : port;
+  }
+
+  #remember(ipv6: Ipv6, source: Remote): void {
     const { mac } = source;
     if (this.#sources.size >= REMEMBERED_MAX || (this.#owners.get(mac) ?? ipv6) !== ipv6) return;
     this.#sources.set(ipv6, source);

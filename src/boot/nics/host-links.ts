@@ -60,6 +60,11 @@ export class HostLinks {
     return this.#indexOf.get(name);
   }
 
+  /** The name of the link with this ifindex. */
+  nameOf(index: number): string | undefined {
+    return this.#links.get(index)?.name;
+  }
+
   /** Replaces everything by a dump. @throws the reader's error, with what was known before left in place */
   async read(): Promise<void> {
     this.#meanwhile = [];

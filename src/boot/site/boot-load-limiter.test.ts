@@ -8,7 +8,7 @@ const mac = (number: number) => parseMac(`02:00:00:00:00:${number.toString(16).p
 
 test('as many machines load as there are slots, and the others follow in the order in which they came', () => {
   const loadLimiter = new BootLoadLimiter(2, new ManualClock());
-  expect([1, 2, 3, 4, 5].map((number) => loadLimiter.ask(mac(number)))).toEqual([
+  expect([1, 2, 3, 4, 5].map((number) => loadLimiter.ask(mac(number), false))).toEqual([
     { pass: true },
     { pass: true },
     { pass: false, ahead: 0, againSec: 2 },
@@ -16,28 +16,81 @@ test('as many machines load as there are slots, and the others follow in the ord
     { pass: false, ahead: 2, againSec: 4 },
   ]);
   loadLimiter.leave(mac(1));
-  expect(loadLimiter.ask(mac(4))).toMatchObject({ pass: false, ahead: 1 });
-  expect(loadLimiter.ask(mac(3))).toEqual({ pass: true });
-  expect(loadLimiter.ask(mac(4))).toMatchObject({ pass: false, ahead: 0 });
+  expect(loadLimiter.ask(mac(4), false)).toMatchObject({ pass: false, ahead: 1 });
+  expect(loadLimiter.ask(mac(3), false)).toEqual({ pass: true });
+  expect(loadLimiter.ask(mac(4), false)).toMatchObject({ pass: false, ahead: 0 });
   expect({ loading: loadLimiter.loading, waiting: loadLimiter.waiting }).toEqual({ loading: 2, waiting: 2 });
 });
 
-test('a machine that loads may ask again, since its script may not have arrived', () => {
+test('a machine that loads may ask again, since its script may not have arrived; one that loops goes to the back', () => {
   const loadLimiter = new BootLoadLimiter(1, new ManualClock());
-  loadLimiter.ask(mac(1));
-  expect(loadLimiter.ask(mac(1))).toEqual({ pass: true });
+  for (let ask = 0; ask < 5; ask++) expect(loadLimiter.ask(mac(1), false)).toEqual({ pass: true });
+  expect(loadLimiter.ask(mac(2), false)).toMatchObject({ pass: false, ahead: 0 });
+  expect(loadLimiter.ask(mac(1), false)).toMatchObject({ pass: false, ahead: 1 });
+  expect(loadLimiter.ask(mac(2), false)).toEqual({ pass: true });
+  expect(loadLimiter.ask(mac(2), false)).toEqual({ pass: true });
+  expect(loadLimiter.ask(mac(2), false)).toMatchObject({ pass: false, ahead: 1 });
+  expect(loadLimiter.ask(mac(1), false)).toEqual({ pass: true });
+});
+
+test('a question does not prolong a place', async () => {
+  const clock = new ManualClock();
+  const loadLimiter = new BootLoadLimiter(1, clock);
+  loadLimiter.ask(mac(1), false);
+  await clock.pass(50_000);
+  loadLimiter.ask(mac(1), false);
+  await clock.pass(11_000);
+  expect(loadLimiter.ask(mac(2), false)).toEqual({ pass: true });
+});
+
+test('24 machines that ask again every 5 s for ever starve nobody', async () => {
+  const clock = new ManualClock();
+  const loadLimiter = new BootLoadLimiter(24, clock);
+  const loopers = Array.from({ length: 24 }, (_, index) => mac(index + 1));
+  const loop = (): void => {
+    for (const looper of loopers) loadLimiter.ask(looper, false);
+    clock.after(5_000, loop);
+  };
+  loop();
+  await clock.pass(60_000);
+  const waits: number[] = [];
+  for (let machine = 100; machine < 120; machine++) {
+    const sinceMs = clock.nowMs();
+    for (;;) {
+      const passage = loadLimiter.ask(mac(machine), false);
+      if (passage.pass) break;
+      await clock.pass(passage.againSec * 1000);
+    }
+    waits.push((clock.nowMs() - sinceMs) / 1000);
+    await clock.pass(2_000);
+    loadLimiter.leave(mac(machine));
+  }
+  expect(Math.max(...waits)).toBeLessThanOrEqual(10);
+});
+
+test('strangers delay no machine that is adopted, and an adopted machine that loads keeps its place', () => {
+  const loadLimiter = new BootLoadLimiter(2, new ManualClock());
+  for (const stranger of [1, 2, 3, 4]) loadLimiter.ask(mac(stranger), false);
+  expect([10, 11].map((machine) => loadLimiter.ask(mac(machine), true))).toEqual([{ pass: true }, { pass: true }]);
+  expect(loadLimiter.ask(mac(12), true)).toMatchObject({ pass: false, ahead: 0 });
+  expect(loadLimiter.ask(mac(13), true)).toMatchObject({ pass: false, ahead: 1 });
+  expect(loadLimiter.ask(mac(3), false)).toMatchObject({ pass: false, ahead: 2 });
+  loadLimiter.leave(mac(10));
+  expect(loadLimiter.ask(mac(3), false)).toMatchObject({ pass: false, ahead: 2 });
+  expect(loadLimiter.ask(mac(12), true)).toEqual({ pass: true });
+  expect(loadLimiter.loading).toBe(2);
 });
 
 test('a machine that falls silent while it loads or waits does not block the others', async () => {
   const clock = new ManualClock();
   const loadLimiter = new BootLoadLimiter(1, clock);
-  loadLimiter.ask(mac(1));
+  loadLimiter.ask(mac(1), false);
   await clock.pass(50_000);
-  loadLimiter.ask(mac(2));
+  loadLimiter.ask(mac(2), false);
   await clock.pass(11_000);
-  expect(loadLimiter.ask(mac(3))).toMatchObject({ pass: false, ahead: 1 });
+  expect(loadLimiter.ask(mac(3), false)).toMatchObject({ pass: false, ahead: 1 });
   await clock.pass(20_000);
-  expect(loadLimiter.ask(mac(3))).toEqual({ pass: true });
+  expect(loadLimiter.ask(mac(3), false)).toEqual({ pass: true });
 });
 
 test('all machines of a rack of 300 load, each of them once', async () => {
@@ -50,7 +103,7 @@ test('all machines of a rack of 300 load, each of them once', async () => {
       const wide = parseMac(
         `02:00:00:00:${(machine.number >> 8).toString(16).padStart(2, '0')}:${(machine.number & 255).toString(16).padStart(2, '0')}`,
       );
-      const passage = loadLimiter.ask(wide);
+      const passage = loadLimiter.ask(wide, false);
       if (!passage.pass) {
         machine.atMs = clock.nowMs() + passage.againSec * 1000;
         continue;
@@ -69,12 +122,12 @@ test('the wait is computed from how long earlier loads took', async () => {
   const clock = new ManualClock();
   const loadLimiter = new BootLoadLimiter(1, clock);
   for (let load = 0; load < 20; load++) {
-    loadLimiter.ask(mac(1));
+    loadLimiter.ask(mac(1), false);
     await clock.pass(500);
     loadLimiter.leave(mac(1));
   }
-  loadLimiter.ask(mac(1));
-  expect([2, 3, 4, 5].map((number) => loadLimiter.ask(mac(number)))).toMatchObject(
+  loadLimiter.ask(mac(1), false);
+  expect([2, 3, 4, 5].map((number) => loadLimiter.ask(mac(number), false))).toMatchObject(
     [1, 2, 2, 3].map((againSec) => ({ pass: false, againSec })),
   );
 });

@@ -3,7 +3,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
-import { MeshError } from '../../model/error.ts';
+import { type ErrorCode, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { BootSighting } from '../frames/sighting.ts';
@@ -42,11 +42,22 @@ export interface BootRegistry {
   /** Whether the administrator or an earlier boot has named this id. */
   isKnown(machine: MachineId): boolean;
   /**
-   * Records that the machine boots.
-   * @returns the name that the administrator gave it
-   * @throws MESH_BOOT_MACHINE_DOUBLE if two machines have this id
+   * Checks that the machine may boot from the card now.
+   * @param device host0's NIC on the segment of the card
+   * @returns the name that the administrator gave the machine; undefined for a machine that is not adopted
+   * @throws MESH_BOOT_CARD_UNKNOWN, MESH_BOOT_MACHINE_DOUBLE, MESH_BOOT_CARD_MANY
    */
-  boots(machine: MachineId, hardware: Hardware): Promise<string | undefined>;
+  mayBoot(machine: MachineId, mac: Mac, device: string): string | undefined;
+  /**
+   * Checks the same again, and records that the machine boots.
+   * @param begin begins the boot; no other card of the machine is let in meanwhile
+   */
+  boots<T>(
+    machine: MachineId,
+    hardware: Hardware,
+    device: string,
+    begin: (name: string | undefined) => Promise<T>,
+  ): Promise<T>;
 }
 
 /** The segment and address that a request comes from. */
@@ -77,6 +88,14 @@ export interface BootRequestHandlerInput {
 type BootAnswer =
   | { readonly type: 'script'; readonly text: string }
   | { readonly type: 'wait'; readonly againSec: number };
+
+/** Refusals of a card that is not the machine's, as far as host0 knows: they are not part of the machine's boots. */
+const NOT_ITSELF: ReadonlySet<string> = new Set([
+  'MESH_BOOT_FORGED',
+  'MESH_BOOT_CARD_UNKNOWN',
+  'MESH_BOOT_CARD_MANY',
+  'MESH_BOOT_MACHINE_DOUBLE',
+] satisfies ErrorCode[]);
 
 /** A refused machine asks again after this time. By then the administrator may have removed the cause. */
 const REFUSED_AGAIN_SEC = 10;
@@ -110,17 +129,21 @@ export class BootRequestHandler {
     const { device, peer } = source;
     const { mac } = hardware;
     await this.#verifySource(mac, source);
+    // Before the queue: who is refused must not take a place in it.
+    const isAdopted = registry.mayBoot(machine, mac, device) !== undefined;
     // One after the other, so that the console shows the same reason each time if both are missing.
     const image = await catalogue.image(machine);
     const overlay = await catalogue.overlay(machine);
-    const passage = loadLimiter.ask(mac);
+    const passage = loadLimiter.ask(mac, isAdopted);
     if (!passage.pass) {
       const { ahead, againSec } = passage;
       onSighting({ kind: 'queued', atMs: clock.nowMs(), device, mac, machine, ahead, againSec });
       return { type: 'wait', againSec };
     }
-    const name = await registry.boots(machine, hardware);
-    const attempt = await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path });
+    const { name, attempt } = await registry.boots(machine, hardware, device, async (name) => ({
+      name,
+      attempt: await attempts.open({ machine, mac, ipv4: peer, device, overlay: overlay.path }),
+    }));
     const model = modelOf(hardware);
     onSighting({
       kind: 'identified',
@@ -168,7 +191,8 @@ export class BootRequestHandler {
   #refuse(machine: MachineId, hardware: Hardware, { device }: BootRequestSource, error: MeshError): void {
     const { clock, journal, onSighting } = this.#input;
     const { mac } = hardware;
-    onSighting({ kind: 'refused', atMs: clock.nowMs(), device, mac, machine, error: error.toJSON() });
+    const itself = NOT_ITSELF.has(error.code) ? {} : { machine };
+    onSighting({ kind: 'refused', atMs: clock.nowMs(), device, mac, ...itself, error: error.toJSON() });
     const { code, message, remedy = error.rule ?? '' } = error;
     journal.record({
       level: 'warning',

@@ -85,10 +85,11 @@ beforeEach(async () => {
     },
     registry: {
       isKnown: () => false,
-      boots: async () => {
+      mayBoot: () => {
         if (double !== undefined) throw double;
         return 'node1';
       },
+      boots: (_machine, _hardware, _device, begin) => begin('node1'),
     },
     neighbour: async () => there,
     leasedTo: async () => leasedTo,
@@ -199,7 +200,7 @@ test('a machine that cannot boot shows why on its console, and asks again', asyn
 });
 
 test('while others load, iPXE is told to ask again', async () => {
-  loadLimiter.ask(parseMac('52:54:00:66:66:66'));
+  loadLimiter.ask(parseMac('52:54:00:66:66:66'), true);
   const answer = await askScript();
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
   expect(sightings).toContainEqual(expect.objectContaining({ kind: 'queued', machine, ahead: 0, againSec: 2 }));

@@ -1,48 +1,123 @@
-/** `mesh node adopt`: gives a machine a name, and with it a folder of its own. */
+/** `mesh node adopt`: gives a machine a name, and with it a folder of its own; tells host0 which network cards it has. */
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { createDurable } from '../../disk/durable-file.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
-import { FOLDER_NAME_RULE, isFolderName, readHost0Tree } from '../../formats/host0/host0-tree.ts';
+import { FOLDER_NAME_RULE, isFolderName, type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import { requireRoot } from '../../kernel/root.ts';
+import { isUnicastMac, type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import { parseMachineId } from '../../model/machine.ts';
+import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import type { MachineView } from '../../protocol/documents/machine-view.ts';
+import { type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 
 export function nodeAdoptCommand(context: Context): Command {
   return new Command('adopt')
     .description('Give a machine a name, and with it a folder of its own in /host0/machines')
     .argument('<machine>', 'its id, as `mesh node list` shows it')
-    .argument('<name>', 'the name of the folder, and the host name of the machine')
+    .argument('[name]', 'the name of the folder, and the host name of the machine')
+    .option('--card <mac>', 'a network card that the machine may boot from, besides those that host0 knows')
     .addHelpText(
       'after',
       '\nThe folder begins with the groups of the default machine and an empty manifest.\n' +
-        '\nExample:\n  $ mesh node adopt 10eff964 node1',
+        'A machine with a folder boots from its own network cards only: those that host0 knows now,\n' +
+        'those that it reports as a member, and those that --card names.\n' +
+        '\nExamples:\n  $ mesh node adopt 10eff964 node1\n  $ mesh node adopt 10eff964 --card 52:54:00:12:34:56',
     )
-    .action((machine: string, name: string) => adopt(context, machine, name));
+    .action((machine: string, name: string | undefined, { card }: { readonly card?: string }) =>
+      adopt(context, machine, name, card),
+    );
 }
 
 const MANIFEST = `# Files of this machine besides those of its groups. host0.conf's default_networks are added automatically.
 # O MODE=root:root:0644 SRC=/host0/machines/NAME/motd TGT=/etc/motd
 `;
 
-async function adopt(context: Context, wanted: string, name: string): Promise<void> {
+async function adopt(
+  context: Context,
+  wanted: string,
+  name: string | undefined,
+  wantedCard: string | undefined,
+): Promise<void> {
   const machine = parseMachineId(wanted);
-  requireRoot('make a folder in /host0', 'Its files decide what a machine runs.');
-  const { host0 } = context.paths;
-  mustBeName(name);
-  const { machines } = readHost0Tree(host0);
+  const card = wantedCard === undefined ? undefined : cardOf(wantedCard);
+  requireRoot('adopt a machine', 'Its files decide what a machine runs, and its network cards who gets its secrets.');
+  const { paths } = context;
+  const { machines } = readHost0Tree(paths.host0);
   const owner = machines.find((folder) => folder.machine === machine);
-  if (owner !== undefined) {
-    throw new MeshError('MESH_MACHINE_TWICE', `machine ${machine} has a folder already: ${owner.name}`, {
-      object: machine,
-      remedy: `Rename ${join(host0, 'machines', owner.name)} to give it another name.`,
+  const folder = join(paths.host0, 'machines', owner?.name ?? name ?? '');
+  if (name === undefined) mustBeAdopted(machine, owner, card);
+  else mustBeNew(machine, name, folder, owner);
+  const host0 = host0Client(paths);
+  // Before the folder: without host0's daemon, nothing is done.
+  const cards = card === undefined ? await cardsOf(host0, machine) : await addCard(host0, machine, card);
+  if (name !== undefined) await makeFolder(paths.host0, machine, name, folder, machines);
+  const title = owner?.name ?? name;
+  const next = name === undefined ? '' : `Machine ${machine} is ${name} now.\n`;
+  context.answer({ machine, name: title, folder, ...(cards !== undefined && { cards }) }, () =>
+    [
+      next,
+      cards === undefined || cards.length === 0 ? '' : `${title} boots from: ${cards.join(', ')}\n`,
+      name === undefined ? '' : 'Next: mesh system configure\n',
+    ].join(''),
+  );
+}
+
+function cardOf(text: string): Mac {
+  const mac = parseMac(text.toLowerCase().replaceAll('-', ':'));
+  if (isUnicastMac(mac)) return mac;
+  throw new MeshError('MESH_USAGE', `${mac} is not the MAC of a network card`, {
+    rule: 'The lowest bit of the first byte of a network card is 0.',
+    remedy: 'Take the MAC that `mesh status` shows.',
+  });
+}
+
+/** The cards that host0 knows; undefined if its daemon does not run. */
+async function cardsOf(host0: ControlClient, machine: MachineId): Promise<readonly Mac[] | undefined> {
+  if (!(await host0.answers())) return undefined;
+  const machines = await host0.get<readonly MachineView[]>('/v1/machines');
+  return machines.find((view) => view.machine === machine)?.cards.map(({ mac }) => mac) ?? [];
+}
+
+function addCard(host0: ControlClient, machine: MachineId, mac: Mac): Promise<readonly Mac[]> {
+  return host0.put<readonly Mac[]>(`/v1/machines/${machine}/cards/${mac}`, {});
+}
+
+function mustBeAdopted(machine: MachineId, owner: MachineFolder | undefined, card: Mac | undefined): void {
+  if (card === undefined) {
+    throw new MeshError('MESH_USAGE', 'neither a name nor --card is given', {
+      remedy: `Name the machine, as in \`mesh node adopt ${machine} node1\`.`,
     });
   }
+  if (owner !== undefined) return;
+  throw new MeshError('MESH_NODE_UNKNOWN', `machine ${machine} has no name yet`, {
+    operation: 'add a network card',
+    object: machine,
+    rule: 'Only a machine with a folder in /host0/machines boots from its own network cards only.',
+    remedy: `Name it: \`mesh node adopt ${machine} NAME --card ${card}\`.`,
+  });
+}
+
+function mustBeNew(machine: MachineId, name: string, folder: string, owner: MachineFolder | undefined): void {
+  mustBeName(name);
+  if (owner === undefined) return;
+  throw new MeshError('MESH_MACHINE_TWICE', `machine ${machine} has a folder already: ${owner.name}`, {
+    object: machine,
+    remedy: `Rename ${folder} to give it another name.`,
+  });
+}
+
+async function makeFolder(
+  host0: string,
+  machine: MachineId,
+  name: string,
+  folder: string,
+  machines: readonly MachineFolder[],
+): Promise<void> {
   const fallback = machines.find((other) => other.machine === 'default');
   const groups = fallback === undefined ? undefined : await groupsOf(join(host0, 'machines', fallback.name));
-  const folder = join(host0, 'machines', name);
   await mkdir(join(host0, 'machines'), { recursive: true });
   await mkdir(folder).catch((error: unknown) => {
     if (errnoOf(error) !== 'EEXIST') throw error;
@@ -60,7 +135,6 @@ async function adopt(context: Context, wanted: string, name: string): Promise<vo
     await rm(folder, { recursive: true, force: true });
     throw MeshError.from(error);
   }
-  context.answer({ machine, name, folder }, () => `Machine ${machine} is ${name} now.\nNext: mesh system configure\n`);
 }
 
 /** The text of the file `groups` with its comments; undefined if there is none. */

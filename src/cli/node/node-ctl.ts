@@ -3,9 +3,11 @@ import { Command } from 'commander';
 import { errorText } from '../../formats/error-text.ts';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
+import { visible } from '../../protocol/documents/terminal-text.ts';
 import type { Context } from '../context.ts';
 import { paintFor, wantsColor } from '../print/color.ts';
 import { Lines } from '../print/lines.ts';
+import { printable } from '../print/printable.ts';
 import { chosenNodes } from './node-choice.ts';
 import { type CommandedNode, RemoteShell } from './remote-shell.ts';
 
@@ -110,11 +112,11 @@ async function runBeside(
   width: number,
 ): Promise<number> {
   const { stderr, paint } = context;
-  const name = node.name.padEnd(width);
+  const name = printable(node.name).padEnd(width);
   const complain = (line: string) => stderr.write(`${paintFor(stderr)('heading', name)}  ${line}\n`);
   const lines = {
-    stdout: new Lines((line) => context.print(`${paint('heading', name)}  ${line}\n`)),
-    stderr: new Lines(complain),
+    stdout: new Lines((line) => context.print(`${paint('heading', name)}  ${visible(line)}\n`)),
+    stderr: new Lines((line) => complain(visible(line))),
   };
   try {
     return await shell.run(node, command, { onOutput: (stream, chunk) => lines[stream].push(chunk) });

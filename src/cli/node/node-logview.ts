@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { Lines } from '../print/lines.ts';
 import { wholeNumber } from '../print/number-option.ts';
-import { logLine } from '../system/log-file.ts';
+import { logJson, logLine } from '../system/log-file.ts';
 import { chosenNodes } from './node-choice.ts';
 import { RemoteShell } from './remote-shell.ts';
 
@@ -16,7 +16,7 @@ export function nodeLogviewCommand(context: Context): Command {
     .addOption(new Option('--log <name>', 'which log').choices(Object.keys(LOGS)).default('agent'))
     .addHelpText(
       'after',
-      '\nThe logs of a node are in its memory, and are lost when it reboots. With --json the lines are printed unchanged.\n' +
+      '\nThe logs of a node are in its memory, and are lost when it reboots. With --json the lines are printed as they are in the log.\n' +
         '\nExamples:\n  $ mesh node logview node1 --follow\n  $ mesh node logview node1 --log boot',
     )
     .action((machine: string, options: Options) => logview(context, machine, options));
@@ -40,7 +40,7 @@ async function logview(context: Context, machine: string, { follow, lines, log }
   if (node === undefined) return;
   await using shell = await RemoteShell.open(context);
   const { json, paint } = context;
-  const shown = new Lines((line) => context.print(json ? `${line}\n` : logLine(line, paint)));
+  const shown = new Lines((line) => context.print(json ? logJson(line) : logLine(line, paint)));
   const complaints = new Lines((line) => context.stderr.write(logLine(line, paint)));
   context.exitCode = await shell.run(node, follow ? following(LOGS[log], lines) : `tail -n ${lines} ${LOGS[log]}`, {
     onOutput: (stream, chunk) => (stream === 'stdout' ? shown : complaints).push(chunk),

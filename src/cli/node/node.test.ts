@@ -157,7 +157,7 @@ describe('boot', () => {
     [{ atMs: 12_400, ms: 8_000, from: 'table' }, 'next stage by 12.4 s: offer may take 8.0 s, by default'],
     [
       { atMs: 46_900, ms: 46_000, from: 'learned', boots: 6 },
-      'next stage by 46.9 s: offer may take 46.0 s, learned from 6 boots of Box?[2J, efi',
+      'next stage by 46.9 s: offer may take 46.0 s, learned from 6 boots of Box\\x1b[2J, efi',
     ],
   ] as const)('of one that goes on, with its deadline, %o', async (due, text) => {
     const [{ trouble, ...stuck }] = documents.boots as [TimelineView];

@@ -1,7 +1,7 @@
-/**
- * Makes text from elsewhere (host names, log lines) safe for a terminal. The result is one line. Control and format characters
- * become `?`: they could move the cursor, change the window's title or reverse the direction of writing.
- */
+/** Text from elsewhere as a part of one line. */
+import { visible } from '../../protocol/documents/terminal-text.ts';
+
+/** Makes text from elsewhere (host names, log lines) safe for a terminal. The result is one line, with single spaces. */
 export function printable(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\p{Cc}\p{Cf}]/gu, '?');
+  return visible(text.replace(/\s+/g, ' '));
 }

@@ -37,7 +37,7 @@ test('as text', () => {
     eth4 (in br0)                  ─┘
 
     eth5           no carrier
-    a<b&"c"?       down
+    a<b&"c"\\x1b    down
     "
   `);
   expect(scanText({ ...VIEW, groups: [], nics: [] }, (_, text) => text)).toMatch(/no NIC/);
@@ -48,6 +48,6 @@ test('as SVG: every NIC and segment, and no markup from names', () => {
   for (const { name } of VIEW.nics.slice(0, -1)) expect(svg).toContain(`>${name}`);
   expect(svg.match(/class="segment"/g)).toHaveLength(3);
   expect(svg.match(/class="dead"/g)).toHaveLength(2);
-  expect(svg).toContain('>a&#60;b&#38;&#34;c&#34;?<');
+  expect(svg).toContain('>a&#60;b&#38;&#34;c&#34;\\x1b<');
   expect(svg.match(/<(?:text|title)[ >]/g)?.length).toBe(svg.match(/<\/(?:text|title)>/g)?.length);
 });

@@ -50,7 +50,7 @@ describe('a table', () => {
   });
 
   test('replaces control characters', () => {
-    expect(lines([['\x1b]0;title\x07', 'two\nlines', '\u202e1']])[1]).toBe('?]0;title?  two lines  ?1');
+    expect(lines([['\x1b]0;title\x07', 'two\nlines', '\u202e1']])[1]).toBe('\\x1b]0;title\\x07  two lines  \\u{202e}1');
   });
 });
 

@@ -213,6 +213,55 @@ describe('mesh node adopt', () => {
     expect(await answer('node preview node1 --file /etc/hostname')).toBe('node1\n');
   });
 
+  test('--card tells host0 a network card of a machine, which is named at the same time or was before', async () => {
+    const card = '52:54:00:12:34:56';
+    await expect(answer(`node adopt 10eff964 node1 --card ${card}`)).rejects.toMatchObject({
+      code: 'MESH_NOT_RUNNING',
+    });
+    expect(existsSync(inHost0('machines/node1'))).toBe(false);
+    const daemon = new FakeDaemon({
+      [`PUT /v1/machines/10eff964/cards/${card}`]: [card],
+      'PUT /v1/machines/10eff964/cards/52:54:00:12:34:57': [card, '52:54:00:12:34:57'],
+      'GET /v1/machines': [{ machine: '2b1c0d3e', cards: [{ mac: card }] }],
+    });
+    await daemon.listen(pathsBelow(root).controlSock);
+    try {
+      await expect(answer(`node adopt 10eff964 --card ${card}`)).rejects.toMatchObject({ code: 'MESH_NODE_UNKNOWN' });
+      await expect(answer('node adopt 10eff964')).rejects.toMatchObject({ code: 'MESH_USAGE' });
+      for (const wrong of ['52:54', '01:00:5e:00:00:01', '00:00:00:00:00:00', `${card}/../..`]) {
+        await expect(answer(`node adopt 10eff964 node1 --card ${wrong}`)).rejects.toMatchObject({
+          code: expect.stringMatching(/^MESH_(?:USAGE|ADDRESS_INVALID)$/),
+        });
+      }
+      expect(daemon.asked).toEqual([]);
+      expect(await answer(`node adopt 10eff964 node1 --card ${card.replaceAll(':', '-')}`)).toMatchInlineSnapshot(`
+        "Machine 10eff964 is node1 now.
+        node1 boots from: 52:54:00:12:34:56
+        Next: mesh system configure
+        "
+      `);
+      expect(JSON.parse(await answer('node adopt 10eff964 --card 52:54:00:12:34:57 --json'))).toEqual({
+        machine: '10eff964',
+        name: 'node1',
+        folder: '/host0/machines/node1',
+        cards: [card, '52:54:00:12:34:57'],
+      });
+      expect(await answer('node adopt 10eff964 --card 52:54:00:12:34:57')).toMatchInlineSnapshot(`
+        "node1 boots from: 52:54:00:12:34:56, 52:54:00:12:34:57
+        "
+      `);
+      // Without --card the command shows the cards that host0 knows, so that a stranger's card is seen.
+      expect(await answer('node adopt 2b1c0d3e node2')).toMatchInlineSnapshot(`
+        "Machine 2b1c0d3e is node2 now.
+        node2 boots from: 52:54:00:12:34:56
+        Next: mesh system configure
+        "
+      `);
+    } finally {
+      await daemon.close();
+    }
+  });
+
   test.each([
     ['10eff964 node2', 'MESH_MACHINE_TWICE'],
     ['2b1c0d3e node1', 'MESH_ALREADY_MADE'],

@@ -9,8 +9,9 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { MESH_WITH_STAND_INS, mesh } from '../../../test/cli/mesh.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
+import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import { isRunning, processMarkOf } from '../../services/process/process-mark.ts';
-import { newLines } from './log-file.ts';
+import { lastLines, newLines } from './log-file.ts';
 
 let root: string;
 
@@ -140,8 +141,8 @@ test('the last lines of a log: events in columns, other lines unchanged', async 
   const { logs } = pathsBelow(root);
   mkdirSync(logs, { recursive: true });
   writeFileSync(join(logs, 'agent.log'), 'one\ntwo\n{"half": \nthree\x1b[2J\n');
-  expect((await system('logview -n 2')).stdout).toBe('{"half": \nthree?[2J\n');
-  expect((await system('logview -n 1 --json')).stdout).toBe('three\x1b[2J\n');
+  expect((await system('logview -n 2')).stdout).toBe('{"half": \nthree\\x1b[2J\n');
+  expect((await system('logview -n 1 --json')).stdout).toBe('three\\x1b[2J\n');
 });
 
 test('the logs of both processes are merged in the order of time', async () => {
@@ -199,6 +200,18 @@ describe('following a log', () => {
     do seen = await seenAfter(() => writeFileSync(file, 'after\n'));
     while (seen.startsWith('long'));
     expect(seen).toBe('after');
+  });
+
+  test('loses no line of a log that is rotated', async () => {
+    expect(await seenAfter(() => appendFileSync(file, 'first\n'))).toBe('first');
+    // Both are there before the follower looks again.
+    appendFileSync(file, `${'x'.repeat(1_000)}\nlast before\n`);
+    rotateLog(file, 1_000);
+    appendFileSync(file, 'first after\n');
+    const seen: string[] = [];
+    for await (const line of lines) if (seen.push(line) && line === 'first after') break;
+    expect(seen.filter((line) => line !== 'first')).toEqual(['x'.repeat(1_000), 'last before', 'first after']);
+    expect(await lastLines(file, 3)).toEqual(['x'.repeat(1_000), 'last before', 'first after']);
   });
 });
 

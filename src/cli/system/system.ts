@@ -16,7 +16,7 @@ import { type Column, table } from '../print/table.ts';
 import { host0Flags, host0Option, isHost0Machine } from './agent.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { imageCommand } from './image.ts';
-import { lastLines, logLine, mergedLines, newLines } from './log-file.ts';
+import { lastLines, logJson, logLine, mergedLines, newLines } from './log-file.ts';
 import { addBoot, addScan } from './system-boot.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 
@@ -75,7 +75,7 @@ export function systemCommand(context: Context): Command {
     .addOption(new Option('--process <name>', 'only this process').choices(PROCESSES))
     .addHelpText(
       'after',
-      '\nWith --json the lines are printed unchanged.\n\nExample:\n  $ mesh system logview --follow -n 20',
+      '\nWith --json the lines are printed as they are in the log.\n\nExample:\n  $ mesh system logview --follow -n 20',
     )
     .action((options: LogviewOptions) => showLogs(context, options));
 
@@ -235,7 +235,7 @@ async function showLogs(context: Context, { follow, lines, process }: LogviewOpt
   const files = PROCESSES.filter((name) => process === undefined || name === process).map((name) =>
     logFileOf(paths, name),
   );
-  const show = (line: string) => context.print(json ? `${line}\n` : logLine(line, paint));
+  const show = (line: string) => context.print(json ? logJson(line) : logLine(line, paint));
   if (!existsSync(paths.logs)) {
     throw new MeshError('MESH_NOT_RUNNING', 'there are no logs here yet', {
       object: paths.logs,

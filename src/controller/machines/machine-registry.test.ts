@@ -23,6 +23,20 @@ const inventoryWith = (...cards: readonly Mac[]): Inventory => ({
   nics: cards.map((mac, index) => ({ name: `eth${index}`, mac })),
 });
 
+/** Boots a machine from a card. Resolves with the name of the machine. */
+function boot(registry: MachineRegistry, mac: Mac, id = machine): Promise<string | undefined> {
+  return registry.boots(id, { mac, ...{ product: 'Box' } }, 'eth1', async (name) => name);
+}
+
+/** Another card for each number. */
+const cardOf = (number: number) =>
+  parseMac(
+    `52:54:01:${number
+      .toString(16)
+      .padStart(6, '0')
+      .replace(/..(?=.)/g, '$&:')}`,
+  );
+
 function world() {
   const store = new MemoryStore();
   const clock = new ManualClock();
@@ -51,33 +65,138 @@ test('a machine that has booted is known, also after a restart', async () => {
   const { clock, names, open } = world();
   const registry = await open();
   expect(registry.isKnown(machine)).toBe(false);
-  expect(await registry.boots(machine, { mac: first, ...{ product: 'Box' } })).toBeUndefined();
+  expect(await boot(registry, first)).toBeUndefined();
   await clock.pass(60_000);
   names.set(machine, 'node1');
-  expect(await registry.boots(machine, { mac: second, ...{ product: 'Box' } })).toBe('node1');
+  expect(await registry.addCard(machine, second)).toEqual([first, second]);
+  expect(await boot(registry, second)).toBe('node1');
   const [record] = (await open()).machines;
   expect(record).toMatchObject({ machine, facts: { product: 'Box' }, cards: [second, first] });
   expect(Date.parse(record?.lastBoot ?? '') - Date.parse(record?.firstSeen ?? '')).toBe(60_000);
 });
 
-test('a second machine with the id of a live one is refused; the same machine with another of its cards is not', async () => {
+test('while one card boots or lives as a machine, any other card is refused, known or not', async () => {
   const { online, booting, open } = world();
   const registry = await open();
-  await registry.boots(machine, { mac: first });
+  await registry.takeInventory(machine, inventoryWith(first, second));
+  await boot(registry, first);
   booting.set(machine, first);
-  await expect(registry.boots(machine, { mac: second })).rejects.toThrow(/is booting from the network card/);
+  await expect(boot(registry, second)).rejects.toThrow(/is booting from the network card 52:54:00:00:00:01; now/);
+  await expect(boot(registry, third)).rejects.toThrow(/is booting from the network card/);
+  await boot(registry, first);
   booting.clear();
   online.add(machine);
-  await expect(registry.boots(machine, { mac: second })).rejects.toMatchObject({
-    code: 'MESH_BOOT_MACHINE_DOUBLE',
-    remedy: expect.stringContaining('switch it off'),
+  for (const other of [second, third]) {
+    await expect(boot(registry, other)).rejects.toMatchObject({
+      code: 'MESH_BOOT_MACHINE_DOUBLE',
+      message: expect.stringMatching(/is online, with the network card 52:54:00:00:00:01; now .* on eth1 asks/),
+      remedy: expect.stringContaining('switch it off'),
+    });
+  }
+  expect(registry.health()).toMatchObject([{ code: 'MESH_BOOT_MACHINE_DOUBLE', object: machine, severity: 'warning' }]);
+  await boot(registry, first);
+  expect(registry.byCard(third)).toBeUndefined();
+  online.clear();
+  await boot(registry, second);
+  expect(registry.byCard(second)?.cards).toEqual([second, first]);
+});
+
+test('two cards that ask at the same moment do not both begin', async () => {
+  const { booting, open } = world();
+  const registry = await open();
+  const begin = (mac: Mac) =>
+    registry.boots(machine, { mac }, 'eth1', async () => {
+      booting.set(machine, mac);
+      return mac;
+    });
+  const outcomes = await Promise.allSettled([begin(first), begin(second), begin(first)]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(registry.byCard(first)?.cards).toEqual([first]);
+});
+
+test('an adopted machine boots from its own cards only, until the administrator names another', async () => {
+  const { clock, names, forgotten, open } = world();
+  const registry = await open();
+  await boot(registry, first);
+  names.set(machine, 'node1');
+  await expect(boot(registry, second)).rejects.toMatchObject({
+    code: 'MESH_BOOT_CARD_UNKNOWN',
+    message: `${second} on eth1 asks to boot as node1, whose network cards are ${first}`,
+    remedy: expect.stringContaining(`\`mesh node adopt ${machine} --card ${second}\``),
   });
-  await registry.takeInventory(machine, inventoryWith(first, second));
-  await registry.boots(machine, { mac: second });
-  await expect(registry.boots(machine, { mac: third })).rejects.toThrow(/is online/);
-  online.delete(machine);
-  await registry.boots(machine, { mac: third });
-  expect(registry.byCard(third)?.cards).toEqual([third, second, first]);
+  expect(registry.health()).toMatchObject([{ code: 'MESH_BOOT_CARD_UNKNOWN', object: machine }]);
+  await boot(registry, first);
+  expect((await open()).machines).toMatchObject([{ cards: [first] }]);
+  // As a member the machine tells its other cards.
+  await registry.takeInventory(machine, inventoryWith(first, third), first);
+  await boot(registry, third);
+  await expect(boot(registry, second)).rejects.toThrow(/asks to boot as node1/);
+  expect(await registry.addCard(machine, second)).toEqual([third, second, first]);
+  expect(registry.health()).toEqual([]);
+  expect(await registry.addCard(machine, second)).toEqual([third, second, first]);
+  await boot(registry, second);
+  await clock.pass(0);
+  expect(forgotten).toEqual([]);
+});
+
+test('the first card of an adopted machine is the one that boots first, unless the administrator names it before', async () => {
+  const { names, open } = world();
+  const registry = await open();
+  const other = '00000001' as MachineId;
+  names.set(machine, 'node1').set(other, 'node2');
+  await boot(registry, first);
+  await expect(boot(registry, second)).rejects.toMatchObject({ code: 'MESH_BOOT_CARD_UNKNOWN' });
+  expect(await registry.addCard(other, third)).toEqual([third]);
+  await expect(boot(registry, second, other)).rejects.toMatchObject({ code: 'MESH_BOOT_CARD_UNKNOWN' });
+  await boot(registry, third, other);
+});
+
+test('a member tells its cards only from a card of its own', async () => {
+  const { names, open } = world();
+  const registry = await open();
+  await boot(registry, first);
+  names.set(machine, 'node1');
+  for (const at of [undefined, second]) await registry.takeInventory(machine, inventoryWith(first, second), at);
+  expect(registry.machines).toMatchObject([{ cards: [first], inventory: inventoryWith(first, second) }]);
+  await expect(boot(registry, second)).rejects.toMatchObject({ code: 'MESH_BOOT_CARD_UNKNOWN' });
+});
+
+test('a stranger that comes back with another card is a new machine: nothing of the earlier one is left', async () => {
+  const { forgotten, events, open } = world();
+  const registry = await open();
+  await registry.takeInventory(machine, inventoryWith(first));
+  await boot(registry, first);
+  await boot(registry, second);
+  expect(forgotten).toEqual([machine]);
+  expect(registry.machines).toMatchObject([{ machine, cards: [second] }]);
+  expect(registry.machines[0]?.inventory).toBeUndefined();
+  expect(registry.byCard(first)).toBeUndefined();
+  expect(events).toMatchObject([
+    {
+      kind: 'machine with another card',
+      message: `machine ${machine} has booted from ${first}, and boots from ${second} now: it gets another host key`,
+    },
+  ]);
+});
+
+test('a card boots as at most four machines an hour, and the finding names the card', async () => {
+  const { clock, names, open } = world();
+  const registry = await open();
+  const idOf = (number: number) => number.toString(16).padStart(8, '0') as MachineId;
+  const outcomes = [];
+  for (let number = 1; number <= 4300; number++) {
+    outcomes.push(await boot(registry, first, idOf(number)).then(() => true, MeshError.from));
+  }
+  expect(outcomes.filter((outcome) => outcome === true)).toHaveLength(4);
+  expect(outcomes.at(-1)).toMatchObject({ code: 'MESH_BOOT_CARD_MANY', object: first });
+  expect(registry.machines).toHaveLength(4);
+  expect(registry.health()).toMatchObject([{ code: 'MESH_BOOT_CARD_MANY', object: first, severity: 'warning' }]);
+  // The same machines, and other cards, boot as before.
+  await boot(registry, first, idOf(1));
+  names.set(machine, 'node1');
+  await boot(registry, second);
+  await clock.pass(3_600_001);
+  await boot(registry, first, idOf(5));
 });
 
 test('an inventory is kept over boots and restarts, and written only when it changes', async () => {
@@ -88,8 +207,8 @@ test('an inventory is kept over boots and restarts, and written only when it cha
   const { revision } = await store.range('/v1/machines/');
   await registry.takeInventory(machine, inventoryWith(first));
   expect((await store.range('/v1/machines/')).revision).toBe(revision);
-  await registry.boots(machine, { mac: first });
-  await registry.takeInventory(machine, inventoryWith(first, third));
+  await boot(registry, first);
+  await registry.takeInventory(machine, inventoryWith(first, third), first);
   const record = (await open()).byCard(third);
   expect(record).toMatchObject({ inventory: inventoryWith(first, third), cards: [first, third] });
 });
@@ -99,16 +218,16 @@ test('with a full disk machines still boot, and the journal has one event', asyn
   const registry = await open();
   const write = store.txn.bind(store);
   store.txn = () => Promise.reject(new MeshError('MESH_DISK_REFUSED', 'no room'));
-  for (let boot = 0; boot < 2; boot++) await registry.boots(machine, { mac: first });
+  for (let times = 0; times < 2; times++) await boot(registry, first);
   expect(registry.isKnown(machine)).toBe(true);
   expect(events).toMatchObject([{ kind: 'machine not recorded', code: 'MESH_DISK_REFUSED' }]);
   store.txn = write;
   expect((await open()).isKnown(machine)).toBe(false);
-  await registry.boots(machine, { mac: first });
+  await boot(registry, first);
   expect((await open()).isKnown(machine)).toBe(true);
 });
 
-test('too many machines: the oldest are forgotten that are not adopted, online, booting or former members', async () => {
+test('too many machines: strangers are forgotten, the oldest first; machines that boot and former members stay longest', async () => {
   const { store, clock, online, booting, names, forgotten, events, open } = world();
   const registry = await open();
   const strangerOf = (number: number) => number.toString(16).padStart(8, '0') as MachineId;
@@ -121,25 +240,25 @@ test('too many machines: the oldest are forgotten that are not adopted, online, 
   ];
   names.set(adopted, 'node1');
   online.add(live);
-  booting.set(boots, first);
-  await registry.takeInventory(member, inventoryWith(first));
+  booting.set(boots, cardOf(3));
+  await registry.takeInventory(member, inventoryWith(cardOf(4)));
   for (let number = 1; number <= MACHINES_MAX; number++) {
-    await registry.boots(strangerOf(number), { mac: first });
+    await boot(registry, cardOf(number), strangerOf(number));
     await clock.pass(1);
   }
   expect([forgotten, registry.health(), events]).toEqual([[], [], []]);
 
-  // A host that makes up ids; the last one has been seen before.
+  // Hosts that make up ids; the last one has been seen before.
   const more = Array.from({ length: 20 }, (_, index) => strangerOf(0xf000_0000 + index));
-  for (const machine of more) await registry.boots(machine, { mac: second });
-  await registry.boots(strangerOf(30), { mac: second });
+  for (const [index, machine] of more.entries()) await boot(registry, cardOf(0xf000 + index), machine);
+  await boot(registry, cardOf(30), strangerOf(30));
   await clock.pass(0);
   expect(forgotten).toEqual(Array.from({ length: 20 }, (_, index) => strangerOf(5 + index)));
   const kept = (await store.range('/v1/machines/')).entries.map(({ key }) => key.slice('/v1/machines/'.length));
   expect(kept).toHaveLength(MACHINES_MAX);
   expect(kept).toEqual(expect.arrayContaining([adopted, live, boots, member, ...more]));
   expect(registry.isKnown(oldest)).toBe(false);
-  expect(registry.byCard(second)?.machine).toBe(strangerOf(30));
+  expect(registry.byCard(cardOf(30))?.machine).toBe(strangerOf(30));
   await expect(registry.whileKnown(oldest, async () => 'secrets')).rejects.toThrow(/has been forgotten/);
   expect(await registry.whileKnown(live, async () => 'secrets')).toBe('secrets');
   expect(events).toMatchObject([{ kind: 'machines forgotten', level: 'warning', code: 'MESH_BOOT_MACHINES_MANY' }]);
@@ -149,10 +268,29 @@ test('too many machines: the oldest are forgotten that are not adopted, online, 
 
   // After a restart, the order is the same.
   const next = await open();
-  await next.boots(strangerOf(0xf100_0000), { mac: second });
+  await boot(next, cardOf(0xf100), strangerOf(0xf100_0000));
   await clock.pass(0);
   expect(forgotten.at(-1)).toBe(strangerOf(25));
   expect(next.machines).toHaveLength(MACHINES_MAX);
+});
+
+test('made-up machines that all boot at once push each other out, and no machine that was a member', async () => {
+  const { clock, booting, online, names, forgotten, open } = world();
+  const registry = await open();
+  const strangerOf = (number: number) => number.toString(16).padStart(8, '0') as MachineId;
+  const [member, live, adopted] = ['aaaaaaa1', 'aaaaaaa2', 'aaaaaaa3'] as [MachineId, MachineId, MachineId];
+  for (const id of [member, live, adopted]) await registry.takeInventory(id, inventoryWith(first));
+  online.add(live);
+  names.set(adopted, 'node1');
+  for (let number = 1; number <= MACHINES_MAX + 200; number++) {
+    booting.set(strangerOf(number), cardOf(number));
+    await boot(registry, cardOf(number), strangerOf(number));
+  }
+  await clock.pass(0);
+  expect(registry.machines).toHaveLength(MACHINES_MAX);
+  expect(forgotten[0]).toBe(strangerOf(1));
+  for (const id of [member, live, adopted]) expect(registry.isKnown(id)).toBe(true);
+  expect(registry.health()).toMatchObject([{ code: 'MESH_BOOT_MACHINES_MANY' }]);
 });
 
 test('former members are forgotten when there are no others; adopted machines never', async () => {
@@ -162,12 +300,12 @@ test('former members are forgotten when there are no others; adopted machines ne
   for (let number = 1; number <= MACHINES_MAX; number++) {
     const adopted = number.toString(16).padStart(8, '0') as MachineId;
     names.set(adopted, `node${number}`);
-    await registry.boots(adopted, { mac: second });
+    await boot(registry, cardOf(number), adopted);
   }
   await clock.pass(0);
   expect(forgotten).toEqual([machine]);
-  await registry.boots('ffffffff' as MachineId, { mac: third });
-  await registry.boots('eeeeeeee' as MachineId, { mac: third });
+  await boot(registry, third, 'ffffffff' as MachineId);
+  await boot(registry, third, 'eeeeeeee' as MachineId);
   await clock.pass(0);
   expect([forgotten.slice(1), registry.machines.length]).toEqual([['ffffffff'], MACHINES_MAX + 1]);
 });

@@ -3,8 +3,10 @@
  * good. A boot or a changed inventory is written, and nothing periodic.
  *
  * Any sender on a boot segment can make up machines, so their number is bounded. When there are too many, host0 forgets
- * machines that no administrator has adopted and that are neither online nor booting: the oldest first, and machines that
- * have been members only when there are no others.
+ * machines that no administrator has adopted and that are not online: the oldest first, machines that boot only when there
+ * are no others, and machines that have been members last.
+ *
+ * Any sender can also name the id of another machine, so the network card decides (boot-cards.ts).
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -12,20 +14,21 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
-import type { Finding } from '../../protocol/documents/finding.ts';
+import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { RecentFindings } from '../../protocol/journal/recent-findings.ts';
 import type { Store } from '../../store/store.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import { type BootClaim, mustBeItsCard, mustBeOneBox } from './boot-cards.ts';
+import { CardClaims } from './card-claims.ts';
 
 const PREFIX = '/v1/machines/';
 /** The most network cards that are kept for a machine. A real one has a few; one with a new card at each boot is a fake. */
 const CARDS_MAX = 16;
-/** The most machines that host0 knows, enough for a dozen racks. It knows more only while all are adopted, online or booting. */
+/** The most machines that host0 knows, enough for a dozen racks. It knows more only while all are adopted or online. */
 export const MACHINES_MAX = 4096;
-/** How long it is a finding that machines were forgotten. */
-const FORGETTING_MS = 3_600_000;
 
 /** What a machine says about its hardware, by SMBIOS name: `product`, `serial`. */
 export type HardwareTexts = Readonly<Record<string, string>>;
@@ -35,7 +38,10 @@ export interface MachineRecord {
   readonly machine: MachineId;
   /** What the machine said when it booted from host0. */
   readonly facts: HardwareTexts;
-  /** The network cards that the machine has booted from, the last one first, and those of its inventory. */
+  /**
+   * The network cards of the machine: the card that it booted from last, cards that it booted from before, those of its
+   * inventory, and those that the administrator named.
+   */
   readonly cards: readonly Mac[];
   /** ISO 8601, UTC. */
   readonly firstSeen: string;
@@ -56,7 +62,7 @@ export interface MachineRegistryInput {
   readonly isOnline: (machine: MachineId) => boolean;
   /** The card that the machine is booting from now. */
   readonly bootingAs: (machine: MachineId) => Mac | undefined;
-  /** Removes everything else that is kept for a forgotten machine. */
+  /** Removes everything else that is kept for a machine: host0 has forgotten it, or the id may belong to another machine now. */
   readonly onForget: (machine: MachineId) => Promise<void>;
 }
 
@@ -79,10 +85,13 @@ export class MachineRegistry {
   readonly #mutex = new KeyedMutex<MachineId>();
   /** Whether the last write failed, and the journal has it. */
   #refused = false;
-  #forgotMs: number | undefined;
+  readonly #claims: CardClaims;
+  readonly #findings: RecentFindings;
 
   private constructor(input: MachineRegistryInput, records: readonly MachineRecord[]) {
     this.#input = input;
+    this.#claims = new CardClaims(input.clock);
+    this.#findings = new RecentFindings(input.clock);
     for (const record of records) this.#put(record);
   }
 
@@ -112,14 +121,48 @@ export class MachineRegistry {
   }
 
   /**
-   * Notes that the machine boots from a card.
+   * Checks that the machine may boot from a card now. A refusal is also a finding.
    * @returns the name that the administrator gave to the machine, if any
-   * @throws MESH_BOOT_MACHINE_DOUBLE when another physical machine with the same id is online or booting
+   * @throws MESH_BOOT_CARD_UNKNOWN, MESH_BOOT_MACHINE_DOUBLE, MESH_BOOT_CARD_MANY
    */
-  boots(machine: MachineId, { mac, ...facts }: { readonly mac: Mac }): Promise<string | undefined> {
+  mayBoot(machine: MachineId, mac: Mac, device: string): string | undefined {
+    const { names, isOnline, bootingAs } = this.#input;
+    const name = names().get(machine);
+    const record = this.#records.get(machine);
+    const booting = bootingAs(machine);
+    const claim: BootClaim = { machine, mac, device, ...(name !== undefined && { name }) };
+    try {
+      if (name !== undefined) mustBeItsCard(claim, record?.cards ?? []);
+      mustBeOneBox(claim, {
+        isOnline: isOnline(machine),
+        ...(booting !== undefined && { booting }),
+        ...(record !== undefined && { record }),
+      });
+      this.#claims.check(mac, machine);
+      return name;
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      this.#findings.see(findingOf(error, { object: error.object ?? machine, severity: 'warning' }));
+      throw error;
+    }
+  }
+
+  /**
+   * Notes that the machine boots from a card. A machine without a name that comes with an unknown card may be another machine:
+   * host0 forgets what it knows of the earlier one.
+   * @param begin begins the boot; no other card of the machine is let in meanwhile
+   * @throws what mayBoot throws
+   */
+  boots<T>(
+    machine: MachineId,
+    { mac, ...facts }: { readonly mac: Mac },
+    device: string,
+    begin: (name: string | undefined) => Promise<T>,
+  ): Promise<T> {
     return this.#mutex.take(machine, async () => {
-      const before = this.#records.get(machine);
-      this.#mustBeOneBox(machine, mac, before);
+      const name = this.mayBoot(machine, mac, device);
+      this.#claims.take(mac, machine);
+      const before = await this.#sameBox(machine, mac, name);
       await this.#keep({
         ...before,
         machine,
@@ -128,16 +171,35 @@ export class MachineRegistry {
         firstSeen: before?.firstSeen ?? this.#now(),
         lastBoot: this.#now(),
       });
-      return this.#input.names().get(machine);
+      return await begin(name);
     });
   }
 
-  /** Takes the inventory that a member reports. The machine may then boot from any card in it. */
-  takeInventory(machine: MachineId, inventory: Inventory): Promise<void> {
+  /**
+   * Takes the inventory that a member reports. Its cards become the machine's only if the member is at a card that the machine has
+   * already: anybody may be a member under the id of a machine that is off.
+   * @param at the card at the underlay address of the member; undefined if host0's kernel has no neighbour entry for the address
+   */
+  takeInventory(machine: MachineId, inventory: Inventory, at?: Mac): Promise<void> {
     return this.#mutex.take(machine, async () => {
       const before = this.#records.get(machine) ?? { machine, facts: {}, cards: [], firstSeen: this.#now() };
-      const record = { ...before, inventory, cards: withCards(before.cards, inventory) };
+      const isItself = before.cards.length === 0 || (at !== undefined && before.cards.includes(at));
+      const record = { ...before, inventory, ...(isItself && { cards: withCards(before.cards, inventory) }) };
       if (!isDeepStrictEqual(record, this.#records.get(machine))) await this.#keep(record);
+    });
+  }
+
+  /** Adds a card that the administrator names. @returns all cards of the machine */
+  addCard(machine: MachineId, mac: Mac): Promise<readonly Mac[]> {
+    return this.#mutex.take(machine, async () => {
+      const before = this.#records.get(machine) ?? { machine, facts: {}, cards: [], firstSeen: this.#now() };
+      this.#findings.end('MESH_BOOT_CARD_UNKNOWN', machine);
+      if (before.cards.includes(mac)) return before.cards;
+      const [last, ...others] = before.cards;
+      // The card of the last boot stays the first.
+      const cards = [...(last === undefined ? [] : [last]), mac, ...others].slice(0, CARDS_MAX);
+      await this.#keep({ ...before, cards });
+      return cards;
     });
   }
 
@@ -157,36 +219,52 @@ export class MachineRegistry {
     });
   }
 
-  /** A finding for an hour after machines were forgotten. */
+  /** What strangers did within the last hour: cards that were refused, and machines that were forgotten. */
   health(): readonly Finding[] {
-    if (this.#forgotMs === undefined || this.#input.clock.nowMs() - this.#forgotMs > FORGETTING_MS) return [];
-    return [TOO_MANY];
+    return this.#findings.health();
+  }
+
+  /** The machine's record; undefined if the card may belong to another machine. */
+  async #sameBox(machine: MachineId, mac: Mac, name: string | undefined): Promise<MachineRecord | undefined> {
+    const before = this.#records.get(machine);
+    if (before === undefined || name !== undefined || before.cards.length === 0 || before.cards.includes(mac)) {
+      return before;
+    }
+    const { journal, onForget } = this.#input;
+    journal.record({
+      level: 'warning',
+      kind: 'machine with another card',
+      message: `machine ${machine} has booted from ${before.cards[0]}, and boots from ${mac} now: it gets another host key`,
+      object: machine,
+      remedy: `If the machine is yours, name it, so that host0 boots it from its own cards only: \`mesh node adopt ${machine} NAME\`.`,
+    });
+    await onForget(machine);
+    return undefined;
   }
 
   /** Forgets machines until there are few enough. The store is not waited for. */
   #makeRoomFor(newcomer: MachineId): void {
     while (this.#records.size > MACHINES_MAX) {
-      const oldest =
-        this.#oldestUnused(({ machine, inventory }) => machine !== newcomer && inventory === undefined) ??
-        this.#oldestUnused(({ machine }) => machine !== newcomer);
+      const oldest = this.#oldestStranger(newcomer);
       if (oldest === undefined) return;
       this.#drop(oldest);
-      if (this.health().length === 0) {
-        this.#input.journal.record(findingEvent('machines forgotten', TOO_MANY));
-      }
-      this.#forgotMs = this.#input.clock.nowMs();
+      if (this.#findings.see(TOO_MANY)) this.#input.journal.record(findingEvent('machines forgotten', TOO_MANY));
       void this.#forget(oldest);
     }
   }
 
-  /** The oldest machine that is neither adopted nor booting nor online. */
-  #oldestUnused(isOne: (record: MachineRecord) => boolean): MachineId | undefined {
+  /** The oldest machine that is neither adopted nor online: one that was no member and does not boot, if there is one. */
+  #oldestStranger(newcomer: MachineId): MachineId | undefined {
     const { names, isOnline, bootingAs } = this.#input;
-    for (const [machine, record] of this.#records) {
-      if (!isOne(record) || names().has(machine) || bootingAs(machine) !== undefined || isOnline(machine)) continue;
-      return machine;
+    const adopted = names();
+    const oldest: (MachineId | undefined)[] = [];
+    for (const [machine, { inventory }] of this.#records) {
+      if (machine === newcomer || adopted.has(machine) || isOnline(machine)) continue;
+      const worth = (inventory === undefined ? 0 : 2) + (bootingAs(machine) === undefined ? 0 : 1);
+      if (worth === 0) return machine;
+      oldest[worth] ??= machine;
     }
-    return undefined;
+    return oldest.find((machine) => machine !== undefined);
   }
 
   #forget(machine: MachineId): Promise<void> {
@@ -210,28 +288,6 @@ export class MachineRegistry {
     const record = this.#records.get(machine);
     this.#records.delete(machine);
     for (const card of record?.cards ?? []) if (this.#byCard.get(card) === record) this.#byCard.delete(card);
-  }
-
-  #mustBeOneBox(machine: MachineId, mac: Mac, before: MachineRecord | undefined): void {
-    // A member that never booted from host0 may have no card in its record.
-    if (before === undefined || before.cards.length === 0 || before.cards.includes(mac)) return;
-    const bootingAs = this.#input.bootingAs(machine);
-    const lives = this.#input.isOnline(machine)
-      ? `is online, with the network card ${before.cards[0]}`
-      : bootingAs !== undefined && `is booting from the network card ${bootingAs}`;
-    if (lives === false) return;
-    throw new MeshError(
-      'MESH_BOOT_MACHINE_DOUBLE',
-      `machine ${machine} ${lives}; now ${mac} asks as the same machine`,
-      {
-        operation: 'boot machine',
-        object: machine,
-        rule: 'Each machine has a hardware id of its own. Two machines have the same id when their manufacturer gave both the same UUID or serial.',
-        remedy:
-          'Give one of them a UUID of its own in its firmware setup. ' +
-          'If it is one machine with another network card, switch it off, wait two minutes, and boot it again.',
-      },
-    );
   }
 
   /**

@@ -10,6 +10,11 @@ export interface VerifiedSource {
   readonly mac?: Mac;
   /** From the FDB entry of that MAC: the remote VTEP, which the VXLAN device learnt from the sender's frames. */
   readonly ipv4?: Ipv4;
+  /**
+   * From the entry of that MAC in the bridge's table: the port of host0's own bridge that the frames came in by, if this is
+   * not the VXLAN. The sender is then a guest on host0, and `ipv4` is absent: the VXLAN's entry says nothing of these frames.
+   */
+  readonly localPort?: string;
 }
 
 /** Implemented in api/membership/source-verification.ts with rtnetlink. */

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDurable } from '../../disk/durable-file.ts';
 import { explainedMeshConf, newMesh } from '../../formats/conf/new-mesh.ts';
-import { HOST0_DEFAULTS } from '../../formats/host0/host0-conf.ts';
 
 /**
  * Writes every file of the example that does not exist yet.
@@ -37,8 +36,9 @@ boot="off"
 # Networks that every machine is in, whatever its manifest says: names of files in network/.
 default_networks="manage"
 
-# Who may join: open (anybody on the segment), known (machines with a folder in machines/), token (machines that booted from this host0).
-admission="${HOST0_DEFAULTS.admission}"
+# Who may join: open (anybody on the segment), known (machines with a folder in machines/), token (machines that booted from
+# this host0). Without the line: open until the first machine has a folder, then known.
+#admission="known"
 `,
   'network/manage.conf': explainedMeshConf(newMesh('manage')),
   packages: `# Packages that the mirror holds besides those that machines and groups name, one per line.

@@ -5,6 +5,7 @@
  *                         GET /v1/boot, POST /v1/scan, POST /v1/boot/stop (boot-views.ts)
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
+ *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent

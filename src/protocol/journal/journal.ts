@@ -3,13 +3,27 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal } from '../../model/signal.ts';
 import type { EventInit, MeshEvent } from './event.ts';
+import { Faults } from './faults.ts';
 
-/** How many events a process remembers for a later `mesh events`; about 300 kB at most. */
-const RING_SIZE = 1000;
+/** How many events a process remembers for a later `mesh events`; about 300 kB usually. */
+const REMEMBERED_MAX = 1000;
 
-/** Records events, remembers the last thousand, and passes each to the subscribers. */
+/**
+ * A longer text of an event is cut: some quote a file of the administrator or the answer of another machine. The longest
+ * sentence of ours has some 600 characters; a step may print a table of rules.
+ */
+const TEXT_MAX_LENGTH = 4_000;
+
+/**
+ * Records events, remembers a thousand of them, and passes each to the subscribers. When a thousand are exceeded, the oldest
+ * event of the most frequent kind is forgotten: a stranger who causes many events of one kind does not displace the others.
+ */
 export class Journal {
-  readonly #ring: MeshEvent[] = [];
+  readonly #remembered: MeshEvent[] = [];
+  /** How many events of each kind are remembered. */
+  readonly #counts = new Map<string, number>();
+  /** Number of the last event that was forgotten. */
+  #forgottenSeq = 0;
   readonly #events = new Signal<MeshEvent>();
   readonly #renewals = new Signal<void>();
   readonly #clock: Clock;
@@ -18,6 +32,8 @@ export class Journal {
   #seq = 0;
   /** A word for this run of the process. After a restart, the same `seq` is another event. */
   readonly run: string;
+  /** The errors that the process did not foresee. */
+  readonly faults: Faults;
 
   /**
    * @param source `host0` or `agent`
@@ -28,6 +44,7 @@ export class Journal {
     this.#source = source;
     this.#node = node;
     this.run = clock.wallTime().getTime().toString(36);
+    this.faults = new Faults(clock, (event) => this.record(event));
   }
 
   /** Number of the last event. */
@@ -37,8 +54,9 @@ export class Journal {
 
   record(init: EventInit): void {
     const event = { ...this.#event(init), seq: ++this.#seq };
-    this.#ring.push(event);
-    if (this.#ring.length > RING_SIZE) this.#ring.shift();
+    this.#remembered.push(event);
+    this.#counts.set(event.kind, (this.#counts.get(event.kind) ?? 0) + 1);
+    if (this.#remembered.length > REMEMBERED_MAX) this.#forgetOne();
     this.#events.emit(event);
   }
 
@@ -68,14 +86,13 @@ export class Journal {
 
   /** The remembered events, oldest first. */
   recent(): readonly MeshEvent[] {
-    return [...this.#ring];
+    return [...this.#remembered];
   }
 
   /** The events after `seq`, or undefined when the journal does not remember all of them. */
   since(seq: number): readonly MeshEvent[] | undefined {
-    const first = this.#ring[0]?.seq ?? this.#seq + 1;
-    if (seq > this.#seq || seq < first - 1) return undefined;
-    return this.#ring.filter((event) => event.seq > seq);
+    if (seq > this.#seq || seq < this.#forgottenSeq) return undefined;
+    return this.#remembered.filter((event) => event.seq > seq);
   }
 
   /**
@@ -91,6 +108,16 @@ export class Journal {
     };
   }
 
+  #forgetOne(): void {
+    let [loudest = '', most = 0] = ['', 0];
+    for (const [kind, count] of this.#counts) if (count > most) [loudest, most] = [kind, count];
+    const oldest = this.#remembered.findIndex(({ kind }) => kind === loudest);
+    this.#forgottenSeq = Math.max(this.#forgottenSeq, this.#remembered[oldest]?.seq ?? 0);
+    this.#remembered.splice(oldest, 1);
+    if (most > 1) this.#counts.set(loudest, most - 1);
+    else this.#counts.delete(loudest);
+  }
+
   #event({ level = 'info', ...init }: EventInit): MeshEvent {
     return {
       seq: this.#seq,
@@ -99,6 +126,17 @@ export class Journal {
       source: this.#source,
       node: this.#node,
       ...init,
+      ...shortened(init),
     };
   }
+}
+
+/** Those texts of an event that are too long, cut. */
+function shortened({ message, object, item, step, remedy }: Partial<EventInit>): Partial<EventInit> {
+  const texts = Object.entries({ message, object, item, step, remedy });
+  return Object.fromEntries(
+    texts.flatMap(([field, text]) =>
+      text !== undefined && text.length > TEXT_MAX_LENGTH ? [[field, `${text.slice(0, TEXT_MAX_LENGTH)}…`]] : [],
+    ),
+  );
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { EVENT_FIELDS, type MeshEvent } from './event.ts';
 import { Journal } from './journal.ts';
-import { LINES_PER_MINUTE, Log } from './log.ts';
+import { LINES_PER_MINUTE, Log, SORT_LINES_MAX } from './log.ts';
 
 function setUp() {
   const clock = new ManualClock();
@@ -56,4 +56,48 @@ test('a log line has the documented fields and no others', () => {
   const { lines, journal } = setUp();
   journal.record({ kind: 'started', message: 'here', durationMs: 3, network: 'mesh-456', errno: 'ENOSPC' });
   for (const field of Object.keys(lines[0] ?? {})) expect(EVENT_FIELDS).toHaveProperty(field);
+});
+
+test('a stranger who makes up names uses up the budget of one sort, and no other', async () => {
+  const { clock, lines, log, journal, fail } = setUp();
+  // A word of the stranger in each place where an event may hold one.
+  const refuse = (n: number) =>
+    journal.record({
+      level: 'error',
+      kind: 'member refused',
+      message: `no ${n}`,
+      object: `asker ${n}`,
+      item: `fdb:${n}`,
+    });
+  let asked = 0;
+  for (; asked < 20_000; asked++) refuse(asked);
+  expect(lines).toHaveLength(SORT_LINES_MAX);
+  fail('br456');
+  expect(lines).toHaveLength(SORT_LINES_MAX + 1);
+
+  for (let minute = 1; minute <= 10; minute++) {
+    for (let n = 0; n < 1_000; n++) refuse(asked++);
+    await clock.pass(60_000);
+  }
+  expect(lines.length).toBeLessThanOrEqual(SORT_LINES_MAX + 1 + 10 * LINES_PER_MINUTE);
+  const counted = lines.filter(({ suppressed }) => suppressed !== undefined);
+  expect(counted).toHaveLength(10);
+  // The numbers in the log add up to all that happened.
+  expect(lines.reduce((sum, { suppressed = 0 }) => sum + 1 + suppressed, 0)).toBe(asked + 1);
+  expect(log.suppressed).toBe(asked + 1 - lines.length);
+});
+
+test('the budget of a quiet sort is full again', async () => {
+  const { clock, lines, fail } = setUp();
+  for (let n = 0; n < 1_000; n++) fail(`br${n}`);
+  await clock.pass(60_000 * (SORT_LINES_MAX / LINES_PER_MINUTE + 2));
+  lines.length = 0;
+  for (let n = 0; n < 1_000; n++) fail(`br${n}`);
+  expect(lines).toHaveLength(SORT_LINES_MAX);
+});
+
+test('more sorts than a process can have share one budget', () => {
+  const { lines, journal } = setUp();
+  for (let n = 0; n < 10_000; n++) journal.record({ kind: `kind ${n}`, message: 'no' });
+  expect(lines).toHaveLength(5_000 + SORT_LINES_MAX);
 });

@@ -1,5 +1,5 @@
 /** A service is started, adopted, replaced and started again, with real processes. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -86,4 +86,25 @@ test('a missing program is an error, and not the end of this process', async () 
   const absent = service();
   await absent.run({ ...spec('a'), argv: ['/no/such/program'] });
   expect((await until(() => absent.error)).message).toContain('ENOENT');
+});
+
+test('the log of a process that goes on and on is bounded, also after an adoption', async () => {
+  const { directory, service } = setUp();
+  const log = join(directory, 'sleeper.log');
+  const first = service();
+  // It writes 2 MB each time it gets the signal.
+  const script = `trap 'head -c 2000000 /dev/zero | tr "\\0" x' USR1; while :; do sleep 0.05; done`;
+  await first.run(spec('a', script));
+  const pid = first.running?.pid ?? 0;
+  const write = async () => {
+    process.kill(pid, 'SIGUSR1');
+    await until(() => existsSync(`${log}.1`) && statSync(log).size === 0);
+    rmSync(`${log}.1`);
+  };
+  await write();
+  await first.release();
+  const second = service();
+  await second.run(spec('a', script));
+  await write();
+  expect(second.running?.pid).toBe(pid);
 });

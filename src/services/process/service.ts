@@ -2,11 +2,12 @@
  * A supervised process that outlives this one. It has its own session, its output goes to a file, and a record of it is on
  * disk, so that a restarted supervisor adopts it as it is. While it is wanted, it is started again when it ends.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import { launch } from './launch.ts';
 import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
 
@@ -48,8 +49,10 @@ const LONGEST_PAUSE_MS = 30_000;
 const WELL_MS = 10_000;
 /** How long a process may take to end after SIGTERM, and again after SIGKILL. */
 const END_DEADLINE_MS = 3_000;
-/** A larger log is rotated before the next start. */
+/** A larger log is rotated. Two of these for each of 16 segments are still little. */
 const LOG_MAX_BYTES = 1024 * 1024;
+/** How often the log of a running process is looked at: a stranger may make it write some 100 kB a second. */
+const LOG_LOOK_MS = 5_000;
 
 /** The supervisor of one process. Its calls are carried out one after the other. */
 export class Service {
@@ -148,7 +151,7 @@ export class Service {
     if (spec === undefined) return;
     mkdirSync(directory, { recursive: true });
     spec.prepare();
-    rotate(this.logFile);
+    rotateLog(this.logFile, LOG_MAX_BYTES);
     const mark = launch({
       argv: spec.argv,
       logFile: this.logFile,
@@ -196,11 +199,9 @@ export class Service {
     return true;
   }
 
-  /** A child's exit arrives as an event: it is checked once more after WELL_MS, only to reset the failure count. */
+  /** A child's exit arrives as an event: a child is checked only for its log, and to reset the failure count. */
   #checkLater(): void {
-    const wellInMs = this.#startedMs + WELL_MS - this.#input.clock.nowMs();
-    if (!this.#isChild) this.#checkSoon(CHECK_MS);
-    else if (wellInMs > 0) this.#checkSoon(wellInMs);
+    this.#checkSoon(this.#isChild ? LOG_LOOK_MS : CHECK_MS);
   }
 
   #checkSoon(delayMs: number): void {
@@ -216,6 +217,7 @@ export class Service {
     const { clock } = this.#input;
     if (this.#record !== undefined && isRunning(this.#record)) {
       this.#keepRecord();
+      rotateLog(this.logFile, LOG_MAX_BYTES);
       if (clock.nowMs() - this.#startedMs >= WELL_MS) {
         this.#failures = 0;
         this.#error = undefined;
@@ -270,15 +272,6 @@ function readRecord(file: string): ServiceRecord | undefined {
   } catch {
     // There is no record, or a power cut has damaged it. After a power cut no process runs any more either.
     return undefined;
-  }
-}
-
-/** Renames a log that is too large. One old log is kept. */
-function rotate(file: string): void {
-  try {
-    if (statSync(file).size > LOG_MAX_BYTES) renameSync(file, `${file}.1`);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 

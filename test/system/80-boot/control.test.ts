@@ -131,7 +131,7 @@ test('a log is followed until the reader ends', async () => {
   });
   await until('it follows', LISTEN_DEADLINE_MS, () => tails() !== '' && shown !== '');
   appendFileSync(join(pathsBelow(node1.root).logs, 'agent.log'), 'a new \x1b[2Jline\n');
-  await until('the new line', LISTEN_DEADLINE_MS, () => shown.includes('a new ?[2Jline\n'));
+  await until('the new line', LISTEN_DEADLINE_MS, () => shown.includes('a new \\x1b[2Jline\n'));
   follow.kill('SIGINT');
   const [code] = await once(follow, 'exit');
   expect(code).toBe(130);
