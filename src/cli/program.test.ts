@@ -177,7 +177,7 @@ describe('network check', () => {
         4 |
           | ^
         rule: A mesh has a key, the number from which the addresses of its members are made.
-        write: key=456
+        remedy: Copy the line from the file of this mesh on host0; for a new mesh, \`mesh network conf NAME\` prints one
       ",
       }
     `);
