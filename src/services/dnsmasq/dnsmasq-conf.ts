@@ -3,6 +3,7 @@
  * say what firmware accepts; docs/boot.md lists the answers that were tested with real firmware.
  */
 import type { Ipv4, Ipv4Range } from '../../model/address/ipv4.ts';
+import { MeshError } from '../../model/error.ts';
 
 /** The files of the boot loaders below the TFTP root. They come from the distribution's package `ipxe`. */
 export const LOADERS = { bios: 'undionly.kpxe', efi64: 'ipxe.efi' } as const;
@@ -48,9 +49,36 @@ export function loaderFor(architecture: number, host0: Ipv4): string | undefined
   return HTTP64.includes(architecture) ? httpLoaderUrl(host0) : undefined;
 }
 
-/** The text of the configuration file. */
+const WORD = /^[\w.@+-]+$/;
+/** dnsmasq takes the rest of a line as the value. Without what it reads as a quote, a comment, an escape or a list. */
+const PATH = /^[^\p{C}"'#\\,]+$/u;
+
+/** Whether dnsmasq's configuration can hold this name, with no comma (a list), no quote and no comment. */
+export function isDnsmasqWord(text: string): boolean {
+  return WORD.test(text);
+}
+
+/** A name as dnsmasq reads it. @throws MESH_INTERNAL */
+function dnsmasqWord(text: string): string {
+  return fitting(text, WORD);
+}
+
+/** The path of a file as dnsmasq reads it. @throws MESH_INTERNAL */
+function dnsmasqPath(text: string): string {
+  return fitting(text, PATH);
+}
+
+function fitting(text: string, form: RegExp): string {
+  if (form.test(text)) return text;
+  throw new MeshError('MESH_INTERNAL', `dnsmasq's configuration cannot hold ${JSON.stringify(text.slice(0, 100))}`);
+}
+
+/**
+ * The text of the configuration file. Beside fixed text it holds addresses, numbers, and names and paths that are checked.
+ * @throws MESH_INTERNAL for a name or a path that dnsmasq would read as something else
+ */
 export function dnsmasqConf(service: SegmentService): string {
-  const { device, host0, mode, tftpRoot, ignoredClass } = service;
+  const { host0, mode } = service;
   const url = scriptUrl(host0);
   return lines(
     '# Made by Meshwork; changes are overwritten.',
@@ -59,11 +87,11 @@ export function dnsmasqConf(service: SegmentService): string {
     'no-resolv',
     'no-hosts',
     'bind-dynamic',
-    `interface=${device}`,
+    `interface=${dnsmasqWord(service.device)}`,
     'except-interface=lo',
     '',
     '# The kinds of clients: other host0s that look for servers, iPXE, and the architectures of firmware.',
-    `dhcp-vendorclass=set:host0,${ignoredClass}`,
+    `dhcp-vendorclass=set:host0,${dnsmasqWord(service.ignoredClass)}`,
     'dhcp-ignore=tag:host0',
     'dhcp-vendorclass=set:pxe,PXEClient',
     'dhcp-userclass=set:ipxe,iPXE',
@@ -82,7 +110,7 @@ export function dnsmasqConf(service: SegmentService): string {
     '',
     '# TFTP uses one UDP port, so that firewalls and observers see whole transfers.',
     'enable-tftp',
-    `tftp-root=${tftpRoot}`,
+    `tftp-root=${dnsmasqPath(service.tftpRoot)}`,
     'tftp-single-port',
     'tftp-max=4096',
     'quiet-tftp',
@@ -105,7 +133,7 @@ function serverLines(
 ): string[] {
   return [
     `dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
-    `dhcp-leasefile=${leaseFile}`,
+    `dhcp-leasefile=${dnsmasqPath(leaseFile)}`,
     `dhcp-lease-max=${LEASES_MAX}`,
     '# host0 is the DHCP server of this segment: a client that asks for an address of another one gets a NAK at once.',
     'dhcp-authoritative',
