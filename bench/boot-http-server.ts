@@ -32,4 +32,6 @@ const site = new BootSite({
   onSighting: () => {},
 });
 // The index never changes: the device is not recreated during the benchmark.
-bootEndpoints({ site, clock, journal, indexOf: () => 1 }).serve([{ device, host0: parseIpv4(address) }]);
+bootEndpoints({ originAt: async () => ({}), site, clock, journal, indexOf: () => 1 }).serve([
+  { device, host0: parseIpv4(address) },
+]);

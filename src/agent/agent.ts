@@ -10,6 +10,7 @@ import { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
+import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Attachment, DesiredInput } from './desired/assignment.ts';
@@ -23,8 +24,9 @@ import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
+import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
-import { type Desire, Reconciler } from './loop/reconciler.ts';
+import { Reconciler } from './loop/reconciler.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import type { ForeignPorts } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
@@ -86,6 +88,7 @@ export class Agent implements SourceAgent {
   readonly #desired = new DesiredItems();
   readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
   #linkSnapshot: LinkSnapshot | undefined;
+  readonly #parts: HealthSource[] = [];
   #phases = new Map<NetworkId, NetworkState['phase']>();
   /** The networks that were applied last. */
   #applied: readonly Network[] | undefined;
@@ -127,6 +130,16 @@ export class Agent implements SourceAgent {
     if (event.type === 'link' || event.type === 'overflow') this.#linkChanges.emit();
   }
 
+  /** Adds the findings of another part of the agent's process to those of the agent. */
+  addHealthOf(part: HealthSource): void {
+    this.#parts.push(part);
+  }
+
+  /** The findings of the parts that were added. */
+  get partFindings(): readonly Finding[] {
+    return this.#parts.flatMap((part) => part.health());
+  }
+
   get cache(): KernelCache {
     return this.reconciler.cache;
   }
@@ -135,8 +148,13 @@ export class Agent implements SourceAgent {
     await this.reconciler.wake();
     const { networks } = this.source;
     // Members come and go far more often than networks.
-    if (networks !== this.#applied) this.#networkChanges.emit();
+    if (networks === this.#applied) return;
     this.#applied = networks;
+    try {
+      this.#networkChanges.emit();
+    } catch (thrown) {
+      this.input.journal.faults.tell('change of networks', thrown);
+    }
   }
 
   /** Stops the source and the loop. Everything in the kernel stays and goes on forwarding. */

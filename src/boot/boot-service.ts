@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
 import type { Ip } from '../kernel/ip.ts';
 import type { Neighbour } from '../kernel/rtnl/objects.ts';
-import type { Ipv4 } from '../model/address/ipv4.ts';
+import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
+import type { Finding } from '../protocol/documents/finding.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
@@ -87,7 +88,16 @@ export class BootService {
       bootFiles: join(paths.state, 'boot/tftp'),
       onSighting: (sighting) => this.log.take(sighting),
     });
-    this.#sockets = bootEndpoints({ site, clock, journal, indexOf: (device) => links.indexOf(device) });
+    this.#sockets = bootEndpoints({
+      site,
+      clock,
+      journal,
+      indexOf: (device) => links.indexOf(device),
+      originAt: async (device, peer) => {
+        const mac = isIpv4(peer) ? (await neighbours.neighbour(device, peer))?.mac : undefined;
+        return mac === undefined ? {} : { mac };
+      },
+    });
     segments.sightings.subscribe((sighting) => this.log.take(sighting));
     segments.endpointChanges.subscribe(() => this.#serve());
     links.changes.subscribe(() => segments.linksChanged());
@@ -105,6 +115,11 @@ export class BootService {
   async heardAt(): Promise<ReadonlyMap<Mac, string>> {
     const { neighbours, links } = this.#input;
     return heardAt(await neighbours.neighbours(), links.links);
+  }
+
+  /** The findings of the boot servers' sockets; the segments have findings of their own. */
+  health(): readonly Finding[] {
+    return this.#sockets.health();
   }
 
   /** The network card at an address on any NIC; undefined if no neighbour entry names one. */

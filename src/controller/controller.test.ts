@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
 import { board, manage, manageWith, memberNumber, withMtu } from '../../test/kit/networks.ts';
+import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Network } from '../model/network/network.ts';
@@ -21,7 +22,7 @@ afterEach(async () => {
 });
 
 /** host0 with one mesh, and its own agent. */
-async function host0() {
+async function host0({ admission }: { readonly admission: Admission | undefined } = { admission: 'open' }) {
   const clock = new ManualClock();
   const store = new MemoryStore();
   const journal = new Journal(clock, 'host0', 'host0');
@@ -29,7 +30,7 @@ async function host0() {
   const controller = new Controller({
     name: 'host0',
     version: '0',
-    admission: 'open',
+    admission,
     tokenFits: () => false,
     clock,
     store,
@@ -60,6 +61,20 @@ async function host0() {
   const kinds = () => journal.recent().map(({ kind }) => kind);
   return { clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
 }
+
+test('all machines may join until one has a folder, and then machines with a folder, unless it is set otherwise', async () => {
+  const named = new Map([[board(2), 'two']]);
+  const { controller, join, meshNow } = await host0({ admission: undefined });
+  await join(1);
+  controller.host0State.setMachineNames(named);
+  await expect(join(3)).rejects.toMatchObject({ code: 'MESH_MEMBER_NOT_ADMITTED' });
+  await join(2);
+  await join(1);
+  expect(meshNow().others()).toHaveLength(2);
+  const open = await host0();
+  open.controller.host0State.setMachineNames(named);
+  await open.join(3);
+});
 
 test('another MTU keeps members and streams, and reaches host0’s agent', async () => {
   const { clock, setNetworks, meshNow, join, stored, snapshots, kinds } = await host0();

@@ -9,7 +9,7 @@ import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
-import { type Finding, findingOf, objectOf } from '../protocol/documents/finding.ts';
+import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
 import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
@@ -18,7 +18,7 @@ import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment
 import { AGENT_AWAY, failedNetworks, membersUnread, NO_SEGMENT } from './health.ts';
 import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
-import { admit } from './membership/admission.ts';
+import { admissionInForce, admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
 import { networkAdded } from './membership/membership-journal.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
@@ -30,7 +30,8 @@ export interface ControllerInput {
   readonly name: string;
   /** The program's version. */
   readonly version: string;
-  readonly admission: Admission;
+  /** Undefined: see `admissionInForce`. */
+  readonly admission: Admission | undefined;
   /** Whether host0 gave the machine this token. */
   readonly tokenFits: (machine: MachineId, token: string) => boolean;
   readonly clock: Clock;
@@ -45,11 +46,6 @@ export interface NetworkSetOutcome {
   readonly networks: readonly Network[];
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
-}
-
-/** A part of host0 that has findings of its own. */
-export interface HealthSource {
-  health(): readonly Finding[];
 }
 
 const AGENT_SILENT: NetworkState = { phase: 'pending', why: "host0's own agent has not reported" };
@@ -200,10 +196,12 @@ export class Controller {
       network,
       admit: (applicant) =>
         admit(applicant, {
-          admission: this.#input.admission,
+          admission: admissionInForce(this.#input.admission, this.host0State.machineNames.size),
           isNamed: (id) => this.host0State.machineNames.has(id),
           fits: this.#input.tokenFits,
         }),
+      machines: () => this.host0State.machineNames.keys(),
+      machineNamed: (name) => this.host0State.machineNamed(name),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
       onChange: (change) => this.#feed.changed(network.id, change),
@@ -248,6 +246,7 @@ export class Controller {
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
       ...this.#parts.flatMap((part) => part.health()),
+      ...this.#input.journal.faults.health(),
       ...this.meshes.flatMap((mesh) =>
         mesh.refusals().map((error) => findingOf(error, { object: objectOf(error) ?? mesh.network.name })),
       ),

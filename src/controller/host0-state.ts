@@ -21,6 +21,7 @@ export class Host0State {
   #segments: readonly Segment[] = [];
   #nics: readonly UnderlayNic[] = [];
   #machineNames: ReadonlyMap<MachineId, string> = new Map();
+  #machineByName: ReadonlyMap<string, MachineId> = new Map();
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -44,6 +45,11 @@ export class Host0State {
   /** The names of the machines that have a folder in `/host0/machines`. */
   get machineNames(): ReadonlyMap<MachineId, string> {
     return this.#machineNames;
+  }
+
+  /** The machine whose folder has this name. @param name in lower case */
+  machineNamed(name: string): MachineId | undefined {
+    return this.#machineByName.get(name);
   }
 
   /** host0's underlay address for a node at `viewer`: the one on the segment that both are on, else the first one. */
@@ -71,5 +77,6 @@ export class Host0State {
   /** Called after each look at `/host0/machines`. */
   setMachineNames(names: ReadonlyMap<MachineId, string>): void {
     this.#machineNames = names;
+    this.#machineByName = new Map(Array.from(names, ([machine, name]) => [name.toLowerCase(), machine]));
   }
 }

@@ -9,14 +9,14 @@ import type { Source } from '../agent/membership/source.ts';
 import { textAt, writeDurable } from '../disk/durable-file.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
-import { bootInstance } from '../machine/boot-instance.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
 /** What the agent has before its source: name, clock, journal, kernel and transport. */
-export interface AgentSourceInput extends Pick<NodeSourceInput, 'name' | 'clock' | 'journal' | 'echo' | 'transport'> {
+export interface AgentSourceInput
+  extends Pick<NodeSourceInput, 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
   readonly kernel: SystemKernel;
   readonly paths: Paths;
   /** The options of the command line. */
@@ -53,8 +53,7 @@ export async function openAgentSource(
     machine,
     ...(token !== undefined && { token }),
     host0: host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
-    instance: bootInstance({ runDirectory: paths.run }),
-    lastKnown: { read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
+    lastKnown: { path: knownFile, read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
     directory: new NetworkDirectory({
       directory: paths.nodeNetworks,
       stateFile: join(paths.state, 'networks.accepted.json'),

@@ -2,7 +2,6 @@
  * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK]`.
  * This file composes the parts of the agent; it has no behaviour of its own.
  */
-import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { addAgentMetrics } from '../agent/api/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/api/agent-socket.ts';
 import { peerHandler } from '../agent/api/peer-answer.ts';
 import { PeerEndpoints } from '../agent/api/peer-endpoint.ts';
+import { peerOrigin } from '../agent/api/peer-origin.ts';
 import { Captures } from '../agent/capture/captures.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
@@ -20,13 +20,15 @@ import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
-import { readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
+import { NO_PORTS, readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
+import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
+import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
@@ -38,7 +40,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { openAgentSource } from './agent-source.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 async function main(): Promise<void> {
   // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
@@ -56,8 +58,7 @@ async function main(): Promise<void> {
   const { name } = options;
   requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
   const paths = pathsBelow(options.root);
-  mkdirSync(paths.run, { recursive: true, mode: 0o750 });
-  mkdirSync(paths.state, { recursive: true });
+  await claimPrivateDirectories(paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'agent', name);
   const registry = new Registry();
@@ -68,14 +69,19 @@ async function main(): Promise<void> {
   const echo: Echo = (to, timeoutMs) => echoes.echo(to, { timeoutMs });
   const sizedEcho: SizedEcho = (to, timeoutMs, payloadBytes) =>
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
-  const common = { name, clock, journal, kernel, echo, transport: httpTransport };
+  const instance = bootInstance({ runDirectory: paths.run });
+  const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source } = await openAgentSource({ ...common, paths, options });
   const portsFile = join(paths.state, 'ports.json');
+  const plugged = await readPlugged(portsFile).catch((thrown: unknown) => {
+    journal.faults.tell('plugged ports', thrown);
+    return NO_PORTS;
+  });
   const agent = new Agent({
     ...common,
     machine,
     source,
-    ports: new ForeignPorts(await readPlugged(portsFile), clock),
+    ports: new ForeignPorts(plugged, clock),
     keepPorts: (ports) => writePlugged(portsFile, ports.record),
     probe: probeKernel,
   });
@@ -120,9 +126,13 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures));
+  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
+    peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
+  );
+  for (const part of [endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
+  surviveFaults(journal);
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {

@@ -70,7 +70,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
   });
-  for (const part of [service.segments, overlays, registry]) controller.addHealthOf(part);
+  for (const part of [service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;
   return {
     service,

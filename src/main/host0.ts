@@ -2,7 +2,6 @@
  * host0's daemon: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides what the nodes shall have, and tells them.
  * It changes nothing in its machine's kernel; the agent on host0 does. This file only composes the parts.
  */
-import { mkdir } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +13,7 @@ import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
+import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { Tokens } from '../image/overlay/machine-secrets.ts';
 import { requireRoot } from '../kernel/root.ts';
@@ -35,7 +35,7 @@ import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
-import { endOnSignal, fail, openJournal } from './process.ts';
+import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -54,6 +54,7 @@ async function main(): Promise<void> {
   checkNodeName(name);
   requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
   const paths = pathsBelow(values.root, values['host0-dir']);
+  await claimPrivateDirectories(paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'host0', name);
   const registry = new Registry();
@@ -62,7 +63,6 @@ async function main(): Promise<void> {
   const { settings, errors } = await readHost0Conf(paths.host0Conf);
   if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
-  await mkdir(paths.state, { recursive: true });
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
   const [tokens, disk, { rtnl, monitor, verification, links }] = await Promise.all([
@@ -89,7 +89,7 @@ async function main(): Promise<void> {
   takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
-  const endpoints = await openMeshEndpoints({ ...common, takeInventory: machines.takeInventory });
+  const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({
     ...common,
     network: settings.metricsNetwork,
@@ -97,6 +97,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
+  for (const part of [endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
@@ -118,8 +119,11 @@ async function main(): Promise<void> {
     stateFile: join(paths.state, 'networks.accepted.json'),
     clock,
   });
-  directory.changes.subscribe((outcome) => void controller.setNetworks(outcome));
+  directory.changes.subscribe((outcome) => {
+    controller.setNetworks(outcome).catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
+  });
   await directory.start(() => underlayPrefixes(links, directory.current.networks));
+  surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);

@@ -4,6 +4,8 @@
  * numbers, and no secret.
  */
 import type { Network } from '../model/network/network.ts';
+import type { Finding } from '../protocol/documents/finding.ts';
+import type { EndpointLimits } from '../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints, type DeviceEndpointsInput } from '../protocol/http/device-endpoints.ts';
 import { type MeshEndpointInput, meshEndpoint, meshEndpointKey } from '../protocol/http/mesh-endpoint.ts';
 import { expose } from './exposition.ts';
@@ -17,6 +19,22 @@ interface MetricsEndpointInput
   readonly network: string | undefined;
   readonly registry: Registry;
 }
+
+/** Prometheus keeps one connection. The text is made anew for each request, and is the same for members and strangers. */
+const LIMITS: EndpointLimits = {
+  connections: 32,
+  connectionsPerPeer: 4,
+  backlog: 511,
+  sendTimeoutMs: 10_000,
+  http: {
+    maxHeaderSize: 4096,
+    headersTimeout: 5_000,
+    requestTimeout: 10_000,
+    /** Prometheus scrapes every 15 s to 60 s, and connects again when it must. */
+    keepAliveTimeout: 75_000,
+    connectionsCheckingInterval: 1_000,
+  },
+};
 
 /** One HTTP listener in the named network: `GET /metrics`. It follows the network's device. */
 export class MetricsEndpoint {
@@ -34,6 +52,7 @@ export class MetricsEndpoint {
           ...input,
           network,
           service: 'metrics',
+          limits: LIMITS,
           handler: ({ method, url, headers }, response) => {
             if (url !== '/metrics') response.writeHead(404).end();
             else if (method !== 'GET') response.writeHead(405, { allow: 'GET' }).end();
@@ -44,6 +63,11 @@ export class MetricsEndpoint {
           },
         }),
     });
+  }
+
+  /** Says when a few machines take all connections. */
+  health(): readonly Finding[] {
+    return this.#endpoints.health();
   }
 
   /**

@@ -166,6 +166,7 @@ export class SimMachine implements Station {
 
   #disk(): DurableText {
     return {
+      path: 'members.json',
       read: async () => this.#kept,
       write: async (text) => {
         this.#kept = text;

@@ -88,6 +88,7 @@ export async function simulate({ seed, agents, faults, trace }: RunInput): Promi
   for (const sentence of sharedAddresses(cluster)) violated(sentence);
   for (const sentence of await drifts(cluster)) violated(sentence);
   for (const sentence of unreachable(cluster)) violated(sentence);
+  for (const sentence of timeline.faults) violated(sentence);
   timeline.note('simulation', violations.size === 0 ? 'all is well' : `${violations.size} things are not well`);
   const { messages, bytes, operations } = cluster;
   return {

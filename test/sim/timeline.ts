@@ -13,6 +13,8 @@ export class Timeline {
   readonly #clock: Clock;
   readonly #trace: boolean;
   readonly #entries: Entry[] = [];
+  /** The faults that the journals told: a run in which any process has one has failed. */
+  readonly faults: string[] = [];
 
   /** @param trace whether `journal` adds the events of the processes' journals */
   constructor(clock: Clock, trace: boolean) {
@@ -25,6 +27,7 @@ export class Timeline {
   }
 
   journal({ source, node, kind, message, level }: MeshEvent): void {
+    if (kind === 'fault') this.faults.push(`${node}: ${message}`);
     if (!this.#trace) return;
     const mark = level === 'info' || level === 'debug' ? ' ' : '!';
     this.note(source === 'host0' ? 'host0 daemon' : node, `${mark} ${kind}: ${message}`);

@@ -13,9 +13,10 @@ import { readCaptureParameters } from '../../protocol/documents/capture.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { TraceRequest } from '../../protocol/documents/trace.ts';
 import type { PingRequest } from '../../protocol/documents/views.ts';
-import { claimControlSocket, listenOnControlSocket } from '../../protocol/http/control-socket.ts';
+import { CONTROL_TIMES, claimControlSocket, listenOnControlSocket } from '../../protocol/http/control-socket.ts';
 import { createServer } from '../../protocol/http/http.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
+import { requestListener } from '../../protocol/http/request-handler.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
 import { passOnCapture } from '../capture/remote-capture.ts';
@@ -52,9 +53,11 @@ export async function serveAgentSocket(input: AgentSocketInput): Promise<Server>
   const { path, agent } = input;
   await claimControlSocket(path);
   const startMs = agent.input.clock.nowMs();
-  const server = createServer((request, response) => {
-    void answer(request, response, input, startMs);
+  const listener = requestListener({
+    handler: (request, response) => answer(request, response, input, startMs),
+    onFault: (error) => agent.input.journal.failure('request failed', error, { object: path }),
   });
+  const server = createServer(CONTROL_TIMES, listener);
   // The group of this socket may do the same as root here: plug ports, and read everything.
   await listenOnControlSocket(server, path);
   return server;
@@ -69,33 +72,28 @@ async function answer(
   const { agent, conditions, registry, metrics } = input;
   const { clock, journal } = agent.input;
   const startOfAnswerMs = clock.nowMs();
-  try {
-    const url = new URL(request.url ?? '/', 'http://agent');
-    const { method = '' } = request;
-    const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
-    if (path === '/v1/events') return streamJournal(journal, conditions, request, response);
-    response.once('finish', () => {
-      // All unknown paths share one time series.
-      const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
-      metrics.answered('agent', verb, known, response.statusCode, (clock.nowMs() - startOfAnswerMs) / 1000);
-    });
-    if (method === 'GET' && path === '/v1/capture') {
-      await serveCapture(response, input, url.searchParams);
-    } else if (method === 'GET' && path === '/metrics') {
-      const { contentType, body } = expose(registry, request.headers.accept);
-      response.writeHead(200, { 'content-type': contentType }).end(body);
-    } else if (method === 'GET' && path === '/health') {
-      const liveness = livenessOf(agent, (clock.nowMs() - startMs) / 1000);
-      send(response, liveness.live ? 200 : 503, liveness);
-    } else if (method === 'GET' && path === '/ready') {
-      const readiness = readinessOf(statusView(agent, 0));
-      send(response, readiness.ready ? 200 : 503, readiness);
-    } else send(response, 200, await route(request, url, input, startMs));
-  } catch (thrown) {
-    const error = MeshError.from(thrown);
-    if (response.headersSent) response.destroy();
-    else send(response, error.httpStatus, error.toJSON());
-  }
+  const url = URL.parse(request.url ?? '/', 'http://agent');
+  if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
+  const { method = '' } = request;
+  const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
+  if (path === '/v1/events') return streamJournal(journal, conditions, request, response);
+  response.once('finish', () => {
+    // All unknown paths share one time series.
+    const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
+    metrics.answered('agent', verb, known, response.statusCode, (clock.nowMs() - startOfAnswerMs) / 1000);
+  });
+  if (method === 'GET' && path === '/v1/capture') {
+    await serveCapture(response, input, url.searchParams);
+  } else if (method === 'GET' && path === '/metrics') {
+    const { contentType, body } = expose(registry, request.headers.accept);
+    response.writeHead(200, { 'content-type': contentType }).end(body);
+  } else if (method === 'GET' && path === '/health') {
+    const liveness = livenessOf(agent, (clock.nowMs() - startMs) / 1000);
+    send(response, liveness.live ? 200 : 503, liveness);
+  } else if (method === 'GET' && path === '/ready') {
+    const readiness = readinessOf(statusView(agent, 0));
+    send(response, readiness.ready ? 200 : 503, readiness);
+  } else send(response, 200, await route(request, url, input, startMs));
 }
 
 async function serveCapture(

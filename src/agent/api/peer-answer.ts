@@ -22,30 +22,21 @@ const WAITING_MAX = 8;
 export function peerHandler(agent: Agent, captures: Captures): PeerHandler {
   const looks = new Looks();
   return async (request, response, { network, peer }) => {
-    try {
-      const url = URL.parse(request.url ?? '/', 'http://agent');
-      if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
-      switch (`${request.method} ${url.pathname}`) {
-        case 'GET /path':
-          return answer(response, await looks.take(() => look(agent, network, url.searchParams)));
-        case 'GET /capture':
-          return await captureFor(agent, captures, network, parseIpv6(peer), url.searchParams, response);
-        default:
-          throw new MeshError('MESH_OBJECT_UNKNOWN', `an agent has nothing at ${request.method} ${url.pathname}`);
-      }
-    } catch (thrown) {
-      if (response.headersSent) response.destroy();
-      else refuse(response, MeshError.from(thrown));
+    const url = URL.parse(request.url ?? '/', 'http://agent');
+    if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
+    switch (`${request.method} ${url.pathname}`) {
+      case 'GET /path':
+        return answer(response, await looks.take(() => look(agent, network, url.searchParams)));
+      case 'GET /capture':
+        return await captureFor(agent, captures, network, parseIpv6(peer), url.searchParams, response);
+      default:
+        throw new MeshError('MESH_OBJECT_UNKNOWN', `an agent has nothing at ${request.method} ${url.pathname}`);
     }
   };
 }
 
 function answer(response: ServerResponse, document: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
-}
-
-function refuse(response: ServerResponse, error: MeshError): void {
-  response.writeHead(error.httpStatus, { 'content-type': 'application/json' }).end(JSON.stringify(error));
 }
 
 async function look(agent: Agent, network: Network, parameters: URLSearchParams): Promise<unknown> {

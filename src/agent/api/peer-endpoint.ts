@@ -7,16 +7,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Alarm } from '../../model/clock.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints } from '../../protocol/http/device-endpoints.ts';
 import { meshEndpoint, meshEndpointKey } from '../../protocol/http/mesh-endpoint.ts';
+import type { Origin } from '../../protocol/http/place-pool.ts';
 import type { Agent } from '../agent.ts';
 
 /** Few connections are enough: traces are started by people, and each request has its own connection. */
 const LIMITS: EndpointLimits = {
-  connections: 16,
+  connections: 64,
   connectionsPerPeer: 16,
+  /** Strangers get nothing but a refusal. They have places so that they are told so, and are counted. */
+  strangers: { connections: 16, connectionsPerPeer: 4 },
   backlog: 511,
   http: {
     keepAlive: false,
@@ -44,7 +48,7 @@ export class PeerEndpoints {
   readonly #subscriptions: readonly (() => void)[];
   #soon: Alarm | undefined;
 
-  constructor(agent: Agent, handler: PeerHandler) {
+  constructor(agent: Agent, handler: PeerHandler, originOf: (network: Network, peer: string) => Promise<Origin>) {
     this.#agent = agent;
     this.#handler = handler;
     this.#endpoints = new DeviceEndpoints({
@@ -58,6 +62,8 @@ export class PeerEndpoints {
           service: 'paths',
           limits: LIMITS,
           openListener: boundListener,
+          isMember: (peer) => this.#networkOf(network.id, peer) !== undefined,
+          originOf: (peer) => originOf(network, peer),
           handler: (request, response) => this.#answer(network.id, request, response),
         }),
     });
@@ -77,20 +83,28 @@ export class PeerEndpoints {
     });
   }
 
+  /** The findings of the endpoints: who takes all connections. */
+  health(): readonly Finding[] {
+    return this.#endpoints.health();
+  }
+
   close(): void {
     for (const end of this.#subscriptions) end();
     this.#soon?.cancel();
     this.#endpoints.close();
   }
 
-  #answer(id: NetworkId, request: IncomingMessage, response: ServerResponse): void {
+  #answer(id: NetworkId, request: IncomingMessage, response: ServerResponse): unknown {
     const peer = request.socket.remoteAddress ?? '';
-    const attachment = this.#agent.source.attachments().find(({ network }) => network.id === id);
+    const network = this.#networkOf(id, peer);
     response.setHeader('connection', 'close');
-    if (attachment?.members.some(({ ipv6 }) => ipv6 === peer)) {
-      this.#handler(request, response, { network: attachment.network, peer });
-      return;
-    }
-    response.writeHead(403).end('this node answers only members of the mesh\n');
+    if (network === undefined) return response.writeHead(403).end('this node answers only members of the mesh\n');
+    return this.#handler(request, response, { network, peer });
+  }
+
+  /** The network with this id, if `peer` is a member of it. */
+  #networkOf(id: NetworkId, peer: string): Network | undefined {
+    const attachment = this.#agent.source.attachments().find(({ network }) => network.id === id);
+    return attachment?.members.some(({ ipv6 }) => ipv6 === peer) ? attachment.network : undefined;
   }
 }

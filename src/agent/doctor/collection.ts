@@ -5,9 +5,10 @@ import { statfs } from 'node:fs/promises';
 import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
 import { memberAddresses } from '../../model/network/member.ts';
+import { readDocument } from '../../protocol/documents/document.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
+import { HealthShape } from '../../protocol/documents/shapes.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
-import type { Host0Status } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
@@ -150,13 +151,14 @@ async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number
 
 async function healthOfDaemon(socketPath: string): Promise<readonly Finding[]> {
   const answer = await ask({ socketPath, path: '/v1/status' });
-  if (typeof answer !== 'string') return (JSON.parse(answer.body) as Host0Status).health;
+  const { document, fault } = typeof answer === 'string' ? { fault: answer } : readDocument(HealthShape, answer.body);
+  if (fault === undefined) return document.health;
   return [
     {
       code: 'MESH_NOT_RUNNING',
       severity: 'error',
       object: 'host0',
-      message: `host0's daemon does not answer: ${answer}`,
+      message: `host0's daemon gives no answer: ${typeof answer === 'string' ? answer : `its status ${fault}`}`,
       remedy: 'Start it with `mesh system start`; `mesh system logview` shows why it ended.',
     },
   ];

@@ -24,11 +24,6 @@ export class LoopJournal {
     });
   }
 
-  /** The next reading of the whole state is a minute later, at the latest. */
-  unread(error: unknown): void {
-    this.#journal.failure('kernel unread', error);
-  }
-
   routesNotRenewed(error: MeshError): void {
     this.#journal.failure('routes not renewed', error);
   }

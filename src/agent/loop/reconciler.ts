@@ -4,21 +4,20 @@
  */
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { Alarm, Clock } from '../../model/clock.ts';
-import type { MeshError } from '../../model/error.ts';
+import type { Alarm } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { confOfPath } from '../items/link.ts';
 import { isElementChange } from '../items/ruleset.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
-import type { KernelPort } from '../kernel/kernel-port.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { apply, type StepOutcome } from './apply.ts';
 import { AuditSchedule } from './audit-schedule.ts';
 import { Backoff } from './backoff.ts';
-import { type Changed, changesBetween, Delta } from './delta.ts';
+import { changesBetween, Delta } from './delta.ts';
+import type { Desire, ReconcilerInput } from './desire.ts';
 import { type Apart, type Drift, driftOf, observeApart } from './drift.ts';
 import { KernelCopy } from './kernel-copy.ts';
 import { LoopJournal } from './loop-journal.ts';
@@ -26,27 +25,6 @@ import { FORGET_ROUTES, isMovedByKernel, losesRoutes, MovedEntries } from './mov
 import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
-
-/** The desired state for one pass. */
-export interface Desire {
-  readonly items: ItemMap;
-  /** The items that have changed since the last pass; absent when the caller does not record changes. */
-  readonly changed?: Changed;
-  /** Whether an observed, undesired item may go. @param wasWanted whether this agent has desired the item before */
-  readonly mayDelete: (item: Item, wasWanted: boolean) => boolean;
-  /** The items in a kernel that are ours by a record of the agent: the kernel keeps no mark on them. */
-  readonly recorded: (cache: KernelCache) => readonly Item[];
-}
-
-interface ReconcilerInput {
-  readonly kernel: KernelPort;
-  readonly clock: Clock;
-  readonly journal: Journal;
-  /** Called once in each pass. */
-  readonly desire: (cache: KernelCache) => Desire;
-  /** Called when the failure of a step has become lasting (see `Backoff`). */
-  readonly onLastingFailure: () => void;
-}
 
 /** Kernel events come in bursts, so one pass runs this long after the first. A delay of 20 ms does not matter. */
 const COALESCE_MS = 20;
@@ -88,6 +66,8 @@ export class Reconciler {
   #closed = false;
   #cacheDifference = 0;
   #passStartMs: number | undefined;
+  /** Passes in a row that threw. */
+  #faults = 0;
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
@@ -99,7 +79,7 @@ export class Reconciler {
     this.#schedule = new AuditSchedule({
       clock: input.clock,
       audit: () => this.audit(),
-      onError: (error) => this.#journal.unread(error),
+      onError: (error) => this.#fault('audit', error),
     });
     input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
   }
@@ -132,8 +112,9 @@ export class Reconciler {
   }
 
   /**
-   * Runs a pass now, or right after the running one. Resolves when nothing is left to do. Does nothing before `start`
-   * has read the kernel: until then the cache is empty.
+   * Runs a pass now, or right after the running one. Resolves when nothing is left to do, or when a pass threw: that is
+   * told, and another pass comes after a pause. Does nothing before `start` has read the kernel: until then the cache is
+   * empty.
    */
   wake(): Promise<void> {
     if (this.#closed || !this.#started) return Promise.resolve();
@@ -158,20 +139,27 @@ export class Reconciler {
   }
 
   async #forgetRoutes(): Promise<void> {
-    const [error] = await this.#input.kernel.apply([FORGET_ROUTES]);
-    if (error !== undefined) this.#journal.routesNotRenewed(error);
+    const [error] = await this.#input.kernel.apply([FORGET_ROUTES]).catch((thrown) => [MeshError.from(thrown)]);
+    if (error !== undefined && !this.#closed) this.#journal.routesNotRenewed(error);
   }
 
-  /** Replaces the cache by a fresh dump and runs a pass. @returns the number of items in which the two disagreed */
+  /**
+   * Replaces the cache by a fresh dump and runs a pass. A fault is told; the next audit comes all the same.
+   * @returns the number of items in which the cache and the dump disagreed
+   */
   async audit(): Promise<number> {
     if (this.#closed) return 0;
     await this.#running;
-    this.#input.kernel.drainEvents();
-    const before = observedItems(this.cache, this.#desired);
-    await this.#copy.renew();
-    this.#rulesets.invalidate();
-    this.#cacheDifference = disagreement(before, observedItems(this.cache, this.#desired));
-    this.#audits.emit(this.#cacheDifference);
+    try {
+      this.#input.kernel.drainEvents();
+      const before = observedItems(this.cache, this.#desired);
+      await this.#copy.renew();
+      this.#rulesets.invalidate();
+      this.#cacheDifference = disagreement(before, observedItems(this.cache, this.#desired));
+      this.#audits.emit(this.#cacheDifference);
+    } catch (thrown) {
+      this.#fault('audit', thrown);
+    }
     await this.wake();
     return this.#cacheDifference;
   }
@@ -236,10 +224,13 @@ export class Reconciler {
     try {
       for (let pass = 0; this.#again && !this.#closed; pass++) {
         this.#again = false;
-        const steps = await this.#pass().catch((error: unknown) => {
+        const steps = await this.#pass().catch((thrown: unknown) => this.#fault('pass of the loop', thrown));
+        this.#faults = steps === undefined ? this.#faults + 1 : 0;
+        if (steps === undefined) {
+          this.#passStartMs = undefined;
           this.#delta.openEverything();
-          throw error;
-        });
+          return this.#wakeSoon(Math.min(Backoff.LONGEST_MS, Backoff.FIRST_MS * 2 ** this.#faults));
+        }
         if (steps === 0) continue;
         if (pass < MAX_PASSES) this.#again = true;
         else this.#wakeSoon(Backoff.FIRST_MS);
@@ -248,6 +239,11 @@ export class Reconciler {
       // In the turn in which the loop has ended: a `wake` between the two would get a run that does nothing any more.
       this.#running = undefined;
     }
+  }
+
+  /** A kernel that is being closed refuses reads, which is no fault. */
+  #fault(place: string, thrown: unknown): void {
+    if (!this.#closed) this.#input.journal.faults.tell(place, thrown);
   }
 
   /** @returns how many steps were tried; 0 when none was due */

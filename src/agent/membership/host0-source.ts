@@ -10,6 +10,11 @@ import type { Network, NetworkId } from '../../model/network/network.ts';
 import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
+import {
+  ASSIGNMENT_MAX_LENGTH,
+  readAssignedMember,
+  readAssignment,
+} from '../../protocol/documents/assignment-shape.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
@@ -66,7 +71,7 @@ export class Host0Source implements Source {
   }
 
   /** Always empty: the daemon reads the network files and has their findings. */
-  get fileFindings(): readonly Finding[] {
+  get findings(): readonly Finding[] {
     return [];
   }
 
@@ -130,7 +135,7 @@ export class Host0Source implements Source {
     const { controlSock, clock, transport } = this.#input;
     this.#stream = transport.openStream(
       { socketPath: controlSock },
-      { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS },
+      { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS, messageMaxLength: ASSIGNMENT_MAX_LENGTH },
       {
         onMessage: (message) => this.#onMessage(message),
         onHeard: () => {
@@ -149,9 +154,8 @@ export class Host0Source implements Source {
   }
 
   #onMessage({ event, data }: SseMessage): void {
-    // The daemon is trusted: it runs as the same user, behind a socket that only its group may use.
-    if (event === 'snapshot') this.#snapshot(JSON.parse(data) as Assignment);
-    else if (event === 'member') this.#member(JSON.parse(data) as AssignedMember);
+    if (event === 'snapshot') this.#snapshot(readAssignment(data));
+    else if (event === 'member') this.#member(readAssignedMember(data));
     else return;
     this.#error = undefined;
     this.#streamSinceMs ??= this.#input.clock.nowMs();
@@ -184,6 +188,7 @@ export class Host0Source implements Source {
   }
 
   #member({ version, network, change, member }: AssignedMember): void {
+    if (this.#networks.every(({ id }) => id !== network)) return;
     this.#list(network).apply({ type: change, version, member }, this.#input.clock.nowMs());
   }
 

@@ -50,6 +50,8 @@ function exchange(target: Target, request_: Exchange): Promise<HttpAnswer> {
   outgoing.on('close', () => {
     clearTimeout(connecting);
     clearTimeout(answering);
+    // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
+    reject(unreachable(target, new Error('it closed the connection')));
   });
   outgoing.on('response', (response) => {
     let text = '';
@@ -66,11 +68,11 @@ function exchange(target: Target, request_: Exchange): Promise<HttpAnswer> {
 
 function openStream(
   target: Target,
-  { path, headers, silenceMs }: StreamRequest,
+  { path, headers, silenceMs, messageMaxLength }: StreamRequest,
   handlers: StreamHandlers,
 ): EventSubscription {
   const outgoing = send(target, { method: 'GET', path, ...(headers !== undefined && { headers }) });
-  const parser = new SseParser();
+  const parser = new SseParser(messageMaxLength);
   let ended = false;
   const end = (reason: MeshError | undefined) => {
     if (ended) return;
@@ -80,6 +82,7 @@ function openStream(
   };
   outgoing.setTimeout(silenceMs, () => end(unreachable(target, new Error(`silent for ${silenceMs} ms`))));
   outgoing.on('error', (error) => end(unreachable(target, error)));
+  outgoing.on('close', () => end(unreachable(target, new Error('it closed the connection'))));
   outgoing.on('response', (response) => readStream(response, parser, handlers, end, target));
   return { close: () => end(undefined) };
 }
@@ -101,7 +104,7 @@ function readStream(
       for (const message of parser.push(chunk)) handlers.onMessage(message);
       handlers.onHeard?.();
     } catch (error) {
-      end(unreachable(target, error));
+      end(malformedStream(error));
     }
   });
   response.on('close', () => end(unreachable(target, new Error('it closed the stream'))));
@@ -115,4 +118,17 @@ function unreachable(target: Target, cause: unknown): MeshError {
     retryable: true,
     remedy: 'Check that host0 is up (`mesh system status` there) and that UDP 4789 passes between the machines.',
   });
+}
+
+function malformedStream(cause: unknown): MeshError {
+  return new MeshError(
+    'MESH_HOST0_MALFORMED',
+    `host0 sent a stream that cannot be read: ${MeshError.from(cause).message}`,
+    {
+      cause,
+      object: 'host0',
+      retryable: true,
+      remedy: 'Run `mesh doctor`: another machine may answer as host0, or host0 runs another version.',
+    },
+  );
 }

@@ -29,6 +29,7 @@ function node(disk?: string) {
     journal,
     now: () => state.now,
     text: {
+      path: 'members.json',
       read: async () => state.disk,
       write: async (text) => {
         if (state.full) throw new Error('ENOSPC');

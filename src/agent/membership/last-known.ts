@@ -4,15 +4,25 @@
  * Where the kernel still has an FDB entry of an earlier run of this agent, that entry is newer than the file.
  */
 
-import { type Ipv4Cidr, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
-import { ipv6InSubnet, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
+import * as z from 'zod/mini';
+import { type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
+import { ipv6InSubnet } from '../../model/address/ipv6.ts';
 import { isUnicastMac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type MeshIdentity, mustRejoin } from '../../model/network/network-equality.ts';
-import { formatMemberLine, parseMemberLine } from '../../protocol/documents/membership.ts';
-import { isSegment, isUnderlayAddress, SEGMENTS_MAX } from '../../protocol/documents/membership-shape.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/documents/document.ts';
+import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
+import { formatMemberLine, MEMBERS_MAX, parseMemberLine } from '../../protocol/documents/membership.ts';
+import {
+  Ipv6CidrShape,
+  isUnderlayAddress,
+  NETWORKS_MAX,
+  parsedBy,
+  SegmentsShape,
+} from '../../protocol/documents/shapes.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
@@ -35,6 +45,8 @@ interface RememberedMesh extends Omit<KnownMesh, 'network'> {
 
 /** A text file that is written atomically: after a power cut it holds either the old text or the new one. */
 export interface DurableText {
+  /** For people who look for the file. */
+  readonly path: string;
   /** Undefined when there is no file. */
   readonly read: () => Promise<string | undefined>;
   readonly write: (text: string) => Promise<void>;
@@ -64,19 +76,29 @@ export class LastKnown {
   #writing: Promise<void> = Promise.resolve();
   /** Whether the present write failure is in the journal already. */
   #told = false;
+  /** Why the file could not be used; until the file is written anew. */
+  #error: MeshError | undefined;
 
   constructor(input: LastKnownInput) {
     this.#input = input;
   }
 
-  /** Reads the file of an earlier run. A file that cannot be read is journalled, and then treated as absent. */
+  /** Reads the file of an earlier run. A file that cannot be used is a finding, and then treated as absent. */
   async load(): Promise<void> {
+    const { text, journal } = this.#input;
     try {
-      this.#text = await this.#input.text.read();
-      if (this.#text !== undefined) this.#meshes = parse(this.#text);
+      this.#text = await text.read();
+      if (this.#text !== undefined) this.#meshes = parse(this.#text, text.path);
     } catch (error) {
-      this.#input.journal.failure('members not remembered', error);
+      this.#error = MeshError.from(error);
+      journal.failure('members not remembered', error);
     }
+  }
+
+  /** A finding while the file on disk cannot be used. */
+  get findings(): readonly Finding[] {
+    if (this.#error === undefined) return [];
+    return [findingOf(this.#error, { object: this.#input.text.path, severity: 'warning' })];
   }
 
   /** The mesh as it was last known; undefined when the file has no mesh of this identity. */
@@ -121,6 +143,7 @@ export class LastKnown {
       await text.write(document);
       this.#text = document;
       this.#told = false;
+      this.#error = undefined;
     } catch (error) {
       if (!this.#told) journal.failure('members not kept', error);
       this.#told = true;
@@ -155,41 +178,30 @@ function format(meshes: readonly KnownMesh[]): string {
   return `${JSON.stringify(document, undefined, 1)}\n`;
 }
 
-/** @throws TypeError or MESH_ADDRESS_INVALID for a text that `format` did not write */
-function parse(text: string): RememberedMesh[] {
-  const document: unknown = JSON.parse(text);
-  if (fieldOf(document, 'version') !== 1) throw new TypeError('not a document that this program wrote');
-  return listOf(document, 'meshes').map((mesh) => {
-    const network = parseIdentity(fieldOf(mesh, 'network'));
-    const segments = listOf(mesh, 'segments').map((segment) => parseIpv4Cidr(String(segment)));
-    if (segments.length > SEGMENTS_MAX || !segments.every(isSegment))
-      throw new TypeError('not the segments of an underlay');
-    const members = listOf(mesh, 'members').map((line) => parseMemberLine(String(line)));
-    if (members.some((member) => !isMemberOf(network, member))) throw new TypeError('a member is not of its mesh');
-    return { network, segments, members };
+/** @throws MESH_STATE_DAMAGED for a text that `format` did not write */
+function parse(text: string, path: string): readonly RememberedMesh[] {
+  const { document, fault } = readDocument(Meshes, text);
+  if (fault === undefined) return document.meshes;
+  throw new MeshError('MESH_STATE_DAMAGED', `${path} ${fault}`, {
+    object: path,
+    remedy: 'The agent writes it anew as soon as host0 lists the members. Look at the disk if this happens again.',
   });
 }
 
+/** Of a network only its identity is read: other parts may have changed since. */
+const Identity: Shape<MeshIdentity> = z.object({
+  name: z.string().check(z.maxLength(64)),
+  fabric: z.object({ vni: z.int(), key: z.string().check(z.maxLength(20)), prefix: Ipv6CidrShape }),
+});
+const Mesh: Shape<RememberedMesh> = z
+  .object({
+    network: Identity,
+    segments: SegmentsShape,
+    members: listOf(parsedBy(parseMemberLine), MEMBERS_MAX + 1),
+  })
+  .check(z.refine(({ network, members }) => members.every((member) => isMemberOf(network, member))));
+const Meshes = z.object({ version: z.literal(1), meshes: listOf(Mesh, NETWORKS_MAX) });
+
 function isMemberOf({ fabric }: MeshIdentity, { ipv4, mac, ipv6 }: Member): boolean {
   return isUnderlayAddress(ipv4) && isUnicastMac(mac) && ipv6InSubnet(ipv6, fabric.prefix);
-}
-
-function parseIdentity(network: unknown): MeshIdentity {
-  const fabric = fieldOf(network, 'fabric');
-  const [name, key, vni] = [fieldOf(network, 'name'), fieldOf(fabric, 'key'), fieldOf(fabric, 'vni')];
-  if (typeof name !== 'string' || typeof key !== 'string' || typeof vni !== 'number') {
-    throw new TypeError('a mesh lacks its name, key or number');
-  }
-  const { address, length } = parseIpv6Interface(String(fieldOf(fabric, 'prefix')));
-  return { name, fabric: { vni, key, prefix: ipv6Subnet(address, length) } };
-}
-
-function listOf(document: unknown, name: string): readonly unknown[] {
-  const value = fieldOf(document, name);
-  if (!Array.isArray(value)) throw new TypeError(`it has no list of ${name}`);
-  return value;
-}
-
-function fieldOf(document: unknown, name: string): unknown {
-  return typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined;
 }

@@ -8,13 +8,21 @@
  * second time.
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
 import { type Member, sameMember } from '../../model/network/member.ts';
 import {
   MEMBER_SILENCE_MS,
+  MEMBERS_MAX,
   type MembershipEvent,
   type MembershipVersion,
   memberKey,
 } from '../../protocol/documents/membership.ts';
+
+/**
+ * The most members that are kept, host0 included. A host0 that lists others each time would fill the kernel's tables: then
+ * the members that the newest list lacks go first, and a join that finds no room is refused.
+ */
+export const LISTED_MAX = 2 * (MEMBERS_MAX + 1);
 
 /** Feed it with `apply`, call `confirm` while the stream is alive, and read `members` and `settled`. */
 export class MemberList {
@@ -66,13 +74,17 @@ export class MemberList {
     for (const member of members) this.#put(memberKey(member), member);
   }
 
-  /** @param nowMs the same clock as for `confirm` */
+  /**
+   * @param nowMs the same clock as for `confirm`
+   * @throws MESH_HOST0_MALFORMED for a join when the list is full
+   */
   apply(event: MembershipEvent, nowMs: number): void {
     if (event.type === 'snapshot') {
       this.#list(event.version, event.members, nowMs);
       return;
     }
     const key = memberKey(event.member);
+    if (event.type !== 'leave' && !this.#members.has(key)) this.#makeRoom(LISTED_MAX - 1);
     this.#missingSinceMs.delete(key);
     if (event.type === 'leave') this.#remove(key);
     else this.#put(key, event.member);
@@ -103,6 +115,21 @@ export class MemberList {
       this.#put(key, member);
     }
     for (const key of this.#members.keys()) if (!listed.has(key)) this.#missingSinceMs.set(key, nowMs);
+    this.#makeRoom(LISTED_MAX);
+  }
+
+  #makeRoom(count: number): void {
+    for (const key of this.#missingSinceMs.keys()) {
+      if (this.#members.size <= count) return;
+      this.#missingSinceMs.delete(key);
+      this.#remove(key);
+    }
+    if (this.#members.size <= count) return;
+    throw new MeshError('MESH_HOST0_MALFORMED', `host0 lists more than ${LISTED_MAX} members`, {
+      object: 'host0',
+      remedy: 'Run `mesh doctor`: another machine may answer as host0.',
+      retryable: true,
+    });
   }
 
   #put(key: Ipv6, member: Member): void {

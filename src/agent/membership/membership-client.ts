@@ -20,7 +20,11 @@ import {
   type SelfReportAnswer,
   STREAM_SILENCE_MS,
 } from '../../protocol/documents/membership.ts';
-import { membershipEventReader, readReportAnswer } from '../../protocol/documents/membership-shape.ts';
+import {
+  EVENT_MAX_LENGTH,
+  membershipEventReader,
+  readReportAnswer,
+} from '../../protocol/documents/membership-shape.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -195,11 +199,9 @@ export class MembershipClient {
   }
 
   #accepted(segments: readonly Ipv4Cidr[]): void {
-    const news = !this.#answers || this.#error !== undefined || segments.join() !== this.#segments.join();
-    if (this.#error !== undefined || !this.#answers) {
-      this.#journal('info', 'joined', `member of ${this.#input.network.name}`);
-      this.#input.onJoined?.();
-    }
+    const joined = this.#error !== undefined || !this.#answers;
+    const news = joined || segments.join() !== this.#segments.join();
+    if (joined) this.#journal('info', 'joined', `member of ${this.#input.network.name}`);
     this.#answers = true;
     this.#error = undefined;
     this.#segments = segments;
@@ -208,6 +210,7 @@ export class MembershipClient {
     this.#schedule(reportIntervalMs(this.#input.machine));
     this.#openStream();
     if (this.#ping === undefined) this.#schedulePing();
+    if (joined) this.#input.onJoined?.();
     if (news) this.#input.onChange();
   }
 
@@ -238,9 +241,14 @@ export class MembershipClient {
     this.#stream = undefined;
     this.#ping?.cancel();
     this.#ping = undefined;
-    if (news) this.#input.onChange();
-    void this.#input.forgetHost0().then(() => this.#schedule(pauseMs ?? this.#retryMs));
+    const delayMs = pauseMs ?? this.#retryMs;
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
+    // A kernel that cannot be asked now keeps the entry, and host0 may answer all the same.
+    void this.#input
+      .forgetHost0()
+      .catch(() => undefined)
+      .then(() => this.#schedule(delayMs));
+    if (news) this.#input.onChange();
   }
 
   #openStream(): void {
@@ -254,6 +262,7 @@ export class MembershipClient {
       {
         path: '/events',
         silenceMs: STREAM_SILENCE_MS,
+        messageMaxLength: EVENT_MAX_LENGTH,
         ...(version !== undefined && { headers: { 'last-event-id': formatVersion(version) } }),
       },
       {
@@ -263,9 +272,10 @@ export class MembershipClient {
           this.#heard();
         },
         onEnd: (reason) => {
-          this.#tellNews();
           if (this.#stream === stream) this.#stream = undefined;
-          if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);
+          if (reason?.code === 'MESH_HOST0_MALFORMED') this.#malformed(reason);
+          else if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);
+          this.#tellNews();
         },
       },
     );
@@ -278,10 +288,13 @@ export class MembershipClient {
     try {
       this.#take(this.#readEvent(data));
     } catch (error) {
-      if (this.#stopped || this.#error !== undefined) return;
-      // Whoever sends such events also accepts reports: without this pause the node would join several times a second.
-      this.#lost(MeshError.from(error), REPORT_INTERVAL_MS);
+      this.#malformed(MeshError.from(error));
     }
+  }
+
+  /** Whoever sends such events also accepts reports: without this pause the node would join several times a second. */
+  #malformed(error: MeshError): void {
+    if (!this.#stopped && this.#error === undefined) this.#lost(error, REPORT_INTERVAL_MS);
   }
 
   #take(event: MembershipEvent): void {

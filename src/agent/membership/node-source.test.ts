@@ -85,6 +85,7 @@ async function node(disk?: string) {
     host0: ['10.11.0.1' as Ipv4],
     directory,
     lastKnown: {
+      path: 'members.json',
       read: async () => state.disk,
       write: async (text) => {
         state.disk = text;

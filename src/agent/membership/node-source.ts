@@ -3,7 +3,7 @@
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
 import { fileFindings } from '../../formats/conf/file-findings.ts';
 import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
-import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
@@ -15,7 +15,7 @@ import type { KernelPort } from '../kernel/kernel-port.ts';
 import { asKernelHas, type DurableText, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
 import type { Source, SourceAgent } from './source.ts';
-import { lookAtUnderlay, sameUnderlay, type UnderlayState } from './underlay.ts';
+import { type JudgedSegments, judgeSegments, lookAtUnderlay, sameUnderlay, type UnderlayState } from './underlay.ts';
 
 /** What a node's source needs: its identity, files, kernel, and how to reach host0. */
 export interface NodeSourceInput
@@ -69,18 +69,26 @@ export class NodeSource implements Source {
     return this.#input.host0;
   }
 
-  get fileFindings(): readonly Finding[] {
-    return fileFindings(this.#input.directory.current);
+  get findings(): readonly Finding[] {
+    return [
+      ...fileFindings(this.#input.directory.current),
+      ...this.#lastKnown.findings,
+      ...this.#segments().refused.map(refusedSegment),
+    ];
   }
 
   async start(agent: SourceAgent): Promise<void> {
-    const { directory } = this.#input;
-    agent.underlayChanges.subscribe(() => void this.#lookAtUnderlay(agent));
+    const { directory, journal } = this.#input;
+    agent.underlayChanges.subscribe(() => {
+      this.#lookAtUnderlay(agent).catch((thrown: unknown) => journal.faults.tell('look at the underlay', thrown));
+    });
     await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();
     // One change after the other.
     directory.changes.subscribe(() => {
-      this.#change = this.#change.then(() => this.#takeNetworks(agent));
+      this.#change = this.#change
+        .then(() => this.#takeNetworks(agent))
+        .catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
     });
     await directory.start(() => {
       const { links, addresses, routes } = agent.cache;
@@ -147,16 +155,21 @@ export class NodeSource implements Source {
     const underlay = this.#underlay;
     const host0 = underlay?.host0 ?? this.#input.host0[0];
     if (host0 === undefined) throw new TypeError('a node needs an address of host0');
-    const segments = new Set<Ipv4Cidr>();
-    for (const { client } of this.#meshes.values()) for (const segment of client.segments) segments.add(segment);
     return {
       role: 'node',
       ipv4: host0,
       onLink: underlay?.onLink ?? false,
       reachable: underlay?.reachable ?? [],
-      segments: [...segments],
+      segments: this.#segments().taken,
       ...(underlay?.local !== undefined && { local: underlay.local }),
     };
+  }
+
+  /** The segments that host0 lists in any mesh. */
+  #segments(): JudgedSegments {
+    const listed = new Set([...this.#meshes.values()].flatMap(({ client }) => client.segments));
+    if (this.#underlay === undefined) return { taken: [], refused: [] };
+    return judgeSegments([...listed], this.#underlay);
   }
 
   /**
@@ -223,9 +236,12 @@ export class NodeSource implements Source {
     if (moved) for (const { client } of this.#meshes.values()) client.reportNow();
   }
 
+  /** Without the segments that were refused: these do not come back at the next start. */
   #knownMeshes(): KnownMesh[] {
+    const { taken } = this.#segments();
     return this.#inOrder().map(({ network, client }) => {
-      return { network, members: client.list.members, segments: client.segments };
+      const segments = client.segments.filter((segment) => taken.includes(segment));
+      return { network, members: client.list.members, segments };
     });
   }
 
@@ -233,4 +249,16 @@ export class NodeSource implements Source {
   #inOrder(): readonly Participation[] {
     return this.networks.flatMap(({ id }) => this.#meshes.get(id) ?? []);
   }
+}
+
+function refusedSegment({ segment, own }: JudgedSegments['refused'][number]): Finding {
+  return {
+    code: 'MESH_HOST0_SEGMENT',
+    severity: 'warning',
+    object: segment,
+    message: `host0 lists the segment ${segment}, which overlaps ${own}, a network of this node: no route to it is made`,
+    remedy:
+      'Give one of the two another subnet. If host0 has no such segment (`mesh system status` there), another machine ' +
+      'answers as host0.',
+  };
 }

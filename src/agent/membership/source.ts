@@ -20,7 +20,10 @@ export interface SourceAgent {
   readonly stateChanges: Subscribable<void>;
   /** Emits when IPv4 addresses or routes have changed. */
   readonly underlayChanges: Subscribable<void>;
-  /** Reconciles the kernel with the present networks and members of the source; resolves when nothing is left to do. */
+  /**
+   * Reconciles the kernel with the present networks and members of the source; resolves when nothing is left to do.
+   * Never rejects.
+   */
   takeUp(): Promise<void>;
 }
 
@@ -42,8 +45,8 @@ export interface Source {
    * none.
    */
   streamSinceMs(network: NetworkId): number | undefined;
-  /** Findings about the network files. Empty on host0, where the daemon reads the files. */
-  readonly fileFindings: readonly Finding[];
+  /** Findings about the network files, the last known members, and the segments of host0. Empty on host0. */
+  readonly findings: readonly Finding[];
   /** host0's underlay addresses. */
   readonly host0: readonly Ipv4[];
   /** Emits a network when host0 has made this node a member, for the first time or again. Never on host0. */

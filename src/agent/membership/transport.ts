@@ -20,7 +20,10 @@ export interface StreamHandlers {
    * Called after the messages of each chunk of bytes, and after a comment too: it shows that the other end is alive.
    */
   readonly onHeard?: () => void;
-  /** Called once when the stream has ended: with MESH_HOST0_UNREACHABLE, or with undefined after `close`. */
+  /**
+   * Called once when the stream has ended: with MESH_HOST0_UNREACHABLE or MESH_HOST0_MALFORMED, or with undefined after
+   * `close`.
+   */
   readonly onEnd: (reason: MeshError | undefined) => void;
 }
 
@@ -48,6 +51,8 @@ export interface StreamRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** After this time without a byte, the stream counts as dead. */
   readonly silenceMs: number;
+  /** The longest message, in characters. A longer one ends the stream with MESH_HOST0_MALFORMED. */
+  readonly messageMaxLength: number;
 }
 
 /** How the agent speaks to host0: `httpTransport` in a process, a fake in tests. */

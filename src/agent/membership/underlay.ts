@@ -1,9 +1,12 @@
 /** A node's state on the underlay: which of host0's addresses it uses, and which address it sends from. */
 import { isDeepStrictEqual } from 'node:util';
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet, isIpv4 } from '../../model/address/ipv4.ts';
+import type { Route } from '../../kernel/rtnl/objects.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Overlap, ipv4Subnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
+
+const DEFAULT = '0.0.0.0/0';
 
 /** How the underlay looks from this node, read from the kernel. */
 export interface UnderlayState {
@@ -18,6 +21,30 @@ export interface UnderlayState {
    * program.
    */
   readonly reachable: readonly Ipv4Cidr[];
+  /** What belongs to the node itself: the subnets on its links, and the routers of its other routes. */
+  readonly own: readonly Ipv4Cidr[];
+}
+
+/** The segments that host0 lists, judged by what the node has itself. */
+export interface JudgedSegments {
+  readonly taken: readonly Ipv4Cidr[];
+  /** Each with the network of the node that a route to it would take over. */
+  readonly refused: readonly { readonly segment: Ipv4Cidr; readonly own: Ipv4Cidr }[];
+}
+
+/**
+ * Refuses the segments that have addresses in common with a network of the node itself: whoever answers as host0 must not
+ * lead the traffic of those networks to host0. The node's own segment is no such network, as no route to it is made; nor is
+ * a segment that the node is on with another of its interfaces.
+ */
+export function judgeSegments(segments: readonly Ipv4Cidr[], { host0, reachable, own }: UnderlayState): JudgedSegments {
+  const refused = segments.flatMap((segment) => {
+    if (ipv4InSubnet(host0, segment) || reachable.includes(segment)) return [];
+    const taken = own.find((network) => ipv4Overlap(network, segment));
+    return taken === undefined ? [] : [{ segment, own: taken }];
+  });
+  const isRefused = new Set(refused.map(({ segment }) => segment));
+  return { taken: segments.filter((segment) => !isRefused.has(segment)), refused };
 }
 
 /**
@@ -30,17 +57,20 @@ export async function lookAtUnderlay(
   cache: KernelCache,
   kernel: KernelPort,
 ): Promise<UnderlayState> {
-  const own = ownSubnets(cache);
-  const host0 = candidates.find((address) => own.some((subnet) => ipv4InSubnet(address, subnet))) ?? candidates[0];
+  const subnets = ownSubnets(cache);
+  const host0 = candidates.find((address) => subnets.some((subnet) => ipv4InSubnet(address, subnet))) ?? candidates[0];
   if (host0 === undefined) throw new TypeError('a node needs an address of host0');
-  const reachable = [...own, ...foreignRoutes(cache)];
+  const foreign = foreignRoutes(cache);
+  const destinations = foreign.map(({ destination }) => destination as Ipv4Cidr);
+  const reachable = [...subnets, ...destinations.filter((destination) => destination !== DEFAULT)];
+  const own = [...new Set([...subnets, ...foreign.flatMap(ownPart)])];
   try {
     const route = await kernel.routeTo(host0);
     const local = route.source !== undefined && isIpv4(route.source) ? route.source : undefined;
-    return { host0, onLink: route.gateway === undefined, reachable, ...(local !== undefined && { local }) };
+    return { host0, onLink: route.gateway === undefined, reachable, own, ...(local !== undefined && { local }) };
   } catch {
     // There is no route now. A kernel event announces it when there is one.
-    return { host0, onLink: false, reachable };
+    return { host0, onLink: false, reachable, own };
   }
 }
 
@@ -50,12 +80,14 @@ function ownSubnets(cache: KernelCache): Ipv4Cidr[] {
     .map(({ address, length }) => ipv4Subnet(address as Ipv4, length));
 }
 
-function foreignRoutes(cache: KernelCache): Ipv4Cidr[] {
-  return [...cache.routes.values()]
-    .filter(
-      ({ family, protocol, destination }) => family === 4 && protocol !== OUR_PROTOCOL && destination !== '0.0.0.0/0',
-    )
-    .map(({ destination }) => destination as Ipv4Cidr);
+function foreignRoutes(cache: KernelCache): Route[] {
+  return [...cache.routes.values()].filter(({ family, protocol }) => family === 4 && protocol !== OUR_PROTOCOL);
+}
+
+/** The destination of a route without a gateway, as a tunnel has it; else the gateway. */
+function ownPart({ destination, gateway }: Route): Ipv4Cidr[] {
+  if (gateway !== undefined) return isIpv4(gateway) ? [ipv4Subnet(gateway, 32)] : [];
+  return destination === DEFAULT ? [] : [destination as Ipv4Cidr];
 }
 
 /** Whether the state is unchanged, so that no pass is needed. False when there was none before. */

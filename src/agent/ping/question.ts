@@ -44,6 +44,8 @@ export function ask(
       });
     });
   });
+  // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
+  outgoing.on('close', () => failed(new Error('it closed the connection')));
   outgoing.end();
   return promise;
 }

@@ -6,9 +6,26 @@
  * The second entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such
  * an agent the port is a guest that belongs to no network: the port stays where it is, under the rules for guests.
  */
+import * as z from 'zod/mini';
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
+import type { NetworkId } from '../../model/network/network.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/documents/document.ts';
+import { DeviceShape, NetworkIdShape } from '../../protocol/documents/shapes.ts';
 import type { ForeignPort, PortRecord } from './foreign-ports.ts';
+
+/** More ports than a machine has interfaces. */
+const PORTS_MAX = 65_536;
+const NO_NETWORK: Shape<''> = z.literal('');
+const Port = z.object({
+  link: DeviceShape,
+  network: z.union([NetworkIdShape, NO_NETWORK]),
+  unpluggedFrom: z.exactOptional(NetworkIdShape),
+});
+const Ports = listOf(Port, PORTS_MAX);
+
+/** The record of a machine where no port was plugged. */
+export const NO_PORTS: PortRecord = { plugged: [], unplugging: [] };
 
 /**
  * Reads the file; a missing file is an empty record.
@@ -16,16 +33,13 @@ import type { ForeignPort, PortRecord } from './foreign-ports.ts';
  */
 export async function readPlugged(path: string): Promise<PortRecord> {
   const text = await textAt(path);
-  if (text === undefined) return { plugged: [], unplugging: [] };
-  try {
-    return parse(text);
-  } catch (cause) {
-    throw new MeshError('MESH_STATE_DAMAGED', `${path} does not hold the plugged ports`, {
-      cause,
-      object: path,
-      remedy: 'Remove it, and plug the ports in again with `mesh port plug`.',
-    });
-  }
+  if (text === undefined) return NO_PORTS;
+  const { document, fault } = readDocument(Ports, text);
+  if (fault === undefined) return recordOf(document);
+  throw new MeshError('MESH_STATE_DAMAGED', `${path} does not hold the plugged ports: the file ${fault}`, {
+    object: path,
+    remedy: 'Plug the ports in again with `mesh port plug`, which writes the file anew.',
+  });
 }
 
 /**
@@ -37,19 +51,13 @@ export async function writePlugged(path: string, { plugged, unplugging }: PortRe
   await writeDurable(path, `${JSON.stringify([...plugged, ...leaving])}\n`);
 }
 
-/** @throws TypeError or SyntaxError */
-function parse(text: string): PortRecord {
-  const document: unknown = JSON.parse(text);
-  if (!Array.isArray(document) || !document.every(isPort)) throw new TypeError('not a list of ports');
-  const left = document.map((port) => ({ link: port.link, network: unpluggedFrom(port) }));
-  return { plugged: document.filter(({ network }) => network.length > 0), unplugging: left.filter(isPort) };
-}
-
-function unpluggedFrom(port: ForeignPort): unknown {
-  return port.network.length > 0 ? undefined : Reflect.get(port, 'unpluggedFrom');
-}
-
-function isPort(value: unknown): value is ForeignPort {
-  if (typeof value !== 'object' || value === null) return false;
-  return typeof Reflect.get(value, 'link') === 'string' && typeof Reflect.get(value, 'network') === 'string';
+function recordOf(ports: z.infer<typeof Ports>): PortRecord {
+  const portOf = (link: string, network: NetworkId | '' | undefined): ForeignPort[] =>
+    network === '' || network === undefined ? [] : [{ link, network }];
+  return {
+    plugged: ports.flatMap(({ link, network }) => portOf(link, network)),
+    unplugging: ports.flatMap(({ link, network, unpluggedFrom }) =>
+      network === '' ? portOf(link, unpluggedFrom) : [],
+    ),
+  };
 }

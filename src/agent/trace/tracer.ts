@@ -5,7 +5,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import { readPathView } from '../../protocol/documents/path-view-text.ts';
+import { readPathView } from '../../protocol/documents/path-view-shape.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   formatPathQuery,

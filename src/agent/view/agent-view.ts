@@ -85,7 +85,7 @@ const NETWORKS_UNKNOWN: Finding = {
  */
 export function healthOf(agent: Agent): Finding[] {
   const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
-  findings.push(...agent.source.fileFindings);
+  findings.push(...agent.source.findings);
   for (const network of agent.source.networks) {
     const state = agent.stateOf(network);
     if (state.phase === 'failed') findings.push(findingOf(state.error, { object: network.name }));
@@ -94,7 +94,8 @@ export function healthOf(agent: Agent): Finding[] {
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
-  findings.push(...tableFindings(agent), ...agent.missingFeatures.findings);
+  findings.push(...tableFindings(agent));
+  findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',

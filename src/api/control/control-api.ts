@@ -9,9 +9,10 @@ import type { NetworkId } from '../../model/network/network.ts';
 import type { BootView, ScanView } from '../../protocol/documents/boot-views.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
-import { listenOnControlSocket } from '../../protocol/http/control-socket.ts';
+import { CONTROL_TIMES, listenOnControlSocket } from '../../protocol/http/control-socket.ts';
 import { EventStream } from '../../protocol/http/event-stream.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
+import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { answerErrors } from '../error-reply.ts';
 import { NetworkStateShape } from '../membership/state-shape.ts';
@@ -59,8 +60,11 @@ export interface ControlApiInput {
  */
 export async function openControlApi(input: ControlApiInput): Promise<ControlApi> {
   const { path, controller, boot } = input;
-  const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false });
+  const { requestTimeout, keepAliveTimeout } = CONTROL_TIMES;
+  const times = { http: CONTROL_TIMES, requestTimeout, keepAliveTimeout };
+  const app = fastify({ bodyLimit: SELF_MAX_BYTES, exposeHeadRoutes: false, ...times });
   answerErrors(app, 'MESH_USAGE');
+  app.addHook('onRequest', async ({ headers }) => mustBeOwnRequest(headers));
   timeAnswers(app, 'control', input.metrics);
   app.get('/v1/status', () => controller.status());
   app.get('/v1/nodes', () => controller.nodes());

@@ -10,7 +10,7 @@ const text = z
 const count = z.int().nonnegative();
 const mac = z.string().transform((value): Mac => parseMac(value));
 
-/** Parses the body of `PUT /inventory`; unknown fields are dropped. */
+/** An inventory; unknown fields are dropped. */
 export const InventoryShape: z.ZodType<Inventory> = z.object({
   system: z.object({ manufacturer: text.exactOptional(), product: text.exactOptional() }),
   cpu: z.object({ model: text.exactOptional(), threads: count, cores: count.exactOptional() }),

@@ -16,17 +16,20 @@ import { membershipApi } from './membership-api.ts';
 
 const node = memberAddresses(network, parseMachineId('10eff964'));
 
+let clock: ManualClock;
 let server: Server;
 let mesh: Membership;
 let peer: string;
 let taken: unknown[];
 
 beforeEach(async () => {
-  const clock = new ManualClock();
+  clock = new ManualClock();
   mesh = new Membership({
     network,
     name: 'host0',
     admit: () => {},
+    machines: () => [],
+    machineNamed: () => undefined,
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),
@@ -55,6 +58,22 @@ afterEach(() => {
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   const { port } = server.address() as AddressInfo;
   return fetch(`http://127.0.0.1:${port}${path}`, init);
+}
+
+function put(leaving: boolean): Promise<Response> {
+  const report = {
+    machine: '10eff964',
+    name: 'node',
+    instance: 'boot',
+    ipv4: '10.11.0.2',
+    leaving,
+    state: { phase: 'ready' },
+  };
+  return ask('/self', {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(report),
+  });
 }
 
 async function codeOf(response: Response): Promise<string> {
@@ -100,26 +119,28 @@ test.each([
 
 test('members that left are named until they are back', async () => {
   await mesh.start();
-  const put = (leaving: boolean) => {
-    const report = {
-      machine: '10eff964',
-      name: 'node',
-      instance: 'boot',
-      ipv4: '10.11.0.2',
-      leaving,
-      state: { phase: 'ready' },
-    };
-    return ask('/self', {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(report),
-    });
-  };
   expect(await (await put(false)).json()).toMatchObject({ accepted: true, version: { revision: 1 } });
   expect((await put(true)).status).toBe(200);
   expect((await ask('/')).headers.get('mesh-left')).toBe(node.bridgeMac);
   await put(false);
   expect((await ask('/')).headers.get('mesh-left')).toBeNull();
+});
+
+test('only members get a stream, and it ends when its member leaves', async () => {
+  await mesh.start();
+  expect(await codeOf(await ask('/events'))).toBe('403 MESH_MEMBER_NOT_ADMITTED');
+  await ask('/?name=node&machine=10eff964');
+  const stream = await ask('/events');
+  expect(stream.status).toBe(200);
+  await put(false);
+  await put(true);
+  await clock.pass(1_000);
+  // The end of the stream, after what it brought.
+  const events = (await stream.text()).match(/^event: .*$/gm);
+  expect(events?.at(0)).toBe('event: snapshot');
+  expect(events?.at(-1)).toBe('event: leave');
+  expect(mesh.listeners).toBe(0);
+  expect(await codeOf(await ask('/events'))).toBe('403 MESH_MEMBER_NOT_ADMITTED');
 });
 
 describe('an inventory', () => {
@@ -142,6 +163,24 @@ describe('an inventory', () => {
     await ask('/?name=node&machine=10eff964');
     expect((await tell({ ...inventory, machine: '2b1c0d3e' })).status).toBe(204);
     expect(taken).toEqual([['10eff964', inventory]]);
+  });
+
+  test('of a member with an agent is taken from that agent alone', async () => {
+    await mesh.start();
+    const state = { phase: 'ready' as const };
+    await mesh.report(node.ipv6, {
+      machine: parseMachineId('10eff964'),
+      name: 'node',
+      instance: 'boot-1',
+      ipv4: '10.11.0.2' as Ipv4,
+      state,
+    });
+    expect((await tell({ ...inventory, instance: 'boot-1' })).status).toBe(204);
+    expect(taken).toEqual([['10eff964', inventory]]);
+    for (const other of [inventory, { ...inventory, instance: 'boot-2' }]) {
+      expect(await codeOf(await tell(other))).toBe('403 MESH_MEMBER_FORGED');
+    }
+    expect(taken).toHaveLength(1);
   });
 
   test('is refused from a node that is not a member with a machine id', async () => {

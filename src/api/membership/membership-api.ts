@@ -13,8 +13,8 @@ import { MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import { INVENTORY_MAX_BYTES, type Inventory } from '../../protocol/documents/inventory.ts';
 import {
-  formatMemberList,
   formatVersion,
+  type MembershipEvent,
   membershipMessage,
   NODE_NAME,
   parseVersion,
@@ -26,6 +26,7 @@ import { EventStream } from '../../protocol/http/event-stream.ts';
 import { answerErrors } from '../error-reply.ts';
 import { timeAnswers } from '../timing.ts';
 import { InventoryShape } from './inventory-shape.ts';
+import { ListTexts } from './list-texts.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
 /** The mesh that a connection belongs to, and its other end. */
@@ -51,10 +52,15 @@ const machine = z.string().refine(isMachineId, 'is not a machine id: 8 lower-cas
 
 const Poll = z.object({ name: name.optional(), machine: machine.optional() });
 
+const instance = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens');
+
+/** Agents of before do not give their instance with an inventory, and then are not believed. */
+const Sender = z.object({ instance: instance.exactOptional() });
+
 const Report: z.ZodType<SelfReport> = z.object({
   machine,
   name,
-  instance: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens'),
+  instance,
   ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
   token: z
     .string()
@@ -80,6 +86,7 @@ export async function membershipApi({
   metrics,
 }: MembershipApiInput): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
+  const lists = new ListTexts();
   const streams = new Map<Ipv6, EventStream[]>();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
   if (metrics !== undefined) timeAnswers(app, 'membership', metrics);
@@ -93,8 +100,7 @@ export async function membershipApi({
     reply.header('etag', etag).header('cache-control', 'no-cache');
     if (left.length > 0) reply.header('mesh-left', left.join(' '));
     if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-    const members = mesh.members(await mesh.whereabouts(peer));
-    return reply.type('text/plain; charset=utf-8').send(formatMemberList(members));
+    return reply.type('text/plain; charset=utf-8').send(lists.of(mesh, await mesh.whereabouts(peer)));
   });
 
   app.put('/self', async (request): Promise<SelfReportAnswer> => {
@@ -105,20 +111,25 @@ export async function membershipApi({
 
   app.put('/inventory', { bodyLimit: INVENTORY_MAX_BYTES }, async (request, reply) => {
     const { mesh, peer } = admit(request);
-    await takeInventory(mesh.machineAt(peer), InventoryShape.parse(request.body));
+    const { instance } = Sender.parse(request.body);
+    await takeInventory(mesh.machineAt(peer, instance), InventoryShape.parse(request.body));
     return reply.code(204).send();
   });
 
   app.get('/events', async (request, reply) => {
     const { mesh, peer } = admit(request);
     mesh.mustBeLoaded();
+    mustBeMember(mesh, peer);
     const viewer = await mesh.whereabouts(peer);
     const seen = request.headers['last-event-id'];
     const since = typeof seen === 'string' ? parseVersion(seen) : undefined;
     reply.hijack();
     const stream = new EventStream(reply.raw);
     keepNewest(streams, peer, stream);
-    const end = mesh.subscribe(viewer, since, (event) => stream.send(membershipMessage(event)));
+    const end = mesh.subscribe(viewer, since, (event) => {
+      stream.send(membershipMessage(event));
+      if (endsStreamOf(peer, mesh, event)) stream.end();
+    });
     stream.onClose(end);
   });
 
@@ -128,7 +139,7 @@ export async function membershipApi({
   /** @throws MESH_MEMBER_FORGED for a peer whose address is not in the mesh's prefix */
   function admit(request: FastifyRequest): { readonly mesh: Membership; readonly peer: Ipv6 } {
     const connection = connectionOf(request.raw);
-    const peer = connection === undefined ? undefined : addressIn(connection);
+    const peer = connection === undefined ? undefined : meshAddressOf(connection);
     if (connection !== undefined && peer !== undefined) return { mesh: connection.mesh, peer };
     throw new MeshError('MESH_MEMBER_FORGED', `${connection?.peer ?? 'the sender'} is not an address of this mesh`, {
       rule: 'host0 answers members of the mesh, at addresses of its prefix.',
@@ -137,11 +148,29 @@ export async function membershipApi({
   }
 }
 
-function addressIn({ mesh, peer }: MeshConnection): Ipv6 | undefined {
+/** The address of a connection's other end, if it is in the mesh's prefix. */
+export function meshAddressOf({ mesh, peer }: MeshConnection): Ipv6 | undefined {
   // A link-local peer carries its device: `fe80::1%br456`.
   if (peer === '' || peer.includes('%')) return undefined;
   const ipv6 = parseIpv6(peer);
   return ipv6InSubnet(ipv6, mesh.network.fabric.prefix) ? ipv6 : undefined;
+}
+
+/** @throws MESH_MEMBER_NOT_ADMITTED */
+function mustBeMember(mesh: Membership, peer: Ipv6): void {
+  if (mesh.isMember(peer)) return;
+  throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `${peer} is not a member of ${mesh.network.name}`, {
+    object: mesh.network.name,
+    rule: 'Only members get a stream: each stream takes a place for as long as it lasts.',
+    remedy: 'Report first (`PUT /self`, or `GET /?name=NAME`), or ask for the list again and again (`GET /`).',
+    retryable: true,
+  });
+}
+
+/** Whether the event says that the peer is no member now. Its agent then reports, joins and opens a new stream. */
+function endsStreamOf(peer: Ipv6, mesh: Membership, event: MembershipEvent): boolean {
+  if (event.type === 'snapshot') return !mesh.isMember(peer);
+  return event.type === 'leave' && event.member.ipv6 === peer;
 }
 
 function keepNewest(streams: Map<Ipv6, EventStream[]>, peer: Ipv6, stream: EventStream): void {

@@ -2,20 +2,46 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Membership } from '../../controller/membership/membership.ts';
+import type { SourceVerification } from '../../controller/membership/source-verification.ts';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import type { Clock } from '../../model/clock.ts';
+import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
+import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints, type DeviceEndpointsInput } from '../../protocol/http/device-endpoints.ts';
 import { meshEndpoint } from '../../protocol/http/mesh-endpoint.ts';
+import type { Origin } from '../../protocol/http/place-pool.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { type MembershipApiInput, type MeshConnection, membershipApi } from './membership-api.ts';
+import { type MembershipApiInput, type MeshConnection, membershipApi, meshAddressOf } from './membership-api.ts';
+
+const LIMITS: EndpointLimits = {
+  /** Enough for a stream and a few requests of each member of the largest mesh. */
+  connections: 8192,
+  /** A member has one stream and one connection for reports; the others may be left over from partitions. */
+  connectionsPerPeer: 16,
+  /** A machine that joins has one connection, for some milliseconds. 256 idle connections take 4 MB. */
+  strangers: { connections: 256, connectionsPerPeer: 4 },
+  /** All members may connect at once. */
+  backlog: 4096,
+  /** A stream that the other end has not read for this long is dead for its agent, too. */
+  sendTimeoutMs: STREAM_SILENCE_MS,
+  http: {
+    maxHeaderSize: 4096,
+    headersTimeout: 5_000,
+    requestTimeout: 10_000,
+    /** Longer than the time between two reports, so that they share a connection. */
+    keepAliveTimeout: 15_000,
+    connectionsCheckingInterval: 1_000,
+  },
+};
 
 /** What the endpoints need of host0. */
 export interface MeshEndpointsInput extends Pick<DeviceEndpointsInput<Membership>, 'indexOf'> {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly metrics: ApiMetrics;
+  readonly verification: SourceVerification;
   readonly takeInventory: MembershipApiInput['takeInventory'];
 }
 
@@ -34,10 +60,26 @@ export async function openMeshEndpoints(input: MeshEndpointsInput): Promise<Devi
         machine: 'host0',
         port: MEMBERSHIP_PORT,
         service: 'membership',
+        limits: LIMITS,
         openListener: boundListener,
+        isMember: (peer) => isMemberOf(mesh, peer),
+        originOf: (peer) => originIn(mesh, peer, input.verification),
         handler: (request, response) => api.handle(request, response),
         onConnection: (socket) => connections.set(socket, { mesh, peer: socket.remoteAddress ?? '' }),
         onHearing: (hearing) => mesh.hear(hearing),
       }),
   });
+}
+
+function isMemberOf(mesh: Membership, peer: string): boolean {
+  const address = meshAddressOf({ mesh, peer });
+  return address !== undefined && mesh.isMember(address);
+}
+
+async function originIn(mesh: Membership, peer: string, verification: SourceVerification): Promise<Origin> {
+  const address = meshAddressOf({ mesh, peer });
+  if (address === undefined) return {};
+  const { mac, ipv4, localPort } = await verification.verify(mesh.network, address);
+  const behind = localPort ?? ipv4;
+  return { ...(mac !== undefined && { mac }), ...(behind !== undefined && { behind }) };
 }

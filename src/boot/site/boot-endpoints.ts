@@ -7,6 +7,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { DeviceEndpoint, type EndpointLimits } from '../../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints, type DeviceEndpointsInput } from '../../protocol/http/device-endpoints.ts';
+import type { Origin } from '../../protocol/http/place-pool.ts';
 import type { EventInit } from '../../protocol/journal/event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { STALL_SEC } from '../frames/sighting.ts';
@@ -18,6 +19,8 @@ export interface BootEndpointsInput extends Pick<DeviceEndpointsInput<BootEndpoi
   readonly site: BootSite;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** The Ethernet address of a peer on a segment. IP addresses are free there, and a machine may take many. */
+  readonly originAt: (device: string, peer: string) => Promise<Origin>;
 }
 
 const HTTP_PORT = 80;
@@ -39,23 +42,33 @@ const LIMITS: EndpointLimits = {
 };
 
 /** The boot servers of all segments. They are opened and closed as the returned object is told which segments are served. */
-export function bootEndpoints({ site, clock, journal, indexOf }: BootEndpointsInput): DeviceEndpoints<BootEndpoint> {
+export function bootEndpoints({
+  site,
+  clock,
+  journal,
+  indexOf,
+  originAt,
+}: BootEndpointsInput): DeviceEndpoints<BootEndpoint> {
   const endpointAt = (endpoint: BootEndpoint): DeviceEndpoint => {
     const { device, host0: address } = endpoint;
+    const title = `boot server on ${device}`;
     let time: TimeServer | undefined;
     return new DeviceEndpoint({
+      title,
       device,
       address,
       port: HTTP_PORT,
       limits: LIMITS,
       openListener: boundListener,
-      handler: (request, response) => void site.handle(request, response, endpoint),
+      originOf: (peer) => originAt(device, peer),
+      handler: (request, response) => site.handle(request, response, endpoint),
       clock,
       onHearing: (hearing) => {
         time?.close();
         time = hearing ? timeAt(endpoint, clock, journal) : undefined;
       },
       onFailure: (error) => journal.record(notListening(endpoint, error)),
+      onFault: (error) => journal.failure('boot server fault', error, { object: device }),
     });
   };
   return new DeviceEndpoints({ keyOf: ({ host0, device }) => `${host0} ${device}`, endpointAt, indexOf });

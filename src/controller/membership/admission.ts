@@ -6,6 +6,14 @@ import type { Admission } from '../../formats/host0/host0-conf.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 
+/**
+ * The admission that holds: what the administrator has set, else `known` as soon as there are named machines. Before that
+ * nobody could join.
+ */
+export function admissionInForce(set: Admission | undefined, named: number): Admission {
+  return set ?? (named > 0 ? 'known' : 'open');
+}
+
 /** A machine that asks to become a member. */
 export interface Applicant {
   /** Undefined for a poller that gives no machine id. */
@@ -42,14 +50,14 @@ export function admit({ machine, token }: Applicant, { admission, isNamed, fits 
   }
   if (machine === undefined) {
     throw new MeshError('MESH_MEMBER_NOT_ADMITTED', 'this mesh admits known machines only, and the asker names none', {
-      rule: 'With admission=known a member says which machine it is.',
+      rule: 'With admission=known, the default once a machine has a folder, a member says which machine it is.',
       remedy: 'Ask with `&machine=ID`; `mesh genid machine 8` prints the id.',
     });
   }
   if (isNamed(machine)) return;
   throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `machine ${machine} has no folder on host0`, {
     object: machine,
-    rule: 'With admission=known only machines that have a folder in /host0/machines become members.',
+    rule: 'With admission=known, the default once a machine has a folder, only machines that have a folder in /host0/machines become members.',
     remedy: `Name it with \`mesh node adopt ${machine} NAME\`, or write admission="open" into host0.conf.`,
   });
 }

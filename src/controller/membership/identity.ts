@@ -5,7 +5,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import { forged, moving } from './member-error.ts';
+import { forged, guestOfHost0, moving } from './member-error.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { VerifiedSource } from './source-verification.ts';
 
@@ -20,16 +20,34 @@ export function identifySender(
   network: Network,
   asker: Ipv6,
   machine: MachineId | undefined,
-  { mac, ipv4 }: VerifiedSource,
+  { mac, ipv4, localPort }: VerifiedSource,
   records: Iterable<MemberRecord>,
 ): { readonly mac: Mac; readonly ipv4: Ipv4 } {
   const host0 = memberAddresses(network, 'host0');
   if (asker === host0.ipv6) throw forged(network, asker, "this is host0's own address");
+  if (mac !== undefined && localPort !== undefined) {
+    const imitated = Iterator.from(records).find((record) => record.ipv6 === asker || record.mac === mac);
+    throw guestOfHost0(network, asker, mac, localPort, imitated);
+  }
   if (machine !== undefined) mustDerive(network, asker, machine, mac);
   if (mac === undefined) throw moving(network, asker, "host0's kernel has no neighbour entry for it");
   if (machine === undefined) mustOwn(network, asker, mac, host0.bridgeMac, records);
   if (ipv4 === undefined) throw moving(network, asker, `host0's kernel has no forwarding entry for ${mac}`);
   return { mac, ipv4 };
+}
+
+/**
+ * The machine that a poller is which does not say so: the member at its address, or the one of `machines` whose addresses
+ * they are. Undefined for a poller whose addresses follow from none.
+ */
+export function machineOfPoller(
+  network: Network,
+  asker: Ipv6,
+  present: MemberRecord | undefined,
+  machines: Iterable<MachineId>,
+): MachineId | undefined {
+  if (present?.machine !== undefined) return present.machine;
+  return Iterator.from(machines).find((machine) => memberAddresses(network, machine).ipv6 === asker);
 }
 
 function mustDerive(network: Network, asker: Ipv6, machine: MachineId, mac: Mac | undefined): void {

@@ -35,8 +35,9 @@ boot="auto"
 # Networks that every machine is in, whatever its manifest says: names of files in network/.
 default_networks="manage"
 
-# Who may join: open (anybody on the segment), known (machines with a folder in machines/), token (machines that booted from this host0).
-admission="open"
+# Who may join: open (anybody on the segment), known (machines with a folder in machines/), token (machines that booted from
+# this host0). Without the line: open until the first machine has a folder, then known.
+#admission="known"
 `,
   'network/manage.conf': `# The mesh that every machine is in. host0 is at ::1 in it.
 name=manage

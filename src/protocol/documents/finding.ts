@@ -21,6 +21,11 @@ export interface Finding {
   readonly remedy: string;
 }
 
+/** A part of a process that has findings of its own. */
+export interface HealthSource {
+  health(): readonly Finding[];
+}
+
 /** The parts of a finding that its error does not bring. */
 export interface FindingInit {
   /** The object of the finding. The error may name only a part of this object, or none: see `objectOf`. */

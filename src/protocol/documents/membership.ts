@@ -35,6 +35,8 @@ export const STREAM_SILENCE_MS = 9_000;
 /** How long `mesh-left` names a member that left. Pollers ask at least every 9 s to stay members, so three polls see it. */
 export const LEFT_MEMORY_MS = 30_000;
 
+/** The longest host name in member lines. */
+export const NODE_NAME_MAX_LENGTH = 63;
 /** A host name in member lines: letters, digits, dots and hyphens, at most 63. */
 export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
 
@@ -55,6 +57,9 @@ export function checkNodeName(name: string): void {
  * (`gc_thresh3`).
  */
 export const MEMBERS_MAX = 4_096;
+
+/** Members that poll without a machine id, and have addresses that follow from none: host0 cannot tell these from guests. */
+export const POLLERS_MAX = 256;
 
 /** The longest body of `PUT /self`. */
 export const REPORT_MAX_BYTES = 8 * 1024;

@@ -22,20 +22,36 @@ export function formatSse({ id, event, data }: SseMessage): string {
 export const SSE_COMMENT = ': \n\n';
 
 /** A peer that sends more than this without ending a message is not a Meshwork process. */
-const MAX_PENDING = 8 * 1024 * 1024;
+const MESSAGE_MAX_LENGTH = 8 * 1024 * 1024;
 
 /** Cuts a stream of text into messages. Comments are dropped: a reader that watches for silence counts bytes itself. */
 export class SseParser {
+  readonly #lengthMax: number;
+  /** The begun message, without the line end that may be the first half of its end. It is searched only once. */
   #pending = '';
+  #lineEnd = '';
+
+  /** @param lengthMax the longest message, in characters */
+  constructor(lengthMax: number = MESSAGE_MAX_LENGTH) {
+    this.#lengthMax = lengthMax;
+  }
 
   /**
    * The messages that `text` completes.
-   * @throws RangeError when a message does not end within 8 MiB
+   * @throws RangeError when a message is longer than it may be
    */
   push(text: string): SseMessage[] {
-    const blocks = (this.#pending + text).split('\n\n');
-    this.#pending = blocks.pop() ?? '';
-    if (this.#pending.length > MAX_PENDING) throw new RangeError('a message of the event stream does not end');
+    const blocks = (this.#lineEnd + text).split('\n\n');
+    const begun = blocks.pop() ?? '';
+    if (blocks.length > 0) {
+      blocks[0] = this.#pending + blocks[0];
+      this.#pending = '';
+    }
+    this.#lineEnd = begun.endsWith('\n') ? '\n' : '';
+    this.#pending += begun.slice(0, begun.length - this.#lineEnd.length);
+    if ([this.#pending, ...blocks].some(({ length }) => length > this.#lengthMax)) {
+      throw new RangeError(`a message of the event stream is longer than ${this.#lengthMax} characters`);
+    }
     return blocks.flatMap((block) => {
       const message = parseBlock(block);
       return message === undefined ? [] : [message];

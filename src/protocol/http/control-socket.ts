@@ -1,7 +1,7 @@
 /** The Unix socket of a control API. Root and the owning group may connect; one process at a time may listen. */
 import { once } from 'node:events';
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import type { Server } from 'node:http';
+import type { Server, ServerOptions } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { MeshError } from '../../model/error.ts';
@@ -9,6 +9,14 @@ import { MeshError } from '../../model/error.ts';
 /** The group needs both modes to connect: to enter the directory, and to write to the socket. */
 const DIRECTORY_MODE = 0o750;
 const SOCKET_MODE = 0o660;
+
+/** The times of the servers on control sockets: a client that was stopped in the middle of a request keeps no memory. */
+export const CONTROL_TIMES = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 10_000,
+  connectionsCheckingInterval: 5_000,
+} satisfies ServerOptions;
 
 /**
  * Makes the directory of a socket, and removes a socket that an ended process left behind.

@@ -2,12 +2,14 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { DeviceEndpoint } from './device-endpoint.ts';
 import { DeviceEndpoints } from './device-endpoints.ts';
+import type { RequestHandler } from './request-handler.ts';
 
 const ADDRESS = parseIpv4('127.86.0.1');
 const LIMITS = { connections: 100, connectionsPerPeer: 3, backlog: 700, http: {} };
@@ -26,15 +28,17 @@ beforeEach(async () => {
   await new Promise((resolve) => holder.close(resolve));
 });
 
-function endpointAt(device: string): DeviceEndpoint {
+function endpointAt(device: string, handler: RequestHandler = (_, response) => response.end('here')): DeviceEndpoint {
   return new DeviceEndpoint({
+    title: 'endpoint of the test',
     device,
     address: ADDRESS,
     port,
     limits: LIMITS,
     openListener: boundListener,
-    handler: (_, response) => response.end('here'),
+    handler,
     clock,
+    onFault: ({ message }) => told.push(message),
     onFailure: ({ message }) => told.push(message),
     onHearing: (hearing) => told.push(hearing ? 'hears' : 'hears no more'),
   });
@@ -122,4 +126,64 @@ test('endpoints open and close with the targets, and follow their devices', asyn
   await expect.poll(() => told.slice(3)).toEqual(['hears no more', 'hears']);
   endpoints.close();
   expect(told.at(-1)).toBe('hears no more');
+});
+
+test('a handler that fails answers with its error, and the endpoint goes on', async () => {
+  const failures: (() => unknown)[] = [
+    () => {
+      throw new TypeError('at once');
+    },
+    async () => {
+      throw new TypeError('later');
+    },
+  ];
+  const endpoint = endpointAt('lo', (_, response) => failures.shift()?.() ?? response.end('here'));
+  onTestFinished(() => endpoint.close());
+  endpoint.follow(1);
+  await expect.poll(() => told).toEqual(['hears']);
+  for (const message of ['at once', 'later']) {
+    const answer = await fetch(`http://${ADDRESS}:${port}/`);
+    expect([answer.status, await answer.json()]).toEqual([500, { code: 'MESH_INTERNAL', message }]);
+  }
+  expect(told.slice(1)).toEqual(['at once', 'later']);
+  expect(await (await fetch(`http://${ADDRESS}:${port}/`)).text()).toBe('here');
+});
+
+test('requests for another host, and of web pages, are refused before the handler', async () => {
+  const asked: string[] = [];
+  const endpoint = endpointAt('lo', ({ url = '' }, response) => {
+    asked.push(url);
+    response.end('here');
+  });
+  onTestFinished(() => endpoint.close());
+  endpoint.follow(1);
+  await expect.poll(() => told).toEqual(['hears']);
+  const host = `${ADDRESS}:${port}`;
+  const answers = async (...headers: string[]): Promise<string> => {
+    const socket = await connected();
+    socket.write(`GET /${headers.length} HTTP/1.1\r\n${headers.join('\r\n')}\r\nConnection: close\r\n\r\n`);
+    return await text(socket);
+  };
+  expect(await answers(`Host: ${host}`)).toMatch(/^HTTP\/1\.1 200 /);
+  for (const headers of [
+    ['Host: rebound.example', 'X: 1'],
+    [`Host: ${host}`, 'Origin: http://rebound.example'],
+    [`Host: ${host}`, 'Sec-Fetch-Site: cross-site'],
+  ]) {
+    expect(await answers(...headers)).toMatch(/^HTTP\/1\.1 403 .*"code":"MESH_REQUEST_FOREIGN"/s);
+  }
+  expect(asked).toEqual(['/1']);
+});
+
+test('a client that does not wait for answers is cut off', async () => {
+  let requests = 0;
+  const endpoint = endpointAt('lo', () => void requests++);
+  onTestFinished(() => endpoint.close());
+  endpoint.follow(1);
+  await expect.poll(() => told).toEqual(['hears']);
+  const socket = await connected();
+  const closed = once(socket, 'close');
+  socket.write(`GET / HTTP/1.1\r\nHost: ${ADDRESS}:${port}\r\n\r\n`.repeat(100));
+  await closed;
+  expect(requests).toBe(1);
 });

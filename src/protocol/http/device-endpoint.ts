@@ -8,7 +8,12 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
+import type { Finding } from '../documents/finding.ts';
+import { fullEndpointFinding } from './full-endpoint.ts';
 import { createServer } from './http.ts';
+import type { PlaceLimits } from './place-pool.ts';
+import { Places, type PlacesInput } from './places.ts';
+import { type RequestHandler, requestListener } from './request-handler.ts';
 
 /**
  * Opens a listening TCP socket that accepts connections on the device only (kernel/sockets/listener.ts).
@@ -19,10 +24,9 @@ export type OpenListener = (
 ) => number;
 
 /** Bounds on what strangers can use up. */
-export interface EndpointLimits {
-  readonly connections: number;
-  /** One more ends the peer's oldest connection, so that a peer is not locked out by its own dead connections. */
-  readonly connectionsPerPeer: number;
+export interface EndpointLimits extends PlaceLimits {
+  /** The limits of peers that are no members, where the endpoint can tell (`isMember`). */
+  readonly strangers?: PlaceLimits;
   /** Connections that may wait to be accepted; the kernel takes at most net.core.somaxconn. */
   readonly backlog: number;
   /** A connection ends when its peer takes nothing of an answer for this long. Absent: no limit. */
@@ -31,16 +35,20 @@ export interface EndpointLimits {
 }
 
 /** Where a DeviceEndpoint listens, and how. */
-export interface DeviceEndpointInput {
+export interface DeviceEndpointInput extends Pick<PlacesInput, 'isMember' | 'originOf'> {
+  /** The endpoint in the words of a finding: `membership endpoint of manage`. */
+  readonly title: string;
   readonly device: string;
   readonly address: Ipv4 | Ipv6;
   readonly port: number;
   readonly limits: EndpointLimits;
   readonly openListener: OpenListener;
-  readonly handler: RequestListener;
+  readonly handler: RequestHandler;
   readonly clock: Clock;
   /** Called when the endpoint cannot listen: once, until it listens again. The endpoint keeps trying. */
   readonly onFailure: (error: MeshError) => void;
+  /** Called with an error of a request that is a fault of Meshwork. The requester gets it as the answer. */
+  readonly onFault: (error: MeshError) => void;
   readonly onConnection?: (socket: Socket) => void;
   /** Called when the endpoint begins (true) and stops (false) to accept connections. */
   readonly onHearing?: (hearing: boolean) => void;
@@ -51,7 +59,7 @@ const RETRY_MS = 500;
 /** One endpoint. It does nothing before `follow` gives it the index of its device. */
 export class DeviceEndpoint {
   readonly #input: DeviceEndpointInput;
-  readonly #peers = new Map<string, Set<Socket>>();
+  readonly #places: Places;
   #server: Server | undefined;
   /** Index of the device that the socket is bound to. */
   #index: number | undefined;
@@ -60,6 +68,7 @@ export class DeviceEndpoint {
 
   constructor(input: DeviceEndpointInput) {
     this.#input = input;
+    this.#places = new Places(input);
   }
 
   get device(): string {
@@ -81,14 +90,18 @@ export class DeviceEndpoint {
     this.follow(undefined);
   }
 
+  /** A finding for each kind of peers that have taken all connections for them. */
+  health(): Finding[] {
+    return this.#places.full().map((full) => fullEndpointFinding(this.#input.title, full));
+  }
+
   #listen(): void {
-    const { address, port, device, limits, openListener, handler, onHearing, onConnection, clock } = this.#input;
+    const { address, port, device, limits, openListener, onHearing, onConnection, clock } = this.#input;
     try {
       const fd = openListener({ address, port, device, ...limits });
-      const server = createServer(limits.http, handler);
-      server.maxConnections = limits.connections;
+      const server = createServer(limits.http, this.#requestListener());
       server.on('connection', (socket) => {
-        this.#keepNewest(socket);
+        this.#places.take(socket);
         onConnection?.(socket);
       });
       server.on('error', (error) => this.#failed(error));
@@ -115,15 +128,17 @@ export class DeviceEndpoint {
     this.#server = undefined;
   }
 
-  #keepNewest(socket: Socket): void {
-    const peer = socket.remoteAddress ?? '';
-    const open = this.#peers.get(peer) ?? new Set();
-    this.#peers.set(peer, open.add(socket));
-    const [oldest] = open;
-    if (open.size > this.#input.limits.connectionsPerPeer) oldest?.destroy();
-    socket.on('close', () => {
-      open.delete(socket);
-      if (open.size === 0 && this.#peers.get(peer) === open) this.#peers.delete(peer);
+  #requestListener(): RequestListener {
+    const { handler, onFault, ...listener } = this.#input;
+    return requestListener({
+      listener,
+      onFault,
+      handler: (request, response) => {
+        if (this.#places.begin(request, response)) return handler(request, response);
+        // Requests that do not wait for the answer before (pipelining) would make any number of answers in memory.
+        request.socket.destroy();
+        return undefined;
+      },
     });
   }
 

@@ -1,4 +1,5 @@
 /** A set of endpoints, one for each target (a mesh, a segment), that follows the targets and the links. */
+import type { Finding } from '../documents/finding.ts';
 import type { DeviceEndpoint } from './device-endpoint.ts';
 
 /** How the endpoints of a set are made. `Target` is a mesh or a segment. */
@@ -35,6 +36,11 @@ export class DeviceEndpoints<Target> {
   /** Must be called when links come or go: endpoints listen on the new indexes. */
   linksChanged(): void {
     for (const endpoint of this.#endpoints.values()) endpoint.follow(this.#input.indexOf(endpoint.device));
+  }
+
+  /** The findings of all endpoints. */
+  health(): readonly Finding[] {
+    return [...this.#endpoints.values()].flatMap((endpoint) => endpoint.health());
   }
 
   close(): void {

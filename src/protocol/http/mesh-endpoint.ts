@@ -1,5 +1,4 @@
-/** An endpoint in one mesh, at this machine's own address, with limits that suit the largest mesh. */
-
+/** An endpoint in one mesh, at this machine's own address. */
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -8,31 +7,17 @@ import { DeviceEndpoint, type DeviceEndpointInput, type EndpointLimits } from '.
 
 /** A DeviceEndpoint's input, with the mesh and the machine in place of device and address. */
 export interface MeshEndpointInput
-  extends Pick<DeviceEndpointInput, 'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing'> {
+  extends Pick<
+    DeviceEndpointInput,
+    'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing' | 'isMember' | 'originOf'
+  > {
   readonly network: Network;
   readonly machine: MachineWord;
   /** A word for the service, for the journal: `membership` gives events of the kind `membership not served`. */
   readonly service: string;
-  readonly limits?: EndpointLimits;
+  readonly limits: EndpointLimits;
   readonly journal: Journal;
 }
-
-const LIMITS: EndpointLimits = {
-  /** Enough for a stream and a few requests of each member of the largest mesh. */
-  connections: 8192,
-  /** A member has one stream and one connection for reports; the others may be left over from partitions. */
-  connectionsPerPeer: 16,
-  /** All members may connect at once. */
-  backlog: 4096,
-  http: {
-    maxHeaderSize: 4096,
-    headersTimeout: 5_000,
-    requestTimeout: 10_000,
-    /** Longer than the time between two reports, so that they share a connection. */
-    keepAliveTimeout: 15_000,
-    connectionsCheckingInterval: 1_000,
-  },
-};
 
 /** A key for DeviceEndpoints: the endpoint must be reopened when the mesh's bridge or the machine's address changes. */
 export function meshEndpointKey(network: Network, machine: MachineWord): string {
@@ -40,19 +25,12 @@ export function meshEndpointKey(network: Network, machine: MachineWord): string 
 }
 
 /** An endpoint that records failures in the journal. It listens once it follows the index of the mesh's bridge. */
-export function meshEndpoint({
-  network,
-  machine,
-  service,
-  journal,
-  limits = LIMITS,
-  ...rest
-}: MeshEndpointInput): DeviceEndpoint {
+export function meshEndpoint({ network, machine, service, journal, ...rest }: MeshEndpointInput): DeviceEndpoint {
   const { bridge: device } = network.devices;
   return new DeviceEndpoint({
     ...rest,
+    title: `${service} endpoint of ${network.name}`,
     device,
-    limits,
     address: memberAddresses(network, machine).ipv6,
     onFailure: ({ code, message }) =>
       journal.record({
@@ -63,5 +41,6 @@ export function meshEndpoint({
         network: network.id,
         object: device,
       }),
+    onFault: (error) => journal.failure(`${service} fault`, error, { network: network.id, object: device }),
   });
 }

@@ -47,13 +47,13 @@ export class Conditions {
     if (this.#soon !== undefined) return;
     this.#soon = this.#clock.after(LOOK_MS, () => {
       this.#soon = undefined;
-      this.look();
+      this.#tryLook();
     });
   }
 
   /** Looks now, and again after every interval. */
   lookEvery(intervalMs: number): void {
-    this.look();
+    this.#tryLook();
     this.#clock.after(intervalMs, () => this.lookEvery(intervalMs));
   }
 
@@ -61,6 +61,15 @@ export class Conditions {
   get current(): readonly EventInit[] {
     this.look();
     return Array.from(this.#conditions.values(), ({ is }) => is);
+  }
+
+  /** Looks. A fault is told, and the next look comes all the same. */
+  #tryLook(): void {
+    try {
+      this.look();
+    } catch (thrown) {
+      this.#journal.faults.tell('look at the conditions', thrown);
+    }
   }
 
   /** Records what is different from the last look. */

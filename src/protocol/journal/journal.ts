@@ -3,6 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal } from '../../model/signal.ts';
 import type { EventInit, MeshEvent } from './event.ts';
+import { Faults } from './faults.ts';
 
 /** How many events a process remembers for a later `mesh events`; about 300 kB usually. */
 const REMEMBERED_MAX = 1000;
@@ -31,6 +32,8 @@ export class Journal {
   #seq = 0;
   /** A word for this run of the process. After a restart, the same `seq` is another event. */
   readonly run: string;
+  /** The errors that the process did not foresee. */
+  readonly faults: Faults;
 
   /**
    * @param source `host0` or `agent`
@@ -41,6 +44,7 @@ export class Journal {
     this.#source = source;
     this.#node = node;
     this.run = clock.wallTime().getTime().toString(36);
+    this.faults = new Faults(clock, (event) => this.record(event));
   }
 
   /** Number of the last event. */

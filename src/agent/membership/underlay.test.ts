@@ -1,0 +1,35 @@
+/** Which segments of host0 a node refuses, because a route to them would take over a network of the node itself. */
+import { expect, test } from 'vitest';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import { judgeSegments, type UnderlayState } from './underlay.ts';
+
+const cidrs = (...texts: string[]) => texts as Ipv4Cidr[];
+
+/** A node on 10.11.0.0/24 with a bridge of containers, a tunnel and a router. */
+const UNDERLAY: UnderlayState = {
+  host0: '10.11.0.1' as Ipv4,
+  local: '10.11.0.7' as Ipv4,
+  onLink: true,
+  reachable: cidrs('10.11.0.0/24', '172.17.0.0/16', '10.50.0.0/16'),
+  own: cidrs('10.11.0.0/24', '172.17.0.0/16', '10.50.0.0/16', '192.0.2.1/32'),
+};
+
+test.each([
+  ['its own segment', '10.11.0.0/24'],
+  ['its own segment, as host0 with a shorter mask sees it', '10.11.0.0/16'],
+  ['another segment', '10.12.0.0/24'],
+  ['a segment that it is on with another interface', '172.17.0.0/16'],
+])('taken: %s', (_, segment) => {
+  expect(judgeSegments(cidrs(segment), UNDERLAY)).toEqual({ taken: [segment], refused: [] });
+});
+
+test.each([
+  ['a part of its own segment', '10.11.0.128/25', '10.11.0.0/24'],
+  ['a part of its containers', '172.17.5.0/24', '172.17.0.0/16'],
+  ['more than its containers', '172.16.0.0/12', '172.17.0.0/16'],
+  ['one address behind its tunnel', '10.50.1.2/32', '10.50.0.0/16'],
+  ['the router of its default route', '192.0.2.0/24', '192.0.2.1/32'],
+])('refused: %s', (_, segment, own) => {
+  const other = '10.12.0.0/24';
+  expect(judgeSegments(cidrs(segment, other), UNDERLAY)).toEqual({ taken: [other], refused: [{ segment, own }] });
+});

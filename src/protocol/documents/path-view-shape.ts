@@ -1,0 +1,46 @@
+/** Reads the PathView that another node sends. Only the expected fields are kept, and texts are cut. */
+import * as z from 'zod/mini';
+import { MeshError } from '../../model/error.ts';
+import { listOf, readDocument } from './document.ts';
+import { Ipv4Shape, textUpTo } from './shapes.ts';
+import { HOPS, HOPS_MAX, type PathPart, type PathView } from './trace.ts';
+
+const TEXT_MAX_LENGTH = 500;
+const ADDRESSES_MAX = 64;
+/** All hops with texts that are cut, and as much again. */
+const VIEW_MAX_LENGTH = 256 * 1024;
+
+const Text = textUpTo(TEXT_MAX_LENGTH);
+const Hop = z.object({
+  subject: z.enum(HOPS),
+  state: z.enum(['ok', 'differs', 'unknown']),
+  held: Text,
+  wanted: z.exactOptional(Text),
+  remedy: z.exactOptional(Text),
+});
+const Part = z.object({
+  hops: listOf(Hop, HOPS_MAX),
+  sendsTo: z.exactOptional(Ipv4Shape),
+  sendsFrom: z.exactOptional(Ipv4Shape),
+  via: z.exactOptional(Ipv4Shape),
+  receivesAt: z.exactOptional(listOf(Ipv4Shape, ADDRESSES_MAX)),
+  receivesFrom: z.exactOptional(Ipv4Shape),
+});
+const View = z.object({ forth: Part, back: Part });
+
+/**
+ * A PathView from the JSON in a node's answer.
+ * @param node the node that was asked: all hops get its name, whatever the answer says
+ * @throws MESH_USAGE
+ */
+export function readPathView(text: string, node: string): PathView {
+  const { document, fault } = readDocument(View, text, VIEW_MAX_LENGTH);
+  if (fault !== undefined) {
+    throw new MeshError('MESH_USAGE', `it answers with something else than its part of the path, which ${fault}`);
+  }
+  const ofNode = ({ hops, ...addresses }: z.infer<typeof Part>): PathPart => ({
+    ...addresses,
+    hops: hops.map((hop) => ({ node, ...hop })),
+  });
+  return { node, forth: ofNode(document.forth), back: ofNode(document.back) };
+}

@@ -1,0 +1,162 @@
+/** The shapes of the parts that many documents have: addresses, names, members, errors and texts. */
+import * as z from 'zod/mini';
+import { type Ipv4, type Ipv4Cidr, ipv4Length, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import {
+  type Ipv6,
+  type Ipv6Cidr,
+  ipv6InSubnet,
+  ipv6Subnet,
+  parseIpv6,
+  parseIpv6Interface,
+} from '../../model/address/ipv6.ts';
+import { isUnicastMac, type Mac } from '../../model/address/mac.ts';
+import { type ErrorDocument, errorCodeOf } from '../../model/error.ts';
+import { isMachineId, type MachineId } from '../../model/machine.ts';
+import type { Member } from '../../model/network/member.ts';
+import type { NetworkId } from '../../model/network/network.ts';
+import { listOf, type Shape } from './document.ts';
+import type { Finding } from './finding.ts';
+import { type MembershipVersion, NODE_NAME, parseVersion } from './membership.ts';
+
+/** More networks than a node can have links for. */
+export const NETWORKS_MAX = 16_384;
+/** A cluster has a handful of underlay segments; a node gets a route for each. */
+export const SEGMENTS_MAX = 64;
+/** A segment larger than a /8 would take in other people's networks. */
+const SEGMENT_LENGTH_MIN = 8;
+/** A process with more findings has a fault of its own. */
+const FINDINGS_MAX = 100_000;
+/** Error texts are for people: what is longer is cut, not refused. */
+const TEXT_MAX_LENGTH = 1_000;
+
+/** Whether a machine can have the address on an underlay: it is not in 0/8, loopback, multicast or reserved. */
+export function isUnderlayAddress(text: string): text is Ipv4 {
+  if (!isIpv4(text)) return false;
+  const first = Number(text.split('.')[0]);
+  return first > 0 && first !== 127 && first < 224;
+}
+
+/** Whether a node may get a route to the subnet: at most a /8, of addresses that machines can have. */
+export function isSegment(text: string): text is Ipv4Cidr {
+  return isIpv4Cidr(text) && ipv4Length(text) >= SEGMENT_LENGTH_MIN && isUnderlayAddress(text.split('/')[0] ?? '');
+}
+
+function isIpv4Cidr(text: string): text is Ipv4Cidr {
+  return isParsed(text, parseIpv4Cidr);
+}
+
+function isIpv6Cidr(text: string): text is Ipv6Cidr {
+  return isParsed(text, (cidr) => {
+    const { address, length } = parseIpv6Interface(cidr);
+    return ipv6Subnet(address, length);
+  });
+}
+
+function isCanonicalIpv6(text: string): text is Ipv6 {
+  return isParsed(text, parseIpv6);
+}
+
+/** Whether the parser takes the text, and gives back the same text. */
+function isParsed(text: string, parse: (text: string) => string): boolean {
+  try {
+    return parse(text) === text;
+  } catch {
+    return false;
+  }
+}
+
+function word<T extends string>(is: (text: string) => boolean): Shape<T> {
+  return z.custom<T>((value) => typeof value === 'string' && value.length <= 64 && is(value));
+}
+
+/** A text that a parser takes. A text for which the parser throws does not fit. */
+export function parsedBy<T>(parse: (text: string) => T): Shape<T> {
+  return z.pipe(
+    z.string(),
+    z.transform((text: string, { issues }): T => {
+      try {
+        return parse(text);
+      } catch {
+        issues.push({ code: 'custom', input: text, message: '' });
+        return z.NEVER;
+      }
+    }),
+  );
+}
+
+/** A text for people. A longer one is cut. */
+export function textUpTo(lengthMax: number): Shape<string> {
+  return z.pipe(
+    z.string(),
+    z.transform((value: string) => value.slice(0, lengthMax)),
+  );
+}
+
+/** A text for people of the usual length. */
+export const TextShape: Shape<string> = textUpTo(TEXT_MAX_LENGTH);
+/** Any IPv4 address. */
+export const Ipv4Shape: Shape<Ipv4> = word<Ipv4>(isIpv4);
+/** An IPv4 address that a machine can have on an underlay. */
+export const UnderlayAddressShape: Shape<Ipv4> = word<Ipv4>(isUnderlayAddress);
+/** Any IPv4 subnet without host bits. */
+export const Ipv4CidrShape: Shape<Ipv4Cidr> = word<Ipv4Cidr>(isIpv4Cidr);
+/** An IPv6 address in its canonical form. */
+export const Ipv6Shape: Shape<Ipv6> = word<Ipv6>(isCanonicalIpv6);
+/** An IPv6 subnet in its canonical form, without host bits. */
+export const Ipv6CidrShape: Shape<Ipv6Cidr> = word<Ipv6Cidr>(isIpv6Cidr);
+/** The Ethernet address of one machine. */
+export const MacShape: Shape<Mac> = word<Mac>(isUnicastMac);
+/** A machine id. */
+export const MachineIdShape: Shape<MachineId> = word<MachineId>(isMachineId);
+/** The name of a network device, as the kernel takes it, without characters that have a meaning in nft. */
+export const DeviceShape: Shape<string> = z.string().check(z.regex(/^(?!\.{1,2}$)[\w.@+-]{1,15}$/));
+/** The subnets that a node may get routes to. */
+export const SegmentsShape: Shape<Ipv4Cidr[]> = listOf(word<Ipv4Cidr>(isSegment), SEGMENTS_MAX);
+
+/** The identifier of a network. */
+export const NetworkIdShape: Shape<NetworkId> = word<NetworkId>((text) => /^[a-z]+-[A-Za-z0-9]+$/.test(text));
+
+/** The version of a member list. */
+export const VersionShape: Shape<MembershipVersion> = z
+  .object({ epoch: z.string().check(z.maxLength(32)), revision: z.int() })
+  .check(z.refine(({ epoch, revision }) => parseVersion(`${epoch}.${revision}`) !== undefined));
+
+/** A member of any mesh. */
+export const MemberShape: Shape<Member> = z.object({
+  name: z.string().check(z.regex(NODE_NAME)),
+  ipv4: UnderlayAddressShape,
+  mac: MacShape,
+  ipv6: Ipv6Shape,
+});
+
+/** A member of the mesh with this prefix. */
+export function memberShapeIn(prefix: Ipv6Cidr): Shape<Member> {
+  return MemberShape.check(z.refine(({ ipv6 }) => ipv6InSubnet(ipv6, prefix)));
+}
+
+/** The findings in the status of a process. */
+export const FindingsShape: Shape<Finding[]> = z
+  .array(
+    z.object({
+      code: z.pipe(z.string(), z.transform(errorCodeOf)),
+      severity: z.enum(['warning', 'error']),
+      object: TextShape,
+      message: TextShape,
+      remedy: TextShape,
+    }),
+  )
+  .check(z.maxLength(FINDINGS_MAX));
+/** The part of a status that says what is not well. */
+export const HealthShape = z.object({ health: FindingsShape });
+
+/** An error of another process. A code that this version does not know becomes MESH_INTERNAL. */
+export const ErrorShape: Shape<ErrorDocument> = z.object({
+  code: z.pipe(z.string(), z.transform(errorCodeOf)),
+  message: TextShape,
+  operation: z.exactOptional(TextShape),
+  object: z.exactOptional(TextShape),
+  rule: z.exactOptional(TextShape),
+  remedy: z.exactOptional(TextShape),
+  place: z.exactOptional(z.object({ file: TextShape, line: z.int(), column: z.int(), text: TextShape })),
+  retryable: z.exactOptional(z.boolean()),
+});

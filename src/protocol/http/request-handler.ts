@@ -1,0 +1,51 @@
+/** The wrapper around every request handler of a raw HTTP server: no request ends the process. */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { MeshError } from '../../model/error.ts';
+import { type ListenAddress, mustBeOwnRequest } from './own-request.ts';
+
+/** Answers a request, at once or later. What it throws, or rejects with, becomes the answer. */
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** The wrapper's part of a server. */
+export interface RequestHandlerInput {
+  readonly handler: RequestHandler;
+  /** Where the server listens; absent for a Unix socket. */
+  readonly listener?: ListenAddress;
+  /** Called with an error that is a fault of Meshwork. */
+  readonly onFault: (error: MeshError) => void;
+}
+
+/** A listener for `request` events. It refuses requests from web pages, and answers what the handler throws. */
+export function requestListener({ handler, listener, onFault }: RequestHandlerInput): RequestListener {
+  return (request, response) => {
+    // An error of the response, such as a write after its end, would otherwise be an uncaught exception.
+    response.on('error', () => response.destroy());
+    const failed = (thrown: unknown): void => {
+      const error = MeshError.from(thrown);
+      if (error.code === 'MESH_INTERNAL') onFault(error);
+      answerError(response, error);
+    };
+    try {
+      mustBeOwnRequest(request.headers, listener);
+      const answer = handler(request, response);
+      if (answer instanceof Promise) answer.catch(failed);
+    } catch (thrown) {
+      failed(thrown);
+    }
+  };
+}
+
+/** Answers with an error as JSON. Never throws: an answer that has begun, or that cannot be sent, is broken off. */
+export function answerError(response: ServerResponse, error: MeshError): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  try {
+    const body = `${JSON.stringify(error)}\n`;
+    const headers = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) };
+    response.writeHead(error.httpStatus, headers).end(body);
+  } catch {
+    response.destroy();
+  }
+}
