@@ -4,7 +4,7 @@ import { ownWords } from '../cli/own-words.ts';
 import { createProgram, runProgram } from '../cli/program.ts';
 import { programFile } from '../image/node/program-files.ts';
 import { MeshError } from '../model/error.ts';
-import { terminalJson, visible } from '../protocol/documents/terminal-text.ts';
+import { terminalJson, visibleLines } from '../protocol/documents/terminal-text.ts';
 
 /** A reader may close the pipe early (`mesh events | head`). That is not an error. */
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
@@ -30,9 +30,7 @@ async function complain(thrown: unknown, what?: string): Promise<number> {
     return error.exitCode;
   }
   process.stderr.write(`${errorText(error, { color: process.stderr.isTTY && process.stderr.hasColors() })}\n`);
-  if (error.code === 'MESH_INTERNAL') {
-    for (const line of inspect(error.cause ?? error).split('\n')) process.stderr.write(`${visible(line)}\n`);
-  }
+  if (error.code === 'MESH_INTERNAL') process.stderr.write(`${visibleLines(inspect(error.cause ?? error))}\n`);
   return error.exitCode;
 }
 
