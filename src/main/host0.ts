@@ -8,14 +8,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
-import { segmentsOf } from '../boot/nics/segments.ts';
+import { underlaySegments } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
-import { Tokens } from '../image/overlay/machine-secrets.ts';
+import { MachineTokens } from '../image/overlay/machine-tokens.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
@@ -65,8 +65,7 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [tokens, disk, { rtnl, monitor, verification, links }] = await Promise.all([
-    Tokens.open(paths.state),
+  const [disk, { rtnl, monitor, verification, links }] = await Promise.all([
     SqliteStore.open(join(paths.state, 'store.db')),
     openHost0Kernel(clock, journal),
   ]);
@@ -75,7 +74,7 @@ async function main(): Promise<void> {
     name,
     version: VERSION,
     admission: settings.admission,
-    tokenFits: (...shown) => tokens.fits(...shown),
+    tokens: new MachineTokens(paths.state),
     clock,
     store,
     journal,
@@ -83,11 +82,12 @@ async function main(): Promise<void> {
     watch,
   });
   addControllerMetrics(registry, controller);
-  const takeSegments = (): void =>
-    controller.host0State.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
-  links.changes.subscribe(takeSegments);
-  takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
+  const takeSegments = (): void =>
+    controller.host0State.setUnderlay(underlaySegments(links, settings, machines.service.segments.groups));
+  links.changes.subscribe(takeSegments);
+  machines.service.segments.endpointChanges.subscribe(takeSegments);
+  takeSegments();
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({

@@ -37,14 +37,12 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
     files: { 'image/ssh-command.ts': '`sshSettings`' },
     inserted: [/^name$/, /^sshValue\(value\)$/],
   },
-  'the configuration of dnsmasq': {
-    sign: /[`'](?:--)?(?:dhcp|tftp|interface|pxe|except|enable|port|log)-?\w*-?\w*=/,
+  'the configuration of dnsmasq, outside of `setting`': {
+    sign: /(?<!setting)`(?:--)?(?:dhcp|tftp|interface|pxe|except|enable|port|log)-?\w*-?\w*=.*\$\{/,
     files: {
-      'services/dnsmasq/dnsmasq-conf.ts': '`dnsmasqWord` and `dnsmasqPath`',
       'lab/hosts/foreign-server.ts': 'arguments of a server of a lab',
-      'boot/segment/segment-service.ts': 'arguments of dnsmasq: paths',
     },
-    inserted: [/^dnsmasq(?:Word|Path)\(/, /^join\(place, '\w+'\)$/, /^FOREIGN_DOMAIN$/, /^file$/, ADDRESS, NUMBER],
+    inserted: [/^join\(place, '\w+'\)$/, /^FOREIGN_DOMAIN$/, /^file$/, ADDRESS, NUMBER],
   },
   'the scripts of iPXE': {
     sign: /#!ipxe|\|\| goto |`sleep \S/,

@@ -3,7 +3,6 @@
  * say what firmware accepts; docs/boot.md lists the answers that were tested with real firmware.
  */
 import type { Ipv4, Ipv4Range } from '../../model/address/ipv4.ts';
-import { MeshError } from '../../model/error.ts';
 
 /** The files of the boot loaders below the TFTP root. They come from the distribution's package `ipxe`. */
 export const LOADERS = { bios: 'undionly.kpxe', efi64: 'ipxe.efi' } as const;
@@ -49,36 +48,9 @@ export function loaderFor(architecture: number, host0: Ipv4): string | undefined
   return HTTP64.includes(architecture) ? httpLoaderUrl(host0) : undefined;
 }
 
-const WORD = /^[\w.@+-]+$/;
-/** dnsmasq takes the rest of a line as the value. Without what it reads as a quote, a comment, an escape or a list. */
-const PATH = /^[^\p{C}"'#\\,]+$/u;
-
-/** Whether dnsmasq's configuration can hold this name, with no comma (a list), no quote and no comment. */
-export function isDnsmasqWord(text: string): boolean {
-  return WORD.test(text);
-}
-
-/** A name as dnsmasq reads it. @throws MESH_INTERNAL */
-function dnsmasqWord(text: string): string {
-  return fitting(text, WORD);
-}
-
-/** The path of a file as dnsmasq reads it. @throws MESH_INTERNAL */
-function dnsmasqPath(text: string): string {
-  return fitting(text, PATH);
-}
-
-function fitting(text: string, form: RegExp): string {
-  if (form.test(text)) return text;
-  throw new MeshError('MESH_INTERNAL', `dnsmasq's configuration cannot hold ${JSON.stringify(text.slice(0, 100))}`);
-}
-
-/**
- * The text of the configuration file. Beside fixed text it holds addresses, numbers, and names and paths that are checked.
- * @throws MESH_INTERNAL for a name or a path that dnsmasq would read as something else
- */
+/** The text of the configuration file. */
 export function dnsmasqConf(service: SegmentService): string {
-  const { host0, mode } = service;
+  const { device, host0, mode, tftpRoot, ignoredClass } = service;
   const url = scriptUrl(host0);
   return lines(
     '# Made by Meshwork; changes are overwritten.',
@@ -87,30 +59,30 @@ export function dnsmasqConf(service: SegmentService): string {
     'no-resolv',
     'no-hosts',
     'bind-dynamic',
-    `interface=${dnsmasqWord(service.device)}`,
+    setting`interface=${device}`,
     'except-interface=lo',
     '',
     '# The kinds of clients: other host0s that look for servers, iPXE, and the architectures of firmware.',
-    `dhcp-vendorclass=set:host0,${dnsmasqWord(service.ignoredClass)}`,
+    setting`dhcp-vendorclass=set:host0,${ignoredClass}`,
     'dhcp-ignore=tag:host0',
     'dhcp-vendorclass=set:pxe,PXEClient',
     'dhcp-userclass=set:ipxe,iPXE',
     'dhcp-match=set:ipxe,175',
-    ...BIOS.map((arch) => `dhcp-match=set:bios,option:client-arch,${arch}`),
-    ...EFI64.map((arch) => `dhcp-match=set:efi64,option:client-arch,${arch}`),
-    ...HTTP64.map((arch) => `dhcp-match=set:http64,option:client-arch,${arch}`),
+    ...BIOS.map((arch) => setting`dhcp-match=set:bios,option:client-arch,${arch}`),
+    ...EFI64.map((arch) => setting`dhcp-match=set:efi64,option:client-arch,${arch}`),
+    ...HTTP64.map((arch) => setting`dhcp-match=set:http64,option:client-arch,${arch}`),
     '',
     '# Firmware loads iPXE; iPXE loads its script, and never itself again.',
-    `dhcp-boot=tag:bios,tag:!ipxe,${LOADERS.bios},,${host0}`,
-    `dhcp-boot=tag:efi64,tag:!ipxe,${LOADERS.efi64},,${host0}`,
-    `dhcp-boot=tag:http64,tag:!ipxe,${httpLoaderUrl(host0)},,${host0}`,
-    `dhcp-boot=tag:ipxe,${url},,${host0}`,
+    setting`dhcp-boot=tag:bios,tag:!ipxe,${LOADERS.bios},,${host0}`,
+    setting`dhcp-boot=tag:efi64,tag:!ipxe,${LOADERS.efi64},,${host0}`,
+    setting`dhcp-boot=tag:http64,tag:!ipxe,${httpLoaderUrl(host0)},,${host0}`,
+    setting`dhcp-boot=tag:ipxe,${url},,${host0}`,
     '',
     ...(mode.name === 'server' ? serverLines(service, mode) : proxyLines(service)),
     '',
     '# TFTP uses one UDP port, so that firewalls and observers see whole transfers.',
     'enable-tftp',
-    `tftp-root=${dnsmasqPath(service.tftpRoot)}`,
+    setting`tftp-root=${tftpRoot}`,
     'tftp-single-port',
     'tftp-max=4096',
     'quiet-tftp',
@@ -132,9 +104,9 @@ function serverLines(
   { first, last, leaseSec }: Extract<SegmentService['mode'], { name: 'server' }>,
 ): string[] {
   return [
-    `dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
-    `dhcp-leasefile=${dnsmasqPath(leaseFile)}`,
-    `dhcp-lease-max=${LEASES_MAX}`,
+    setting`dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
+    setting`dhcp-leasefile=${leaseFile}`,
+    setting`dhcp-lease-max=${LEASES_MAX}`,
     '# host0 is the DHCP server of this segment: a client that asks for an address of another one gets a NAK at once.',
     'dhcp-authoritative',
     '# A machine is known by its MAC: ROM, iPXE and Linux each send another client id.',
@@ -142,7 +114,7 @@ function serverLines(
     'no-ping',
     '# host0 is no router; it gives the time.',
     'dhcp-option=option:router',
-    `dhcp-option=option:ntp-server,${host0}`,
+    setting`dhcp-option=option:ntp-server,${host0}`,
     '# PXE: take the file in this packet and look for no other server. iPXE: wait for no proxy.',
     'dhcp-option-force=tag:pxe,tag:!ipxe,43,06:01:08:ff',
     'dhcp-option-force=tag:pxe,option:vendor-class,PXEClient',
@@ -156,12 +128,37 @@ const LEASES_MAX = 10_000;
 
 function proxyLines({ subnet }: SegmentService): string[] {
   return [
-    `dhcp-range=${subnet.network},proxy,${subnet.mask}`,
+    setting`dhcp-range=${subnet.network},proxy,${subnet.mask}`,
     '# Also for firmware that boots by HTTP.',
     'dhcp-pxe-vendor=PXEClient,HTTPClient',
     '# Matches no machine. It opens UDP port 4011, where UEFI asks again for the file named above.',
     'pxe-service=tag:nobody,x86PC,"Meshwork"',
   ];
+}
+
+/**
+ * Whether dnsmasq takes this text as the name of an interface as it is. A final `*` would be a pattern, and quotes do not
+ * hide it.
+ */
+export function isDnsmasqName(text: string): boolean {
+  return /^[\w.@+-]+$/.test(text);
+}
+
+/** Characters that mean nothing to dnsmasq, besides the commas that this file writes between the parts of a value. */
+const PLAIN = /^[\w.@+:/-]+$/;
+
+/**
+ * One line of the configuration. Every value goes through here: one with other than plain characters is put in quotes, in
+ * which dnsmasq takes commas, blanks and # as they are (option.c, read_file).
+ */
+function setting(parts: TemplateStringsArray, ...values: readonly (string | number)[]): string {
+  return String.raw({ raw: parts }, ...values.map((value) => quoted(`${value}`)));
+}
+
+function quoted(text: string): string {
+  return PLAIN.test(text)
+    ? text
+    : `"${text.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`;
 }
 
 function lines(...texts: readonly string[]): string {
