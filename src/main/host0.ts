@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
-import { segmentsOf } from '../boot/nics/segments.ts';
+import { underlaySegments } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
@@ -83,11 +83,12 @@ async function main(): Promise<void> {
     watch,
   });
   addControllerMetrics(registry, controller);
-  const takeSegments = (): void =>
-    controller.host0State.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
-  links.changes.subscribe(takeSegments);
-  takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
+  const takeSegments = (): void =>
+    controller.host0State.setUnderlay(underlaySegments(links, settings, machines.service.segments.groups));
+  links.changes.subscribe(takeSegments);
+  machines.service.segments.endpointChanges.subscribe(takeSegments);
+  takeSegments();
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({
