@@ -1,8 +1,10 @@
 /** Changes of network files and of host0's machine: which members stay, and what host0's agent is told. */
+
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
 import { board, manage, manageWith, memberNumber, withMtu } from '../../test/kit/networks.ts';
+import { NO_TOKENS } from '../../test/kit/no-tokens.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
@@ -31,7 +33,7 @@ async function host0({ admission }: { readonly admission: Admission | undefined 
     name: 'host0',
     version: '0',
     admission,
-    tokenFits: () => false,
+    tokens: NO_TOKENS,
     clock,
     store,
     journal,

@@ -4,7 +4,6 @@ import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
@@ -14,11 +13,12 @@ import type { MembershipVersion, NetworkState } from '../protocol/documents/memb
 import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
+import { admissionInForce, admit } from './admission/admission.ts';
+import { Proofs, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
 import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
-import { admissionInForce, admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
 import { networkAdded } from './membership/membership-journal.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
@@ -32,8 +32,7 @@ export interface ControllerInput {
   readonly version: string;
   /** Undefined: see `admissionInForce`. */
   readonly admission: Admission | undefined;
-  /** Whether host0 gave the machine this token. */
-  readonly tokenFits: (machine: MachineId, token: string) => boolean;
+  readonly tokens: TokenSource;
   readonly clock: Clock;
   readonly store: Store;
   readonly journal: Journal;
@@ -55,6 +54,7 @@ export class Controller {
   /** Where other parts of host0 report segments, NICs and names of machines. */
   readonly host0State: Host0State;
   readonly #input: ControllerInput;
+  readonly #proofs: Proofs;
   readonly #startedMs: number;
   readonly #feed = new AssignmentFeed(() => this.#assignment());
   readonly #meshes = new Map<NetworkId, Membership>();
@@ -69,6 +69,7 @@ export class Controller {
 
   constructor(input: ControllerInput) {
     this.#input = input;
+    this.#proofs = new Proofs(input);
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     this.host0State.changes.subscribe((change) => {
@@ -211,8 +212,9 @@ export class Controller {
         admit(applicant, {
           admission: this.#admission(),
           isNamed: (id) => this.host0State.machineNames.has(id),
-          fits: this.#input.tokenFits,
         }),
+      proofs: this.#proofs,
+      mustProve: this.#input.admission === 'token',
       machines: () => this.host0State.machineNames.keys(),
       machineNamed: (name) => this.host0State.machineNamed(name),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),

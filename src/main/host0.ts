@@ -15,7 +15,7 @@ import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
-import { Tokens } from '../image/overlay/machine-secrets.ts';
+import { MachineTokens } from '../image/overlay/machine-tokens.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
@@ -65,8 +65,7 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [tokens, disk, { rtnl, monitor, verification, links }] = await Promise.all([
-    Tokens.open(paths.state),
+  const [disk, { rtnl, monitor, verification, links }] = await Promise.all([
     SqliteStore.open(join(paths.state, 'store.db')),
     openHost0Kernel(clock, journal),
   ]);
@@ -75,7 +74,7 @@ async function main(): Promise<void> {
     name,
     version: VERSION,
     admission: settings.admission,
-    tokenFits: (...shown) => tokens.fits(...shown),
+    tokens: new MachineTokens(paths.state),
     clock,
     store,
     journal,

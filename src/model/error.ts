@@ -84,6 +84,7 @@ export const ERRORS = {
   ),
   MESH_MEMBER_MOVING: conflict('host0 cannot tell yet at which underlay address a member is.'),
   MESH_MEMBER_NOT_ADMITTED: denied('The mesh does not admit this machine.'),
+  MESH_MEMBER_UNPROVEN: denied('A node must prove with a new nonce of host0 that it has its token.'),
   MESH_MEMBER_NOT_ALLOWED: denied('A node asks of another what only host0 may ask.'),
   MESH_MEMBER_REPORT_INVALID: usage('A report of a member, or a line of a member list, is malformed.'),
   MESH_KERNEL_REFUSED: system('The kernel refused a call; its own words are in the message.'),

@@ -170,9 +170,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       metrics: 'what it counts of itself',
     },
     folders: {
-      membership: {},
+      admission: {},
+      membership: { admission: 'whether a machine may become a member, and proves who it is' },
       machines: { membership: 'a node is the sum of its memberships' },
-      '.': { membership: 'one membership a mesh', machines: 'the list of nodes' },
+      '.': {
+        admission: 'one admission for all meshes',
+        membership: 'one membership a mesh',
+        machines: 'the list of nodes',
+      },
     },
   },
   agent: {
@@ -307,6 +312,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'documents are made of the model’s types' },
     folders: {
       documents: {},
+      shapes: { documents: 'a shape is the form of a document' },
       journal: { documents: 'conditions are documents' },
       http: { documents: 'HTTP carries documents', journal: 'the journal is served as a stream' },
     },

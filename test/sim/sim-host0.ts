@@ -1,4 +1,5 @@
 /** host0's simulated daemon, composed as in src/main/host0.ts. The simulation replaces its endpoints. */
+
 import type { Exchange, HttpAnswer } from '../../src/agent/membership/transport.ts';
 import { KernelSourceVerification } from '../../src/api/membership/source-verification.ts';
 import { underlaySegments } from '../../src/boot/nics/segments.ts';
@@ -17,6 +18,7 @@ import {
 import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import type { Store } from '../../src/store/store.ts';
+import { NO_TOKENS } from '../kit/no-tokens.ts';
 import type { ControlServer } from './control-socket.ts';
 import type { ReachedBridge } from './mesh-path.ts';
 import { ProcessStore } from './process-store.ts';
@@ -62,7 +64,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       name: machine.name,
       version: 'simulated',
       admission: 'open',
-      tokenFits: () => false,
+      tokens: NO_TOKENS,
       clock: this.clock,
       store: this.#store,
       journal,

@@ -5,10 +5,10 @@ import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
-import { readDocument } from '../../protocol/documents/document.ts';
-import { ErrorShape } from '../../protocol/documents/shapes.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import { ErrorShape } from '../../protocol/shapes/parts.ts';
 
 /** A capture sends at least its statistics every 50 ms. */
 const SILENCE_MS = 5_000;

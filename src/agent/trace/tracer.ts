@@ -5,7 +5,6 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import { readPathView } from '../../protocol/documents/path-view-shape.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   formatPathQuery,
@@ -15,6 +14,7 @@ import {
   type TraceRequest,
   type TraceView,
 } from '../../protocol/documents/trace.ts';
+import { readPathView } from '../../protocol/shapes/path-view-shape.ts';
 import type { Agent } from '../agent.ts';
 import { ask } from '../ping/question.ts';
 import { membersOf } from '../view/agent-view.ts';

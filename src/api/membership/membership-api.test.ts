@@ -1,4 +1,5 @@
 /** The routes over real HTTP on loopback; the test sets the source address of each request. */
+
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { manage as network } from '../../../test/kit/networks.ts';
+import { NO_TOKENS } from '../../../test/kit/no-tokens.ts';
+import { Proofs } from '../../controller/admission/proofs.ts';
 import { Membership } from '../../controller/membership/membership.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ErrorDocument } from '../../model/error.ts';
@@ -28,6 +31,8 @@ beforeEach(async () => {
     network,
     name: 'host0',
     admit: () => {},
+    proofs: new Proofs({ clock, tokens: NO_TOKENS }),
+    mustProve: false,
     machines: () => [],
     machineNamed: () => undefined,
     clock,

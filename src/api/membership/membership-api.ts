@@ -57,15 +57,19 @@ const instance = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1
 /** Agents of before do not give their instance with an inventory, and then are not believed. */
 const Sender = z.object({ instance: instance.exactOptional() });
 
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'is not 64 hex digits');
+
 const Report: z.ZodType<SelfReport> = z.object({
   machine,
   name,
   instance,
   ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
-  token: z
+  nonce: z
     .string()
-    .regex(/^[0-9a-f]{64}$/, 'is not a token: 64 hex digits')
+    .regex(/^([0-9a-f]{32})?$/, 'is not a nonce: 32 hex digits, or nothing')
     .exactOptional(),
+  proof: hex64.exactOptional(),
+  token: hex64.exactOptional(),
   leaving: z.boolean().exactOptional(),
   state: NetworkStateShape,
 });
@@ -103,10 +107,19 @@ export async function membershipApi({
     return reply.type('text/plain; charset=utf-8').send(lists.of(mesh, await mesh.whereabouts(peer)));
   });
 
-  app.put('/self', async (request): Promise<SelfReportAnswer> => {
+  app.put('/self', async (request, reply): Promise<SelfReportAnswer> => {
     const { mesh, peer } = admit(request);
-    await mesh.report(peer, Report.parse(request.body));
-    return { accepted: true, version: mesh.version, segments: mesh.segments };
+    const report = Report.parse(request.body);
+    try {
+      await mesh.report(peer, report);
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      if (error.code !== 'MESH_MEMBER_UNPROVEN') throw thrown;
+      reply.code(error.httpStatus);
+      return { accepted: false, error: error.toJSON(), nonce: mesh.nonceFor(peer) };
+    }
+    const nonce = report.nonce !== undefined && { nonce: mesh.nonceFor(peer) };
+    return { accepted: true, version: mesh.version, segments: mesh.segments, ...nonce };
   });
 
   app.put('/inventory', { bodyLimit: INVENTORY_MAX_BYTES }, async (request, reply) => {
@@ -118,9 +131,10 @@ export async function membershipApi({
 
   app.get('/events', async (request, reply) => {
     const { mesh, peer } = admit(request);
+    const viewer = await mesh.whereabouts(peer);
+    // Nothing may be awaited, and nothing fail, between these checks and the subscription: the stream would bring nothing.
     mesh.mustBeLoaded();
     mustBeMember(mesh, peer);
-    const viewer = await mesh.whereabouts(peer);
     const seen = request.headers['last-event-id'];
     const since = typeof seen === 'string' ? parseVersion(seen) : undefined;
     reply.hijack();

@@ -17,6 +17,8 @@ export class Heartbeat {
   /** The state of the mesh on the member, from its last report. */
   state: NetworkState = { phase: 'pending', why: 'not heard of since host0 started' };
   readonly moves = new MoveWatch();
+  /** The last proof of the member that was good, with its nonce. */
+  goodProof = '';
   /** When other instances began to report from the member's place, and when the last one did. */
   #rival: { readonly sinceMs: number; readonly lastMs: number } | undefined;
 

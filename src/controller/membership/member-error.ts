@@ -168,3 +168,17 @@ export function notByPoller(network: Network, agent: MemberRecord, poller: Membe
     },
   );
 }
+
+/** MESH_MEMBER_DOUBLE: an agent without a token reports as a machine whose agent had one in the last day, from another place. */
+export function notWithoutToken(network: Network, agent: MemberRecord, newcomer: MemberRecord): MeshError {
+  return new MeshError(
+    'MESH_MEMBER_DOUBLE',
+    `${newcomer.ipv4} reports to ${network.name} as ${agent.name} (${newcomer.mac}) without the token that ${agent.name} showed at ${agent.ipv4}`,
+    {
+      operation: 'report to host0',
+      object: agent.name,
+      rule: 'For a day, a machine that showed its token is not replaced from another address by one without it.',
+      remedy: `Boot ${agent.name} from this host0, or restart host0, which then forgets where absent members were. If ${agent.name} is not at ${newcomer.ipv4}, another machine imitates it there.`,
+    },
+  );
+}

@@ -7,7 +7,7 @@ import type { Clock } from '../../model/clock.ts';
 import type { Network } from '../../model/network/network.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { Heartbeats } from './heartbeats.ts';
-import { doubled, notByPoller, placeTaken, secondInstance } from './member-error.ts';
+import { doubled, notByPoller, notWithoutToken, placeTaken, secondInstance } from './member-error.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { MemberTable } from './member-table.ts';
 import type { RecentlyLeft } from './recently-left.ts';
@@ -39,7 +39,8 @@ export class MemberPlaces {
     const nowMs = clock.nowMs();
     const alive = nowMs - heartbeat.heardMs < MEMBER_SILENCE_MS;
     if (present.ipv4 === claim.ipv4) {
-      if (present.instance === undefined || claim.instance === undefined || !alive) return;
+      // Only the machine itself has its token, so it has just rebooted.
+      if (present.instance === undefined || claim.instance === undefined || !alive || claim.proven === true) return;
       throw secondInstance(network(), present, heartbeat.hasRival(nowMs));
     }
     if (present.instance === undefined && claim.instance === undefined) {
@@ -50,14 +51,19 @@ export class MemberPlaces {
     if (claim.instance === undefined) throw notByPoller(network(), present, claim);
   }
 
-  /** @throws MESH_MEMBER_DOUBLE, MESH_MEMBER_NOT_ADMITTED for a poller where, or as whom, an agent reported in the last day */
+  /**
+   * @throws MESH_MEMBER_DOUBLE, MESH_MEMBER_NOT_ADMITTED for a poller where, or as whom, an agent reported in the last day, and
+   *   for an agent without a token, as whom one with a token did elsewhere
+   */
   refuseRecent(claim: MemberRecord): void {
-    if (claim.instance !== undefined) return;
     const { network, recentlyLeft, clock } = this.#input;
+    const isPoller = claim.instance === undefined;
+    if (claim.proven === true) return;
     for (const agent of recentlyLeft.formerAgents(clock.nowMs())) {
-      const sameMachine = agent.ipv6 === claim.ipv6;
-      if (sameMachine && agent.ipv4 !== claim.ipv4) throw notByPoller(network(), agent, claim);
-      if (!sameMachine && agent.ipv4 === claim.ipv4) throw placeTaken(network(), claim, agent);
+      const [sameMachine, samePlace] = [agent.ipv6 === claim.ipv6, agent.ipv4 === claim.ipv4];
+      if (sameMachine && !samePlace && isPoller) throw notByPoller(network(), agent, claim);
+      if (sameMachine && !samePlace && agent.proven === true) throw notWithoutToken(network(), agent, claim);
+      if (!sameMachine && samePlace && isPoller) throw placeTaken(network(), claim, agent);
     }
   }
 

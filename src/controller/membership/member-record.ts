@@ -13,6 +13,8 @@ export interface MemberRecord extends Member {
   readonly machine?: MachineId;
   /** The boot that the agent reported from (`SelfReport.instance`); absent for a poller. */
   readonly instance?: string;
+  /** Whether the agent has proven that it has the token of its machine. */
+  readonly proven?: boolean;
 }
 
 /** The prefix of the keys of a mesh's members. */
@@ -26,8 +28,8 @@ export function memberStoreKey(network: NetworkId, ipv6: Ipv6): string {
 }
 
 /** The value of a member: JSON with known fields only. */
-export function formatRecord({ name, ipv4, mac, ipv6, machine, instance }: MemberRecord): string {
-  return JSON.stringify({ name, ipv4, mac, ipv6, machine, instance });
+export function formatRecord({ name, ipv4, mac, ipv6, machine, instance, proven }: MemberRecord): string {
+  return JSON.stringify({ name, ipv4, mac, ipv6, machine, instance, proven });
 }
 
 /**
@@ -37,7 +39,7 @@ export function formatRecord({ name, ipv4, mac, ipv6, machine, instance }: Membe
 export function parseRecord(network: Network, value: string): MemberRecord | undefined {
   try {
     const document = JSON.parse(value) as Readonly<Record<string, unknown>>;
-    const { machine, instance } = document;
+    const { machine, instance, proven } = document;
     const record: MemberRecord = {
       name: String(document.name),
       ipv4: parseIpv4(String(document.ipv4)),
@@ -45,6 +47,7 @@ export function parseRecord(network: Network, value: string): MemberRecord | und
       ipv6: parseIpv6(String(document.ipv6)),
       ...(machine !== undefined && { machine: parseMachineId(String(machine)) }),
       ...(instance !== undefined && { instance: String(instance) }),
+      ...(proven === true && { proven }),
     };
     return NODE_NAME.test(record.name) && belongs(network, record) ? record : undefined;
   } catch {
@@ -65,5 +68,5 @@ export function memberOf({ name, ipv4, mac, ipv6 }: Member): Member {
 
 /** Whether writing `b` over `a` would change nothing. */
 export function sameRecord(a: MemberRecord, b: MemberRecord): boolean {
-  return sameMember(a, b) && a.machine === b.machine && a.instance === b.instance;
+  return sameMember(a, b) && a.machine === b.machine && a.instance === b.instance && a.proven === b.proven;
 }

@@ -11,7 +11,8 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { MEMBERS_MAX, type NetworkState, POLLERS_MAX, type SelfReport } from '../../protocol/documents/membership.ts';
-import type { Applicant } from './admission.ts';
+import type { Applicant } from '../admission/admission.ts';
+import type { ProofOutcome, Proofs } from '../admission/proofs.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import { identifySender, machineOfPoller } from './identity.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
@@ -32,6 +33,9 @@ export interface MemberReportsInput extends Pick<MemberNamesInput, 'name' | 'mac
   readonly network: () => Network;
   /** @throws MESH_MEMBER_NOT_ADMITTED for a machine that may not become a member */
   readonly admit: (applicant: Applicant) => void;
+  readonly proofs: Proofs;
+  /** Whether each member must prove its token. */
+  readonly mustProve: boolean;
   /** The machines that an administrator has named. */
   readonly machines: () => Iterable<MachineId>;
   readonly verification: SourceVerification;
@@ -50,7 +54,7 @@ interface Entry {
   /** What the sender says of itself, with the addresses that host0's kernel saw. */
   readonly claim: MemberRecord;
   readonly state: NetworkState;
-  readonly token?: string | undefined;
+  readonly proof: ProofOutcome;
 }
 
 /** Takes reports and polls, and remembers the ones that it refused. */
@@ -78,14 +82,17 @@ export class MemberReports {
   /**
    * An agent's report. When this resolves, all news of the report are in the store.
    * @param asker source address of the request, from the socket
-   * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED, MESH_MEMBER_MOVING, MESH_MEMBER_DOUBLE, MESH_MEMBER_NOT_ADMITTED, MESH_STORE_*
+   * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED, MESH_MEMBER_MOVING, MESH_MEMBER_DOUBLE, MESH_MEMBER_NOT_ADMITTED,
+   *   MESH_MEMBER_UNPROVEN, MESH_STORE_*
    */
   async report(asker: Ipv6, report: SelfReport): Promise<void> {
-    const { machine, name, instance, state, token } = report;
-    this.#beatIfKnown(asker, report);
+    const { machine, name, instance, state } = report;
+    const proof = await this.#check(asker, report);
+    this.#beatIfKnown(asker, report, proof);
     await this.#refusing(asker, async () => {
       const { mac, ipv4 } = await this.#identify(asker, machine);
-      const claim: MemberRecord = { name, ipv4: report.ipv4, mac, ipv6: asker, machine, instance };
+      const proven = proof === 'good' && { proven: true };
+      const claim: MemberRecord = { name, ipv4: report.ipv4, mac, ipv6: asker, machine, instance, ...proven };
       if (report.ipv4 !== ipv4) {
         const present = this.#input.memberTable.get(asker);
         // The first machine's packets have pulled the FDB entry back already. The second machine is refused all the same.
@@ -93,8 +100,8 @@ export class MemberReports {
         this.#tellImitation(present, claim, ipv4);
         throw moving(this.#network, asker, `it reports from ${report.ipv4}, and its packets come from ${ipv4}`);
       }
-      if (report.leaving === true) await this.#leave(claim);
-      else await this.#enter({ claim, state, token });
+      if (report.leaving === true) await this.#leave({ claim, state, proof });
+      else await this.#enter({ claim, state, proof });
     });
   }
 
@@ -106,7 +113,8 @@ export class MemberReports {
       const machine = claimed ?? machineOfPoller(this.#network, asker, memberTable.get(asker), machines());
       const { mac, ipv4 } = await this.#identify(asker, machine);
       const claim: MemberRecord = { name, ipv4, mac, ipv6: asker, ...(machine !== undefined && { machine }) };
-      await this.#enter({ claim, state: { phase: 'ready' } });
+      if (this.#isAgents(claim)) this.#beatByPoll(asker);
+      else await this.#enter({ claim, state: { phase: 'ready' }, proof: 'none' });
     });
   }
 
@@ -117,30 +125,47 @@ export class MemberReports {
     return identifySender(this.#network, asker, machine, source, memberTable.records);
   }
 
-  /**
-   * The record to keep, given the present one. If an agent reports from the same address, a poll changes nothing: it only
-   * counts as a heartbeat.
-   */
-  #recordFor(claim: MemberRecord, present: MemberRecord | undefined): MemberRecord {
-    const polledFromAgent = claim.instance === undefined && present?.instance !== undefined;
-    if (polledFromAgent && present.mac === claim.mac && present.ipv4 === claim.ipv4) return present;
-    return { ...claim, name: this.#names.nameFor(claim, present) };
+  /** What the proof in a report is worth. The same proof of a member is checked once. */
+  async #check(asker: Ipv6, report: SelfReport): Promise<ProofOutcome> {
+    const { memberTable, heartbeats, proofs } = this.#input;
+    const { nonce, proof } = report;
+    if (proof === undefined) return proofs.check(this.#network, asker, report);
+    const isMember = memberTable.get(asker) !== undefined;
+    if (isMember && heartbeats.of(asker).goodProof === `${nonce} ${proof}`) return 'good';
+    const outcome = await proofs.check(this.#network, asker, report);
+    if (outcome === 'good' && memberTable.get(asker) !== undefined)
+      heartbeats.of(asker).goodProof = `${nonce} ${proof}`;
+    return outcome;
   }
 
-  async #enter({ claim, state, token }: Entry): Promise<void> {
+  /** Whether an agent reports from where this poll comes from. The poll then changes nothing. */
+  #isAgents({ ipv6, ipv4, mac }: MemberRecord): boolean {
+    const present = this.#input.memberTable.get(ipv6);
+    return present?.instance !== undefined && present.mac === mac && present.ipv4 === ipv4;
+  }
+
+  /** The record to keep, given the present one. What an instance has proven once stays proven. */
+  #recordFor(claim: MemberRecord, present: MemberRecord | undefined): MemberRecord {
+    const proven = present?.instance === claim.instance && present?.proven === true && { proven: true };
+    return { ...claim, ...proven, name: this.#names.nameFor(claim, present) };
+  }
+
+  async #enter(entry: Entry): Promise<void> {
     const { memberTable, heartbeats, mutex } = this.#input;
+    const { claim, state } = entry;
     const present = memberTable.get(claim.ipv6);
+    this.#admit(entry, present !== undefined);
     // Nearly every report is without news, and does not wait for the mutex.
     if (present !== undefined && sameRecord(present, this.#recordFor(claim, present))) {
       return heartbeats.beat(claim.ipv6, state);
     }
-    await mutex.take(claim.ipv4, () => mutex.take(claim.ipv6, () => this.#takeNews({ claim, state, token })));
+    await mutex.take(claim.ipv4, () => mutex.take(claim.ipv6, () => this.#takeNews(entry)));
   }
 
-  async #takeNews({ claim, state, token }: Entry): Promise<void> {
+  async #takeNews({ claim, state }: Entry): Promise<void> {
     const { memberTable, heartbeats, recentlyLeft, journal, watch } = this.#input;
     const before = memberTable.get(claim.ipv6);
-    if (before === undefined) this.#admit(claim, token);
+    if (before === undefined) this.#mustHaveRoom(claim);
     else this.#places.refuseDouble(before, claim);
     await this.#places.claim(claim, before);
     const record = this.#recordFor(claim, before);
@@ -157,23 +182,34 @@ export class MemberReports {
    * second machine pulls the FDB entry to itself, the first machine's reports do not fit the entry. Only the first
    * machine knows its instance.
    */
-  #beatIfKnown(asker: Ipv6, { ipv4, instance, state }: SelfReport): void {
+  #beatIfKnown(asker: Ipv6, { ipv4, instance, state }: SelfReport, proof: ProofOutcome): void {
+    if (this.#input.mustProve && proof !== 'good') return;
     const present = this.#input.memberTable.get(asker);
     if (present?.instance === instance && present.ipv4 === ipv4) this.#input.heartbeats.beat(asker, state);
   }
 
-  #admit(claim: MemberRecord, token: string | undefined): void {
-    const { memberTable, admit } = this.#input;
+  /** A poll of a node whose agent reports shows that the node is alive, unless it must prove who it is. */
+  #beatByPoll(asker: Ipv6): void {
+    if (!this.#input.mustProve) this.#input.heartbeats.beat(asker, { phase: 'ready' });
+  }
+
+  #admit({ claim: { machine }, proof }: Entry, isMember: boolean): void {
+    this.#input.admit({ machine, proof, isMember });
+  }
+
+  #mustHaveRoom(claim: MemberRecord): void {
+    const { memberTable } = this.#input;
     if (memberTable.size >= MEMBERS_MAX) throw full(this.#network, MEMBERS_MAX);
-    admit({ machine: claim.machine, token });
     this.#places.refuseRecent(claim);
     if (claim.machine !== undefined) return;
     const pollers = memberTable.records.filter(({ machine }) => machine === undefined).toArray().length;
     if (pollers >= POLLERS_MAX) throw pollersFull(this.#network, POLLERS_MAX);
   }
 
-  async #leave(claim: MemberRecord): Promise<void> {
+  async #leave(entry: Entry): Promise<void> {
     const { memberTable, mutex } = this.#input;
+    const { claim } = entry;
+    this.#admit(entry, memberTable.get(claim.ipv6) !== undefined);
     await mutex.take(claim.ipv6, async () => {
       const present = memberTable.get(claim.ipv6);
       if (present === undefined) return;

@@ -10,10 +10,16 @@ import { parseMac } from '../../model/address/mac.ts';
 import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { formatMemberLine, type MembershipEvent, type SelfReport } from '../../protocol/documents/membership.ts';
+import {
+  formatMemberLine,
+  type MembershipEvent,
+  proofOf,
+  type SelfReport,
+} from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
-import { admit } from './admission.ts';
+import { admit } from '../admission/admission.ts';
+import { Proofs, type TokenSource } from '../admission/proofs.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
 import type { VerifiedSource } from './source-verification.ts';
@@ -33,6 +39,15 @@ const a: Node = { name: 'a', machine: '0000000a' as MachineId, instance: 'boot-a
 const b: Node = { name: 'b', machine: '0000000b' as MachineId, instance: 'boot-b', ipv4: '10.11.0.11' as Ipv4 };
 /** A second machine with a's machine id. */
 const copyOfA: Node = { ...a, name: 'copy', instance: 'boot-copy', ipv4: '10.11.0.99' as Ipv4 };
+
+/** The token of a machine: 64 hex digits. */
+const tokenOf = (machine: MachineId): string => machine.repeat(8);
+const revoked = new Set<MachineId>();
+const tokens: TokenSource = {
+  of: async (machine) => (revoked.has(machine) ? [] : [tokenOf(machine)]),
+  sentBy: async (machine) => (machine === b.machine ? tokenOf(machine) : undefined),
+  used: async () => undefined,
+};
 
 class Host0 {
   readonly clock: ManualClock;
@@ -55,8 +70,9 @@ class Host0 {
         admit(applicant, {
           admission,
           isNamed: (id) => Object.values(folders).includes(id),
-          fits: (id, token) => token === `token of ${id}`,
         }),
+      proofs: new Proofs({ clock, tokens }),
+      mustProve: admission === 'token',
       machines: () => Object.values(folders),
       machineNamed: (asked) => folders[asked],
       clock,
@@ -550,16 +566,82 @@ test('admission=known admits machines with a folder', async () => {
   expect(host.names).toEqual(['host0', 'a']);
 });
 
-test('admission=token admits machines with their token; members need none', async () => {
-  const host = await Host0.start({ admission: 'token' });
-  const tokenOf = (node: Node) => ({ token: `token of ${node.machine}` });
-  expect(await host.report(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
-  expect(await host.report(a, tokenOf(b))).toBe('MESH_MEMBER_NOT_ADMITTED');
-  expect(await host.poll(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
-  expect(host.names).toEqual(['host0']);
-  expect(await host.report(a, tokenOf(a))).toBe('accepted');
-  expect(await host.report(a)).toBe('accepted');
-  expect(host.names).toEqual(['host0', 'a']);
+describe('with admission=token', () => {
+  /** A report with a proof, as the node's agent makes it with the nonce that it has. */
+  const proving = (
+    host: Host0,
+    node: Node,
+    how: { nonce?: string; token?: string; extra?: Partial<SelfReport> } = {},
+  ) => {
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, node.machine);
+    const nonce = how.nonce ?? host.mesh.nonceFor(ipv6);
+    const claim = { ...node, ...how.extra, network: network.id, mac, ipv6 };
+    return host.report(node, { ...how.extra, nonce, proof: proofOf(how.token ?? tokenOf(node.machine), nonce, claim) });
+  };
+  afterEach(() => revoked.clear());
+
+  test('a machine must prove that it has its token, with a nonce of its own', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    expect(await host.report(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.poll(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(a, { nonce: '' })).toBe('MESH_MEMBER_UNPROVEN');
+    expect(await proving(host, a, { token: tokenOf(b.machine) })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await proving(host, a, { nonce: host.mesh.nonceFor(memberAddresses(network, b.machine).ipv6) })).toBe(
+      'MESH_MEMBER_UNPROVEN',
+    );
+    expect(host.names).toEqual(['host0']);
+    expect(await proving(host, a)).toBe('accepted');
+    expect(host.names).toEqual(['host0', 'a']);
+  });
+
+  test('a proof is worth nothing from another address, for another request, or later', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, a.machine);
+    const nonce = host.mesh.nonceFor(ipv6);
+    const proof = proofOf(tokenOf(a.machine), nonce, { ...a, network: network.id, mac, ipv6 });
+    expect(await host.report({ ...a, ipv4: b.ipv4 }, { nonce, proof })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(a, { nonce, proof })).toBe('accepted');
+    expect(await host.report(a, { nonce, proof, leaving: true })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report({ ...a, name: 'b' }, { nonce, proof })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(host.changes).toEqual(['join a 10.11.0.10']);
+    await host.clock.pass(120_000);
+    expect(await host.report(a, { nonce, proof })).toBe('MESH_MEMBER_UNPROVEN');
+  });
+
+  test('a machine whose token is taken away is dropped, polls or not', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    expect(await proving(host, a)).toBe('accepted');
+    revoked.add(a.machine);
+    for (let second = 0; second < 75; second += 3) {
+      await host.clock.pass(3_000);
+      await proving(host, a);
+      await host.poll(a);
+    }
+    expect(host.names).toEqual(['host0']);
+  });
+
+  test('a machine that has just booted in its place is in at once', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    await proving(host, a);
+    expect(await proving(host, { ...a, instance: 'boot-2' })).toBe('accepted');
+    expect(host.changes).toEqual(['join a 10.11.0.10']);
+  });
+
+  test('a node that sends its token itself is a member until it has booted again', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    expect(await host.report(b, { token: tokenOf(a.machine) })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(b, { token: tokenOf(b.machine) })).toBe('accepted');
+    expect(await host.report(a, { token: tokenOf(a.machine) })).toBe('MESH_MEMBER_NOT_ADMITTED');
+  });
+
+  test('a machine with a token is not replaced from elsewhere by one without, whatever the admission', async () => {
+    const host = await Host0.start();
+    expect(await proving(host, a)).toBe('accepted');
+    await host.clock.pass(9_000);
+    expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+    expect(host.mesh.refusals()[0]?.message).toContain('without the token that a showed at 10.11.0.10');
+    expect(await proving(host, { ...a, instance: 'boot-2', ipv4: '10.11.0.20' as Ipv4 })).toBe('accepted');
+  });
 });
 
 test('before the store has been read there is no list', async () => {

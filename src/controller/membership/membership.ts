@@ -32,7 +32,10 @@ import { Subscribers } from './subscribers.ts';
 
 /** What a Membership is given by the controller. */
 export interface MembershipInput
-  extends Pick<MemberReportsInput, 'admit' | 'machines' | 'machineNamed' | 'verification' | 'watch'> {
+  extends Pick<
+    MemberReportsInput,
+    'admit' | 'proofs' | 'mustProve' | 'machines' | 'machineNamed' | 'verification' | 'watch'
+  > {
   readonly network: Network;
   /** host0's own host name. */
   readonly name: string;
@@ -223,6 +226,11 @@ export class Membership {
    */
   async whereabouts(asker: Ipv6): Promise<Ipv4 | undefined> {
     return (await this.#input.verification.verify(this.network, asker)).ipv4;
+  }
+
+  /** The nonce for the proof in the next report of `asker`. */
+  nonceFor(asker: Ipv6): string {
+    return this.#input.proofs.nonceFor(this.network, asker);
   }
 
   /** An agent's report: see `MemberReports.report`. */

@@ -5,6 +5,7 @@
 import type { Admission } from '../../formats/host0/host0-conf.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
+import type { ProofOutcome } from './proofs.ts';
 
 /**
  * The admission that holds: what the administrator has set, else `known` as soon as there are named machines. Before that
@@ -18,8 +19,10 @@ export function admissionInForce(set: Admission | undefined, named: number): Adm
 export interface Applicant {
   /** Undefined for a poller that gives no machine id. */
   readonly machine: MachineId | undefined;
-  /** The token in its report. */
-  readonly token?: string | undefined;
+  /** Whether it has proven that it has its token. */
+  readonly proof: ProofOutcome;
+  /** Whether it is a member already. */
+  readonly isMember: boolean;
 }
 
 /** What the decision depends on. */
@@ -27,27 +30,15 @@ export interface AdmissionRules {
   readonly admission: Admission;
   /** Whether the machine has a folder in `/host0/machines`. */
   readonly isNamed: (machine: MachineId) => boolean;
-  /** Whether host0 gave the machine this token. */
-  readonly fits: (machine: MachineId, token: string) => boolean;
 }
 
 /**
- * Returns if the machine may become a member.
- * @throws MESH_MEMBER_NOT_ADMITTED
+ * Returns if the machine may be a member. With `token`, a member proves its token again and again; by the others, a member stays.
+ * @throws MESH_MEMBER_NOT_ADMITTED, MESH_MEMBER_UNPROVEN
  */
-export function admit({ machine, token }: Applicant, { admission, isNamed, fits }: AdmissionRules): void {
-  if (admission === 'open') return;
-  if (admission === 'token') {
-    if (machine !== undefined && token !== undefined && fits(machine, token)) return;
-    const who = machine === undefined ? 'the asker names no machine' : `machine ${machine} shows`;
-    const what = machine === undefined ? '' : token === undefined ? ' no token' : ' a token that host0 did not give it';
-    throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `this mesh admits by token, and ${who}${what}`, {
-      ...(machine !== undefined && { object: machine }),
-      rule: 'With admission=token a member shows the token that this host0 gave its machine when it booted.',
-      remedy:
-        'Boot the machine from this host0, or write admission="known" or "open" into host0.conf and restart host0.',
-    });
-  }
+export function admit({ machine, proof, isMember }: Applicant, { admission, isNamed }: AdmissionRules): void {
+  if (admission === 'token') mustProve(machine, proof);
+  if (admission !== 'known' || isMember) return;
   if (machine === undefined) {
     throw new MeshError('MESH_MEMBER_NOT_ADMITTED', 'this mesh admits known machines only, and the asker names none', {
       rule: 'With admission=known, the default once a machine has a folder, a member says which machine it is.',
@@ -60,4 +51,31 @@ export function admit({ machine, token }: Applicant, { admission, isNamed, fits 
     rule: 'With admission=known, the default once a machine has a folder, only machines that have a folder in /host0/machines become members.',
     remedy: `Name it with \`mesh node adopt ${machine} NAME\`, or write admission="open" into host0.conf.`,
   });
+}
+
+function mustProve(machine: MachineId | undefined, proof: ProofOutcome): void {
+  const rule =
+    'With admission=token a member proves that it has the token that this host0 gave its machine when it booted.';
+  switch (proof) {
+    case 'good':
+      return;
+    case 'stale':
+      throw new MeshError('MESH_MEMBER_UNPROVEN', `machine ${machine} must prove its token with a new nonce`, {
+        ...(machine !== undefined && { object: machine }),
+        rule,
+        remedy: 'Report again with the nonce in the answer.',
+        retryable: true,
+      });
+    case 'wrong':
+    case 'none': {
+      const what = proof === 'none' ? 'no token' : 'a token that host0 did not give it, or has taken away';
+      const who = machine === undefined ? 'the asker names no machine' : `machine ${machine} shows ${what}`;
+      throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `this mesh admits by token, and ${who}`, {
+        ...(machine !== undefined && { object: machine }),
+        rule,
+        remedy:
+          'Boot the machine from this host0, or write admission="known" or "open" into host0.conf and restart host0.',
+      });
+    }
+  }
 }
