@@ -5,10 +5,16 @@ import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { MemberRecord } from './member-record.ts';
+import type { VerifiedSource } from './source-verification.ts';
 
-/** MESH_MEMBER_FORGED: the asker's addresses do not belong to the identity that it claims. */
-export function forged(network: Network, asker: Ipv6, why: string): MeshError {
-  return new MeshError('MESH_MEMBER_FORGED', `${asker} is not who it says it is in ${network.name}: ${why}`, {
+/**
+ * MESH_MEMBER_FORGED: the asker's addresses do not belong to the identity that it claims.
+ * @param source where its frames come from, as far as host0's kernel knows
+ */
+export function forged(network: Network, asker: Ipv6, why: string, source: VerifiedSource = {}): MeshError {
+  const place = [source.mac, source.ipv4 && `at ${source.ipv4}`].filter((word) => word !== undefined).join(' ');
+  const who = place === '' ? asker : `${asker} (${place})`;
+  return new MeshError('MESH_MEMBER_FORGED', `${who} is not who it says it is in ${network.name}: ${why}`, {
     operation: 'report to host0',
     object: asker,
     rule: 'A member has the addresses that follow from its machine id, and sends from them.',

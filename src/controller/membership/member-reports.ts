@@ -113,8 +113,9 @@ export class MemberReports {
       const machine = claimed ?? machineOfPoller(this.#network, asker, memberTable.get(asker), machines());
       const { mac, ipv4 } = await this.#identify(asker, machine);
       const claim: MemberRecord = { name, ipv4, mac, ipv6: asker, ...(machine !== undefined && { machine }) };
-      if (this.#isAgents(claim)) this.#beatByPoll(asker);
-      else await this.#enter({ claim, state: { phase: 'ready' }, proof: 'none' });
+      if (this.#isAgents(claim)) return this.#beatByPoll(asker);
+      this.#places.refuseBesideAgent(claim);
+      await this.#enter({ claim, state: { phase: 'ready' }, proof: 'none' });
     });
   }
 

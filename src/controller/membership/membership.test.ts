@@ -468,6 +468,21 @@ describe('one member at an underlay address', () => {
     expect(host.names).toEqual(['host0', 'guest']);
   });
 
+  test('a guest that is a member from before ceases to be one', async () => {
+    const store = new MemoryStore();
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, guest.machine);
+    const key = memberStoreKey(network.id, ipv6);
+    await store.txn([], [{ put: key, value: JSON.stringify({ name: 'guest', ipv4: a.ipv4, mac, ipv6 }) }]);
+    const host = await Host0.start({ store });
+    await host.report(a);
+    for (let second = 0; second < 9; second += 3) {
+      expect(await host.poll(guest)).toBe('MESH_MEMBER_NOT_ADMITTED');
+      await host.clock.pass(3_000);
+      await host.report(a);
+    }
+    expect(host.names).toEqual(['host0', 'a']);
+  });
+
   test('an agent takes it from a poller', async () => {
     const host = await Host0.start();
     await host.poll(guest);
