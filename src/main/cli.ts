@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { createProgram, runProgram } from '../cli/program.ts';
 import { programFile } from '../image/node/program-files.ts';
 import { MeshError } from '../model/error.ts';
-import { terminalJson, visible } from '../protocol/documents/terminal-text.ts';
+import { terminalJson, visibleLines } from '../protocol/documents/terminal-text.ts';
 
 /** A reader may close the pipe early (`mesh events | head`). That is not an error. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -32,7 +32,7 @@ try {
     const { errorText } = await import('../formats/error-text.ts');
     process.stderr.write(`${errorText(error, { color: process.stderr.isTTY && process.stderr.hasColors() })}\n`);
     if (error.code === 'MESH_INTERNAL') {
-      for (const line of inspect(error.cause ?? error).split('\n')) process.stderr.write(`${visible(line)}\n`);
+      process.stderr.write(`${visibleLines(inspect(error.cause ?? error))}\n`);
     }
   }
   process.exitCode = error.exitCode;

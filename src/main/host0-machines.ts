@@ -55,7 +55,10 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     names: () => controller.host0State.machineNames,
     isOnline: (machine) => online.of(machine) !== undefined,
     bootingAs: (machine) => attempts.underWay(machine)?.mac,
-    onForget: (machine) => removeSecrets(state, machine),
+    onForget: (machine) => {
+      attempts.end(machine);
+      return removeSecrets(state, machine);
+    },
   });
   const images = new Generations(state);
   const service = await BootService.open({

@@ -2,18 +2,18 @@
  * host0's daemon: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides what the nodes shall have, and tells them.
  * It changes nothing in its machine's kernel; the agent on host0 does. This file only composes the parts.
  */
-import { mkdir } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
-import { segmentsOf } from '../boot/nics/segments.ts';
+import { underlaySegments } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
+import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { MachineTokens } from '../image/overlay/machine-tokens.ts';
 import { requireRoot } from '../kernel/root.ts';
@@ -54,6 +54,7 @@ async function main(): Promise<void> {
   checkNodeName(name);
   requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
   const paths = pathsBelow(values.root, values['host0-dir']);
+  await claimPrivateDirectories(paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'host0', name);
   const registry = new Registry();
@@ -62,7 +63,6 @@ async function main(): Promise<void> {
   const { settings, errors } = await readHost0Conf(paths.host0Conf);
   if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
-  await mkdir(paths.state, { recursive: true });
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
   const [disk, { rtnl, monitor, verification, links }] = await Promise.all([
@@ -82,11 +82,12 @@ async function main(): Promise<void> {
     watch,
   });
   addControllerMetrics(registry, controller);
-  const takeSegments = (): void =>
-    controller.host0State.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
-  links.changes.subscribe(takeSegments);
-  takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
+  const takeSegments = (): void =>
+    controller.host0State.setUnderlay(underlaySegments(links, settings, machines.service.segments.groups));
+  links.changes.subscribe(takeSegments);
+  machines.service.segments.endpointChanges.subscribe(takeSegments);
+  takeSegments();
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({

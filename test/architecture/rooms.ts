@@ -194,7 +194,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       items: {},
       kernel: { items: 'the kernel’s state is read as items' },
       loop: { items: 'a plan compares items', kernel: 'the loop observes and changes a kernel' },
-      desired: { items: 'desired state is a map of items', loop: 'it names the items that changed' },
+      desired: {
+        items: 'desired state is a map of items',
+        kernel: 'the NICs that rules name',
+        loop: 'it names the items that changed',
+      },
       membership: {
         desired: 'a source gives the planner its input',
         items: 'routes with our mark do not count as the underlay’s',
@@ -215,6 +219,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       view: {
         '.': 'views are built from the agent’s state',
+        desired: 'a table is full at the limit that was asked for',
+        kernel: 'full tables are counted',
         items: 'an item is explained by what it prints',
         loop: 'a plan is shown by its steps',
       },
@@ -234,6 +240,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       doctor: {
         '.': 'the state of this agent',
+        desired: 'the counter in our own table',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',
@@ -305,6 +312,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'documents are made of the model’s types' },
     folders: {
       documents: {},
+      shapes: { documents: 'a shape is the form of a document' },
       journal: { documents: 'conditions are documents' },
       http: { documents: 'HTTP carries documents', journal: 'the journal is served as a stream' },
     },

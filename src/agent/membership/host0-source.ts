@@ -10,15 +10,11 @@ import type { Network, NetworkId } from '../../model/network/network.ts';
 import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
-import {
-  ASSIGNMENT_MAX_LENGTH,
-  readAssignedMember,
-  readAssignment,
-} from '../../protocol/documents/assignment-shape.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
+import { ASSIGNMENT_MAX_LENGTH, readAssignedMember, readAssignment } from '../../protocol/shapes/assignment-shape.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import { MemberList } from './member-list.ts';
 import type { Source, SourceAgent } from './source.ts';

@@ -13,17 +13,17 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type MeshIdentity, mustRejoin } from '../../model/network/network-equality.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/documents/document.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatMemberLine, MEMBERS_MAX, parseMemberLine } from '../../protocol/documents/membership.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
 import {
   Ipv6CidrShape,
   isUnderlayAddress,
   NETWORKS_MAX,
   parsedBy,
   SegmentsShape,
-} from '../../protocol/documents/shapes.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
+} from '../../protocol/shapes/parts.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** One mesh as this node knows it. */

@@ -21,14 +21,10 @@ import {
   type SelfReportAnswer,
   STREAM_SILENCE_MS,
 } from '../../protocol/documents/membership.ts';
-import {
-  EVENT_MAX_LENGTH,
-  membershipEventReader,
-  readReportAnswer,
-} from '../../protocol/documents/membership-shape.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { EVENT_MAX_LENGTH, membershipEventReader, readReportAnswer } from '../../protocol/shapes/membership-shape.ts';
 import type { Echo } from '../kernel/kernel-port.ts';
 import type { KnownMesh } from './last-known.ts';
 import { MemberList } from './member-list.ts';

@@ -10,8 +10,8 @@ import * as z from 'zod/mini';
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/documents/document.ts';
-import { DeviceShape, NetworkIdShape } from '../../protocol/documents/shapes.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { DeviceShape, NetworkIdShape } from '../../protocol/shapes/parts.ts';
 import type { ForeignPort, PortRecord } from './foreign-ports.ts';
 
 /** More ports than a machine has interfaces. */

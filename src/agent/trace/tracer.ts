@@ -5,7 +5,6 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import { readPathView } from '../../protocol/documents/path-view-shape.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   formatPathQuery,
@@ -15,6 +14,7 @@ import {
   type TraceRequest,
   type TraceView,
 } from '../../protocol/documents/trace.ts';
+import { readPathView } from '../../protocol/shapes/path-view-shape.ts';
 import type { Agent } from '../agent.ts';
 import { ask } from '../ping/question.ts';
 import { membersOf } from '../view/agent-view.ts';
@@ -33,8 +33,8 @@ const ANSWER_TIMEOUT_MS = 4_000;
 export async function trace(agent: Agent, request: TraceRequest): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
   const members = membersOf(agent, network);
-  const from = traceEnd(agent, network, members, request.from);
-  const to = traceEnd(agent, network, members, request.to);
+  const from = await traceEnd(agent, network, members, request.from);
+  const to = await traceEnd(agent, network, members, request.to);
   const query = { from: pointOf(from), to: pointOf(to) };
   const partOf = (member: Member | undefined): Promise<TracePart> => part(agent, network, query, member);
   const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);

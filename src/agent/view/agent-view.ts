@@ -19,6 +19,7 @@ import type { Agent, ItemState } from '../agent.ts';
 import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
+import { fullTableFinding, fullTables } from './full-tables.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number): AgentStatus {
@@ -93,6 +94,7 @@ export function healthOf(agent: Agent): Finding[] {
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
+  findings.push(...tableFindings(agent));
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
@@ -104,6 +106,12 @@ export function healthOf(agent: Agent): Finding[] {
     });
   }
   return findings;
+}
+
+function tableFindings(agent: Agent): Finding[] {
+  const members = agent.source.attachments().flatMap((attachment) => attachment.members);
+  const nameOf = (ipv4: string) => members.find((member) => member.ipv4 === ipv4)?.name;
+  return fullTables(agent.cache, agent.source.networks).map((table) => fullTableFinding(table, nameOf));
 }
 
 /** `GET /v1/plan`: the steps that a pass would take now. Only reads; nothing is applied. */

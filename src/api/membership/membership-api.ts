@@ -131,9 +131,10 @@ export async function membershipApi({
 
   app.get('/events', async (request, reply) => {
     const { mesh, peer } = admit(request);
+    const viewer = await mesh.whereabouts(peer);
+    // Nothing may be awaited, and nothing fail, between these checks and the subscription: the stream would bring nothing.
     mesh.mustBeLoaded();
     mustBeMember(mesh, peer);
-    const viewer = await mesh.whereabouts(peer);
     const seen = request.headers['last-event-id'];
     const since = typeof seen === 'string' ? parseVersion(seen) : undefined;
     reply.hijack();

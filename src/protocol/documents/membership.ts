@@ -6,7 +6,8 @@
  * - `GET /?name=NAME[&machine=ID]`  the same, and a report: the asker becomes or stays a member
  * - `PUT /self`        an agent's report (`SelfReport`), answered by `SelfReportAnswer`
  * - `PUT /inventory`   the hardware of the asker's machine (inventory.ts)
- * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
+ * - `GET /events`      SSE for members: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID;
+ *                      the stream ends when its member leaves
  */
 
 import { createHmac } from 'node:crypto';

@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { AGENT_PORT, MEMBERSHIP_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -26,8 +27,8 @@ let node1: LabHost;
 let node2: LabHost;
 let node3: LabHost;
 let guest: Guest;
-/** The guest's Ethernet address, and the underlay address that it is behind. */
-let origin: string;
+/** The guest's Ethernet address. */
+let mac: string;
 
 beforeAll(async () => {
   lab = shared.use(await Lab.build({ name: `endpoints-${process.pid}`, nodes: 3, segments: 1 }));
@@ -39,8 +40,7 @@ beforeAll(async () => {
   await lab.exec(node2, ['mesh', 'port', 'plug', 'manage', guest.port]);
   ip(guest.netns, ...ADDRESSES.map((address) => `address add ${address}/64 dev eth0 nodad`));
   await allReachable(guest.netns, [host0.member.ipv6, node1.member.ipv6]);
-  const mac = /link\/ether (\S+)/.exec(guest.run('ip', 'link', 'show', 'eth0'))?.[1];
-  origin = `${mac} behind ${node2.member.ipv4}`;
+  mac = /link\/ether (\S+)/.exec(guest.run('ip', 'link', 'show', 'eth0'))?.[1] ?? '';
 });
 
 function flood(host: string, port: number): Flood {
@@ -52,9 +52,10 @@ async function statusOf(host: LabHost): Promise<string> {
   return (await lab.exec(host, ['mesh', 'status'])).stdout;
 }
 
-async function isTold(host: LabHost, endpoint: string): Promise<boolean> {
+/** Whether a host says of an endpoint that the guest takes it. @param behind where the guest is, as this host sees it */
+async function isTold(host: LabHost, endpoint: string, behind: string): Promise<boolean> {
   const text = await statusOf(host);
-  return text.includes(endpoint) && text.includes(origin);
+  return text.includes(`${endpoint} endpoint of manage`) && text.includes(`${mac} behind ${behind}`);
 }
 
 /** Resident memory of host0's daemon. */
@@ -73,7 +74,7 @@ async function departures(): Promise<number> {
 test('of the membership endpoint drive no member away, let a newcomer join, and are told', async () => {
   const before = memoryBytes();
   using taker = flood(host0.member.ipv6, MEMBERSHIP_PORT);
-  await until('status names the guest', FLOOD_DEADLINE_MS, () => isTold(host0, 'membership endpoint of manage'));
+  await until('status names the guest', FLOOD_DEADLINE_MS, () => isTold(host0, 'membership', node2.member.ipv4));
   await until('connections had to go', FLOOD_DEADLINE_MS, () => taker.count.closed > 0);
   lab.start(node3, 'agent');
   const tookMs = await areListed(lab, node1, [node1, node2, node3]);
@@ -88,9 +89,11 @@ test('of the membership endpoint drive no member away, let a newcomer join, and 
 });
 
 test("of an agent's endpoint keep no member from asking, and are told", async () => {
-  using taker = flood(node1.member.ipv6, AGENT_PORT);
-  await until('status names the guest', FLOOD_DEADLINE_MS, () => isTold(node1, 'paths endpoint of manage'));
-  await until('connections had to go', FLOOD_DEADLINE_MS, () => taker.count.closed > 0);
+  using far = flood(node1.member.ipv6, AGENT_PORT);
+  using near = flood(node2.member.ipv6, AGENT_PORT);
+  await until('node1 names the guest', FLOOD_DEADLINE_MS, () => isTold(node1, 'paths', node2.member.ipv4));
+  await until('node2 names the guest', FLOOD_DEADLINE_MS, () => isTold(node2, 'paths', guest.port));
+  await until('connections had to go', FLOOD_DEADLINE_MS, () => far.count.closed > 0 && near.count.closed > 0);
   const { stdout } = await lab.exec(node2, ['mesh', 'trace', 'manage', 'node2', 'node1']);
   expect(stdout).toContain('node1');
   expect(stdout).not.toMatch(/does not answer|closed|reset/);
@@ -104,4 +107,9 @@ test('a page whose name leads to host0’s address, and a page of another site, 
   expect(curl('-H', 'Host: rebound.example:8000', url)).toBe('403');
   expect(curl('-H', 'Origin: http://page.example', url)).toBe('403');
   expect(curl('-H', 'Sec-Fetch-Site: cross-site', '-X', 'PUT', `${url}self`)).toBe('403');
+  const { controlSock, agentSock } = pathsBelow(host0.root);
+  for (const socket of [controlSock, agentSock]) {
+    expect(curl('--unix-socket', socket, 'http://here/health')).toBe('200');
+    expect(curl('--unix-socket', socket, '-H', 'Origin: http://page.example', 'http://here/health')).toBe('403');
+  }
 });

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
+import { formatPathQuery, type PathQuery, type PathView, parsePathQuery } from '../documents/trace.ts';
 import { readPathView } from './path-view-shape.ts';
-import { formatPathQuery, type PathQuery, type PathView, parsePathQuery } from './trace.ts';
 
 const view: PathView = {
   node: 'node2',

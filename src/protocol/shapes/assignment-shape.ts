@@ -2,9 +2,9 @@
 import * as z from 'zod/mini';
 import { MeshError } from '../../model/error.ts';
 import { type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
-import type { AssignedMember, Assignment } from './assignment.ts';
+import type { AssignedMember, Assignment } from '../documents/assignment.ts';
+import { MEMBERS_MAX } from '../documents/membership.ts';
 import { listOf, readDocument, recordOf, type Shape } from './document.ts';
-import { MEMBERS_MAX } from './membership.ts';
 import {
   DeviceShape,
   Ipv4CidrShape,
@@ -15,7 +15,7 @@ import {
   SEGMENTS_MAX,
   UnderlayAddressShape,
   VersionShape,
-} from './shapes.ts';
+} from './parts.ts';
 
 /** The longest snapshot, in characters: 500 networks with 200 members each. */
 export const ASSIGNMENT_MAX_LENGTH = 32 * 1024 * 1024;

@@ -1,9 +1,9 @@
 /** Reads the PathView that another node sends. Only the expected fields are kept, and texts are cut. */
 import * as z from 'zod/mini';
 import { MeshError } from '../../model/error.ts';
+import { HOPS, HOPS_MAX, type PathPart, type PathView } from '../documents/trace.ts';
 import { listOf, readDocument } from './document.ts';
-import { Ipv4Shape, textUpTo } from './shapes.ts';
-import { HOPS, HOPS_MAX, type PathPart, type PathView } from './trace.ts';
+import { Ipv4Shape, textUpTo } from './parts.ts';
 
 const TEXT_MAX_LENGTH = 500;
 const ADDRESSES_MAX = 64;

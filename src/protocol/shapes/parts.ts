@@ -14,9 +14,9 @@ import { type ErrorDocument, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { NetworkId } from '../../model/network/network.ts';
+import type { Finding } from '../documents/finding.ts';
+import { type MembershipVersion, NODE_NAME, parseVersion } from '../documents/membership.ts';
 import { listOf, type Shape } from './document.ts';
-import type { Finding } from './finding.ts';
-import { type MembershipVersion, NODE_NAME, parseVersion } from './membership.ts';
 
 /** More networks than a node can have links for. */
 export const NETWORKS_MAX = 16_384;

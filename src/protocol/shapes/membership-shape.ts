@@ -5,9 +5,9 @@
 import * as z from 'zod/mini';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from '../documents/membership.ts';
 import { listOf, readDocument, type Shape } from './document.ts';
-import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from './membership.ts';
-import { ErrorShape, memberShapeIn, SegmentsShape, VersionShape } from './shapes.ts';
+import { ErrorShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
 
 /** The longest event, in characters: a list of MEMBERS_MAX members with the longest names has 800,000. */
 export const EVENT_MAX_LENGTH = 1024 * 1024;

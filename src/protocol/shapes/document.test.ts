@@ -7,8 +7,8 @@ import { randomFrom } from '../../../test/kit/random.ts';
 import { readAssignedMember, readAssignment } from './assignment-shape.ts';
 import { listOf, readDocument, recordOf, type Shape } from './document.ts';
 import { membershipEventReader, readReportAnswer } from './membership-shape.ts';
+import { ErrorShape, HealthShape } from './parts.ts';
 import { readPathView } from './path-view-shape.ts';
-import { ErrorShape, HealthShape } from './shapes.ts';
 
 const Point: Shape<{ name: string; at: number[] }> = z.object({
   name: z.string().check(z.maxLength(8)),

@@ -1,9 +1,9 @@
 /** What a node accepts from whoever answers as host0: documents in their form, and nothing else. */
 import { describe, expect, test } from 'vitest';
 import { manage, memberNumber } from '../../../test/kit/networks.ts';
-import { MEMBERS_MAX } from './membership.ts';
+import { MEMBERS_MAX } from '../documents/membership.ts';
 import { membershipEventReader, readReportAnswer } from './membership-shape.ts';
-import { SEGMENTS_MAX } from './shapes.ts';
+import { SEGMENTS_MAX } from './parts.ts';
 
 const version = { epoch: '0a1b', revision: 7 };
 const member = memberNumber(manage, 1);

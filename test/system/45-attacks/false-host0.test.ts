@@ -1,0 +1,222 @@
+/**
+ * A process that answers at host0's address, or at a member's, and lies. Whatever it says, the agents stay the same processes,
+ * nothing of it is in a kernel, and the mesh is well again when the true one is back.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, expect, test } from 'vitest';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { AGENT_PORT, MEMBERSHIP_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
+import { HOPS_MAX, type TraceView } from '../../../src/protocol/documents/trace.ts';
+import { agentClient } from '../../../src/protocol/http/control-client.ts';
+import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
+import { membershipEventReader, readReportAnswer } from '../../../src/protocol/shapes/membership-shape.ts';
+import { damagedText, seedOfRun } from '../../kit/damage.ts';
+import { inside } from '../../kit/namespaces.ts';
+import { pick, randomFrom } from '../../kit/random.ts';
+import { noDrift, statusOf } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
+import { kernelPicture } from '../kernel-picture.ts';
+import { PingSet } from '../ping-set.ts';
+import { allTalk, areListed } from '../talk.ts';
+import { until } from '../until.ts';
+import { BROKEN, http, Liar, type Lie, stream } from './liar.ts';
+
+/** How long host0 lies: an hour with MESH_LONG=1. */
+const LYING_MS = process.env.MESH_LONG === '1' ? 3_600_000 : 25_000;
+/** The heap of Node grows and shrinks by this much. */
+const GROWTH_MAX_KB = 20 * 1024;
+const TRACES = 20;
+const { bridge } = EXAMPLE_MESH.devices;
+
+const shared = forAllTests();
+let lab: Lab;
+let host0: LabHost;
+let node1: LabHost;
+let node2: LabHost;
+
+beforeAll(async () => {
+  lab = shared.use(await Lab.up({ name: `liar-${process.pid}`, nodes: 2, segments: 1 }));
+  [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
+  // A network of the node itself, as a bridge of containers.
+  for (const command of ['link add docker0 up type bridge', 'address add 172.17.0.1/16 dev docker0']) {
+    inside(netnsPath(node1.netns), 'ip', ...command.split(' '));
+  }
+});
+
+/** Without host0's neighbour entry, which is only there while host0 answers. */
+async function pictureOf(host: LabHost): Promise<string> {
+  const lines = (await kernelPicture(lab, host)).split('\n');
+  return lines.filter((line) => !line.startsWith(`${host0.member.ipv6} `)).join('\n');
+}
+
+function rssKbOf({ pid }: { readonly pid: number }): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+/** What node1's agent is, apart from its age. */
+function agentOf(host: LabHost) {
+  const mark = lab.process(host, 'agent');
+  if (mark === undefined) throw new Error(`the agent of ${host.name} does not run`);
+  return mark;
+}
+
+/** Lies in the form of documents, none of which a reader takes; and lies in no form at all. */
+function falseHost0(random: () => number): (request: string) => Lie {
+  const version = { epoch: '0a1b', revision: 7 };
+  const segments = ['10.11.0.0/24'];
+  const members = [host0.member, node1.member, node2.member];
+  const evil = { ...node2.member, ipv4: '10.11.0.7 }\nadd table ip evil\ntable ip evil {' };
+  const snapshot = { type: 'snapshot', version, members, segments };
+  const honest = JSON.stringify(snapshot);
+  const accepted = { accepted: true, version, segments };
+  const read = membershipEventReader(EXAMPLE_MESH);
+
+  const refused = (document: unknown, reader: (text: string) => unknown): string => {
+    for (;;) {
+      const text = damagedText(document, random).replaceAll('\n', ' ');
+      try {
+        reader(text);
+      } catch {
+        return text;
+      }
+    }
+  };
+  const events: readonly (() => { event: string; data: string })[] = [
+    () => ({ event: 'snapshot', data: refused(snapshot, read) }),
+    () => ({ event: 'join', data: refused({ type: 'join', version, member: node2.member }, read) }),
+    () => ({ event: 'join', data: JSON.stringify({ type: 'join', version, member: evil }) }),
+    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, members: [...members, evil] }) }),
+    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, members: new Array(200_000).fill(0) }) }),
+    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, segments: ['128.0.0.0/1', '8.8.8.8/32'] }) }),
+    () => ({ event: 'snapshot', data: '['.repeat(900_000) }),
+    () => ({ event: 'leave', data: '{"type":"leave"}' }),
+    // In its form; but a route to it would take over a network of the node.
+    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, segments: ['172.16.0.0/12', ...segments] }) }),
+  ];
+  const streams: readonly (() => Lie)[] = [
+    () => ({ bytes: stream({ event: 'snapshot', data: honest }, pick(random, events)()), after: 'silence' }),
+    () => ({ bytes: stream(pick(random, events)()), after: 'silence' }),
+    () => ({ bytes: stream(pick(random, events)()), after: 'end' }),
+    () => ({ bytes: `${stream()}event: snapshot\ndata: ${'x'.repeat(64 * 1024)}`, after: 'flood' }),
+    () => pick(random, BROKEN),
+  ];
+  const answers: readonly (() => Lie)[] = [
+    () => ({ bytes: http(refused(accepted, readReportAnswer)), after: 'end' }),
+    () => ({ bytes: http('{"accepted":true}', { type: 'text/html' }), after: 'end' }),
+    () => ({ bytes: http('{"code":"toString","message":"x"}', { status: '500 x' }), after: 'end' }),
+    () => pick(random, BROKEN),
+  ];
+  // Most reports are accepted: only then does a node ask for events.
+  return (request) => {
+    if (request === 'GET /events') return pick(random, streams)();
+    if (random() < 0.7) return { bytes: http(JSON.stringify(accepted)), after: 'end' };
+    return pick(random, answers)();
+  };
+}
+
+test('a false host0 changes nothing, ends nothing, and is forgotten when the true one is back', async () => {
+  const nodes = [node1, node2];
+  const before = await Promise.all(nodes.map(pictureOf));
+  const agents = nodes.map(agentOf);
+  const rssKb = agents.map(rssKbOf);
+  using pings = await PingSet.start([node1, node2], [node2, node1]);
+  await lab.stop(host0, 'host0');
+  const random = randomFrom(seedOfRun());
+  const place = { netns: netnsPath(host0.netns), device: bridge, address: host0.member.ipv6, port: MEMBERSHIP_PORT };
+  {
+    using liar = new Liar(place, falseHost0(random));
+    const endMs = performance.now() + LYING_MS;
+    while (performance.now() < endMs) {
+      await sleep(500);
+      expect(await Promise.all(nodes.map(pictureOf))).toEqual(before);
+      expect(nodes.map(agentOf)).toEqual(agents);
+    }
+    console.log(`${liar.lies} lies`);
+    expect(liar.lies).toBeGreaterThan(20);
+  }
+  lab.start(host0, 'host0');
+  await areListed(lab, node1, nodes);
+  await allTalk(lab);
+  await noDrift(lab.hosts);
+  expect(await pings.lost()).toEqual({});
+  expect(pings.sent).toBeGreaterThan(300);
+  expect(await Promise.all(nodes.map(pictureOf))).toEqual(before);
+  expect(nodes.map(agentOf)).toEqual(agents);
+  const growthKb = agents.map((agent, i) => rssKbOf(agent) - (rssKb[i] ?? 0));
+  console.log(`agents grew by ${growthKb.join(' kB and ')} kB`);
+  expect(Math.max(...growthKb)).toBeLessThan(GROWTH_MAX_KB);
+  for (const host of nodes) {
+    const faults: MeshEvent[] = [];
+    for await (const event of agentClient(pathsBelow(host.root)).events<MeshEvent>('/v1/events?follow=0'))
+      if (event.kind === 'fault') faults.push(event);
+    expect(faults).toEqual([]);
+  }
+});
+
+test('a segment that overlaps a network of the node gets no route, and is a finding', async () => {
+  const version = { epoch: '0a1b', revision: 7 };
+  const answer = http(
+    JSON.stringify({ accepted: true, version, segments: ['10.11.0.0/24', '172.17.3.0/24', '10.12.0.0/24'] }),
+  );
+  await lab.stop(host0, 'host0');
+  const place = { netns: netnsPath(host0.netns), device: bridge, address: host0.member.ipv6, port: MEMBERSHIP_PORT };
+  {
+    using _ = new Liar(place, (request) =>
+      request === 'GET /events' ? { bytes: stream(), after: 'silence' } : { bytes: answer, after: 'end' },
+    );
+    await until('the segment is a finding', 15_000, async () =>
+      (await statusOf(node1))?.health.some(
+        ({ code, object }) => code === 'MESH_HOST0_SEGMENT' && object === '172.17.3.0/24',
+      ),
+    );
+    const routes = inside(netnsPath(node1.netns), 'ip', 'route', 'show', 'proto', '200');
+    expect(routes).toMatch(/^10\.12\.0\.0\/24 via 10\.11\.0\.1 .*\n$/);
+  }
+  lab.start(host0, 'host0');
+  await allTalk(lab);
+  await until(
+    'the route is gone',
+    50_000,
+    () => inside(netnsPath(node1.netns), 'ip', 'route', 'show', 'proto', '200') === '',
+  );
+  expect((await statusOf(node1))?.health).toEqual([]);
+});
+
+test('a false member changes nothing on the machine that asks it', async () => {
+  const agent = agentOf(node1);
+  await lab.stop(node2, 'agent');
+  const random = randomFrom(seedOfRun());
+  const part = {
+    hops: [{ subject: 'route', state: 'ok', held: 'x' }],
+    sendsTo: '10.11.0.1',
+    receivesAt: ['10.11.0.3'],
+  };
+  const place = { netns: netnsPath(node2.netns), device: bridge, address: node2.member.ipv6, port: AGENT_PORT };
+  const lies: readonly (() => Lie)[] = [
+    () => ({ bytes: http(damagedText({ node: 'node2', forth: part, back: part }, random)), after: 'end' }),
+    () => ({ bytes: http('{"code":"toString","message":"x"}', { status: '500 x' }), after: 'end' }),
+    () => pick(random, BROKEN),
+  ];
+  {
+    using liar = new Liar(place, () => pick(random, lies)());
+    const client = agentClient(pathsBelow(node1.root));
+    // At once: host0 drops node2 after nine seconds.
+    const traces = Array.from({ length: TRACES }, () =>
+      client.post<TraceView>('/v1/trace', { network: 'manage', from: 'node1', to: 'node2' }),
+    );
+    for (const { forth } of await Promise.all(traces)) {
+      const told = forth.filter(({ node }) => node === 'node2');
+      expect(told.length).toBeLessThanOrEqual(HOPS_MAX);
+      expect(JSON.stringify(told).length).toBeLessThan(10_000);
+    }
+    expect(liar.lies).toBe(TRACES);
+  }
+  expect(agentOf(node1)).toEqual(agent);
+  lab.start(node2, 'agent');
+  await allTalk(lab);
+});
