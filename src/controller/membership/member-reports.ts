@@ -28,7 +28,7 @@ import { Refusals } from './refusals.ts';
 import type { SourceVerification } from './source-verification.ts';
 
 /** What the reports of a mesh are checked with, and the parts of its Membership that they change. */
-export interface MemberReportsInput extends Pick<MemberNamesInput, 'name' | 'machineNamed'> {
+export interface MemberReportsInput extends Pick<MemberNamesInput, 'name' | 'machineNamed' | 'elsewhere'> {
   /** The present definition of the mesh. */
   readonly network: () => Network;
   /** @throws MESH_MEMBER_NOT_ADMITTED for a machine that may not become a member */

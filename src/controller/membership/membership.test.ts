@@ -75,6 +75,7 @@ class Host0 {
       mustProve: admission === 'token',
       machines: () => Object.values(folders),
       machineNamed: (asked) => folders[asked],
+      elsewhere: () => [],
       clock,
       store,
       journal: this.journal,
