@@ -4,6 +4,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import { MEMBERS_MAX, MEMBERS_RESERVED } from '../../protocol/documents/membership.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { VerifiedSource } from './source-verification.ts';
 
@@ -40,8 +41,9 @@ export function full(network: Network, limit: number): MeshError {
   return new MeshError('MESH_MEMBER_NOT_ADMITTED', `${network.name} has ${limit} members already`, {
     operation: 'report to host0',
     object: network.name,
-    rule: `A mesh holds ${limit} members.`,
-    remedy: 'Look in `mesh node list` for members that should not be there.',
+    rule: `A mesh holds ${MEMBERS_MAX} members; ${MEMBERS_RESERVED} of the places are for machines with a folder or a token.`,
+    remedy:
+      'Look in `mesh node list` for members that should not be there, and write admission="known" into host0.conf.',
   });
 }
 

@@ -63,6 +63,6 @@ function numbered(name: string, number: number): string {
 }
 
 function isNameFor(name: string, asked: string): boolean {
-  const number = Number(/-([1-9][0-9]*)$/.exec(name)?.[1] ?? 1);
-  return name === asked || name === numbered(asked, number);
+  // Nearly all members have the name that they ask for.
+  return name === asked || name === numbered(asked, Number(/-([1-9][0-9]*)$/.exec(name)?.[1] ?? 1));
 }

@@ -10,7 +10,13 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
-import { MEMBERS_MAX, type NetworkState, POLLERS_MAX, type SelfReport } from '../../protocol/documents/membership.ts';
+import {
+  MEMBERS_MAX,
+  MEMBERS_RESERVED,
+  type NetworkState,
+  POLLERS_MAX,
+  type SelfReport,
+} from '../../protocol/documents/membership.ts';
 import type { Applicant } from '../admission/admission.ts';
 import type { ProofOutcome, Proofs } from '../admission/proofs.ts';
 import type { Heartbeats } from './heartbeats.ts';
@@ -199,8 +205,13 @@ export class MemberReports {
   }
 
   #mustHaveRoom(claim: MemberRecord): void {
-    const { memberTable } = this.#input;
-    if (memberTable.size >= MEMBERS_MAX) throw full(this.#network, MEMBERS_MAX);
+    const { memberTable, machines } = this.#input;
+    const strangersMax = MEMBERS_MAX - MEMBERS_RESERVED;
+    if (memberTable.size >= strangersMax) {
+      const isKnown = claim.proven === true || Iterator.from(machines()).some((machine) => machine === claim.machine);
+      const limit = isKnown ? MEMBERS_MAX : strangersMax;
+      if (memberTable.size >= limit) throw full(this.#network, limit);
+    }
     this.#places.refuseRecent(claim);
     if (claim.machine !== undefined) return;
     const pollers = memberTable.records.filter(({ machine }) => machine === undefined).toArray().length;

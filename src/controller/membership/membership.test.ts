@@ -12,6 +12,8 @@ import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import {
   formatMemberLine,
+  MEMBERS_MAX,
+  MEMBERS_RESERVED,
   type MembershipEvent,
   proofOf,
   type SelfReport,
@@ -505,6 +507,21 @@ describe('one member at an underlay address', () => {
     expect(await host.report(movedA)).toBe('accepted');
     expect(await host.report(movedB)).toBe('accepted');
   });
+});
+
+test('strangers leave room for machines that are known', async () => {
+  const store = new MemoryStore();
+  const records = Array.from({ length: MEMBERS_MAX - MEMBERS_RESERVED }, (_, number) => {
+    const machine = board(number);
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machine);
+    const ipv4 = `10.12.${number >> 8}.${number & 255}`;
+    const value = JSON.stringify({ name: `n${number}`, ipv4, mac, ipv6, machine, instance: 'i' });
+    return { put: memberStoreKey(network.id, ipv6), value };
+  });
+  await store.txn([], records);
+  const host = await Host0.start({ store });
+  expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(await host.report(a)).toBe('accepted');
 });
 
 test('pollers that follow from no machine are few', async () => {
