@@ -301,7 +301,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'formats parse into the model', protocol: 'a format may print what a process told' },
     folders: {
       '.': {},
-      conf: {},
+      conf: { '.': 'what the system refuses is said in words' },
       host0: { conf: 'host0.conf is a file of `key=value` lines' },
       capture: {},
       binary: {},

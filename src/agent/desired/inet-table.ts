@@ -41,7 +41,8 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
       // NIC sends as a member. Where two NICs are on one segment, the route uses one of them, and packets come in by both.
       `  chain ${ELSEWHERE} {\n`,
       ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
-      `    counter name ${ELSEWHERE} drop\n  }\n`,
+      // A source without any route is none that can be answered: a node that has just started gets its routes in a moment.
+      `    fib saddr oif exists counter name ${ELSEWHERE}\n    drop\n  }\n`,
       ...networks.map(
         ({ network }) =>
           `  chain ${sourceChain(network)} {\n    ${FROM_ELSEWHERE}\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,

@@ -15,7 +15,7 @@ import { configure, meshCommand, publishImage, writeMachines } from '../81-boot-
 import { until } from '../until.ts';
 import { type Answered, SegmentAsker } from './segment-asker.ts';
 
-const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/16"\ndefault_subnet_size="24"\ndefault_networks="manage"\n';
+const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/16"\ndefault_subnet_size="24"\ndefault_networks="manage"\nadmission="open"\n';
 const MESH = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
 const HOST0 = '10.77.0.1';
 const AGENT = new URL('../../../src/main/agent.ts', import.meta.url).pathname;
