@@ -95,7 +95,7 @@ export function placeTaken(network: Network, newcomer: MemberRecord, holder: Mem
     `${newcomer.name} (${newcomer.mac}) reports to ${network.name} from ${newcomer.ipv4}, which is the address of ${holder.name}`,
     {
       operation: 'report to host0',
-      object: newcomer.name,
+      object: holder.name,
       rule: 'There is one member at each underlay address. What else sends from there is a guest, and a guest is no member.',
       remedy: `If ${newcomer.name} is a guest of ${holder.name}, it needs no membership: stop its reports. If it is the machine, end the agent of ${holder.name}, or give one of the two another underlay address.`,
     },

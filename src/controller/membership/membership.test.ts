@@ -486,6 +486,22 @@ describe('one member at an underlay address', () => {
     expect(host.names).toEqual(['host0', 'a']);
   });
 
+  test('guests that make up names and addresses are one finding, and one event', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    for (let number = 0; number < 100; number++) {
+      await host.poll({ ...guest, name: `n${number}`, machine: board(number) });
+    }
+    expect(host.mesh.refusals()).toHaveLength(1);
+    expect(host.told('member refused')).toHaveLength(1);
+    for (let number = 0; number < 100; number++) {
+      const address = memberAddresses(network, board(number)).ipv6;
+      expect(await outcome(host.mesh.poll(address, 'n', a.machine))).toBe('MESH_MEMBER_FORGED');
+    }
+    expect(host.mesh.refusals()).toHaveLength(100);
+    expect(host.told('member refused')).toHaveLength(20);
+  });
+
   test('an agent takes it from a poller', async () => {
     const host = await Host0.start();
     await host.poll(guest);
