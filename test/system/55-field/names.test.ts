@@ -1,5 +1,5 @@
-/** Odd, late and double host names keep no node out, and each is told on the node that has it. */
-import { execFileSync } from 'node:child_process';
+/** Odd, late and double host names keep no node out, and each is told on the node that has it; so is a wrong host0. */
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -21,6 +21,21 @@ beforeAll(async () => {
   [node1, node2] = [lab.host('node1'), lab.host('node2')];
 });
 
+/**
+ * An agent of node2 in place of the present one, until the end of the test. It has a host name of its own, in a namespace
+ * for it.
+ */
+async function agentWith(hostName: string, host0: string): Promise<ChildProcess> {
+  await lab.stop(node2, 'agent');
+  const script = `hostname ${hostName}; exec mesh agent run --host0 ${host0}`;
+  const agent = lab.spawn(node2, ['unshare', '--uts', 'sh', '-c', script], { stdio: 'ignore' });
+  onTestFinished(async () => {
+    agent.kill('SIGKILL');
+    if (agent.exitCode === null && agent.signalCode === null) await once(agent, 'exit');
+  });
+  return agent;
+}
+
 /** The findings about the host's name. */
 async function findings(host: LabHost): Promise<string[]> {
   const { health = [] } = (await statusOf(host)) ?? {};
@@ -34,14 +49,7 @@ async function isListed(name: string): Promise<void> {
 }
 
 test('a host name that no member list can have is changed, and a late one is told', async () => {
-  await lab.stop(node2, 'agent');
-  // The agent has a host name of its own, in a namespace for it.
-  const script = 'hostname node_2; exec mesh agent run --host0 10.11.0.1';
-  const agent = lab.spawn(node2, ['unshare', '--uts', 'sh', '-c', script], { stdio: 'ignore' });
-  onTestFinished(async () => {
-    agent.kill('SIGKILL');
-    if (agent.exitCode === null && agent.signalCode === null) await once(agent, 'exit');
-  });
+  const agent = await agentWith('node_2', '10.11.0.1');
   await isListed('node-2');
   await isReady(node2);
   expect(await findings(node2)).toEqual([
@@ -71,4 +79,16 @@ test('of two nodes with one name, the second is told, and commands know both', a
   expect([code, stdout]).toEqual([0, expect.stringContaining(node2.member.ipv6)]);
   const trace = await lab.exec(node2, ['mesh', 'trace', 'manage', 'node1', 'node1-2']);
   expect([trace.code, trace.stdout]).toEqual([0, expect.stringContaining(`→ node1-2 (${node2.member.ipv6})`)]);
+});
+
+test('an agent that was given an address of its own machine for host0 says so', async () => {
+  const own = node2.ports[0]?.ipv4 ?? '';
+  await agentWith('node2', own);
+  const found = await until('there is a finding', MEMBER_DEADLINE_MS, async () =>
+    (await statusOf(node2))?.health.find(({ code }) => code === 'MESH_HOST0_UNKNOWN'),
+  );
+  expect(found).toMatchObject({
+    severity: 'error',
+    message: `this node was told that host0 is at ${own}, which is an address of the node itself`,
+  });
 });
