@@ -18,10 +18,12 @@ import { DesiredItems } from './desired/desired.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
+import { isNftName } from './items/nft-text.ts';
 import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
+import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
@@ -225,6 +227,7 @@ export class Agent implements SourceAgent {
     this.#desired.update({
       machine: this.input.machine,
       routes,
+      onLink: this.#sharedSubnets(cache),
       host0: source.host0Stance(),
       attachments: source
         .attachments()
@@ -257,6 +260,11 @@ export class Agent implements SourceAgent {
     const { revision: portsRevision } = foreign;
     this.#linkSnapshot = { cache, linksRevision, portsRevision, networks, refused, ports, elsewhere, routes };
     return this.#linkSnapshot;
+  }
+
+  /** The subnets that several NICs are on. A NIC whose name rules cannot hold is left out. */
+  #sharedSubnets(cache: KernelCache): readonly OnLinkSubnet[] {
+    return sharedSubnets(cache).filter(({ device }) => isNftName(device));
   }
 
   /**

@@ -10,13 +10,13 @@ import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
-import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
+import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
 import { Proofs, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
-import { AGENT_AWAY, failedNetworks, membersUnread, NO_SEGMENT } from './health.ts';
+import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
 import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
 import { Membership } from './membership/membership.ts';
@@ -124,6 +124,7 @@ export class Controller {
       upSec: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
       ...this.#version(),
       segments: this.host0State.segments,
+      joins: this.#joins(),
       nodesOnline: this.nodes().filter(({ online }) => online).length,
       networks: this.#meshes.size,
       health: this.health(),
@@ -160,6 +161,18 @@ export class Controller {
     for (const mesh of this.#meshes.values()) mesh.close();
   }
 
+  #joins(): JoinView[] {
+    const { joins, segments } = this.host0State;
+    return joins.map((join) => {
+      const isSegment = segments.some(({ device, subnet }) => device === join.device && subnet === join.subnet);
+      return { ...join, admits: isSegment ? this.#admission() : 'none' };
+    });
+  }
+
+  #admission(): Admission {
+    return admissionInForce(this.#input.admission, this.host0State.machineNames.size);
+  }
+
   #self(): NodeView {
     const { name } = this.#input;
     const meshes = this.meshes.map(({ network }) => {
@@ -192,18 +205,19 @@ export class Controller {
   }
 
   #add(network: Network): Membership {
-    const mesh = new Membership({
+    const mesh: Membership = new Membership({
       ...this.#input,
       network,
       admit: (applicant) =>
         admit(applicant, {
-          admission: admissionInForce(this.#input.admission, this.host0State.machineNames.size),
+          admission: this.#admission(),
           isNamed: (id) => this.host0State.machineNames.has(id),
         }),
       proofs: this.#proofs,
       mustProve: this.#input.admission === 'token',
       machines: () => this.host0State.machineNames.keys(),
       machineNamed: (name) => this.host0State.machineNamed(name),
+      elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
       onChange: (change) => this.#feed.changed(network.id, change),
@@ -243,7 +257,8 @@ export class Controller {
     const networks = this.meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
-      ...(this.host0State.segments.length === 0 ? [NO_SEGMENT] : []),
+      ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State.joins)] : []),
+      ...this.host0State.findings,
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),

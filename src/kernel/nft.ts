@@ -65,6 +65,13 @@ export class Nft {
     throw refused('read nftables', command, refusal);
   }
 
+  /** How many packets a named counter of a table has counted; undefined when there is no such counter. */
+  async packets(family: NftFamily, table: string, counter: string): Promise<number | undefined> {
+    const { output, refusal } = await this.#ask(`list counter ${family} ${table} ${counter}`, OUTPUT_WHOLE);
+    const packets = /\bpackets (\d+)/.exec(output)?.[1];
+    return refusal !== undefined || packets === undefined ? undefined : Number(packets);
+  }
+
   /**
    * A set in nft's text, with the counters and time-outs of its elements. Empty when there is no such table or set.
    */

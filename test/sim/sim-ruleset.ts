@@ -47,7 +47,9 @@ function parseTable(text: string): SimTable {
     sets.set(name, new Set(list === undefined ? [] : list.split(', ')));
   }
   const body = text.replaceAll(/^ {2}(?:set|map) .*\n/gm, '');
-  const open = [...body.matchAll(/udp dport 4789 ip saddr (\S+) accept/g)].map(([, subnet]) => subnet as Ipv4Cidr);
+  const open = [...body.matchAll(/udp dport 4789 iifname "[^"]+" ip saddr (\S+) accept/g)].map(
+    ([, subnet]) => subnet as Ipv4Cidr,
+  );
   return { sets, body, open };
 }
 

@@ -1,8 +1,8 @@
 /** What the nft tables of a node are derived from. */
-import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { MemberAddresses } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
+import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
 /** All that the tables depend on. */
 export interface RulesetInput {
@@ -11,10 +11,17 @@ export interface RulesetInput {
     /** This node's own addresses in it. */
     readonly own: MemberAddresses;
   }[];
-  /** Subnets from which VXLAN packets of any network are accepted: host0's, where any machine may ask to join. */
-  readonly openTo: readonly Ipv4Cidr[];
-  /** host0's segments. Only VXLAN is forwarded between them. */
+  /**
+   * Where VXLAN packets of any network are accepted, by NIC: from the subnets of host0's segments, where any machine may
+   * ask to join.
+   */
+  readonly openTo: readonly OnLinkSubnet[];
+  /** host0's segments, if there are several. Only VXLAN is forwarded between them. */
   readonly segments: readonly Segment[];
+  /** All NICs of host0's segments. VXLAN packets leave by them only if they came in where their source is. */
+  readonly underlay: readonly string[];
+  /** Subnets that several NICs are on, by NIC. */
+  readonly onLink: readonly OnLinkSubnet[];
   /** The administrator has enabled IP forwarding: traffic from a segment to other links is left alone. */
   readonly routes: boolean;
   /**

@@ -27,6 +27,16 @@ const ports = [
   { link: 'veth"; drop', network: guests.id, plugged: false },
 ];
 
+const NOTHING = {
+  segments: [],
+  ports: [],
+  elsewhere: [],
+  routes: false,
+  openTo: [],
+  underlay: [],
+  onLink: [],
+} as const;
+
 let netns: TemporaryNetns;
 let nft: Nft;
 
@@ -48,20 +58,28 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 function tables(...addresses: string[]): RulesetItem[] {
   const sources = new Set(addresses.map(parseIpv4));
   const networks = [manage, guests].map((network) => ({ network, own: memberAddresses(network, 'host0') }));
-  const openTo = segments.map(({ subnet }) => subnet);
   const members = networks.map(({ network, own }) => {
     const listed = addresses.map((ipv4) => member(network, machineIdOf(ipv4), parseIpv4(ipv4)));
     return memberElements(network, sources, guardedAddresses(own, listed, new Set()));
   });
-  return rulesets({ networks, segments, ports, elsewhere: ['docker1'], routes: false, openTo }).map((table) =>
-    withMembers(table, members),
-  );
+  return rulesets({
+    networks,
+    segments,
+    ports,
+    elsewhere: ['docker1'],
+    routes: false,
+    openTo: segments,
+    underlay: segments.map(({ device }) => device),
+    onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }],
+  }).map((table) => withMembers(table, members));
 }
 
 test('the kernel accepts both tables', async () => {
   for (const item of tables('10.11.1.2', '10.11.1.3')) await put(item);
   const inet = (await nft.list('inet', 'meshwork')) ?? '';
-  expect(inet).toContain('udp dport 4789 ip saddr 10.11.1.0/24 accept');
+  expect(inet).toContain('udp dport 4789 iifname "eth1" ip saddr 10.11.1.0/24 accept');
+  expect(inet).toContain('fib saddr . iif oif missing jump elsewhere');
+  expect(inet).toContain('iifname "eth3" ip saddr 10.11.1.0/24 return');
   expect(inet).toContain(
     'iifname != "lo" ip6 daddr & ffff:ffff:ffff:ffff:: vmap { fd42:0:0:456:: : jump home-456, fd42:0:0:500:: : jump home-500 }',
   );
@@ -134,12 +152,12 @@ test('a table that another program changed is written whole', async () => {
 });
 
 test('a node without a network has no table', () => {
-  expect(rulesets({ networks: [], segments: [], ports: [], elsewhere: [], routes: false, openTo: [] })).toEqual([]);
+  expect(rulesets({ ...NOTHING, networks: [] })).toEqual([]);
 });
 
 test('on a router, host0 separates its segments and leaves their other traffic alone', () => {
   const networks = [{ network: manage, own: memberAddresses(manage, 'host0') }];
-  const [inet] = rulesets({ networks, segments, ports: [], elsewhere: [], routes: true, openTo: [] });
+  const [inet] = rulesets({ ...NOTHING, networks, segments, routes: true });
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
   expect(inet?.body).not.toContain('    iifname @segments drop\n');
 });

@@ -29,7 +29,7 @@ test('learnt entries of strangers are counted, and are no change', () => {
   expect(cache.fdb.size).toBe(0);
   expect(cache.takeChanges()).toEqual({ topology: false, entries: [] });
   expect(cache.othersSinceDump).toBe(200_000);
-  expect(cache.othersIn({ link: VXLAN, table: 'self' })).toBe(7);
+  expect(cache.others).toEqual([{ link: VXLAN, table: 'self', count: 7 }]);
 });
 
 test('entries of the agent and of administrators are kept, and learnt ones of followed addresses', () => {

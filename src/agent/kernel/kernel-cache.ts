@@ -5,16 +5,22 @@
  * Any machine in a mesh makes learnt FDB entries, by sending from made-up Ethernet addresses. Learnt entries of addresses
  * that the agent does not follow are counted, and not kept.
  */
-import type { Address, FdbEntry, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
+import type {
+  Address,
+  EntryCount,
+  FdbEntry,
+  KernelEvent,
+  Link,
+  LinkConf,
+  Neighbour,
+  Route,
+} from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
 /** The fields that identify an FDB entry. */
 type EntryIdentity = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
-
-/** One table of FDB entries: a VXLAN device's own, or the part of a bridge's table that is for one port. */
-type TableIdentity = Pick<FdbEntry, 'link' | 'table'>;
 
 /** Whether the kernel made the entry itself, from the frames of a sender. */
 export function isLearned({ externLearn, state }: Pick<FdbEntry, 'externLearn' | 'state'>): boolean {
@@ -47,8 +53,8 @@ export class KernelCache {
   readonly #isFollowed: (mac: Mac) => boolean;
   /** Number of cached entries for each address: an event that moves one of these counts, whatever it is about. */
   readonly #macs = new Map<Mac, number>();
-  /** Numbers of the other entries, by `tableKey`, at the last dump. */
-  readonly #others = new Map<string, number>();
+  /** Numbers of the FDB entries that were not kept at the dump. */
+  #others: readonly EntryCount[] = [];
   /** How many entries have been learnt since, less those that were removed. Moved entries count as new ones. */
   #learnedSince = 0;
   #topologyChanged = true;
@@ -69,16 +75,13 @@ export class KernelCache {
     for (const route of dump.routes) cache.routes.set(routeKey(route), route);
     for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourKey(neighbour), neighbour);
     for (const entry of dump.fdb) cache.#putEntry(entry, false);
-    for (const { count, ...table } of dump.otherFdb ?? []) cache.#others.set(tableKey(table), count);
+    cache.#others = dump.otherFdb ?? [];
     return cache;
   }
 
-  /**
-   * Number of FDB entries that were not kept at the dump: in a VXLAN device's own table, or in the bridge's table for
-   * one port.
-   */
-  othersIn(table: TableIdentity): number {
-    return this.#others.get(tableKey(table)) ?? 0;
+  /** Numbers of the learnt FDB entries that were not kept at the dump, by table and remote VTEP. */
+  get others(): readonly EntryCount[] {
+    return this.#others;
   }
 
   /** How many more entries there are than at the dump, at most, that are not kept. */
@@ -241,10 +244,6 @@ export class KernelCache {
 function put<T>(map: Map<string, T>, key: string, value: T, removed: boolean): void {
   if (removed) map.delete(key);
   else map.set(key, value);
-}
-
-function tableKey({ link, table }: TableIdentity): string {
-  return `${link} ${table}`;
 }
 
 function addressKey({ link, address, length }: Address): string {

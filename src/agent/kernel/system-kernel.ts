@@ -147,6 +147,11 @@ export class SystemKernel implements KernelPort {
     return this.#nft.ruleset();
   }
 
+  /** How many packets a named counter of our table has counted; undefined when there is no such counter. */
+  counted(family: 'inet' | 'bridge', counter: string): Promise<number | undefined> {
+    return this.#nft.packets(family, TABLE, counter);
+  }
+
   async readSysctl(path: readonly string[]): Promise<string | undefined> {
     try {
       return this.#inNetns(() => readSysctl(path));

@@ -49,10 +49,13 @@ export class KernelCopy {
   async renew(): Promise<void> {
     const announced: KernelEvent[] = [];
     this.#announced = announced;
-    const cache = await this.#read(this.#isFollowed);
-    if (this.#announced === announced) this.#announced = undefined;
-    for (const event of announced) cache.take(event);
-    this.#cache = cache;
+    try {
+      const cache = await this.#read(this.#isFollowed);
+      for (const event of announced) cache.take(event);
+      this.#cache = cache;
+    } finally {
+      if (this.#announced === announced) this.#announced = undefined;
+    }
   }
 
   /** A fresh dump beside the cache. @param also further Ethernet addresses whose learnt entries are kept */

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { labelsText } from '../../metrics/exposition.ts';
 import type { Family, Sample } from '../../metrics/registry.ts';
+import { visibleLines } from '../../protocol/documents/terminal-text.ts';
 import { clientOf, clientsHere, type DaemonName } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { type Column, table } from '../print/table.ts';
@@ -41,7 +42,7 @@ export function metricsCommand(context: Context): Command {
     .action(async ({ process, text }: MetricsOptions) => {
       const clients = process === undefined ? await clientsHere(context.paths) : [clientOf(process, context.paths)];
       if (text === true && !context.json) {
-        for (const client of clients) context.print(await client.text('/metrics', 'text/plain'));
+        for (const client of clients) context.print(visibleLines(await client.text('/metrics', 'text/plain')));
         return;
       }
       const answers = await Promise.all(

@@ -151,11 +151,8 @@ export interface FdbEntry {
   readonly sticky: boolean;
 }
 
-/** The number of FDB entries that a dump counted and did not keep, for one table of one link. */
-export interface EntryCount {
-  /** Index of the VXLAN device or bridge port. */
-  readonly link: number;
-  readonly table: FdbEntry['table'];
+/** The number of FDB entries that a dump counted and did not keep, for one table of one link and one remote VTEP. */
+export interface EntryCount extends Pick<FdbEntry, 'link' | 'table' | 'remoteVtep'> {
   readonly count: number;
 }
 

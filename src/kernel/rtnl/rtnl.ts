@@ -16,7 +16,7 @@ import { encodeOne } from './request.ts';
 import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
 import { type Read, RtnlChannel } from './rtnl-channel.ts';
 
-/** The table that an entry is in. */
+/** The table that an entry is in, and the remote VTEP that it leads to. */
 interface EntryTable extends Omit<EntryCount, 'count'> {
   readonly mac?: never;
 }
@@ -96,15 +96,16 @@ export class Rtnl {
    * leaves hundreds of thousands of entries that nobody here needs.
    */
   async fdbWhere(matters: (entry: FdbEntry) => boolean): Promise<{ entries: FdbEntry[]; others: EntryCount[] }> {
-    // One object for all other entries of a table: a dump that was interrupted is read again, so nothing is counted here.
+    // One object stands for all other entries of a table: a dump that was interrupted is read again, so nothing is counted here.
     const tables = new Map<string, EntryTable>();
     const read = (message: Message): FdbEntry | EntryTable | undefined => {
       const entry = readFdbEntry(message);
       if (entry === undefined || matters(entry)) return entry;
-      const key = `${entry.link} ${entry.table}`;
-      const table = tables.get(key) ?? { link: entry.link, table: entry.table };
-      tables.set(key, table);
-      return table;
+      const { link, table, remoteVtep } = entry;
+      const key = `${link} ${table} ${remoteVtep}`;
+      const known = tables.get(key) ?? { link, table, ...(remoteVtep !== undefined && { remoteVtep }) };
+      tables.set(key, known);
+      return known;
     };
     const objects = await this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, read);
     const counts = new Map<EntryTable, number>();
@@ -113,7 +114,7 @@ export class Rtnl {
       if (object.mac !== undefined) entries.push(object);
       else counts.set(object, (counts.get(object) ?? 0) + 1);
     }
-    return { entries, others: [...counts].map(([{ link, table }, count]) => ({ link, table, count })) };
+    return { entries, others: [...counts].map(([table, count]) => ({ ...table, count })) };
   }
 
   /** The link with this name; undefined when there is none. */

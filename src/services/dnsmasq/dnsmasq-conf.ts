@@ -136,6 +136,14 @@ function proxyLines({ subnet }: SegmentService): string[] {
   ];
 }
 
+/**
+ * Whether dnsmasq takes this text as the name of an interface as it is. A final `*` would be a pattern, and quotes do not
+ * hide it.
+ */
+export function isDnsmasqName(text: string): boolean {
+  return /^[\w.@+-]+$/.test(text);
+}
+
 /** Characters that mean nothing to dnsmasq, besides the commas that this file writes between the parts of a value. */
 const PLAIN = /^[\w.@+:/-]+$/;
 
