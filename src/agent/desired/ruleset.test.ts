@@ -9,7 +9,7 @@ import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts
 import { machineIdOf } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
-import { guardedAddresses } from './guarded-addresses.ts';
+import { AddressGuard } from './address-guard.ts';
 import { memberElements, rulesets, withMembers } from './ruleset.ts';
 
 const manage = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
@@ -60,7 +60,9 @@ function tables(...addresses: string[]): RulesetItem[] {
   const networks = [manage, guests].map((network) => ({ network, own: memberAddresses(network, 'host0') }));
   const members = networks.map(({ network, own }) => {
     const listed = addresses.map((ipv4) => member(network, machineIdOf(ipv4), parseIpv4(ipv4)));
-    return memberElements(network, sources, guardedAddresses(own, listed, new Set()));
+    const guard = new AddressGuard(own);
+    for (const one of listed) guard.add(one);
+    return memberElements(network, sources, guard.guarded);
   });
   return rulesets({
     networks,
@@ -97,6 +99,10 @@ test('the kernel accepts both tables', async () => {
     expect(bridge).toContain(entrance);
   }
   expect(bridge).not.toContain('veth');
+  // The loop compares elements as text.
+  for (const { family, sets } of tables('10.11.1.2', '10.11.1.3')) {
+    expect(await elementsOf(family)).toEqual([...sets.values()].flatMap(({ elements }) => [...elements]).sort());
+  }
 });
 
 test('adding and deleting elements gives the same tables as a whole write', async () => {
