@@ -91,9 +91,9 @@ test('the kernel accepts both tables', async () => {
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');
   for (const entrance of [
-    '"vxlan456" : jump mesh-456',
-    '"tap0" : jump plugged-456',
-    '"tap1" : jump direct-500',
+    '"vxlan456" : goto mesh-456',
+    '"tap0" : goto plugged-456',
+    '"tap1" : goto direct-500',
     '"docker1" : accept',
   ]) {
     expect(bridge).toContain(entrance);
@@ -137,8 +137,8 @@ test('a port that is plugged gets the rules for guests before it is on the bridg
   const after = { ...before, sets: new Map(before.sets).set('entrances', { ...plugged, elements }) };
   expect(rulesetKind.rankOfChange?.(before, after)).toBe(0);
   await put(after, before);
-  expect(await elementsOf('bridge')).toContain('"tap1" : jump plugged-500');
-  expect(await elementsOf('bridge')).toContain('"tap0" : jump plugged-456');
+  expect(await elementsOf('bridge')).toContain('"tap1" : goto plugged-500');
+  expect(await elementsOf('bridge')).toContain('"tap0" : goto plugged-456');
 });
 
 /** The elements of all sets of a table, sorted: nft lists them in the order of their hashes. */
