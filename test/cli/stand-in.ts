@@ -7,6 +7,7 @@ import { mkdirSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { pathsBelow } from '../../src/protocol/documents/paths.ts';
+import { agentStatus, host0Status } from './documents.ts';
 
 const { values, tokens } = parseArgs({
   options: {
@@ -25,7 +26,8 @@ if (values.host0 === '0.0.0.0') {
   process.exit(2);
 }
 mkdirSync(paths.run, { recursive: true });
-const server = createServer((_request, response) => response.end(JSON.stringify({ version: '0.1.0', upSec: 5 })));
+const status = { ...(isAgent ? agentStatus : host0Status), upSec: 5 };
+const server = createServer((_request, response) => response.end(JSON.stringify(status)));
 server.listen(isAgent ? paths.agentSock : paths.controlSock, () => {
   const flags = tokens.flatMap((token) => (token.kind === 'option' ? [token.rawName] : [])).join(' ');
   const event = { time: '2026-11-21T06:12:01.000Z', level: 'info', source: isAgent ? 'agent' : 'host0' };
