@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkedNodeHash } from '../src/image/node/known-node.ts';
 import { TOP } from './bundle.ts';
 import { licences } from './licences.ts';
 import { compressed, HOME, installationTree, type Tree } from './tree.ts';
@@ -29,6 +30,9 @@ interface DebianOptions {
  */
 export async function debianPackage(file: string, { work, version, compression = 9 }: DebianOptions): Promise<void> {
   const tree = await installationTree(work, '/usr/share/common-licenses');
+  // Every node that is installed from the package, and every image that such a host0 builds, runs this file.
+  const { version: node } = JSON.parse(readFileSync(join(NODE, 'package.json'), 'utf8')) as { version: string };
+  checkedNodeHash({ version: `v${node}`, bytes: readFileSync(join(NODE, 'bin/node')) });
   tree.copy(`${HOME}/node`, join(NODE, 'bin/node'), 0o755);
   tree.write('usr/share/doc/meshwork/node.LICENSE.gz', compressed(licences([NODE])));
   for (const service of ['host0', 'agent']) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { basename, dirname } from 'node:path/posix';
 import { describe, expect, test } from 'vitest';
 import { claimsIn, parsesIn } from './architecture/document-readers.ts';
+import { LANGUAGES } from './architecture/languages.ts';
 import { ROOMS } from './architecture/rooms.ts';
 import { circlesIn, folderOf, roomOf, SOURCE, sourceFiles } from './architecture/source-imports.ts';
 
@@ -207,6 +208,29 @@ describe('documents', () => {
     expect(claimsIn(text)).toHaveLength(count);
   });
 });
+
+describe('languages', () => {
+  test.each(Object.entries(LANGUAGES))('%s: text gets in by one way', (_name, { sign, files, inserted }) => {
+    const written = [...FILES.values()].flatMap(({ file, text }) =>
+      text
+        .split('\n')
+        .filter((line) => sign.test(line) && !/^\s*(?:\/?\*|\/\/)/.test(line))
+        .map((line) => ({ file, line: line.trim() })),
+    );
+    expect([...new Set(written.map(({ file }) => file))].toSorted()).toEqual(Object.keys(files).toSorted());
+    const unchecked = written.flatMap(({ file, line }) =>
+      insertionsOf(line)
+        .filter((text) => !inserted.some((form) => form.test(text)))
+        .map((text) => `${file}: \${${text}}`),
+    );
+    expect(unchecked).toEqual([]);
+  });
+});
+
+/** The texts between `${` and its `}`, without those that a backslash makes plain text. */
+function insertionsOf(line: string): string[] {
+  return [...line.matchAll(/(?<!\\)\$\{((?:[^{}]|\{[^{}]*\})*)\}/g)].map(([, text = '']) => text);
+}
 
 describe('CONTRIBUTING.md', () => {
   const page = readFileSync(join(SOURCE, '../CONTRIBUTING.md'), 'utf8');

@@ -7,7 +7,7 @@ import { meshCommands, missingLine, shownCommands } from './cli/console-block.ts
 import { wholeTree } from './cli/mesh.ts';
 
 const TOP = new URL('..', import.meta.url).pathname;
-const PAGES = globSync(['README.md', 'CONTRIBUTING.md', 'docs/**/*.md'], { cwd: TOP });
+const PAGES = globSync(['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'docs/**/*.md'], { cwd: TOP });
 
 /**
  * Parses a command line without running the command.

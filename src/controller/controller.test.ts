@@ -1,8 +1,11 @@
 /** Changes of network files and of host0's machine: which members stay, and what host0's agent is told. */
+
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
-import { board, manage, manageWith, memberNumber, withMtu } from '../../test/kit/networks.ts';
+import { board, manage, manageWith, memberNumber, mesh, withMtu } from '../../test/kit/networks.ts';
+import { NO_TOKENS } from '../../test/kit/no-tokens.ts';
+import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Network } from '../model/network/network.ts';
@@ -21,7 +24,7 @@ afterEach(async () => {
 });
 
 /** host0 with one mesh, and its own agent. */
-async function host0() {
+async function host0({ admission }: { readonly admission: Admission | undefined } = { admission: 'open' }) {
   const clock = new ManualClock();
   const store = new MemoryStore();
   const journal = new Journal(clock, 'host0', 'host0');
@@ -29,8 +32,8 @@ async function host0() {
   const controller = new Controller({
     name: 'host0',
     version: '0',
-    admission: 'open',
-    tokenFits: () => false,
+    admission,
+    tokens: NO_TOKENS,
     clock,
     store,
     journal,
@@ -58,8 +61,39 @@ async function host0() {
   };
   const stored = async () => (await store.range(membersPrefix(manage.id))).entries;
   const kinds = () => journal.recent().map(({ kind }) => kind);
-  return { clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
+  return { seen, clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
 }
+
+test('all machines may join until one has a folder, and then machines with a folder, unless it is set otherwise', async () => {
+  const named = new Map([[board(2), 'two']]);
+  const { controller, join, meshNow } = await host0({ admission: undefined });
+  await join(1);
+  controller.host0State.setMachineNames(named);
+  await expect(join(3)).rejects.toMatchObject({ code: 'MESH_MEMBER_NOT_ADMITTED' });
+  await join(2);
+  await join(1);
+  expect(meshNow().others()).toHaveLength(2);
+  const open = await host0();
+  open.controller.host0State.setMachineNames(named);
+  await open.join(3);
+});
+
+test('a name belongs to one machine in all meshes', async () => {
+  const { controller, setNetworks, join, seen } = await host0();
+  const blue = mesh('blue', 7);
+  await setNetworks(manageWith({}), blue);
+  await join(1);
+  const [, other] = controller.meshes;
+  const nameIn = async (number: number) => {
+    const { ipv4, mac, ipv6 } = memberNumber(blue, number);
+    seen.set(ipv6, { mac, ipv4 });
+    const state = { phase: 'ready' as const };
+    await other?.report(ipv6, { name: 'node1', machine: board(number), instance: 'i', ipv4, state });
+    return other?.others().find((member) => member.ipv6 === ipv6)?.name;
+  };
+  expect(memberNumber(manage, 1).name).toBe('node1');
+  expect([await nameIn(2), await nameIn(1)]).toEqual(['node1-2', 'node1']);
+});
 
 test('another MTU keeps members and streams, and reaches host0’s agent', async () => {
   const { clock, setNetworks, meshNow, join, stored, snapshots, kinds } = await host0();

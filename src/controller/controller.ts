@@ -4,21 +4,21 @@ import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
-import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
-import type { Host0Status, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
+import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
+import { admissionInForce, admit } from './admission/admission.ts';
+import { Proofs, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
-import { AGENT_AWAY, failedNetworks, membersUnread, NO_SEGMENT } from './health.ts';
+import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
 import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
-import { admit } from './membership/admission.ts';
 import { Membership } from './membership/membership.ts';
 import { networkAdded } from './membership/membership-journal.ts';
 import type { MembershipWatch } from './membership/membership-watch.ts';
@@ -30,9 +30,9 @@ export interface ControllerInput {
   readonly name: string;
   /** The program's version. */
   readonly version: string;
-  readonly admission: Admission;
-  /** Whether host0 gave the machine this token. */
-  readonly tokenFits: (machine: MachineId, token: string) => boolean;
+  /** Undefined: see `admissionInForce`. */
+  readonly admission: Admission | undefined;
+  readonly tokens: TokenSource;
   readonly clock: Clock;
   readonly store: Store;
   readonly journal: Journal;
@@ -54,6 +54,7 @@ export class Controller {
   /** Where other parts of host0 report segments, NICs and names of machines. */
   readonly host0State: Host0State;
   readonly #input: ControllerInput;
+  readonly #proofs: Proofs;
   readonly #startedMs: number;
   readonly #feed = new AssignmentFeed(() => this.#assignment());
   readonly #meshes = new Map<NetworkId, Membership>();
@@ -68,6 +69,7 @@ export class Controller {
 
   constructor(input: ControllerInput) {
     this.#input = input;
+    this.#proofs = new Proofs(input);
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     this.host0State.changes.subscribe((change) => {
@@ -122,6 +124,7 @@ export class Controller {
       upSec: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
       ...this.#version(),
       segments: this.host0State.segments,
+      joins: this.#joins(),
       nodesOnline: this.nodes().filter(({ online }) => online).length,
       networks: this.#meshes.size,
       health: this.health(),
@@ -158,6 +161,18 @@ export class Controller {
     for (const mesh of this.#meshes.values()) mesh.close();
   }
 
+  #joins(): JoinView[] {
+    const { joins, segments } = this.host0State;
+    return joins.map((join) => {
+      const isSegment = segments.some(({ device, subnet }) => device === join.device && subnet === join.subnet);
+      return { ...join, admits: isSegment ? this.#admission() : 'none' };
+    });
+  }
+
+  #admission(): Admission {
+    return admissionInForce(this.#input.admission, this.host0State.machineNames.size);
+  }
+
   #self(): NodeView {
     const { name } = this.#input;
     const meshes = this.meshes.map(({ network }) => {
@@ -190,15 +205,19 @@ export class Controller {
   }
 
   #add(network: Network): Membership {
-    const mesh = new Membership({
+    const mesh: Membership = new Membership({
       ...this.#input,
       network,
       admit: (applicant) =>
         admit(applicant, {
-          admission: this.#input.admission,
+          admission: this.#admission(),
           isNamed: (id) => this.host0State.machineNames.has(id),
-          fits: this.#input.tokenFits,
         }),
+      proofs: this.#proofs,
+      mustProve: this.#input.admission === 'token',
+      machines: () => this.host0State.machineNames.keys(),
+      machineNamed: (name) => this.host0State.machineNamed(name),
+      elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
       onChange: (change) => this.#feed.changed(network.id, change),
@@ -238,7 +257,8 @@ export class Controller {
     const networks = this.meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
-      ...(this.host0State.segments.length === 0 ? [NO_SEGMENT] : []),
+      ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State.joins)] : []),
+      ...this.host0State.findings,
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),

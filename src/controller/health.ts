@@ -2,6 +2,7 @@
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
+import type { JoinView } from '../protocol/documents/views.ts';
 
 /** host0's own agent does not follow its assignment. */
 export const AGENT_AWAY: Finding = {
@@ -12,14 +13,24 @@ export const AGENT_AWAY: Finding = {
   remedy: 'Start it with `mesh agent run`, and see `mesh system logview` for why it ended.',
 };
 
-/** No NIC of host0 is on a segment. */
-export const NO_SEGMENT: Finding = {
-  code: 'MESH_HOST0_UNREACHABLE',
-  severity: 'error',
-  object: 'segments',
-  message: 'no NIC of host0 has an IPv4 address: no node can reach host0',
-  remedy: 'Give the NIC on the underlay an address and set it up, or name the NICs as segment_ports in host0.conf.',
-};
+/** No NIC of host0 is a segment. @param joins the NICs that have an address */
+export function noSegment(joins: readonly Omit<JoinView, 'admits'>[]): Finding {
+  const common = { code: 'MESH_HOST0_UNREACHABLE', severity: 'error', object: 'segments' } as const;
+  const uplinks = joins.filter(({ why }) => why === 'default route');
+  if (uplinks.length === 0) {
+    return {
+      ...common,
+      message: 'no NIC of host0 has an IPv4 address: no node can reach host0',
+      remedy: 'Give the NIC on the underlay an address and set it up, or name the NICs as segment_ports in host0.conf.',
+    };
+  }
+  const nics = uplinks.map(({ device, subnet }) => `${device} (${subnet})`).join(' and ');
+  return {
+    ...common,
+    message: `no node can join: ${nics} has the default route, so strangers may be there, and host0 has no other network`,
+    remedy: `If your nodes are there, write \`segment_ports="${uplinks[0]?.device}"\` in host0.conf, and restart host0.`,
+  };
+}
 
 /** The networks that failed on host0 itself, as host0's agent reported them. */
 export function failedNetworks(

@@ -7,10 +7,19 @@ import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../model/address/ipv4.ts
 import type { MachineId } from '../model/machine.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
+import type { Finding } from '../protocol/documents/finding.ts';
+import type { JoinView } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 
 /** host0's address while it has none. */
 const UNSPECIFIED = '0.0.0.0' as Ipv4;
+
+/** The networks on host0's NICs, as boot/nics/segments.ts derives them. */
+interface HostUnderlay {
+  readonly segments: readonly Segment[];
+  readonly joins: readonly Omit<JoinView, 'admits'>[];
+  readonly findings: readonly Finding[];
+}
 
 /** Keeps the last reports, and emits the ones that are news. */
 export class Host0State {
@@ -19,8 +28,11 @@ export class Host0State {
   /** Emits what has changed; names of machines are read when they are needed. */
   readonly changes: Subscribable<'segments' | 'nics'> = this.#changes;
   #segments: readonly Segment[] = [];
+  #joins: readonly Omit<JoinView, 'admits'>[] = [];
+  #findings: readonly Finding[] = [];
   #nics: readonly UnderlayNic[] = [];
   #machineNames: ReadonlyMap<MachineId, string> = new Map();
+  #machineByName: ReadonlyMap<string, MachineId> = new Map();
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -46,13 +58,34 @@ export class Host0State {
     return this.#machineNames;
   }
 
+  /** The machine whose folder has this name. @param name in lower case */
+  machineNamed(name: string): MachineId | undefined {
+    return this.#machineByName.get(name);
+  }
+
   /** host0's underlay address for a node at `viewer`: the one on the segment that both are on, else the first one. */
   addressFor(viewer: Ipv4 | undefined): Ipv4 {
     const shared = this.#segments.find(({ subnet }) => viewer !== undefined && ipv4InSubnet(viewer, subnet));
     return (shared ?? this.#segments[0])?.ipv4 ?? UNSPECIFIED;
   }
 
-  /** Called after each change of host0's links and addresses. */
+  /** The networks on host0's NICs, each with the reason why its machines may join or not. */
+  get joins(): readonly Omit<JoinView, 'admits'>[] {
+    return this.#joins;
+  }
+
+  /** What is not well with the choice of segments. */
+  get findings(): readonly Finding[] {
+    return this.#findings;
+  }
+
+  /** Called after each change of host0's links, addresses and default routes. */
+  setUnderlay({ segments, joins, findings }: HostUnderlay): void {
+    this.#joins = joins;
+    this.#findings = findings;
+    this.setSegments(segments);
+  }
+
   setSegments(segments: readonly Segment[]): void {
     if (isDeepStrictEqual(segments, this.#segments)) return;
     this.#segments = segments;
@@ -71,5 +104,6 @@ export class Host0State {
   /** Called after each look at `/host0/machines`. */
   setMachineNames(names: ReadonlyMap<MachineId, string>): void {
     this.#machineNames = names;
+    this.#machineByName = new Map(Array.from(names, ([machine, name]) => [name.toLowerCase(), machine]));
   }
 }

@@ -1,13 +1,16 @@
 /** The keys that host0 keeps: made once, readable by root only, and different for each machine. */
+
 import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackTar } from 'modern-tar';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseMachineId } from '../model/machine.ts';
 import { authorizedKeysIn, commandKeyIn, makeCommandKey } from './command-key.ts';
-import { hostKeyOf, removeHostKey, secretsOf, Tokens } from './overlay/machine-secrets.ts';
+import { hostKeyOf, removeSecrets, secretsOf } from './overlay/machine-secrets.ts';
+import { MachineTokens } from './overlay/machine-tokens.ts';
 
 const [ONE, TWO] = [parseMachineId('10eff964'), parseMachineId('2b1c0d3e')];
 let state: string;
@@ -49,8 +52,10 @@ test('a damaged key is an error, and is not replaced', async () => {
 test('a machine gets the same host key at each boot, and no other machine has it', async () => {
   expect(await hostKeyOf(state, ONE)).toBeUndefined();
   const [first, again, other] = [await secretsOf(state, ONE), await secretsOf(state, ONE), await secretsOf(state, TWO)];
-  expect(Buffer.from(again).equals(first)).toBe(true);
   const entries = await unpackTar(first);
+  const [token, key] = await unpackTar(again);
+  expect(key?.data).toEqual(entries[1]?.data);
+  expect(token?.data).not.toEqual(entries[0]?.data);
   expect(entries.map(({ header: { name, mode, uid, gid } }) => [name, mode, uid, gid])).toEqual([
     ['etc/meshwork/token', 0o600, 0, 0],
     ['etc/ssh/ssh_host_ed25519_key', 0o600, 0, 0],
@@ -62,25 +67,58 @@ test('a machine gets the same host key at each boot, and no other machine has it
   expect(await hostKeyOf(state, TWO)).not.toBe(shown);
   expect(Buffer.from(other).equals(first)).toBe(false);
   expect(await modeOf(`keys/hosts/${ONE}`)).toBe(0o600);
-  for (let time = 0; time < 2; time++) await removeHostKey(state, ONE);
+  for (let time = 0; time < 2; time++) await removeSecrets(state, ONE);
   expect(await hostKeyOf(state, ONE)).toBeUndefined();
   expect(await hostKeyOf(state, TWO)).toBeDefined();
 });
 
-test('a token fits only its machine and this host0, also after a restart', async () => {
-  const [token = new Uint8Array()] = (await unpackTar(await secretsOf(state, ONE))).map(({ data }) => data);
-  const text = Buffer.from(token).toString('utf8').trim();
-  expect(text).toMatch(/^[0-9a-f]{64}$/);
-  const tokens = await Tokens.open(state);
-  expect([tokens.fits(ONE, text), tokens.fits(TWO, text), tokens.fits(ONE, ''), tokens.fits(ONE, `${text}0`)]).toEqual([
-    true,
-    false,
-    false,
-    false,
-  ]);
-  expect((await Tokens.open(join(state, 'other'))).fits(ONE, text)).toBe(false);
-  expect(await modeOf('keys/tokens')).toBe(0o600);
-  // An empty file must not pass for a secret.
-  await writeFile(join(state, 'keys/tokens'), '');
-  await expect(Tokens.open(state)).rejects.toMatchObject({ code: 'MESH_KEY_DAMAGED' });
+describe('a token', () => {
+  const derived = (secret: string, machine: string) => createHmac('sha256', secret).update(machine).digest('hex');
+  const tokens = () => new MachineTokens(state);
+
+  test('is new at each boot, and the one before holds until the new one is used', async () => {
+    const [token] = await unpackTar(await secretsOf(state, ONE));
+    const first = Buffer.from(token?.data ?? '')
+      .toString('utf8')
+      .trim();
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    expect(await tokens().of(ONE)).toEqual([first]);
+    expect(await tokens().of(TWO)).toEqual([]);
+    await tokens().used(ONE, first);
+    const second = await tokens().offer(ONE);
+    expect(second).not.toBe(first);
+    expect(await tokens().of(ONE)).toEqual([first, second]);
+    await tokens().used(ONE, first);
+    expect(await tokens().of(ONE)).toEqual([first, second]);
+    await Promise.all([tokens().used(ONE, second), tokens().used(ONE, second)]);
+    expect(await tokens().of(ONE)).toEqual([second]);
+    expect(await modeOf(`keys/machines/${ONE}`)).toBe(0o600);
+  });
+
+  test('is taken away by an empty file, and when the machine is removed', async () => {
+    await tokens().used(ONE, await tokens().offer(ONE));
+    await writeFile(join(state, `keys/machines/${ONE}`), '');
+    expect(await tokens().of(ONE)).toEqual([]);
+    await tokens().used(TWO, await tokens().offer(TWO));
+    await removeSecrets(state, TWO);
+    expect(await tokens().of(TWO)).toEqual([]);
+  });
+
+  test('of an older host0 holds until the machine has used another', async () => {
+    const secret = 'a'.repeat(64);
+    await makeCommandKey(state);
+    await writeFile(join(state, 'keys/tokens'), secret, { mode: 0o600 });
+    expect(await tokens().of(ONE)).toEqual([derived(secret, ONE)]);
+    expect(await tokens().sentBy(ONE)).toBe(derived(secret, ONE));
+    const next = await tokens().offer(ONE);
+    expect(await tokens().of(ONE)).toEqual([derived(secret, ONE), next]);
+    await tokens().used(ONE, next);
+    expect(await tokens().of(ONE)).toEqual([next]);
+    expect(await tokens().sentBy(ONE)).toBeUndefined();
+    await removeSecrets(state, ONE);
+    expect([await tokens().of(ONE), await tokens().sentBy(ONE)]).toEqual([[], undefined]);
+    // An empty file must not pass for a secret.
+    await writeFile(join(state, 'keys/tokens'), '');
+    expect([await tokens().of(TWO), await tokens().sentBy(TWO)]).toEqual([[], undefined]);
+  });
 });

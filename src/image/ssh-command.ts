@@ -3,6 +3,7 @@
  * shows the host key that host0 made for it. The user's SSH configuration, agent and known hosts are not used.
  */
 import type { Ipv6 } from '../model/address/ipv6.ts';
+import { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 
 /** Where to log in, and with which keys. */
@@ -55,9 +56,20 @@ export function sshCommand(
   return ['ssh', '-F', 'none', '-6', '-i', key, ...options, ...settings, '-l', 'root', ipv6, '--', command];
 }
 
-/** ssh settings as `-o NAME=VALUE` arguments. */
+/**
+ * ssh settings as `-o NAME=VALUE` arguments: the one way in which text becomes a part of ssh's configuration.
+ * @throws MESH_INTERNAL for a value that ssh would read as something else
+ */
 export function sshSettings(settings: Readonly<Record<string, string>>): string[] {
-  return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${sshValue(value)}`]);
+}
+
+/** Without the quote, the backslash, and what ssh expands: `%d`, `${HOME}`. */
+const SSH_VALUE = /^[^\p{C}"\\%$]+$/u;
+
+function sshValue(value: string): string {
+  if (SSH_VALUE.test(value)) return /\s/.test(value) ? `"${value}"` : value;
+  throw new MeshError('MESH_INTERNAL', `${JSON.stringify(value.slice(0, 100))} cannot be a value of an ssh setting`);
 }
 
 /** The line for a known_hosts file. @param hostKey as hostKeyOf (machine-secrets.ts) returns it */

@@ -15,6 +15,7 @@ type NftFamily = 'inet' | 'bridge' | 'netdev';
 const REFUSAL_CHARACTERS = 2_000;
 /** NFT_CTX_OUTPUT_STATELESS of nftables/libnftables.h: no counters, no element time-outs. */
 const OUTPUT_STATELESS = 1 << 2;
+const OUTPUT_WHOLE = 0;
 
 /**
  * nftables in one network namespace. Rules must name devices by `iifname` and `oifname`: for `iif`, the library would
@@ -64,15 +65,33 @@ export class Nft {
     throw refused('read nftables', command, refusal);
   }
 
+  /** How many packets a named counter of a table has counted; undefined when there is no such counter. */
+  async packets(family: NftFamily, table: string, counter: string): Promise<number | undefined> {
+    const { output, refusal } = await this.#ask(`list counter ${family} ${table} ${counter}`, OUTPUT_WHOLE);
+    const packets = /\bpackets (\d+)/.exec(output)?.[1];
+    return refusal !== undefined || packets === undefined ? undefined : Number(packets);
+  }
+
+  /**
+   * A set in nft's text, with the counters and time-outs of its elements. Empty when there is no such table or set.
+   */
+  async listSet(family: NftFamily, table: string, set: string): Promise<string> {
+    const command = `list set ${family} ${table} ${set}`;
+    const { output, refusal } = await this.#ask(command, OUTPUT_WHOLE);
+    if (refusal === undefined) return output;
+    if (refusal.includes('No such file or directory')) return '';
+    throw refused('read nftables', command, refusal);
+  }
+
   /** Finishes the commands that were asked for before, and refuses further ones. */
   async close(): Promise<void> {
     this.#closed = true;
     await lastCommand;
   }
 
-  #ask(commands: string): Promise<Answer> {
+  #ask(commands: string, output = OUTPUT_STATELESS): Promise<Answer> {
     if (this.#closed) return Promise.reject(new MeshError('MESH_KERNEL_CLOSED', 'nftables was closed'));
-    const command = lastCommand.then(() => runCommands(this.#library, this.#netns, commands));
+    const command = lastCommand.then(() => runCommands(this.#library, this.#netns, commands, output));
     // A failed command is reported to its own caller, and must not fail the next one.
     lastCommand = command.then(
       ({ release }) => release(),
@@ -146,7 +165,12 @@ function load() {
  * Closing that socket waits until the kernel has destroyed what the transaction removed (nft_rcv_nl_event in
  * nf_tables_api.c), which takes 6 ms. So the context is freed after the answer was returned, on a pool thread.
  */
-async function runCommands(nft: Library, netns: string | undefined, commands: string): Promise<Finished> {
+async function runCommands(
+  nft: Library,
+  netns: string | undefined,
+  commands: string,
+  flags: number,
+): Promise<Finished> {
   const file: number = libc.memfd_create('nft', MFD_CLOEXEC);
   if (file < 0) throw failed('make', 'a file in memory');
   const path = `/proc/self/fd/${file}`;
@@ -160,7 +184,7 @@ async function runCommands(nft: Library, netns: string | undefined, commands: st
     context = netns === undefined ? make() : inNetns(netns, make);
     nft.bufferOutput(context);
     nft.bufferError(context);
-    nft.setOutputFlags(context, OUTPUT_STATELESS);
+    nft.setOutputFlags(context, flags);
     const status = await onThread<number>((done) => nft.run.async(context, path, done));
     const output: string = nft.output(context);
     if (status === 0) return { output, release };

@@ -14,6 +14,7 @@ test('this kernel has all features, and the probe leaves no trace', async () => 
     'bridge',
     'vxlan',
     'vxlan df inherit',
+    'bridge fdb_max_learned',
     'extern_learn entries',
     'tun',
     'nft inet',

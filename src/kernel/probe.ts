@@ -20,6 +20,8 @@ export interface Feature {
   readonly present: boolean;
   /** What does not work without the feature, as a sentence. */
   readonly costs: string;
+  /** How to get the feature, where no module has it. */
+  readonly remedy?: string;
   /** Why the feature is absent; the text of the kernel where there is one. */
   readonly why?: string;
 }
@@ -42,7 +44,7 @@ const IFNAMSIZ = 16;
 const TRIAL_VTEP = '192.0.2.1' as Ipv4;
 const TRIAL_MAC = '02:00:00:00:00:01' as Mac;
 
-const TRIALS: readonly { readonly name: string; readonly costs: string; readonly trial: Trial }[] = [
+const TRIALS: readonly (Pick<Feature, 'name' | 'costs' | 'remedy'> & { readonly trial: Trial })[] = [
   {
     name: 'bridge',
     costs: 'No network can be made on this machine.',
@@ -60,6 +62,18 @@ const TRIALS: readonly { readonly name: string; readonly costs: string; readonly
       const refused = await addVxlan(trialNetns, 'probe-df', 2, 'inherit');
       const link = await trialNetns.rtnl.link('probe-df');
       return refused ?? (link?.vxlan?.df === 'inherit' ? undefined : 'accepted and ignored');
+    },
+  },
+  {
+    name: 'bridge fdb_max_learned',
+    costs: 'A machine in a mesh that sends from made-up Ethernet addresses fills the memory of this machine.',
+    remedy: 'Linux 6.7 and later have it.',
+    trial: async ({ rtnl }) => {
+      const refused = await refusal(
+        rtnl.apply([{ do: 'link-add', kind: 'bridge', name: 'probe-limit', bridge: { learnedMax: 1 } }]),
+      );
+      const link = await rtnl.link('probe-limit');
+      return refused ?? (link?.bridge?.learnedMax === 1 ? undefined : 'accepted and ignored');
     },
   },
   {
@@ -83,7 +97,11 @@ const TRIALS: readonly { readonly name: string; readonly costs: string; readonly
     name: 'nft inet',
     costs: 'Networks are not kept apart, and host0 answers to the underlay.',
     trial: ({ netns }) =>
-      inTable(netns, 'inet', 'type filter hook prerouting priority raw; fib daddr . iif type != local drop'),
+      inTable(
+        netns,
+        'inet',
+        'type filter hook prerouting priority raw; fib daddr . iif type != local fib saddr . iif oif missing drop',
+      ),
   },
   {
     name: 'nft bridge',
@@ -111,9 +129,9 @@ export async function probeKernel(): Promise<Feature[]> {
     try {
       const features: Feature[] = [];
       // In order, since some trials use a link that an earlier one made.
-      for (const { name, costs, trial } of TRIALS) {
+      for (const { trial, ...feature } of TRIALS) {
         const why = await attempt(trial, { netns, rtnl });
-        features.push({ name, present: why === undefined, costs, ...(why !== undefined && { why }) });
+        features.push({ ...feature, present: why === undefined, ...(why !== undefined && { why }) });
       }
       return [...features, bridgeNetfilter()];
     } finally {

@@ -36,7 +36,7 @@ function makeInstance(runDirectory: string, path: string): void {
   const instance = randomBytes(8).toString('hex');
   const temporary = `${path}.${instance}`;
   try {
-    mkdirSync(runDirectory, { recursive: true });
+    mkdirSync(runDirectory, { recursive: true, mode: 0o750 });
     writeFileSync(temporary, `${instance}\n`);
     try {
       linkSync(temporary, path);

@@ -2,21 +2,21 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SystemKernel } from '../agent/kernel/system-kernel.ts';
-import { host0Addresses } from '../agent/membership/host0-addresses.ts';
 import { Host0Source } from '../agent/membership/host0-source.ts';
 import { NodeSource, type NodeSourceInput } from '../agent/membership/node-source.ts';
 import type { Source } from '../agent/membership/source.ts';
 import { textAt, writeDurable } from '../disk/durable-file.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
-import { bootInstance } from '../machine/boot-instance.ts';
+import { host0Addresses } from '../machine/host0-addresses.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
 /** What the agent has before its source: name, clock, journal, kernel and transport. */
-export interface AgentSourceInput extends Pick<NodeSourceInput, 'name' | 'clock' | 'journal' | 'echo' | 'transport'> {
+export interface AgentSourceInput
+  extends Pick<NodeSourceInput, 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
   readonly kernel: SystemKernel;
   readonly paths: Paths;
   /** The options of the command line. */
@@ -53,7 +53,6 @@ export async function openAgentSource(
     machine,
     ...(token !== undefined && { token }),
     host0: host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
-    instance: bootInstance({ runDirectory: paths.run }),
     lastKnown: { path: knownFile, read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
     directory: new NetworkDirectory({
       directory: paths.nodeNetworks,

@@ -2,7 +2,6 @@
  * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK]`.
  * This file composes the parts of the agent; it has no behaviour of its own.
  */
-import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -23,12 +22,15 @@ import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { NO_PORTS, readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
+import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
+import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
+import { NodeName } from '../machine/node-name.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
@@ -47,18 +49,18 @@ async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },
-      name: { type: 'string', default: hostname() },
+      name: { type: 'string' },
       machine: { type: 'string' },
       host0: { type: 'string' },
       'on-host0': { type: 'boolean', default: false },
       metrics: { type: 'string' },
     },
   });
-  const { name } = options;
+  const nodeName = new NodeName({ option: options.name, hostName: hostname, process: 'the agent' });
+  const { name } = nodeName;
   requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
   const paths = pathsBelow(options.root);
-  mkdirSync(paths.run, { recursive: true, mode: 0o750 });
-  mkdirSync(paths.state, { recursive: true });
+  await claimPrivateDirectories(paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'agent', name);
   const registry = new Registry();
@@ -69,7 +71,8 @@ async function main(): Promise<void> {
   const echo: Echo = (to, timeoutMs) => echoes.echo(to, { timeoutMs });
   const sizedEcho: SizedEcho = (to, timeoutMs, payloadBytes) =>
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
-  const common = { name, clock, journal, kernel, echo, transport: httpTransport };
+  const instance = bootInstance({ runDirectory: paths.run });
+  const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source } = await openAgentSource({ ...common, paths, options });
   const portsFile = join(paths.state, 'ports.json');
   const plugged = await readPlugged(portsFile).catch((thrown: unknown) => {
@@ -128,7 +131,7 @@ async function main(): Promise<void> {
   const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
-  for (const part of [endpoints, metricsEndpoint]) agent.addHealthOf(part);
+  for (const part of [nodeName, endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   surviveFaults(journal);

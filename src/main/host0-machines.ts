@@ -10,7 +10,7 @@ import { OnlineNodes } from '../controller/machines/online-nodes.ts';
 import { makeCommandKey } from '../image/command-key.ts';
 import { Generations } from '../image/node/generations.ts';
 import { StoredBootCatalogue } from '../image/overlay/boot-catalogue.ts';
-import { removeHostKey, secretsOf } from '../image/overlay/machine-secrets.ts';
+import { removeSecrets, secretsOf } from '../image/overlay/machine-secrets.ts';
 import { OverlayStore } from '../image/overlay/overlay-store.ts';
 import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
@@ -55,7 +55,10 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     names: () => controller.host0State.machineNames,
     isOnline: (machine) => online.of(machine) !== undefined,
     bootingAs: (machine) => attempts.underWay(machine)?.mac,
-    onForget: (machine) => removeHostKey(state, machine),
+    onForget: (machine) => {
+      attempts.end(machine);
+      return removeSecrets(state, machine);
+    },
   });
   const images = new Generations(state);
   const service = await BootService.open({

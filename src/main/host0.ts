@@ -2,23 +2,24 @@
  * host0's daemon: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides what the nodes shall have, and tells them.
  * It changes nothing in its machine's kernel; the agent on host0 does. This file only composes the parts.
  */
-import { mkdir } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
-import { segmentsOf } from '../boot/nics/segments.ts';
+import { underlaySegments } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
+import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
-import { Tokens } from '../image/overlay/machine-secrets.ts';
+import { MachineTokens } from '../image/overlay/machine-tokens.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
+import { NodeName } from '../machine/node-name.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
@@ -26,7 +27,6 @@ import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
-import { checkNodeName } from '../protocol/documents/membership.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
@@ -47,13 +47,14 @@ async function main(): Promise<void> {
     options: {
       root: { type: 'string', default: '/' },
       'host0-dir': { type: 'string' },
-      name: { type: 'string', default: hostname() },
+      name: { type: 'string' },
     },
   });
-  const { name } = values;
-  checkNodeName(name);
+  const nodeName = new NodeName({ option: values.name, hostName: hostname, process: "host0's daemon" });
+  const { name } = nodeName;
   requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
   const paths = pathsBelow(values.root, values['host0-dir']);
+  await claimPrivateDirectories(paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'host0', name);
   const registry = new Registry();
@@ -62,11 +63,9 @@ async function main(): Promise<void> {
   const { settings, errors } = await readHost0Conf(paths.host0Conf);
   if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
-  await mkdir(paths.state, { recursive: true });
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [tokens, disk, { rtnl, monitor, verification, links }] = await Promise.all([
-    Tokens.open(paths.state),
+  const [disk, { rtnl, monitor, verification, links }] = await Promise.all([
     SqliteStore.open(join(paths.state, 'store.db')),
     openHost0Kernel(clock, journal),
   ]);
@@ -75,7 +74,7 @@ async function main(): Promise<void> {
     name,
     version: VERSION,
     admission: settings.admission,
-    tokenFits: (...shown) => tokens.fits(...shown),
+    tokens: new MachineTokens(paths.state),
     clock,
     store,
     journal,
@@ -83,11 +82,12 @@ async function main(): Promise<void> {
     watch,
   });
   addControllerMetrics(registry, controller);
-  const takeSegments = (): void =>
-    controller.host0State.setSegments(segmentsOf(links.links, links.addresses, settings.segmentNics));
-  links.changes.subscribe(takeSegments);
-  takeSegments();
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
+  const takeSegments = (): void =>
+    controller.host0State.setUnderlay(underlaySegments(links, settings, machines.service.segments.groups));
+  links.changes.subscribe(takeSegments);
+  machines.service.segments.endpointChanges.subscribe(takeSegments);
+  takeSegments();
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const metricsEndpoint = new MetricsEndpoint({
@@ -97,7 +97,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
-  for (const part of [endpoints, metricsEndpoint]) controller.addHealthOf(part);
+  for (const part of [nodeName, endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);

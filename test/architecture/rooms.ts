@@ -169,9 +169,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       metrics: 'what it counts of itself',
     },
     folders: {
-      membership: {},
+      admission: {},
+      membership: { admission: 'whether a machine may become a member, and proves who it is' },
       machines: { membership: 'a node is the sum of its memberships' },
-      '.': { membership: 'one membership a mesh', machines: 'the list of nodes' },
+      '.': {
+        admission: 'one admission for all meshes',
+        membership: 'one membership a mesh',
+        machines: 'the list of nodes',
+      },
     },
   },
   agent: {
@@ -188,7 +193,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       items: {},
       kernel: { items: 'the kernel’s state is read as items' },
       loop: { items: 'a plan compares items', kernel: 'the loop observes and changes a kernel' },
-      desired: { items: 'desired state is a map of items', loop: 'it names the items that changed' },
+      desired: {
+        items: 'desired state is a map of items',
+        kernel: 'the NICs that rules name',
+        loop: 'it names the items that changed',
+      },
       membership: {
         desired: 'a source gives the planner its input',
         items: 'routes with our mark do not count as the underlay’s',
@@ -209,6 +218,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       view: {
         '.': 'views are built from the agent’s state',
+        desired: 'a table is full at the limit that was asked for',
+        kernel: 'full tables are counted',
         items: 'an item is explained by what it prints',
         loop: 'a plan is shown by its steps',
       },
@@ -228,6 +239,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       doctor: {
         '.': 'the state of this agent',
+        desired: 'the counter in our own table',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',
@@ -292,7 +304,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'formats parse into the model', protocol: 'a format may print what a process told' },
     folders: {
       '.': {},
-      conf: {},
+      conf: { '.': 'what the system refuses is said in words' },
       host0: { conf: 'host0.conf is a file of `key=value` lines' },
       capture: {},
       binary: {},

@@ -1,4 +1,5 @@
 /** The registry of each process with all its metrics, before anything was measured. */
+
 import { Agent } from '../../src/agent/agent.ts';
 import { addAgentMetrics } from '../../src/agent/api/agent-metrics.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
@@ -14,6 +15,7 @@ import { Journal } from '../../src/protocol/journal/journal.ts';
 import { Log } from '../../src/protocol/journal/log.ts';
 import { ManualClock } from '../kit/manual-clock.ts';
 import { MemoryStore } from '../kit/memory-store.ts';
+import { NO_TOKENS } from '../kit/no-tokens.ts';
 import { ProcessKernel } from '../sim/process-kernel.ts';
 import { ProcessClock, SimClock } from '../sim/sim-clock.ts';
 import { SimKernel } from '../sim/sim-kernel.ts';
@@ -42,7 +44,7 @@ function controllerAtRest(clock: Clock): Controller {
     name: 'host0',
     version: 'test',
     admission: 'open',
-    tokenFits: () => false,
+    tokens: NO_TOKENS,
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),

@@ -4,7 +4,7 @@
  */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { KernelDump, KernelPort } from '../../src/agent/kernel/kernel-port.ts';
-import type { KernelEvent, Route } from '../../src/kernel/rtnl/objects.ts';
+import type { FdbEntry, KernelEvent, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { Signal, type Subscribable } from '../../src/model/signal.ts';
@@ -46,10 +46,10 @@ export class ProcessKernel implements KernelPort {
     return errors;
   }
 
-  async dump(): Promise<KernelDump> {
+  async dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump> {
     const dump = this.#kernel.dump();
     await this.#read();
-    return dump;
+    return { ...dump, fdb: dump.fdb.filter(matters) };
   }
 
   async routes(): Promise<readonly Route[]> {

@@ -1,9 +1,11 @@
 /** host0's simulated daemon, composed as in src/main/host0.ts. The simulation replaces its endpoints. */
+
 import type { Exchange, HttpAnswer } from '../../src/agent/membership/transport.ts';
 import { KernelSourceVerification } from '../../src/api/membership/source-verification.ts';
-import { segmentsOf } from '../../src/boot/nics/segments.ts';
+import { underlaySegments } from '../../src/boot/nics/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
 import type { Membership } from '../../src/controller/membership/membership.ts';
+import { HOST0_DEFAULTS } from '../../src/formats/host0/host0-conf.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { Network } from '../../src/model/network/network.ts';
@@ -16,6 +18,7 @@ import {
 import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import type { Store } from '../../src/store/store.ts';
+import { NO_TOKENS } from '../kit/no-tokens.ts';
 import type { ControlServer } from './control-socket.ts';
 import type { ReachedBridge } from './mesh-path.ts';
 import { ProcessStore } from './process-store.ts';
@@ -61,7 +64,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       name: machine.name,
       version: 'simulated',
       admission: 'open',
-      tokenFits: () => false,
+      tokens: NO_TOKENS,
       clock: this.clock,
       store: this.#store,
       journal,
@@ -138,7 +141,8 @@ export class Host0Process implements MembershipServer, ControlServer {
   /** Derives the segments from the NICs. Opens each mesh's socket again when the mesh's bridge was created again. */
   #look(): void {
     const { links, addresses } = this.#kernel.dump();
-    this.controller.host0State.setSegments(segmentsOf(links, addresses, undefined));
+    const { segments } = underlaySegments({ links, addresses, routes: [] }, HOST0_DEFAULTS, []);
+    this.controller.host0State.setSegments(segments);
     for (const mesh of this.controller.meshes) {
       const index = this.#kernel.linkNamed(mesh.network.devices.bridge)?.index;
       if (index === this.#listening.get(mesh.network)) continue;

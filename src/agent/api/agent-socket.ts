@@ -67,7 +67,7 @@ export async function serveAgentSocket(input: AgentSocketInput): Promise<Server>
   const startMs = agent.input.clock.nowMs();
   const listener = requestListener({
     handler: (request, response) => answer(request, response, input, startMs),
-    onFault: (error) => agent.input.journal.failure('request failed', error, { object: path }),
+    onFault: (thrown) => agent.input.journal.faults.tell('request to the control socket', thrown),
   });
   const server = createServer(CONTROL_TIMES, listener);
   // The group of this socket may do the same as root here: plug ports, and read everything.

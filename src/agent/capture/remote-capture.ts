@@ -1,5 +1,5 @@
 /** host0's agent passes the capture of another node on to its own client, as it comes. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
@@ -13,6 +13,10 @@ import { ErrorShape } from '../../protocol/shapes/parts.ts';
 /** A capture sends at least its statistics every 50 ms. */
 const SILENCE_MS = 5_000;
 const ERROR_MAX_BYTES = 8 * 1024;
+/** How long a node may take for its answer's head, and for an error. It could send one byte at a time. */
+const ANSWER_MS = 10_000;
+/** How much later than asked for a node may end its stream. */
+const LATE_MS = 5_000;
 
 /**
  * Answers with the capture of `member`, and resolves when either end has closed the stream.
@@ -28,6 +32,7 @@ export async function passOnCapture(
   const upstream = await open(network, member, settings, () => response.writableNeedDrain);
   if (upstream.statusCode !== 200) throw await refusal(upstream, member);
   response.setHeader('content-type', 'application/x-pcapng');
+  using _end = destroyedAfter(upstream, settings.durationSec * 1000 + LATE_MS);
   // Either end may close the stream, which is no error; `pipeline` then closes the other one.
   await pipeline(upstream, response).catch(() => undefined);
 }
@@ -60,16 +65,30 @@ function open(
         cause,
       }),
     );
+  const end = destroyedAfter(outgoing, ANSWER_MS);
   outgoing.on('error', failed);
-  // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
-  outgoing.on('close', () => failed(new Error('it closed the connection')));
-  outgoing.on('response', resolve);
+  outgoing.on('close', () => {
+    end[Symbol.dispose]();
+    // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
+    failed(new Error('it closed the connection'));
+  });
+  outgoing.on('response', (upstream) => {
+    end[Symbol.dispose]();
+    resolve(upstream);
+  });
   outgoing.end();
   return promise;
 }
 
+/** Destroys `stream` after a time, unless the result is disposed before. */
+function destroyedAfter(stream: ClientRequest | IncomingMessage, delayMs: number): Disposable {
+  const timer = setTimeout(() => stream.destroy(new Error(`no end after ${delayMs / 1000} s`)), delayMs);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
 async function refusal(upstream: IncomingMessage, { name }: Member): Promise<MeshError> {
   let text = '';
+  using _end = destroyedAfter(upstream, ANSWER_MS);
   try {
     for await (const chunk of upstream.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk;

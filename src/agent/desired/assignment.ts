@@ -4,6 +4,7 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
+import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
 export type Host0Stance =
@@ -44,6 +45,8 @@ export interface Attachment {
 export interface DesiredInput {
   /** The administrator made this machine a router. */
   readonly routes: boolean;
+  /** Subnets that several NICs are on, by NIC (`sharedSubnets`). Absent: none. */
+  readonly onLink?: readonly OnLinkSubnet[];
   readonly machine: MachineWord;
   readonly host0: Host0Stance;
   readonly attachments: readonly Attachment[];
@@ -57,4 +60,6 @@ export interface DesiredInput {
     /** The port is being taken off its bridge. It keeps its rules until then. */
     readonly unplugging: boolean;
   }[];
+  /** Interfaces that are ports of other programs' bridges. Absent: none. */
+  readonly elsewhere?: readonly string[];
 }

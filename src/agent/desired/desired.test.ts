@@ -67,7 +67,7 @@ function counted(network: Network): { readonly network: Network; readonly reads:
 test('another MTU changes links and rules, and no member entry', () => {
   const after = onNode(withMtu(manage, 1400), OTHERS);
   expect(stepsBetween(onNode(manage, OTHERS), after)).toEqual([
-    'nft table bridge meshwork { … } # sets: vxlans vxlans_1400 plugged host0s # rules',
+    'nft table bridge meshwork { … } # sets: vxlans vxlans_1400 host0s members_456 addresses_456 entrances # rules',
     'ip link set br456 mtu 1400 # mtu 1380 → 1400',
     'ip link set vxlan456 mtu 1400 # mtu 1380 → 1400',
   ]);
@@ -94,6 +94,37 @@ test('a mesh that must be joined again gets new entries', () => {
     const { mac } = memberNumber(other, number);
     expect(steps).toContainEqual(expect.stringMatching(`^bridge fdb replace ${mac} dev vxlan456 dst`));
   }
+});
+
+test('a machine behind a port of this node gets no FDB entries: frames to it stay here', () => {
+  const [here, ...others] = OTHERS;
+  if (here === undefined) throw new Error('no member');
+  const moved = { ...here, ipv4: '10.11.0.2' as Ipv4 };
+  const desired = new DesiredItems();
+  const keysOf = ({ mac, ipv4 }: Member) =>
+    [...desired.items.keys()].filter((key) => key.includes(mac) || key.endsWith(` ${ipv4}`));
+  desired.update(onNode(manage, [moved, ...others]));
+  expect(keysOf(moved)).toEqual([]);
+  expect(desired.items.has(`neighbour:br456 ${moved.ipv6}`)).toBe(true);
+  for (const key of [...desired.items.keys()]) expect(key).not.toContain('10.11.0.2');
+  const rules = desired.items.get('nft:inet meshwork');
+  expect(rules?.kind === 'ruleset' && rules.sets.get('sources_456')?.elements.has(moved.ipv4)).toBe(false);
+
+  // It moves to another node, and back.
+  desired.update(onNode(manage, [here, ...others]));
+  expect(keysOf(here)).toHaveLength(3);
+  desired.update(onNode(manage, [moved, ...others]));
+  expect(keysOf(moved)).toEqual([]);
+
+  // This node gets another address, and the machine is elsewhere then.
+  const input = onNode(manage, [moved, ...others]);
+  if (input.host0.role !== 'node') throw new Error('no node');
+  const elsewhere = { ...input, host0: { ...input.host0, local: '10.11.0.9' as Ipv4 } };
+  desired.update(elsewhere);
+  const fresh = new DesiredItems();
+  fresh.update(elsewhere);
+  expect(keysOf(moved)).toHaveLength(3);
+  expect(new Map([...desired.items].sort())).toEqual(new Map([...fresh.items].sort()));
 });
 
 test('renamed devices get the entries of all members', () => {

@@ -15,9 +15,10 @@ import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
 import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
+import { guardedAddresses, NONE_GUARDED } from './guarded-addresses.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
-import { rulesets, withSources } from './ruleset.ts';
-import type { RulesetInput } from './ruleset-input.ts';
+import { memberElements, rulesets, withMembers } from './ruleset.ts';
+import type { GuardedAddresses, MemberElements, RulesetInput } from './ruleset-input.ts';
 
 /** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {
@@ -34,6 +35,12 @@ interface MeshPart {
   readonly senders: Map<Ipv4, number>;
   /** Addresses from which the rules accept VXLAN packets of this mesh. */
   sources: ReadonlySet<Ipv4>;
+  /** Addresses that no port may send from. */
+  guarded: GuardedAddresses;
+  /** What the tables have of the members. */
+  elements: MemberElements;
+  /** This node's own underlay addresses. */
+  here: ReadonlySet<Ipv4>;
   attachment: Attachment | undefined;
 }
 
@@ -42,10 +49,12 @@ interface MemberEntries {
   readonly member: Member;
   /** The member has no neighbour entry, so that the kernel asks for its Ethernet address. */
   readonly solicited: boolean;
+  /** The member is behind a port of this node, so that nothing is sent to it through the VXLAN. */
+  readonly isHere: boolean;
   readonly items: ReadonlyMap<ItemKey, Item>;
 }
 
-const NO_SOURCES: ReadonlySet<Ipv4> = new Set();
+const NO_ADDRESSES: ReadonlySet<Ipv4> = new Set();
 
 /** The desired items of a node, updated from pass to pass. It records which items each update has changed. */
 export class DesiredItems {
@@ -55,6 +64,8 @@ export class DesiredItems {
   /** Keys of ports, routes, NICs and settings. */
   readonly #others = new Set<ItemKey>();
   readonly #tables = new Set<ItemKey>();
+  /** This node's own underlay addresses. */
+  #here: ReadonlySet<Ipv4> = NO_ADDRESSES;
   /** The input that the tables were derived from. */
   #rules: RulesetInput | undefined;
 
@@ -73,12 +84,14 @@ export class DesiredItems {
   /** Derives again whatever differs from the input of the last update. */
   update(input: DesiredInput): void {
     const { attachments } = input;
+    const here = ownUnderlay(input.host0);
+    if (!isDeepStrictEqual(here, this.#here)) this.#here = here;
     this.#updateRulesets(rulesetInput(input));
     const ids = new Set(attachments.map(({ network }) => network.id));
     for (const [id, part] of this.#meshes) if (!ids.has(id)) this.#removeMesh(part);
     for (const attachment of attachments) this.#updateMesh(input, attachment);
     this.#updateOthers(input);
-    this.#updateSources(input);
+    this.#updateElements();
   }
 
   #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment): void {
@@ -98,26 +111,34 @@ export class DesiredItems {
       part.local = local;
       this.#replace(part.items, [...linkItems(network, part.own, local), ...addressItems(network, part.own)]);
     }
-    if (before?.members !== members || before.host0Answers !== host0Answers) {
+    const moved = part.here !== this.#here;
+    part.here = this.#here;
+    if (before?.members !== members || before.host0Answers !== host0Answers || moved) {
       this.#updateMembers(part, members, host0.role, host0Answers);
     }
-    if (before?.members !== members || before.keptSources !== keptSources) {
+    if (before?.members !== members || before.keptSources !== keptSources || moved) {
       part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
+    }
+    if (before?.members !== members || moved) part.guarded = guardedAddresses(part.own, members, this.#here);
+    if (before?.network !== network || before.members !== members || before.keptSources !== keptSources || moved) {
+      // host0 takes packets from its whole segments.
+      part.elements = memberElements(network, host0.role === 'host0' ? NO_ADDRESSES : part.sources, part.guarded);
     }
     part.attachment = attachment;
   }
 
   #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0Stance['role'], host0Answers: boolean): void {
-    const { entries, own, host0Ipv6, network } = part;
+    const { entries, own, host0Ipv6, network, here } = part;
     const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
     for (const member of members) {
       const { ipv6 } = member;
       const solicited = ipv6 === host0Ipv6 && !host0Answers;
+      const isHere = here.has(member.ipv4);
       const before = entries.get(ipv6);
-      if (before?.member === member && before.solicited === solicited) continue;
-      const items = memberItems(network, member, role, !solicited);
-      const after = { member, solicited, items: new Map(items.map((item) => [itemKey(item), item])) };
-      count(part.senders, member.ipv4, 1);
+      if (before?.member === member && before.solicited === solicited && before.isHere === isHere) continue;
+      const items = memberItems(network, member, role, !solicited).filter(({ kind }) => kind !== 'fdb' || !isHere);
+      const after = { member, solicited, isHere, items: new Map(items.map((item) => [itemKey(item), item])) };
+      if (!isHere) count(part.senders, member.ipv4, 1);
       entries.set(ipv6, after);
       if (before !== undefined) this.#removeEntries(part, before, after.items);
       for (const [key, item] of after.items) this.#put(key, item);
@@ -135,8 +156,8 @@ export class DesiredItems {
    * Removes a member's items that are not among `after`. A flood entry stays while another member has the same underlay
    * address.
    */
-  #removeEntries(part: MeshPart, { member, items }: MemberEntries, after: ReadonlyMap<ItemKey, Item>): void {
-    const others = count(part.senders, member.ipv4, -1) > 0;
+  #removeEntries(part: MeshPart, { member, items, isHere }: MemberEntries, after: ReadonlyMap<ItemKey, Item>): void {
+    const others = !isHere && count(part.senders, member.ipv4, -1) > 0;
     for (const [key, item] of items) {
       const shared = others && item.kind === 'fdb' && item.mac !== member.mac;
       if (!after.has(key) && !shared) this.#remove(key);
@@ -163,19 +184,19 @@ export class DesiredItems {
     this.#replace(this.#others, items);
   }
 
-  /** The tables without the elements that come and go with members: `#updateSources` adds them. */
+  /** The tables without the elements that come and go with members: `#updateElements` adds them. */
   #updateRulesets(rules: RulesetInput): void {
     if (this.#rules !== undefined && haveSameRules(this.#rules, rules)) return;
     this.#rules = rules;
     this.#replace(this.#tables, rulesets(rules));
   }
 
-  #updateSources({ host0 }: DesiredInput): void {
-    if (host0.role === 'host0') return;
+  #updateElements(): void {
+    const elements = Array.from(this.#meshes.values(), (part) => part.elements);
     for (const key of this.#tables) {
       const table = this.#items.get(key);
       if (table?.kind !== 'ruleset') continue;
-      const now = withSources(table, [...this.#meshes.values()]);
+      const now = withMembers(table, elements);
       if (now !== table) this.#put(key, now);
     }
   }
@@ -229,9 +250,21 @@ function newPart(network: Network, machine: MachineWord): MeshPart {
     items: new Set(),
     entries: new Map(),
     senders: new Map(),
-    sources: NO_SOURCES,
+    sources: NO_ADDRESSES,
+    guarded: NONE_GUARDED,
+    elements: new Map(),
+    here: NO_ADDRESSES,
     attachment: undefined,
   };
+}
+
+/**
+ * The underlay addresses of this node itself. A machine that is behind a port of this node polls from here: an entry
+ * that sent its frames to this node's own address would make it unreachable.
+ */
+function ownUnderlay(host0: Host0Stance): ReadonlySet<Ipv4> {
+  if (host0.role === 'host0') return new Set(host0.segments.map(({ ipv4 }) => ipv4));
+  return host0.local === undefined ? NO_ADDRESSES : new Set([host0.local]);
 }
 
 /** Adds `by` to the count of an address. @returns the new count */
@@ -242,13 +275,20 @@ function count(counts: Map<Ipv4, number>, ipv4: Ipv4, by: number): number {
   return now;
 }
 
-function rulesetInput({ host0, attachments, ports, routes }: DesiredInput): RulesetInput {
+function rulesetInput(input: DesiredInput): RulesetInput {
+  const { host0, attachments, ports, routes, machine, onLink = [], elsewhere = [] } = input;
+  const segments = host0.role === 'host0' ? host0.segments : [];
   return {
     ports,
+    elsewhere,
     routes,
-    openTo: host0.role === 'host0' ? host0.segments.map((segment) => segment.subnet) : [],
-    segments: host0.role === 'host0' && host0.segments.length > 1 ? host0.segments : [],
-    networks: attachments.map(({ network }) => ({ network, sources: NO_SOURCES })),
+    onLink,
+    openTo: segments.flatMap(({ device, also = [], subnet }) =>
+      [device, ...also].map((nic) => ({ device: nic, subnet })),
+    ),
+    segments: segments.length > 1 ? segments : [],
+    underlay: segments.map(({ device }) => device),
+    networks: attachments.map(({ network }) => ({ network, own: memberAddresses(network, machine) })),
   };
 }
 

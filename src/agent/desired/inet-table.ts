@@ -4,8 +4,10 @@ import { nftName } from '../items/nft-text.ts';
 import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
-/** The table `inet meshwork`. */
-export function inetTable({ networks, openTo, segments, routes }: RulesetInput): RulesetItem {
+const NO_SOURCES: ReadonlySet<string> = new Set();
+
+/** The table `inet meshwork`, without the members' addresses: these come and go (`withMembers`). */
+export function inetTable({ networks, openTo, segments, underlay, onLink, routes }: RulesetInput): RulesetItem {
   const bridges = networks.map(({ network }) => nftName(network.devices.bridge));
   const segmentNics = segments.map(({ device }) => nftName(device));
   const sets: RulesetSets = new Map();
@@ -15,12 +17,13 @@ export function inetTable({ networks, openTo, segments, routes }: RulesetInput):
     // A segment may be on a bridge of the administrator.
     elements: new Set([...bridges, ...segmentNics].map((name) => `${name} . ${name}`)),
   });
-  for (const { network, sources } of networks) {
+  for (const { network } of networks) {
     // Single addresses, never intervals: after the table is replaced, a set of intervals matches nothing for a moment (one
     // packet was lost in thirty replacements, Linux 6.18).
-    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
+    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: NO_SOURCES, late: true });
   }
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentNics) });
+  sets.set('underlay', { declaration: 'type ifname', elements: new Set(underlay.map(nftName)) });
 
   return {
     kind: 'ruleset',
@@ -28,6 +31,7 @@ export function inetTable({ networks, openTo, segments, routes }: RulesetInput):
     intact: true,
     sets,
     body: [
+      `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
       ...networks.map(homeChain),
       // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
       // bridge only, and from a network no other address of this host is reached.
@@ -35,23 +39,37 @@ export function inetTable({ networks, openTo, segments, routes }: RulesetInput):
       `    iifname != "lo" ip6 daddr & ${PREFIX_MASK} vmap { ${networks.map(homeVerdict).join(', ')} }\n`,
       '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
       '  }\n',
+      // A source address is easily made up. It is believed on the NIC that the route to it uses, so that nobody on another
+      // NIC sends as a member. Where two NICs are on one segment, the route uses one of them, and packets come in by both.
+      `  chain ${ELSEWHERE} {\n`,
+      ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
+      // A source without any route is none that can be answered: a node that has just started gets its routes in a moment.
+      `    fib saddr oif exists counter name ${ELSEWHERE}\n    drop\n  }\n`,
       ...networks.map(
-        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
+        ({ network }) =>
+          `  chain ${sourceChain(network)} {\n    ${FROM_ELSEWHERE}\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
       ),
       '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
       // The VNI is the 24 bits after the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
-      ...openTo.map((subnet) => `    udp dport ${VXLAN_PORT} ip saddr ${subnet} accept\n`),
+      ...openTo.map(
+        ({ device, subnet }) => `    udp dport ${VXLAN_PORT} iifname ${nftName(device)} ip saddr ${subnet} accept\n`,
+      ),
       `    udp dport ${VXLAN_PORT} @th,96,24 vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
       '    meta iifkind "bridge" iifname . oifname @within accept\n',
       '    iifname @bridges drop\n    oifname @bridges drop\n',
+      `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
       `    iifname @segments ${routes ? 'oifname @segments ' : ''}drop\n`,
       '  }\n',
     ].join(''),
   };
 }
+
+/** Name of the chain, and of the counter in it, for VXLAN packets that came in where their source is not. */
+export const ELSEWHERE = 'elsewhere';
+const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
 
 /** Mask for the first 64 bits of an address: the prefix of every mesh is a /64. */
 const PREFIX_MASK = 'ffff:ffff:ffff:ffff::';

@@ -1,19 +1,27 @@
 /** What the nft tables of a node are derived from. */
-import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { MemberAddresses } from '../../model/network/member.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
+import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
 /** All that the tables depend on. */
 export interface RulesetInput {
   readonly networks: readonly {
     readonly network: Network;
-    /** Underlay addresses from which VXLAN packets of this network are accepted. */
-    readonly sources: ReadonlySet<Ipv4>;
+    /** This node's own addresses in it. */
+    readonly own: MemberAddresses;
   }[];
-  /** Subnets from which VXLAN packets of any network are accepted: host0's, where any machine may ask to join. */
-  readonly openTo: readonly Ipv4Cidr[];
-  /** host0's segments. Only VXLAN is forwarded between them. */
+  /**
+   * Where VXLAN packets of any network are accepted, by NIC: from the subnets of host0's segments, where any machine may
+   * ask to join.
+   */
+  readonly openTo: readonly OnLinkSubnet[];
+  /** host0's segments, if there are several. Only VXLAN is forwarded between them. */
   readonly segments: readonly Segment[];
+  /** All NICs of host0's segments. VXLAN packets leave by them only if they came in where their source is. */
+  readonly underlay: readonly string[];
+  /** Subnets that several NICs are on, by NIC. */
+  readonly onLink: readonly OnLinkSubnet[];
   /** The administrator has enabled IP forwarding: traffic from a segment to other links is left alone. */
   readonly routes: boolean;
   /**
@@ -23,7 +31,20 @@ export interface RulesetInput {
   readonly ports: readonly {
     /** Name of the interface. */
     readonly link: string;
+    readonly network: NetworkId;
     /** An administrator plugged the port in with `mesh port plug`. It belongs to a guest, which is not trusted. */
     readonly plugged: boolean;
   }[];
+  /** Interfaces that are ports of other programs' bridges. */
+  readonly elsewhere: readonly string[];
+}
+
+/** What the tables have of the members of one network: elements by the name of their set. They come and go with members. */
+export type MemberElements = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Addresses of members, and of this node itself. */
+export interface GuardedAddresses {
+  readonly macs: ReadonlySet<string>;
+  /** IPv6 addresses as numbers (`addressNumber`). */
+  readonly ipv6s: ReadonlySet<string>;
 }

@@ -18,7 +18,7 @@ import type { DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts
 import { parseChains } from './filter-chain.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
-import { readCounters, runningRivals } from './proc.ts';
+import { readCounters, readTableFulls, runningRivals } from './proc.ts';
 
 /** Where the evidence comes from. */
 export interface CollectionInput {
@@ -26,6 +26,8 @@ export interface CollectionInput {
   readonly echo: SizedEcho;
   /** Resolves with every nft table of the machine, as nft prints them. */
   readonly ruleset: () => Promise<string>;
+  /** Resolves with `Evidence.fromElsewhere`. */
+  readonly fromElsewhere: () => Promise<number>;
   /** Tries out the kernel's features. */
   readonly probe: () => Promise<Feature[]>;
   readonly askUnderlay: Host0Search['askUnderlay'];
@@ -52,11 +54,25 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     known: agent.source.host0,
     askUnderlay: input.askUnderlay,
   };
-  const [paths, others, ruleset, counters, rivals, disk, features, aheadOfHost0Ms, daemonHealth] = await Promise.all([
+  const [
+    paths,
+    others,
+    ruleset,
+    counters,
+    fromElsewhere,
+    tableFulls,
+    rivals,
+    disk,
+    features,
+    aheadOfHost0Ms,
+    daemonHealth,
+  ] = await Promise.all([
     probePaths(networks, input.echo),
     otherHost0s(search),
     input.ruleset(),
     readCounters(),
+    input.fromElsewhere(),
+    readTableFulls(),
     runningRivals(),
     diskOf(input.stateDirectory),
     input.probe(),
@@ -71,6 +87,8 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     underlay,
     setting: readSetting,
     counters,
+    fromElsewhere,
+    tableFulls,
     chains: parseChains(ruleset).filter(({ table }) => table !== TABLE),
     rivals,
     disk,

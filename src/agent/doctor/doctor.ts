@@ -5,6 +5,7 @@ import type { DoctorFinding, DoctorView, Setting } from '../../protocol/document
 import { clockSkew } from './checks/clock.ts';
 import { bridgedPackets, firewalld } from './checks/firewall.ts';
 import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwarding.ts';
+import { unlimitedTable, wrongNic } from './checks/forwarding-tables.ts';
 import { health } from './checks/health.ts';
 import { disk, nodeRuntime } from './checks/host.ts';
 import { doubleMac, doubleMachine, twoHost0s } from './checks/identity.ts';
@@ -20,6 +21,8 @@ const CHECKS: readonly Check[] = [
   pathMtu,
   twoHost0s,
   neighbourTable,
+  unlimitedTable,
+  wrongNic,
   reversePath,
   segmentForwarding,
   ipv6Disabled,

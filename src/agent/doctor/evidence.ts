@@ -17,11 +17,17 @@ export interface Evidence {
   readonly networks: readonly NetworkView[];
   readonly links: readonly Link[];
   readonly neighbours: readonly Neighbour[];
+  readonly tableFulls: TableFulls;
   /** The links that VXLAN packets come and go through: one on a node, one for each segment on host0. */
   readonly underlay: readonly UnderlayLinkEvidence[];
   /** The value of a setting by its path below /proc/sys; undefined when there is none. */
   readonly setting: (name: string) => string | undefined;
   readonly counters: Counters;
+  /**
+   * VXLAN packets that were dropped since they came in by another NIC than the one that the route to their sender uses;
+   * counted since the rules were last written as a whole.
+   */
+  readonly fromElsewhere: number;
   /** The chains of every nft table except Meshwork's. */
   readonly chains: readonly Chain[];
   /** Names of the running programs that configure networks. */
@@ -52,6 +58,12 @@ export interface Counters {
   /** Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
   readonly reversePathDrops: number;
   readonly checksumErrors: number;
+}
+
+/** How often the kernel's neighbour table of a family was full, since boot; undefined in a namespace that is not told. */
+export interface TableFulls {
+  readonly ipv4: number | undefined;
+  readonly ipv6: number | undefined;
 }
 
 /** The file system of the agent's state directory. */

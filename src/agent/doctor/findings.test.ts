@@ -7,6 +7,7 @@ import { board, manage, member as memberOf } from '../../../test/kit/networks.ts
 import { portLink } from '../../../test/kit/trace-cluster.ts';
 import type { Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
@@ -30,6 +31,7 @@ const eth0 = portLink(2, 'eth0', {
 const SETTINGS: Readonly<Record<string, string>> = {
   'net/ipv4/neigh/default/gc_thresh2': '512',
   'net/ipv4/neigh/default/gc_thresh3': '1024',
+  'net/ipv6/neigh/default/gc_thresh3': '1024',
   'net/ipv4/conf/eth0/forwarding': '1',
   'net/ipv4/conf/eth1/forwarding': '1',
 };
@@ -47,6 +49,8 @@ const WELL: Evidence = {
   underlay: [{ link: eth0, ipv4: member(2).ipv4 }],
   setting: (name) => SETTINGS[name],
   counters: { reversePathDrops: 0, checksumErrors: 0 },
+  fromElsewhere: 0,
+  tableFulls: { ipv4: 0, ipv6: 0 },
   chains: [],
   rivals: [],
   disk: { directory: '/var/lib/meshwork', totalBytes: 1e10, freeBytes: 5e9, totalInodes: 1e6, freeInodes: 5e5 },
@@ -78,6 +82,58 @@ describe('the neighbour table', () => {
     expect(found.map((finding) => finding.severity)).toEqual(severity === undefined ? [] : [severity]);
     expect(found[0]?.fix?.[0]?.value).toBe(wanted);
   });
+});
+
+describe('the IPv6 neighbour table', () => {
+  function neighbours(count: number, more: Partial<Neighbour>): Neighbour[] {
+    return Array.from({ length: count }, (_, index) => ({
+      family: 6,
+      link: eth0.index,
+      address: `fd42::${index.toString(16)}` as Ipv6,
+      state: 'stale',
+      externLearn: false,
+      protocol: 0,
+      ...more,
+    }));
+  }
+
+  test.each([
+    [100, undefined],
+    [600, 'warning'],
+    [1000, 'error'],
+  ])('with %i entries of guests', (count, severity) => {
+    const found = findings({ ...WELL, neighbours: neighbours(count, {}) });
+    expect(found.map((finding) => finding.severity)).toEqual(severity === undefined ? [] : [severity]);
+    if (severity === undefined) return;
+    expect(found[0]?.saw).toContain(`holds 1024 entries (gc_thresh3), and ${count} are used here`);
+    expect(found[0]?.fix?.[0]).toEqual({ name: 'net/ipv6/neigh/default/gc_thresh3', value: '4096' });
+  });
+
+  test("Meshwork's own entries cost no place", () => {
+    expect(complaints({ neighbours: neighbours(4000, { externLearn: true, state: 'permanent' }) })).toEqual([]);
+  });
+
+  test('that was full, and has its usual size', () => {
+    const tableFulls = { ipv4: 0, ipv6: 7 };
+    expect(complaints({ tableFulls })).toEqual([expect.stringContaining('it was full 7 times since boot')]);
+    const setting = (name: string) => (name === 'net/ipv6/neigh/default/gc_thresh3' ? '4096' : SETTINGS[name]);
+    expect(complaints({ tableFulls, setting })).toEqual([]);
+  });
+});
+
+test('a VXLAN device of an earlier version has no limit of entries', () => {
+  const vxlan = { vni: manage.fabric.vni, udpPort: 4789, learning: true, df: 'inherit' } as const;
+  const link = portLink(3, manage.devices.vxlan, { kind: 'vxlan', vxlan });
+  expect(complaints({ links: [eth0, link] })).toEqual([
+    expect.stringMatching(/^warning fdb-limit: vxlan456 was made by/),
+  ]);
+  expect(complaints({ links: [eth0, { ...link, vxlan: { ...vxlan, entriesMax: 16_386 } }] })).toEqual([]);
+});
+
+test('VXLAN packets from another NIC than their sender is on', () => {
+  expect(complaints({ fromElsewhere: 12 })).toEqual([
+    'warning wrong-nic: 12 VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped',
+  ]);
 });
 
 test('blocked VXLAN packets explain an unreachable host0', () => {

@@ -1,6 +1,6 @@
 /** Counters are read from sample texts of /proc and from those of this kernel. */
 import { expect, test } from 'vitest';
-import { parseCounters, readCounters } from './proc.ts';
+import { parseCounters, parseTableFulls, readCounters, readTableFulls } from './proc.ts';
 
 test('counters are found by name, in any column', () => {
   expect(
@@ -16,4 +16,16 @@ test('this kernel has all counters', async () => {
   const { reversePathDrops, checksumErrors } = await readCounters();
   expect(reversePathDrops).toBeGreaterThanOrEqual(0);
   expect(checksumErrors).toBeGreaterThanOrEqual(0);
+});
+
+test('a full neighbour table is counted on each processor', () => {
+  const text = 'entries  allocs table_fulls\n00000015 0000d12a 0000000f\n00000015 0000c38a 00000010\n';
+  expect(parseTableFulls(text)).toBe(31);
+  expect(parseTableFulls('')).toBeUndefined();
+});
+
+test('this kernel tells how often its neighbour tables were full', async () => {
+  const { ipv4, ipv6 } = await readTableFulls();
+  expect(ipv4).toBeGreaterThanOrEqual(0);
+  expect(ipv6).toBeGreaterThanOrEqual(0);
 });

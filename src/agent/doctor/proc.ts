@@ -1,6 +1,6 @@
 /** Reads from /proc the counters of this network namespace, and the running programs that configure networks. */
 import { readdir, readFile } from 'node:fs/promises';
-import type { Counters } from './evidence.ts';
+import type { Counters, TableFulls } from './evidence.ts';
 
 /** Process names as in /proc/PID/comm, which the kernel cuts to 15 characters (proc_pid_comm(5)). */
 const RIVALS: ReadonlySet<string> = new Set([
@@ -46,6 +46,25 @@ export async function readCounters(): Promise<Counters> {
     ['netstat', 'snmp', 'snmp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(emptyIfAbsent)),
   );
   return parseCounters({ netstat: netstat ?? '', snmp: snmp ?? '', snmp6: snmp6 ?? '' });
+}
+
+/**
+ * The sum of the column `table_fulls`, one row for each processor, in hexadecimal.
+ * @param text of /proc/net/stat/arp_cache or ndisc_cache; empty where there is no such file
+ */
+export function parseTableFulls(text: string): number | undefined {
+  const [names = [], ...rows] = text.split('\n').map((line) => line.trim().split(/\s+/));
+  const column = names.indexOf('table_fulls');
+  if (column < 0) return undefined;
+  return rows.reduce((sum, row) => sum + Number.parseInt(row[column] ?? '0', 16), 0);
+}
+
+/** How often the neighbour tables were full. Only the machine's first network namespace has these files. */
+export async function readTableFulls(): Promise<TableFulls> {
+  const [arp, ndisc] = await Promise.all(
+    ['arp_cache', 'ndisc_cache'].map((name) => readFile(`/proc/net/stat/${name}`, 'utf8').catch(emptyIfAbsent)),
+  );
+  return { ipv4: parseTableFulls(arp ?? ''), ipv6: parseTableFulls(ndisc ?? '') };
 }
 
 /** The names of running programs that also configure network devices, sorted. */

@@ -2,13 +2,14 @@
 import { probeKernel } from '../../kernel/probe.ts';
 import { askUnderlay } from '../../kernel/sockets/inquiry.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
+import { ELSEWHERE } from '../desired/inet-table.ts';
 import type { SystemKernel } from '../kernel/system-kernel.ts';
 import { type CollectionInput, collectEvidence } from './collection.ts';
 import { Doctor } from './doctor.ts';
 
 /** The agent that is examined, and where its machine keeps things. */
 export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo' | 'stateDirectory' | 'controlSock'> {
-  readonly kernel: Pick<SystemKernel, 'ruleset'>;
+  readonly kernel: Pick<SystemKernel, 'ruleset' | 'counted'>;
 }
 
 /** An answer takes a millisecond. A machine that is too busy to answer in this time is missed until the next run. */
@@ -21,6 +22,7 @@ export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
       collectEvidence({
         ...input,
         ruleset: () => kernel.ruleset(),
+        fromElsewhere: async () => (await kernel.counted('inet', ELSEWHERE)) ?? 0,
         probe: probeKernel,
         askUnderlay: (segment, question) => askUnderlay(segment, question, { timeoutMs: INQUIRY_TIMEOUT_MS }),
       }),

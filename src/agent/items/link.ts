@@ -27,6 +27,8 @@ export interface LinkItem {
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
   readonly conf: LinkConf;
   readonly vxlan?: VxlanAttributes;
+  /** Of a bridge. Absent in an observed item where the kernel has no such limit. */
+  readonly learnedMax?: number;
 }
 
 /**
@@ -77,8 +79,14 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
     ...(have.alias !== want.alias && { alias: want.alias }),
     ...(have.addressMode !== want.addressMode && { addressMode: 'none' as const }),
     ...(want.vxlan !== undefined && have.vxlan !== undefined && vxlanChange(have.vxlan, want.vxlan)),
+    ...(learnsTooMuch(have, want) && { bridge: { learnedMax: want.learnedMax } }),
     ...(have.up !== want.up && { up: want.up }),
   };
+}
+
+/** Whether the kernel has a limit of learnt entries, and it is not the desired one. */
+function learnsTooMuch(have: LinkItem, want: LinkItem): want is LinkItem & { readonly learnedMax: number } {
+  return have.learnedMax !== undefined && want.learnedMax !== undefined && have.learnedMax !== want.learnedMax;
 }
 
 /** The words of `ip link set` that differ from the field names of a change. */
@@ -122,25 +130,30 @@ export const linkKind: ItemKind<LinkItem> = {
       compare('learning', have.vxlan.learning, want.vxlan.learning);
       compare('df', have.vxlan.df, want.vxlan.df);
     }
+    if (learnsTooMuch(have, want)) compare('fdb_max_learned', have.learnedMax, want.learnedMax);
     return differences;
   },
 
-  // The kernel cannot change a VXLAN's VNI or UDP port (EOPNOTSUPP), nor remove its source address.
+  // The kernel cannot change a VXLAN's VNI or UDP port (EOPNOTSUPP), nor remove its source address. Neither can it change
+  // the limit of entries, but a device without one works: to make it anew would lose packets, so the doctor tells.
   mustRecreate: ({ vxlan: have }, { vxlan: want }) =>
     have !== undefined &&
     want !== undefined &&
     (have.vni !== want.vni || have.udpPort !== want.udpPort || (have.local !== undefined && want.local === undefined)),
 
-  print({ name, device, mac, mtuBytes, master, vxlan }) {
+  print({ name, device, mac, mtuBytes, master, vxlan, learnedMax }) {
     const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
-    if (device === 'bridge' || vxlan === undefined) return `${head} type bridge`;
+    if (device === 'bridge' || vxlan === undefined) {
+      return `${head} type bridge${learnedMax === undefined ? '' : ` fdb_max_learned ${learnedMax}`}`;
+    }
     const local = vxlan.local === undefined ? '' : ` local ${vxlan.local}`;
     const learning = vxlan.learning ? 'learning' : 'nolearning';
-    return `${head} master ${master} type vxlan id ${vxlan.vni} dstport ${vxlan.udpPort}${local} ${learning} df ${vxlan.df}`;
+    const limit = vxlan.entriesMax === undefined ? '' : ` maxaddress ${vxlan.entriesMax}`;
+    return `${head} master ${master} type vxlan id ${vxlan.vni} dstport ${vxlan.udpPort}${local} ${learning} df ${vxlan.df}${limit}`;
   },
 
   printChange(have, want) {
-    const { vxlan, ...plain } = changeOf(have, want);
+    const { vxlan, bridge, ...plain } = changeOf(have, want);
     const words = Object.entries(plain).map(([name, value]) =>
       name === 'up' ? 'up' : `${LINK_WORDS[name] ?? name} ${value || 'none'}`,
     );
@@ -148,12 +161,13 @@ export const linkKind: ItemKind<LinkItem> = {
       name === 'learning' ? (value ? 'learning' : 'nolearning') : `${name} ${value}`,
     );
     const type = inner.length === 0 ? [] : ['type vxlan', ...inner];
-    return ['ip link set', have.name, ...words, ...type].join(' ');
+    const limit = bridge === undefined ? [] : ['type bridge fdb_max_learned', String(bridge.learnedMax)];
+    return ['ip link set', have.name, ...words, ...type, ...limit].join(' ');
   },
 
   // The kernel ignores or refuses the alias and the address mode in the create. `up` comes last, when all else is in place.
   create(item) {
-    const { name, mac, mtuBytes, master, alias, vxlan, device } = item;
+    const { name, mac, mtuBytes, master, alias, vxlan, device, learnedMax } = item;
     return [
       {
         do: 'link-add',
@@ -164,6 +178,7 @@ export const linkKind: ItemKind<LinkItem> = {
         group: OUR_LINK_GROUP,
         ...(master !== '' && { master }),
         ...(vxlan !== undefined && { vxlan }),
+        ...(learnedMax !== undefined && { bridge: { learnedMax } }),
       },
       { do: 'link-set', link: name, change: { alias, addressMode: 'none', up: true } },
       ...confOperations(name, undefined, item.conf),

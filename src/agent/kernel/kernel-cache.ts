@@ -1,14 +1,31 @@
 /**
  * The agent's copy of the kernel's state: filled by a dump, kept up to date by the monitor's events. A lost event
  * delays a repair and nothing more, because a fresh dump replaces the whole cache once a minute.
+ *
+ * Any machine in a mesh makes learnt FDB entries, by sending from made-up Ethernet addresses. Learnt entries of addresses
+ * that the agent does not follow are counted, and not kept.
  */
-import type { Address, FdbEntry, KernelEvent, Link, LinkConf, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
+import type {
+  Address,
+  EntryCount,
+  FdbEntry,
+  KernelEvent,
+  Link,
+  LinkConf,
+  Neighbour,
+  Route,
+} from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
-import { FLOOD_MAC } from '../../model/address/mac.ts';
+import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { KernelDump } from './kernel-port.ts';
 
 /** The fields that identify an FDB entry. */
 type EntryIdentity = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
+
+/** Whether the kernel made the entry itself, from the frames of a sender. */
+export function isLearned({ externLearn, state }: Pick<FdbEntry, 'externLearn' | 'state'>): boolean {
+  return !externLearn && state === 'dynamic';
+}
 
 /** What has changed in a cache. */
 interface CacheChanges {
@@ -31,24 +48,45 @@ export class KernelCache {
   readonly addresses = new Map<string, Address>();
   readonly routes = new Map<string, Route>();
   readonly neighbours = new Map<string, Neighbour>();
+  /** Without the learnt entries of addresses that are not followed. */
   readonly fdb = new Map<string, FdbEntry>();
+  readonly #isFollowed: (mac: Mac) => boolean;
+  /** Number of cached entries for each address: an event that moves one of these counts, whatever it is about. */
+  readonly #macs = new Map<Mac, number>();
+  /** Numbers of the FDB entries that were not kept at the dump. */
+  #others: readonly EntryCount[] = [];
+  /** How many entries have been learnt since, less those that were removed. Moved entries count as new ones. */
+  #learnedSince = 0;
   #topologyChanged = true;
   #entries: (FdbEntry | Neighbour)[] = [];
   #linksRevision = 0;
 
-  constructor() {
+  /** @param isFollowed whether learnt entries of an Ethernet address are kept; by default, those of all are */
+  constructor(isFollowed: (mac: Mac) => boolean = () => true) {
     this.links = this.#links;
+    this.#isFollowed = isFollowed;
   }
 
-  /** A new cache with the state of one dump. */
-  static of(dump: KernelDump): KernelCache {
-    const cache = new KernelCache();
+  /** A new cache with the state of one dump. @param isFollowed as in the constructor */
+  static of(dump: KernelDump, isFollowed?: (mac: Mac) => boolean): KernelCache {
+    const cache = new KernelCache(isFollowed);
     for (const link of dump.links) cache.#putLink(link);
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
     for (const route of dump.routes) cache.routes.set(routeKey(route), route);
     for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourKey(neighbour), neighbour);
-    for (const entry of dump.fdb) cache.fdb.set(entryKey(entry), entry);
+    for (const entry of dump.fdb) cache.#putEntry(entry, false);
+    cache.#others = dump.otherFdb ?? [];
     return cache;
+  }
+
+  /** Numbers of the learnt FDB entries that were not kept at the dump, by table and remote VTEP. */
+  get others(): readonly EntryCount[] {
+    return this.#others;
+  }
+
+  /** How many more entries there are than at the dump, at most, that are not kept. */
+  get othersSinceDump(): number {
+    return this.#learnedSince;
   }
 
   /**
@@ -85,37 +123,48 @@ export class KernelCache {
     return this.fdb.get(entryKey(entry));
   }
 
-  /** Applies an event to the cache. An `overflow` or `nft` event changes nothing here. */
-  take(event: KernelEvent): void {
+  /**
+   * Applies an event to the cache. An `overflow` or `nft` event changes nothing here.
+   * @returns false for an event about a learnt entry that is not kept
+   */
+  take(event: KernelEvent): boolean {
     switch (event.type) {
       case 'link':
         if (event.removed) this.#forgetLink(event.link.index);
         else this.#putLink(event.link);
-        return;
+        return true;
       case 'address':
         this.#topologyChanged = true;
         put(this.addresses, addressKey(event.address), event.address, event.removed);
-        return;
+        return true;
       case 'route':
         this.#topologyChanged = true;
         put(this.routes, routeKey(event.route), event.route, event.removed);
-        return;
+        return true;
       case 'neighbour':
         this.#entries.push(event.neighbour);
         put(this.neighbours, neighbourKey(event.neighbour), event.neighbour, event.removed);
-        return;
+        return true;
       case 'fdb':
-        this.#takeEntry(event.entry, event.removed);
-        return;
+        if (this.#keeps(event.entry)) {
+          this.#takeEntry(event.entry, event.removed);
+          return true;
+        }
+        this.#learnedSince += event.removed ? -1 : 1;
+        return false;
       case 'port': {
         const link = this.links.get(event.link);
         if (link !== undefined) this.#putLink({ ...link, port: event.port });
-        return;
+        return true;
       }
       case 'nft':
       case 'overflow':
-        return;
+        return true;
     }
+  }
+
+  #keeps(entry: FdbEntry): boolean {
+    return !isLearned(entry) || this.#macs.has(entry.mac) || this.#isFollowed(entry.mac);
   }
 
   /**
@@ -146,11 +195,22 @@ export class KernelCache {
     if (entry.table === 'master' && !removed) {
       const bridge = this.links.get(entry.link)?.master;
       for (const link of (bridge === undefined ? undefined : this.#ports.get(bridge)) ?? []) {
-        if (link !== entry.link && this.fdb.delete(entryKey({ ...entry, link })))
-          this.#entries.push({ ...entry, link });
+        if (link !== entry.link && this.#putEntry({ ...entry, link }, true)) this.#entries.push({ ...entry, link });
       }
     }
-    put(this.fdb, entryKey(entry), entry, removed);
+    this.#putEntry(entry, removed);
+  }
+
+  /** @returns whether there was an entry before */
+  #putEntry(entry: FdbEntry, removed: boolean): boolean {
+    const key = entryKey(entry);
+    const before = this.fdb.has(key);
+    put(this.fdb, key, entry, removed);
+    if (before !== removed) return before;
+    const count = (this.#macs.get(entry.mac) ?? 0) + (removed ? -1 : 1);
+    if (count === 0) this.#macs.delete(entry.mac);
+    else this.#macs.set(entry.mac, count);
+    return before;
   }
 
   #putLink(link: Link): void {
@@ -176,7 +236,7 @@ export class KernelCache {
     this.#dropLink(index);
     for (const [key, { link }] of this.addresses) if (link === index) this.addresses.delete(key);
     for (const [key, { link }] of this.neighbours) if (link === index) this.neighbours.delete(key);
-    for (const [key, { link }] of this.fdb) if (link === index) this.fdb.delete(key);
+    for (const entry of this.fdb.values()) if (entry.link === index) this.#putEntry(entry, true);
     for (const [key, { link }] of this.routes) if (link === index) this.routes.delete(key);
   }
 }

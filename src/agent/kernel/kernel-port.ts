@@ -1,5 +1,5 @@
 /** The agent's interface to a kernel: the real one (`SystemKernel`), or a simulated one in tests. */
-import type { Address, FdbEntry, KernelEvent, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
+import type { Address, EntryCount, FdbEntry, KernelEvent, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -13,6 +13,8 @@ export interface KernelDump {
   readonly routes: readonly Route[];
   readonly neighbours: readonly Neighbour[];
   readonly fdb: readonly FdbEntry[];
+  /** Numbers of the FDB entries that were left out. Absent where none was. */
+  readonly otherFdb?: readonly EntryCount[];
 }
 
 /**
@@ -30,7 +32,8 @@ export interface KernelPort {
    * @returns for each operation, its error or undefined
    */
   apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]>;
-  dump(): Promise<KernelDump>;
+  /** @param matters which FDB entries the dump has; the others are counted */
+  dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump>;
   /** The routes alone. */
   routes(): Promise<readonly Route[]>;
   /** Emits at once the events that the kernel has already sent, so that operations just applied are in the cache. */

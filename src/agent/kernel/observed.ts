@@ -54,6 +54,7 @@ export function observedItems(
       addressMode: link.addressMode,
       conf: link.conf,
       ...(link.vxlan !== undefined && { vxlan: link.vxlan }),
+      ...link.bridge,
     });
   }
   items.push(...addressItems(cache, own), ...routeItems(cache), ...portItems(cache, desired));

@@ -3,7 +3,7 @@
 import { inNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
-import type { KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { Reaper } from '../../kernel/rtnl/reaper.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
@@ -13,6 +13,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
 import { TABLE } from '../items/ruleset.ts';
+import { withRoom } from './crowded-table.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
 
 /** The kernel of one network namespace. The process opens one, and closes it at its end. */
@@ -75,7 +76,8 @@ export class SystemKernel implements KernelPort {
       const links = run.flatMap((operation) => (operation.do === 'delete-deferred' ? [operation.link] : []));
       return this.#reaper.deferDelete(links);
     }
-    return this.#rtnl.apply(await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation))));
+    const operations = await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation)));
+    return withRoom(this.#rtnl, operations, await this.#rtnl.apply(operations));
   }
 
   /**
@@ -109,15 +111,15 @@ export class SystemKernel implements KernelPort {
     }
   }
 
-  async dump(): Promise<KernelDump> {
+  async dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump> {
     const [links, addresses, routes, neighbours, fdb] = await Promise.all([
       this.#rtnl.links(),
       this.#rtnl.addresses(),
       this.#rtnl.routes(),
       this.#rtnl.neighbours(),
-      this.#rtnl.fdb(),
+      this.#rtnl.fdbWhere(matters),
     ]);
-    return { links, addresses, routes, neighbours, fdb };
+    return { links, addresses, routes, neighbours, fdb: fdb.entries, otherFdb: fdb.others };
   }
 
   routes(): Promise<readonly Route[]> {
@@ -139,6 +141,11 @@ export class SystemKernel implements KernelPort {
   /** The text of all nft tables of this namespace, ours and others'. */
   ruleset(): Promise<string> {
     return this.#nft.ruleset();
+  }
+
+  /** How many packets a named counter of our table has counted; undefined when there is no such counter. */
+  counted(family: 'inet' | 'bridge', counter: string): Promise<number | undefined> {
+    return this.#nft.packets(family, TABLE, counter);
   }
 
   async readSysctl(path: readonly string[]): Promise<string | undefined> {

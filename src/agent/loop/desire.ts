@@ -1,11 +1,10 @@
-/** What the reconcile loop is given, and what it gives for `mesh drift`. */
+/** What the reconcile loop is given. */
 import type { Clock } from '../../model/clock.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import type { Changed } from './delta.ts';
-import type { Step } from './plan.ts';
 
 /** The desired state for one pass. */
 export interface Desire {
@@ -27,14 +26,4 @@ export interface ReconcilerInput {
   readonly desire: (cache: KernelCache) => Desire;
   /** Called when the failure of a step has become lasting (see `Backoff`). */
   readonly onLastingFailure: () => void;
-}
-
-/** The steps that a pass would do now, and the fresh dump that they were derived from. */
-export interface Drift {
-  readonly steps: readonly Step[];
-  readonly kernel: KernelCache;
-  /** Our items in the dump, without rulesets and plain settings. */
-  readonly observed: ItemMap;
-  /** Number of items in which the cache disagreed with the dump. */
-  readonly cacheDifference: number;
 }

@@ -31,12 +31,14 @@ export class MissingFeatures {
   }
 
   get findings(): Finding[] {
-    return this.#missing.map(({ name, costs, why }) => ({
+    return this.#missing.map(({ name, costs, why, remedy }) => ({
       code: 'MESH_KERNEL_UNSUPPORTED',
       severity: 'warning',
       object: name,
       message: `this kernel cannot do «${name}»${why === undefined ? '' : ` (${why})`}. ${costs}`,
-      remedy: 'Load the module (`modprobe`), or install the full kernel of the distribution; then restart the agent.',
+      remedy:
+        remedy ??
+        'Load the module (`modprobe`), or install the full kernel of the distribution; then restart the agent.',
     }));
   }
 

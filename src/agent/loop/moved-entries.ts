@@ -28,6 +28,16 @@ export function isMovedByKernel(event: KernelEvent, cache: KernelCache): boolean
   return before !== undefined && before.remoteVtep !== event.entry.remoteVtep;
 }
 
+/**
+ * Whether the kernel has removed routes with this event, and announces no removal: with an IPv4 address, or with a link
+ * that goes down (fib_flush).
+ * @param cache as it was before the event
+ */
+export function losesRoutes(event: KernelEvent, cache: KernelCache): boolean {
+  if (event.type === 'address') return event.removed && event.address.family === 4;
+  return event.type === 'link' && !event.link.up && cache.links.get(event.link.index)?.up === true;
+}
+
 /** Since when each moved entry has differed from the desired one. */
 export class MovedEntries {
   readonly #clock: Clock;

@@ -3,6 +3,7 @@
  * compares the kernel with the desired items. Tests: test/sim.
  */
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -10,22 +11,25 @@ import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { confOfPath } from '../items/link.ts';
 import { isElementChange } from '../items/ruleset.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { apply, type StepOutcome } from './apply.ts';
+import { AuditSchedule } from './audit-schedule.ts';
 import { Backoff } from './backoff.ts';
 import { changesBetween, Delta } from './delta.ts';
-import type { Desire, Drift, ReconcilerInput } from './desire.ts';
+import type { Desire, ReconcilerInput } from './desire.ts';
+import { type Apart, type Drift, driftOf, observeApart } from './drift.ts';
+import { KernelCopy } from './kernel-copy.ts';
 import { LoopJournal } from './loop-journal.ts';
-import { FORGET_ROUTES, isMovedByKernel, MovedEntries } from './moved-entries.ts';
+import { FORGET_ROUTES, isMovedByKernel, losesRoutes, MovedEntries } from './moved-entries.ts';
 import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
 
 /** Kernel events come in bursts, so one pass runs this long after the first. A delay of 20 ms does not matter. */
 const COALESCE_MS = 20;
-/** Between audits, which compare a full dump with the cache. A dump is cheap: 10,000 entries take 20 ms. */
-const AUDIT_MS = 60_000;
+/** When so many entries have been learnt that nobody follows, they are counted: a table may be full. */
+const OTHERS_MAX = 4_096;
 /** A plan that is not empty after so many passes does not converge: the kernel does not keep the changes. */
 const MAX_PASSES = 5;
 
@@ -40,12 +44,13 @@ export class Reconciler {
   readonly audits: Subscribable<number> = this.#audits;
   /** Emits when kernel events were lost. */
   readonly overflows: Subscribable<void> = this.#overflows;
+  readonly #copy: KernelCopy;
   readonly #journal: LoopJournal;
   readonly #rulesets: RulesetRecord;
   readonly #backoff: Backoff;
   readonly #moved: MovedEntries;
   readonly #delta = new Delta();
-  #cache = new KernelCache();
+  readonly #schedule: AuditSchedule;
   #desired: ItemMap = new Map();
   #mayDelete: Desire['mayDelete'] = () => false;
   #recorded: Desire['recorded'] = () => [];
@@ -55,11 +60,8 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #again = false;
   #routesStale = false;
-  /** The events since the start of the dump that is under way. */
-  #announced: KernelEvent[] | undefined;
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
-  #audit: Alarm | undefined;
   #started = false;
   #closed = false;
   #cacheDifference = 0;
@@ -69,15 +71,21 @@ export class Reconciler {
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
+    this.#copy = new KernelCopy(input.kernel);
     this.#journal = new LoopJournal(input.journal);
     this.#rulesets = new RulesetRecord(input.kernel);
     this.#backoff = new Backoff(input.clock);
     this.#moved = new MovedEntries(input.clock);
+    this.#schedule = new AuditSchedule({
+      clock: input.clock,
+      audit: () => this.audit(),
+      onError: (error) => this.#fault('audit', error),
+    });
     input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
   }
 
   get cache(): KernelCache {
-    return this.#cache;
+    return this.#copy.cache;
   }
 
   /** The desired items of the last pass. */
@@ -97,9 +105,9 @@ export class Reconciler {
 
   /** Reads the kernel and runs the first pass. */
   async start(): Promise<void> {
-    this.#cache = await this.#read();
+    await this.#copy.renew();
     this.#started = true;
-    this.#scheduleAudit();
+    this.#schedule.start();
     await this.wake();
   }
 
@@ -111,46 +119,28 @@ export class Reconciler {
   wake(): Promise<void> {
     if (this.#closed || !this.#started) return Promise.resolve();
     this.#again = true;
-    this.#running ??= this.#runPasses().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#runPasses();
     return this.#running;
   }
 
   #onKernelEvent(event: KernelEvent): void {
-    if (this.#losesRoutes(event)) this.#routesStale = true;
-    if (isMovedByKernel(event, this.#cache)) void this.#forgetRoutes();
-    this.#cache.take(event);
-    this.#announced?.push(event);
+    if (losesRoutes(event, this.cache)) this.#routesStale = true;
+    if (isMovedByKernel(event, this.cache)) void this.#forgetRoutes();
+    const matters = this.#copy.take(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#overflows.emit();
       this.#journal.overflow();
-      void this.audit();
+      this.#schedule.soon();
       return;
     }
-    if (!event.echo) this.#wakeSoon(COALESCE_MS);
+    if (matters && !event.echo) this.#wakeSoon(COALESCE_MS);
+    if (this.cache.othersSinceDump >= OTHERS_MAX) this.#schedule.soon();
   }
 
   async #forgetRoutes(): Promise<void> {
     const [error] = await this.#input.kernel.apply([FORGET_ROUTES]).catch((thrown) => [MeshError.from(thrown)]);
     if (error !== undefined && !this.#closed) this.#journal.routesNotRenewed(error);
-  }
-
-  /** With an IPv4 address, or with a link that goes down, the kernel removes routes without an event (fib_flush). */
-  #losesRoutes(event: KernelEvent): boolean {
-    if (event.type === 'address') return event.removed && event.address.family === 4;
-    return event.type === 'link' && !event.link.up && this.#cache.links.get(event.link.index)?.up === true;
-  }
-
-  /** A fresh dump, with the events that came during the dump applied to it: they may be newer. */
-  async #read(): Promise<KernelCache> {
-    const announced: KernelEvent[] = [];
-    this.#announced = announced;
-    const cache = KernelCache.of(await this.#input.kernel.dump());
-    if (this.#announced === announced) this.#announced = undefined;
-    for (const event of announced) cache.take(event);
-    return cache;
   }
 
   /**
@@ -162,10 +152,10 @@ export class Reconciler {
     await this.#running;
     try {
       this.#input.kernel.drainEvents();
-      const before = observedItems(this.#cache, this.#desired);
-      this.#cache = await this.#read();
+      const before = observedItems(this.cache, this.#desired);
+      await this.#copy.renew();
       this.#rulesets.invalidate();
-      this.#cacheDifference = disagreement(before, observedItems(this.#cache, this.#desired));
+      this.#cacheDifference = disagreement(before, observedItems(this.cache, this.#desired));
       this.#audits.emit(this.#cacheDifference);
     } catch (thrown) {
       this.#fault('audit', thrown);
@@ -174,17 +164,27 @@ export class Reconciler {
     return this.#cacheDifference;
   }
 
-  /** Plans against a fresh dump, and does nothing. */
-  async drift(): Promise<Drift> {
+  /**
+   * Plans against a fresh dump, and does nothing.
+   * @param also Ethernet addresses whose learnt FDB entries the dump has, too
+   */
+  drift(also: ReadonlySet<Mac> = new Set()): Promise<Drift> {
     this.#input.kernel.drainEvents();
-    const before = observedItems(this.#cache, this.#desired);
-    const kernel = KernelCache.of(await this.#input.kernel.dump());
-    this.#rulesets.invalidate();
-    const all = observedItems(kernel, this.#desired, (key) => this.#desired.has(key) || this.#delta.isDisowned(key));
-    await this.#observeApart(kernel, all, this.#desired);
-    const steps = plan(all, this.#desired, { mayDelete: (item) => this.#mayGo(item) });
-    const observed = observedItems(kernel, this.#desired);
-    return { steps, kernel, observed, cacheDifference: disagreement(before, observed) };
+    return driftOf(
+      {
+        ...this.#apart,
+        copy: this.#copy,
+        desired: this.#desired,
+        isDisowned: (key) => this.#delta.isDisowned(key),
+        mayDelete: (item) => this.#mayGo(item),
+      },
+      also,
+    );
+  }
+
+  /** A fresh dump, beside the cache. @param also as in `drift` */
+  fresh(also: ReadonlySet<Mac>): Promise<KernelCache> {
+    return this.#copy.fresh(also);
   }
 
   /** The lasting failure of an item, if there is one. */
@@ -216,23 +216,28 @@ export class Reconciler {
     this.#closed = true;
     this.#coalesce?.cancel();
     this.#retry?.cancel();
-    this.#audit?.cancel();
+    this.#schedule.close();
     await this.#running;
   }
 
   async #runPasses(): Promise<void> {
-    for (let pass = 0; this.#again && !this.#closed; pass++) {
-      this.#again = false;
-      const steps = await this.#pass().catch((thrown: unknown) => this.#fault('pass of the loop', thrown));
-      this.#faults = steps === undefined ? this.#faults + 1 : 0;
-      if (steps === undefined) {
-        this.#passStartMs = undefined;
-        this.#delta.openEverything();
-        return this.#wakeSoon(Math.min(Backoff.LONGEST_MS, Backoff.FIRST_MS * 2 ** this.#faults));
+    try {
+      for (let pass = 0; this.#again && !this.#closed; pass++) {
+        this.#again = false;
+        const steps = await this.#pass().catch((thrown: unknown) => this.#fault('pass of the loop', thrown));
+        this.#faults = steps === undefined ? this.#faults + 1 : 0;
+        if (steps === undefined) {
+          this.#passStartMs = undefined;
+          this.#delta.openEverything();
+          return this.#wakeSoon(Math.min(Backoff.LONGEST_MS, Backoff.FIRST_MS * 2 ** this.#faults));
+        }
+        if (steps === 0) continue;
+        if (pass < MAX_PASSES) this.#again = true;
+        else this.#wakeSoon(Backoff.FIRST_MS);
       }
-      if (steps === 0) continue;
-      if (pass < MAX_PASSES) this.#again = true;
-      else this.#wakeSoon(Backoff.FIRST_MS);
+    } finally {
+      // In the turn in which the loop has ended: a `wake` between the two would get a run that does nothing any more.
+      this.#running = undefined;
     }
   }
 
@@ -251,20 +256,21 @@ export class Reconciler {
     this.#coalesce = undefined;
     if (this.#routesStale) {
       this.#routesStale = false;
-      this.#cache.replaceRoutes(await kernel.routes());
+      this.cache.replaceRoutes(await kernel.routes());
     }
     const {
       items: desired,
       mayDelete,
       recorded,
       changed = changesBetween(this.#desired, desired),
-    } = desire(this.#cache);
+    } = desire(this.cache);
     const wasReady = (key: ItemKey) => this.isReady(key) && !changed.has(key);
     this.#desired = desired;
     this.#mayDelete = mayDelete;
     this.#recorded = recorded;
-    const sides = this.#delta.sides(this.#cache, desired, changed);
-    await this.#observeApart(this.#cache, sides.observed, sides.desired);
+    this.#copy.follow(desired, changed);
+    const sides = this.#delta.sides(this.cache, desired, changed);
+    await observeApart(this.#apart, this.cache, sides.observed, sides.desired);
     const all = plan(sides.observed, sides.desired, { mayDelete: (item) => this.#mayGo(item) });
     this.#delta.close(sides, all);
     const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
@@ -281,15 +287,8 @@ export class Reconciler {
     return this.#mayDelete(item, this.#delta.isDisowned(itemKey(item)));
   }
 
-  /** Adds to `observed` the items that the cache cannot give: recorded items, rulesets and plain settings. */
-  async #observeApart(cache: KernelCache, observed: Map<ItemKey, Item>, desired: ItemMap): Promise<void> {
-    for (const item of this.#recorded(cache)) observed.set(itemKey(item), item);
-    for (const item of await this.#rulesets.observe()) observed.set(itemKey(item), item);
-    for (const item of desired.values()) {
-      if (item.kind !== 'sysctl') continue;
-      const value = await this.#input.kernel.readSysctl(item.path);
-      if (value !== undefined) observed.set(itemKey(item), { ...item, value });
-    }
+  get #apart(): Apart {
+    return { kernel: this.#input.kernel, rulesets: this.#rulesets, recorded: this.#recorded };
   }
 
   /**
@@ -353,10 +352,10 @@ export class Reconciler {
     for (const operation of operations) {
       if (operation.do === 'sysctl') {
         const setting = confOfPath(operation.path, operation.value);
-        if (setting !== undefined) this.#cache.noteConf(setting.link, setting.conf);
+        if (setting !== undefined) this.cache.noteConf(setting.link, setting.conf);
       }
     }
-    if (step.item.kind === 'address') this.#cache.noteAddress(step.item.link, step.item.address, step.item.length);
+    if (step.item.kind === 'address') this.cache.noteAddress(step.item.link, step.item.address, step.item.length);
   }
 
   #wakeSoon(delayMs: number): void {
@@ -374,13 +373,5 @@ export class Reconciler {
     const dueMs = Math.min(...dues.map((due) => due ?? Infinity));
     if (dueMs === Infinity || this.#closed) return;
     this.#retry = this.#input.clock.after(Math.max(0, dueMs - nowMs), () => void this.wake());
-  }
-
-  #scheduleAudit(): void {
-    this.#audit = this.#input.clock.after(AUDIT_MS, () => {
-      void this.audit().finally(() => {
-        if (!this.#closed) this.#scheduleAudit();
-      });
-    });
   }
 }

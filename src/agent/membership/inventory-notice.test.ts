@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage } from '../../../test/kit/networks.ts';
-import type { Inventory } from '../../protocol/documents/inventory.ts';
+import type { Inventory, InventoryReport } from '../../protocol/documents/inventory.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { InventoryNotice } from './inventory-notice.ts';
 import type { HttpAnswer } from './transport.ts';
@@ -17,11 +17,14 @@ function world() {
   const notice = new InventoryNotice({
     clock,
     journal: new Journal(clock, 'agent', 'node'),
+    instance: 'boot',
     read: () => state.inventory,
     transport: {
       exchange: async (target, { method, path, body = '' }) => {
         expect([target, method, path]).toEqual([{ host: 'fd42:2345:1234:9abc::1', port: 8000 }, 'PUT', '/inventory']);
-        bodies.push(JSON.parse(body));
+        const { instance, ...inventory } = JSON.parse(body) as InventoryReport;
+        expect(instance).toBe('boot');
+        bodies.push(inventory);
         if (state.answer instanceof Error) throw state.answer;
         return state.answer;
       },

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { Inventory } from '../../protocol/documents/inventory.ts';
+import type { Inventory, InventoryReport } from '../../protocol/documents/inventory.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Transport } from './transport.ts';
@@ -16,6 +16,8 @@ export interface InventoryNoticeInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly transport: Transport;
+  /** The instance in this node's reports. */
+  readonly instance: string;
   /** Reads the present inventory. May throw: the notice then tries again later. */
   readonly read: () => Inventory;
 }
@@ -92,16 +94,17 @@ export class InventoryNotice {
 
   /** @returns whether nothing is left to tell */
   async #tell(network: Network): Promise<boolean> {
-    const { transport, read } = this.#input;
+    const { transport, instance, read } = this.#input;
     try {
       const inventory = read();
       if (isDeepStrictEqual(inventory, this.#told)) return true;
+      const report: InventoryReport = { ...inventory, instance };
       const { status, body: answer } = await transport.exchange(
         { host: memberAddresses(network, 'host0').ipv6, port: MEMBERSHIP_PORT },
         {
           method: 'PUT',
           path: '/inventory',
-          body: JSON.stringify(inventory),
+          body: JSON.stringify(report),
           connectTimeoutMs: TIMEOUT_MS.connect,
           timeoutMs: TIMEOUT_MS.answer,
         },

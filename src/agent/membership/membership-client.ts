@@ -14,6 +14,7 @@ import {
   formatVersion,
   type MembershipEvent,
   type NetworkState,
+  proofOf,
   REPORT_INTERVAL_MS,
   reportIntervalMs,
   type SelfReport,
@@ -88,6 +89,8 @@ export class MembershipClient {
   #heardSinceMs: number | undefined;
   #alarm: Alarm | undefined;
   #ping: Alarm | undefined;
+  /** From host0's last answer; empty before that. */
+  #nonce = '';
   #retryMs: number = RETRY_MS.first;
   #pingsLost = 0;
   #underWay: Promise<void> | undefined;
@@ -167,7 +170,9 @@ export class MembershipClient {
 
   async #reportOnce(): Promise<void> {
     try {
-      const answer = await this.#put({});
+      let answer = await this.#put({});
+      // host0 has given a nonce: the report with the proof follows at once.
+      if (answer?.accepted === false && answer.nonce !== undefined && !this.#stopped) answer = await this.#put({});
       if (this.#stopped) return;
       if (answer === undefined) this.#lost(noRoute());
       else if (answer.accepted) this.#accepted(answer.segments);
@@ -179,11 +184,11 @@ export class MembershipClient {
 
   /** @returns undefined when there is no underlay address to report from */
   async #put(extra: Pick<SelfReport, 'leaving'>): Promise<SelfReportAnswer | undefined> {
-    const { machine, name, instance, token, local, state } = this.#input;
+    const { machine, name, instance, local, state } = this.#input;
     const ipv4 = local();
     if (ipv4 === undefined) return undefined;
-    const shown = token === undefined ? {} : { token };
-    const report: SelfReport = { machine, name, instance, ipv4, ...shown, state: state(), ...extra };
+    const claim = { machine, name, instance, ipv4, ...extra };
+    const report: SelfReport = { ...claim, ...this.#proof(claim), state: state() };
     const answer = await this.#input.transport.exchange(this.#target, {
       method: 'PUT',
       path: '/self',
@@ -191,7 +196,18 @@ export class MembershipClient {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       timeoutMs: ANSWER_TIMEOUT_MS,
     });
-    return readReportAnswer(answer.body);
+    const read = readReportAnswer(answer.body);
+    if (read.nonce !== undefined) this.#nonce = read.nonce;
+    return read;
+  }
+
+  /** The proof that this node has its token, if it has one. The token itself is never sent. */
+  #proof(claim: Omit<SelfReport, 'state'>): Pick<SelfReport, 'nonce' | 'proof'> {
+    const { token, network, machine } = this.#input;
+    const nonce = this.#nonce;
+    if (token === undefined || nonce === '') return token === undefined ? {} : { nonce };
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machine);
+    return { nonce, proof: proofOf(token, nonce, { ...claim, network: network.id, mac, ipv6 }) };
   }
 
   #accepted(segments: readonly Ipv4Cidr[]): void {

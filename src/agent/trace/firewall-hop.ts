@@ -15,8 +15,8 @@ export function receivingHop(pathState: PathState, from: Ipv4): TraceHop {
   const taken = `table inet ${TABLE} takes VXLAN of VNI ${network.fabric.vni} from ${from}`;
   if (firewall === undefined) return differs(node, 'firewall', `there is no table inet ${TABLE}`, taken);
   if (role === 'host0') {
-    const open = segments.filter(({ subnet }) =>
-      firewall.includes(`udp dport ${VXLAN_PORT} ip saddr ${subnet} accept`),
+    const open = segments.filter(({ device, subnet }) =>
+      firewall.includes(`udp dport ${VXLAN_PORT} iifname "${device}" ip saddr ${subnet} accept`),
     );
     if (open.some(({ subnet }) => ipv4InSubnet(from, subnet))) return wholeHop(pathState, taken);
     return differs(node, 'firewall', `no rule takes VXLAN from ${from}`, taken);

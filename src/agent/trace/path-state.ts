@@ -46,7 +46,8 @@ export interface PathState {
  */
 export async function collectPathState(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathState> {
   const { kernel } = agent.input;
-  const [firewall, drift] = await Promise.all([kernel.listRuleset('inet'), agent.reconciler.drift()]);
+  const guestMacs = new Set([from, to].flatMap(({ guest }) => guest?.mac ?? []));
+  const [firewall, drift] = await Promise.all([kernel.listRuleset('inet'), agent.reconciler.drift(guestMacs)]);
   const { kernel: fresh, observed } = drift;
   const rules = drift.steps.find(({ item }) => item.kind === 'ruleset' && item.family === 'inet');
   const { desired } = agent.reconciler;

@@ -15,7 +15,12 @@ import { findMember, memberCalled } from '../view/called-member.ts';
  * @param text what the user typed: a member's name, machine id or address, or a guest's IPv6 or Ethernet address
  * @throws MESH_NODE_UNKNOWN for an unknown name, MESH_OBJECT_UNKNOWN for an unknown address, MESH_ADDRESS_INVALID
  */
-export function traceEnd(agent: Agent, network: Network, members: readonly Member[], text: string): TraceEnd {
+export async function traceEnd(
+  agent: Agent,
+  network: Network,
+  members: readonly Member[],
+  text: string,
+): Promise<TraceEnd> {
   const word = normal(text);
   const member = findMember(members, word, network);
   if (member !== undefined) return endAt(member);
@@ -25,9 +30,11 @@ export function traceEnd(agent: Agent, network: Network, members: readonly Membe
   const guest = isMac(word)
     ? { mac: word as Mac, ipv6: ipv6Of(cache, network, word as Mac) }
     : { mac: macOf(cache, network, word as Ipv6), ipv6: word as Ipv6 };
-  const host =
-    guest.mac && carrierOf(cache, network, members, memberAddresses(network, agent.input.machine).ipv6, guest.mac);
-  if (guest.mac === undefined || host === undefined) throw unknownGuest(network, text);
+  if (guest.mac === undefined) throw unknownGuest(network, text);
+  // The agent's own cache keeps no learnt entries of guests.
+  const fresh = await agent.reconciler.fresh(new Set([guest.mac]));
+  const host = carrierOf(fresh, network, members, memberAddresses(network, agent.input.machine).ipv6, guest.mac);
+  if (host === undefined) throw unknownGuest(network, text);
   const { ipv6: memberIpv6, name, ipv4 } = host;
   const { mac, ipv6 } = guest;
   return { member: name, memberIpv6, guest: true, mac, ipv4, ...(ipv6 !== undefined && { ipv6 }) };

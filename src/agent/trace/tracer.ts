@@ -33,8 +33,8 @@ const ANSWER_TIMEOUT_MS = 4_000;
 export async function trace(agent: Agent, request: TraceRequest): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
   const members = membersOf(agent, network);
-  const from = traceEnd(agent, network, members, request.from);
-  const to = traceEnd(agent, network, members, request.to);
+  const from = await traceEnd(agent, network, members, request.from);
+  const to = await traceEnd(agent, network, members, request.to);
   const query = { from: pointOf(from), to: pointOf(to) };
   const partOf = (member: Member | undefined): Promise<TracePart> => part(agent, network, query, member);
   const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);

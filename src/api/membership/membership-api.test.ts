@@ -1,4 +1,5 @@
 /** The routes over real HTTP on loopback; the test sets the source address of each request. */
+
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { manage as network } from '../../../test/kit/networks.ts';
+import { NO_TOKENS } from '../../../test/kit/no-tokens.ts';
+import { Proofs } from '../../controller/admission/proofs.ts';
 import { Membership } from '../../controller/membership/membership.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ErrorDocument } from '../../model/error.ts';
@@ -28,6 +31,11 @@ beforeEach(async () => {
     network,
     name: 'host0',
     admit: () => {},
+    proofs: new Proofs({ clock, tokens: NO_TOKENS }),
+    mustProve: false,
+    machines: () => [],
+    machineNamed: () => undefined,
+    elsewhere: () => [],
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),
@@ -161,6 +169,24 @@ describe('an inventory', () => {
     await ask('/?name=node&machine=10eff964');
     expect((await tell({ ...inventory, machine: '2b1c0d3e' })).status).toBe(204);
     expect(taken).toEqual([['10eff964', inventory]]);
+  });
+
+  test('of a member with an agent is taken from that agent alone', async () => {
+    await mesh.start();
+    const state = { phase: 'ready' as const };
+    await mesh.report(node.ipv6, {
+      machine: parseMachineId('10eff964'),
+      name: 'node',
+      instance: 'boot-1',
+      ipv4: '10.11.0.2' as Ipv4,
+      state,
+    });
+    expect((await tell({ ...inventory, instance: 'boot-1' })).status).toBe(204);
+    expect(taken).toEqual([['10eff964', inventory]]);
+    for (const other of [inventory, { ...inventory, instance: 'boot-2' }]) {
+      expect(await codeOf(await tell(other))).toBe('403 MESH_MEMBER_FORGED');
+    }
+    expect(taken).toHaveLength(1);
   });
 
   test('is refused from a node that is not a member with a machine id', async () => {

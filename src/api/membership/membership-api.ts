@@ -14,7 +14,6 @@ import { MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import { INVENTORY_MAX_BYTES, type Inventory } from '../../protocol/documents/inventory.ts';
 import {
-  formatMemberList,
   formatVersion,
   type MembershipEvent,
   membershipMessage,
@@ -27,9 +26,10 @@ import {
 import { EventStream } from '../../protocol/http/event-stream.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
 import { InventoryShape } from '../../protocol/shapes/inventory-shape.ts';
+import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
 import { answerErrors } from '../error-reply.ts';
 import { timeAnswers } from '../timing.ts';
-import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
+import { ListTexts } from './list-texts.ts';
 
 /** The mesh that a connection belongs to, and its other end. */
 export interface MeshConnection {
@@ -54,15 +54,24 @@ const machine = z.string().refine(isMachineId, 'is not a machine id: 8 lower-cas
 
 const Poll = z.object({ name: name.optional(), machine: machine.optional() });
 
+const instance = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens');
+
+/** Agents of before do not give their instance with an inventory, and then are not believed. */
+const Sender = z.object({ instance: instance.exactOptional() });
+
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'is not 64 hex digits');
+
 const Report: z.ZodType<SelfReport> = z.object({
   machine,
   name,
-  instance: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not an instance: 1 to 64 letters, digits and hyphens'),
+  instance,
   ipv4: z.string().refine(isIpv4, 'is not an IPv4 address'),
-  token: z
+  nonce: z
     .string()
-    .regex(/^[0-9a-f]{64}$/, 'is not a token: 64 hex digits')
+    .regex(/^([0-9a-f]{32})?$/, 'is not a nonce: 32 hex digits, or nothing')
     .exactOptional(),
+  proof: hex64.exactOptional(),
+  token: hex64.exactOptional(),
   leaving: z.boolean().exactOptional(),
   state: NetworkStateShape,
 });
@@ -83,6 +92,7 @@ export async function membershipApi({
   metrics,
 }: MembershipApiInput): Promise<MembershipApi> {
   const app = fastify({ bodyLimit: REPORT_MAX_BYTES, exposeHeadRoutes: false });
+  const lists = new ListTexts();
   const streams = new Map<Ipv6, EventStream[]>();
   answerErrors(app, 'MESH_MEMBER_REPORT_INVALID');
   if (metrics !== undefined) timeAnswers(app, 'membership', metrics);
@@ -96,27 +106,37 @@ export async function membershipApi({
     reply.header('etag', etag).header('cache-control', 'no-cache');
     if (left.length > 0) reply.header('mesh-left', left.join(' '));
     if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-    const members = mesh.members(await mesh.whereabouts(peer));
-    return reply.type('text/plain; charset=utf-8').send(formatMemberList(members));
+    return reply.type('text/plain; charset=utf-8').send(lists.of(mesh, await mesh.whereabouts(peer)));
   });
 
-  app.put('/self', async (request): Promise<SelfReportAnswer> => {
+  app.put('/self', async (request, reply): Promise<SelfReportAnswer> => {
     const { mesh, peer } = admit(request);
-    await mesh.report(peer, Report.parse(request.body));
-    return { accepted: true, version: mesh.version, segments: mesh.segments };
+    const report = Report.parse(request.body);
+    try {
+      await mesh.report(peer, report);
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      if (error.code !== 'MESH_MEMBER_UNPROVEN') throw thrown;
+      reply.code(error.httpStatus);
+      return { accepted: false, error: error.toJSON(), nonce: mesh.nonceFor(peer) };
+    }
+    const nonce = report.nonce !== undefined && { nonce: mesh.nonceFor(peer) };
+    return { accepted: true, version: mesh.version, segments: mesh.segments, ...nonce };
   });
 
   app.put('/inventory', { bodyLimit: INVENTORY_MAX_BYTES }, async (request, reply) => {
     const { mesh, peer } = admit(request);
-    await takeInventory(mesh.machineAt(peer), inventoryOf(request.body));
+    const { instance } = Sender.parse(request.body);
+    await takeInventory(mesh.machineAt(peer, instance), inventoryOf(request.body));
     return reply.code(204).send();
   });
 
   app.get('/events', async (request, reply) => {
     const { mesh, peer } = admit(request);
+    const viewer = await mesh.whereabouts(peer);
+    // Nothing may be awaited, and nothing fail, between these checks and the subscription: the stream would bring nothing.
     mesh.mustBeLoaded();
     mustBeMember(mesh, peer);
-    const viewer = await mesh.whereabouts(peer);
     const seen = request.headers['last-event-id'];
     const since = typeof seen === 'string' ? parseVersion(seen) : undefined;
     reply.hijack();

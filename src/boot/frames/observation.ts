@@ -7,6 +7,11 @@ import { DHCP_MESSAGES, type DhcpClientKind, type DhcpSighting, type TftpSightin
 import { decodeTftp } from './tftp-packet.ts';
 import { decodeUdpFrame, NO_IPV4, type UdpFrame } from './udp-frame.ts';
 
+/** The mark of another host0, with the Ethernet address that sent it. */
+export interface HeardMark extends Host0Mark {
+  readonly mac: Mac;
+}
+
 /** A DHCP or PXE server on the segment, other than host0's own. */
 export interface HeardServer {
   readonly server: Ipv4;
@@ -24,7 +29,7 @@ export interface Observation {
   /** The foreign server that sent the frame. */
   readonly server?: HeardServer;
   /** The mark of another host0 that sent the frame. */
-  readonly mark?: Host0Mark;
+  readonly mark?: HeardMark;
 }
 
 /** Where and when a frame was captured. */
@@ -58,7 +63,7 @@ function dhcpObservation(packet: DhcpPacket, frame: UdpFrame, outgoing: boolean,
   const message = DHCP_MESSAGES[type - 1];
   if (message === undefined) return undefined;
   const mark = type === DISCOVER ? host0MarkOf(packet) : undefined;
-  if (mark !== undefined) return outgoing ? undefined : { mark };
+  if (mark !== undefined) return outgoing ? undefined : { mark: { ...mark, mac: frame.from.mac } };
   const port = frame.from.port === PXE_PORT || frame.to.port === PXE_PORT ? PXE_PORT : 67;
   const common = { kind: 'dhcp', atMs: ear.nowMs, device: ear.device, message, mac: packet.chaddr, port } as const;
   const bootFile = textOf(packet.options.get(OPTION.bootFile) ?? Buffer.alloc(0)) || packet.file;

@@ -2,6 +2,7 @@
 import type { NicMode } from '../../formats/host0/host0-conf.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { BOOT_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
+import { isDnsmasqName } from '../../services/dnsmasq/dnsmasq-conf.ts';
 import { isUnderlay, type LinkAddress } from './nic-address.ts';
 
 /** What the choice of NICs needs to know of a link. */
@@ -77,7 +78,7 @@ function isPhysical(link: NicLink): boolean {
 
 /** Whether dnsmasq's configuration can hold this interface name, and whether the name is safe as part of a file name. */
 export function isServable(name: string): boolean {
-  return /^[\w.@+-]+$/.test(name);
+  return isDnsmasqName(name);
 }
 
 /**

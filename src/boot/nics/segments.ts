@@ -1,31 +1,171 @@
-/** The segments that nodes can be on: host0's NICs that are up, with the subnets of their addresses. Pure. */
-import { type Ipv4, type Ipv4Cidr, ipv4Subnet } from '../../model/address/ipv4.ts';
+/**
+ * The segments that nodes can be on: which of host0's NICs they are, and why. Pure.
+ *
+ * Every machine in the subnet of a segment may ask to become a member. So a NIC that leads to other networks, as its
+ * default route shows, is a segment only if host0.conf names the NIC.
+ */
+import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
+import type { Route } from '../../kernel/rtnl/objects.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
-import { bootNics, type NicLink } from './boot-nic.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
+import type { JoinReason, JoinView } from '../../protocol/documents/views.ts';
+import { type BootNic, bootNics, isServable, type NicLink, wantedMode } from './boot-nic.ts';
 import { isUnderlay, type LinkAddress } from './nic-address.ts';
 
-/**
- * host0 forwards VXLAN packets between these segments.
- * @param named names of the devices to use (`segment_ports`); without it, all NICs that machines may boot on
- * @returns one segment for each subnet of each NIC that is up, in the order of the ifindexes
- */
-export function segmentsOf(
-  links: Iterable<NicLink>,
-  addresses: Iterable<LinkAddress>,
-  named: readonly string[] | undefined,
-): readonly Segment[] {
-  const known = [...addresses];
-  const byLink = Map.groupBy(known.filter(isUnderlay), ({ link }) => link);
-  const nics = bootNics(links, known, named).filter(({ up }) => up);
-  return nics
-    .sort((a, b) => a.index - b.index)
-    .flatMap(({ name: device, index }) => {
-      const bySubnet = new Map<Ipv4Cidr, Segment>();
-      for (const { address, length } of byLink.get(index) ?? []) {
-        const ipv4 = address as Ipv4;
-        const subnet = ipv4Subnet(ipv4, length);
-        if (!bySubnet.has(subnet)) bySubnet.set(subnet, { device, ipv4, subnet });
-      }
-      return [...bySubnet.values()];
+/** What this machine has. `HostLinks` is the first three. */
+export interface UnderlayTables {
+  readonly links: Iterable<NicLink>;
+  readonly addresses: Iterable<LinkAddress>;
+  readonly routes: Iterable<Pick<Route, 'family' | 'destination' | 'link'>>;
+}
+
+/** The settings that say which NICs are segments. */
+export type SegmentSettings = Pick<
+  Host0Settings,
+  'segmentNics' | 'bootModes' | 'manualSubnets' | 'joinGroups' | 'boot'
+>;
+
+/** The networks on host0's NICs. */
+export interface UnderlaySegments {
+  /** One for each subnet of each NIC that is a segment, in the order of the ifindexes. host0 forwards VXLAN between them. */
+  readonly segments: readonly Segment[];
+  /** The same and the other NICs that have an address, each with the reason. */
+  readonly joins: readonly Omit<JoinView, 'admits'>[];
+  readonly findings: readonly Finding[];
+}
+
+const DEFAULT_ROUTE = '0.0.0.0/0';
+/** Addresses that are not used on the Internet (RFC 1918, RFC 6598): the machines there are behind a router. */
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'].map(parseIpv4Cidr);
+
+/** Reasons for which a NIC is a segment. */
+const IS_SEGMENT: ReadonlySet<JoinReason> = new Set(['named', 'no default route', 'only NIC']);
+
+/** @param groups names of NICs that a scan found on one physical segment, besides those of `join_groups` */
+export function underlaySegments(
+  tables: UnderlayTables,
+  settings: SegmentSettings,
+  groups: readonly (readonly string[])[],
+): UnderlaySegments {
+  const addresses = [...tables.addresses];
+  const byLink = Map.groupBy(addresses.filter(isUnderlay), ({ link }) => link);
+  const nics = bootNics(tables.links, addresses, settings.segmentNics).sort((a, b) => a.index - b.index);
+  const uplinks = new Set(
+    [...tables.routes].flatMap(({ family, destination, link }) =>
+      family === 4 && destination === DEFAULT_ROUTE && link !== undefined ? [link] : [],
+    ),
+  );
+  const together = [...groups, ...settings.joinGroups];
+  const all = nics
+    .filter(({ up }) => up)
+    .flatMap((nic) => {
+      const subnets = subnetsOf(byLink.get(nic.index) ?? []);
+      const why = reasonFor(nic, [...subnets.values()], { nics, uplinks, settings });
+      return [...subnets].map(([subnet, ipv4]) => ({ nic, subnet, ipv4, why }));
     });
+  return {
+    segments: all
+      .filter(({ why }) => IS_SEGMENT.has(why))
+      .map(({ nic: { name: device, names }, ipv4, subnet }) => {
+        const also = othersOf(device, names, together);
+        return { device, ipv4, subnet, ...(also.length > 0 && { also }) };
+      }),
+    joins: all.map(({ nic: { name: device }, subnet, why }) => ({ device, subnet, why })),
+    findings: all.flatMap((network) => findingsOf(network, settings)),
+  };
+}
+
+/** The subnets of a NIC, each with the first address in it. */
+function subnetsOf(addresses: readonly LinkAddress[]): Map<Ipv4Cidr, Ipv4> {
+  const bySubnet = new Map<Ipv4Cidr, Ipv4>();
+  for (const { address, length } of addresses) {
+    const ipv4 = address as Ipv4;
+    const subnet = ipv4Subnet(ipv4, length);
+    if (!bySubnet.has(subnet)) bySubnet.set(subnet, ipv4);
+  }
+  return bySubnet;
+}
+
+interface Surroundings {
+  readonly nics: readonly BootNic[];
+  /** The ifindexes of the links that have a default route. */
+  readonly uplinks: ReadonlySet<number>;
+  readonly settings: SegmentSettings;
+}
+
+function reasonFor(nic: BootNic, ipv4s: readonly Ipv4[], { nics, uplinks, settings }: Surroundings): JoinReason {
+  if (!isServable(nic.name)) return 'unfit name';
+  if (settings.segmentNics !== undefined) return 'named';
+  if (isOff(nic, settings)) return 'off';
+  if (isNamed(nic, settings)) return 'named';
+  if (!uplinks.has(nic.index)) return 'no default route';
+  // A machine with a single network card has its uplink and its nodes on one network, for example at home. That is sure
+  // where there is no other card that nodes could be on, and the network is behind a router.
+  const others = nics.filter((other) => other.index !== nic.index && mayBeSegment(other, settings));
+  const isPrivate = ipv4s.every((ipv4) => PRIVATE.some((subnet) => ipv4InSubnet(ipv4, subnet)));
+  return others.length === 0 && isPrivate ? 'only NIC' : 'default route';
+}
+
+function isOff({ names }: BootNic, { bootModes }: SegmentSettings): boolean {
+  return wantedMode(names, bootModes) === 'off';
+}
+
+/** Whether a line of host0.conf says that the NIC is on a segment of machines. */
+function isNamed({ names }: BootNic, { bootModes, manualSubnets, joinGroups }: SegmentSettings): boolean {
+  const named = [...bootModes, ...manualSubnets].map(({ port }) => port);
+  return [...named, ...joinGroups.flat()].some((name) => names.includes(name));
+}
+
+/** Whether the NIC has a cable. host0 sets up all NICs once it boots machines, and only then shows which have one. */
+function mayBeSegment(nic: BootNic, settings: SegmentSettings): boolean {
+  return !isOff(nic, settings) && (nic.running || (!nic.up && settings.boot !== 'off'));
+}
+
+/** The other NICs of a physical segment. A name that rules cannot hold is left out. */
+function othersOf(device: string, names: readonly string[], groups: readonly (readonly string[])[]): string[] {
+  const mates = groups.filter((group) => group.some((name) => names.includes(name))).flat();
+  return [...new Set(mates)].filter((name) => name !== device && !names.includes(name) && isServable(name)).sort();
+}
+
+interface NicNetwork {
+  readonly nic: BootNic;
+  readonly subnet: Ipv4Cidr;
+  readonly why: JoinReason;
+}
+
+function findingsOf({ nic: { name }, subnet, why }: NicNetwork, { boot }: SegmentSettings): Finding[] {
+  const restart = 'in host0.conf, and restart host0';
+  if (why === 'unfit name') {
+    return [
+      finding(
+        JSON.stringify(name),
+        `no node can join on ${JSON.stringify(name)} (${subnet}): nft cannot hold this name`,
+        'Give the NIC a name of letters, digits and . _ @ + - only: `ip link set dev NIC name NAME`.',
+      ),
+    ];
+  }
+  if (why === 'only NIC') {
+    return [
+      finding(
+        name,
+        `${name} has the default route, and it is host0's only NIC: every machine in ${subnet} may ask to join`,
+        `If your nodes are there, say so by \`segment_ports="${name}"\` ${restart}.`,
+      ),
+    ];
+  }
+  if (why === 'default route' && boot !== 'off') {
+    return [
+      finding(
+        name,
+        `machines may boot on ${name}, but none in ${subnet} can join: ${name} has the default route, and host0.conf does not name it`,
+        `Write \`boot_mode="${name}=off"\` if it only leads to other networks, or \`boot_mode="${name}=auto"\` if your nodes are there, ${restart}.`,
+      ),
+    ];
+  }
+  return [];
+}
+
+function finding(object: string, message: string, remedy: string): Finding {
+  return { code: 'MESH_SEGMENT_UNNAMED', severity: 'warning', object, message, remedy };
 }

@@ -11,6 +11,7 @@ import {
   judge,
   type ModeEvent,
   type ModeState,
+  OTHERS_MAX,
   PARTING_PROBES,
   QUIET_MS,
   RIVAL_MS,
@@ -30,8 +31,32 @@ const MINUTE = 60_000;
 
 function host0(senior: boolean): ModeEvent {
   const installation = '0a0b0c0d' as Installation;
-  return { type: 'host0', senior, mark: { installation, ageMs: 1, reply: false, passive: false } };
+  return {
+    type: 'host0',
+    senior,
+    mark: { installation, mac: '02:00:00:00:00:02' as Mac, ageMs: 1, reply: false, passive: false },
+  };
 }
+
+test('made-up servers and host0s are bounded, and still make host0 careful', () => {
+  const walk = new Walk('auto').after(1000, SILENCE, FIRST_PROBES).after(1000, SERVER);
+  for (let number = 0; number < 10_000; number++) {
+    const server = `10.${number >> 8}.${number & 255}.9` as Ipv4;
+    const mac = '02:00:00:00:00:66' as Mac;
+    walk.after(1, { type: 'server', heard: { server, mac, gives: 'addresses' } });
+    const installation = number.toString(16).padStart(8, '0') as Installation;
+    walk.after(1, {
+      type: 'host0',
+      senior: false,
+      mark: { installation, mac, ageMs: 1, reply: false, passive: false },
+    });
+  }
+  expect([walk.state.foreign.size, walk.state.rivals.size]).toEqual([OTHERS_MAX, OTHERS_MAX]);
+  // The server that was heard first is not pushed out.
+  expect(walk.state.foreign.has('192.168.1.1' as Ipv4)).toBe(true);
+  expect(walk.notes.length).toBeLessThan(3 * OTHERS_MAX);
+  expect([walk.mode, walk.state.lastForeignMs]).toEqual(['proxy', walk.nowMs - 1]);
+});
 
 /** Leads one segment through events. */
 class Walk {

@@ -4,6 +4,7 @@
  * it has heard one.
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type {
   BootMode,
   ForeignServerView,
@@ -11,8 +12,8 @@ import type {
   RivalView,
   WantedMode,
 } from '../../protocol/documents/boot-views.ts';
-import type { Host0Mark, Installation } from '../frames/host0-mark.ts';
-import type { HeardServer } from '../frames/observation.ts';
+import type { Installation } from '../frames/host0-mark.ts';
+import type { HeardMark, HeardServer } from '../frames/observation.ts';
 
 /** After this many unanswered probes, a segment counts as one without a DHCP server. */
 export const FIRST_PROBES = 3;
@@ -22,6 +23,9 @@ export const PARTING_PROBES = 10;
 export const QUIET_MS = 600_000;
 /** After this long without a probe of another host0, it counts as gone: each host0 sends one a minute. */
 export const RIVAL_MS = 150_000;
+
+/** The most servers, and the most host0s, that are remembered of a segment. A stranger can make up any number of them. */
+export const OTHERS_MAX = 16;
 
 /** Another DHCP or PXE server on the segment. */
 export interface Foreign extends HeardServer {
@@ -33,6 +37,8 @@ export interface Foreign extends HeardServer {
 /** Another host0 on the segment, known by the mark in its probes (host0-mark.ts). */
 export interface Rival {
   readonly installation: Installation;
+  /** Of the sender of its last probe. */
+  readonly mac: Mac;
   readonly ipv4?: Ipv4;
   /** It was on the segment before this host0, which therefore stays passive. */
   readonly senior: boolean;
@@ -62,7 +68,7 @@ export type ModeEvent =
   /** A packet of another server was heard. */
   | { readonly type: 'server'; readonly heard: HeardServer }
   /** A probe of another host0 was heard. */
-  | { readonly type: 'host0'; readonly mark: Host0Mark; readonly senior: boolean }
+  | { readonly type: 'host0'; readonly mark: HeardMark; readonly senior: boolean }
   /** The addresses of the NIC may have changed. */
   | { readonly type: 'look' };
 
@@ -129,8 +135,9 @@ function takeEvent(before: ModeState, event: ModeEvent, nowMs: number, notes: Mo
       return heardServer(state, event.heard, nowMs, notes);
     case 'host0': {
       const { mark, senior } = event;
-      const { installation, ipv4 } = mark;
-      const rival = { installation, senior, lastMs: nowMs, ...(ipv4 !== undefined && { ipv4 }) };
+      const { installation, mac, ipv4 } = mark;
+      const rival = { installation, mac, senior, lastMs: nowMs, ...(ipv4 !== undefined && { ipv4 }) };
+      if (!rivals.has(installation) && rivals.size >= OTHERS_MAX) return state;
       if (!rivals.has(installation)) notes.push({ note: 'host0 appeared', rival });
       rivals.set(installation, rival);
       return state;
@@ -153,6 +160,9 @@ function probed(state: ModeState, answered: boolean, nowMs: number, notes: ModeN
 
 function heardServer(state: ModeState, heard: HeardServer, nowMs: number, notes: ModeNote[]): ModeState {
   const known = state.foreign.get(heard.server);
+  if (known === undefined && state.foreign.size >= OTHERS_MAX) {
+    return heard.gives === 'addresses' ? { ...state, silentProbes: 0, lastForeignMs: nowMs } : state;
+  }
   const gives = known?.gives === 'addresses' ? 'addresses' : heard.gives;
   const intruded = known?.intruded ?? (gives === 'addresses' && state.mode === 'server');
   const server: Foreign = { ...known, ...heard, gives, intruded, lastMs: nowMs };
@@ -192,8 +202,9 @@ export function foreignViews(state: ModeState, nowMs: number): ForeignServerView
 
 /** The other host0s, as documents. @param nowMs of the clock that the state was made with */
 export function rivalViews(state: ModeState, nowMs: number): RivalView[] {
-  return [...state.rivals.values()].map(({ installation, ipv4, senior, lastMs }) => ({
+  return [...state.rivals.values()].map(({ installation, mac, ipv4, senior, lastMs }) => ({
     installation,
+    mac,
     senior,
     heardSecAgo: Math.floor((nowMs - lastMs) / 1000),
     ...(ipv4 !== undefined && { ipv4 }),

@@ -112,12 +112,12 @@ function intruder(device: string, { server, mac, subnet }: Foreign): Finding {
   };
 }
 
-function silent(device: string, { server }: Foreign): Finding {
+function silent(device: string, { server, mac }: Foreign): Finding {
   return {
     code: 'MESH_BOOT_FOREIGN_DHCP',
     severity: 'warning',
     object: device,
-    message: `the DHCP server ${server} on ${device} does not answer any more: machines that boot get no address`,
+    message: `the DHCP server ${server} (${mac}) on ${device} does not answer any more: machines that boot get no address`,
     remedy: `Start it again. If it is gone for good, remove the addresses of its subnet from ${device}: host0 then replaces it after ten minutes of silence.`,
   };
 }
@@ -132,8 +132,8 @@ function otherPxe(device: string, { server, mac }: Foreign): Finding {
   };
 }
 
-function otherHost0(device: string, { installation, ipv4, senior }: Rival): Finding {
-  const who = `another host0, ${ipv4 ?? 'without an address'} (installation ${installation}), is on the segment of ${device}`;
+function otherHost0(device: string, { installation, mac, ipv4, senior }: Rival): Finding {
+  const who = `another host0, ${ipv4 ?? 'without an address'} (${mac}, installation ${installation}), is on the segment of ${device}`;
   return {
     code: 'MESH_BOOT_TWO_HOST0',
     severity: 'warning',

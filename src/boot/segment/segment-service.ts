@@ -1,6 +1,6 @@
 /** The dnsmasq of a segment: its subnet, lease range and configuration, from the mode and host0's addresses there. */
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasListener } from '../../kernel/sockets/listener.ts';
 import {
@@ -108,6 +108,8 @@ export function serviceSpec(
     prepare: () => {
       refuseOtherServer(device);
       writeFileSync(file, conf);
+      // dnsmasq sets a umask of its own, and would make a file for everybody.
+      closeSync(openSync(service.leaseFile, 'a', 0o640));
     },
     label: mode,
     remedyFor: dnsmasqRemedy,

@@ -12,7 +12,7 @@ import type { WantedMode } from '../../protocol/documents/boot-views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { BOOT_FILTER } from '../frames/boot-filter.ts';
 import { encodeProbe, type Host0Mark, type Installation, isSenior } from '../frames/host0-mark.ts';
-import { observe } from '../frames/observation.ts';
+import { type HeardMark, observe } from '../frames/observation.ts';
 import { ROUTERS_MAC, RouterAnswer, solicitorOf } from '../frames/router-answer.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 import { FIRST_PROBES, firstState, foreignSubnets, judge, type ModeEvent, type ModeState } from './boot-mode.ts';
@@ -185,7 +185,7 @@ export class SegmentWatch {
     if (solicitor !== undefined) this.#router.asked(solicitor, mode === 'server');
   }
 
-  #hearHost0(mark: Host0Mark): void {
+  #hearHost0(mark: HeardMark): void {
     const { installation, ageMs, clock, onOwnProbe } = this.input;
     if (mark.installation === installation) {
       onOwnProbe();

@@ -56,6 +56,22 @@ test('a new boot of a machine ends the earlier one and its token', async () => {
   expect([first.turn, second.turn]).toEqual([1, 2]);
 });
 
+test('the attempt of a machine that is forgotten is worth nothing, and its record goes with the next one', async () => {
+  const over: string[] = [];
+  const attempts = new Attempts(new ManualClock(), {
+    keep: async (_attempt, others) => void over.push(...others.map(({ machine }) => machine)),
+  });
+  const { token, id } = await attempts.open(boot);
+  const other = { ...boot, machine: '00000001' as MachineId, ipv4: '10.11.0.8' as Ipv4 };
+  await attempts.open(other);
+  for (const machine of [boot.machine, other.machine, 'ffffffff' as MachineId]) attempts.end(machine);
+  expect(attempts.get(id)).toBeUndefined();
+  expect(await outcome(attempts, token, { ipv4, mac })).toMatch('did not give');
+  // The record of the machine that boots again is replaced, and must not be removed.
+  await attempts.open(boot);
+  expect(over).toEqual([other.machine]);
+});
+
 test('a boot is under way for two minutes and forgotten after twenty', async () => {
   const clock = new ManualClock();
   const attempts = new Attempts(clock, keeper);

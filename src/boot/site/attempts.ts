@@ -71,6 +71,8 @@ export class Attempts {
   readonly #byIpv4 = new Map<Ipv4, Attempt>();
   readonly #byToken = new Map<string, Attempt>();
   readonly #keeper: AttemptKeeper;
+  /** Attempts that were ended, whose records are removed with the next record that is written. */
+  #ended: Attempt[] = [];
 
   /** @param before attempts kept by an earlier run of this process, in the order in which they were opened */
   constructor(clock: Clock, keeper: AttemptKeeper, before: readonly Attempt[] = []) {
@@ -85,7 +87,8 @@ export class Attempts {
     const earlier = this.#byMachine.get(boot.machine);
     const inARow = earlier === undefined || this.#isOver(earlier) ? 0 : earlier.turn;
     if (earlier !== undefined) this.#forget(earlier);
-    const over = this.#forgetOld();
+    const over = [...this.#ended.filter(({ machine }) => machine !== boot.machine), ...this.#forgetOld()];
+    this.#ended = [];
     const token = randomBytes(16).toString('hex');
     const attempt: Attempt = {
       ...boot,
@@ -98,6 +101,14 @@ export class Attempts {
     this.#take(attempt);
     await this.#keeper.keep(attempt, over);
     return { ...attempt, token };
+  }
+
+  /** Ends the attempt of a machine that host0 forgets: what strangers make up would push out the boots of others. */
+  end(machine: MachineId): void {
+    const attempt = this.#byMachine.get(machine);
+    if (attempt === undefined) return;
+    this.#forget(attempt);
+    this.#ended.push(attempt);
   }
 
   /** The attempt with this id, if it is still remembered. */

@@ -68,7 +68,7 @@ export function bootEndpoints({
         time = hearing ? timeAt(endpoint, clock, journal) : undefined;
       },
       onFailure: (error) => journal.record(notListening(endpoint, error)),
-      onFault: (error) => journal.failure('boot server fault', error, { object: device }),
+      onFault: (thrown) => journal.faults.tell(`request to the ${title}`, thrown),
     });
   };
   return new DeviceEndpoints({ keyOf: ({ host0, device }) => `${host0} ${device}`, endpointAt, indexOf });

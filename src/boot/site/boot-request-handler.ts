@@ -3,7 +3,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
-import { MeshError } from '../../model/error.ts';
+import { type ErrorCode, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { BootSighting } from '../frames/sighting.ts';
@@ -88,6 +88,14 @@ export interface BootRequestHandlerInput {
 type BootAnswer =
   | { readonly type: 'script'; readonly text: string }
   | { readonly type: 'wait'; readonly againSec: number };
+
+/** Refusals of a card that is not the machine's, as far as host0 knows: they are not part of the machine's boots. */
+const NOT_ITSELF: ReadonlySet<string> = new Set([
+  'MESH_BOOT_FORGED',
+  'MESH_BOOT_CARD_UNKNOWN',
+  'MESH_BOOT_CARD_MANY',
+  'MESH_BOOT_MACHINE_DOUBLE',
+] satisfies ErrorCode[]);
 
 /** A refused machine asks again after this time. By then the administrator may have removed the cause. */
 const REFUSED_AGAIN_SEC = 10;
@@ -183,7 +191,8 @@ export class BootRequestHandler {
   #refuse(machine: MachineId, hardware: Hardware, { device }: BootRequestSource, error: MeshError): void {
     const { clock, journal, onSighting } = this.#input;
     const { mac } = hardware;
-    onSighting({ kind: 'refused', atMs: clock.nowMs(), device, mac, machine, error: error.toJSON() });
+    const itself = NOT_ITSELF.has(error.code) ? {} : { machine };
+    onSighting({ kind: 'refused', atMs: clock.nowMs(), device, mac, ...itself, error: error.toJSON() });
     const { code, message, remedy = error.rule ?? '' } = error;
     journal.record({
       level: 'warning',

@@ -1,9 +1,10 @@
 /**
  * The scripts that iPXE fetches from host0. Every command that can fail ends in `|| goto`: a script that stopped in the
- * middle would leave the machine at a prompt. The scripts contain only fixed text and checked values.
+ * middle would leave the machine at a prompt. All values go through `command`, which checks them.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { HARDWARE_SETTINGS } from './hardware.ts';
 
@@ -23,10 +24,11 @@ export function entryScript(host0: Ipv4): string {
   const query = Object.entries(HARDWARE_SETTINGS).map(([key, setting]) => `${key}=\${${setting}}`);
   return lines(
     ':ask',
-    `chain --replace http://${host0}/boot/\${netX/mac:hexhyp}.ipxe?${query.join('&')} || goto again`,
+    // The query is fixed text, in which iPXE fills in its settings.
+    `${command`chain --replace http://${host0}/boot/`}\${netX/mac:hexhyp}.ipxe?${query.join('&')} || goto again`,
     ':again',
-    `echo host0 at ${host0} gave no boot script, asking again in ${ASK_AGAIN_SEC} s`,
-    `sleep ${ASK_AGAIN_SEC}`,
+    command`echo host0 at ${host0} gave no boot script, asking again in ${ASK_AGAIN_SEC} s`,
+    command`sleep ${ASK_AGAIN_SEC}`,
     'goto ask',
   );
 }
@@ -62,7 +64,16 @@ export function commandLine({ machine, mac, host0, attempt, token, turn, overlay
     `mesh.overlay=${overlay}`,
     'console=tty0 console=ttyS0,115200 panic=30',
   ];
-  return [...words, ...(more === undefined ? [] : [more])].join(' ');
+  return [...words, ...(more === undefined ? [] : [more])].map(onCommandLine).join(' ');
+}
+
+/**
+ * Checks words of the kernel's command line: the kernel and the node's scripts split it at blanks, and quotes would hide a blank.
+ * @throws MESH_INTERNAL
+ */
+function onCommandLine(words: string): string {
+  if (/^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/.test(words) && !/["'\\`]/.test(words)) return words;
+  throw unfit(words, "the kernel's command line");
 }
 
 /** The values in a machine's own boot script. */
@@ -84,33 +95,56 @@ export function bootScript(script: BootScript): string {
   const { host0, machine, name, attempt, kernel, initrd, commandLine } = script;
   const site = `http://${host0}`;
   return lines(
-    `echo Meshwork: machine ${machine}${name === undefined ? '' : `, ${name}`}`,
+    command`echo Meshwork: machine ${machine}${name === undefined ? '' : `, ${onConsole(name)}`}`,
     'imgfree',
     // In an EFI boot the kernel finds its initrd by this name.
-    `kernel ${site}${kernel} initrd=initrd.img ${commandLine} || goto failed`,
-    `initrd --name initrd.img ${site}${initrd} || goto failed`,
+    command`kernel ${site}${kernel} initrd=initrd.img ${commandLine} || goto failed`,
+    command`initrd --name initrd.img ${site}${initrd} || goto failed`,
     'boot || goto failed',
     ':failed',
-    `imgfetch --name report ${site}/stage/${attempt}/failed?detail=\${errno} || goto retry`,
+    command`imgfetch --name report ${site}/stage/${attempt}/failed?detail=\${errno} || goto retry`,
     ':retry',
-    `sleep ${ASK_AGAIN_SEC}`,
-    `chain --replace ${site}${ENTRY_PATH} || goto retry`,
+    command`sleep ${ASK_AGAIN_SEC}`,
+    command`chain --replace ${site}${ENTRY_PATH} || goto retry`,
   );
 }
 
 /** The script for a machine that may not boot: it shows the reasons on the machine's console and asks again later. */
 export function refusalScript(host0: Ipv4, reasons: readonly string[], againSec: number): string {
   return lines(
-    ...reasons.map((reason) => `echo ${onConsole(reason)}`),
+    ...reasons.map((reason) => command`echo ${onConsole(reason)}`),
     ':again',
-    `sleep ${againSec}`,
-    `chain --replace http://${host0}${ENTRY_PATH} || goto again`,
+    command`sleep ${againSec}`,
+    command`chain --replace http://${host0}${ENTRY_PATH} || goto again`,
   );
 }
 
-/** Replaces what iPXE would expand, and what it would take for the end of the command. */
+/**
+ * One command with its values. iPXE expands `$`, and takes `#`, `&`, `|`, `;` and line ends for the end of a command (core/exec.c).
+ * @throws MESH_INTERNAL for a value with one of these, or with other than printable ASCII
+ */
+function command(parts: TemplateStringsArray, ...values: readonly (string | number)[]): string {
+  const checked = values.map((value) => {
+    const text = `${value}`;
+    if (/^[\x20-\x7e]*$/.test(text) && !/[$#&|;]/.test(text)) return text;
+    throw unfit(text, 'a boot script');
+  });
+  return String.raw({ raw: parts }, ...checked);
+}
+
+function unfit(text: string, where: string): MeshError {
+  return new MeshError('MESH_INTERNAL', `${JSON.stringify(text.slice(0, 100))} cannot be in ${where}`, {
+    operation: 'write boot script',
+    rule: 'Values are printable ASCII, without characters that have a meaning there.',
+  });
+}
+
+/** A text for people as `command` takes it: other characters are replaced. */
 function onConsole(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').replace(/[$&|#]/g, ' ');
+  return text
+    .replace(/[^\x20-\x7e]/g, '?')
+    .replaceAll(';', ',')
+    .replace(/[$&|#]/g, ' ');
 }
 
 function lines(...commands: readonly string[]): string {

@@ -194,6 +194,27 @@ test('a refusal, a missing kernel and reports of the machine itself are named wi
   expect(boot()?.state).toBe('booting');
 });
 
+test('another host that names the card or the id of a machine changes nothing of the boot that is under way', async () => {
+  const thief = parseMac('52:54:00:66:66:66');
+  await bootUntil('kernel');
+  const error = { code: 'MESH_BOOT_FORGED', message: 'not at this address' } as const;
+  see({ kind: 'refused', mac, machine, error });
+  dhcp('DISCOVER', { mac: thief, client: 'ipxe' });
+  for (const named of [machine, ...Array.from({ length: 100 }, (_, number) => `${10_000_000 + number}` as MachineId)]) {
+    see({ kind: 'refused', mac: thief, machine: named, error: { code: 'MESH_BOOT_NO_OVERLAY', message: 'none' } });
+  }
+  see({ kind: 'stage', machine, attempt, stage: 'overlay' });
+  const [theirs, ours] = log.views();
+  expect(theirs).toMatchObject({ mac: thief, state: 'stuck' });
+  expect(ours).toMatchObject({ mac, state: 'booting' });
+  expect(ours?.stages.at(-1)?.stage).toBe('overlay');
+  // Of the ids that one card has named, the last one is kept.
+  see({ kind: 'stage', machine: '10000098' as MachineId, attempt, stage: 'agent' });
+  expect(log.views()[0]?.stages.at(-1)?.stage).toBe('script');
+  see({ kind: 'stage', machine: '10000099' as MachineId, attempt, stage: 'agent' });
+  expect(log.views()[0]?.stages.at(-1)?.stage).toBe('agent');
+});
+
 test('a report that arrives after a later stage is inserted before it, and clears no trouble', async () => {
   await bootUntil('overlay');
   const report = (stage: string, detail?: string) =>

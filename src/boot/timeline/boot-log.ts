@@ -67,8 +67,8 @@ export class BootLog {
     const timeline = advance(boot.timeline, sighting);
     this.#boots.set(mac, { ...boot, timeline });
     if (stageOf(timeline) === 'mesh' && stageOf(boot.timeline) !== 'mesh') this.#learn(timeline);
-    if (timeline.machine !== undefined) this.#macOf.set(timeline.machine, mac);
-    if (timeline.ipv4 !== undefined) this.#macOf.set(timeline.ipv4, mac);
+    this.#nameCard(mac, boot.timeline.machine, timeline.machine, sighting.kind !== 'refused');
+    this.#nameCard(mac, boot.timeline.ipv4, timeline.ipv4, true);
     this.#judge(mac);
     this.#check ??= this.#input.clock.after(CHECK_MS, () => this.#checkAll());
   }
@@ -85,6 +85,15 @@ export class BootLog {
 
   close(): void {
     this.#check?.cancel();
+  }
+
+  /**
+   * Notes that a machine id or an address stands for a card, and its earlier one no more. A stranger can ask with any id, so a
+   * refusal does not take the id from another card.
+   */
+  #nameCard(mac: Mac, before: MachineId | Ipv4 | undefined, now: MachineId | Ipv4 | undefined, takes: boolean): void {
+    if (before !== undefined && before !== now && this.#macOf.get(before) === mac) this.#macOf.delete(before);
+    if (now !== undefined && (takes || !this.#macOf.has(now))) this.#macOf.set(now, mac);
   }
 
   #macOfSighting(sighting: BootSighting): Mac | undefined {

@@ -130,6 +130,9 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
     }
     case 'refused': {
       const { machine, error } = sighting;
+      // Another host named this card. The card itself is further on.
+      if (error.code === 'MESH_BOOT_FORGED' && BOOT_STAGES.indexOf(stageOf(timeline)) > BOOT_STAGES.indexOf('script'))
+        return timeline;
       const { code, message, remedy = error.rule ?? '' } = error;
       return {
         ...reach(heard, 'script', sighting.atMs, 'refused'),

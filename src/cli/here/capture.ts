@@ -1,7 +1,7 @@
 /** `mesh capture NETWORK`: packets inside and outside of the tunnel, from several nodes, for Wireshark. */
 
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, fchmod, fstatSync, lstatSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
@@ -21,6 +21,7 @@ import { Interrupt } from '../print/interrupt.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { printable } from '../print/printable.ts';
 import { Stages } from '../print/stages.ts';
+import { unwritable } from '../print/unwritable.ts';
 
 interface Options {
   readonly nodes?: string;
@@ -46,6 +47,8 @@ interface Source {
 const STDOUT = '-';
 /** How often the packets that have come are put in order and written. */
 const WRITE_MS = 50;
+/** How much later than asked for a node may end its stream. */
+const LATE_MS = 3_000;
 
 export function captureCommand(context: Context): Command {
   return new Command('capture')
@@ -107,9 +110,17 @@ async function run(context: Context, network: string, options: Options): Promise
   );
   const stage = `capturing in ${network} on ${sources.map(({ node }) => node).join(', ')}`;
   stages.show(stage);
-  await pump(sources, merge, out, interrupt.signal, () => {
+  const named = new Set<string>();
+  // A stream that its node does not end is ended here.
+  const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(options.for * 1000 + LATE_MS)]);
+  await pump(sources, merge, { out, file: options.output }, signal, () => {
     const packets = merge.interfaces.reduce((sum, of) => sum + of.packets, 0);
     if (options.count !== Infinity) stages.show(stage, packets, options.count);
+    for (const node of merge.lagging) {
+      if (named.has(node)) continue;
+      named.add(node);
+      context.stderr.write(`${printable(node)} lags or has a wrong clock; its packets may be in a wrong order.\n`);
+    }
   });
   stages.end();
   const summary: CaptureSummary = { network, output: options.output, interfaces: merge.interfaces };
@@ -160,9 +171,30 @@ async function openAll(
   return sources;
 }
 
+/**
+ * Packets of guests are private: only the user who runs this command may read the file. A file that is there is replaced,
+ * since others may have it open, or own it. A pipe, a device or what a link leads to is written to as it is.
+ */
 function openOutput(output: string): Writable {
-  // Packets of guests are private: only the user who runs this command may read the file.
-  return output === STDOUT ? process.stdout : createWriteStream(output, { mode: 0o600 });
+  if (output === STDOUT) return process.stdout;
+  const flags = removed(output) ? 'wx' : 'w';
+  const out = createWriteStream(output, { mode: 0o600, flags });
+  out.on('open', (descriptor) => {
+    if (fstatSync(descriptor).isFile()) fchmod(descriptor, 0o600, () => {});
+  });
+  return out;
+}
+
+/** Whether there is no file of this name now. */
+function removed(output: string): boolean {
+  try {
+    const there = lstatSync(output, { throwIfNoEntry: false });
+    if (there?.isFile()) rmSync(output);
+    return there === undefined || there.isFile();
+  } catch {
+    // Nothing may be removed from this directory, but the file can perhaps be written.
+    return false;
+  }
 }
 
 /**
@@ -172,7 +204,7 @@ function openOutput(output: string): Writable {
 async function pump(
   sources: readonly Source[],
   merge: CaptureMerge,
-  out: Writable,
+  { out, file }: { readonly out: Writable; readonly file: string },
   signal: AbortSignal,
   onWrite: () => void,
 ): Promise<void> {
@@ -180,22 +212,24 @@ async function pump(
   let error: Error | undefined;
   out.on('error', (cause: NodeJS.ErrnoException) => {
     // Wireshark was closed: people end a capture that way.
-    if (cause.code !== 'EPIPE') error ??= cannotWrite(cause);
+    if (cause.code !== 'EPIPE') error ??= unwritable(file, '--output', cause);
     outcome.resolve();
   });
   out.setMaxListeners(0);
   if (signal.aborted) outcome.resolve();
   signal.addEventListener('abort', () => outcome.resolve());
-  const writes = setInterval(() => {
+  const write = (): void => {
     if (out.writableNeedDrain) return;
     out.write(merge.take(performance.now()));
     if (merge.isFull) outcome.resolve();
     onWrite();
-  }, WRITE_MS);
+  };
+  const writes = setInterval(write, WRITE_MS);
   const readers = sources.map(async ({ response }, number) => {
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         merge.push(number, chunk, performance.now());
+        if (merge.isOverfull) write();
         // While `out` is full, nothing is read: then the kernels of the nodes count the packets that are lost.
         if (out.writableNeedDrain && !out.destroyed) await Promise.race([once(out, 'drain'), outcome.promise]);
       }
@@ -219,13 +253,6 @@ function writeLast(out: Writable, blocks: Buffer): Promise<void> {
   return new Promise((resolve) => {
     if (out === process.stdout) out.write(blocks, () => resolve());
     else out.end(blocks, () => resolve());
-  });
-}
-
-function cannotWrite(cause: NodeJS.ErrnoException): MeshError {
-  return new MeshError('MESH_USAGE', `the packets cannot be written: ${cause.message}`, {
-    cause,
-    remedy: 'Give --output a file that can be written.',
   });
 }
 

@@ -4,6 +4,7 @@ import { labelsText } from '../../metrics/exposition.ts';
 import { FamiliesShape } from '../../metrics/family-shape.ts';
 import type { Family, Sample } from '../../metrics/registry.ts';
 import { MeshError } from '../../model/error.ts';
+import { visibleLines } from '../../protocol/documents/terminal-text.ts';
 import {
   type ControlClient,
   clientOf,
@@ -50,7 +51,7 @@ export function metricsCommand(context: Context): Command {
     .action(async ({ process, text }: MetricsOptions) => {
       const clients = process === undefined ? await clientsHere(context.paths) : [clientOf(process, context.paths)];
       if (text === true && !context.json) {
-        for (const client of clients) context.print(await client.text('/metrics', 'text/plain'));
+        for (const client of clients) context.print(visibleLines(await client.text('/metrics', 'text/plain')));
         return;
       }
       const answers = await Promise.all(

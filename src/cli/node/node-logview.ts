@@ -1,5 +1,6 @@
 /** `mesh node logview`: reads the logs of a node over the mesh. */
 import { Command, Option } from 'commander';
+import { shellWords } from '../../image/shell-words.ts';
 import type { Context } from '../context.ts';
 import { Lines } from '../print/lines.ts';
 import { wholeNumber } from '../print/number-option.ts';
@@ -42,15 +43,20 @@ async function logview(context: Context, machine: string, { follow, lines, log }
   const { json, paint } = context;
   const shown = new Lines((line) => context.print(json ? logJson(line) : logLine(line, paint)));
   const complaints = new Lines((line) => context.stderr.write(logLine(line, paint)));
-  context.exitCode = await shell.run(node, follow ? following(LOGS[log], lines) : `tail -n ${lines} ${LOGS[log]}`, {
-    onOutput: (stream, chunk) => (stream === 'stdout' ? shown : complaints).push(chunk),
-    holdsInput: follow === true,
-  });
+  context.exitCode = await shell.run(
+    node,
+    follow ? following(LOGS[log], lines) : shellWords(['tail', '-n', String(lines), LOGS[log]]),
+    {
+      onOutput: (stream, chunk) => (stream === 'stdout' ? shown : complaints).push(chunk),
+      holdsInput: follow === true,
+    },
+  );
   shown.end();
   complaints.end();
 }
 
 /** A `tail -F` that ends with the connection. `tail` alone would notice the lost connection only at the next line. */
 function following(file: string, lines: number): string {
-  return `tail -n ${lines} -F ${file} & tail=$!; cat >/dev/null; kill $tail`;
+  const tail = shellWords(['tail', '-n', String(lines), '-F', file]);
+  return `${tail} & tail=$!; cat >/dev/null; kill $tail`;
 }

@@ -110,8 +110,8 @@ export class Daemon {
   }
 
   #record({ pid, startTime }: ProcessMark): void {
-    mkdirSync(this.#paths.run, { recursive: true });
-    writeFileSync(this.#pidFile, `${pid} ${startTime}\n`);
+    mkdirSync(this.#paths.run, { recursive: true, mode: 0o750 });
+    writeFileSync(this.#pidFile, `${pid} ${startTime}\n`, { mode: 0o640 });
   }
 
   #recorded(): ProcessMark | undefined {

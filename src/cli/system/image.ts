@@ -1,6 +1,7 @@
 /** `mesh system image`: builds and lists the images that machines boot. */
 import { Command, Option } from 'commander';
-import { Generations, type ListedImage } from '../../image/node/generations.ts';
+import { Generations, type ListedImage, type NodeImage } from '../../image/node/generations.ts';
+import { KNOWN_NODES } from '../../image/node/known-node.ts';
 import { buildNodeImage, DEFAULT_KERNEL } from '../../image/node/node-image.ts';
 import { carriedNode, installPrograms } from '../../image/node/node-programs.ts';
 import { BOOT_SCRIPTS } from '../../image/node/program-files.ts';
@@ -57,7 +58,16 @@ async function buildNode(context: Context, options: NodeOptions): Promise<void> 
     image,
     () =>
       `Machines boot image ${image.generation} from now on: Linux ${image.kernelRelease}, ` +
-      `kernel ${megabytes(image.vmlinuz.bytes)}, root ${megabytes(image.initrd.bytes)}.\n`,
+      `kernel ${megabytes(image.vmlinuz.bytes)}, root ${megabytes(image.initrd.bytes)}.\n${unknownNodeText(image)}`,
+  );
+}
+
+/** Says so if the image carries a Node.js that Meshwork was not tested with. */
+function unknownNodeText({ nodeVersion, nodeSha256 }: NodeImage): string {
+  if (KNOWN_NODES.has(nodeVersion)) return '';
+  return (
+    `It carries Node.js ${nodeVersion}, which this Meshwork does not know. ` +
+    `See that the file is what its publisher made, SHA-256 ${nodeSha256}.\n`
   );
 }
 

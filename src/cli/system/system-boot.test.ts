@@ -33,7 +33,15 @@ const BOOT: BootView = {
       device: 'eth3',
       mode: 'observe',
       reason: 'another host0',
-      otherHost0s: [{ installation: '0a0b0c0d', ipv4: '10.12.0.1' as Ipv4, senior: true, heardSecAgo: 3 }],
+      otherHost0s: [
+        {
+          installation: '0a0b0c0d',
+          mac: '02:00:00:00:00:07' as Mac,
+          ipv4: '10.12.0.1' as Ipv4,
+          senior: true,
+          heardSecAgo: 3,
+        },
+      ],
     },
     {
       ...SEGMENT,

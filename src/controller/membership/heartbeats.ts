@@ -9,14 +9,35 @@ import { MEMBER_SILENCE_MS, type NetworkState } from '../../protocol/documents/m
 import { MoveWatch } from './move-watch.ts';
 
 /** What host0 remembers of a member between its reports. */
-export interface Heartbeat {
+export class Heartbeat {
   /** When host0 heard from the member last, on its clock. */
   heardMs: number;
   /** When host0 heard from the member for the first time. */
   readonly since: Date;
   /** The state of the mesh on the member, from its last report. */
-  state: NetworkState;
-  readonly moves: MoveWatch;
+  state: NetworkState = { phase: 'pending', why: 'not heard of since host0 started' };
+  readonly moves = new MoveWatch();
+  /** The last proof of the member that was good, with its nonce. */
+  goodProof = '';
+  /** When other instances began to report from the member's place, and when the last one did. */
+  #rival: { readonly sinceMs: number; readonly lastMs: number } | undefined;
+
+  constructor(heardMs: number, since: Date) {
+    this.heardMs = heardMs;
+    this.since = since;
+  }
+
+  /**
+   * Notes that another instance reports from the member's place.
+   * @returns whether the member itself has been heard since the first of them appeared, so that both are there
+   */
+  hasRival(nowMs: number): boolean {
+    const before = this.#rival;
+    const goesOn = before !== undefined && nowMs - before.lastMs < MEMBER_SILENCE_MS;
+    const sinceMs = goesOn ? before.sinceMs : nowMs;
+    this.#rival = { sinceMs, lastMs: nowMs };
+    return this.heardMs > sinceMs;
+  }
 }
 
 const DROP_RETRY_MS = 1_000;
@@ -62,8 +83,7 @@ export class Heartbeats {
   of(ipv6: Ipv6): Heartbeat {
     let heartbeat = this.#heartbeats.get(ipv6);
     if (heartbeat === undefined) {
-      const state = { phase: 'pending' as const, why: 'not heard of since host0 started' };
-      heartbeat = { heardMs: this.#clock.nowMs(), since: this.#clock.wallTime(), state, moves: new MoveWatch() };
+      heartbeat = new Heartbeat(this.#clock.nowMs(), this.#clock.wallTime());
       this.#heartbeats.set(ipv6, heartbeat);
       this.#arm();
     }

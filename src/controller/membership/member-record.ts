@@ -13,12 +13,15 @@ export interface MemberRecord extends Member {
   readonly machine?: MachineId;
   /** The boot that the agent reported from (`SelfReport.instance`); absent for a poller. */
   readonly instance?: string;
+  /** Whether the agent has proven that it has the token of its machine. */
+  readonly proven?: boolean;
 }
 
 const RECORD_MAX_LENGTH = 16 * 1024;
 const MemberRecordShape: Shape<MemberRecord> = z.extend(MemberShape, {
   machine: z.exactOptional(MachineIdShape),
   instance: z.exactOptional(z.string().check(z.maxLength(200))),
+  proven: z.exactOptional(z.boolean()),
 });
 
 /** The prefix of the keys of a mesh's members. */
@@ -32,8 +35,8 @@ export function memberStoreKey(network: NetworkId, ipv6: Ipv6): string {
 }
 
 /** The value of a member: JSON with known fields only. */
-export function formatRecord({ name, ipv4, mac, ipv6, machine, instance }: MemberRecord): string {
-  return JSON.stringify({ name, ipv4, mac, ipv6, machine, instance });
+export function formatRecord({ name, ipv4, mac, ipv6, machine, instance, proven }: MemberRecord): string {
+  return JSON.stringify({ name, ipv4, mac, ipv6, machine, instance, proven });
 }
 
 /**
@@ -58,5 +61,5 @@ export function memberOf({ name, ipv4, mac, ipv6 }: Member): Member {
 
 /** Whether writing `b` over `a` would change nothing. */
 export function sameRecord(a: MemberRecord, b: MemberRecord): boolean {
-  return sameMember(a, b) && a.machine === b.machine && a.instance === b.instance;
+  return sameMember(a, b) && a.machine === b.machine && a.instance === b.instance && a.proven === b.proven;
 }

@@ -48,6 +48,16 @@ export class MembershipJournal {
     this.#journal.failure('member refused', error, { level: 'error', network: this.#network.id, object: asker });
   }
 
+  /** A member is listed by another name than the one that it gave. */
+  namedOtherwise({ name }: MemberRecord, asked: string): void {
+    this.#record(
+      'member named otherwise',
+      name,
+      `the name ${asked} is taken in ${this.#network.name}: ${name}`,
+      'warning',
+    );
+  }
+
   notDropped(error: unknown): void {
     this.#journal.failure('member not dropped', error, { network: this.#network.id });
   }

@@ -1,8 +1,8 @@
 /** The rules of membership, with a clock that the test moves and a simulated source verification. */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
-import { manage as network } from '../../../test/kit/networks.ts';
+import { board, manage as network } from '../../../test/kit/networks.ts';
 import type { Admission } from '../../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
@@ -10,10 +10,18 @@ import { parseMac } from '../../model/address/mac.ts';
 import type { ErrorCode } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { formatMemberLine, type MembershipEvent, type SelfReport } from '../../protocol/documents/membership.ts';
+import {
+  formatMemberLine,
+  MEMBERS_MAX,
+  MEMBERS_RESERVED,
+  type MembershipEvent,
+  proofOf,
+  type SelfReport,
+} from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
-import { admit } from './admission.ts';
+import { admit } from '../admission/admission.ts';
+import { Proofs, type TokenSource } from '../admission/proofs.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
 import type { VerifiedSource } from './source-verification.ts';
@@ -34,6 +42,15 @@ const b: Node = { name: 'b', machine: '0000000b' as MachineId, instance: 'boot-b
 /** A second machine with a's machine id. */
 const copyOfA: Node = { ...a, name: 'copy', instance: 'boot-copy', ipv4: '10.11.0.99' as Ipv4 };
 
+/** The token of a machine: 64 hex digits. */
+const tokenOf = (machine: MachineId): string => machine.repeat(8);
+const revoked = new Set<MachineId>();
+const tokens: TokenSource = {
+  of: async (machine) => (revoked.has(machine) ? [] : [tokenOf(machine)]),
+  sentBy: async (machine) => (machine === b.machine ? tokenOf(machine) : undefined),
+  used: async () => undefined,
+};
+
 class Host0 {
   readonly clock: ManualClock;
   readonly journal: Journal;
@@ -44,7 +61,7 @@ class Host0 {
   /** The kernel answers once this resolves. */
   kernelAnswers = Promise.resolve();
 
-  private constructor(clock: ManualClock, store: Store, admission: Admission) {
+  private constructor(clock: ManualClock, store: Store, admission: Admission, folders: Record<string, MachineId>) {
     this.clock = clock;
     this.store = store;
     this.journal = new Journal(clock, 'host0', 'host0');
@@ -54,9 +71,13 @@ class Host0 {
       admit: (applicant) =>
         admit(applicant, {
           admission,
-          isNamed: (id) => id === a.machine,
-          fits: (id, token) => token === `token of ${id}`,
+          isNamed: (id) => Object.values(folders).includes(id),
         }),
+      proofs: new Proofs({ clock, tokens }),
+      mustProve: admission === 'token',
+      machines: () => Object.values(folders),
+      machineNamed: (asked) => folders[asked],
+      elsewhere: () => [],
       clock,
       store,
       journal: this.journal,
@@ -78,8 +99,9 @@ class Host0 {
     clock = new ManualClock(),
     store = new MemoryStore() as Store,
     admission = 'open' as Admission,
+    folders = { a: a.machine } as Record<string, MachineId>,
   } = {}): Promise<Host0> {
-    const host0 = new Host0(clock, store, admission);
+    const host0 = new Host0(clock, store, admission, folders);
     await host0.mesh.start();
     host0.mesh.hear(true);
     return host0;
@@ -201,11 +223,14 @@ test('a machine that moves causes one change', async () => {
   expect(host.changes).toEqual(['join a 10.11.0.10', 'change a 10.11.0.20']);
 });
 
-test('a machine that reboots in its place is accepted, and no event is sent', async () => {
+test('a machine that reboots in its place is in again when its report from before is nine seconds old', async () => {
   const host = await Host0.start();
   await host.report(a);
+  await host.clock.pass(8_999);
+  expect(await host.report({ ...a, instance: 'boot-2' })).toBe('MESH_MEMBER_DOUBLE');
+  await host.clock.pass(1);
   expect(await host.report({ ...a, instance: 'boot-2' })).toBe('accepted');
-  expect(host.changes).toEqual(['join a 10.11.0.10']);
+  expect(host.told('member refused')).toEqual([]);
 });
 
 test('a report that the kernel does not confirm yet may be repeated', async () => {
@@ -325,7 +350,7 @@ test('a poller without a machine id is a member if no other member has its addre
 });
 
 test('a poller without a machine id gives way to the machine that the address belongs to', async () => {
-  const host = await Host0.start();
+  const host = await Host0.start({ folders: {} });
   const { ipv6 } = memberAddresses(network, a.machine);
   host.entries.set(ipv6, { mac: parseMac('02:00:00:00:00:77'), ipv4: a.ipv4 });
   expect(await outcome(host.mesh.poll(ipv6, 'squatter'))).toBe('accepted');
@@ -343,6 +368,245 @@ test('a poll from a node whose agent reports is a heartbeat and changes nothing'
   expect(host.changes).toEqual(['join a 10.11.0.10']);
 });
 
+test('a program beside the agent can neither rename the member nor let it leave, and is a finding', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  const other = { ...a, instance: 'another' };
+  for (let second = 0; second < 12; second += 3) {
+    expect(await host.report({ ...other, name: 'b' })).toBe('MESH_MEMBER_DOUBLE');
+    expect(await host.report(other, { leaving: true })).toBe('MESH_MEMBER_FORGED');
+    await host.clock.pass(3_000);
+    expect(await host.report(a)).toBe('accepted');
+  }
+  expect(host.changes).toEqual(['join a 10.11.0.10']);
+  expect(host.mesh.refusals().map(({ code, object }) => `${code} ${object}`)).toEqual([
+    'MESH_MEMBER_DOUBLE a',
+    'MESH_MEMBER_FORGED a',
+  ]);
+  expect(() => host.mesh.machineAt(memberAddresses(network, a.machine).ipv6, 'another')).toThrow('not the agent of a');
+  expect(host.mesh.machineAt(memberAddresses(network, a.machine).ipv6, a.instance)).toBe(a.machine);
+});
+
+test('an agent may rename its machine, and let it leave', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  expect(await host.report({ ...a, name: 'aa' })).toBe('accepted');
+  expect(host.names).toEqual(['host0', 'aa']);
+  expect(await host.report(a, { leaving: true })).toBe('accepted');
+  expect(host.names).toEqual(['host0']);
+});
+
+describe('names', () => {
+  const named = (node: Node, name: string): Node => ({ ...node, name });
+  const names = async (asked: readonly string[], { folders = {} as Record<string, MachineId> } = {}) => {
+    const host = await Host0.start({ folders });
+    for (const [number, name] of asked.entries()) {
+      const ipv4 = `10.11.0.${50 + number}` as Ipv4;
+      await host.report({ name, machine: board(number), instance: `boot-${number}`, ipv4 });
+    }
+    return host.names.slice(1);
+  };
+
+  test('are unique, whatever their case, and host0 keeps its own', async () => {
+    expect(await names(['n', 'n', 'N', 'host0', 'HOST0', 'n-2'])).toEqual([
+      'n',
+      'n-2',
+      'N-3',
+      'host0-2',
+      'HOST0-3',
+      'n-2-2',
+    ]);
+    const long = 'x'.repeat(63);
+    expect(await names([long, long])).toEqual([long, `${'x'.repeat(61)}-2`]);
+  });
+
+  test('of folders belong to their machines', async () => {
+    expect(await names(['n', 'n'], { folders: { n: board(1) } })).toEqual(['n-2', 'n']);
+  });
+
+  test('stay as they are while the member stays, and cost no write', async () => {
+    const host = await Host0.start();
+    const second = named(b, a.name);
+    await host.report(a);
+    await host.report(second);
+    expect(host.told('member named otherwise')).toEqual(['the name a is taken in manage: a-2']);
+    const { version } = host.mesh;
+    await host.report(second);
+    expect(host.mesh.version).toEqual(version);
+    await host.report(a, { leaving: true });
+    await host.report(second);
+    expect(host.names).toEqual(['host0', 'a-2']);
+  });
+});
+
+describe('one member at an underlay address', () => {
+  /** A machine behind a: its packets enter the mesh at a's address. */
+  const guest: Node = { name: 'guest', machine: '0000000f' as MachineId, instance: 'guest', ipv4: a.ipv4 };
+
+  test('a guest of a node with an agent is none, by whichever report', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    expect(await host.poll(guest)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.poll(guest, guest.machine)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(guest)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(host.names).toEqual(['host0', 'a']);
+    expect(host.mesh.refusals()[0]?.message).toContain('10.11.0.10, which is the address of a');
+  });
+
+  test('a guest is none either while the agent of its node is away', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    await host.clock.pass(9_000);
+    expect(host.names).toEqual(['host0']);
+    expect(await host.poll(guest)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    await host.clock.pass(24 * 3_600_000);
+    expect(await host.poll(guest)).toBe('accepted');
+  });
+
+  test('of many polls at once, from as many addresses, one makes a member', async () => {
+    const host = await Host0.start();
+    const polls = Array.from({ length: 100 }, (_, number) => host.poll({ ...guest, machine: board(number) }));
+    const outcomes = await Promise.all(polls);
+    expect(outcomes.filter((code) => code === 'accepted')).toHaveLength(1);
+    expect(host.names).toEqual(['host0', 'guest']);
+  });
+
+  test('a guest that is a member from before ceases to be one', async () => {
+    const store = new MemoryStore();
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, guest.machine);
+    const key = memberStoreKey(network.id, ipv6);
+    await store.txn([], [{ put: key, value: JSON.stringify({ name: 'guest', ipv4: a.ipv4, mac, ipv6 }) }]);
+    const host = await Host0.start({ store });
+    await host.report(a);
+    for (let second = 0; second < 9; second += 3) {
+      expect(await host.poll(guest)).toBe('MESH_MEMBER_NOT_ADMITTED');
+      await host.clock.pass(3_000);
+      await host.report(a);
+    }
+    expect(host.names).toEqual(['host0', 'a']);
+  });
+
+  test('guests that make up names and addresses are one finding, and one event', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    for (let number = 0; number < 100; number++) {
+      await host.poll({ ...guest, name: `n${number}`, machine: board(number) });
+    }
+    expect(host.mesh.refusals()).toHaveLength(1);
+    expect(host.told('member refused')).toHaveLength(1);
+    for (let number = 0; number < 100; number++) {
+      const address = memberAddresses(network, board(number)).ipv6;
+      expect(await outcome(host.mesh.poll(address, 'n', a.machine))).toBe('MESH_MEMBER_FORGED');
+    }
+    expect(host.mesh.refusals()).toHaveLength(100);
+    expect(host.told('member refused')).toHaveLength(20);
+  });
+
+  test('an agent takes it from a poller', async () => {
+    const host = await Host0.start();
+    await host.poll(guest);
+    expect(await host.report(a)).toBe('accepted');
+    expect(host.names).toEqual(['host0', 'a']);
+    expect(await host.poll(guest)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  });
+
+  test('two machines may exchange their addresses', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    await host.report(b);
+    const [movedA, movedB] = [
+      { ...a, ipv4: b.ipv4 },
+      { ...b, ipv4: a.ipv4 },
+    ];
+    host.seePacket(movedA);
+    host.seePacket(movedB);
+    expect(await host.report(movedA)).toBe('accepted');
+    expect(await host.report(movedB)).toBe('accepted');
+  });
+});
+
+test('strangers leave room for machines that are known', async () => {
+  const store = new MemoryStore();
+  const records = Array.from({ length: MEMBERS_MAX - MEMBERS_RESERVED }, (_, number) => {
+    const machine = board(number);
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machine);
+    const ipv4 = `10.12.${number >> 8}.${number & 255}`;
+    const value = JSON.stringify({ name: `n${number}`, ipv4, mac, ipv6, machine, instance: 'i' });
+    return { put: memberStoreKey(network.id, ipv6), value };
+  });
+  await store.txn([], records);
+  const host = await Host0.start({ store });
+  expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(await host.report(a)).toBe('accepted');
+});
+
+test('pollers that follow from no machine are few', async () => {
+  const host = await Host0.start();
+  const poll = (number: number) => {
+    const ipv6 = `fd42:2345:1234:9abc::${(0x1000 + number).toString(16)}` as Ipv6;
+    const [high, low] = [number >> 8, number & 255];
+    const mac = parseMac(`06:00:00:00:0${high}:${low.toString(16).padStart(2, '0')}`);
+    host.entries.set(ipv6, { mac, ipv4: `10.11.${high}.${low}` as Ipv4 });
+    return outcome(host.mesh.poll(ipv6, 'n'));
+  };
+  for (let number = 0; number < 256; number++) expect(await poll(number)).toBe('accepted');
+  expect(await poll(256)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(await host.poll({ ...a, ipv4: '10.11.9.9' as Ipv4 }, a.machine)).toBe('accepted');
+});
+
+test('a poller without a machine id is the machine with a folder that has its addresses', async () => {
+  const host = await Host0.start({ admission: 'known', folders: { x: a.machine } });
+  expect(await host.poll(a)).toBe('accepted');
+  expect(host.mesh.machineAt(memberAddresses(network, a.machine).ipv6)).toBe(a.machine);
+  expect(await host.poll(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+});
+
+test('for a day, a poller does not take the place of a machine that had an agent', async () => {
+  const host = await Host0.start();
+  await host.report(a);
+  await host.clock.pass(9_000);
+  expect(await host.poll(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+  await host.clock.pass(24 * 3_600_000 - 1);
+  expect(await host.poll(copyOfA, a.machine)).toBe('MESH_MEMBER_DOUBLE');
+  expect(host.mesh.refusals()[0]?.message).toContain('whose agent reported from 10.11.0.10');
+  await host.clock.pass(1);
+  expect(await host.poll(copyOfA, a.machine)).toBe('accepted');
+});
+
+describe('a guest that imitates a member', () => {
+  test('on host0 is told with its port and its Ethernet address', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, a.machine);
+    host.entries.set(ipv6, { mac, localPort: 'vnet3' });
+    expect(await outcome(host.mesh.report(ipv6, { ...a, leaving: true, state: { phase: 'ready' } }))).toBe(
+      'MESH_MEMBER_FORGED',
+    );
+    expect(await outcome(host.mesh.poll(ipv6, 'a'))).toBe('MESH_MEMBER_FORGED');
+    expect(host.names).toEqual(['host0', 'a']);
+    const [finding] = host.mesh.refusals();
+    expect(finding?.object).toBe('a');
+    expect(finding?.message).toContain(`from ${mac} at the port vnet3 of host0 itself. It imitates a`);
+  });
+
+  test('on another node is told with that node, and the member stays', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    await host.report(b);
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, a.machine);
+    for (let second = 0; second < 12; second += 3) {
+      await host.clock.pass(3_000);
+      host.entries.set(ipv6, { mac, ipv4: b.ipv4 });
+      expect(await outcome(host.mesh.report(ipv6, { ...a, state: { phase: 'ready' } }))).toBe('MESH_MEMBER_MOVING');
+      await host.report(b);
+    }
+    expect(host.names).toEqual(['host0', 'a', 'b']);
+    const [finding] = host.mesh.refusals();
+    expect(finding).toMatchObject({ code: 'MESH_MEMBER_FORGED', object: 'a' });
+    expect(finding?.message).toContain(`${mac} of a come from 10.11.0.11, where b is`);
+  });
+});
+
 test('admission=known admits machines with a folder', async () => {
   const host = await Host0.start({ admission: 'known' });
   expect(await host.report(a)).toBe('accepted');
@@ -351,16 +615,82 @@ test('admission=known admits machines with a folder', async () => {
   expect(host.names).toEqual(['host0', 'a']);
 });
 
-test('admission=token admits machines with their token; members need none', async () => {
-  const host = await Host0.start({ admission: 'token' });
-  const tokenOf = (node: Node) => ({ token: `token of ${node.machine}` });
-  expect(await host.report(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
-  expect(await host.report(a, tokenOf(b))).toBe('MESH_MEMBER_NOT_ADMITTED');
-  expect(await host.poll(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
-  expect(host.names).toEqual(['host0']);
-  expect(await host.report(a, tokenOf(a))).toBe('accepted');
-  expect(await host.report(a)).toBe('accepted');
-  expect(host.names).toEqual(['host0', 'a']);
+describe('with admission=token', () => {
+  /** A report with a proof, as the node's agent makes it with the nonce that it has. */
+  const proving = (
+    host: Host0,
+    node: Node,
+    how: { nonce?: string; token?: string; extra?: Partial<SelfReport> } = {},
+  ) => {
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, node.machine);
+    const nonce = how.nonce ?? host.mesh.nonceFor(ipv6);
+    const claim = { ...node, ...how.extra, network: network.id, mac, ipv6 };
+    return host.report(node, { ...how.extra, nonce, proof: proofOf(how.token ?? tokenOf(node.machine), nonce, claim) });
+  };
+  afterEach(() => revoked.clear());
+
+  test('a machine must prove that it has its token, with a nonce of its own', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    expect(await host.report(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.poll(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(a, { nonce: '' })).toBe('MESH_MEMBER_UNPROVEN');
+    expect(await proving(host, a, { token: tokenOf(b.machine) })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await proving(host, a, { nonce: host.mesh.nonceFor(memberAddresses(network, b.machine).ipv6) })).toBe(
+      'MESH_MEMBER_UNPROVEN',
+    );
+    expect(host.names).toEqual(['host0']);
+    expect(await proving(host, a)).toBe('accepted');
+    expect(host.names).toEqual(['host0', 'a']);
+  });
+
+  test('a proof is worth nothing from another address, for another request, or later', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, a.machine);
+    const nonce = host.mesh.nonceFor(ipv6);
+    const proof = proofOf(tokenOf(a.machine), nonce, { ...a, network: network.id, mac, ipv6 });
+    expect(await host.report({ ...a, ipv4: b.ipv4 }, { nonce, proof })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(a, { nonce, proof })).toBe('accepted');
+    expect(await host.report(a, { nonce, proof, leaving: true })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report({ ...a, name: 'b' }, { nonce, proof })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(host.changes).toEqual(['join a 10.11.0.10']);
+    await host.clock.pass(120_000);
+    expect(await host.report(a, { nonce, proof })).toBe('MESH_MEMBER_UNPROVEN');
+  });
+
+  test('a machine whose token is taken away is dropped, polls or not', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    expect(await proving(host, a)).toBe('accepted');
+    revoked.add(a.machine);
+    for (let second = 0; second < 75; second += 3) {
+      await host.clock.pass(3_000);
+      await proving(host, a);
+      await host.poll(a);
+    }
+    expect(host.names).toEqual(['host0']);
+  });
+
+  test('a machine that has just booted in its place is in at once', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    await proving(host, a);
+    expect(await proving(host, { ...a, instance: 'boot-2' })).toBe('accepted');
+    expect(host.changes).toEqual(['join a 10.11.0.10']);
+  });
+
+  test('a node that sends its token itself is a member until it has booted again', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    expect(await host.report(b, { token: tokenOf(a.machine) })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(b, { token: tokenOf(b.machine) })).toBe('accepted');
+    expect(await host.report(a, { token: tokenOf(a.machine) })).toBe('MESH_MEMBER_NOT_ADMITTED');
+  });
+
+  test('a machine with a token is not replaced from elsewhere by one without, whatever the admission', async () => {
+    const host = await Host0.start();
+    expect(await proving(host, a)).toBe('accepted');
+    await host.clock.pass(9_000);
+    expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+    expect(host.mesh.refusals()[0]?.message).toContain('without the token that a showed at 10.11.0.10');
+    expect(await proving(host, { ...a, instance: 'boot-2', ipv4: '10.11.0.20' as Ipv4 })).toBe('accepted');
+  });
 });
 
 test('before the store has been read there is no list', async () => {

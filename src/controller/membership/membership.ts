@@ -21,7 +21,7 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
-import { forged } from './member-error.ts';
+import { forged, notItsAgent } from './member-error.ts';
 import { type MemberRecord, memberOf } from './member-record.ts';
 import { MemberReports, type MemberReportsInput } from './member-reports.ts';
 import { MemberTable } from './member-table.ts';
@@ -31,7 +31,11 @@ import { RecentlyLeft } from './recently-left.ts';
 import { Subscribers } from './subscribers.ts';
 
 /** What a Membership is given by the controller. */
-export interface MembershipInput extends Pick<MemberReportsInput, 'admit' | 'verification' | 'watch'> {
+export interface MembershipInput
+  extends Pick<
+    MemberReportsInput,
+    'admit' | 'proofs' | 'mustProve' | 'machines' | 'machineNamed' | 'elsewhere' | 'verification' | 'watch'
+  > {
   readonly network: Network;
   /** host0's own host name. */
   readonly name: string;
@@ -66,7 +70,7 @@ export class Membership {
   readonly #journal: MembershipJournal;
   readonly #reports: MemberReports;
   readonly #recentlyLeft = new RecentlyLeft();
-  readonly #mutex = new KeyedMutex<Ipv6>();
+  readonly #mutex = new KeyedMutex<Ipv6 | Ipv4>();
   readonly #subscribers: Subscribers;
   /** Members that are being removed because they were silent. */
   readonly #dropping = new Set<Ipv6>();
@@ -163,14 +167,19 @@ export class Membership {
     return this.#memberTable.records.map(memberOf).toArray();
   }
 
+  /** The records of all members but host0. */
+  get records(): Iterable<MemberRecord> {
+    return this.#memberTable.records;
+  }
+
   /** The underlay subnets that host0 forwards VXLAN between. */
   get segments(): readonly Ipv4Cidr[] {
     return this.#input.subnets();
   }
 
-  /** Whether a member has this address; false until host0 has read its members. */
+  /** Whether a member, or host0 itself, has this address. Until host0 has read its members, only host0 has. */
   isMember(address: Ipv6): boolean {
-    return this.#memberTable.get(address) !== undefined;
+    return address === this.#host0.ipv6 || this.#memberTable.get(address) !== undefined;
   }
 
   /** Number of members that follow the stream of changes now. */
@@ -205,13 +214,15 @@ export class Membership {
 
   /**
    * The machine id of a member.
-   * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED for an asker that is not a member, or never gave a machine id
+   * @param instance the instance that the asker gives: it must be the one of the member's agent
+   * @throws MESH_HOST0_STARTING, MESH_MEMBER_FORGED for an asker that is not a member, is another program, or never gave a machine id
    */
-  machineAt(asker: Ipv6): MachineId {
+  machineAt(asker: Ipv6, instance?: string): MachineId {
     this.mustBeLoaded();
-    const machine = this.#memberTable.get(asker)?.machine;
-    if (machine === undefined) throw forged(this.network, asker, 'it is not a member with a machine id');
-    return machine;
+    const member = this.#memberTable.get(asker);
+    if (member?.machine === undefined) throw forged(this.network, asker, 'it is not a member with a machine id');
+    if (member.instance !== instance) throw notItsAgent(this.network, member, 'take an inventory');
+    return member.machine;
   }
 
   /**
@@ -220,6 +231,11 @@ export class Membership {
    */
   async whereabouts(asker: Ipv6): Promise<Ipv4 | undefined> {
     return (await this.#input.verification.verify(this.network, asker)).ipv4;
+  }
+
+  /** The nonce for the proof in the next report of `asker`. */
+  nonceFor(asker: Ipv6): string {
+    return this.#input.proofs.nonceFor(this.network, asker);
   }
 
   /** An agent's report: see `MemberReports.report`. */

@@ -10,6 +10,8 @@ interface LeftMember {
   readonly heardMs: number;
 }
 
+/** For so long, a poller does not take the place of an agent that is away: the machine may be off over night. */
+const AGENT_MEMORY_MS = 24 * 3_600_000;
 /** How many members are remembered; the one that left first is forgotten first. */
 const LEFT_MAX = 1000;
 
@@ -19,6 +21,13 @@ export class RecentlyLeft {
 
   get all(): Iterable<LeftMember> {
     return this.#left.values();
+  }
+
+  /** The agents that left less than a day ago. */
+  *formerAgents(nowMs: number): Iterable<MemberRecord> {
+    for (const { record, leftMs } of this.#left.values()) {
+      if (record.instance !== undefined && nowMs - leftMs < AGENT_MEMORY_MS) yield record;
+    }
   }
 
   recordOf(ipv6: Ipv6): MemberRecord | undefined {

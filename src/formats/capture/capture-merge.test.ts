@@ -74,3 +74,63 @@ test('no more than the given number of packets are written', () => {
   expect(merge.isFull).toBe(true);
   expect(read(merge.finish(9n))).toEqual([]);
 });
+
+test('a node whose statistics stand still is not waited for, and is named', () => {
+  const merge = new CaptureMerge(['node1', 'node2'], 'meshwork', Infinity, 0);
+  merge.push(1, Buffer.concat([BEGIN, heard(5)]), 0);
+  merge.push(0, BEGIN, 0);
+  const names: string[] = [];
+  const written: string[] = [];
+  for (let nowMs = 0; nowMs < 5_000; nowMs += 50) {
+    const timeNs = nowMs * 1e6;
+    // node2 says the same time again and again.
+    merge.push(1, heard(5), nowMs);
+    merge.push(0, Buffer.concat([packets(0, timeNs), heard(timeNs)]), nowMs);
+    written.push(...read(merge.take(nowMs), names));
+  }
+  // The packets of the last two seconds are held back.
+  expect(written.length).toBeGreaterThan(55);
+  expect([...merge.lagging]).toEqual(['node2']);
+});
+
+test('packets of the future are written, and their node is named', () => {
+  const merge = new CaptureMerge(['node1', 'node2'], 'meshwork', Infinity, 0);
+  merge.push(0, Buffer.concat([BEGIN, packets(0, 1e18), heard(10)]), 0);
+  merge.push(1, Buffer.concat([BEGIN, packets(0, 5), heard(10)]), 0);
+  expect(read(merge.take(0))).toHaveLength(1);
+  merge.push(0, heard(2e9), 1_999);
+  merge.push(1, heard(2e9), 1_999);
+  expect(read(merge.take(1_999))).toEqual([]);
+  expect(read(merge.take(2_000))).toHaveLength(1);
+  expect([...merge.lagging]).toEqual(['node1']);
+});
+
+test('the packets that are held back take a bounded part of the memory, and the oldest are written first', () => {
+  const merge = new CaptureMerge(['node1', 'node2'], 'meshwork', Infinity, 0);
+  merge.push(0, BEGIN, 0);
+  merge.push(1, BEGIN, 0);
+  const bytes = Buffer.alloc(1_000);
+  let pushed = 0;
+  let written = 0;
+  // 100 MB at one moment, the latest packet first in each chunk.
+  for (let chunk = 0; chunk < 1_000; chunk++) {
+    const times = Array.from({ length: 100 }, (_, n) => BigInt(1e9 + (chunk + 1) * 100 - n));
+    merge.push(
+      0,
+      Buffer.concat(times.map((timeNs) => pcapngPacket({ interfaceId: 0, timeNs, bytes, frameBytes: 9 }))),
+      0,
+    );
+    pushed += 100;
+    if (merge.isOverfull) written += read(merge.take(0), ['a', 'b', 'c', 'd']).length;
+    expect(pushed - written).toBeLessThan(16_000);
+  }
+  expect(written).toBeGreaterThan(80_000);
+  expect([...merge.lagging]).toEqual(['node1']);
+});
+
+test('a node that sends more and more interfaces is refused', () => {
+  const merge = new CaptureMerge(['node1'], 'meshwork', Infinity, 0);
+  const flood = Buffer.concat(Array.from({ length: 1_000 }, () => pcapngInterface({ name: 'eth0', snapBytes: 64 })));
+  expect(() => merge.push(0, Buffer.concat([BEGIN, flood]), 0)).toThrow(/node1 sends more than 64 interfaces/);
+  expect(merge.interfaces).toHaveLength(64);
+});

@@ -1,21 +1,36 @@
 /**
  * Merges the captures of several nodes into one, in the order of time, with the node's name before each interface. A packet
- * is held back until all other nodes have reported up to the same time. A silent node is not waited for.
+ * is held back until all other nodes have reported up to the same time, but not for long: a node that is silent, behind or
+ * wrong is not waited for, and a node that lags is named. What a node sends takes a bounded part of the memory.
  */
-
+import { MeshError } from '../../model/error.ts';
 import type { PcapngPacket } from './pcapng.ts';
 import { PcapngReader, pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from './pcapng.ts';
 
 /** A node that sends nothing for so long counts as silent: nodes send statistics at least every 100 ms. */
 const SILENCE_MS = 1_000;
+/** A packet is written so long after its arrival, whatever the nodes report. Clocks of one site differ by less. */
+const HOLD_MAX_MS = 2_000;
+/** When more is held back, the oldest packets are written. Ten nodes at their limit send about as much in HOLD_MAX_MS. */
+const HELD_MAX_BYTES = 16 * 1024 * 1024;
+/** What a held packet takes beside its bytes. */
+const PACKET_OVERHEAD_BYTES = 256;
+/** host0 has one for each segment, other nodes have two. */
+const INTERFACES_MAX = 64;
 /** The longest interface name that is taken over: a device name has at most 15 characters. */
 const NAME_MAX_LENGTH = 40;
+
+interface HeldPacket {
+  readonly packet: PcapngPacket;
+  readonly of: CapturedInterface;
+  readonly from: Stream;
+  readonly arrivedMs: number;
+}
 
 interface Stream {
   readonly node: string;
   readonly reader: PcapngReader;
   readonly interfaces: CapturedInterface[];
-  packets: PcapngPacket[];
   /** All packets of the node up to this time have arrived. */
   knownNs: bigint;
   heardMs: number;
@@ -37,6 +52,9 @@ export interface CapturedInterface {
 export class CaptureMerge {
   readonly #streams: readonly Stream[];
   readonly #interfaces: CapturedInterface[] = [];
+  readonly #lagging = new Set<string>();
+  #held: HeldPacket[] = [];
+  #heldBytes = 0;
   #out: Buffer[];
   #left: number;
 
@@ -50,7 +68,6 @@ export class CaptureMerge {
       node,
       reader: new PcapngReader(),
       interfaces: [],
-      packets: [],
       knownNs: 0n,
       heardMs: nowMs,
       ended: false,
@@ -68,21 +85,32 @@ export class CaptureMerge {
     return this.#left === 0;
   }
 
+  /** Whether `take` must be called before more is pushed. */
+  get isOverfull(): boolean {
+    return this.#heldBytes > HELD_MAX_BYTES;
+  }
+
+  /** Nodes that have been waited for in vain so far: packets of other nodes, or their own, were written without them. */
+  get lagging(): ReadonlySet<string> {
+    return this.#lagging;
+  }
+
   /**
    * Takes a chunk of a node's stream.
-   * @throws MESH_USAGE for a stream that is not pcapng
+   * @throws MESH_USAGE for a stream that is not pcapng, or has too many interfaces
    */
   push(stream: number, chunk: Uint8Array, nowMs: number): void {
-    const of = this.#streams[stream];
-    if (of === undefined || of.ended) return;
-    of.heardMs = nowMs;
-    for (const block of of.reader.push(chunk)) {
-      if (block.type === 'interface') this.#addInterface(of, block.name, block.snapBytes);
+    const from = this.#streams[stream];
+    if (from === undefined || from.ended) return;
+    from.heardMs = nowMs;
+    for (const block of from.reader.push(chunk)) {
+      if (block.type === 'interface') this.#addInterface(from, block.name, block.snapBytes);
       else if (block.type === 'packet') {
-        of.packets.push({ ...block, bytes: Uint8Array.from(block.bytes) });
+        const of = from.interfaces[block.interfaceId];
+        if (of !== undefined) this.#hold({ packet: kept(block), of, from, arrivedMs: nowMs });
       } else if (block.type === 'statistics') {
-        if (block.timeNs > of.knownNs) of.knownNs = block.timeNs;
-        const counted = of.interfaces[block.interfaceId];
+        if (block.timeNs > from.knownNs) from.knownNs = block.timeNs;
+        const counted = from.interfaces[block.interfaceId];
         if (counted !== undefined) counted.dropped = block.dropped;
       }
     }
@@ -101,12 +129,16 @@ export class CaptureMerge {
       (least, { knownNs }) => (least === undefined || knownNs < least ? knownNs : least),
       undefined,
     );
-    return this.#flush(untilNs);
+    const inOrder = this.#release(({ packet }) => untilNs === undefined || packet.timeNs <= untilNs);
+    const overdue = this.#release(({ arrivedMs }) => nowMs - arrivedMs >= HOLD_MAX_MS);
+    const tooMuch = this.#releaseOldest();
+    for (const packet of [...overdue, ...tooMuch]) this.#blame(packet, awaited);
+    return this.#written([...inOrder, ...overdue, ...tooMuch]);
   }
 
   /** The remaining packets, and the statistics of all interfaces. */
   finish(timeNs: bigint): Buffer {
-    const rest = this.#flush(undefined);
+    const rest = this.#written(this.#release(() => true));
     const counted = this.#interfaces.map(({ id, packets, dropped }) =>
       pcapngStatistics({ interfaceId: id, timeNs, received: packets + dropped, dropped }),
     );
@@ -114,6 +146,12 @@ export class CaptureMerge {
   }
 
   #addInterface(stream: Stream, name: string, snapBytes: number): void {
+    if (stream.interfaces.length >= INTERFACES_MAX) {
+      throw new MeshError('MESH_USAGE', `${stream.node} sends more than ${INTERFACES_MAX} interfaces`, {
+        object: stream.node,
+        remedy: `Capture without this node, and look at its agent: it is no agent of Meshwork, or a damaged one.`,
+      });
+    }
     const id = this.#interfaces.length;
     const added = { name: `${stream.node}:${name.slice(0, NAME_MAX_LENGTH)}`, id, packets: 0, dropped: 0 };
     stream.interfaces.push(added);
@@ -121,19 +159,44 @@ export class CaptureMerge {
     this.#out.push(pcapngInterface({ name: added.name, snapBytes }));
   }
 
-  /** @param untilNs later packets stay held back; undefined for none */
-  #flush(untilNs: bigint | undefined): Buffer {
-    const ready: { readonly packet: PcapngPacket; readonly of: CapturedInterface }[] = [];
-    for (const stream of this.#streams) {
-      const waiting: PcapngPacket[] = [];
-      for (const packet of stream.packets) {
-        const of = stream.interfaces[packet.interfaceId];
-        if (untilNs !== undefined && packet.timeNs > untilNs) waiting.push(packet);
-        else if (of !== undefined) ready.push({ packet, of });
-      }
-      stream.packets = waiting;
-    }
-    ready.sort((a, b) => Number(a.packet.timeNs - b.packet.timeNs));
+  #hold(packet: HeldPacket): void {
+    this.#held.push(packet);
+    this.#heldBytes += memoryOf(packet);
+  }
+
+  /** The held packets that are `ready`; they are no longer held. */
+  #release(ready: (packet: HeldPacket) => boolean): HeldPacket[] {
+    const released: HeldPacket[] = [];
+    const waiting: HeldPacket[] = [];
+    for (const packet of this.#held) (ready(packet) ? released : waiting).push(packet);
+    this.#held = waiting;
+    for (const packet of released) this.#heldBytes -= memoryOf(packet);
+    return released;
+  }
+
+  /** When too much is held, the oldest packets down to half of the limit, so that this is seldom done. */
+  #releaseOldest(): HeldPacket[] {
+    if (!this.isOverfull) return [];
+    this.#held.sort(byTime);
+    let surplus = this.#heldBytes - HELD_MAX_BYTES / 2;
+    const kept = this.#held.findIndex((packet) => {
+      surplus -= memoryOf(packet);
+      return surplus <= 0;
+    });
+    const last = this.#held[kept]?.packet.timeNs ?? 0n;
+    return this.#release(({ packet }) => packet.timeNs <= last);
+  }
+
+  /** Names the nodes for which a packet would have to wait longer. */
+  #blame({ packet, from }: HeldPacket, awaited: readonly Stream[]): void {
+    // A packet of a time that its own node has not reached: the node's clock jumps, or it makes times up.
+    const behind = (stream: Stream) => stream.knownNs < packet.timeNs;
+    const causes = behind(from) ? [from] : awaited.filter(behind);
+    for (const { node } of causes) this.#lagging.add(node);
+  }
+
+  #written(ready: HeldPacket[]): Buffer {
+    ready.sort(byTime);
     for (const { packet, of } of ready.slice(0, this.#left)) {
       of.packets++;
       this.#left--;
@@ -143,4 +206,18 @@ export class CaptureMerge {
     this.#out = [];
     return blocks;
   }
+}
+
+/** A copy: the bytes of a block belong to a chunk. */
+function kept(packet: PcapngPacket): PcapngPacket {
+  const { interfaceId, timeNs, frameBytes } = packet;
+  return { interfaceId, timeNs, frameBytes, bytes: Uint8Array.from(packet.bytes) };
+}
+
+function memoryOf({ packet }: HeldPacket): number {
+  return packet.bytes.length + PACKET_OVERHEAD_BYTES;
+}
+
+function byTime(a: HeldPacket, b: HeldPacket): number {
+  return Number(a.packet.timeNs - b.packet.timeNs);
 }

@@ -9,7 +9,8 @@
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the segment of a NIC
  *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its prefix length, of the segment of a NIC
  *     join_groups="eth1 eth2"                       # NICs on one segment, even if they do not hear each other
- *     admission="known"                             # who may join: open (all machines), known (machines with a folder), token
+ *     admission="known"                             # who may join: open (all machines), known (machines with a folder), token;
+ *                                                   # by default, open until the first machine has a folder, then known
  *     metrics="manage"                              # the network that metrics are served in; by default, in none
  */
 
@@ -50,7 +51,8 @@ export interface Host0Settings {
   readonly segmentNics: readonly string[] | undefined;
   /** Names of network files, without `.conf`, that every machine gets in addition to those of its manifest. */
   readonly defaultNetworks: readonly string[];
-  readonly admission: Admission;
+  /** Undefined: `open` until the first machine has a folder, then `known`. */
+  readonly admission: Admission | undefined;
   readonly boot: BootSwitch;
   /** The mode of other NICs is `auto`. */
   readonly bootModes: readonly NicMode[];
@@ -67,7 +69,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   defaultSubnetSize: 25,
   segmentNics: undefined,
   defaultNetworks: ['manage'],
-  admission: 'open',
+  admission: undefined,
   // host0 must not disturb a network before its administrator has decided to boot machines there.
   boot: 'off',
   bootModes: [],
@@ -121,7 +123,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
     segmentNics: keys.optional('segment_ports', listOf(parseNic)),
     defaultNetworks: keys.optional('default_networks', listOf(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
-    admission: keys.optional('admission', oneOf(parseAdmission)) ?? HOST0_DEFAULTS.admission,
+    admission: keys.optional('admission', oneOf(parseAdmission)),
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
     bootModes: keys.optional('boot_mode', listOf(parseNicMode)) ?? HOST0_DEFAULTS.bootModes,
     manualSubnets: keys.optional('manual_subnets', listOf(parseNicSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
@@ -178,7 +180,7 @@ function parseAdmission(word: string): Admission | Fault {
   return {
     fault: `${quoted(word)} is not a kind of admission`,
     rule,
-    example: nearest(word, ADMISSIONS) ?? HOST0_DEFAULTS.admission,
+    example: nearest(word, ADMISSIONS) ?? 'known',
   };
 }
 

@@ -51,6 +51,10 @@ test.each([
   ['R TGT=/a TGT=/b', 'MESH_MANIFEST_INVALID', '1:10 TGT is given twice'],
   ['R TGT=/a MODE=root:root:0644', 'MESH_MANIFEST_INVALID', '1:10 "MODE=root:root:0644" is not a field of R'],
   ['R TGT=/a b', 'MESH_MANIFEST_INVALID', '1:10 "b" is not a field of R'],
+  ['R TGT=/etc/\u001b[2J', 'MESH_MANIFEST_INVALID', '1:12 TGT has the character U+001B in it'],
+  ['L SRC=/a\u202ecod TGT=/b', 'MESH_MANIFEST_INVALID', '1:9 SRC has the character U+202E in it'],
+  ['R TGT=/a\u009bm', 'MESH_MANIFEST_INVALID', '1:9 TGT has the character U+009B in it'],
+  ['R TGT=/a\ufffd', 'MESH_MANIFEST_INVALID', '1:9 TGT has the character U+FFFD in it'],
   ['D MODE=root:0755 TGT=/a', 'MESH_MANIFEST_INVALID', '1:8 MODE is not user:group:permissions'],
   ['D MODE=root:root:rwx TGT=/a', 'MESH_MANIFEST_INVALID', '1:18 "rwx" are not permissions'],
   ['D MODE=root:root:0888 TGT=/a', 'MESH_MANIFEST_INVALID', '1:18 "0888" are not permissions'],
@@ -100,6 +104,9 @@ test('random bytes never make the parser throw', () => {
     '=',
     'é',
     '\uFEFF',
+    '\u001b',
+    '\u0085',
+    '\u202e',
     'a',
   ];
   const until = Date.now() + 300;
@@ -110,7 +117,7 @@ test('random bytes never make the parser throw', () => {
     ).join('');
     const { actions, errors } = parse(text);
     for (const { target } of actions)
-      expect(target, `seed ${seed}: ${text}`).toMatch(/^(?:\/(?!\.{1,2}(?:\/|$))[^/]+)+$/);
+      expect(target, `seed ${seed}: ${text}`).toMatch(/^(?:\/(?!\.{1,2}(?:\/|$))[^/\p{Cc}\p{Cf}]+)+$/u);
     for (const error of errors) expect(error.code, `seed ${seed}: ${text}`).toBe('MESH_MANIFEST_INVALID');
   }
 });

@@ -215,6 +215,8 @@ function unknownField(letter: Letter, word: string, place: SourcePlace): MeshErr
 }
 
 const NAME_MAX_BYTES = 255;
+/** Control and format characters, which terminals and logs obey, and the mark of bytes that are not UTF-8. */
+const NOT_IN_PATHS = /[\p{Cc}\p{Cf}\u2028\u2029\ufffd]/u;
 /** What prefix and name of a ustar header can hold together; busybox's tar takes no longer paths. */
 const PATH_MAX_BYTES = 250;
 
@@ -230,6 +232,12 @@ function parsePath(field: Field, { text, place }: Value, base = '/'): string {
     const what = detour === '' ? 'has an empty name in it' : `leads through ${detour}`;
     const rule = 'A path has no empty name, no . and no .. in it.';
     throw fault(place, `${field} ${what}`, rule, `Write ${field}=${posix.join('/', ...names)}`);
+  }
+  const strange = NOT_IN_PATHS.exec(text);
+  if (strange !== null) {
+    const code = strange[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+    const rule = 'A path has no control characters in it, and is UTF-8 text.';
+    throw fault(placeAfter(place, strange.index), `${field} has the character U+${code} in it`, rule, 'Remove it');
   }
   if (Buffer.byteLength(text) > PATH_MAX_BYTES || names.some((name) => Buffer.byteLength(name) > NAME_MAX_BYTES)) {
     throw fault(place, `${field} is too long`, `A path has at most ${PATH_MAX_BYTES} bytes.`, 'Choose a shorter one');

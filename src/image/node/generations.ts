@@ -26,6 +26,8 @@ export interface NodeImage {
   readonly packages: readonly string[];
   readonly meshworkVersion: string;
   readonly nodeVersion: string;
+  /** Of the Node.js executable before its symbols were left out. Absent in images of older versions. */
+  readonly nodeSha256?: string;
 }
 
 /** One file of an image. */

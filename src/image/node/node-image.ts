@@ -15,6 +15,7 @@ import { VERSION } from '../../model/version.ts';
 import { Apt, type DebianPackage } from '../packages/apt.ts';
 import { programOutput } from '../packages/program-output.ts';
 import { Generations, type ImageFile, type NodeImage } from './generations.ts';
+import { checkedNodeHash } from './known-node.ts';
 import { nodeRoot } from './node-root.ts';
 
 /** Debian's kernel package for real hardware. */
@@ -97,13 +98,15 @@ async function assembled(
   onStage('Putting the root together');
   const userland = join(work, 'userland');
   const busybox = join(userland, 'bin/busybox');
+  const node = { version: programs.nodeVersion, bytes: await readFile(programs.node) };
+  const nodeSha256 = checkedNodeHash(node);
   const root = await nodeRoot({
     userland,
     kernel: kernel.modules,
     kernelRelease: kernel.release,
     modules: kernel.paths,
     meshwork,
-    node: programs.node,
+    node,
     scripts: programs.scripts,
     applets: (await programOutput(busybox, '--list-full')).trim().split('\n'),
     packages: packages.map(({ name }) => name),
@@ -123,6 +126,7 @@ async function assembled(
     packages: packages.map(({ name, version }) => `${name} ${version}`),
     meshworkVersion: VERSION,
     nodeVersion: programs.nodeVersion,
+    nodeSha256,
   };
   await new Generations(stateDirectory).publish(image, files);
   return image;

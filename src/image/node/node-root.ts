@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { elfSection, strippedProgram } from '../../formats/binary/elf.ts';
 import { aliasIndex, chosenModules, dependencyIndex, moduleInfo } from './kernel-modules.ts';
+import type { NodeProgram } from './known-node.ts';
 import { RootTree } from './root-tree.ts';
 
 /** Where Meshwork is on a node, as in its packages. */
@@ -44,8 +45,7 @@ interface RootParts {
   readonly modules: readonly string[];
   /** A directory with `dist`, as packaging/bundle.ts makes it, and `bin`. */
   readonly meshwork: string;
-  /** The file of the Node.js executable. */
-  readonly node: string;
+  readonly node: NodeProgram;
   /** The directory of the boot scripts, src/image/node/scripts. */
   readonly scripts: string;
   /** Paths of busybox's applets. */
@@ -89,7 +89,7 @@ async function addModules(root: RootTree, { kernel, kernelRelease, modules }: Ro
 }
 
 async function addMeshwork(root: RootTree, { meshwork, node, scripts, packages }: RootParts): Promise<void> {
-  root.file(`${HOME}/node`, strippedProgram(await readFile(node)), 0o755);
+  root.file(`${HOME}/node`, strippedProgram(node.bytes), 0o755);
   root.link('usr/bin/node', '../lib/meshwork/node');
   await root.copy(meshwork, HOME, (path) => !OF_HOST0.test(path));
   root.link('usr/bin/mesh', '../lib/meshwork/bin/mesh');

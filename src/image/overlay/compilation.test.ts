@@ -1,6 +1,15 @@
 /** Compiles trees on a real disk to the bytes that a machine fetches, and unpacks these again. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -126,6 +135,56 @@ test.each([
     `${code} ${where}`,
   ]);
   expect(errors[0]?.place?.file).toBe(join(root, 'host0/machines/node1/manifest'));
+});
+
+test.each([
+  ['its path', (_key: string) => '/var/lib/meshwork/keys/hosts/10eff964'],
+  ['a symbolic link', (key: string) => linked('link', key)],
+  ['a link to its directory', (key: string) => `${linked('there', dirname(key))}/10eff964`],
+  [
+    'a hard link',
+    (key: string) => {
+      linkSync(key, join(root, 'host0/hard'));
+      return '/host0/hard';
+    },
+  ],
+])("host0's own keys are no source, by %s", async (_how, sourceOf) => {
+  const key = join(root, 'var/lib/meshwork/keys/hosts/10eff964');
+  put('var/lib/meshwork/keys/hosts/10eff964', 'private');
+  const source = sourceOf(key);
+  put('host0/machines/node1/manifest', `O MODE=root:root:0600 SRC=${source} TGT=/etc/a\n`);
+  const { errors } = await compileAll();
+  expect(errors).toMatchObject([
+    {
+      code: 'MESH_MANIFEST_SOURCE',
+      message: expect.stringMatching(/ is one of host0's own keys$/),
+      rule: expect.stringContaining('sent without encryption'),
+      place: { file: join(root, 'host0/machines/node1/manifest'), line: 1, column: 27 },
+    },
+  ]);
+});
+
+function linked(name: string, to: string): string {
+  symlinkSync(to, join(root, 'host0', name));
+  return `/host0/${name}`;
+}
+
+test('setuid and setgid files are a warning that names the line once; directories with setgid are none', async () => {
+  put(
+    'host0/groups/baseline/manifest',
+    'O MODE=root:root:6777 SRC=/host0/groups/baseline/motd TGT=/usr/bin/all\n' +
+      'A MODE=nobody:1000:2755 SRC=/host0/groups/baseline/motd TGT=/usr/bin/group\n' +
+      'O MODE=root:root:1755 SRC=/host0/groups/baseline/motd TGT=/etc/plain\nD MODE=root:1000:2775 TGT=/srv/shared\n',
+  );
+  put('host0/machines/node2/UUID', '2b1c0d3e');
+  put('host0/machines/node2/groups', 'baseline');
+  put('host0/machines/node2/manifest', '');
+  const { errors, warnings } = await compileAll();
+  expect(errors).toEqual([]);
+  expect(warnings.map(({ code, message, place }) => `${code} ${place?.line}:${place?.column} ${message}`)).toEqual([
+    'MESH_MANIFEST_SETUID 1:8 every user who runs /usr/bin/all has the rights of user 0 and group 0, and every user may replace it',
+    'MESH_MANIFEST_SETUID 2:8 every user who runs /usr/bin/group has the rights of group 1000',
+  ]);
 });
 
 test('missing files, unknown groups and machines with two folders are errors', async () => {

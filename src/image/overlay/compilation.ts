@@ -1,7 +1,5 @@
 /** Compiles `/host0` into overlays: one for every machine, or a list of all faults and nothing to use. */
-import { readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import { basename } from 'node:path';
 import { nearest } from '../../formats/conf/nearest.ts';
 import { readNetworkFiles } from '../../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
@@ -14,6 +12,8 @@ import type { Paths } from '../../protocol/documents/paths.ts';
 import { addRunlevels } from './alpine.ts';
 import { contentHash } from './content-hash.ts';
 import { Overlay, type OverlayEntry, type ReadSource } from './overlay.ts';
+import { setuidWarnings } from './setuid-warning.ts';
+import { sourcesOf } from './source-files.ts';
 
 /** What one folder of `/host0/machines` compiles to. */
 export interface CompiledMachine {
@@ -51,9 +51,6 @@ export interface CompileInput {
   readonly authorizedKeys: readonly string[];
 }
 
-/** A larger file is a mistake: an overlay is unpacked into the RAM of the machine. */
-const SOURCE_MAX_BYTES = 64 * 1024 * 1024;
-
 /** Reads and checks all of `/host0`; writes nothing. Faults are in the result, none is thrown. */
 export async function compile({ paths, authorizedKeys }: CompileInput): Promise<Compilation> {
   const tree = readHost0Tree(paths.host0);
@@ -67,7 +64,9 @@ export async function compile({ paths, authorizedKeys }: CompileInput): Promise<
   const errors = [...conf.errors, ...unknown, ...fileErrors, ...networks.errors, ...tree.errors];
   const shared = { files: networkFilesFor(conf.settings, files), authorizedKeys, read: sourcesOf(paths) };
   const machines = tree.machines.map((folder) => compileMachine(folder, shared, errors));
-  return { machines, packages: allPackages(tree), errors: withoutDoubles(errors), warnings: networks.warnings };
+  const actions = tree.machines.flatMap((folder) => [...folder.groups, folder].flatMap((each) => each.actions));
+  const warnings = withoutDoubles([...networks.warnings, ...setuidWarnings(actions)]);
+  return { machines, packages: allPackages(tree), errors: withoutDoubles(errors), warnings };
 }
 
 interface Shared {
@@ -119,36 +118,6 @@ function unknownNetworks(
       },
     );
   });
-}
-
-/** Reads each source once, since a thousand machines may share the files of a group. Paths below `/host0` are read below the real `/host0`. */
-function sourcesOf({ root, host0 }: Paths): ReadSource {
-  const known = new Map<string, ReturnType<ReadSource>>();
-  return (path) => {
-    if (!known.has(path))
-      known.set(path, readSource(path.startsWith('/host0/') ? join(host0, path.slice(7)) : join(root, path)));
-    return known.get(path);
-  };
-}
-
-function readSource(file: string): ReturnType<ReadSource> {
-  const refuse = (why: string, remedy: string) =>
-    new MeshError('MESH_MANIFEST_SOURCE', `${file} ${why}`, { remedy: `${remedy}.` });
-  try {
-    const found = statSync(file);
-    if (found.isDirectory())
-      return refuse('is a directory', 'Give each file in it a line of its own; D makes a directory');
-    // Reading a pipe or a device may never end.
-    if (!found.isFile()) return refuse('is not a regular file', 'Name a regular file');
-    if (found.size <= SOURCE_MAX_BYTES) return readFileSync(file);
-    return refuse(
-      `is larger than ${SOURCE_MAX_BYTES / 1024 / 1024} MiB`,
-      'Serve it from isos/, or put it into the image',
-    );
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return undefined;
-    return refuse(`cannot be read: ${MeshError.from(cause).message}`, 'Correct the file or its permissions');
-  }
 }
 
 function allPackages({ machines, packages }: Host0Tree): readonly string[] {

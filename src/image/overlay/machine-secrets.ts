@@ -1,16 +1,16 @@
 /**
  * The secrets of one machine: its SSH host key and its token. host0 makes the host key when the machine boots for the
- * first time and keeps it, so that another machine that answers at the same address is recognised. By the token host0
- * recognises a machine that it has booted; with `admission=token` a mesh admits no other.
+ * first time and keeps it, so that another machine that answers at the same address is recognised. The token is another one
+ * at each boot. By it host0 recognises a machine that it has booted; with `admission=token` a mesh admits no other.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PublicKeyLine, publicKeyOf } from '../../formats/binary/openssh-key.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { damagedKey, keyAt, secretAt } from '../command-key.ts';
+import { damagedKey, keyAt } from '../command-key.ts';
+import { MachineTokens } from './machine-tokens.ts';
 import { packEntries } from './overlay.ts';
 
 /** Where `shell-server` on the node, and OpenSSH, look for the host key. */
@@ -20,44 +20,17 @@ const TOKEN = 'etc/meshwork/token';
 const SECRET = { uid: 0, gid: 0, permissions: 0o600 };
 
 /**
- * A tar of the machine's secrets, with their paths on the node. Makes the secrets if the machine has none yet.
+ * A tar of the machine's secrets, with their paths on the node. Makes a host key if the machine has none yet, and a new token.
  * @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED
  */
 export async function secretsOf(stateDirectory: string, machine: MachineId): Promise<Uint8Array> {
   const key = await keyAt(stateDirectory, `hosts/${machine}`, machine);
   if (publicKeyOf(key, machine) === undefined) throw damaged(stateDirectory, machine);
-  const token = `${(await Tokens.open(stateDirectory)).of(machine)}\n`;
+  const token = `${await new MachineTokens(stateDirectory).offer(machine)}\n`;
   return await packEntries([
     { type: 'file', path: TOKEN, mode: SECRET, content: Buffer.from(token) },
     { type: 'file', path: HOST_KEY, mode: SECRET, content: Buffer.from(key) },
   ]);
-}
-
-/** The tokens of all machines, derived from one secret of host0 (HMAC-SHA-256 of the machine id). */
-export class Tokens {
-  readonly #secret: string;
-
-  private constructor(secret: string) {
-    this.#secret = secret;
-  }
-
-  /** Reads host0's secret, or makes it. @throws MESH_KEY_DAMAGED, MESH_DISK_REFUSED */
-  static async open(stateDirectory: string): Promise<Tokens> {
-    const secret = await secretAt(stateDirectory, 'tokens', () => randomBytes(32).toString('hex'));
-    if (/^[0-9a-f]{64}$/.test(secret)) return new Tokens(secret);
-    throw damagedKey(join(stateDirectory, 'keys/tokens'), 'machines get new tokens when they boot the next time');
-  }
-
-  /** The machine's token: 64 hex digits. */
-  of(machine: MachineId): string {
-    return createHmac('sha256', this.#secret).update(machine).digest('hex');
-  }
-
-  /** Whether `token` is the machine's; compares in constant time. */
-  fits(machine: MachineId, token: string): boolean {
-    const [ours, theirs] = [this.of(machine), token].map((text) => Buffer.from(text));
-    return ours !== undefined && theirs?.length === ours.length && timingSafeEqual(ours, theirs);
-  }
 }
 
 /**
@@ -75,8 +48,9 @@ export async function hostKeyOf(stateDirectory: string, machine: MachineId): Pro
   }
 }
 
-/** Removes the host key of a machine that was removed; if it boots again, it gets another. Never rejects. */
-export async function removeHostKey(stateDirectory: string, machine: MachineId): Promise<void> {
+/** Removes the secrets of a machine that was removed; if it boots again, it gets others. Never rejects. */
+export async function removeSecrets(stateDirectory: string, machine: MachineId): Promise<void> {
+  await new MachineTokens(stateDirectory).forget(machine);
   await rm(hostKeyIn(stateDirectory, machine), { force: true }).catch(() => undefined);
 }
 

@@ -151,7 +151,7 @@ function sourceOf({ source, sourcePlace }: CopyAction, read: ReadSource): Uint8A
   const content = read(source);
   if (content instanceof Uint8Array) return content;
   throw new MeshError('MESH_MANIFEST_SOURCE', content?.message ?? `there is no file ${source} on host0`, {
-    rule: 'SRC is a file on host0.',
+    rule: content?.rule ?? 'SRC is a file on host0.',
     remedy: content?.remedy ?? 'Put the file there, or correct the path.',
     place: sourcePlace,
   });

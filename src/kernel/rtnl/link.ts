@@ -6,7 +6,7 @@ import { AF_INET, AF_INET6 } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';
 import { type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, requireStruct } from '../netlink/netlink.ts';
-import type { BridgePortAttributes, DontFragment, Link, VxlanAttributes } from './objects.ts';
+import type { BridgeAttributes, BridgePortAttributes, DontFragment, Link, VxlanAttributes } from './objects.ts';
 import type { KernelOperation, LinkChange } from './operation.ts';
 
 /** Message type of a link that was added or changed (linux/rtnetlink.h). */
@@ -55,9 +55,12 @@ const VETH_INFO_PEER = 1;
 const IFLA_VXLAN_ID = 1;
 const IFLA_VXLAN_LOCAL = 4;
 const IFLA_VXLAN_LEARNING = 7;
+const IFLA_VXLAN_LIMIT = 9;
 const IFLA_VXLAN_PORT = 15;
 const IFLA_VXLAN_LOCAL6 = 17;
 const IFLA_VXLAN_DF = 29;
+
+const IFLA_BR_FDB_MAX_LEARNED = 49;
 
 const IFLA_BRPORT_LEARNING = 8;
 const IFLA_BRPORT_LOCKED = 39;
@@ -81,8 +84,9 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
   if (link.master !== undefined) writer.attributeLink(IFLA_MASTER, link.master);
   writer.nested(IFLA_LINKINFO, () => {
     writer.attributeText(IFLA_INFO_KIND, link.kind);
-    const { peer, vxlan } = link;
+    const { peer, vxlan, bridge } = link;
     if (vxlan !== undefined) writer.nested(IFLA_INFO_DATA, () => writeVxlan(writer, vxlan));
+    if (bridge !== undefined) writer.nested(IFLA_INFO_DATA, () => writeBridge(writer, bridge));
     if (peer !== undefined) {
       writer.nested(IFLA_INFO_DATA, () =>
         writer.nested(VETH_INFO_PEER, () => {
@@ -120,7 +124,7 @@ export function writeLinkSet(writer: MessageWriter, link: string, change: LinkCh
  * link of that group", so this message gives the index, never only the name.
  */
 function writeChange(writer: MessageWriter, link: string, change: LinkChange): void {
-  const inside = change.vxlan !== undefined || change.port !== undefined;
+  const inside = change.vxlan !== undefined || change.bridge !== undefined || change.port !== undefined;
   writer.begin(inside ? RTM_NEWLINK : RTM_SETLINK, NLM_F_REQUEST);
   if (inside || change.name !== undefined) {
     writeHeader(writer, link, change.up);
@@ -150,10 +154,14 @@ function writeAddressMode(writer: MessageWriter, mode: Link['addressMode']): voi
   );
 }
 
-function writeLinkInfo(writer: MessageWriter, { vxlan, port }: LinkChange): void {
+function writeLinkInfo(writer: MessageWriter, { vxlan, bridge, port }: LinkChange): void {
   if (vxlan !== undefined) {
     writer.attributeText(IFLA_INFO_KIND, 'vxlan');
     writer.nested(IFLA_INFO_DATA, () => writeVxlan(writer, vxlan));
+  }
+  if (bridge !== undefined) {
+    writer.attributeText(IFLA_INFO_KIND, 'bridge');
+    writer.nested(IFLA_INFO_DATA, () => writeBridge(writer, bridge));
   }
   if (port !== undefined) {
     writer.attributeText(IFLA_INFO_SLAVE_KIND, 'bridge');
@@ -214,11 +222,18 @@ function writeVxlan(writer: MessageWriter, vxlan: Partial<VxlanAttributes>): voi
   }
   if (vxlan.learning !== undefined) writer.attributeU8(IFLA_VXLAN_LEARNING, Number(vxlan.learning));
   if (vxlan.df !== undefined) writer.attributeU8(IFLA_VXLAN_DF, DONT_FRAGMENT.indexOf(vxlan.df));
+  if (vxlan.entriesMax !== undefined) writer.attributeU32(IFLA_VXLAN_LIMIT, vxlan.entriesMax);
+}
+
+/** A kernel before 6.7 accepts the limit and ignores it. */
+function writeBridge(writer: MessageWriter, { learnedMax }: BridgeAttributes): void {
+  writer.attributeU32(IFLA_BR_FDB_MAX_LEARNED, learnedMax);
 }
 
 const attributes = new AttributeTable(IFLA_PERM_ADDRESS);
 const linkInfo = new AttributeTable(IFLA_INFO_SLAVE_DATA);
 const vxlanData = new AttributeTable(IFLA_VXLAN_DF);
+const bridgeData = new AttributeTable(IFLA_BR_FDB_MAX_LEARNED);
 const portData = new AttributeTable(IFLA_BRPORT_LOCKED);
 const families = new AttributeTable(AF_INET6);
 const inet = new AttributeTable(IFLA_INET_CONF);
@@ -257,6 +272,7 @@ export function readLink(message: Message): Link {
     alias: attributes.text(IFLA_IFALIAS),
     ...readFamilies(),
     ...(kind === 'vxlan' && { vxlan: readVxlan() }),
+    ...(kind === 'bridge' && readBridge()),
     ...(linkInfo.text(IFLA_INFO_SLAVE_KIND) === 'bridge' && {
       port: readPort(portData.parseNested(linkInfo, IFLA_INFO_SLAVE_DATA)),
     }),
@@ -303,13 +319,21 @@ function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'conf'> {
 function readVxlan(): VxlanAttributes {
   vxlanData.parseNested(linkInfo, IFLA_INFO_DATA);
   const local = vxlanData.ip(IFLA_VXLAN_LOCAL) ?? vxlanData.ip(IFLA_VXLAN_LOCAL6);
+  const entriesMax = vxlanData.u32(IFLA_VXLAN_LIMIT);
   return {
     vni: vxlanData.u32(IFLA_VXLAN_ID) as Vni,
     udpPort: vxlanData.port(IFLA_VXLAN_PORT),
     ...(local !== undefined && { local }),
     learning: vxlanData.u8(IFLA_VXLAN_LEARNING) !== 0,
     df: DONT_FRAGMENT[vxlanData.u8(IFLA_VXLAN_DF)] ?? 'unset',
+    ...(entriesMax !== 0 && { entriesMax }),
   };
+}
+
+function readBridge(): Pick<Link, 'bridge'> {
+  bridgeData.parseNested(linkInfo, IFLA_INFO_DATA);
+  if (!bridgeData.has(IFLA_BR_FDB_MAX_LEARNED)) return {};
+  return { bridge: { learnedMax: bridgeData.u32(IFLA_BR_FDB_MAX_LEARNED) } };
 }
 
 function readPort(data: AttributeTable): BridgePortAttributes {

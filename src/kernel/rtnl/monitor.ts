@@ -17,6 +17,7 @@ import { readFdbEntry } from './fdb.ts';
 import { linkFamily, RTM_DELLINK, RTM_NEWLINK, readLink, readPortChange } from './link.ts';
 import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from './neighbour.ts';
 import type { KernelEvent } from './objects.ts';
+import { ReadingBudget } from './reading-budget.ts';
 import { RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE, readRoute } from './route.ts';
 
 /** Groups of rtnetlink: RTNLGRP_LINK, NEIGH (FDB entries too), IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE. */
@@ -34,11 +35,19 @@ const NFTA_GEN_PROC_NAME = 3;
 const RECEIVE_BUFFER_BYTES = 32 * 1024 * 1024;
 /** After this many reads the event loop runs other work before we read on. */
 const READS_AT_ONCE = 256;
+/**
+ * Rounds of reads in one call of `drain`: the kernel doubles the size of the buffer, and an event takes 800 bytes of it
+ * or more. So a round after these has events that are younger than the call.
+ */
+const DRAIN_ROUNDS = (2 * RECEIVE_BUFFER_BYTES) / 800 / READS_AT_ONCE;
 
 /** One socket. `read` turns waiting messages into events, and returns whether more may wait. */
 interface Source {
   readonly socket: NetlinkSocket;
   readonly poll: ReturnType<typeof koffi.node.poll>;
+  readonly budget: ReadingBudget;
+  /** Starts the poll again after a pause. */
+  pause?: NodeJS.Timeout;
   readonly read: (socket: NetlinkSocket) => boolean;
 }
 
@@ -85,11 +94,17 @@ export class KernelMonitor {
 
   /** Emits now all events that have happened so far, without waiting for the event loop. */
   drain(): void {
-    for (const { socket, read } of [...this.#sources]) while (this.#sources.length > 0 && read(socket));
+    for (const { socket, read, budget } of [...this.#sources]) {
+      const startMs = performance.now();
+      for (let round = 0; round < DRAIN_ROUNDS && this.#sources.length > 0 && read(socket); round++);
+      const nowMs = performance.now();
+      budget.spend(nowMs - startMs, nowMs);
+    }
   }
 
   close(): void {
-    for (const { socket, poll } of this.#sources.splice(0)) {
+    for (const { socket, poll, pause } of this.#sources.splice(0)) {
+      clearTimeout(pause);
       poll.close();
       socket.close();
     }
@@ -104,11 +119,26 @@ export class KernelMonitor {
       ...(netns !== undefined && { netns }),
     });
     // libuv stops polling a socket that has an error, as an overflow is: polling is started again after each call.
-    const onReadable = (): void => {
-      read(socket);
+    const listen = (): void => {
       if (this.#sources.includes(source)) source.poll.start({ readable: true }, onReadable);
     };
-    const source: Source = { socket, poll: koffi.node.poll(socket.fd, { readable: true }, onReadable), read };
+    const onReadable = (): void => {
+      const startMs = performance.now();
+      read(socket);
+      const nowMs = performance.now();
+      const pauseMs = source.budget.spend(nowMs - startMs, nowMs);
+      if (pauseMs === 0) listen();
+      else if (this.#sources.includes(source)) {
+        source.poll.stop();
+        source.pause = setTimeout(listen, pauseMs);
+      }
+    };
+    const source: Source = {
+      socket,
+      poll: koffi.node.poll(socket.fd, { readable: true }, onReadable),
+      read,
+      budget: new ReadingBudget(),
+    };
     this.#sources.push(source);
   }
 

@@ -33,6 +33,8 @@ export interface Link {
   readonly conf: LinkConf;
   /** Only on links of kind `vxlan`. */
   readonly vxlan?: VxlanAttributes;
+  /** Only on links of kind `bridge`. Absent on kernels before 6.7, which have no such attribute. */
+  readonly bridge?: BridgeAttributes;
   /** Only on ports of a bridge. */
   readonly port?: BridgePortAttributes;
 }
@@ -63,6 +65,14 @@ export interface VxlanAttributes {
   readonly local?: Ipv4 | Ipv6;
   readonly learning: boolean;
   readonly df: DontFragment;
+  /** IFLA_VXLAN_LIMIT: how many FDB entries the device holds, ours among them. Absent: any number. */
+  readonly entriesMax?: number;
+}
+
+/** IFLA_BR_* of a bridge. */
+export interface BridgeAttributes {
+  /** IFLA_BR_FDB_MAX_LEARNED: how many FDB entries the bridge learns from frames; 0 for any number. */
+  readonly learnedMax: number;
 }
 
 /** IFLA_BRPORT_* of a bridge port. */
@@ -134,6 +144,11 @@ export interface FdbEntry {
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
   readonly sticky: boolean;
+}
+
+/** The number of FDB entries that a dump counted and did not keep, for one table of one link and one remote VTEP. */
+export interface EntryCount extends Pick<FdbEntry, 'link' | 'table' | 'remoteVtep'> {
+  readonly count: number;
 }
 
 /** An event of the monitor. A change carries the new object, a removal the last one. */

@@ -6,7 +6,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { FdbEntry, VxlanAttributes } from './objects.ts';
+import type { BridgeAttributes, FdbEntry, VxlanAttributes } from './objects.ts';
 
 /** The attributes of a link that shall change; absent ones stay. */
 export interface LinkChange {
@@ -20,8 +20,9 @@ export interface LinkChange {
   readonly group?: number;
   readonly alias?: string;
   readonly addressMode?: 'none' | 'eui64';
-  /** The attributes that can change while the device exists; the VNI and the UDP port cannot. */
+  /** The attributes that can change while the device exists; the VNI, the UDP port and the limit of entries cannot. */
   readonly vxlan?: Partial<Pick<VxlanAttributes, 'local' | 'learning' | 'df'>>;
+  readonly bridge?: BridgeAttributes;
   readonly port?: { readonly learning?: boolean; readonly locked?: boolean };
 }
 
@@ -37,6 +38,7 @@ export type KernelOperation =
       readonly master?: string;
       readonly up?: boolean;
       readonly vxlan?: VxlanAttributes;
+      readonly bridge?: BridgeAttributes;
       /** veth: name of the other end. */
       readonly peer?: string;
     }

@@ -10,11 +10,16 @@ import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbEntry, writeFdbDump, writeFdbGet } from './fdb.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
-import type { Address, FdbEntry, Link, Neighbour, Route } from './objects.ts';
+import type { Address, EntryCount, FdbEntry, Link, Neighbour, Route } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOne } from './request.ts';
 import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
 import { type Read, RtnlChannel } from './rtnl-channel.ts';
+
+/** The table that an entry is in, and the remote VTEP that it leads to. */
+interface EntryTable extends Omit<EntryCount, 'count'> {
+  readonly mac?: never;
+}
 
 /**
  * Reads and changes links, addresses, routes, neighbour entries and FDB entries of one network namespace. Every read
@@ -84,6 +89,32 @@ export class Rtnl {
   /** All FDB entries of VXLAN devices and bridges, without those of a VLAN. */
   fdb(): Promise<FdbEntry[]> {
     return this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, readFdbEntry);
+  }
+
+  /**
+   * The FDB entries for which `matters` holds, and the numbers of the others. A flood of made-up Ethernet addresses
+   * leaves hundreds of thousands of entries that nobody here needs.
+   */
+  async fdbWhere(matters: (entry: FdbEntry) => boolean): Promise<{ entries: FdbEntry[]; others: EntryCount[] }> {
+    // One object stands for all other entries of a table: a dump that was interrupted is read again, so nothing is counted here.
+    const tables = new Map<string, EntryTable>();
+    const read = (message: Message): FdbEntry | EntryTable | undefined => {
+      const entry = readFdbEntry(message);
+      if (entry === undefined || matters(entry)) return entry;
+      const { link, table, remoteVtep } = entry;
+      const key = `${link} ${table} ${remoteVtep}`;
+      const known = tables.get(key) ?? { link, table, ...(remoteVtep !== undefined && { remoteVtep }) };
+      tables.set(key, known);
+      return known;
+    };
+    const objects = await this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, read);
+    const counts = new Map<EntryTable, number>();
+    const entries: FdbEntry[] = [];
+    for (const object of objects) {
+      if (object.mac !== undefined) entries.push(object);
+      else counts.set(object, (counts.get(object) ?? 0) + 1);
+    }
+    return { entries, others: [...counts].map(([table, count]) => ({ ...table, count })) };
   }
 
   /** The link with this name; undefined when there is none. */

@@ -1,6 +1,7 @@
 /** The throughput from an emulated machine to host0, counted at host0, because a node's image has no iperf3. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { shellWords } from '../../image/shell-words.ts';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import type { CommandOutcome } from '../hosts/host-shell.ts';
@@ -35,7 +36,7 @@ export async function measureInflow(
   try {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const send = `timeout ${seconds} nc ${to.member.ipv6} ${port} </dev/zero`;
+    const send = `${shellWords(['timeout', String(seconds), 'nc', to.member.ipv6, String(port)])} </dev/zero`;
     const { stderr } = await run(['timeout', String(seconds + EXTRA_SEC), 'sh', '-c', send]);
     if (lastMs > firstMs) return Math.round((bytes * 8) / ((lastMs - firstMs) * 1e4)) / 100;
     throw new MeshError('MESH_LAB_FAILED', `nothing came in from ${from.name}: ${stderr.trim()}`, {

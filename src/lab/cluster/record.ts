@@ -2,8 +2,7 @@
  * `lab.json`: the size and the owner of a lab. It is written before anything of the lab is made, so that after a crash
  * the next command can remove exactly what belongs to the lab.
  */
-
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
@@ -118,6 +117,43 @@ export function readRecord(directory: string): LabRecord | undefined {
       remedy: `Delete the lab's namespaces (\`ip netns list\`) by hand, then remove ${dirname(recordPath(directory))}.`,
     });
   }
+}
+
+/** The records of all labs below `directory`, by name. A lab whose record cannot be read is left out. */
+export function labRecords(directory = LABS_DIRECTORY): LabRecord[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+  return names.sort().flatMap((name) => {
+    try {
+      return readRecord(join(directory, name)) ?? [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** `kept`: handed to the user. `in use`: a process builds or uses it. `left behind`: that process has ended without it. */
+export function stateOfLab(record: LabRecord): 'kept' | 'in use' | 'left behind' {
+  if (record.kept) return 'kept';
+  return isRunning(record.owner) ? 'in use' : 'left behind';
+}
+
+/** MESH_OBJECT_UNKNOWN, with the labs that there are as the remedy. */
+export function noLab(name: string, present: readonly LabRecord[]): MeshError {
+  const option = name === 'default' ? '' : ` --name ${name}`;
+  const names = present.map((record) => record.name).join(', ');
+  return new MeshError('MESH_OBJECT_UNKNOWN', `there is no lab ${name}`, {
+    object: name,
+    remedy:
+      names === ''
+        ? `There are no labs here. \`mesh lab up --keep${option}\` starts one.`
+        : `These labs exist: ${names}. Name one with --name.`,
+  });
 }
 
 function parseRecord(text: string): LabRecord {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { commandKeyIn, makeCommandKey } from '../../image/command-key.ts';
 import { hostKeyOf, secretsOf } from '../../image/overlay/machine-secrets.ts';
+import { shellWords } from '../../image/shell-words.ts';
 import { knownHostLine, sshCommand, sshSettings } from '../../image/ssh-command.ts';
 import { netnsPath } from '../../kernel/netns.ts';
 import { EchoSocket } from '../../kernel/sockets/echo.ts';
@@ -107,7 +108,7 @@ function remotely(host0: LabHost, host: LabHost, argv: readonly string[], termin
     ControlPersist: '20',
     ServerAliveCountMax: '1',
   });
-  return sshCommand(login, argv.map(quoted).join(' '), [terminal ? '-t' : '-T', ...settings]);
+  return sshCommand(login, shellWords(argv), [terminal ? '-t' : '-T', ...settings]);
 }
 
 function connectionSocket(root: string): string {
@@ -116,8 +117,4 @@ function connectionSocket(root: string): string {
 
 function knownHosts({ root }: LabHost): string {
   return join(root, 'known_hosts');
-}
-
-function quoted(word: string): string {
-  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

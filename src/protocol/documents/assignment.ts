@@ -14,6 +14,8 @@ export interface Segment {
   readonly device: string;
   readonly ipv4: Ipv4;
   readonly subnet: Ipv4Cidr;
+  /** Names of host0's other NICs on the same physical segment: its machines may send to host0 by any of them. */
+  readonly also?: readonly string[];
 }
 
 /** A NIC that host0's agent keeps up, with the address that host0 chose for the segment. */

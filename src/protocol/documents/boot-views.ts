@@ -73,6 +73,7 @@ export interface ForeignServerView {
 export interface RivalView {
   /** Its installation id, 8 hex digits. */
   readonly installation: string;
+  readonly mac: Mac;
   readonly ipv4?: Ipv4;
   /** It was on the segment first, so this host0 stays passive there. */
   readonly senior: boolean;

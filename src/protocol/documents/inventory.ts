@@ -20,6 +20,12 @@ export interface Inventory {
   readonly nics: readonly Nic[];
 }
 
+/**
+ * The body of `PUT /inventory`. `instance` is that of the node's reports (`SelfReport.instance`): host0 takes an inventory
+ * from a member's agent, and from no other program on the node.
+ */
+export type InventoryReport = Inventory & { readonly instance: string };
+
 /** A block device of a machine. */
 export interface Disk {
   /** The kernel's name: `sda`, `nvme0n1`. */

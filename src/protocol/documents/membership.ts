@@ -6,15 +6,18 @@
  * - `GET /?name=NAME[&machine=ID]`  the same, and a report: the asker becomes or stays a member
  * - `PUT /self`        an agent's report (`SelfReport`), answered by `SelfReportAnswer`
  * - `PUT /inventory`   the hardware of the asker's machine (inventory.ts)
- * - `GET /events`      SSE: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID
+ * - `GET /events`      SSE for members: `snapshot`, then `join | change | leave`; ids `epoch.revision`, resumed by Last-Event-ID;
+ *                      the stream ends when its member leaves
  */
 
+import { createHmac } from 'node:crypto';
 import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
+import type { NetworkId } from '../../model/network/network.ts';
 import type { SseMessage } from './sse.ts';
 
 /** host0 drops a member that it has not heard from for this long. */
@@ -35,6 +38,8 @@ export const STREAM_SILENCE_MS = 9_000;
 /** How long `mesh-left` names a member that left. Pollers ask at least every 9 s to stay members, so three polls see it. */
 export const LEFT_MEMORY_MS = 30_000;
 
+/** The longest host name in member lines. */
+export const NODE_NAME_MAX_LENGTH = 63;
 /** A host name in member lines: letters, digits, dots and hyphens, at most 63. */
 export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
 
@@ -55,6 +60,11 @@ export function checkNodeName(name: string): void {
  * (`gc_thresh3`).
  */
 export const MEMBERS_MAX = 4_096;
+
+/** Of these, places for machines that an administrator has named, or that have proven a token: strangers cannot take them. */
+export const MEMBERS_RESERVED = 256;
+/** Members that poll without a machine id, and have addresses that follow from none: host0 cannot tell these from guests. */
+export const POLLERS_MAX = 256;
 
 /** The longest body of `PUT /self`. */
 export const REPORT_MAX_BYTES = 8 * 1024;
@@ -91,17 +101,55 @@ export interface SelfReport {
   readonly instance: string;
   /** The underlay address that the node believes it sends from. */
   readonly ipv4: Ipv4;
-  /** The token that host0 gave the machine when it booted: 64 hex digits. */
+  /** The nonce of the proof; empty while the node has none. Absent if host0 gave the machine no token. */
+  readonly nonce?: string;
+  /** That the node has its token (`proofOf`): 64 hex digits. */
+  readonly proof?: string;
+  /** The token itself, from agents that do not know proofs. host0 takes it until the machine boots the next time. */
   readonly token?: string;
   /** True when the node gives up the mesh on purpose. */
   readonly leaving?: boolean;
   readonly state: NetworkState;
 }
 
-/** The answer to `PUT /self`. `segments` are the underlay subnets that host0 forwards VXLAN between. */
+/**
+ * The answer to `PUT /self`. `segments` are the underlay subnets that host0 forwards VXLAN between; `nonce` is for the proof in
+ * the next report of a node that has a token.
+ */
 export type SelfReportAnswer =
-  | { readonly accepted: true; readonly version: MembershipVersion; readonly segments: readonly Ipv4Cidr[] }
-  | { readonly accepted: false; readonly error: ErrorDocument };
+  | {
+      readonly accepted: true;
+      readonly version: MembershipVersion;
+      readonly segments: readonly Ipv4Cidr[];
+      readonly nonce?: string;
+    }
+  | { readonly accepted: false; readonly error: ErrorDocument; readonly nonce?: string };
+
+/**
+ * The form of a nonce, 32 hex digits. host0 gives a nonce in each answer to a report that has one, and refuses an old one with
+ * MESH_MEMBER_UNPROVEN and a new one. A node that has no nonce yet sends an empty one.
+ */
+export const NONCE = /^[0-9a-f]{32}$/;
+
+/** What a proof is about: what the report asks for, and the addresses that it comes from. */
+export interface ProvenReport extends Pick<SelfReport, 'machine' | 'name' | 'instance' | 'leaving'> {
+  readonly network: NetworkId;
+  readonly ipv4: Ipv4;
+  readonly mac: Mac;
+  readonly ipv6: Ipv6;
+}
+
+/**
+ * The proof that a node has the token which host0 gave its machine: HMAC-SHA-256 over the nonce and the report, 64 hex digits.
+ * The token itself is never sent, and who reads a proof can use it for nothing else than this report. Node and host0 compute it from the addresses that each sees.
+ * @param token 64 hex digits: the key
+ */
+export function proofOf(token: string, nonce: string, report: ProvenReport): string {
+  const { network, machine, name, instance, ipv4, mac, ipv6, leaving } = report;
+  const ask = leaving === true ? 'leave' : 'stay';
+  const words = ['meshwork report', nonce, network, machine, name, instance, ipv4, mac, ipv6, ask];
+  return createHmac('sha256', Buffer.from(token, 'hex')).update(words.join('\0')).digest('hex');
+}
 
 /** The state of a network on one node, as its agent reports it. */
 export type NetworkState =

@@ -16,6 +16,11 @@ export function visible(text: string): string {
   });
 }
 
+/** The same for a text of several lines. */
+export function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n');
+}
+
 /**
  * The value as JSON in which no character acts on a terminal: each is written `\u202e`. A parser reads the same value.
  * @param indent spaces for each level; everything is on one line if not given

@@ -19,7 +19,7 @@
  * A failed request is answered with an ErrorDocument and the HTTP status of its code.
  */
 
-import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
@@ -61,6 +61,21 @@ export interface NodeView {
   }[];
 }
 
+/**
+ * Why the machines on the network of a NIC may ask to join a mesh: host0.conf names the NIC, it has no default route, or
+ * it is host0's only NIC. Or why not: it has the default route, its boot mode is off, or rules cannot hold its name.
+ */
+export type JoinReason = 'named' | 'no default route' | 'only NIC' | 'default route' | 'off' | 'unfit name';
+
+/** A network on a NIC of host0, and who of its machines may become a member. */
+export interface JoinView {
+  readonly device: string;
+  readonly subnet: Ipv4Cidr;
+  /** The admission of machines there; `none` where the NIC is no segment. */
+  readonly admits: 'open' | 'known' | 'token' | 'none';
+  readonly why: JoinReason;
+}
+
 /** The state of host0's daemon. */
 export interface Host0Status {
   readonly role: 'host0';
@@ -70,6 +85,8 @@ export interface Host0Status {
   readonly epoch: string;
   readonly revision: number;
   readonly segments: readonly Segment[];
+  /** From where machines may join. An older daemon does not say. */
+  readonly joins?: readonly JoinView[];
   readonly nodesOnline: number;
   readonly networks: number;
   readonly health: readonly Finding[];

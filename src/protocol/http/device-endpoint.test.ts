@@ -38,7 +38,7 @@ function endpointAt(device: string, handler: RequestHandler = (_, response) => r
     openListener: boundListener,
     handler,
     clock,
-    onFault: ({ message }) => told.push(message),
+    onFault: (thrown) => told.push(String(thrown)),
     onFailure: ({ message }) => told.push(message),
     onHearing: (hearing) => told.push(hearing ? 'hears' : 'hears no more'),
   });
@@ -145,7 +145,7 @@ test('a handler that fails answers with its error, and the endpoint goes on', as
     const answer = await fetch(`http://${ADDRESS}:${port}/`);
     expect([answer.status, await answer.json()]).toEqual([500, { code: 'MESH_INTERNAL', message }]);
   }
-  expect(told.slice(1)).toEqual(['at once', 'later']);
+  expect(told.slice(1)).toEqual(['TypeError: at once', 'TypeError: later']);
   expect(await (await fetch(`http://${ADDRESS}:${port}/`)).text()).toBe('here');
 });
 

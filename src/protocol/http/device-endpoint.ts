@@ -47,8 +47,8 @@ export interface DeviceEndpointInput extends Pick<PlacesInput, 'isMember' | 'ori
   readonly clock: Clock;
   /** Called when the endpoint cannot listen: once, until it listens again. The endpoint keeps trying. */
   readonly onFailure: (error: MeshError) => void;
-  /** Called with an error of a request that is a fault of Meshwork. The requester gets it as the answer. */
-  readonly onFault: (error: MeshError) => void;
+  /** Called with what a handler threw and is no MeshError. The requester gets it as the answer. */
+  readonly onFault: (thrown: unknown) => void;
   readonly onConnection?: (socket: Socket) => void;
   /** Called when the endpoint begins (true) and stops (false) to accept connections. */
   readonly onHearing?: (hearing: boolean) => void;

@@ -27,9 +27,10 @@ export function meshEndpointKey(network: Network, machine: MachineWord): string 
 /** An endpoint that records failures in the journal. It listens once it follows the index of the mesh's bridge. */
 export function meshEndpoint({ network, machine, service, journal, ...rest }: MeshEndpointInput): DeviceEndpoint {
   const { bridge: device } = network.devices;
+  const title = `${service} endpoint of ${network.name}`;
   return new DeviceEndpoint({
     ...rest,
-    title: `${service} endpoint of ${network.name}`,
+    title,
     device,
     address: memberAddresses(network, machine).ipv6,
     onFailure: ({ code, message }) =>
@@ -41,6 +42,6 @@ export function meshEndpoint({ network, machine, service, journal, ...rest }: Me
         network: network.id,
         object: device,
       }),
-    onFault: (error) => journal.failure(`${service} fault`, error, { network: network.id, object: device }),
+    onFault: (thrown) => journal.faults.tell(`request to the ${title}`, thrown),
   });
 }

@@ -64,6 +64,8 @@ export class PlacePool {
   readonly #places = new Set<Place>();
   readonly #peers = new Map<string, Peer>();
   readonly #shares = new Map<string, Share>();
+  /** The peers whose origin is to be looked up. */
+  readonly #unknown = new Set<Peer>();
   #isLooking = false;
   #takenBackMs = Number.NEGATIVE_INFINITY;
   #greatest: { readonly text: string; readonly atMs: number } | undefined;
@@ -161,21 +163,24 @@ export class PlacePool {
     // Until its origin is known, nothing says that it has anything in common with others.
     const peer: Peer = { address, places: new Set(), origin: undefined, behind: { count: 0 }, mac: { count: 0 } };
     this.#peers.set(address, peer);
+    this.#unknown.add(peer);
     return peer;
   }
 
-  #forget({ address, origin }: Peer): void {
+  #forget(peer: Peer): void {
+    const { address, origin } = peer;
     this.#peers.delete(address);
+    this.#unknown.delete(peer);
     for (const key of keysOf(address, origin)) if (this.#shares.get(key)?.count === 0) this.#shares.delete(key);
   }
 
-  /** Looks up the origins of all peers, one after the other. */
+  /** Looks up the unknown origins, one after the other, also those of peers that come meanwhile. */
   async #lookUp(): Promise<void> {
     const { originOf } = this.#input;
     if (this.#isLooking || originOf === undefined) return;
     this.#isLooking = true;
-    for (const peer of this.#peers.values()) {
-      if (peer.origin !== undefined) continue;
+    for (const peer of this.#unknown) {
+      this.#unknown.delete(peer);
       const origin = await originOf(peer.address).catch(() => ({}));
       if (this.#peers.get(peer.address) === peer) this.#setOrigin(peer, origin);
     }

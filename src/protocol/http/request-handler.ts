@@ -11,8 +11,8 @@ export interface RequestHandlerInput {
   readonly handler: RequestHandler;
   /** Where the server listens; absent for a Unix socket. */
   readonly listener?: ListenAddress;
-  /** Called with an error that is a fault of Meshwork. */
-  readonly onFault: (error: MeshError) => void;
+  /** Called with what the handler threw and is no MeshError: a fault of Meshwork. */
+  readonly onFault: (thrown: unknown) => void;
 }
 
 /** A listener for `request` events. It refuses requests from web pages, and answers what the handler throws. */
@@ -21,9 +21,8 @@ export function requestListener({ handler, listener, onFault }: RequestHandlerIn
     // An error of the response, such as a write after its end, would otherwise be an uncaught exception.
     response.on('error', () => response.destroy());
     const failed = (thrown: unknown): void => {
-      const error = MeshError.from(thrown);
-      if (error.code === 'MESH_INTERNAL') onFault(error);
-      answerError(response, error);
+      if (!(thrown instanceof MeshError)) onFault(thrown);
+      answerError(response, MeshError.from(thrown));
     };
     try {
       mustBeOwnRequest(request.headers, listener);

@@ -64,6 +64,7 @@ const Segment: Shape<SegmentView> = z.looseObject({
   otherHost0s: listOf(
     z.looseObject({
       installation: z.string(),
+      mac: MacShape,
       ipv4: z.exactOptional(Ipv4Shape),
       senior: z.boolean(),
       heardSecAgo: z.number(),

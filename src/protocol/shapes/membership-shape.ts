@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import { MEMBERS_MAX, type MembershipEvent, type SelfReportAnswer } from '../documents/membership.ts';
+import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from '../documents/membership.ts';
 import { listOf, readDocument, type Shape } from './document.ts';
 import { ErrorShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
 
@@ -14,8 +14,9 @@ export const EVENT_MAX_LENGTH = 1024 * 1024;
 /** An answer has a version and at most SEGMENTS_MAX segments, or an error. */
 const ANSWER_MAX_LENGTH = 64 * 1024;
 
-const Accepted = z.object({ accepted: z.literal(true), version: VersionShape, segments: SegmentsShape });
-const Refused = z.object({ accepted: z.literal(false), error: ErrorShape });
+const nonce = z.exactOptional(z.string().check(z.regex(NONCE)));
+const Accepted = z.object({ accepted: z.literal(true), version: VersionShape, segments: SegmentsShape, nonce });
+const Refused = z.object({ accepted: z.literal(false), error: ErrorShape, nonce });
 const Answer = z.union([Accepted, Refused, ErrorShape]);
 
 /** The members of one mesh have their IPv6 in its prefix. */

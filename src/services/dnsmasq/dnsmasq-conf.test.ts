@@ -69,6 +69,14 @@ test('the configuration of a server', () => {
   `);
 });
 
+test('a path of any characters is one value, and adds no setting', () => {
+  const path = '/srv/a, "b" #c\\d\ndhcp-script=/bin/sh\t';
+  const conf = dnsmasqConf({ ...SEGMENT, tftpRoot: path, mode: { name: 'proxy' } });
+  expect(conf.split('\n').filter((line) => /^(?:tftp-root|dhcp-script)/.test(line))).toEqual([
+    'tftp-root="/srv/a, \\"b\\" #c\\\\d\\ndhcp-script=/bin/sh\\t"',
+  ]);
+});
+
 /** The middle part of a text, without the lines at its beginning and end that another text has, too. */
 function difference(text: string, other: string): string {
   const [lines, others] = [text, other].map((each) => each.split('\n')) as [string[], string[]];

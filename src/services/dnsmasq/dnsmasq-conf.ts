@@ -59,30 +59,30 @@ export function dnsmasqConf(service: SegmentService): string {
     'no-resolv',
     'no-hosts',
     'bind-dynamic',
-    `interface=${device}`,
+    setting`interface=${device}`,
     'except-interface=lo',
     '',
     '# The kinds of clients: other host0s that look for servers, iPXE, and the architectures of firmware.',
-    `dhcp-vendorclass=set:host0,${ignoredClass}`,
+    setting`dhcp-vendorclass=set:host0,${ignoredClass}`,
     'dhcp-ignore=tag:host0',
     'dhcp-vendorclass=set:pxe,PXEClient',
     'dhcp-userclass=set:ipxe,iPXE',
     'dhcp-match=set:ipxe,175',
-    ...BIOS.map((arch) => `dhcp-match=set:bios,option:client-arch,${arch}`),
-    ...EFI64.map((arch) => `dhcp-match=set:efi64,option:client-arch,${arch}`),
-    ...HTTP64.map((arch) => `dhcp-match=set:http64,option:client-arch,${arch}`),
+    ...BIOS.map((arch) => setting`dhcp-match=set:bios,option:client-arch,${arch}`),
+    ...EFI64.map((arch) => setting`dhcp-match=set:efi64,option:client-arch,${arch}`),
+    ...HTTP64.map((arch) => setting`dhcp-match=set:http64,option:client-arch,${arch}`),
     '',
     '# Firmware loads iPXE; iPXE loads its script, and never itself again.',
-    `dhcp-boot=tag:bios,tag:!ipxe,${LOADERS.bios},,${host0}`,
-    `dhcp-boot=tag:efi64,tag:!ipxe,${LOADERS.efi64},,${host0}`,
-    `dhcp-boot=tag:http64,tag:!ipxe,${httpLoaderUrl(host0)},,${host0}`,
-    `dhcp-boot=tag:ipxe,${url},,${host0}`,
+    setting`dhcp-boot=tag:bios,tag:!ipxe,${LOADERS.bios},,${host0}`,
+    setting`dhcp-boot=tag:efi64,tag:!ipxe,${LOADERS.efi64},,${host0}`,
+    setting`dhcp-boot=tag:http64,tag:!ipxe,${httpLoaderUrl(host0)},,${host0}`,
+    setting`dhcp-boot=tag:ipxe,${url},,${host0}`,
     '',
     ...(mode.name === 'server' ? serverLines(service, mode) : proxyLines(service)),
     '',
     '# TFTP uses one UDP port, so that firewalls and observers see whole transfers.',
     'enable-tftp',
-    `tftp-root=${tftpRoot}`,
+    setting`tftp-root=${tftpRoot}`,
     'tftp-single-port',
     'tftp-max=4096',
     'quiet-tftp',
@@ -104,9 +104,9 @@ function serverLines(
   { first, last, leaseSec }: Extract<SegmentService['mode'], { name: 'server' }>,
 ): string[] {
   return [
-    `dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
-    `dhcp-leasefile=${leaseFile}`,
-    `dhcp-lease-max=${LEASES_MAX}`,
+    setting`dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
+    setting`dhcp-leasefile=${leaseFile}`,
+    setting`dhcp-lease-max=${LEASES_MAX}`,
     '# host0 is the DHCP server of this segment: a client that asks for an address of another one gets a NAK at once.',
     'dhcp-authoritative',
     '# A machine is known by its MAC: ROM, iPXE and Linux each send another client id.',
@@ -114,7 +114,7 @@ function serverLines(
     'no-ping',
     '# host0 is no router; it gives the time.',
     'dhcp-option=option:router',
-    `dhcp-option=option:ntp-server,${host0}`,
+    setting`dhcp-option=option:ntp-server,${host0}`,
     '# PXE: take the file in this packet and look for no other server. iPXE: wait for no proxy.',
     'dhcp-option-force=tag:pxe,tag:!ipxe,43,06:01:08:ff',
     'dhcp-option-force=tag:pxe,option:vendor-class,PXEClient',
@@ -128,12 +128,37 @@ const LEASES_MAX = 10_000;
 
 function proxyLines({ subnet }: SegmentService): string[] {
   return [
-    `dhcp-range=${subnet.network},proxy,${subnet.mask}`,
+    setting`dhcp-range=${subnet.network},proxy,${subnet.mask}`,
     '# Also for firmware that boots by HTTP.',
     'dhcp-pxe-vendor=PXEClient,HTTPClient',
     '# Matches no machine. It opens UDP port 4011, where UEFI asks again for the file named above.',
     'pxe-service=tag:nobody,x86PC,"Meshwork"',
   ];
+}
+
+/**
+ * Whether dnsmasq takes this text as the name of an interface as it is. A final `*` would be a pattern, and quotes do not
+ * hide it.
+ */
+export function isDnsmasqName(text: string): boolean {
+  return /^[\w.@+-]+$/.test(text);
+}
+
+/** Characters that mean nothing to dnsmasq, besides the commas that this file writes between the parts of a value. */
+const PLAIN = /^[\w.@+:/-]+$/;
+
+/**
+ * One line of the configuration. Every value goes through here: one with other than plain characters is put in quotes, in
+ * which dnsmasq takes commas, blanks and # as they are (option.c, read_file).
+ */
+function setting(parts: TemplateStringsArray, ...values: readonly (string | number)[]): string {
+  return String.raw({ raw: parts }, ...values.map((value) => quoted(`${value}`)));
+}
+
+function quoted(text: string): string {
+  return PLAIN.test(text)
+    ? text
+    : `"${text.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`;
 }
 
 function lines(...texts: readonly string[]): string {

@@ -1,5 +1,6 @@
 /** The sqlite file of a ledger: read as a whole when it is opened, then written one group of batches at a time. */
 import { randomBytes } from 'node:crypto';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import type { Entry, WatchBatch } from '../store.ts';
@@ -36,6 +37,7 @@ export class SqliteFile {
    * @throws an error of sqlite, or a plain Error when the file is damaged or belongs to another program
    */
   constructor(path: string) {
+    makePrivate(path);
     this.#database = new DatabaseSync(path, { timeout: 0 });
     try {
       // Exclusive mode first: the index of the WAL is then in our memory, and the lock is held from the first read on.
@@ -141,4 +143,16 @@ export class SqliteFile {
 
 function entryOf(row: Row, modRevision: number): Entry {
   return { key: String(row.key), value: String(row.value), createRevision: Number(row.create_revision), modRevision };
+}
+
+/** Names, addresses and machine ids are for root and its group. sqlite gives its other files the permissions of this one. */
+const FILE_MODE = 0o640;
+
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'a', FILE_MODE));
+    for (const file of [path, `${path}-wal`]) chmodSync(file, FILE_MODE);
+  } catch {
+    // There is no WAL, or sqlite tells better why the file cannot be opened.
+  }
 }

@@ -1,7 +1,7 @@
 /** The sqlite store: the contract of every store, restarts, damage, and writers that are killed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -51,6 +51,22 @@ test('compacted history stays compacted after a restart', async () => {
   await first.close();
   const again = await SqliteStore.open(path);
   await expect(batchesUntil(again, 30)).rejects.toMatchObject({ code: 'MESH_STORE_COMPACTED' });
+  await again.close();
+});
+
+test('the files are for root and its group, under any umask and when they were open to all', async () => {
+  const umask = process.umask(0);
+  onTestFinished(() => void process.umask(umask));
+  const path = await newPath();
+  const modes = () => Promise.all([path, `${path}-wal`].map(async (file) => (await stat(file)).mode & 0o777));
+  const first = await SqliteStore.open(path);
+  await first.txn([], [{ put: 'a', value: '1' }]);
+  expect(await modes()).toEqual([0o640, 0o640]);
+  await first.close();
+  await chmod(path, 0o666);
+  const again = await SqliteStore.open(path);
+  await again.txn([], [{ put: 'a', value: '2' }]);
+  expect(await modes()).toEqual([0o640, 0o640]);
   await again.close();
 });
 

@@ -6,7 +6,7 @@ export const bug: Bug = {
     {
       kind: 'edit',
       symbol: 'Reconciler.#onKernelEvent',
-      find: 'void this.audit();',
+      find: 'this.#journal.overflow();\n      this.#schedule.soon();',
       replace: '',
     },
   ],

@@ -42,9 +42,10 @@ let node2: LabHost;
 beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `liar-${process.pid}`, nodes: 2, segments: 1 }));
   [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
-  // A network of the node itself, as a bridge of containers.
-  for (const command of ['link add docker0 up type bridge', 'address add 172.17.0.1/16 dev docker0']) {
-    inside(netnsPath(node1.netns), 'ip', ...command.split(' '));
+  // A network of the nodes themselves, as a bridge of containers.
+  for (const { netns } of [node1, node2]) {
+    for (const command of ['link add docker0 up type bridge', 'address add 172.17.0.1/16 dev docker0'])
+      inside(netnsPath(netns), 'ip', ...command.split(' '));
   }
 });
 

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import type { BootView, ScanView, SegmentView } from '../../../src/protocol/documents/boot-views.ts';
+import type { MachineView } from '../../../src/protocol/documents/machine-view.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
-import type { Host0Status } from '../../../src/protocol/documents/views.ts';
+import type { Host0Status, NodeView } from '../../../src/protocol/documents/views.ts';
 import { request } from '../../../src/protocol/http/http.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
@@ -19,7 +20,7 @@ const SOURCES = new URL('../../../src/main/', import.meta.url).pathname;
 
 /** host0 runs with the capabilities of its packaged service. */
 const UNIT = readFileSync(new URL('../../../packaging/systemd/meshwork-host0.service', import.meta.url), 'utf8');
-const AS_A_SERVICE = [...readUnit(UNIT, {}).argv.slice(0, 3), 'sh', '-c', 'umask 0027 && exec "$@"', 'sh'];
+const AS_A_SERVICE = readUnit(UNIT, {}).argv.slice(0, 3);
 
 /** The namespaces and processes of one test file. */
 export class BootBench {
@@ -173,12 +174,14 @@ export class BootHost {
     writeFileSync(join(this.host0Dir, 'host0.conf'), conf);
   }
 
-  start(program: 'host0' | 'agent'): void {
+  /** @param umask as octal digits: that of the init system that starts the program */
+  start(program: 'host0' | 'agent', umask = '0027'): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', `${SOURCES}${program}.ts`];
     const own = program === 'agent' ? ['--on-host0'] : ['--host0-dir', this.host0Dir];
     const words = [...node, '--root', this.root, '--name', 'host0', ...own];
-    const [command = '', ...rest] = program === 'host0' ? [...AS_A_SERVICE, ...words] : words;
+    const shell = ['sh', '-c', `umask ${umask} && exec "$@"`, 'sh'];
+    const [command = '', ...rest] = [...(program === 'host0' ? AS_A_SERVICE : []), ...shell, ...words];
     const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, stdio: ['ignore', log, log] }));
     this.#running.set(program, child);
   }
@@ -207,6 +210,20 @@ export class BootHost {
 
   status(): Promise<Host0Status> {
     return this.#ask('GET', '/v1/status') as Promise<Host0Status>;
+  }
+
+  machines(): Promise<MachineView[]> {
+    return this.#ask('GET', '/v1/machines') as Promise<MachineView[]>;
+  }
+
+  nodes(): Promise<NodeView[]> {
+    return this.#ask('GET', '/v1/nodes') as Promise<NodeView[]>;
+  }
+
+  /** The resident memory of a process. */
+  memoryKb(program: 'host0' | 'agent'): number {
+    const status = readFileSync(`/proc/${this.#running.get(program)?.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
   }
 
   /** Waits until the segment of a NIC is as wanted. @param what for the error */

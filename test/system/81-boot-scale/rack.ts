@@ -30,7 +30,7 @@ export function writeMachines(
   }
 }
 
-/** How `mesh system configure` ended. */
+/** How a command ended. */
 export interface Configured {
   readonly status: number | null;
   readonly stdout: string;
@@ -39,7 +39,12 @@ export interface Configured {
 
 /** Runs `mesh system configure` to its end. */
 export function configure(root: string): Configured {
-  return spawnSync(MESH, ['--root', root, 'system', 'configure', '--json'], { encoding: 'utf8' });
+  return meshCommand(root, 'system', 'configure');
+}
+
+/** Runs a `mesh` command with `--json` to its end. */
+export function meshCommand(root: string, ...words: readonly string[]): Configured {
+  return spawnSync(MESH, ['--root', root, ...words, '--json'], { encoding: 'utf8' });
 }
 
 /** Starts `mesh system configure`; the caller may kill it. */

@@ -16,6 +16,7 @@ export const kernelFeatures: Check = {
       saw: `this kernel cannot do «${feature.name}»${feature.why === undefined ? '' : `: ${feature.why}`}`,
       matters: feature.costs,
       remedy:
+        feature.remedy ??
         'Load the module (`modprobe`), install the full kernel of the distribution, or build it with this feature.',
     })),
 };

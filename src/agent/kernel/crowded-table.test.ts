@@ -1,0 +1,118 @@
+/** Proves on the real kernel that the tables are bounded, and that our entries fit into a full one. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { manage } from '../../../test/kit/networks.ts';
+import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
+import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import { LEARNED_MAX, linkItems } from '../desired/mesh-items.ts';
+import { type FdbItem, fdbKind } from '../items/fdb.ts';
+import { kindOf } from '../items/item.ts';
+import { SystemKernel } from './system-kernel.ts';
+
+const { vxlan, bridge } = manage.devices;
+const ENTRIES_MAX = 40;
+
+let netns: TemporaryNetns;
+let kernel: SystemKernel;
+
+beforeEach(async () => {
+  netns = temporaryNetns();
+  kernel = await SystemKernel.open(() => undefined, { netns: netns.path });
+});
+
+afterEach(async () => {
+  await kernel.close();
+  netns.close();
+});
+
+/** Makes the two links of a mesh. @param entriesMax the limit of the VXLAN, in place of the usual one */
+async function makeLinks(entriesMax?: number): Promise<void> {
+  const operations = linkItems(manage, memberAddresses(manage, 'host0'), undefined).flatMap((item) =>
+    kindOf(item).create(item),
+  );
+  const limited = operations.map((operation) =>
+    entriesMax !== undefined && operation.do === 'link-add' && operation.vxlan !== undefined
+      ? { ...operation, vxlan: { ...operation.vxlan, entriesMax } }
+      : operation,
+  );
+  expect((await kernel.apply(limited)).filter((error) => error !== undefined)).toEqual([]);
+}
+
+function entry(number: number): Pick<FdbItem, 'mac' | 'table' | 'link'> & { readonly remoteVtep: Ipv4 } {
+  const low = (number % 256).toString(16).padStart(2, '0');
+  return { table: 'self', link: vxlan, mac: `06:00:00:00:00:${low}` as Mac, remoteVtep: `192.0.2.${number}` as Ipv4 };
+}
+
+function learn(number: number): KernelOperation {
+  return { do: 'fdb-replace', ...entry(number), state: 'dynamic', externLearn: false };
+}
+
+function member(number: number): FdbItem {
+  return { kind: 'fdb', network: manage.id, ...entry(number), state: 'permanent', marked: true };
+}
+
+test('both tables of a mesh have a limit', async () => {
+  await makeLinks();
+  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX });
+  expect((await kernel.rtnl.link(vxlan))?.vxlan?.entriesMax).toBeGreaterThan(LEARNED_MAX);
+});
+
+test('the limit of a bridge that another program changed is put back, on the live bridge', async () => {
+  await makeLinks();
+  await kernel.rtnl.apply([{ do: 'link-set', link: bridge, change: { bridge: { learnedMax: 0 } } }]);
+  const [want] = linkItems(manage, memberAddresses(manage, 'host0'), undefined);
+  if (want?.kind !== 'link') throw new Error('no bridge');
+  const have = { ...want, learnedMax: 0 };
+  const kind = kindOf(want);
+  expect(kind.differences(have, want)).toEqual([`fdb_max_learned 0 → ${LEARNED_MAX}`]);
+  expect(kind.mustRecreate(have, want)).toBe(false);
+  expect(kind.printChange?.(have, want)).toBe(`ip link set ${bridge} type bridge fdb_max_learned ${LEARNED_MAX}`);
+  await kernel.apply(kind.change(have, want));
+  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX });
+});
+
+test('a VXLAN of an earlier version, without a limit, is left as it is', () => {
+  const [, want] = linkItems(manage, memberAddresses(manage, 'host0'), undefined);
+  if (want?.kind !== 'link' || want.vxlan === undefined) throw new Error('no VXLAN');
+  const { entriesMax: _, ...unlimited } = want.vxlan;
+  const have = { ...want, vxlan: unlimited };
+  expect(kindOf(want).differences(have, want)).toEqual([]);
+  expect(kindOf(want).mustRecreate(have, want)).toBe(false);
+});
+
+test('our entries fit into a table that is full of learnt ones', async () => {
+  await makeLinks(ENTRIES_MAX);
+  const learned = Array.from({ length: ENTRIES_MAX + 5 }, (_, number) => learn(number));
+  const refused = (await kernel.rtnl.apply(learned)).filter((error) => error !== undefined);
+  expect(refused.map(({ cause }) => cause)).toEqual(Array(5).fill(expect.objectContaining({ name: 'ENOSPC' })));
+  const members = [100, 101, 102].map(member);
+  const errors = await kernel.apply(members.flatMap((item) => fdbKind.create(item)));
+  expect(errors).toEqual([undefined, undefined, undefined]);
+  for (const { mac, remoteVtep } of members) {
+    expect(await kernel.rtnl.fdbEntry(vxlan, mac)).toMatchObject({ remoteVtep, externLearn: true, state: 'permanent' });
+  }
+});
+
+test('a table that is full of our own entries refuses another one, and keeps what it has', async () => {
+  await makeLinks(3);
+  const [first, ...rest] = await kernel.apply([1, 2, 3, 4].map(member).flatMap((item) => fdbKind.create(item)));
+  expect(first).toBeUndefined();
+  expect(rest.map((error) => error?.code)).toEqual([undefined, undefined, 'MESH_KERNEL_REFUSED']);
+});
+
+test('a dump for the agent has its own entries, and the number of the others', async () => {
+  await makeLinks(ENTRIES_MAX);
+  await kernel.rtnl.apply([1, 2, 3, 4, 5].map(learn));
+  await kernel.apply(fdbKind.create(member(100)));
+  const { fdb, otherFdb } = await kernel.dump((candidate) => candidate.externLearn || candidate.mac === entry(2).mac);
+  const link = (await kernel.rtnl.link(vxlan))?.index;
+  expect(fdb.filter((row) => row.link === link && row.table === 'self').map(({ mac }) => mac)).toEqual(
+    expect.arrayContaining([entry(2).mac, entry(100).mac]),
+  );
+  const others = otherFdb?.filter((row) => row.link === link && row.table === 'self') ?? [];
+  expect(others.map(({ remoteVtep, count }) => `${remoteVtep}: ${count}`).toSorted()).toEqual(
+    [1, 3, 4, 5].map((number) => `192.0.2.${number}: 1`),
+  );
+});

@@ -1,0 +1,85 @@
+/**
+ * The tokens of machines, below `keys/machines`: 64 hex digits each, readable by root only. A machine gets a new one with each
+ * boot, in `<machine>.next`. When the machine has proven that it has the new one, the new one replaces the one before, in
+ * `<machine>`: so a boot that never ends, or that an impostor began, locks no running machine out. An empty file `<machine>`
+ * takes the token away until the next boot.
+ *
+ * `keys/tokens` is from a time when a machine's token was the HMAC of its id, and nodes sent it. It holds for machines that have
+ * not proven a newer token.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { textAt, writeDurable } from '../../disk/durable-file.ts';
+import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import type { MachineId } from '../../model/machine.ts';
+import { secretAt } from '../command-key.ts';
+
+const TOKEN = /^[0-9a-f]{64}$/;
+
+/** Makes, keeps and forgets the tokens in one state directory. */
+export class MachineTokens {
+  readonly #state: string;
+
+  constructor(stateDirectory: string) {
+    this.#state = stateDirectory;
+  }
+
+  /** Makes the token for the machine's next boot. @throws MESH_DISK_REFUSED */
+  async offer(machine: MachineId): Promise<string> {
+    const next = `machines/${machine}.next`;
+    // Without this file, the token before goes on holding.
+    await rm(this.#path(next), { force: true });
+    return await secretAt(this.#state, next, () => randomBytes(32).toString('hex'));
+  }
+
+  /** The tokens that the machine may have. */
+  async of(machine: MachineId): Promise<readonly string[]> {
+    const [present, next] = await Promise.all([this.#present(machine), this.#read(`machines/${machine}.next`)]);
+    return [present ?? '', next ?? ''].filter((token) => token !== '');
+  }
+
+  /** The token that an older agent of the machine sends; undefined once the machine has proven another. */
+  async sentBy(machine: MachineId): Promise<string | undefined> {
+    return (await this.#read(`machines/${machine}`)) === undefined ? await this.#derived(machine) : undefined;
+  }
+
+  /** Notes that the machine has proven this token. */
+  async used(machine: MachineId, token: string): Promise<void> {
+    const next = `machines/${machine}.next`;
+    if ((await this.#read(next)) !== token) return;
+    await rename(this.#path(next), this.#path(`machines/${machine}`)).catch((error: unknown) => {
+      // Two reports proved it at once, and the other one has renamed the file.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    });
+  }
+
+  /** Takes the machine's token away. Never rejects. */
+  async forget(machine: MachineId): Promise<void> {
+    const files = [`machines/${machine}`, `machines/${machine}.next`];
+    const known = await Promise.all(files.map((file) => this.#read(file).catch(() => '')));
+    if (known.every((text) => text === undefined)) return;
+    for (const file of files) await rm(this.#path(file), { force: true }).catch(() => undefined);
+    if ((await this.#derived(machine).catch(() => undefined)) === undefined) return;
+    await writeDurable(this.#path(`machines/${machine}`), '').catch(() => undefined);
+  }
+
+  async #present(machine: MachineId): Promise<string | undefined> {
+    return (await this.#read(`machines/${machine}`)) ?? (await this.#derived(machine));
+  }
+
+  async #derived(machine: MachineId): Promise<string | undefined> {
+    const secret = await this.#read('tokens');
+    return secret ? createHmac('sha256', secret).update(machine).digest('hex') : undefined;
+  }
+
+  /** The text of a file, undefined if there is none. A damaged file is no token: it counts as empty. */
+  async #read(name: string): Promise<string | undefined> {
+    const text = (await textAt(this.#path(name)))?.trim();
+    return text === undefined || TOKEN.test(text) ? text : '';
+  }
+
+  #path(name: string): string {
+    return join(this.#state, 'keys', name);
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The languages that the source writes, and for each the one way in which text becomes a part of it. Text from others would
+ * otherwise be read as a command.
+ */
+
+/** One language. */
+interface Language {
+  /** Shows that a line is written in this language. */
+  readonly sign: RegExp;
+  /** The files with such lines, each with the functions that are there, or what the file writes. */
+  readonly files: Readonly<Record<string, string>>;
+  /** What may stand between `${` and `}` in such a line: a call of the function, or what has a form of its own. */
+  readonly inserted: readonly RegExp[];
+}
+
+/** Addresses and numbers have types of their own, whose values need no quotes in any language. */
+const ADDRESS = /^(?:host0|url|subnet\.(?:mask|network)|httpLoaderUrl\(host0\)|LOADERS\.\w+)$/;
+const NUMBER = /^(?:first|last|arch|againSec|[A-Z_]+_(?:SEC|MAX)|leaseSec)$/;
+
+export const LANGUAGES: Readonly<Record<string, Language>> = {
+  'the lines of a shell': {
+    sign: /'-c', \w|>\/dev\/null|<\/dev\/(?:null|zero)/,
+    files: {
+      'lab/checks/inflow.ts': 'a command of a lab',
+      'cli/node/node-logview.ts': 'the reading of a log on a node',
+      'cli/node/node-reboot.ts': 'the reboot of a node',
+    },
+    inserted: [/^shellWords\(/, /^tail$/],
+  },
+  'quotes of a shell': {
+    sign: /replaceAll\("'"/,
+    files: { 'image/shell-words.ts': '`shellWords`' },
+    inserted: [/^word\.replaceAll/],
+  },
+  'settings of ssh': {
+    sign: /'-o'/,
+    files: { 'image/ssh-command.ts': '`sshSettings`' },
+    inserted: [/^name$/, /^sshValue\(value\)$/],
+  },
+  'the configuration of dnsmasq, outside of `setting`': {
+    sign: /(?<!setting)`(?:--)?(?:dhcp|tftp|interface|pxe|except|enable|port|log)-?\w*-?\w*=.*\$\{/,
+    files: {
+      'lab/hosts/foreign-server.ts': 'arguments of a server of a lab',
+    },
+    inserted: [/^join\(place, '\w+'\)$/, /^FOREIGN_DOMAIN$/, /^file$/, ADDRESS, NUMBER],
+  },
+  'the scripts of iPXE': {
+    sign: /#!ipxe|\|\| goto |`sleep \S/,
+    files: { 'boot/site/ipxe-script.ts': '`onConsole`, and fixed text with checked values' },
+    inserted: [/./],
+  },
+  "the kernel's command line": {
+    sign: /\bmesh\.(?:token|overlay|turn|boot)=\$|console=tty/,
+    files: { 'boot/site/ipxe-script.ts': '`commandLine`' },
+    inserted: [/^\w+$/],
+  },
+  SVG: {
+    sign: /<(?:svg xmlns|(?:text|rect|path) \w+=|title>)/,
+    files: { 'cli/print/scan-picture.ts': '`escaped`' },
+    inserted: [
+      /^escaped\(/,
+      /^[A-Z_]+(?: [-+] [\w /]+)*$/,
+      /^(?:y|middle|width|height)(?: [-+] \d+)?$/,
+      /^Math\.max\(/,
+      /^view\.\w+\.length$/,
+      /^lines\.join\(''\)$/,
+      /^alive \? '' : ' class="dead"'$/,
+    ],
+  },
+  'manual pages': {
+    sign: /\\\\f[BI]|[`']\.(?:TH|SH|SS|TP)\b|\\\\-/,
+    files: { 'cli/pages/manual.ts': '`roff`' },
+    inserted: [/^roff\(/, /^(?:title|version|code)$/],
+  },
+  "Prometheus' text": {
+    sign: /# (?:HELP|TYPE|UNIT) /,
+    files: { 'metrics/exposition.ts': '`escaped`' },
+    inserted: [/^(?:name|type|unit|unitLine|words)$/, /^family\.type$/, /^escaped\(/, /^samplesText\(/],
+  },
+  'output of a process': {
+    sign: /\bstd(?:out|err)\.write\(|\bconsole\.(?:log|error|warn)\(|\bcontext\.print\(/,
+    files: {
+      'main/cli.ts': '`terminalJson`, `errorText`, `visible`',
+      'main/process.ts': '`errorText`',
+      'protocol/journal/log-output.ts': 'lines of `terminalJson`',
+      'cli/context.ts': '`terminalJson`; text of a command',
+      'cli/complete.ts': 'words of this program',
+      'cli/lab/lab.ts': 'texts of a lab',
+      'cli/program.ts': 'help texts',
+      'cli/here/capture.ts': '`printable`',
+      'cli/here/events.ts': 'titles of this program',
+      'cli/here/genid.ts': '`table`',
+      'cli/here/metrics.ts': '`visible`',
+      'cli/node/node-choice.ts': '`printable`',
+      'cli/node/node-ctl.ts': '`visible`',
+      'cli/node/node-logview.ts': '`logLine` and `logJson`',
+      'cli/node/node-preview.ts': 'a file of the administrator',
+      'cli/node/remote-shell.ts': '`printable`',
+      'cli/print/progress.ts': 'stages of a command',
+      'cli/system/system.ts': '`logLine` and `logJson`',
+    },
+    inserted: [
+      /^(?:printable|visible|terminalJson|errorText|visibleLines|table)\(/,
+      /^line$/,
+      /^paint(?:For\(stderr\))?\('heading', name\)$/,
+      /^reasonOf\(node\)$/,
+      /^TITLES\[daemon\]$/,
+      /^ERASE_LINE$/,
+      /^text$/,
+      /^seconds$/,
+      /^failure\.cause\.message$/,
+    ],
+  },
+};
