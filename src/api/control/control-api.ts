@@ -14,8 +14,8 @@ import { EventStream } from '../../protocol/http/event-stream.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
 import { answerErrors } from '../error-reply.ts';
-import { NetworkStateShape } from '../membership/state-shape.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 

@@ -26,10 +26,10 @@ import {
 import { EventStream } from '../../protocol/http/event-stream.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
 import { InventoryShape } from '../../protocol/shapes/inventory-shape.ts';
+import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
 import { answerErrors } from '../error-reply.ts';
 import { timeAnswers } from '../timing.ts';
 import { ListTexts } from './list-texts.ts';
-import { NetworkStateShape } from './state-shape.ts';
 
 /** The mesh that a connection belongs to, and its other end. */
 export interface MeshConnection {

@@ -149,7 +149,7 @@ test('the logs of both processes are merged in the order of time', async () => {
   const { logs } = pathsBelow(root);
   mkdirSync(logs, { recursive: true });
   const line = (source: string, second: number) =>
-    `{"time":"2026-11-21T06:12:0${second}.000Z","level":"info","source":"${source}","kind":"said","message":"m"}\n`;
+    `{"seq":${second},"time":"2026-11-21T06:12:0${second}.000Z","level":"info","source":"${source}","node":"node1","kind":"said","message":"m"}\n`;
   writeFileSync(join(logs, 'host0.log'), `${line('host0', 1)}a trace\n${line('host0', 4)}`);
   writeFileSync(join(logs, 'agent.log'), `${line('agent', 2)}${line('agent', 3)}`);
   const shown = (await system('logview -n 4')).stdout.trimEnd().split('\n');

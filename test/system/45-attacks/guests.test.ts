@@ -9,7 +9,6 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { type Mac, macFromHex, parseMac } from '../../../src/model/address/mac.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
-import type { PortView } from '../../../src/protocol/documents/views.ts';
 import { agentClient } from '../../../src/protocol/http/control-client.ts';
 import { type Ends, framesOn, ipv6Frame, neighbourAdvertisement, tcpSyn } from '../../kit/frames.ts';
 import { inside } from '../../kit/namespaces.ts';
@@ -172,7 +171,7 @@ test('a guest that makes up senders fills no table and no memory, and drives no 
   expect(Math.max(...learnt)).toBeLessThan(2 * 1_112);
   expect(await picture()).toEqual(before);
   expect(await findingOf(node1, plugged.port)).toContain('frames from too many new Ethernet addresses');
-  const ports = await agentClient(pathsBelow(node1.root)).get<PortView[]>('/v1/ports');
+  const ports = await agentClient(pathsBelow(node1.root)).ask('GET /v1/ports');
   const refused = ports.find((port) => port.interface === plugged.port)?.refused ?? [];
   expect(refused.find(({ kind }) => kind === 'new-source')?.frames).toBeGreaterThan(MADE_UP / 2);
   await allReachable(plugged.netns, [direct.address, node3.member.ipv6]);
