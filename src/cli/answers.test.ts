@@ -1,12 +1,13 @@
 /** What commands print for the documents of a small cluster: tables, texts, JSON and exit codes. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import * as documents from '../../test/cli/documents.ts';
 import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh, type Terminal } from '../../test/cli/mesh.ts';
+import { parseMeshConf } from '../formats/conf/mesh-conf.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 
 const AGENT: Answers = {
@@ -77,6 +78,34 @@ async function answer(line: string, terminal?: Terminal): Promise<string> {
 }
 
 describe('networks and nodes', () => {
+  test('a machine without networks says where their files go, and which files do not count', async () => {
+    await agent({ 'GET /v1/networks': [] });
+    const { nodeNetworks, host0Networks } = pathsBelow(root);
+    expect(await answer('network list')).toBe(
+      `There are no networks here yet. Each file ${nodeNetworks}/NAME.conf makes one, and \`mesh network conf NAME\` prints such a file.\n`,
+    );
+    await mkdir(host0Networks, { recursive: true });
+    await writeFile(join(host0Networks, 'x.txt'), '');
+    await writeFile(join(host0Networks, 'blue.conf'), '');
+    const text = await answer('network list');
+    expect(text).toContain(`Each file ${host0Networks}/NAME.conf makes one`);
+    expect(text).toContain('\nIgnored, since no name ends in .conf: x.txt.\n');
+    expect(await answer('network list --json')).toBe('[]\n');
+  });
+
+  test('the file of a new network is sound, with --json the network', async () => {
+    const text = await answer('network conf blue');
+    expect(parseMeshConf('blue.conf', Buffer.from(text))).toMatchObject({
+      conf: { network: { name: 'blue' } },
+      errors: [],
+    });
+    expect(JSON.parse(await answer('network conf blue --json'))).toMatchObject({
+      name: 'blue',
+      fabric: { kind: 'mesh' },
+    });
+    await expect(answer('network conf ../blue')).rejects.toMatchObject({ code: 'MESH_NET_NAME_INVALID' });
+  });
+
   test('a table fits a terminal of 80 columns', async () => {
     await agent();
     expect(await answer('network list', { columns: 80 })).toMatchInlineSnapshot(`

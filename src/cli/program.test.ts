@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
-import { BIN, mesh, meshProcess, wholeTree } from '../../test/cli/mesh.ts';
+import { BIN, mesh, meshProcess, runCommand, wholeTree } from '../../test/cli/mesh.ts';
 import { VERSION } from '../model/version.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { leavesOf } from './pages/command-leaf.ts';
@@ -93,6 +93,54 @@ describe('the command line', () => {
   });
 });
 
+describe('what the system refuses', () => {
+  /** Runs a script whose words `mesh` are this checkout's. */
+  const shell = (script: string) =>
+    runCommand('unshare', ['--mount', 'sh', '-c', script.replaceAll('mesh ', `${BIN} `)], {
+      cwd: root,
+      env: { MESH_ROOT: root },
+    });
+
+  test.each([
+    'genid machine 8',
+    '--json network list',
+    '--help',
+    'events',
+  ])('an answer of `mesh %s` that cannot be written', async (line) => {
+    expect(await shell(`mesh ${line} > /dev/full`)).toEqual({
+      stdout: '',
+      stderr:
+        'error: the answer on standard output: no space is left [MESH_DISK_REFUSED]\n' +
+        '  while: write: the answer on standard output\n' +
+        '  remedy: Make room on the disk.\n',
+      code: 5,
+    });
+  });
+
+  test('a message that cannot be written leaves its exit code', async () => {
+    expect(await shell('mesh network show green 2> /dev/full')).toEqual({ stdout: '', stderr: '', code: 6 });
+  });
+
+  test.each(['status', 'system status', 'network list'])('a root that is a file, for `mesh %s`', async (line) => {
+    const { stderr, code } = await shell(`touch file; mesh --root file ${line}`);
+    expect(stderr).toMatch(/^error: .*\/file\/run\/.*: a part of the path is not a directory \[MESH_DISK_REFUSED\]$/m);
+    expect(stderr).not.toContain('    at ');
+    expect(code).toBe(5);
+  });
+
+  test.each([
+    'system start',
+    'node adopt 10eff964 node1',
+    'system image node',
+  ])('a root that is read-only, for `mesh %s`', async (line) => {
+    const mount = 'mkdir -p ro; mount -t tmpfs none ro; mkdir -p ro/host0/machines; mount -o remount,ro ro';
+    const { stderr, code } = await shell(`${mount}; mesh --root ro ${line}`);
+    expect(stderr).toMatch(/^error: .*the file system is read-only \[MESH_DISK_REFUSED\]$/m);
+    expect(stderr).not.toContain('    at ');
+    expect(code).toBe(5);
+  });
+});
+
 describe('network check', () => {
   test('sound files are listed', async () => {
     await writeFile(join(root, 'sound.conf'), 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n');
@@ -129,7 +177,7 @@ describe('network check', () => {
         4 |
           | ^
         rule: A mesh has a key, the number from which the addresses of its members are made.
-        write: key=456
+        remedy: Copy the line from the file of this mesh on host0; for a new mesh, \`mesh network conf NAME\` prints one
       ",
       }
     `);
@@ -144,8 +192,17 @@ describe('network check', () => {
     `);
   });
 
-  test('a file that is not there', async () => {
-    expect(await run('network', 'check', 'none.conf')).toMatchObject({ code: 5 });
+  test('a file that is not there, and no file', async () => {
+    expect(await run('network', 'check', 'none.conf')).toMatchObject({
+      stderr: expect.stringContaining('there is no file none.conf'),
+      code: 6,
+    });
+    const directory = await run('network', 'check', '.');
+    expect(directory).toMatchObject({
+      stderr: expect.stringContaining('. cannot be read: not a regular file'),
+      code: 5,
+    });
+    expect(directory.stderr).not.toContain('remove');
   });
 });
 
@@ -163,7 +220,7 @@ describe('completion', () => {
 
   test('nouns and verbs', async () => {
     expect(await completions('ne')).toEqual(['network']);
-    expect(await completions('network', '')).toEqual(['list', 'show', 'check']);
+    expect(await completions('network', '')).toEqual(['list', 'show', 'check', 'conf']);
     expect(await completions('system', 'st')).toEqual(['start', 'stop', 'status']);
   });
 

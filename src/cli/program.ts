@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
 import { Context, type GlobalOptions, type Host } from './context.ts';
+import { withSeparator } from './own-words.ts';
 
 interface Noun {
   readonly name: string;
@@ -186,7 +187,7 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
  */
 export async function runProgram({ command, context }: MeshProgram, words: readonly string[]): Promise<number> {
   try {
-    await command.parseAsync(words, { from: 'user' });
+    await command.parseAsync(withSeparator(words), { from: 'user' });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return endOfParsing(error, nearestCommand(command, words));

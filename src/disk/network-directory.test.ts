@@ -217,6 +217,11 @@ test('an underlay that begins to use a prefix is a warning, and the network stay
   // The underlay of one network does not keep the file of another out.
   await machine.put('red.conf', meshText('red', 3));
   expect(await machine.until('blue', 'red')).toMatchObject(expected);
+
+  // The warning goes with its cause, also while a file is bad.
+  machine.underlay = [];
+  await machine.put('bad.conf', 'name=bad\n');
+  expect((await machine.reload()).warnings).toEqual([]);
 });
 
 test('a new network whose prefix the underlay uses is refused', async () => {

@@ -9,7 +9,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { readNetworkFiles } from '../formats/conf/network-files.ts';
-import { judgeNetworks, type NetworkFile, type NetworkSet } from '../formats/conf/network-set.ts';
+import { judgeNetworks, type NetworkFile, type NetworkSet, underlayFaults } from '../formats/conf/network-set.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
@@ -111,7 +111,8 @@ export class NetworkDirectory {
     const { directory } = this.#init;
     const { files, errors: unreadable, missing } = await readNetworkFiles(directory);
     const inForce = this.#inForce.accepted.map(({ network }) => network);
-    const judged = judgeNetworks(files, { underlay: this.#underlay(), inForce });
+    const underlay = this.#underlay();
+    const judged = judgeNetworks(files, { underlay, inForce });
     const errors = [...unreadable, ...judged.errors];
     if (missing && inForce.length > 0) errors.push(directoryMissing(directory));
     if (errors.length === 0) {
@@ -120,7 +121,9 @@ export class NetworkDirectory {
     } else if (this.#inForce.accepted.length === 0) {
       this.#inForce = judged;
     }
-    this.#announce(outcomeOf(this.#inForce, errors, this.#stateFault));
+    const { accepted, warnings } = this.#inForce;
+    const all = [...underlayFaults(accepted, underlay), ...warnings];
+    this.#announce(outcomeOf({ accepted, warnings: all }, errors, this.#stateFault));
     return this.current;
   }
 
@@ -144,7 +147,7 @@ export class NetworkDirectory {
 }
 
 function outcomeOf(
-  { accepted, warnings }: NetworkSet,
+  { accepted, warnings }: Pick<NetworkSet, 'accepted' | 'warnings'>,
   errors: readonly MeshError[],
   stateFault: MeshError | undefined,
 ): NetworkOutcome {

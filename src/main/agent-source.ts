@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SystemKernel } from '../agent/kernel/system-kernel.ts';
-import { host0Addresses } from '../agent/membership/host0-addresses.ts';
 import { Host0Source } from '../agent/membership/host0-source.ts';
 import { NodeSource, type NodeSourceInput } from '../agent/membership/node-source.ts';
 import type { Source } from '../agent/membership/source.ts';
 import { textAt, writeDurable } from '../disk/durable-file.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
+import { host0Addresses } from '../machine/host0-addresses.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';

@@ -30,6 +30,7 @@ import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
+import { NodeName } from '../machine/node-name.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
@@ -48,14 +49,15 @@ async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },
-      name: { type: 'string', default: hostname() },
+      name: { type: 'string' },
       machine: { type: 'string' },
       host0: { type: 'string' },
       'on-host0': { type: 'boolean', default: false },
       metrics: { type: 'string' },
     },
   });
-  const { name } = options;
+  const nodeName = new NodeName({ option: options.name, hostName: hostname, process: 'the agent' });
+  const { name } = nodeName;
   requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
   const paths = pathsBelow(options.root);
   await claimPrivateDirectories(paths);
@@ -129,7 +131,7 @@ async function main(): Promise<void> {
   const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
-  for (const part of [endpoints, metricsEndpoint]) agent.addHealthOf(part);
+  for (const part of [nodeName, endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   surviveFaults(journal);

@@ -19,6 +19,7 @@ import { MachineTokens } from '../image/overlay/machine-tokens.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
+import { NodeName } from '../machine/node-name.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { addProcessMetrics } from '../metrics/process-metrics.ts';
@@ -26,7 +27,6 @@ import { Registry } from '../metrics/registry.ts';
 import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
-import { checkNodeName } from '../protocol/documents/membership.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
@@ -47,11 +47,11 @@ async function main(): Promise<void> {
     options: {
       root: { type: 'string', default: '/' },
       'host0-dir': { type: 'string' },
-      name: { type: 'string', default: hostname() },
+      name: { type: 'string' },
     },
   });
-  const { name } = values;
-  checkNodeName(name);
+  const nodeName = new NodeName({ option: values.name, hostName: hostname, process: "host0's daemon" });
+  const { name } = nodeName;
   requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
   const paths = pathsBelow(values.root, values['host0-dir']);
   await claimPrivateDirectories(paths);
@@ -97,7 +97,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
-  for (const part of [endpoints, metricsEndpoint]) controller.addHealthOf(part);
+  for (const part of [nodeName, endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);

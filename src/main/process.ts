@@ -1,5 +1,6 @@
 /** The log and the end of a long-running process, the same for host0's daemon and the agent. */
 import { errorText } from '../formats/error-text.ts';
+import { explained } from '../formats/system-error.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { Journal } from '../protocol/journal/journal.ts';
@@ -48,6 +49,7 @@ export function endOnSignal(stop: () => Promise<void>): void {
 
 /** Prints why the process cannot start, and exits with the code of the first error. */
 export function fail(errors: readonly MeshError[]): never {
-  for (const error of errors) process.stderr.write(`${errorText(error, { color: false })}\n`);
-  process.exit(errors[0]?.exitCode ?? 1);
+  const told = errors.map((error) => explained(error));
+  for (const error of told) process.stderr.write(`${errorText(error, { color: false })}\n`);
+  process.exit(told[0]?.exitCode ?? 1);
 }

@@ -39,6 +39,7 @@ export const ERRORS = {
   MESH_CONF_KEY_UNKNOWN: input('A file of settings has a key that does not exist.'),
   MESH_CONF_KEY_TWICE: input('A file of settings gives one key twice.'),
   MESH_CONF_KEY_MISSING: input('A file of settings lacks a key that it must have.'),
+  MESH_CONF_SHELL: input('A line of a network file has another value for a shell that reads it; a warning.'),
   MESH_CONF_UNREADABLE: system('A file of settings, or the directory of network files, cannot be read.'),
   MESH_NET_NAME_INVALID: input('The name of a network is not a plain word.'),
   MESH_NET_PREFIX_INVALID: input('The prefix of a network is not an IPv6 subnet.'),
@@ -67,6 +68,9 @@ export const ERRORS = {
   MESH_DISK_REFUSED: system('The disk did not take a file.'),
   MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
+  MESH_NODE_NAME: input(
+    'The name of a node cannot stand in a member list, has changed, or is that of another; a warning.',
+  ),
   MESH_NODE_UNKNOWN: missing('There is no such node or member.'),
   MESH_NODE_OFFLINE: away('A node that should do something is offline.'),
   MESH_NODE_NO_CONTROL: denied('A node does not take commands from this host0.'),

@@ -270,7 +270,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   disk: {
     what: 'files that survive a power cut, watched directories, accepted sets of files',
-    may: { model: 'errors and the clock', formats: 'network files are judged before they are taken' },
+    may: {
+      model: 'errors and the clock',
+      formats: 'network files are judged before they are taken',
+      protocol: 'documents have one reader',
+    },
     folders: {},
   },
   kernel: {
@@ -301,7 +305,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'formats parse into the model', protocol: 'a format may print what a process told' },
     folders: {
       '.': {},
-      conf: {},
+      conf: { '.': 'what the system refuses is said in words' },
       host0: { conf: 'host0.conf is a file of `key=value` lines' },
       capture: {},
       binary: {},

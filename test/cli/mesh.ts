@@ -46,11 +46,20 @@ export async function mesh(words: readonly string[], terminal: Terminal = {}): P
 }
 
 /** Runs `bin/mesh` as a process, with pipes for stdout and stderr. */
-export async function meshProcess(
+export function meshProcess(
   words: readonly string[],
   { env = {}, cwd = '/' }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
 ): Promise<Outcome> {
-  const child = spawn(BIN, words, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  return runCommand(BIN, words, { cwd, env });
+}
+
+/** Runs a program, with pipes for stdout and stderr. */
+export async function runCommand(
+  program: string,
+  words: readonly string[],
+  { env = {}, cwd = '/' }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): Promise<Outcome> {
+  const child = spawn(program, words, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     written.stdout += chunk;

@@ -1,6 +1,6 @@
 /**
  * Stands in for host0's daemon and the agent in tests of start and stop. It listens on the control socket that its flags
- * choose, answers its status, logs its flags, and ends at SIGTERM. With `--host0 0.0.0.0` it refuses to start.
+ * choose, answers its status, logs its flags, and ends at SIGTERM. With `--host0 192.0.2.1` it refuses to start.
  */
 
 import { mkdirSync, writeSync } from 'node:fs';
@@ -20,12 +20,13 @@ const { values, tokens } = parseArgs({
 });
 const paths = pathsBelow(values.root);
 const isAgent = values['on-host0'] || values.host0 !== undefined;
-if (values.host0 === '0.0.0.0') {
-  writeSync(2, 'mesh agent: 0.0.0.0 is no host\n');
+if (values.host0 === '192.0.2.1') {
+  writeSync(2, 'mesh agent: 192.0.2.1 is no host\n');
   process.exit(2);
 }
 mkdirSync(paths.run, { recursive: true });
-const server = createServer((_request, response) => response.end(JSON.stringify({ version: '0.1.0', upSec: 5 })));
+const status = { version: '0.1.0', upSec: 5, host0: values.host0?.split(',') ?? [] };
+const server = createServer((_request, response) => response.end(JSON.stringify(status)));
 server.listen(isAgent ? paths.agentSock : paths.controlSock, () => {
   const flags = tokens.flatMap((token) => (token.kind === 'option' ? [token.rawName] : [])).join(' ');
   const event = { time: '2026-11-21T06:12:01.000Z', level: 'info', source: isAgent ? 'agent' : 'host0' };

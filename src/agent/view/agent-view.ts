@@ -20,6 +20,8 @@ import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 import { fullTableFinding, fullTables } from './full-tables.ts';
+import { host0IsHere } from './host0-here.ts';
+import { listedName, nameTaken } from './listed-name.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number): AgentStatus {
@@ -50,7 +52,8 @@ export function networkViews(agent: Agent): NetworkView[] {
     const host0 = memberAddresses(network, 'host0');
     const local = source.host0Stance();
     const ipv4 = local.role === 'node' ? local.local : local.segments[0]?.ipv4;
-    const self = ipv4 === undefined ? [] : [{ name: input.name, ipv4, mac, ipv6 }];
+    const name = listedName({ name: input.name, machine: input.machine, network, members });
+    const self = ipv4 === undefined ? [] : [{ name, ipv4, mac, ipv6 }];
     const all = [...self, ...members.filter((member) => member.ipv6 !== ipv6)];
     return {
       network,
@@ -85,7 +88,11 @@ const NETWORKS_UNKNOWN: Finding = {
  */
 export function healthOf(agent: Agent): Finding[] {
   const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
-  findings.push(...agent.source.findings);
+  findings.push(...host0IsHere(agent), ...agent.source.findings);
+  const { name, machine } = agent.input;
+  for (const { network, members } of agent.source.attachments()) {
+    findings.push(...nameTaken({ name, machine, network, members }));
+  }
   for (const network of agent.source.networks) {
     const state = agent.stateOf(network);
     if (state.phase === 'failed') findings.push(findingOf(state.error, { object: network.name }));

@@ -6,7 +6,7 @@ import type { Network } from '../../model/network/network.ts';
 
 /**
  * The member that a user means by `name`.
- * @throws MESH_NODE_UNKNOWN, with the names of the members as the remedy
+ * @throws MESH_NODE_UNKNOWN, with the names of the members as the remedy; or for a name that several have
  */
 export function memberCalled(members: readonly Member[], name: string, network: Network): Member {
   const found = findMember(members, name, network);
@@ -17,10 +17,24 @@ export function memberCalled(members: readonly Member[], name: string, network: 
   });
 }
 
-/** The member with this name, IPv6, IPv4 or Ethernet address, or machine id; undefined when there is none. */
+/**
+ * The member with this name, IPv6, IPv4 or Ethernet address, or machine id; undefined when there is none.
+ * @throws MESH_NODE_UNKNOWN for a name that several members have
+ */
 export function findMember(members: readonly Member[], name: string, network: Network): Member | undefined {
-  const named = members.find(({ name: own, ipv6, ipv4, mac }) => [own, ipv6, ipv4, mac].includes(name));
-  if (named !== undefined) return named;
+  const named = members.filter((member) => member.name === name);
+  if (named.length > 1) {
+    throw new MeshError(
+      'MESH_NODE_UNKNOWN',
+      `${named.length} members of ${network.name} are called ${JSON.stringify(name)}`,
+      {
+        object: name,
+        remedy: `Name one by its address: ${named.map(({ ipv4 }) => ipv4).join(', ')}.`,
+      },
+    );
+  }
+  const found = named[0] ?? members.find(({ ipv6, ipv4, mac }) => [ipv6, ipv4, mac].some((own) => own === name));
+  if (found !== undefined) return found;
   if (name !== 'host0' && !isMachineId(name)) return undefined;
   const { ipv6 } = memberAddresses(network, name);
   return members.find((member) => member.ipv6 === ipv6);

@@ -22,6 +22,7 @@ import { Interrupt } from '../print/interrupt.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { printable } from '../print/printable.ts';
 import { Stages } from '../print/stages.ts';
+import { unwritable } from '../print/unwritable.ts';
 
 interface Options {
   readonly nodes?: string;
@@ -113,7 +114,7 @@ async function run(context: Context, network: string, options: Options): Promise
   const named = new Set<string>();
   // A stream that its node does not end is ended here.
   const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(options.for * 1000 + LATE_MS)]);
-  await pump(sources, merge, out, signal, () => {
+  await pump(sources, merge, { out, file: options.output }, signal, () => {
     const packets = merge.interfaces.reduce((sum, of) => sum + of.packets, 0);
     if (options.count !== Infinity) stages.show(stage, packets, options.count);
     for (const node of merge.lagging) {
@@ -204,7 +205,7 @@ function removed(output: string): boolean {
 async function pump(
   sources: readonly Source[],
   merge: CaptureMerge,
-  out: Writable,
+  { out, file }: { readonly out: Writable; readonly file: string },
   signal: AbortSignal,
   onWrite: () => void,
 ): Promise<void> {
@@ -212,7 +213,7 @@ async function pump(
   let error: Error | undefined;
   out.on('error', (cause: NodeJS.ErrnoException) => {
     // Wireshark was closed: people end a capture that way.
-    if (cause.code !== 'EPIPE') error ??= cannotWrite(cause);
+    if (cause.code !== 'EPIPE') error ??= unwritable(file, '--output', cause);
     outcome.resolve();
   });
   out.setMaxListeners(0);
@@ -253,13 +254,6 @@ function writeLast(out: Writable, blocks: Buffer): Promise<void> {
   return new Promise((resolve) => {
     if (out === process.stdout) out.write(blocks, () => resolve());
     else out.end(blocks, () => resolve());
-  });
-}
-
-function cannotWrite(cause: NodeJS.ErrnoException): MeshError {
-  return new MeshError('MESH_USAGE', `the packets cannot be written: ${cause.message}`, {
-    cause,
-    remedy: 'Give --output a file that can be written.',
   });
 }
 

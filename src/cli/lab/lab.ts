@@ -5,6 +5,7 @@ import { commandDirectory } from '../../image/node/program-files.ts';
 import { LastWords } from '../../lab/checks/silence.ts';
 import { type Examination, examine, reportOf } from '../../lab/cluster/examination.ts';
 import { Lab } from '../../lab/cluster/lab.ts';
+import { labRecords, stateOfLab } from '../../lab/cluster/record.ts';
 import { programsOf } from '../../lab/hosts/host-process.ts';
 import type { Firmware, LabSize } from '../../lab/hosts/topology.ts';
 import { MeshError } from '../../model/error.ts';
@@ -16,7 +17,7 @@ import { wantsColor } from '../print/color.ts';
 import { Interrupt } from '../print/interrupt.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { Stages } from '../print/stages.ts';
-import { table } from '../print/table.ts';
+import { type Column, table } from '../print/table.ts';
 import { labReportText } from './lab-report.ts';
 
 interface LabName {
@@ -58,6 +59,11 @@ export function labCommand(context: Context): Command {
     .description('Stop everything in a lab, and remove it')
     .addHelpText('after', '\nExample:\n  $ mesh lab down')
     .action((options: LabName) => down(context, options));
+  lab
+    .command('list')
+    .description('List the labs of this machine')
+    .addHelpText('after', '\nExample:\n  $ mesh lab list')
+    .action(() => list(context));
   named(lab.command('status'))
     .description('Show the hosts of a lab, their processes, and which hosts are members')
     .addHelpText('after', '\nExample:\n  $ mesh lab status')
@@ -65,11 +71,31 @@ export function labCommand(context: Context): Command {
   named(lab.command('exec'))
     .description('Run a command on a host of a lab; `mesh` there speaks to that host')
     .argument('<host>', 'host0, node1 …')
-    .argument('<command...>', 'the command, after --')
-    .addHelpText('after', '\nExample:\n  $ mesh lab exec node1 -- mesh status')
+    .argument('<command...>', 'the command; options behind it belong to it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ mesh lab exec node1 -- mesh status\n  $ mesh lab exec node1 mesh status --json',
+    )
     .action((host: string, command: string[], options: LabName) => exec(context, host, command, options));
   return lab;
 }
+
+type LabLine = { readonly name: string; readonly state: string; readonly driver: string } & Record<
+  'nodes' | 'segments',
+  number
+>;
+
+const LAB_COLUMNS: readonly Column<LabLine>[] = [
+  { title: 'NAME', text: ({ name }) => name, flexible: true },
+  {
+    title: 'STATE',
+    text: ({ state }) => state,
+    tone: ({ state }) => (state === 'left behind' ? 'warning' : undefined),
+  },
+  { title: 'DRIVER', text: ({ driver }) => driver },
+  { title: 'NODES', text: ({ nodes }) => String(nodes), align: 'right' },
+  { title: 'SEGMENTS', text: ({ segments }) => String(segments), align: 'right' },
+];
 
 function named(command: Command): Command {
   return command.option('--name <lab>', 'the name of the lab', 'default');
@@ -164,10 +190,22 @@ function keptText({ name, topology }: Lab): string {
 }
 
 async function down(context: Context, { name }: LabName): Promise<void> {
+  const lab = Lab.open(name);
   using stages = new Stages(context.stderr);
   stages.show(`taking the lab ${name} down`);
-  await Lab.open(name).down();
+  await lab.down();
   context.answer({ name, down: true }, () => '');
+}
+
+function list(context: Context): void {
+  const labs = labRecords().map((record) => {
+    const { name, nodes, segments, machines } = record;
+    return { name, state: stateOfLab(record), nodes, segments, driver: machines === undefined ? 'netns' : 'qemu' };
+  });
+  context.answer(
+    labs,
+    () => table(labs, LAB_COLUMNS, context.page) || 'There are no labs. `mesh lab up --keep` starts one.\n',
+  );
 }
 
 interface HostStatus {

@@ -1,4 +1,5 @@
 /** `mesh network`: the networks of this machine, and the check of network files before they are used. */
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
@@ -9,6 +10,7 @@ import { inOrder } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
+import { noNetworksText } from './no-networks.ts';
 
 export function networkCommand(context: Context): Command {
   const network = new Command('network');
@@ -18,8 +20,10 @@ export function networkCommand(context: Context): Command {
     .description('List the networks with their state')
     .addHelpText('after', '\nExample:\n  $ mesh network list')
     .action(async () => {
+      const { paths } = context;
       const views = await fetchNetworks(context);
-      context.answer(views, () => table(views, LIST_COLUMNS, context.page) || NO_NETWORKS);
+      const directory = existsSync(paths.host0) ? paths.host0Networks : paths.nodeNetworks;
+      context.answer(views, () => table(views, LIST_COLUMNS, context.page) || noNetworksText(directory));
     });
 
   network
@@ -42,10 +46,23 @@ export function networkCommand(context: Context): Command {
       await checkNetworkFiles(context, files);
     });
 
+  network
+    .command('conf')
+    .description('Print the file of a new network, with a random prefix and number')
+    .argument('<name>', 'its name, one word')
+    .addHelpText(
+      'after',
+      '\nhost0 and each machine that takes part get the same file. Two calls give two networks that do not collide.\n' +
+        '\nExample:\n  $ mesh network conf storage > storage.conf',
+    )
+    .action(async (name: string) => {
+      const { explainedMeshConf, newMesh } = await import('../../formats/conf/new-mesh.ts');
+      const mesh = newMesh(name);
+      context.answer(mesh, () => explainedMeshConf(mesh));
+    });
+
   return network;
 }
-
-const NO_NETWORKS = 'There are no networks here yet. Each .conf file in the network directory makes one.\n';
 
 const LIST_COLUMNS: readonly Column<NetworkView>[] = [
   { title: 'NAME', text: ({ network }) => network.name },

@@ -12,7 +12,7 @@ export function portCommand(context: Context): Command {
     .command('plug')
     .description('Plug an interface into a network; if the interface is made again, it is plugged again')
     .argument('<network>', 'the name of a network of this machine')
-    .argument('<interface>', 'a tap, veth or other interface; it may appear later')
+    .argument('<interface>', 'a tap, veth or other interface of this machine')
     .addHelpText('after', '\nExample:\n  $ mesh port plug manage tap0')
     .action(async (network: string, name: string) => {
       const view = await agentClient(context.paths).put<PortView>(portPath(name), { network });

@@ -119,7 +119,8 @@ async function makeFolder(
   const fallback = machines.find((other) => other.machine === 'default');
   const groups = fallback === undefined ? undefined : await groupsOf(join(host0, 'machines', fallback.name));
   await mkdir(join(host0, 'machines'), { recursive: true });
-  await mkdir(folder).catch(() => {
+  await mkdir(folder).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error;
     throw new MeshError('MESH_ALREADY_MADE', `there is a folder ${folder} already`, {
       object: folder,
       remedy: 'Choose another name.',

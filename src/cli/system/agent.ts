@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
 import { requireRoot } from '../../kernel/root.ts';
-import { MeshError } from '../../model/error.ts';
+import { host0Addresses } from '../../machine/host0-addresses.ts';
 import type { Context } from '../context.ts';
 import { Daemon } from './daemon.ts';
 
@@ -61,19 +61,15 @@ export function isHost0Machine({ host0Dir, paths: { host0 } }: Context): boolean
 export function host0Option(): Option {
   return new Option(
     '--host0 <address>',
-    "host0's IPv4 address, or several with commas; without it, `host0=` on the kernel command line counts",
+    "host0's IPv4 address (no name), or several with commas; without it, `host0=` on the kernel command line counts",
   );
 }
 
 /**
  * The agent's flags for the address of host0; none when the kernel command line has it, since the agent reads that too.
- * @throws MESH_HOST0_UNKNOWN when neither the option nor the kernel command line has an address
+ * @throws MESH_HOST0_UNKNOWN, MESH_ADDRESS_INVALID unless the option or the kernel command line has addresses of host0
  */
 export function host0Flags(host0: string | undefined): string[] {
-  if (host0 !== undefined) return ['--host0', host0];
-  if (/(?:^|\s)host0=\S/.test(readFileSync('/proc/cmdline', 'utf8'))) return [];
-  throw new MeshError('MESH_HOST0_UNKNOWN', 'the address of host0 is not known', {
-    operation: 'start the agent',
-    remedy: "Name host0's IPv4 address: `mesh system start --host0 10.11.0.1`, or host0= on the kernel command line.",
-  });
+  const addresses = host0Addresses(host0, readFileSync('/proc/cmdline', 'utf8'));
+  return host0 === undefined ? [] : ['--host0', addresses.join()];
 }

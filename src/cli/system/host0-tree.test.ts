@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { mesh } from '../../../test/cli/mesh.ts';
+import { HOST0_DEFAULTS, readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { authorizedKeysIn } from '../../image/command-key.ts';
 import { parseIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import type { BootView } from '../../protocol/documents/boot-views.ts';
@@ -55,12 +56,23 @@ describe('mesh system init', () => {
         /host0/machines/default/manifest
 
       Next: mesh system configure
+      To boot machines, write boot="auto" into host0.conf before host0's daemon starts.
       "
     `);
     expect(await answer('system configure --check')).toMatchInlineSnapshot(`
       "All is sound: 1 machine.
       "
     `);
+  });
+
+  test('switches no DHCP on, and makes another network each time', async () => {
+    await answer('system init');
+    const { settings } = await readHost0Conf([inHost0('host0.conf')]);
+    expect(settings).toEqual(HOST0_DEFAULTS);
+    const first = await readFile(inHost0('network/manage.conf'), 'utf8');
+    await rm(inHost0('.'), { recursive: true });
+    await answer('system init');
+    expect(await readFile(inHost0('network/manage.conf'), 'utf8')).not.toBe(first);
   });
 
   test('changes no file that exists', async () => {
@@ -119,6 +131,7 @@ describe('mesh system configure', () => {
 });
 
 test('a default network without a file is a fault; two meshes with one key are a warning', async () => {
+  await put('network/manage.conf', '# ours\nname=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n');
   await answer('system init');
   await put('host0.conf', 'boot="auto"\ndefault_networks="manage" "storge"\n');
   await put('network/storage.conf', 'name=storage\nprefix=fd42:2345:1234:9abd::/64\nvni=457\nkey=456\n');

@@ -1,7 +1,6 @@
 /** `mesh system scan` and `mesh system boot`: the segments that machines boot on. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { MeshError } from '../../model/error.ts';
 import type { BootView, LeaseView, ScanView, SegmentView } from '../../protocol/documents/boot-views.ts';
 import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
@@ -12,6 +11,7 @@ import { withProgress } from '../print/progress.ts';
 import { properties } from '../print/properties.ts';
 import { scanSvg, scanText } from '../print/scan-picture.ts';
 import { type Column, table } from '../print/table.ts';
+import { unwritable } from '../print/unwritable.ts';
 
 /** A scan of a thousand NICs takes less. */
 const SCAN_TIMEOUT_MS = 30_000;
@@ -39,11 +39,7 @@ async function draw(file: string, view: ScanView): Promise<void> {
   try {
     await writeFile(file, scanSvg(view));
   } catch (cause) {
-    throw new MeshError('MESH_DISK_REFUSED', `${file} cannot be written: ${MeshError.from(cause).message}`, {
-      object: file,
-      remedy: 'Give --svg the name of a file in a directory that you may write to.',
-      cause,
-    });
+    throw unwritable(file, '--svg', cause);
   }
 }
 

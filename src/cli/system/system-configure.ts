@@ -37,7 +37,8 @@ export function systemInitCommand(context: Context): Command {
     .description('Make /host0 with a commented example: a default machine, a group and the network manage')
     .addHelpText(
       'after',
-      '\nFiles that exist are not changed.\n' +
+      '\nFiles that exist are not changed. The network has a random prefix and number, as `mesh network conf` makes them.\n' +
+        'host0 boots no machines, and sends nothing on its NICs, until host0.conf has boot="auto".\n' +
         '\nExamples:\n  $ mesh system init\n  $ mesh --host0-dir /media/stick/host0 system init',
     )
     .action(() => init(context));
@@ -174,6 +175,11 @@ function moreText(paths: readonly PathChange[]): string {
   return paths.length > PATHS_SHOWN ? `  … and ${paths.length - PATHS_SHOWN} more\n` : '';
 }
 
+const NEXT = `
+Next: mesh system configure
+To boot machines, write boot="auto" into host0.conf before host0's daemon starts.
+`;
+
 /** Makes every file of the example that does not exist. @throws MESH_ALREADY_MADE when the tree has machines */
 async function init(context: Context): Promise<void> {
   requireRoot(`make ${context.paths.host0}`, ROOT_RULE);
@@ -187,5 +193,5 @@ async function init(context: Context): Promise<void> {
     });
   }
   const made = await writeExampleTree(host0);
-  context.answer({ made }, () => `Made:\n${made.map((file) => `  ${file}\n`).join('')}\nNext: mesh system configure\n`);
+  context.answer({ made }, () => `Made:\n${made.map((file) => `  ${file}\n`).join('')}${NEXT}`);
 }

@@ -73,11 +73,31 @@ test('a node without an address of host0 is an error', async () => {
   await expect(system('start')).rejects.toMatchObject({ code: 'MESH_HOST0_UNKNOWN', exitCode: 2 });
 });
 
+test.each([
+  ['a name', 'box.local', 'MESH_ADDRESS_INVALID', '--host0: "box.local" is a name'],
+  ['an IPv6 address', 'fd00::1', 'MESH_ADDRESS_INVALID', '--host0: "fd00::1" is an IPv6 address'],
+  ['the loopback', '127.0.0.1', 'MESH_HOST0_UNKNOWN', '--host0: 127.0.0.1 is not the address of another machine'],
+])('%s as the address of host0 is refused before anything starts', async (_, host0, code, message) => {
+  await expect(system(`start --host0 ${host0}`)).rejects.toMatchObject({ code, message });
+  expect((await system('stop')).stdout).toBe('Nothing was running here.\n');
+});
+
+test('another address than that of the running agent is refused, and so is any address on host0', async () => {
+  await system('start --host0 10.11.0.1,10.11.1.1');
+  await expect(system('start --host0 10.12.0.1')).rejects.toMatchObject({
+    code: 'MESH_ALREADY_RUNNING',
+    message: 'the agent runs already, and knows host0 at 10.11.0.1, 10.11.1.1',
+    remedy: 'To use 10.12.0.1, stop the agent first: `mesh system stop`, or its service.',
+  });
+  mkdirSync(join(root, 'host0'));
+  await expect(system('start --host0 10.11.0.1')).rejects.toMatchObject({ code: 'MESH_USAGE' });
+});
+
 test('a process that ends while it starts is reported with its last line', async () => {
-  await expect(system('start --host0 0.0.0.0')).rejects.toMatchObject({
+  await expect(system('start --host0 192.0.2.1')).rejects.toMatchObject({
     code: 'MESH_NOT_RUNNING',
     message: 'the agent ended while it was starting',
-    remedy: expect.stringContaining('0.0.0.0 is no host'),
+    remedy: expect.stringContaining('192.0.2.1 is no host'),
   });
 });
 

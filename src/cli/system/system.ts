@@ -1,11 +1,13 @@
 /** `mesh system`: the processes of this machine (host0's daemon on host0, and the agent), and what machines boot. */
 import { existsSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { Command, Option } from 'commander';
 import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
 import { requireRoot } from '../../kernel/root.ts';
+import { host0Addresses, requireOthers } from '../../machine/host0-addresses.ts';
 import { MeshError } from '../../model/error.ts';
 import type { AgentStatus, Host0Status } from '../../protocol/documents/views.ts';
-import { type DaemonName, TITLES } from '../../protocol/http/control-client.ts';
+import { agentClient, type DaemonName, TITLES } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
 import { wholeNumber } from '../print/number-option.ts';
@@ -99,6 +101,7 @@ interface Started {
 /** Starts host0's daemon first, since the agent of this machine takes its assignment from it. */
 async function start(context: Context, host0: string | undefined): Promise<void> {
   const flags = isHost0Machine(context) ? ['--on-host0'] : host0Flags(host0);
+  if (host0 !== undefined) await checkHost0(context, host0);
   const started: Started[] = [];
   for (const daemon of daemonsOf(context)) {
     const wasRunning = await daemon.client.answers();
@@ -107,6 +110,36 @@ async function start(context: Context, host0: string | undefined): Promise<void>
     started.push({ process: daemon.name, wasRunning, ...(pid !== undefined && { pid }) });
   }
   context.answer(started, () => started.map(startedText).join(''));
+}
+
+/**
+ * Checks the value of `--host0` against this machine and against an agent that runs already.
+ * @throws MESH_USAGE on host0, MESH_HOST0_UNKNOWN for an address of this machine, MESH_ALREADY_RUNNING beside an agent that
+ *   takes other addresses for host0's
+ */
+async function checkHost0(context: Context, host0: string): Promise<void> {
+  if (isHost0Machine(context)) {
+    throw new MeshError('MESH_USAGE', 'this machine is host0 itself: it has a host0 directory', {
+      operation: 'start the agent',
+      object: context.paths.host0,
+      remedy: `Leave --host0 out; or, if this machine is to be a node, move ${context.paths.host0} away.`,
+    });
+  }
+  const wanted = host0Addresses(host0, '');
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
+  requireOthers(wanted, own);
+  const agent = agentClient(context.paths);
+  if (!(await agent.answers())) return;
+  const { host0: present } = await agent.get<AgentStatus>('/v1/status');
+  if (present.join() === wanted.join()) return;
+  throw new MeshError(
+    'MESH_ALREADY_RUNNING',
+    `the agent runs already, and knows host0 at ${present.join(', ') || 'no address'}`,
+    {
+      operation: 'start the agent',
+      remedy: `To use ${wanted.join(', ')}, stop the agent first: \`mesh system stop\`, or its service.`,
+    },
+  );
 }
 
 function startedText({ process, pid, wasRunning }: Started): string {

@@ -1,10 +1,11 @@
 /**
- * The text of a `.conf` file: lines of `key=value`, blank lines, and comments from a `#` that begins a word. A file without
- * errors here is also a valid shell script: nodes without the agent read it as such. mesh-conf.ts and host0-conf.ts define
- * the keys.
+ * The text of a `.conf` file: lines of `key=value`, blank lines, and comments from a `#` that begins a word. A network file
+ * without errors and warnings is also a valid shell script with the same values: nodes without the agent read it as such.
+ * mesh-conf.ts and host0-conf.ts define the keys.
  */
 import { isUtf8 } from 'node:buffer';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
+import { ForeignBlanks } from './foreign-blanks.ts';
 
 /** The largest file that is parsed. */
 export const CONF_FILE_MAX_BYTES = 64 * 1024;
@@ -27,6 +28,8 @@ export interface ConfEntry {
 export interface ConfText {
   readonly entries: readonly ConfEntry[];
   readonly errors: readonly MeshError[];
+  /** MESH_CONF_SHELL: one for each kind of blank that is one here and not in a shell. */
+  readonly warnings: readonly MeshError[];
   /** The probable keys of lines with errors. */
   readonly brokenKeys: readonly string[];
   /** The line after the last one: the place to write a missing key. */
@@ -43,15 +46,16 @@ export function parseConfText(file: string, bytes: Uint8Array): ConfText | MeshE
   const unfit = binaryFault(file, buffer) ?? longLineFault(file, buffer) ?? sizeFault(file, buffer);
   if (unfit !== undefined) return unfit;
 
-  const text = buffer.toString('utf8').replace(/^\uFEFF/, '');
-  const lines = text.split(/\r?\n/);
+  const lines = buffer.toString('utf8').split('\n');
   if (lines.at(-1) === '') lines.pop();
   const entries: ConfEntry[] = [];
   const errors: MeshError[] = [];
+  const foreignBlanks = new ForeignBlanks();
   const brokenKeys: string[] = [];
   for (const [index, line] of lines.entries()) {
-    const place = { file, line: index + 1, column: 1, text: line };
-    const content = withoutComment(line).trimEnd();
+    const place = { file, line: index + 1, column: 1, text: line.replace(/^\uFEFF|\r$/g, '') };
+    const uncommented = withoutComment(line);
+    const content = uncommented.replace(/^\uFEFF/, '').trimEnd();
     const entry = parseEntry(content, place);
     if (entry !== undefined) {
       entries.push(entry);
@@ -60,9 +64,11 @@ export function parseConfText(file: string, bytes: Uint8Array): ConfText | MeshE
       if (meant !== undefined) brokenKeys.push(meant.key);
       errors.push(syntaxFault(meant, { ...place, column: indentOf(content) + 1 }));
     }
+    foreignBlanks.look(uncommented, place);
     if (errors.length === ERRORS_MAX) break;
   }
-  return { entries, errors, brokenKeys, end: { file, line: lines.length + 1, column: 1, text: '' } };
+  const end = { file, line: lines.length + 1, column: 1, text: '' };
+  return { entries, errors, warnings: foreignBlanks.warnings, brokenKeys, end };
 }
 
 function parseEntry(content: string, place: SourcePlace): ConfEntry | undefined {
@@ -72,9 +78,12 @@ function parseEntry(content: string, place: SourcePlace): ConfEntry | undefined 
   return { key, value, keyPlace: { ...place, column }, valuePlace: { ...place, column: column + key.length + 1 } };
 }
 
-/** Key and value of a line that was written as `key = value`, `key: value` or `key value`. */
+/** Key and value of a line that was written as `key = value`, `key: value`, `key value` or `export key=value`. */
 function meantEntry(content: string): { key: string; value: string } | undefined {
-  const [, key, value] = /^\s*(\w+)(?:\s*[=:]\s*|\s+)(\S+)$/u.exec(content) ?? [];
+  const [, key, value] =
+    /^\s*(?:(?:export|declare|typeset|readonly|local|set)\s+(?:-\w+\s+)*)?(\w+)(?:\s*[=:]\s*|\s+)(\S+)$/u.exec(
+      content,
+    ) ?? [];
   return key === undefined || value === undefined ? undefined : { key, value };
 }
 

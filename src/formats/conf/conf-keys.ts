@@ -42,9 +42,8 @@ export class ConfKeys<K extends string> {
   }
 
   /** The value of `key`, as `optional` gives it. A key that is not given is an error, too (MESH_CONF_KEY_MISSING). */
-  required<T>(key: K, parse: Parse<T>, { rule, example }: { rule: string; example: string }): T | undefined {
+  required<T>(key: K, parse: Parse<T>, { rule, remedy }: { rule: string; remedy: string }): T | undefined {
     if (!this.#entries.has(key) && !this.#meant.has(key)) {
-      const remedy = `Write ${key}=${example}`;
       this.#errors.push(
         new MeshError('MESH_CONF_KEY_MISSING', `${key} is missing`, { rule, remedy, place: this.#end }),
       );

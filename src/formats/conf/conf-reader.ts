@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MeshError } from '../../model/error.ts';
+import { systemWords } from '../system-error.ts';
 import { CONF_FILE_MAX_BYTES } from './conf-file.ts';
 
 /**
@@ -32,10 +33,21 @@ export function errnoOf(error: unknown): string | undefined {
 
 /** MESH_CONF_UNREADABLE for a file or directory. */
 export function unreadable(path: string, cause: unknown): MeshError {
-  return new MeshError('MESH_CONF_UNREADABLE', `${path} cannot be read: ${MeshError.from(cause).message}`, {
+  return new MeshError('MESH_CONF_UNREADABLE', `${path} cannot be read: ${systemWords(cause)}`, {
     operation: 'read file',
     object: path,
-    remedy: 'Correct the file or its permissions, or remove it',
+    remedy: remedyFor(path, errnoOf(cause)),
     cause,
   });
+}
+
+function remedyFor(path: string, errno: string | undefined): string {
+  switch (errno) {
+    case 'EACCES':
+      return `Give it to root: chown root ${path}. The services read only what root may read without further rights`;
+    case 'ENOENT':
+      return `Look where the symbolic link ${path} leads, or remove it`;
+    default:
+      return 'Put a plain file of text there, or remove what is there';
+  }
 }

@@ -1,5 +1,9 @@
 /** Properties of the `.conf` format over random input. The seed is printed; `MESH_SEED=N` repeats a run. */
-import { expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { mesh } from '../../../test/kit/networks.ts';
 import { randomFrom } from '../../../test/kit/random.ts';
 import { type Ipv6Cidr, ipv6FromBigint, ipv6Subnet } from '../../model/address/ipv6.ts';
@@ -12,6 +16,10 @@ import { judgeNetworks } from './network-set.ts';
 const FUZZ_MS = 2000;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 console.info(`MESH_SEED=${SEED}`);
+
+/** Prints the values that a shell reads from each file, as lines of one file. */
+const READ_BY_SHELL =
+  'for file; do (. "$file"; printf "name=%s\\nprefix=%s\\nvni=%s\\nkey=%s\\0" "$name" "$prefix" "$vni" "$key"); done';
 
 /** Networks, bytes and broken text, chosen by a seed. */
 class Random {
@@ -67,7 +75,9 @@ class Random {
       const end = Math.min(bytes.length, at + this.below(8));
       const put = this.of([
         this.bytes(this.below(4)),
-        Buffer.from(this.of(['\n', '\r\n', '=', '#', '"', ' ', '/', ':', '0', '-', '\u202e', '\uFEFF', 'vni=', 'é'])),
+        Buffer.from(
+          this.of(['\n', '\r\n', '=', '#', '"', ' ', '/', ':', '0', '-', '\v', '\u00A0', '\uFEFF', 'vni=', 'é']),
+        ),
         bytes.subarray(at, end),
         Buffer.alloc(this.of([0, 1, 2000, 70_000]), this.of([0, 32, 57, 97])),
       ]);
@@ -85,6 +95,30 @@ test('a printed network is parsed as the same network', () => {
     const { conf, errors } = parseMeshConf('a.conf', Buffer.from(text));
     expect(errors, text).toEqual([]);
     expect(conf?.network).toEqual(network);
+  }
+});
+
+test('a file without warnings has the same values for a shell', () => {
+  const random = new Random(SEED);
+  const directory = mkdtempSync(join(tmpdir(), 'mw-shell-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const networks = new Map<string, Network>();
+  let warned = 0;
+  for (let i = 0; networks.size < 60 || warned === 0; i++) {
+    const file = join(directory, `${i}.conf`);
+    const bytes = random.mutated(printMeshConf(random.network()));
+    const { conf } = parseMeshConf(file, bytes);
+    if (conf === undefined) continue;
+    if (conf.warnings.length > 0) {
+      warned++;
+      continue;
+    }
+    writeFileSync(file, bytes);
+    networks.set(file, conf.network);
+  }
+  const read = execFileSync('sh', ['-c', READ_BY_SHELL, 'sh', ...networks.keys()], { encoding: 'utf8' }).split('\0');
+  for (const [index, [file, network]] of [...networks].entries()) {
+    expect(parseMeshConf(file, Buffer.from(read[index] ?? '')).conf?.network, read[index]).toEqual(network);
   }
 });
 

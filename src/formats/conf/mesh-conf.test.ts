@@ -11,6 +11,10 @@ function withValues(values: Partial<Record<keyof typeof GOOD, string | undefined
   return lines.map(([key, value]) => `${key}=${value}\n`).join('');
 }
 
+/** The remedy where no better value is known. */
+const AS_ON_HOST0 =
+  'remedy: Copy the line from the file of this mesh on host0; for a new mesh, `mesh network conf NAME` prints one';
+
 /** All errors of the file as they are printed. */
 function complaints(text: string | Uint8Array): string {
   const { errors } = parseMeshConf('manage.conf', Buffer.from(text));
@@ -44,23 +48,82 @@ test.each([
   expect(complaints(text)).toBe('');
 });
 
+/** All warnings of the file as they are printed. */
+function warnings(text: string): string {
+  const { conf } = parseMeshConf('manage.conf', Buffer.from(text));
+  return (conf?.warnings ?? []).map((each) => errorText(each, { color: false, severity: 'warning' })).join('\n');
+}
+
 test.each([
-  ['name', 'A mesh has a name, one word.', 'name=manage'],
-  [
-    'prefix',
-    'A mesh has a prefix, the IPv6 /64 that its members take their addresses from.',
-    'prefix=fd42:2345:1234:9abc::/64',
-  ],
-  ['vni', 'A mesh has a vni, a number that no other mesh has.', 'vni=456'],
-  ['key', 'A mesh has a key, the number from which the addresses of its members are made.', 'key=456'],
-])('%s is missing', (key, rule, write) => {
+  ['a comment with CRLF', '# the mesh\r\n# of nodes\v\r\n', ''],
+  ['tabs and plain spaces', '\t', ' \t# the mesh'],
+])('warns of nothing in %s', (_, before, after) => {
+  expect(warnings(`${before}${withValues({}).replace('456\n', `456${after}\n`)}`)).toBe('');
+});
+
+test('warns once of CRLF, at the first line that is no comment', () => {
+  expect(warnings(`# the mesh\r\n${withValues({}).replaceAll('\n', '\r\n')}`)).toMatchInlineSnapshot(`
+    "manage.conf:2:12: warning: the line has a carriage return (CRLF), which is no blank for a shell [MESH_CONF_SHELL]
+      2 | name=manage
+        |            ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Save the file with Unix line ends: sed -i 's/\\r$//' manage.conf"
+  `);
+});
+
+test('warns of each other blank that is part of a value for a shell', () => {
+  const text = `\uFEFF${withValues({ vni: '456\v', prefix: `${GOOD.prefix}\u00A0 # ours` })}\u2003key=456`.replace(
+    'key=456\n',
+    '',
+  );
+  expect(warnings(`${withValues({})}\v\n`)).toMatch(/^manage\.conf:5:1: .* a vertical tab,/);
+  expect(warnings(text)).toMatchInlineSnapshot(`
+    "manage.conf:1:1: warning: the line has a byte-order mark, which is no blank for a shell [MESH_CONF_SHELL]
+      1 | name=manage
+        | ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Save the file as UTF-8 without a byte-order mark
+    manage.conf:2:32: warning: the line has a no-break space, which is no blank for a shell [MESH_CONF_SHELL]
+      2 | prefix=fd42:2345:1234:9abc::/64  # ours
+        |                                ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Remove it, or type a plain space in its place
+    manage.conf:3:8: warning: the line has a vertical tab, which is no blank for a shell [MESH_CONF_SHELL]
+      3 | vni=456\\x0b
+        |        ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Remove it, or type a plain space in its place
+    manage.conf:4:1: warning: the line has the blank U+2003, which is no blank for a shell [MESH_CONF_SHELL]
+      4 |  key=456
+        | ^
+      rule: A network file is also a shell script with the same values, for nodes that have no agent.
+      remedy: Remove it, or type a plain space in its place"
+  `);
+});
+
+test.each([
+  'export name=manage',
+  'declare -x name=manage',
+  'readonly name = manage',
+  'set name manage',
+])('%s is meant as name=manage', (line) => {
+  const { errors } = parseMeshConf('manage.conf', Buffer.from(`${line}\n${withValues({ name: undefined })}`));
+  expect(errors).toMatchObject([{ code: 'MESH_CONF_SYNTAX', remedy: 'Write name=manage' }]);
+});
+
+test.each([
+  ['name', 'A mesh has a name, one word.', 'write: name=manage'],
+  ['prefix', 'A mesh has a prefix, the IPv6 /64 that its members take their addresses from.', AS_ON_HOST0],
+  ['vni', 'A mesh has a vni, a number that no other mesh has.', AS_ON_HOST0],
+  ['key', 'A mesh has a key, the number from which the addresses of its members are made.', AS_ON_HOST0],
+])('%s is missing', (key, rule, remedy) => {
   expect(complaints(withValues({ [key]: undefined }))).toBe(
     [
       `manage.conf:4:1: error: ${key} is missing [MESH_CONF_KEY_MISSING]`,
       '  4 |',
       '    | ^',
       `  rule: ${rule}`,
-      `  write: ${write}`,
+      `  ${remedy}`,
     ].join('\n'),
   );
 });
@@ -69,22 +132,22 @@ test('every key of an empty file is missing', () => {
   expect(errors.map(({ code, message, remedy }) => `${code}: ${message}. ${remedy}`)).toMatchInlineSnapshot(`
     [
       "MESH_CONF_KEY_MISSING: name is missing. Write name=blue",
-      "MESH_CONF_KEY_MISSING: prefix is missing. Write prefix=fd42:2345:1234:9abc::/64",
-      "MESH_CONF_KEY_MISSING: vni is missing. Write vni=456",
-      "MESH_CONF_KEY_MISSING: key is missing. Write key=456",
+      "MESH_CONF_KEY_MISSING: prefix is missing. Copy the line from the file of this mesh on host0; for a new mesh, \`mesh network conf NAME\` prints one",
+      "MESH_CONF_KEY_MISSING: vni is missing. Copy the line from the file of this mesh on host0; for a new mesh, \`mesh network conf NAME\` prints one",
+      "MESH_CONF_KEY_MISSING: key is missing. Copy the line from the file of this mesh on host0; for a new mesh, \`mesh network conf NAME\` prints one",
     ]
   `);
 });
 
 /**
  * Values that are refused, grouped by the rule that they break, each with the message and with the value to write
- * instead.
+ * instead, if one is known.
  */
 const BAD_VALUES: readonly {
   readonly key: keyof typeof GOOD;
   readonly code: string;
   readonly rule: string;
-  readonly values: readonly (readonly [which: string, value: string, message: string, write: string])[];
+  readonly values: readonly (readonly [which: string, value: string, message: string, write: string | undefined])[];
 }[] = [
   {
     key: 'name',
@@ -103,13 +166,8 @@ const BAD_VALUES: readonly {
     code: 'MESH_NET_PREFIX_INVALID',
     rule: 'A prefix is an IPv6 address, a slash and 64.',
     values: [
-      [
-        'that is no address',
-        'fd42:2345::9abc::/64',
-        '"fd42:2345::9abc::/64" is not an IPv6 network',
-        'fd42:2345:1234:9abc::/64',
-      ],
-      ['that is IPv4', '10.11.0.0/16', '"10.11.0.0/16" is not an IPv6 network', 'fd42:2345:1234:9abc::/64'],
+      ['that is no address', 'fd42:2345::9abc::/64', '"fd42:2345::9abc::/64" is not an IPv6 network', undefined],
+      ['that is IPv4', '10.11.0.0/16', '"10.11.0.0/16" is not an IPv6 network', undefined],
       [
         'with two lengths',
         'fd42:2345:1234:9abc::/64/64',
@@ -151,14 +209,14 @@ const BAD_VALUES: readonly {
     key: 'prefix',
     code: 'MESH_NET_PREFIX_SCOPE',
     rule: 'A prefix is a network of unicast addresses, unique local (fd00::/8) or global.',
-    values: [['that is link-local', 'fe80::/64', '"fe80::/64" is link-local', 'fd42:2345:1234:9abc::/64']],
+    values: [['that is link-local', 'fe80::/64', '"fe80::/64" is link-local', undefined]],
   },
   {
     key: 'vni',
     code: 'MESH_NET_VNI_INVALID',
     rule: 'A vni is a number from 1 to 16777215.',
     values: [
-      ['abc', 'abc', '"abc" is not a decimal number', '456'],
+      ['abc', 'abc', '"abc" is not a decimal number', undefined],
       ['in hex', '0x1c8', '"0x1c8" is not a decimal number', '456'],
       ['in quotes', '"456"', '"\\"456\\"" is not a decimal number', '456'],
     ],
@@ -168,8 +226,8 @@ const BAD_VALUES: readonly {
     code: 'MESH_NET_VNI_RANGE',
     rule: 'A vni is a number from 1 to 16777215.',
     values: [
-      ['0', '0', '"0" is out of range', '456, or another number that no mesh has'],
-      ['16777216', '16777216', '"16777216" is out of range', '456, or another number that no mesh has'],
+      ['0', '0', '"0" is out of range', undefined],
+      ['16777216', '16777216', '"16777216" is out of range', undefined],
     ],
   },
   {
@@ -183,14 +241,9 @@ const BAD_VALUES: readonly {
     code: 'MESH_NET_KEY_INVALID',
     rule: 'A key is a number from 0 to 18446744073709551615.',
     values: [
-      ['abc', 'abc', '"abc" is not a decimal number', '456'],
-      [
-        'of more than 64 bits',
-        '18446744073709551616',
-        '"18446744073709551616" is out of range',
-        '456, or another number that no mesh has',
-      ],
-      ['that is empty', '', 'is empty', '456'],
+      ['abc', 'abc', '"abc" is not a decimal number', undefined],
+      ['of more than 64 bits', '18446744073709551616', '"18446744073709551616" is out of range', undefined],
+      ['that is empty', '', 'is empty', undefined],
     ],
   },
   {
@@ -216,7 +269,7 @@ test.each(
       `  ${line} | ${key}=${value}`,
       `    | ${' '.repeat(column - 1)}^`,
       `  rule: ${rule}`,
-      `  write: ${key}=${write}`,
+      write === undefined ? `  ${AS_ON_HOST0}` : `  write: ${key}=${write}`,
     ].join('\n'),
   );
 });

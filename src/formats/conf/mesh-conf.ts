@@ -11,7 +11,7 @@ import { MeshError, type SourcePlace } from '../../model/error.ts';
 import { meshNetwork, type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
-import { parseMeshPrefix } from './mesh-prefix.ts';
+import { AS_ON_HOST0, parseMeshPrefix } from './mesh-prefix.ts';
 
 const KEYS = ['name', 'prefix', 'vni', 'key'] as const;
 type MeshKey = (typeof KEYS)[number];
@@ -20,6 +20,9 @@ type MeshKey = (typeof KEYS)[number];
 const KEY_MAX = 2n ** 64n - 1n;
 /** The name of a network, as `name=` in its file and in references from elsewhere. */
 export const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** `NETWORK_NAME` in words. */
+export const NETWORK_NAME_RULE =
+  'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.';
 
 const PURPOSE: Readonly<Record<MeshKey, string>> = {
   name: 'A mesh has a name, one word.',
@@ -28,14 +31,16 @@ const PURPOSE: Readonly<Record<MeshKey, string>> = {
   key: 'A mesh has a key, the number from which the addresses of its members are made.',
 };
 
-/** Values that errors suggest when nothing better is known: the seed's. */
-const EXAMPLE = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' } as const;
+/** The name that errors suggest when nothing better is known. */
+const EXAMPLE_NAME = 'manage';
 
 /** A file without errors. Rules that compare files need the places of its values. */
 export interface MeshConf {
   readonly file: string;
   readonly network: Network;
   readonly places: Readonly<Record<MeshKey, SourcePlace>>;
+  /** What a shell that reads the file would take otherwise. */
+  readonly warnings: readonly MeshError[];
 }
 
 /** A network, or the errors of its file. */
@@ -51,9 +56,9 @@ export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
   const text = parseConfText(file, bytes);
   if (text instanceof MeshError) return { errors: [text] };
   const keys = new ConfKeys(text, KEYS);
-  const required = <T>(key: MeshKey, parse: (entry: ConfEntry) => T | MeshError, example: string = EXAMPLE[key]) =>
-    keys.required(key, parse, { rule: PURPOSE[key], example });
-  const name = required('name', parseName, wordFrom(basename(file, '.conf')));
+  const required = <T>(key: MeshKey, parse: (entry: ConfEntry) => T | MeshError, remedy = AS_ON_HOST0) =>
+    keys.required(key, parse, { rule: PURPOSE[key], remedy });
+  const name = required('name', parseName, `Write name=${wordFrom(basename(file, '.conf'))}`);
   const prefix = required('prefix', parseMeshPrefix);
   const vni = required('vni', parseVni);
   const key = required('key', parseKey);
@@ -61,7 +66,8 @@ export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
   const complete = name !== undefined && prefix !== undefined && vni !== undefined && key !== undefined;
   if (keys.errors.length > 0 || !complete) return { errors: keys.errors };
   const places = Object.fromEntries(KEYS.map((key) => [key, keys.placeOf(key)])) as MeshConf['places'];
-  return { conf: { file, network: meshNetwork({ name, prefix, vni, key }), places }, errors: [] };
+  const network = meshNetwork({ name, prefix, vni, key });
+  return { conf: { file, network, places, warnings: text.warnings }, errors: [] };
 }
 
 /** The text of a file that `parseMeshConf` reads as this network. */
@@ -76,7 +82,7 @@ function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
     'MESH_NET_NAME_INVALID',
     value === '' ? 'name is empty' : `name ${quoted(value)} is not a word`,
     {
-      rule: 'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.',
+      rule: NETWORK_NAME_RULE,
       remedy: `Write name=${wordFrom(value)}`,
       place: valuePlace,
     },
@@ -86,7 +92,7 @@ function parseName({ value, valuePlace }: ConfEntry): string | MeshError {
 /** A valid name from the permitted characters of `text`. */
 function wordFrom(text: string): string {
   const word = text.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '');
-  return word.slice(0, 63) || EXAMPLE.name;
+  return word.slice(0, 63) || EXAMPLE_NAME;
 }
 
 function parseVni(entry: ConfEntry): Vni | MeshError {
@@ -97,7 +103,7 @@ function parseVni(entry: ConfEntry): Vni | MeshError {
   if (vni < 1 || vni > VNI_MAX) {
     return new MeshError('MESH_NET_VNI_RANGE', `vni ${quoted(entry.value)} is out of range`, {
       rule,
-      remedy: `Write vni=${EXAMPLE.vni}, or another number that no mesh has`,
+      remedy: AS_ON_HOST0,
       place: entry.valuePlace,
     });
   }
@@ -111,7 +117,7 @@ function parseKey(entry: ConfEntry): string | MeshError {
   if (BigInt(digits) > KEY_MAX) {
     return new MeshError('MESH_NET_KEY_INVALID', `key ${quoted(entry.value)} is out of range`, {
       rule,
-      remedy: `Write key=${EXAMPLE.key}, or another number that no mesh has`,
+      remedy: AS_ON_HOST0,
       place: entry.valuePlace,
     });
   }
@@ -128,9 +134,10 @@ function decimalDigits(
   if (/^[0-9]+$/.test(value)) return value.replace(/^0+(?=[0-9])/, '');
   const hex = /^0x[0-9a-f]{1,6}$/i.test(value) ? String(Number(value)) : undefined;
   const unquoted = /^(["'])([0-9]{1,20})\1$/.exec(value)?.[2];
+  const meant = hex ?? unquoted;
   return new MeshError(code, value === '' ? `${key} is empty` : `${key} ${quoted(value)} is not a decimal number`, {
     rule,
-    remedy: `Write ${key}=${hex ?? unquoted ?? EXAMPLE[key]}`,
+    remedy: meant === undefined ? AS_ON_HOST0 : `Write ${key}=${meant}`,
     place: valuePlace,
   });
 }

@@ -6,7 +6,12 @@ import type { ConfEntry } from './conf-file.ts';
 import { quoted } from './conf-keys.ts';
 
 const LENGTH = 64;
-const EXAMPLE = 'Write prefix=fd42:2345:1234:9abc::/64';
+/**
+ * The remedy for a value that nothing is known of. A constant as example would be copied, and two sites with one prefix
+ * could never be joined.
+ */
+export const AS_ON_HOST0 =
+  'Copy the line from the file of this mesh on host0; for a new mesh, `mesh network conf NAME` prints one';
 
 /** Subnets that no mesh can use. The narrowest comes first, because the message is that of the first match. */
 const UNUSABLE: readonly (readonly [subnet: string, what: string])[] = [
@@ -25,7 +30,7 @@ export function parseMeshPrefix(entry: ConfEntry): Ipv6Cidr | MeshError {
   const [text = '', length, ...rest] = value.split('/');
   const address = addressOf(text);
   if (address === undefined || rest.length > 0 || !/^[0-9]*$/.test(length ?? '')) {
-    const remedy = address === undefined ? EXAMPLE : `Write prefix=${ipv6Subnet(address, LENGTH)}`;
+    const remedy = address === undefined ? AS_ON_HOST0 : `Write prefix=${ipv6Subnet(address, LENGTH)}`;
     return fault(
       'MESH_NET_PREFIX_INVALID',
       value === '' ? 'is empty' : `${quoted(value)} is not an IPv6 network`,
@@ -33,7 +38,7 @@ export function parseMeshPrefix(entry: ConfEntry): Ipv6Cidr | MeshError {
     );
   }
   const unusable = UNUSABLE.find(([subnet]) => ipv6InSubnet(address, subnet as Ipv6Cidr));
-  if (unusable !== undefined) return fault('MESH_NET_PREFIX_SCOPE', `${quoted(value)} ${unusable[1]}`, EXAMPLE);
+  if (unusable !== undefined) return fault('MESH_NET_PREFIX_SCOPE', `${quoted(value)} ${unusable[1]}`, AS_ON_HOST0);
 
   const subnet = ipv6Subnet(address, LENGTH);
   const remedy = `Write prefix=${subnet}`;

@@ -1,7 +1,8 @@
 /** Reads the network files of a directory: `*.conf` in the order of their names, without sub-directories. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
+import { systemWords } from '../system-error.ts';
 import { errnoOf, readConfBytes, unreadable } from './conf-reader.ts';
 import type { NetworkFile } from './network-set.ts';
 
@@ -38,14 +39,27 @@ export async function readNetworkFiles(directory: string): Promise<NetworkFiles>
 }
 
 /**
- * A single network file, under any name.
- * @throws MESH_CONF_UNREADABLE
+ * A single network file that a user named, under any name.
+ * @throws MESH_OBJECT_UNKNOWN, MESH_CONF_UNREADABLE
  */
 export async function readNetworkFile(file: string): Promise<NetworkFile> {
   try {
     return { file, bytes: await readConfBytes(file) };
   } catch (cause) {
-    throw unreadable(file, cause);
+    if (errnoOf(cause) === 'ENOENT') {
+      throw new MeshError('MESH_OBJECT_UNKNOWN', `there is no file ${file}`, {
+        operation: 'read file',
+        object: file,
+        remedy: 'Give the path of a network file. `mesh network conf NAME` prints a new one.',
+        cause,
+      });
+    }
+    throw new MeshError('MESH_CONF_UNREADABLE', `${file} cannot be read: ${systemWords(cause)}`, {
+      operation: 'read file',
+      object: file,
+      remedy: 'Give the path of a network file that this user may read.',
+      cause,
+    });
   }
 }
 

@@ -135,13 +135,12 @@ test.each([
   });
 });
 
-test('a network in force is accepted whatever the underlay becomes, with a warning', () => {
+test('a network in force is accepted whatever the underlay becomes', () => {
   const files = [file('a.conf', MANAGE), file('b.conf', BLUE)];
   const inForce = judgeNetworks(files.slice(0, 1)).accepted.map(({ network }) => network);
-  const { accepted, errors, warnings } = judge(files, ['fd42:2345:1234:9abc::7/128', 'fd42:2345:1234:b::/64'], inForce);
+  const { accepted, errors } = judge(files, ['fd42:2345:1234:9abc::7/128', 'fd42:2345:1234:b::/64'], inForce);
   expect(accepted).toEqual(['a.conf']);
   expect(errors).toMatch(/^b\.conf:2:8: error: .*\[MESH_NET_PREFIX_UNDERLAY\]\n[^[]*$/);
-  expect(warnings).toMatch(/^a\.conf:2:8: warning: .*\[MESH_NET_PREFIX_UNDERLAY\]\n[^[]*$/);
 });
 
 test('a file with errors does not affect the others', () => {

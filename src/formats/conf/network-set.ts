@@ -52,21 +52,22 @@ export function judgeNetworks(
     }
   }
   const inUse = new Set(inForce.map(({ fabric }) => fabric.prefix));
-  const used: MeshError[] = [];
-  for (const conf of confs) {
-    const { prefix } = conf.network.fabric;
-    const other = underlay.find((candidate) => isWithin(candidate, conf.network));
-    if (other === undefined) continue;
-    if (inUse.has(prefix)) {
-      used.push(usedElsewhere(conf, other));
-      continue;
-    }
-    errors.push(usedElsewhere(conf, other));
-    refused.add(conf);
+  for (const conf of confs.filter(({ network }) => !inUse.has(network.fabric.prefix))) {
+    const faults = underlayFaults([conf], underlay);
+    errors.push(...faults);
+    if (faults.length > 0) refused.add(conf);
   }
   const accepted = confs.filter((conf) => !refused.has(conf));
   const sharedKeys = doubles(accepted, 'key').map(([conf, first]) => sharedKey(conf, first));
-  return { accepted, errors, warnings: [...used, ...sharedKeys] };
+  return { accepted, errors, warnings: [...accepted.flatMap(({ warnings }) => warnings), ...sharedKeys] };
+}
+
+/** MESH_NET_PREFIX_UNDERLAY for each of `confs` of whose prefix the underlay uses a part. */
+export function underlayFaults(confs: readonly MeshConf[], underlay: readonly UnderlayPrefix[]): MeshError[] {
+  return confs.flatMap((conf) => {
+    const other = underlay.find((candidate) => isWithin(candidate, conf.network));
+    return other === undefined ? [] : [usedElsewhere(conf, other)];
+  });
 }
 
 type Field = keyof MeshConf['places'];

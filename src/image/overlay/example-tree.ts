@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDurable } from '../../disk/durable-file.ts';
+import { explainedMeshConf, newMesh } from '../../formats/conf/new-mesh.ts';
 
 /**
  * Writes every file of the example that does not exist yet.
@@ -11,7 +12,7 @@ import { createDurable } from '../../disk/durable-file.ts';
  */
 export async function writeExampleTree(directory: string): Promise<string[]> {
   const made: string[] = [];
-  for (const [path, text] of Object.entries(EXAMPLE_TREE)) {
+  for (const [path, text] of Object.entries(exampleTree())) {
     const file = join(directory, path);
     if (existsSync(file)) continue;
     await createDurable(file, () => text, 0o644);
@@ -20,17 +21,17 @@ export async function writeExampleTree(directory: string): Promise<string[]> {
   return made;
 }
 
-/** Paths below `/host0`, with their texts. */
-const EXAMPLE_TREE: Readonly<Record<string, string>> = {
-  'host0.conf': `# host0's settings. Every line but boot may be left out: what is written here is what holds without it.
+/** Paths below `/host0`, with their texts. Each call has another mesh `manage`. */
+const exampleTree = (): Readonly<Record<string, string>> => ({
+  'host0.conf': `# host0's settings, which its daemon reads when it starts. Each line may be left out: the values here hold without it.
 
 # Where boot segments without a DHCP server of their own get their subnets from, and how large these are (prefix bits).
 subnet_pool="10.11.0.0/16"
 default_subnet_size="25"
 
 # Whether host0 boots machines: off (it sends and answers nothing), auto (it looks for other DHCP servers first, adds boot
-# files beside them, and gives addresses only where no other server does), dry (it only says what it would have answered).
-boot="auto"
+# files beside them, and gives addresses by DHCP where no other server does), dry (it only says what it would have answered).
+boot="off"
 
 # Networks that every machine is in, whatever its manifest says: names of files in network/.
 default_networks="manage"
@@ -39,12 +40,7 @@ default_networks="manage"
 # this host0). Without the line: open until the first machine has a folder, then known.
 #admission="known"
 `,
-  'network/manage.conf': `# The mesh that every machine is in. host0 is at ::1 in it.
-name=manage
-prefix=fd42:2345:1234:9abc::/64
-vni=456
-key=456
-`,
+  'network/manage.conf': explainedMeshConf(newMesh('manage')),
   packages: `# Packages that the mirror holds besides those that machines and groups name, one per line.
 `,
   'groups/baseline/manifest': `# What all machines of this group get. A line is one of:
@@ -66,4 +62,4 @@ Change /host0 on host0, run \`mesh system configure\` there, and reboot this mac
 `,
   'machines/default/manifest': `# What machines without a folder of their own get. \`mesh node adopt ID NAME\` on host0 makes a folder.
 `,
-};
+});

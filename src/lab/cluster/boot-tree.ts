@@ -1,5 +1,5 @@
 /** The `/host0` of a lab with emulated machines: the example that `mesh system init` writes, and a folder for each machine. */
-import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { authorizedKeysIn } from '../../image/command-key.ts';
 import { compile } from '../../image/overlay/compilation.ts';
@@ -16,9 +16,9 @@ import type { LabHost } from '../hosts/lab-host.ts';
  */
 export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {
   const paths = pathsBelow(host0.root);
-  await writeExampleTree(paths.host0);
   // A lab is a place of its own: its machines may join also without their folders.
-  appendFileSync(join(paths.host0, 'host0.conf'), 'admission="open"\n');
+  writeFileSync(join(paths.host0, 'host0.conf'), 'boot="auto"\nadmission="open"\n');
+  await writeExampleTree(paths.host0);
   mkdirSync(paths.state, { recursive: true });
   symlinkSync(images, join(paths.state, 'images'));
   await makeKeys(host0, machines);

@@ -34,7 +34,16 @@ import {
 } from '../hosts/underlay.ts';
 import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilSegmentServed } from './boots.ts';
-import { claimLab, keepLab, LABS_DIRECTORY, readRecord, refuseKept, refuseLiving } from './record.ts';
+import {
+  claimLab,
+  keepLab,
+  LABS_DIRECTORY,
+  labRecords,
+  noLab,
+  readRecord,
+  refuseKept,
+  refuseLiving,
+} from './record.ts';
 import { residentsOf } from './residents.ts';
 
 /** What to build. */
@@ -131,12 +140,7 @@ export class Lab implements AsyncDisposable {
     checkLabName(name);
     const place = join(directory, name);
     const record = readRecord(place);
-    if (record === undefined) {
-      throw new MeshError('MESH_OBJECT_UNKNOWN', `there is no lab ${name}`, {
-        object: name,
-        remedy: 'Start it with `mesh lab up --keep`.',
-      });
-    }
+    if (record === undefined) throw noLab(name, labRecords(directory));
     return new Lab(place, planTopology(record));
   }
 

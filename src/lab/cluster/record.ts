@@ -2,13 +2,15 @@
  * `lab.json`: the size and the owner of a lab. It is written before anything of the lab is made, so that after a crash
  * the next command can remove exactly what belongs to the lab.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import * as z from 'zod/mini';
 import { syncDirectory, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
-import { isRunning, type ProcessMark, processMarkOf } from '../../services/process/process-mark.ts';
-import { type Firmware, type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { isRunning, type ProcessMark, ProcessMarkShape, processMarkOf } from '../../services/process/process-mark.ts';
+import { type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
 
 /** The default directory of labs: a reboot empties it, as it removes the namespaces. */
 export const LABS_DIRECTORY = '/run/meshwork-lab';
@@ -20,6 +22,21 @@ export interface LabRecord extends LabSize {
   /** True once the owner has handed the lab to the user (`--keep`): the lab then exists until `mesh lab down`. */
   readonly kept: boolean;
 }
+
+const HOSTS_MAX = 10_000;
+const MachineSettingsShape: Shape<MachineSettings> = z.object({
+  firmware: listOf(z.enum(['bios', 'uefi']), HOSTS_MAX),
+  foreignDhcp: z._default(z.boolean(), false),
+  templateUuid: z._default(z.boolean(), false),
+});
+const LabRecordShape: Shape<LabRecord> = z.object({
+  name: z.string(),
+  nodes: z.int(),
+  segments: z.int(),
+  machines: z.exactOptional(MachineSettingsShape),
+  owner: ProcessMarkShape,
+  kept: z.boolean(),
+});
 
 function recordPath(directory: string): string {
   return join(directory, 'lab.json');
@@ -102,24 +119,48 @@ export function readRecord(directory: string): LabRecord | undefined {
   }
 }
 
-function parseRecord(text: string): LabRecord {
-  const { name, nodes, segments, machines, owner, kept } = JSON.parse(text) as Record<string, unknown>;
-  if (typeof name !== 'string' || typeof nodes !== 'number' || typeof segments !== 'number')
-    throw new TypeError('size');
-  const size = { name, nodes, segments, ...(machines !== undefined && { machines: machineSettings(machines) }) };
-  planTopology(size);
-  const { pid, startTime } = (owner ?? {}) as Record<string, unknown>;
-  if (!Number.isInteger(pid) || typeof startTime !== 'string' || typeof kept !== 'boolean')
-    throw new TypeError('owner');
-  return { ...size, owner: { pid: pid as number, startTime }, kept };
+/** The records of all labs below `directory`, by name. A lab whose record cannot be read is left out. */
+export function labRecords(directory = LABS_DIRECTORY): LabRecord[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+  return names.sort().flatMap((name) => {
+    try {
+      return readRecord(join(directory, name)) ?? [];
+    } catch {
+      return [];
+    }
+  });
 }
 
-function machineSettings(value: unknown): MachineSettings {
-  const { firmware, foreignDhcp, templateUuid } = (value ?? {}) as Record<string, unknown>;
-  if (!Array.isArray(firmware) || !firmware.every((kind) => kind === 'bios' || kind === 'uefi')) {
-    throw new TypeError('firmware');
-  }
-  return { firmware: firmware as Firmware[], foreignDhcp: foreignDhcp === true, templateUuid: templateUuid === true };
+/** `kept`: handed to the user. `in use`: a process builds or uses it. `left behind`: that process has ended without it. */
+export function stateOfLab(record: LabRecord): 'kept' | 'in use' | 'left behind' {
+  if (record.kept) return 'kept';
+  return isRunning(record.owner) ? 'in use' : 'left behind';
+}
+
+/** MESH_OBJECT_UNKNOWN, with the labs that there are as the remedy. */
+export function noLab(name: string, present: readonly LabRecord[]): MeshError {
+  const option = name === 'default' ? '' : ` --name ${name}`;
+  const names = present.map((record) => record.name).join(', ');
+  return new MeshError('MESH_OBJECT_UNKNOWN', `there is no lab ${name}`, {
+    object: name,
+    remedy:
+      names === ''
+        ? `There are no labs here. \`mesh lab up --keep${option}\` starts one.`
+        : `These labs exist: ${names}. Name one with --name.`,
+  });
+}
+
+function parseRecord(text: string): LabRecord {
+  const { document, fault } = readDocument(LabRecordShape, text);
+  if (fault !== undefined) throw new TypeError(`it ${fault}`);
+  planTopology(document);
+  return document;
 }
 
 function recordText(record: LabRecord): string {
