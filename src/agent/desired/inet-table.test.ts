@@ -7,8 +7,10 @@ import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { memberAddresses } from '../../model/network/member.ts';
 import { rulesetKind, TABLE } from '../items/ruleset.ts';
 import { ELSEWHERE, inetTable } from './inet-table.ts';
+import { memberElements, withMembers } from './ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
 const { vni } = manage.fabric;
@@ -17,9 +19,12 @@ const SEGMENTS = [1, 2].map((n) => ({
   ipv4: `10.11.${n}.1` as Ipv4,
   subnet: `10.11.${n}.0/24` as Ipv4Cidr,
 }));
+/** Where the members are. The last one is behind a router. */
+const SOURCES = new Set(['10.11.1.2', '10.11.1.9', '10.11.2.2', '10.50.0.7'] as Ipv4[]);
 /** What a node with two cards has. */
 const NODE: RulesetInput = {
-  networks: [{ network: manage, sources: new Set(['10.11.1.2', '10.11.1.9', '10.11.2.2'] as Ipv4[]) }],
+  networks: [{ network: manage, own: memberAddresses(manage, 'host0') }],
+  elsewhere: [],
   openTo: [],
   segments: [],
   underlay: [],
@@ -69,8 +74,9 @@ function netns(): TemporaryNetns {
 }
 
 async function apply(input: RulesetInput): Promise<void> {
-  for (const operation of rulesetKind.create(inetTable(input)))
-    if (operation.do === 'nft') await nft.run(operation.script);
+  const elements = memberElements(manage, SOURCES, { macs: new Set(), ipv6s: new Set() });
+  const item = withMembers(inetTable(input), [elements]);
+  for (const operation of rulesetKind.create(item)) if (operation.do === 'nft') await nft.run(operation.script);
 }
 
 /** Whether the VXLAN at `receiver` takes a packet that the machine on a NIC sends. */
@@ -124,7 +130,7 @@ test('where two NICs are on one segment, packets come in by both', async () => {
 
 test('a sender whose route leads through a router is taken by the NIC of that route', async () => {
   ip(host, 'route add 10.50.0.0/24 via 10.11.2.2');
-  await apply({ ...NODE, networks: [{ network: manage, sources: new Set(['10.50.0.7' as Ipv4]) }] });
+  await apply(NODE);
   expect(await isTaken(2, '10.50.0.7', '10.11.2.1')).toBe(true);
   expect(await isTaken(1, '10.50.0.7', '10.11.1.1')).toBe(false);
 });
