@@ -28,7 +28,7 @@ import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
-import type { ForeignPorts } from './ports/foreign-ports.ts';
+import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 
 interface AgentInput {
@@ -56,6 +56,7 @@ interface LinkSnapshot {
   /** Networks whose device name or VNI a foreign device has. */
   readonly refused: ReadonlySet<NetworkId>;
   readonly ports: DesiredInput['ports'];
+  readonly elsewhere: readonly string[];
   /** The administrator made this machine a router. */
   readonly routes: boolean;
 }
@@ -212,7 +213,7 @@ export class Agent implements SourceAgent {
   #desire(cache: KernelCache): Desire {
     const { source, input } = this;
     const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
-    const { refused, ports, routes } = this.#snapshotOfLinks(cache);
+    const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
     if (!source.known) {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
@@ -227,6 +228,7 @@ export class Agent implements SourceAgent {
         .filter(({ network }) => !refused.has(network.id))
         .map((attachment) => this.#withKeptSources(attachment, cache)),
       ports,
+      elsewhere,
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {
@@ -246,9 +248,11 @@ export class Agent implements SourceAgent {
     if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks));
     const ports = foreign.takeIn(cache);
+    const elsewhere = portsOfOtherBridges(cache);
     // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
-    this.#linkSnapshot = { cache, linksRevision, portsRevision: foreign.revision, networks, refused, ports, routes };
+    const { revision: portsRevision } = foreign;
+    this.#linkSnapshot = { cache, linksRevision, portsRevision, networks, refused, ports, elsewhere, routes };
     return this.#linkSnapshot;
   }
 

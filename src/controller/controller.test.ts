@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
-import { board, manage, manageWith, memberNumber, withMtu } from '../../test/kit/networks.ts';
+import { board, manage, manageWith, memberNumber, mesh, withMtu } from '../../test/kit/networks.ts';
 import { NO_TOKENS } from '../../test/kit/no-tokens.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
@@ -61,7 +61,7 @@ async function host0({ admission }: { readonly admission: Admission | undefined 
   };
   const stored = async () => (await store.range(membersPrefix(manage.id))).entries;
   const kinds = () => journal.recent().map(({ kind }) => kind);
-  return { clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
+  return { seen, clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
 }
 
 test('all machines may join until one has a folder, and then machines with a folder, unless it is set otherwise', async () => {
@@ -76,6 +76,23 @@ test('all machines may join until one has a folder, and then machines with a fol
   const open = await host0();
   open.controller.host0State.setMachineNames(named);
   await open.join(3);
+});
+
+test('a name belongs to one machine in all meshes', async () => {
+  const { controller, setNetworks, join, seen } = await host0();
+  const blue = mesh('blue', 7);
+  await setNetworks(manageWith({}), blue);
+  await join(1);
+  const [, other] = controller.meshes;
+  const nameIn = async (number: number) => {
+    const { ipv4, mac, ipv6 } = memberNumber(blue, number);
+    seen.set(ipv6, { mac, ipv4 });
+    const state = { phase: 'ready' as const };
+    await other?.report(ipv6, { name: 'node1', machine: board(number), instance: 'i', ipv4, state });
+    return other?.others().find((member) => member.ipv6 === ipv6)?.name;
+  };
+  expect(memberNumber(manage, 1).name).toBe('node1');
+  expect([await nameIn(2), await nameIn(1)]).toEqual(['node1-2', 'node1']);
 });
 
 test('another MTU keeps members and streams, and reaches host0’s agent', async () => {

@@ -205,7 +205,7 @@ export class Controller {
   }
 
   #add(network: Network): Membership {
-    const mesh = new Membership({
+    const mesh: Membership = new Membership({
       ...this.#input,
       network,
       admit: (applicant) =>
@@ -217,6 +217,7 @@ export class Controller {
       mustProve: this.#input.admission === 'token',
       machines: () => this.host0State.machineNames.keys(),
       machineNamed: (name) => this.host0State.machineNamed(name),
+      elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
       onChange: (change) => this.#feed.changed(network.id, change),

@@ -2,10 +2,13 @@
  * The last set of network files that was accepted whole, kept on disk so that a restart can use it when the files have
  * become invalid.
  */
+
 import { readFile } from 'node:fs/promises';
+import * as z from 'zod/mini';
 import { errnoOf } from '../formats/conf/conf-reader.ts';
 import type { NetworkFile } from '../formats/conf/network-set.ts';
 import { MeshError } from '../model/error.ts';
+import { listOf, readDocument, type Shape } from '../protocol/shapes/document.ts';
 import { writeDurable } from './durable-file.ts';
 
 interface AcceptedDocument {
@@ -13,14 +16,20 @@ interface AcceptedDocument {
   readonly files: readonly { readonly file: string; readonly text: string }[];
 }
 
+const FILES_MAX = 16_384;
+const AcceptedShape: Shape<AcceptedDocument> = z.object({
+  version: z.literal(1),
+  files: listOf(z.object({ file: z.string().check(z.maxLength(4_096)), text: z.string() }), FILES_MAX),
+});
+
 /**
  * Reads the set at `path`; empty when none was ever written.
  * @throws MESH_STATE_DAMAGED when the file exists and cannot be used
  */
 export async function readAcceptedSet(path: string): Promise<readonly NetworkFile[]> {
   try {
-    const document: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (!isAcceptedDocument(document)) throw new Error('not a document that this program wrote');
+    const { document, fault } = readDocument(AcceptedShape, await readFile(path, 'utf8'));
+    if (fault !== undefined) throw new TypeError(`it ${fault}`);
     return document.files.map(({ file, text }) => ({ file, bytes: Buffer.from(text) }));
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return [];
@@ -43,15 +52,4 @@ export async function writeAcceptedSet(path: string, files: readonly NetworkFile
     files: files.map(({ file, bytes }) => ({ file, text: Buffer.from(bytes).toString('utf8') })),
   };
   await writeDurable(path, `${JSON.stringify(document, undefined, 2)}\n`);
-}
-
-function isAcceptedDocument(document: unknown): document is AcceptedDocument {
-  if (typeof document !== 'object' || document === null) return false;
-  if (!('version' in document) || document.version !== 1) return false;
-  return 'files' in document && Array.isArray(document.files) && document.files.every(isAcceptedFile);
-}
-
-function isAcceptedFile(entry: unknown): boolean {
-  if (typeof entry !== 'object' || entry === null || !('file' in entry) || !('text' in entry)) return false;
-  return typeof entry.file === 'string' && typeof entry.text === 'string';
 }

@@ -72,6 +72,17 @@ export class Nft {
     return refusal !== undefined || packets === undefined ? undefined : Number(packets);
   }
 
+  /**
+   * A set in nft's text, with the counters and time-outs of its elements. Empty when there is no such table or set.
+   */
+  async listSet(family: NftFamily, table: string, set: string): Promise<string> {
+    const command = `list set ${family} ${table} ${set}`;
+    const { output, refusal } = await this.#ask(command, OUTPUT_WHOLE);
+    if (refusal === undefined) return output;
+    if (refusal.includes('No such file or directory')) return '';
+    throw refused('read nftables', command, refusal);
+  }
+
   /** Finishes the commands that were asked for before, and refuses further ones. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -158,7 +169,7 @@ async function runCommands(
   nft: Library,
   netns: string | undefined,
   commands: string,
-  outputFlags: number,
+  flags: number,
 ): Promise<Finished> {
   const file: number = libc.memfd_create('nft', MFD_CLOEXEC);
   if (file < 0) throw failed('make', 'a file in memory');
@@ -173,7 +184,7 @@ async function runCommands(
     context = netns === undefined ? make() : inNetns(netns, make);
     nft.bufferOutput(context);
     nft.bufferError(context);
-    nft.setOutputFlags(context, outputFlags);
+    nft.setOutputFlags(context, flags);
     const status = await onThread<number>((done) => nft.run.async(context, path, done));
     const output: string = nft.output(context);
     if (status === 0) return { output, release };

@@ -270,7 +270,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   disk: {
     what: 'files that survive a power cut, watched directories, accepted sets of files',
-    may: { model: 'errors and the clock', formats: 'network files are judged before they are taken' },
+    may: {
+      model: 'errors and the clock',
+      formats: 'network files are judged before they are taken',
+      protocol: 'documents have one reader',
+    },
     folders: {},
   },
   kernel: {

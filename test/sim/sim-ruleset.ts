@@ -41,10 +41,12 @@ function parseChange(line: string): { verb: 'add' | 'delete'; set: string; eleme
 
 function parseTable(text: string): SimTable {
   const sets = new Map<string, Set<string>>();
-  for (const [, name = '', list] of text.matchAll(/^ {2}set (\w+) \{ [^{}]*?;(?: elements = \{ (.*?) \};)? \}$/gm)) {
+  for (const [, name = '', list] of text.matchAll(
+    /^ {2}(?:set|map) (\w+) \{ [^{}]*?;(?: elements = \{ (.*?) \};)? \}$/gm,
+  )) {
     sets.set(name, new Set(list === undefined ? [] : list.split(', ')));
   }
-  const body = text.replaceAll(/^ {2}set .*\n/gm, '');
+  const body = text.replaceAll(/^ {2}(?:set|map) .*\n/gm, '');
   const open = [...body.matchAll(/udp dport 4789 iifname "[^"]+" ip saddr (\S+) accept/g)].map(
     ([, subnet]) => subnet as Ipv4Cidr,
   );

@@ -7,7 +7,7 @@ import { until } from './until.ts';
 const REPAIR_DEADLINE_MS = 15_000;
 
 /**
- * Left out is what changes with time or with a repair: counters, timers, indexes and learnt entries. `sort -u`, because a
+ * Left out is what changes with time or with a repair: counters, timers, indexes, learnt entries and sets that frames fill. `sort -u`, because a
  * dump that is interrupted by a change shows a line twice.
  */
 const SHOW = `
@@ -18,13 +18,16 @@ ip route show
 nft list table inet meshwork
 nft list table bridge meshwork`;
 
+/** The elements of a set that frames fill, as nft prints them after the declaration. */
+const FILLED_BY_FRAMES = /(\t\tflags dynamic.*\n\t\ttimeout .*\n)\t\telements = \{[^}]*\}\n/g;
+
 /** Links, addresses, neighbour entries, FDB entries, routes and rules of a host. */
 export async function kernelPicture(lab: Lab, host: LabHost): Promise<string> {
   const [links, rest] = await Promise.all([
     lab.exec(host, ['ip', '-json', '-detail', 'link', 'show']),
     lab.exec(host, ['sh', '-c', SHOW]),
   ]);
-  return `${linkLines(links.stdout).toSorted().join('\n')}\n${rest.stdout}`;
+  return `${linkLines(links.stdout).toSorted().join('\n')}\n${rest.stdout.replace(FILLED_BY_FRAMES, '$1')}`;
 }
 
 /** One device of the host, with its index, so that another device of the same name differs. */

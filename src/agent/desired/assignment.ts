@@ -60,4 +60,6 @@ export interface DesiredInput {
     /** The port is being taken off its bridge. It keeps its rules until then. */
     readonly unplugging: boolean;
   }[];
+  /** Interfaces that are ports of other programs' bridges. Absent: none. */
+  readonly elsewhere?: readonly string[];
 }

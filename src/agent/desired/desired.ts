@@ -15,9 +15,10 @@ import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
 import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
+import { guardedAddresses, NONE_GUARDED } from './guarded-addresses.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
-import { rulesets, withSources } from './ruleset.ts';
-import type { RulesetInput } from './ruleset-input.ts';
+import { memberElements, rulesets, withMembers } from './ruleset.ts';
+import type { GuardedAddresses, MemberElements, RulesetInput } from './ruleset-input.ts';
 
 /** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {
@@ -34,6 +35,10 @@ interface MeshPart {
   readonly senders: Map<Ipv4, number>;
   /** Addresses from which the rules accept VXLAN packets of this mesh. */
   sources: ReadonlySet<Ipv4>;
+  /** Addresses that no port may send from. */
+  guarded: GuardedAddresses;
+  /** What the tables have of the members. */
+  elements: MemberElements;
   /** This node's own underlay addresses. */
   here: ReadonlySet<Ipv4>;
   attachment: Attachment | undefined;
@@ -86,7 +91,7 @@ export class DesiredItems {
     for (const [id, part] of this.#meshes) if (!ids.has(id)) this.#removeMesh(part);
     for (const attachment of attachments) this.#updateMesh(input, attachment);
     this.#updateOthers(input);
-    this.#updateSources(input);
+    this.#updateElements();
   }
 
   #updateMesh({ machine, host0 }: DesiredInput, attachment: Attachment): void {
@@ -113,6 +118,11 @@ export class DesiredItems {
     }
     if (before?.members !== members || before.keptSources !== keptSources || moved) {
       part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
+    }
+    if (before?.members !== members || moved) part.guarded = guardedAddresses(part.own, members, this.#here);
+    if (before?.network !== network || before.members !== members || before.keptSources !== keptSources || moved) {
+      // host0 takes packets from its whole segments.
+      part.elements = memberElements(network, host0.role === 'host0' ? NO_ADDRESSES : part.sources, part.guarded);
     }
     part.attachment = attachment;
   }
@@ -174,19 +184,19 @@ export class DesiredItems {
     this.#replace(this.#others, items);
   }
 
-  /** The tables without the elements that come and go with members: `#updateSources` adds them. */
+  /** The tables without the elements that come and go with members: `#updateElements` adds them. */
   #updateRulesets(rules: RulesetInput): void {
     if (this.#rules !== undefined && haveSameRules(this.#rules, rules)) return;
     this.#rules = rules;
     this.#replace(this.#tables, rulesets(rules));
   }
 
-  #updateSources({ host0 }: DesiredInput): void {
-    if (host0.role === 'host0') return;
+  #updateElements(): void {
+    const elements = Array.from(this.#meshes.values(), (part) => part.elements);
     for (const key of this.#tables) {
       const table = this.#items.get(key);
       if (table?.kind !== 'ruleset') continue;
-      const now = withSources(table, [...this.#meshes.values()]);
+      const now = withMembers(table, elements);
       if (now !== table) this.#put(key, now);
     }
   }
@@ -241,6 +251,8 @@ function newPart(network: Network, machine: MachineWord): MeshPart {
     entries: new Map(),
     senders: new Map(),
     sources: NO_ADDRESSES,
+    guarded: NONE_GUARDED,
+    elements: new Map(),
     here: NO_ADDRESSES,
     attachment: undefined,
   };
@@ -263,10 +275,12 @@ function count(counts: Map<Ipv4, number>, ipv4: Ipv4, by: number): number {
   return now;
 }
 
-function rulesetInput({ host0, attachments, ports, routes, onLink = [] }: DesiredInput): RulesetInput {
+function rulesetInput(input: DesiredInput): RulesetInput {
+  const { host0, attachments, ports, routes, machine, onLink = [], elsewhere = [] } = input;
   const segments = host0.role === 'host0' ? host0.segments : [];
   return {
     ports,
+    elsewhere,
     routes,
     onLink,
     openTo: segments.flatMap(({ device, also = [], subnet }) =>
@@ -274,7 +288,7 @@ function rulesetInput({ host0, attachments, ports, routes, onLink = [] }: Desire
     ),
     segments: segments.length > 1 ? segments : [],
     underlay: segments.map(({ device }) => device),
-    networks: attachments.map(({ network }) => ({ network, sources: NO_ADDRESSES })),
+    networks: attachments.map(({ network }) => ({ network, own: memberAddresses(network, machine) })),
   };
 }
 

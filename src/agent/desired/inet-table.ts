@@ -4,7 +4,9 @@ import { nftName } from '../items/nft-text.ts';
 import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
-/** The table `inet meshwork`. */
+const NO_SOURCES: ReadonlySet<string> = new Set();
+
+/** The table `inet meshwork`, without the members' addresses: these come and go (`withMembers`). */
 export function inetTable({ networks, openTo, segments, underlay, onLink, routes }: RulesetInput): RulesetItem {
   const bridges = networks.map(({ network }) => nftName(network.devices.bridge));
   const segmentNics = segments.map(({ device }) => nftName(device));
@@ -15,10 +17,10 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
     // A segment may be on a bridge of the administrator.
     elements: new Set([...bridges, ...segmentNics].map((name) => `${name} . ${name}`)),
   });
-  for (const { network, sources } of networks) {
+  for (const { network } of networks) {
     // Single addresses, never intervals: after the table is replaced, a set of intervals matches nothing for a moment (one
     // packet was lost in thirty replacements, Linux 6.18).
-    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: sources });
+    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: NO_SOURCES, late: true });
   }
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentNics) });
   sets.set('underlay', { declaration: 'type ifname', elements: new Set(underlay.map(nftName)) });
@@ -41,7 +43,8 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
       // NIC sends as a member. Where two NICs are on one segment, the route uses one of them, and packets come in by both.
       `  chain ${ELSEWHERE} {\n`,
       ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
-      `    counter name ${ELSEWHERE} drop\n  }\n`,
+      // A source without any route is none that can be answered: a node that has just started gets its routes in a moment.
+      `    fib saddr oif exists counter name ${ELSEWHERE}\n    drop\n  }\n`,
       ...networks.map(
         ({ network }) =>
           `  chain ${sourceChain(network)} {\n    ${FROM_ELSEWHERE}\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,

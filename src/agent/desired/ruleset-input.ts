@@ -1,6 +1,6 @@
 /** What the nft tables of a node are derived from. */
-import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { MemberAddresses } from '../../model/network/member.ts';
+import type { Network, NetworkId } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
@@ -8,8 +8,8 @@ import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 export interface RulesetInput {
   readonly networks: readonly {
     readonly network: Network;
-    /** Underlay addresses from which VXLAN packets of this network are accepted. */
-    readonly sources: ReadonlySet<Ipv4>;
+    /** This node's own addresses in it. */
+    readonly own: MemberAddresses;
   }[];
   /**
    * Where VXLAN packets of any network are accepted, by NIC: from the subnets of host0's segments, where any machine may
@@ -31,7 +31,20 @@ export interface RulesetInput {
   readonly ports: readonly {
     /** Name of the interface. */
     readonly link: string;
+    readonly network: NetworkId;
     /** An administrator plugged the port in with `mesh port plug`. It belongs to a guest, which is not trusted. */
     readonly plugged: boolean;
   }[];
+  /** Interfaces that are ports of other programs' bridges. */
+  readonly elsewhere: readonly string[];
+}
+
+/** What the tables have of the members of one network: elements by the name of their set. They come and go with members. */
+export type MemberElements = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Addresses of members, and of this node itself. */
+export interface GuardedAddresses {
+  readonly macs: ReadonlySet<string>;
+  /** IPv6 addresses as numbers (`addressNumber`). */
+  readonly ipv6s: ReadonlySet<string>;
 }

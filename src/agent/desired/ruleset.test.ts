@@ -2,12 +2,15 @@
  * Proves against the real nft, in a namespace, that the tables are valid and that element changes equal a whole write.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { mesh } from '../../../test/kit/networks.ts';
+import { member, mesh } from '../../../test/kit/networks.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
+import { machineIdOf } from '../../model/machine.ts';
+import { memberAddresses } from '../../model/network/member.ts';
 import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
-import { rulesets } from './ruleset.ts';
+import { guardedAddresses } from './guarded-addresses.ts';
+import { memberElements, rulesets, withMembers } from './ruleset.ts';
 
 const manage = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
 const guests = mesh('guests', 500, { prefix: 'fd42:0:0:500::/64' });
@@ -19,11 +22,20 @@ const segments = [1, 2].map((n) => ({
 }));
 
 const ports = [
-  { link: 'tap0', plugged: true },
-  { link: 'veth"; drop', plugged: false },
+  { link: 'tap0', network: manage.id, plugged: true },
+  { link: 'tap1', network: guests.id, plugged: false },
+  { link: 'veth"; drop', network: guests.id, plugged: false },
 ];
 
-const NOTHING = { segments: [], ports: [], routes: false, openTo: [], underlay: [], onLink: [] } as const;
+const NOTHING = {
+  segments: [],
+  ports: [],
+  elsewhere: [],
+  routes: false,
+  openTo: [],
+  underlay: [],
+  onLink: [],
+} as const;
 
 let netns: TemporaryNetns;
 let nft: Nft;
@@ -45,16 +57,21 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 
 function tables(...addresses: string[]): RulesetItem[] {
   const sources = new Set(addresses.map(parseIpv4));
-  const networks = [manage, guests].map((network) => ({ network, sources }));
+  const networks = [manage, guests].map((network) => ({ network, own: memberAddresses(network, 'host0') }));
+  const members = networks.map(({ network, own }) => {
+    const listed = addresses.map((ipv4) => member(network, machineIdOf(ipv4), parseIpv4(ipv4)));
+    return memberElements(network, sources, guardedAddresses(own, listed, new Set()));
+  });
   return rulesets({
     networks,
     segments,
     ports,
+    elsewhere: ['docker1'],
     routes: false,
     openTo: segments,
     underlay: segments.map(({ device }) => device),
     onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }],
-  });
+  }).map((table) => withMembers(table, members));
 }
 
 test('the kernel accepts both tables', async () => {
@@ -71,27 +88,58 @@ test('the kernel accepts both tables', async () => {
   expect(inet).toContain('iifname @segments drop');
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');
-  expect(bridge).toContain('elements = { "tap0" }');
-  expect(bridge).toContain('iifname "tap0" limit rate over 1000/second burst 1000 packets drop');
+  for (const entrance of [
+    '"vxlan456" : jump mesh-456',
+    '"tap0" : jump plugged-456',
+    '"tap1" : jump direct-500',
+    '"docker1" : accept',
+  ]) {
+    expect(bridge).toContain(entrance);
+  }
   expect(bridge).not.toContain('veth');
 });
 
-test('adding and deleting elements gives the same table as a whole write', async () => {
-  const [before] = tables('10.11.1.2', '10.11.1.3');
-  const [after] = tables('10.11.1.3', '10.11.1.4');
-  if (before === undefined || after === undefined) throw new Error('no tables');
-  await put(before);
-  expect(rulesetKind.differences(before, after)).toEqual([
-    'add element inet meshwork sources_456 { 10.11.1.4 }',
+test('adding and deleting elements gives the same tables as a whole write', async () => {
+  const [before, after] = [tables('10.11.1.2', '10.11.1.3'), tables('10.11.1.3', '10.11.1.4')];
+  const [inet, inetAfter] = [before[0], after[0]];
+  if (inet === undefined || inetAfter === undefined) throw new Error('no tables');
+  expect(rulesetKind.differences(inet, inetAfter)).toEqual([
     'delete element inet meshwork sources_456 { 10.11.1.2 }',
-    'add element inet meshwork sources_500 { 10.11.1.4 }',
+    'add element inet meshwork sources_456 { 10.11.1.4 }',
     'delete element inet meshwork sources_500 { 10.11.1.2 }',
+    'add element inet meshwork sources_500 { 10.11.1.4 }',
   ]);
-  await put(after, before);
-  const byElements = await nft.list('inet', 'meshwork');
-  await put(after);
-  expect(await nft.list('inet', 'meshwork')).toBe(byElements);
+  for (const [index, item] of after.entries()) {
+    const have = before[index];
+    if (have === undefined) throw new Error('no table');
+    await put(have);
+    expect(rulesetKind.rankOfChange?.(have, item)).toBe(8);
+    await put(item, have);
+    const byElements = await elementsOf(item.family);
+    await put(item);
+    expect(await elementsOf(item.family)).toEqual(byElements);
+  }
 });
+
+test('a port that is plugged gets the rules for guests before it is on the bridge, and keeps the other elements', async () => {
+  const [, before] = tables('10.11.1.2');
+  if (before === undefined) throw new Error('no table');
+  await put(before);
+  const plugged = before.sets.get('entrances');
+  if (plugged === undefined) throw new Error('no map');
+  const elements = new Set([...plugged.elements].map((text) => text.replace('direct-500', 'plugged-500')));
+  const after = { ...before, sets: new Map(before.sets).set('entrances', { ...plugged, elements }) };
+  expect(rulesetKind.rankOfChange?.(before, after)).toBe(0);
+  await put(after, before);
+  expect(await elementsOf('bridge')).toContain('"tap1" : jump plugged-500');
+  expect(await elementsOf('bridge')).toContain('"tap0" : jump plugged-456');
+});
+
+/** The elements of all sets of a table, sorted: nft lists them in the order of their hashes. */
+async function elementsOf(family: 'inet' | 'bridge'): Promise<string[]> {
+  const text = (await nft.list(family, 'meshwork')) ?? '';
+  return [...text.matchAll(/elements = \{([^}]*)\}/g)].flatMap(([, list = '']) => list.trim().split(/,\s+/)).sort();
+}
 
 test('a table that another program changed is written whole', async () => {
   const [item] = tables('10.11.1.2');
@@ -108,7 +156,7 @@ test('a node without a network has no table', () => {
 });
 
 test('on a router, host0 separates its segments and leaves their other traffic alone', () => {
-  const networks = [{ network: manage, sources: new Set<Ipv4>() }];
+  const networks = [{ network: manage, own: memberAddresses(manage, 'host0') }];
   const [inet] = rulesets({ ...NOTHING, networks, segments, routes: true });
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
   expect(inet?.body).not.toContain('    iifname @segments drop\n');

@@ -8,9 +8,11 @@ import { MeshError } from '../../model/error.ts';
 const NAME_BYTES_MAX = 15;
 const NAME = new RegExp(`^[\\w.@+-]{1,${NAME_BYTES_MAX}}$`);
 /** A number, an address, a subnet or a quoted device name. */
-const WORD = `(?:[0-9a-f.:/]+|"[\\w.@+-]{1,${NAME_BYTES_MAX}}")`;
-/** One word, or several with dots between them for a concatenated type. */
-const ELEMENT = new RegExp(`^${WORD}(?: \\. ${WORD})*$`);
+const WORD = `(?:(?:0x)?[0-9a-f.:/]+|"[\\w.@+-]{1,${NAME_BYTES_MAX}}")`;
+/** What a verdict map says of a key. */
+const VERDICT = '(?:accept|drop|jump [a-z][a-z0-9_-]*)';
+/** One word, or several with dots between them for a concatenated type; in a verdict map, with a verdict. */
+const ELEMENT = new RegExp(`^${WORD}(?: \\. ${WORD})*(?: : ${VERDICT})?$`);
 
 /** Whether rules can name this interface: nft cannot escape a quote, and reads a final `*` as a pattern. */
 export function isNftName(link: string): boolean {

@@ -16,9 +16,12 @@ export interface RulesetItem {
   readonly intact: boolean;
 }
 
-/** A set of a table: a fixed declaration and changing elements, in nft's own spelling. */
+/** A set or a verdict map of a table: a fixed declaration and changing elements, in nft's own spelling. */
 export interface RulesetSet {
+  /** `type ipv4_addr`; of a map, `type ifname : verdict`. */
   readonly declaration: string;
+  /** Its elements come and go with members, and may be added after the entries of a member. */
+  readonly late?: boolean;
   readonly elements: ReadonlySet<string>;
 }
 
@@ -40,6 +43,18 @@ export function isElementChange(have: RulesetItem, want: RulesetItem): boolean {
   return have.intact && sameStructure(have, want);
 }
 
+/** Whether only elements that come and go with members differ. */
+function isLate(have: RulesetItem, want: RulesetItem): boolean {
+  for (const [name, { late, elements }] of want.sets) {
+    if (late !== true && !sameElements(have.sets.get(name)?.elements, elements)) return false;
+  }
+  return true;
+}
+
+function sameElements(have: ReadonlySet<string> | undefined, want: ReadonlySet<string>): boolean {
+  return have === want || (have?.size === want.size && have.isSubsetOf(want));
+}
+
 /**
  * The nft script that replaces the whole table in one transaction. It declares the table first, so that the delete
  * never fails.
@@ -47,7 +62,7 @@ export function isElementChange(have: RulesetItem, want: RulesetItem): boolean {
 export function rulesetScript(item: RulesetItem): string {
   const sets = [...item.sets].map(([name, { declaration, elements }]) => {
     const list = elements.size === 0 ? '' : ` elements = { ${nftElements(elements)} };`;
-    return `  set ${name} { ${declaration};${list} }\n`;
+    return `  ${declaration.includes(' : ') ? 'map' : 'set'} ${name} { ${declaration};${list} }\n`;
   });
   const name = `table ${item.family} ${TABLE}`;
   return `${name} {}\ndelete ${name}\n${name} {\n${sets.join('')}${item.body}}\n`;
@@ -66,8 +81,9 @@ function elementScript(have: RulesetItem, want: RulesetItem): string {
     const where = `element ${want.family} ${TABLE} ${name}`;
     const added = without(elements, before);
     const gone = without(before, elements);
-    if (added.length > 0) lines.push(`add ${where} { ${nftElements(added)} }\n`);
+    // A map has one element for a key: the old one goes first. The transaction takes effect at once.
     if (gone.length > 0) lines.push(`delete ${where} { ${nftElements(gone)} }\n`);
+    if (added.length > 0) lines.push(`add ${where} { ${nftElements(added)} }\n`);
   }
   const script = lines.join('');
   scripts.set(want, { have, script });
@@ -86,9 +102,9 @@ export const rulesetKind: ItemKind<RulesetItem> = {
   dependsOn: () => [],
   // Created before the first link, and removed last.
   rank: () => 0,
-  // Element changes come last: a new member's entries must not wait for nft, and it does not matter that the rules accept
-  // its packets a moment later.
-  rankOfChange: (have, want) => (isElementChange(have, want) ? 8 : 0),
+  // Elements of members come last: a new member's entries must not wait for nft, and it does not matter that the rules
+  // accept its packets a moment later. A port is in the rules before it is on its bridge.
+  rankOfChange: (have, want) => (isElementChange(have, want) && isLate(have, want) ? 8 : 0),
   differences(have, want) {
     if (!have.intact) return ['changed by another program'];
     if (!sameStructure(have, want)) return ['rules'];

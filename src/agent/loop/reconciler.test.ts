@@ -1,6 +1,9 @@
-/** The loop of passes: a request for a pass is never lost. More of the loop is tested in test/sim. */
+/** The loop of passes: a request for a pass is never lost, and a pass that throws ends nothing. More in test/sim. */
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { ProcessKernel } from '../../../test/sim/process-kernel.ts';
+import { ProcessClock, SimClock } from '../../../test/sim/sim-clock.ts';
+import { SimKernel } from '../../../test/sim/sim-kernel.ts';
 import type { KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { Signal } from '../../model/signal.ts';
@@ -61,4 +64,37 @@ test('a pass that is asked for while a run ends is made, at whatever moment', as
     expect(passesAfter, `after ${delay} microtasks`).toBe(1);
     await reconciler.close();
   }
+});
+
+test('a pass that throws is told, and the next one comes by itself', async () => {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'agent', 'node1');
+  const state = { broken: true, passes: 0 };
+  const simulated = new SimClock();
+  const kernel = new ProcessKernel(new SimKernel(), new ProcessClock(simulated), () => 0);
+  const reconciler = new Reconciler({
+    kernel,
+    clock,
+    journal,
+    desire: () => {
+      state.passes++;
+      if (state.broken) throw new TypeError('x is not iterable');
+      return { items: new Map(), mayDelete: () => false, recorded: () => [] };
+    },
+    onLastingFailure: () => undefined,
+  });
+  const started = reconciler.start();
+  await simulated.run(1_000);
+  await started;
+  expect(reconciler.passStartMs).toBeUndefined();
+  expect(journal.faults.health()).toEqual([
+    expect.objectContaining({ code: 'MESH_INTERNAL', object: 'pass of the loop', severity: 'warning' }),
+  ]);
+  state.broken = false;
+  const { passes } = state;
+  const passing = clock.pass(1_000);
+  await simulated.run(2_000);
+  await passing;
+  expect(state.passes).toBeGreaterThan(passes);
+  expect(journal.recent().filter(({ kind }) => kind === 'fault')).toHaveLength(passes);
 });

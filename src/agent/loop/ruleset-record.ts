@@ -88,14 +88,17 @@ function withElements(item: RulesetItem, printed: Elements): RulesetItem {
   return same ? item : { ...item, sets };
 }
 
-/** A set as nft prints it. Its elements come last, several on a line; no element contains a brace or a comma. */
-const SET = /^\tset (\S+) \{\n([^}]*?)(?:\t\telements = \{([^}]*)\}\n)?\t\}\n/gm;
+/**
+ * A set or a map as nft prints it. Its elements come last, several on a line; no element contains a brace or a comma. Sets
+ * that frames fill are no part of an item: only their declaration counts.
+ */
+const SET = /^\t(set|map) (\S+) \{\n([^}]*?)(?:\t\telements = \{([^}]*)\}\n)?\t\}\n/gm;
 
 function parsePrinted(text: string): { rules: string; elements: Elements } {
   const elements = new Map<string, readonly string[]>();
-  const rules = text.replace(SET, (_, name: string, declaration: string, list: string | undefined) => {
+  const rules = text.replace(SET, (_, kind: string, name: string, declaration: string, list: string | undefined) => {
     if (list !== undefined) elements.set(name, list.trim().split(/,\s+/));
-    return `\tset ${name} {\n${declaration}\t}\n`;
+    return `\t${kind} ${name} {\n${declaration}\t}\n`;
   });
   return { rules, elements };
 }

@@ -4,7 +4,7 @@ import { board, manage, member as memberOf } from '../../../test/kit/networks.ts
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { MembershipEvent } from '../../protocol/documents/membership.ts';
-import { MemberList } from './member-list.ts';
+import { LISTED_MAX, MemberList } from './member-list.ts';
 
 function member(number: number): Member {
   return memberOf(manage, board(number), `10.11.0.${number}`, `node${number}`);
@@ -108,4 +108,30 @@ test('remembered members are there before any list, and are removed like others 
   list.confirm(69_000);
   expect(names(list)).toBe('node1 node2');
   expect(list.settled).toBe(true);
+});
+
+test('a host0 that lists others each time does not fill the list: the missing ones go first, then joins are refused', () => {
+  const list = new MemberList();
+  const lies = (from: number, count: number): Member[] =>
+    Array.from({ length: count }, (_, i) => ({
+      name: `x${from + i}`,
+      ipv4: '10.11.0.9' as Ipv4,
+      mac: member(1).mac,
+      ipv6: `fd42::${(from + i).toString(16)}` as Member['ipv6'],
+    }));
+  const listOf = (...members: Member[]): MembershipEvent => {
+    return { type: 'snapshot', version: { epoch: 'a', revision: 1 }, members, segments: [] };
+  };
+  for (let round = 0; round < 5; round++) list.apply(listOf(...lies(1 + round * 4_097, 4_097)), round);
+  expect(list.members).toHaveLength(LISTED_MAX);
+  list.apply(snapshot('a', 2, 1, 2), 10);
+  expect(names(list)).toMatch(/ node1 node2$/);
+  const crowd = lies(0x10_000, LISTED_MAX + 10).map((liar): MembershipEvent => {
+    return { type: 'join', version: { epoch: 'a', revision: 3 }, member: liar };
+  });
+  expect(() => {
+    for (const join of crowd) list.apply(join, 20);
+  }).toThrow(expect.objectContaining({ code: 'MESH_HOST0_MALFORMED' }));
+  expect(list.members).toHaveLength(LISTED_MAX);
+  expect(names(list)).toMatch(/^node1 node2 /);
 });

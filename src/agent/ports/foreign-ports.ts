@@ -159,6 +159,16 @@ export class ForeignPorts {
   }
 }
 
+/** The interfaces that are ports of other programs' bridges, by name. */
+export function portsOfOtherBridges({ links }: KernelCache): string[] {
+  const ports: string[] = [];
+  for (const { name, master } of links.values()) {
+    const bridge = links.get(master);
+    if (bridge?.kind === 'bridge' && !isOurs(bridge)) ports.push(name);
+  }
+  return ports.sort();
+}
+
 /**
  * One of the two marks is enough: another program may have removed the other one, which the loop is about to restore.
  */

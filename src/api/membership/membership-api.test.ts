@@ -35,6 +35,7 @@ beforeEach(async () => {
     mustProve: false,
     machines: () => [],
     machineNamed: () => undefined,
+    elsewhere: () => [],
     clock,
     store: new MemoryStore(),
     journal: new Journal(clock, 'host0', 'host0'),

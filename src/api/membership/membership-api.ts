@@ -2,6 +2,7 @@
  * The membership API inside each mesh (protocol/documents/membership.ts): one application for all meshes. The socket of a
  * request determines its mesh; the content of the request does not.
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyRequest, fastify } from 'fastify';
 import { z } from 'zod';
@@ -23,9 +24,10 @@ import {
   type SelfReportAnswer,
 } from '../../protocol/documents/membership.ts';
 import { EventStream } from '../../protocol/http/event-stream.ts';
+import { fitted } from '../../protocol/shapes/document.ts';
+import { InventoryShape } from '../../protocol/shapes/inventory-shape.ts';
 import { answerErrors } from '../error-reply.ts';
 import { timeAnswers } from '../timing.ts';
-import { InventoryShape } from './inventory-shape.ts';
 import { ListTexts } from './list-texts.ts';
 import { NetworkStateShape } from './state-shape.ts';
 
@@ -125,7 +127,7 @@ export async function membershipApi({
   app.put('/inventory', { bodyLimit: INVENTORY_MAX_BYTES }, async (request, reply) => {
     const { mesh, peer } = admit(request);
     const { instance } = Sender.parse(request.body);
-    await takeInventory(mesh.machineAt(peer, instance), InventoryShape.parse(request.body));
+    await takeInventory(mesh.machineAt(peer, instance), inventoryOf(request.body));
     return reply.code(204).send();
   });
 
@@ -195,5 +197,14 @@ function keepNewest(streams: Map<Ipv6, EventStream[]>, peer: Ipv6, stream: Event
     const rest = (streams.get(peer) ?? []).filter((other) => other !== stream);
     if (rest.length === 0) streams.delete(peer);
     else streams.set(peer, rest);
+  });
+}
+
+/** @throws MESH_MEMBER_REPORT_INVALID */
+function inventoryOf(body: unknown): Inventory {
+  const { document, fault } = fitted(InventoryShape, body);
+  if (fault === undefined) return document;
+  throw new MeshError('MESH_MEMBER_REPORT_INVALID', `an inventory that ${fault}`, {
+    remedy: 'Send what the protocol describes.',
   });
 }

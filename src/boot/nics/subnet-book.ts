@@ -2,17 +2,13 @@
  * Which segment has which subnet. The book is kept over restarts (`<state>/boot/subnets.json`), so that a node that boots again
  * gets its old address.
  */
+
 import { readFile } from 'node:fs/promises';
+import * as z from 'zod/mini';
 import { writeDurable } from '../../disk/durable-file.ts';
-import {
-  type Ipv4,
-  type Ipv4Cidr,
-  ipv4Length,
-  ipv4Overlap,
-  ipv4Range,
-  parseIpv4Cidr,
-} from '../../model/address/ipv4.ts';
-import { MeshError } from '../../model/error.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Overlap, ipv4Range } from '../../model/address/ipv4.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { DeviceShape, Ipv4CidrShape } from '../../protocol/shapes/parts.ts';
 import { bestFit, poolExhausted } from './subnet-pool.ts';
 
 /** The subnet of one segment, as an entry of subnets.json: the keys are those on disk. */
@@ -22,6 +18,15 @@ export interface Allocation {
   /** The names of host0's NICs on the segment when the subnet was allocated, first the one that serves the segment. */
   readonly ports: readonly string[];
 }
+
+const ALLOCATIONS_MAX = 4_096;
+const AllocationShape: Shape<Allocation> = z.object({
+  subnet: Ipv4CidrShape,
+  origin: z.enum(['manual', 'dynamic']),
+  ports: listOf(DeviceShape, 1_024),
+});
+/** An entry that is spoilt is left out. */
+const Book = listOf(z.catch(z.optional(AllocationShape), undefined), ALLOCATIONS_MAX);
 
 /** An entry of `manual_subnets` for the segment of one NIC: a subnet, or the length of its prefix. */
 interface SubnetWish {
@@ -147,22 +152,5 @@ function isStillAllowed({ subnet, origin, ports }: Allocation, { pools, defaultL
 }
 
 function parseBook(text: string): Allocation[] {
-  try {
-    const entries: unknown = JSON.parse(text);
-    return Array.isArray(entries) ? entries.flatMap(parseAllocation) : [];
-  } catch {
-    return [];
-  }
-}
-
-/** @returns nothing for an entry that is spoilt */
-function parseAllocation(entry: Partial<Record<keyof Allocation, unknown>>): Allocation[] {
-  const { subnet, origin, ports } = entry ?? {};
-  if (typeof subnet !== 'string' || (origin !== 'manual' && origin !== 'dynamic') || !Array.isArray(ports)) return [];
-  try {
-    return [{ subnet: parseIpv4Cidr(subnet), origin, ports: ports.map(String) }];
-  } catch (error) {
-    if (error instanceof MeshError) return [];
-    throw error;
-  }
+  return readDocument(Book, text).document?.flatMap((allocation) => allocation ?? []) ?? [];
 }

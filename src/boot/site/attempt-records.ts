@@ -1,16 +1,32 @@
 /** The boots under way in the store, one record per machine: `/v1/boots/<machine>`. The next boot replaces the record. */
+
 import { rm, stat } from 'node:fs/promises';
+import * as z from 'zod/mini';
 import { writeDurable } from '../../disk/durable-file.ts';
-import { parseIpv4 } from '../../model/address/ipv4.ts';
-import { parseMac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import { parseMachineId } from '../../model/machine.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import { Ipv4Shape, MachineIdShape, MacShape, TimeShape } from '../../protocol/shapes/parts.ts';
 import type { Change, Store } from '../../store/store.ts';
 import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './attempts.ts';
 
 const PREFIX = '/v1/boots/';
+
+const RECORD_MAX_LENGTH = 64 * 1024;
+const AttemptRecordShape = z.object({
+  id: z.string().check(z.regex(/^[0-9a-f]{1,32}$/)),
+  tokenHash: z.string().check(z.maxLength(64)),
+  // Only a record that clearly says `false` gives secrets.
+  spent: z.catch(z.boolean(), true),
+  machine: MachineIdShape,
+  mac: MacShape,
+  ipv4: Ipv4Shape,
+  device: z.string(),
+  overlay: z.string(),
+  startedAt: TimeShape,
+  turn: z.catch(z.int(), 1),
+});
 
 /** What the records need. */
 export interface AttemptRecordsInput {
@@ -112,26 +128,12 @@ export class AttemptRecords implements AttemptKeeper {
   /** Reads a record. @returns undefined if it is too old or damaged */
   #parse(value: string): Attempt | undefined {
     const { clock } = this.#input;
-    try {
-      const record = JSON.parse(value) as Readonly<Record<string, unknown>>;
-      const ageMs = clock.wallTime().getTime() - Date.parse(String(record.startedAt));
-      if (!(ageMs <= ATTEMPT_LIFE_MS)) return undefined;
-      return {
-        id: String(record.id),
-        tokenHash: String(record.tokenHash),
-        // Only a record that clearly says `false` gives secrets.
-        spent: record.spent !== false,
-        machine: parseMachineId(String(record.machine)),
-        mac: parseMac(String(record.mac)),
-        ipv4: parseIpv4(String(record.ipv4)),
-        device: String(record.device),
-        overlay: String(record.overlay),
-        // If the clock was set back, the age is negative: the attempt counts as started now.
-        startedMs: clock.nowMs() - Math.max(0, ageMs),
-        turn: Number.isSafeInteger(record.turn) ? Number(record.turn) : 1,
-      };
-    } catch {
-      return undefined;
-    }
+    const { document } = readDocument(AttemptRecordShape, value, RECORD_MAX_LENGTH);
+    if (document === undefined) return undefined;
+    const { startedAt, ...attempt } = document;
+    const ageMs = clock.wallTime().getTime() - Date.parse(startedAt);
+    if (!(ageMs <= ATTEMPT_LIFE_MS)) return undefined;
+    // If the clock was set back, the age is negative: the attempt counts as started now.
+    return { ...attempt, startedMs: clock.nowMs() - Math.max(0, ageMs) };
   }
 }

@@ -2,8 +2,11 @@
  * How long the boots of each model are silent, learned from boots that succeeded. The store has one record per model,
  * `/v1/boot-times/<hash>`, which is written after a successful boot that told something new.
  */
+
 import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod/mini';
 import { genid } from '../../model/genid.ts';
+import { listOf, readDocument, recordOf, type Shape } from '../../protocol/shapes/document.ts';
 import type { Store } from '../../store/store.ts';
 import { isTelling, type Silences, WAITS, type Wait } from './own-time.ts';
 
@@ -22,6 +25,14 @@ interface ModelRecord {
   readonly model: string;
   readonly silences: Silences;
 }
+
+const RECORD_MAX_LENGTH = 64 * 1024;
+/** Times that are spoilt are left out, as if no boot had been seen. */
+const Times: Shape<number[] | undefined> = z.catch(z.optional(listOf(z.int(), 1_000)), undefined);
+const ModelRecordShape = z.object({
+  model: z.string(),
+  silences: z.catch(recordOf(z.string(), Times, 100), {}),
+});
 
 /** The learned silences of all models. */
 export class ModelTimes {
@@ -87,17 +98,14 @@ function keyOf(model: string): string {
 }
 
 function parseRecord(value: string): ModelRecord | undefined {
-  try {
-    const { model, silences } = JSON.parse(value) as { readonly model: unknown; readonly silences: unknown };
-    if (typeof model !== 'string') return undefined;
-    const seen = Object(silences) as Readonly<Record<string, unknown>>;
-    const known = WAITS.flatMap((wait) => {
+  const { document } = readDocument(ModelRecordShape, value, RECORD_MAX_LENGTH);
+  if (document === undefined) return undefined;
+  const { model, silences: seen } = document;
+  const silences: Silences = Object.fromEntries(
+    WAITS.flatMap((wait) => {
       const times = seen[wait];
-      const whole = Array.isArray(times) && times.every((ms) => Number.isSafeInteger(ms) && isTelling(wait, ms));
-      return whole ? [[wait, times.slice(-BOOTS_MAX)]] : [];
-    });
-    return { model, silences: Object.fromEntries(known) as Silences };
-  } catch {
-    return undefined;
-  }
+      return times?.every((ms) => isTelling(wait, ms)) ? [[wait, times.slice(-BOOTS_MAX)]] : [];
+    }),
+  );
+  return { model, silences };
 }

@@ -1,7 +1,7 @@
 /** `mesh status`: the state of this machine on one screen, with a remedy for each finding. */
 import { Command } from 'commander';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { AgentStatus, Host0Status, NetworkView } from '../../protocol/documents/views.ts';
+import type { AgentStatus, Host0Status, JoinReason, JoinView, NetworkView } from '../../protocol/documents/views.ts';
 import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
@@ -78,11 +78,32 @@ function statusText(
       ['agent', `${agent.version}, up ${durationText(agent.upSec)}`],
       ['host0', host0Text(agent, host0)],
       ['segments', host0?.segments.map(({ device, subnet }) => `${subnet} on ${device}`).join(', ')],
+      ['may join', host0?.joins?.map(joinText).join('; ')],
       ['kernel', `${owned} items, ${unwell.length === 0 ? 'all in place' : unwell.join(', ')}`],
     ],
     context.paint,
   );
   return `${about}\n${networksText(agent.networks, context)}\n${healthText(health, context)}`;
+}
+
+const ADMITTED = {
+  open: 'every machine',
+  known: 'machines with a folder',
+  token: 'machines that host0 booted',
+  none: 'nobody',
+} as const satisfies Record<JoinView['admits'], string>;
+
+const WHY = {
+  named: 'host0.conf names it',
+  'no default route': 'it has no default route',
+  'only NIC': 'it is the only NIC',
+  'default route': 'it has the default route',
+  off: 'its boot mode is off',
+  'unfit name': 'rules cannot hold its name',
+} as const satisfies Record<JoinReason, string>;
+
+function joinText({ device, subnet, admits, why }: JoinView): string {
+  return `${ADMITTED[admits]} of ${subnet} on ${printable(device)} (${WHY[why]})`;
 }
 
 function host0Text(agent: AgentStatus, host0: Host0Status | undefined): string {

@@ -10,15 +10,19 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { type Mac, parseMac } from '../../model/address/mac.ts';
+import * as z from 'zod/mini';
+import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import type { MachineId } from '../../model/machine.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { RecentFindings } from '../../protocol/journal/recent-findings.ts';
+import { listOf, readDocument, recordOf, type Shape } from '../../protocol/shapes/document.ts';
+import { InventoryShape } from '../../protocol/shapes/inventory-shape.ts';
+import { MachineIdShape, MacShape, TimeShape } from '../../protocol/shapes/parts.ts';
 import type { Store } from '../../store/store.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import { type BootClaim, mustBeItsCard, mustBeOneBox } from './boot-cards.ts';
@@ -50,6 +54,19 @@ export interface MachineRecord {
   /** What the machine's agent reported when the machine was a member. */
   readonly inventory?: Inventory;
 }
+
+const RECORD_MAX_LENGTH = 256 * 1024;
+const Fact = z.string().check(z.maxLength(4_096));
+const MachineRecordShape: Shape<MachineRecord> = z.object({
+  machine: MachineIdShape,
+  facts: recordOf(z.string(), Fact, 64),
+  // Earlier versions kept more cards.
+  cards: listOf(MacShape, 256),
+  firstSeen: TimeShape,
+  lastBoot: z.exactOptional(TimeShape),
+  // An inventory that is spoilt is reported again by the machine.
+  inventory: z.catch(z.exactOptional(InventoryShape), undefined as never),
+});
 
 /** What the registry asks other parts of host0. */
 export interface MachineRegistryInput {
@@ -321,20 +338,5 @@ function withCards(cards: readonly Mac[], { nics }: Inventory): readonly Mac[] {
 }
 
 function parseRecord(value: string): MachineRecord | undefined {
-  try {
-    const document = JSON.parse(value) as Readonly<Record<string, unknown>>;
-    const { machine, facts, cards, firstSeen, lastBoot, inventory } = document;
-    if (!Array.isArray(cards)) return undefined;
-    return {
-      machine: parseMachineId(String(machine)),
-      facts: Object.fromEntries(Object.entries(Object(facts)).map(([key, fact]) => [key, String(fact)])),
-      cards: cards.map((card) => parseMac(String(card))),
-      firstSeen: String(firstSeen),
-      ...(lastBoot !== undefined && { lastBoot: String(lastBoot) }),
-      // The inventory was checked when it was received.
-      ...(inventory !== undefined && { inventory: inventory as Inventory }),
-    };
-  } catch {
-    return undefined;
-  }
+  return readDocument(MachineRecordShape, value, RECORD_MAX_LENGTH).document;
 }

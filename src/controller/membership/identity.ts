@@ -20,18 +20,19 @@ export function identifySender(
   network: Network,
   asker: Ipv6,
   machine: MachineId | undefined,
-  { mac, ipv4, localPort }: VerifiedSource,
+  source: VerifiedSource,
   records: Iterable<MemberRecord>,
 ): { readonly mac: Mac; readonly ipv4: Ipv4 } {
+  const { mac, ipv4, localPort } = source;
   const host0 = memberAddresses(network, 'host0');
-  if (asker === host0.ipv6) throw forged(network, asker, "this is host0's own address");
+  if (asker === host0.ipv6) throw forged(network, asker, "this is host0's own address", source);
   if (mac !== undefined && localPort !== undefined) {
     const imitated = Iterator.from(records).find((record) => record.ipv6 === asker || record.mac === mac);
     throw guestOfHost0(network, asker, mac, localPort, imitated);
   }
-  if (machine !== undefined) mustDerive(network, asker, machine, mac);
+  if (machine !== undefined) mustDerive(network, asker, machine, source);
   if (mac === undefined) throw moving(network, asker, "host0's kernel has no neighbour entry for it");
-  if (machine === undefined) mustOwn(network, asker, mac, host0.bridgeMac, records);
+  if (machine === undefined) mustOwn(network, asker, { ...source, mac }, host0.bridgeMac, records);
   if (ipv4 === undefined) throw moving(network, asker, `host0's kernel has no forwarding entry for ${mac}`);
   return { mac, ipv4 };
 }
@@ -50,22 +51,31 @@ export function machineOfPoller(
   return Iterator.from(machines).find((machine) => memberAddresses(network, machine).ipv6 === asker);
 }
 
-function mustDerive(network: Network, asker: Ipv6, machine: MachineId, mac: Mac | undefined): void {
-  const derived = memberAddresses(network, machine);
-  if (derived.ipv6 !== asker) throw forged(network, asker, `machine ${machine} has ${derived.ipv6}`);
-  if (mac !== undefined && derived.bridgeMac !== mac) {
-    throw forged(network, asker, `its frames come from ${mac}, and machine ${machine} has ${derived.bridgeMac}`);
+function mustDerive(network: Network, asker: Ipv6, machine: MachineId, source: VerifiedSource): void {
+  const { ipv6, bridgeMac } = memberAddresses(network, machine);
+  if (ipv6 !== asker) throw forged(network, asker, `machine ${machine} has ${ipv6}`, source);
+  if (source.mac !== undefined && bridgeMac !== source.mac) {
+    const why = `its frames come from ${source.mac}, and machine ${machine} has ${bridgeMac}`;
+    throw forged(network, asker, why, source);
   }
 }
 
 /** Without a machine id, a poller is identified by its IPv6 and its MAC: neither may belong to another member. */
-function mustOwn(network: Network, asker: Ipv6, mac: Mac, host0: Mac, records: Iterable<MemberRecord>): void {
-  if (mac === host0) throw forged(network, asker, `its frames come from host0's ${mac}`);
+function mustOwn(
+  network: Network,
+  asker: Ipv6,
+  source: VerifiedSource & { readonly mac: Mac },
+  host0: Mac,
+  records: Iterable<MemberRecord>,
+): void {
+  const { mac } = source;
+  if (mac === host0) throw forged(network, asker, `its frames come from host0's ${mac}`, source);
   for (const { name, mac: theirs, ipv6 } of records) {
     if (ipv6 === asker && theirs !== mac) {
-      throw forged(network, asker, `it belongs to ${name}, whose frames come from ${theirs}`);
+      throw forged(network, asker, `it belongs to ${name}, whose frames come from ${theirs}`, source);
     }
-    if (ipv6 !== asker && theirs === mac)
-      throw forged(network, asker, `its frames come from ${mac}, which is ${name}'s`);
+    if (ipv6 !== asker && theirs === mac) {
+      throw forged(network, asker, `its frames come from ${mac}, which is ${name}'s`, source);
+    }
   }
 }

@@ -4,11 +4,18 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import { MEMBERS_MAX, MEMBERS_RESERVED } from '../../protocol/documents/membership.ts';
 import type { MemberRecord } from './member-record.ts';
+import type { VerifiedSource } from './source-verification.ts';
 
-/** MESH_MEMBER_FORGED: the asker's addresses do not belong to the identity that it claims. */
-export function forged(network: Network, asker: Ipv6, why: string): MeshError {
-  return new MeshError('MESH_MEMBER_FORGED', `${asker} is not who it says it is in ${network.name}: ${why}`, {
+/**
+ * MESH_MEMBER_FORGED: the asker's addresses do not belong to the identity that it claims.
+ * @param source where its frames come from, as far as host0's kernel knows
+ */
+export function forged(network: Network, asker: Ipv6, why: string, source: VerifiedSource = {}): MeshError {
+  const place = [source.mac, source.ipv4 && `at ${source.ipv4}`].filter((word) => word !== undefined).join(' ');
+  const who = place === '' ? asker : `${asker} (${place})`;
+  return new MeshError('MESH_MEMBER_FORGED', `${who} is not who it says it is in ${network.name}: ${why}`, {
     operation: 'report to host0',
     object: asker,
     rule: 'A member has the addresses that follow from its machine id, and sends from them.',
@@ -34,8 +41,9 @@ export function full(network: Network, limit: number): MeshError {
   return new MeshError('MESH_MEMBER_NOT_ADMITTED', `${network.name} has ${limit} members already`, {
     operation: 'report to host0',
     object: network.name,
-    rule: `A mesh holds ${limit} members.`,
-    remedy: 'Look in `mesh node list` for members that should not be there.',
+    rule: `A mesh holds ${MEMBERS_MAX} members; ${MEMBERS_RESERVED} of the places are for machines with a folder or a token.`,
+    remedy:
+      'Look in `mesh node list` for members that should not be there, and write admission="known" into host0.conf.',
   });
 }
 
@@ -87,7 +95,7 @@ export function placeTaken(network: Network, newcomer: MemberRecord, holder: Mem
     `${newcomer.name} (${newcomer.mac}) reports to ${network.name} from ${newcomer.ipv4}, which is the address of ${holder.name}`,
     {
       operation: 'report to host0',
-      object: newcomer.name,
+      object: holder.name,
       rule: 'There is one member at each underlay address. What else sends from there is a guest, and a guest is no member.',
       remedy: `If ${newcomer.name} is a guest of ${holder.name}, it needs no membership: stop its reports. If it is the machine, end the agent of ${holder.name}, or give one of the two another underlay address.`,
     },

@@ -1,6 +1,6 @@
 /**
- * Names of members. Commands take a member by its name, so a mesh has each name once: the second `node1` is `node1-2`. Upper
- * and lower case are the same.
+ * Names of members. Commands take a node by its name, so there is one node of each name, in whichever meshes it is: the second
+ * `node1` is `node1-2`. Upper and lower case are the same.
  */
 import type { MachineId } from '../../model/machine.ts';
 import { NODE_NAME_MAX_LENGTH } from '../../protocol/documents/membership.ts';
@@ -14,6 +14,8 @@ export interface MemberNamesInput {
   readonly machineNamed: (name: string) => MachineId | undefined;
   /** All members. */
   readonly records: () => Iterable<MemberRecord>;
+  /** The members of the other meshes. */
+  readonly elsewhere: () => Iterable<MemberRecord>;
 }
 
 /** Gives each member of a mesh a name of its own. */
@@ -34,6 +36,8 @@ export class MemberNames {
     if (this.#isOwn(claim)) return claim.name;
     const taken = new Set<string>();
     for (const { ipv6, name } of this.#input.records()) if (ipv6 !== claim.ipv6) taken.add(name.toLowerCase());
+    for (const { machine, name } of this.#input.elsewhere())
+      if (machine !== claim.machine) taken.add(name.toLowerCase());
     for (let number = 1; ; number++) {
       const name = numbered(claim.name, number);
       if (!taken.has(name.toLowerCase()) && !isReserved(name)) return name;
@@ -59,6 +63,6 @@ function numbered(name: string, number: number): string {
 }
 
 function isNameFor(name: string, asked: string): boolean {
-  const number = Number(/-([1-9][0-9]*)$/.exec(name)?.[1] ?? 1);
-  return name === asked || name === numbered(asked, number);
+  // Nearly all members have the name that they ask for.
+  return name === asked || name === numbered(asked, Number(/-([1-9][0-9]*)$/.exec(name)?.[1] ?? 1));
 }

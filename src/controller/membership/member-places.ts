@@ -67,6 +67,15 @@ export class MemberPlaces {
     }
   }
 
+  /** @throws MESH_MEMBER_NOT_ADMITTED for a poller where an agent is, also if the poller is a member from before that */
+  refuseBesideAgent(claim: MemberRecord): void {
+    const { network, memberTable } = this.#input;
+    const agent = memberTable.records.find(
+      ({ ipv4, ipv6, instance }) => ipv4 === claim.ipv4 && ipv6 !== claim.ipv6 && instance !== undefined,
+    );
+    if (agent !== undefined) throw placeTaken(network(), claim, agent);
+  }
+
   /**
    * Takes the underlay address of `claim` for it: removes a poller that is there from the members, if an agent claims it.
    * @param before the present record of the same member

@@ -1,11 +1,11 @@
 /** A member as the store keeps it, under `/v1/meshes/<network id>/members/<ipv6>`. */
-import { parseIpv4 } from '../../model/address/ipv4.ts';
-import { type Ipv6, ipv6InSubnet, parseIpv6 } from '../../model/address/ipv6.ts';
-import { parseMac } from '../../model/address/mac.ts';
-import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import * as z from 'zod/mini';
+import { type Ipv6, ipv6InSubnet } from '../../model/address/ipv6.ts';
+import type { MachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
-import { NODE_NAME } from '../../protocol/documents/membership.ts';
+import { readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { MachineIdShape, MemberShape } from '../../protocol/shapes/parts.ts';
 
 /** A member with what host0 alone knows of it. */
 export interface MemberRecord extends Member {
@@ -16,6 +16,13 @@ export interface MemberRecord extends Member {
   /** Whether the agent has proven that it has the token of its machine. */
   readonly proven?: boolean;
 }
+
+const RECORD_MAX_LENGTH = 16 * 1024;
+const MemberRecordShape: Shape<MemberRecord> = z.extend(MemberShape, {
+  machine: z.exactOptional(MachineIdShape),
+  instance: z.exactOptional(z.string().check(z.maxLength(200))),
+  proven: z.exactOptional(z.boolean()),
+});
 
 /** The prefix of the keys of a mesh's members. */
 export function membersPrefix(network: NetworkId): string {
@@ -37,22 +44,8 @@ export function formatRecord({ name, ipv4, mac, ipv6, machine, instance, proven 
  * @returns undefined for a damaged record, and for one from a time when the mesh had another name, key or prefix
  */
 export function parseRecord(network: Network, value: string): MemberRecord | undefined {
-  try {
-    const document = JSON.parse(value) as Readonly<Record<string, unknown>>;
-    const { machine, instance, proven } = document;
-    const record: MemberRecord = {
-      name: String(document.name),
-      ipv4: parseIpv4(String(document.ipv4)),
-      mac: parseMac(String(document.mac)),
-      ipv6: parseIpv6(String(document.ipv6)),
-      ...(machine !== undefined && { machine: parseMachineId(String(machine)) }),
-      ...(instance !== undefined && { instance: String(instance) }),
-      ...(proven === true && { proven }),
-    };
-    return NODE_NAME.test(record.name) && belongs(network, record) ? record : undefined;
-  } catch {
-    return undefined;
-  }
+  const { document } = readDocument(MemberRecordShape, value, RECORD_MAX_LENGTH);
+  return document !== undefined && belongs(network, document) ? document : undefined;
 }
 
 function belongs(network: Network, { machine, mac, ipv6 }: MemberRecord): boolean {

@@ -10,7 +10,13 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
-import { MEMBERS_MAX, type NetworkState, POLLERS_MAX, type SelfReport } from '../../protocol/documents/membership.ts';
+import {
+  MEMBERS_MAX,
+  MEMBERS_RESERVED,
+  type NetworkState,
+  POLLERS_MAX,
+  type SelfReport,
+} from '../../protocol/documents/membership.ts';
 import type { Applicant } from '../admission/admission.ts';
 import type { ProofOutcome, Proofs } from '../admission/proofs.ts';
 import type { Heartbeats } from './heartbeats.ts';
@@ -28,7 +34,7 @@ import { Refusals } from './refusals.ts';
 import type { SourceVerification } from './source-verification.ts';
 
 /** What the reports of a mesh are checked with, and the parts of its Membership that they change. */
-export interface MemberReportsInput extends Pick<MemberNamesInput, 'name' | 'machineNamed'> {
+export interface MemberReportsInput extends Pick<MemberNamesInput, 'name' | 'machineNamed' | 'elsewhere'> {
   /** The present definition of the mesh. */
   readonly network: () => Network;
   /** @throws MESH_MEMBER_NOT_ADMITTED for a machine that may not become a member */
@@ -113,8 +119,9 @@ export class MemberReports {
       const machine = claimed ?? machineOfPoller(this.#network, asker, memberTable.get(asker), machines());
       const { mac, ipv4 } = await this.#identify(asker, machine);
       const claim: MemberRecord = { name, ipv4, mac, ipv6: asker, ...(machine !== undefined && { machine }) };
-      if (this.#isAgents(claim)) this.#beatByPoll(asker);
-      else await this.#enter({ claim, state: { phase: 'ready' }, proof: 'none' });
+      if (this.#isAgents(claim)) return this.#beatByPoll(asker);
+      this.#places.refuseBesideAgent(claim);
+      await this.#enter({ claim, state: { phase: 'ready' }, proof: 'none' });
     });
   }
 
@@ -198,8 +205,13 @@ export class MemberReports {
   }
 
   #mustHaveRoom(claim: MemberRecord): void {
-    const { memberTable } = this.#input;
-    if (memberTable.size >= MEMBERS_MAX) throw full(this.#network, MEMBERS_MAX);
+    const { memberTable, machines } = this.#input;
+    const strangersMax = MEMBERS_MAX - MEMBERS_RESERVED;
+    if (memberTable.size >= strangersMax) {
+      const isKnown = claim.proven === true || Iterator.from(machines()).some((machine) => machine === claim.machine);
+      const limit = isKnown ? MEMBERS_MAX : strangersMax;
+      if (memberTable.size >= limit) throw full(this.#network, limit);
+    }
     this.#places.refuseRecent(claim);
     if (claim.machine !== undefined) return;
     const pollers = memberTable.records.filter(({ machine }) => machine === undefined).toArray().length;

@@ -12,6 +12,8 @@ import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import {
   formatMemberLine,
+  MEMBERS_MAX,
+  MEMBERS_RESERVED,
   type MembershipEvent,
   proofOf,
   type SelfReport,
@@ -75,6 +77,7 @@ class Host0 {
       mustProve: admission === 'token',
       machines: () => Object.values(folders),
       machineNamed: (asked) => folders[asked],
+      elsewhere: () => [],
       clock,
       store,
       journal: this.journal,
@@ -468,6 +471,37 @@ describe('one member at an underlay address', () => {
     expect(host.names).toEqual(['host0', 'guest']);
   });
 
+  test('a guest that is a member from before ceases to be one', async () => {
+    const store = new MemoryStore();
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, guest.machine);
+    const key = memberStoreKey(network.id, ipv6);
+    await store.txn([], [{ put: key, value: JSON.stringify({ name: 'guest', ipv4: a.ipv4, mac, ipv6 }) }]);
+    const host = await Host0.start({ store });
+    await host.report(a);
+    for (let second = 0; second < 9; second += 3) {
+      expect(await host.poll(guest)).toBe('MESH_MEMBER_NOT_ADMITTED');
+      await host.clock.pass(3_000);
+      await host.report(a);
+    }
+    expect(host.names).toEqual(['host0', 'a']);
+  });
+
+  test('guests that make up names and addresses are one finding, and one event', async () => {
+    const host = await Host0.start();
+    await host.report(a);
+    for (let number = 0; number < 100; number++) {
+      await host.poll({ ...guest, name: `n${number}`, machine: board(number) });
+    }
+    expect(host.mesh.refusals()).toHaveLength(1);
+    expect(host.told('member refused')).toHaveLength(1);
+    for (let number = 0; number < 100; number++) {
+      const address = memberAddresses(network, board(number)).ipv6;
+      expect(await outcome(host.mesh.poll(address, 'n', a.machine))).toBe('MESH_MEMBER_FORGED');
+    }
+    expect(host.mesh.refusals()).toHaveLength(100);
+    expect(host.told('member refused')).toHaveLength(20);
+  });
+
   test('an agent takes it from a poller', async () => {
     const host = await Host0.start();
     await host.poll(guest);
@@ -489,6 +523,21 @@ describe('one member at an underlay address', () => {
     expect(await host.report(movedA)).toBe('accepted');
     expect(await host.report(movedB)).toBe('accepted');
   });
+});
+
+test('strangers leave room for machines that are known', async () => {
+  const store = new MemoryStore();
+  const records = Array.from({ length: MEMBERS_MAX - MEMBERS_RESERVED }, (_, number) => {
+    const machine = board(number);
+    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machine);
+    const ipv4 = `10.12.${number >> 8}.${number & 255}`;
+    const value = JSON.stringify({ name: `n${number}`, ipv4, mac, ipv6, machine, instance: 'i' });
+    return { put: memberStoreKey(network.id, ipv6), value };
+  });
+  await store.txn([], records);
+  const host = await Host0.start({ store });
+  expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+  expect(await host.report(a)).toBe('accepted');
 });
 
 test('pollers that follow from no machine are few', async () => {

@@ -34,7 +34,7 @@ import { Subscribers } from './subscribers.ts';
 export interface MembershipInput
   extends Pick<
     MemberReportsInput,
-    'admit' | 'proofs' | 'mustProve' | 'machines' | 'machineNamed' | 'verification' | 'watch'
+    'admit' | 'proofs' | 'mustProve' | 'machines' | 'machineNamed' | 'elsewhere' | 'verification' | 'watch'
   > {
   readonly network: Network;
   /** host0's own host name. */
@@ -165,6 +165,11 @@ export class Membership {
   /** All members but host0. */
   others(): readonly Member[] {
     return this.#memberTable.records.map(memberOf).toArray();
+  }
+
+  /** The records of all members but host0. */
+  get records(): Iterable<MemberRecord> {
+    return this.#memberTable.records;
   }
 
   /** The underlay subnets that host0 forwards VXLAN between. */

@@ -1,12 +1,14 @@
 /**
  * Recent refusals of reports. Each cause is recorded in the journal once, however often the sender repeats its report, and
- * is a finding as long as the sender keeps trying.
+ * is a finding as long as the sender keeps trying. Causes that a sender makes up do not fill the journal.
  */
 import type { MeshError } from '../../model/error.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 
 /** How many refusals are remembered: senders can make up identities. */
 const REMEMBERED = 100;
+/** How many refusals go into the journal within nine seconds: more than a cluster has causes at a time. */
+const RECORDED = 20;
 
 interface Refusal {
   readonly error: MeshError;
@@ -16,19 +18,24 @@ interface Refusal {
 /** Remembers refusals for nine seconds. */
 export class Refusals {
   readonly #refusals = new Map<string, Refusal>();
+  #recordedMs: readonly number[] = [];
 
   /**
-   * Notes a refusal of the sender `who`.
-   * @returns whether the same refusal has not been noted in the last nine seconds
+   * Notes a refusal of the sender `who`. Two refusals have one cause if their codes and objects are the same.
+   * @returns whether the journal should have it: the cause is new in the last nine seconds, and one of few
    */
   note(who: string, error: MeshError, nowMs: number): boolean {
-    const key = `${who} ${error.message}`;
+    const key = `${error.code} ${error.object ?? who}`;
     const known = this.#refusals.get(key);
     this.#refusals.delete(key);
     this.#refusals.set(key, { error, lastMs: nowMs });
     const oldest = this.#refusals.keys().next().value;
     if (this.#refusals.size > REMEMBERED && oldest !== undefined) this.#refusals.delete(oldest);
-    return known === undefined || nowMs - known.lastMs >= MEMBER_SILENCE_MS;
+    if (known !== undefined && nowMs - known.lastMs < MEMBER_SILENCE_MS) return false;
+    const recent = this.#recordedMs.filter((ms) => nowMs - ms < MEMBER_SILENCE_MS);
+    const isOneOfFew = recent.length < RECORDED;
+    this.#recordedMs = isOneOfFew ? [...recent, nowMs] : recent;
+    return isOneOfFew;
   }
 
   /** The refusals of the last nine seconds. */

@@ -2,11 +2,14 @@
  * host0's images for nodes: one directory for each generation, named by a hash of its content. The link `current` names
  * the image that machines boot; the previous image is kept for machines that are fetching it.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod/mini';
 import { makeDirectory, syncDirectory, writeSynced } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
 
 /** `image.json`: the description of an image. */
 export interface NodeImage {
@@ -33,6 +36,25 @@ export interface ImageFile {
   /** Of the file's bytes, in hex. */
   readonly sha256: string;
 }
+
+const PACKAGES_MAX = 10_000;
+const WordShape = z.string().check(z.regex(/^[\x21-\x7e]{1,200}$/));
+const ImageFileShape: Shape<ImageFile> = z.object({
+  bytes: z.int().check(z.minimum(0)),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+});
+const NodeImageShape: Shape<NodeImage> = z.object({
+  generation: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+  flavor: z.literal('debian'),
+  kernelRelease: WordShape,
+  // Each becomes a word of a boot script's line.
+  kernelArguments: listOf(WordShape, 64),
+  vmlinuz: ImageFileShape,
+  initrd: ImageFileShape,
+  packages: listOf(z.string().check(z.maxLength(500)), PACKAGES_MAX),
+  meshworkVersion: z.string(),
+  nodeVersion: z.string(),
+});
 
 /** An image on host0's disk. */
 export interface ListedImage extends NodeImage {
@@ -128,7 +150,8 @@ export class Generations {
     const directory = join(this.directory, generation);
     try {
       const file = join(directory, 'image.json');
-      const image = JSON.parse(await readFile(file, 'utf8')) as NodeImage;
+      const { document: image } = readDocument(NodeImageShape, await readFile(file, 'utf8'));
+      if (image?.generation !== generation) return undefined;
       const builtAt = (await stat(file)).mtime.toISOString();
       return { ...image, current: generation === current, builtAt, directory };
     } catch {

@@ -2,6 +2,7 @@
  * A cache of images for labs, which need any image of this Meshwork. All are in one directory, each named by a hash of
  * Meshwork's programs in it, so that the next lab with the same programs finds it there.
  */
+
 import { createHash } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -9,7 +10,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
-import { findMark, isRunning, type ProcessMark } from '../../services/process/process-mark.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import { findMark, isRunning, ProcessMarkShape } from '../../services/process/process-mark.ts';
 import { Generations, type ListedImage } from './generations.ts';
 import { buildNodeImage } from './node-image.ts';
 import { carriedNode, installPrograms } from './node-programs.ts';
@@ -124,7 +126,8 @@ async function isHeld(lock: string): Promise<boolean> {
   const text = await readFile(lock, 'utf8').catch(() => undefined);
   // The lock has just been removed, or is just being written.
   if (text === undefined || text === '') return true;
-  return isRunning(JSON.parse(text) as ProcessMark);
+  const { document: mark } = readDocument(ProcessMarkShape, text);
+  return mark !== undefined && isRunning(mark);
 }
 
 async function removeOld(directory: string): Promise<void> {

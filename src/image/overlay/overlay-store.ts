@@ -2,12 +2,16 @@
  * The compiled overlays on disk: files named by their SHA-256, and an index that names the file of each machine. The index
  * is replaced in one step after all files are written, so that a power cut leaves the old set or the new one.
  */
+
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod/mini';
 import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../../disk/durable-file.ts';
-import type { ErrorDocument, MeshError } from '../../model/error.ts';
+import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { ErrorShape, MachineIdShape, TimeShape } from '../../protocol/shapes/parts.ts';
 import type { CompiledMachine } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
 
@@ -47,6 +51,22 @@ export interface Refusal {
   readonly first: ErrorDocument;
 }
 
+const MACHINES_MAX = 100_000;
+const Sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const StoredMachineShape: Shape<StoredMachine> = z.object({
+  machine: z.union([MachineIdShape, z.literal('default')]),
+  name: z.string().check(z.maxLength(255)),
+  packages: listOf(z.string().check(z.maxLength(500)), 10_000),
+  overlay: z.exactOptional(
+    z.object({ sha256: Sha256, bytes: z.int().check(z.minimum(0)), content: z.string().check(z.maxLength(200)) }),
+  ),
+});
+const OverlayIndexShape: Shape<OverlayIndex> = z.object({
+  compiledAt: TimeShape,
+  machines: listOf(StoredMachineShape, MACHINES_MAX),
+});
+const RefusalShape: Shape<Refusal> = z.object({ refusedAt: TimeShape, faults: z.int(), first: ErrorShape });
+
 const SUFFIX = '.apkovl.tar.gz';
 /** How long files out of force, and unfinished files of a crash, are kept: a machine that was given a file's name fetches it within an hour. */
 const KEEP_MS = 60 * 60_000;
@@ -68,13 +88,15 @@ export class OverlayStore {
     this.#refusalFile = join(this.directory, 'refusal.json');
   }
 
-  /** The set in force; undefined before the first. Kept in memory until the file is replaced. @throws SyntaxError for a damaged index */
+  /** The set in force; undefined before the first. Kept in memory until the file is replaced. @throws MESH_STATE_DAMAGED */
   async index(): Promise<OverlayIndex | undefined> {
     const found = await stat(this.#indexFile, { bigint: true }).catch(() => undefined);
     if (found === undefined) return undefined;
     const version = `${found.ino} ${found.mtimeNs} ${found.size}`;
     if (this.#index?.version !== version) {
-      this.#index = { version, index: JSON.parse(await readFile(this.#indexFile, 'utf8')) as OverlayIndex };
+      const { document, fault } = readDocument(OverlayIndexShape, await readFile(this.#indexFile, 'utf8'));
+      if (fault !== undefined) throw damaged(this.#indexFile, fault);
+      this.#index = { version, index: document };
     }
     return this.#index.index;
   }
@@ -105,7 +127,7 @@ export class OverlayStore {
     onStored: (count: number) => void = () => {},
   ): Promise<OverlayIndex> {
     const onDisk = await this.#namesOnDisk();
-    const before = (await this.index())?.machines ?? [];
+    const before = (await this.#indexIfWhole())?.machines ?? [];
     const packed = new Map(before.flatMap(({ overlay }) => packedBefore(overlay, onDisk)));
     await makeDirectory(this.directory);
     let count = 0;
@@ -135,7 +157,18 @@ export class OverlayStore {
   /** Why the newest tree is not in force; undefined when it is. */
   async refusal(): Promise<Refusal | undefined> {
     const text = await readFile(this.#refusalFile, 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as Refusal);
+    // A damaged refusal is none: the tree that it is about is refused again by the next `mesh system configure`.
+    return text === undefined ? undefined : readDocument(RefusalShape, text).document;
+  }
+
+  /** For a new set, a damaged index is none: the new one replaces it. */
+  async #indexIfWhole(): Promise<OverlayIndex | undefined> {
+    try {
+      return await this.index();
+    } catch (error) {
+      if (MeshError.from(error).code === 'MESH_STATE_DAMAGED') return undefined;
+      throw error;
+    }
   }
 
   async #storeMachine(
@@ -172,6 +205,14 @@ export class OverlayStore {
 /** Folder names by machine id, without the default folder. */
 export function machineNames(index: OverlayIndex | undefined): ReadonlyMap<MachineId, string> {
   return new Map(index?.machines.flatMap(({ machine, name }) => (isMachineId(machine) ? [[machine, name]] : [])) ?? []);
+}
+
+function damaged(file: string, fault: string): MeshError {
+  return new MeshError('MESH_STATE_DAMAGED', `${file} ${fault}`, {
+    operation: 'read the overlays in force',
+    object: file,
+    remedy: 'Run `mesh system configure`, which writes it anew.',
+  });
 }
 
 function filesOf(machines: readonly StoredMachine[]): ReadonlySet<string> {

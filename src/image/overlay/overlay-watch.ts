@@ -1,6 +1,7 @@
 /** Follows what `mesh system configure` puts in force or refuses: the names of machines, and why the newest tree is not in force. */
 import { DirectoryWatch } from '../../disk/directory-watch.ts';
 import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
@@ -23,15 +24,15 @@ export class OverlayWatch {
   readonly #directory: DirectoryWatch;
   #names: ReadonlyMap<MachineId, string> = new Map();
   #refusal: Refusal | undefined;
+  /** Why the overlays could not be read at the last look. */
+  #unread: MeshError | undefined;
 
   private constructor(input: OverlayWatchInput) {
     this.#input = input;
-    // If the files cannot be read now, the next look reads them.
-    const look = () => void this.#look().catch(() => undefined);
-    this.#directory = new DirectoryWatch(input.overlayStore.directory, input.clock, look);
+    this.#directory = new DirectoryWatch(input.overlayStore.directory, input.clock, () => void this.#look());
   }
 
-  /** Looks once, then watches until it is closed. @throws SyntaxError for a damaged index */
+  /** Looks once, then watches until it is closed. Files that cannot be read are a finding. */
   static async open(input: OverlayWatchInput): Promise<OverlayWatch> {
     const watch = new OverlayWatch(input);
     watch.#directory.start();
@@ -44,20 +45,31 @@ export class OverlayWatch {
     return this.#names;
   }
 
-  /** One finding while the newest tree is refused, else none. */
+  /** Findings while the newest tree is refused, and while the overlays cannot be read. */
   health(): readonly Finding[] {
-    return this.#refusal === undefined ? [] : [refusalFinding(this.#input.tree, this.#refusal)];
+    const { tree, overlayStore } = this.#input;
+    const unread = this.#unread;
+    return [
+      ...(unread === undefined ? [] : [findingOf(unread, { object: unread.object ?? overlayStore.directory })]),
+      ...(this.#refusal === undefined ? [] : [refusalFinding(tree, this.#refusal)]),
+    ];
   }
 
   close(): void {
     this.#directory.close();
   }
 
+  /** Never rejects. If the files cannot be read now, the names stay, and the next look reads them. */
   async #look(): Promise<void> {
     const { overlayStore } = this.#input;
-    this.#names = machineNames(await overlayStore.index());
-    this.#looks.emit(this.#names);
-    this.#refusal = await overlayStore.refusal();
+    try {
+      this.#refusal = await overlayStore.refusal();
+      this.#names = machineNames(await overlayStore.index());
+      this.#unread = undefined;
+      this.#looks.emit(this.#names);
+    } catch (thrown) {
+      this.#unread = MeshError.from(thrown);
+    }
   }
 }
 

@@ -1,11 +1,14 @@
 /** The throughput between two nodes, measured by iperf3 over their mesh addresses. */
+
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import * as z from 'zod/mini';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
 import type { Ends, Topology } from '../hosts/topology.ts';
 
 /** Five times what iperf3 takes to start on a busy machine. */
@@ -71,12 +74,18 @@ async function listening(server: ChildProcess): Promise<void> {
   });
 }
 
+/** What is read of the JSON of iperf3. */
+const Report = z.object({
+  error: z.exactOptional(z.string()),
+  end: z.exactOptional(
+    z.object({ sum_received: z.exactOptional(z.object({ bits_per_second: z.exactOptional(z.number()) })) }),
+  ),
+});
+
 function gigabits(report: string): number {
-  const { error, end } = JSON.parse(report) as {
-    error?: string;
-    end?: { sum_received?: { bits_per_second?: number } };
-  };
-  const bits = end?.sum_received?.bits_per_second;
-  if (error === undefined && typeof bits === 'number') return Math.round(bits / 1e7) / 100;
-  throw new MeshError('MESH_LAB_FAILED', `iperf3: ${error ?? 'no result'}`, { operation: 'measure the throughput' });
+  const { document, fault } = readDocument(Report, report);
+  const bits = document?.end?.sum_received?.bits_per_second;
+  if (document?.error === undefined && bits !== undefined) return Math.round(bits / 1e7) / 100;
+  const why = document?.error ?? fault ?? 'no result';
+  throw new MeshError('MESH_LAB_FAILED', `iperf3: ${why}`, { operation: 'measure the throughput' });
 }

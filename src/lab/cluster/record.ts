@@ -5,10 +5,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import * as z from 'zod/mini';
 import { syncDirectory, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
-import { isRunning, type ProcessMark, processMarkOf } from '../../services/process/process-mark.ts';
-import { type Firmware, type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
+import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { isRunning, type ProcessMark, ProcessMarkShape, processMarkOf } from '../../services/process/process-mark.ts';
+import { type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
 
 /** The default directory of labs: a reboot empties it, as it removes the namespaces. */
 export const LABS_DIRECTORY = '/run/meshwork-lab';
@@ -20,6 +22,21 @@ export interface LabRecord extends LabSize {
   /** True once the owner has handed the lab to the user (`--keep`): the lab then exists until `mesh lab down`. */
   readonly kept: boolean;
 }
+
+const HOSTS_MAX = 10_000;
+const MachineSettingsShape: Shape<MachineSettings> = z.object({
+  firmware: listOf(z.enum(['bios', 'uefi']), HOSTS_MAX),
+  foreignDhcp: z._default(z.boolean(), false),
+  templateUuid: z._default(z.boolean(), false),
+});
+const LabRecordShape: Shape<LabRecord> = z.object({
+  name: z.string(),
+  nodes: z.int(),
+  segments: z.int(),
+  machines: z.exactOptional(MachineSettingsShape),
+  owner: ProcessMarkShape,
+  kept: z.boolean(),
+});
 
 function recordPath(directory: string): string {
   return join(directory, 'lab.json');
@@ -140,23 +157,10 @@ export function noLab(name: string, present: readonly LabRecord[]): MeshError {
 }
 
 function parseRecord(text: string): LabRecord {
-  const { name, nodes, segments, machines, owner, kept } = JSON.parse(text) as Record<string, unknown>;
-  if (typeof name !== 'string' || typeof nodes !== 'number' || typeof segments !== 'number')
-    throw new TypeError('size');
-  const size = { name, nodes, segments, ...(machines !== undefined && { machines: machineSettings(machines) }) };
-  planTopology(size);
-  const { pid, startTime } = (owner ?? {}) as Record<string, unknown>;
-  if (!Number.isInteger(pid) || typeof startTime !== 'string' || typeof kept !== 'boolean')
-    throw new TypeError('owner');
-  return { ...size, owner: { pid: pid as number, startTime }, kept };
-}
-
-function machineSettings(value: unknown): MachineSettings {
-  const { firmware, foreignDhcp, templateUuid } = (value ?? {}) as Record<string, unknown>;
-  if (!Array.isArray(firmware) || !firmware.every((kind) => kind === 'bios' || kind === 'uefi')) {
-    throw new TypeError('firmware');
-  }
-  return { firmware: firmware as Firmware[], foreignDhcp: foreignDhcp === true, templateUuid: templateUuid === true };
+  const { document, fault } = readDocument(LabRecordShape, text);
+  if (fault !== undefined) throw new TypeError(`it ${fault}`);
+  planTopology(document);
+  return document;
 }
 
 function recordText(record: LabRecord): string {

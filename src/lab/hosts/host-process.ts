@@ -2,6 +2,7 @@
  * The processes of a lab's hosts: the product's own host0 and agent, each started inside its host's namespace. Each has
  * a session of its own, so that it outlives the process that started it.
  */
+
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -11,8 +12,15 @@ import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { DaemonName } from '../../protocol/http/control-client.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
 import { type Launch, launch } from '../../services/process/launch.ts';
-import { awaitEnd, isRunning, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
+import {
+  awaitEnd,
+  isRunning,
+  type ProcessMark,
+  ProcessMarkShape,
+  signalProcess,
+} from '../../services/process/process-mark.ts';
 import type { HostPlan } from './topology.ts';
 
 /**
@@ -105,16 +113,15 @@ export async function killAll(marks: readonly ProcessMark[]): Promise<void> {
 
 /** The running process of a program on the host with this root; undefined if it does not run. */
 export function findProcess(program: DaemonName, root: string): ProcessMark | undefined {
-  let mark: unknown;
+  let text: string;
   try {
-    mark = JSON.parse(readFileSync(markFile(program, root), 'utf8'));
+    text = readFileSync(markFile(program, root), 'utf8');
   } catch {
-    // No file, or one that a crash cut short. `down` finds such a process by its namespace (residents.ts).
     return undefined;
   }
-  const { pid, startTime } = mark as Partial<ProcessMark>;
-  if (typeof pid !== 'number' || typeof startTime !== 'string') return undefined;
-  return isRunning({ pid, startTime }) ? { pid, startTime } : undefined;
+  // A crash may have cut the file short. `down` finds such a process by its namespace (residents.ts).
+  const { document: mark } = readDocument(ProcessMarkShape, text);
+  return mark !== undefined && isRunning(mark) ? mark : undefined;
 }
 
 /** The last `lines` lines of the program's log. */

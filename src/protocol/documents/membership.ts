@@ -61,6 +61,8 @@ export function checkNodeName(name: string): void {
  */
 export const MEMBERS_MAX = 4_096;
 
+/** Of these, places for machines that an administrator has named, or that have proven a token: strangers cannot take them. */
+export const MEMBERS_RESERVED = 256;
 /** Members that poll without a machine id, and have addresses that follow from none: host0 cannot tell these from guests. */
 export const POLLERS_MAX = 256;
 

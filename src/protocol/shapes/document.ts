@@ -52,6 +52,11 @@ export function readDocument<T>(shape: Shape<T>, text: string, lengthMax: number
   } catch {
     return { fault: 'is no JSON' };
   }
+  return fitted(shape, value);
+}
+
+/** The same for a value that is parsed already, such as the body of a request. */
+export function fitted<T>(shape: Shape<T>, value: unknown): DocumentReading<T> {
   const result = shape.safeParse(value);
   if (result.success) return { document: result.data };
   return { fault: `does not fit its form at ${placeOf(result.error.issues[0]?.path ?? [])}` };

@@ -94,6 +94,8 @@ export function textUpTo(lengthMax: number): Shape<string> {
 
 /** A text for people of the usual length. */
 export const TextShape: Shape<string> = textUpTo(TEXT_MAX_LENGTH);
+/** A time, ISO 8601. */
+export const TimeShape: Shape<string> = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT[\d:.]{5,20}Z$/));
 /** Any IPv4 address. */
 export const Ipv4Shape: Shape<Ipv4> = word<Ipv4>(isIpv4);
 /** An IPv4 address that a machine can have on an underlay. */
@@ -122,7 +124,7 @@ export const VersionShape: Shape<MembershipVersion> = z
   .check(z.refine(({ epoch, revision }) => parseVersion(`${epoch}.${revision}`) !== undefined));
 
 /** A member of any mesh. */
-export const MemberShape: Shape<Member> = z.object({
+export const MemberShape = z.object({
   name: z.string().check(z.regex(NODE_NAME)),
   ipv4: UnderlayAddressShape,
   mac: MacShape,
@@ -131,7 +133,8 @@ export const MemberShape: Shape<Member> = z.object({
 
 /** A member of the mesh with this prefix. */
 export function memberShapeIn(prefix: Ipv6Cidr): Shape<Member> {
-  return MemberShape.check(z.refine(({ ipv6 }) => ipv6InSubnet(ipv6, prefix)));
+  const shape: Shape<Member> = MemberShape;
+  return shape.check(z.refine(({ ipv6 }) => ipv6InSubnet(ipv6, prefix)));
 }
 
 /** The findings in the status of a process. */

@@ -1,6 +1,7 @@
 /** Identifies processes by pid and start time, because the kernel gives the pid of a process that ended to another one. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod/mini';
 import { MeshError } from '../../model/error.ts';
 
 /** Identifies one process, also across restarts of this one. */
@@ -9,6 +10,12 @@ export interface ProcessMark {
   /** Field 22 of /proc/PID/stat: clock ticks since the machine's boot, as text. */
   readonly startTime: string;
 }
+
+/** Marks that were written to a file. Pid 1 is no process of Meshwork, and 0 and below are groups of processes for kill(2). */
+export const ProcessMarkShape = z.object({
+  pid: z.int().check(z.minimum(2)),
+  startTime: z.string().check(z.regex(/^[0-9]{1,20}$/)),
+});
 
 /** Marks a running process. @throws MESH_PROCESS_GONE if there is no process with this pid */
 export function processMarkOf(pid: number): ProcessMark {

@@ -2,14 +2,17 @@
  * A supervised process that outlives this one. It has its own session, its output goes to a file, and a record of it is on
  * disk, so that a restarted supervisor adopts it as it is. While it is wanted, it is started again when it ends.
  */
+
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod/mini';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
+import { readDocument, type Shape } from '../../protocol/shapes/document.ts';
 import { launch } from './launch.ts';
-import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
+import { isRunning, type ProcessMark, ProcessMarkShape, signalProcess } from './process-mark.ts';
 
 /** How the process shall run. */
 export interface ServiceSpec {
@@ -39,6 +42,12 @@ interface ServiceRecord extends ProcessMark {
   readonly fingerprint: string;
   readonly label: string;
 }
+
+const RECORD_MAX_LENGTH = 64 * 1024;
+const ServiceRecordShape: Shape<ServiceRecord> = z.extend(ProcessMarkShape, {
+  fingerprint: z.string(),
+  label: z.string(),
+});
 
 /** An adopted process is checked this often: only the exit of a child is reported to its parent. */
 const CHECK_MS = 500;
@@ -265,12 +274,9 @@ export class Service {
 
 function readRecord(file: string): ServiceRecord | undefined {
   try {
-    const record = JSON.parse(readFileSync(file, 'utf8')) as Partial<ServiceRecord>;
-    const { pid, startTime, fingerprint, label } = record;
-    if (typeof pid !== 'number' || typeof startTime !== 'string') return undefined;
-    return { pid, startTime, fingerprint: String(fingerprint), label: String(label) };
+    // A record that a power cut has damaged is no record: after a power cut no process runs any more either.
+    return readDocument(ServiceRecordShape, readFileSync(file, 'utf8'), RECORD_MAX_LENGTH).document;
   } catch {
-    // There is no record, or a power cut has damaged it. After a power cut no process runs any more either.
     return undefined;
   }
 }

@@ -15,7 +15,8 @@ import { configure, meshCommand, publishImage, writeMachines } from '../81-boot-
 import { until } from '../until.ts';
 import { type Answered, SegmentAsker } from './segment-asker.ts';
 
-const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/16"\ndefault_subnet_size="24"\ndefault_networks="manage"\n';
+const CONF =
+  'boot="auto"\nsubnet_pool="10.77.0.0/16"\ndefault_subnet_size="24"\ndefault_networks="manage"\nadmission="open"\n';
 const MESH = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
 const HOST0 = '10.77.0.1';
 const AGENT = new URL('../../../src/main/agent.ts', import.meta.url).pathname;
@@ -221,7 +222,11 @@ test('machines that ask for their scripts for ever delay no adopted machine, and
     loopers.map((looper) => ({ address: looper.address, path: scriptOf(looper) })),
     1_000,
   );
-  await until('all places are taken', DEADLINE_MS, async () => (await script(newcomer)).status === 503);
+  await until('all places are taken', DEADLINE_MS, async () => {
+    const known = (await host.machines()).map(({ machine }) => machine);
+    return loopers.every(({ machine }) => known.includes(machine));
+  });
+  expect((await script(newcomer)).status).toBe(503);
   const adopted = await script(adoptedLater);
   expect(isScript(adopted)).toBe(true);
   const startMs = performance.now();

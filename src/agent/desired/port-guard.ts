@@ -1,0 +1,177 @@
+/**
+ * The rules for frames that enter a mesh by a port of this node's bridge, and the sets that they need. No port may send as
+ * a member; the chain `direct-VNI` is for every port, `plugged-VNI` for those of guests. They run in prerouting, before the
+ * bridge learns the sender.
+ */
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { ipv6ToBytes } from '../../model/address/ipv6.ts';
+import type { MemberAddresses } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
+import { OFFENDERS_SET, REFUSAL_MARKS, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
+
+/**
+ * New Ethernet addresses of one port: 512 at once, for an office network behind one port, then two a second. An address is
+ * forgotten after five minutes like an FDB entry, so a port has at most 512 + 2 × 300 = 1,112 of them.
+ */
+const NEW_SOURCES = 'limit rate over 2/second burst 512 packets';
+/**
+ * New addresses of one port that write to this node itself. Each takes one of the 1,024 places of the kernel's neighbour
+ * table, which is one for all namespaces of the machine. A minute holds at most 64 + 2 × 60 = 184 of one port.
+ */
+const NEW_NEIGHBOURS = 'limit rate over 2/second burst 64 packets';
+/**
+ * Broadcasts, multicasts and frames to unknown addresses that one port may send. Each is copied to every member, so a storm
+ * of 64-byte frames at 1 Gbit/s, 1.5 million a second, would fill the underlay even of a small mesh. A guest that scans
+ * a whole /24 at once sends 254 frames. A thousand a second leave room for that, and are 0.7 Gbit/s of small frames in
+ * a mesh of 1000.
+ */
+const FLOODS = 'limit rate over 1000/second burst 1000 packets';
+
+/** Elements of each set that frames fill. It bounds the kernel's memory to some megabytes. */
+const ELEMENTS_MAX = 65_535;
+/** Offenders are only for messages. */
+const OFFENDERS_MAX = 1_024;
+
+/** The verdict of a frame that is refused. */
+export function refuse(kind: RefusalKind): string {
+  return `meta mark set ${REFUSAL_MARKS[kind]} goto refuse`;
+}
+
+/** The limit of frames that are copied to all members, one for each port: a storm behind one takes nothing from others. */
+export const FLOOD_LIMIT = `update @floods { iifname ${FLOODS} }`;
+
+/**
+ * The chain that counts a refused frame, and the sets of all networks that frames fill. When a set is full, its rule does
+ * nothing: refused frames are dropped all the same, known senders go on, and a new one is limited like all new ones.
+ */
+export function refusalRules(): string {
+  return [
+    dynamicSet(REFUSED_SET, 'ifname . mark', '10m'),
+    dynamicSet(OFFENDERS_SET, 'ifname . mark . ether_addr', '10m', OFFENDERS_MAX),
+    dynamicSet('senders', 'ifname . ether_addr', '5m'),
+    dynamicSet('new_senders', 'ifname', '10m'),
+    dynamicSet('neighbours_ip6', 'ifname . ipv6_addr', '1m'),
+    dynamicSet('neighbours_ip', 'ifname . ipv4_addr', '1m'),
+    dynamicSet('new_neighbours', 'ifname', '10m'),
+    dynamicSet('floods', 'ifname', '10m'),
+    chain('refuse', [
+      `update @${REFUSED_SET} { iifname . meta mark counter }`,
+      `update @${OFFENDERS_SET} { iifname . meta mark . ether saddr }`,
+      'drop',
+    ]),
+    // Made-up addresses say nothing about their sender, and would fill the set of offenders.
+    chain('refuse-made-up', [`update @${REFUSED_SET} { iifname . meta mark counter }`, 'drop']),
+    chain('neighbour', [
+      'ether type ip6 iifname . ip6 saddr != @neighbours_ip6 jump new-neighbour',
+      'ether type ip iifname . ip saddr != @neighbours_ip jump new-neighbour',
+      'ether type arp iifname . arp saddr ip != @neighbours_ip jump new-neighbour',
+    ]),
+    chain('new-neighbour', [
+      `update @new_neighbours { iifname ${NEW_NEIGHBOURS} } ${refuse('new-neighbour')}`,
+      'ether type ip6 update @neighbours_ip6 { iifname . ip6 saddr }',
+      'ether type ip update @neighbours_ip { iifname . ip saddr }',
+      'ether type arp update @neighbours_ip { iifname . arp saddr ip }',
+    ]),
+    chain('unknown-destination', [`${FLOOD_LIMIT} ${refuse('unknown-destination')}`]),
+    chain('guest', [
+      // 802.1ad is the outer tag of a stack; 0x9100 is what some cards and switches use for it.
+      `ether type { 8021q, 8021ad, 0x9100 } ${refuse('tagged')}`,
+      // Below 0x600 the field is a length (IEEE 802.3 §3.2.6): an LLC frame, as those of the spanning tree.
+      `ether type < 0x600 ${refuse('link-protocol')}`,
+      // Addresses for bridges (IEEE 802.1D table 7-10).
+      `ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 ${refuse('link-protocol')}`,
+      'ether type ip6 jump guest-ip6',
+      'ether type ip jump guest-ip',
+      'ether type arp arp operation request jump neighbour',
+    ]),
+    chain('guest-ip6', [
+      'exthdr frag exists jump guest-fragment',
+      // A guest is no router. One that asks who listens (MLD) would become the bridge's querier, and could mute groups.
+      `icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } ${refuse('router')}`,
+      // To the port of clients, whatever port it comes from: clients do not look at the source port.
+      `udp dport 546 ${refuse('dhcp-server')}`,
+    ]),
+    // The first fragment must show all headers (RFC 7112), and no ND message comes in fragments (RFC 6980): else an
+    // advertisement passes the rules by (RFC 7113). Without the first, receivers throw the others away.
+    chain('guest-fragment', [
+      'frag frag-off != 0 return',
+      'icmpv6 type < 133 return',
+      'udp dport != 546 return',
+      'meta l4proto != { icmpv6, udp } return',
+      refuse('fragment'),
+    ]),
+    chain('guest-ip', [
+      `udp dport 68 ${refuse('dhcp-server')}`,
+      `icmp type { redirect, router-advertisement } ${refuse('router')}`,
+      // IGMP membership query (RFC 3376 §4.1).
+      `ip protocol igmp @th,0,8 0x11 ${refuse('router')}`,
+    ]),
+  ].join('');
+}
+
+/** The chains of one network, for its VXLAN and for its two kinds of ports. */
+export function guardRules({ fabric: { vni } }: Network, own: MemberAddresses): string {
+  const unicast = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00';
+  return [
+    // The Ethernet addresses that the bridge knows, as it does: a frame to another one goes to all members.
+    dynamicSet(`known_${vni}`, 'ether_addr', '5m'),
+    chain(chainOf('mesh', vni), [`update @known_${vni} { ether saddr }`]),
+    chain(chainOf('direct', vni), [
+      `ether saddr @${macSet(vni)} ${refuse('member-mac')}`,
+      `iifname . ether saddr != @senders jump new-sender-${vni}`,
+      // One in 16 frames keeps its sender known.
+      `numgen random mod 16 0 jump sender-${vni}`,
+      // The source address is 8 bytes after the begin of an IPv6 header, the target as many after that of an
+      // advertisement (RFC 4861 §4.4).
+      `ether type ip6 @nh,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
+      `icmpv6 type nd-neighbor-advert @th,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
+      `ether daddr { ${own.bridgeMac}, ${solicitedMac(own.ipv6)} } jump neighbour`,
+      `${unicast} ether daddr != @${macSet(vni)} ether daddr != @known_${vni} jump unknown-destination`,
+    ]),
+    chain(chainOf('plugged', vni), [`jump ${chainOf('direct', vni)}`, 'goto guest']),
+    chain(`new-sender-${vni}`, [
+      `update @new_senders { iifname ${NEW_SOURCES} } meta mark set ${REFUSAL_MARKS['new-source']} goto refuse-made-up`,
+      `goto sender-${vni}`,
+    ]),
+    chain(`sender-${vni}`, ['update @senders { iifname . ether saddr }', `update @known_${vni} { ether saddr }`]),
+  ].join('');
+}
+
+/** What enters by an interface: the VXLAN of a mesh, a port, or a plugged port. */
+type Entrance = 'mesh' | 'direct' | 'plugged';
+
+/** The chain for the frames that enter a network in one way. */
+export function chainOf(entrance: Entrance, vni: number): string {
+  return `${entrance}-${vni}`;
+}
+
+/** Name of the set with the Ethernet addresses of a network's members. */
+export function macSet(vni: number): string {
+  return `members_${vni}`;
+}
+
+/** Name of the set with the IPv6 addresses of a network's members. */
+export function addressSet(vni: number): string {
+  return `addresses_${vni}`;
+}
+
+/**
+ * An IPv6 address as a number. nft 1.0 has no name for the target of a neighbour advertisement: it is compared as 128 bits,
+ * in a set of numbers.
+ */
+export function addressNumber(address: Ipv6): string {
+  return `0x${Buffer.from(ipv6ToBytes(address)).toString('hex').replace(/^0+/, '')}`;
+}
+
+/** The multicast Ethernet address to which this node's neighbours send solicitations for an address (RFC 2464 §7). */
+function solicitedMac(address: Ipv6): string {
+  return `33:33:ff:${[...ipv6ToBytes(address).slice(-3)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
+}
+
+function chain(name: string, rules: readonly string[]): string {
+  return `  chain ${name} {\n${rules.map((rule) => `    ${rule}\n`).join('')}  }\n`;
+}
+
+function dynamicSet(name: string, type: string, timeout: string, size = ELEMENTS_MAX): string {
+  return `  set ${name} { type ${type}; size ${size}; flags dynamic,timeout; timeout ${timeout}; }\n`;
+}
