@@ -30,6 +30,7 @@ import { Reconciler } from './loop/reconciler.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
+import { PortRefusals } from './ports/port-refusals.ts';
 
 interface AgentInput {
   /** The machine's name, for people. */
@@ -73,6 +74,8 @@ export class Agent implements SourceAgent {
   readonly source: Source;
   readonly reconciler: Reconciler;
   readonly ports: PortCommands;
+  /** What the ports of this node were refused. */
+  readonly refusals: PortRefusals;
   /** The features that the kernel lacks; tested when a step keeps failing. */
   readonly missingFeatures: MissingFeatures;
   readonly obstruction: Obstruction;
@@ -107,12 +110,15 @@ export class Agent implements SourceAgent {
       desire: (cache) => this.#desire(cache),
       onLastingFailure: () => this.missingFeatures.look(),
     });
+    this.refusals = new PortRefusals(input);
     this.ports = new PortCommands({
       ...input,
+      refusals: this.refusals,
       reconciler: this.reconciler,
       networkCalled: (name) => this.networkCalled(name),
     });
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
+    this.reconciler.audits.subscribe(() => void this.refusals.read());
     this.reconciler.passes.subscribe(() => this.#onPass());
   }
 

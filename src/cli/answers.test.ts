@@ -445,9 +445,9 @@ describe('ports', () => {
   test('a list', async () => {
     await agent();
     expect(await answer('port list')).toMatchInlineSnapshot(`
-      "INTERFACE  NETWORK  STATE
-      tap0       manage   plugged
-      tap1       manage   wanted
+      "INTERFACE  NETWORK  STATE    REFUSED
+      tap0       manage   plugged  1204 member-mac, 3 router
+      tap1       manage   wanted   –
       "
     `);
   });

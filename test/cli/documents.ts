@@ -234,8 +234,16 @@ export const pong: PingResult = {
 };
 
 export const ports: readonly PortView[] = [
-  { interface: 'tap0', network: manage.id, state: 'plugged' },
-  { interface: 'tap1', network: manage.id, state: 'wanted' },
+  {
+    interface: 'tap0',
+    network: manage.id,
+    state: 'plugged',
+    refused: [
+      { kind: 'member-mac', frames: 1204, macs: ['02:2f:55:d5:07:f4'] },
+      { kind: 'router', frames: 3, macs: ['52:54:00:00:00:01'] },
+    ],
+  },
+  { interface: 'tap1', network: manage.id, state: 'wanted', refused: [] },
 ];
 
 function event(

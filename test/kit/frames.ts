@@ -57,10 +57,7 @@ export function icmpv6(
   body: Uint8Array,
 ): Buffer {
   const message = Buffer.concat([Buffer.from([type, 0, 0, 0]), body]);
-  const length = Buffer.alloc(8);
-  length.writeUInt32BE(message.length, 0);
-  length.writeUInt8(IP_PROTOCOL.icmpv6, 7);
-  message.writeUInt16BE(checksum(Buffer.concat([ipv6ToBytes(source), ipv6ToBytes(destination), length, message])), 2);
+  message.writeUInt16BE(pseudoChecksum({ source, destination }, IP_PROTOCOL.icmpv6, message), 2);
   return message;
 }
 
@@ -82,6 +79,21 @@ export function solicitation(ends: Ends, target: Ipv6, mac: Mac): Buffer {
 
 function option(type: number, mac: Mac): Buffer {
   return Buffer.concat([Buffer.from([type, 1]), macToBytes(mac)]);
+}
+
+/** A TCP segment that asks for a connection (RFC 9293 §3.1). */
+export function tcpSyn(
+  { source, destination }: Pick<Ends, 'source' | 'destination'>,
+  fromPort: number,
+  toPort: number,
+): Buffer {
+  const segment = Buffer.alloc(20);
+  segment.writeUInt16BE(fromPort, 0);
+  segment.writeUInt16BE(toPort, 2);
+  segment.writeUInt32BE(1, 4);
+  segment.set([0x50, 2, 0xff, 0xff], 12);
+  segment.writeUInt16BE(pseudoChecksum({ source, destination }, IP_PROTOCOL.tcp, segment), 16);
+  return segment;
 }
 
 /** A UDP datagram without a checksum. */
@@ -124,6 +136,18 @@ export function tagged(frame: Buffer, type: number, vlan: number): Buffer {
 /** An 802.3 frame: the length in the place of the type, then LLC. `42 42 03` begins a BPDU (IEEE 802.1D §7.12.3). */
 export function llcFrame({ from, to }: Pick<Ends, 'from' | 'to'>, llc: readonly number[]): Buffer {
   return encodeEthernet({ from, to, type: llc.length }, Buffer.from(llc));
+}
+
+/** The checksum with the pseudo-header of IPv6 (RFC 8200 §8.1). */
+function pseudoChecksum(
+  { source, destination }: Pick<Ends, 'source' | 'destination'>,
+  next: number,
+  payload: Uint8Array,
+): number {
+  const length = Buffer.alloc(8);
+  length.writeUInt32BE(payload.length, 0);
+  length.writeUInt8(next, 7);
+  return checksum(Buffer.concat([ipv6ToBytes(source), ipv6ToBytes(destination), length, payload]));
 }
 
 function checksum(bytes: Uint8Array): number {

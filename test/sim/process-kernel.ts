@@ -77,6 +77,11 @@ export class ProcessKernel implements KernelPort {
     return text;
   }
 
+  /** Simulated guests send no frames. */
+  async listBridgeSet(): Promise<string> {
+    return '';
+  }
+
   async readSysctl(path: readonly string[]): Promise<string | undefined> {
     return this.#kernel.setting(path);
   }

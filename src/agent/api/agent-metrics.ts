@@ -20,6 +20,14 @@ export function addAgentMetrics(registry: Registry, agent: Agent): void {
   );
   addNetworkMetrics(registry, () => (source.known ? networkViews(agent) : []));
   addHealthMetrics(registry, () => healthOf(agent));
+  registry.counted(
+    {
+      name: 'meshwork_port_refused_frames_total',
+      help: 'Frames that the rules for guests refused, by port and kind; docs/ports.md explains the kinds. Should not grow.',
+      labels: ['port', 'kind'],
+    },
+    () => Array.from(agent.refusals.totals, ({ port, kind, frames }) => ({ labels: { port, kind }, value: frames })),
+  );
   registry.gauge(
     {
       name: 'meshwork_host0_answers',

@@ -97,6 +97,7 @@ async function answer(
   if (method === 'GET' && path === '/v1/capture') {
     await serveCapture(response, input, url.searchParams);
   } else if (method === 'GET' && path === '/metrics') {
+    await agent.refusals.read();
     const { contentType, body } = expose(registry, request.headers.accept);
     response.writeHead(200, { 'content-type': contentType }).end(body);
   } else if (method === 'GET' && path === '/health') {
@@ -147,6 +148,7 @@ async function route(
   const port = /^\/v1\/ports\/([^/]{1,64})$/.exec(url.pathname)?.[1];
   switch (`${request.method} ${port === undefined ? url.pathname : '/v1/ports/*'}`) {
     case 'GET /v1/status':
+      await agent.refusals.read();
       return statusView(agent, Math.round((agent.input.clock.nowMs() - startMs) / 1000));
     case 'GET /v1/networks':
       return networkViews(agent);
@@ -161,6 +163,7 @@ async function route(
     case 'POST /v1/doctor/fix':
       return doctor.fix();
     case 'GET /v1/ports':
+      await agent.refusals.read();
       return agent.ports.list();
     case 'POST /v1/ping':
       return meshPing(agent, await bodyOf(request, PingBody), echo);

@@ -46,6 +46,8 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
       master: '',
       alias: aliasOf('bridge', id),
       learnedMax: LEARNED_MAX,
+      // An LLDP frame with the Ethernet address of a member would move the member's entry, past all our rules.
+      learnsLinkLocal: false,
     },
     {
       ...common,

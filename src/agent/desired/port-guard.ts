@@ -10,10 +10,11 @@ import type { Network } from '../../model/network/network.ts';
 import { OFFENDERS_SET, REFUSAL_MARKS, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
 
 /**
- * New Ethernet addresses of one port: 512 at once, for an office network behind one port, then two a second. An address is
- * forgotten after five minutes like an FDB entry, so a port has at most 512 + 2 × 300 = 1,112 of them.
+ * New Ethernet addresses of one port: 1,024 at once, for an office network behind one port, which is all new when the table
+ * is written whole; then four a second. An address is forgotten after five minutes like an FDB entry, so a port has at
+ * most 1,024 + 4 × 300 = 2,224 of them: a sixth of what a bridge learns (LEARNED_MAX).
  */
-const NEW_SOURCES = 'limit rate over 2/second burst 512 packets';
+const NEW_SOURCES = 'limit rate over 4/second burst 1024 packets';
 /**
  * New addresses of one port that write to this node itself. Each takes one of the 1,024 places of the kernel's neighbour
  * table, which is one for all namespaces of the machine. A minute holds at most 64 + 2 × 60 = 184 of one port.
@@ -62,29 +63,31 @@ export function refusalRules(): string {
     // Made-up addresses say nothing about their sender, and would fill the set of offenders.
     chain('refuse-made-up', [`update @${REFUSED_SET} { iifname . meta mark counter }`, 'drop']),
     chain('neighbour', [
-      'ether type ip6 iifname . ip6 saddr != @neighbours_ip6 jump new-neighbour',
-      'ether type ip iifname . ip saddr != @neighbours_ip jump new-neighbour',
-      'ether type arp iifname . arp saddr ip != @neighbours_ip jump new-neighbour',
+      'meta protocol ip6 iifname . ip6 saddr != @neighbours_ip6 jump new-neighbour',
+      'meta protocol ip iifname . ip saddr != @neighbours_ip jump new-neighbour',
+      'meta protocol arp iifname . arp saddr ip != @neighbours_ip jump new-neighbour',
     ]),
     chain('new-neighbour', [
       `update @new_neighbours { iifname ${NEW_NEIGHBOURS} } ${refuse('new-neighbour')}`,
-      'ether type ip6 update @neighbours_ip6 { iifname . ip6 saddr }',
-      'ether type ip update @neighbours_ip { iifname . ip saddr }',
-      'ether type arp update @neighbours_ip { iifname . arp saddr ip }',
+      'meta protocol ip6 update @neighbours_ip6 { iifname . ip6 saddr }',
+      'meta protocol ip update @neighbours_ip { iifname . ip saddr }',
+      'meta protocol arp update @neighbours_ip { iifname . arp saddr ip }',
     ]),
     chain('unknown-destination', [`${FLOOD_LIMIT} ${refuse('unknown-destination')}`]),
+    // All frames of guests pass here: the first rules ask what ends the way of most frames, and ask no set.
     chain('guest', [
+      'ether type ip6 goto guest-ip6',
+      'ether type ip goto guest-ip',
+      'ether type arp goto guest-arp',
       // 802.1ad is the outer tag of a stack; 0x9100 is what some cards and switches use for it.
       `ether type { 8021q, 8021ad, 0x9100 } ${refuse('tagged')}`,
       // Below 0x600 the field is a length (IEEE 802.3 §3.2.6): an LLC frame, as those of the spanning tree.
       `ether type < 0x600 ${refuse('link-protocol')}`,
       // Addresses for bridges (IEEE 802.1D table 7-10).
       `ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 ${refuse('link-protocol')}`,
-      'ether type ip6 jump guest-ip6',
-      'ether type ip jump guest-ip',
-      'ether type arp arp operation request jump neighbour',
     ]),
     chain('guest-ip6', [
+      'ip6 nexthdr tcp return',
       'exthdr frag exists jump guest-fragment',
       // A guest is no router. One that asks who listens (MLD) would become the bridge's querier, and could mute groups.
       `icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } ${refuse('router')}`,
@@ -101,32 +104,45 @@ export function refusalRules(): string {
       refuse('fragment'),
     ]),
     chain('guest-ip', [
+      'ip protocol tcp return',
       `udp dport 68 ${refuse('dhcp-server')}`,
       `icmp type { redirect, router-advertisement } ${refuse('router')}`,
       // IGMP membership query (RFC 3376 §4.1).
       `ip protocol igmp @th,0,8 0x11 ${refuse('router')}`,
     ]),
+    chain('guest-arp', ['arp operation request jump neighbour']),
   ].join('');
 }
 
 /** The chains of one network, for its VXLAN and for its two kinds of ports. */
 export function guardRules({ fabric: { vni } }: Network, own: MemberAddresses): string {
-  const unicast = 'ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00';
   return [
     // The Ethernet addresses that the bridge knows, as it does: a frame to another one goes to all members.
     dynamicSet(`known_${vni}`, 'ether_addr', '5m'),
-    chain(chainOf('mesh', vni), [`update @known_${vni} { ether saddr }`]),
+    // Most TCP segments say nothing new: one in 16 keeps its sender known.
+    chain(chainOf('mesh', vni), [
+      'meta l4proto tcp numgen inc mod 16 != 0 return',
+      `update @known_${vni} { ether saddr }`,
+    ]),
     chain(chainOf('direct', vni), [
       `ether saddr @${macSet(vni)} ${refuse('member-mac')}`,
       `iifname . ether saddr != @senders jump new-sender-${vni}`,
-      // One in 16 frames keeps its sender known.
-      `numgen random mod 16 0 jump sender-${vni}`,
-      // The source address is 8 bytes after the begin of an IPv6 header, the target as many after that of an
-      // advertisement (RFC 4861 §4.4).
-      `ether type ip6 @nh,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
-      `icmpv6 type nd-neighbor-advert @th,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
-      `ether daddr { ${own.bridgeMac}, ${solicitedMac(own.ipv6)} } jump neighbour`,
-      `${unicast} ether daddr != @${macSet(vni)} ether daddr != @known_${vni} jump unknown-destination`,
+      `numgen inc mod 16 0 jump sender-${vni}`,
+      // The source address is 8 bytes after the begin of an IPv6 header. `meta protocol` is what follows the first tag: Linux
+      // takes a frame with a tag of VLAN 0 like one without.
+      `meta protocol ip6 @nh,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
+      // Nor does it stop at a second tag behind one of VLAN 0, which hides all headers from the rules.
+      `meta protocol 8021q @ll,116,12 0 ${refuse('tagged')}`,
+      `meta protocol 8021ad @ll,116,12 0 ${refuse('tagged')}`,
+      `meta l4proto icmpv6 jump solicited-${vni}`,
+      `ether daddr ${own.bridgeMac} jump neighbour`,
+      // The first bit of an Ethernet address that is sent: 1 for a group.
+      `@ll,7,1 0 ether daddr != @known_${vni} ether daddr != @${macSet(vni)} jump unknown-destination`,
+    ]),
+    chain(`solicited-${vni}`, [
+      // A neighbour advertisement has type 136, and its target 8 bytes after its begin (RFC 4861 §4.4).
+      `@th,0,8 136 @th,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
+      `ether daddr ${solicitedMac(own.ipv6)} jump neighbour`,
     ]),
     chain(chainOf('plugged', vni), [`jump ${chainOf('direct', vni)}`, 'goto guest']),
     chain(`new-sender-${vni}`, [

@@ -42,6 +42,7 @@ export interface CollectionInput {
  */
 export async function collectEvidence(input: CollectionInput): Promise<Evidence> {
   const { agent } = input;
+  await agent.refusals.read();
   const { cache } = agent.reconciler;
   const { role } = agent.source.host0Stance();
   const networks = networkViews(agent);

@@ -29,6 +29,8 @@ export interface LinkItem {
   readonly vxlan?: VxlanAttributes;
   /** Of a bridge. Absent in an observed item where the kernel has no such limit. */
   readonly learnedMax?: number;
+  /** Of a bridge: see `BridgeAttributes`. Absent in an observed item where the kernel has no such option. */
+  readonly learnsLinkLocal?: boolean;
 }
 
 /**
@@ -79,7 +81,7 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
     ...(have.alias !== want.alias && { alias: want.alias }),
     ...(have.addressMode !== want.addressMode && { addressMode: 'none' as const }),
     ...(want.vxlan !== undefined && have.vxlan !== undefined && vxlanChange(have.vxlan, want.vxlan)),
-    ...(learnsTooMuch(have, want) && { bridge: { learnedMax: want.learnedMax } }),
+    ...bridgeChange(have, want),
     ...(have.up !== want.up && { up: want.up }),
   };
 }
@@ -87,6 +89,26 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
 /** Whether the kernel has a limit of learnt entries, and it is not the desired one. */
 function learnsTooMuch(have: LinkItem, want: LinkItem): want is LinkItem & { readonly learnedMax: number } {
   return have.learnedMax !== undefined && want.learnedMax !== undefined && have.learnedMax !== want.learnedMax;
+}
+
+/** Whether the kernel can be told what to learn from, and does otherwise. */
+function learnsElsewise(have: LinkItem, want: LinkItem): want is LinkItem & { readonly learnsLinkLocal: boolean } {
+  const known = have.learnsLinkLocal !== undefined && want.learnsLinkLocal !== undefined;
+  return known && have.learnsLinkLocal !== want.learnsLinkLocal;
+}
+
+function bridgeChange(have: LinkItem, want: LinkItem): Pick<LinkChange, 'bridge'> {
+  const bridge = {
+    ...(learnsTooMuch(have, want) && { learnedMax: want.learnedMax }),
+    ...(learnsElsewise(have, want) && { learnsLinkLocal: want.learnsLinkLocal }),
+  };
+  return Object.keys(bridge).length === 0 ? {} : { bridge };
+}
+
+/** The attributes of a bridge in the words of ip(8). */
+function bridgeWords({ learnedMax, learnsLinkLocal }: Pick<LinkItem, 'learnedMax' | 'learnsLinkLocal'>): string {
+  const limit = learnedMax === undefined ? '' : ` fdb_max_learned ${learnedMax}`;
+  return `type bridge${limit}${learnsLinkLocal === undefined ? '' : ` no_linklocal_learn ${Number(!learnsLinkLocal)}`}`;
 }
 
 /** The words of `ip link set` that differ from the field names of a change. */
@@ -131,6 +153,7 @@ export const linkKind: ItemKind<LinkItem> = {
       compare('df', have.vxlan.df, want.vxlan.df);
     }
     if (learnsTooMuch(have, want)) compare('fdb_max_learned', have.learnedMax, want.learnedMax);
+    if (learnsElsewise(have, want)) differences.push(bridgeWords({ learnsLinkLocal: want.learnsLinkLocal }));
     return differences;
   },
 
@@ -141,11 +164,9 @@ export const linkKind: ItemKind<LinkItem> = {
     want !== undefined &&
     (have.vni !== want.vni || have.udpPort !== want.udpPort || (have.local !== undefined && want.local === undefined)),
 
-  print({ name, device, mac, mtuBytes, master, vxlan, learnedMax }) {
+  print({ name, device, mac, mtuBytes, master, vxlan, ...item }) {
     const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
-    if (device === 'bridge' || vxlan === undefined) {
-      return `${head} type bridge${learnedMax === undefined ? '' : ` fdb_max_learned ${learnedMax}`}`;
-    }
+    if (device === 'bridge' || vxlan === undefined) return `${head} ${bridgeWords(item)}`;
     const local = vxlan.local === undefined ? '' : ` local ${vxlan.local}`;
     const learning = vxlan.learning ? 'learning' : 'nolearning';
     const limit = vxlan.entriesMax === undefined ? '' : ` maxaddress ${vxlan.entriesMax}`;
@@ -161,13 +182,13 @@ export const linkKind: ItemKind<LinkItem> = {
       name === 'learning' ? (value ? 'learning' : 'nolearning') : `${name} ${value}`,
     );
     const type = inner.length === 0 ? [] : ['type vxlan', ...inner];
-    const limit = bridge === undefined ? [] : ['type bridge fdb_max_learned', String(bridge.learnedMax)];
-    return ['ip link set', have.name, ...words, ...type, ...limit].join(' ');
+    const learning = bridge === undefined ? [] : [bridgeWords(bridge)];
+    return ['ip link set', have.name, ...words, ...type, ...learning].join(' ');
   },
 
   // The kernel ignores or refuses the alias and the address mode in the create. `up` comes last, when all else is in place.
   create(item) {
-    const { name, mac, mtuBytes, master, alias, vxlan, device, learnedMax } = item;
+    const { name, mac, mtuBytes, master, alias, vxlan, device, learnedMax, learnsLinkLocal } = item;
     return [
       {
         do: 'link-add',
@@ -178,7 +199,12 @@ export const linkKind: ItemKind<LinkItem> = {
         group: OUR_LINK_GROUP,
         ...(master !== '' && { master }),
         ...(vxlan !== undefined && { vxlan }),
-        ...(learnedMax !== undefined && { bridge: { learnedMax } }),
+        ...(device === 'bridge' && {
+          bridge: {
+            ...(learnedMax !== undefined && { learnedMax }),
+            ...(learnsLinkLocal !== undefined && { learnsLinkLocal }),
+          },
+        }),
       },
       { do: 'link-set', link: name, change: { alias, addressMode: 'none', up: true } },
       ...confOperations(name, undefined, item.conf),

@@ -55,22 +55,29 @@ function member(number: number): FdbItem {
 
 test('both tables of a mesh have a limit', async () => {
   await makeLinks();
-  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX });
+  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX, learnsLinkLocal: false });
   expect((await kernel.rtnl.link(vxlan))?.vxlan?.entriesMax).toBeGreaterThan(LEARNED_MAX);
 });
 
-test('the limit of a bridge that another program changed is put back, on the live bridge', async () => {
+test('what a bridge learns is put back when another program changed it, on the live bridge', async () => {
   await makeLinks();
-  await kernel.rtnl.apply([{ do: 'link-set', link: bridge, change: { bridge: { learnedMax: 0 } } }]);
+  await kernel.rtnl.apply([
+    { do: 'link-set', link: bridge, change: { bridge: { learnedMax: 0, learnsLinkLocal: true } } },
+  ]);
   const [want] = linkItems(manage, memberAddresses(manage, 'host0'), undefined);
   if (want?.kind !== 'link') throw new Error('no bridge');
-  const have = { ...want, learnedMax: 0 };
+  const have = { ...want, learnedMax: 0, learnsLinkLocal: true };
   const kind = kindOf(want);
-  expect(kind.differences(have, want)).toEqual([`fdb_max_learned 0 → ${LEARNED_MAX}`]);
+  expect(kind.differences(have, want)).toEqual([
+    `fdb_max_learned 0 → ${LEARNED_MAX}`,
+    'type bridge no_linklocal_learn 1',
+  ]);
   expect(kind.mustRecreate(have, want)).toBe(false);
-  expect(kind.printChange?.(have, want)).toBe(`ip link set ${bridge} type bridge fdb_max_learned ${LEARNED_MAX}`);
+  expect(kind.printChange?.(have, want)).toBe(
+    `ip link set ${bridge} type bridge fdb_max_learned ${LEARNED_MAX} no_linklocal_learn 1`,
+  );
   await kernel.apply(kind.change(have, want));
-  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX });
+  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX, learnsLinkLocal: false });
 });
 
 test('a VXLAN of an earlier version, without a limit, is left as it is', () => {

@@ -138,6 +138,10 @@ export class SystemKernel implements KernelPort {
     return this.#nft.list(family, TABLE);
   }
 
+  listBridgeSet(name: string): Promise<string> {
+    return this.#nft.listSet('bridge', TABLE, name);
+  }
+
   /** The text of all nft tables of this namespace, ours and others'. */
   ruleset(): Promise<string> {
     return this.#nft.ruleset();

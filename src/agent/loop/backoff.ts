@@ -57,11 +57,16 @@ export class Backoff {
   /**
    * Notes a successful step.
    * @param text the step as printed
+   * @param remedy what to do when the step is futile; undefined when nothing is known about the cause
    * @returns MESH_KERNEL_NOT_KEPT when the step is futile, and whether to report it; undefined for an ordinary success
    */
-  succeeded(key: ItemKey, text: string): { error: MeshError; news: boolean } | undefined {
+  succeeded(
+    key: ItemKey,
+    text: string,
+    remedy?: () => string | undefined,
+  ): { error: MeshError; news: boolean } | undefined {
     const failure = this.#failures.get(key);
-    if (failure?.futile === text && !this.#isOver(failure)) return this.#noteFutile(key, text);
+    if (failure?.futile === text && !this.#isOver(failure)) return this.#noteFutile(key, text, remedy);
     const nowMs = this.#clock.nowMs();
     const before = this.#successes.get(key);
     const again = before?.text === text && nowMs - before.firstMs < FUTILE.withinMs;
@@ -69,17 +74,22 @@ export class Backoff {
     // The map stays in the order of `firstMs`, so that the oldest are at the front.
     if (!again) this.#successes.delete(key);
     this.#successes.set(key, success);
-    if (success.count >= FUTILE.count) return this.#noteFutile(key, text);
+    if (success.count >= FUTILE.count) return this.#noteFutile(key, text, remedy);
     if (!again) this.#failures.delete(key);
     return undefined;
   }
 
   /** A futile step is a lasting failure at once, because it was done often before. */
-  #noteFutile(key: ItemKey, text: string): { error: MeshError; news: boolean } {
+  #noteFutile(
+    key: ItemKey,
+    text: string,
+    remedy: (() => string | undefined) | undefined,
+  ): { error: MeshError; news: boolean } {
     this.#successes.delete(key);
     const error = new MeshError('MESH_KERNEL_NOT_KEPT', `${text}: it does not stay`, {
       object: key,
       remedy:
+        remedy?.() ??
         'Another program undoes it, or this kernel does not keep it; `ip monitor` and `bridge monitor` show which.',
       retryable: true,
     });

@@ -22,6 +22,7 @@ const emptyKernel: KernelPort = {
     throw new Error(`there is no route to ${destination}`);
   },
   listRuleset: async () => undefined,
+  listBridgeSet: async () => '',
   readSysctl: async () => undefined,
   close: async () => undefined,
 };

@@ -25,6 +25,7 @@ import { FORGET_ROUTES, isMovedByKernel, losesRoutes, MovedEntries } from './mov
 import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
+import { takenEntryRemedy } from './taken-entry.ts';
 
 /** Kernel events come in bursts, so one pass runs this long after the first. A delay of 20 ms does not matter. */
 const COALESCE_MS = 20;
@@ -326,7 +327,7 @@ export class Reconciler {
       this.#backoff.forget(step.key);
       return;
     }
-    const futile = this.#backoff.succeeded(step.key, printStep(step));
+    const futile = this.#backoff.succeeded(step.key, printStep(step), () => takenEntryRemedy(this.cache, step.item));
     if (futile?.news) this.#reportLasting(step, futile.error);
   }
 

@@ -32,6 +32,7 @@ const KERNEL: KernelPort = {
     metric: 0,
   }),
   listRuleset: async () => undefined,
+  listBridgeSet: async () => '',
   readSysctl: async () => undefined,
   close: async () => undefined,
 };

@@ -8,6 +8,7 @@ import { isNftName } from '../items/nft-text.ts';
 import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 import type { ForeignPort, ForeignPorts } from './foreign-ports.ts';
+import type { PortRefusals } from './port-refusals.ts';
 
 interface PortCommandsInput {
   readonly ports: ForeignPorts;
@@ -15,6 +16,7 @@ interface PortCommandsInput {
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly journal: Journal;
   readonly reconciler: Reconciler;
+  readonly refusals: PortRefusals;
   /** @throws MESH_NET_UNKNOWN */
   readonly networkCalled: (name: string) => Network;
 }
@@ -120,7 +122,11 @@ export class PortCommands {
 
   #view({ link, network }: ForeignPort): PortView {
     const state = this.#input.reconciler.isReady(portKey(link)) ? 'plugged' : 'wanted';
-    return { interface: link, network, state };
+    const { refusals } = this.#input;
+    const refused = refusals.counts
+      .filter(({ port }) => port === link)
+      .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
+    return { interface: link, network, state, refused };
   }
 }
 

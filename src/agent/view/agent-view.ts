@@ -22,6 +22,7 @@ import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 import { fullTableFinding, fullTables } from './full-tables.ts';
 import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
+import { portFindings } from './port-findings.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number): AgentStatus {
@@ -103,6 +104,7 @@ export function healthOf(agent: Agent): Finding[] {
   }
   findings.push(...tableFindings(agent));
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
+  findings.push(...portFindings(agent));
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',

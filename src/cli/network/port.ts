@@ -52,4 +52,10 @@ const COLUMNS: readonly Column<PortView & { readonly name: string }>[] = [
   { title: 'INTERFACE', text: (port) => port.interface },
   { title: 'NETWORK', text: (port) => port.name },
   { title: 'STATE', text: (port) => port.state, tone: (port) => (port.state === 'plugged' ? 'good' : 'warning') },
+  { title: 'REFUSED', text: refusedText, tone: (port) => (port.refused?.length ? 'warning' : undefined) },
 ];
+
+/** What the rules for guests refused: `12 router, 3 tagged`. */
+function refusedText({ refused = [] }: PortView): string {
+  return refused.map(({ kind, frames }) => `${frames} ${kind}`).join(', ') || '–';
+}

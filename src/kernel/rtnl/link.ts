@@ -60,7 +60,10 @@ const IFLA_VXLAN_PORT = 15;
 const IFLA_VXLAN_LOCAL6 = 17;
 const IFLA_VXLAN_DF = 29;
 
+const IFLA_BR_MULTI_BOOLOPT = 46;
 const IFLA_BR_FDB_MAX_LEARNED = 49;
+/** The bit of BR_BOOLOPT_NO_LL_LEARN (linux/if_bridge.h). */
+const NO_LINK_LOCAL_LEARNING = 1 << 0;
 
 const IFLA_BRPORT_LEARNING = 8;
 const IFLA_BRPORT_LOCKED = 39;
@@ -226,8 +229,14 @@ function writeVxlan(writer: MessageWriter, vxlan: Partial<VxlanAttributes>): voi
 }
 
 /** A kernel before 6.7 accepts the limit and ignores it. */
-function writeBridge(writer: MessageWriter, { learnedMax }: BridgeAttributes): void {
-  writer.attributeU32(IFLA_BR_FDB_MAX_LEARNED, learnedMax);
+function writeBridge(writer: MessageWriter, { learnedMax, learnsLinkLocal }: BridgeAttributes): void {
+  if (learnedMax !== undefined) writer.attributeU32(IFLA_BR_FDB_MAX_LEARNED, learnedMax);
+  if (learnsLinkLocal === undefined) return;
+  // struct br_boolopt_multi: the values, and which of them to set.
+  writer.nested(IFLA_BR_MULTI_BOOLOPT, () => {
+    writer.u32(learnsLinkLocal ? 0 : NO_LINK_LOCAL_LEARNING);
+    writer.u32(NO_LINK_LOCAL_LEARNING);
+  });
 }
 
 const attributes = new AttributeTable(IFLA_PERM_ADDRESS);
@@ -332,8 +341,14 @@ function readVxlan(): VxlanAttributes {
 
 function readBridge(): Pick<Link, 'bridge'> {
   bridgeData.parseNested(linkInfo, IFLA_INFO_DATA);
-  if (!bridgeData.has(IFLA_BR_FDB_MAX_LEARNED)) return {};
-  return { bridge: { learnedMax: bridgeData.u32(IFLA_BR_FDB_MAX_LEARNED) } };
+  return {
+    bridge: {
+      ...(bridgeData.has(IFLA_BR_FDB_MAX_LEARNED) && { learnedMax: bridgeData.u32(IFLA_BR_FDB_MAX_LEARNED) }),
+      ...(bridgeData.has(IFLA_BR_MULTI_BOOLOPT) && {
+        learnsLinkLocal: (bridgeData.u32(IFLA_BR_MULTI_BOOLOPT) & NO_LINK_LOCAL_LEARNING) === 0,
+      }),
+    },
+  };
 }
 
 function readPort(data: AttributeTable): BridgePortAttributes {

@@ -72,7 +72,12 @@ export interface VxlanAttributes {
 /** IFLA_BR_* of a bridge. */
 export interface BridgeAttributes {
   /** IFLA_BR_FDB_MAX_LEARNED: how many FDB entries the bridge learns from frames; 0 for any number. */
-  readonly learnedMax: number;
+  readonly learnedMax?: number;
+  /**
+   * BR_BOOLOPT_NO_LL_LEARN, inverted: the bridge learns the senders of frames to 01:80:c2:00:00:00 to 0f, such as LLDP. No
+   * nft hook sees all of these.
+   */
+  readonly learnsLinkLocal?: boolean;
 }
 
 /** IFLA_BRPORT_* of a bridge port. */

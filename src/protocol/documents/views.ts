@@ -177,6 +177,11 @@ export interface PortView {
   readonly interface: string;
   readonly network: NetworkId;
   readonly state: 'wanted' | 'plugged';
+  /**
+   * Frames of the port that the rules for guests refused, by kind (docs/ports.md), while the last of them is not ten
+   * minutes ago, with the Ethernet addresses that they came from. An older agent gives none.
+   */
+  readonly refused?: readonly { readonly kind: string; readonly frames: number; readonly macs: readonly string[] }[];
 }
 
 /** A kernel setting (sysctl) with a value. `name` is the path below /proc/sys: `net/ipv4/conf/eth0/rp_filter`. */

@@ -169,6 +169,12 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   interface: form.string(),
   network: NetworkIdShape,
   state: form.oneOf(['wanted', 'plugged']),
+  refused: form.exactOptional(
+    form.listOf(
+      form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),
+      ENTRIES_MAX,
+    ),
+  ),
 });
 
 const Hop: form.Shape<TraceHop> = form.looseObject({

@@ -1,0 +1,58 @@
+/** Findings about the ports of this node: whose guest was refused what. */
+import { memberAddresses } from '../../model/network/member.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
+import type { Agent } from '../agent.ts';
+import { REFUSAL_KINDS, REFUSAL_TEXTS, type RefusalCount, type RefusalKind } from '../items/refusal.ts';
+
+/** Ethernet addresses that a message names. A guest can have many. */
+const MACS_NAMED = 2;
+
+/** Kinds that an administrator's own router sends, too. */
+const OF_ROUTERS: ReadonlySet<RefusalKind> = new Set(['router', 'dhcp-server', 'link-protocol', 'tagged']);
+
+/**
+ * One finding for each port from which frames were refused in the last ten minutes. The message has no numbers: these are
+ * in `mesh port list`, and would make each look at the findings a new event.
+ */
+export function portFindings(agent: Agent): Finding[] {
+  const byPort = Map.groupBy(agent.refusals.counts, ({ port }) => port);
+  return Array.from(byPort, ([port, counts]) => {
+    const sorted = counts.toSorted((a, b) => REFUSAL_KINDS.indexOf(a.kind) - REFUSAL_KINDS.indexOf(b.kind));
+    return {
+      code: 'MESH_PORT_REFUSED',
+      severity: 'warning',
+      object: port,
+      message: `${port} sends what a port may not, and it is refused: ${sorted.map((count) => textOf(agent, count)).join('; ')}`,
+      remedy: remedyOf(agent, port, counts),
+    };
+  });
+}
+
+function textOf(agent: Agent, count: RefusalCount): string {
+  const macs = agent.refusals.offendersOf(count);
+  const named = macs.slice(0, MACS_NAMED).map((mac) => {
+    const name = memberAt(agent, mac);
+    return name === undefined ? mac : `${mac}, that of ${name}`;
+  });
+  if (macs.length > MACS_NAMED) named.push(`${macs.length - MACS_NAMED} more`);
+  return `${REFUSAL_TEXTS[count.kind]}${named.length === 0 ? '' : ` (${named.join('; ')})`}`;
+}
+
+/** The name of the member with an Ethernet address; this node is one. */
+function memberAt({ source, input }: Agent, mac: string): string | undefined {
+  for (const { network, members } of source.attachments()) {
+    const { bridgeMac, vtepMac } = memberAddresses(network, input.machine);
+    if (mac === bridgeMac || mac === vtepMac) return input.name;
+    const member = members.find((candidate) => candidate.mac === mac);
+    if (member !== undefined) return member.name;
+  }
+  return undefined;
+}
+
+function remedyOf(agent: Agent, port: string, counts: readonly RefusalCount[]): string {
+  const wanted = agent.ports.list().find((view) => view.interface === port);
+  const bridge = agent.source.networks.find(({ id }) => id === wanted?.network)?.devices.bridge;
+  const off = `Look at the machine behind ${port}. \`mesh port unplug ${port}\` takes it off the network.`;
+  if (bridge === undefined || !counts.every(({ kind }) => OF_ROUTERS.has(kind))) return off;
+  return `${off} A router of yours goes there without rules for guests: then \`ip link set ${port} master ${bridge}\`.`;
+}
