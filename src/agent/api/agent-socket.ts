@@ -3,7 +3,6 @@
  * protocol/documents/views.ts.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import * as z from 'zod/mini';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -18,7 +17,8 @@ import { CONTROL_TIMES, claimControlSocket, listenOnControlSocket } from '../../
 import { createServer } from '../../protocol/http/http.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import { requestListener } from '../../protocol/http/request-handler.ts';
-import { readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
 import { passOnCapture } from '../capture/remote-capture.ts';
@@ -34,15 +34,15 @@ const MAX_BODY_BYTES = 8 * 1024;
 /** A pass makes thousands of links in some seconds. One that takes longer than this hangs for good. */
 const PASS_LONGEST_MS = 120_000;
 
-const Name = z.string().check(z.maxLength(256));
-const PingBody: Shape<PingRequest> = z.object({
+const Name = form.string({ max: 256 });
+const PingBody: form.Shape<PingRequest> = form.object({
   network: Name,
   node: Name,
-  count: z.exactOptional(z.number()),
-  intervalMs: z.exactOptional(z.number()),
+  count: form.exactOptional(form.number()),
+  intervalMs: form.exactOptional(form.number()),
 });
-const TraceBody: Shape<TraceRequest> = z.object({ network: Name, from: Name, to: Name });
-const PlugBody = z.object({ network: Name });
+const TraceBody: form.Shape<TraceRequest> = form.object({ network: Name, from: Name, to: Name });
+const PlugBody = form.object({ network: Name });
 
 /** The parts of the agent's process that the socket gives access to. */
 export interface AgentSocketInput {
@@ -188,7 +188,7 @@ function send(response: ServerResponse, status: number, document: unknown): void
 }
 
 /** @throws MESH_USAGE */
-async function bodyOf<T>(request: IncomingMessage, shape: Shape<T>): Promise<T> {
+async function bodyOf<T>(request: IncomingMessage, shape: form.Shape<T>): Promise<T> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request) {

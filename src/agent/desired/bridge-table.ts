@@ -45,8 +45,8 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
       '    iifname vmap @entrances\n',
       // An interface may have been put on a bridge of ours a moment ago: host0, which may capture the traffic of this node,
-      // never enters by it.
-      `    ether saddr @host0s ${refuse('member-mac')}\n`,
+      // never enters by it. The rule comes after the chain of each entrance, so it must not hold for the VXLAN.
+      `    ether saddr @host0s iifname != @vxlans ${refuse('member-mac')}\n`,
       '  }\n',
       `  chain flood {\n    ${FLOOD_LIMIT} ${refuse('broadcast')}\n  }\n`,
       `  chain handshakes {\n${[...byMtu.keys()].flatMap(clamps).join('')}  }\n`,

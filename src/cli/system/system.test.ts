@@ -74,11 +74,11 @@ test('a node without an address of host0 is an error', async () => {
 });
 
 test.each([
-  ['a name', 'box.local', 'MESH_ADDRESS_INVALID', '--host0: "box.local" is a name'],
-  ['an IPv6 address', 'fd00::1', 'MESH_ADDRESS_INVALID', '--host0: "fd00::1" is an IPv6 address'],
+  ['a name', 'box.local', 'MESH_HOST0_UNKNOWN', '--host0: "box.local" is a name'],
+  ['an IPv6 address', 'fd00::1', 'MESH_HOST0_UNKNOWN', '--host0: "fd00::1" is an IPv6 address'],
   ['the loopback', '127.0.0.1', 'MESH_HOST0_UNKNOWN', '--host0: 127.0.0.1 is not the address of another machine'],
 ])('%s as the address of host0 is refused before anything starts', async (_, host0, code, message) => {
-  await expect(system(`start --host0 ${host0}`)).rejects.toMatchObject({ code, message });
+  await expect(system(`start --host0 ${host0}`)).rejects.toMatchObject({ code, message, exitCode: 2 });
   expect((await system('stop')).stdout).toBe('Nothing was running here.\n');
 });
 

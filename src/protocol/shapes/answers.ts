@@ -2,7 +2,7 @@
  * The form of each answer of the two control sockets, by route. The client of a socket reads every answer by this table
  * before its first use.
  */
-import * as z from 'zod/mini';
+
 import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorDocument } from '../../model/error.ts';
 import type { BootView, ScanView } from '../documents/boot-views.ts';
@@ -23,7 +23,8 @@ import type {
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
 import { BootViewShape, ScanShape } from './boot-view-shapes.ts';
-import { type DocumentReading, listOf, readDocument, type Shape } from './document.ts';
+import { type DocumentReading, readDocument } from './document.ts';
+import * as form from './form.ts';
 import { ErrorShape, MacShape, NETWORKS_MAX } from './parts.ts';
 import { TimelineShape } from './timeline-shape.ts';
 import {
@@ -81,33 +82,33 @@ export interface RouteAnswers {
 /** The routes of a process; those of both, where it may be either. */
 export type RouteOf<D extends keyof RouteAnswers> = keyof RouteAnswers[D];
 
-type ShapesOf<D extends keyof RouteAnswers> = { readonly [R in RouteOf<D>]: Shape<RouteAnswers[D][R]> };
+type ShapesOf<D extends keyof RouteAnswers> = { readonly [R in RouteOf<D>]: form.Shape<RouteAnswers[D][R]> };
 
 const SHAPES: { readonly [D in keyof RouteAnswers]: ShapesOf<D> } = {
   host0: {
     'GET /v1/status': Host0StatusShape,
-    'GET /v1/nodes': listOf(NodeViewShape, ENTRIES_MAX),
-    'GET /v1/networks': listOf(NetworkViewShape, NETWORKS_MAX),
-    'GET /v1/machines': listOf(MachineViewShape, ENTRIES_MAX),
-    'PUT /v1/machines/*/cards/*': listOf(MacShape, 256),
+    'GET /v1/nodes': form.listOf(NodeViewShape, ENTRIES_MAX),
+    'GET /v1/networks': form.listOf(NetworkViewShape, NETWORKS_MAX),
+    'GET /v1/machines': form.listOf(MachineViewShape, ENTRIES_MAX),
+    'PUT /v1/machines/*/cards/*': form.listOf(MacShape, 256),
     'GET /v1/boot': BootViewShape,
     'POST /v1/scan': ScanShape,
-    'POST /v1/boot/stop': z.unknown(),
-    'GET /v1/boots': listOf(TimelineShape, ENTRIES_MAX),
+    'POST /v1/boot/stop': form.unknown(),
+    'GET /v1/boots': form.listOf(TimelineShape, ENTRIES_MAX),
     'GET /v1/boots/events': TimelineShape,
     'GET /v1/events': MeshEventShape,
   },
   agent: {
     'GET /v1/status': AgentStatusShape,
-    'GET /v1/networks': listOf(NetworkViewShape, NETWORKS_MAX),
+    'GET /v1/networks': form.listOf(NetworkViewShape, NETWORKS_MAX),
     'GET /v1/plan': PlanShape,
     'GET /v1/drift': DriftShape,
     'GET /v1/explain': ExplainShape,
     'GET /v1/doctor': DoctorShape,
     'POST /v1/doctor/fix': DoctorShape,
-    'GET /v1/ports': listOf(PortShape, ENTRIES_MAX),
+    'GET /v1/ports': form.listOf(PortShape, ENTRIES_MAX),
     'PUT /v1/ports/*': PortShape,
-    'DELETE /v1/ports/*': z.unknown(),
+    'DELETE /v1/ports/*': form.unknown(),
     'POST /v1/ping': PingShape,
     'POST /v1/trace': TraceShape,
     'GET /v1/events': MeshEventShape,

@@ -1,37 +1,37 @@
 /** The shapes of host0's boot segments (documents/boot-views.ts). */
-import * as z from 'zod/mini';
+
 import { BOOT_MODES, type BootView, type ScanView, type SegmentView, WANTED_MODES } from '../documents/boot-views.ts';
-import { listOf, type Shape } from './document.ts';
+import * as form from './form.ts';
 import { Ipv4CidrShape, Ipv4Shape, MacShape } from './parts.ts';
 
 const NICS_MAX = 4_096;
-const Names = listOf(z.string(), NICS_MAX);
+const Names = form.listOf(form.string(), NICS_MAX);
 
 /** The result of a scan. */
-export const ScanShape: Shape<ScanView> = z.looseObject({
-  time: z.string(),
-  tookMs: z.number(),
-  groups: listOf(Names, NICS_MAX),
-  nics: listOf(
-    z.looseObject({
-      name: z.string(),
+export const ScanShape: form.Shape<ScanView> = form.looseObject({
+  time: form.string(),
+  tookMs: form.number(),
+  groups: form.listOf(Names, NICS_MAX),
+  nics: form.listOf(
+    form.looseObject({
+      name: form.string(),
       mac: MacShape,
-      up: z.boolean(),
-      carrier: z.boolean(),
-      ipv4: listOf(z.string(), NICS_MAX),
-      bridge: z.exactOptional(z.string()),
+      up: form.boolean(),
+      carrier: form.boolean(),
+      ipv4: form.listOf(form.string(), NICS_MAX),
+      bridge: form.exactOptional(form.string()),
     }),
     NICS_MAX,
   ),
-  heard: listOf(z.looseObject({ from: z.string(), by: z.string() }), NICS_MAX * 64),
+  heard: form.listOf(form.looseObject({ from: form.string(), by: form.string() }), NICS_MAX * 64),
 });
 
-const Segment: Shape<SegmentView> = z.looseObject({
+const Segment: form.Shape<SegmentView> = form.looseObject({
   nics: Names,
-  device: z.string(),
-  wanted: z.enum(WANTED_MODES),
-  mode: z.enum(BOOT_MODES),
-  reason: z.enum([
+  device: form.string(),
+  wanted: form.oneOf(WANTED_MODES),
+  mode: form.oneOf(BOOT_MODES),
+  reason: form.oneOf([
     'configured',
     'probing',
     'as before',
@@ -40,45 +40,50 @@ const Segment: Shape<SegmentView> = z.looseObject({
     'nobody else answers',
     'another host0',
   ]),
-  sinceSec: z.number(),
-  service: z.exactOptional(
-    z.looseObject({ state: z.enum(['running', 'restarting', 'would']), pid: z.exactOptional(z.int()) }),
+  sinceSec: form.number(),
+  service: form.exactOptional(
+    form.looseObject({ state: form.oneOf(['running', 'restarting', 'would']), pid: form.exactOptional(form.int()) }),
   ),
-  subnet: z.exactOptional(
-    z.looseObject({ subnet: Ipv4CidrShape, origin: z.enum(['own', 'manual', 'dynamic']), ipv4: Ipv4Shape }),
+  subnet: form.exactOptional(
+    form.looseObject({ subnet: Ipv4CidrShape, origin: form.oneOf(['own', 'manual', 'dynamic']), ipv4: Ipv4Shape }),
   ),
-  leases: listOf(
-    z.looseObject({ mac: MacShape, ipv4: Ipv4Shape, name: z.exactOptional(z.string()), expires: z.string() }),
+  leases: form.listOf(
+    form.looseObject({
+      mac: MacShape,
+      ipv4: Ipv4Shape,
+      name: form.exactOptional(form.string()),
+      expires: form.string(),
+    }),
     65_536,
   ),
-  foreignServers: listOf(
-    z.looseObject({
+  foreignServers: form.listOf(
+    form.looseObject({
       server: Ipv4Shape,
       mac: MacShape,
-      gives: z.enum(['addresses', 'boot files']),
-      subnet: z.exactOptional(Ipv4CidrShape),
-      heardSecAgo: z.number(),
+      gives: form.oneOf(['addresses', 'boot files']),
+      subnet: form.exactOptional(Ipv4CidrShape),
+      heardSecAgo: form.number(),
     }),
     65_536,
   ),
-  otherHost0s: listOf(
-    z.looseObject({
-      installation: z.string(),
+  otherHost0s: form.listOf(
+    form.looseObject({
+      installation: form.string(),
       mac: MacShape,
-      ipv4: z.exactOptional(Ipv4Shape),
-      senior: z.boolean(),
-      heardSecAgo: z.number(),
+      ipv4: form.exactOptional(Ipv4Shape),
+      senior: form.boolean(),
+      heardSecAgo: form.number(),
     }),
     65_536,
   ),
-  remark: z.exactOptional(z.string()),
-  remedy: z.exactOptional(z.string()),
-  wouldHaveAnswered: z.exactOptional(listOf(z.string(), 65_536)),
+  remark: form.exactOptional(form.string()),
+  remedy: form.exactOptional(form.string()),
+  wouldHaveAnswered: form.exactOptional(form.listOf(form.string(), 65_536)),
 });
 
 /** All boot segments of host0. */
-export const BootViewShape: Shape<BootView> = z.looseObject({
-  boot: z.enum(['off', 'auto', 'dry']),
-  installation: z.string(),
-  segments: listOf(Segment, NICS_MAX),
+export const BootViewShape: form.Shape<BootView> = form.looseObject({
+  boot: form.oneOf(['off', 'auto', 'dry']),
+  installation: form.string(),
+  segments: form.listOf(Segment, NICS_MAX),
 });

@@ -1,44 +1,49 @@
 /** The shapes of boots, as `mesh node boot` shows them (documents/timeline-view.ts). */
-import * as z from 'zod/mini';
+
 import { errorCodeOf } from '../../model/error.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble, type TimelineView } from '../documents/timeline-view.ts';
-import { listOf, type Shape } from './document.ts';
+import * as form from './form.ts';
 import { Ipv4Shape, MachineIdShape, MacShape } from './parts.ts';
 
 /** A stage of a boot. */
-export const StageShape: Shape<BootStage> = z.enum(BOOT_STAGES);
+export const StageShape: form.Shape<BootStage> = form.oneOf(BOOT_STAGES);
 
 /** Why a boot does not go on. */
-export const BootTroubleShape: Shape<BootTrouble> = z.looseObject({
-  code: z.pipe(z.string(), z.transform(errorCodeOf)),
+export const BootTroubleShape: form.Shape<BootTrouble> = form.looseObject({
+  code: form.mapped(form.string(), errorCodeOf),
   stage: StageShape,
-  cause: z.string(),
-  remedy: z.string(),
+  cause: form.string(),
+  remedy: form.string(),
 });
 
 /** One boot of one machine. */
-export const TimelineShape: Shape<TimelineView> = z.looseObject({
+export const TimelineShape: form.Shape<TimelineView> = form.looseObject({
   mac: MacShape,
-  device: z.string(),
-  machine: z.exactOptional(MachineIdShape),
-  name: z.exactOptional(z.string()),
-  ipv4: z.exactOptional(Ipv4Shape),
-  attempt: z.exactOptional(z.string()),
-  model: z.exactOptional(z.string()),
-  began: z.string(),
-  ageMs: z.number(),
-  state: z.enum(['booting', 'stuck', 'member']),
-  stages: listOf(
-    z.looseObject({ stage: StageShape, atMs: z.number(), time: z.string(), detail: z.exactOptional(z.string()) }),
+  device: form.string(),
+  machine: form.exactOptional(MachineIdShape),
+  name: form.exactOptional(form.string()),
+  ipv4: form.exactOptional(Ipv4Shape),
+  attempt: form.exactOptional(form.string()),
+  model: form.exactOptional(form.string()),
+  began: form.string(),
+  ageMs: form.number(),
+  state: form.oneOf(['booting', 'stuck', 'member']),
+  stages: form.listOf(
+    form.looseObject({
+      stage: StageShape,
+      atMs: form.number(),
+      time: form.string(),
+      detail: form.exactOptional(form.string()),
+    }),
     BOOT_STAGES.length,
   ),
-  due: z.exactOptional(
-    z.looseObject({
-      atMs: z.number(),
-      ms: z.number(),
-      from: z.enum(['table', 'learned']),
-      boots: z.exactOptional(z.int()),
+  due: form.exactOptional(
+    form.looseObject({
+      atMs: form.number(),
+      ms: form.number(),
+      from: form.oneOf(['table', 'learned']),
+      boots: form.exactOptional(form.int()),
     }),
   ),
-  trouble: z.exactOptional(BootTroubleShape),
+  trouble: form.exactOptional(BootTroubleShape),
 });

@@ -2,7 +2,7 @@
  * The shapes of the documents that both control sockets answer with (documents/views.ts). Fields that this version does not
  * know stay: `--json` prints what a newer process tells.
  */
-import * as z from 'zod/mini';
+
 import { type ErrorCode, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineWord } from '../../model/machine.ts';
 import type { MachineView } from '../documents/machine-view.ts';
@@ -21,7 +21,7 @@ import type {
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
 import { NetworkShape, SegmentShape } from './assignment-shape.ts';
-import { listOf, recordOf, type Shape } from './document.ts';
+import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import {
   FindingsShape,
@@ -39,199 +39,211 @@ import { BootTroubleShape, StageShape } from './timeline-shape.ts';
 
 /** The most entries of a list in a view: nodes, machines, items of a plan. */
 export const ENTRIES_MAX = 1_000_000;
-const Count = z.int().check(z.minimum(0));
-const Code: Shape<ErrorCode> = z.pipe(z.string(), z.transform(errorCodeOf));
-const Word: Shape<MachineWord> = z.custom<MachineWord>(
+const Count = form.int(0);
+const Code: form.Shape<ErrorCode> = form.mapped(form.string(), errorCodeOf);
+const Word: form.Shape<MachineWord> = form.guard<MachineWord>(
   (value) => value === 'host0' || (typeof value === 'string' && isMachineId(value)),
 );
 
 /** A network on one machine. */
-export const NetworkViewShape: Shape<NetworkView> = z.looseObject({
+export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
   network: NetworkShape,
   state: NetworkStateShape,
-  self: z.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
-  members: listOf(MemberShape, ENTRIES_MAX),
-  host0Answers: z.exactOptional(z.boolean()),
+  self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
+  members: form.listOf(MemberShape, ENTRIES_MAX),
+  host0Answers: form.exactOptional(form.boolean()),
 });
 
 /** A node as host0 knows it. */
-export const NodeViewShape: Shape<NodeView> = z.looseObject({
-  name: z.string(),
-  machine: z.exactOptional(MachineIdShape),
-  role: z.enum(['host0', 'node']),
-  online: z.boolean(),
+export const NodeViewShape: form.Shape<NodeView> = form.looseObject({
+  name: form.string(),
+  machine: form.exactOptional(MachineIdShape),
+  role: form.oneOf(['host0', 'node']),
+  online: form.boolean(),
   ipv4: Ipv4Shape,
-  lastSeenMsAgo: z.exactOptional(z.number()),
-  meshes: listOf(
-    z.looseObject({
+  lastSeenMsAgo: form.exactOptional(form.number()),
+  meshes: form.listOf(
+    form.looseObject({
       network: NetworkIdShape,
-      name: z.string(),
+      name: form.string(),
       mac: MacShape,
       ipv6: Ipv6Shape,
-      state: z.exactOptional(NetworkStateShape),
+      state: form.exactOptional(NetworkStateShape),
     }),
     NETWORKS_MAX,
   ),
 });
 
 /** The state of host0's daemon. */
-export const Host0StatusShape: Shape<Host0Status> = z.looseObject({
-  role: z.literal('host0'),
-  version: z.string(),
-  node: z.string(),
-  upSec: z.number(),
-  epoch: z.string(),
-  revision: z.int(),
-  segments: listOf(SegmentShape, SEGMENTS_MAX),
+export const Host0StatusShape: form.Shape<Host0Status> = form.looseObject({
+  role: form.literal('host0'),
+  version: form.string(),
+  node: form.string(),
+  upSec: form.number(),
+  epoch: form.string(),
+  revision: form.int(),
+  segments: form.listOf(SegmentShape, SEGMENTS_MAX),
   nodesOnline: Count,
   networks: Count,
   health: FindingsShape,
 });
 
 /** The state of a node's agent. */
-export const AgentStatusShape: Shape<AgentStatus> = z.looseObject({
-  role: z.literal('agent'),
-  version: z.string(),
-  node: z.string(),
+export const AgentStatusShape: form.Shape<AgentStatus> = form.looseObject({
+  role: form.literal('agent'),
+  version: form.string(),
+  node: form.string(),
   machine: Word,
-  upSec: z.number(),
-  host0: listOf(Ipv4Shape, SEGMENTS_MAX),
-  networks: listOf(NetworkViewShape, NETWORKS_MAX),
-  items: z.looseObject({ owned: Count, pending: Count, failed: Count }),
+  upSec: form.number(),
+  host0: form.listOf(Ipv4Shape, SEGMENTS_MAX),
+  networks: form.listOf(NetworkViewShape, NETWORKS_MAX),
+  items: form.looseObject({ owned: Count, pending: Count, failed: Count }),
   health: FindingsShape,
 });
 
 /** A machine that has booted from host0 or has been a member. */
-export const MachineViewShape: Shape<MachineView> = z.looseObject({
+export const MachineViewShape: form.Shape<MachineView> = form.looseObject({
   machine: MachineIdShape,
-  name: z.exactOptional(z.string()),
-  hardware: recordOf(z.string(), z.string(), 64),
-  firstSeen: z.string(),
-  lastBoot: z.exactOptional(z.string()),
-  boot: z.exactOptional(
-    z.looseObject({
-      state: z.enum(['booting', 'stuck', 'member']),
+  name: form.exactOptional(form.string()),
+  hardware: form.recordOf(form.string(), form.string(), 64),
+  firstSeen: form.string(),
+  lastBoot: form.exactOptional(form.string()),
+  boot: form.exactOptional(
+    form.looseObject({
+      state: form.oneOf(['booting', 'stuck', 'member']),
       stage: StageShape,
-      ageMs: z.number(),
-      trouble: z.exactOptional(BootTroubleShape),
+      ageMs: form.number(),
+      trouble: form.exactOptional(BootTroubleShape),
     }),
   ),
-  cards: listOf(z.looseObject({ mac: MacShape, segment: z.exactOptional(listOf(z.string(), 1_024)) }), 256),
-  inventory: z.exactOptional(InventoryShape),
+  cards: form.listOf(
+    form.looseObject({ mac: MacShape, segment: form.exactOptional(form.listOf(form.string(), 1_024)) }),
+    256,
+  ),
+  inventory: form.exactOptional(InventoryShape),
 });
 
-const Step = z.looseObject({
-  action: z.enum(['create', 'change', 'recreate', 'delete']),
-  item: z.string(),
-  text: z.string(),
-  difference: z.exactOptional(z.string()),
+const Step = form.looseObject({
+  action: form.oneOf(['create', 'change', 'recreate', 'delete']),
+  item: form.string(),
+  text: form.string(),
+  difference: form.exactOptional(form.string()),
 });
 /** The steps that the agent would take now. */
-export const PlanShape: Shape<PlanView> = z.looseObject({ steps: listOf(Step, ENTRIES_MAX) });
+export const PlanShape: form.Shape<PlanView> = form.looseObject({ steps: form.listOf(Step, ENTRIES_MAX) });
 /** The difference between the desired items and the kernel. */
-export const DriftShape: Shape<DriftView> = z.looseObject({ steps: listOf(Step, ENTRIES_MAX), cacheDifference: Count });
+export const DriftShape: form.Shape<DriftView> = form.looseObject({
+  steps: form.listOf(Step, ENTRIES_MAX),
+  cacheDifference: Count,
+});
 
 /** Why an object exists. */
-export const ExplainShape: Shape<ExplainView> = z.looseObject({
-  object: z.string(),
-  network: z.exactOptional(NetworkShape),
-  reasons: listOf(z.string(), ENTRIES_MAX),
-  items: listOf(
-    z.looseObject({
-      item: z.string(),
-      text: z.string(),
-      state: z.enum(['ready', 'missing', 'different', 'unwanted']),
+export const ExplainShape: form.Shape<ExplainView> = form.looseObject({
+  object: form.string(),
+  network: form.exactOptional(NetworkShape),
+  reasons: form.listOf(form.string(), ENTRIES_MAX),
+  items: form.listOf(
+    form.looseObject({
+      item: form.string(),
+      text: form.string(),
+      state: form.oneOf(['ready', 'missing', 'different', 'unwanted']),
     }),
     ENTRIES_MAX,
   ),
 });
 
 /** The result of a ping. */
-export const PingShape: Shape<PingResult> = z.looseObject({
-  network: z.string(),
+export const PingShape: form.Shape<PingResult> = form.looseObject({
+  network: form.string(),
   from: MemberShape,
   to: MemberShape,
-  path: listOf(z.string(), 64),
+  path: form.listOf(form.string(), 64),
   sent: Count,
   received: Count,
-  rttMs: listOf(z.number(), ENTRIES_MAX),
-  mtu: z.looseObject({ provedBytes: Count, promisedBytes: Count }),
+  rttMs: form.listOf(form.number(), ENTRIES_MAX),
+  mtu: form.looseObject({ provedBytes: Count, promisedBytes: Count }),
 });
 
 /** A port of a bridge. */
-export const PortShape: Shape<PortView> = z.looseObject({
-  interface: z.string(),
+export const PortShape: form.Shape<PortView> = form.looseObject({
+  interface: form.string(),
   network: NetworkIdShape,
-  state: z.enum(['wanted', 'plugged']),
-  refused: z.exactOptional(
-    listOf(z.looseObject({ kind: z.string(), frames: Count, macs: listOf(z.string(), ENTRIES_MAX) }), ENTRIES_MAX),
+  state: form.oneOf(['wanted', 'plugged']),
+  refused: form.exactOptional(
+    form.listOf(
+      form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),
+      ENTRIES_MAX,
+    ),
   ),
 });
 
-const Hop: Shape<TraceHop> = z.looseObject({
-  node: z.string(),
-  subject: z.enum(HOPS),
-  state: z.enum(['ok', 'differs', 'unknown']),
-  held: z.string(),
-  wanted: z.exactOptional(z.string()),
-  remedy: z.exactOptional(z.string()),
+const Hop: form.Shape<TraceHop> = form.looseObject({
+  node: form.string(),
+  subject: form.oneOf(HOPS),
+  state: form.oneOf(['ok', 'differs', 'unknown']),
+  held: form.string(),
+  wanted: form.exactOptional(form.string()),
+  remedy: form.exactOptional(form.string()),
 });
-const End: Shape<TraceEnd> = z.looseObject({
-  member: z.string(),
+const End: form.Shape<TraceEnd> = form.looseObject({
+  member: form.string(),
   memberIpv6: Ipv6Shape,
-  guest: z.boolean(),
+  guest: form.boolean(),
   mac: MacShape,
-  ipv6: z.exactOptional(Ipv6Shape),
+  ipv6: form.exactOptional(Ipv6Shape),
   ipv4: Ipv4Shape,
 });
 /** A path in both directions. */
-export const TraceShape: Shape<TraceView> = z.looseObject({
-  network: z.string(),
+export const TraceShape: form.Shape<TraceView> = form.looseObject({
+  network: form.string(),
   from: End,
   to: End,
-  forth: listOf(Hop, 1_024),
-  back: listOf(Hop, 1_024),
+  forth: form.listOf(Hop, 1_024),
+  back: form.listOf(Hop, 1_024),
 });
 
-const Setting = z.looseObject({ name: z.string(), value: z.string() });
+const Setting = form.looseObject({ name: form.string(), value: form.string() });
 /** The findings of `mesh doctor`. */
-export const DoctorShape: Shape<DoctorView> = z.looseObject({
-  checks: listOf(z.string(), 1_024),
-  findings: listOf(
-    z.looseObject({
+export const DoctorShape: form.Shape<DoctorView> = form.looseObject({
+  checks: form.listOf(form.string(), 1_024),
+  findings: form.listOf(
+    form.looseObject({
       code: Code,
-      severity: z.enum(['warning', 'error']),
-      object: z.string(),
-      message: z.string(),
-      remedy: z.string(),
-      check: z.string(),
-      saw: z.string(),
-      matters: z.string(),
-      fix: z.exactOptional(listOf(Setting, 1_024)),
+      severity: form.oneOf(['warning', 'error']),
+      object: form.string(),
+      message: form.string(),
+      remedy: form.string(),
+      check: form.string(),
+      saw: form.string(),
+      matters: form.string(),
+      fix: form.exactOptional(form.listOf(Setting, 1_024)),
     }),
     ENTRIES_MAX,
   ),
-  fixed: listOf(z.looseObject({ name: z.string(), value: z.string(), before: z.string() }), ENTRIES_MAX),
+  fixed: form.listOf(
+    form.looseObject({ name: form.string(), value: form.string(), before: form.string() }),
+    ENTRIES_MAX,
+  ),
 });
 
 /** An event of a journal: in a stream, and as a line of a log. */
-export const MeshEventShape: Shape<MeshEvent> = z.looseObject({
-  seq: z.int(),
-  time: z.string(),
-  level: z.enum(['debug', 'info', 'warning', 'error']),
-  source: z.string(),
-  node: z.string(),
-  kind: z.string(),
-  message: z.string(),
-  network: z.exactOptional(z.string()),
-  object: z.exactOptional(z.string()),
-  item: z.exactOptional(z.string()),
-  step: z.exactOptional(z.string()),
-  code: z.exactOptional(Code),
-  errno: z.exactOptional(z.string()),
-  remedy: z.exactOptional(z.string()),
-  durationMs: z.exactOptional(z.number()),
-  suppressed: z.exactOptional(z.int()),
-  snapshot: z.exactOptional(z.literal(true)),
-  conditions: z.exactOptional(z.int()),
+export const MeshEventShape: form.Shape<MeshEvent> = form.looseObject({
+  seq: form.int(),
+  time: form.string(),
+  level: form.oneOf(['debug', 'info', 'warning', 'error']),
+  source: form.string(),
+  node: form.string(),
+  kind: form.string(),
+  message: form.string(),
+  network: form.exactOptional(form.string()),
+  object: form.exactOptional(form.string()),
+  item: form.exactOptional(form.string()),
+  step: form.exactOptional(form.string()),
+  code: form.exactOptional(Code),
+  errno: form.exactOptional(form.string()),
+  remedy: form.exactOptional(form.string()),
+  durationMs: form.exactOptional(form.number()),
+  suppressed: form.exactOptional(form.int()),
+  snapshot: form.exactOptional(form.literal(true)),
+  conditions: form.exactOptional(form.int()),
 });

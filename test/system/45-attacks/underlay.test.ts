@@ -15,6 +15,7 @@ import { memberAddresses } from '../../../src/model/network/member.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { Host0Status } from '../../../src/protocol/documents/views.ts';
 import { host0Client } from '../../../src/protocol/http/control-client.ts';
+import { forge, makeUpMacs } from '../../kit/forgery.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
 import { noDrift, statusOf } from '../drift.ts';
@@ -23,7 +24,6 @@ import { PingSet } from '../ping-set.ts';
 import { allAnswer, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
-import { forge, makeUpMacs } from './forgery.ts';
 
 const { fabric, devices } = EXAMPLE_MESH;
 const NOTICE_DEADLINE_MS = 15_000;
@@ -129,12 +129,12 @@ test('a packet is not believed where its source is not, and honest members lose 
   const mac = (number: number) => parseMac(`06:ba:d0:00:00:0${number}`);
   const before = [host0, node1].map(fromElsewhere);
   // host0, from its uplink and from another segment; as a member.
-  forge({ ...inMesh, netns: onUplink.netns, from: node1.member.ipv4, to: parseIpv4('10.99.0.1'), mac: mac(1) });
-  forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: parseIpv4('10.11.1.1'), mac: mac(2) });
+  await forge({ ...inMesh, netns: onUplink.netns, from: node1.member.ipv4, to: parseIpv4('10.99.0.1'), mac: mac(1) });
+  await forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: parseIpv4('10.11.1.1'), mac: mac(2) });
   // A node, through host0, which forwards between segments; as a member of the node's own segment.
-  forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: node3.member.ipv4, mac: mac(3) });
+  await forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: node3.member.ipv4, mac: mac(3) });
   // A node, from its second card; as host0.
-  forge({ ...inMesh, netns: onCard.netns, from: '10.11.0.1' as Ipv4, to: '10.98.0.1' as Ipv4, mac: mac(4) });
+  await forge({ ...inMesh, netns: onCard.netns, from: '10.11.0.1' as Ipv4, to: '10.98.0.1' as Ipv4, mac: mac(4) });
   expect([1, 2, 3, 4].flatMap((number) => lab.hosts.flatMap((host) => learned(host, mac(number))))).toEqual([]);
   const dropped = [host0, node1].map(fromElsewhere).map((packets, i) => packets - (before[i] ?? 0));
   expect(dropped[0]).toBeGreaterThanOrEqual(9);
