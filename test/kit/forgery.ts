@@ -19,7 +19,8 @@ export interface Forgery {
 
 const FORGED = 3;
 /** Waits for the answer to ARP. The packets that waited for it are with the receiver then: a veth has no queue. */
-const UNTIL_SENT = 'for i in $(seq 100); do ip neighbour show dev eth0 | grep -q lladdr && exit; sleep 0.1; done; exit 1';
+const UNTIL_SENT =
+  'for i in $(seq 100); do ip neighbour show dev eth0 | grep -q lladdr && exit; sleep 0.1; done; exit 1';
 
 /** Sends VXLAN packets with broadcast frames in them. Leaves no device and no address behind. */
 export async function forge({ netns, vni, from, to, mac }: Forgery): Promise<void> {

@@ -63,11 +63,11 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
 function entrances({ networks, ports, elsewhere }: RulesetInput): string[] {
   const vnis = new Map(networks.map(({ network }) => [network.id, network.fabric.vni]));
   return [
-    ...networks.map(({ network }) => `${nftName(network.devices.vxlan)} : jump ${chainOf('mesh', network.fabric.vni)}`),
+    ...networks.map(({ network }) => `${nftName(network.devices.vxlan)} : goto ${chainOf('mesh', network.fabric.vni)}`),
     ...ports.flatMap(({ link, network, plugged }) => {
       const vni = vnis.get(network);
       if (vni === undefined || !isNftName(link)) return [];
-      return [`${nftName(link)} : jump ${chainOf(plugged ? 'plugged' : 'direct', vni)}`];
+      return [`${nftName(link)} : goto ${chainOf(plugged ? 'plugged' : 'direct', vni)}`];
     }),
     // These ports are on bridges of others, where members' frames may be at home.
     ...elsewhere.filter(isNftName).map((link) => `${nftName(link)} : accept`),

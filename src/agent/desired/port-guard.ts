@@ -10,10 +10,11 @@ import type { Network } from '../../model/network/network.ts';
 import { OFFENDERS_SET, REFUSAL_MARKS, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
 
 /**
- * New Ethernet addresses of one port: 512 at once, for an office network behind one port, then two a second. An address is
- * forgotten after five minutes like an FDB entry, so a port has at most 512 + 2 × 300 = 1,112 of them.
+ * New Ethernet addresses of one port: 1,024 at once, for an office network behind one port, which is all new when the table
+ * is written whole; then four a second. An address is forgotten after five minutes like an FDB entry, so a port has at
+ * most 1,024 + 4 × 300 = 2,224 of them: a sixth of what a bridge learns (LEARNED_MAX).
  */
-const NEW_SOURCES = 'limit rate over 2/second burst 512 packets';
+const NEW_SOURCES = 'limit rate over 4/second burst 1024 packets';
 /**
  * New addresses of one port that write to this node itself. Each takes one of the 1,024 places of the kernel's neighbour
  * table, which is one for all namespaces of the machine. A minute holds at most 64 + 2 × 60 = 184 of one port.

@@ -13,9 +13,8 @@ import { type Mac, parseMac } from '../../../src/model/address/mac.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import type { Host0Status, NodeView } from '../../../src/protocol/documents/views.ts';
+import type { Host0Status } from '../../../src/protocol/documents/views.ts';
 import { host0Client } from '../../../src/protocol/http/control-client.ts';
-import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { forge, makeUpMacs } from '../../kit/forgery.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
@@ -64,7 +63,7 @@ function cardOf(host: LabHost, network: string): BareHost {
 }
 
 function statusOfHost0(): Promise<Host0Status> {
-  return host0Client(pathsBelow(host0.root)).get<Host0Status>('/v1/status');
+  return host0Client(pathsBelow(host0.root)).ask('GET /v1/status');
 }
 
 /** The entries of the VXLAN device of a host for an Ethernet address. */
@@ -81,7 +80,7 @@ function fromElsewhere({ netns }: LabHost): number {
 
 async function leaves(): Promise<string[]> {
   const messages: string[] = [];
-  for await (const event of host0Client(pathsBelow(host0.root)).events<MeshEvent>('/v1/events?follow=0')) {
+  for await (const event of host0Client(pathsBelow(host0.root)).events('GET /v1/events', { query: { follow: '0' } })) {
     if (event.kind === 'member left') messages.push(event.message);
   }
   return messages;
@@ -114,7 +113,7 @@ test("a stranger on host0's uplink does not become a member, and reaches nobody"
       lab.hosts.map(({ member }) => member.ipv6),
     ),
   ).toEqual([]);
-  const nodes = await host0Client(pathsBelow(host0.root)).get<NodeView[]>('/v1/nodes');
+  const nodes = await host0Client(pathsBelow(host0.root)).ask('GET /v1/nodes');
   expect(nodes.map(({ name }) => name)).not.toContain('evil');
   for (const host of [node1, node2, node3]) {
     expect(inside(netnsPath(host.netns), 'ip', 'route')).not.toContain('10.99.0.0/24');

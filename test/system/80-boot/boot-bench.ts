@@ -174,15 +174,19 @@ export class BootHost {
     writeFileSync(join(this.host0Dir, 'host0.conf'), conf);
   }
 
-  /** @param umask as octal digits: that of the init system that starts the program */
-  start(program: 'host0' | 'agent', umask = '0027'): void {
+  /**
+   * @param umask as octal digits: that of the init system that starts the program
+   * @param more variables of its environment besides those of the test
+   */
+  start(program: 'host0' | 'agent', umask = '0027', more: Readonly<Record<string, string>> = {}): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', `${SOURCES}${program}.ts`];
     const own = program === 'agent' ? ['--on-host0'] : ['--host0-dir', this.host0Dir];
     const words = [...node, '--root', this.root, '--name', 'host0', ...own];
     const shell = ['sh', '-c', `umask ${umask} && exec "$@"`, 'sh'];
     const [command = '', ...rest] = [...(program === 'host0' ? AS_A_SERVICE : []), ...shell, ...words];
-    const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, stdio: ['ignore', log, log] }));
+    const env = { ...process.env, ...more };
+    const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, env, stdio: ['ignore', log, log] }));
     this.#running.set(program, child);
   }
 
