@@ -7,13 +7,14 @@ import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
 
 /**
- * Replaces the file at `path`; durable when it resolves. Makes missing directories above it.
+ * Replaces the file at `path`; durable when it resolves. Makes missing directories above it. When the disk refuses, the
+ * file before stays.
  * @throws MESH_DISK_REFUSED
  */
-export async function writeDurable(path: string, text: string): Promise<void> {
+export async function writeDurable(path: string, text: string, permissions = 0o640): Promise<void> {
   await makeDirectory(dirname(path));
   await refusing(path, async () => {
-    await put(path, text, 0o640, rename);
+    await put(path, text, permissions, rename);
     await sweep(path);
   });
   await syncDirectory(dirname(path));

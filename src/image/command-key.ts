@@ -44,19 +44,21 @@ export async function authorizedKeysIn(stateDirectory: string): Promise<readonly
 }
 
 /** The text of the private key `keys/NAME`, which is made if it does not exist. @throws MESH_DISK_REFUSED */
-export function keyAt(stateDirectory: string, name: string, comment: string): Promise<string> {
-  return secretAt(stateDirectory, name, () => newPrivateKey(comment));
+export async function keyAt(stateDirectory: string, name: string, comment: string): Promise<string> {
+  return await createDurable(await secretPath(stateDirectory, name), () => newPrivateKey(comment), SECRET);
 }
 
-/**
- * The text of a secret of host0, `keys/NAME`, readable by root only; `make` gives the text if it does not exist.
- * @throws MESH_DISK_REFUSED
- */
-export async function secretAt(stateDirectory: string, name: string, make: () => string): Promise<string> {
+/** Replaces the secret `keys/NAME`. When the disk refuses, the secret before stays. @throws MESH_DISK_REFUSED */
+export async function writeSecret(stateDirectory: string, name: string, text: string): Promise<void> {
+  await writeDurable(await secretPath(stateDirectory, name), text, SECRET);
+}
+
+/** The path of a secret, in a directory that only root can list. */
+async function secretPath(stateDirectory: string, name: string): Promise<string> {
   const file = join(stateDirectory, 'keys', name);
   await makeDirectory(stateDirectory);
   await makeDirectory(dirname(file), CLOSED);
-  return await createDurable(file, make, SECRET);
+  return file;
 }
 
 /** The error MESH_KEY_DAMAGED for a key file. @param then what follows when host0 has made another, as the end of a sentence */

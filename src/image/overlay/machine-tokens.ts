@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { secretAt } from '../command-key.ts';
+import { writeSecret } from '../command-key.ts';
 
 const TOKEN = /^[0-9a-f]{64}$/;
 
@@ -25,12 +25,21 @@ export class MachineTokens {
     this.#state = stateDirectory;
   }
 
-  /** Makes the token for the machine's next boot. @throws MESH_DISK_REFUSED */
+  /**
+   * Makes the token for the machine's next boot. While the disk refuses, the machine gets the token before once more: a machine
+   * boots without room on the disk, too.
+   * @throws MESH_DISK_REFUSED when the disk refuses, and the machine has no token before
+   */
   async offer(machine: MachineId): Promise<string> {
-    const next = `machines/${machine}.next`;
-    // Without this file, the token before goes on holding.
-    await rm(this.#path(next), { force: true });
-    return await secretAt(this.#state, next, () => randomBytes(32).toString('hex'));
+    const token = randomBytes(32).toString('hex');
+    try {
+      await writeSecret(this.#state, `machines/${machine}.next`, token);
+      return token;
+    } catch (thrown) {
+      const before = (await this.of(machine)).at(-1);
+      if (before === undefined) throw thrown;
+      return before;
+    }
   }
 
   /** The tokens that the machine may have. */
