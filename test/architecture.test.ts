@@ -3,6 +3,7 @@ import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { basename, dirname } from 'node:path/posix';
 import { describe, expect, test } from 'vitest';
+import { claimsIn, parsesIn } from './architecture/document-readers.ts';
 import { LANGUAGES } from './architecture/languages.ts';
 import { ROOMS } from './architecture/rooms.ts';
 import { circlesIn, folderOf, roomOf, SOURCE, sourceFiles } from './architecture/source-imports.ts';
@@ -22,6 +23,9 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'store/sqlite/sqlite-worker.ts': 'a thread, which `store/sqlite/sqlite-thread.ts` starts by its URL',
   'cli/pages/manual.ts': '`packaging/tree.ts`, which writes the manual pages',
 };
+
+/** The file that parses JSON. */
+const READER = 'protocol/shapes/document.ts';
 
 /** Source that no entry needs, each with the reason why it is not in `test/`. */
 const APART: Readonly<Record<string, string>> = {
@@ -166,6 +170,42 @@ describe('files', () => {
       )
       .filter((line) => !/node:(?:crypto|net|timers\/promises|util)$/.test(line));
     expect(impure).toEqual([]);
+  });
+});
+
+describe('documents', () => {
+  const found = (places: (text: string) => string[]) =>
+    [...FILES.values()].flatMap(({ file, text }) => places(text).map((place) => `${file}:${place}`));
+
+  test('JSON is parsed by the reader of documents alone', () => {
+    expect(found(parsesIn).map((place) => place.split(':')[0])).toEqual([READER]);
+  });
+
+  test('nothing claims a type for a document: its shape gives the type', () => {
+    expect(found(claimsIn)).toEqual([]);
+  });
+
+  test.each([
+    ['JSON.parse(text)', 1],
+    ["JSON['parse'](text)", 1],
+    ['const { parse } = JSON;', 1],
+    ['const body: unknown = await response.json();', 1],
+    ['JSON.stringify(document)', 0],
+    ['// JSON.parse is slow', 0],
+    ['/** As JSON.parse does. */', 0],
+  ])('%s parses %i times', (text, count) => {
+    expect(parsesIn(text)).toHaveLength(count);
+  });
+
+  test.each([
+    ['return document as Assignment;', 1],
+    ['readDocument(Shape, text).document as Host0Status', 1],
+    ['const health = (reading.document?.health as Finding[]);', 1],
+    ['const { document, fault } = readDocument(Shape, text);', 0],
+    ['return { document } as const;', 0],
+    ["import type { Document as Page } from './page.ts';", 0],
+  ])('%s claims a type %i times', (text, count) => {
+    expect(claimsIn(text)).toHaveLength(count);
   });
 });
 

@@ -2,8 +2,6 @@
 import type { Complete } from '@bomb.sh/tab';
 import tab from '@bomb.sh/tab/commander';
 import { type Command, CommanderError } from 'commander';
-import type { TimelineView } from '../protocol/documents/timeline-view.ts';
-import type { NetworkView } from '../protocol/documents/views.ts';
 import { bestClient, host0Client } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
@@ -88,13 +86,13 @@ async function inTime<T>(names: Promise<readonly T[]>): Promise<readonly T[]> {
 }
 
 async function networkNames({ paths }: Context): Promise<readonly Name[]> {
-  const views = await (await bestClient(paths)).get<NetworkView[]>('/v1/networks');
+  const views = await (await bestClient(paths)).ask('GET /v1/networks');
   return views.map(({ network }) => ({ name: network.name, about: network.fabric.prefix }));
 }
 
 /** The network cards that boot, or have tried to. */
 async function cardNames({ paths }: Context): Promise<readonly Name[]> {
-  const boots = await host0Client(paths).get<TimelineView[]>('/v1/boots');
+  const boots = await host0Client(paths).ask('GET /v1/boots');
   return boots.map(({ mac, device, machine }) => ({ name: mac, about: `${machine ?? 'a machine'} on ${device}` }));
 }
 

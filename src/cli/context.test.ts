@@ -23,10 +23,10 @@ async function answering(path: string, document: unknown): Promise<string> {
 }
 
 test('a document with --json', async () => {
-  const root = await answering('/v1/explain?object=x', { title: HOSTILE, reasons: [], items: [] });
+  const root = await answering('/v1/explain?object=x', { object: HOSTILE, reasons: [], items: [] });
   const { stdout } = await mesh(['--root', root, 'explain', 'x', '--json']);
   expect(stdout.replaceAll('\n', '')).not.toMatch(ACTING);
-  expect(JSON.parse(stdout)).toMatchObject({ title: HOSTILE });
+  expect(JSON.parse(stdout)).toMatchObject({ object: HOSTILE });
 });
 
 test('events with --json', async () => {
@@ -35,6 +35,7 @@ test('events with --json', async () => {
     time: '2026-11-21T06:12:03.000Z',
     level: 'error',
     source: 'agent',
+    node: 'node1',
     kind: 'said',
     message: HOSTILE,
   };

@@ -4,11 +4,11 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import * as z from 'zod/mini';
 import { errnoOf } from '../formats/conf/conf-reader.ts';
 import type { NetworkFile } from '../formats/conf/network-set.ts';
 import { MeshError } from '../model/error.ts';
-import { listOf, readDocument, type Shape } from '../protocol/shapes/document.ts';
+import { readDocument } from '../protocol/shapes/document.ts';
+import * as form from '../protocol/shapes/form.ts';
 import { writeDurable } from './durable-file.ts';
 
 interface AcceptedDocument {
@@ -17,9 +17,9 @@ interface AcceptedDocument {
 }
 
 const FILES_MAX = 16_384;
-const AcceptedShape: Shape<AcceptedDocument> = z.object({
-  version: z.literal(1),
-  files: listOf(z.object({ file: z.string().check(z.maxLength(4_096)), text: z.string() }), FILES_MAX),
+const AcceptedShape: form.Shape<AcceptedDocument> = form.object({
+  version: form.literal(1),
+  files: form.listOf(form.object({ file: form.string({ max: 4_096 }), text: form.string() }), FILES_MAX),
 });
 
 /**

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { MeshError } from '../model/error.ts';
-import { explained } from './system-error.ts';
+import { explained, pathWord } from './system-error.ts';
 
 function failureOf(call: () => unknown): MeshError {
   try {
@@ -42,4 +42,15 @@ test('an error that is explained already, and a fault of the program, stay as th
   expect(explained(own)).toBe(own);
   const fault = MeshError.from(new TypeError('x is undefined'));
   expect(explained(fault)).toBe(fault);
+});
+
+test('a path that a shell would take apart is no word of a command', () => {
+  expect(['/host0/network/a-b_1.conf', '-rf', 'a b.conf', 'a;b.conf', '$(b).conf', "a'.conf"].map(pathWord)).toEqual([
+    '/host0/network/a-b_1.conf',
+    'FILE',
+    'FILE',
+    'FILE',
+    'FILE',
+    'FILE',
+  ]);
 });

@@ -34,6 +34,11 @@ const NOT_MADE: Meaning = {
   remedy: 'Mount it for writing, or name another directory.',
 };
 
+/** A path as a word of a command that people copy; `FILE` for a path that a shell would take apart. */
+export function pathWord(path: string): string {
+  return /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(path) ? path : 'FILE';
+}
+
 /** The words for a system error; the message of any other. */
 export function systemWords(cause: unknown): string {
   const error = MeshError.from(cause);

@@ -29,14 +29,14 @@ test('what is given is named, with its source and with what is supported', () =>
     ['host0.lan', 'fd00::1', '10.11.0.1,', '10.11.0', '10.11.0.1/24'].map((option) => refusal(option)),
   ).toMatchInlineSnapshot(`
     [
-      "MESH_ADDRESS_INVALID --host0: "host0.lan" is a name → Give the address (\`getent ahostsv4 host0.lan\` prints it), as in --host0 10.11.0.1.",
-      "MESH_ADDRESS_INVALID --host0: "fd00::1" is an IPv6 address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
-      "MESH_ADDRESS_INVALID --host0: "" is no address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
-      "MESH_ADDRESS_INVALID --host0: "10.11.0" is not an IPv4 address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
-      "MESH_ADDRESS_INVALID --host0: "10.11.0.1/24" is not an IPv4 address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
+      "MESH_HOST0_UNKNOWN --host0: "host0.lan" is a name → Give the address (\`getent ahostsv4 host0.lan\` prints it), as in --host0 10.11.0.1.",
+      "MESH_HOST0_UNKNOWN --host0: "fd00::1" is an IPv6 address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
+      "MESH_HOST0_UNKNOWN --host0: "" is no address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
+      "MESH_HOST0_UNKNOWN --host0: "10.11.0" is not an IPv4 address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
+      "MESH_HOST0_UNKNOWN --host0: "10.11.0.1/24" is not an IPv4 address → Give its IPv4 address, as in --host0 10.11.0.1, or several with commas.",
     ]
   `);
-  expect(refusal(undefined, 'host0=host0.lan')).toMatch(/^MESH_ADDRESS_INVALID host0= on the kernel command line: /);
+  expect(refusal(undefined, 'host0=host0.lan')).toMatch(/^MESH_HOST0_UNKNOWN host0= on the kernel command line: /);
   expect(refusal(undefined, 'quiet nothost0=10.9.9.9')).toMatch(/^MESH_HOST0_UNKNOWN .* --host0 10\.11\.0\.1 /);
 });
 

@@ -10,8 +10,8 @@ const EXAMPLE = '--host0 10.11.0.1';
  * @param option the agent's `--host0` option: addresses separated by commas or blanks
  * @param kernelCommandLine the kernel command line, where host0's boot script wrote `host0=A[,B]`; used when there is
  *   no option
- * @throws MESH_HOST0_UNKNOWN when neither names an address, or an address cannot be that of another machine;
- *   MESH_ADDRESS_INVALID for a name, an IPv6 address and other text
+ * @throws MESH_HOST0_UNKNOWN when neither names an address, and for a name, an IPv6 address, or an address that cannot be
+ *   that of another machine
  */
 export function host0Addresses(option: string | undefined, kernelCommandLine: string): Ipv4[] {
   const text = option ?? /(?:^|\s)host0=(\S+)/.exec(kernelCommandLine)?.[1];
@@ -27,7 +27,7 @@ export function host0Addresses(option: string | undefined, kernelCommandLine: st
 
 function host0Address(word: string, source: string): Ipv4 {
   if (!isIpv4(word)) {
-    throw new MeshError('MESH_ADDRESS_INVALID', `${source}: ${JSON.stringify(word)} is ${kindOf(word)}`, {
+    throw new MeshError('MESH_HOST0_UNKNOWN', `${source}: ${JSON.stringify(word)} is ${kindOf(word)}`, {
       rule: 'host0 is reached at an IPv4 address of its own. Names and IPv6 addresses are not supported.',
       remedy: isName(word)
         ? `Give the address (\`getent ahostsv4 ${word}\` prints it), as in ${EXAMPLE}.`

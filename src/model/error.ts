@@ -109,7 +109,7 @@ export const ERRORS = {
   MESH_HOST0_SEGMENT: conflict('host0 lists a segment that overlaps a network of the node itself; a warning.'),
   MESH_HOST0_STARTING: away('host0 has not read its members yet, and gives no list before that.'),
   MESH_HOST0_DOUBLE: conflict('Two host0s answer in one mesh.'),
-  MESH_HOST0_UNKNOWN: usage('The agent has not been told where host0 is.'),
+  MESH_HOST0_UNKNOWN: usage('The agent has not been told where host0 is, or something that is no address of host0.'),
   MESH_NOT_RUNNING: away("host0's daemon or the agent is not running, or does not answer."),
   MESH_BUSY: away('An agent gets more requests than it answers at once.'),
   MESH_ENDPOINT_FULL: conflict('A few machines take all connections of an endpoint; the oldest are closed. A warning.'),

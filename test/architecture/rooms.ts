@@ -109,7 +109,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       membership: { '.': 'one way to answer an error, one way to time an answer' },
       control: {
         '.': 'one way to answer an error, one way to time an answer',
-        membership: 'host0’s own agent reports the same state of a network as a member',
       },
     },
   },
@@ -316,9 +315,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'documents are made of the model’s types' },
     folders: {
       documents: {},
-      shapes: { documents: 'a shape is the form of a document' },
       journal: { documents: 'conditions are documents' },
-      http: { documents: 'HTTP carries documents', journal: 'the journal is served as a stream' },
+      shapes: { documents: 'a shape is the form of a document', journal: 'events have a form, too' },
+      http: {
+        documents: 'HTTP carries documents',
+        journal: 'the journal is served as a stream',
+        shapes: 'an answer is read by its form',
+      },
     },
   },
   model: {

@@ -7,6 +7,7 @@ import { mkdirSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { pathsBelow } from '../../src/protocol/documents/paths.ts';
+import { agentStatus, host0Status } from './documents.ts';
 
 const { values, tokens } = parseArgs({
   options: {
@@ -25,7 +26,9 @@ if (values.host0 === '192.0.2.1') {
   process.exit(2);
 }
 mkdirSync(paths.run, { recursive: true });
-const status = { version: '0.1.0', upSec: 5, host0: values.host0?.split(',') ?? [] };
+const status = isAgent
+  ? { ...agentStatus, upSec: 5, host0: values.host0?.split(',') ?? [] }
+  : { ...host0Status, upSec: 5 };
 const server = createServer((_request, response) => response.end(JSON.stringify(status)));
 server.listen(isAgent ? paths.agentSock : paths.controlSock, () => {
   const flags = tokens.flatMap((token) => (token.kind === 'option' ? [token.rawName] : [])).join(' ');

@@ -18,7 +18,7 @@ export async function noDrift(hosts: readonly LabHost[]): Promise<void> {
       let last: DriftView | undefined;
       try {
         await until('there is no drift', REPAIR_DEADLINE_MS, async () => {
-          last = await agentClient(pathsBelow(host.root)).get<DriftView>('/v1/drift');
+          last = await agentClient(pathsBelow(host.root)).ask('GET /v1/drift');
           return last.steps.length === 0 && last.cacheDifference === 0;
         });
       } catch (cause) {
@@ -31,7 +31,7 @@ export async function noDrift(hosts: readonly LabHost[]): Promise<void> {
 /** The status of the host's agent; undefined while the agent does not answer. */
 export async function statusOf(host: LabHost): Promise<AgentStatus | undefined> {
   try {
-    return await agentClient(pathsBelow(host.root)).get<AgentStatus>('/v1/status');
+    return await agentClient(pathsBelow(host.root)).ask('GET /v1/status');
   } catch (error) {
     if (error instanceof MeshError) return undefined;
     throw error;

@@ -17,6 +17,8 @@ import { CONTROL_TIMES, claimControlSocket, listenOnControlSocket } from '../../
 import { createServer } from '../../protocol/http/http.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import { requestListener } from '../../protocol/http/request-handler.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
 import { passOnCapture } from '../capture/remote-capture.ts';
@@ -31,6 +33,16 @@ import { memberCalled } from '../view/called-member.ts';
 const MAX_BODY_BYTES = 8 * 1024;
 /** A pass makes thousands of links in some seconds. One that takes longer than this hangs for good. */
 const PASS_LONGEST_MS = 120_000;
+
+const Name = form.string({ max: 256 });
+const PingBody: form.Shape<PingRequest> = form.object({
+  network: Name,
+  node: Name,
+  count: form.exactOptional(form.number()),
+  intervalMs: form.exactOptional(form.number()),
+});
+const TraceBody: form.Shape<TraceRequest> = form.object({ network: Name, from: Name, to: Name });
+const PlugBody = form.object({ network: Name });
 
 /** The parts of the agent's process that the socket gives access to. */
 export interface AgentSocketInput {
@@ -154,11 +166,11 @@ async function route(
       await agent.refusals.read();
       return agent.ports.list();
     case 'POST /v1/ping':
-      return meshPing(agent, pingRequest(await bodyOf(request)), echo);
+      return meshPing(agent, await bodyOf(request, PingBody), echo);
     case 'POST /v1/trace':
-      return trace(agent, traceRequest(await bodyOf(request)));
+      return trace(agent, await bodyOf(request, TraceBody));
     case 'PUT /v1/ports/*':
-      return agent.ports.plug(decodeURIComponent(port ?? ''), textField(await bodyOf(request), 'network'));
+      return agent.ports.plug(decodeURIComponent(port ?? ''), (await bodyOf(request, PlugBody)).network);
     case 'DELETE /v1/ports/*':
       return agent.ports.unplug(decodeURIComponent(port ?? ''));
     default:
@@ -175,48 +187,17 @@ function send(response: ServerResponse, status: number, document: unknown): void
   response.end(body);
 }
 
-async function bodyOf(request: IncomingMessage): Promise<unknown> {
+/** @throws MESH_USAGE */
+async function bodyOf<T>(request: IncomingMessage, shape: form.Shape<T>): Promise<T> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request) {
-    const bytes = chunk as Buffer;
+    const bytes = Buffer.from(chunk);
     length += bytes.length;
     if (length > MAX_BODY_BYTES) throw new MeshError('MESH_USAGE', 'the request is too large');
     chunks.push(bytes);
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch (cause) {
-    throw new MeshError('MESH_USAGE', 'the request is not JSON', { cause });
-  }
-}
-
-function textField(document: unknown, name: string): string {
-  const value = typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined;
-  if (typeof value === 'string' && value.length <= 256) return value;
-  throw new MeshError('MESH_USAGE', `the request needs a text ${JSON.stringify(name)}`);
-}
-
-function numberField(document: unknown, name: string): number | undefined {
-  const value = typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined;
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-}
-
-function pingRequest(document: unknown): PingRequest {
-  const count = numberField(document, 'count');
-  const intervalMs = numberField(document, 'intervalMs');
-  return {
-    network: textField(document, 'network'),
-    node: textField(document, 'node'),
-    ...(count !== undefined && { count }),
-    ...(intervalMs !== undefined && { intervalMs }),
-  };
-}
-
-function traceRequest(document: unknown): TraceRequest {
-  return {
-    network: textField(document, 'network'),
-    from: textField(document, 'from'),
-    to: textField(document, 'to'),
-  };
+  const { document, fault } = readDocument(shape, Buffer.concat(chunks).toString('utf8'));
+  if (fault !== undefined) throw new MeshError('MESH_USAGE', `the request ${fault}`);
+  return document;
 }

@@ -45,8 +45,8 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
       '    iifname vmap @entrances\n',
       // An interface may have been put on a bridge of ours a moment ago: host0, which may capture the traffic of this node,
-      // never enters by it.
-      `    ether saddr @host0s ${refuse('member-mac')}\n`,
+      // never enters by it. The rule comes after the chain of each entrance, so it must not hold for the VXLAN.
+      `    ether saddr @host0s iifname != @vxlans ${refuse('member-mac')}\n`,
       '  }\n',
       `  chain flood {\n    ${FLOOD_LIMIT} ${refuse('broadcast')}\n  }\n`,
       `  chain handshakes {\n${[...byMtu.keys()].flatMap(clamps).join('')}  }\n`,
@@ -63,11 +63,11 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
 function entrances({ networks, ports, elsewhere }: RulesetInput): string[] {
   const vnis = new Map(networks.map(({ network }) => [network.id, network.fabric.vni]));
   return [
-    ...networks.map(({ network }) => `${nftName(network.devices.vxlan)} : jump ${chainOf('mesh', network.fabric.vni)}`),
+    ...networks.map(({ network }) => `${nftName(network.devices.vxlan)} : goto ${chainOf('mesh', network.fabric.vni)}`),
     ...ports.flatMap(({ link, network, plugged }) => {
       const vni = vnis.get(network);
       if (vni === undefined || !isNftName(link)) return [];
-      return [`${nftName(link)} : jump ${chainOf(plugged ? 'plugged' : 'direct', vni)}`];
+      return [`${nftName(link)} : goto ${chainOf(plugged ? 'plugged' : 'direct', vni)}`];
     }),
     // These ports are on bridges of others, where members' frames may be at home.
     ...elsewhere.filter(isNftName).map((link) => `${nftName(link)} : accept`),

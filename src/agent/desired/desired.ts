@@ -14,11 +14,11 @@ import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.t
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
+import { AddressGuard } from './address-guard.ts';
 import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
-import { guardedAddresses, NONE_GUARDED } from './guarded-addresses.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
 import { memberElements, rulesets, withMembers } from './ruleset.ts';
-import type { GuardedAddresses, MemberElements, RulesetInput } from './ruleset-input.ts';
+import type { MemberElements, RulesetInput } from './ruleset-input.ts';
 
 /** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {
@@ -36,7 +36,7 @@ interface MeshPart {
   /** Addresses from which the rules accept VXLAN packets of this mesh. */
   sources: ReadonlySet<Ipv4>;
   /** Addresses that no port may send from. */
-  guarded: GuardedAddresses;
+  readonly guard: AddressGuard;
   /** What the tables have of the members. */
   elements: MemberElements;
   /** This node's own underlay addresses. */
@@ -119,16 +119,15 @@ export class DesiredItems {
     if (before?.members !== members || before.keptSources !== keptSources || moved) {
       part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
     }
-    if (before?.members !== members || moved) part.guarded = guardedAddresses(part.own, members, this.#here);
     if (before?.network !== network || before.members !== members || before.keptSources !== keptSources || moved) {
       // host0 takes packets from its whole segments.
-      part.elements = memberElements(network, host0.role === 'host0' ? NO_ADDRESSES : part.sources, part.guarded);
+      part.elements = memberElements(network, host0.role === 'host0' ? NO_ADDRESSES : part.sources, part.guard.guarded);
     }
     part.attachment = attachment;
   }
 
   #updateMembers(part: MeshPart, listed: readonly Member[], role: Host0Stance['role'], host0Answers: boolean): void {
-    const { entries, own, host0Ipv6, network, here } = part;
+    const { entries, own, host0Ipv6, network, here, guard } = part;
     const members = listed.filter(({ ipv6 }) => ipv6 !== own.ipv6);
     for (const member of members) {
       const { ipv6 } = member;
@@ -138,6 +137,9 @@ export class DesiredItems {
       if (before?.member === member && before.solicited === solicited && before.isHere === isHere) continue;
       const items = memberItems(network, member, role, !solicited).filter(({ kind }) => kind !== 'fdb' || !isHere);
       const after = { member, solicited, isHere, items: new Map(items.map((item) => [itemKey(item), item])) };
+      if (before !== undefined) guard.remove(before.member);
+      // A member at an underlay address of this node polls from behind a port: it must go on sending.
+      if (!isHere) guard.add(member);
       if (!isHere) count(part.senders, member.ipv4, 1);
       entries.set(ipv6, after);
       if (before !== undefined) this.#removeEntries(part, before, after.items);
@@ -148,6 +150,7 @@ export class DesiredItems {
     for (const [ipv6, before] of entries) {
       if (present.has(ipv6)) continue;
       entries.delete(ipv6);
+      guard.remove(before.member);
       this.#removeEntries(part, before, new Map());
     }
   }
@@ -242,16 +245,17 @@ function hasOtherEntries(before: Network, now: Network): boolean {
 }
 
 function newPart(network: Network, machine: MachineWord): MeshPart {
+  const own = memberAddresses(network, machine);
   return {
     network,
     local: undefined,
-    own: memberAddresses(network, machine),
+    own,
     host0Ipv6: memberAddresses(network, 'host0').ipv6,
     items: new Set(),
     entries: new Map(),
     senders: new Map(),
     sources: NO_ADDRESSES,
-    guarded: NONE_GUARDED,
+    guard: new AddressGuard(own),
     elements: new Map(),
     here: NO_ADDRESSES,
     attachment: undefined,

@@ -41,20 +41,21 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
       '  }\n',
       // A source address is easily made up. It is believed on the NIC that the route to it uses, so that nobody on another
       // NIC sends as a member. Where two NICs are on one segment, the route uses one of them, and packets come in by both.
+      // A source without any route is none that can be answered: a node that has just started gets its routes in a moment.
+      `  chain wrong-nic {\n    fib saddr oif exists counter name ${ELSEWHERE}\n    drop\n  }\n`,
+      // One rule for all networks: with a rule for each, writing 500 networks took half as long again.
       `  chain ${ELSEWHERE} {\n`,
       ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
-      // A source without any route is none that can be answered: a node that has just started gets its routes in a moment.
-      `    fib saddr oif exists counter name ${ELSEWHERE}\n    drop\n  }\n`,
+      `    ${VNI} vmap { ${networks.map(({ network }) => `${network.fabric.vni} : goto wrong-nic`).join(', ')} }\n  }\n`,
       ...networks.map(
-        ({ network }) =>
-          `  chain ${sourceChain(network)} {\n    ${FROM_ELSEWHERE}\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
+        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
       ),
       '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
-      // The VNI is the 24 bits after the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5.
       ...openTo.map(
         ({ device, subnet }) => `    udp dport ${VXLAN_PORT} iifname ${nftName(device)} ip saddr ${subnet} accept\n`,
       ),
-      `    udp dport ${VXLAN_PORT} @th,96,24 vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
+      `    udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
+      `    udp dport ${VXLAN_PORT} ${VNI} vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
       '    meta iifkind "bridge" iifname . oifname @within accept\n',
@@ -67,7 +68,9 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
   };
 }
 
-/** Name of the chain, and of the counter in it, for VXLAN packets that came in where their source is not. */
+/** The VNI: the 24 bits after the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5. */
+const VNI = '@th,96,24';
+/** Name of the chain, and of the counter, for VXLAN packets that came in where their source is not. */
 export const ELSEWHERE = 'elsewhere';
 const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
 

@@ -10,10 +10,11 @@ import type { Network } from '../../model/network/network.ts';
 import { OFFENDERS_SET, REFUSAL_MARKS, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
 
 /**
- * New Ethernet addresses of one port: 512 at once, for an office network behind one port, then two a second. An address is
- * forgotten after five minutes like an FDB entry, so a port has at most 512 + 2 × 300 = 1,112 of them.
+ * New Ethernet addresses of one port: 1,024 at once, for an office network behind one port, which is all new when the table
+ * is written whole; then four a second. An address is forgotten after five minutes like an FDB entry, so a port has at
+ * most 1,024 + 4 × 300 = 2,224 of them: a sixth of what a bridge learns (LEARNED_MAX).
  */
-const NEW_SOURCES = 'limit rate over 2/second burst 512 packets';
+const NEW_SOURCES = 'limit rate over 4/second burst 1024 packets';
 /**
  * New addresses of one port that write to this node itself. Each takes one of the 1,024 places of the kernel's neighbour
  * table, which is one for all namespaces of the machine. A minute holds at most 64 + 2 × 60 = 184 of one port.
@@ -73,7 +74,6 @@ export function refusalRules(): string {
       'meta protocol arp update @neighbours_ip { iifname . arp saddr ip }',
     ]),
     chain('unknown-destination', [`${FLOOD_LIMIT} ${refuse('unknown-destination')}`]),
-    // All frames of guests pass here: the first rules ask what ends the way of most frames, and ask no set.
     chain('guest', [
       'ether type ip6 goto guest-ip6',
       'ether type ip goto guest-ip',
@@ -86,7 +86,8 @@ export function refusalRules(): string {
       `ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 ${refuse('link-protocol')}`,
     ]),
     chain('guest-ip6', [
-      'ip6 nexthdr tcp return',
+      // TCP without extension headers: the next header is 6 bytes after the begin.
+      '@nh,48,8 6 return',
       'exthdr frag exists jump guest-fragment',
       // A guest is no router. One that asks who listens (MLD) would become the bridge's querier, and could mute groups.
       `icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } ${refuse('router')}`,
@@ -103,7 +104,7 @@ export function refusalRules(): string {
       refuse('fragment'),
     ]),
     chain('guest-ip', [
-      'ip protocol tcp return',
+      '@nh,72,8 6 return',
       `udp dport 68 ${refuse('dhcp-server')}`,
       `icmp type { redirect, router-advertisement } ${refuse('router')}`,
       // IGMP membership query (RFC 3376 §4.1).
@@ -123,25 +124,34 @@ export function guardRules({ fabric: { vni } }: Network, own: MemberAddresses): 
       'meta l4proto tcp numgen inc mod 16 != 0 return',
       `update @known_${vni} { ether saddr }`,
     ]),
+    // All frames of ports pass here. What ends the way of most frames comes first, and each question is asked once.
     chain(chainOf('direct', vni), [
       `ether saddr @${macSet(vni)} ${refuse('member-mac')}`,
       `iifname . ether saddr != @senders jump new-sender-${vni}`,
       `numgen inc mod 16 0 jump sender-${vni}`,
-      // The source address is 8 bytes after the begin of an IPv6 header. `meta protocol` is what follows the first tag: Linux
-      // takes a frame with a tag of VLAN 0 like one without.
-      `meta protocol ip6 @nh,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
+      // `meta protocol` is what follows the first tag: Linux takes a frame with a tag of VLAN 0 like one without.
+      `meta protocol ip6 goto ip6-${vni}`,
       // Nor does it stop at a second tag behind one of VLAN 0, which hides all headers from the rules.
       `meta protocol 8021q @ll,116,12 0 ${refuse('tagged')}`,
       `meta protocol 8021ad @ll,116,12 0 ${refuse('tagged')}`,
+      `goto destination-${vni}`,
+    ]),
+    chain(`ip6-${vni}`, [
+      // The source address is 8 bytes after the begin of an IPv6 header.
+      `@nh,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
       `meta l4proto icmpv6 jump solicited-${vni}`,
-      `ether daddr ${own.bridgeMac} jump neighbour`,
-      // The first bit of an Ethernet address that is sent: 1 for a group.
-      `@ll,7,1 0 ether daddr != @known_${vni} ether daddr != @${macSet(vni)} jump unknown-destination`,
+      `goto destination-${vni}`,
     ]),
     chain(`solicited-${vni}`, [
       // A neighbour advertisement has type 136, and its target 8 bytes after its begin (RFC 4861 §4.4).
       `@th,0,8 136 @th,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
       `ether daddr ${solicitedMac(own.ipv6)} jump neighbour`,
+    ]),
+    chain(`destination-${vni}`, [
+      `ether daddr @known_${vni} return`,
+      `ether daddr ${own.bridgeMac} goto neighbour`,
+      // The first bit of an Ethernet address that is sent: 1 for a group.
+      `@ll,7,1 0 ether daddr != @${macSet(vni)} goto unknown-destination`,
     ]),
     chain(chainOf('plugged', vni), [`jump ${chainOf('direct', vni)}`, 'goto guest']),
     chain(`new-sender-${vni}`, [

@@ -9,7 +9,7 @@ import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts
 import { machineIdOf } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
-import { guardedAddresses } from './guarded-addresses.ts';
+import { AddressGuard } from './address-guard.ts';
 import { memberElements, rulesets, withMembers } from './ruleset.ts';
 
 const manage = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
@@ -60,7 +60,9 @@ function tables(...addresses: string[]): RulesetItem[] {
   const networks = [manage, guests].map((network) => ({ network, own: memberAddresses(network, 'host0') }));
   const members = networks.map(({ network, own }) => {
     const listed = addresses.map((ipv4) => member(network, machineIdOf(ipv4), parseIpv4(ipv4)));
-    return memberElements(network, sources, guardedAddresses(own, listed, new Set()));
+    const guard = new AddressGuard(own);
+    for (const one of listed) guard.add(one);
+    return memberElements(network, sources, guard.guarded);
   });
   return rulesets({
     networks,
@@ -89,14 +91,18 @@ test('the kernel accepts both tables', async () => {
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');
   for (const entrance of [
-    '"vxlan456" : jump mesh-456',
-    '"tap0" : jump plugged-456',
-    '"tap1" : jump direct-500',
+    '"vxlan456" : goto mesh-456',
+    '"tap0" : goto plugged-456',
+    '"tap1" : goto direct-500',
     '"docker1" : accept',
   ]) {
     expect(bridge).toContain(entrance);
   }
   expect(bridge).not.toContain('veth');
+  // The loop compares elements as text.
+  for (const { family, sets } of tables('10.11.1.2', '10.11.1.3')) {
+    expect(await elementsOf(family)).toEqual([...sets.values()].flatMap(({ elements }) => [...elements]).sort());
+  }
 });
 
 test('adding and deleting elements gives the same tables as a whole write', async () => {
@@ -131,8 +137,8 @@ test('a port that is plugged gets the rules for guests before it is on the bridg
   const after = { ...before, sets: new Map(before.sets).set('entrances', { ...plugged, elements }) };
   expect(rulesetKind.rankOfChange?.(before, after)).toBe(0);
   await put(after, before);
-  expect(await elementsOf('bridge')).toContain('"tap1" : jump plugged-500');
-  expect(await elementsOf('bridge')).toContain('"tap0" : jump plugged-456');
+  expect(await elementsOf('bridge')).toContain('"tap1" : goto plugged-500');
+  expect(await elementsOf('bridge')).toContain('"tap0" : goto plugged-456');
 });
 
 /** The elements of all sets of a table, sorted: nft lists them in the order of their hashes. */

@@ -10,7 +10,7 @@ const NAME = new RegExp(`^[\\w.@+-]{1,${NAME_BYTES_MAX}}$`);
 /** A number, an address, a subnet or a quoted device name. */
 const WORD = `(?:(?:0x)?[0-9a-f.:/]+|"[\\w.@+-]{1,${NAME_BYTES_MAX}}")`;
 /** What a verdict map says of a key. */
-const VERDICT = '(?:accept|drop|jump [a-z][a-z0-9_-]*)';
+const VERDICT = '(?:accept|drop|goto [a-z][a-z0-9_-]*)';
 /** One word, or several with dots between them for a concatenated type; in a verdict map, with a verdict. */
 const ELEMENT = new RegExp(`^${WORD}(?: \\. ${WORD})*(?: : ${VERDICT})?$`);
 

@@ -4,7 +4,6 @@
  * Where the kernel still has an FDB entry of an earlier run of this agent, that entry is newer than the file.
  */
 
-import * as z from 'zod/mini';
 import { type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import { ipv6InSubnet } from '../../model/address/ipv6.ts';
 import { isUnicastMac } from '../../model/address/mac.ts';
@@ -16,7 +15,8 @@ import { type MeshIdentity, mustRejoin } from '../../model/network/network-equal
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatMemberLine, MEMBERS_MAX, parseMemberLine } from '../../protocol/documents/membership.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import {
   Ipv6CidrShape,
   isUnderlayAddress,
@@ -189,18 +189,19 @@ function parse(text: string, path: string): readonly RememberedMesh[] {
 }
 
 /** Of a network only its identity is read: other parts may have changed since. */
-const Identity: Shape<MeshIdentity> = z.object({
-  name: z.string().check(z.maxLength(64)),
-  fabric: z.object({ vni: z.int(), key: z.string().check(z.maxLength(20)), prefix: Ipv6CidrShape }),
+const Identity: form.Shape<MeshIdentity> = form.object({
+  name: form.string({ max: 64 }),
+  fabric: form.object({ vni: form.int(), key: form.string({ max: 20 }), prefix: Ipv6CidrShape }),
 });
-const Mesh: Shape<RememberedMesh> = z
-  .object({
+const Mesh: form.Shape<RememberedMesh> = form.refined(
+  form.object({
     network: Identity,
     segments: SegmentsShape,
-    members: listOf(parsedBy(parseMemberLine), MEMBERS_MAX + 1),
-  })
-  .check(z.refine(({ network, members }) => members.every((member) => isMemberOf(network, member))));
-const Meshes = z.object({ version: z.literal(1), meshes: listOf(Mesh, NETWORKS_MAX) });
+    members: form.listOf(parsedBy(parseMemberLine), MEMBERS_MAX + 1),
+  }),
+  ({ network, members }) => members.every((member) => isMemberOf(network, member)),
+);
+const Meshes = form.object({ version: form.literal(1), meshes: form.listOf(Mesh, NETWORKS_MAX) });
 
 function isMemberOf({ fabric }: MeshIdentity, { ipv4, mac, ipv6 }: Member): boolean {
   return isUnderlayAddress(ipv4) && isUnicastMac(mac) && ipv6InSubnet(ipv6, fabric.prefix);

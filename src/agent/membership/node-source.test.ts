@@ -5,7 +5,7 @@ import { manage, manageWith, memberNumber, mesh, withMtu } from '../../../test/k
 import { sourceAgent } from '../../../test/kit/source-agent.ts';
 import type { NetworkOutcome } from '../../disk/network-directory.ts';
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { type Ipv4, parseIpv4Cidr, parseIpv4Interface } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal } from '../../model/signal.ts';
@@ -41,7 +41,7 @@ const KERNEL: KernelPort = {
 async function node(disk?: string) {
   const clock = new ManualClock();
   const reports: SelfReport[] = [];
-  const state = { streams: 0, openStreams: 0, disk };
+  const state = { streams: 0, openStreams: 0, disk, segments: ['10.11.0.0/24'] };
   let hear: (data: string) => void = () => undefined;
   const changes = new Signal<NetworkOutcome>();
   const directory = {
@@ -58,7 +58,7 @@ async function node(disk?: string) {
       reports.push(JSON.parse(body) as SelfReport);
       return {
         status: 200,
-        body: JSON.stringify({ accepted: true, version: { epoch: 'e', revision: 1 }, segments: [] }),
+        body: JSON.stringify({ accepted: true, version: { epoch: 'e', revision: 1 }, segments: state.segments }),
       };
     },
     openStream: (_target, _request, handlers) => {
@@ -67,7 +67,8 @@ async function node(disk?: string) {
       const [network = manage] = directory.current.networks;
       const version = { epoch: 'e', revision: 1 };
       const members = [memberNumber(network, 1), memberNumber(network, 2)];
-      const snapshot: MembershipEvent = { type: 'snapshot', version, members, segments: [] };
+      const segments = state.segments.map((segment) => parseIpv4Cidr(segment));
+      const snapshot: MembershipEvent = { type: 'snapshot', version, members, segments };
       hear = (data) => handlers.onMessage({ event: 'join', data });
       handlers.onMessage(membershipMessage(snapshot));
       handlers.onHeard?.();
@@ -93,7 +94,17 @@ async function node(disk?: string) {
       },
     },
   });
-  await source.start(sourceAgent());
+  const agent = sourceAgent();
+  for (const [link, address] of ['10.11.0.2/24', '172.17.0.1/16'].entries()) {
+    const interfaceAddress = parseIpv4Interface(address);
+    agent.cache.take({
+      type: 'address',
+      removed: false,
+      echo: false,
+      address: { family: 4, link, scope: 'global', ...interfaceAddress, tentative: false, nodad: true, protocol: 0 },
+    });
+  }
+  await source.start(agent);
   await clock.pass(1_000);
   const change = async (...networks: Network[]) => {
     directory.current = outcomeOf(...networks);
@@ -166,4 +177,28 @@ test('an event that is not in its form: the members stay, and the node looks for
   expect(source.errorOf(manage.id)).toBeUndefined();
   expect(names()).toEqual(['host0', 'node1', 'node2']);
   expect(state.streams).toBe(2);
+});
+
+test('a segment that overlaps a network of the node gets no route, is a finding, and is not kept for the next start', async () => {
+  const { clock, source, state } = await node();
+  expect(source.findings).toEqual([]);
+  state.segments = ['10.11.0.0/24', '172.17.3.0/24', '10.12.0.0/24'];
+  await clock.pass(5_000);
+  const stance = source.host0Stance();
+  expect(stance.segments).toEqual(['10.11.0.0/24', '10.12.0.0/24']);
+  expect(source.findings).toEqual([expect.objectContaining({ code: 'MESH_HOST0_SEGMENT', object: '172.17.3.0/24' })]);
+  await source.stop();
+  expect(state.disk).toContain('10.12.0.0/24');
+  expect(state.disk).not.toContain('172.17.3.0/24');
+});
+
+test('a file of members that is damaged is a finding until it is written anew', async () => {
+  const { clock, source, state, names } = await node('{"version":1,"meshes":[{}]}');
+  expect(source.findings).toEqual([
+    expect.objectContaining({ code: 'MESH_STATE_DAMAGED', severity: 'warning', object: 'members.json' }),
+  ]);
+  expect(names()).toEqual(['host0', 'node1', 'node2']);
+  await clock.pass(20_000);
+  expect(state.disk).toContain('node2');
+  expect(source.findings).toEqual([]);
 });

@@ -6,23 +6,24 @@
  * The second entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such
  * an agent the port is a guest that belongs to no network: the port stays where it is, under the rules for guests.
  */
-import * as z from 'zod/mini';
+
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { DeviceShape, NetworkIdShape } from '../../protocol/shapes/parts.ts';
 import type { ForeignPort, PortRecord } from './foreign-ports.ts';
 
 /** More ports than a machine has interfaces. */
 const PORTS_MAX = 65_536;
-const NO_NETWORK: Shape<''> = z.literal('');
-const Port = z.object({
+const NO_NETWORK: form.Shape<''> = form.literal('');
+const Port = form.object({
   link: DeviceShape,
-  network: z.union([NetworkIdShape, NO_NETWORK]),
-  unpluggedFrom: z.exactOptional(NetworkIdShape),
+  network: form.union([NetworkIdShape, NO_NETWORK]),
+  unpluggedFrom: form.exactOptional(NetworkIdShape),
 });
-const Ports = listOf(Port, PORTS_MAX);
+const Ports = form.listOf(Port, PORTS_MAX);
 
 /** The record of a machine where no port was plugged. */
 export const NO_PORTS: PortRecord = { plugged: [], unplugging: [] };
@@ -51,7 +52,7 @@ export async function writePlugged(path: string, { plugged, unplugging }: PortRe
   await writeDurable(path, `${JSON.stringify([...plugged, ...leaving])}\n`);
 }
 
-function recordOf(ports: z.infer<typeof Ports>): PortRecord {
+function recordOf(ports: form.TypeOf<typeof Ports>): PortRecord {
   const portOf = (link: string, network: NetworkId | '' | undefined): ForeignPort[] =>
     network === '' || network === undefined ? [] : [{ link, network }];
   return {

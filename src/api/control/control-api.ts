@@ -14,8 +14,9 @@ import { EventStream } from '../../protocol/http/event-stream.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
 import { answerErrors } from '../error-reply.ts';
-import { NetworkStateShape } from '../membership/state-shape.ts';
+import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 
@@ -36,7 +37,7 @@ export interface ControlApi {
 /** The longest body: the states of all networks of one machine. */
 const SELF_MAX_BYTES = 1024 * 1024;
 
-const SelfShape = z.object({ networks: z.record(z.string(), NetworkStateShape) });
+const SelfShape = z.object({ networks: z.record(z.string(), formed(NetworkStateShape)) });
 const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
 
 /** The parts of host0 that the routes answer from. */

@@ -26,10 +26,11 @@ import {
 import { EventStream } from '../../protocol/http/event-stream.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
 import { InventoryShape } from '../../protocol/shapes/inventory-shape.ts';
+import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
 import { answerErrors } from '../error-reply.ts';
+import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { ListTexts } from './list-texts.ts';
-import { NetworkStateShape } from './state-shape.ts';
 
 /** The mesh that a connection belongs to, and its other end. */
 export interface MeshConnection {
@@ -73,7 +74,7 @@ const Report: z.ZodType<SelfReport> = z.object({
   proof: hex64.exactOptional(),
   token: hex64.exactOptional(),
   leaving: z.boolean().exactOptional(),
-  state: NetworkStateShape,
+  state: formed(NetworkStateShape),
 });
 
 /** What the application needs of host0. */

@@ -4,10 +4,10 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import * as z from 'zod/mini';
 import { writeDurable } from '../../disk/durable-file.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Overlap, ipv4Range } from '../../model/address/ipv4.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { DeviceShape, Ipv4CidrShape } from '../../protocol/shapes/parts.ts';
 import { bestFit, poolExhausted } from './subnet-pool.ts';
 
@@ -20,13 +20,13 @@ export interface Allocation {
 }
 
 const ALLOCATIONS_MAX = 4_096;
-const AllocationShape: Shape<Allocation> = z.object({
+const AllocationShape: form.Shape<Allocation> = form.object({
   subnet: Ipv4CidrShape,
-  origin: z.enum(['manual', 'dynamic']),
-  ports: listOf(DeviceShape, 1_024),
+  origin: form.oneOf(['manual', 'dynamic']),
+  ports: form.listOf(DeviceShape, 1_024),
 });
 /** An entry that is spoilt is left out. */
-const Book = listOf(z.catch(z.optional(AllocationShape), undefined), ALLOCATIONS_MAX);
+const Book = form.listOf(form.otherwise(AllocationShape, undefined), ALLOCATIONS_MAX);
 
 /** An entry of `manual_subnets` for the segment of one NIC: a subnet, or the length of its prefix. */
 interface SubnetWish {

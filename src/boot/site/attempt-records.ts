@@ -1,12 +1,12 @@
 /** The boots under way in the store, one record per machine: `/v1/boots/<machine>`. The next boot replaces the record. */
 
 import { rm, stat } from 'node:fs/promises';
-import * as z from 'zod/mini';
 import { writeDurable } from '../../disk/durable-file.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { Ipv4Shape, MachineIdShape, MacShape, TimeShape } from '../../protocol/shapes/parts.ts';
 import type { Change, Store } from '../../store/store.ts';
 import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './attempts.ts';
@@ -14,18 +14,18 @@ import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './a
 const PREFIX = '/v1/boots/';
 
 const RECORD_MAX_LENGTH = 64 * 1024;
-const AttemptRecordShape = z.object({
-  id: z.string().check(z.regex(/^[0-9a-f]{1,32}$/)),
-  tokenHash: z.string().check(z.maxLength(64)),
+const AttemptRecordShape = form.object({
+  id: form.string({ pattern: /^[0-9a-f]{1,32}$/ }),
+  tokenHash: form.string({ max: 64 }),
   // Only a record that clearly says `false` gives secrets.
-  spent: z.catch(z.boolean(), true),
+  spent: form.otherwise(form.boolean(), true),
   machine: MachineIdShape,
   mac: MacShape,
   ipv4: Ipv4Shape,
-  device: z.string(),
-  overlay: z.string(),
+  device: form.string(),
+  overlay: form.string(),
   startedAt: TimeShape,
-  turn: z.catch(z.int(), 1),
+  turn: form.otherwise(form.int(), 1),
 });
 
 /** What the records need. */

@@ -4,9 +4,9 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import * as z from 'zod/mini';
 import { genid } from '../../model/genid.ts';
-import { listOf, readDocument, recordOf, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import type { Store } from '../../store/store.ts';
 import { isTelling, type Silences, WAITS, type Wait } from './own-time.ts';
 
@@ -28,10 +28,11 @@ interface ModelRecord {
 
 const RECORD_MAX_LENGTH = 64 * 1024;
 /** Times that are spoilt are left out, as if no boot had been seen. */
-const Times: Shape<number[] | undefined> = z.catch(z.optional(listOf(z.int(), 1_000)), undefined);
-const ModelRecordShape = z.object({
-  model: z.string(),
-  silences: z.catch(recordOf(z.string(), Times, 100), {}),
+const Times: form.Shape<number[] | undefined> = form.otherwise(form.listOf(form.int(), 1_000), undefined);
+const NO_TIMES: Readonly<Record<string, number[] | undefined>> = {};
+const ModelRecordShape = form.object({
+  model: form.string(),
+  silences: form.otherwise(form.recordOf(form.string(), Times, 100), NO_TIMES),
 });
 
 /** The learned silences of all models. */

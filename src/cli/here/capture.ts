@@ -15,7 +15,6 @@ import {
   captureParameters,
   SNAP_BYTES,
 } from '../../protocol/documents/capture.ts';
-import type { AgentStatus } from '../../protocol/documents/views.ts';
 import { agentClient, type ControlClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { Interrupt } from '../print/interrupt.ts';
@@ -130,9 +129,9 @@ async function run(context: Context, network: string, options: Options): Promise
 }
 
 /** The nodes that were named; else every member on host0, and this node elsewhere. @throws MESH_NET_UNKNOWN */
-async function nodesOf(agent: ControlClient, network: string, named: string | undefined): Promise<string[]> {
+async function nodesOf(agent: ControlClient<'agent'>, network: string, named: string | undefined): Promise<string[]> {
   if (named !== undefined) return named.split(',').map((name) => name.trim());
-  const status = await agent.get<AgentStatus>('/v1/status');
+  const status = await agent.ask('GET /v1/status');
   const view = status.networks.find(
     (candidate) => candidate.network.name === network || candidate.network.id === network,
   );

@@ -19,8 +19,8 @@ export function doctorCommand(context: Context): Command {
     .action(async ({ fix = false }: { fix?: boolean }) => {
       const agent = agentClient(context.paths);
       const work = fix
-        ? agent.post<DoctorView>('/v1/doctor/fix', {}, TIMEOUT_MS)
-        : agent.get<DoctorView>('/v1/doctor', TIMEOUT_MS);
+        ? agent.ask('POST /v1/doctor/fix', { body: {}, timeoutMs: TIMEOUT_MS })
+        : agent.ask('GET /v1/doctor', { timeoutMs: TIMEOUT_MS });
       const view = await withProgress(context.stderr, 'Examining this machine', work);
       if (view.findings.length > 0) context.exitCode = 1;
       context.answer(view, () => doctorText(view, fix, context));

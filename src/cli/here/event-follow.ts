@@ -30,10 +30,10 @@ export async function followEvents(client: ControlClient, { onEvent, onAway, sig
   while (!isOver()) {
     let heard = false;
     try {
-      for await (const { id, data } of client.messages('/v1/events', lastId, signal)) {
+      for await (const { id, data } of client.messages('GET /v1/events', { lastId, signal })) {
         heard = true;
         connected = true;
-        onEvent(data as MeshEvent);
+        onEvent(data);
         lastId = id ?? lastId;
         if (isOver()) return;
       }

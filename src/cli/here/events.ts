@@ -36,11 +36,11 @@ export function eventsCommand(context: Context): Command {
         return;
       }
       const past: MeshEvent[] = [];
-      await Promise.all(sources.map((source) => forward(source, '/v1/events?follow=0', (event) => past.push(event))));
+      await Promise.all(sources.map((source) => forward(source, (event) => past.push(event))));
       for (const event of past.toSorted((a, b) => a.time.localeCompare(b.time))) show(event);
     });
 }
 
-async function forward(source: ControlClient, path: string, to: (event: MeshEvent) => void): Promise<void> {
-  for await (const event of source.events<MeshEvent>(path)) to(event);
+async function forward(source: ControlClient, to: (event: MeshEvent) => void): Promise<void> {
+  for await (const event of source.events('GET /v1/events', { query: { follow: '0' } })) to(event);
 }

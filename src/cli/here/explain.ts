@@ -14,9 +14,7 @@ export function explainCommand(context: Context): Command {
     .argument('<object>', 'a device, an address, a member or a network')
     .addHelpText('after', '\nExamples:\n  $ mesh explain br456\n  $ mesh explain node3')
     .action(async (object: string) => {
-      const view = await agentClient(context.paths).get<ExplainView>(
-        `/v1/explain?object=${encodeURIComponent(object)}`,
-      );
+      const view = await agentClient(context.paths).ask('GET /v1/explain', { query: { object } });
       context.answer(view, () => explainText(view, context));
     });
 }

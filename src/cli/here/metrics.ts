@@ -1,9 +1,18 @@
 /** `mesh metrics`: what the processes of this machine count, as Prometheus would read it. */
 import { Command, Option } from 'commander';
 import { labelsText } from '../../metrics/exposition.ts';
+import { FamiliesShape } from '../../metrics/family-shape.ts';
 import type { Family, Sample } from '../../metrics/registry.ts';
+import { MeshError } from '../../model/error.ts';
 import { visibleLines } from '../../protocol/documents/terminal-text.ts';
-import { clientOf, clientsHere, type DaemonName } from '../../protocol/http/control-client.ts';
+import {
+  type ControlClient,
+  clientOf,
+  clientsHere,
+  type DaemonName,
+  TITLES,
+} from '../../protocol/http/control-client.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
 import type { Context } from '../context.ts';
 import { type Column, table } from '../print/table.ts';
 
@@ -47,8 +56,9 @@ export function metricsCommand(context: Context): Command {
       }
       const answers = await Promise.all(
         clients.map(async (client): Promise<ProcessMetrics> => {
-          const metrics = JSON.parse(await client.text('/metrics', 'application/json')) as Family[];
-          return { process: client.daemon, metrics };
+          const { document, fault } = readDocument(FamiliesShape, await client.text('/metrics', 'application/json'));
+          if (fault !== undefined) throw unreadable(client, fault);
+          return { process: client.daemon, metrics: document };
         }),
       );
       context.answer(answers, () => table(answers.flatMap(rows), COLUMNS, context.page));
@@ -61,6 +71,13 @@ function rows({ process, metrics }: ProcessMetrics): Row[] {
       .filter(({ suffix, value }) => suffix !== '_bucket' && value !== 0)
       .map((sample) => ({ process, family, sample })),
   );
+}
+
+function unreadable({ daemon, sock }: ControlClient, fault: string): MeshError {
+  return new MeshError('MESH_INTERNAL', `${TITLES[daemon]} sent metrics that cannot be read: the document ${fault}`, {
+    object: sock,
+    remedy: 'Look whether another program listens there, or whether the process is of another version.',
+  });
 }
 
 /** Six digits are enough to look at; large numbers are shown whole. */

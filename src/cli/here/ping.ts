@@ -25,7 +25,7 @@ export function pingCommand(context: Context): Command {
       const result = await withProgress(
         context.stderr,
         `Pinging ${node} in ${network}`,
-        agentClient(context.paths).post<PingResult>('/v1/ping', request, count * INTERVAL_MS + MARGIN_MS),
+        agentClient(context.paths).ask('POST /v1/ping', { body: request, timeoutMs: count * INTERVAL_MS + MARGIN_MS }),
       );
       if (result.received === 0 || !provedMtu(result)) context.exitCode = 1;
       context.answer(result, () => pingText(result, context));

@@ -1,6 +1,6 @@
 /** `mesh plan` and `mesh drift`: what the agent is about to do, and what is not as it should be. */
 import { Command } from 'commander';
-import type { DriftView, PlanView, StepView } from '../../protocol/documents/views.ts';
+import type { DriftView, StepView } from '../../protocol/documents/views.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import type { Paint, Tone } from '../print/color.ts';
@@ -9,7 +9,7 @@ import { printable } from '../print/printable.ts';
 /** `mesh plan`: the steps of the next pass. The exit code is 0 also when there are some. */
 export function planCommand(context: Context): Command {
   return new Command('plan').addHelpText('after', '\nExample:\n  $ mesh plan').action(async () => {
-    const plan = await agentClient(context.paths).get<PlanView>('/v1/plan');
+    const plan = await agentClient(context.paths).ask('GET /v1/plan');
     context.answer(plan, () =>
       plan.steps.length === 0
         ? 'Nothing to do: everything is as it should be.\n'
@@ -23,7 +23,7 @@ export function driftCommand(context: Context): Command {
   return new Command('drift')
     .addHelpText('after', '\nExit code 0 without drift, 1 with some.\n\nExample:\n  $ mesh drift')
     .action(async () => {
-      const drift = await agentClient(context.paths).get<DriftView>('/v1/drift');
+      const drift = await agentClient(context.paths).ask('GET /v1/drift');
       if (drift.steps.length > 0) context.exitCode = 1;
       context.answer(drift, () => driftText(drift, context.paint));
     });

@@ -24,7 +24,7 @@ export function traceCommand(context: Context): Command {
       const view = await withProgress(
         context.stderr,
         `Tracing ${from} to ${to} in ${network}`,
-        agentClient(context.paths).post<TraceView>('/v1/trace', request, TIMEOUT_MS),
+        agentClient(context.paths).ask('POST /v1/trace', { body: request, timeoutMs: TIMEOUT_MS }),
       );
       if (!isWell(view)) context.exitCode = 1;
       context.answer(view, () => traceText(view, context));

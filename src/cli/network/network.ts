@@ -80,8 +80,8 @@ const MEMBER_COLUMNS: readonly Column<Member>[] = [
   { title: 'IPV6', text: (member) => member.ipv6 },
 ];
 
-async function fetchNetworks(context: Context): Promise<NetworkView[]> {
-  return (await bestClient(context.paths)).get<NetworkView[]>('/v1/networks');
+async function fetchNetworks(context: Context): Promise<readonly NetworkView[]> {
+  return (await bestClient(context.paths)).ask('GET /v1/networks');
 }
 
 /** @throws MESH_NET_UNKNOWN */

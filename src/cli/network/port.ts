@@ -1,6 +1,6 @@
 /** `mesh port`: interfaces of virtual machines and services, plugged into networks. */
 import { Command } from 'commander';
-import type { NetworkView, PortView } from '../../protocol/documents/views.ts';
+import type { PortView } from '../../protocol/documents/views.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { type Column, table } from '../print/table.ts';
@@ -15,7 +15,7 @@ export function portCommand(context: Context): Command {
     .argument('<interface>', 'a tap, veth or other interface of this machine')
     .addHelpText('after', '\nExample:\n  $ mesh port plug manage tap0')
     .action(async (network: string, name: string) => {
-      const view = await agentClient(context.paths).put<PortView>(portPath(name), { network });
+      const view = await agentClient(context.paths).ask('PUT /v1/ports/*', { names: [name], body: { network } });
       context.answer(view, () =>
         view.state === 'plugged'
           ? `${name} is plugged into ${network}.\n`
@@ -29,7 +29,7 @@ export function portCommand(context: Context): Command {
     .argument('<interface>', 'an interface that is plugged')
     .addHelpText('after', '\nExample:\n  $ mesh port unplug tap0')
     .action(async (name: string) => {
-      await agentClient(context.paths).delete(portPath(name));
+      await agentClient(context.paths).ask('DELETE /v1/ports/*', { names: [name] });
       context.answer({ interface: name }, () => `${name} is no longer plugged.\n`);
     });
 
@@ -39,10 +39,7 @@ export function portCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh port list')
     .action(async () => {
       const agent = agentClient(context.paths);
-      const [ports, networks] = await Promise.all([
-        agent.get<PortView[]>('/v1/ports'),
-        agent.get<NetworkView[]>('/v1/networks'),
-      ]);
+      const [ports, networks] = await Promise.all([agent.ask('GET /v1/ports'), agent.ask('GET /v1/networks')]);
       const names = new Map(networks.map(({ network }) => [network.id, network.name]));
       const rows = ports.map((view) => ({ ...view, name: names.get(view.network) ?? view.network }));
       context.answer(ports, () => table(rows, COLUMNS, context.page) || 'Nothing is plugged.\n');
@@ -61,8 +58,4 @@ const COLUMNS: readonly Column<PortView & { readonly name: string }>[] = [
 /** What the rules for guests refused: `12 router, 3 tagged`. */
 function refusedText({ refused = [] }: PortView): string {
   return refused.map(({ kind, frames }) => `${frames} ${kind}`).join(', ') || '–';
-}
-
-function portPath(name: string): string {
-  return `/v1/ports/${encodeURIComponent(name)}`;
 }

@@ -9,7 +9,6 @@ import { requireRoot } from '../../kernel/root.ts';
 import { isUnicastMac, type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
-import type { MachineView } from '../../protocol/documents/machine-view.ts';
 import { type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 
@@ -75,14 +74,14 @@ function cardOf(text: string): Mac {
 }
 
 /** The cards that host0 knows; undefined if its daemon does not run. */
-async function cardsOf(host0: ControlClient, machine: MachineId): Promise<readonly Mac[] | undefined> {
+async function cardsOf(host0: ControlClient<'host0'>, machine: MachineId): Promise<readonly Mac[] | undefined> {
   if (!(await host0.answers())) return undefined;
-  const machines = await host0.get<readonly MachineView[]>('/v1/machines');
+  const machines = await host0.ask('GET /v1/machines');
   return machines.find((view) => view.machine === machine)?.cards.map(({ mac }) => mac) ?? [];
 }
 
-function addCard(host0: ControlClient, machine: MachineId, mac: Mac): Promise<readonly Mac[]> {
-  return host0.put<readonly Mac[]>(`/v1/machines/${machine}/cards/${mac}`, {});
+function addCard(host0: ControlClient<'host0'>, machine: MachineId, mac: Mac): Promise<readonly Mac[]> {
+  return host0.ask('PUT /v1/machines/*/cards/*', { names: [machine, mac], body: {} });
 }
 
 function mustBeAdopted(machine: MachineId, owner: MachineFolder | undefined, card: Mac | undefined): void {

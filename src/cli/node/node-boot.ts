@@ -24,7 +24,7 @@ export function nodeBootCommand(context: Context): Command {
     )
     .action(async (wanted: string | undefined, { follow }: { follow?: boolean }) => {
       if (follow) return await followBoots(context, wanted === undefined ? undefined : [wanted]);
-      const boots = await host0Client(context.paths).get<TimelineView[]>('/v1/boots');
+      const boots = await host0Client(context.paths).ask('GET /v1/boots');
       if (wanted === undefined) {
         context.answer(
           boots,
@@ -72,7 +72,7 @@ function unknown(wanted: string): MeshError {
 export async function followBoots(context: Context, wanted: readonly string[] | undefined, since = ''): Promise<void> {
   const shown = new Map<string, TimelineView>();
   const arrived = new Set<string>();
-  for await (const view of host0Client(context.paths).events<TimelineView>('/v1/boots/events')) {
+  for await (const view of host0Client(context.paths).events('GET /v1/boots/events')) {
     const word = wanted?.find((candidate) => matches(view, candidate));
     if ((wanted !== undefined && word === undefined) || view.began < since) continue;
     const before = shown.get(view.mac);

@@ -28,15 +28,12 @@ export interface SeenMachine {
 export async function fetchNodes({ paths }: Context): Promise<readonly ListedNode[]> {
   const host0 = host0Client(paths);
   if (await host0.answers()) return await fetchFromHost0(host0);
-  return nodesOf(await agentClient(paths).get<NetworkView[]>('/v1/networks'));
+  return nodesOf(await agentClient(paths).ask('GET /v1/networks'));
 }
 
 /** The nodes, host0 first, and then the machines that are no nodes. */
-export async function fetchFromHost0(host0: ControlClient): Promise<readonly ListedNode[]> {
-  const [nodes, machines] = await Promise.all([
-    host0.get<NodeView[]>('/v1/nodes'),
-    host0.get<MachineView[]>('/v1/machines'),
-  ]);
+export async function fetchFromHost0(host0: ControlClient<'host0'>): Promise<readonly ListedNode[]> {
+  const [nodes, machines] = await Promise.all([host0.ask('GET /v1/nodes'), host0.ask('GET /v1/machines')]);
   return merged(nodes, machines);
 }
 

@@ -112,7 +112,7 @@ function contentOf(entries: readonly OverlayEntry[], file: string): Uint8Array {
 /** The segments with their modes; undefined if host0's daemon does not run. */
 async function bootViewOf({ paths }: Context): Promise<BootView | undefined> {
   const host0 = host0Client(paths);
-  return (await host0.answers()) ? await host0.get<BootView>('/v1/boot') : undefined;
+  return (await host0.answers()) ? await host0.ask('GET /v1/boot') : undefined;
 }
 
 function answerOn({ device, mode, subnet, remark }: SegmentView): SegmentAnswer {

@@ -67,7 +67,7 @@ export function host0Option(): Option {
 
 /**
  * The agent's flags for the address of host0; none when the kernel command line has it, since the agent reads that too.
- * @throws MESH_HOST0_UNKNOWN, MESH_ADDRESS_INVALID unless the option or the kernel command line has addresses of host0
+ * @throws MESH_HOST0_UNKNOWN unless the option or the kernel command line has addresses of host0
  */
 export function host0Flags(host0: string | undefined): string[] {
   const addresses = host0Addresses(host0, readFileSync('/proc/cmdline', 'utf8'));

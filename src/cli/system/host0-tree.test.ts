@@ -222,7 +222,9 @@ describe('mesh node adopt', () => {
     const daemon = new FakeDaemon({
       [`PUT /v1/machines/10eff964/cards/${card}`]: [card],
       'PUT /v1/machines/10eff964/cards/52:54:00:12:34:57': [card, '52:54:00:12:34:57'],
-      'GET /v1/machines': [{ machine: '2b1c0d3e', cards: [{ mac: card }] }],
+      'GET /v1/machines': [
+        { machine: '2b1c0d3e', hardware: {}, firstSeen: '2026-11-21T06:12:01.000Z', cards: [{ mac: card }] },
+      ],
     });
     await daemon.listen(pathsBelow(root).controlSock);
     try {

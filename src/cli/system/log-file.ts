@@ -6,9 +6,13 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { quietJson, visible } from '../../protocol/documents/terminal-text.ts';
 import type { MeshEvent } from '../../protocol/journal/event.ts';
 import { LOG_MAX_BYTES, olderLogOf } from '../../protocol/journal/log-rotation.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import { MeshEventShape } from '../../protocol/shapes/view-shapes.ts';
 import type { Paint } from '../print/color.ts';
 import { eventLine } from '../print/event-line.ts';
 
+/** A longer line is shown as it is. */
+const LINE_MAX_LENGTH = 1024 * 1024;
 /** Bytes at the end of a file that are read for its last lines. */
 const TAIL_BYTES = LOG_MAX_BYTES;
 
@@ -93,16 +97,7 @@ export function logJson(line: string): string {
 }
 
 function eventOf(line: string): MeshEvent | undefined {
-  if (!line.startsWith('{')) return undefined;
-  try {
-    const parsed = JSON.parse(line) as Partial<MeshEvent>;
-    const whole = [parsed.time, parsed.level, parsed.source, parsed.kind, parsed.message].every(
-      (field) => typeof field === 'string',
-    );
-    return whole ? (parsed as MeshEvent) : undefined;
-  } catch {
-    return undefined;
-  }
+  return line.startsWith('{') ? readDocument(MeshEventShape, line, LINE_MAX_LENGTH).document : undefined;
 }
 
 async function openIfThere(file: string): Promise<FileHandle | undefined> {

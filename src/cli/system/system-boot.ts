@@ -28,7 +28,7 @@ export function addScan(system: Command, context: Context): void {
         '\nExamples:\n  $ mesh system scan\n  $ mesh system scan --svg segments.svg',
     )
     .action(async ({ svg }: { svg?: string }) => {
-      const asked = host0Client(context.paths).post<ScanView>('/v1/scan', {}, SCAN_TIMEOUT_MS);
+      const asked = host0Client(context.paths).ask('POST /v1/scan', { body: {}, timeoutMs: SCAN_TIMEOUT_MS });
       const view = await withProgress(context.stderr, 'Listening on every NIC', asked);
       if (svg !== undefined) await draw(svg, view);
       context.answer(view, () => scanText(view, context.paint));
@@ -50,7 +50,7 @@ export function addBoot(system: Command, context: Context): void {
     .description('Show what host0 does on each segment that machines boot on, and why')
     .addHelpText('after', '\nExample:\n  $ mesh system boot')
     .action(async () => {
-      const view = await host0Client(context.paths).get<BootView>('/v1/boot');
+      const view = await host0Client(context.paths).ask('GET /v1/boot');
       context.answer(view, () => bootText(view, context));
     });
 }

@@ -74,11 +74,11 @@ test('a node without an address of host0 is an error', async () => {
 });
 
 test.each([
-  ['a name', 'box.local', 'MESH_ADDRESS_INVALID', '--host0: "box.local" is a name'],
-  ['an IPv6 address', 'fd00::1', 'MESH_ADDRESS_INVALID', '--host0: "fd00::1" is an IPv6 address'],
+  ['a name', 'box.local', 'MESH_HOST0_UNKNOWN', '--host0: "box.local" is a name'],
+  ['an IPv6 address', 'fd00::1', 'MESH_HOST0_UNKNOWN', '--host0: "fd00::1" is an IPv6 address'],
   ['the loopback', '127.0.0.1', 'MESH_HOST0_UNKNOWN', '--host0: 127.0.0.1 is not the address of another machine'],
 ])('%s as the address of host0 is refused before anything starts', async (_, host0, code, message) => {
-  await expect(system(`start --host0 ${host0}`)).rejects.toMatchObject({ code, message });
+  await expect(system(`start --host0 ${host0}`)).rejects.toMatchObject({ code, message, exitCode: 2 });
   expect((await system('stop')).stdout).toBe('Nothing was running here.\n');
 });
 
@@ -149,7 +149,7 @@ test('the logs of both processes are merged in the order of time', async () => {
   const { logs } = pathsBelow(root);
   mkdirSync(logs, { recursive: true });
   const line = (source: string, second: number) =>
-    `{"time":"2026-11-21T06:12:0${second}.000Z","level":"info","source":"${source}","kind":"said","message":"m"}\n`;
+    `{"seq":${second},"time":"2026-11-21T06:12:0${second}.000Z","level":"info","source":"${source}","node":"node1","kind":"said","message":"m"}\n`;
   writeFileSync(join(logs, 'host0.log'), `${line('host0', 1)}a trace\n${line('host0', 4)}`);
   writeFileSync(join(logs, 'agent.log'), `${line('agent', 2)}${line('agent', 3)}`);
   const shown = (await system('logview -n 4')).stdout.trimEnd().split('\n');

@@ -6,8 +6,7 @@ import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { host0Addresses, requireOthers } from '../../machine/host0-addresses.ts';
 import { MeshError } from '../../model/error.ts';
-import type { AgentStatus, Host0Status } from '../../protocol/documents/views.ts';
-import { agentClient, type DaemonName, TITLES } from '../../protocol/http/control-client.ts';
+import { agentClient, type DaemonName, host0Client, TITLES } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
 import { wholeNumber } from '../print/number-option.ts';
@@ -130,7 +129,7 @@ async function checkHost0(context: Context, host0: string): Promise<void> {
   requireOthers(wanted, own);
   const agent = agentClient(context.paths);
   if (!(await agent.answers())) return;
-  const { host0: present } = await agent.get<AgentStatus>('/v1/status');
+  const { host0: present } = await agent.ask('GET /v1/status');
   if (present.join() === wanted.join()) return;
   throw new MeshError(
     'MESH_ALREADY_RUNNING',
@@ -160,7 +159,9 @@ async function stop(context: Context): Promise<void> {
   for (const daemon of PROCESSES.toReversed().map((name) => new Daemon(name, context))) {
     // This also stops what host0's daemon runs (dnsmasq). When a service manager restarts the daemon, that goes on running.
     if (daemon.name === 'host0' && daemon.pid() !== undefined)
-      await daemon.client.post('/v1/boot/stop', {}).catch(() => {});
+      await host0Client(context.paths)
+        .ask('POST /v1/boot/stop', { body: {} })
+        .catch(() => {});
     const pid = await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]} to end`, daemon.stop());
     if (pid !== undefined) stopped.push({ process: daemon.name, pid });
     else if (await daemon.client.answers()) foreign.push(daemon);
@@ -220,7 +221,7 @@ async function processStatus(daemon: Daemon): Promise<ProcessStatus> {
   const pid = daemon.pid();
   const known = { process: daemon.name, ...(pid !== undefined && { pid }) };
   if (!(await daemon.client.answers())) return { ...known, state: pid === undefined ? 'stopped' : 'silent' };
-  const { version, upSec } = await daemon.client.get<AgentStatus | Host0Status>('/v1/status');
+  const { version, upSec } = await daemon.client.ask('GET /v1/status');
   return { ...known, state: 'answers', version, upSec };
 }
 

@@ -10,7 +10,6 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import * as z from 'zod/mini';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -20,7 +19,8 @@ import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { RecentFindings } from '../../protocol/journal/recent-findings.ts';
-import { listOf, readDocument, recordOf, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { InventoryShape } from '../../protocol/shapes/inventory-shape.ts';
 import { MachineIdShape, MacShape, TimeShape } from '../../protocol/shapes/parts.ts';
 import type { Store } from '../../store/store.ts';
@@ -56,16 +56,16 @@ export interface MachineRecord {
 }
 
 const RECORD_MAX_LENGTH = 256 * 1024;
-const Fact = z.string().check(z.maxLength(4_096));
-const MachineRecordShape: Shape<MachineRecord> = z.object({
+const Fact = form.string({ max: 4_096 });
+const MachineRecordShape: form.Shape<MachineRecord> = form.object({
   machine: MachineIdShape,
-  facts: recordOf(z.string(), Fact, 64),
+  facts: form.recordOf(form.string(), Fact, 64),
   // Earlier versions kept more cards.
-  cards: listOf(MacShape, 256),
+  cards: form.listOf(MacShape, 256),
   firstSeen: TimeShape,
-  lastBoot: z.exactOptional(TimeShape),
+  lastBoot: form.exactOptional(TimeShape),
   // An inventory that is spoilt is reported again by the machine.
-  inventory: z.catch(z.exactOptional(InventoryShape), undefined as never),
+  inventory: form.droppable(InventoryShape),
 });
 
 /** What the registry asks other parts of host0. */

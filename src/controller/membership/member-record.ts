@@ -1,10 +1,11 @@
 /** A member as the store keeps it, under `/v1/meshes/<network id>/members/<ipv6>`. */
-import * as z from 'zod/mini';
+
 import { type Ipv6, ipv6InSubnet } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
-import { readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { MachineIdShape, MemberShape } from '../../protocol/shapes/parts.ts';
 
 /** A member with what host0 alone knows of it. */
@@ -18,10 +19,11 @@ export interface MemberRecord extends Member {
 }
 
 const RECORD_MAX_LENGTH = 16 * 1024;
-const MemberRecordShape: Shape<MemberRecord> = z.extend(MemberShape, {
-  machine: z.exactOptional(MachineIdShape),
-  instance: z.exactOptional(z.string().check(z.maxLength(200))),
-  proven: z.exactOptional(z.boolean()),
+const MemberRecordShape: form.Shape<MemberRecord> = form.object({
+  ...MemberShape.fields,
+  machine: form.exactOptional(MachineIdShape),
+  instance: form.exactOptional(form.string({ max: 200 })),
+  proven: form.exactOptional(form.boolean()),
 });
 
 /** The prefix of the keys of a mesh's members. */

@@ -473,9 +473,11 @@ describe('one member at an underlay address', () => {
 
   test('a guest that is a member from before ceases to be one', async () => {
     const store = new MemoryStore();
-    const { bridgeMac: mac, ipv6 } = memberAddresses(network, guest.machine);
-    const key = memberStoreKey(network.id, ipv6);
-    await store.txn([], [{ put: key, value: JSON.stringify({ name: 'guest', ipv4: a.ipv4, mac, ipv6 }) }]);
+    const records = [a, { name: guest.name, machine: guest.machine, ipv4: a.ipv4 }].map((node) => {
+      const { bridgeMac: mac, ipv6 } = memberAddresses(network, node.machine);
+      return { put: memberStoreKey(network.id, ipv6), value: JSON.stringify({ ...node, mac, ipv6 }) };
+    });
+    await store.txn([], records);
     const host = await Host0.start({ store });
     await host.report(a);
     for (let second = 0; second < 9; second += 3) {

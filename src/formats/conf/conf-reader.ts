@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MeshError } from '../../model/error.ts';
-import { systemWords } from '../system-error.ts';
+import { pathWord, systemWords } from '../system-error.ts';
 import { CONF_FILE_MAX_BYTES } from './conf-file.ts';
 
 /**
@@ -44,7 +44,7 @@ export function unreadable(path: string, cause: unknown): MeshError {
 function remedyFor(path: string, errno: string | undefined): string {
   switch (errno) {
     case 'EACCES':
-      return `Give it to root: chown root ${path}. The services read only what root may read without further rights`;
+      return `Give it to root: chown root ${pathWord(path)}. The services read only what root may read without further rights`;
     case 'ENOENT':
       return `Look where the symbolic link ${path} leads, or remove it`;
     default:

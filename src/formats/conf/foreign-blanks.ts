@@ -1,5 +1,6 @@
 /** Blanks that are none for a shell, which takes them as part of a key, of a value or of a command. */
 import { MeshError, type SourcePlace } from '../../model/error.ts';
+import { pathWord } from '../system-error.ts';
 
 const REPLACE = 'Remove it, or type a plain space in its place';
 
@@ -14,7 +15,7 @@ function kindOf(blank: string, file: string): Kind {
     case '\r':
       return {
         name: 'a carriage return (CRLF)',
-        remedy: `Save the file with Unix line ends: sed -i 's/\\r$//' ${file}`,
+        remedy: `Save the file with Unix line ends: sed -i 's/\\r$//' ${pathWord(file)}`,
       };
     case '\uFEFF':
       return { name: 'a byte-order mark', remedy: 'Save the file as UTF-8 without a byte-order mark' };

@@ -6,10 +6,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod/mini';
 import { makeDirectory, syncDirectory, writeSynced } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 
 /** `image.json`: the description of an image. */
 export interface NodeImage {
@@ -38,22 +38,22 @@ export interface ImageFile {
 }
 
 const PACKAGES_MAX = 10_000;
-const WordShape = z.string().check(z.regex(/^[\x21-\x7e]{1,200}$/));
-const ImageFileShape: Shape<ImageFile> = z.object({
-  bytes: z.int().check(z.minimum(0)),
-  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+const WordShape = form.string({ pattern: /^[\x21-\x7e]{1,200}$/ });
+const ImageFileShape: form.Shape<ImageFile> = form.object({
+  bytes: form.int(0),
+  sha256: form.string({ pattern: /^[0-9a-f]{64}$/ }),
 });
-const NodeImageShape: Shape<NodeImage> = z.object({
-  generation: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
-  flavor: z.literal('debian'),
+const NodeImageShape: form.Shape<NodeImage> = form.object({
+  generation: form.string({ pattern: /^[0-9a-f]{16}$/ }),
+  flavor: form.literal('debian'),
   kernelRelease: WordShape,
   // Each becomes a word of a boot script's line.
-  kernelArguments: listOf(WordShape, 64),
+  kernelArguments: form.listOf(WordShape, 64),
   vmlinuz: ImageFileShape,
   initrd: ImageFileShape,
-  packages: listOf(z.string().check(z.maxLength(500)), PACKAGES_MAX),
-  meshworkVersion: z.string(),
-  nodeVersion: z.string(),
+  packages: form.listOf(form.string({ max: 500 }), PACKAGES_MAX),
+  meshworkVersion: form.string(),
+  nodeVersion: form.string(),
 });
 
 /** An image on host0's disk. */

@@ -6,11 +6,11 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod/mini';
 import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../../disk/durable-file.ts';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { ErrorShape, MachineIdShape, TimeShape } from '../../protocol/shapes/parts.ts';
 import type { CompiledMachine } from './compilation.ts';
 import { type OverlayEntry, packOverlay, unpackOverlay } from './overlay.ts';
@@ -52,20 +52,18 @@ export interface Refusal {
 }
 
 const MACHINES_MAX = 100_000;
-const Sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-const StoredMachineShape: Shape<StoredMachine> = z.object({
-  machine: z.union([MachineIdShape, z.literal('default')]),
-  name: z.string().check(z.maxLength(255)),
-  packages: listOf(z.string().check(z.maxLength(500)), 10_000),
-  overlay: z.exactOptional(
-    z.object({ sha256: Sha256, bytes: z.int().check(z.minimum(0)), content: z.string().check(z.maxLength(200)) }),
-  ),
+const Sha256 = form.string({ pattern: /^[0-9a-f]{64}$/ });
+const StoredMachineShape: form.Shape<StoredMachine> = form.object({
+  machine: form.union([MachineIdShape, form.literal('default')]),
+  name: form.string({ max: 255 }),
+  packages: form.listOf(form.string({ max: 500 }), 10_000),
+  overlay: form.exactOptional(form.object({ sha256: Sha256, bytes: form.int(0), content: form.string({ max: 200 }) })),
 });
-const OverlayIndexShape: Shape<OverlayIndex> = z.object({
+const OverlayIndexShape: form.Shape<OverlayIndex> = form.object({
   compiledAt: TimeShape,
-  machines: listOf(StoredMachineShape, MACHINES_MAX),
+  machines: form.listOf(StoredMachineShape, MACHINES_MAX),
 });
-const RefusalShape: Shape<Refusal> = z.object({ refusedAt: TimeShape, faults: z.int(), first: ErrorShape });
+const RefusalShape: form.Shape<Refusal> = form.object({ refusedAt: TimeShape, faults: form.int(), first: ErrorShape });
 
 const SUFFIX = '.apkovl.tar.gz';
 /** How long files out of force, and unfinished files of a crash, are kept: a machine that was given a file's name fetches it within an hour. */

@@ -95,10 +95,9 @@ export class KernelMonitor {
   /** Emits now all events that have happened so far, without waiting for the event loop. */
   drain(): void {
     for (const { socket, read, budget } of [...this.#sources]) {
-      const startMs = performance.now();
-      for (let round = 0; round < DRAIN_ROUNDS && this.#sources.length > 0 && read(socket); round++);
-      const nowMs = performance.now();
-      budget.spend(nowMs - startMs, nowMs);
+      budget.measure(() => {
+        for (let round = 0; round < DRAIN_ROUNDS && this.#sources.length > 0 && read(socket); round++);
+      });
     }
   }
 
@@ -123,10 +122,7 @@ export class KernelMonitor {
       if (this.#sources.includes(source)) source.poll.start({ readable: true }, onReadable);
     };
     const onReadable = (): void => {
-      const startMs = performance.now();
-      read(socket);
-      const nowMs = performance.now();
-      const pauseMs = source.budget.spend(nowMs - startMs, nowMs);
+      const pauseMs = source.budget.measure(() => read(socket));
       if (pauseMs === 0) listen();
       else if (this.#sources.includes(source)) {
         source.poll.stop();

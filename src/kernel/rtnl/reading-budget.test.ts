@@ -28,3 +28,7 @@ test('few events never wait, however long they come', () => {
   const budget = new ReadingBudget();
   for (let nowMs = 0; nowMs < 60_000; nowMs += 100) expect(budget.spend(20, nowMs)).toBe(0);
 });
+
+test('one long reading is followed by a pause of a second at most', () => {
+  expect(new ReadingBudget().spend(60_000, 1_000)).toBe(1_000);
+});

@@ -4,11 +4,11 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import * as z from 'zod/mini';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import type { Ends, Topology } from '../hosts/topology.ts';
 
 /** Five times what iperf3 takes to start on a busy machine. */
@@ -75,10 +75,12 @@ async function listening(server: ChildProcess): Promise<void> {
 }
 
 /** What is read of the JSON of iperf3. */
-const Report = z.object({
-  error: z.exactOptional(z.string()),
-  end: z.exactOptional(
-    z.object({ sum_received: z.exactOptional(z.object({ bits_per_second: z.exactOptional(z.number()) })) }),
+const Report = form.object({
+  error: form.exactOptional(form.string()),
+  end: form.exactOptional(
+    form.object({
+      sum_received: form.exactOptional(form.object({ bits_per_second: form.exactOptional(form.number()) })),
+    }),
   ),
 });
 

@@ -21,7 +21,7 @@ export async function untilSegmentServed(host0: LabHost, signal?: AbortSignal): 
   let view: BootView | undefined;
   while (performance.now() < giveUpAt) {
     signal?.throwIfAborted();
-    view = await client.get<BootView>('/v1/boot').catch(() => undefined);
+    view = await client.ask('GET /v1/boot').catch(() => undefined);
     if (view?.segments.some(({ service }) => service?.state === 'running')) return;
     await sleep(LOOK_MS);
   }
@@ -51,7 +51,7 @@ export async function untilMembers(
   const found = () => machines.flatMap((machine) => boots.get(cardOf(machine)) ?? []);
   const client = host0Client(pathsBelow(host0.root));
   try {
-    for await (const view of client.events<TimelineView>('/v1/boots/events', ends)) {
+    for await (const view of client.events('GET /v1/boots/events', { signal: ends })) {
       if (view.began < since || !machines.some((machine) => cardOf(machine) === view.mac)) continue;
       boots.set(view.mac, view);
       onBoot(view);

@@ -5,10 +5,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import * as z from 'zod/mini';
 import { syncDirectory, writeDurable } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
-import { listOf, readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { isRunning, type ProcessMark, ProcessMarkShape, processMarkOf } from '../../services/process/process-mark.ts';
 import { type LabSize, type MachineSettings, planTopology } from '../hosts/topology.ts';
 
@@ -24,18 +24,18 @@ export interface LabRecord extends LabSize {
 }
 
 const HOSTS_MAX = 10_000;
-const MachineSettingsShape: Shape<MachineSettings> = z.object({
-  firmware: listOf(z.enum(['bios', 'uefi']), HOSTS_MAX),
-  foreignDhcp: z._default(z.boolean(), false),
-  templateUuid: z._default(z.boolean(), false),
+const MachineSettingsShape: form.Shape<MachineSettings> = form.object({
+  firmware: form.listOf(form.oneOf(['bios', 'uefi']), HOSTS_MAX),
+  foreignDhcp: form.otherwise(form.boolean(), false),
+  templateUuid: form.otherwise(form.boolean(), false),
 });
-const LabRecordShape: Shape<LabRecord> = z.object({
-  name: z.string(),
-  nodes: z.int(),
-  segments: z.int(),
-  machines: z.exactOptional(MachineSettingsShape),
+const LabRecordShape: form.Shape<LabRecord> = form.object({
+  name: form.string(),
+  nodes: form.int(),
+  segments: form.int(),
+  machines: form.exactOptional(MachineSettingsShape),
   owner: ProcessMarkShape,
-  kept: z.boolean(),
+  kept: form.boolean(),
 });
 
 function recordPath(directory: string): string {

@@ -1,9 +1,11 @@
 /** HTTP clients for the control sockets of host0's daemon and of the agent (documents/views.ts lists the requests). */
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { type ErrorDocument, MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import type { Paths } from '../documents/paths.ts';
 import { SseParser } from '../documents/sse.ts';
+import type { RouteAnswers, RouteOf } from '../shapes/answers.ts';
+import type { DocumentReading } from '../shapes/document.ts';
 import { request } from './http.ts';
 
 /** The two long-running processes. */
@@ -26,69 +28,84 @@ const ABSENT: ReadonlyMap<string, string> = new Map([
   ['EPIPE', 'went away'],
 ]);
 
-interface Call {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  readonly path: string;
+/** What goes with a request. */
+export interface AskOptions {
+  /** The names in place of each `*` of the route. */
+  readonly names?: readonly string[];
+  readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal | undefined;
   /** The call fails after this time without a byte; 0 waits for ever. */
   readonly timeoutMs?: number;
 }
 
+/** What goes with a request for a stream. */
+export interface FollowOptions extends Pick<AskOptions, 'query'> {
+  /** The id of the last event that was received, to resume a stream. */
+  readonly lastId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Call extends AskOptions {
+  /** Method and path. */
+  readonly route: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The forms of all answers, loaded while the request is under way: `mesh` starts in a few milliseconds without them.
+ */
+const forms = () => import('../shapes/answers.ts');
+
 /**
  * A client of one control socket. All methods that send a request throw the MeshError that the process answered, or
  * MESH_NOT_RUNNING when it does not answer, MESH_NOT_ROOT when the socket is not open to this user, and MESH_INTERNAL
- * when the answer is not readable. Answers are not checked against `T`.
+ * when the answer has not its form.
  */
-export class ControlClient {
-  readonly daemon: DaemonName;
+export class ControlClient<D extends DaemonName = DaemonName> {
+  readonly daemon: D;
   readonly sock: string;
 
-  constructor(daemon: DaemonName, sock: string) {
+  constructor(daemon: D, sock: string) {
     this.daemon = daemon;
     this.sock = sock;
   }
 
-  get<T>(path: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
-    return this.#document<T>({ method: 'GET', path, timeoutMs });
-  }
-
-  put<T>(path: string, body: unknown): Promise<T> {
-    return this.#document<T>({ method: 'PUT', path, body });
-  }
-
-  post<T>(path: string, body: unknown, timeoutMs = ANSWER_TIMEOUT_MS): Promise<T> {
-    return this.#document<T>({ method: 'POST', path, body, timeoutMs });
-  }
-
-  delete<T>(path: string): Promise<T> {
-    return this.#document<T>({ method: 'DELETE', path });
+  /** Sends a request, and reads the document that answers it. */
+  async ask<R extends RouteOf<D>>(route: R, options: AskOptions = {}): Promise<RouteAnswers[D][R]> {
+    const loading = forms();
+    const text = await this.#text(await this.#call({ ...options, route: String(route) }));
+    const { readRouteAnswer } = await loading;
+    return this.#whole(readRouteAnswer(this.daemon, route, text));
   }
 
   /** An answer as plain text. @param accept the media type to ask for */
   async text(path: string, accept: string): Promise<string> {
-    return this.#text(await this.#call({ method: 'GET', path, headers: { accept } }));
+    return this.#text(await this.#call({ route: `GET ${path}`, headers: { accept } }));
   }
 
   /** The data of each event of a stream, until the process or `signal` ends the stream. */
-  async *events<T>(path: string, signal?: AbortSignal): AsyncGenerator<T> {
-    for await (const { data } of this.messages(path, undefined, signal)) yield data as T;
+  async *events<R extends RouteOf<D>>(route: R, options: FollowOptions = {}): AsyncGenerator<RouteAnswers[D][R]> {
+    for await (const { data } of this.messages(route, options)) yield data;
   }
 
-  /** Data and id of each event of a stream. @param lastId id of the last event that was received, to resume a stream */
-  async *messages(
-    path: string,
-    lastId?: string,
-    signal?: AbortSignal,
-  ): AsyncGenerator<{ readonly id?: string; readonly data: unknown }> {
+  /** Data and id of each event of a stream. */
+  async *messages<R extends RouteOf<D>>(
+    route: R,
+    { lastId, ...options }: FollowOptions = {},
+  ): AsyncGenerator<{ readonly id?: string; readonly data: RouteAnswers[D][R] }> {
     const headers = lastId === undefined ? {} : { 'last-event-id': lastId };
-    const response = await this.#call({ method: 'GET', path, timeoutMs: 0, headers, signal });
+    const loading = forms();
+    const response = await this.#call({ ...options, route: String(route), timeoutMs: 0, headers });
+    const { readRouteAnswer } = await loading;
     const parser = new SseParser();
     try {
       for await (const text of response.setEncoding('utf8') as AsyncIterable<string>) {
         for (const { id, data } of parser.push(text)) {
-          yield { data: this.#parse(data), ...(id !== undefined && { id }) };
+          yield {
+            data: this.#whole(readRouteAnswer(this.daemon, route, data)),
+            ...(id !== undefined && { id }),
+          };
         }
       }
     } catch (error) {
@@ -98,7 +115,7 @@ export class ControlClient {
 
   /** An answer without an end, such as a capture, while it arrives. */
   bytes(path: string): Promise<IncomingMessage> {
-    return this.#call({ method: 'GET', path, timeoutMs: 0 });
+    return this.#call({ route: `GET ${path}`, timeoutMs: 0 });
   }
 
   /** Whether a process listens on the socket. */
@@ -113,36 +130,35 @@ export class ControlClient {
     });
   }
 
-  async #document<T>(call: Call): Promise<T> {
-    const response = await this.#call(call);
-    const text = await this.#text(response);
-    return (text === '' ? undefined : this.#parse(text)) as T;
-  }
-
   async #call(call: Call): Promise<IncomingMessage> {
     const response = await this.#send(call);
     if (response.statusCode !== undefined && response.statusCode < 300) return response;
     const text = await this.#text(response);
-    const document = this.#parse<Partial<ErrorDocument>>(text);
-    if (typeof document.code !== 'string' || typeof document.message !== 'string') throw this.#garbled(text);
-    throw MeshError.fromJSON(document as ErrorDocument);
+    const { readRefusal } = await forms();
+    throw MeshError.fromJSON(this.#whole(readRefusal(text)));
   }
 
   #send({
-    method,
-    path,
+    route,
+    names = [],
+    query = {},
     body,
     headers: more = {},
     signal,
     timeoutMs = ANSWER_TIMEOUT_MS,
   }: Call): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
+      const [method, pattern = ''] = route.split(' ', 2);
+      const parameters = new URLSearchParams(query).toString();
+      const path = names.reduce((known, name) => known.replace('*', () => pathWord(name)), pattern);
       const headers = { ...more, ...(body !== undefined && { 'content-type': 'application/json' }) };
-      const options = { method, path, headers, timeout: timeoutMs, signal };
+      const options = { method, path: path + (parameters && `?${parameters}`), headers, timeout: timeoutMs, signal };
       const outgoing = request({ socketPath: this.sock, agent: false, ...options });
       outgoing.once('response', resolve);
       outgoing.once('timeout', () => outgoing.destroy(this.#silent(timeoutMs)));
       outgoing.once('error', (error: NodeJS.ErrnoException) => reject(this.#explain(error)));
+      // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
+      outgoing.once('close', () => reject(this.#garbled('it closes the connection')));
       outgoing.end(body === undefined ? undefined : JSON.stringify(body));
     });
   }
@@ -153,7 +169,7 @@ export class ControlClient {
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         bytes += chunk.length;
-        if (bytes > MAX_ANSWER_BYTES) throw this.#garbled('an answer without an end');
+        if (bytes > MAX_ANSWER_BYTES) throw this.#garbled('it has no end');
         chunks.push(chunk);
       }
     } catch (error) {
@@ -162,18 +178,15 @@ export class ControlClient {
     return Buffer.concat(chunks).toString('utf8');
   }
 
-  #parse<T>(text: string): T {
-    try {
-      return JSON.parse(text) as T;
-    } catch {
-      throw this.#garbled(text);
-    }
+  #whole<T>(reading: DocumentReading<T>): T {
+    if (reading.fault === undefined) return reading.document;
+    throw this.#garbled(`it ${reading.fault}`);
   }
 
-  #garbled(text: string): MeshError {
-    return new MeshError('MESH_INTERNAL', `${TITLES[this.daemon]} sent an answer that cannot be read`, {
+  #garbled(why: string): MeshError {
+    return new MeshError('MESH_INTERNAL', `${TITLES[this.daemon]} sent an answer that cannot be read: ${why}`, {
       object: this.sock,
-      remedy: `Look whether another program listens there. The answer begins with ${JSON.stringify(text.slice(0, 60))}.`,
+      remedy: 'Look whether another program listens there, or whether the process is of another version.',
     });
   }
 
@@ -208,18 +221,23 @@ export class ControlClient {
   }
 }
 
+/** A name within a path. A colon is allowed there (RFC 3986 §3.3), and Ethernet addresses have five. */
+function pathWord(name: string): string {
+  return encodeURIComponent(name).replaceAll('%3A', ':');
+}
+
 /** A client of one of the two processes of the host that `paths` are of. */
-export function clientOf(daemon: DaemonName, { controlSock, agentSock }: Paths): ControlClient {
+export function clientOf<D extends DaemonName>(daemon: D, { controlSock, agentSock }: Paths): ControlClient<D> {
   return new ControlClient(daemon, daemon === 'host0' ? controlSock : agentSock);
 }
 
 /** A client of this host's agent. */
-export function agentClient(paths: Paths): ControlClient {
+export function agentClient(paths: Paths): ControlClient<'agent'> {
   return clientOf('agent', paths);
 }
 
 /** A client of this host's host0 daemon, which need not run. */
-export function host0Client(paths: Paths): ControlClient {
+export function host0Client(paths: Paths): ControlClient<'host0'> {
   return clientOf('host0', paths);
 }
 

@@ -1,18 +1,18 @@
 /** The reader of documents: a document fits its form, or is refused whole, and nothing is thrown. */
 import { expect, test } from 'vitest';
-import * as z from 'zod/mini';
 import { damagedText, seedOfRun } from '../../../test/kit/damage.ts';
 import { manage, memberNumber } from '../../../test/kit/networks.ts';
 import { randomFrom } from '../../../test/kit/random.ts';
 import { readAssignedMember, readAssignment } from './assignment-shape.ts';
-import { listOf, readDocument, recordOf, type Shape } from './document.ts';
+import { readDocument } from './document.ts';
+import * as form from './form.ts';
 import { membershipEventReader, readReportAnswer } from './membership-shape.ts';
 import { ErrorShape, HealthShape } from './parts.ts';
 import { readPathView } from './path-view-shape.ts';
 
-const Point: Shape<{ name: string; at: number[] }> = z.object({
-  name: z.string().check(z.maxLength(8)),
-  at: listOf(z.int(), 3),
+const Point: form.Shape<{ name: string; at: number[] }> = form.object({
+  name: form.string({ max: 8 }),
+  at: form.listOf(form.int(), 3),
 });
 
 test('a document in its form is read, without the fields that this version does not know', () => {
@@ -35,26 +35,26 @@ test.each([
 });
 
 test('a place that a stranger named is not shown', () => {
-  const shape = recordOf(z.string(), z.int(), 3);
+  const shape = form.recordOf(form.string(), form.int(), 3);
   expect(readDocument(shape, '{"\\u001b[2J":"x"}')).toEqual({ fault: 'does not fit its form at ?' });
 });
 
 test('a text that is nested deeply is refused unparsed, and brackets in texts do not count', () => {
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
   expect(readDocument(Point, deep)).toEqual({ fault: 'is nested deeper than 32' });
-  const shape = z.object({ text: z.string() });
+  const shape = form.object({ text: form.string() });
   const brackets = `\\"${'[{'.repeat(20_000)}`;
   expect(readDocument(shape, JSON.stringify({ text: brackets }))).toEqual({ document: { text: brackets } });
 });
 
 test('a list that is too long is refused before its elements are looked at', () => {
   let looks = 0;
-  const element = z.custom<number>(() => ++looks > 0);
+  const element = form.guard<number>(() => ++looks > 0);
   const text = JSON.stringify({ list: new Array(1_000).fill(0) });
-  expect(readDocument(z.object({ list: listOf(element, 999) }), text)).toEqual({
+  expect(readDocument(form.object({ list: form.listOf(element, 999) }), text)).toEqual({
     fault: 'does not fit its form at list',
   });
-  expect(readDocument(z.object({ list: recordOf(z.string(), element, 999) }), text).fault).toBeDefined();
+  expect(readDocument(form.object({ list: form.recordOf(form.string(), element, 999) }), text).fault).toBeDefined();
   expect(looks).toBe(0);
 });
 

@@ -1,20 +1,20 @@
 /** The shape of an inventory: printable texts, non-negative whole numbers, and bounded lists. */
-import * as z from 'zod/mini';
+
 import { INVENTORY_PARTS_MAX, INVENTORY_TEXT_MAX, type Inventory } from '../documents/inventory.ts';
-import { listOf, type Shape } from './document.ts';
+import * as form from './form.ts';
 import { MacShape } from './parts.ts';
 
-const Text = z.string().check(z.regex(/^[\x20-\x7e]+$/), z.maxLength(INVENTORY_TEXT_MAX));
-const Count = z.int().check(z.minimum(0));
+const Text = form.string({ pattern: /^[\x20-\x7e]+$/, max: INVENTORY_TEXT_MAX });
+const Count = form.int(0);
 
 /** Reads an inventory, from a request or from the store; unknown fields are dropped. */
-export const InventoryShape: Shape<Inventory> = z.object({
-  system: z.object({ manufacturer: z.exactOptional(Text), product: z.exactOptional(Text) }),
-  cpu: z.object({ model: z.exactOptional(Text), threads: Count, cores: z.exactOptional(Count) }),
+export const InventoryShape: form.Shape<Inventory> = form.object({
+  system: form.object({ manufacturer: form.exactOptional(Text), product: form.exactOptional(Text) }),
+  cpu: form.object({ model: form.exactOptional(Text), threads: Count, cores: form.exactOptional(Count) }),
   memoryBytes: Count,
-  disks: listOf(
-    z.object({ name: Text, bytes: Count, rotates: z.boolean(), model: z.exactOptional(Text) }),
+  disks: form.listOf(
+    form.object({ name: Text, bytes: Count, rotates: form.boolean(), model: form.exactOptional(Text) }),
     INVENTORY_PARTS_MAX,
   ),
-  nics: listOf(z.object({ name: Text, mac: MacShape, driver: z.exactOptional(Text) }), INVENTORY_PARTS_MAX),
+  nics: form.listOf(form.object({ name: Text, mac: MacShape, driver: form.exactOptional(Text) }), INVENTORY_PARTS_MAX),
 });

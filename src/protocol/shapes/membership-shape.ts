@@ -2,11 +2,12 @@
  * The form of what host0 sends into a mesh. A node reads each document by these shapes before its first use: whoever answers
  * at host0's address is believed only as far as the document has its form. Text of a member ends up in the kernel and in nft.
  */
-import * as z from 'zod/mini';
+
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from '../documents/membership.ts';
-import { listOf, readDocument, type Shape } from './document.ts';
+import { readDocument } from './document.ts';
+import * as form from './form.ts';
 import { ErrorShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
 
 /** The longest event, in characters: a list of MEMBERS_MAX members with the longest names has 800,000. */
@@ -14,23 +15,23 @@ export const EVENT_MAX_LENGTH = 1024 * 1024;
 /** An answer has a version and at most SEGMENTS_MAX segments, or an error. */
 const ANSWER_MAX_LENGTH = 64 * 1024;
 
-const nonce = z.exactOptional(z.string().check(z.regex(NONCE)));
-const Accepted = z.object({ accepted: z.literal(true), version: VersionShape, segments: SegmentsShape, nonce });
-const Refused = z.object({ accepted: z.literal(false), error: ErrorShape, nonce });
-const Answer = z.union([Accepted, Refused, ErrorShape]);
+const nonce = form.exactOptional(form.string({ pattern: NONCE }));
+const Accepted = form.object({ accepted: form.literal(true), version: VersionShape, segments: SegmentsShape, nonce });
+const Refused = form.object({ accepted: form.literal(false), error: ErrorShape, nonce });
+const Answer = form.union([Accepted, Refused, ErrorShape]);
 
 /** The members of one mesh have their IPv6 in its prefix. */
-function eventShape({ fabric }: Network): Shape<MembershipEvent> {
+function eventShape({ fabric }: Network): form.Shape<MembershipEvent> {
   const member = memberShapeIn(fabric.prefix);
-  return z.discriminatedUnion('type', [
+  return form.variants('type', [
     // host0 itself comes on top of the members.
-    z.object({
-      type: z.literal('snapshot'),
+    form.object({
+      type: form.literal('snapshot'),
       version: VersionShape,
-      members: listOf(member, MEMBERS_MAX + 1),
+      members: form.listOf(member, MEMBERS_MAX + 1),
       segments: SegmentsShape,
     }),
-    z.object({ type: z.enum(['join', 'change', 'leave']), version: VersionShape, member }),
+    form.object({ type: form.oneOf(['join', 'change', 'leave']), version: VersionShape, member }),
   ]);
 }
 

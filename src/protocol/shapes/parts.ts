@@ -1,5 +1,5 @@
 /** The shapes of the parts that many documents have: addresses, names, members, errors and texts. */
-import * as z from 'zod/mini';
+
 import { type Ipv4, type Ipv4Cidr, ipv4Length, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import {
   type Ipv6,
@@ -16,7 +16,7 @@ import type { Member } from '../../model/network/member.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import type { Finding } from '../documents/finding.ts';
 import { type MembershipVersion, NODE_NAME, parseVersion } from '../documents/membership.ts';
-import { listOf, type Shape } from './document.ts';
+import * as form from './form.ts';
 
 /** More networks than a node can have links for. */
 export const NETWORKS_MAX = 16_384;
@@ -65,101 +65,87 @@ function isParsed(text: string, parse: (text: string) => string): boolean {
   }
 }
 
-function word<T extends string>(is: (text: string) => boolean): Shape<T> {
-  return z.custom<T>((value) => typeof value === 'string' && value.length <= 64 && is(value));
+function word<T extends string>(is: (text: string) => boolean): form.Shape<T> {
+  return form.guard<T>((value) => typeof value === 'string' && value.length <= 64 && is(value));
 }
 
 /** A text that a parser takes. A text for which the parser throws does not fit. */
-export function parsedBy<T>(parse: (text: string) => T): Shape<T> {
-  return z.pipe(
-    z.string(),
-    z.transform((text: string, { issues }): T => {
-      try {
-        return parse(text);
-      } catch {
-        issues.push({ code: 'custom', input: text, message: '' });
-        return z.NEVER;
-      }
-    }),
-  );
+export function parsedBy<T>(parse: (text: string) => T): form.Shape<T> {
+  return form.mapped(form.string(), parse);
 }
 
 /** A text for people. A longer one is cut. */
-export function textUpTo(lengthMax: number): Shape<string> {
-  return z.pipe(
-    z.string(),
-    z.transform((value: string) => value.slice(0, lengthMax)),
-  );
+export function textUpTo(lengthMax: number): form.Shape<string> {
+  return form.mapped(form.string(), (text) => text.slice(0, lengthMax));
 }
 
 /** A text for people of the usual length. */
-export const TextShape: Shape<string> = textUpTo(TEXT_MAX_LENGTH);
+export const TextShape: form.Shape<string> = textUpTo(TEXT_MAX_LENGTH);
 /** A time, ISO 8601. */
-export const TimeShape: Shape<string> = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT[\d:.]{5,20}Z$/));
+export const TimeShape: form.Shape<string> = form.string({ pattern: /^\d{4}-\d\d-\d\dT[\d:.]{5,20}Z$/ });
 /** Any IPv4 address. */
-export const Ipv4Shape: Shape<Ipv4> = word<Ipv4>(isIpv4);
+export const Ipv4Shape: form.Shape<Ipv4> = word<Ipv4>(isIpv4);
 /** An IPv4 address that a machine can have on an underlay. */
-export const UnderlayAddressShape: Shape<Ipv4> = word<Ipv4>(isUnderlayAddress);
+export const UnderlayAddressShape: form.Shape<Ipv4> = word<Ipv4>(isUnderlayAddress);
 /** Any IPv4 subnet without host bits. */
-export const Ipv4CidrShape: Shape<Ipv4Cidr> = word<Ipv4Cidr>(isIpv4Cidr);
+export const Ipv4CidrShape: form.Shape<Ipv4Cidr> = word<Ipv4Cidr>(isIpv4Cidr);
 /** An IPv6 address in its canonical form. */
-export const Ipv6Shape: Shape<Ipv6> = word<Ipv6>(isCanonicalIpv6);
+export const Ipv6Shape: form.Shape<Ipv6> = word<Ipv6>(isCanonicalIpv6);
 /** An IPv6 subnet in its canonical form, without host bits. */
-export const Ipv6CidrShape: Shape<Ipv6Cidr> = word<Ipv6Cidr>(isIpv6Cidr);
+export const Ipv6CidrShape: form.Shape<Ipv6Cidr> = word<Ipv6Cidr>(isIpv6Cidr);
 /** The Ethernet address of one machine. */
-export const MacShape: Shape<Mac> = word<Mac>(isUnicastMac);
+export const MacShape: form.Shape<Mac> = word<Mac>(isUnicastMac);
 /** A machine id. */
-export const MachineIdShape: Shape<MachineId> = word<MachineId>(isMachineId);
+export const MachineIdShape: form.Shape<MachineId> = word<MachineId>(isMachineId);
 /** The name of a network device, as the kernel takes it, without characters that have a meaning in nft. */
-export const DeviceShape: Shape<string> = z.string().check(z.regex(/^(?!\.{1,2}$)[\w.@+-]{1,15}$/));
+export const DeviceShape: form.Shape<string> = form.string({ pattern: /^(?!\.{1,2}$)[\w.@+-]{1,15}$/ });
 /** The subnets that a node may get routes to. */
-export const SegmentsShape: Shape<Ipv4Cidr[]> = listOf(word<Ipv4Cidr>(isSegment), SEGMENTS_MAX);
+export const SegmentsShape: form.Shape<Ipv4Cidr[]> = form.listOf(word<Ipv4Cidr>(isSegment), SEGMENTS_MAX);
 
 /** The identifier of a network. */
-export const NetworkIdShape: Shape<NetworkId> = word<NetworkId>((text) => /^[a-z]+-[A-Za-z0-9]+$/.test(text));
+export const NetworkIdShape: form.Shape<NetworkId> = word<NetworkId>((text) => /^[a-z]+-[A-Za-z0-9]+$/.test(text));
 
 /** The version of a member list. */
-export const VersionShape: Shape<MembershipVersion> = z
-  .object({ epoch: z.string().check(z.maxLength(32)), revision: z.int() })
-  .check(z.refine(({ epoch, revision }) => parseVersion(`${epoch}.${revision}`) !== undefined));
+export const VersionShape: form.Shape<MembershipVersion> = form.refined(
+  form.object({ epoch: form.string({ max: 32 }), revision: form.int() }),
+  ({ epoch, revision }) => parseVersion(`${epoch}.${revision}`) !== undefined,
+);
 
 /** A member of any mesh. */
-export const MemberShape = z.object({
-  name: z.string().check(z.regex(NODE_NAME)),
+export const MemberShape = form.object({
+  name: form.string({ pattern: NODE_NAME }),
   ipv4: UnderlayAddressShape,
   mac: MacShape,
   ipv6: Ipv6Shape,
 });
 
 /** A member of the mesh with this prefix. */
-export function memberShapeIn(prefix: Ipv6Cidr): Shape<Member> {
-  const shape: Shape<Member> = MemberShape;
-  return shape.check(z.refine(({ ipv6 }) => ipv6InSubnet(ipv6, prefix)));
+export function memberShapeIn(prefix: Ipv6Cidr): form.Shape<Member> {
+  return form.refined(MemberShape, ({ ipv6 }) => ipv6InSubnet(ipv6, prefix));
 }
 
 /** The findings in the status of a process. */
-export const FindingsShape: Shape<Finding[]> = z
-  .array(
-    z.object({
-      code: z.pipe(z.string(), z.transform(errorCodeOf)),
-      severity: z.enum(['warning', 'error']),
-      object: TextShape,
-      message: TextShape,
-      remedy: TextShape,
-    }),
-  )
-  .check(z.maxLength(FINDINGS_MAX));
+export const FindingsShape: form.Shape<Finding[]> = form.listOf(
+  form.object({
+    code: form.mapped(form.string(), errorCodeOf),
+    severity: form.oneOf(['warning', 'error']),
+    object: TextShape,
+    message: TextShape,
+    remedy: TextShape,
+  }),
+  FINDINGS_MAX,
+);
 /** The part of a status that says what is not well. */
-export const HealthShape = z.object({ health: FindingsShape });
+export const HealthShape = form.object({ health: FindingsShape });
 
 /** An error of another process. A code that this version does not know becomes MESH_INTERNAL. */
-export const ErrorShape: Shape<ErrorDocument> = z.object({
-  code: z.pipe(z.string(), z.transform(errorCodeOf)),
+export const ErrorShape: form.Shape<ErrorDocument> = form.object({
+  code: form.mapped(form.string(), errorCodeOf),
   message: TextShape,
-  operation: z.exactOptional(TextShape),
-  object: z.exactOptional(TextShape),
-  rule: z.exactOptional(TextShape),
-  remedy: z.exactOptional(TextShape),
-  place: z.exactOptional(z.object({ file: TextShape, line: z.int(), column: z.int(), text: TextShape })),
-  retryable: z.exactOptional(z.boolean()),
+  operation: form.exactOptional(TextShape),
+  object: form.exactOptional(TextShape),
+  rule: form.exactOptional(TextShape),
+  remedy: form.exactOptional(TextShape),
+  place: form.exactOptional(form.object({ file: TextShape, line: form.int(), column: form.int(), text: TextShape })),
+  retryable: form.exactOptional(form.boolean()),
 });

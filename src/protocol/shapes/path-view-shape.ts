@@ -1,8 +1,9 @@
 /** Reads the PathView that another node sends. Only the expected fields are kept, and texts are cut. */
-import * as z from 'zod/mini';
+
 import { MeshError } from '../../model/error.ts';
 import { HOPS, HOPS_MAX, type PathPart, type PathView } from '../documents/trace.ts';
-import { listOf, readDocument } from './document.ts';
+import { readDocument } from './document.ts';
+import * as form from './form.ts';
 import { Ipv4Shape, textUpTo } from './parts.ts';
 
 const TEXT_MAX_LENGTH = 500;
@@ -11,22 +12,22 @@ const ADDRESSES_MAX = 64;
 const VIEW_MAX_LENGTH = 256 * 1024;
 
 const Text = textUpTo(TEXT_MAX_LENGTH);
-const Hop = z.object({
-  subject: z.enum(HOPS),
-  state: z.enum(['ok', 'differs', 'unknown']),
+const Hop = form.object({
+  subject: form.oneOf(HOPS),
+  state: form.oneOf(['ok', 'differs', 'unknown']),
   held: Text,
-  wanted: z.exactOptional(Text),
-  remedy: z.exactOptional(Text),
+  wanted: form.exactOptional(Text),
+  remedy: form.exactOptional(Text),
 });
-const Part = z.object({
-  hops: listOf(Hop, HOPS_MAX),
-  sendsTo: z.exactOptional(Ipv4Shape),
-  sendsFrom: z.exactOptional(Ipv4Shape),
-  via: z.exactOptional(Ipv4Shape),
-  receivesAt: z.exactOptional(listOf(Ipv4Shape, ADDRESSES_MAX)),
-  receivesFrom: z.exactOptional(Ipv4Shape),
+const Part = form.object({
+  hops: form.listOf(Hop, HOPS_MAX),
+  sendsTo: form.exactOptional(Ipv4Shape),
+  sendsFrom: form.exactOptional(Ipv4Shape),
+  via: form.exactOptional(Ipv4Shape),
+  receivesAt: form.exactOptional(form.listOf(Ipv4Shape, ADDRESSES_MAX)),
+  receivesFrom: form.exactOptional(Ipv4Shape),
 });
-const View = z.object({ forth: Part, back: Part });
+const View = form.object({ forth: Part, back: Part });
 
 /**
  * A PathView from the JSON in a node's answer.
@@ -38,7 +39,7 @@ export function readPathView(text: string, node: string): PathView {
   if (fault !== undefined) {
     throw new MeshError('MESH_USAGE', `it answers with something else than its part of the path, which ${fault}`);
   }
-  const ofNode = ({ hops, ...addresses }: z.infer<typeof Part>): PathPart => ({
+  const ofNode = ({ hops, ...addresses }: form.TypeOf<typeof Part>): PathPart => ({
     ...addresses,
     hops: hops.map((hop) => ({ node, ...hop })),
   });

@@ -1,8 +1,8 @@
 /** Identifies processes by pid and start time, because the kernel gives the pid of a process that ended to another one. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import * as z from 'zod/mini';
 import { MeshError } from '../../model/error.ts';
+import * as form from '../../protocol/shapes/form.ts';
 
 /** Identifies one process, also across restarts of this one. */
 export interface ProcessMark {
@@ -12,9 +12,9 @@ export interface ProcessMark {
 }
 
 /** Marks that were written to a file. Pid 1 is no process of Meshwork, and 0 and below are groups of processes for kill(2). */
-export const ProcessMarkShape = z.object({
-  pid: z.int().check(z.minimum(2)),
-  startTime: z.string().check(z.regex(/^[0-9]{1,20}$/)),
+export const ProcessMarkShape = form.object({
+  pid: form.int(2),
+  startTime: form.string({ pattern: /^[0-9]{1,20}$/ }),
 });
 
 /** Marks a running process. @throws MESH_PROCESS_GONE if there is no process with this pid */

@@ -5,12 +5,12 @@
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as z from 'zod/mini';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
-import { readDocument, type Shape } from '../../protocol/shapes/document.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
 import { launch } from './launch.ts';
 import { isRunning, type ProcessMark, ProcessMarkShape, signalProcess } from './process-mark.ts';
 
@@ -44,9 +44,10 @@ interface ServiceRecord extends ProcessMark {
 }
 
 const RECORD_MAX_LENGTH = 64 * 1024;
-const ServiceRecordShape: Shape<ServiceRecord> = z.extend(ProcessMarkShape, {
-  fingerprint: z.string(),
-  label: z.string(),
+const ServiceRecordShape: form.Shape<ServiceRecord> = form.object({
+  ...ProcessMarkShape.fields,
+  fingerprint: form.string(),
+  label: form.string(),
 });
 
 /** An adopted process is checked this often: only the exit of a child is reported to its parent. */

@@ -6,7 +6,6 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { type ErrorDocument, MeshError } from '../../../src/model/error.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import type { Host0Status } from '../../../src/protocol/documents/views.ts';
 import { host0Client } from '../../../src/protocol/http/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
@@ -70,7 +69,7 @@ describe.each([
     expect(code).toBe(1);
     expect(stdout).toContain(`error MESH_MEMBER_DOUBLE`);
 
-    const { health } = await host0Client(pathsBelow(host0.root)).get<Host0Status>('/v1/status');
+    const { health } = await host0Client(pathsBelow(host0.root)).ask('GET /v1/status');
     const here = health.find(({ message }) => message === there.message);
     expect(here).toMatchObject({ code: 'MESH_MEMBER_DOUBLE', remedy: there.remedy });
     const told = (await eventsOf(host0)).find(

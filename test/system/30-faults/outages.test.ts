@@ -7,7 +7,6 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import type { Host0Status } from '../../../src/protocol/documents/views.ts';
 import { host0Client } from '../../../src/protocol/http/control-client.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -44,7 +43,7 @@ async function allIsWell(): Promise<string> {
 }
 
 async function epoch(): Promise<string> {
-  return (await host0Client(pathsBelow(host0.root)).get<Host0Status>('/v1/status')).epoch;
+  return (await host0Client(pathsBelow(host0.root)).ask('GET /v1/status')).epoch;
 }
 
 function loseStore(): void {

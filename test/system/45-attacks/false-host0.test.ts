@@ -11,7 +11,7 @@ import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { AGENT_PORT, MEMBERSHIP_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
-import { HOPS_MAX, type TraceView } from '../../../src/protocol/documents/trace.ts';
+import { HOPS_MAX } from '../../../src/protocol/documents/trace.ts';
 import { agentClient } from '../../../src/protocol/http/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { membershipEventReader, readReportAnswer } from '../../../src/protocol/shapes/membership-shape.ts';
@@ -42,9 +42,10 @@ let node2: LabHost;
 beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `liar-${process.pid}`, nodes: 2, segments: 1 }));
   [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
-  // A network of the node itself, as a bridge of containers.
-  for (const command of ['link add docker0 up type bridge', 'address add 172.17.0.1/16 dev docker0']) {
-    inside(netnsPath(node1.netns), 'ip', ...command.split(' '));
+  // A network of the nodes themselves, as a bridge of containers.
+  for (const { netns } of [node1, node2]) {
+    for (const command of ['link add docker0 up type bridge', 'address add 172.17.0.1/16 dev docker0'])
+      inside(netnsPath(netns), 'ip', ...command.split(' '));
   }
 });
 
@@ -152,7 +153,7 @@ test('a false host0 changes nothing, ends nothing, and is forgotten when the tru
   expect(Math.max(...growthKb)).toBeLessThan(GROWTH_MAX_KB);
   for (const host of nodes) {
     const faults: MeshEvent[] = [];
-    for await (const event of agentClient(pathsBelow(host.root)).events<MeshEvent>('/v1/events?follow=0'))
+    for await (const event of agentClient(pathsBelow(host.root)).events('GET /v1/events', { query: { follow: '0' } }))
       if (event.kind === 'fault') faults.push(event);
     expect(faults).toEqual([]);
   }
@@ -207,7 +208,7 @@ test('a false member changes nothing on the machine that asks it', async () => {
     const client = agentClient(pathsBelow(node1.root));
     // At once: host0 drops node2 after nine seconds.
     const traces = Array.from({ length: TRACES }, () =>
-      client.post<TraceView>('/v1/trace', { network: 'manage', from: 'node1', to: 'node2' }),
+      client.ask('POST /v1/trace', { body: { network: 'manage', from: 'node1', to: 'node2' } }),
     );
     for (const { forth } of await Promise.all(traces)) {
       const told = forth.filter(({ node }) => node === 'node2');

@@ -13,9 +13,9 @@ import { type Mac, parseMac } from '../../../src/model/address/mac.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import type { Host0Status, NodeView } from '../../../src/protocol/documents/views.ts';
+import type { Host0Status } from '../../../src/protocol/documents/views.ts';
 import { host0Client } from '../../../src/protocol/http/control-client.ts';
-import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
+import { forge, makeUpMacs } from '../../kit/forgery.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
 import { noDrift, statusOf } from '../drift.ts';
@@ -24,7 +24,6 @@ import { PingSet } from '../ping-set.ts';
 import { allAnswer, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
-import { forge, makeUpMacs } from './forgery.ts';
 
 const { fabric, devices } = EXAMPLE_MESH;
 const NOTICE_DEADLINE_MS = 15_000;
@@ -64,7 +63,7 @@ function cardOf(host: LabHost, network: string): BareHost {
 }
 
 function statusOfHost0(): Promise<Host0Status> {
-  return host0Client(pathsBelow(host0.root)).get<Host0Status>('/v1/status');
+  return host0Client(pathsBelow(host0.root)).ask('GET /v1/status');
 }
 
 /** The entries of the VXLAN device of a host for an Ethernet address. */
@@ -81,7 +80,7 @@ function fromElsewhere({ netns }: LabHost): number {
 
 async function leaves(): Promise<string[]> {
   const messages: string[] = [];
-  for await (const event of host0Client(pathsBelow(host0.root)).events<MeshEvent>('/v1/events?follow=0')) {
+  for await (const event of host0Client(pathsBelow(host0.root)).events('GET /v1/events', { query: { follow: '0' } })) {
     if (event.kind === 'member left') messages.push(event.message);
   }
   return messages;
@@ -114,7 +113,7 @@ test("a stranger on host0's uplink does not become a member, and reaches nobody"
       lab.hosts.map(({ member }) => member.ipv6),
     ),
   ).toEqual([]);
-  const nodes = await host0Client(pathsBelow(host0.root)).get<NodeView[]>('/v1/nodes');
+  const nodes = await host0Client(pathsBelow(host0.root)).ask('GET /v1/nodes');
   expect(nodes.map(({ name }) => name)).not.toContain('evil');
   for (const host of [node1, node2, node3]) {
     expect(inside(netnsPath(host.netns), 'ip', 'route')).not.toContain('10.99.0.0/24');
@@ -130,12 +129,12 @@ test('a packet is not believed where its source is not, and honest members lose 
   const mac = (number: number) => parseMac(`06:ba:d0:00:00:0${number}`);
   const before = [host0, node1].map(fromElsewhere);
   // host0, from its uplink and from another segment; as a member.
-  forge({ ...inMesh, netns: onUplink.netns, from: node1.member.ipv4, to: parseIpv4('10.99.0.1'), mac: mac(1) });
-  forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: parseIpv4('10.11.1.1'), mac: mac(2) });
+  await forge({ ...inMesh, netns: onUplink.netns, from: node1.member.ipv4, to: parseIpv4('10.99.0.1'), mac: mac(1) });
+  await forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: parseIpv4('10.11.1.1'), mac: mac(2) });
   // A node, through host0, which forwards between segments; as a member of the node's own segment.
-  forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: node3.member.ipv4, mac: mac(3) });
+  await forge({ ...inMesh, netns: onSegment.netns, from: node1.member.ipv4, to: node3.member.ipv4, mac: mac(3) });
   // A node, from its second card; as host0.
-  forge({ ...inMesh, netns: onCard.netns, from: '10.11.0.1' as Ipv4, to: '10.98.0.1' as Ipv4, mac: mac(4) });
+  await forge({ ...inMesh, netns: onCard.netns, from: '10.11.0.1' as Ipv4, to: '10.98.0.1' as Ipv4, mac: mac(4) });
   expect([1, 2, 3, 4].flatMap((number) => lab.hosts.flatMap((host) => learned(host, mac(number))))).toEqual([]);
   const dropped = [host0, node1].map(fromElsewhere).map((packets, i) => packets - (before[i] ?? 0));
   expect(dropped[0]).toBeGreaterThanOrEqual(9);

@@ -91,9 +91,9 @@ describe('host0', () => {
     const name = 'meshwork_http_request_duration_seconds_count';
     const route = { api: 'control', route: '/v1/nodes', status: '200' };
     const before = await metric(client, name, route);
-    await client.get('/v1/nodes');
+    await client.ask('GET /v1/nodes');
     expect(await metric(client, name, route)).toBe(before + 1);
-    await expect(client.get('/v1/nothing')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+    await expect(client.text('/v1/nothing', 'application/json')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
     expect(await metric(client, name, { route: 'other', status: '404' })).toBe(1);
     expect(await metric(client, name, { api: 'membership', route: '/self', status: '200' })).toBeGreaterThan(0);
     expect(await metric(client, 'meshwork_members', { network: 'manage' })).toBe(3);

@@ -41,7 +41,10 @@ nft list table inet theirs; nft list table bridge theirs`;
 export async function makeBelongings(lab: Lab, host: LabHost): Promise<void> {
   const { code, stderr } = await lab.exec(host, ['sh', '-c', MAKE]);
   if (code !== 0) throw new Error(`the belongings of ${host.name}: ${stderr}`);
-  await agentClient(pathsBelow(host.root)).put('/v1/ports/put0', { network: EXAMPLE_MESH.name });
+  await agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/*', {
+    names: ['put0'],
+    body: { network: EXAMPLE_MESH.name },
+  });
 }
 
 /** All of them as text, to compare with an earlier state. */

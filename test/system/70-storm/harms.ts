@@ -9,7 +9,6 @@ import { MeshError } from '../../../src/model/error.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { DaemonName } from '../../../src/protocol/http/control-client.ts';
 import { agentClient, host0Client } from '../../../src/protocol/http/control-client.ts';
-import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { fileOf } from '../../kit/lab-networks.ts';
 import { statusOf } from '../drift.ts';
 import { linkPicture } from '../kernel-picture.ts';
@@ -39,7 +38,7 @@ async function answers(lab: Lab, name: string, program: DaemonName): Promise<voi
   const client = (program === 'agent' ? agentClient : host0Client)(pathsBelow(host.root));
   const answer = until(`the ${program} of ${name} answers`, THERE_AGAIN_MS, async () => {
     try {
-      return await client.get('/v1/status');
+      return await client.text('/v1/status', 'application/json');
     } catch (error) {
       if (error instanceof MeshError) return undefined;
       throw error;
@@ -154,7 +153,7 @@ export const deafened: Harm = async (lab, name) => {
 
 async function overflows(lab: Lab, name: string): Promise<number> {
   let count = 0;
-  const events = agentClient(pathsBelow(lab.host(name).root)).events<MeshEvent>('/v1/events?follow=0');
+  const events = agentClient(pathsBelow(lab.host(name).root)).events('GET /v1/events', { query: { follow: '0' } });
   for await (const { kind } of events) if (kind === 'monitor overflow') count++;
   return count;
 }

@@ -1,0 +1,144 @@
+/** Proves with real packets where VXLAN is believed: only where its source is. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { forge } from '../../../test/kit/forgery.ts';
+import { inside, ip } from '../../../test/kit/namespaces.ts';
+import { manage } from '../../../test/kit/networks.ts';
+import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
+import { Nft } from '../../kernel/nft.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import { rulesetKind, TABLE } from '../items/ruleset.ts';
+import { ELSEWHERE, inetTable } from './inet-table.ts';
+import { memberElements, withMembers } from './ruleset.ts';
+import type { RulesetInput } from './ruleset-input.ts';
+
+const { vni } = manage.fabric;
+const SEGMENTS = [1, 2].map((n) => ({
+  device: `eth${n}`,
+  ipv4: `10.11.${n}.1` as Ipv4,
+  subnet: `10.11.${n}.0/24` as Ipv4Cidr,
+}));
+/** Where the members are. The last one is behind a router. */
+const SOURCES = new Set(['10.11.1.2', '10.11.1.9', '10.11.2.2', '10.50.0.7'] as Ipv4[]);
+/** What a node with two cards has. */
+const NODE: RulesetInput = {
+  networks: [{ network: manage, own: memberAddresses(manage, 'host0') }],
+  elsewhere: [],
+  openTo: [],
+  segments: [],
+  underlay: [],
+  onLink: [],
+  routes: false,
+  ports: [],
+};
+const HOST0: RulesetInput = {
+  ...NODE,
+  openTo: SEGMENTS,
+  segments: SEGMENTS,
+  underlay: SEGMENTS.map(({ device }) => device),
+};
+
+let stack: DisposableStack;
+let nft: Nft;
+/** The host with the rules, and machines on its NICs eth1, eth2 and eth3. */
+let host: string;
+let machines: readonly string[];
+let number = 0;
+
+beforeEach(async () => {
+  stack = new DisposableStack();
+  host = netns().path;
+  machines = [1, 2, 3].map((n) => {
+    const machine = netns().path;
+    ip(host, `link add eth${n} type veth peer name eth0 netns ${machine}`, `link set eth${n} up`);
+    // eth3 is on the segment of eth1, and has no address of its own.
+    ip(machine, `address add 10.11.${n === 3 ? '1.9' : `${n}.2`}/24 dev eth0`, 'link set eth0 up');
+    if (n < 3) ip(host, `address add 10.11.${n}.1/24 dev eth${n}`);
+    return machine;
+  });
+  ip(host, `link add vxlan${vni} type vxlan id ${vni} dstport 4789`, `link set vxlan${vni} up`);
+  inside(host, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+  nft = await Nft.open({ netns: host });
+});
+
+afterEach(async () => {
+  await nft.close();
+  stack.dispose();
+});
+
+function netns(): TemporaryNetns {
+  const made = temporaryNetns();
+  stack.defer(() => made.close());
+  return made;
+}
+
+async function apply(input: RulesetInput): Promise<void> {
+  const elements = memberElements(manage, SOURCES, { macs: new Set(), ipv6s: new Set() });
+  const item = withMembers(inetTable(input), [elements]);
+  for (const operation of rulesetKind.create(item)) if (operation.do === 'nft') await nft.run(operation.script);
+}
+
+/** Whether the VXLAN at `receiver` takes a packet that the machine on a NIC sends. */
+async function isTaken(nic: 1 | 2 | 3, from: string, to: string, receiver = host): Promise<boolean> {
+  const netnsOf = machines[nic - 1] ?? '';
+  const mac: Mac = parseMac(`06:00:00:00:00:${(++number).toString(16).padStart(2, '0')}`);
+  await forge({ netns: netnsOf, vni, from: from as Ipv4, to: to as Ipv4, mac });
+  return inside(receiver, 'bridge', 'fdb', 'show', 'dev', `vxlan${vni}`).includes(mac);
+}
+
+const dropped = () => nft.packets('inet', TABLE, ELSEWHERE);
+
+test.each([
+  ['a node with two cards', NODE],
+  ['host0', HOST0],
+] as const)('%s takes VXLAN only by the NIC that the source is on', async (_name, input) => {
+  await apply(input);
+  expect(await isTaken(1, '10.11.1.2', '10.11.1.1')).toBe(true);
+  expect(await isTaken(2, '10.11.2.2', '10.11.2.1')).toBe(true);
+  expect(await dropped()).toBe(0);
+  expect(await isTaken(2, '10.11.1.2', '10.11.2.1')).toBe(false);
+  expect(await isTaken(1, '10.11.2.2', '10.11.1.1')).toBe(false);
+  expect(await dropped()).toBeGreaterThanOrEqual(6);
+  // Its own address, from outside.
+  expect(await isTaken(2, '10.11.1.1', '10.11.2.1')).toBe(false);
+});
+
+test('host0 forwards VXLAN between its segments only from where its source is', async () => {
+  const [first = '', second = ''] = machines;
+  ip(second, 'route add 10.11.1.0/24 via 10.11.2.1');
+  ip(
+    first,
+    'route add 10.11.2.0/24 via 10.11.1.1',
+    `link add vxlan${vni} type vxlan id ${vni} dstport 4789 local 10.11.1.2`,
+    `link set vxlan${vni} up`,
+  );
+  await apply(HOST0);
+  expect(await isTaken(2, '10.11.2.2', '10.11.1.2', first)).toBe(true);
+  expect(await isTaken(2, '10.11.1.9', '10.11.1.2', first)).toBe(false);
+});
+
+test('where two NICs are on one segment, packets come in by both', async () => {
+  await apply(NODE);
+  expect(await isTaken(3, '10.11.1.9', '10.11.1.1')).toBe(false);
+  await apply({ ...NODE, onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }] });
+  expect(await isTaken(3, '10.11.1.9', '10.11.1.1')).toBe(true);
+  expect(await isTaken(3, '10.11.2.2', '10.11.1.1')).toBe(false);
+  await apply({ ...HOST0, openTo: [...SEGMENTS, { device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }] });
+  expect(await isTaken(3, '10.11.1.9', '10.11.1.1')).toBe(true);
+});
+
+test('a sender whose route leads through a router is taken by the NIC of that route', async () => {
+  ip(host, 'route add 10.50.0.0/24 via 10.11.2.2');
+  await apply(NODE);
+  expect(await isTaken(2, '10.50.0.7', '10.11.2.1')).toBe(true);
+  expect(await isTaken(1, '10.50.0.7', '10.11.1.1')).toBe(false);
+});
+
+test('the VXLAN of others on this machine is left alone', async () => {
+  ip(host, 'link add others type vxlan id 999 dstport 4789', 'link set others up');
+  await apply(NODE);
+  const mac = parseMac('06:00:00:00:99:99');
+  await forge({ netns: machines[1] ?? '', vni: 999, from: '10.11.1.2' as Ipv4, to: '10.11.2.1' as Ipv4, mac });
+  expect(inside(host, 'bridge', 'fdb', 'show', 'dev', 'others')).toContain(mac);
+});

@@ -1,0 +1,249 @@
+/**
+ * The shapes of the documents that both control sockets answer with (documents/views.ts). Fields that this version does not
+ * know stay: `--json` prints what a newer process tells.
+ */
+
+import { type ErrorCode, errorCodeOf } from '../../model/error.ts';
+import { isMachineId, type MachineWord } from '../../model/machine.ts';
+import type { MachineView } from '../documents/machine-view.ts';
+import { HOPS, type TraceEnd, type TraceHop, type TraceView } from '../documents/trace.ts';
+import type {
+  AgentStatus,
+  DoctorView,
+  DriftView,
+  ExplainView,
+  Host0Status,
+  NetworkView,
+  NodeView,
+  PingResult,
+  PlanView,
+  PortView,
+} from '../documents/views.ts';
+import type { MeshEvent } from '../journal/event.ts';
+import { NetworkShape, SegmentShape } from './assignment-shape.ts';
+import * as form from './form.ts';
+import { InventoryShape } from './inventory-shape.ts';
+import {
+  FindingsShape,
+  Ipv4Shape,
+  Ipv6Shape,
+  MachineIdShape,
+  MacShape,
+  MemberShape,
+  NETWORKS_MAX,
+  NetworkIdShape,
+  SEGMENTS_MAX,
+} from './parts.ts';
+import { NetworkStateShape } from './state-shape.ts';
+import { BootTroubleShape, StageShape } from './timeline-shape.ts';
+
+/** The most entries of a list in a view: nodes, machines, items of a plan. */
+export const ENTRIES_MAX = 1_000_000;
+const Count = form.int(0);
+const Code: form.Shape<ErrorCode> = form.mapped(form.string(), errorCodeOf);
+const Word: form.Shape<MachineWord> = form.guard<MachineWord>(
+  (value) => value === 'host0' || (typeof value === 'string' && isMachineId(value)),
+);
+
+/** A network on one machine. */
+export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
+  network: NetworkShape,
+  state: NetworkStateShape,
+  self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
+  members: form.listOf(MemberShape, ENTRIES_MAX),
+  host0Answers: form.exactOptional(form.boolean()),
+});
+
+/** A node as host0 knows it. */
+export const NodeViewShape: form.Shape<NodeView> = form.looseObject({
+  name: form.string(),
+  machine: form.exactOptional(MachineIdShape),
+  role: form.oneOf(['host0', 'node']),
+  online: form.boolean(),
+  ipv4: Ipv4Shape,
+  lastSeenMsAgo: form.exactOptional(form.number()),
+  meshes: form.listOf(
+    form.looseObject({
+      network: NetworkIdShape,
+      name: form.string(),
+      mac: MacShape,
+      ipv6: Ipv6Shape,
+      state: form.exactOptional(NetworkStateShape),
+    }),
+    NETWORKS_MAX,
+  ),
+});
+
+/** The state of host0's daemon. */
+export const Host0StatusShape: form.Shape<Host0Status> = form.looseObject({
+  role: form.literal('host0'),
+  version: form.string(),
+  node: form.string(),
+  upSec: form.number(),
+  epoch: form.string(),
+  revision: form.int(),
+  segments: form.listOf(SegmentShape, SEGMENTS_MAX),
+  nodesOnline: Count,
+  networks: Count,
+  health: FindingsShape,
+});
+
+/** The state of a node's agent. */
+export const AgentStatusShape: form.Shape<AgentStatus> = form.looseObject({
+  role: form.literal('agent'),
+  version: form.string(),
+  node: form.string(),
+  machine: Word,
+  upSec: form.number(),
+  host0: form.listOf(Ipv4Shape, SEGMENTS_MAX),
+  networks: form.listOf(NetworkViewShape, NETWORKS_MAX),
+  items: form.looseObject({ owned: Count, pending: Count, failed: Count }),
+  health: FindingsShape,
+});
+
+/** A machine that has booted from host0 or has been a member. */
+export const MachineViewShape: form.Shape<MachineView> = form.looseObject({
+  machine: MachineIdShape,
+  name: form.exactOptional(form.string()),
+  hardware: form.recordOf(form.string(), form.string(), 64),
+  firstSeen: form.string(),
+  lastBoot: form.exactOptional(form.string()),
+  boot: form.exactOptional(
+    form.looseObject({
+      state: form.oneOf(['booting', 'stuck', 'member']),
+      stage: StageShape,
+      ageMs: form.number(),
+      trouble: form.exactOptional(BootTroubleShape),
+    }),
+  ),
+  cards: form.listOf(
+    form.looseObject({ mac: MacShape, segment: form.exactOptional(form.listOf(form.string(), 1_024)) }),
+    256,
+  ),
+  inventory: form.exactOptional(InventoryShape),
+});
+
+const Step = form.looseObject({
+  action: form.oneOf(['create', 'change', 'recreate', 'delete']),
+  item: form.string(),
+  text: form.string(),
+  difference: form.exactOptional(form.string()),
+});
+/** The steps that the agent would take now. */
+export const PlanShape: form.Shape<PlanView> = form.looseObject({ steps: form.listOf(Step, ENTRIES_MAX) });
+/** The difference between the desired items and the kernel. */
+export const DriftShape: form.Shape<DriftView> = form.looseObject({
+  steps: form.listOf(Step, ENTRIES_MAX),
+  cacheDifference: Count,
+});
+
+/** Why an object exists. */
+export const ExplainShape: form.Shape<ExplainView> = form.looseObject({
+  object: form.string(),
+  network: form.exactOptional(NetworkShape),
+  reasons: form.listOf(form.string(), ENTRIES_MAX),
+  items: form.listOf(
+    form.looseObject({
+      item: form.string(),
+      text: form.string(),
+      state: form.oneOf(['ready', 'missing', 'different', 'unwanted']),
+    }),
+    ENTRIES_MAX,
+  ),
+});
+
+/** The result of a ping. */
+export const PingShape: form.Shape<PingResult> = form.looseObject({
+  network: form.string(),
+  from: MemberShape,
+  to: MemberShape,
+  path: form.listOf(form.string(), 64),
+  sent: Count,
+  received: Count,
+  rttMs: form.listOf(form.number(), ENTRIES_MAX),
+  mtu: form.looseObject({ provedBytes: Count, promisedBytes: Count }),
+});
+
+/** A port of a bridge. */
+export const PortShape: form.Shape<PortView> = form.looseObject({
+  interface: form.string(),
+  network: NetworkIdShape,
+  state: form.oneOf(['wanted', 'plugged']),
+  refused: form.exactOptional(
+    form.listOf(
+      form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),
+      ENTRIES_MAX,
+    ),
+  ),
+});
+
+const Hop: form.Shape<TraceHop> = form.looseObject({
+  node: form.string(),
+  subject: form.oneOf(HOPS),
+  state: form.oneOf(['ok', 'differs', 'unknown']),
+  held: form.string(),
+  wanted: form.exactOptional(form.string()),
+  remedy: form.exactOptional(form.string()),
+});
+const End: form.Shape<TraceEnd> = form.looseObject({
+  member: form.string(),
+  memberIpv6: Ipv6Shape,
+  guest: form.boolean(),
+  mac: MacShape,
+  ipv6: form.exactOptional(Ipv6Shape),
+  ipv4: Ipv4Shape,
+});
+/** A path in both directions. */
+export const TraceShape: form.Shape<TraceView> = form.looseObject({
+  network: form.string(),
+  from: End,
+  to: End,
+  forth: form.listOf(Hop, 1_024),
+  back: form.listOf(Hop, 1_024),
+});
+
+const Setting = form.looseObject({ name: form.string(), value: form.string() });
+/** The findings of `mesh doctor`. */
+export const DoctorShape: form.Shape<DoctorView> = form.looseObject({
+  checks: form.listOf(form.string(), 1_024),
+  findings: form.listOf(
+    form.looseObject({
+      code: Code,
+      severity: form.oneOf(['warning', 'error']),
+      object: form.string(),
+      message: form.string(),
+      remedy: form.string(),
+      check: form.string(),
+      saw: form.string(),
+      matters: form.string(),
+      fix: form.exactOptional(form.listOf(Setting, 1_024)),
+    }),
+    ENTRIES_MAX,
+  ),
+  fixed: form.listOf(
+    form.looseObject({ name: form.string(), value: form.string(), before: form.string() }),
+    ENTRIES_MAX,
+  ),
+});
+
+/** An event of a journal: in a stream, and as a line of a log. */
+export const MeshEventShape: form.Shape<MeshEvent> = form.looseObject({
+  seq: form.int(),
+  time: form.string(),
+  level: form.oneOf(['debug', 'info', 'warning', 'error']),
+  source: form.string(),
+  node: form.string(),
+  kind: form.string(),
+  message: form.string(),
+  network: form.exactOptional(form.string()),
+  object: form.exactOptional(form.string()),
+  item: form.exactOptional(form.string()),
+  step: form.exactOptional(form.string()),
+  code: form.exactOptional(Code),
+  errno: form.exactOptional(form.string()),
+  remedy: form.exactOptional(form.string()),
+  durationMs: form.exactOptional(form.number()),
+  suppressed: form.exactOptional(form.int()),
+  snapshot: form.exactOptional(form.literal(true)),
+  conditions: form.exactOptional(form.int()),
+});

@@ -1,0 +1,48 @@
+/** What the processes of a cluster answer has the form by which a client reads it. */
+import { expect, test } from 'vitest';
+import type { Agent } from '../../src/agent/agent.ts';
+import { AgentConditions } from '../../src/agent/view/agent-conditions.ts';
+import { driftView, explainView, networkViews, planView, statusView } from '../../src/agent/view/agent-view.ts';
+import { type RouteAnswers, type RouteOf, readRouteAnswer } from '../../src/protocol/shapes/answers.ts';
+import { randomFrom } from '../kit/random.ts';
+import { Cluster } from './cluster.ts';
+
+/** What a client makes of the answer must be the answer. */
+function isRead<D extends keyof RouteAnswers, R extends RouteOf<D>>(daemon: D, route: R, answer: unknown): void {
+  const text = JSON.stringify(answer);
+  expect(readRouteAnswer(daemon, route, text)).toEqual({ document: JSON.parse(text) });
+}
+
+async function agentAnswers(agent: Agent): Promise<void> {
+  isRead('agent', 'GET /v1/status', statusView(agent, 7));
+  isRead('agent', 'GET /v1/networks', networkViews(agent));
+  isRead('agent', 'GET /v1/plan', await planView(agent));
+  isRead('agent', 'GET /v1/drift', await driftView(agent));
+  isRead('agent', 'GET /v1/ports', agent.ports.list());
+  for (const { network } of networkViews(agent)) {
+    for (const object of [network.name, network.devices.bridge, network.devices.vxlan])
+      isRead('agent', 'GET /v1/explain', await explainView(agent, object));
+  }
+  for (const event of agent.input.journal.recent()) isRead('agent', 'GET /v1/events', event);
+  for (const condition of new AgentConditions(agent).read())
+    isRead('agent', 'GET /v1/events', agent.input.journal.condition(condition.is));
+}
+
+test('every answer of a cluster with two segments and two meshes is read as it is, also with faults', async () => {
+  const cluster = new Cluster({ random: randomFrom(1), agents: 4, segments: 2, networks: 2, trace: false });
+  cluster.start();
+  await cluster.clock.run(5_000);
+  const [node] = cluster.nodes;
+  node?.kernel.perform({ do: 'link-delete', link: 'vxlan456' });
+  const { daemon } = cluster;
+  if (daemon === undefined) throw new TypeError('a cluster without host0');
+  const { controller } = daemon;
+  isRead('host0', 'GET /v1/status', controller.status());
+  isRead('host0', 'GET /v1/nodes', controller.nodes());
+  isRead('host0', 'GET /v1/networks', controller.networks());
+  const answers = cluster.machines.map(async ({ process }) => {
+    if (process !== undefined) await agentAnswers(process.agent);
+  });
+  await cluster.clock.run(10_000);
+  await Promise.all(answers);
+});
