@@ -36,6 +36,7 @@ let stranger: CrowdMember;
 let newcomer: CrowdMember;
 let adoptedLater: CrowdMember;
 let loopers: readonly CrowdMember[];
+const agents: ChildProcess[] = [];
 
 beforeAll(async () => {
   bench = new BootBench();
@@ -70,6 +71,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   asker?.[Symbol.dispose]();
+  for (const agent of agents) agent.kill('SIGKILL');
   await bench?.close();
 });
 
@@ -125,6 +127,7 @@ async function liveAs(machine: CrowdMember): Promise<{ readonly child: ChildProc
   const child = inNetns(node, () =>
     spawn(process.execPath, [...words, '--machine', machine.machine, '--host0', HOST0], { stdio: 'ignore' }),
   );
+  agents.push(child);
   const isOnline = async () => (await host.nodes()).some(({ name, online }) => name === machine.name && online);
   await until(`${machine.name} is a member`, DEADLINE_MS * 2, isOnline);
   return {
