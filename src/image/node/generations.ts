@@ -54,6 +54,7 @@ const NodeImageShape: form.Shape<NodeImage> = form.object({
   packages: form.listOf(form.string({ max: 500 }), PACKAGES_MAX),
   meshworkVersion: form.string(),
   nodeVersion: form.string(),
+  nodeSha256: form.exactOptional(form.string({ pattern: /^[0-9a-f]{64}$/ })),
 });
 
 /** An image on host0's disk. */
