@@ -30,6 +30,7 @@ import { BROKEN, http, Liar, type Lie, stream } from './liar.ts';
 const LYING_MS = process.env.MESH_LONG === '1' ? 3_600_000 : 25_000;
 /** The heap of Node grows and shrinks by this much. */
 const GROWTH_MAX_KB = 20 * 1024;
+const NO_LIE: Lie = { bytes: '', after: 'end' };
 const TRACES = 20;
 const { bridge } = EXAMPLE_MESH.devices;
 
@@ -73,7 +74,6 @@ function falseHost0(random: () => number): (request: string) => Lie {
   const members = [host0.member, node1.member, node2.member];
   const evil = { ...node2.member, ipv4: '10.11.0.7 }\nadd table ip evil\ntable ip evil {' };
   const snapshot = { type: 'snapshot', version, members, segments };
-  const honest = JSON.stringify(snapshot);
   const accepted = { accepted: true, version, segments };
   const read = membershipEventReader(EXAMPLE_MESH);
 
@@ -87,37 +87,51 @@ function falseHost0(random: () => number): (request: string) => Lie {
       }
     }
   };
-  const events: readonly (() => { event: string; data: string })[] = [
-    () => ({ event: 'snapshot', data: refused(snapshot, read) }),
-    () => ({ event: 'join', data: refused({ type: 'join', version, member: node2.member }, read) }),
-    () => ({ event: 'join', data: JSON.stringify({ type: 'join', version, member: evil }) }),
-    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, members: [...members, evil] }) }),
-    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, members: new Array(200_000).fill(0) }) }),
-    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, segments: ['128.0.0.0/1', '8.8.8.8/32'] }) }),
-    () => ({ event: 'snapshot', data: '['.repeat(900_000) }),
-    () => ({ event: 'leave', data: '{"type":"leave"}' }),
-    // In its form; but a route to it would take over a network of the node.
-    () => ({ event: 'snapshot', data: JSON.stringify({ ...snapshot, segments: ['172.16.0.0/12', ...segments] }) }),
-  ];
+  const event = (document: unknown) => ({ event: 'snapshot', data: JSON.stringify(document) });
+  const [upgrade = NO_LIE, ...broken] = BROKEN;
+  const told = (...events: { event: string; data: string }[]): Lie => ({ bytes: stream(...events), after: 'silence' });
+  const damagedList = () => ({ event: 'snapshot', data: refused(snapshot, read) });
+  // Each once in this order, and then at random: a node pauses for seconds after each.
   const streams: readonly (() => Lie)[] = [
-    () => ({ bytes: stream({ event: 'snapshot', data: honest }, pick(random, events)()), after: 'silence' }),
-    () => ({ bytes: stream(pick(random, events)()), after: 'silence' }),
-    () => ({ bytes: stream(pick(random, events)()), after: 'end' }),
+    () => upgrade,
+    // In its form; but a route to it would take over a network of the node.
+    () => told(event({ ...snapshot, segments: ['172.16.0.0/12', ...segments] })),
+    () => told(event({ ...snapshot, members: [...members, evil] })),
+    () => told(event(snapshot), { event: 'join', data: JSON.stringify({ type: 'join', version, member: evil }) }),
+    () => told(event({ ...snapshot, segments: ['128.0.0.0/1', '8.8.8.8/32'] })),
+    () => told(event({ ...snapshot, members: new Array(200_000).fill(0) })),
+    () => told({ event: 'snapshot', data: '['.repeat(900_000) }),
     () => ({ bytes: `${stream()}event: snapshot\ndata: ${'x'.repeat(64 * 1024)}`, after: 'flood' }),
-    () => pick(random, BROKEN),
+    () => told({ event: 'leave', data: '{"type":"leave"}' }),
+    () => told(event(snapshot), damagedList()),
+    () => ({ ...told(damagedList()), after: 'end' }),
+    () => told({ event: 'join', data: refused({ type: 'join', version, member: node2.member }, read) }),
+    () => pick(random, broken),
   ];
-  const answers: readonly (() => Lie)[] = [
-    () => ({ bytes: http(refused(accepted, readReportAnswer)), after: 'end' }),
-    () => ({ bytes: http('{"accepted":true}', { type: 'text/html' }), after: 'end' }),
-    () => ({ bytes: http('{"code":"toString","message":"x"}', { status: '500 x' }), after: 'end' }),
-    () => pick(random, BROKEN),
-  ];
+  const accept = (): Lie => ({ bytes: http(JSON.stringify(accepted)), after: 'end' });
   // Most reports are accepted: only then does a node ask for events.
-  return (request) => {
-    if (request === 'GET /events') return pick(random, streams)();
-    if (random() < 0.7) return { bytes: http(JSON.stringify(accepted)), after: 'end' };
-    return pick(random, answers)();
-  };
+  const answers: readonly (() => Lie)[] = [
+    accept,
+    accept,
+    () => upgrade,
+    accept,
+    () => ({ bytes: http('{"accepted":true}', { type: 'text/html' }), after: 'end' }),
+    accept,
+    () => ({ bytes: http('{"code":"toString","message":"x"}', { status: '500 x' }), after: 'end' }),
+    accept,
+    () => ({ bytes: http(refused(accepted, readReportAnswer)), after: 'end' }),
+    accept,
+    () => pick(random, broken),
+    accept,
+  ];
+  const [nextStream, nextAnswer] = [streams, answers].map((lies) => inTurn(lies, random));
+  return (request) => (request === 'GET /events' ? nextStream?.() : nextAnswer?.()) ?? NO_LIE;
+}
+
+/** Gives each lie once, in order, and then one at random at each call. */
+function inTurn(lies: readonly (() => Lie)[], random: () => number): () => Lie {
+  let count = 0;
+  return () => (lies[count++] ?? pick(random, lies))();
 }
 
 test('a false host0 changes nothing, ends nothing, and is forgotten when the true one is back', async () => {
