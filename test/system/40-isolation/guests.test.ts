@@ -53,7 +53,7 @@ beforeAll(async () => {
     [far, IPV4.far],
   ] as const) {
     guest.run('ip', 'address', 'add', `${ipv4}/24`, 'dev', 'eth0');
-    guest.run('ip', 'address', 'add', `fe80::${ipv4.slice(-1)}/64`, 'dev', 'eth0', 'nodad');
+    guest.run('ip', 'address', 'add', `fe80::9:${ipv4.slice(-1)}/64`, 'dev', 'eth0', 'nodad');
     guest.run('sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=0');
   }
   await lab.exec(node1, ['ip', 'link', 'set', trusted.port, 'master', 'br456']);
