@@ -21,9 +21,9 @@ import {
   tagged,
   udp,
 } from '../../../test/kit/frames.ts';
-import { carriesPackets, inside, ip } from '../../../test/kit/namespaces.ts';
+import { GuardedBridge, plainFrame } from '../../../test/kit/guarded-bridge.ts';
+import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { member, mesh } from '../../../test/kit/networks.ts';
-import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import { encodeEthernet, IP_PROTOCOL } from '../../kernel/sockets/ethernet.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -54,7 +54,6 @@ const farIpv6 = parseIpv6('fd42:0:0:456::b');
 const toFar: Ends = { from: GUEST, to: FAR, source: guestIpv6, destination: farIpv6 };
 const toAll: Ends = { from: GUEST, to: ALL_NODES[0], source: parseIpv6('fe80::a'), destination: ALL_NODES[1] };
 const IPV4 = { source: [10, 97, 0, 10], destination: [255, 255, 255, 255] };
-const EXPERIMENT = 0x88b5;
 const DHCP = Buffer.alloc(32, 7);
 /** So long that the upper-layer header is not in the first fragment. */
 const LONG = 64;
@@ -63,7 +62,7 @@ const ra = ipv6Frame(toAll, IP_PROTOCOL.icmpv6, advertisement(toAll));
 const offer = ipv4Frame(toFar, IPV4, IP_PROTOCOL.udp, udp(67, 68, DHCP));
 
 function experiment(from = GUEST, to = FAR): Buffer {
-  return encodeEthernet({ from, to, type: EXPERIMENT }, Buffer.alloc(46, 1));
+  return plainFrame(from, to);
 }
 
 function behindHeaders(ends: Ends, next: number, payload: Buffer): Buffer {
@@ -213,77 +212,11 @@ function advertisementFor(target: Ends['source']): Buffer {
   return ipv6Frame(toAll, IP_PROTOCOL.icmpv6, neighbourAdvertisement(toAll, target, GUEST));
 }
 
-/** A bridge with two ports: a guest's, and in the place of the VXLAN one to a far guest. */
-class Place implements Disposable {
-  readonly netns: TemporaryNetns = temporaryNetns();
-  readonly #ends: readonly TemporaryNetns[] = [temporaryNetns(), temporaryNetns()];
-  readonly #heard: Buffer[] = [];
-  #wake: (() => void) | undefined;
-  get guestEnd(): string {
-    return this.#ends[0]?.path ?? '';
-  }
-
-  readonly guest: ReturnType<typeof framesOn>;
-  readonly far: ReturnType<typeof framesOn>;
-  #sent = 0;
-
-  constructor() {
-    const [guest, far] = this.#ends.map(({ path }) => path);
-    const { path } = this.netns;
-    const port = (name: string, end: string | undefined) =>
-      `link add ${name} master br456 type veth peer name eth0 netns ${end}`;
-    ip(
-      path,
-      `link add br456 address ${own.bridgeMac} type bridge mcast_snooping 0`,
-      port('tap0', guest),
-      port('vxlan456', far),
-      ...['br456', 'tap0', 'vxlan456'].flatMap((link) => [`link set ${link} addrgenmode none`, `link set ${link} up`]),
-    );
-    for (const end of [guest, far]) ip(end ?? '', 'link set eth0 addrgenmode none', 'link set eth0 up');
-    for (const link of ['br456', 'tap0', 'vxlan456']) carriesPackets(path, link);
-    this.guest = framesOn(guest ?? '', 'eth0');
-    this.far = framesOn(far ?? '', 'eth0', (bytes) => {
-      this.#heard.push(Buffer.from(bytes));
-      this.#wake?.();
-    });
-  }
-
-  /** Sends the frames from the guest. @returns how many of them arrive at the far end, before a frame that was sent later */
-  async arrived(...frames: readonly Buffer[]): Promise<number> {
-    this.#heard.length = 0;
-    for (const frame of frames) this.guest.send(frame);
-    const last = experiment(GUEST, FAR);
-    last.writeUInt32BE(++this.#sent, 20);
-    this.guest.send(last);
-    await this.hears(last);
-    return this.#heard.length - 1;
-  }
-
-  /** Resolves when the far end has this frame. */
-  async hears(frame: Buffer): Promise<void> {
-    while (!this.#heard.some((bytes) => bytes.equals(frame))) {
-      await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error('the last frame does not arrive')), 5_000);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.guest.close();
-    this.far.close();
-    for (const netns of [this.netns, ...this.#ends]) netns.close();
-  }
-}
-
-let place: Place;
+let place: GuardedBridge;
 let nft: Nft;
 
 beforeAll(async () => {
-  place = new Place();
+  place = new GuardedBridge(own.bridgeMac, GUEST, FAR);
   nft = await Nft.open({ netns: place.netns.path });
 });
 

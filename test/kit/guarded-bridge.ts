@@ -1,0 +1,83 @@
+/** A bridge in a namespace of its own with two ports, to see which frames of one arrive at the other. */
+import { type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
+import { encodeEthernet } from '../../src/kernel/sockets/ethernet.ts';
+import type { Mac } from '../../src/model/address/mac.ts';
+import { framesOn } from './frames.ts';
+import { carriesPackets, ip } from './namespaces.ts';
+
+/** An Ethernet type for experiments (IEEE 802, clause 9.2.4). */
+const EXPERIMENT = 0x88b5;
+
+/** A frame of no protocol. */
+export function plainFrame(from: Mac, to: Mac): Buffer {
+  return encodeEthernet({ from, to, type: EXPERIMENT }, Buffer.alloc(46, 1));
+}
+
+/** A bridge with two ports: a guest's, and in the place of the VXLAN one to a far guest. */
+export class GuardedBridge implements Disposable {
+  readonly netns: TemporaryNetns = temporaryNetns();
+  readonly #ends: readonly TemporaryNetns[] = [temporaryNetns(), temporaryNetns()];
+  readonly #heard: Buffer[] = [];
+  #wake: (() => void) | undefined;
+  get guestEnd(): string {
+    return this.#ends[0]?.path ?? '';
+  }
+
+  readonly guest: ReturnType<typeof framesOn>;
+  readonly far: ReturnType<typeof framesOn>;
+  readonly #last: Buffer;
+  #sent = 0;
+
+  /** @param mac of the bridge; the other two are of the frame that is sent last, from the guest to the far end */
+  constructor(mac: Mac, from: Mac, to: Mac) {
+    this.#last = plainFrame(from, to);
+    const [guest, far] = this.#ends.map(({ path }) => path);
+    const { path } = this.netns;
+    const port = (name: string, end: string | undefined) =>
+      `link add ${name} master br456 type veth peer name eth0 netns ${end}`;
+    ip(
+      path,
+      `link add br456 address ${mac} type bridge mcast_snooping 0`,
+      port('tap0', guest),
+      port('vxlan456', far),
+      ...['br456', 'tap0', 'vxlan456'].flatMap((link) => [`link set ${link} addrgenmode none`, `link set ${link} up`]),
+    );
+    for (const end of [guest, far]) ip(end ?? '', 'link set eth0 addrgenmode none', 'link set eth0 up');
+    for (const link of ['br456', 'tap0', 'vxlan456']) carriesPackets(path, link);
+    this.guest = framesOn(guest ?? '', 'eth0');
+    this.far = framesOn(far ?? '', 'eth0', (bytes) => {
+      this.#heard.push(Buffer.from(bytes));
+      this.#wake?.();
+    });
+  }
+
+  /** Sends the frames from the guest. @returns how many of them arrive at the far end, before a frame that was sent later */
+  async arrived(...frames: readonly Buffer[]): Promise<number> {
+    this.#heard.length = 0;
+    for (const frame of frames) this.guest.send(frame);
+    const last = Buffer.from(this.#last);
+    last.writeUInt32BE(++this.#sent, 20);
+    this.guest.send(last);
+    await this.hears(last);
+    return this.#heard.length - 1;
+  }
+
+  /** Resolves when the far end has this frame. */
+  async hears(frame: Buffer): Promise<void> {
+    while (!this.#heard.some((bytes) => bytes.equals(frame))) {
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error('the last frame does not arrive')), 5_000);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.guest.close();
+    this.far.close();
+    for (const netns of [this.netns, ...this.#ends]) netns.close();
+  }
+}
