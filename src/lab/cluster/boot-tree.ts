@@ -16,6 +16,7 @@ import type { LabHost } from '../hosts/lab-host.ts';
  */
 export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {
   const paths = pathsBelow(host0.root);
+  mkdirSync(paths.host0, { recursive: true });
   // A lab is a place of its own: its machines may join also without their folders.
   writeFileSync(join(paths.host0, 'host0.conf'), 'boot="auto"\nadmission="open"\n');
   await writeExampleTree(paths.host0);
