@@ -28,12 +28,13 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
   }
   const host0s = networks.map(({ network }) => memberAddresses(network, 'host0').bridgeMac);
   sets.set('host0s', { declaration: 'type ether_addr', elements: new Set(host0s) });
-  for (const { network } of networks) {
+  const guarded = withPorts({ networks, ...input });
+  for (const { network } of guarded) {
     const { vni } = network.fabric;
     sets.set(macSet(vni), { declaration: 'type ether_addr', elements: NO_ELEMENTS, late: true });
     sets.set(addressSet(vni), { declaration: 'typeof @th,64,128', elements: NO_ELEMENTS, late: true });
   }
-  sets.set('entrances', { declaration: 'type ifname : verdict', elements: new Set(entrances({ networks, ...input })) });
+  sets.set('entrances', { declaration: 'type ifname : verdict', elements: new Set(entrances(guarded, input)) });
   return {
     kind: 'ruleset',
     family: 'bridge',
@@ -41,7 +42,7 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
     sets,
     body: [
       refusalRules(),
-      ...networks.map(({ network, own }) => guardRules(network, own)),
+      ...guarded.map(({ network, own }) => guardRules(network, own)),
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
       '    iifname vmap @entrances\n',
       // An interface may have been put on a bridge of ours a moment ago: host0, which may capture the traffic of this node,
@@ -59,8 +60,20 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
   };
 }
 
+/**
+ * The networks that have a port on this node. The others need no rules: frames enter them by the VXLAN alone. With rules for
+ * each, a table for 500 networks took nft five seconds instead of ten milliseconds.
+ */
+function withPorts({ networks, ports }: RulesetInput): RulesetInput['networks'] {
+  const ids = new Set(ports.filter(({ link }) => isNftName(link)).map(({ network }) => network));
+  return networks.filter(({ network }) => ids.has(network.id));
+}
+
 /** By which interface a frame enters which network: one look-up finds the chain of any port. */
-function entrances({ networks, ports, elsewhere }: RulesetInput): string[] {
+function entrances(
+  networks: RulesetInput['networks'],
+  { ports, elsewhere }: Pick<RulesetInput, 'ports' | 'elsewhere'>,
+): string[] {
   const vnis = new Map(networks.map(({ network }) => [network.id, network.fabric.vni]));
   return [
     ...networks.map(({ network }) => `${nftName(network.devices.vxlan)} : goto ${chainOf('mesh', network.fabric.vni)}`),

@@ -56,7 +56,7 @@ test('a node without items joins a mesh with one other member', () => {
   const other = member(manage, '20000001', '10.11.2.2');
   expect(text(plan(new Map(), desiredItems(input(attachment(manage, other))), everything))).toMatchInlineSnapshot(`
     "nft table inet meshwork { … } # sets: bridges within sources_456 segments underlay
-    nft table bridge meshwork { … } # sets: vxlans vxlans_1380 host0s members_456 addresses_456 entrances
+    nft table bridge meshwork { … } # sets: vxlans vxlans_1380 host0s entrances
     ip link add br456 address 02:2f:55:d5:07:f4 mtu 1380 type bridge fdb_max_learned 12288 no_linklocal_learn 1
     ip link add vxlan456 address 02:7e:61:7a:4a:d5 mtu 1380 master br456 type vxlan id 456 dstport 4789 local 10.11.1.2 learning df inherit maxaddress 16386
     ip address add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad
@@ -104,7 +104,7 @@ test('an item that may not be deleted stays', () => {
   const observed = desiredItems(input(attachment(manage, member(manage, '20000001', '10.11.2.2'))));
   const desired = desiredItems(input(attachment(manage)));
   const entries = plan(observed, desired, { mayDelete: (item) => item.kind !== 'fdb' && item.kind !== 'neighbour' });
-  expect(entries.map(({ key }) => key)).toEqual(['nft:inet meshwork', 'nft:bridge meshwork']);
+  expect(entries.map(({ key }) => key)).toEqual(['nft:inet meshwork']);
 });
 
 test('while host0 does not answer, only its neighbour entry is removed', () => {

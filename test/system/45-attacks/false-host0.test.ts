@@ -27,7 +27,7 @@ import { until } from '../until.ts';
 import { BROKEN, http, Liar, type Lie, stream } from './liar.ts';
 
 /** How long host0 lies: an hour with MESH_LONG=1. */
-const LYING_MS = process.env.MESH_LONG === '1' ? 3_600_000 : 25_000;
+const LYING_MS = process.env.MESH_LONG === '1' ? 3_600_000 : 60_000;
 /** The heap of Node grows and shrinks by this much. */
 const GROWTH_MAX_KB = 20 * 1024;
 const NO_LIE: Lie = { bytes: '', after: 'end' };
