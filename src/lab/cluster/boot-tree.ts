@@ -6,6 +6,7 @@ import { compile } from '../../image/overlay/compilation.ts';
 import { writeExampleTree } from '../../image/overlay/example-tree.ts';
 import { OverlayStore } from '../../image/overlay/overlay-store.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
+import { EXAMPLE_CONF } from '../hosts/example-mesh.ts';
 import { makeKeys } from '../hosts/host-shell.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 
@@ -16,9 +17,10 @@ import type { LabHost } from '../hosts/lab-host.ts';
  */
 export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {
   const paths = pathsBelow(host0.root);
-  mkdirSync(paths.host0, { recursive: true });
-  // A lab is a place of its own: its machines may join also without their folders.
+  mkdirSync(paths.host0Networks, { recursive: true });
+  // A lab is a place of its own: its machines may join also without their folders, and all labs have one mesh.
   writeFileSync(join(paths.host0, 'host0.conf'), 'boot="auto"\nadmission="open"\n');
+  writeFileSync(join(paths.host0Networks, 'manage.conf'), EXAMPLE_CONF);
   await writeExampleTree(paths.host0);
   mkdirSync(paths.state, { recursive: true });
   symlinkSync(images, join(paths.state, 'images'));
