@@ -72,8 +72,8 @@ test.each([
 test('the commands of docs/host0.md work, from an empty tree on', async () => {
   const page = 'docs/host0.md';
   for (const command of shownCommands(pageOf(page))) {
-    const text = command.text.replaceAll(/(?<= )\/host0\//g, `${typist.place}/box/host0/`);
-    await typed(page, { ...command, text: `MESH_ROOT=${typist.place}/box ${text}` });
+    const text = command.text.replaceAll(/(?<= )\/host0\//g, '$MESH_ROOT/host0/');
+    await typed(page, { ...command, text: `export MESH_ROOT=${typist.place}/box; ${text}` });
   }
 });
 
