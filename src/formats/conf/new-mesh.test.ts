@@ -10,7 +10,7 @@ test('has a comment for each value', () => {
     "# The mesh blue: the same file on host0 and on each machine that takes part.
     name=blue                         # what people and commands call it
     prefix=fd01:2345:6789:abcd::/64   # where members take their IPv6 addresses from; host0 is ::1 in it
-    vni=15794467                      # its number on the wire, and in its devices vxlan15794467 and br15794467
+    vni=15794467                      # its number in packets, and in its devices vxlan15794467 and br15794467
     key=15794467                      # the number that addresses are made from; no secret
     "
   `);

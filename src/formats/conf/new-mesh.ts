@@ -35,7 +35,7 @@ export function explainedMeshConf({ name, devices, fabric: { prefix, vni, key } 
   const lines: readonly (readonly [setting: string, what: string])[] = [
     [`name=${name}`, 'what people and commands call it'],
     [`prefix=${prefix}`, 'where members take their IPv6 addresses from; host0 is ::1 in it'],
-    [`vni=${vni}`, `its number on the wire, and in its devices ${devices.vxlan} and ${devices.bridge}`],
+    [`vni=${vni}`, `its number in packets, and in its devices ${devices.vxlan} and ${devices.bridge}`],
     [`key=${key}`, 'the number that addresses are made from; no secret'],
   ];
   const width = Math.max(...lines.map(([setting]) => setting.length));
