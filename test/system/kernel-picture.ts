@@ -21,13 +21,18 @@ nft list table bridge meshwork`;
 /** The elements of a set that frames fill, as nft prints them after the declaration. */
 const FILLED_BY_FRAMES = /(\t\tflags dynamic.*\n\t\ttimeout .*\n)\t\telements = \{[^}]*\}\n/g;
 
+/** What nft lists, without the elements that frames have put into sets: they come, and go with time. */
+export function withoutFrames(listing: string): string {
+  return listing.replace(FILLED_BY_FRAMES, '$1');
+}
+
 /** Links, addresses, neighbour entries, FDB entries, routes and rules of a host. */
 export async function kernelPicture(lab: Lab, host: LabHost): Promise<string> {
   const [links, rest] = await Promise.all([
     lab.exec(host, ['ip', '-json', '-detail', 'link', 'show']),
     lab.exec(host, ['sh', '-c', SHOW]),
   ]);
-  return `${linkLines(links.stdout).toSorted().join('\n')}\n${rest.stdout.replace(FILLED_BY_FRAMES, '$1')}`;
+  return `${linkLines(links.stdout).toSorted().join('\n')}\n${withoutFrames(rest.stdout)}`;
 }
 
 /** One device of the host, with its index, so that another device of the same name differs. */

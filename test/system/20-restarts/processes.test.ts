@@ -14,6 +14,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { withoutFrames } from '../kernel-picture.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 
@@ -61,7 +62,7 @@ async function kept(host: LabHost): Promise<string> {
     '-c',
     'ip -o link show; ip -o -6 address show dev br456; bridge fdb show dev vxlan456 | grep extern_learn; ip -6 neighbour show nud permanent; ip route; nft list ruleset',
   ]);
-  return stdout;
+  return withoutFrames(stdout);
 }
 
 describe.each<[string, string, DaemonName]>([
@@ -99,7 +100,7 @@ describe.each(['node1', 'host0'])('ports of %s', (name) => {
     expect(await mesh(host, 'port', 'unplug', 'off0')).toBe('off0 is no longer plugged.\n');
     expect(masterOf(host, 'off0')).toBeUndefined();
     expect(await mesh(host, 'plan')).toBe('Nothing to do: everything is as it should be.\n');
-    expect((await lab.exec(host, ['nft', 'list', 'ruleset'])).stdout).not.toContain('off0');
+    expect(withoutFrames((await lab.exec(host, ['nft', 'list', 'ruleset'])).stdout)).not.toContain('off0');
     inside(netnsPath(host.netns), 'ip', 'link', 'delete', guest.port);
   });
 
