@@ -12,6 +12,8 @@ import { MoveWatch } from './move-watch.ts';
 export class Heartbeat {
   /** When host0 heard from the member last, on its clock. */
   heardMs: number;
+  /** Whether the member itself was heard since reports can arrive: a member that is known from the store may have rebooted. */
+  isHeard = false;
   /** When host0 heard from the member for the first time. */
   readonly since: Date;
   /** The state of the mesh on the member, from its last report. */
@@ -73,7 +75,10 @@ export class Heartbeats {
   set hearing(hearing: boolean) {
     this.#hearing = hearing;
     const nowMs = this.#clock.nowMs();
-    if (hearing) for (const heartbeat of this.#heartbeats.values()) heartbeat.heardMs = nowMs;
+    for (const heartbeat of hearing ? this.#heartbeats.values() : []) {
+      heartbeat.heardMs = nowMs;
+      heartbeat.isHeard = false;
+    }
     this.#alarm?.cancel();
     this.#alarm = undefined;
     this.#arm();
@@ -94,6 +99,7 @@ export class Heartbeats {
   beat(ipv6: Ipv6, state: NetworkState): void {
     const heartbeat = this.of(ipv6);
     heartbeat.heardMs = this.#clock.nowMs();
+    heartbeat.isHeard = true;
     heartbeat.state = state;
   }
 

@@ -39,8 +39,9 @@ export class MemberPlaces {
     const nowMs = clock.nowMs();
     const alive = nowMs - heartbeat.heardMs < MEMBER_SILENCE_MS;
     if (present.ipv4 === claim.ipv4) {
-      // Only the machine itself has its token, so it has just rebooted.
-      if (present.instance === undefined || claim.instance === undefined || !alive || claim.proven === true) return;
+      if (present.instance === undefined || claim.instance === undefined) return;
+      // Only the machine itself has its token, so it has just rebooted. So has one that host0 knows from its store alone.
+      if (!alive || !heartbeat.isHeard || claim.proven === true) return;
       throw secondInstance(network(), present, heartbeat.hasRival(nowMs));
     }
     if (present.instance === undefined && claim.instance === undefined) {

@@ -7,8 +7,10 @@ import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { MeshError } from '../../../src/model/error.ts';
 import type { Finding } from '../../../src/protocol/documents/finding.ts';
+import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { AgentStatus, Host0Status } from '../../../src/protocol/documents/views.ts';
+import { host0Client } from '../../../src/protocol/http/control-client.ts';
 import { fileOf, SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -133,6 +135,11 @@ test('at a boot without state the valid files come up, and the others are report
   for (const [index, { content }] of others.entries()) writeFileSync(fileOf(node1, `bad${index}`), content);
   writeFileSync(fileOf(node1, 'same1'), confWith({ name: 'same1', vni: '777' }));
   writeFileSync(fileOf(node1, 'same2'), confWith({ name: 'same2', vni: '777', prefix: 'fd42:2345:1234:9abf::/64' }));
+  // A machine takes longer to boot than host0 waits for a member. Before that, the new boot would be a second program to host0.
+  await until('host0 has dropped node1', 3 * MEMBER_SILENCE_MS, async () => {
+    const [manage] = await host0Client(pathsBelow(host0.root)).ask('GET /v1/networks');
+    return manage !== undefined && !manage.members.some(({ ipv6 }) => ipv6 === node1.member.ipv6);
+  });
   await lab.rebootHost(node1);
   await lab.ready();
   expect(await networksAt(node1)).toEqual([EXAMPLE_MESH.name]);
