@@ -24,7 +24,7 @@ const EACH_FAULT_MIN = 20;
 const FAULTS_EACH = 12;
 /** `npm run test:long` runs all clusters, `npm test` as many as show each kind of fault. */
 const LONG = process.env.MESH_LONG !== undefined;
-const SMALL = { agents: 24, seeds: LONG ? 500 : 200 };
+const SMALL = { agents: 24, seeds: LONG ? 500 : 150 };
 const LARGE = { agents: 300, seeds: LONG ? 3 : 1 };
 /**
  * Small clusters per process: so many that the start of a process does not matter, and so few that all cores end
