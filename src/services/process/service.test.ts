@@ -25,7 +25,7 @@ function spec(fingerprint: string, script = 'echo $$; exec sleep 60'): ServiceSp
 }
 
 async function until<T>(look: () => T | undefined | false): Promise<T> {
-  for (const deadline = performance.now() + 10_000; performance.now() < deadline; ) {
+  for (const deadline = performance.now() + 30_000; performance.now() < deadline; ) {
     const seen = look();
     if (seen !== undefined && seen !== false) return seen;
     await new Promise((resolve) => setTimeout(resolve, 10));
