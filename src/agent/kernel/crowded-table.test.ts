@@ -1,7 +1,7 @@
 /** Proves on the real kernel that the tables are bounded, and that our entries fit into a full one. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
 import { manage } from '../../../test/kit/networks.ts';
-import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -9,23 +9,11 @@ import { memberAddresses } from '../../model/network/member.ts';
 import { LEARNED_MAX, linkItems } from '../desired/mesh-items.ts';
 import { type FdbItem, fdbKind } from '../items/fdb.ts';
 import { kindOf } from '../items/item.ts';
-import { SystemKernel } from './system-kernel.ts';
 
 const { vxlan, bridge } = manage.devices;
 const ENTRIES_MAX = 40;
 
-let netns: TemporaryNetns;
-let kernel: SystemKernel;
-
-beforeEach(async () => {
-  netns = temporaryNetns();
-  kernel = await SystemKernel.open(() => undefined, { netns: netns.path });
-});
-
-afterEach(async () => {
-  await kernel.close();
-  netns.close();
-});
+const here = kernelOfEachTest();
 
 /** Makes the two links of a mesh. @param entriesMax the limit of the VXLAN, in place of the usual one */
 async function makeLinks(entriesMax?: number): Promise<void> {
@@ -37,7 +25,7 @@ async function makeLinks(entriesMax?: number): Promise<void> {
       ? { ...operation, vxlan: { ...operation.vxlan, entriesMax } }
       : operation,
   );
-  expect((await kernel.apply(limited)).filter((error) => error !== undefined)).toEqual([]);
+  expect((await here().kernel.apply(limited)).filter((error) => error !== undefined)).toEqual([]);
 }
 
 function entry(number: number): Pick<FdbItem, 'mac' | 'table' | 'link'> & { readonly remoteVtep: Ipv4 } {
@@ -55,13 +43,13 @@ function member(number: number): FdbItem {
 
 test('both tables of a mesh have a limit', async () => {
   await makeLinks();
-  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX, learnsLinkLocal: false });
-  expect((await kernel.rtnl.link(vxlan))?.vxlan?.entriesMax).toBeGreaterThan(LEARNED_MAX);
+  expect((await here().kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX, learnsLinkLocal: false });
+  expect((await here().kernel.rtnl.link(vxlan))?.vxlan?.entriesMax).toBeGreaterThan(LEARNED_MAX);
 });
 
 test('what a bridge learns is put back when another program changed it, on the live bridge', async () => {
   await makeLinks();
-  await kernel.rtnl.apply([
+  await here().kernel.rtnl.apply([
     { do: 'link-set', link: bridge, change: { bridge: { learnedMax: 0, learnsLinkLocal: true } } },
   ]);
   const [want] = linkItems(manage, memberAddresses(manage, 'host0'), undefined);
@@ -76,8 +64,8 @@ test('what a bridge learns is put back when another program changed it, on the l
   expect(kind.printChange?.(have, want)).toBe(
     `ip link set ${bridge} type bridge fdb_max_learned ${LEARNED_MAX} no_linklocal_learn 1`,
   );
-  await kernel.apply(kind.change(have, want));
-  expect((await kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX, learnsLinkLocal: false });
+  await here().kernel.apply(kind.change(have, want));
+  expect((await here().kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX, learnsLinkLocal: false });
 });
 
 test('a VXLAN of an earlier version, without a limit, is left as it is', () => {
@@ -92,29 +80,35 @@ test('a VXLAN of an earlier version, without a limit, is left as it is', () => {
 test('our entries fit into a table that is full of learnt ones', async () => {
   await makeLinks(ENTRIES_MAX);
   const learned = Array.from({ length: ENTRIES_MAX + 5 }, (_, number) => learn(number));
-  const refused = (await kernel.rtnl.apply(learned)).filter((error) => error !== undefined);
+  const refused = (await here().kernel.rtnl.apply(learned)).filter((error) => error !== undefined);
   expect(refused.map(({ cause }) => cause)).toEqual(Array(5).fill(expect.objectContaining({ name: 'ENOSPC' })));
   const members = [100, 101, 102].map(member);
-  const errors = await kernel.apply(members.flatMap((item) => fdbKind.create(item)));
+  const errors = await here().kernel.apply(members.flatMap((item) => fdbKind.create(item)));
   expect(errors).toEqual([undefined, undefined, undefined]);
   for (const { mac, remoteVtep } of members) {
-    expect(await kernel.rtnl.fdbEntry(vxlan, mac)).toMatchObject({ remoteVtep, externLearn: true, state: 'permanent' });
+    expect(await here().kernel.rtnl.fdbEntry(vxlan, mac)).toMatchObject({
+      remoteVtep,
+      externLearn: true,
+      state: 'permanent',
+    });
   }
 });
 
 test('a table that is full of our own entries refuses another one, and keeps what it has', async () => {
   await makeLinks(3);
-  const [first, ...rest] = await kernel.apply([1, 2, 3, 4].map(member).flatMap((item) => fdbKind.create(item)));
+  const [first, ...rest] = await here().kernel.apply([1, 2, 3, 4].map(member).flatMap((item) => fdbKind.create(item)));
   expect(first).toBeUndefined();
   expect(rest.map((error) => error?.code)).toEqual([undefined, undefined, 'MESH_KERNEL_REFUSED']);
 });
 
 test('a dump for the agent has its own entries, and the number of the others', async () => {
   await makeLinks(ENTRIES_MAX);
-  await kernel.rtnl.apply([1, 2, 3, 4, 5].map(learn));
-  await kernel.apply(fdbKind.create(member(100)));
-  const { fdb, otherFdb } = await kernel.dump((candidate) => candidate.externLearn || candidate.mac === entry(2).mac);
-  const link = (await kernel.rtnl.link(vxlan))?.index;
+  await here().kernel.rtnl.apply([1, 2, 3, 4, 5].map(learn));
+  await here().kernel.apply(fdbKind.create(member(100)));
+  const { fdb, otherFdb } = await here().kernel.dump(
+    (candidate) => candidate.externLearn || candidate.mac === entry(2).mac,
+  );
+  const link = (await here().kernel.rtnl.link(vxlan))?.index;
   expect(fdb.filter((row) => row.link === link && row.table === 'self').map(({ mac }) => mac)).toEqual(
     expect.arrayContaining([entry(2).mac, entry(100).mac]),
   );
