@@ -23,11 +23,6 @@ export interface Evidence {
   /** The value of a setting by its path below /proc/sys; undefined when there is none. */
   readonly setting: (name: string) => string | undefined;
   readonly counters: Counters;
-  /**
-   * VXLAN packets that were dropped since they came in by another NIC than the one that the route to their sender uses;
-   * counted since the rules were last written as a whole.
-   */
-  readonly fromElsewhere: number;
   /** The chains of every nft table except Meshwork's. */
   readonly chains: readonly Chain[];
   /** Names of the running programs that configure networks. */
@@ -55,11 +50,17 @@ export interface UnderlayLinkEvidence {
   readonly subnet?: Ipv4Cidr;
 }
 
-/** Packets since boot, in this network namespace. */
+/** Packets in this network namespace. */
 export interface Counters {
-  /** Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
+  /** Since boot. Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
   readonly reversePathDrops: number;
+  /** In the last two minutes. */
   readonly checksumErrors: number;
+  /**
+   * In the last two minutes: VXLAN packets that were dropped since they came in by another NIC than the one that the route
+   * to their sender uses.
+   */
+  readonly fromElsewhere: number;
 }
 
 /** How often the kernel's neighbour table of a family was full, since boot; undefined in a namespace that is not told. */

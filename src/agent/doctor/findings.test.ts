@@ -49,8 +49,7 @@ const WELL: Evidence = {
   neighbours: [],
   underlay: [{ link: eth0, ipv4: member(2).ipv4 }],
   setting: (name) => SETTINGS[name],
-  counters: { reversePathDrops: 0, checksumErrors: 0 },
-  fromElsewhere: 0,
+  counters: { reversePathDrops: 0, checksumErrors: 0, fromElsewhere: 0 },
   tableFulls: { ipv4: 0, ipv6: 0 },
   chains: [],
   rivals: [],
@@ -132,8 +131,8 @@ test('a VXLAN device of an earlier version has no limit of entries', () => {
 });
 
 test('VXLAN packets from another NIC than their sender is on', () => {
-  expect(complaints({ fromElsewhere: 12 })).toEqual([
-    'warning wrong-nic: 12 VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped',
+  expect(complaints({ counters: { ...WELL.counters, fromElsewhere: 12 } })).toEqual([
+    'warning wrong-nic: 12 VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped, in the last two minutes',
   ]);
 });
 

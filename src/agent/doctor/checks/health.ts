@@ -6,13 +6,16 @@ import { doubleMachine } from './identity.ts';
 import { kernelFeatures, stolenDevices } from './kernel.ts';
 import { vxlanPort } from './underlay.ts';
 
+/** Codes whose findings have a check of their own. */
+const OTHERS: ReadonlySet<string> = new Set([UNDERLAY_CODE, 'MESH_HOST0_DEAF']);
+
 /** Passes on the findings of the agent and the daemon, except those that another check explains better. */
 export const health: Check = {
   name: 'health',
   find(evidence) {
     const told = new Set(doubleMachine.find(evidence).map(({ saw }) => saw));
     return evidence.health
-      .filter(({ code, message }) => code !== UNDERLAY_CODE && !told.has(message) && !isExplained(code, evidence))
+      .filter(({ code, message }) => !OTHERS.has(code) && !told.has(message) && !isExplained(code, evidence))
       .map((finding) => ({
         ...finding,
         saw: `${finding.message} [${finding.code}]`,
