@@ -21,6 +21,10 @@ import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
 import { readTableFulls, runningRivals } from './proc.ts';
 
+/** For an answer to an ARP request. */
+const ARP_TIMEOUT_MS = 500;
+const ARP_BYTES = 56;
+
 /** Where the evidence comes from. */
 export interface CollectionInput {
   readonly agent: Agent;
@@ -53,6 +57,8 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     cache,
     machine: agent.input.machine,
     known: agent.source.host0,
+    nextHop: async (ipv4: Ipv4) => (await routerTo(agent, ipv4)) ?? ipv4,
+    ping: (ipv4: Ipv4) => input.echo(ipv4, ARP_TIMEOUT_MS, ARP_BYTES).catch(() => undefined),
     askUnderlay: input.askUnderlay,
   };
   const [paths, others, ruleset, counters, tableFulls, rivals, disk, features, aheadOfHost0Ms, daemonHealth] =
@@ -86,6 +92,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     health: healthOf(statusView(agent, 0).health, daemonHealth),
     paths,
     otherHost0s: others,
+    knownHost0: agent.source.host0,
     aheadOfHost0Ms,
   };
 }

@@ -8,7 +8,7 @@ import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwardin
 import { unlimitedTable, wrongNic } from './checks/forwarding-tables.ts';
 import { health } from './checks/health.ts';
 import { disk, nodeRuntime, openFiles } from './checks/host.ts';
-import { doubleMac, doubleMachine, twoHost0s } from './checks/identity.ts';
+import { doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
 import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
@@ -22,6 +22,7 @@ const CHECKS: readonly Check[] = [
   vxlanPort,
   linkMtu,
   pathMtu,
+  host0Address,
   twoHost0s,
   neighbourTable,
   unlimitedTable,

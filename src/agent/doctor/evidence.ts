@@ -36,8 +36,10 @@ export interface Evidence {
   /** The findings of the agent and, on host0, of the daemon. */
   readonly health: readonly Finding[];
   readonly paths: readonly PathEvidence[];
-  /** Other machines that answer as host0 of a network, by their underlay addresses. */
-  readonly otherHost0s: readonly { readonly network: Network; readonly ipv4: Ipv4 }[];
+  /** Other underlay addresses that answer as host0 of a network. */
+  readonly otherHost0s: readonly OtherHost0[];
+  /** The underlay addresses of host0 that this node was told, or of this host0 on its segments. */
+  readonly knownHost0: readonly Ipv4[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not answer. */
   readonly aheadOfHost0Ms: number | undefined;
 }
@@ -77,6 +79,14 @@ export interface DiskEvidence {
   readonly freeBytes: number;
   readonly totalInodes: number;
   readonly freeInodes: number;
+}
+
+/** An underlay address that answers as host0 of a network, and is none of host0's known ones. */
+export interface OtherHost0 {
+  readonly network: Network;
+  readonly ipv4: Ipv4;
+  /** It is another address of the machine that has a known one. */
+  readonly isKnownMachine: boolean;
 }
 
 /** The result of the echoes to one member. */

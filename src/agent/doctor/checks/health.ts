@@ -2,7 +2,7 @@
 
 import { UNDERLAY_CODE } from '../../view/underlay-findings.ts';
 import type { Check, Evidence } from '../evidence.ts';
-import { doubleMachine } from './identity.ts';
+import { doubleMachine, host0Address } from './identity.ts';
 import { kernelFeatures, stolenDevices } from './kernel.ts';
 import { vxlanPort } from './underlay.ts';
 
@@ -26,7 +26,9 @@ export const health: Check = {
 };
 
 function isExplained(code: string, evidence: Evidence): boolean {
-  if (code === 'MESH_HOST0_UNREACHABLE') return vxlanPort.find(evidence).length > 0;
+  if (code === 'MESH_HOST0_UNREACHABLE') {
+    return vxlanPort.find(evidence).length > 0 || host0Address.find(evidence).length > 0;
+  }
   if (code === 'MESH_KERNEL_NOT_KEPT') return stolenDevices.find(evidence).length > 0;
   if (code === 'MESH_KERNEL_UNSUPPORTED') return kernelFeatures.find(evidence).length > 0;
   return false;
