@@ -8,7 +8,7 @@ import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwardin
 import { unlimitedTable, wrongNic } from './checks/forwarding-tables.ts';
 import { health } from './checks/health.ts';
 import { disk, nodeRuntime, openFiles } from './checks/host.ts';
-import { doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
+import { doubleAddress, doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
 import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
@@ -37,6 +37,7 @@ const CHECKS: readonly Check[] = [
   clockSkew,
   doubleMachine,
   doubleMac,
+  doubleAddress,
   kernelFeatures,
   stolenDevices,
   disk,

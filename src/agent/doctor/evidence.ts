@@ -3,6 +3,7 @@
 import type { Feature } from '../../kernel/probe.ts';
 import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -40,6 +41,7 @@ export interface Evidence {
   readonly otherHost0s: readonly OtherHost0[];
   /** The underlay addresses of host0 that this node was told, or of this host0 on its segments. */
   readonly knownHost0: readonly Ipv4[];
+  readonly sharedAddresses: readonly SharedAddress[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not answer. */
   readonly aheadOfHost0Ms: number | undefined;
 }
@@ -87,6 +89,15 @@ export interface OtherHost0 {
   readonly ipv4: Ipv4;
   /** It is another address of the machine that has a known one. */
   readonly isKnownMachine: boolean;
+}
+
+/** An underlay address of this machine or of a member that several network cards have. */
+export interface SharedAddress {
+  readonly ipv4: Ipv4;
+  /** Name of the link to the segment. */
+  readonly device: string;
+  /** Of the cards that answer for the address, this machine's first. */
+  readonly macs: readonly Mac[];
 }
 
 /** The result of the echoes to one member. */

@@ -61,6 +61,7 @@ const WELL: Evidence = {
   paths: [{ network: manage, member: member(1), underlay: true, mesh: true, provedBytes: 1380 }],
   otherHost0s: [],
   knownHost0: ['10.11.0.250' as Ipv4],
+  sharedAddresses: [],
   aheadOfHost0Ms: 400,
 };
 
@@ -273,6 +274,21 @@ test('two members, or a member and this machine, with one Ethernet address', () 
   ]);
   // A router that answers for several machines that are not members is no fault.
   expect(complaints({ neighbours: [neighbour('10.11.9.8' as Ipv4, mac), neighbour(one, mac)] })).toEqual([]);
+});
+
+test('two network cards with one IPv4 address', () => {
+  const macs = ['06:00:00:00:00:08', '06:00:00:00:00:09'] as Mac[];
+  expect(
+    complaints({
+      sharedAddresses: [
+        { ipv4: member(2).ipv4, device: 'eth0', macs },
+        { ipv4: member(1).ipv4, device: 'eth0', macs },
+      ],
+    }),
+  ).toEqual([
+    'error double-address: 2 network cards on the segment behind eth0 have the address of this machine, 10.11.0.2: 06:00:00:00:00:08 and 06:00:00:00:00:09',
+    'error double-address: 2 network cards on the segment behind eth0 have the address of node1, 10.11.0.1: 06:00:00:00:00:08 and 06:00:00:00:00:09',
+  ]);
 });
 
 test.each([
