@@ -1,6 +1,7 @@
 /** `mesh events`: what has happened here, from the journals of host0's daemon and of the agent. */
 import { Command, Option } from 'commander';
-import { type ControlClient, clientsHere, TITLES } from '../../protocol/http/control-client.ts';
+import { type ControlClient, clientsHere } from '../../protocol/http/control-client.ts';
+import { TITLES } from '../../protocol/http/service-manager.ts';
 import type { EventLevel, MeshEvent } from '../../protocol/journal/event.ts';
 import type { Context } from '../context.ts';
 import { eventLine, LEVELS } from '../print/event-line.ts';

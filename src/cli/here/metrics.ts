@@ -5,13 +5,8 @@ import { FamiliesShape } from '../../metrics/family-shape.ts';
 import type { Family, Sample } from '../../metrics/registry.ts';
 import { MeshError } from '../../model/error.ts';
 import { visibleLines } from '../../protocol/documents/terminal-text.ts';
-import {
-  type ControlClient,
-  clientOf,
-  clientsHere,
-  type DaemonName,
-  TITLES,
-} from '../../protocol/http/control-client.ts';
+import { type ControlClient, clientOf, clientsHere } from '../../protocol/http/control-client.ts';
+import { type DaemonName, TITLES } from '../../protocol/http/service-manager.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import type { Context } from '../context.ts';
 import { type Column, table } from '../print/table.ts';

@@ -10,7 +10,7 @@ import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
-import type { DaemonName } from '../../protocol/http/control-client.ts';
+import type { DaemonName } from '../../protocol/http/service-manager.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { awaitPairs, measurePairs, type Pair } from '../checks/pairs.ts';
 import { silenceError } from '../checks/silence.ts';
