@@ -120,6 +120,8 @@ export interface Route {
   readonly protocol: number;
   readonly scope: number;
   readonly metric: number;
+  /** In events: the route has taken the place of the one with the same destination and metric. */
+  readonly replaces?: true;
 }
 
 /** A neighbour entry: the MAC address that an IP address has on a link. */
