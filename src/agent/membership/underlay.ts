@@ -14,6 +14,8 @@ export interface UnderlayState {
   readonly host0: Ipv4;
   /** The address that the node sends to host0 from; absent while there is no route to host0. */
   readonly local?: Ipv4;
+  /** Name of the link that the node reaches host0 by; absent while there is no route to host0. */
+  readonly device?: string;
   /** Whether host0 is reached without a gateway. */
   readonly onLink: boolean;
   /**
@@ -67,7 +69,15 @@ export async function lookAtUnderlay(
   try {
     const route = await kernel.routeTo(host0);
     const local = route.source !== undefined && isIpv4(route.source) ? route.source : undefined;
-    return { host0, onLink: route.gateway === undefined, reachable, own, ...(local !== undefined && { local }) };
+    const device = cache.links.get(route.link ?? 0)?.name;
+    return {
+      host0,
+      onLink: route.gateway === undefined,
+      reachable,
+      own,
+      ...(device !== undefined && { device }),
+      ...(local !== undefined && { local }),
+    };
   } catch {
     // There is no route now. A kernel event announces it when there is one.
     return { host0, onLink: false, reachable, own };
