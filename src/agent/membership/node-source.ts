@@ -179,6 +179,7 @@ export class NodeSource implements Source {
       reachable: underlay?.reachable ?? [],
       segments: this.#segments().taken,
       ...(underlay?.local !== undefined && { local: underlay.local }),
+      ...(underlay?.device !== undefined && { device: underlay.device }),
     };
   }
 
