@@ -28,3 +28,8 @@ export async function moveAside(path: string): Promise<boolean> {
     return false;
   }
 }
+
+/** Removes what was moved aside. Never rejects. */
+export async function dropAside(path: string): Promise<void> {
+  await rm(asideOf(path), { recursive: true, force: true }).catch(() => undefined);
+}

@@ -12,7 +12,7 @@ import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
 import { type Finding, findingOf, type HealthSource } from '../protocol/documents/finding.ts';
 import { readSealed, type SealedForm, sealed } from '../protocol/shapes/sealed-document.ts';
-import { asideOf, isAside, moveAside } from './aside.ts';
+import { asideOf, dropAside, isAside, moveAside } from './aside.ts';
 import { writeDurable } from './durable-file.ts';
 
 /** A kind of state file. */
@@ -22,10 +22,19 @@ export interface StateForm<T> extends SealedForm<T> {
   /** What heals the loss of the document, as a sentence. */
   readonly remedy: string;
   /**
-   * Whether the document comes back without the administrator: then the finding ends when the file is written again. Otherwise
-   * the finding lasts until the file that was moved aside is removed.
+   * Whether the next write restores what was lost: then it removes the file that was moved aside, and the finding ends.
+   * Otherwise both last until the administrator removes that file.
    */
   readonly comesBack: boolean;
+}
+
+/** Where the damaged file of a path goes. */
+interface Aside {
+  /** @returns whether it was moved */
+  readonly take: () => Promise<boolean>;
+  /** Whether a damaged file of now or earlier lies aside. */
+  readonly isTaken: () => boolean;
+  readonly drop: () => Promise<void>;
 }
 
 /** Where the text of a state file is. */
@@ -35,10 +44,8 @@ export interface StateText {
   readonly read: () => Promise<string | undefined>;
   /** @throws MESH_DISK_REFUSED */
   readonly write: (text: string) => Promise<void>;
-  /** Moves a damaged file aside. @returns whether it was moved; not if absent */
-  readonly moveAside?: () => Promise<boolean>;
-  /** Whether a damaged file of now or earlier lies aside; no if absent. */
-  readonly isAside?: () => boolean;
+  /** Where damaged files go. Nowhere if absent. */
+  readonly aside?: Aside;
 }
 
 /** There is something at the path that is no text. The message is the end of a sentence about the file. */
@@ -46,6 +53,8 @@ export class DamagedText extends Error {}
 
 /** Larger than any state file. */
 const BYTES_MAX = 256 * 1024 * 1024;
+
+const NOTHING: { readonly document?: never; readonly fault?: never; readonly later?: never } = {};
 
 /** One state file. Read it once before the first write. `Written` is the type of a document in the form in which it is written. */
 export class StateFile<T, Written = T> implements HealthSource {
@@ -75,20 +84,18 @@ export class StateFile<T, Written = T> implements HealthSource {
 
   /** The document; undefined when there is none that this version can use. Never rejects. */
   async read(): Promise<T | undefined> {
-    this.#trouble = undefined;
-    this.#isForeign = false;
-    this.#onDisk = undefined;
     try {
       const text = await this.#text.read();
-      if (text === undefined) return undefined;
-      const { document, fault, later } = readSealed(this.#form, text);
-      if (later !== undefined) this.#foreign(this.#ofLaterVersion(later));
+      const { document, fault, later } = text === undefined ? NOTHING : readSealed(this.#form, text);
+      if (later !== undefined) this.#note(this.#ofLaterVersion(later), true);
       else if (fault !== undefined) await this.#damaged(fault);
-      else this.#onDisk = text;
+      else this.#note(undefined, false);
+      this.#onDisk = document === undefined ? undefined : text;
       return document;
     } catch (thrown) {
+      this.#onDisk = undefined;
       if (thrown instanceof DamagedText) await this.#damaged(thrown.message);
-      else this.#foreign(this.#unreadable(thrown));
+      else this.#note(this.#unreadable(thrown), true);
       return undefined;
     }
   }
@@ -105,18 +112,23 @@ export class StateFile<T, Written = T> implements HealthSource {
     await this.#text.write(text);
     this.#onDisk = text;
     this.#trouble = undefined;
+    if (this.#form.comesBack && this.#isAside) await this.#text.aside?.drop();
   }
 
   /** A finding while the file cannot be used, or while what was in it is lost. */
   health(): readonly Finding[] {
-    const { path, isAside: liesAside = () => false } = this.#text;
+    const { path } = this;
     if (this.#trouble !== undefined) return [findingOf(this.#trouble, { object: path, severity: 'warning' })];
-    if (this.#form.comesBack || !liesAside()) return [];
+    if (!this.#isAside) return [];
     return [findingOf(this.#lost(`${path} was damaged`), { object: path, severity: 'warning' })];
   }
 
+  get #isAside(): boolean {
+    return this.#text.aside?.isTaken() ?? false;
+  }
+
   async #damaged(fault: string): Promise<void> {
-    const moved = await this.#text.moveAside?.();
+    const moved = await this.#text.aside?.take();
     const message = `${this.path} is damaged: the file ${fault}`;
     this.#trouble =
       moved === true ? this.#lost(message) : this.#error('MESH_STATE_DAMAGED', message, this.#form.remedy);
@@ -130,9 +142,9 @@ export class StateFile<T, Written = T> implements HealthSource {
     return this.#error('MESH_STATE_DAMAGED', `${message}; ${holds} in it are lost`, `${remedy} ${end}`);
   }
 
-  #foreign(trouble: MeshError): void {
+  #note(trouble: MeshError | undefined, isForeign: boolean): void {
     this.#trouble = trouble;
-    this.#isForeign = true;
+    this.#isForeign = isForeign;
   }
 
   #ofLaterVersion(version: number): MeshError {
@@ -167,8 +179,7 @@ export function textOnDisk(path: string, permissions = 0o640): StateText {
     path,
     read: () => plainTextAt(path),
     write: (text) => writeDurable(path, text, permissions),
-    moveAside: () => moveAside(path),
-    isAside: () => isAside(path),
+    aside: { take: () => moveAside(path), isTaken: () => isAside(path), drop: () => dropAside(path) },
   };
 }
 
