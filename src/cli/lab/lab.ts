@@ -61,6 +61,7 @@ export function labCommand(context: Context): Command {
     .action((options: LabName) => down(context, options));
   lab
     .command('list')
+    .alias('ls')
     .description('List the labs of this machine')
     .addHelpText('after', '\nExample:\n  $ mesh lab list')
     .action(() => list(context));
