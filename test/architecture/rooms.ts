@@ -206,6 +206,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       ports: {
         items: 'a plugged port is an item, with a name that rules can be written for',
+        desired: 'which link leads to host0',
         kernel: 'which interfaces are on our bridges',
         loop: 'plugging and unplugging wait for a pass',
       },
