@@ -81,6 +81,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     role,
     networks,
     links: [...cache.links.values()],
+    ports: agent.ports.list(),
     neighbours: [...cache.neighbours.values()],
     underlay,
     setting: readSetting,

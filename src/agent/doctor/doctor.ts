@@ -13,7 +13,7 @@ import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
 import { ownUnderlay, silentMember } from './checks/reach.ts';
-import { linkMtu, pathMtu, vxlanPort } from './checks/underlay.ts';
+import { linkMtu, pathMtu, portMtu, vxlanPort } from './checks/underlay.ts';
 import type { Check, Evidence } from './evidence.ts';
 
 const CHECKS: readonly Check[] = [
@@ -22,6 +22,7 @@ const CHECKS: readonly Check[] = [
   vxlanPort,
   linkMtu,
   pathMtu,
+  portMtu,
   host0Address,
   twoHost0s,
   neighbourTable,

@@ -8,7 +8,7 @@ import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { DoctorFinding, NetworkView } from '../../protocol/documents/views.ts';
+import type { DoctorFinding, NetworkView, PortView } from '../../protocol/documents/views.ts';
 import type { Chain } from '../firewall/chain.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 
@@ -17,6 +17,8 @@ export interface Evidence {
   readonly role: 'host0' | 'node';
   readonly networks: readonly NetworkView[];
   readonly links: readonly Link[];
+  /** The ports on bridges of networks. */
+  readonly ports: readonly PortView[];
   readonly neighbours: readonly Neighbour[];
   readonly tableFulls: TableFulls;
   /** The links that VXLAN packets come and go through: one on a node, one for each segment on host0. */

@@ -46,6 +46,7 @@ const WELL: Evidence = {
   role: 'node',
   networks: view(members(3)),
   links: [eth0],
+  ports: [],
   neighbours: [],
   underlay: [{ link: eth0, ipv4: member(2).ipv4 }],
   setting: (name) => SETTINGS[name],
@@ -121,6 +122,16 @@ describe('the IPv6 neighbour table', () => {
     const setting = (name: string) => (name === 'net/ipv6/neigh/default/gc_thresh3' ? '4096' : SETTINGS[name]);
     expect(complaints({ tableFulls, setting })).toEqual([]);
   });
+});
+
+test('a port that takes larger packets than its network carries', () => {
+  const port = { interface: 'tap0', network: manage.id, state: 'plugged' } as const;
+  const ports = [
+    { ...port, mtuBytes: 1500 },
+    { ...port, interface: 'tap1', mtuBytes: 1380 },
+    { ...port, interface: 'tap2' },
+  ];
+  expect(complaints({ ports })).toEqual(['warning port-mtu: tap0 has an MTU of 1500 bytes, and manage carries 1380']);
 });
 
 test('a VXLAN device of an earlier version has no limit of entries', () => {
