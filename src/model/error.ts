@@ -135,6 +135,7 @@ export const ERRORS = {
   MESH_USAGE: usage('The command line or the request is wrong.'),
   MESH_BOOT_POOL_EXHAUSTED: conflict('No pool has a subnet left for a segment that machines boot on.'),
   MESH_BOOT_LEASES_EXHAUSTED: conflict('host0 has no address left for another machine on a segment, or hardly any.'),
+  MESH_BOOT_ADDRESS_USED: conflict('A device uses an address that host0 would give to another machine; a warning.'),
   MESH_BOOT_SUBNET_TAKEN: conflict('A subnet that host0.conf gives to a NIC overlaps another; a warning.'),
   MESH_BOOT_FOREIGN_DHCP: conflict('Another server answers DHCP where host0 gave out addresses.'),
   MESH_BOOT_FOREIGN_PXE: conflict('Another server gives out boot files on a segment that machines boot on.'),
