@@ -135,7 +135,7 @@ function word(script: string, name: string): string {
 test('a machine gets its first script, its kernel, its overlay and its secrets', async () => {
   const entry = await (await get('/boot.ipxe')).text();
   expect(entry).toMatch(
-    `chain --replace http://${HOST0}/boot/\${netX/mac:hexhyp}.ipxe?uuid=\${uuid}&boardSerial=\${smbios/2.7.0:uristring}`,
+    `chain --replace http://${HOST0}/boot/\${netX/mac:hexhyp}.ipxe?uuid=\${uuid}&architecture=\${buildarch}&platform=\${platform}&boardSerialHex=\${smbios/2.7.0:hexraw}`,
   );
   const script = await (await askScript()).text();
   expect(script.split('\n').slice(0, 3)).toEqual(['#!ipxe', `echo Meshwork: machine ${machine}, node1`, 'imgfree']);
