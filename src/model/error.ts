@@ -118,6 +118,9 @@ export const ERRORS = {
   MESH_ALREADY_RUNNING: conflict('The same process, or the same lab, runs already.'),
   MESH_NOT_ROOT: denied('The operation needs root, or the group of the control socket.'),
   MESH_BOOT_PATH_UNKNOWN: missing('The boot server has no such file.'),
+  MESH_BOOT_LINK_REFUSED: denied(
+    'A link below isos is not followed: it leads out, and does not belong to root, or leads nowhere.',
+  ),
   MESH_BOOT_NO_IMAGE: conflict('host0 has no image that this machine could boot.'),
   MESH_BOOT_NO_OVERLAY: conflict('No overlay is compiled for this machine, and no default one.'),
   MESH_BOOT_MACHINE_DOUBLE: conflict('Two machines that boot have one hardware id; the newcomer is refused.'),
