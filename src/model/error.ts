@@ -67,6 +67,7 @@ export const ERRORS = {
   MESH_MACHINE_TWICE: conflict('Two folders are for the same machine.'),
   MESH_DISK_REFUSED: system('The disk did not take a file.'),
   MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
+  MESH_STATE_LATER: system('A file that Meshwork keeps is of a later version of Meshwork; it is left as it is.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
   MESH_NODE_NAME: input(
     'The name of a node cannot stand in a member list, has changed, or is that of another; a warning.',
@@ -153,6 +154,7 @@ export const ERRORS = {
   MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
   MESH_PORT_UNKNOWN: missing('There is no such interface, or it has not been plugged.'),
   MESH_PORT_REFUSED: conflict('A port sends frames that no port may send. They are refused.'),
+  MESH_PORT_UNFIT: conflict('The interface cannot be a port: this machine itself needs it.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
   MESH_KEY_DAMAGED: system('A key that host0 made and keeps cannot be read any more.'),
   MESH_IMAGE_PACKAGES: system('apt cannot give the packages that an image is built from.'),
