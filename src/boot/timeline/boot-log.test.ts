@@ -272,6 +272,9 @@ test('a refusal, a missing kernel and reports of the machine itself are named wi
   expect(boot()?.trouble).toMatchObject({ stage: 'initrd', cause: expect.stringContaining('secrets: 403 shown') });
   see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
   expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
+  expect(boot()?.trouble?.remedy).toMatch('agent.log');
+  see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 137: Out of memory: Killed process' });
+  expect(boot()?.trouble?.remedy).toMatch('needs 2 GB');
   see({ kind: 'stage', machine, attempt, stage: 'agent' });
   expect(boot()?.state).toBe('booting');
 });

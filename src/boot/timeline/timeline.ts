@@ -308,9 +308,16 @@ const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
   agent: 'The agent is started again every two seconds. Its log on the machine is /var/log/meshwork/agent.log.',
 };
 
+/** How programs and the kernel say that memory is short; the files of a node are in memory, too. */
+const NO_MEMORY = /out of memory|cannot allocate memory|ENOMEM|ENOSPC|no space left/i;
+
 function saidByNode(stage: BootStage, detail: string): BootTrouble {
   const remedy =
-    NODE_REMEDIES[stage] ?? 'This is the message of the machine itself. Its console shows what came before.';
+    (NO_MEMORY.test(detail)
+      ? 'Give the machine more memory, or fewer packages and files: it needs 2 GB.'
+      : undefined) ??
+    NODE_REMEDIES[stage] ??
+    'This is the message of the machine itself. Its console shows what came before.';
   return { code: 'MESH_BOOT_FAILED', stage, cause: `the machine reports from stage ${stage}: ${detail}`, remedy };
 }
 

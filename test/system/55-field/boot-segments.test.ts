@@ -1,8 +1,11 @@
 /** host0 on segments as they are in the field: a slow switch port, tagged frames, addresses in use, and a rack that wakes up. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addressOption, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
+import { addressOption, type DhcpFields, encodeDhcp, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
+import { BROADCAST_IPV4, encodeUdpFrame, NO_IPV4 } from '../../../src/boot/frames/udp-frame.ts';
+import { BROADCAST_MAC } from '../../../src/kernel/sockets/ethernet.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { parseMac } from '../../../src/model/address/mac.ts';
+import { framesOn, TAG, tagged } from '../../kit/frames.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { BootBench, type BootHost } from '../80-boot/boot-bench.ts';
 import { BootClient } from '../80-boot/boot-client.ts';
@@ -60,23 +63,31 @@ test('a port that just came up: host0 listens first, hears the office server, an
 });
 
 test('DHCP of a VLAN reaches neither the mode of the native network nor a timeline', async () => {
-  const server = bench.machine();
-  bench.plug(server, { eth0: 'quiet' });
-  for (const netns of [server, machine]) ip(netns, 'link add link eth0 name eth0.20 up type vlan id 20');
-  ip(server, 'address add 172.20.0.1/24 dev eth0.20');
-  bench.dnsmasq(server, '--bind-dynamic', '--interface=eth0.20', '--dhcp-range=172.20.0.9,172.20.0.99,600');
-  // A card of its own: the VLAN device has the MAC of the machine's card.
-  ip(machine, 'link set eth0.20 address 02:00:00:00:20:20');
-  const tagged = BootClient.on(machine, 'eth0.20');
-  const [offer] = await tagged.discover('efi');
-  expect(offer?.from.ipv4).toBe('172.20.0.1');
-  tagged.close();
-  // A frame without a tag that came later has been heard.
+  const [server, client] = [parseMac('02:00:00:00:20:01'), parseMac('02:00:00:00:20:02')];
+  using wire = framesOn(machine, 'eth0');
+  const dhcp = (type: number, fields: Pick<DhcpFields, 'op' | 'yiaddr'>, options: DhcpFields['options']) =>
+    encodeDhcp({ ...fields, chaddr: client, options: [[OPTION.messageType, Uint8Array.of(type)], ...options] });
+  const to = { mac: BROADCAST_MAC, ipv4: BROADCAST_IPV4 };
+  const question = encodeUdpFrame({
+    from: { mac: client, ipv4: NO_IPV4, port: 68 },
+    to: { ...to, port: 67 },
+    payload: dhcp(1, { op: 1 }, [[OPTION.vendorClass, Buffer.from('PXEClient:Arch:00007')]]),
+  });
+  const offer = encodeUdpFrame({
+    from: { mac: server, ipv4: '172.20.0.1' as Ipv4, port: 67 },
+    to: { ...to, port: 68 },
+    payload: dhcp(2, { op: 2, yiaddr: '172.20.0.9' as Ipv4 }, [[OPTION.serverId, Uint8Array.of(172, 20, 0, 1)]]),
+  });
+  for (const frame of [question, offer]) wire.send(tagged(frame, TAG.customer, 20));
+  // A frame without a tag that comes later has been heard.
   const native = BootClient.on(machine);
   await native.discover('efi');
   native.close();
-  expect((await host.boots()).map(({ mac }) => mac)).not.toContain(parseMac('02:00:00:00:20:20'));
+  expect((await host.boots()).map(({ mac }) => mac)).not.toContain(client);
   expect(await host.segment('eth2', 'is there', () => true)).toMatchObject({ mode: 'server', foreignServers: [] });
+  // The same question without the tag is of this segment.
+  wire.send(question);
+  await until('it is heard', DEADLINE_MS, async () => (await host.boots()).some(({ mac }) => mac === client));
 });
 
 test('24 machines that ask at one moment get 24 addresses, and none that a device uses', async () => {
