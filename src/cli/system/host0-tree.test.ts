@@ -92,7 +92,7 @@ describe('mesh system configure', () => {
     const planned = await answer('system configure --plan');
     expect(planned).toMatchInlineSnapshot(`
       "NAME     MACHINE  OVERLAY  FILES
-      default  default  new         26
+      default  default  new         17
 
       Nothing was changed: \`mesh system configure\` makes these changes.
       "
