@@ -1,4 +1,5 @@
 /** `mesh node adopt`: gives a machine a name, and with it a folder of its own; tells host0 which network cards it has. */
+import { statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -121,7 +122,8 @@ async function makeFolder(
   await mkdir(join(host0, 'machines'), { recursive: true });
   await mkdir(folder).catch((error: unknown) => {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    throw new MeshError('MESH_ALREADY_MADE', `there is a folder ${folder} already`, {
+    const what = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? 'a folder' : 'something else';
+    throw new MeshError('MESH_ALREADY_MADE', `there is ${what} at ${folder} already`, {
       object: folder,
       remedy: 'Choose another name.',
     });
