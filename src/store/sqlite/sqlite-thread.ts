@@ -32,7 +32,7 @@ export class SqliteThread {
     const [opening] = (await once(worker, 'message')) as [SqliteOpening];
     if ('opened' in opening) return { thread: new SqliteThread(path, worker), ...opening.opened };
     await worker.terminate();
-    throw fault(path, 'open store', opening);
+    throw new StoreFault(path, 'open store', opening);
   }
 
   /**
@@ -41,7 +41,7 @@ export class SqliteThread {
    */
   async commit({ batches, compacted }: TxnJudgement): Promise<void> {
     const reply = await this.#ask({ commit: { batches, compacted } });
-    if ('failed' in reply) throw fault(this.#path, 'write store', reply);
+    if ('failed' in reply) throw new StoreFault(this.#path, 'write store', reply);
   }
 
   /**
@@ -54,7 +54,7 @@ export class SqliteThread {
     const reply = await this.#ask({ close: true });
     if ('failed' in reply) await this.#worker.terminate();
     await exit;
-    if ('failed' in reply) throw fault(this.#path, 'close store', reply);
+    if ('failed' in reply) throw new StoreFault(this.#path, 'close store', reply);
   }
 
   #ask(request: SqliteRequest): Promise<SqliteReply> {
@@ -75,9 +75,16 @@ export class SqliteThread {
   }
 }
 
-function fault(path: string, operation: string, { failed, code }: SqliteFailure): MeshError {
-  const help = FAULTS[code] ?? DAMAGED;
-  return new MeshError('MESH_STORE_BROKEN', `${path}: ${failed}`, { operation, object: path, ...help });
+/** MESH_STORE_BROKEN, with what is wrong with the file itself. */
+export class StoreFault extends MeshError {
+  /** Absent when the system refused a call. */
+  readonly file: SqliteFailure['file'];
+
+  constructor(path: string, operation: string, { failed, code, file }: SqliteFailure) {
+    const help = file === 'later' ? LATER : (FAULTS[code] ?? DAMAGED);
+    super('MESH_STORE_BROKEN', `${path}: ${failed}`, { operation, object: path, ...help });
+    this.file = file;
+  }
 }
 
 /** Remedies by sqlite's primary result codes. */
@@ -101,3 +108,5 @@ const FAULTS: Readonly<Record<number, { rule?: string; remedy: string; retryable
 const DAMAGED = {
   remedy: 'Restore the file from a backup, or move it away: a new store has a new epoch, and all members report again',
 };
+
+const LATER = { remedy: 'Install the later version of Meshwork again, or move the file away' };
