@@ -80,6 +80,7 @@ export class BootService {
     });
     const site = new BootSite({
       ...input,
+      sharedIds: input.settings.sharedIds,
       loadLimiter: new BootLoadLimiter(LOADING_MAX, clock),
       neighbour: async (device, address) => (await neighbours.neighbour(device, address))?.mac,
       leasedTo: (device, address) => segments.leasedTo(device, address),
