@@ -80,7 +80,7 @@ export const ERRORS = {
   MESH_MACHINE_UNREADABLE: system('What identifies this machine, or this boot of it, cannot be read or made.'),
   MESH_MACHINE_NONE: system('Nothing about this machine gives it an id.'),
   MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
-  MESH_UNDERLAY_UNFIT: conflict('The doctor found that the underlay does not carry what a mesh sends.'),
+  MESH_UNDERLAY_UNFIT: conflict('The underlay, or a link of this machine to it, does not carry what a mesh sends.'),
   MESH_MEMBER_DOUBLE: conflict('Two live machines have one identity; the newcomer is refused.'),
   MESH_MEMBER_FORGED: denied(
     'A machine reports or asks from addresses that are not those of the identity that it claims.',
@@ -107,6 +107,7 @@ export const ERRORS = {
   MESH_HOST0_MALFORMED: away('host0, or another machine in its place, sent a document that is not in its form.'),
   MESH_HOST0_SEGMENT: conflict('host0 lists a segment that overlaps a network of the node itself; a warning.'),
   MESH_HOST0_STARTING: away('host0 has not read its members yet, and gives no list before that.'),
+  MESH_HOST0_DEAF: conflict('host0 has no file descriptor left for connections, or too few for its members.'),
   MESH_HOST0_DOUBLE: conflict('Two host0s answer in one mesh.'),
   MESH_HOST0_UNKNOWN: usage('The agent has not been told where host0 is, or something that is no address of host0.'),
   MESH_NOT_RUNNING: away("host0's daemon or the agent is not running, or does not answer."),
