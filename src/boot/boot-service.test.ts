@@ -47,6 +47,7 @@ async function serviceWithBootOff(): Promise<BootService> {
     secretsOf: none,
     nameOf: () => undefined,
     meshesOf: () => [],
+    refusalOf: () => undefined,
   });
 }
 
