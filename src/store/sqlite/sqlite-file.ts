@@ -5,6 +5,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqli
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import type { Entry, WatchBatch } from '../store.ts';
 import { RowDigest } from './row-digest.ts';
+import { DamagedFile, LaterFile } from './sqlite-failure.ts';
 
 /** Marks the file as ours (`PRAGMA application_id`): "mesh". */
 const APPLICATION_ID = 0x6d657368;
@@ -35,12 +36,6 @@ const SEAL = `
     only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL, digest TEXT NOT NULL
   ) STRICT;
 `;
-
-/** The file does not hold what this program wrote. */
-export class DamagedFile extends Error {}
-
-/** The file is of a later version of this program. */
-export class LaterFile extends Error {}
 
 type Row = Record<string, SQLOutputValue>;
 
