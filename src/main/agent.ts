@@ -41,7 +41,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { openAgentSource } from './agent-source.ts';
-import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
+import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 async function main(): Promise<void> {
   // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
@@ -61,6 +61,7 @@ async function main(): Promise<void> {
   requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
   const paths = pathsBelow(options.root);
   await claimPrivateDirectories(paths);
+  await claimProcess('agent', paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'agent', name);
   const registry = new Registry();
@@ -138,7 +139,6 @@ async function main(): Promise<void> {
     server.close();
     metricsEndpoint.close();
     inventory.close();
-    server.closeAllConnections();
     endpoints.close();
     await agent.stop();
     await kernel.close();

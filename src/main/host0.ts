@@ -34,7 +34,7 @@ import { Conditions, healthConditions } from '../protocol/journal/conditions.ts'
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
 import { openStore } from './host0-store.ts';
-import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
+import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -54,6 +54,7 @@ async function main(): Promise<void> {
   requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
   const paths = pathsBelow(values.root, values['host0-dir']);
   await claimPrivateDirectories(paths);
+  await claimProcess('host0', paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'host0', name);
   const registry = new Registry();

@@ -150,6 +150,7 @@ export const ERRORS = {
   MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
   MESH_PORT_UNKNOWN: missing('There is no such interface, or it has not been plugged.'),
   MESH_PORT_REFUSED: conflict('A port sends frames that no port may send. They are refused.'),
+  MESH_PORT_UNFIT: conflict('The interface cannot be a port: this machine itself needs it.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
   MESH_KEY_DAMAGED: system('A key that host0 made and keeps cannot be read any more.'),
   MESH_IMAGE_PACKAGES: system('apt cannot give the packages that an image is built from.'),

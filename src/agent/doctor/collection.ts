@@ -4,18 +4,19 @@
 import { statfs } from 'node:fs/promises';
 import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
+import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { HealthShape } from '../../protocol/shapes/parts.ts';
 import type { Agent } from '../agent.ts';
+import { parseChains } from '../firewall/chain.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
 import type { DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
-import { parseChains } from './filter-chain.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
 import { readCounters, readTableFulls, runningRivals } from './proc.ts';
@@ -68,7 +69,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     aheadOfHost0Ms,
     daemonHealth,
   ] = await Promise.all([
-    probePaths(networks, input.echo),
+    probePaths(networks, { echo: input.echo, via: (ipv4) => routerTo(agent, ipv4) }),
     otherHost0s(search),
     input.ruleset(),
     readCounters(),
@@ -116,15 +117,20 @@ function readSetting(name: string): string | undefined {
 function underlayLinks({ source, reconciler: { cache } }: Agent): UnderlayLinkEvidence[] {
   const stance = source.host0Stance();
   if (stance.role === 'host0') {
-    return stance.segments.flatMap(({ device, ipv4 }) => {
+    return stance.segments.flatMap(({ device, ipv4, subnet }) => {
       const link = cache.linkNamed(device);
-      return link === undefined ? [] : [{ link, ipv4 }];
+      return link === undefined ? [] : [{ link, ipv4, subnet }];
     });
   }
   return [...cache.addresses.values()].flatMap(({ address, link: index }) => {
     const link = cache.links.get(index);
     return link === undefined || address !== stance.local ? [] : [{ link, ipv4: stance.local }];
   });
+}
+
+async function routerTo({ input }: Agent, ipv4: Ipv4): Promise<Ipv4 | undefined> {
+  const route = await input.kernel.routeTo(ipv4).catch(() => undefined);
+  return route?.gateway !== undefined && isIpv4(route.gateway) ? route.gateway : undefined;
 }
 
 async function diskOf(directory: string): Promise<DiskEvidence> {

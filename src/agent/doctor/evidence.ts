@@ -2,14 +2,14 @@
 
 import type { Feature } from '../../kernel/probe.ts';
 import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { DoctorFinding, NetworkView } from '../../protocol/documents/views.ts';
+import type { Chain } from '../firewall/chain.ts';
 import type { ItemKey } from '../items/item-kind.ts';
-import type { Chain } from './filter-chain.ts';
 
 /** Everything that the checks know about the machine. */
 export interface Evidence {
@@ -51,6 +51,8 @@ export interface Evidence {
 export interface UnderlayLinkEvidence {
   readonly link: Link;
   readonly ipv4: Ipv4;
+  /** The subnet of the segment; only on host0. */
+  readonly subnet?: Ipv4Cidr;
 }
 
 /** Packets since boot, in this network namespace. */
@@ -86,6 +88,8 @@ export interface PathEvidence {
   readonly mesh: boolean;
   /** The largest packet that came back unfragmented; 0 if the mesh did not answer. */
   readonly provedBytes: number;
+  /** The router on the way to its underlay address; undefined for a member on this machine's segment. */
+  readonly via?: Ipv4;
 }
 
 /** A finding of one check. Without `message`, `saw` is the message. */

@@ -11,6 +11,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
+import { parseChains } from '../firewall/chain.ts';
 import { findings } from './doctor.ts';
 import type { Evidence } from './evidence.ts';
 
@@ -152,6 +153,95 @@ test('blocked VXLAN packets explain an unreachable host0', () => {
   expect(complaints({ health: [unreachable] })).toEqual([
     'error health: host0 does not answer [MESH_HOST0_UNREACHABLE]',
   ]);
+});
+
+describe('members that do not answer at all', () => {
+  const path = (number: number, more: Partial<Evidence['paths'][number]> = {}): Evidence['paths'][number] => ({
+    network: manage,
+    member: number === 0 ? memberOf(manage, 'host0', '10.11.0.250', 'host0') : member(number),
+    underlay: false,
+    mesh: false,
+    provedBytes: 0,
+    ...more,
+  });
+  const host0 = path(0, { underlay: true, mesh: true, provedBytes: 1380 });
+  const remedyOf = (fault: Partial<Evidence>) => findings({ ...WELL, ...fault })[0]?.remedy;
+
+  test('while host0 answers, it is an error', () => {
+    const paths = [host0, path(1), path(3)];
+    expect(complaints({ paths })).toEqual([
+      'error silent-member: no answer from node1 (10.11.0.1), node3 (10.11.0.3) to 2 pings each, neither on the underlay nor in manage; host0 answers, and lists them',
+    ]);
+    expect(remedyOf({ paths })).toContain('keeps its ports apart');
+    expect(complaints({ role: 'host0', paths: [path(1)] })).toEqual([expect.stringMatching(/^error silent-member/)]);
+  });
+
+  test('behind host0 they cannot be pinged on the underlay', () => {
+    const paths = [host0, path(1, { via: '10.11.0.250' as Ipv4 })];
+    expect(remedyOf({ paths })).toContain('host0 forwards nothing but VXLAN');
+    expect(remedyOf({ paths })).toContain('`mesh trace manage host0 node1`');
+  });
+
+  test('with host0, they are a warning, and host0 is told of once', () => {
+    const away = {
+      code: 'MESH_HOST0_UNREACHABLE',
+      severity: 'warning',
+      object: 'manage',
+      message: 'host0 does not answer',
+      remedy: 'Check it.',
+    } as const;
+    expect(complaints({ paths: [path(0), path(1)], health: [away] })).toEqual([
+      'warning silent-member: no answer from node1 (10.11.0.1) to 2 pings each, neither on the underlay nor in manage; host0 is silent, too',
+      'warning health: host0 does not answer [MESH_HOST0_UNREACHABLE]',
+    ]);
+    expect(complaints({ paths: [path(0)], health: [away] })).toEqual([expect.stringMatching(/^warning health/)]);
+  });
+
+  test('while this machine’s own card is down, only the card is named', () => {
+    const down = {
+      code: 'MESH_UNDERLAY_UNFIT',
+      severity: 'error',
+      object: 'eth0',
+      message: '10.11.0.2 gets no packets: eth0 is down',
+      remedy: 'Take it up: `ip link set eth0 up`.',
+    } as const;
+    const paths = [path(0), path(1), path(3, { underlay: true })];
+    expect(complaints({ paths, health: [down] })).toEqual([
+      'error own-underlay: 10.11.0.2 gets no packets: eth0 is down',
+    ]);
+  });
+
+  test('a firewall of this machine that drops their packets is named', () => {
+    const chains = parseChains(
+      'table ip edge {\nchain in {\ntype filter hook input priority 0; policy drop;\nip saddr 10.11.0.250 accept\n}\n}',
+    );
+    expect(remedyOf({ paths: [host0, path(1)], chains })).toContain(
+      '`nft insert rule ip edge in udp dport 4789 accept`',
+    );
+    expect(complaints({ paths: [host0], chains })).toEqual([]);
+  });
+});
+
+test('a chain of another program that drops what host0 forwards', () => {
+  const underlay = [eth0, { ...eth0, index: 3, name: 'eth1' }].map((link) => ({ link, ipv4: member(1).ipv4 }));
+  const docker = (rule: string) =>
+    parseChains(`table ip filter {
+      chain FORWARD {
+        type filter hook forward priority 0; policy drop;
+        counter packets 1 bytes 2 jump DOCKER-USER
+      }
+      chain DOCKER-USER {
+        ${rule}
+      }
+    }`);
+  const chains = docker('return');
+  expect(complaints({ role: 'host0', underlay, chains })).toEqual([
+    'error forward-filter: ip filter FORWARD: policy drop drops VXLAN packets that host0 forwards from eth0 to eth1, from eth1 to eth0',
+  ]);
+  const [finding] = findings({ ...WELL, role: 'host0', underlay, chains });
+  const rule = /`nft insert rule ip filter DOCKER-USER ([^`]*)`/.exec(finding?.remedy ?? '')?.[1];
+  expect(complaints({ role: 'host0', underlay, chains: docker(rule ?? '') })).toEqual([]);
+  expect(complaints({ underlay, chains })).toEqual([]);
 });
 
 test('host0 with several segments must forward', () => {

@@ -7,9 +7,9 @@ import type { SegmentView, SubnetView } from '../../protocol/documents/boot-view
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { Service } from '../../services/process/service.ts';
 import type { SegmentState } from '../timeline/boot-trouble.ts';
-import { foreignViews, rivalViews } from './boot-mode.ts';
+import { foreignViews, rivalViews, settlesInSec } from './boot-mode.ts';
 import type { Leases } from './leases.ts';
-import { leasesFinding, modeFindings, unmetFinding } from './segment-note.ts';
+import { leasesFinding, modeFindings, SETTLING, unmetFinding } from './segment-note.ts';
 import { leaseRange } from './segment-service.ts';
 import type { SegmentWatch } from './segment-watch.ts';
 
@@ -46,6 +46,7 @@ export async function segmentView(
   const { state } = watch;
   const nowMs = clock.nowMs();
   const serves = subnet !== undefined && problem === undefined;
+  const settling = settlesInSec(state, nowMs);
   const [error] = errorsOf(segment, service);
   return {
     nics,
@@ -54,6 +55,7 @@ export async function segmentView(
     mode: state.mode,
     reason: state.reason,
     sinceSec: Math.floor((nowMs - state.sinceMs) / 1000),
+    ...(settling > 0 && { settlesInSec: settling }),
     ...(serves && { service: serviceView(dry, service) }),
     ...(subnet !== undefined && { subnet }),
     leases: state.mode === 'server' && !dry ? await leases.read() : [],
@@ -83,13 +85,14 @@ export function segmentFindings(
 }
 
 /** What a booting machine can expect on the segment; the boot log explains the machine's silence with this. */
-export function segmentState(segment: BootSegment, { dry, service }: Omit<SegmentSurroundings, 'clock'>): SegmentState {
+export function segmentState(segment: BootSegment, { clock, dry, service }: SegmentSurroundings): SegmentState {
   const { problem, watch } = segment;
   if (problem !== undefined) {
     const { message, remedy } = problem;
     return { mode: 'observe', why: message, ...(remedy !== undefined && { remedy }) };
   }
   const { mode, reason } = watch.state;
+  if (settlesInSec(watch.state, clock.nowMs()) > 0) return { mode, ...SETTLING };
   if (dry) return { mode: 'dry', why: reason };
   const [failed] = errorsOf(segment, service).map((error) => findingOf(error, { object: watch.input.device }));
   const full = fullFinding(segment);

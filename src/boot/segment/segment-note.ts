@@ -10,6 +10,16 @@ import type { LeaseRange, LeaseRoom } from './leases.ts';
 
 const RULE_OF_ONE = 'Only one DHCP server may give out addresses on a segment.';
 
+/** Why a machine gets no answer while a segment's ports settle, and what to do about that. */
+export const SETTLING = {
+  why:
+    'its port has just come up, and a switch may pass nothing for half a minute after that (spanning tree): host0 listens for ' +
+    'another DHCP server first',
+  remedy:
+    'Wait, and boot the machine again if it has given up by then: `mesh system boot` shows how long it takes. If your ' +
+    'switches forward at once, write port_settle_sec="0" in host0.conf, and restart host0.',
+} as const;
+
 /** The journal's event for a note. @param state after the change */
 export function noteEvent(device: string, note: ModeNote, state: ModeState): EventInit {
   switch (note.note) {

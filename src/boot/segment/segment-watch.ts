@@ -15,7 +15,15 @@ import { encodeProbe, type Host0Mark, type Installation, isSenior } from '../fra
 import { type HeardMark, observe } from '../frames/observation.ts';
 import { ROUTERS_MAC, RouterAnswer, solicitorOf } from '../frames/router-answer.ts';
 import type { BootSighting } from '../frames/sighting.ts';
-import { FIRST_PROBES, firstState, foreignSubnets, judge, type ModeEvent, type ModeState } from './boot-mode.ts';
+import {
+  FIRST_PROBES,
+  type Foreknowledge,
+  firstState,
+  foreignSubnets,
+  judge,
+  type ModeEvent,
+  type ModeState,
+} from './boot-mode.ts';
 import { noteEvent } from './segment-note.ts';
 
 /** What a `SegmentWatch` works with. The callbacks may be called at any time until `close`. */
@@ -26,8 +34,8 @@ export interface SegmentWatchInput {
   readonly link: number;
   readonly mac: Mac;
   readonly wanted: WantedMode;
-  /** The mode of the dnsmasq that an earlier host0 process left running there. */
-  readonly serving?: 'proxy' | 'server';
+  /** What host0 knows of the segment already. */
+  readonly known: Foreknowledge;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly installation: Installation;
@@ -48,7 +56,12 @@ export interface SegmentWatchInput {
 
 /** The time between the first probes, and for their answers. */
 const FIRST_PROBE_MS = 1_500;
-/** The time between later probes. */
+/** The time between probes while ports settle: the time for an answer. */
+const SETTLING_PROBE_MS = 4_000;
+/** The time between probes in the first minutes: servers and switches that came back with the power follow host0. */
+const EARLY_PROBE_MS = 10_000;
+const EARLY_MS = 300_000;
+/** The time between later probes, and between all beside another server. */
 const PROBE_MS = 60_000;
 /** The time for the answer to a later probe. Some servers check for 3 s whether an address is free before they offer it. */
 const ANSWER_MS = 4_000;
@@ -71,7 +84,7 @@ export class SegmentWatch {
     this.input = input;
     const { mac, clock } = input;
     this.#router = new RouterAnswer({ mac, clock, send: (frame) => this.#send(frame) });
-    this.#state = firstState(input.wanted, input.clock.nowMs(), input.serving);
+    this.#state = firstState(input.wanted, input.clock.nowMs(), input.known);
   }
 
   get state(): ModeState {
@@ -127,14 +140,21 @@ export class SegmentWatch {
   /** Sends a probe, notes after a while whether it was answered, and plans the next one: soon at first, then every minute. */
   #ask(): void {
     const { clock } = this.input;
-    const { silentProbes, lastForeignMs } = this.#state;
-    const first = silentProbes < FIRST_PROBES && lastForeignMs === undefined;
+    const nextMs = this.#probePauseMs();
     this.#heardSinceProbe = false;
     this.#probe(false);
-    this.#answerDue = clock.after(first ? FIRST_PROBE_MS : ANSWER_MS, () => {
+    this.#answerDue = clock.after(Math.min(nextMs, ANSWER_MS), () => {
       this.#apply({ type: 'probed', answered: this.#heardSinceProbe });
     });
-    this.#next = clock.after(first ? FIRST_PROBE_MS : PROBE_MS, () => this.#ask());
+    this.#next = clock.after(nextMs, () => this.#ask());
+  }
+
+  #probePauseMs(): number {
+    const { silentProbes, lastForeignMs, settled, settlesMs } = this.#state;
+    if (lastForeignMs !== undefined) return PROBE_MS;
+    if (silentProbes < FIRST_PROBES) return FIRST_PROBE_MS;
+    if (!settled) return SETTLING_PROBE_MS;
+    return this.input.clock.nowMs() - settlesMs < EARLY_MS ? EARLY_PROBE_MS : PROBE_MS;
   }
 
   #probe(reply: boolean): void {

@@ -152,7 +152,8 @@ test('a machine gets its first script, its kernel, its overlay and its secrets',
   const overlay = await get(word(script, 'mesh.overlay').replace(`http://${HOST0}`, ''));
   expect(await overlay.text()).toBe('overlay of 10eff964');
   expect(overlay.headers.get('content-length')).toBe('19');
-  expect(await (await get(`/secrets/${word(script, 'mesh.token')}`)).text()).toBe('secrets');
+  const secrets = await get(`/secrets/${word(script, 'mesh.token')}`);
+  expect([secrets.headers.get('content-type'), await secrets.text()]).toEqual(['application/x-tar', 'secrets']);
   expect(sightings).toContainEqual(
     expect.objectContaining({ kind: 'identified', machine, attempt, ipv4: '127.0.0.1' }),
   );

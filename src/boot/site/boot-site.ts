@@ -149,7 +149,7 @@ export class BootSite {
     const secrets = owner === undefined ? new Uint8Array() : await secretsOf(owner);
     await attempts.spend(token, asker);
     response.writeHead(200, {
-      'content-type': 'application/gzip',
+      'content-type': 'application/x-tar',
       'content-length': secrets.length,
       'cache-control': 'no-store',
     });

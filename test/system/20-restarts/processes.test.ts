@@ -9,7 +9,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import type { DaemonName } from '../../../src/protocol/http/control-client.ts';
+import type { DaemonName } from '../../../src/protocol/http/service-manager.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';

@@ -170,8 +170,10 @@ export class BootHost {
     this.configure(conf);
   }
 
+  /** Writes host0.conf. The bench's bridges have no spanning tree, and forward at once, unless `conf` says otherwise. */
   configure(conf: string): void {
-    writeFileSync(join(this.host0Dir, 'host0.conf'), conf);
+    const settle = conf.includes('port_settle_sec') ? '' : 'port_settle_sec="0"\n';
+    writeFileSync(join(this.host0Dir, 'host0.conf'), `${conf}${settle}`);
   }
 
   /**

@@ -1,4 +1,6 @@
 /** The findings of `mesh status`, so that the doctor never disagrees with it. */
+
+import { UNDERLAY_CODE } from '../../view/underlay-findings.ts';
 import type { Check, Evidence } from '../evidence.ts';
 import { doubleMachine } from './identity.ts';
 import { kernelFeatures, stolenDevices } from './kernel.ts';
@@ -10,11 +12,12 @@ export const health: Check = {
   find(evidence) {
     const told = new Set(doubleMachine.find(evidence).map(({ saw }) => saw));
     return evidence.health
-      .filter(({ code, message }) => !told.has(message) && !isExplained(code, evidence))
+      .filter(({ code, message }) => code !== UNDERLAY_CODE && !told.has(message) && !isExplained(code, evidence))
       .map((finding) => ({
         ...finding,
         saw: `${finding.message} [${finding.code}]`,
-        matters: finding.severity === 'error' ? 'Something does not work now.' : 'Something may not work soon.',
+        matters:
+          finding.severity === 'error' ? 'Something does not work now.' : 'Something does not work, or may not soon.',
       }));
   },
 };
