@@ -16,6 +16,7 @@ import { NetworkDirectory } from '../disk/network-directory.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { MachineTokens } from '../image/overlay/machine-tokens.ts';
+import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
@@ -80,6 +81,7 @@ async function main(): Promise<void> {
     journal,
     verification,
     watch,
+    descriptors: { hasDescriptor, limit: descriptorLimit, pid: process.pid },
   });
   addControllerMetrics(registry, controller);
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });

@@ -16,10 +16,14 @@ import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
-import type { DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
+import type { Counters, DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
-import { readCounters, readTableFulls, runningRivals } from './proc.ts';
+import { readTableFulls, runningRivals } from './proc.ts';
+
+/** For an answer to an ARP request. */
+const ARP_TIMEOUT_MS = 500;
+const ARP_BYTES = 56;
 
 /** Where the evidence comes from. */
 export interface CollectionInput {
@@ -27,8 +31,7 @@ export interface CollectionInput {
   readonly echo: SizedEcho;
   /** Resolves with every nft table of the machine, as nft prints them. */
   readonly ruleset: () => Promise<string>;
-  /** Resolves with `Evidence.fromElsewhere`. */
-  readonly fromElsewhere: () => Promise<number>;
+  readonly counters: () => Promise<Counters>;
   /** Tries out the kernel's features. */
   readonly probe: () => Promise<Feature[]>;
   readonly askUnderlay: Host0Search['askUnderlay'];
@@ -54,33 +57,23 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     cache,
     machine: agent.input.machine,
     known: agent.source.host0,
+    nextHop: async (ipv4: Ipv4) => (await routerTo(agent, ipv4)) ?? ipv4,
+    ping: (ipv4: Ipv4) => input.echo(ipv4, ARP_TIMEOUT_MS, ARP_BYTES).catch(() => undefined),
     askUnderlay: input.askUnderlay,
   };
-  const [
-    paths,
-    others,
-    ruleset,
-    counters,
-    fromElsewhere,
-    tableFulls,
-    rivals,
-    disk,
-    features,
-    aheadOfHost0Ms,
-    daemonHealth,
-  ] = await Promise.all([
-    probePaths(networks, { echo: input.echo, via: (ipv4) => routerTo(agent, ipv4) }),
-    otherHost0s(search),
-    input.ruleset(),
-    readCounters(),
-    input.fromElsewhere(),
-    readTableFulls(),
-    runningRivals(),
-    diskOf(input.stateDirectory),
-    input.probe(),
-    role === 'node' ? aheadOfHost0(agent) : undefined,
-    role === 'host0' ? healthOfDaemon(input.controlSock) : [],
-  ]);
+  const [paths, others, ruleset, counters, tableFulls, rivals, disk, features, aheadOfHost0Ms, daemonHealth] =
+    await Promise.all([
+      probePaths(networks, { echo: input.echo, via: (ipv4) => routerTo(agent, ipv4) }),
+      otherHost0s(search),
+      input.ruleset(),
+      input.counters(),
+      readTableFulls(),
+      runningRivals(),
+      diskOf(input.stateDirectory),
+      input.probe(),
+      role === 'node' ? aheadOfHost0(agent) : undefined,
+      role === 'host0' ? healthOfDaemon(input.controlSock) : [],
+    ]);
   return {
     role,
     networks,
@@ -89,7 +82,6 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     underlay,
     setting: readSetting,
     counters,
-    fromElsewhere,
     tableFulls,
     chains: parseChains(ruleset).filter(({ table }) => table !== TABLE),
     rivals,
@@ -97,9 +89,10 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     nodeVersion: process.versions.node,
     features,
     failures: agent.reconciler.lastingFailures(),
-    health: [...statusView(agent, 0).health, ...daemonHealth],
+    health: healthOf(statusView(agent, 0).health, daemonHealth),
     paths,
     otherHost0s: others,
+    knownHost0: agent.source.host0,
     aheadOfHost0Ms,
   };
 }
@@ -154,6 +147,15 @@ async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number
     }
   }
   return undefined;
+}
+
+/** A deaf daemon gives no answer, and its agent knows why. */
+function healthOf(ofAgent: readonly Finding[], ofDaemon: readonly Finding[]): Finding[] {
+  const deaf = ofAgent.some(({ code }) => code === 'MESH_HOST0_DEAF');
+  return [
+    ...ofAgent,
+    ...ofDaemon.filter(({ code }) => !deaf || (code !== 'MESH_NOT_RUNNING' && code !== 'MESH_HOST0_DEAF')),
+  ];
 }
 
 async function healthOfDaemon(socketPath: string): Promise<readonly Finding[]> {

@@ -7,8 +7,8 @@ import { bridgedPackets, firewalld, forwardFilter } from './checks/firewall.ts';
 import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwarding.ts';
 import { unlimitedTable, wrongNic } from './checks/forwarding-tables.ts';
 import { health } from './checks/health.ts';
-import { disk, nodeRuntime } from './checks/host.ts';
-import { doubleMac, doubleMachine, twoHost0s } from './checks/identity.ts';
+import { disk, nodeRuntime, openFiles } from './checks/host.ts';
+import { doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
 import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
@@ -22,6 +22,7 @@ const CHECKS: readonly Check[] = [
   vxlanPort,
   linkMtu,
   pathMtu,
+  host0Address,
   twoHost0s,
   neighbourTable,
   unlimitedTable,
@@ -39,6 +40,7 @@ const CHECKS: readonly Check[] = [
   kernelFeatures,
   stolenDevices,
   disk,
+  openFiles,
   nodeRuntime,
   health,
 ];

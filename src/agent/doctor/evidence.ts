@@ -23,11 +23,6 @@ export interface Evidence {
   /** The value of a setting by its path below /proc/sys; undefined when there is none. */
   readonly setting: (name: string) => string | undefined;
   readonly counters: Counters;
-  /**
-   * VXLAN packets that were dropped since they came in by another NIC than the one that the route to their sender uses;
-   * counted since the rules were last written as a whole.
-   */
-  readonly fromElsewhere: number;
   /** The chains of every nft table except Meshwork's. */
   readonly chains: readonly Chain[];
   /** Names of the running programs that configure networks. */
@@ -41,8 +36,10 @@ export interface Evidence {
   /** The findings of the agent and, on host0, of the daemon. */
   readonly health: readonly Finding[];
   readonly paths: readonly PathEvidence[];
-  /** Other machines that answer as host0 of a network, by their underlay addresses. */
-  readonly otherHost0s: readonly { readonly network: Network; readonly ipv4: Ipv4 }[];
+  /** Other underlay addresses that answer as host0 of a network. */
+  readonly otherHost0s: readonly OtherHost0[];
+  /** The underlay addresses of host0 that this node was told, or of this host0 on its segments. */
+  readonly knownHost0: readonly Ipv4[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not answer. */
   readonly aheadOfHost0Ms: number | undefined;
 }
@@ -55,11 +52,17 @@ export interface UnderlayLinkEvidence {
   readonly subnet?: Ipv4Cidr;
 }
 
-/** Packets since boot, in this network namespace. */
+/** Packets in this network namespace. */
 export interface Counters {
-  /** Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
+  /** Since boot. Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
   readonly reversePathDrops: number;
+  /** In the last two minutes. */
   readonly checksumErrors: number;
+  /**
+   * In the last two minutes: VXLAN packets that were dropped since they came in by another NIC than the one that the route
+   * to their sender uses.
+   */
+  readonly fromElsewhere: number;
 }
 
 /** How often the kernel's neighbour table of a family was full, since boot; undefined in a namespace that is not told. */
@@ -76,6 +79,14 @@ export interface DiskEvidence {
   readonly freeBytes: number;
   readonly totalInodes: number;
   readonly freeInodes: number;
+}
+
+/** An underlay address that answers as host0 of a network, and is none of host0's known ones. */
+export interface OtherHost0 {
+  readonly network: Network;
+  readonly ipv4: Ipv4;
+  /** It is another address of the machine that has a known one. */
+  readonly isKnownMachine: boolean;
 }
 
 /** The result of the echoes to one member. */

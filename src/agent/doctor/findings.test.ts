@@ -49,8 +49,7 @@ const WELL: Evidence = {
   neighbours: [],
   underlay: [{ link: eth0, ipv4: member(2).ipv4 }],
   setting: (name) => SETTINGS[name],
-  counters: { reversePathDrops: 0, checksumErrors: 0 },
-  fromElsewhere: 0,
+  counters: { reversePathDrops: 0, checksumErrors: 0, fromElsewhere: 0 },
   tableFulls: { ipv4: 0, ipv6: 0 },
   chains: [],
   rivals: [],
@@ -61,6 +60,7 @@ const WELL: Evidence = {
   health: [],
   paths: [{ network: manage, member: member(1), underlay: true, mesh: true, provedBytes: 1380 }],
   otherHost0s: [],
+  knownHost0: ['10.11.0.250' as Ipv4],
   aheadOfHost0Ms: 400,
 };
 
@@ -132,8 +132,8 @@ test('a VXLAN device of an earlier version has no limit of entries', () => {
 });
 
 test('VXLAN packets from another NIC than their sender is on', () => {
-  expect(complaints({ fromElsewhere: 12 })).toEqual([
-    'warning wrong-nic: 12 VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped',
+  expect(complaints({ counters: { ...WELL.counters, fromElsewhere: 12 } })).toEqual([
+    'warning wrong-nic: 12 VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped, in the last two minutes',
   ]);
 });
 
@@ -282,6 +282,54 @@ test.each([
   [undefined, []],
 ])('a clock that is %s ms ahead', (aheadOfHost0Ms, expected) => {
   expect(complaints({ aheadOfHost0Ms })).toEqual(expected);
+});
+
+describe('another address that answers as host0', () => {
+  const told = memberOf(manage, 'host0', '10.11.0.250', 'host0');
+  const other = { network: manage, ipv4: '10.11.0.1' as Ipv4 };
+  const path = (underlay: boolean, mesh: boolean) => ({
+    network: manage,
+    member: told,
+    underlay,
+    mesh,
+    provedBytes: mesh ? 1380 : 0,
+  });
+  const away = {
+    code: 'MESH_HOST0_UNREACHABLE',
+    severity: 'warning',
+    object: 'manage',
+    message: 'host0 does not answer',
+    remedy: 'Check it.',
+  } as const;
+
+  test.each([
+    [
+      'of the machine that this node was told of',
+      true,
+      [true, false],
+      'host0-address: host0 answers in manage from 10.11.0.1, and this node was told that host0 is at 10.11.0.250',
+    ],
+    [
+      'of another card, while the address that this node was told answers pings',
+      false,
+      [true, false],
+      'host0-address: 10.11.0.1 answers as host0 of manage, and 10.11.0.250, where',
+    ],
+    ['of another machine', false, [true, true], 'two-host0s: 10.11.0.1 answers as host0 of manage too'],
+    [
+      'of another machine, while host0 is away',
+      false,
+      [false, false],
+      'two-host0s: 10.11.0.1 answers as host0 of manage too',
+    ],
+    ['of the same machine, which answers from both', true, [true, true], undefined],
+  ] as const)('%s', (_name, isKnownMachine, [underlay, mesh], expected) => {
+    const health = mesh ? [] : [away];
+    const found = complaints({ otherHost0s: [{ ...other, isKnownMachine }], paths: [path(underlay, mesh)], health });
+    const errors = found.filter((line) => line.startsWith('error'));
+    expect(errors).toEqual(expected === undefined ? [] : [expect.stringContaining(`error ${expected}`)]);
+    if (expected?.startsWith('host0-address')) expect(found).toEqual(errors);
+  });
 });
 
 test('a missing feature is reported with its consequence', () => {

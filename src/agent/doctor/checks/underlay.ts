@@ -4,6 +4,7 @@ import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/n
 import { blockText } from '../../firewall/foreign-firewall.ts';
 import { UNDERLAY_CODE } from '../../view/underlay-findings.ts';
 import type { Check, PathEvidence } from '../evidence.ts';
+import { host0Address } from './identity.ts';
 import { localBlocks } from './local-firewall.ts';
 
 const HANGS = 'Small packets pass and large ones do not: a connection opens and then hangs.';
@@ -15,7 +16,10 @@ export const vxlanPort: Check = {
   name: 'udp-4789',
   find(evidence) {
     if (evidence.health.some(({ code }) => code === UNDERLAY_CODE)) return [];
-    const filtered = evidence.paths.filter(({ underlay, mesh }) => underlay && !mesh);
+    const elsewhere = host0Address.find(evidence).length > 0;
+    const filtered = evidence.paths.filter(
+      ({ underlay, mesh, member }) => underlay && !mesh && !(elsewhere && evidence.knownHost0.includes(member.ipv4)),
+    );
     return byNetwork(filtered).map(({ network, paths }) => {
       const suspects = localBlocks(evidence, paths);
       const members = paths.map(({ member }) => `${member.name} (${member.ipv4})`).join(', ');
