@@ -71,11 +71,12 @@ async function main(): Promise<void> {
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
+  const tokens = new MachineTokens(paths.state);
   const controller = new Controller({
     name,
     version: VERSION,
     admission: settings.admission,
-    tokens: new MachineTokens(paths.state),
+    tokens,
     clock,
     store,
     journal,
@@ -99,7 +100,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
-  for (const part of [nodeName, ...storage.parts, endpoints, metricsEndpoint]) controller.addHealthOf(part);
+  for (const part of [nodeName, ...storage.parts, tokens, endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
