@@ -41,6 +41,8 @@ export interface AddressGiverInput {
 const ASK_AGAIN_MS = 100;
 /** A device on the segment answers ARP within a few milliseconds; one that sleeps, or is busy, within this time. */
 const ANSWER_MS = 300;
+/** How long after a change the file is written: the machines of a rack ask at the same moment. */
+const COALESCE_MS = 10;
 /** After these times dnsmasq has read the file, unless the machine is very busy. After the last one the machine asks again. */
 const REPEATS_MS = [50, 250, 1000];
 /** How often a used address is asked for again, to find out whether it is free now. */
@@ -68,6 +70,7 @@ export class AddressGiver {
   readonly #answered = new Set<Ipv4>();
   #error: MeshError | undefined;
   #look: Alarm | undefined;
+  #writing: Alarm | undefined;
   #closed = false;
 
   /** Takes over the reservations of the file and the leases in force, and writes the file. */
@@ -102,8 +105,9 @@ export class AddressGiver {
       return;
     }
     const reserved = this.#reservations.of(mac);
-    const ipv4 = reserved ?? this.#reservations.candidate(mac, clock.nowMs(), (address) => this.#isTaken(address));
-    if (ipv4 === undefined || this.#choices.size >= CHOICES_MAX) return;
+    if (this.#choices.size >= CHOICES_MAX) return;
+    const ipv4 = reserved ?? this.#reservations.candidate(mac, clock.nowMs(), this.#taken());
+    if (ipv4 === undefined) return;
     if (reserved !== undefined) this.#reservations.reserve(mac, reserved, clock.nowMs());
     // dnsmasq answers a machine that it knows at once. Its address is checked all the same, for the next question.
     this.#check(mac, { ipv4, message: Buffer.from(message) });
@@ -124,14 +128,15 @@ export class AddressGiver {
 
   close(): void {
     this.#closed = true;
+    if (this.#writing !== undefined) {
+      this.#writing.cancel();
+      this.#write();
+    }
     this.#look?.cancel();
   }
 
-  #isTaken(ipv4: Ipv4): boolean {
-    return (
-      [...this.#choices.values()].some((choice) => choice.ipv4 === ipv4) ||
-      this.#input.leases.inForce().some((lease) => lease.ipv4 === ipv4)
-    );
+  #taken(): ReadonlySet<Ipv4> {
+    return new Set([...this.#choices.values(), ...this.#input.leases.inForce()].map(({ ipv4 }) => ipv4));
   }
 
   #check(mac: Mac, choice: Choice): void {
@@ -156,7 +161,7 @@ export class AddressGiver {
     }
     if (this.#reservations.of(mac) === ipv4) return;
     this.#reservations.reserve(mac, ipv4, this.#input.clock.nowMs());
-    this.#write();
+    this.#writeSoon();
     this.#repeat(mac, message);
   }
 
@@ -166,7 +171,7 @@ export class AddressGiver {
     this.#answered.add(ipv4);
     if (this.#reservations.of(from) === ipv4) {
       this.#reservations.release(from);
-      this.#write();
+      this.#writeSoon();
     }
     if (mac !== undefined) this.#input.onUsed({ ipv4, mac });
     this.#lookAgain();
@@ -184,7 +189,12 @@ export class AddressGiver {
     });
   }
 
+  #writeSoon(): void {
+    this.#writing ??= this.#input.clock.after(COALESCE_MS, () => this.#write());
+  }
+
   #write(): void {
+    this.#writing = undefined;
     try {
       writeHostFile(this.#input.file, this.#reservations.all);
       this.#error = undefined;
