@@ -67,7 +67,7 @@ class Segment {
     return macs.map((mac) => this.hosts.get(mac));
   }
 
-  see(message: DhcpMessage, mac: Mac, address: Ipv4, ours: boolean): void {
+  see(message: DhcpMessage, mac: Mac, address: Ipv4, ours = false): void {
     this.giver.see({ kind: 'dhcp', atMs: this.clock.nowMs(), device: 'eth1', message, mac, port: 67, address, ours });
   }
 
@@ -140,7 +140,7 @@ test('a device that takes the address of a machine: the machine gets another one
   segment.devices.set(first, STRANGER);
   const [second = HOST0] = await segment.ask(machine(1));
   expect([second === first, segment.giver.used.get(first)]).toEqual([false, STRANGER]);
-  segment.see('DECLINE', machine(1), second, false);
+  segment.see('DECLINE', machine(1), second);
   await segment.clock.pass(10);
   expect(segment.hosts.has(machine(1))).toBe(false);
   const [third] = await segment.ask(machine(1));
@@ -156,6 +156,19 @@ test('a machine keeps its address beyond its lease, and when addresses run out, 
   expect(await segment.ask(machine(1))).toEqual(['10.11.0.2']);
   // What was offered a moment ago is not taken away.
   expect(await segment.ask(machine(4))).toEqual([undefined]);
+});
+
+test('a machine that runs keeps its address when host0 has lost its files, unless another device has it', async () => {
+  const segment = new Segment(126);
+  segment.devices.set('10.11.0.77', machine(1)).set('10.11.0.78', STRANGER);
+  // Its renewal, which dnsmasq refuses; then it asks anew.
+  segment.see('REQUEST', machine(1), '10.11.0.77' as Ipv4);
+  segment.see('REQUEST', machine(2), '10.11.0.78' as Ipv4);
+  segment.see('DISCOVER', machine(3), '192.168.1.9' as Ipv4);
+  const [one, two, three] = await segment.ask(machine(1), machine(2), machine(3));
+  expect(one).toBe('10.11.0.77');
+  expect(two).not.toBe('10.11.0.78');
+  expect(three).toMatch(/^10\.11\.0\./);
 });
 
 test('leases of an earlier version are kept, also against the file', () => {

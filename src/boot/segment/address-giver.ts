@@ -49,6 +49,8 @@ const REPEATS_MS = [50, 250, 1000];
 const LOOK_AGAIN_MS = 60_000;
 /** The most machines that are chosen for at the same time. A stranger can make up any number of machines. */
 const CHOICES_MAX = 256;
+/** The most machines whose own address is remembered until they ask for one. */
+const WISHES_MAX = 4096;
 
 interface Choice {
   readonly ipv4: Ipv4;
@@ -64,6 +66,8 @@ export class AddressGiver {
   readonly #reservations: Reservations;
   /** The machines for which an address is being checked. */
   readonly #choices = new Map<Mac, Choice>();
+  /** The addresses that machines without a reservation have, as they say. */
+  readonly #wishes = new Map<Mac, Ipv4>();
   /** The machines whose question is repeated until dnsmasq has answered. */
   readonly #unanswered = new Map<Mac, Buffer>();
   /** Of the used addresses: those that have answered in this round. */
@@ -106,18 +110,27 @@ export class AddressGiver {
     }
     const reserved = this.#reservations.of(mac);
     if (this.#choices.size >= CHOICES_MAX) return;
-    const ipv4 = reserved ?? this.#reservations.candidate(mac, clock.nowMs(), this.#taken());
+    const wish = this.#wishes.get(mac);
+    const ipv4 = reserved ?? this.#reservations.candidate(mac, clock.nowMs(), this.#taken(), wish);
     if (ipv4 === undefined) return;
     if (reserved !== undefined) this.#reservations.reserve(mac, reserved, clock.nowMs());
     // dnsmasq answers a machine that it knows at once. Its address is checked all the same, for the next question.
     this.#check(mac, { ipv4, message: Buffer.from(message) });
   }
 
-  /** dnsmasq has answered, or the machine says that another device uses the address that it got. */
-  see({ message, mac, ours, address }: DhcpSighting): void {
+  /**
+   * dnsmasq has answered, or the machine says that another device uses the address that it got. A machine that host0 does not
+   * know may name the address that it has: after the loss of host0's files, the machines that run keep their addresses.
+   */
+  see({ message, mac, ours, address, server }: DhcpSighting): void {
     if (ours === true) this.#unanswered.delete(mac);
-    if (message !== 'DECLINE' || address === undefined || this.#reservations.of(mac) !== address) return;
-    this.#findUsed({ ipv4: address, mac: undefined }, mac);
+    if (address === undefined) return;
+    const reserved = this.#reservations.of(mac);
+    const isOurs = (server ?? this.#input.host0) === this.#input.host0;
+    if (reserved === undefined && (message === 'DISCOVER' || (message === 'REQUEST' && isOurs))) {
+      if (this.#wishes.size < WISHES_MAX) this.#wishes.set(mac, address);
+    }
+    if (message === 'DECLINE' && reserved === address) this.#findUsed({ ipv4: address, mac: undefined }, mac);
   }
 
   /** A device has answered an ARP request. */
@@ -161,6 +174,7 @@ export class AddressGiver {
     }
     if (this.#reservations.of(mac) === ipv4) return;
     this.#reservations.reserve(mac, ipv4, this.#input.clock.nowMs());
+    this.#wishes.delete(mac);
     this.#writeSoon();
     this.#repeat(mac, message);
   }
