@@ -155,6 +155,7 @@ export class BootSegments {
     const { missing } = this.#serving;
     return [
       ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
+      ...this.#serving.bookFindings,
       ...this.#allNics().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
       ...this.#segments.flatMap((segment) =>
         segmentFindings(segment, this.#surroundingsOf(segment), this.#serving.unmetWish(segment.nics)),

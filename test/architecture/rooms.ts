@@ -268,7 +268,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   store: {
     what: 'host0’s memory: revisions, transactions, watches',
-    may: { model: 'errors, the clock and randomness', disk: 'directories that survive a power cut' },
+    may: {
+      model: 'errors, the clock and randomness',
+      disk: 'directories that survive a power cut, and files that are moved aside',
+      protocol: 'what is not well with a store is a finding',
+    },
     folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
   },
   disk: {
@@ -309,7 +313,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       '.': {},
       conf: { '.': 'what the system refuses is said in words' },
-      host0: { conf: 'host0.conf is a file of `key=value` lines' },
+      host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
       capture: {},
       binary: {},
     },

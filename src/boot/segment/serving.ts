@@ -11,6 +11,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Service } from '../../services/process/service.ts';
 import { BROADCAST_IPV4 } from '../frames/udp-frame.ts';
@@ -78,6 +79,11 @@ export class Serving {
   /** Why boot loaders are missing. */
   get missing(): MeshError | undefined {
     return this.#files.missing;
+  }
+
+  /** What is not well with the record of allocations. */
+  get bookFindings(): readonly Finding[] {
+    return this.#book.health();
   }
 
   /** The dnsmasq of a NIC, even if an earlier host0 process started it. */
