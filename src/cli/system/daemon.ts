@@ -19,7 +19,7 @@ import {
 import { launch } from '../../services/process/launch.ts';
 import { isRunning, type ProcessMark, processMarkOf, signalProcess } from '../../services/process/process-mark.ts';
 import type { Context } from '../context.ts';
-import { hasEnded, isCommanded, isWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
+import { hasEnded, isCommanded, isServiceWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
 import { lastJournalLines, linesOfProcesses } from './service-log.ts';
 
 const START_DEADLINE_MS = 20_000;
@@ -114,7 +114,7 @@ export class Daemon {
   async stop(): Promise<number | undefined> {
     const mark = this.#recorded();
     const { manager } = this;
-    if (isCommanded(manager) && (await isWanted(manager, this.name))) {
+    if (isCommanded(manager) && (await isServiceWanted(manager, this.name))) {
       const wasRunning = mark !== undefined && isRunning(mark);
       await stopService(manager, this.name);
       if (wasRunning && !isRunning(mark)) return mark.pid;
