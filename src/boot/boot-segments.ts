@@ -156,6 +156,7 @@ export class BootSegments {
     return [
       ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
       ...this.#serving.bookFindings,
+      ...this.#memory.health(),
       ...this.#allNics().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
       ...this.#segments.flatMap((segment) =>
         segmentFindings(segment, this.#surroundingsOf(segment), this.#serving.unmetWish(segment.nics)),

@@ -1,5 +1,5 @@
 /** Which addresses machines get: never one twice, never one that a device uses, and the same again. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -183,10 +183,21 @@ test('the file is for dnsmasq’s user, is overwritten in place, and says when i
   await segment.ask(machine(1));
   expect(statSync(segment.file)).toMatchObject({ ino, size });
   expect(mode & 0o777).toBe(0o644);
-  expect(segment.reloads).toBe(2);
+  // Something else in its place is no reason to give no addresses.
+  rmSync(segment.file);
+  mkdirSync(segment.file);
+  segment.giver.close();
+  segment.giver = segment.open();
+  expect([statSync(segment.file).isFile(), segment.giver.error]).toEqual([true, undefined]);
+  await segment.ask(machine(1));
+  expect(segment.reloads).toBe(4);
   rmSync(segment.directory, { recursive: true });
   segment.giver.asked(machine(2), Buffer.from(''));
   await segment.clock.pass(300);
   await segment.clock.pass(50);
-  expect([existsSync(segment.file), segment.giver.error?.message]).toEqual([false, expect.stringContaining('ENOENT')]);
+  expect(existsSync(segment.file)).toBe(false);
+  expect(segment.giver.error).toMatchObject({ code: 'MESH_DISK_REFUSED', message: expect.stringContaining('ENOENT') });
+  mkdirSync(segment.directory);
+  expect(await segment.ask(machine(2))).not.toContain(undefined);
+  expect(segment.giver.error).toBeUndefined();
 });

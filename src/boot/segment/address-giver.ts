@@ -4,13 +4,12 @@
  * its file (host-file.ts), and does not answer a machine that it does not know. host0 hears such a machine, chooses an address,
  * asks by ARP whether a device has it already, writes the file, and repeats the machine's question to dnsmasq.
  */
-import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import { parseHostFile, writeHostFile } from '../../services/dnsmasq/host-file.ts';
+import { readHostFile, writeHostFile } from '../../services/dnsmasq/host-file.ts';
 import { type ArpHolder, encodeArpRequest } from '../frames/arp-packet.ts';
 import type { DhcpSighting } from '../frames/sighting.ts';
 import { NO_IPV4 } from '../frames/udp-frame.ts';
@@ -80,7 +79,7 @@ export class AddressGiver {
   /** Takes over the reservations of the file and the leases in force, and writes the file. */
   constructor(input: AddressGiverInput) {
     this.#input = input;
-    this.#reservations = new Reservations(input.range, [...input.leases.readNow(), ...readHosts(input.file)]);
+    this.#reservations = new Reservations(input.range, [...input.leases.readNow(), ...readHostFile(input.file)]);
     this.#write();
   }
 
@@ -103,6 +102,7 @@ export class AddressGiver {
   /** A machine asks for an address. @param message its DISCOVER, the payload of the UDP datagram */
   asked(mac: Mac, message: Buffer): void {
     const { clock } = this.#input;
+    if (this.#error !== undefined) this.#writeSoon();
     const present = this.#choices.get(mac);
     if (present !== undefined) {
       present.message = Buffer.from(message);
@@ -212,8 +212,13 @@ export class AddressGiver {
     try {
       writeHostFile(this.#input.file, this.#reservations.all);
       this.#error = undefined;
-    } catch (error) {
-      this.#error = MeshError.from(error);
+    } catch (cause) {
+      const { file } = this.#input;
+      const message = `no further machine gets an address: ${file} cannot be written: ${MeshError.from(cause).message}`;
+      const remedy =
+        'Make room on the disk, and see that it is mounted for writing. Each machine that asks is a further try.';
+      this.#error = new MeshError('MESH_DISK_REFUSED', message, { object: file, remedy, cause, retryable: true });
+      return;
     }
     this.#input.reload();
   }
@@ -227,13 +232,5 @@ export class AddressGiver {
         if (afterMs === REPEATS_MS.at(-1)) this.#unanswered.delete(mac);
       });
     }
-  }
-}
-
-function readHosts(file: string): (readonly [Mac, Ipv4])[] {
-  try {
-    return parseHostFile(readFileSync(file, 'utf8'));
-  } catch {
-    return [];
   }
 }

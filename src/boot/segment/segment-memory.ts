@@ -2,12 +2,11 @@
  * The other DHCP servers that host0 knows on each segment, kept over restarts (`<state>/boot/servers.json`): a host0 that has
  * just started must not take the place of a server that is slow, or has no address left to offer.
  */
-import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { writeDurable } from '../../disk/durable-file.ts';
+import { StateFile, type StateForm } from '../../disk/state-file.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { DeviceShape, Ipv4CidrShape, Ipv4Shape, MacShape } from '../../protocol/shapes/parts.ts';
 import type { HeardServer } from '../frames/observation.ts';
@@ -31,25 +30,36 @@ const ServerShape: form.Shape<KnownServer> = form.looseObject({
   gives: form.oneOf(['addresses', 'boot files']),
   subnet: form.exactOptional(Ipv4CidrShape),
 });
-/** An entry that is spoilt is left out. */
-const Servers = form.listOf(form.otherwise(ServerShape, undefined), SERVERS_MAX);
+const SERVERS_FILE: StateForm<readonly (KnownServer | undefined)[]> = {
+  version: 1,
+  // An entry that is spoilt is left out.
+  shape: form.listOf(form.otherwise(ServerShape, undefined), SERVERS_MAX),
+  holds: 'the DHCP servers of the segments',
+  remedy: 'host0 asks for DHCP servers anew.',
+  comesBack: true,
+};
 
 /** The servers that were known when host0 ran last, and those that are known now. */
-export class SegmentMemory {
-  readonly #file: string;
+export class SegmentMemory implements HealthSource {
+  readonly #file: StateFile<readonly (KnownServer | undefined)[]>;
   #servers: readonly KnownServer[];
   #written: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, servers: readonly KnownServer[]) {
+  private constructor(file: StateFile<readonly (KnownServer | undefined)[]>, servers: readonly KnownServer[]) {
     this.#file = file;
     this.#servers = servers;
   }
 
   /** Reads the file. One that cannot be read counts as empty. */
-  static async open(file: string): Promise<SegmentMemory> {
-    const text = await readFile(file, 'utf8').catch(() => '[]');
-    const servers = readDocument(Servers, text).document?.flatMap((server) => server ?? []) ?? [];
+  static async open(path: string): Promise<SegmentMemory> {
+    const file = new StateFile(path, SERVERS_FILE);
+    const servers = ((await file.read()) ?? []).flatMap((server) => server ?? []);
     return new SegmentMemory(file, servers);
+  }
+
+  /** A finding while the file cannot be used. */
+  health(): readonly Finding[] {
+    return this.#file.health();
   }
 
   /** The servers that were known on a segment with one of these NICs. */
@@ -65,9 +75,8 @@ export class SegmentMemory {
     const servers = [...others, ...now].slice(-SERVERS_MAX);
     if (isDeepStrictEqual(servers, this.#servers)) return;
     this.#servers = servers;
-    const text = `${JSON.stringify(servers, undefined, 2)}\n`;
     // A disk that refuses costs only the memory: the next change tries again.
-    this.#written = this.#written.then(() => writeDurable(this.#file, text)).catch(() => {});
+    this.#written = this.#written.then(() => this.#file.write(servers)).catch(() => {});
   }
 
   /** Resolves when all changes so far are on disk, or were refused. */

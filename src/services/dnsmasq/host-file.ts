@@ -2,14 +2,24 @@
  * dnsmasq's file of fixed addresses (`dhcp-hostsfile`): a line `MAC,IPV4` for each machine. dnsmasq reads the file again on
  * SIGHUP. The file is filled up with empty lines and overwritten in place, so that it can be changed on a full disk, too.
  */
-import { chmodSync, closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 
 /** The file grows by so much: room for 1,600 machines. */
 const STEP_BYTES = 65_536;
 
-/** Reads the lines in their order. Lines that a power cut has spoilt are left out. */
+/** Reads the lines of the file in their order. Lines that a power cut has spoilt are left out. */
 export function parseHostFile(text: string): (readonly [Mac, Ipv4])[] {
   return text.split('\n').flatMap((line) => {
     const [mac = '', ipv4 = ''] = line.split(',');
@@ -17,8 +27,19 @@ export function parseHostFile(text: string): (readonly [Mac, Ipv4])[] {
   });
 }
 
+/** The machines of the file; none if there is no plain file. */
+export function readHostFile(file: string): (readonly [Mac, Ipv4])[] {
+  return isPlain(file) ? parseHostFile(readFileSync(file, 'utf8')) : [];
+}
+
+/** Whether there is a plain file. Opening a pipe would wait for its writer for ever. */
+function isPlain(file: string): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.isFile() === true;
+}
+
 /** Overwrites the file. dnsmasq reads it as its own user, whatever the umask of host0. @throws an error of the file system */
 export function writeHostFile(file: string, hosts: Iterable<readonly [Mac, Ipv4]>): void {
+  if (!isPlain(file)) rmSync(file, { recursive: true, force: true });
   const text = Array.from(hosts, ([mac, ipv4]) => `${mac},${ipv4}\n`).join('');
   const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT, 0o644);
   try {
