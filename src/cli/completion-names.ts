@@ -103,7 +103,7 @@ export const SOURCES: Readonly<Record<string, SuggestionSource>> = {
   'port plug interface': pluggable,
   'port unplug interface': plugged,
   'lab --name': labs,
-  'lab exec host': labHosts,
+  'lab host': labHosts,
 };
 
 function suggestionOf(node: ListedNode): Suggestion {

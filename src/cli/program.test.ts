@@ -266,6 +266,8 @@ describe('completion', () => {
     expect(await completions('events', '--')).toEqual([
       '--follow',
       '--level',
+      '--lines',
+      '--since',
       '--help',
       '--json',
       '--host0-dir',

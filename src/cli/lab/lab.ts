@@ -10,6 +10,7 @@ import { programsOf } from '../../lab/hosts/host-process.ts';
 import type { Firmware, LabSize } from '../../lab/hosts/topology.ts';
 import { MeshError } from '../../model/error.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
+import { TITLES } from '../../protocol/http/service-manager.ts';
 import { findProgram } from '../../services/process/program-path.ts';
 import type { Context } from '../context.ts';
 import { newsText } from '../node/node-boot.ts';
@@ -69,6 +70,11 @@ export function labCommand(context: Context): Command {
     .description('Show the hosts of a lab, their processes, and which hosts are members')
     .addHelpText('after', '\nExample:\n  $ mesh lab status')
     .action((options: LabName) => status(context, options));
+  named(lab.command('restart'))
+    .description('Stop and start the processes of one host of a lab, as after a change of its settings')
+    .argument('<host>', 'host0, node1 …')
+    .addHelpText('after', '\nExample:\n  $ mesh lab restart host0')
+    .action((host: string, options: LabName) => restart(context, host, options));
   named(lab.command('exec'))
     .description('Run a command on a host of a lab; `mesh` there speaks to that host')
     .argument('<host>', 'host0, node1 …')
@@ -269,6 +275,27 @@ function runsAll({ processes }: HostStatus): boolean {
 function processText({ processes }: HostStatus): string {
   if (processes.length === 0) return 'emulated';
   return processes.map(({ program, pid }) => `${program} ${pid ?? 'ended'}`).join(', ');
+}
+
+/** Agent first, host0's daemon last, and started the other way round: as `mesh system stop` and `start` do. */
+async function restart(context: Context, name: string, { name: labName }: LabName): Promise<void> {
+  const lab = Lab.open(labName);
+  const host = lab.host(name);
+  const programs = programsOf(host);
+  if (programs.length === 0) {
+    throw new MeshError('MESH_USAGE', `${name} is an emulated machine`, {
+      operation: 'lab restart',
+      object: name,
+      remedy: `Reboot it: \`mesh lab exec host0 -- mesh node reboot ${name} --follow\`.`,
+    });
+  }
+  for (const program of programs.toReversed()) {
+    if (lab.process(host, program) !== undefined) await lab.stop(host, program, 'SIGTERM');
+  }
+  const started = programs.map((program) => ({ process: program, pid: lab.start(host, program).pid }));
+  context.answer({ name: labName, host: name, started }, () =>
+    started.map(({ process, pid }) => `Started ${TITLES[process]} (pid ${pid}).\n`).join(''),
+  );
 }
 
 async function exec(context: Context, host: string, command: readonly string[], { name }: LabName): Promise<void> {

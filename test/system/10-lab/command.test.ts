@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
+import { isReady } from '../drift.ts';
+import { pageOf } from '../typist.ts';
 
 const command = new URL('../../../bin/mesh', import.meta.url).pathname;
 const name = `m${process.pid}`;
@@ -66,6 +68,28 @@ describe('a lab that was kept', () => {
     expect(hosts.map((host) => host.name)).toEqual(['host0', 'node1', 'node2', 'node3']);
     expect(hosts.every((host) => host.member)).toBe(true);
     expect(hosts.flatMap((host) => host.processes).every(({ pid }) => pid !== null)).toBe(true);
+  });
+
+  test('restarts a host behind the firewall of docs/firewall.md, which lets all of Meshwork through', async () => {
+    const [, rules = ''] = /```nft\n(table [\s\S]*?)```/.exec(pageOf('docs/firewall.md')) ?? [];
+    const lab = Lab.open(name);
+    for (const host of lab.hosts) {
+      const exec = ['lab', 'exec', '--name', name, host.name, '--', 'nft', '-f', '-'];
+      expect(mesh(exec, { input: rules })).toMatchObject({ status: 0 });
+    }
+    const before = lab.process(lab.host('node1'), 'agent')?.pid;
+    for (const host of ['host0', 'node1']) {
+      expect(mesh(['lab', 'restart', '--name', name, host])).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/Started the agent \(pid \d+\)\.\n$/),
+      });
+    }
+    expect(lab.process(lab.host('node1'), 'agent')?.pid).not.toBe(before);
+    for (const host of lab.hosts) await isReady(host);
+    await lab.ready();
+    // Trace asks the agents of all hops.
+    const trace = mesh(['lab', 'exec', '--name', name, 'node1', '--', 'mesh', 'trace', 'manage', 'node1', 'node2']);
+    expect(trace, trace.stdout + trace.stderr).toMatchObject({ status: 0 });
   });
 
   test('is taken down once', () => {
