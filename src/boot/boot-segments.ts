@@ -155,6 +155,7 @@ export class BootSegments {
     const { missing } = this.#serving;
     return [
       ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
+      ...this.#serving.bookFindings,
       ...this.#allNics().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
       ...this.#segments.flatMap((segment) =>
         segmentFindings(segment, this.#surroundingsOf(segment), this.#serving.unmetWish(segment.nics)),
@@ -184,7 +185,9 @@ export class BootSegments {
   }
 
   #surroundingsOf({ watch }: BootSegment) {
-    return { dry: this.#input.settings.boot === 'dry', service: this.#serving.serviceOf(watch.input.device) };
+    const { device } = watch.input;
+    const [service, giver] = [this.#serving.serviceOf(device), this.#serving.giverOf(device)];
+    return { dry: this.#input.settings.boot === 'dry', service, giver };
   }
 
   /** All NICs that machines may boot on, also those whose name dnsmasq cannot take. */
@@ -277,8 +280,11 @@ export class BootSegments {
       onSighting: (sighting) => {
         leases.see(sighting);
         this.#sightings.emit(sighting);
+        if (sighting.kind === 'dhcp') this.#serving.giverOf(device)?.see(sighting);
         if (settings.boot === 'dry') this.#noteDryAnswer(watch, sighting, dryAnswers);
       },
+      onQuestion: (machine, message) => this.#serving.giverOf(device)?.asked(machine, message),
+      onArpReply: (holder) => this.#serving.giverOf(device)?.hear(holder),
       onChange: () => {
         this.#memory.note(device, watch.state);
         this.#serve();

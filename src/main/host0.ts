@@ -32,10 +32,9 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
-import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
-import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
+import { openStore } from './host0-store.ts';
 import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
@@ -67,16 +66,17 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [disk, { rtnl, monitor, verification, links }] = await Promise.all([
-    SqliteStore.open(join(paths.state, 'store.db')),
+  const [storage, { rtnl, monitor, verification, links }] = await Promise.all([
+    openStore(paths.state, clock, watch.committed),
     openHost0Kernel(clock, journal),
   ]);
-  const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
+  const { store } = storage;
+  const tokens = new MachineTokens(paths.state);
   const controller = new Controller({
     name,
     version: VERSION,
     admission: settings.admission,
-    tokens: new MachineTokens(paths.state),
+    tokens,
     clock,
     store,
     journal,
@@ -100,7 +100,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
-  for (const part of [nodeName, endpoints, metricsEndpoint]) controller.addHealthOf(part);
+  for (const part of [nodeName, ...storage.parts, tokens, endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
@@ -115,7 +115,7 @@ async function main(): Promise<void> {
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
-    stuck: () => store.stuck,
+    stuck: storage.stuck,
   });
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
     await control.close();
     await machines.close();
     await controller.close();
-    await Promise.all([rtnl.close(), store.close()]);
+    await Promise.all([rtnl.close(), storage.close()]);
     log.close();
   });
 }

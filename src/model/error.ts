@@ -118,6 +118,9 @@ export const ERRORS = {
   MESH_ALREADY_RUNNING: conflict('The same process, or the same lab, runs already.'),
   MESH_NOT_ROOT: denied('The operation needs root, or the group of the control socket.'),
   MESH_BOOT_PATH_UNKNOWN: missing('The boot server has no such file.'),
+  MESH_BOOT_LINK_REFUSED: denied(
+    'A link below isos is not followed: it leads out, and does not belong to root, or leads nowhere.',
+  ),
   MESH_BOOT_NO_IMAGE: conflict('host0 has no image that this machine could boot.'),
   MESH_BOOT_NO_OVERLAY: conflict('No overlay is compiled for this machine, and no default one.'),
   MESH_BOOT_MACHINE_DOUBLE: conflict('Two machines that boot have one hardware id; the newcomer is refused.'),
@@ -135,6 +138,7 @@ export const ERRORS = {
   MESH_USAGE: usage('The command line or the request is wrong.'),
   MESH_BOOT_POOL_EXHAUSTED: conflict('No pool has a subnet left for a segment that machines boot on.'),
   MESH_BOOT_LEASES_EXHAUSTED: conflict('host0 has no address left for another machine on a segment, or hardly any.'),
+  MESH_BOOT_ADDRESS_USED: conflict('A device uses an address that host0 would give to another machine; a warning.'),
   MESH_BOOT_SUBNET_TAKEN: conflict('A subnet that host0.conf gives to a NIC overlaps another; a warning.'),
   MESH_BOOT_FOREIGN_DHCP: conflict('Another server answers DHCP where host0 gave out addresses.'),
   MESH_BOOT_FOREIGN_PXE: conflict('Another server gives out boot files on a segment that machines boot on.'),

@@ -268,7 +268,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   store: {
     what: 'host0’s memory: revisions, transactions, watches',
-    may: { model: 'errors, the clock and randomness', disk: 'directories that survive a power cut' },
+    may: {
+      model: 'errors, the clock and randomness',
+      disk: 'directories that survive a power cut, and files that are moved aside',
+      protocol: 'what is not well with a store is a finding',
+    },
     folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
   },
   disk: {

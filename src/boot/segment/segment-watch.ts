@@ -10,6 +10,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { WantedMode } from '../../protocol/documents/boot-views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { type ArpHolder, decodeArpReply } from '../frames/arp-packet.ts';
 import { BOOT_FILTER } from '../frames/boot-filter.ts';
 import { encodeProbe, type Host0Mark, type Installation, isSenior } from '../frames/host0-mark.ts';
 import { type HeardMark, observe } from '../frames/observation.ts';
@@ -48,6 +49,10 @@ export interface SegmentWatchInput {
   /** Whether the NIC has an address in one of these subnets that host0 did not allocate. */
   readonly isGuestIn: (subnets: readonly Ipv4Cidr[]) => boolean;
   readonly onSighting: (sighting: BootSighting) => void;
+  /** Called when a machine asks for an address. @param message its DISCOVER */
+  readonly onQuestion: (mac: Mac, message: Buffer) => void;
+  /** Called when a device answers an ARP request of host0. */
+  readonly onArpReply: (holder: ArpHolder) => void;
   /** Called when the mode, the known servers or host0s, or `error` have changed. */
   readonly onChange: () => void;
   /** Called when a probe of this host0 is heard: another NIC of host0 is on this segment, too. */
@@ -83,7 +88,7 @@ export class SegmentWatch {
   constructor(input: SegmentWatchInput) {
     this.input = input;
     const { mac, clock } = input;
-    this.#router = new RouterAnswer({ mac, clock, send: (frame) => this.#send(frame) });
+    this.#router = new RouterAnswer({ mac, clock, send: (frame) => this.send(frame) });
     this.#state = firstState(input.wanted, input.clock.nowMs(), input.known);
   }
 
@@ -168,10 +173,11 @@ export class SegmentWatch {
       passive: dry || wanted === 'observe' || reason === 'another host0',
       ...(address !== undefined && { ipv4: address }),
     };
-    this.#send(encodeProbe(mac, randomInt(2 ** 32 - 1), mark));
+    this.send(encodeProbe(mac, randomInt(2 ** 32 - 1), mark));
   }
 
-  #send(frame: Buffer): void {
+  /** Sends a frame, unless the device is going down. */
+  send(frame: Buffer): void {
     try {
       this.#socket?.send(frame);
     } catch {
@@ -183,10 +189,10 @@ export class SegmentWatch {
     const { device, clock, onSighting } = this.input;
     const observation = observe(bytes, outgoing, { device, nowMs: clock.nowMs() });
     if (observation === undefined) {
-      if (!outgoing) this.#hearSolicitation(bytes);
+      if (!outgoing) this.#hearOther(bytes);
       return;
     }
-    const { sighting, server, mark } = observation;
+    const { sighting, question, server, mark } = observation;
     if (mark !== undefined) this.#hearHost0(mark);
     if (server !== undefined && ![...this.#state.rivals.values()].some(({ ipv4 }) => ipv4 === server.server)) {
       if (server.gives === 'addresses') this.#heardSinceProbe = true;
@@ -195,10 +201,16 @@ export class SegmentWatch {
     if (sighting === undefined) return;
     this.#router.see(sighting);
     onSighting(sighting);
+    if (question !== undefined) this.input.onQuestion(sighting.mac, question);
   }
 
-  /** Tells an iPXE that asks for an IPv6 router that there is none, so that it does not wait for one (router-answer.ts). */
-  #hearSolicitation(bytes: Buffer): void {
+  /** Takes an ARP answer, or tells an iPXE that asks for an IPv6 router that there is none (router-answer.ts). */
+  #hearOther(bytes: Buffer): void {
+    const holder = decodeArpReply(bytes);
+    if (holder !== undefined) {
+      this.input.onArpReply(holder);
+      return;
+    }
     const { mode } = this.#state;
     if (this.input.dry || (mode !== 'server' && mode !== 'proxy')) return;
     const solicitor = solicitorOf(bytes);

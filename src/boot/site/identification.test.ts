@@ -39,6 +39,19 @@ test('the id comes from the board if the UUID is a dummy, and from the MAC if bo
   });
 });
 
+test('texts with characters that mean something in a query come whole, and two boards stay two', () => {
+  const hex = (value: string) => Buffer.from(value, 'latin1').toString('hex');
+  const board = (serial: string) =>
+    hardware(`uuid=&architecture=x86_64&platform=efi&boardSerialHex=${hex(serial)}&productHex=${hex('A&B+C=D;50%')}`);
+  for (const serial of ['PF+12&34', 'PF+12&35', 'a=b;c', '100%20AB', '#7-AB12', ' PF12 ']) {
+    expect(board(serial)).toMatchObject({ boardSerial: serial.trim(), product: 'A&B+C=D;50%', architecture: 'x86_64' });
+    expect(identifyMachine(board(serial), unknown).machine).toBe(machineIdOf(serial.trim()));
+  }
+  expect(board('\x1b[2J').boardSerial).toBeUndefined();
+  // A script that an earlier version gave, and that still runs.
+  expect(hardware('boardSerial=PF%2012')).toMatchObject({ boardSerial: 'PF 12' });
+});
+
 test('a UUID or serial that the administrator calls shared identifies no machine, in either byte order and case', () => {
   const { mac } = hardware('');
   for (const shared of [[UUID], [SWAPPED]]) {

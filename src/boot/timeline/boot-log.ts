@@ -77,6 +77,7 @@ export class BootLog {
 
   /** All remembered boots, the newest first. */
   views(): readonly TimelineView[] {
+    for (const mac of this.#boots.keys()) this.#joined(mac);
     return [...this.#boots.values()].map((boot) => this.#view(boot)).reverse();
   }
 
@@ -136,15 +137,21 @@ export class BootLog {
     for (const [mac, { timeline }] of this.#boots) {
       if (stageOf(timeline) === 'mesh' || isGivenUp(timeline, clock.nowMs())) continue;
       underWay = true;
-      const [mesh] = timeline.machine === undefined ? [] : this.#input.meshesOf(timeline.machine);
-      if (mesh !== undefined && timeline.machine !== undefined && mayHaveJoined(timeline, clock.nowMs())) {
-        const { machine, device } = timeline;
-        this.take({ kind: 'member', atMs: clock.nowMs(), device, machine, mesh });
-      } else {
-        this.#judge(mac);
-      }
+      if (!this.#joined(mac)) this.#judge(mac);
     }
     if (underWay) this.#check ??= clock.after(CHECK_MS, () => this.#checkAll());
+  }
+
+  /** Ends a boot whose machine is a member now, in whatever stage it is: a system may join that reports no stages. */
+  #joined(mac: Mac): boolean {
+    const { timeline } = this.#boots.get(mac) ?? {};
+    if (timeline?.machine === undefined || stageOf(timeline) === 'mesh') return false;
+    const { machine, device } = timeline;
+    const atMs = this.#input.clock.nowMs();
+    const [mesh] = this.#input.meshesOf(machine);
+    if (mesh === undefined || !mayHaveJoined(timeline, atMs)) return false;
+    this.take({ kind: 'member', atMs, device, machine, mesh });
+    return true;
   }
 
   /** Reports what is new about a boot: stages and trouble to subscribers, trouble and the successful end to the journal. */
@@ -219,6 +226,5 @@ export class BootLog {
  * earlier run until it was silent for MEMBER_SILENCE_MS.
  */
 function mayHaveJoined(timeline: Timeline, nowMs: number): boolean {
-  const stage = stageOf(timeline);
-  return stage === 'agent' || (stage === 'packages' && nowMs - timeline.beganMs > 2 * MEMBER_SILENCE_MS);
+  return stageOf(timeline) === 'agent' || nowMs - timeline.beganMs > 2 * MEMBER_SILENCE_MS;
 }

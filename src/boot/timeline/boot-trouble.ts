@@ -3,6 +3,7 @@
  * it has not, the most likely cause is derived from what was seen so far.
  */
 
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ErrorCode, MeshError } from '../../model/error.ts';
 import type { BootStage, BootTrouble } from '../../protocol/documents/timeline-view.ts';
 import { BOOT_ARCHITECTURES } from '../../services/dnsmasq/dnsmasq-conf.ts';
@@ -37,6 +38,24 @@ const NO_SCRIPT = {
   remedy: 'Check that TCP port 80 of host0 is not filtered on the way, and that `mesh system boot` shows it listening.',
 };
 
+const NO_ARCHITECTURE = {
+  code: 'MESH_BOOT_ARCHITECTURE',
+  cause:
+    'host0 gave the firmware an address and no boot file: the firmware does not say what it is (options 93 and 60)',
+  remedy: 'Update the firmware of the network card, or boot iPXE from a USB stick: host0 boots every iPXE.',
+} as const;
+
+/** What a NAK means: the machine starts over with a DISCOVER, or some firmware gives up and boots from the disk. */
+function refused({ server, ours, why }: NonNullable<Timeline['refusal']>, wants: Ipv4 | undefined) {
+  const reason = why === '' ? '' : `: "${why}"`;
+  return {
+    cause: `${ours ? 'host0' : `the server ${server}`} refused ${wants ?? 'the address'} that the machine asked for (NAK${reason}), and the machine has not asked again`,
+    remedy:
+      'Boot the machine again: it gets another address. If it happens again, another DHCP server on the segment offered the ' +
+      'address: see `mesh system boot`.',
+  };
+}
+
 /** The cause of a silence in each stage. */
 const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
   discover: (_, { mode, why, remedy, silence }) => {
@@ -61,7 +80,8 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         'Wait until host0 has looked for other servers, or fix the mode with boot_mode="NIC=server" in host0.conf.',
     };
   },
-  offer: ({ offer, client, takes }, { mode, why, remedy, silence }) => {
+  offer: ({ offer, client, takes, wants, refusal }, { mode, why, remedy, silence }) => {
+    if (refusal !== undefined) return refused(refusal, wants);
     if (silence !== undefined && offer?.ours !== true) return silence;
     if (mode !== 'server' && mode !== 'proxy') {
       const server = offer?.server ?? 'another server';
@@ -80,6 +100,7 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         remedy: `Take the boot file out of ${takes} (options 66 and 67), and check that UDP ports 69 and 4011 of host0 are not filtered.`,
       };
     }
+    if (offer?.ours === true && offer.bootFile === undefined) return NO_ARCHITECTURE;
     return {
       cause: 'the firmware got an offer, but asks for no file: it does not take the offer, or TFTP is filtered',
       remedy: 'Check that UDP port 69 of host0 is not filtered, and that the firmware boots from this card by IPv4.',

@@ -1,6 +1,6 @@
 /** The administrator's steps from an empty /host0 to what a machine boots with, and what each step refuses. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -114,6 +114,14 @@ describe('mesh system configure', () => {
       "Nothing changes: /host0 is in force, for 1 machine.
       "
     `);
+  });
+
+  test('--check tells of links below isos that no machine can follow', async () => {
+    await mkdir(inHost0('isos'), { recursive: true });
+    await symlink('/srv/big/debian.iso', inHost0('isos/debian.iso'));
+    const checked = await answer('system configure --check');
+    expect(checked).toContain('/isos/debian.iso is not published: the link leads to no file [MESH_BOOT_LINK_REFUSED]');
+    expect(checked).toContain('All is sound: 1 machine.');
   });
 
   test('with one fault nothing is compiled, and the fault is shown with its place', async () => {

@@ -114,6 +114,11 @@ export class Service {
     });
   }
 
+  /** Lets the process read its files again, by SIGHUP. Does nothing while none runs: a process that starts reads them anyway. */
+  reload(): void {
+    if (this.#record !== undefined && !this.#released) signalProcess(this.#record, 'SIGHUP');
+  }
+
   /** Ends the process. Resolves when it is gone. Never rejects. */
   stop(): Promise<void> {
     return this.#enqueue(async () => {

@@ -5,6 +5,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqli
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import type { Entry, WatchBatch } from '../store.ts';
 import { RowDigest } from './row-digest.ts';
+import { DamagedFile, LaterFile } from './sqlite-failure.ts';
 
 /** Marks the file as ours (`PRAGMA application_id`): "mesh". */
 const APPLICATION_ID = 0x6d657368;
@@ -35,12 +36,6 @@ const SEAL = `
     only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL, digest TEXT NOT NULL
   ) STRICT;
 `;
-
-/** The file does not hold what this program wrote. */
-export class DamagedFile extends Error {}
-
-/** The file is of a later version of this program. */
-export class LaterFile extends Error {}
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -179,7 +174,7 @@ export class SqliteFile {
     if (format > FORMAT) throw new LaterFile(`it has format ${format}, and this version knows format ${FORMAT}`);
     if (format !== FORMAT) throw new DamagedFile(`it is damaged: it has format ${format}`);
     const verdict = this.#pragma('quick_check');
-    if (verdict !== 'ok') throw new DamagedFile(`it is damaged: ${verdict}`);
+    if (verdict !== 'ok') throw new DamagedFile(`it is damaged: ${String(verdict).replaceAll("\n", " ")}`);
   }
 
   #pragma(name: string): SQLOutputValue | undefined {

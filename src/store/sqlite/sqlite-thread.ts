@@ -4,9 +4,12 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MeshError } from '../../model/error.ts';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
-import type { SqliteFailure, SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
+import type { SqliteFailure } from './sqlite-failure.ts';
+import type { SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
 
 const WORKER = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
+
+const ENDING = 'its thread ended';
 
 /** A worker thread with an open store file. */
 export class SqliteThread {
@@ -20,7 +23,7 @@ export class SqliteThread {
     this.#worker = worker;
     worker.on('message', (reply: SqliteReply) => this.#take(reply));
     worker.on('error', (error) => this.#end(MeshError.from(error).message));
-    worker.on('exit', () => this.#end('its thread ended'));
+    worker.on('exit', () => this.#end(ENDING));
   }
 
   /**
@@ -33,6 +36,11 @@ export class SqliteThread {
     if ('opened' in opening) return { thread: new SqliteThread(path, worker), ...opening.opened };
     await worker.terminate();
     throw new StoreFault(path, 'open store', opening);
+  }
+
+  /** Whether the thread has ended, so that nothing can be written any more. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
   }
 
   /**
@@ -81,7 +89,7 @@ export class StoreFault extends MeshError {
   readonly file: SqliteFailure['file'];
 
   constructor(path: string, operation: string, { failed, code, file }: SqliteFailure) {
-    const help = file === 'later' ? LATER : (FAULTS[code] ?? DAMAGED);
+    const help = file === 'later' ? LATER : failed === ENDING ? ENDED : (FAULTS[code] ?? DAMAGED);
     super('MESH_STORE_BROKEN', `${path}: ${failed}`, { operation, object: path, ...help });
     this.file = file;
   }
@@ -108,5 +116,7 @@ const FAULTS: Readonly<Record<number, { rule?: string; remedy: string; retryable
 const DAMAGED = {
   remedy: 'Restore the file from a backup, or move it away: a new store has a new epoch, and all members report again',
 };
+
+const ENDED = { remedy: 'Restart host0' };
 
 const LATER = { remedy: 'Install the later version of Meshwork again, or move the file away' };
