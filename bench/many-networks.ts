@@ -2,9 +2,9 @@
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import type { Item } from '../src/agent/items/item.ts';
 import type { ItemKey } from '../src/agent/items/item-kind.ts';
-import type { Ipv4 } from '../src/model/address/ipv4.ts';
 import { parseMachineId } from '../src/model/machine.ts';
 import type { Network } from '../src/model/network/network.ts';
+import { nodeInput } from '../test/kit/desired-input.ts';
 import { mesh } from '../test/kit/networks.ts';
 
 /** The machine id of that node. */
@@ -27,18 +27,6 @@ export function networksFrom(first: number, count: number): Network[] {
 
 /** All items that an agent wants for these networks. */
 export function itemsOf(networks: readonly Network[]): ReadonlyMap<ItemKey, Item> {
-  return desiredItems({
-    machine: MACHINE,
-    routes: false,
-    host0: {
-      role: 'node',
-      ipv4: '10.11.0.1' as Ipv4,
-      local: '10.11.0.2' as Ipv4,
-      onLink: true,
-      segments: [],
-      reachable: [],
-    },
-    attachments: networks.map((network) => ({ network, members: [], host0Answers: false })),
-    ports: [],
-  });
+  const attachments = networks.map((network) => ({ network, members: [], host0Answers: false }));
+  return desiredItems(nodeInput(attachments, { machine: MACHINE }));
 }

@@ -3,6 +3,7 @@
  * table that stops it.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { nodeInput } from '../../../test/kit/desired-input.ts';
 import {
   ALL_NODES,
   advertisement,
@@ -231,22 +232,9 @@ beforeEach(async () => {
 
 /** Writes the table. The far end then says a word, as the bridge knows its address, too. */
 async function guard(port: 'plugged' | 'direct'): Promise<void> {
-  const items = desiredItems({
-    machine: node,
-    routes: false,
-    host0: {
-      role: 'node',
-      ipv4: '10.11.0.1' as Ipv4,
-      local: '10.11.0.2' as Ipv4,
-      onLink: true,
-      segments: [],
-      reachable: [],
-    },
-    attachments: [
-      { network, members: [member(network, 'host0', '10.11.0.1' as Ipv4), other, behind], host0Answers: true },
-    ],
-    ports: [{ link: 'tap0', network: network.id, plugged: port === 'plugged', unplugging: false }],
-  });
+  const members = [member(network, 'host0', '10.11.0.1' as Ipv4), other, behind];
+  const ports = [{ link: 'tap0', network: network.id, plugged: port === 'plugged', unplugging: false }];
+  const items = desiredItems(nodeInput([{ network, members, host0Answers: true }], { machine: node, ports }));
   for (const item of items.values()) {
     if (item.kind === 'ruleset' && item.family === 'bridge') await nft.run(rulesetScript(item));
   }

@@ -1,8 +1,8 @@
 /** Proves that a changed input derives again only the items that depend on the change. */
 import { expect, test } from 'vitest';
+import { nodeInput } from '../../../test/kit/desired-input.ts';
 import { manage, manageWith, memberNumber, withMtu } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import { parseMachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
@@ -17,16 +17,7 @@ const SEGMENTS: readonly Segment[] = [
 ];
 
 function onNode(network: Network, members: readonly Member[]): DesiredInput {
-  const host0 = {
-    role: 'node',
-    ipv4: '10.11.0.1' as Ipv4,
-    local: '10.11.0.2' as Ipv4,
-    onLink: true,
-    segments: [],
-    reachable: [],
-  } as const;
-  const attachments = [{ network, members, host0Answers: true }];
-  return { machine: parseMachineId('10eff964'), routes: false, host0, attachments, ports: [] };
+  return nodeInput([{ network, members, host0Answers: true }]);
 }
 
 function onHost0(network: Network, segments: readonly Segment[], nics: readonly UnderlayNic[]): DesiredInput {

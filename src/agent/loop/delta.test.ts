@@ -1,5 +1,6 @@
 /** Proves that comparing the open part gives the same steps as comparing everything, at every step of a random walk. */
 import { expect, test } from 'vitest';
+import { nodeInput } from '../../../test/kit/desired-input.ts';
 import { board, member, manage as network } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { FdbEntry, KernelEvent, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
@@ -28,8 +29,7 @@ const POOL: readonly Member[] = Array.from({ length: 24 }, (_, i) => {
 });
 
 function inputOf(members: readonly Member[], host0Answers: boolean, local: Ipv4): DesiredInput {
-  const host0 = { role: 'node', ipv4: '10.11.0.1' as Ipv4, local, onLink: true, segments: [], reachable: [] } as const;
-  return { machine, routes: false, host0, attachments: [{ network, members, host0Answers }], ports: [] };
+  return nodeInput([{ network, members, host0Answers }], { machine, local });
 }
 
 function text(steps: readonly Step[]): string[] {

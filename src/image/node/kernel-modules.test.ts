@@ -1,6 +1,13 @@
 /** Which modules are chosen, and the indexes that modprobe reads. */
 import { expect, test } from 'vitest';
-import { aliasIndex, chosenModules, dependencyIndex, isWanted, type ModuleInfo, moduleInfo } from './kernel-modules.ts';
+import {
+  aliasIndex,
+  chosenModules,
+  dependencyIndex,
+  isWantedModule,
+  type ModuleInfo,
+  moduleInfo,
+} from './kernel-modules.ts';
 
 const info = (...lines: string[]) => Buffer.from(lines.map((line) => `${line}\0`).join(''));
 
@@ -48,8 +55,8 @@ test('wanted modules are chosen with their dependencies, and nothing else', () =
 test('network cards, meshes and guests are wanted; sound, graphics and ebtables are not', () => {
   const wanted = ['net/bridge/br_netfilter', 'drivers/net/ethernet/intel/e1000e/e1000e', 'arch/x86/kvm/kvm-intel'];
   const unwanted = ['sound/core/snd', 'drivers/gpu/drm/i915/i915', 'net/bridge/netfilter/ebtable_nat'];
-  expect(wanted.map((name) => `kernel/${name}.ko`).filter((path) => !isWanted(path))).toEqual([]);
-  expect(unwanted.map((name) => `kernel/${name}.ko`).filter(isWanted)).toEqual([]);
+  expect(wanted.map((name) => `kernel/${name}.ko`).filter((path) => !isWantedModule(path))).toEqual([]);
+  expect(unwanted.map((name) => `kernel/${name}.ko`).filter(isWantedModule)).toEqual([]);
 });
 
 test('modules.dep lists all dependencies, the first to load last, with aliases resolved', () => {

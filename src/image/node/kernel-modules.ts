@@ -100,7 +100,7 @@ const WANTED: Readonly<Record<string, string>> = {
 const UNWANTED = /\/(?:ipvs|isdn|ebt_\w+|ebtables?|ebtable_\w+|ieee802154)(?:\/|\.ko)/;
 
 /** Whether a node needs this module itself, not only as a dependency of another. @param path as in ModuleInfo */
-export function isWanted(path: string): boolean {
+export function isWantedModule(path: string): boolean {
   const inside = path.replace(/^kernel\//, '');
   return !UNWANTED.test(path) && WANTED_PREFIXES.some((prefix) => inside.startsWith(prefix));
 }
@@ -133,7 +133,7 @@ export function moduleInfo(path: string, modinfo: Buffer): ModuleInfo {
 export function chosenModules(paths: readonly string[], infoOf: (path: string) => ModuleInfo): ModuleInfo[] {
   const byName = new Map(paths.map((path) => [moduleName(path), path]));
   const chosen = new Map<string, ModuleInfo>();
-  const queue = paths.filter(isWanted);
+  const queue = paths.filter(isWantedModule);
   for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
     if (chosen.has(path)) continue;
     const info = infoOf(path);

@@ -182,12 +182,12 @@ test('while a machine is a member, another card gets nothing, also if nobody has
   const refused = await script(stranger, thief);
   expect(refused.body).toContain(`does not boot machine ${stranger.machine}`);
   expect(isScript(refused)).toBe(false);
-  await tellsApart(stranger, twin);
-  await life.gone();
   expect(await finding('MESH_BOOT_MACHINE_DOUBLE')).toMatchObject({
     object: stranger.machine,
     message: expect.stringContaining(`now ${thief.mac} on eth1 asks as the same machine`),
   });
+  await tellsApart(stranger, twin);
+  await life.gone();
 });
 
 test('a thief gets nothing of an adopted machine that is off, nor what an unknown machine had; the command lets a card in', async () => {

@@ -1,14 +1,15 @@
 /** The node image boots on an emulated machine, takes overlay and secrets, and becomes a member of a real host0. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
 import type { ListedImage } from '../../../src/image/node/generations.ts';
 import { programFile } from '../../../src/image/node/program-files.ts';
 import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';
+import { Overlay, packOverlay } from '../../../src/image/overlay/overlay.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
@@ -93,20 +94,6 @@ async function startHost0(): Promise<void> {
   await until('host0 has its mesh', 30_000, () => inside(host0.path, 'ip', '-o', 'link').includes(` ${bridge}: `));
 }
 
-/** A tar archive of files with their modes; all belong to root. */
-function archive(
-  files: Readonly<Record<string, { readonly text: string; readonly mode?: number }>>,
-  ...options: string[]
-) {
-  const directory = mkdtempSync(join(root, 'tree-'));
-  for (const [path, { text, mode = 0o644 }] of Object.entries(files)) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true });
-    writeFileSync(join(directory, path), text);
-    chmodSync(join(directory, path), mode);
-  }
-  return execFileSync('tar', ['-C', directory, '--owner=0', '--group=0', ...options, '-c', ...Object.keys(files)]);
-}
-
 function boot(tap: string, mac: string, commandLine: string, ...options: readonly string[]): QemuMachine {
   return QemuMachine.start({
     options,
@@ -134,16 +121,15 @@ test('a node with an old processor boots, takes its overlay and secrets, joins, 
     const keys = await authorizedKeysIn(state);
     return keys.length > 0 && keys;
   });
-  const overlay = archive(
-    {
-      'etc/hostname': { text: 'node-a\n' },
-      'etc/apk/world': { text: 'alpine-base\nnodejs>20\nhtop@edge\n' },
-      'etc/local.d/mark.start': { text: '#!/bin/sh\necho done >/run/mark\n', mode: 0o755 },
-      'root/.ssh/authorized_keys': { text: `${host0Key}\n`, mode: 0o600 },
-      'var/pxen/networks/manage.conf': { text: MANAGE_CONF },
-    },
-    '-z',
-  );
+  const files = new Overlay();
+  files.putFile('etc/hostname', 'node-a\n');
+  files.putFile('etc/apk/world', 'alpine-base\nnodejs>20\nhtop@edge\n');
+  files.putFile('etc/local.d/mark.start', '#!/bin/sh\necho done >/run/mark\n', 0o755);
+  files.putFile('root/.ssh/authorized_keys', `${host0Key}\n`, 0o600);
+  files.putFile('var/pxen/networks/manage.conf', MANAGE_CONF);
+  files.putFile('tmp/job/in', 'on the way are directories that the image has\n');
+  files.putFile('var/tmp/in', 'the same\n');
+  const overlay = await packOverlay(files.entries);
   // First a part of the overlay, then other contents, then the whole overlay.
   const path = server.serveOverlay(MACHINE, overlay.subarray(0, 300), Buffer.from('not found'), overlay);
   server.serve('/secrets/feed', Buffer.from(await secretsOf(state, parseMachineId(MACHINE))));
@@ -180,12 +166,13 @@ test('a node with an old processor boots, takes its overlay and secrets, joins, 
   expect(ssh('mesh genid machine 8; hostname; cat /run/mark').split('\n')).toEqual([MACHINE, 'node-a', 'done']);
   expect(JSON.parse(ssh('mesh status --json'))).toMatchObject({ agent: { machine: MACHINE, node: 'node-a' } });
   expect(
-    ssh("stat -c '%a %u %n' / /tmp /var/tmp /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key").split(
-      '\n',
-    ),
+    ssh(
+      "stat -c '%a %u %n' / /tmp /tmp/job /var/tmp /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key",
+    ).split('\n'),
   ).toEqual([
     '755 0 /',
     '1777 0 /tmp',
+    '755 0 /tmp/job',
     '1777 0 /var/tmp',
     '700 0 /root',
     '600 0 /root/.ssh/authorized_keys',
