@@ -4,6 +4,7 @@ import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
+import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
@@ -144,6 +145,11 @@ export class Controller {
   nodes(): readonly NodeView[] {
     const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
     return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
+  }
+
+  /** Why a mesh refused a report of the machine in the last nine seconds; undefined if none did. */
+  refusalOf(machine: MachineId): MeshError | undefined {
+    return this.meshes.map((mesh) => mesh.refusalOf(machine)).find((error) => error !== undefined);
   }
 
   /**

@@ -72,6 +72,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(state, machine)),
     nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
+    refusalOf: (machine) => controller.refusalOf(machine),
   });
   for (const part of [...keys, service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;

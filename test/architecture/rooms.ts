@@ -313,7 +313,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       '.': {},
       conf: { '.': 'what the system refuses is said in words' },
-      host0: { conf: 'host0.conf is a file of `key=value` lines' },
+      host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
       capture: {},
       binary: {},
     },

@@ -89,12 +89,15 @@ beforeEach(async () => {
     },
     registry: {
       isKnown: () => false,
+      isNamedWith: () => false,
+      namedByMac: () => undefined,
       mayBoot: () => {
         if (double !== undefined) throw double;
         return 'node1';
       },
       boots: (_machine, _hardware, _device, begin) => begin('node1'),
     },
+    sharedIds: [],
     neighbour: async () => there,
     leasedTo: async () => leasedTo,
     secretsOf: async () => Buffer.from('secrets'),

@@ -4,6 +4,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { BOOT_STAGES } from '../../protocol/documents/timeline-view.ts';
 import type { MeshEvent } from '../../protocol/journal/event.ts';
@@ -32,11 +33,13 @@ let events: MeshEvent[];
 let askedMs: number;
 /** The model of the card at earlier boots. */
 let knownAs: string | undefined;
+/** Why host0 refuses the reports of the machine. */
+let refusal: MeshError | undefined;
 
 beforeEach(async () => {
   clock = new ManualClock();
   segment = { mode: 'server', why: 'no other server answers' };
-  [meshes, events, knownAs] = [[], [], undefined];
+  [meshes, events, knownAs, refusal] = [[], [], undefined, undefined];
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
   log = new BootLog({
@@ -45,6 +48,7 @@ beforeEach(async () => {
     segmentStateOf: () => segment,
     nameOf: () => 'node1',
     meshesOf: () => meshes,
+    refusalOf: (refused) => (refused === machine ? refusal : undefined),
     modelOf: () => knownAs,
     times: await ModelTimes.open(new MemoryStore()),
   });
@@ -251,6 +255,24 @@ test.each([
   expect(boot()?.state).toBe('booting');
   see({ kind: 'stage', machine, attempt, stage: 'agent' });
   expect((await silence(30))?.cause).toMatch('4789');
+});
+
+test('a refusal of its reports is the cause for a machine that does not become a member, until it does', async () => {
+  await bootUntil('agent');
+  refusal = new MeshError('MESH_MEMBER_NOT_ADMITTED', `machine ${machine} has no folder on host0`, {
+    remedy: `Name it with \`mesh node adopt ${machine} NAME\`.`,
+  });
+  await clock.pass(20_000);
+  expect(boot()?.trouble).toEqual({
+    code: 'MESH_MEMBER_NOT_ADMITTED',
+    stage: 'agent',
+    cause: `the agent runs, and host0 refuses its reports: machine ${machine} has no folder on host0`,
+    remedy: `Name it with \`mesh node adopt ${machine} NAME\`.`,
+  });
+  [refusal, meshes] = [undefined, ['manage']];
+  await clock.pass(1_000);
+  expect(boot()).toMatchObject({ state: 'member' });
+  expect(boot()?.trouble).toBeUndefined();
 });
 
 test('a refusal, a missing kernel and reports of the machine itself are named with their remedy', async () => {

@@ -10,7 +10,7 @@ import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { BootSighting } from '../frames/sighting.ts';
-import { dueOf, isGivenUp, type SegmentState, troubleOf } from './boot-trouble.ts';
+import { dueOf, isGivenUp, type ReportRefusal, type SegmentState, troubleOf } from './boot-trouble.ts';
 import type { ModelTimes } from './model-times.ts';
 import { advance, begin, beginsBoot, stageOf, type Timeline } from './timeline.ts';
 
@@ -24,6 +24,8 @@ export interface BootLogInput {
   readonly nameOf: (machine: MachineId) => string | undefined;
   /** Names of the meshes that the machine is in now. */
   readonly meshesOf: (machine: MachineId) => readonly string[];
+  /** Why host0 refused the last report of the machine; undefined if it took the report, or has heard none for nine seconds. */
+  readonly refusalOf: (machine: MachineId) => ReportRefusal | undefined;
   /** The model of the machine that has this card, if the card has booted before. */
   readonly modelOf: (mac: Mac) => string | undefined;
   readonly times: Pick<ModelTimes, 'silencesOf' | 'learn'>;
@@ -189,11 +191,12 @@ export class BootLog {
   }
 
   #view({ timeline, began }: Boot): TimelineView {
-    const { clock, nameOf, segmentStateOf, times } = this.#input;
+    const { clock, nameOf, refusalOf, segmentStateOf, times } = this.#input;
     const { mac, device, machine, ipv4, attempt, stages, beganMs, model } = timeline;
     const stage = stageOf(timeline);
     const due = dueOf(timeline, model === undefined ? undefined : times.silencesOf(model));
-    const trouble = troubleOf(timeline, segmentStateOf(device), clock.nowMs(), due?.atMs);
+    const refusal = machine === undefined ? undefined : refusalOf(machine);
+    const trouble = troubleOf(timeline, segmentStateOf(device), clock.nowMs(), due?.atMs, refusal);
     const name = machine === undefined ? undefined : nameOf(machine);
     const endMs = stage === 'mesh' ? (stages.at(-1)?.atMs ?? beganMs) : clock.nowMs();
     return {

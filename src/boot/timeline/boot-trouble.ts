@@ -4,7 +4,7 @@
  */
 
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { ErrorCode } from '../../model/error.ts';
+import type { ErrorCode, MeshError } from '../../model/error.ts';
 import type { BootStage, BootTrouble } from '../../protocol/documents/timeline-view.ts';
 import { BOOT_ARCHITECTURES } from '../../services/dnsmasq/dnsmasq-conf.ts';
 import { type OwnTime, ownTime, type Silences } from './own-time.ts';
@@ -24,9 +24,13 @@ export interface SegmentState {
 /** A machine that was silent for this long has been switched off, or boots from its disk. */
 const GIVEN_UP_SEC = 600;
 
+/** Why host0 refuses the reports of the machine's agent. */
+export type ReportRefusal = Pick<MeshError, 'code' | 'message' | 'rule' | 'remedy'>;
+
 type Judge = (
   timeline: Timeline,
   segment: SegmentState,
+  refusal: ReportRefusal | undefined,
 ) => Pick<BootTrouble, 'cause' | 'remedy'> & { readonly code?: ErrorCode };
 
 const NO_SCRIPT = {
@@ -104,7 +108,7 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
   },
   tftp: (timeline, segment) => {
     const { client, stages, unanswered } = timeline;
-    if (client === 'ipxe') return unanswered > 0 ? CAUSES.discover(timeline, segment) : NO_SCRIPT;
+    if (client === 'ipxe') return unanswered > 0 ? CAUSES.discover(timeline, segment, undefined) : NO_SCRIPT;
     return {
       cause: `${stages.at(-1)?.detail ?? 'the boot file'} was asked for by TFTP, but iPXE has not started from it`,
       remedy:
@@ -140,21 +144,31 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
     cause: 'the machine is set up, but its agent has not started',
     remedy: 'Look at its console, and at /var/log/meshwork/agent.log there.',
   }),
-  agent: () => ({
-    cause: 'the agent runs, but has not joined a mesh: UDP port 4789 is filtered, or the overlay has no network file',
-    remedy: 'Run `mesh doctor` on host0, and `mesh node preview` to see that a file goes to /var/pxen/networks.',
-  }),
+  agent: (_timeline, _segment, refusal) =>
+    refusal === undefined
+      ? {
+          cause:
+            'the agent runs, but has not joined a mesh: UDP port 4789 is filtered, or the overlay has no network file',
+          remedy: 'Run `mesh doctor` on host0, and `mesh node preview` to see that a file goes to /var/pxen/networks.',
+        }
+      : {
+          code: refusal.code,
+          cause: `the agent runs, and host0 refuses its reports: ${refusal.message}`,
+          remedy: refusal.remedy ?? refusal.rule ?? 'See `mesh status` on host0.',
+        },
 };
 
 /**
  * What is wrong with a boot now; undefined while it proceeds normally.
  * @param dueMs after this time a silence is trouble (`dueOf`)
+ * @param refusal of the machine's last report
  */
 export function troubleOf(
   timeline: Timeline,
   segment: SegmentState,
   nowMs: number,
   dueMs: number | undefined,
+  refusal?: ReportRefusal,
 ): BootTrouble | undefined {
   const stage = stageOf(timeline);
   if (stage === 'mesh') return undefined;
@@ -162,7 +176,7 @@ export function troubleOf(
   const foreign = unbootable(timeline);
   if (foreign !== undefined) return foreign;
   if (dueMs === undefined || nowMs < dueMs) return undefined;
-  return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, segment) };
+  return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, segment, refusal) };
 }
 
 /** The names of option 93's numbers that occur in practice (RFC 4578 §2.1 and IANA's registry). */

@@ -215,6 +215,11 @@ export class Membership {
     return this.#reports.refusals();
   }
 
+  /** Why a report that named this machine was refused in the last nine seconds; undefined if none was. */
+  refusalOf(machine: MachineId): MeshError | undefined {
+    return this.#reports.refusalOf(machine);
+  }
+
   /**
    * The machine id of a member.
    * @param instance the instance that the asker gives: it must be the one of the member's agent

@@ -24,6 +24,7 @@ boot_mode="eth1=server" eth2=off
 manual_subnets="eth1=10.20.0.0/24" "eth2=26"
 join_groups="eth1 eth2" "eth3 eth4 eth5"
 port_settle_sec=0
+shared_ids="4C4C4544-0000-2010-8020-80C04F202020" "EVAL 1"
 metrics="manage"
 `;
   expect(parse(text)).toEqual({
@@ -47,6 +48,7 @@ metrics="manage"
         ['eth3', 'eth4', 'eth5'],
       ],
       portSettleSec: 0,
+      sharedIds: ['4c4c4544-0000-2010-8020-80c04f202020', 'eval 1'],
       metricsNetwork: 'manage',
     },
     defaultNetworksPlace: expect.objectContaining({ line: 5, column: 18 }),
@@ -182,7 +184,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_CONF_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec and metrics.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids and metrics.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

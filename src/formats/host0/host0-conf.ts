@@ -12,6 +12,7 @@
  *     port_settle_sec="35"                          # how long host0 listens after a port came up, before it gives addresses
  *     admission="known"                             # who may join: open (all machines), known (machines with a folder), token;
  *                                                   # by default, open until the first machine has a folder, then known
+ *     shared_ids="4c4c4544-0000-2010-8020-80c04f202020" "EVAL 1"   # UUIDs and serials that several machines have
  *     metrics="manage"                              # the network that metrics are served in; by default, in none
  */
 
@@ -62,6 +63,8 @@ export interface Host0Settings {
   readonly joinGroups: readonly (readonly string[])[];
   /** How long the port of a switch may pass nothing after it came up: host0 gives no addresses before. */
   readonly portSettleSec: number;
+  /** UUIDs and board serials that several machines have, so that they identify none; in lower case. */
+  readonly sharedIds: readonly string[];
   /** Name of the network whose members may read host0's metrics. Undefined: none. */
   readonly metricsNetwork: string | undefined;
 }
@@ -81,6 +84,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   // A switch with spanning tree forwards nothing for 30 s after a link came up (IEEE 802.1D §8.10: twice 15 s), and 5 s more
   // let host0 ask once the switch forwards.
   portSettleSec: 35,
+  sharedIds: [],
   metricsNetwork: undefined,
 };
 
@@ -96,6 +100,7 @@ export const HOST0_KEYS = [
   'manual_subnets',
   'join_groups',
   'port_settle_sec',
+  'shared_ids',
   'metrics',
 ] as const;
 
@@ -136,6 +141,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     manualSubnets: keys.optional('manual_subnets', listOf(parseNicSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
     joinGroups: keys.optional('join_groups', listOf(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
     portSettleSec: keys.optional('port_settle_sec', oneOf(parseSettleSec)) ?? HOST0_DEFAULTS.portSettleSec,
+    sharedIds: keys.optional('shared_ids', listOf(parseSharedId)) ?? HOST0_DEFAULTS.sharedIds,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
@@ -181,6 +187,12 @@ function parseNic(word: string): string | Fault {
   if (/^[^\s/:]{1,15}$/.test(word) && word !== '.' && word !== '..') return word;
   const rule = 'A NIC is the name of a network device, 1 to 15 characters without blanks, slashes and colons.';
   return { fault: `${quoted(word)} is not the name of a device`, rule, example: 'eth1' };
+}
+
+function parseSharedId(word: string): string | Fault {
+  if (/^[\x20-\x7e]{1,128}$/.test(word)) return word.trim().toLowerCase();
+  const rule = 'A shared id is the UUID or the board serial of a machine, as its firmware shows it.';
+  return { fault: `${quoted(word)} is no UUID or serial`, rule, example: '4c4c4544-0000-2010-8020-80c04f202020' };
 }
 
 function parseNetworkName(word: string): string | Fault {

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory, writeNamedByContent } from '../../disk/durable-file.ts';
+import { ifThere, makeDirectory, syncDirectory, writeNamedByContent } from '../../disk/durable-file.ts';
 import { StateFile, type StateForm } from '../../disk/state-file.ts';
 import type { ErrorDocument, MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
@@ -83,7 +83,10 @@ const KEEP_MS = 60 * 60_000;
 /** Files written at once: so many that the disk commits many of them to its journal together. */
 const WRITERS = 32;
 
-/** The overlays of host0's state directory. The CLI writes them, the daemon reads them; there is no lock between the two. */
+/**
+ * The overlays of host0's state directory. The CLI writes them, the daemon reads them; there is no lock between the two, nor
+ * between several CLIs: the last index to be written is in force, and all its files are there.
+ */
 export class OverlayStore {
   /** `overlays` in the state directory. */
   readonly directory: string;
@@ -195,8 +198,12 @@ export class OverlayStore {
     for (const name of await this.#namesOnDisk()) {
       if (used.has(name) || !(name.endsWith(SUFFIX) || name.endsWith('.new'))) continue;
       const path = join(this.directory, name);
-      if (left.has(name)) await utimes(path, now, now);
-      else if (now.getTime() - (await stat(path)).mtimeMs > KEEP_MS) await rm(path, { force: true });
+      if (left.has(name)) {
+        await ifThere(utimes(path, now, now));
+        continue;
+      }
+      const found = await ifThere(stat(path));
+      if (found !== undefined && now.getTime() - found.mtimeMs > KEEP_MS) await rm(path, { force: true });
     }
   }
 
