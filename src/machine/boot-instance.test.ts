@@ -1,5 +1,5 @@
 /** Making and reading the boot instance. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -23,11 +23,15 @@ test('is made once, kept while the directory exists, and another one after a reb
   expect(bootInstance({ runDirectory })).not.toBe(first);
 });
 
-test('a file that is not an instance is an error with its remedy', () => {
-  writeFileSync(join(tree, 'instance'), 'junk\n');
-  expect(() => bootInstance({ runDirectory: tree })).toThrow(
-    expect.objectContaining({ code: 'MESH_MACHINE_UNREADABLE', remedy: expect.stringContaining('Delete') }),
-  );
+test.each([
+  ['junk', () => writeFileSync(join(tree, 'instance'), 'junk\n')],
+  ['nothing', () => writeFileSync(join(tree, 'instance'), '')],
+  ['a directory', () => mkdirSync(join(tree, 'instance/sub'), { recursive: true })],
+])('a file that holds %s is made anew', (_, damage) => {
+  damage();
+  const made = bootInstance({ runDirectory: tree });
+  expect(made).toMatch(/^[0-9a-f]{16}$/);
+  expect(bootInstance({ runDirectory: tree })).toBe(made);
 });
 
 test('a directory that cannot be made is an error', () => {

@@ -11,21 +11,33 @@ import { readSystemFile } from './system-file.ts';
 const INSTANCE = /^[0-9a-f]{16}$/;
 
 /**
- * Reads `<runDirectory>/instance`, or makes the file. The directory must be one that a reboot empties.
- * @throws MESH_MACHINE_UNREADABLE when the file can be neither read nor made, or does not hold an instance
+ * Reads `<runDirectory>/instance`, or makes the file. The directory must be one that a reboot empties. A damaged file is made
+ * anew: to host0, the machine has rebooted.
+ * @throws MESH_MACHINE_UNREADABLE when the file can be neither read nor made
  */
 export function bootInstance({ runDirectory }: { readonly runDirectory: string }): string {
   const path = join(runDirectory, 'instance');
-  const known = readSystemFile(path);
-  if (known === undefined) makeInstance(runDirectory, path);
-  const instance = known ?? readSystemFile(path) ?? '';
-  if (INSTANCE.test(instance)) return instance;
+  const known = instanceAt(path);
+  if (known !== undefined) return known;
+  makeInstance(runDirectory, path);
+  const made = instanceAt(path);
+  if (made !== undefined) return made;
   throw new MeshError('MESH_MACHINE_UNREADABLE', `${path} does not hold a boot instance`, {
     operation: 'read',
     object: path,
     rule: 'A boot instance is 16 lower-case hex digits.',
     remedy: 'Delete the file: a new one is made.',
   });
+}
+
+/** The instance in a file; undefined for anything else. */
+function instanceAt(path: string): string | undefined {
+  try {
+    const text = readSystemFile(path) ?? '';
+    return INSTANCE.test(text) ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -37,6 +49,7 @@ function makeInstance(runDirectory: string, path: string): void {
   const temporary = `${path}.${instance}`;
   try {
     mkdirSync(runDirectory, { recursive: true, mode: 0o750 });
+    if (instanceAt(path) === undefined) rmSync(path, { recursive: true, force: true });
     writeFileSync(temporary, `${instance}\n`);
     try {
       linkSync(temporary, path);

@@ -51,6 +51,8 @@ export function openJournal(
   name: string,
 ): { readonly journal: Journal; readonly log: Log } {
   const journal = new Journal(clock, source, name);
+  // Node itself writes there, for example a warning. On a full disk, that is no reason to end.
+  process.stderr.on('error', () => {});
   const log = new Log(clock, openLogOutput());
   journal.subscribe((event) => log.take(event));
   return { journal, log };

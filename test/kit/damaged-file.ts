@@ -19,12 +19,12 @@ const changeByte: Damage = (bytes, random) => {
 const cut: Damage = (bytes, random) => bytes.subarray(0, Math.floor(random() * bytes.length));
 const zeroPart: Damage = (bytes, random) => {
   const begin = Math.floor(random() * bytes.length);
-  return bytes.fill(0, begin, begin + 1 + Math.floor(random() * 4096));
+  return bytes.fill(0, begin, Math.min(bytes.length, begin + 1 + Math.floor(random() * 4096)));
 };
 /** As a disk loses a sector or a page. */
 const zeroPage: Damage = (bytes, random) => {
   const page = Math.floor((random() * bytes.length) / 4096);
-  return bytes.fill(0, page * 4096, (page + 1) * 4096);
+  return bytes.fill(0, page * 4096, Math.min(bytes.length, (page + 1) * 4096));
 };
 const DAMAGES: readonly Damage[] = [flipBit, changeByte, cut, zeroPart, zeroPage, (bytes) => bytes.fill(0)];
 

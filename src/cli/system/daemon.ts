@@ -17,6 +17,7 @@ import {
   TITLES,
 } from '../../protocol/http/service-manager.ts';
 import { launch } from '../../services/process/launch.ts';
+import { nodeOptionsOf } from '../../services/process/node-options.ts';
 import { isRunning, type ProcessMark, processMarkOf, signalProcess } from '../../services/process/process-mark.ts';
 import type { Context } from '../context.ts';
 import { hasEnded, isCommanded, isServiceWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
@@ -144,7 +145,8 @@ export class Daemon {
   #commandLine(flags: readonly string[]): [string, ...string[]] {
     const { root, host0 } = this.#paths;
     const directories = ['--root', root, ...(this.name === 'host0' ? ['--host0-dir', host0] : [])];
-    return [process.execPath, ...process.execArgv, this.#entry, ...directories, ...flags];
+    const options = [...process.execArgv, ...nodeOptionsOf(this.name)];
+    return [process.execPath, ...options, this.#entry, ...directories, ...flags];
   }
 
   #record({ pid, startTime }: ProcessMark): void {

@@ -14,6 +14,7 @@ import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { DaemonName } from '../../protocol/http/service-manager.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { type Launch, launch } from '../../services/process/launch.ts';
+import { nodeOptionsOf } from '../../services/process/node-options.ts';
 import {
   awaitEnd,
   isRunning,
@@ -85,7 +86,7 @@ export function startProcess(program: DaemonName, host: HostPlan, root: string):
     throw new MeshError('MESH_LAB_FAILED', `there is no ${file}`, { object: file, remedy: 'Repair the installation.' });
   }
   const mark = launchInside(host.netns, {
-    argv: [process.execPath, '--disable-warning=ExperimentalWarning', file, ...argumentsOf(program, host, root)],
+    argv: [process.execPath, ...nodeOptionsOf(program), file, ...argumentsOf(program, host, root)],
     directory: root,
     logFile: logFile(program, root),
     env: hostEnvironment(root),

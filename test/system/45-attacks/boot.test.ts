@@ -209,8 +209,7 @@ test('a thief gets nothing of an adopted machine that is off, nor what an unknow
 });
 
 test('one card is at most four machines, host0 does not grow, and the others stay', async () => {
-  // Little room for objects that are garbage already: any burst of requests makes 50 MB of these before they are collected.
-  await endAttempts({ NODE_OPTIONS: '--max-semi-space-size=1' });
+  await endAttempts();
   const [card] = loopers as [CrowdMember];
   const madeUp = (number: number) => ({
     ...card,
@@ -297,7 +296,7 @@ async function all<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
 }
 
 /** Lets all machines be off, and no boot be under way: their records are as if they had booted long ago. */
-async function endAttempts(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+async function endAttempts(): Promise<void> {
   await host.end('host0', 'SIGTERM');
   const store = await SqliteStore.open(join(pathsBelow(host.root).state, 'store.db'));
   const { entries } = await store.range('/v1/boots/');
@@ -306,6 +305,6 @@ async function endAttempts(environment: Readonly<Record<string, string>> = {}): 
     entries.map(({ key }) => ({ delete: key })),
   );
   await store.close();
-  host.start('host0', undefined, environment);
+  host.start('host0');
   await serves();
 }

@@ -11,6 +11,7 @@ import type { TimelineView } from '../../../src/protocol/documents/timeline-view
 import type { Host0Status, NodeView } from '../../../src/protocol/documents/views.ts';
 import { request } from '../../../src/protocol/http/http.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
+import { nodeOptionsOf } from '../../../src/services/process/node-options.ts';
 import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { readUnit } from '../60-package/unit-file.ts';
@@ -183,17 +184,15 @@ export class BootHost {
 
   /**
    * @param umask as octal digits: that of the init system that starts the program
-   * @param more variables of its environment besides those of the test
    */
-  start(program: 'host0' | 'agent', umask = '0027', more: Readonly<Record<string, string>> = {}): void {
+  start(program: 'host0' | 'agent', umask = '0027'): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
-    const node = [process.execPath, '--disable-warning=ExperimentalWarning', `${SOURCES}${program}.ts`];
+    const node = [process.execPath, ...nodeOptionsOf(program), `${SOURCES}${program}.ts`];
     const own = program === 'agent' ? ['--on-host0'] : ['--host0-dir', this.host0Dir];
     const words = [...node, '--root', this.root, '--name', 'host0', ...own];
     const shell = ['sh', '-c', `umask ${umask} && exec "$@"`, 'sh'];
     const [command = '', ...rest] = [...(program === 'host0' ? AS_A_SERVICE : []), ...shell, ...words];
-    const env = { ...process.env, ...more };
-    const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, env, stdio: ['ignore', log, log] }));
+    const child = inNetns(this.netns, () => spawn(command, rest, { detached: true, stdio: ['ignore', log, log] }));
     this.#running.set(program, child);
   }
 

@@ -1,0 +1,159 @@
+/** Every kind of state file, damaged at random places: each start succeeds, and nothing is lost without a word. */
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { type KnownMesh, LastKnown } from '../src/agent/membership/last-known.ts';
+import { PluggedPortsFile } from '../src/agent/ports/plugged-ports.ts';
+import { SubnetBook } from '../src/boot/nics/subnet-book.ts';
+import { AcceptedSet } from '../src/disk/accepted-set.ts';
+import { textOnDisk } from '../src/disk/state-file.ts';
+import { OverlayStore } from '../src/image/overlay/overlay-store.ts';
+import { parseIpv4Cidr } from '../src/model/address/ipv4.ts';
+import type { MeshError } from '../src/model/error.ts';
+import type { MachineId } from '../src/model/machine.ts';
+import type { NetworkId } from '../src/model/network/network.ts';
+import type { HealthSource } from '../src/protocol/documents/finding.ts';
+import { Journal } from '../src/protocol/journal/journal.ts';
+import { seedOfRun } from './kit/damage.ts';
+import { damageFile } from './kit/damaged-file.ts';
+import { ManualClock } from './kit/manual-clock.ts';
+import { board, member, mesh } from './kit/networks.ts';
+import { randomFrom } from './kit/random.ts';
+
+/** What a start finds in a file, and what it tells. */
+interface Found extends HealthSource {
+  readonly document: unknown;
+}
+
+/** A kind of state file, by its path in the state directory. */
+interface Kind {
+  readonly file: string;
+  /** Writes a whole file. */
+  readonly write: (state: string, path: string) => Promise<unknown>;
+  readonly start: (state: string, path: string) => Promise<Found>;
+}
+
+const network = 'mesh-456' as NetworkId;
+const MESH = mesh('mesh456', 456);
+const RULES = { pools: [parseIpv4Cidr('192.168.0.0/16')], defaultLength: 25, wishes: [] };
+const KINDS: readonly Kind[] = [
+  {
+    file: 'ports.json',
+    write: (_, path) => {
+      const plugged = ['tap0', 'tap1', 'vnet12'].map((link) => ({ link, network }));
+      return new PluggedPortsFile(path).write({ plugged, unplugging: [{ link: 'tap2', network }] });
+    },
+    start: async (_, path) => {
+      const file = new PluggedPortsFile(path);
+      return { document: await file.read(), health: () => file.health() };
+    },
+  },
+  {
+    file: 'members.json',
+    write: async (_, path) => {
+      const known = lastKnown(path, [
+        {
+          network: MESH,
+          members: [1, 2, 3].map((n) => member(MESH, board(n), `10.11.0.${n}`, `node${n}`)),
+          segments: [],
+        },
+      ]);
+      known.changed();
+      await known.close();
+    },
+    start: async (_, path) => {
+      const known = lastKnown(path, []);
+      await known.load();
+      return { document: known.of(MESH), health: () => known.findings };
+    },
+  },
+  {
+    file: 'networks.accepted.json',
+    write: (_, path) => {
+      const text = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
+      return new AcceptedSet(path).write([{ file: '/var/pxen/networks/manage.conf', bytes: Buffer.from(text) }]);
+    },
+    start: async (_, path) => {
+      const set = new AcceptedSet(path);
+      const document = await set.read();
+      const { trouble } = set;
+      return { document, health: () => (trouble === undefined ? [] : [{ ...finding(trouble), object: path }]) };
+    },
+  },
+  {
+    file: 'overlays/index.json',
+    write: (state) => {
+      const names = ['node1', 'node2'];
+      const machines = names.map((name, n) => ({ machine: `10eff96${n}` as MachineId, name, packages: ['nano'] }));
+      return new OverlayStore(state).publish(machines, new Date('2026-11-21T00:00:00Z'));
+    },
+    start: async (state) => {
+      const store = new OverlayStore(state);
+      return { document: await store.index(), health: () => store.health() };
+    },
+  },
+  {
+    file: 'boot/subnets.json',
+    write: async (_, path) => {
+      const book = await SubnetBook.open(path, RULES);
+      for (const nic of ['eth1', 'eth2', 'eth3']) book.allocate([nic], []);
+      await book.saved();
+    },
+    start: async (_, path) => {
+      const book = await SubnetBook.open(path, RULES);
+      return { document: book.allocations, health: () => book.health() };
+    },
+  },
+];
+
+function lastKnown(path: string, meshes: readonly KnownMesh[]): LastKnown {
+  const clock = new ManualClock();
+  return new LastKnown({
+    clock,
+    journal: new Journal(clock, 'agent', 'node1'),
+    text: textOnDisk(path),
+    now: () => meshes,
+  });
+}
+
+function finding({ code, message, remedy = '' }: MeshError) {
+  return { code, message, remedy, severity: 'warning' as const };
+}
+
+const ROUNDS = 100;
+
+test.each(KINDS)('$file', async ({ file, write, start }) => {
+  const random = randomFrom(seedOfRun());
+  const state = mkdtempSync(join(tmpdir(), 'mw-state-files-'));
+  onTestFinished(() => rmSync(state, { recursive: true }));
+  const path = join(state, file);
+  await write(state, path);
+  const whole = await start(state, path);
+  expect(whole.health()).toEqual([]);
+  copyFileSync(path, `${path}.whole`);
+  for (let round = 0; round < ROUNDS; round++) {
+    rmSync(path, { recursive: true, force: true });
+    rmSync(`${path}.damaged`, { recursive: true, force: true });
+    copyFileSync(`${path}.whole`, path);
+    const what = damageFile(path, random);
+    const damaged = statSync(path).isFile() ? readFileSync(path) : undefined;
+    const found = await start(state, path);
+    const told = found.health();
+    for (const { code, object } of told) {
+      expect(code, what).toMatch(/^MESH_STATE_(DAMAGED|LATER)$/);
+      expect(object, what).toBe(path);
+    }
+    if (told.length === 0) expect(found.document, what).toEqual(whole.document);
+    // What was damaged is there for the administrator.
+    else if (damaged !== undefined) {
+      const kept = [path, `${path}.damaged`].flatMap((each) =>
+        statSync(each, { throwIfNoEntry: false })?.isFile() ? [readFileSync(each)] : [],
+      );
+      expect(
+        kept.some((bytes) => bytes.equals(damaged)),
+        `${what}: the damaged file is kept`,
+      ).toBe(true);
+    }
+  }
+});
