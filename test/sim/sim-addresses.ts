@@ -71,8 +71,7 @@ export class SimAddresses {
     this.addresses.delete(key);
     const destination = ipv6Subnet(address.address as Ipv6, address.length);
     const isNeeded = [...this.addresses.values()].some(
-      (other) =>
-        other.link === address.link && other.family === 6 && ipv6InSubnet(other.address as Ipv6, destination),
+      (other) => other.link === address.link && other.family === 6 && ipv6InSubnet(other.address as Ipv6, destination),
     );
     const route = this.routes.get(`${address.link} ${destination}`);
     if (route !== undefined && !isNeeded) {

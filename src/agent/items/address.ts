@@ -2,9 +2,10 @@
  * This node's own IPv6 addresses on a network's bridge. They are allocated, not guessed, so there is no duplicate
  * address detection (`nodad`).
  */
+import type { Ip } from '../../kernel/ip.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import type { ItemKind } from './item-kind.ts';
+import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 
 /** One IPv6 address on the bridge of a network. */
@@ -26,12 +27,17 @@ export interface AddressItem {
  */
 type AddressFlaw = 'no prefix route' | 'fading' | 'not usable';
 
+/** `address:br456 fd42::1`. @param link name of the bridge */
+export function addressItemKey(link: string, address: Ip): ItemKey {
+  return `address:${link} ${address}`;
+}
+
 /**
  * Adding an address that exists gives it back its route and its unlimited life (inet6_addr_modify), but keeps its prefix
  * length and the state of duplicate address detection.
  */
 export const addressKind: ItemKind<AddressItem> = {
-  key: ({ link, address }) => `address:${link} ${address}`,
+  key: ({ link, address }) => addressItemKey(link, address),
   dependsOn: (item) => [linkKey('bridge', item.network)],
   rank: () => 4,
   differences: (have, want) => [

@@ -189,7 +189,9 @@ export const linkKind: ItemKind<LinkItem> = {
     Object.keys(odd).some(isFixedOption) ||
     (have !== undefined &&
       want !== undefined &&
-      (have.vni !== want.vni || have.udpPort !== want.udpPort || (have.local !== undefined && want.local === undefined))),
+      (have.vni !== want.vni ||
+        have.udpPort !== want.udpPort ||
+        (have.local !== undefined && want.local === undefined))),
 
   print({ name, device, mac, mtuBytes, master, vxlan, ...item }) {
     const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;

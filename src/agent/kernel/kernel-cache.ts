@@ -144,7 +144,7 @@ export class KernelCache {
   /**
    * Applies an event to the cache. An `overflow` or `nft` event changes nothing here.
    * @returns false for an event that can change none of our items: about a learnt entry that is not kept, a route of
-   * another program, or the addresses and neighbours of a link that is no bridge
+   * another program, or the addresses and neighbours of a link that is neither a bridge nor a VXLAN
    */
   take(event: KernelEvent): boolean {
     switch (event.type) {
@@ -184,10 +184,10 @@ export class KernelCache {
     }
   }
 
-  /** Our addresses and neighbour entries are on bridges. An unknown link may be one that was made just now. */
+  /** Our addresses and neighbour entries are on our links. An unknown link may be one that was made just now. */
   #mayBeOurs(index: number): boolean {
     const kind = this.links.get(index)?.kind;
-    return kind === undefined || kind === 'bridge';
+    return kind === undefined || kind === 'bridge' || kind === 'vxlan';
   }
 
   /** @returns whether the routes have changed that are kept */
@@ -239,7 +239,9 @@ export class KernelCache {
   #takeEntry(entry: FdbEntry, removed: boolean): void {
     this.#entries.push(entry);
     if (entry.table === 'master' && !removed) {
-      const bridge = this.links.get(entry.link)?.master;
+      const link = this.links.get(entry.link);
+      // An entry at the bridge itself takes the address from all its ports.
+      const bridge = link?.kind === 'bridge' ? link.index : link?.master;
       for (const link of (bridge === undefined ? undefined : this.#ports.get(bridge)) ?? []) {
         if (link !== entry.link && this.#putEntry({ ...entry, link }, true)) this.#entries.push({ ...entry, link });
       }

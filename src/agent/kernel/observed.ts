@@ -152,8 +152,8 @@ function oddOptions({ odd, port, up, running }: Link, device: DeviceKind): Pick<
 }
 
 /**
- * The addresses on our bridges that are desired, in whatever state, and those that the agent itself could have added (IPv6,
- * /64, without duplicate address detection) or the kernel, against our address mode.
+ * The addresses on our links that are desired, in whatever state; those on bridges that the agent itself could have added
+ * (IPv6, /64, without duplicate address detection); and those that the kernel has formed against our address mode.
  */
 function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, desired: ItemMap): Item[] {
   const onLink = new Set<string>();
@@ -163,14 +163,15 @@ function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, des
   const items = new Map<ItemKey, AddressItem>();
   for (const entry of cache.addresses.values()) {
     const { link, family, address, length, nodad, tentative, fading, protocol } = entry;
-    const bridge = own.get(link);
-    if (bridge?.device !== 'bridge' || family !== 6) continue;
+    const owner = own.get(link);
+    if (owner === undefined || family !== 6) continue;
     const isReachable = onLink.has(`${link} ${ipv6Subnet(address as Ipv6, length)}`);
     const flaw = tentative && !nodad ? 'not usable' : fading ? 'fading' : isReachable ? undefined : 'no prefix route';
-    const common = { network: bridge.network, link: bridge.link.name, address: address as Ipv6, length };
+    const common = { network: owner.network, link: owner.link.name, address: address as Ipv6, length };
     const item: AddressItem = { kind: 'address', ...common, ...(flaw !== undefined && { flaw }) };
     const key = itemKey(item);
-    if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || (length === 64 && nodad)) items.set(key, item);
+    const isAdded = owner.device === 'bridge' && length === 64 && nodad;
+    if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || isAdded) items.set(key, item);
   }
   return [...items.values()];
 }

@@ -17,7 +17,7 @@ interface LinkOption {
   readonly bytes: 1 | 4;
   /** The kernel's default. An absent attribute counts as the default. */
   readonly normal: number;
-  /** The kernel sets the option at the creation of the device, and refuses a change. */
+  /** Only a new device has the default again: the kernel refuses the change, or ignores it. */
   readonly fixed?: true;
 }
 
@@ -33,11 +33,10 @@ const OPTIONS: { readonly [P in OptionPlace]: Readonly<Record<string, LinkOption
   vxlan: {
     // The IPv4 address of a remote VTEP to which everything unknown goes.
     remote: { type: 2, bytes: 4, normal: 0 },
-    dev: { type: 3, bytes: 4, normal: 0 },
+    dev: { type: 3, bytes: 4, normal: 0, fixed: true },
     ttl: { type: 5, bytes: 1, normal: 0 },
     tos: { type: 6, bytes: 1, normal: 0 },
     ageing: { type: 8, bytes: 4, normal: 300 },
-    flowlabel: { type: 26, bytes: 4, normal: 0 },
     localbypass: { type: 31, bytes: 1, normal: 1 },
     proxy: { type: 11, bytes: 1, normal: 0, fixed: true },
     rsc: { type: 12, bytes: 1, normal: 0, fixed: true },

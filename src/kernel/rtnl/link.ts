@@ -25,7 +25,6 @@ export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
 
-
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
@@ -127,8 +126,10 @@ export function writeLinkSet(writer: MessageWriter, link: string, change: LinkCh
       ...(port !== undefined && !rest.master && { port }),
       ...(normal !== undefined && !isPortNormal && { normal }),
     },
-    up !== undefined && addressMode !== undefined ? { up } : {},
-    port !== undefined && rest.master ? { port } : {},
+    {
+      ...(up !== undefined && addressMode !== undefined && { up }),
+      ...(port !== undefined && rest.master && { port }),
+    },
     normal !== undefined && isPortNormal ? { normal } : {},
   ].filter((part) => Object.keys(part).length > 0);
   let name = link;

@@ -14,10 +14,8 @@ import {
   errnoError,
   failed,
   libc,
-  SO_RCVBUFFORCE,
   SOCK_DGRAM,
   SOCK_RAW,
-  SOL_SOCKET,
 } from '../libc.ts';
 import {
   decodeEchoMessage,
@@ -27,6 +25,7 @@ import {
   encodeEchoRequest,
   type IpFamily,
 } from './icmp.ts';
+import { setReceiveBuffer } from '../receive-buffer.ts';
 import { addressIn, bindToAddress, bindToDevice, openSocket, SOCKADDR_BYTES, setOption, sockaddr } from './socket.ts';
 
 const SOL_IP = 0;
@@ -125,7 +124,7 @@ export class EchoSocket {
     this.#options = options;
   }
 
-  /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV, EADDRNOTAVAIL) */
+  /** @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW; ENODEV, EADDRNOTAVAIL) */
   static open(options: EchoSocketOptions = {}): EchoSocket {
     const echo = new EchoSocket(options);
     try {
@@ -183,7 +182,7 @@ export class EchoSocket {
         : { domain: AF_INET, type: SOCK_RAW, protocol: IPPROTO_ICMP };
     const fd = openSocket(kind, netns, (socket) => {
       filterMessages(family, socket);
-      setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
+      setReceiveBuffer(socket, RECEIVE_BYTES);
       if (device !== undefined) bindToDevice(socket, device);
       if (source !== undefined) bindToAddress(socket, source, 0);
     });

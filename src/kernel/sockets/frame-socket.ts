@@ -62,7 +62,7 @@ export class FrameSocket {
     this.#poll = koffi.node.poll(fd, { readable: true }, () => this.#receive());
   }
 
-  /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
+  /** @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW; ENODEV) */
   static open(options: FrameSocketOptions): FrameSocket {
     const { link: index, outgoing, group } = options;
     const fd = openPacketSocket({ ...options, device: `link ${index}`, index, hears: 'frames' }, (socket) => {
