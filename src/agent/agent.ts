@@ -31,6 +31,7 @@ import type { Source, SourceAgent } from './membership/source.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
+import { UnfitPorts } from './ports/unfit-ports.ts';
 
 interface AgentInput {
   /** The machine's name, for people. */
@@ -82,6 +83,8 @@ export class Agent implements SourceAgent {
   readonly ports: PortCommands;
   /** What the ports of this node were refused. */
   readonly refusals: PortRefusals;
+  /** The ports that this machine itself needs. */
+  readonly unfitPorts: UnfitPorts;
   /** The features that the kernel lacks; tested when a step keeps failing. */
   readonly missingFeatures: MissingFeatures;
   readonly obstruction: Obstruction;
@@ -118,9 +121,12 @@ export class Agent implements SourceAgent {
       onLastingFailure: () => this.missingFeatures.look(),
     });
     this.refusals = new PortRefusals(input);
+    this.unfitPorts = new UnfitPorts(input);
     this.ports = new PortCommands({
       ...input,
       refusals: this.refusals,
+      unfit: this.unfitPorts,
+      host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
       networkCalled: (name) => this.networkCalled(name),
     });
@@ -231,8 +237,10 @@ export class Agent implements SourceAgent {
   #desire(cache: KernelCache): Desire {
     const { source, input } = this;
     const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
+    const host0 = source.known ? source.host0Stance() : undefined;
+    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
     const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
-    if (!source.known) {
+    if (host0 === undefined) {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
     }
@@ -240,12 +248,12 @@ export class Agent implements SourceAgent {
       machine: this.input.machine,
       routes,
       onLink: this.#sharedSubnets(cache),
-      host0: source.host0Stance(),
+      host0,
       attachments: source
         .attachments()
         .filter(({ network }) => !refused.has(network.id))
         .map((attachment) => this.#withKeptSources(attachment, cache)),
-      ports,
+      ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
       elsewhere,
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
@@ -255,6 +263,10 @@ export class Agent implements SourceAgent {
       recorded,
       mayDelete: (item, wasWanted) => isRecorded(item) || (!isRefused(item) && (wasWanted || this.#mayDelete(item))),
     };
+  }
+
+  #nameOf(network: NetworkId): string {
+    return this.source.networks.find(({ id }) => id === network)?.name ?? network;
   }
 
   #snapshotOfLinks(cache: KernelCache): LinkSnapshot {
@@ -340,6 +352,11 @@ export class Agent implements SourceAgent {
  */
 function isRecorded({ kind }: Item): boolean {
   return kind === 'port';
+}
+
+/** The ports without those that are not put on their bridge yet; the same list when there are none. */
+function withoutHeld(ports: DesiredInput['ports'], held: ReadonlySet<string>): DesiredInput['ports'] {
+  return held.size === 0 ? ports : ports.filter(({ link, unplugging }) => unplugging || !held.has(link));
 }
 
 /** The remote VTEPs of a network's marked FDB entries in the kernel. */

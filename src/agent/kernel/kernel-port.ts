@@ -45,6 +45,8 @@ export interface KernelPort {
   routeTo(destination: Ipv4): Promise<Route>;
   /** Our table's text as nft prints it; undefined when there is no table. */
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined>;
+  /** Every nft table of the machine, as nft prints them. Absent in a simulated kernel, which has no foreign tables. */
+  ruleset?(): Promise<string>;
   /** A set of our bridge table in nft's text, with the counters of its elements; empty when there is none. */
   listBridgeSet(name: string): Promise<string>;
   /** The value of a file below /proc/sys; undefined when there is no such file. */

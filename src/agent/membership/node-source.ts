@@ -1,6 +1,7 @@
 /** The source of a node's agent: its own network files and, for each mesh in them, a membership client. */
 
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
+import type { StateText } from '../../disk/state-file.ts';
 import { fileFindings } from '../../formats/conf/file-findings.ts';
 import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
@@ -13,7 +14,7 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
-import { asKernelHas, type DurableText, type KnownMesh, LastKnown } from './last-known.ts';
+import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
 import type { Source, SourceAgent } from './source.ts';
 import {
@@ -33,7 +34,7 @@ export interface NodeSourceInput
   > {
   readonly directory: Pick<NetworkDirectory, 'current' | 'changes' | 'start' | 'close'>;
   /** The file of the last known members. */
-  readonly lastKnown: DurableText;
+  readonly lastKnown: StateText;
   /** host0's underlay addresses in order of preference; at least one. */
   readonly host0: readonly Ipv4[];
   readonly kernel: KernelPort;
@@ -179,6 +180,7 @@ export class NodeSource implements Source {
       reachable: underlay?.reachable ?? [],
       segments: this.#segments().taken,
       ...(underlay?.local !== undefined && { local: underlay.local }),
+      ...(underlay?.device !== undefined && { device: underlay.device }),
     };
   }
 

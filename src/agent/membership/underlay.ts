@@ -14,6 +14,8 @@ export interface UnderlayState {
   readonly host0: Ipv4;
   /** The address that the node sends to host0 from; absent while there is no route to host0. */
   readonly local?: Ipv4;
+  /** Name of the link that the node reaches host0 by; absent while there is no route to host0. */
+  readonly device?: string;
   /** Whether host0 is reached without a gateway. */
   readonly onLink: boolean;
   /** The segments that were looked for. How the node stands to others is not known. */
@@ -80,12 +82,14 @@ export async function lookAtUnderlay(
   try {
     const route = await kernel.routeTo(host0);
     const local = route.source !== undefined && isIpv4(route.source) ? route.source : undefined;
+    const device = cache.links.get(route.link ?? 0)?.name;
     return {
       host0,
       onLink: route.gateway === undefined,
       segments,
       reachable,
       own,
+      ...(device !== undefined && { device }),
       ...(local !== undefined && { local }),
     };
   } catch {

@@ -1,4 +1,4 @@
-/** Findings about the ports of this node: whose guest was refused what. */
+/** Findings about the ports of this node: which cannot be ports, and whose guest was refused what. */
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Agent } from '../agent.ts';
@@ -10,11 +10,17 @@ const MACS_NAMED = 2;
 /** Kinds that an administrator's own router sends, too. */
 const OF_ROUTERS: ReadonlySet<RefusalKind> = new Set(['router', 'dhcp-server', 'link-protocol', 'tagged']);
 
+/** Ports that this machine itself needs, and ports that send what no port may. */
+export function portFindings(agent: Agent): Finding[] {
+  const unfit = agent.source.known ? agent.unfitPorts.findings(agent.cache, agent.source.host0Stance()) : [];
+  return [...unfit, ...refusalFindings(agent)];
+}
+
 /**
  * One finding for each port from which frames were refused in the last ten minutes. The message has no numbers: these are
  * in `mesh port list`, and would make each look at the findings a new event.
  */
-export function portFindings(agent: Agent): Finding[] {
+function refusalFindings(agent: Agent): Finding[] {
   const byPort = Map.groupBy(agent.refusals.counts, ({ port }) => port);
   return Array.from(byPort, ([port, counts]) => {
     const sorted = counts.toSorted((a, b) => REFUSAL_KINDS.indexOf(a.kind) - REFUSAL_KINDS.indexOf(b.kind));
@@ -55,4 +61,9 @@ function remedyOf(agent: Agent, port: string, counts: readonly RefusalCount[]): 
   const off = `Look at the machine behind ${port}. \`mesh port unplug ${port}\` takes it off the network.`;
   if (bridge === undefined || !counts.every(({ kind }) => OF_ROUTERS.has(kind))) return off;
   return `${off} A router of yours goes there without rules for guests: then \`ip link set ${port} master ${bridge}\`.`;
+}
+
+/** What to do about a port that takes larger packets than its network carries. */
+export function widePortRemedy(port: string, mtuBytes: number): string {
+  return `Give the guest this MTU (\`ip link set eth0 mtu ${mtuBytes}\` in it, or \`<mtu size='${mtuBytes}'/>\` in libvirt's definition), and its port here: \`ip link set ${port} mtu ${mtuBytes}\`.`;
 }

@@ -25,6 +25,8 @@ export interface Link {
   readonly loopback: boolean;
   /** Index of the bridge (or other master) that the link belongs to; 0 for none. */
   readonly master: number;
+  /** Index of the link that a VLAN, macvlan or ipvlan sends through. Absent if that link is in another namespace. */
+  readonly lower?: number;
   /** Link group; 0 by default. */
   readonly group: number;
   /** IFLA_IFALIAS, empty by default. Our links carry a mark that begins with `meshwork:`. */
