@@ -5,7 +5,7 @@
  * Any machine in a mesh makes learnt FDB entries, by sending from made-up Ethernet addresses. Learnt entries of addresses
  * that the agent does not follow are counted, and not kept.
  */
-import { addressKey, type EntryIdentity, entryKey, neighbourKey, routeKey } from '../../kernel/rtnl/object-keys.ts';
+import { addressKey, type EntryIdentity, entryKey, neighbourObjectKey, routeKey } from '../../kernel/rtnl/object-keys.ts';
 import type {
   Address,
   EntryCount,
@@ -86,7 +86,7 @@ export class KernelCache {
     for (const link of dump.links) cache.#putLink(link);
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
     for (const route of dump.routes) if (isKeptRoute(route)) cache.routes.set(routeKey(route), route);
-    for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourKey(neighbour), neighbour);
+    for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourObjectKey(neighbour), neighbour);
     for (const entry of dump.fdb) cache.#putEntry(entry, false);
     cache.#others = dump.otherFdb ?? [];
     return cache;
@@ -133,7 +133,7 @@ export class KernelCache {
   }
 
   neighbourOn(link: number, address: Neighbour['address']): Neighbour | undefined {
-    return this.neighbours.get(neighbourKey({ link, address }));
+    return this.neighbours.get(neighbourObjectKey({ link, address }));
   }
 
   /** The cached FDB entry with this identity. Its remote VTEP may be another one, unless it is a flood entry. */
@@ -162,7 +162,7 @@ export class KernelCache {
       case 'route':
         return this.#takeRoute(event.route, event.removed);
       case 'neighbour':
-        put(this.neighbours, neighbourKey(event.neighbour), event.neighbour, event.removed);
+        put(this.neighbours, neighbourObjectKey(event.neighbour), event.neighbour, event.removed);
         if (!this.#mayBeOurs(event.neighbour.link)) return false;
         this.#entries.push(event.neighbour);
         return true;
