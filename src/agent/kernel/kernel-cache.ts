@@ -5,7 +5,13 @@
  * Any machine in a mesh makes learnt FDB entries, by sending from made-up Ethernet addresses. Learnt entries of addresses
  * that the agent does not follow are counted, and not kept.
  */
-import { addressKey, type EntryIdentity, entryKey, neighbourObjectKey, routeKey } from '../../kernel/rtnl/object-keys.ts';
+import {
+  addressKey,
+  type EntryIdentity,
+  entryKey,
+  neighbourObjectKey,
+  routeKey,
+} from '../../kernel/rtnl/object-keys.ts';
 import type {
   Address,
   EntryCount,
@@ -30,12 +36,12 @@ export function isLearned({ externLearn, state }: Pick<FdbEntry, 'externLearn' |
 }
 
 /**
- * Whether the cache keeps a route: our own, and IPv6 routes that can lead a part of a mesh elsewhere. A router has
- * hundreds of thousands of others.
+ * Whether the cache keeps a route: our own, default routes, and IPv6 routes that can lead a part of a mesh elsewhere. A
+ * router has hundreds of thousands of others.
  */
 export function isKeptRoute({ family, protocol, destination }: Route): boolean {
-  if (family === 4) return protocol === OUR_PROTOCOL;
-  return Number(destination.slice(destination.indexOf('/') + 1)) >= MESH_PREFIX_LENGTH;
+  const length = Number(destination.slice(destination.indexOf('/') + 1));
+  return length === 0 || (family === 4 ? protocol === OUR_PROTOCOL : length >= MESH_PREFIX_LENGTH);
 }
 
 /** What has changed in a cache. */

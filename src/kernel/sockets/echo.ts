@@ -6,17 +6,8 @@ import { randomBytes, randomInt } from 'node:crypto';
 import koffi from 'koffi';
 import { MeshError } from '../../model/error.ts';
 import { addressFamily, type Ip, isIpv6 } from '../ip.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  EAGAIN,
-  EMSGSIZE,
-  errnoError,
-  failed,
-  libc,
-  SOCK_DGRAM,
-  SOCK_RAW,
-} from '../libc.ts';
+import { AF_INET, AF_INET6, EAGAIN, EMSGSIZE, errnoError, failed, libc, SOCK_DGRAM, SOCK_RAW } from '../libc.ts';
+import { setReceiveBuffer } from '../receive-buffer.ts';
 import {
   decodeEchoMessage,
   ECHO_NUMBERS,
@@ -25,7 +16,6 @@ import {
   encodeEchoRequest,
   type IpFamily,
 } from './icmp.ts';
-import { setReceiveBuffer } from '../receive-buffer.ts';
 import { addressIn, bindToAddress, bindToDevice, openSocket, SOCKADDR_BYTES, setOption, sockaddr } from './socket.ts';
 
 const SOL_IP = 0;
