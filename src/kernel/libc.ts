@@ -45,6 +45,8 @@ export const MFD_CLOEXEC = 1;
 export const EAGAIN = 11;
 /** The device of the socket went down. */
 export const ENETDOWN = 100;
+/** The process lacks a capability. */
+export const EPERM = 1;
 /** The object does not exist. */
 export const ENOENT = 2;
 /** The link does not exist. */

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { MeshError } from '../model/error.ts';
+import { capabilityRemedy } from './capability.ts';
 import { CLONE_NEWNET, failed, libc } from './libc.ts';
 
 /** The path of a namespace that `ip netns add` made. */
@@ -43,7 +44,7 @@ function comeHome(home: number, from: string): void {
 function enterNetns(path: string): void {
   const target = openNetns(path);
   try {
-    if (libc.setns(target, CLONE_NEWNET) < 0) throw failed('enter', path, 'Run it as root.');
+    if (libc.setns(target, CLONE_NEWNET) < 0) throw failed('enter', path, capabilityRemedy('CAP_SYS_ADMIN'));
   } finally {
     closeSync(target);
   }
@@ -76,7 +77,7 @@ export interface TemporaryNetns {
 export function temporaryNetns(): TemporaryNetns {
   const home = openSync('/proc/thread-self/ns/net', 'r');
   try {
-    if (libc.unshare(CLONE_NEWNET) < 0) throw failed('make', 'a network namespace', 'Run it as root.');
+    if (libc.unshare(CLONE_NEWNET) < 0) throw failed('make', 'a network namespace', capabilityRemedy('CAP_SYS_ADMIN'));
     try {
       const own = openSync('/proc/thread-self/ns/net', 'r');
       return { path: `/proc/${process.pid}/fd/${own}`, close: () => closeSync(own) };

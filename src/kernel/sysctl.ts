@@ -67,6 +67,6 @@ function refused(operation: string, path: string, error: unknown): MeshError {
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  EACCES: 'Run it as root.',
+  EACCES: 'Run it as the root of the network namespace, in a container whose /proc/sys/net can be written.',
   EROFS: 'Give the process a writable /proc/sys; containers mount it read-only.',
 };

@@ -97,6 +97,7 @@ export const ERRORS = {
   MESH_KERNEL_MALFORMED: system('The kernel sent a message that cannot be read.'),
   MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that Meshwork did not make has the name that a network needs.'),
   MESH_KERNEL_VNI_BUSY: conflict('A device that Meshwork did not make uses the VNI that a network needs.'),
+  MESH_VXLAN_PORT_TAKEN: conflict('Another device or process has the UDP port that VXLAN needs.'),
   MESH_TABLE_FULL: conflict('A forwarding table is full of learnt Ethernet addresses; a warning.'),
   MESH_NFT_REFUSED: system('nft refused a set of rules.'),
   MESH_PACKET_TOO_BIG: conflict('A packet is larger than the path to its receiver allows.'),

@@ -109,7 +109,7 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
 export const BRIDGE = 10;
 /** Index of the mesh's VXLAN device, on every machine. */
 export const VXLAN = 11;
-const PLAIN = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
+const PLAIN = { disableIpv6: 0, acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
 
 /** A NIC that is up and forwards, outside of any bridge; the last digit of its MAC address is that of its index. */
 export function portLink(index: number, name: string, more: Partial<Link> = {}): Link {

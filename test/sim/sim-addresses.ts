@@ -1,7 +1,7 @@
 /** The addresses and routes of a simulated kernel (devinet.c, fib_frontend.c, addrconf.c). */
 import type { Address, KernelEvent, Link, Route } from '../../src/kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../src/model/address/ipv4.ts';
-import type { Ipv6 } from '../../src/model/address/ipv6.ts';
+import { type Ipv6, ipv6InSubnet, ipv6Subnet } from '../../src/model/address/ipv6.ts';
 import type { Errno, Of } from './sim-operation.ts';
 
 const MAIN_TABLE = 254;
@@ -59,16 +59,33 @@ export class SimAddresses {
       protocol: 0,
     };
     this.addresses.set(`${link.index} ${address}`, added);
+    const destination = ipv6Subnet(address as Ipv6, length);
+    const origin = { table: MAIN_TABLE, protocol: PROTOCOL_KERNEL, scope: 0, metric: 256 };
+    this.#putRoute({ family: 6, destination, link: link.index, ...origin });
     this.#emit({ type: 'address', removed: false, address: added, echo: false });
     return undefined;
+  }
+
+  /** Removes an IPv6 address, and its prefix route when no other address needs the route. */
+  #removeIpv6(key: string, address: Address): void {
+    this.addresses.delete(key);
+    const destination = ipv6Subnet(address.address as Ipv6, address.length);
+    const isNeeded = [...this.addresses.values()].some(
+      (other) => other.link === address.link && other.family === 6 && ipv6InSubnet(other.address as Ipv6, destination),
+    );
+    const route = this.routes.get(`${address.link} ${destination}`);
+    if (route !== undefined && !isNeeded) {
+      this.routes.delete(`${address.link} ${destination}`);
+      this.#emit({ type: 'route', removed: true, route, echo: false });
+    }
+    this.#emit({ type: 'address', removed: true, address, echo: false });
   }
 
   delete(link: Link, ip: Ipv4 | Ipv6): Errno {
     const key = `${link.index} ${ip}`;
     const address = this.addresses.get(key);
     if (address === undefined) return 'EADDRNOTAVAIL';
-    this.addresses.delete(key);
-    this.#emit({ type: 'address', removed: true, address, echo: false });
+    this.#removeIpv6(key, address);
     return undefined;
   }
 
@@ -115,9 +132,7 @@ export class SimAddresses {
   /** Removes the link's IPv6 addresses: the kernel keeps only IPv4 addresses on a link that is down. */
   linkDown(index: number): void {
     for (const [key, address] of this.addresses) {
-      if (address.link !== index || address.family !== 6) continue;
-      this.addresses.delete(key);
-      this.#emit({ type: 'address', removed: true, address, echo: false });
+      if (address.link === index && address.family === 6) this.#removeIpv6(key, address);
     }
   }
 
@@ -127,7 +142,7 @@ export class SimAddresses {
   }
 
   #putRoute(route: Route): void {
-    this.routes.set(route.destination, route);
+    this.routes.set(route.family === 6 ? `${route.link} ${route.destination}` : route.destination, route);
     this.#emit({ type: 'route', removed: false, route, echo: false });
   }
 }

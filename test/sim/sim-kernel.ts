@@ -24,6 +24,7 @@ import { printTable, runScript, type SimTable } from './sim-ruleset.ts';
 type Listener = (event: KernelEvent) => void;
 
 const CONF_OF_FILE: Readonly<Record<string, keyof LinkConf>> = {
+  'ipv6/disable_ipv6': 'disableIpv6',
   'ipv6/accept_ra': 'acceptRa',
   'ipv6/autoconf': 'autoconf',
   'ipv6/accept_redirects': 'acceptRedirects',

@@ -5,7 +5,14 @@ import type { Mac } from '../../src/model/address/mac.ts';
 import type { Errno, Of } from './sim-operation.ts';
 
 /** The settings of a new link (Documentation/networking/ip-sysctl.rst). */
-const NEW_CONF: LinkConf = { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 };
+const NEW_CONF: LinkConf = {
+  disableIpv6: 0,
+  acceptRa: 1,
+  autoconf: 1,
+  acceptRedirects: 1,
+  acceptRedirects4: 1,
+  arpIgnore: 0,
+};
 
 /** Called when addresses and entries on a link must go with its state. `index` is the link's. */
 interface OnLinks {

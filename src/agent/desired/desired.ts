@@ -117,7 +117,10 @@ export class DesiredItems {
       this.#updateMembers(part, members, host0.role, host0Answers);
     }
     if (before?.members !== members || before.keptSources !== keptSources || moved) {
-      part.sources = new Set(part.senders.keys()).union(new Set(keptSources));
+      // One copy: a second one costs a join to a thousand members a tenth of a millisecond.
+      const sources = new Set(part.senders.keys());
+      for (const source of keptSources ?? []) sources.add(source);
+      part.sources = sources;
     }
     if (before?.network !== network || before.members !== members || before.keptSources !== keptSources || moved) {
       // host0 takes packets from its whole segments.

@@ -26,7 +26,7 @@ function members(count: number): Member[] {
 const eth0 = portLink(2, 'eth0', {
   addressMode: 'eui64',
   forwards: false,
-  conf: { acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 },
+  conf: { disableIpv6: 0, acceptRa: 1, autoconf: 1, acceptRedirects: 1, acceptRedirects4: 1, arpIgnore: 0 },
 });
 
 const SETTINGS: Readonly<Record<string, string>> = {

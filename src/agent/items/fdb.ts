@@ -30,6 +30,8 @@ export interface FdbItem {
   readonly state: 'permanent' | 'static' | 'dynamic';
   /** Whether the entry carries our mark, extern_learn. */
   readonly marked: boolean;
+  /** In an observed item: frames leave by another UDP port, VNI or link than the device's. */
+  readonly detour?: true;
 }
 
 function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbItem): KernelOperation {
@@ -62,6 +64,7 @@ export const fdbKind: ItemKind<FdbItem> = {
     const differences: string[] = [];
     if (have.remoteVtep !== want.remoteVtep) differences.push(`dst ${have.remoteVtep} → ${want.remoteVtep}`);
     if (have.state !== want.state) differences.push(`${have.state} → ${want.state}`);
+    if (have.detour !== want.detour) differences.push('another UDP port, VNI or link');
     if (isUsurped(have) && want.marked) differences.push('not extern_learn');
     return differences;
   },

@@ -2,7 +2,8 @@
  * The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes.
  */
 
-import type { LinkConf, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
+import { isFixedOption, normalOption, type OddOptions } from '../../kernel/rtnl/link-options.ts';
+import { type LinkConf, NO_SETTING, type VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { LinkChange } from '../../kernel/rtnl/operation.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/network.ts';
@@ -29,6 +30,8 @@ export interface LinkItem {
   readonly vxlan?: VxlanAttributes;
   /** Of a bridge. Absent in an observed item where the kernel has no such limit. */
   readonly learnedMax?: number;
+  /** In an observed item, the options that are not at the kernel's default, by name. */
+  readonly odd?: OddOptions;
   /** Of a bridge: see `BridgeAttributes`. Absent in an observed item where the kernel has no such option. */
   readonly learnsLinkLocal?: boolean;
 }
@@ -37,9 +40,17 @@ export interface LinkItem {
  * Kernel settings of each of our links. The kernel ignores router advertisements and redirects, which a guest could
  * send. It forms no address automatically. It answers ARP only for addresses of the link on which the request came in.
  */
-export const OUR_CONF: LinkConf = { acceptRa: 0, autoconf: 0, acceptRedirects: 0, acceptRedirects4: 0, arpIgnore: 1 };
+export const OUR_CONF: LinkConf = {
+  disableIpv6: 0,
+  acceptRa: 0,
+  autoconf: 0,
+  acceptRedirects: 0,
+  acceptRedirects4: 0,
+  arpIgnore: 1,
+};
 
 const CONF_FILES: { readonly [K in keyof LinkConf]: readonly [family: string, file: string] } = {
+  disableIpv6: ['ipv6', 'disable_ipv6'],
   acceptRa: ['ipv6', 'accept_ra'],
   autoconf: ['ipv6', 'autoconf'],
   acceptRedirects: ['ipv6', 'accept_redirects'],
@@ -79,11 +90,17 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
     ...(have.master !== want.master && { master: want.master }),
     ...(have.group !== want.group && { group: want.group }),
     ...(have.alias !== want.alias && { alias: want.alias }),
-    ...(have.addressMode !== want.addressMode && { addressMode: 'none' as const }),
+    ...((have.addressMode !== want.addressMode || hasNoIpv6(have)) && { addressMode: 'none' as const }),
     ...(want.vxlan !== undefined && have.vxlan !== undefined && vxlanChange(have.vxlan, want.vxlan)),
     ...bridgeChange(have, want),
+    ...(have.odd !== undefined && { normal: Object.keys(have.odd) }),
     ...(have.up !== want.up && { up: want.up }),
   };
+}
+
+/** The kernel has taken the link's IPv6 away, since its MTU was too small. A new one has the kernel's settings. */
+function hasNoIpv6({ conf }: LinkItem): boolean {
+  return conf.disableIpv6 === NO_SETTING;
 }
 
 /** Whether the kernel has a limit of learnt entries, and it is not the desired one. */
@@ -111,6 +128,13 @@ function bridgeWords({ learnedMax, learnsLinkLocal }: Pick<LinkItem, 'learnedMax
   return `type bridge${limit}${learnsLinkLocal === undefined ? '' : ` no_linklocal_learn ${Number(!learnsLinkLocal)}`}`;
 }
 
+/** The words of ip(8) that give an option its default again. */
+function optionWords(name: string): string {
+  const place = name.slice(0, name.indexOf(' '));
+  const type = place === 'link' ? '' : `type ${place === 'port' ? 'bridge_slave' : place} `;
+  return `${type}${name.slice(place.length + 1)} ${normalOption(name)}`;
+}
+
 /** The words of `ip link set` that differ from the field names of a change. */
 const LINK_WORDS: Readonly<Record<string, string>> = { mac: 'address', mtuBytes: 'mtu', addressMode: 'addrgenmode' };
 
@@ -132,7 +156,8 @@ export const linkKind: ItemKind<LinkItem> = {
   differences(have, want) {
     const differences: string[] = [];
     const compare = (what: string, a: unknown, b: unknown) => {
-      if (a !== b) differences.push(`${what} ${a === '' ? 'none' : a} → ${b === '' ? 'none' : b}`);
+      const word = (value: unknown) => (value === '' || value === NO_SETTING ? 'none' : value);
+      if (a !== b) differences.push(`${what} ${word(a)} → ${word(b)}`);
     };
     compare('name', have.name, want.name);
     compare('mac', have.mac, want.mac);
@@ -152,6 +177,7 @@ export const linkKind: ItemKind<LinkItem> = {
       compare('learning', have.vxlan.learning, want.vxlan.learning);
       compare('df', have.vxlan.df, want.vxlan.df);
     }
+    for (const [name, value] of Object.entries(have.odd ?? {})) compare(name, value, normalOption(name));
     if (learnsTooMuch(have, want)) compare('fdb_max_learned', have.learnedMax, want.learnedMax);
     if (learnsElsewise(have, want)) differences.push(bridgeWords({ learnsLinkLocal: want.learnsLinkLocal }));
     return differences;
@@ -159,10 +185,13 @@ export const linkKind: ItemKind<LinkItem> = {
 
   // The kernel cannot change a VXLAN's VNI or UDP port (EOPNOTSUPP), nor remove its source address. Neither can it change
   // the limit of entries, but a device without one works: to make it anew would lose packets, so the doctor tells.
-  mustRecreate: ({ vxlan: have }, { vxlan: want }) =>
-    have !== undefined &&
-    want !== undefined &&
-    (have.vni !== want.vni || have.udpPort !== want.udpPort || (have.local !== undefined && want.local === undefined)),
+  mustRecreate: ({ vxlan: have, odd = {} }, { vxlan: want }) =>
+    Object.keys(odd).some(isFixedOption) ||
+    (have !== undefined &&
+      want !== undefined &&
+      (have.vni !== want.vni ||
+        have.udpPort !== want.udpPort ||
+        (have.local !== undefined && want.local === undefined))),
 
   print({ name, device, mac, mtuBytes, master, vxlan, ...item }) {
     const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
@@ -174,7 +203,7 @@ export const linkKind: ItemKind<LinkItem> = {
   },
 
   printChange(have, want) {
-    const { vxlan, bridge, ...plain } = changeOf(have, want);
+    const { vxlan, bridge, normal = [], ...plain } = changeOf(have, want);
     const words = Object.entries(plain).map(([name, value]) =>
       name === 'up' ? 'up' : `${LINK_WORDS[name] ?? name} ${value || 'none'}`,
     );
@@ -183,7 +212,7 @@ export const linkKind: ItemKind<LinkItem> = {
     );
     const type = inner.length === 0 ? [] : ['type vxlan', ...inner];
     const learning = bridge === undefined ? [] : [bridgeWords(bridge)];
-    return ['ip link set', have.name, ...words, ...type, ...learning].join(' ');
+    return ['ip link set', have.name, ...words, ...type, ...learning, ...normal.map(optionWords)].join(' ');
   },
 
   // The kernel ignores or refuses the alias and the address mode in the create. `up` comes last, when all else is in place.

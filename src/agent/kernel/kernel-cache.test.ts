@@ -74,6 +74,7 @@ test('the routes of a router are not kept, and are no change', () => {
   }
   expect(cache.routes.size).toBe(0);
   expect(cache.takeChanges().topology).toBe(false);
+  expect(takeRoute(cache, route('0.0.0.0/0'))).toBe(true);
 });
 
 test('a route of ours is gone when another one has taken its place', () => {

@@ -5,7 +5,13 @@
  * Any machine in a mesh makes learnt FDB entries, by sending from made-up Ethernet addresses. Learnt entries of addresses
  * that the agent does not follow are counted, and not kept.
  */
-import { addressKey, type EntryIdentity, entryKey, neighbourEntryKey, routeKey } from '../../kernel/rtnl/object-keys.ts';
+import {
+  addressKey,
+  type EntryIdentity,
+  entryKey,
+  neighbourObjectKey,
+  routeKey,
+} from '../../kernel/rtnl/object-keys.ts';
 import type {
   Address,
   EntryCount,
@@ -30,12 +36,12 @@ export function isLearned({ externLearn, state }: Pick<FdbEntry, 'externLearn' |
 }
 
 /**
- * Whether the cache keeps a route: our own, and IPv6 routes that can lead a part of a mesh elsewhere. A router has
- * hundreds of thousands of others.
+ * Whether the cache keeps a route: our own, default routes, and IPv6 routes that can lead a part of a mesh elsewhere. A
+ * router has hundreds of thousands of others.
  */
 export function isKeptRoute({ family, protocol, destination }: Route): boolean {
-  if (family === 4) return protocol === OUR_PROTOCOL;
-  return Number(destination.slice(destination.indexOf('/') + 1)) >= MESH_PREFIX_LENGTH;
+  const length = Number(destination.slice(destination.indexOf('/') + 1));
+  return length === 0 || (family === 4 ? protocol === OUR_PROTOCOL : length >= MESH_PREFIX_LENGTH);
 }
 
 /** What has changed in a cache. */
@@ -86,7 +92,7 @@ export class KernelCache {
     for (const link of dump.links) cache.#putLink(link);
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
     for (const route of dump.routes) if (isKeptRoute(route)) cache.routes.set(routeKey(route), route);
-    for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourEntryKey(neighbour), neighbour);
+    for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourObjectKey(neighbour), neighbour);
     for (const entry of dump.fdb) cache.#putEntry(entry, false);
     cache.#others = dump.otherFdb ?? [];
     return cache;
@@ -133,7 +139,7 @@ export class KernelCache {
   }
 
   neighbourOn(link: number, address: Neighbour['address']): Neighbour | undefined {
-    return this.neighbours.get(neighbourEntryKey({ link, address }));
+    return this.neighbours.get(neighbourObjectKey({ link, address }));
   }
 
   /** The cached FDB entry with this identity. Its remote VTEP may be another one, unless it is a flood entry. */
@@ -144,7 +150,7 @@ export class KernelCache {
   /**
    * Applies an event to the cache. An `overflow` or `nft` event changes nothing here.
    * @returns false for an event that can change none of our items: about a learnt entry that is not kept, a route of
-   * another program, or the addresses and neighbours of a link that is no bridge
+   * another program, or the addresses and neighbours of a link that is neither a bridge nor a VXLAN
    */
   take(event: KernelEvent): boolean {
     switch (event.type) {
@@ -162,7 +168,7 @@ export class KernelCache {
       case 'route':
         return this.#takeRoute(event.route, event.removed);
       case 'neighbour':
-        put(this.neighbours, neighbourEntryKey(event.neighbour), event.neighbour, event.removed);
+        put(this.neighbours, neighbourObjectKey(event.neighbour), event.neighbour, event.removed);
         if (!this.#mayBeOurs(event.neighbour.link)) return false;
         this.#entries.push(event.neighbour);
         return true;
@@ -184,10 +190,10 @@ export class KernelCache {
     }
   }
 
-  /** Our addresses and neighbour entries are on bridges. An unknown link may be one that was made just now. */
+  /** Our addresses and neighbour entries are on our links. An unknown link may be one that was made just now. */
   #mayBeOurs(index: number): boolean {
     const kind = this.links.get(index)?.kind;
-    return kind === undefined || kind === 'bridge';
+    return kind === undefined || kind === 'bridge' || kind === 'vxlan';
   }
 
   /** @returns whether the routes have changed that are kept */
@@ -239,7 +245,9 @@ export class KernelCache {
   #takeEntry(entry: FdbEntry, removed: boolean): void {
     this.#entries.push(entry);
     if (entry.table === 'master' && !removed) {
-      const bridge = this.links.get(entry.link)?.master;
+      const link = this.links.get(entry.link);
+      // An entry at the bridge itself takes the address from all its ports.
+      const bridge = link?.kind === 'bridge' ? link.index : link?.master;
       for (const link of (bridge === undefined ? undefined : this.#ports.get(bridge)) ?? []) {
         if (link !== entry.link && this.#putEntry({ ...entry, link }, true)) this.#entries.push({ ...entry, link });
       }

@@ -1,11 +1,16 @@
 /** Derives our items from the kernel's state. Pure. Objects without our mark are left out, with few exceptions. */
 import type { FdbEntry, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { type Ipv6, ipv6Subnet } from '../../model/address/ipv6.ts';
+import { FLOOD_MAC } from '../../model/address/mac.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import { memberAddresses } from '../../model/network/member.ts';
 import { type Network, type NetworkId, VXLAN_PORT } from '../../model/network/network.ts';
+import type { AddressItem } from '../items/address.ts';
 import type { FdbItem } from '../items/fdb.ts';
 import { type Item, type ItemMap, itemKey, itemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
+import type { LinkItem } from '../items/link.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
 import type { NeighbourItem } from '../items/neighbour.ts';
 import type { KernelCache } from './kernel-cache.ts';
@@ -19,6 +24,9 @@ export interface OwnLink {
 
 /** The main routing table (rtnetlink.h, RT_TABLE_MAIN). */
 const MAIN_TABLE = 254;
+
+/** IFAPROT_KERNEL_LL (linux/if_addr.h): the kernel has formed the link-local address itself. */
+const PROTOCOL_KERNEL_LL = 3;
 
 /** Our links by index. */
 export type OwnLinks = ReadonlyMap<number, OwnLink>;
@@ -54,10 +62,11 @@ export function observedItems(
       addressMode: link.addressMode,
       conf: link.conf,
       ...(link.vxlan !== undefined && { vxlan: link.vxlan }),
+      ...oddOptions(link, device),
       ...link.bridge,
     });
   }
-  items.push(...addressItems(cache, own), ...routeItems(cache), ...portItems(cache, desired));
+  items.push(...addressItems(cache, own, desired), ...routeItems(cache), ...portItems(cache, desired));
   items.push(...underlayItems(cache, desired));
   const observed = itemMap(items);
   for (const table of [cache.neighbours, cache.fdb]) {
@@ -107,22 +116,25 @@ export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem
 }
 
 /**
- * Finds our links. The alias identifies a link, so that a renamed link is found again. A link without an alias is ours
- * when it is in our link group and has a desired name: that is its state between the create and the second message.
+ * Finds our links. The alias identifies a link, so that a renamed link is found again. A link without our alias is ours
+ * when it has a desired name, and is in our link group: that is its state between the create and the second message. Or
+ * it has a desired name and Ethernet address: those are of this machine and network alone, so another program has taken
+ * the marks off.
  */
 export function ownLinks(cache: KernelCache, desired: ItemMap): OwnLinks {
   const links = [...desired.values()].filter((item) => item.kind === 'link');
   return ownLinksAmong(cache, new Map(links.map((item) => [item.name, item])));
 }
 
-function ownLinksAmong(
-  cache: KernelCache,
-  wantedByName: ReadonlyMap<string, { readonly device: DeviceKind; readonly network: NetworkId }>,
-): OwnLinks {
+type WantedLink = Pick<LinkItem, 'device' | 'network' | 'mac'>;
+
+function ownLinksAmong(cache: KernelCache, wantedByName: ReadonlyMap<string, WantedLink>): OwnLinks {
   const own = new Map<number, OwnLink>();
   for (const link of cache.links.values()) {
     const marked = parseAlias(link.alias);
-    const identity = marked ?? (link.group === OUR_LINK_GROUP ? wantedByName.get(link.name) : undefined);
+    const wanted = marked === undefined ? wantedByName.get(link.name) : undefined;
+    const isOurs = wanted !== undefined && (link.group === OUR_LINK_GROUP || link.mac === wanted.mac);
+    const identity = marked ?? (isOurs ? wanted : undefined);
     if (identity === undefined || link.kind !== identity.device) continue;
     own.set(link.index, { link, device: identity.device, network: identity.network });
   }
@@ -130,16 +142,38 @@ function ownLinksAmong(
 }
 
 /**
- * The addresses on our bridges that the agent itself could have added: IPv6, /64, without duplicate address detection.
+ * The options of a link, and of a VXLAN's port, that are not as the kernel makes them. A port that carries nothing is
+ * disabled by the kernel itself.
  */
-function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>): Item[] {
-  const items: Item[] = [];
-  for (const { link, family, address, length, nodad } of cache.addresses.values()) {
-    const bridge = own.get(link);
-    if (bridge?.device !== 'bridge' || family !== 6 || length !== 64 || !nodad) continue;
-    items.push({ kind: 'address', network: bridge.network, link: bridge.link.name, address: address as Ipv6, length });
+function oddOptions({ odd, port, up, running }: Link, device: DeviceKind): Pick<LinkItem, 'odd'> {
+  const { 'port state': state, ...ofPort } = (device === 'vxlan' ? port?.odd : undefined) ?? {};
+  const all = { ...odd, ...ofPort, ...(state !== undefined && up && running && { 'port state': state }) };
+  return Object.keys(all).length === 0 ? {} : { odd: all };
+}
+
+/**
+ * The addresses on our links that are desired, in whatever state; those on bridges that the agent itself could have added
+ * (IPv6, /64, without duplicate address detection); and those that the kernel has formed against our address mode.
+ */
+function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, desired: ItemMap): Item[] {
+  const onLink = new Set<string>();
+  for (const { family, link, destination, gateway } of cache.routes.values()) {
+    if (family === 6 && gateway === undefined) onLink.add(`${link} ${destination}`);
   }
-  return items;
+  const items = new Map<ItemKey, AddressItem>();
+  for (const entry of cache.addresses.values()) {
+    const { link, family, address, length, nodad, tentative, fading, protocol } = entry;
+    const owner = own.get(link);
+    if (owner === undefined || family !== 6) continue;
+    const isReachable = onLink.has(`${link} ${ipv6Subnet(address as Ipv6, length)}`);
+    const flaw = tentative && !nodad ? 'not usable' : fading ? 'fading' : isReachable ? undefined : 'no prefix route';
+    const common = { network: owner.network, link: owner.link.name, address: address as Ipv6, length };
+    const item: AddressItem = { kind: 'address', ...common, ...(flaw !== undefined && { flaw }) };
+    const key = itemKey(item);
+    const isAdded = owner.device === 'bridge' && length === 64 && nodad;
+    if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || isAdded) items.set(key, item);
+  }
+  return [...items.values()];
 }
 
 function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
@@ -149,9 +183,12 @@ function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourI
 }
 
 function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem | undefined {
-  const { table, mac, remoteVtep, state, externLearn: marked } = entry;
+  const { table, mac, remoteVtep, state, externLearn: marked, detour } = entry;
+  // A flood entry with a detour is one more beside ours.
+  if (detour === true && mac === FLOOD_MAC) return undefined;
   if (device !== 'vxlan' || (remoteVtep !== undefined && !isIpv4(remoteVtep))) return undefined;
-  const item = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
+  const common = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
+  const item = detour === true ? { ...common, detour } : common;
   return remoteVtep === undefined ? item : { ...item, remoteVtep };
 }
 
@@ -204,12 +241,17 @@ export interface Obstacle {
 /**
  * Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone.
  */
-export function obstacles(cache: KernelCache, networks: readonly Network[]): Obstacle[] {
+export function obstacles(cache: KernelCache, networks: readonly Network[], machine: MachineWord): Obstacle[] {
   const found: Obstacle[] = [];
-  const wanted = networks.flatMap(({ id, devices, fabric }) => [
-    { network: id, device: 'bridge', name: devices.bridge } as const,
-    { network: id, device: 'vxlan', name: devices.vxlan, vxlan: { vni: fabric.vni, udpPort: VXLAN_PORT } } as const,
-  ]);
+  const wanted = networks.flatMap((network) => {
+    const { id, devices, fabric } = network;
+    const { bridgeMac, vtepMac } = memberAddresses(network, machine);
+    const vxlan = { vni: fabric.vni, udpPort: VXLAN_PORT };
+    return [
+      { network: id, device: 'bridge', name: devices.bridge, mac: bridgeMac } as const,
+      { network: id, device: 'vxlan', name: devices.vxlan, mac: vtepMac, vxlan } as const,
+    ];
+  });
   const own = ownLinksAmong(cache, new Map(wanted.map((device) => [device.name, device])));
   const foreign = [...cache.links.values()].filter((link) => !own.has(link.index));
   const byName = new Map(foreign.map((link) => [link.name, link]));

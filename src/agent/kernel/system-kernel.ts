@@ -16,6 +16,7 @@ import { TABLE } from '../items/ruleset.ts';
 import { withRoom } from './crowded-table.ts';
 import { isKeptRoute } from './kernel-cache.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
+import { namingPortHolders } from './taken-port.ts';
 
 /** The kernel of one network namespace. The process opens one, and closes it at its end. */
 export class SystemKernel implements KernelPort {
@@ -78,7 +79,8 @@ export class SystemKernel implements KernelPort {
       return this.#reaper.deferDelete(links);
     }
     const operations = await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation)));
-    return withRoom(this.#rtnl, operations, await this.#rtnl.apply(operations));
+    const errors = await withRoom(this.#rtnl, operations, await this.#rtnl.apply(operations));
+    return namingPortHolders(this.#rtnl, this.#netns, operations, errors);
   }
 
   /**

@@ -5,6 +5,7 @@ import { board, member, manage as network } from '../../../test/kit/networks.ts'
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { FdbEntry, KernelEvent, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { ipv6Subnet } from '../../model/address/ipv6.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { DesiredInput } from '../desired/assignment.ts';
@@ -35,6 +36,9 @@ function inputOf(members: readonly Member[], host0Answers: boolean, local: Ipv4)
 function text(steps: readonly Step[]): string[] {
   return steps.map(printStep).sort();
 }
+
+/** The kernel makes a route to the prefix of each address. */
+const PREFIX_ROUTE = { family: 6, link: 1, table: 254, protocol: 2, scope: 0, metric: 256 } as const;
 
 /** A node's two links as they are wanted, with the indexes 1 and 2. */
 function linksOf(items: ReadonlyMap<ItemKey, Item>): Link[] {
@@ -104,7 +108,11 @@ test('the open part gives the same steps as everything', () => {
     );
     if (step % 20 === 0) {
       for (const link of linksOf(desired.items)) cache.take({ type: 'link', removed: false, link, echo: false });
-      for (const ipv6 of [own.ipv6, own.linkLocal]) cache.noteAddress(network.devices.bridge, ipv6, 64);
+      for (const ipv6 of [own.ipv6, own.linkLocal]) {
+        cache.noteAddress(network.devices.bridge, ipv6, 64);
+        const route = { ...PREFIX_ROUTE, destination: ipv6Subnet(ipv6, 64) };
+        cache.take({ type: 'route', removed: false, route, echo: false });
+      }
     }
     const entries = [...desired.items.values()].filter(({ kind }) => kind === 'fdb' || kind === 'neighbour');
     for (let count = random() * 8; count > 0 && entries.length > 0; count--) {

@@ -7,6 +7,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
+import { addressItemKey } from '../items/address.ts';
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { confOfPath } from '../items/link.ts';
@@ -126,6 +127,7 @@ export class Reconciler {
 
   #onKernelEvent(event: KernelEvent): void {
     if (losesRoutes(event, this.cache)) this.#routesStale = true;
+    if (this.#losesAddress(event)) this.#schedule.soon();
     if (isMovedByKernel(event, this.cache)) void this.#forgetRoutes();
     const matters = this.#copy.take(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
@@ -137,6 +139,16 @@ export class Reconciler {
     }
     if (matters && !event.echo) this.#wakeSoon(COALESCE_MS);
     if (this.cache.othersSinceDump >= OTHERS_MAX) this.#schedule.soon();
+  }
+
+  /**
+   * Whether a desired address is gone. IPv6 may have been switched off on its link, which takes the addresses with it and
+   * is not announced. So the settings are read again.
+   */
+  #losesAddress(event: KernelEvent): boolean {
+    if (event.type !== 'address' || !event.removed || event.address.family !== 6) return false;
+    const link = this.cache.links.get(event.address.link)?.name;
+    return link !== undefined && this.#desired.has(addressItemKey(link, event.address.address));
   }
 
   async #forgetRoutes(): Promise<void> {

@@ -225,7 +225,7 @@ test('5,000 addresses that come and go at once cause one look at the underlay', 
   expect(state.looks - before).toBe(1);
 });
 
-test('20,000 routes that lead past the segments cause no look, and a route to a segment causes one', async () => {
+test('20,000 routes that lead past the segments cause no look, a route to a segment causes one, and counts if it leads somewhere', async () => {
   const { clock, source, state, underlayChanges } = await node();
   state.segments = ['10.11.0.0/24', '10.12.0.0/24'];
   await clock.pass(5_000);
@@ -237,9 +237,14 @@ test('20,000 routes that lead past the segments cause no look, and a route to a 
   for (let i = 0; i < 20_000; i++) underlayChanges.emit(bgpRoute(`20.${i >> 8}.${i & 255}.0/24`));
   await clock.pass(2_000);
   expect(state.looks - before).toBe(0);
+  const { link: _, ...blackhole } = bgpRoute('10.12.0.0/24');
+  state.routes = [blackhole];
+  underlayChanges.emit(blackhole);
+  await clock.pass(2_000);
+  expect(source.host0Stance()).toMatchObject({ reachable: expect.not.arrayContaining(['10.12.0.0/24']) });
   state.routes = [bgpRoute('20.1.2.0/24'), bgpRoute('10.12.0.0/24')];
   for (const route of state.routes) underlayChanges.emit(route);
   await clock.pass(2_000);
-  expect(state.looks - before).toBe(1);
+  expect(state.looks - before).toBe(2);
   expect(source.host0Stance()).toMatchObject({ reachable: expect.arrayContaining(['10.12.0.0/24']) });
 });

@@ -62,7 +62,7 @@ export function concernsSegments({ family, protocol, destination }: Route, segme
 
 /**
  * Reads the underlay state from the cache, and asks the kernel for the route to host0 and for those that concern the
- * segments.
+ * segments. A route that leads nowhere (`blackhole`, or by the loopback) makes nothing reachable.
  * @param candidates host0's underlay addresses in order of preference
  * @throws TypeError when there is no candidate
  */
@@ -75,7 +75,8 @@ export async function lookAtUnderlay(
   const subnets = ownSubnets(cache);
   const host0 = candidates.find((address) => subnets.some((subnet) => ipv4InSubnet(address, subnet))) ?? candidates[0];
   if (host0 === undefined) throw new TypeError('a node needs an address of host0');
-  const foreign = await kernel.ipv4Routes((route) => concernsSegments(route, segments));
+  const leadsOut = ({ link }: Route) => link !== undefined && cache.links.get(link)?.loopback !== true;
+  const foreign = await kernel.ipv4Routes((route) => concernsSegments(route, segments) && leadsOut(route));
   const destinations = foreign.map(({ destination }) => destination as Ipv4Cidr);
   const reachable = [...new Set([...subnets, ...destinations.filter((destination) => destination !== DEFAULT)])];
   const own = [...new Set([...subnets, ...foreign.flatMap(ownPart)])];

@@ -19,6 +19,8 @@ interface HostLinksInput {
 
 /** How long after a change `changes` emits: changes come in bursts. */
 const COALESCE_MS = 20;
+/** How long after a change that is not announced everything is read again: such changes come in bursts, too. */
+const REREAD_MS = 50;
 /** How long after a failed dump the next one is tried. */
 const RETRY_MS = 200;
 
@@ -92,13 +94,13 @@ export class HostLinks {
       this.#meanwhile.push(event);
       return;
     }
-    if (event.type === 'overflow') this.#reread(0);
+    if (event.type === 'overflow') this.#reread(REREAD_MS);
     else if (event.type === 'link') this.#takeLink(event.link, event.removed);
     else if (event.type === 'address') this.#takeAddress(event.address, event.removed);
     else if (event.type === 'route') this.#takeRoute(event.route, event.removed);
     // With an address or a link that goes down, the kernel removes IPv4 routes without an event.
-    if (event.type === 'address' && event.removed && event.address.family === 4) this.#reread(0);
-    if (event.type === 'link' && !event.link.up && this.#hasDefaultRoute(event.link.index)) this.#reread(0);
+    if (event.type === 'address' && event.removed && event.address.family === 4) this.#reread(REREAD_MS);
+    if (event.type === 'link' && !event.link.up && this.#hasDefaultRoute(event.link.index)) this.#reread(REREAD_MS);
     const isDefault = event.type === 'route' && event.route.family === 4 && event.route.destination === '0.0.0.0/0';
     if (event.type !== 'link' && event.type !== 'address' && !isDefault) return;
     this.#emitting ??= this.#input.clock.after(COALESCE_MS, () => {
@@ -144,8 +146,10 @@ export class HostLinks {
   }
 
   #reread(delayMs: number): void {
-    this.#rereading?.cancel();
+    // A planned reading shows this change, too: a steady flow of changes must not put it off.
+    if (this.#rereading !== undefined) return;
     this.#rereading = this.#input.clock.after(delayMs, () => {
+      this.#rereading = undefined;
       this.read().then(
         () => this.#changes.emit(),
         (error: unknown) => {

@@ -1,6 +1,7 @@
 /** A netlink socket: open, send, receive. The main thread waits neither for the kernel's work nor for an answer. */
 import koffi from 'koffi';
 import { MeshError } from '../../model/error.ts';
+import { capabilityRemedy } from '../capability.ts';
 import {
   AF_NETLINK,
   EAGAIN,
@@ -12,13 +13,13 @@ import {
   MSG_DONTWAIT,
   MSG_TRUNC,
   SO_BINDTODEVICE,
-  SO_RCVBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_RAW,
   SOL_SOCKET,
 } from '../libc.ts';
 import { inNetns } from '../netns.ts';
+import { setReceiveBuffer } from '../receive-buffer.ts';
 import { systemCallOnThread } from './thread-pool.ts';
 
 /** Links, addresses, routes, neighbours and FDB entries (linux/netlink.h). */
@@ -72,7 +73,7 @@ export class NetlinkSocket {
     const make = () => checked(libc.socket(AF_NETLINK, type, options.protocol), 'open');
     const fd = netns === undefined ? make() : inNetns(netns, make);
     try {
-      setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBufferBytes);
+      setReceiveBuffer(fd, options.receiveBufferBytes);
       for (const name of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK])
         setOption(fd, SOL_NETLINK, name, 1);
       checked(libc.bind(fd, socketAddress(options.groups ?? 0), SOCKADDR_BYTES), 'bind');
@@ -128,14 +129,14 @@ export class NetlinkSocket {
    * The index of the link with this name in the socket's namespace; 0 when there is none. Uses a socket option that has
    * no other effect on netlink: RTM_GETLINK would wait for the lock, and SIOCGIFINDEX for modprobe when there is no
    * such link.
-   * @throws MESH_KERNEL_REFUSED (EPERM: not root)
+   * @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW)
    */
   linkIndex(name: string): number {
     const bytes = Buffer.from(name);
     if (bytes.length >= IFNAME_BYTES) return 0;
     if (libc.setsockopt(this.fd, SOL_SOCKET, SO_BINDTODEVICE, bytes, bytes.length) < 0) {
       if (koffi.errno() === ENODEV) return 0;
-      throw failed('find a link by', 'netlink socket', 'Run it as root.');
+      throw failed('find a link by', 'netlink socket', capabilityRemedy('CAP_NET_RAW'));
     }
     const index = Buffer.alloc(4);
     checked(libc.getsockopt(this.fd, SOL_SOCKET, SO_BINDTOIFINDEX, index, [index.length]), 'find a link by');
@@ -162,6 +163,6 @@ function setOption(fd: number, level: number, name: number, value: number): void
 }
 
 function checked(result: number, operation: string): number {
-  if (result < 0) throw failed(operation, 'netlink socket', 'Run it as root.');
+  if (result < 0) throw failed(operation, 'netlink socket', capabilityRemedy('CAP_NET_ADMIN'));
   return result;
 }

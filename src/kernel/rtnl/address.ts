@@ -28,7 +28,9 @@ const IFA_FLAGS = 8;
 const IFA_PROTO = 11;
 const IFA_F_NODAD = 0x02;
 const IFA_F_DADFAILED = 0x08;
+const IFA_F_DEPRECATED = 0x20;
 const IFA_F_TENTATIVE = 0x40;
+const IFA_F_PERMANENT = 0x80;
 
 type AddressOperation = Extract<KernelOperation, { do: 'address-add' | 'address-delete' }>;
 
@@ -84,6 +86,7 @@ export function readAddress(message: Message): Address | undefined {
     scope: scopeOf(bytes.readUInt8(start + 3)),
     tentative: (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) !== 0,
     nodad: (flags & IFA_F_NODAD) !== 0,
+    ...(((flags & IFA_F_DEPRECATED) !== 0 || (flags & IFA_F_PERMANENT) === 0) && { fading: true as const }),
     protocol: attributes.u8(IFA_PROTO),
   };
 }

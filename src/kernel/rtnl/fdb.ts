@@ -32,6 +32,9 @@ const NTF_SELF = 0x02;
 const NTF_MASTER = 0x04;
 const NTF_STICKY = 0x40;
 const NDA_VLAN = 5;
+const NDA_PORT = 6;
+const NDA_VNI = 7;
+const NDA_IFINDEX = 8;
 
 type FdbOperation = Extract<KernelOperation, { do: 'fdb-replace' | 'fdb-append' | 'fdb-delete' }>;
 
@@ -79,7 +82,7 @@ export function writeFdbGet(writer: MessageWriter, table: FdbEntry['table'], lin
   writer.end();
 }
 
-const attributes = new AttributeTable(NDA_VLAN);
+const attributes = new AttributeTable(NDA_IFINDEX);
 
 /**
  * Reads an FDB entry from a message of the kernel.
@@ -105,5 +108,6 @@ export function readFdbEntry(message: Message): FdbEntry | undefined {
     state: (state & NUD_PERMANENT) !== 0 ? 'permanent' : (state & NUD_NOARP) !== 0 ? 'static' : 'dynamic',
     externLearn: (flags & NTF_EXT_LEARNED) !== 0,
     sticky: (flags & NTF_STICKY) !== 0,
+    ...([NDA_PORT, NDA_VNI, NDA_IFINDEX].some((type) => attributes.has(type)) && self && { detour: true as const }),
   };
 }

@@ -6,7 +6,16 @@ import { AF_INET, AF_INET6 } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';
 import { type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, requireStruct } from '../netlink/netlink.ts';
-import type { BridgeAttributes, BridgePortAttributes, DontFragment, Link, VxlanAttributes } from './objects.ts';
+import { IFINFOMSG_BYTES, readLinkHeader, writeLinkHeader } from './link-header.ts';
+import { hasOptionOf, OPTION_TYPE_MAX, readOddOptions, writeNormalOptions } from './link-options.ts';
+import {
+  type BridgeAttributes,
+  type BridgePortAttributes,
+  type DontFragment,
+  type Link,
+  NO_SETTING,
+  type VxlanAttributes,
+} from './objects.ts';
 import type { KernelOperation, LinkChange } from './operation.ts';
 
 /** Message type of a link that was added or changed (linux/rtnetlink.h). */
@@ -15,12 +24,6 @@ export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
-
-const IFINFOMSG_BYTES = 16;
-const IFF_UP = 0x1;
-const IFF_LOOPBACK = 0x8;
-const IFF_LOWER_UP = 0x10000;
-const IFF_DORMANT = 0x20000;
 
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
@@ -52,6 +55,7 @@ const IPV4_DEVCONF_ARP_IGNORE = 19;
 const DEVCONF_ACCEPT_RA = 3;
 const DEVCONF_ACCEPT_REDIRECTS = 4;
 const DEVCONF_AUTOCONF = 5;
+const DEVCONF_DISABLE_IPV6 = 26;
 const VETH_INFO_PEER = 1;
 
 const IFLA_VXLAN_ID = 1;
@@ -80,7 +84,7 @@ type LinkAdd = Extract<KernelOperation, { do: 'link-add' }>;
 /** Writes one message that makes a link; the kernel refuses it when the name exists. */
 export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
   writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
-  writeHeader(writer, undefined, link.up);
+  writeLinkHeader(writer, undefined, link.up);
   writer.changesName(link.name);
   writer.attributeText(IFLA_IFNAME, link.name);
   if (link.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, link.mac);
@@ -95,7 +99,7 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
     if (peer !== undefined) {
       writer.nested(IFLA_INFO_DATA, () =>
         writer.nested(VETH_INFO_PEER, () => {
-          writeHeader(writer, undefined, undefined);
+          writeLinkHeader(writer);
           writer.changesName(peer);
           writer.attributeText(IFLA_IFNAME, peer);
         }),
@@ -106,22 +110,35 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
 }
 
 /**
- * Writes one message, or two where the kernel's order within one message is wrong. The kernel sets a link up before it
- * looks at the address mode, which makes the very address that `none` shall prevent. And it sets a port's attributes
- * before the port joins its bridge.
+ * Writes one message, or several where the kernel's order within one message is wrong. The kernel looks at the address
+ * mode before it gives a link with too small an MTU its IPv6 back. It sets a link up before it looks at the address mode,
+ * which makes the very address that `none` shall prevent. And it sets a port's attributes before the port joins its
+ * bridge, and before the port is up.
  */
 export function writeLinkSet(writer: MessageWriter, link: string, change: LinkChange): void {
-  const { up, port, ...rest } = change;
-  const upLater = up === true && rest.addressMode !== undefined;
-  const portLater = port !== undefined && Boolean(rest.master);
-  if (!upLater && !portLater) {
-    writeChange(writer, link, change);
-    return;
+  const { up, port, normal, addressMode, mtuBytes, ...rest } = change;
+  const isPortNormal = hasOptionOf('port', normal);
+  const parts: LinkChange[] = [
+    mtuBytes !== undefined && addressMode !== undefined ? { mtuBytes } : {},
+    {
+      ...rest,
+      ...(mtuBytes !== undefined && addressMode === undefined && { mtuBytes }),
+      ...(addressMode !== undefined && { addressMode }),
+      ...(up !== undefined && addressMode === undefined && { up }),
+      ...(port !== undefined && !rest.master && { port }),
+      ...(normal !== undefined && !isPortNormal && { normal }),
+    },
+    {
+      ...(up !== undefined && addressMode !== undefined && { up }),
+      ...(port !== undefined && rest.master && { port }),
+    },
+    normal !== undefined && isPortNormal ? { normal } : {},
+  ].filter((part) => Object.keys(part).length > 0);
+  let name = link;
+  for (const part of parts) {
+    writeChange(writer, name, part);
+    name = part.name ?? name;
   }
-  const now = { ...(up !== undefined && !upLater && { up }), ...(port !== undefined && !portLater && { port }) };
-  const later = { ...(up !== undefined && upLater && { up }), ...(port !== undefined && portLater && { port }) };
-  writeChange(writer, link, { ...rest, ...now });
-  writeChange(writer, rest.name ?? link, later);
 }
 
 /**
@@ -129,17 +146,20 @@ export function writeLinkSet(writer: MessageWriter, link: string, change: LinkCh
  * link of that group", so this message gives the index, never only the name.
  */
 function writeChange(writer: MessageWriter, link: string, change: LinkChange): void {
-  const inside = change.vxlan !== undefined || change.bridge !== undefined || change.port !== undefined;
+  const { normal } = change;
+  const insideNormal = (['vxlan', 'bridge', 'port'] as const).some((place) => hasOptionOf(place, normal));
+  const attributes = change.vxlan !== undefined || change.bridge !== undefined || change.port !== undefined;
+  const inside = attributes || insideNormal;
   writer.begin(inside ? RTM_NEWLINK : RTM_SETLINK, NLM_F_REQUEST);
   if (inside || change.name !== undefined) {
-    writeHeader(writer, link, change.up);
+    writeLinkHeader(writer, link, change.up, normal);
     if (change.name !== undefined) {
       writer.changesName(link);
       writer.changesName(change.name);
       writer.attributeText(IFLA_IFNAME, change.name);
     }
   } else {
-    writeHeader(writer, undefined, change.up);
+    writeLinkHeader(writer, undefined, change.up, normal);
     writer.attributeText(IFLA_IFNAME, link);
   }
   if (change.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, change.mac);
@@ -149,6 +169,7 @@ function writeChange(writer: MessageWriter, link: string, change: LinkChange): v
   else if (change.master !== undefined) writer.attributeLink(IFLA_MASTER, change.master);
   if (change.alias !== undefined) writer.attributeText(IFLA_IFALIAS, change.alias);
   if (change.addressMode !== undefined) writeAddressMode(writer, change.addressMode);
+  writeNormalOptions(writer, 'link', normal ?? []);
   if (inside) writer.nested(IFLA_LINKINFO, () => writeLinkInfo(writer, change));
   writer.end();
 }
@@ -159,20 +180,27 @@ function writeAddressMode(writer: MessageWriter, mode: Link['addressMode']): voi
   );
 }
 
-function writeLinkInfo(writer: MessageWriter, { vxlan, bridge, port }: LinkChange): void {
-  if (vxlan !== undefined) {
+function writeLinkInfo(writer: MessageWriter, { vxlan = {}, bridge = {}, port = {}, normal = [] }: LinkChange): void {
+  if (Object.keys(vxlan).length > 0 || hasOptionOf('vxlan', normal)) {
     writer.attributeText(IFLA_INFO_KIND, 'vxlan');
-    writer.nested(IFLA_INFO_DATA, () => writeVxlan(writer, vxlan));
+    writer.nested(IFLA_INFO_DATA, () => {
+      writeVxlan(writer, vxlan);
+      writeNormalOptions(writer, 'vxlan', normal);
+    });
   }
-  if (bridge !== undefined) {
+  if (Object.keys(bridge).length > 0 || hasOptionOf('bridge', normal)) {
     writer.attributeText(IFLA_INFO_KIND, 'bridge');
-    writer.nested(IFLA_INFO_DATA, () => writeBridge(writer, bridge));
+    writer.nested(IFLA_INFO_DATA, () => {
+      writeBridge(writer, bridge);
+      writeNormalOptions(writer, 'bridge', normal);
+    });
   }
-  if (port !== undefined) {
+  if (Object.keys(port).length > 0 || hasOptionOf('port', normal)) {
     writer.attributeText(IFLA_INFO_SLAVE_KIND, 'bridge');
     writer.nested(IFLA_INFO_SLAVE_DATA, () => {
       if (port.learning !== undefined) writer.attributeU8(IFLA_BRPORT_LEARNING, Number(port.learning));
       if (port.locked !== undefined) writer.attributeU8(IFLA_BRPORT_LOCKED, Number(port.locked));
+      writeNormalOptions(writer, 'port', normal);
     });
   }
 }
@@ -183,7 +211,7 @@ function writeLinkInfo(writer: MessageWriter, { vxlan, bridge, port }: LinkChang
 export function writeLinkDelete(writer: MessageWriter, link: string): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);
   writer.changesName();
-  writeHeader(writer, undefined, undefined);
+  writeLinkHeader(writer);
   writer.attributeText(IFLA_IFNAME, link);
   writer.end();
 }
@@ -192,7 +220,7 @@ export function writeLinkDelete(writer: MessageWriter, link: string): void {
 export function writeGroupDelete(writer: MessageWriter, group: number): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);
   writer.changesName();
-  writeHeader(writer, undefined, undefined);
+  writeLinkHeader(writer);
   writer.attributeU32(IFLA_GROUP, group);
   writer.end();
 }
@@ -204,19 +232,10 @@ export function writeGroupDelete(writer: MessageWriter, group: number): void {
  */
 export function writeLinkGet(writer: MessageWriter, flags: number, link?: string): void {
   writer.begin(RTM_GETLINK, NLM_F_REQUEST | flags);
-  writeHeader(writer, undefined, undefined);
+  writeLinkHeader(writer);
   if (link !== undefined) writer.attributeText(IFLA_IFNAME, link);
   writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   writer.end();
-}
-
-/** struct ifinfomsg: family, type, index, flags, and which flags to change. */
-function writeHeader(writer: MessageWriter, link: string | undefined, up: boolean | undefined): void {
-  writer.u32(0);
-  if (link === undefined) writer.u32(0);
-  else writer.linkIndex(link);
-  writer.u32(up === true ? IFF_UP : 0);
-  writer.u32(up === undefined ? 0 : IFF_UP);
 }
 
 function writeVxlan(writer: MessageWriter, vxlan: Partial<VxlanAttributes>): void {
@@ -246,18 +265,12 @@ const STACKED_KINDS: ReadonlySet<string> = new Set(['vlan', 'macvlan', 'macvtap'
 
 const attributes = new AttributeTable(IFLA_PERM_ADDRESS);
 const linkInfo = new AttributeTable(IFLA_INFO_SLAVE_DATA);
-const vxlanData = new AttributeTable(IFLA_VXLAN_DF);
+const vxlanData = new AttributeTable(OPTION_TYPE_MAX.vxlan);
 const bridgeData = new AttributeTable(IFLA_BR_FDB_MAX_LEARNED);
-const portData = new AttributeTable(IFLA_BRPORT_LOCKED);
+const portData = new AttributeTable(OPTION_TYPE_MAX.port);
 const families = new AttributeTable(AF_INET6);
 const inet = new AttributeTable(IFLA_INET_CONF);
 const inet6 = new AttributeTable(IFLA_INET6_ADDR_GEN_MODE);
-
-/** The address family of a link message. A message of AF_BRIDGE describes only a bridge port, not the whole link. */
-export function linkFamily(message: Message): number {
-  requireStruct(message, IFINFOMSG_BYTES);
-  return message.bytes.readUInt8(message.start);
-}
 
 /**
  * Reads a whole link from a message of the kernel; not for messages of AF_BRIDGE.
@@ -266,7 +279,7 @@ export function linkFamily(message: Message): number {
 export function readLink(message: Message): Link {
   requireStruct(message, IFINFOMSG_BYTES);
   const { bytes, start, end } = message;
-  const flags = bytes.readUInt32LE(start + 8);
+  const { odd: flags, ...header } = readLinkHeader(message);
   attributes.parse(bytes, start + IFINFOMSG_BYTES, end);
   linkInfo.parseNested(attributes, IFLA_LINKINFO);
   const kind = linkInfo.text(IFLA_INFO_KIND);
@@ -274,15 +287,12 @@ export function readLink(message: Message): Link {
   // For a veth, the attribute is the other end, and for a tunnel the underlay.
   const stacked = STACKED_KINDS.has(kind) && attributes.has(IFLA_LINK) && !attributes.has(IFLA_LINK_NETNSID);
   return {
-    index: bytes.readUInt32LE(start + 4),
+    ...header,
     name: attributes.text(IFLA_IFNAME),
     kind,
     mac: attributes.mac(IFLA_ADDRESS) ?? FLOOD_MAC,
     ...(permanentMac !== undefined && { permanentMac }),
     mtuBytes: attributes.u32(IFLA_MTU),
-    up: (flags & IFF_UP) !== 0,
-    running: (flags & IFF_LOWER_UP) !== 0 && (flags & IFF_DORMANT) === 0,
-    loopback: (flags & IFF_LOOPBACK) !== 0,
     master: attributes.u32(IFLA_MASTER),
     ...(stacked && { lower: attributes.u32(IFLA_LINK) }),
     group: attributes.u32(IFLA_GROUP),
@@ -290,6 +300,8 @@ export function readLink(message: Message): Link {
     ...readFamilies(),
     ...(kind === 'vxlan' && { vxlan: readVxlan() }),
     ...(kind === 'bridge' && readBridge()),
+    // Last: it reads the attributes of the kind once more.
+    ...readOdd(kind, flags),
     ...(linkInfo.text(IFLA_INFO_SLAVE_KIND) === 'bridge' && {
       port: readPort(portData.parseNested(linkInfo, IFLA_INFO_SLAVE_DATA)),
     }),
@@ -324,13 +336,26 @@ function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'conf'> {
       : 'none',
     forwards: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING - 1) !== 0,
     conf: {
-      acceptRa: inet6.u32At(IFLA_INET6_CONF, DEVCONF_ACCEPT_RA),
-      autoconf: inet6.u32At(IFLA_INET6_CONF, DEVCONF_AUTOCONF),
-      acceptRedirects: inet6.u32At(IFLA_INET6_CONF, DEVCONF_ACCEPT_REDIRECTS),
-      acceptRedirects4: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_ACCEPT_REDIRECTS - 1),
-      arpIgnore: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_ARP_IGNORE - 1),
+      disableIpv6: setting(inet6, IFLA_INET6_CONF, DEVCONF_DISABLE_IPV6),
+      acceptRa: setting(inet6, IFLA_INET6_CONF, DEVCONF_ACCEPT_RA),
+      autoconf: setting(inet6, IFLA_INET6_CONF, DEVCONF_AUTOCONF),
+      acceptRedirects: setting(inet6, IFLA_INET6_CONF, DEVCONF_ACCEPT_REDIRECTS),
+      acceptRedirects4: setting(inet, IFLA_INET_CONF, IPV4_DEVCONF_ACCEPT_REDIRECTS - 1),
+      arpIgnore: setting(inet, IFLA_INET_CONF, IPV4_DEVCONF_ARP_IGNORE - 1),
     },
   };
+}
+
+function setting(family: AttributeTable, array: number, index: number): number {
+  return family.has(array) ? family.u32At(array, index) : NO_SETTING;
+}
+
+/** The options of a link and of its kind that are not as the kernel makes them. @param flags those that the header has */
+function readOdd(kind: string, flags: Link['odd']): Pick<Link, 'odd'> {
+  if (kind !== 'vxlan' && kind !== 'bridge') return {};
+  const ofKind = readOddOptions(kind, kind === 'vxlan' ? vxlanData : bridgeData);
+  const odd = { ...flags, ...readOddOptions('link', attributes), ...ofKind };
+  return Object.keys(odd).length === 0 ? {} : { odd };
 }
 
 function readVxlan(): VxlanAttributes {
@@ -360,5 +385,10 @@ function readBridge(): Pick<Link, 'bridge'> {
 }
 
 function readPort(data: AttributeTable): BridgePortAttributes {
-  return { learning: data.u8(IFLA_BRPORT_LEARNING) !== 0, locked: data.u8(IFLA_BRPORT_LOCKED) !== 0 };
+  const odd = readOddOptions('port', data);
+  return {
+    learning: data.u8(IFLA_BRPORT_LEARNING) !== 0,
+    locked: data.u8(IFLA_BRPORT_LOCKED) !== 0,
+    ...(Object.keys(odd).length > 0 && { odd }),
+  };
 }

@@ -14,7 +14,8 @@ import {
 } from '../netlink/netlink-socket.ts';
 import { RTM_DELADDR, RTM_NEWADDR, readAddress } from './address.ts';
 import { readFdbEntry } from './fdb.ts';
-import { linkFamily, RTM_DELLINK, RTM_NEWLINK, readLink, readPortChange } from './link.ts';
+import { RTM_DELLINK, RTM_NEWLINK, readLink, readPortChange } from './link.ts';
+import { linkFamily } from './link-header.ts';
 import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from './neighbour.ts';
 import type { KernelEvent } from './objects.ts';
 import { ReadingBudget } from './reading-budget.ts';

@@ -16,7 +16,7 @@ export function routeKey({ family, table, destination, metric, link, gateway }: 
 }
 
 /** A link has one entry for an address. */
-export function neighbourEntryKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): string {
+export function neighbourObjectKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): string {
   return `${link} ${address}`;
 }
 

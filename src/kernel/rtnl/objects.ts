@@ -3,6 +3,10 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Vni } from '../../model/network/network.ts';
+import type { OddOptions } from './link-options.ts';
+
+/** The value of a setting that the link does not have: without IPv6 (its MTU was below 1280), it has none of IPv6. */
+export const NO_SETTING = -1;
 
 /** A network device, with the attributes that Meshwork reads. */
 export interface Link {
@@ -39,13 +43,16 @@ export interface Link {
   readonly bridge?: BridgeAttributes;
   /** Only on ports of a bridge. */
   readonly port?: BridgePortAttributes;
+  /** The options of the link and of its kind that are not at the kernel's default; absent when there is none. */
+  readonly odd?: OddOptions;
 }
 
 /**
  * Kernel settings of a link: `net.ipv6.conf.<link>.*`, and `net.ipv4.conf.<link>.*` for names that end in 4 or are
- * about ARP.
+ * about ARP. A setting is NO_SETTING where the link has no settings of its family.
  */
 export interface LinkConf {
+  readonly disableIpv6: number;
   readonly acceptRa: number;
   readonly autoconf: number;
   readonly acceptRedirects: number;
@@ -88,6 +95,8 @@ export interface BridgePortAttributes {
   readonly learning: boolean;
   /** The port accepts only frames whose source MAC has an FDB entry at this port. */
   readonly locked: boolean;
+  /** The options of the port that are not at the kernel's default, these two too; absent when there is none. */
+  readonly odd?: OddOptions;
 }
 
 /** An IP address of a link. */
@@ -103,6 +112,8 @@ export interface Address {
   readonly tentative: boolean;
   /** IFA_F_NODAD: used at once, without duplicate address detection. */
   readonly nodad: boolean;
+  /** IFA_F_DEPRECATED or without IFA_F_PERMANENT: not for new connections, or not for long. Absent for others. */
+  readonly fading?: true;
   /** IFA_PROTO, which program added the address: 200 on an underlay NIC is ours. 0 on kernels before 5.18. */
   readonly protocol: number;
 }
@@ -153,6 +164,8 @@ export interface FdbEntry {
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
   readonly sticky: boolean;
+  /** Frames leave with another UDP port or VNI than the device's, or by a given link (NDA_PORT, NDA_VNI, NDA_IFINDEX). */
+  readonly detour?: true;
 }
 
 /** The number of FDB entries that a dump counted and did not keep, for one table of one link and one remote VTEP. */

@@ -24,6 +24,8 @@ export interface LinkChange {
   readonly vxlan?: Partial<Pick<VxlanAttributes, 'local' | 'learning' | 'df'>>;
   readonly bridge?: BridgeAttributes;
   readonly port?: { readonly learning?: boolean; readonly locked?: boolean };
+  /** Names of options that get the kernel's default again. */
+  readonly normal?: readonly string[];
 }
 
 /** One change. Each becomes one or two netlink messages; refusals are reported per operation. */

@@ -4,7 +4,8 @@
  * libuv's pool, and at most one at a time.
  */
 import { MeshError } from '../../model/error.ts';
-import { ENODEV, errnoError } from '../libc.ts';
+import { capabilityRemedy } from '../capability.ts';
+import { ENODEV, EPERM, errnoError } from '../libc.ts';
 import { type Acknowledgement, acknowledgement } from '../netlink/acknowledgement.ts';
 import {
   MESSAGE_HEADER_BYTES,
@@ -250,6 +251,7 @@ function errorsOf(
   return operations.map((operation, number) => {
     const failure = failureOf.get(number);
     if (failure === undefined) return refused.get(number);
-    return errnoError(failure.errno, operation.do, operationObject(operation), undefined, failure.text);
+    const remedy = failure.errno === EPERM ? capabilityRemedy('CAP_NET_ADMIN') : undefined;
+    return errnoError(failure.errno, operation.do, operationObject(operation), remedy, failure.text);
   });
 }

@@ -10,7 +10,7 @@ import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbEntry, writeFdbDump, writeFdbGet } from './fdb.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
-import { addressKey, entryKey, neighbourEntryKey, routeKey } from './object-keys.ts';
+import { addressKey, entryKey, neighbourObjectKey, routeKey } from './object-keys.ts';
 import type { Address, EntryCount, FdbEntry, Link, Neighbour, Route } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOne } from './request.ts';
@@ -88,7 +88,7 @@ export class Rtnl {
 
   /** All neighbour entries, both families. */
   neighbours(): Promise<Neighbour[]> {
-    return this.#dump('neighbours', writeNeighbourDump, RTM_NEWNEIGH, readNeighbour, neighbourEntryKey);
+    return this.#dump('neighbours', writeNeighbourDump, RTM_NEWNEIGH, readNeighbour, neighbourObjectKey);
   }
 
   /** All FDB entries of VXLAN devices and bridges, without those of a VLAN. */

@@ -48,7 +48,7 @@ export class CaptureSocket {
     this.#buffer = Buffer.alloc(snapBytes);
   }
 
-  /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
+  /** @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW; ENODEV) */
   static open(options: CaptureSocketOptions): CaptureSocket {
     const fd = openPacketSocket({ ...options, hears: 'frames' }, (socket) => {
       // The first call turns time stamps on; it fails, since no frame was received yet (ENOENT).

@@ -6,19 +6,8 @@ import { randomBytes, randomInt } from 'node:crypto';
 import koffi from 'koffi';
 import { MeshError } from '../../model/error.ts';
 import { addressFamily, type Ip, isIpv6 } from '../ip.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  EAGAIN,
-  EMSGSIZE,
-  errnoError,
-  failed,
-  libc,
-  SO_RCVBUFFORCE,
-  SOCK_DGRAM,
-  SOCK_RAW,
-  SOL_SOCKET,
-} from '../libc.ts';
+import { AF_INET, AF_INET6, EAGAIN, EMSGSIZE, errnoError, failed, libc, SOCK_DGRAM, SOCK_RAW } from '../libc.ts';
+import { setReceiveBuffer } from '../receive-buffer.ts';
 import {
   decodeEchoMessage,
   ECHO_NUMBERS,
@@ -125,7 +114,7 @@ export class EchoSocket {
     this.#options = options;
   }
 
-  /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV, EADDRNOTAVAIL) */
+  /** @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW; ENODEV, EADDRNOTAVAIL) */
   static open(options: EchoSocketOptions = {}): EchoSocket {
     const echo = new EchoSocket(options);
     try {
@@ -183,7 +172,7 @@ export class EchoSocket {
         : { domain: AF_INET, type: SOCK_RAW, protocol: IPPROTO_ICMP };
     const fd = openSocket(kind, netns, (socket) => {
       filterMessages(family, socket);
-      setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
+      setReceiveBuffer(socket, RECEIVE_BYTES);
       if (device !== undefined) bindToDevice(socket, device);
       if (source !== undefined) bindToAddress(socket, source, 0);
     });

@@ -66,7 +66,7 @@ export class FrameSocket {
     this.#poll = koffi.node.poll(fd, { readable: true }, () => this.#receive());
   }
 
-  /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
+  /** @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW; ENODEV) */
   static open(options: FrameSocketOptions): FrameSocket {
     const { link: index, outgoing, group } = options;
     const filter = untagged(options.filter);

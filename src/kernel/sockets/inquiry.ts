@@ -22,7 +22,7 @@ const PACKET_BYTES = 256;
  * Asks who has the target of `solicitation`, and collects answers until the timeout.
  * @param netns path of the namespace; the process's own when absent
  * @returns the underlay addresses of all other machines that answered
- * @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV)
+ * @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW; ENODEV)
  */
 export async function askUnderlay(
   link: InquiryLink,

@@ -1,7 +1,8 @@
 /** Packet sockets (packet(7)): receive the packets of one link before bridges and firewalls process them. */
-import { failed, libc, SO_RCVBUFFORCE, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET } from '../libc.ts';
+import { failed, libc, SOCK_DGRAM, SOCK_RAW } from '../libc.ts';
+import { setReceiveBuffer } from '../receive-buffer.ts';
 import { attachFilter, type FilterStep } from './packet-filter.ts';
-import { openSocket, setOption } from './socket.ts';
+import { openSocket } from './socket.ts';
 
 /** What a packet socket receives. */
 export interface PacketSocketOptions {
@@ -34,7 +35,7 @@ const RECEIVE_BYTES = 0x400000;
  * Opens a non-blocking packet socket, bound to a link.
  * @param prepare sets further options before the socket receives anything
  * @returns the file descriptor
- * @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV)
+ * @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW; ENODEV)
  */
 export function openPacketSocket(
   { device, index, hears, filter, netns }: PacketSocketOptions,
@@ -44,7 +45,7 @@ export function openPacketSocket(
   // With protocol 0 the socket receives nothing until it is bound: nothing bypasses its filter, and nothing comes from
   // other links.
   return openSocket({ domain: AF_PACKET, type, protocol: 0 }, netns, (fd) => {
-    setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES, 'SO_RCVBUFFORCE');
+    setReceiveBuffer(fd, RECEIVE_BYTES);
     if (filter !== undefined) attachFilter(fd, filter);
     prepare(fd);
     const address = linkAddress(index, hears === 'frames' ? ETH_P_ALL : ETH_P_IP);

@@ -1,6 +1,7 @@
 /** Sockets that node:net cannot make: raw ones, in another namespace, or bound to a device. */
 import { ipv4FromBytes } from '../../model/address/ipv4.ts';
 import { ipv6FromBytes } from '../../model/address/ipv6.ts';
+import { capabilityRemedy } from '../capability.ts';
 import { addressFamily, type Ip, ipToBytes, isIpv6 } from '../ip.ts';
 import { AF_INET6, failed, libc, SO_BINDTODEVICE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from '../libc.ts';
 import { inNetns } from '../netns.ts';
@@ -15,7 +16,7 @@ export const SOCKADDR_BYTES = SOCKADDR_IN6_BYTES;
  * Opens a non-blocking, close-on-exec socket and passes it to `prepare`. When `prepare` throws, the socket is closed.
  * @param netns path of the namespace that the socket belongs to; the process's own when absent
  * @returns the file descriptor
- * @throws MESH_KERNEL_REFUSED (EPERM: not root)
+ * @throws MESH_KERNEL_REFUSED (EPERM: no CAP_NET_RAW)
  */
 export function openSocket(
   kind: { readonly domain: number; readonly type: number; readonly protocol: number },
@@ -24,7 +25,7 @@ export function openSocket(
 ): number {
   const make = (): number => {
     const fd: number = libc.socket(kind.domain, kind.type | SOCK_NONBLOCK | SOCK_CLOEXEC, kind.protocol);
-    if (fd < 0) throw failed('open', 'a socket', 'Run it as root.');
+    if (fd < 0) throw failed('open', 'a socket', capabilityRemedy('CAP_NET_RAW'));
     return fd;
   };
   const fd = netns === undefined ? make() : inNetns(netns, make);

@@ -1,0 +1,187 @@
+/** On a real kernel, each attribute on which a mesh depends is set wrong by hand, and is right again. */
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { inside, ip } from '../../../test/kit/namespaces.ts';
+import { manage, memberNumber } from '../../../test/kit/networks.ts';
+import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { systemClock } from '../../model/clock.ts';
+import { parseMachineId } from '../../model/machine.ts';
+import { memberAddresses } from '../../model/network/member.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
+import { addressItems, linkItems, memberItems } from '../desired/mesh-items.ts';
+import { itemMap } from '../items/item.ts';
+import { SystemKernel } from '../kernel/system-kernel.ts';
+import { Reconciler } from './reconciler.ts';
+
+/** A repair is promised within a second; the machine of the tests may be busy with others. */
+const REPAIR_DEADLINE_MS = 25_000;
+
+const own = memberAddresses(manage, parseMachineId('10eff964'));
+const peer = memberNumber(manage, 2);
+let reconciler: Reconciler;
+let before: unknown;
+let netns: TemporaryNetns;
+let kernel: SystemKernel;
+
+// One mesh for all: each test leaves it as it was.
+beforeAll(async () => {
+  netns = temporaryNetns();
+  kernel = await SystemKernel.open(() => undefined, { netns: netns.path });
+  ip(netns.path, 'link set lo up', 'link add eth0 type veth peer name eth1', 'address add 10.0.0.9/24 dev eth0');
+  ip(netns.path, 'link set eth1 up', 'link set eth0 up');
+  const items = itemMap([
+    ...linkItems(manage, own, '10.0.0.9' as Ipv4),
+    ...addressItems(manage, own),
+    ...memberItems(manage, peer, 'node', true),
+  ]);
+  const journal = new Journal(systemClock, 'agent', 'test');
+  reconciler = new Reconciler({
+    kernel,
+    clock: systemClock,
+    journal,
+    desire: () => ({ items, mayDelete: () => true, recorded: () => [] }),
+    onLastingFailure: () => undefined,
+  });
+  await reconciler.start();
+  await vi.waitFor(async () => expect((await reconciler.drift()).steps).toEqual([]), REPAIR_DEADLINE_MS);
+  before = picture();
+});
+
+afterAll(async () => {
+  await reconciler.close();
+  await kernel.close();
+  netns.close();
+});
+
+/** Values that change by themselves. */
+const VOLATILE = /timer|^(?:ifindex|used|root_port|carrier_.*|stats.*|flags|operstate|updated|num_.*)$/;
+
+const SETTINGS = ['accept_ra', 'autoconf', 'accept_redirects', 'disable_ipv6'];
+
+/** One shell for all: a process costs more than what it shows. */
+const SHOW = [
+  ...['br456', 'vxlan456'].flatMap((device) => [
+    `ip -d -j link show dev ${device}`,
+    `ip -j address show dev ${device}`,
+    `ip -6 -j route show table all dev ${device}`,
+  ]),
+  'bridge -d -j link show dev vxlan456',
+  'ip -6 -j neighbour show dev br456 nud permanent',
+  'bridge -j fdb show dev vxlan456',
+  `cat ${SETTINGS.map((file) => `/proc/sys/net/ipv6/conf/br456/${file}`).join(' ')} | tr '\\n' ' '`,
+].map((command) => `${command} 2>&1; echo`);
+
+/** What the iproute2 tools show of the mesh's devices. */
+function picture(): unknown {
+  const lines = inside(netns.path, 'sh', '-c', SHOW.join('; ')).split('\n');
+  return lines.filter(Boolean).map((line) => (line.startsWith('[') ? plain(line) : line));
+}
+
+function plain(json: string): unknown {
+  return JSON.parse(json, (key, value: unknown) => {
+    if (VOLATILE.test(key)) return undefined;
+    return Array.isArray(value) ? value.map(sorted).toSorted() : value;
+  });
+}
+
+function sorted(value: unknown): unknown {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+const BRIDGE_PORT = 'link set dev vxlan456 type bridge_slave';
+
+test.each([
+  // The link itself.
+  'link set br456 down',
+  'link set vxlan456 down',
+  'link set br456 mtu 1300',
+  'link set vxlan456 mtu 1000; link set br456 mtu 1000; link set br456 mtu 1380',
+  'link set vxlan456 address 02:00:00:00:00:77',
+  'link set br456 address 02:00:00:00:00:77',
+  'link set br456 alias mine',
+  'link set vxlan456 alias ""; link set vxlan456 group 0',
+  'link set br456 group 0; link set br456 alias ""',
+  'link set br456 addrgenmode eui64',
+  'link set br456 arp off',
+  'link set br456 multicast off',
+  'link set vxlan456 arp off',
+  'link set vxlan456 protodown on',
+  'link set vxlan456 mode dormant',
+  'link set vxlan456 nomaster',
+  'link set vxlan456 down; link set vxlan456 name mine; link set mine up',
+  'link del vxlan456',
+  'link del br456',
+  // The VXLAN.
+  'link set vxlan456 type vxlan ttl 1',
+  'link set vxlan456 type vxlan tos 1',
+  'link set vxlan456 type vxlan ageing 1',
+  'link set vxlan456 type vxlan dev eth0',
+  'link set vxlan456 type vxlan remote 10.0.0.77',
+  'link set vxlan456 type vxlan local 10.0.0.77',
+  'link set vxlan456 type vxlan nolearning',
+  'link set vxlan456 type vxlan df set',
+  // The bridge.
+  'link set br456 type bridge stp_state 1',
+  'link set br456 type bridge no_linklocal_learn 0',
+  // The bridge's port.
+  `${BRIDGE_PORT} state 0`,
+  `${BRIDGE_PORT} state 4`,
+  `${BRIDGE_PORT} learning off`,
+  `${BRIDGE_PORT} flood off`,
+  `${BRIDGE_PORT} mcast_flood off`,
+  `${BRIDGE_PORT} bcast_flood off`,
+  `${BRIDGE_PORT} hairpin on`,
+  `${BRIDGE_PORT} guard on`,
+  `${BRIDGE_PORT} root_block on`,
+  `${BRIDGE_PORT} isolated on`,
+  `${BRIDGE_PORT} locked on`,
+  `${BRIDGE_PORT} neigh_suppress on`,
+  `${BRIDGE_PORT} proxy_arp on`,
+  `${BRIDGE_PORT} proxy_arp_wifi on`,
+  `${BRIDGE_PORT} mcast_router 0`,
+  `${BRIDGE_PORT} mcast_to_unicast on`,
+  // Addresses.
+  `address del ${own.ipv6}/64 dev br456`,
+  `address del ${own.linkLocal}/64 dev br456`,
+  `address del ${own.ipv6}/64 dev br456; address add ${own.ipv6}/128 dev br456 nodad`,
+  `address change ${own.ipv6}/64 dev br456 preferred_lft 0`,
+  `address change ${own.ipv6}/64 dev br456 valid_lft 1000 preferred_lft 1000`,
+  `address change ${own.ipv6}/64 dev br456 noprefixroute`,
+  'address flush dev br456',
+  // Routes.
+  'route del fd42:2345:1234:9abc::/64 dev br456',
+  'route del fe80::/64 dev br456',
+  // Neighbours.
+  `neighbour del ${peer.ipv6} dev br456`,
+  `neighbour replace ${peer.ipv6} lladdr 02:00:00:00:00:77 dev br456 nud permanent`,
+  `neighbour replace ${peer.ipv6} lladdr ${peer.mac} dev br456 nud stale`,
+  'neighbour flush dev br456 nud permanent',
+])('ip %s', async (line) => {
+  for (const command of line.split('; ')) ip(netns.path, command);
+  await expect.poll(() => picture(), { timeout: REPAIR_DEADLINE_MS, interval: 20 }).toEqual(before);
+  await expect.poll(async () => (await reconciler.drift()).steps, { timeout: REPAIR_DEADLINE_MS }).toEqual([]);
+});
+
+test.each([
+  `del ${peer.mac} dev vxlan456 self`,
+  `del ${peer.mac} dev vxlan456 master`,
+  `replace ${peer.mac} dev vxlan456 dst 10.0.0.77 self`,
+  `replace ${peer.mac} dev vxlan456 dst ${peer.ipv4} port 7777 self`,
+  `replace ${peer.mac} dev vxlan456 dst ${peer.ipv4} vni 7777 self`,
+  `replace ${peer.mac} dev vxlan456 dst ${peer.ipv4} via eth0 self`,
+  `replace ${peer.mac} dev vxlan456 master static`,
+  `replace ${peer.mac} dev br456 self`,
+  `del 00:00:00:00:00:00 dev vxlan456 dst ${peer.ipv4} self`,
+])('bridge fdb %s', async (line) => {
+  inside(netns.path, 'bridge', 'fdb', ...line.split(' '));
+  await expect.poll(() => picture(), { timeout: REPAIR_DEADLINE_MS, interval: 20 }).toEqual(before);
+  await expect.poll(async () => (await reconciler.drift()).steps, { timeout: REPAIR_DEADLINE_MS }).toEqual([]);
+});
+
+test.each(SETTINGS)('IPv6 setting %s', async (file) => {
+  inside(netns.path, 'sh', '-c', `echo 1 > /proc/sys/net/ipv6/conf/br456/${file}`);
+  // The kernel announces few settings: the audit finds the others.
+  if (file !== 'disable_ipv6') await reconciler.audit();
+  await expect.poll(() => picture(), { timeout: REPAIR_DEADLINE_MS, interval: 20 }).toEqual(before);
+  await expect.poll(async () => (await reconciler.drift()).steps, { timeout: REPAIR_DEADLINE_MS }).toEqual([]);
+});
