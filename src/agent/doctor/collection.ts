@@ -96,7 +96,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     nodeVersion: process.versions.node,
     features,
     failures: agent.reconciler.lastingFailures(),
-    health: [...statusView(agent, 0).health, ...daemonHealth],
+    health: allHealth(statusView(agent, 0).health, daemonHealth),
     paths,
     otherHost0s: others,
     aheadOfHost0Ms,
@@ -148,6 +148,12 @@ async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number
     }
   }
   return undefined;
+}
+
+/** Both know when the daemon does not answer: that is told once. */
+function allHealth(agent: readonly Finding[], daemon: readonly Finding[]): readonly Finding[] {
+  const isTold = ({ code, object }: Finding) => agent.some((told) => told.code === code && told.object === object);
+  return [...agent, ...daemon.filter((finding) => !isTold(finding))];
 }
 
 async function healthOfDaemon(socketPath: string): Promise<readonly Finding[]> {

@@ -23,6 +23,8 @@ import type { EventSubscription, Transport } from './transport.ts';
 /** What host0's source needs: the path of the daemon's control socket, and how to reach it. */
 export interface Host0SourceInput {
   readonly controlSock: string;
+  /** What to do while the daemon does not run, as a sentence. */
+  readonly startRemedy: string;
   readonly clock: Clock;
   readonly transport: Transport;
 }
@@ -66,9 +68,18 @@ export class Host0Source implements Source {
     return this.#segments.map((segment) => segment.ipv4);
   }
 
-  /** Always empty: the daemon reads the network files and has their findings. */
+  /** An error while the daemon is away. The daemon reads the network files, and has their findings. */
   get findings(): readonly Finding[] {
-    return [];
+    if (this.#error === undefined) return [];
+    return [
+      {
+        code: 'MESH_NOT_RUNNING',
+        severity: 'error',
+        object: 'host0',
+        message: `host0's daemon does not answer: networks carry what they carried before, and no node can join (${this.#error.message})`,
+        remedy: this.#input.startRemedy,
+      },
+    ];
   }
 
   async start(agent: SourceAgent): Promise<void> {

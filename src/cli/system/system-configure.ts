@@ -14,6 +14,7 @@ import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
 import { Stages } from '../print/stages.ts';
 import { type Column, table } from '../print/table.ts';
+import { pendingSettings } from './pending-settings.ts';
 
 /** `mesh system configure`: checks the tree, and compiles an overlay for each machine. */
 export function systemConfigureCommand(context: Context): Command {
@@ -82,7 +83,10 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
     );
   }
   stages.end();
-  const { warnings } = compilation;
+  const pending = (await pendingSettings(context)).map(
+    ({ code, message, object, remedy }) => new MeshError(code, message, { object, remedy }),
+  );
+  const warnings = [...compilation.warnings, ...pending];
   context.answer({ ok: true, changes, warnings }, () => {
     const text = check
       ? `All is sound: ${machinesText(machines.length)}.\n`

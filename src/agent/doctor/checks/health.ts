@@ -14,7 +14,10 @@ export const health: Check = {
       .map((finding) => ({
         ...finding,
         saw: `${finding.message} [${finding.code}]`,
-        matters: finding.severity === 'error' ? 'Something does not work now.' : 'Something may not work soon.',
+        matters:
+          finding.severity === 'error'
+            ? 'Something does not work now.'
+            : 'It is not as it should be, and may be why something else does not work.',
       }));
   },
 };
