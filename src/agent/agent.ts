@@ -3,7 +3,7 @@
  */
 
 import type { Feature } from '../kernel/probe.ts';
-import type { KernelEvent } from '../kernel/rtnl/objects.ts';
+import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
@@ -31,6 +31,7 @@ import type { Source, SourceAgent } from './membership/source.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
+import { UnfitPorts } from './ports/unfit-ports.ts';
 
 interface AgentInput {
   /** The machine's name, for people. */
@@ -62,6 +63,12 @@ interface LinkSnapshot {
   readonly routes: boolean;
 }
 
+/** What was derived from the machine's addresses. It holds until the links or the addresses change. */
+interface SubnetSnapshot extends Pick<LinkSnapshot, 'cache' | 'linksRevision'> {
+  readonly addressesRevision: number;
+  readonly shared: readonly OnLinkSubnet[];
+}
+
 /** The status of one item: in the kernel as desired, not yet, or refused by the kernel again and again. */
 export type ItemState = 'ready' | 'pending' | 'failed';
 
@@ -76,15 +83,17 @@ export class Agent implements SourceAgent {
   readonly ports: PortCommands;
   /** What the ports of this node were refused. */
   readonly refusals: PortRefusals;
+  /** The ports that this machine itself needs. */
+  readonly unfitPorts: UnfitPorts;
   /** The features that the kernel lacks; tested when a step keeps failing. */
   readonly missingFeatures: MissingFeatures;
   readonly obstruction: Obstruction;
   readonly #stateChanges = new Signal<void>();
-  readonly #underlayChanges = new Signal<void>();
+  readonly #underlayChanges = new Signal<Route | undefined>();
   readonly #linkChanges = new Signal<void>();
   readonly #networkChanges = new Signal<void>();
   readonly stateChanges: Subscribable<void> = this.#stateChanges;
-  readonly underlayChanges: Subscribable<void> = this.#underlayChanges;
+  readonly underlayChanges: Subscribable<Route | undefined> = this.#underlayChanges;
   /** Emits when links have changed, or may have changed because events were lost. */
   readonly linkChanges: Subscribable<void> = this.#linkChanges;
   /** Emits when a pass has applied a changed set of networks. */
@@ -92,6 +101,7 @@ export class Agent implements SourceAgent {
   readonly #desired = new DesiredItems();
   readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
   #linkSnapshot: LinkSnapshot | undefined;
+  #subnets: SubnetSnapshot | undefined;
   readonly #parts: HealthSource[] = [];
   #phases = new Map<NetworkId, NetworkState['phase']>();
   /** The networks that were applied last. */
@@ -111,14 +121,21 @@ export class Agent implements SourceAgent {
       onLastingFailure: () => this.missingFeatures.look(),
     });
     this.refusals = new PortRefusals(input);
+    this.unfitPorts = new UnfitPorts(input);
     this.ports = new PortCommands({
       ...input,
       refusals: this.refusals,
+      unfit: this.unfitPorts,
+      host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
       networkCalled: (name) => this.networkCalled(name),
     });
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
-    this.reconciler.audits.subscribe(() => void this.refusals.read());
+    this.reconciler.audits.subscribe(() => {
+      void this.refusals.read();
+      // An audit follows lost events, too.
+      this.#underlayChanges.emit(undefined);
+    });
     this.reconciler.passes.subscribe(() => this.#onPass());
   }
 
@@ -131,9 +148,10 @@ export class Agent implements SourceAgent {
 
   /** The reconciler subscribed first, so its cache already has the event. */
   #onKernelEvent(event: KernelEvent): void {
-    const underlay =
-      (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
-    if (underlay) this.#underlayChanges.emit();
+    if (event.type === 'route' && event.route.family === 4) this.#underlayChanges.emit(event.route);
+    const mayLoseRoutes = event.type === 'link' && !event.link.up;
+    if (mayLoseRoutes || (event.type === 'address' && event.address.family === 4))
+      this.#underlayChanges.emit(undefined);
     if (event.type === 'link' || event.type === 'overflow') this.#linkChanges.emit();
   }
 
@@ -219,8 +237,10 @@ export class Agent implements SourceAgent {
   #desire(cache: KernelCache): Desire {
     const { source, input } = this;
     const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
+    const host0 = source.known ? source.host0Stance() : undefined;
+    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
     const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
-    if (!source.known) {
+    if (host0 === undefined) {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
     }
@@ -228,12 +248,12 @@ export class Agent implements SourceAgent {
       machine: this.input.machine,
       routes,
       onLink: this.#sharedSubnets(cache),
-      host0: source.host0Stance(),
+      host0,
       attachments: source
         .attachments()
         .filter(({ network }) => !refused.has(network.id))
         .map((attachment) => this.#withKeptSources(attachment, cache)),
-      ports,
+      ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
       elsewhere,
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
@@ -243,6 +263,10 @@ export class Agent implements SourceAgent {
       recorded,
       mayDelete: (item, wasWanted) => isRecorded(item) || (!isRefused(item) && (wasWanted || this.#mayDelete(item))),
     };
+  }
+
+  #nameOf(network: NetworkId): string {
+    return this.source.networks.find(({ id }) => id === network)?.name ?? network;
   }
 
   #snapshotOfLinks(cache: KernelCache): LinkSnapshot {
@@ -264,7 +288,13 @@ export class Agent implements SourceAgent {
 
   /** The subnets that several NICs are on. A NIC whose name rules cannot hold is left out. */
   #sharedSubnets(cache: KernelCache): readonly OnLinkSubnet[] {
-    return sharedSubnets(cache).filter(({ device }) => isNftName(device));
+    const { linksRevision, addressesRevision } = cache;
+    const known = this.#subnets;
+    const same = known?.cache === cache && known.linksRevision === linksRevision;
+    if (same && known.addressesRevision === addressesRevision) return known.shared;
+    const shared = sharedSubnets(cache).filter(({ device }) => isNftName(device));
+    this.#subnets = { cache, linksRevision, addressesRevision, shared };
+    return shared;
   }
 
   /**
@@ -322,6 +352,11 @@ export class Agent implements SourceAgent {
  */
 function isRecorded({ kind }: Item): boolean {
   return kind === 'port';
+}
+
+/** The ports without those that are not put on their bridge yet; the same list when there are none. */
+function withoutHeld(ports: DesiredInput['ports'], held: ReadonlySet<string>): DesiredInput['ports'] {
+  return held.size === 0 ? ports : ports.filter(({ link, unplugging }) => unplugging || !held.has(link));
 }
 
 /** The remote VTEPs of a network's marked FDB entries in the kernel. */

@@ -31,6 +31,8 @@ const KEYS = {
   manualSubnets: 'manual_subnets',
   joinGroups: 'join_groups',
   metricsNetwork: 'metrics',
+  portSettleSec: 'port_settle_sec',
+  sharedIds: 'shared_ids',
 } as const satisfies Record<Exclude<keyof Host0Settings, 'defaultNetworks'>, string>;
 
 /** The watch, from the start of host0 on. */

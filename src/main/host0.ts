@@ -17,6 +17,7 @@ import { NetworkDirectory } from '../disk/network-directory.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { MachineTokens } from '../image/overlay/machine-tokens.ts';
+import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
@@ -33,10 +34,9 @@ import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
-import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
-import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
+import { openStore } from './host0-store.ts';
 import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
@@ -68,21 +68,23 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [disk, { rtnl, monitor, verification, links }] = await Promise.all([
-    SqliteStore.open(join(paths.state, 'store.db')),
+  const [storage, { rtnl, monitor, verification, links }] = await Promise.all([
+    openStore(paths.state, clock, watch.committed),
     openHost0Kernel(clock, journal),
   ]);
-  const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
+  const { store } = storage;
+  const tokens = new MachineTokens(paths.state);
   const controller = new Controller({
     name,
     version: VERSION,
     admission: settings.admission,
-    tokens: new MachineTokens(paths.state),
+    tokens,
     clock,
     store,
     journal,
     verification,
     watch,
+    descriptors: { hasDescriptor, limit: descriptorLimit, pid: process.pid },
   });
   addControllerMetrics(registry, controller);
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
@@ -107,7 +109,8 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, endpoints, metricsEndpoint, settingsWatch]) controller.addHealthOf(part);
+  for (const part of [nodeName, ...storage.parts, tokens, endpoints, metricsEndpoint, settingsWatch])
+    controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
@@ -122,7 +125,7 @@ async function main(): Promise<void> {
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
-    stuck: () => store.stuck,
+    stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = new NetworkDirectory({
@@ -148,7 +151,7 @@ async function main(): Promise<void> {
     await control.close();
     await machines.close();
     await controller.close();
-    await Promise.all([rtnl.close(), store.close()]);
+    await Promise.all([rtnl.close(), storage.close()]);
     log.close();
   });
 }

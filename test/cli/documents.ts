@@ -327,7 +327,31 @@ export const metrics: Family[] = [
     help: 'Full dumps.',
     samples: [{ suffix: '', labels: {}, value: 0 }],
   },
+  {
+    name: 'meshwork_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'Answers.',
+    samples: [
+      { suffix: '_sum', labels: { route: '/v1/status' }, value: 3 },
+      { suffix: '_count', labels: { route: '/v1/status' }, value: 2 },
+      { suffix: '_sum', labels: { route: '/v1/ports' }, value: 0 },
+      { suffix: '_count', labels: { route: '/v1/ports' }, value: 1 },
+    ],
+  },
+  {
+    name: 'meshwork_state_directory_free_bytes',
+    type: 'gauge',
+    help: 'Free.',
+    samples: [{ suffix: '', labels: {}, value: 3_221_225_472 }],
+  },
+  {
+    name: 'process_start_time_seconds',
+    type: 'gauge',
+    help: 'Start.',
+    samples: [{ suffix: '', labels: {}, value: 1_795_241_520 }],
+  },
 ];
+
 function traceEnd({ name, ipv6, mac, ipv4 }: Member): TraceEnd {
   return { member: name, memberIpv6: ipv6, guest: false, mac, ipv6, ipv4 };
 }

@@ -16,6 +16,8 @@ export type Host0Stance =
       readonly ipv4: Ipv4;
       /** Source address of this node's route to host0; undefined while there is no route. */
       readonly local?: Ipv4;
+      /** Name of the link that this node reaches host0 by; undefined while there is no route. */
+      readonly device?: string;
       /** Whether host0 is on a subnet of this node, so that host0 can be a gateway. */
       readonly onLink: boolean;
       /** The underlay subnets that host0 connects. */

@@ -14,6 +14,7 @@ import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
 import { TABLE } from '../items/ruleset.ts';
 import { withRoom } from './crowded-table.ts';
+import { isKeptRoute } from './kernel-cache.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
 
 /** The kernel of one network namespace. The process opens one, and closes it at its end. */
@@ -127,7 +128,7 @@ export class SystemKernel implements KernelPort {
     const [links, addresses, routes, neighbours, fdb] = await Promise.all([
       this.#rtnl.links(),
       this.#rtnl.addresses(),
-      this.#rtnl.routes(),
+      this.routes(),
       this.#rtnl.neighbours(),
       this.#rtnl.fdbWhere(matters),
     ]);
@@ -135,7 +136,11 @@ export class SystemKernel implements KernelPort {
   }
 
   routes(): Promise<readonly Route[]> {
-    return this.#rtnl.routes();
+    return this.#rtnl.routes(isKeptRoute);
+  }
+
+  ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]> {
+    return this.#rtnl.ipv4Routes(matters);
   }
 
   drainEvents(): void {

@@ -43,6 +43,7 @@ export class Host0Source implements Source {
   #networks: readonly Network[] = [];
   #segments: readonly Segment[] = [];
   #nics: readonly UnderlayNic[] = [];
+  #findings: readonly Finding[] = [];
   #known = false;
   #stream: EventSubscription | undefined;
   #streamSinceMs: number | undefined;
@@ -68,9 +69,9 @@ export class Host0Source implements Source {
     return this.#segments.map((segment) => segment.ipv4);
   }
 
-  /** An error while the daemon is away. The daemon reads the network files, and has their findings. */
+  /** An error while the daemon is away; else what the daemon cannot tell itself. It has the findings of the network files. */
   get findings(): readonly Finding[] {
-    if (this.#error === undefined) return [];
+    if (this.#error === undefined) return this.#findings;
     return [
       {
         code: 'MESH_NOT_RUNNING',
@@ -154,6 +155,7 @@ export class Host0Source implements Source {
           this.#stream = undefined;
           this.#streamSinceMs = undefined;
           this.#error = reason;
+          this.#findings = [];
           if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect(agent));
         },
       },
@@ -178,7 +180,7 @@ export class Host0Source implements Source {
     if (news === 'snapshot') this.#tellStates(agent);
   }
 
-  #snapshot({ version, networks, members, segments, nics }: Assignment): void {
+  #snapshot({ version, networks, members, segments, nics, findings = [] }: Assignment): void {
     const nowMs = this.#input.clock.nowMs();
     this.#known = true;
     const before = new Map(this.#networks.map((network) => [network.id, network]));
@@ -190,6 +192,7 @@ export class Host0Source implements Source {
     this.#networks = internNetworks(this.#networks, networks);
     this.#segments = segments;
     this.#nics = nics;
+    this.#findings = findings;
     for (const id of now.keys())
       this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
   }

@@ -3,12 +3,15 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import type { Host0Stance } from '../desired/assignment.ts';
 import { linkKey } from '../items/link.ts';
 import { isNftName } from '../items/nft-text.ts';
 import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 import type { ForeignPort, ForeignPorts } from './foreign-ports.ts';
+import { PortFitness, type Unfitness } from './port-fitness.ts';
 import type { PortRefusals } from './port-refusals.ts';
+import type { UnfitPorts } from './unfit-ports.ts';
 
 interface PortCommandsInput {
   readonly ports: ForeignPorts;
@@ -17,6 +20,8 @@ interface PortCommandsInput {
   readonly journal: Journal;
   readonly reconciler: Reconciler;
   readonly refusals: PortRefusals;
+  readonly unfit: UnfitPorts;
+  readonly host0Stance: () => Host0Stance;
   /** @throws MESH_NET_UNKNOWN */
   readonly networkCalled: (name: string) => Network;
 }
@@ -50,6 +55,7 @@ export class PortCommands {
   /**
    * Resolves after a pass of the loop; the view says whether the port is on the bridge then.
    * @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN, MESH_DISK_REFUSED
+   * @throws MESH_PORT_UNFIT when this machine itself needs the interface
    * @throws MESH_USAGE when rules cannot name the interface
    */
   async plug(link: string, networkName: string): Promise<PortView> {
@@ -61,9 +67,14 @@ export class PortCommands {
     if (!isNftName(link)) throw notNameable(link);
     const master = cache.links.get(device.master);
     if (master !== undefined && master.name !== network.devices.bridge) throw taken(link, master.name);
+    const unfit = new PortFitness(cache, this.#input.host0Stance()).unfitness(device);
+    if (unfit !== undefined) throw notFit(link, unfit);
     const port = { link, network: network.id };
     ports.plug(port);
+    this.#input.unfit.forget(link);
     await this.#keep();
+    const message = `${link} is plugged into ${network.name}`;
+    this.#input.journal.record({ kind: 'port plugged', object: link, network: network.id, message });
     await reconciler.wake();
     return this.#view(port);
   }
@@ -75,8 +86,14 @@ export class PortCommands {
    */
   async unplug(link: string): Promise<void> {
     const { ports, reconciler } = this.#input;
-    if (!ports.unplug(link)) throw notPlugged(link);
+    const known = this.#input.unfit.forget(link);
+    const was = ports.unplug(link);
+    if (!was && !known) throw notPlugged(link);
     await this.#keep();
+    if (was) {
+      const message = `${link} is unplugged`;
+      this.#input.journal.record({ kind: 'port unplugged', object: link, message });
+    }
     await reconciler.wake();
     for (let from = ports.unpluggedFrom(link); from !== undefined; from = ports.unpluggedFrom(link)) {
       const error = reconciler.failureOf(portKey(link)) ?? reconciler.failureOf(linkKey('bridge', from));
@@ -142,6 +159,14 @@ function notNameable(link: string): MeshError {
     object: link,
     rule: 'The name of a port has only letters, digits and . _ @ + - in it.',
     remedy: `Give the interface another name: \`ip link set dev ${link} name NAME\`.`,
+  });
+}
+
+function notFit(link: string, { reason, remedy }: Unfitness): MeshError {
+  return new MeshError('MESH_PORT_UNFIT', reason, {
+    object: link,
+    rule: 'A port belongs to a guest; what this machine sends and receives itself does not pass a port.',
+    remedy,
   });
 }
 

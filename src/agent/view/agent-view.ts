@@ -23,6 +23,7 @@ import { fullTableFinding, fullTables } from './full-tables.ts';
 import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
 import { portFindings } from './port-findings.ts';
+import { underlayFindings } from './underlay-findings.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number): AgentStatus {
@@ -91,7 +92,8 @@ export function healthOf(agent: Agent): Finding[] {
   const { name, machine } = agent.input;
   const ofSource = agent.source.findings;
   const findings: Finding[] = agent.source.known || ofSource.length > 0 ? [] : [NETWORKS_UNKNOWN];
-  findings.push(...host0IsHere(agent), ...ofSource);
+  const underlay = underlayFindings(agent);
+  findings.push(...underlay, ...host0IsHere(agent), ...ofSource);
   for (const { network, members } of agent.source.attachments()) {
     findings.push(...nameTaken({ name, machine, network, members }));
   }
@@ -100,6 +102,8 @@ export function healthOf(agent: Agent): Finding[] {
     if (state.phase === 'failed') findings.push(findingOf(state.error, { object: network.name }));
     else if (state.phase === 'pending' && machine !== 'host0') {
       const error = agent.source.errorOf(network.id);
+      // host0 is not to blame while nothing can come in.
+      if (error?.code === 'MESH_HOST0_UNREACHABLE' && underlay.length > 0) continue;
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
@@ -127,7 +131,7 @@ function tableFindings(agent: Agent): Finding[] {
 /** `GET /v1/plan`: the steps that a pass would take now. Only reads; nothing is applied. */
 export async function planView(agent: Agent): Promise<PlanView> {
   const { steps } = await agent.reconciler.drift();
-  return { steps: steps.map(stepView) };
+  return { steps: steps.map(stepView), findings: underlayFindings(agent) };
 }
 
 /** `GET /v1/drift`: the same steps as `planView`, and how many items of the cache differ from the kernel. */

@@ -1,4 +1,4 @@
-/** Findings about the ports of this node: whose guest was refused what. */
+/** Findings about the ports of this node: which cannot be ports, and whose guest was refused what. */
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Agent } from '../agent.ts';
@@ -10,11 +10,17 @@ const MACS_NAMED = 2;
 /** Kinds that an administrator's own router sends, too. */
 const OF_ROUTERS: ReadonlySet<RefusalKind> = new Set(['router', 'dhcp-server', 'link-protocol', 'tagged']);
 
+/** Ports that this machine itself needs, and ports that send what no port may. */
+export function portFindings(agent: Agent): Finding[] {
+  const unfit = agent.source.known ? agent.unfitPorts.findings(agent.cache, agent.source.host0Stance()) : [];
+  return [...unfit, ...refusalFindings(agent)];
+}
+
 /**
  * One finding for each port from which frames were refused in the last ten minutes. The message has no numbers: these are
  * in `mesh port list`, and would make each look at the findings a new event.
  */
-export function portFindings(agent: Agent): Finding[] {
+function refusalFindings(agent: Agent): Finding[] {
   const byPort = Map.groupBy(agent.refusals.counts, ({ port }) => port);
   return Array.from(byPort, ([port, counts]) => {
     const sorted = counts.toSorted((a, b) => REFUSAL_KINDS.indexOf(a.kind) - REFUSAL_KINDS.indexOf(b.kind));

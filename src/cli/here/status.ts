@@ -24,7 +24,8 @@ export function statusCommand(context: Context): Command {
         'A network that waits goes on carrying what it carried.\n\nExample:\n  $ mesh status',
     )
     .action(async () => {
-      const [agent, host0] = await Promise.all([agentClient(context.paths).ask('GET /v1/status'), fetchHost0(context)]);
+      const agent = await agentClient(context.paths).ask('GET /v1/status');
+      const host0 = await fetchHost0(context, agent);
       const health = [...agent.health, ...(host0?.health ?? [])];
       // The answer of `/ready`, so that scripts and load balancers never disagree.
       const isReady = [agent, ...(host0 === undefined ? [] : [host0])].every((status) => readinessOf(status).ready);
@@ -33,8 +34,10 @@ export function statusCommand(context: Context): Command {
     });
 }
 
-/** Undefined where host0's daemon does not run. That is no finding: it runs on one machine, and the agents judge its health. */
-async function fetchHost0({ paths }: Context): Promise<Host0Status | undefined> {
+/** Undefined where host0's daemon does not run, or accepts no connections. That is no finding: it runs on one machine, and the agents judge its health. */
+async function fetchHost0({ paths }: Context, { health }: AgentStatus): Promise<Host0Status | undefined> {
+  // It would keep the command waiting. Its agent has its finding.
+  if (health.some(({ code }) => code === 'MESH_HOST0_DEAF')) return undefined;
   const host0 = host0Client(paths);
   return (await host0.answers()) ? host0.ask('GET /v1/status') : undefined;
 }

@@ -35,6 +35,7 @@ export function portCommand(context: Context): Command {
 
   port
     .command('list')
+    .alias('ls')
     .description('List the plugged interfaces')
     .addHelpText('after', '\nExample:\n  $ mesh port list')
     .action(async () => {

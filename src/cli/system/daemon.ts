@@ -21,7 +21,7 @@ import { launch } from '../../services/process/launch.ts';
 import { runningIn, writePidFile } from '../../services/process/pid-file.ts';
 import { isRunning, type ProcessMark, processMarkOf, signalProcess } from '../../services/process/process-mark.ts';
 import type { Context } from '../context.ts';
-import { hasEnded, isCommanded, isWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
+import { hasEnded, isCommanded, isServiceWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
 import { lastJournalLines, linesOfProcesses } from './service-log.ts';
 
 const START_DEADLINE_MS = 20_000;
@@ -115,7 +115,7 @@ export class Daemon {
   async stop(): Promise<number | undefined> {
     const mark = this.#running();
     const { manager } = this;
-    if (isCommanded(manager) && (await isWanted(manager, this.name))) await stopService(manager, this.name);
+    if (isCommanded(manager) && (await isServiceWanted(manager, this.name))) await stopService(manager, this.name);
     if (mark === undefined) return undefined;
     const { pid } = mark;
     signalProcess(mark, 'SIGTERM');

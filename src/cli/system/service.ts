@@ -52,7 +52,7 @@ async function command(
 }
 
 /** Whether the service manager runs the service, or is about to run it again. */
-export async function isWanted(manager: CommandedManager, daemon: DaemonName): Promise<boolean> {
+export async function isServiceWanted(manager: CommandedManager, daemon: DaemonName): Promise<boolean> {
   const service = serviceName(daemon);
   if (manager === 'openrc') {
     return await run('rc-service', [service, 'status']).then(
@@ -65,7 +65,7 @@ export async function isWanted(manager: CommandedManager, daemon: DaemonName): P
 
 /** Whether the process of a service that was started has ended already: systemd starts it again, or has given up. */
 export async function hasEnded(manager: CommandedManager, daemon: DaemonName): Promise<boolean> {
-  if (manager === 'openrc') return !(await isWanted(manager, daemon));
+  if (manager === 'openrc') return !(await isServiceWanted(manager, daemon));
   return ['auto-restart', 'failed', 'dead'].includes(await property(serviceName(daemon), 'SubState'));
 }
 

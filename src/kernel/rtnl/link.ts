@@ -25,6 +25,7 @@ const IFF_DORMANT = 0x20000;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_PROTINFO = 12;
 const IFLA_LINKINFO = 18;
@@ -32,6 +33,7 @@ const IFLA_IFALIAS = 20;
 const IFLA_AF_SPEC = 26;
 const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
+const IFLA_LINK_NETNSID = 37;
 const IFLA_PERM_ADDRESS = 54;
 
 /** Asks for links without their counters, which are half of the bytes and which no code here reads. */
@@ -239,6 +241,9 @@ function writeBridge(writer: MessageWriter, { learnedMax, learnsLinkLocal }: Bri
   });
 }
 
+/** Kinds of links that send and receive through another link. */
+const STACKED_KINDS: ReadonlySet<string> = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
+
 const attributes = new AttributeTable(IFLA_PERM_ADDRESS);
 const linkInfo = new AttributeTable(IFLA_INFO_SLAVE_DATA);
 const vxlanData = new AttributeTable(IFLA_VXLAN_DF);
@@ -266,6 +271,8 @@ export function readLink(message: Message): Link {
   linkInfo.parseNested(attributes, IFLA_LINKINFO);
   const kind = linkInfo.text(IFLA_INFO_KIND);
   const permanentMac = attributes.mac(IFLA_PERM_ADDRESS);
+  // For a veth, the attribute is the other end, and for a tunnel the underlay.
+  const stacked = STACKED_KINDS.has(kind) && attributes.has(IFLA_LINK) && !attributes.has(IFLA_LINK_NETNSID);
   return {
     index: bytes.readUInt32LE(start + 4),
     name: attributes.text(IFLA_IFNAME),
@@ -277,6 +284,7 @@ export function readLink(message: Message): Link {
     running: (flags & IFF_LOWER_UP) !== 0 && (flags & IFF_DORMANT) === 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
     master: attributes.u32(IFLA_MASTER),
+    ...(stacked && { lower: attributes.u32(IFLA_LINK) }),
     group: attributes.u32(IFLA_GROUP),
     alias: attributes.text(IFLA_IFALIAS),
     ...readFamilies(),

@@ -21,6 +21,8 @@ export interface Link {
   readonly loopback: boolean;
   /** Index of the bridge (or other master) that the link belongs to; 0 for none. */
   readonly master: number;
+  /** Index of the link that a VLAN, macvlan or ipvlan sends through. Absent if that link is in another namespace. */
+  readonly lower?: number;
   /** Link group; 0 by default. */
   readonly group: number;
   /** IFLA_IFALIAS, empty by default. Our links carry a mark that begins with `meshwork:`. */
@@ -120,6 +122,8 @@ export interface Route {
   readonly protocol: number;
   readonly scope: number;
   readonly metric: number;
+  /** In events: the route has taken the place of the one with the same destination and metric. */
+  readonly replaces?: true;
 }
 
 /** A neighbour entry: the MAC address that an IP address has on a link. */

@@ -34,6 +34,7 @@ import {
 } from '../hosts/underlay.ts';
 import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilSegmentServed } from './boots.ts';
+import { unmountBelow } from './mounts.ts';
 import {
   claimLab,
   keepLab,
@@ -346,6 +347,7 @@ export class Lab implements AsyncDisposable {
     );
     await killAll([...started, ...residentsOf(namespaces)]);
     await removeUnderlay(namespaces, this.#topology.underlay, REMOVAL_DEADLINE_MS);
+    unmountBelow(this.directory);
     // The record is removed last: while it exists, a later run knows that something of the lab may be left.
     for (const host of this.hosts) rmSync(host.root, { recursive: true, force: true });
     rmSync(this.directory, { recursive: true, force: true });

@@ -124,6 +124,8 @@ export interface StepView {
 /** The steps that the agent would take now; none when the kernel is as it should be. */
 export interface PlanView {
   readonly steps: readonly StepView[];
+  /** Faults of this machine's links to the underlay, which no step mends. An agent of an earlier version has none. */
+  readonly findings?: readonly Finding[];
 }
 
 /** The difference between the desired items and a fresh dump of the kernel. */

@@ -130,7 +130,10 @@ const Step = form.looseObject({
   difference: form.exactOptional(form.string()),
 });
 /** The steps that the agent would take now. */
-export const PlanShape: form.Shape<PlanView> = form.looseObject({ steps: form.listOf(Step, ENTRIES_MAX) });
+export const PlanShape: form.Shape<PlanView> = form.looseObject({
+  steps: form.listOf(Step, ENTRIES_MAX),
+  findings: form.exactOptional(FindingsShape),
+});
 /** The difference between the desired items and the kernel. */
 export const DriftShape: form.Shape<DriftView> = form.looseObject({
   steps: form.listOf(Step, ENTRIES_MAX),

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { awaitEnd, signalProcess } from './process-mark.ts';
-import { RECORD_SUFFIX, readRecord } from './service-record.ts';
+import { RECORD_SUFFIX, readServiceRecord } from './service-record.ts';
 
 /** A program that was ended. */
 export interface LeftOver {
@@ -23,7 +23,7 @@ export async function endLeftOver(directory: string): Promise<LeftOver[]> {
   const ended: LeftOver[] = [];
   for (const file of filesIn(directory).filter((name) => name.endsWith(RECORD_SUFFIX))) {
     const path = join(directory, file);
-    const record = readRecord(path);
+    const record = readServiceRecord(path);
     if (record !== undefined) {
       signalProcess(record, 'SIGTERM');
       await awaitEnd([record], END_DEADLINE_MS).catch(async () => {

@@ -9,7 +9,7 @@ export function writePidFile(path: string, { pid, startTime }: ProcessMark): voi
   writeFileSync(path, `${pid} ${startTime}\n`, { mode: MODE });
 }
 
-/** The process that a file names, if it still runs. */
+/** The process that a file names, if it still runs. @throws an error of the file system, if there is a file */
 export function runningIn(path: string): ProcessMark | undefined {
   const [, pid, startTime] = /^(\d+) (\d+)\n$/.exec(textOf(path)) ?? [];
   if (pid === undefined || startTime === undefined) return undefined;
@@ -20,7 +20,8 @@ export function runningIn(path: string): ProcessMark | undefined {
 function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8');
-  } catch {
-    return '';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
   }
 }

@@ -21,7 +21,7 @@ const ServiceRecordShape: form.Shape<ServiceRecord> = form.object({
 });
 
 /** The record in a file, if its process still runs. */
-export function readRecord(file: string): ServiceRecord | undefined {
+export function readServiceRecord(file: string): ServiceRecord | undefined {
   try {
     // A record that a power cut has damaged is no record: after a power cut no process runs any more either.
     const record = readDocument(ServiceRecordShape, readFileSync(file, 'utf8'), RECORD_MAX_LENGTH).document;

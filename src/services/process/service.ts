@@ -11,7 +11,7 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import { launch } from './launch.ts';
 import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
-import { RECORD_SUFFIX, readRecord, type ServiceRecord } from './service-record.ts';
+import { RECORD_SUFFIX, readServiceRecord, type ServiceRecord } from './service-record.ts';
 
 /** How the process shall run. */
 export interface ServiceSpec {
@@ -74,7 +74,7 @@ export class Service {
 
   constructor(input: ServiceInput) {
     this.#input = input;
-    this.#record = readRecord(this.#recordFile);
+    this.#record = readServiceRecord(this.#recordFile);
   }
 
   /** The process that runs, started or adopted. */
@@ -112,6 +112,11 @@ export class Service {
       }
       this.#checkLater();
     });
+  }
+
+  /** Lets the process read its files again, by SIGHUP. Does nothing while none runs: a process that starts reads them anyway. */
+  reload(): void {
+    if (this.#record !== undefined && !this.#released) signalProcess(this.#record, 'SIGHUP');
   }
 
   /** Ends the process. Resolves when it is gone. Never rejects. */

@@ -5,7 +5,7 @@ import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import { isReady } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
-import { Patient } from './patient.ts';
+import { Patient, remedyIn } from './patient.ts';
 
 /** Against a rival the agent's retry interval grows to 15 s. The rival counts as gone three seconds after that. */
 const DEADLINE_MS = 60_000;
@@ -13,10 +13,47 @@ const DEADLINE_MS = 60_000;
 const shared = forAllTests();
 let lab: Lab;
 const host0 = new Patient(() => lab, 'host0');
+const node1 = new Patient(() => lab, 'node1');
 
 beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `segments-${process.pid}`, nodes: 2, segments: 2 }));
   await Promise.all(lab.hosts.map(isReady));
+});
+
+test("Docker's policy on what host0 forwards, with the chain of the trace and a remedy that heals", async () => {
+  const docker = [
+    'table ip filter {',
+    'chain DOCKER-USER {',
+    'counter return',
+    '}',
+    'chain FORWARD {',
+    'type filter hook forward priority filter; policy drop;',
+    'counter jump DOCKER-USER',
+    'iifname "docker0" oifname != "docker0" counter accept',
+    '}',
+    '}',
+  ];
+  await host0.run('nft', docker.join('\n'));
+  try {
+    const finding = await host0.finding('forward-filter');
+    expect(finding).toContain(
+      'ip filter FORWARD: policy drop drops VXLAN packets that host0 forwards from eth1 to eth2',
+    );
+    const { code, stdout } = await lab.exec(host0.host, ['mesh', 'trace', 'manage', 'node1', 'node2']);
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringContaining('✗ host0  firewall      ip filter FORWARD: policy drop'),
+    ]);
+    const silent = await until('node1 finds it', DEADLINE_MS, () => node1.finding('silent-member'));
+    expect(silent).toContain('host0 forwards nothing but VXLAN');
+    await host0.type(remedyIn(finding ?? ''));
+    await until('both are well', DEADLINE_MS, async () => {
+      const found = await Promise.all([host0, node1].map((patient) => patient.complaints()));
+      return found.flat().length === 0;
+    });
+  } finally {
+    await host0.run('nft', 'delete table ip filter');
+  }
 });
 
 test('a program that turns forwarding off again and again', async () => {

@@ -74,7 +74,7 @@ test('the services start, never give up, and their logs are shown', async () => 
 });
 
 test('a setting that is changed is told as not in force, with the command that takes it up', async () => {
-  await write('/host0/host0.conf', 'segment_ports="eth0"\nboot="auto"\nboot_mode="eth0=server"\n');
+  await write('/host0/host0.conf', 'segment_ports="eth0"\nport_settle_sec="0"\nboot="auto"\nboot_mode="eth0=server"\n');
   const restart = 'systemctl restart meshwork-host0';
   expect((await mesh('status')).said).toContain(restart);
   expect((await mesh('system', 'boot')).said).toContain(restart);

@@ -1,0 +1,83 @@
+/**
+ * Keeps the plugged ports that this machine itself needs out of the networks: an older agent took every interface, also
+ * the one that leads to host0.
+ */
+import type { NetworkId } from '../../model/network/network.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import type { Host0Stance } from '../desired/assignment.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
+import type { ForeignPorts } from './foreign-ports.ts';
+import { PortFitness } from './port-fitness.ts';
+
+interface UnfitPortsInput {
+  readonly ports: ForeignPorts;
+  readonly journal: Journal;
+}
+
+/** Takes unfit ports off, and remembers which ones until an administrator has seen it. */
+export class UnfitPorts {
+  readonly #input: UnfitPortsInput;
+  /** The findings about ports that were taken off, by the name of the interface. */
+  readonly #takenOff = new Map<string, Finding>();
+
+  constructor(input: UnfitPortsInput) {
+    this.#input = input;
+  }
+
+  /**
+   * Unplugs each plugged interface that this machine needs: for good, since the record on disk is changed, too.
+   * @param nameOf the name of a network, for people
+   */
+  takeOff(cache: KernelCache, host0: Host0Stance, nameOf: (network: NetworkId) => string): void {
+    const { ports, journal } = this.#input;
+    const { plugged } = ports.record;
+    if (plugged.length === 0) return;
+    const fitness = new PortFitness(cache, host0);
+    for (const { link: name, network } of plugged) {
+      const link = cache.linkNamed(name);
+      const unfit = link === undefined ? undefined : fitness.unfitness(link);
+      if (unfit === undefined || !unfit.vital) continue;
+      ports.unplug(name);
+      const message = `${name} was plugged into ${nameOf(network)}, and has been taken off: ${unfit.reason}`;
+      journal.record({ level: 'warning', kind: 'port unplugged', object: name, network, message });
+      const remedy = `${unfit.remedy} \`mesh port unplug ${name}\` ends this warning.`;
+      this.#takenOff.set(name, { code: 'MESH_PORT_UNFIT', severity: 'warning', object: name, message, remedy });
+    }
+  }
+
+  /**
+   * The plugged interfaces that are not put on their bridge yet. A network card may be the way to host0 as soon as DHCP
+   * gives it an address, which it never gets as a port of a bridge.
+   */
+  heldBack(cache: KernelCache, host0: Host0Stance): ReadonlySet<string> {
+    const { plugged } = this.#input.ports.record;
+    const fitness = plugged.length === 0 ? undefined : new PortFitness(cache, host0);
+    if (fitness === undefined || fitness.knowsWay) return new Set();
+    const held = plugged.filter(({ link: name }) => {
+      const link = cache.linkNamed(name);
+      return link !== undefined && link.master === 0 && fitness.mayBecomeWay(link);
+    });
+    return new Set(held.map(({ link }) => link));
+  }
+
+  /** The ports that were taken off, and the interfaces on bridges of Meshwork that this machine seems to need. */
+  findings(cache: KernelCache, host0: Host0Stance): Finding[] {
+    const fitness = new PortFitness(cache, host0);
+    const present = this.#input.ports.wanted(cache).flatMap(({ link: name }): Finding[] => {
+      const link = cache.linkNamed(name);
+      const unfit = link === undefined ? undefined : fitness.unfitness(link);
+      if (unfit === undefined || this.#takenOff.has(name)) return [];
+      const message = `${name} is a port of a network, but ${unfit.reason}`;
+      const remedy = `\`mesh port unplug ${name}\` takes it off. ${unfit.remedy}`;
+      const severity = unfit.vital ? 'error' : 'warning';
+      return [{ code: 'MESH_PORT_UNFIT', severity, object: name, message, remedy }];
+    });
+    return [...this.#takenOff.values(), ...present];
+  }
+
+  /** An administrator knows that the port was taken off, or has plugged it in again. @returns whether it was taken off */
+  forget(name: string): boolean {
+    return this.#takenOff.delete(name);
+  }
+}
