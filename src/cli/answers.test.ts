@@ -459,9 +459,9 @@ describe('ports', () => {
   test('a list', async () => {
     await agent();
     expect(await answer('port list')).toMatchInlineSnapshot(`
-      "INTERFACE  NETWORK  STATE    REFUSED
-      tap0       manage   plugged  1204 member-mac, 3 router
-      tap1       manage   wanted   –
+      "INTERFACE  NETWORK  STATE    MTU          REFUSED
+      tap0       manage   plugged  1500 > 1380  1204 member-mac, 3 router
+      tap1       manage   wanted   –            –
       "
     `);
   });

@@ -238,6 +238,7 @@ export const ports: readonly PortView[] = [
     interface: 'tap0',
     network: manage.id,
     state: 'plugged',
+    mtuBytes: 1500,
     refused: [
       { kind: 'member-mac', frames: 1204, macs: ['02:2f:55:d5:07:f4'] },
       { kind: 'router', frames: 3, macs: ['52:54:00:00:00:01'] },

@@ -16,6 +16,7 @@ import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
+import { type AddressProbeInput, sharedAddresses } from './address-probe.ts';
 import type { Counters, DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
@@ -35,6 +36,7 @@ export interface CollectionInput {
   /** Tries out the kernel's features. */
   readonly probe: () => Promise<Feature[]>;
   readonly askUnderlay: Host0Search['askUnderlay'];
+  readonly probeAddresses: AddressProbeInput['probe'];
   readonly stateDirectory: string;
   /** The control socket of host0's daemon; used only on host0. */
   readonly controlSock: string;
@@ -61,10 +63,11 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     ping: (ipv4: Ipv4) => input.echo(ipv4, ARP_TIMEOUT_MS, ARP_BYTES).catch(() => undefined),
     askUnderlay: input.askUnderlay,
   };
-  const [paths, others, ruleset, counters, tableFulls, rivals, disk, features, aheadOfHost0Ms, daemonHealth] =
+  const [paths, others, shared, ruleset, counters, tableFulls, rivals, disk, features, aheadOfHost0Ms, daemonHealth] =
     await Promise.all([
       probePaths(networks, { echo: input.echo, via: (ipv4) => routerTo(agent, ipv4) }),
       otherHost0s(search),
+      sharedAddresses({ networks, underlay, cache, probe: input.probeAddresses }),
       input.ruleset(),
       input.counters(),
       readTableFulls(),
@@ -78,6 +81,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     role,
     networks,
     links: [...cache.links.values()],
+    ports: agent.ports.list(),
     neighbours: [...cache.neighbours.values()],
     underlay,
     setting: readSetting,
@@ -93,6 +97,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     paths,
     otherHost0s: others,
     knownHost0: agent.source.host0,
+    sharedAddresses: shared,
     aheadOfHost0Ms,
   };
 }

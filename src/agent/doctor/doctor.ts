@@ -8,12 +8,12 @@ import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwardin
 import { unlimitedTable, wrongNic } from './checks/forwarding-tables.ts';
 import { health } from './checks/health.ts';
 import { disk, nodeRuntime, openFiles } from './checks/host.ts';
-import { doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
+import { doubleAddress, doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
 import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
 import { ownUnderlay, silentMember } from './checks/reach.ts';
-import { linkMtu, pathMtu, vxlanPort } from './checks/underlay.ts';
+import { linkMtu, pathMtu, portMtu, vxlanPort } from './checks/underlay.ts';
 import type { Check, Evidence } from './evidence.ts';
 
 const CHECKS: readonly Check[] = [
@@ -22,6 +22,7 @@ const CHECKS: readonly Check[] = [
   vxlanPort,
   linkMtu,
   pathMtu,
+  portMtu,
   host0Address,
   twoHost0s,
   neighbourTable,
@@ -37,6 +38,7 @@ const CHECKS: readonly Check[] = [
   clockSkew,
   doubleMachine,
   doubleMac,
+  doubleAddress,
   kernelFeatures,
   stolenDevices,
   disk,

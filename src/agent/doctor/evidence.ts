@@ -3,11 +3,12 @@
 import type { Feature } from '../../kernel/probe.ts';
 import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { DoctorFinding, NetworkView } from '../../protocol/documents/views.ts';
+import type { DoctorFinding, NetworkView, PortView } from '../../protocol/documents/views.ts';
 import type { Chain } from '../firewall/chain.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 
@@ -16,6 +17,8 @@ export interface Evidence {
   readonly role: 'host0' | 'node';
   readonly networks: readonly NetworkView[];
   readonly links: readonly Link[];
+  /** The ports on bridges of networks. */
+  readonly ports: readonly PortView[];
   readonly neighbours: readonly Neighbour[];
   readonly tableFulls: TableFulls;
   /** The links that VXLAN packets come and go through: one on a node, one for each segment on host0. */
@@ -40,6 +43,7 @@ export interface Evidence {
   readonly otherHost0s: readonly OtherHost0[];
   /** The underlay addresses of host0 that this node was told, or of this host0 on its segments. */
   readonly knownHost0: readonly Ipv4[];
+  readonly sharedAddresses: readonly SharedAddress[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not answer. */
   readonly aheadOfHost0Ms: number | undefined;
 }
@@ -87,6 +91,15 @@ export interface OtherHost0 {
   readonly ipv4: Ipv4;
   /** It is another address of the machine that has a known one. */
   readonly isKnownMachine: boolean;
+}
+
+/** An underlay address of this machine or of a member that several network cards have. */
+export interface SharedAddress {
+  readonly ipv4: Ipv4;
+  /** Name of the link to the segment. */
+  readonly device: string;
+  /** Of the cards that answer for the address, this machine's first. */
+  readonly macs: readonly Mac[];
 }
 
 /** The result of the echoes to one member. */

@@ -46,6 +46,7 @@ const WELL: Evidence = {
   role: 'node',
   networks: view(members(3)),
   links: [eth0],
+  ports: [],
   neighbours: [],
   underlay: [{ link: eth0, ipv4: member(2).ipv4 }],
   setting: (name) => SETTINGS[name],
@@ -61,6 +62,7 @@ const WELL: Evidence = {
   paths: [{ network: manage, member: member(1), underlay: true, mesh: true, provedBytes: 1380 }],
   otherHost0s: [],
   knownHost0: ['10.11.0.250' as Ipv4],
+  sharedAddresses: [],
   aheadOfHost0Ms: 400,
 };
 
@@ -120,6 +122,16 @@ describe('the IPv6 neighbour table', () => {
     const setting = (name: string) => (name === 'net/ipv6/neigh/default/gc_thresh3' ? '4096' : SETTINGS[name]);
     expect(complaints({ tableFulls, setting })).toEqual([]);
   });
+});
+
+test('a port that takes larger packets than its network carries', () => {
+  const port = { interface: 'tap0', network: manage.id, state: 'plugged' } as const;
+  const ports = [
+    { ...port, mtuBytes: 1500 },
+    { ...port, interface: 'tap1', mtuBytes: 1380 },
+    { ...port, interface: 'tap2' },
+  ];
+  expect(complaints({ ports })).toEqual(['warning port-mtu: tap0 has an MTU of 1500 bytes, and manage carries 1380']);
 });
 
 test('a VXLAN device of an earlier version has no limit of entries', () => {
@@ -273,6 +285,21 @@ test('two members, or a member and this machine, with one Ethernet address', () 
   ]);
   // A router that answers for several machines that are not members is no fault.
   expect(complaints({ neighbours: [neighbour('10.11.9.8' as Ipv4, mac), neighbour(one, mac)] })).toEqual([]);
+});
+
+test('two network cards with one IPv4 address', () => {
+  const macs = ['06:00:00:00:00:08', '06:00:00:00:00:09'] as Mac[];
+  expect(
+    complaints({
+      sharedAddresses: [
+        { ipv4: member(2).ipv4, device: 'eth0', macs },
+        { ipv4: member(1).ipv4, device: 'eth0', macs },
+      ],
+    }),
+  ).toEqual([
+    'error double-address: 2 network cards on the segment behind eth0 have the address of this machine, 10.11.0.2: 06:00:00:00:00:08 and 06:00:00:00:00:09',
+    'error double-address: 2 network cards on the segment behind eth0 have the address of node1, 10.11.0.1: 06:00:00:00:00:08 and 06:00:00:00:00:09',
+  ]);
 });
 
 test.each([

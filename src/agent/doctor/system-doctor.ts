@@ -1,5 +1,6 @@
 /** The doctor of this machine, with the real kernel, segments, disk and settings. */
 import { probeKernel } from '../../kernel/probe.ts';
+import { probeAddresses } from '../../kernel/sockets/arp.ts';
 import { askUnderlay } from '../../kernel/sockets/inquiry.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
 import { ELSEWHERE } from '../desired/inet-table.ts';
@@ -47,6 +48,7 @@ export function systemDoctor({ kernel, ...input }: SystemDoctorInput): Doctor {
           };
         },
         probe: probeKernel,
+        probeAddresses: (link, targets) => probeAddresses(link, targets, { timeoutMs: INQUIRY_TIMEOUT_MS }),
         askUnderlay: (segment, question) => askUnderlay(segment, question, { timeoutMs: INQUIRY_TIMEOUT_MS }),
       }),
     set: ({ name, value }) => writeSysctl(name.split('/'), value),

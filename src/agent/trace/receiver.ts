@@ -1,5 +1,6 @@
 /** The receiver's part of a path: from the segment to the receiver's bridge, and to the guest's port. Pure. */
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
+import { widePortRemedy } from '../view/port-findings.ts';
 import { type End, linksOf, portOf } from './end.ts';
 import { foreignHops, receivingHop } from './firewall-hop.ts';
 import { differs, fine, remedyOf } from './hop.ts';
@@ -52,6 +53,16 @@ export function guestHop(pathState: PathState, { mac }: End): TraceHop {
   }
   const state = port.up && port.running ? 'up' : 'down';
   const held = `${mac} is behind ${port.name}, which is ${state}, MTU ${port.mtuBytes}`;
+  const { mtuBytes } = network.fabric;
+  if (state === 'up' && port.mtuBytes > mtuBytes) {
+    return differs(
+      node,
+      'port',
+      held,
+      `MTU ${mtuBytes} at most, which ${network.name} carries`,
+      `On ${node}: ${widePortRemedy(port.name, mtuBytes)}`,
+    );
+  }
   if (state === 'up') return fine(node, 'port', held);
   return differs(node, 'port', held, wanted, `Take it up on ${node}: \`ip link set ${port.name} up\`.`);
 }

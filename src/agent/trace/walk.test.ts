@@ -243,17 +243,20 @@ test('an agent that does not answer is an unknown hop', () => {
 test('a guest: its FDB entry, and the state of its port', () => {
   const mac = '52:54:00:00:00:07' as Mac;
   const guest = { member: node2.ipv6, guest: { mac } };
-  const port = (up: boolean): Spoilt => ({
+  const port = (up: boolean, mtuBytes = 1380): Spoilt => ({
     dump: (dump) => ({
       ...dump,
-      links: [...dump.links, portLink(20, 'tap0', { master: BRIDGE, up, running: up })],
+      links: [...dump.links, portLink(20, 'tap0', { master: BRIDGE, up, running: up, mtuBytes })],
       fdb: [...dump.fdb, { table: 'master', link: 20, mac, state: 'dynamic', externLearn: false, sticky: false }],
     }),
   });
   const well = walked({ node2: port(true) }, guest);
   expect(faults(well)).toEqual([]);
-  expect(well.forth.at(-1)).toMatchObject({ subject: 'port', held: `${mac} is behind tap0, which is up, MTU 1500` });
+  expect(well.forth.at(-1)).toMatchObject({ subject: 'port', held: `${mac} is behind tap0, which is up, MTU 1380` });
   expect(faults(walked({ node2: port(false) }, guest))[0]).toBe(
-    `forth: node2 port: ${mac} is behind tap0, which is down, MTU 1500 | ${mac} is behind a port of br456 that is up`,
+    `forth: node2 port: ${mac} is behind tap0, which is down, MTU 1380 | ${mac} is behind a port of br456 that is up`,
+  );
+  expect(faults(walked({ node2: port(true, 1500) }, guest))[0]).toBe(
+    `forth: node2 port: ${mac} is behind tap0, which is up, MTU 1500 | MTU 1380 at most, which manage carries`,
   );
 });

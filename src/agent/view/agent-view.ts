@@ -93,6 +93,7 @@ export function healthOf(agent: Agent): Finding[] {
   const ofSource = agent.source.findings;
   const findings: Finding[] = agent.source.known || ofSource.length > 0 ? [] : [NETWORKS_UNKNOWN];
   const underlay = underlayFindings(agent);
+  const links = new Set(underlay.map(({ object }) => object));
   findings.push(...underlay, ...host0IsHere(agent), ...ofSource);
   for (const { network, members } of agent.source.attachments()) {
     findings.push(...nameTaken({ name, machine, network, members }));
@@ -109,7 +110,8 @@ export function healthOf(agent: Agent): Finding[] {
   }
   findings.push(...tableFindings(agent));
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
-  findings.push(...portFindings(agent));
+  // A port that is this machine's link to the underlay has a finding already.
+  findings.push(...portFindings(agent).filter(({ code, object }) => code !== 'MESH_PORT_UNFIT' || !links.has(object)));
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',

@@ -172,6 +172,7 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   interface: form.string(),
   network: NetworkIdShape,
   state: form.oneOf(['wanted', 'plugged']),
+  mtuBytes: form.exactOptional(Count),
   refused: form.exactOptional(
     form.listOf(
       form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),

@@ -89,3 +89,26 @@ export const doubleMac: Check = {
     });
   },
 };
+
+/** Finds an underlay address that two network cards of a segment have. */
+export const doubleAddress: Check = {
+  name: 'double-address',
+  find: ({ sharedAddresses, underlay, networks }) =>
+    sharedAddresses.map(({ ipv4, device, macs }) => {
+      const own = underlay.some((nic) => nic.ipv4 === ipv4);
+      const member = networks.flatMap(({ members }) => members).find((candidate) => candidate.ipv4 === ipv4);
+      const whose = own
+        ? 'the address of this machine, '
+        : member === undefined
+          ? ''
+          : `the address of ${member.name}, `;
+      return {
+        code: 'MESH_UNDERLAY_UNFIT' as const,
+        severity: 'error' as const,
+        object: ipv4,
+        saw: `${macs.length} network cards on the segment behind ${device} have ${whose}${ipv4}: ${macs.join(' and ')}`,
+        matters: 'Packets to this address reach now one machine and now the other.',
+        remedy: `Give one of the two machines another address; the Ethernet addresses tell which they are (\`ip link\`). If both cards are in one machine, let each answer for its own address only: \`sysctl net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2\` there.`,
+      };
+    }),
+};

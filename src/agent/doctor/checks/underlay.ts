@@ -2,6 +2,7 @@
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network/network.ts';
 import { blockText } from '../../firewall/foreign-firewall.ts';
+import { widePortRemedy } from '../../view/port-findings.ts';
 import { UNDERLAY_CODE } from '../../view/underlay-findings.ts';
 import type { Check, PathEvidence } from '../evidence.ts';
 import { host0Address } from './identity.ts';
@@ -79,6 +80,26 @@ export const pathMtu: Check = {
       };
     });
   },
+};
+
+/** Finds ports of guests that take larger packets than their network carries. */
+export const portMtu: Check = {
+  name: 'port-mtu',
+  find: ({ ports, networks }) =>
+    networks.flatMap(({ network: { id, name, fabric } }) => {
+      const { mtuBytes } = fabric;
+      return ports
+        .filter((port) => port.network === id && (port.mtuBytes ?? 0) > mtuBytes)
+        .map((port) => ({
+          code: 'MESH_MACHINE_UNFIT' as const,
+          severity: 'warning' as const,
+          object: port.interface,
+          saw: `${port.interface} has an MTU of ${port.mtuBytes} bytes, and ${name} carries ${mtuBytes}`,
+          matters:
+            'TCP works, since its packets are made smaller. Other packets of the guest that are larger vanish silently.',
+          remedy: widePortRemedy(port.interface, mtuBytes),
+        }));
+    }),
 };
 
 /** Groups paths by their network. */
